@@ -1,0 +1,11 @@
+"""The `mirror` command: tee production requests to a new cluster, count them, never disturb them.
+
+core      decisions on values; no asyncio, sockets, clock, environment or logging
+proxy     the data plane: one owner per socket, a supervisor over worker processes
+sinks     where counts go: DogStatsD, the local series file
+commands  one file for each subcommand
+config    the configuration file as frozen sections, every problem reported at once
+errors    what can go wrong, ours and theirs
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,15 @@
+"""The `mirror` command: argv to the subcommand that does it."""
+
+import click
+
+from mirror import __version__
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mirror")
+def main() -> None:
+    """Tee production requests to a new cluster, count them, never disturb them."""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Decisions only: nothing here knows asyncio, sockets, the clock, the environment or logging."""

@@ -1,0 +1,1 @@
+"""Bounded one-way consumers of counts: they drop and count, they never wait."""
