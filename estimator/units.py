@@ -1,0 +1,112 @@
+"""The only conversions of units in the estimator.
+
+Inside, cpu is a float in millicores, memory an int in bytes, a duration an int in seconds.
+Kubernetes notation exists at the edges only. Parsing is exact (decimal, never binary floats);
+formatting rounds **up**: a shown amount must never be smaller than the computed one. Every parser
+raises `ValueError` with what was expected and what it got.
+
+Notation: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+"""
+
+import math
+import re
+from decimal import Decimal
+
+# metrics-server reports cpu in n and u, people write m or cores.
+_CPU_MILLICORES = {
+    "n": Decimal("1e-6"),
+    "u": Decimal("1e-3"),
+    "m": Decimal(1),
+    "": Decimal(1000),
+    "k": Decimal(1_000_000),
+}
+_MEMORY_BYTES = {
+    "": 1,
+    "k": 10**3,
+    "M": 10**6,
+    "G": 10**9,
+    "T": 10**12,
+    "P": 10**15,
+    "Ki": 2**10,
+    "Mi": 2**20,
+    "Gi": 2**30,
+    "Ti": 2**40,
+    "Pi": 2**50,
+}
+_DURATION_S = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
+
+_QUANTITY = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)([A-Za-z]{0,2})", re.ASCII)
+_DURATION = re.compile(r"(?:\d{1,9}[wdhms])+", re.ASCII)
+_DURATION_PART = re.compile(r"(\d+)([wdhms])", re.ASCII)
+
+
+def parse_cpu(value: object) -> float:
+    """Return millicores for `500m`, `1`, `0.5` or `123456789n`.
+
+    Raises ValueError.
+    """
+    number, suffix = _split(value)
+    if number is None or suffix not in _CPU_MILLICORES:
+        raise ValueError(f"expected cpu such as 500m, 1 or 0.5, got {value!r}")
+    return float(number * _CPU_MILLICORES[suffix])
+
+
+def parse_memory(value: object) -> int:
+    """Return bytes for `256Mi`, `1Gi`, `500M` or a plain number of bytes.
+
+    A fraction of a byte rounds up. Raises ValueError; `m`, a frequent slip that Kubernetes reads as
+    thousandths of a byte, is refused by name.
+    """
+    number, suffix = _split(value)
+    if number is not None and suffix == "m":
+        raise ValueError(f"expected memory such as 256Mi; {value!r} would be milli-bytes")
+    if number is None or suffix not in _MEMORY_BYTES:
+        raise ValueError(f"expected memory such as 256Mi, 1Gi, 500M or bytes, got {value!r}")
+    return math.ceil(number * _MEMORY_BYTES[suffix])
+
+
+def parse_duration(value: str) -> int:
+    """Return seconds for `7d`, `24h`, `30m`, `90s`, `2w` or a chain such as `1d12h`.
+
+    Raises ValueError, also for zero.
+    """
+    if not _DURATION.fullmatch(value):
+        raise ValueError(f"expected a duration such as 7d, 24h or 30m, got {value!r}")
+    seconds = sum(int(count) * _DURATION_S[unit] for count, unit in _DURATION_PART.findall(value))
+    if seconds == 0:
+        raise ValueError(f"expected a duration longer than zero, got {value!r}")
+    return seconds
+
+
+def format_cpu(millicores: float) -> str:
+    """Return Kubernetes notation, rounded up to a whole millicore: `500m`, `2`."""
+    # The guard keeps 0.1 + 0.2 style noise from adding a millicore.
+    whole = math.ceil(round(millicores, 6))
+    return str(whole // 1000) if whole and whole % 1000 == 0 else f"{whole}m"
+
+
+def format_memory(amount_bytes: int) -> str:
+    """Return Kubernetes notation, rounded up to whole Gi, Mi or Ki: `256Mi`, `1Gi`."""
+    if amount_bytes % 2**30 == 0 and amount_bytes:
+        return f"{amount_bytes // 2**30}Gi"
+    if amount_bytes >= 2**20:
+        return f"{-(-amount_bytes // 2**20)}Mi"
+    return f"{-(-amount_bytes // 2**10)}Ki" if amount_bytes else "0"
+
+
+def format_duration(seconds: int) -> str:
+    """Return the shortest chain that `parse_duration` reads back: `1d12h`, `90s` as `1m30s`."""
+    parts = []
+    for unit, length_s in _DURATION_S.items():
+        count, seconds = divmod(seconds, length_s)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
+def _split(value: object) -> tuple[Decimal | None, str]:
+    # bool is an int to Python and a mistake to everyone else.
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None, ""
+    match = _QUANTITY.fullmatch(str(value).strip())
+    return (Decimal(match[1]), match[2]) if match else (None, "")
