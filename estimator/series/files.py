@@ -1,0 +1,139 @@
+"""The local per-second series, `series.db` (docs/formats.md).
+
+Opened read-only while `mirror serve` may be writing: one read transaction sees one state of it.
+
+No second is cut off at the ends. The recorder writes the row in `seconds` after a second has ended,
+but may have started in the middle of its first; such a second counts too few requests, never too
+many, so it cannot invent a peak, and cutting it could lose one.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from estimator.errors import InputError, Problem, Refusal, Refused
+from estimator.series.rps import RpsSeries
+
+FORMAT = "kagami-series"
+VERSION = "1"
+
+# 2 GB of float64: a year of seconds over eight routes. More than that is a clock that was wrong.
+MAX_CELLS = 250_000_000
+
+_TABLES = {"meta", "seconds", "counts"}
+
+
+def read_series(path: Path) -> RpsSeries:
+    """Read production rps per route and second.
+
+    Raises InputError for a file that is no series of this version or holds impossible values,
+    Refused for one without a single observed second or request.
+    """
+    if not path.is_file():
+        what = "is a directory, not a series.db" if path.is_dir() else "no such file"
+        raise InputError([Problem(str(path), what)])
+    try:
+        # as_uri quotes what SQLite would read as its own: ? # %
+        uri = f"{path.resolve().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as database:
+            database.execute("BEGIN")
+            _check_format(database, path)
+            _check_values(database, path)
+            return _read(database, path)
+    except sqlite3.Error as error:
+        raise InputError([Problem(str(path), f"cannot be read as a series.db: {error}")]) from error
+
+
+def _check_format(database: sqlite3.Connection, path: Path) -> None:
+    tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+    if missing := sorted(_TABLES - tables):
+        rule = f"is no series.db: expected the tables {', '.join(missing)}"
+        raise InputError([Problem(str(path), rule)])
+    meta = dict(database.execute("SELECT key, value FROM meta"))
+    problems = [
+        Problem(str(path), f"expected {expected!r}, got {meta.get(key)!r}", key=f"meta.{key}")
+        for key, expected in (("format", FORMAT), ("version", VERSION))
+        if str(meta.get(key)) != expected
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def _check_values(database: sqlite3.Connection, path: Path) -> None:
+    wrong = database.execute(
+        "SELECT second, route, value FROM counts WHERE metric = 'requests'"
+        " AND (typeof(value) <> 'integer' OR value < 0 OR typeof(second) <> 'integer') LIMIT 20"
+    ).fetchall()
+    if wrong:
+        raise InputError(
+            [
+                Problem(str(path), f"expected a count of at least 0, got {value!r}", key=place)
+                for second, route, value in wrong
+                for place in (f"counts, second {second}, route {route}",)
+            ]
+        )
+
+
+def _read(database: sqlite3.Connection, path: Path) -> RpsSeries:
+    first, last = database.execute("SELECT min(second), max(second) FROM seconds").fetchone()
+    routes = [
+        route
+        for (route,) in database.execute(
+            "SELECT DISTINCT route FROM counts WHERE metric = 'requests' ORDER BY route"
+        )
+    ]
+    if first is None or not routes:
+        what = "holds no observed second" if first is None else "holds no request"
+        advice = "Let `mirror serve` record production requests into it first"
+        raise Refused([Refusal(str(path), what, advice)])
+    width = last - first + 1
+    if width * len(routes) > MAX_CELLS:
+        rule = f"spans the seconds {first} to {last} over {len(routes)} routes: was a clock wrong?"
+        raise InputError([Problem(str(path), rule, key="seconds")])
+
+    rps = np.full((len(routes), width), np.nan)
+    is_covered = np.zeros(width, dtype=np.bool_)
+    for rows in _batches(database.execute("SELECT second FROM seconds")):
+        is_covered[np.array(rows)[:, 0] - first] = True
+    rps[:, is_covered] = 0.0
+
+    row_of = {route: row for row, route in enumerate(routes)}
+    unfinished: set[int] = set()
+    counts = database.execute(
+        "SELECT second, route, sum(value) FROM counts WHERE metric = 'requests'"
+        " GROUP BY second, route"
+    )
+    for rows in _batches(counts):
+        columns = np.array([second for second, _, _ in rows]) - first
+        values = np.array([value for _, _, value in rows], dtype=np.float64)
+        lines = np.array([row_of[route] for _, route, _ in rows])
+        inside = (columns >= 0) & (columns < width)
+        inside[inside] = is_covered[columns[inside]]
+        rps[lines[inside], columns[inside]] = values[inside]
+        unfinished.update(columns[~inside].tolist())
+    return RpsSeries(
+        source=f"series file {path}",
+        start=first,
+        resolution_s=1,
+        routes=tuple(routes),
+        rps=rps,
+        caveats=_caveats(len(unfinished)),
+    )
+
+
+def _batches(cursor: sqlite3.Cursor) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield the rows in lists of bounded length: a year of seconds must not sit in memory twice."""
+    while rows := cursor.fetchmany(100_000):
+        yield rows
+
+
+def _caveats(unfinished: int) -> tuple[str, ...]:
+    if not unfinished:
+        return ()
+    return (
+        f"{unfinished} second(s) have counts but were not observed to their end: left out as gaps",
+    )

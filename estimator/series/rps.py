@@ -1,0 +1,100 @@
+"""The rps series, and the demand of a set of routes in it.
+
+Invariant: a gap (nobody looked) is never a zero (nobody came). A bucket in which no route has a
+value is a gap. Where at least one route has a value the recorder was alive, so a route without one
+had no request there: Datadog keeps no points for silence.
+
+Knows nothing of files, HTTP or components.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+ALL_ROUTES = "*"
+"""In place of a route: whatever arrives, `other` included."""
+
+_NOT_IN_A_TAG = re.compile(r"[^a-z0-9_\-:./]")
+
+
+def route_tag(template: str) -> str:
+    """Return the tag of a route template as docs/formats.md defines it.
+
+    `/watch/{id}` is `/watch/_id_`, `/api/*` is `/api/_`.
+    """
+    return _NOT_IN_A_TAG.sub("_", template.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The highest demand of a set of routes, and when it was."""
+
+    rps: float
+    second: int
+    """Unix time of the start of its bucket."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RpsSeries:
+    """Requests per second by route, on a regular grid of buckets."""
+
+    source: str
+    """Where it was read from, in words for the report."""
+    start: int
+    """Unix time of the first bucket."""
+    resolution_s: int
+    routes: tuple[str, ...]
+    """Route tags, in the order of the rows of `rps`."""
+    rps: NDArray[np.float64]
+    """Shape (routes, buckets); NaN where a route has no value."""
+    caveats: tuple[str, ...] = ()
+    """What this source cannot know or had to repair; goes to the report's assumptions."""
+
+    @property
+    def duration_s(self) -> int:
+        """From the start of the first bucket to the end of the last."""
+        buckets: int = self.rps.shape[1]
+        return buckets * self.resolution_s
+
+    @property
+    def observed_s(self) -> int:
+        """Duration without the gaps."""
+        return int(self._observed().sum()) * self.resolution_s
+
+    @property
+    def completeness_ratio(self) -> float:
+        """Observed time over duration, 0 to 1."""
+        return self.observed_s / self.duration_s if self.duration_s else 0.0
+
+    def demand(self, routes: Iterable[str]) -> NDArray[np.float64]:
+        """Return the sum over these route tags in each bucket, shape (buckets,); NaN in gaps.
+
+        `*` stands for all routes. Tags that the series does not have add nothing.
+        """
+        wanted = set(routes)
+        chosen = [
+            ALL_ROUTES in wanted or route in wanted  # one mask entry for each row of rps
+            for route in self.routes
+        ]
+        total: NDArray[np.float64] = np.nansum(self.rps[chosen], axis=0)
+        total[~self._observed()] = np.nan
+        return total
+
+    def peak(self, routes: Iterable[str]) -> Peak | None:
+        """Return the highest bucket of `demand`, the first of equals; None without observed time.
+
+        The maximum of the sum, not the sum of the maxima: routes that peak at different seconds do
+        not need their capacity at once.
+        """
+        demand = self.demand(routes)
+        if np.isnan(demand).all():
+            return None
+        index = int(np.nanargmax(demand))
+        return Peak(rps=float(demand[index]), second=self.start + index * self.resolution_s)
+
+    def _observed(self) -> NDArray[np.bool_]:
+        is_observed: NDArray[np.bool_] = np.any(~np.isnan(self.rps), axis=0)
+        return is_observed

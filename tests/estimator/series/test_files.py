@@ -1,0 +1,143 @@
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from estimator.errors import InputError, Refused
+from estimator.series.files import read_series
+from estimator.series.rps import Peak
+
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE seconds (second INTEGER PRIMARY KEY);
+CREATE TABLE counts (
+    second INTEGER NOT NULL, metric TEXT NOT NULL, route TEXT NOT NULL, label TEXT NOT NULL,
+    value INTEGER NOT NULL, PRIMARY KEY (second, metric, route, label)
+) WITHOUT ROWID;
+INSERT INTO meta VALUES ('format', 'kagami-series'), ('version', '1');
+"""
+
+
+def write(path: Path, sql: str = "") -> Path:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.executescript(SCHEMA + sql)
+    return path
+
+
+def problem(path: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        read_series(path)
+    return str(caught.value)
+
+
+RECORDED = """
+INSERT INTO seconds VALUES (100), (101), (103);
+INSERT INTO counts VALUES
+    (100, 'requests', '/api/_', 'safe', 7), (100, 'requests', '/api/_', 'unsafe', 2),
+    (100, 'requests', 'other', 'safe', 1), (103, 'requests', '/api/_', 'safe', 4),
+    (103, 'shadow.requests', '/api/_', '2xx', 400), (101, 'shed', 'other', 'budget', 50);
+"""
+
+
+def test_labels_are_summed_and_other_metrics_left(tmp_path: Path) -> None:
+    series = read_series(write(tmp_path / "series.db", RECORDED))
+    assert series.routes == ("/api/_", "other")
+    assert (series.start, series.resolution_s) == (100, 1)
+    assert series.peak(["*"]) == Peak(10, 100)
+
+
+def test_gap_and_zero_are_told_apart(tmp_path: Path) -> None:
+    series = read_series(write(tmp_path / "series.db", RECORDED))
+    api = series.rps[0]
+    assert api[[0, 1, 3]].tolist() == [9, 0, 4]
+    assert np.isnan(api[2])
+    assert series.completeness_ratio == 0.75
+
+
+def test_counts_of_an_unfinished_second_stay_out(tmp_path: Path) -> None:
+    unfinished = "INSERT INTO counts VALUES (102, 'requests', 'other', 'safe', 999),"
+    unfinished += " (104, 'requests', 'other', 'safe', 999);"
+    series = read_series(write(tmp_path / "series.db", RECORDED + unfinished))
+    assert series.peak(["*"]) == Peak(10, 100)
+    assert series.caveats[0].startswith("2 second(s) have counts but were not observed")
+
+
+def test_file_is_read_while_it_is_written(tmp_path: Path) -> None:
+    path = write(tmp_path / "series.db", RECORDED)
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("INSERT INTO seconds VALUES (104)")
+        writer.execute("INSERT INTO counts VALUES (104, 'requests', 'other', 'safe', 77)")
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("INSERT INTO seconds VALUES (105)")
+        writer.execute("INSERT INTO counts VALUES (105, 'requests', 'other', 'safe', 900)")
+        assert read_series(path).peak(["*"]) == Peak(77, 104)
+        writer.execute("COMMIT")
+        assert read_series(path).peak(["*"]) == Peak(900, 105)
+
+
+def test_reading_changes_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path / "series.db", RECORDED)
+    before = path.read_bytes()
+    read_series(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["a?b.db", "a#b.db", "50%.db", "日本.db"])
+def test_odd_file_names_are_only_names(tmp_path: Path, name: str) -> None:
+    assert read_series(write(tmp_path / name, RECORDED)).start == 100
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    assert problem(tmp_path / "none.db").endswith("none.db: no such file")
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_directory_is_no_series(tmp_path: Path) -> None:
+    assert "is a directory, not a series.db" in problem(tmp_path)
+
+
+def test_other_file_is_no_series(tmp_path: Path) -> None:
+    path = tmp_path / "table.yaml"
+    path.write_text("components: []\n" * 200)
+    assert "cannot be read as a series.db: file is not a database" in problem(path)
+
+
+def test_empty_file_is_no_series(tmp_path: Path) -> None:
+    path = tmp_path / "empty.db"
+    path.touch()
+    assert "expected the tables counts, meta, seconds" in problem(path)
+
+
+def test_other_version_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "series.db", "UPDATE meta SET value = '2' WHERE key = 'version';")
+    assert "meta.version: expected '1', got '2'" in problem(path)
+
+
+def test_other_format_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "series.db", "DELETE FROM meta;")
+    assert "meta.format: expected 'kagami-series', got None" in problem(path)
+
+
+@pytest.mark.parametrize("value", ["-1", "'many'", "1.5"])
+def test_impossible_count_is_named(tmp_path: Path, value: str) -> None:
+    row = f"INSERT INTO counts VALUES (101, 'requests', '/w', '', {value});"
+    path = write(tmp_path / "series.db", RECORDED + row)
+    assert "counts, second 101, route /w: expected a count of at least 0" in problem(path)
+
+
+def test_no_observed_second_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="holds no observed second"):
+        read_series(write(tmp_path / "series.db"))
+
+
+def test_no_request_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="holds no request"):
+        read_series(write(tmp_path / "series.db", "INSERT INTO seconds VALUES (100), (101);"))
+
+
+def test_clock_gone_wrong_is_no_giant_array(tmp_path: Path) -> None:
+    path = write(tmp_path / "series.db", RECORDED + "INSERT INTO seconds VALUES (1700000000);")
+    assert "was a clock wrong?" in problem(path)

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from estimator.series.rps import Peak, RpsSeries, route_tag
+
+NAN = float("nan")
+
+
+def series(*rows: list[float], routes: tuple[str, ...] = ("/a", "/b", "other")) -> RpsSeries:
+    return RpsSeries("test", 1000, 10, routes[: len(rows)], np.array(rows, dtype=np.float64))
+
+
+@pytest.mark.parametrize(
+    ("template", "tag"),
+    [("/watch/{id}", "/watch/_id_"), ("/api/*", "/api/_"), ("/API/V1", "/api/v1"), ("/é", "/_")],
+)
+def test_route_tag_is_what_datadog_makes(template: str, tag: str) -> None:
+    assert route_tag(template) == tag
+
+
+def test_peak_is_the_maximum_of_the_sum() -> None:
+    # 5 + 6 would be 11, but the two never come at once.
+    assert series([5, 1, 3], [1, 6, 1]).peak(["/a", "/b"]) == Peak(7, 1010)
+
+
+def test_star_takes_every_route_also_other() -> None:
+    assert series([1, 2], [0, 1], [10, 0]).peak(["*"]) == Peak(11, 1000)
+
+
+def test_first_of_equal_peaks_is_named() -> None:
+    assert series([4, 4]).peak(["/a"]) == Peak(4, 1000)
+
+
+def test_bucket_without_any_value_is_a_gap() -> None:
+    demand = series([NAN, 2], [NAN, NAN]).demand(["/a", "/b"])
+    assert np.isnan(demand[0])
+    assert demand[1] == 2
+
+
+def test_silent_route_beside_a_live_one_is_zero() -> None:
+    assert series([NAN, 2], [3, NAN]).demand(["/a"]).tolist() == [0, 2]
+
+
+def test_unknown_route_adds_nothing() -> None:
+    assert series([1, 2]).peak(["/nowhere"]) == Peak(0, 1000)
+
+
+def test_all_gaps_have_no_peak() -> None:
+    assert series([NAN, NAN]).peak(["*"]) is None
+
+
+def test_completeness_leaves_gaps_out() -> None:
+    recorded = series([1, NAN, 0, 2], [NAN, NAN, 1, 1])
+    assert (recorded.duration_s, recorded.observed_s) == (40, 30)
+    assert recorded.completeness_ratio == 0.75
+
+
+def test_no_buckets_are_not_complete() -> None:
+    assert series([]).completeness_ratio == 0
+
+
+@given(st.permutations(range(3)))
+def test_order_of_routes_changes_nothing(order: list[int]) -> None:
+    rows = [[1.0, 9.0], [5.0, 2.0], [NAN, 3.0]]
+    names = ("/a", "/b", "other")
+    shuffled = RpsSeries(
+        "test", 1000, 10, tuple(names[i] for i in order), np.array([rows[i] for i in order])
+    )
+    assert shuffled.peak(["/a", "other"]) == Peak(12, 1010)
