@@ -237,3 +237,12 @@ def answers(port: int, target: str = "/", status: int | None = None) -> bool:
     """Whether a child answers at all, or with this status."""
     answer = fetch(port, target, timeout_s=1.0)
     return answer is not None and (status is None or answer.status == status)
+
+
+def accepts(port: int) -> bool:
+    """Whether a child accepts connections; nothing is sent, so nothing is logged or counted."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1.0).close()
+    except OSError:
+        return False
+    return True

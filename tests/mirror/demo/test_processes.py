@@ -14,6 +14,7 @@ from mirror.demo.processes import (
     Child,
     ChildFailed,
     Processes,
+    accepts,
     answers,
     fetch,
     find_program,
@@ -135,10 +136,12 @@ def test_fetch_reads_an_answer(processes: Processes) -> None:
     (port,) = free_ports(1)
     assert fetch(port) is None
     assert not answers(port)
+    assert not accepts(port)
     server = processes.start(
         "web", [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
     )
     server.wait_until(lambda: answers(port))
+    assert accepts(port)
     answer = fetch(port, "/no-such-file", method="HEAD")
     assert answer is not None and answer.status == 404
     assert answer.headers["server"].startswith("SimpleHTTP")

@@ -1,0 +1,205 @@
+"""nginx in its two places: in front of production, and in the gateway Pod.
+
+Owns their configurations for a temporary directory, as an ordinary user or as root, and reading
+the access log that they wrote. The directives are those of deploy/nginx, which explains each of
+them line by line; a test compares the two.
+
+Must never know what answers behind a port or a socket.
+"""
+
+import grp
+import json
+import os
+import pwd
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mirror.demo.processes import Child, Processes, accepts
+
+LOG_FORMAT = """
+    log_format mirror_json escape=json
+        '{"id":"$request_id","time":"$msec","status":"$status","method":"$request_method",'
+        '"host":"$http_host","uri":"$request_uri","upstream_s":"$upstream_response_time",'
+        '"upstream":"$upstream_addr"}';
+"""
+
+PRODUCTION_HEADERS = """
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Request-Id $request_id;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+"""
+
+WITHOUT_BODIES = """
+            proxy_pass_request_body off;
+            proxy_set_header Content-Length "";
+"""
+
+SINK_LOCATION = """
+        location = /__mirror {
+            internal;
+            access_log off;
+            log_subrequest off;
+            %(bodies)s
+            client_max_body_size 0;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Request-Id $request_id;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_connect_timeout 50ms;
+            proxy_send_timeout 200ms;
+            proxy_read_timeout 200ms;
+            proxy_next_upstream off;
+            proxy_pass http://mirror_sink$request_uri;
+        }
+"""
+
+
+def sink_site(
+    port: int, app_port: int, sink: str, void_port: int, *, with_bodies: bool = False
+) -> str:
+    """Production by nginx alone, a copy of each request to the sidecar at `sink`.
+
+    `sink` is what nginx calls an address: `unix:/path` or `127.0.0.1:port`. On `void_port` nginx
+    itself swallows the copies while the sidecar is out.
+    """
+    body_switch = "" if with_bodies else "mirror_request_body off;"
+    location = SINK_LOCATION % {"bodies": "" if with_bodies else WITHOUT_BODIES}
+    return f"""
+    upstream app {{ server 127.0.0.1:{app_port}; keepalive 64; }}
+    upstream mirror_sink {{
+        server {sink} max_fails=5 fail_timeout=1s;
+        server 127.0.0.1:{void_port} backup;
+        keepalive 64;
+        keepalive_requests 1000000;
+    }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            mirror /__mirror;
+            {body_switch}
+            {PRODUCTION_HEADERS}
+            proxy_pass http://app;
+        }}
+        {location}
+    }}
+    server {{
+        listen 127.0.0.1:{void_port};
+        access_log off;
+        return 204;
+    }}
+"""
+
+
+def inline_site(port: int, app_port: int, sidecar: str) -> str:
+    """Production through the sidecar at `sidecar`, and past it when it is gone."""
+    return f"""
+    upstream app_through_mirror {{
+        server {sidecar} max_fails=1 fail_timeout=1s;
+        server 127.0.0.1:{app_port} backup;
+        keepalive 64;
+        keepalive_requests 1000000;
+    }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            {PRODUCTION_HEADERS}
+            proxy_connect_timeout 1s;
+            proxy_next_upstream error timeout;
+            proxy_pass http://app_through_mirror;
+        }}
+    }}
+"""
+
+
+def proxy_site(port: int, upstream_port: int) -> str:
+    """Plain proxying: the gateway Pod's nginx, which writes the access log before Envoy."""
+    return f"""
+    upstream app {{ server 127.0.0.1:{upstream_port}; keepalive 64; }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            {PRODUCTION_HEADERS}
+            proxy_pass http://app;
+        }}
+    }}
+"""
+
+
+def main_config(site: str, directory: Path, user: str | None = None) -> str:
+    """The whole file: everything that nginx writes goes under `directory`.
+
+    As root it needs a `user`, else its workers become one who may not enter that directory; as
+    anybody else the directive is refused with a warning.
+    """
+    owner = f"user {user or _current_user()};" if os.geteuid() == 0 else ""
+    temp_paths = "\n".join(
+        f"    {kind}_temp_path {directory}/{kind};"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    return f"""
+daemon off;
+{owner}
+worker_processes 1;
+pid {directory}/nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 4096; }}
+http {{
+{temp_paths}
+    {LOG_FORMAT}
+    access_log {directory}/access.log mirror_json;
+    keepalive_requests 1000000;
+    {site}
+}}
+"""
+
+
+def _current_user() -> str:
+    return f"{pwd.getpwuid(os.geteuid()).pw_name} {grp.getgrgid(os.getegid()).gr_name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Nginx:
+    """A running nginx."""
+
+    child: Child
+    port: int
+    access_log: Path
+
+    def logged(self) -> list[dict[str, Any]]:
+        """Its access log so far, one entry for each complete line."""
+        if not self.access_log.exists():
+            return []
+        complete, _, _ = self.access_log.read_text().rpartition("\n")
+        return [json.loads(line) for line in complete.splitlines()]
+
+
+def start_nginx(
+    processes: Processes,
+    directory: Path,
+    name: str,
+    binary: Path,
+    *,
+    site: str,
+    port: int,
+    user: str | None = None,
+) -> Nginx:
+    """Start it and wait until it accepts. Its own files go to `<directory>/<name>/`.
+
+    The probe for readiness is a connection without a request: nothing enters the access log.
+    """
+    home = directory / name
+    home.mkdir()
+    path = home / "nginx.conf"
+    path.write_text(main_config(site, home, user))
+    child = processes.start(name, nginx_command(binary, path))
+    child.wait_until(lambda: accepts(port))
+    return Nginx(child, port, home / "access.log")
+
+
+def nginx_command(binary: Path, config: Path) -> list[str | Path]:
+    """How it is run. `-e stderr`: else it opens /var/log/nginx before it reads its file."""
+    return [binary, "-e", "stderr", "-p", config.parent, "-c", config]
