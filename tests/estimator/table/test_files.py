@@ -107,7 +107,8 @@ def test_every_problem_is_named_at_once(write) -> None:
             "component api, row 1, usage.log: missing; every container with requests is measured",
             "component api, row 2, replicas: expected a whole number of at least 1, got 'two'",
             "component api, row 2, rps: expected a number of at least 0, got inf",
-            "component api, row 2, usage.app.memory: missing; expected memory such as 256Mi, 1Gi or 500M",
+            "component api, row 2, usage.app.memory: "
+            "missing; expected memory such as 256Mi, 1Gi or 500M",
             "component api, row 3: "
             "expected a mapping with replicas, rps, usage, p99_ms, error_ratio, got 17",
             "component api, row 4, replicas: missing; expected a whole number of at least 1",
