@@ -104,6 +104,11 @@ def format_duration(seconds: int) -> str:
     return "".join(parts) or "0s"
 
 
+def format_rps(rps: float) -> str:
+    """Return at most one decimal, thousands apart: `1,234.5`, `600`. For reading only."""
+    return f"{rps:,.1f}".removesuffix(".0")
+
+
 def _split(value: object) -> tuple[Decimal | None, str]:
     # bool is an int to Python and a mistake to everyone else.
     if isinstance(value, bool) or not isinstance(value, str | int | float):

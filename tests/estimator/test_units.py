@@ -86,3 +86,10 @@ def test_durations_round_trip(seconds: int) -> None:
 
 def test_no_time_at_all_is_written() -> None:
     assert units.format_duration(0) == "0s"
+
+
+@pytest.mark.parametrize(
+    ("rps", "shown"), [(600, "600"), (1234.56, "1,234.6"), (0.04, "0"), (2e7, "20,000,000")]
+)
+def test_rps_is_written_for_reading(rps: float, shown: str) -> None:
+    assert units.format_rps(rps) == shown
