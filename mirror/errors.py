@@ -1,0 +1,44 @@
+"""What can go wrong, and whose fault it is.
+
+Local errors are ours, remote errors are the other side's and carry the status to answer with.
+Legs never raise across the tee: they end in an outcome (see core/ledger.py).
+"""
+
+from collections.abc import Sequence
+
+
+class MirrorError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class ConfigError(MirrorError):
+    """The configuration cannot be used; `problems` lists everything wrong with it, path first."""
+
+    def __init__(self, source: str, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(f"{source}: {problem}" for problem in problems))
+        self.problems = tuple(problems)
+
+
+class LocalProtocolError(MirrorError):
+    """We asked for a step that the state machine does not allow: a bug here."""
+
+
+class RemoteProtocolError(MirrorError):
+    """The peer broke HTTP.
+
+    `status` is what to answer a downstream with; `reason` is a low-cardinality label for the
+    `mirror.malformed` metric.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(f"{status} {reason}")
+        self.status = status
+        self.reason = reason
+
+
+class PreflightRefused(MirrorError):
+    """The shadow answered as something that must not receive mirrored requests."""
+
+
+class InputError(MirrorError):
+    """A file given to a command cannot be used; the message names file and line."""
