@@ -1,0 +1,259 @@
+"""Counters that add up: every request once, in one second, under one route.
+
+A `Ledger` belongs to one worker. It counts into the open second, closes seconds as the clock
+passes, and keeps totals; the clock never runs backwards here, so no second is closed twice.
+A `Merger` belongs to the supervisor and adds the reports of all workers up.
+
+Invariants, over all time and all workers:
+    requests + amplified = sum(not_selected) + sum(shed) + shadow.sent + reading
+    shadow.sent          = sum(shadow.requests) + in_flight
+`reading` and `in_flight` are gauges that the tee keeps apart from these counters, so that a leg
+that ends twice or never shows as an imbalance.
+
+Metric names are those of docs/metrics.md without the `mirror.` prefix.
+"""
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+REQUESTS = "requests"
+NOT_SELECTED = "not_selected"
+AMPLIFIED = "amplified"
+SHED = "shed"
+SHADOW_SENT = "shadow.sent"
+SHADOW_REQUESTS = "shadow.requests"
+PRIMARY_REQUESTS = "primary.requests"
+MALFORMED = "malformed"
+LOOPED = "looped"
+
+LABEL_TAGS = {
+    REQUESTS: "method_class",
+    NOT_SELECTED: "reason",
+    AMPLIFIED: "",
+    SHED: "reason",
+    SHADOW_SENT: "",
+    SHADOW_REQUESTS: "outcome",
+    PRIMARY_REQUESTS: "outcome",
+    MALFORMED: "reason",
+    LOOPED: "",
+}
+"""Every metric and the name of the one tag it has beside its route ('' for none)."""
+
+# Outcomes of a leg beside the status classes.
+CONNECT_FAILED = "connect_failed"
+RESET = "reset"
+PROTOCOL_ERROR = "protocol_error"
+TIMEOUT = "timeout"
+ABORTED = "aborted"
+WORKER_LOST = "worker_lost"
+
+STATUS_CLASSES = ("", "1xx", "2xx", "3xx", "4xx", "5xx")
+"""Outcome of a leg that was answered, by status // 100."""
+
+Key = tuple[str, str, str]
+"""metric, route, label"""
+Counts = dict[Key, int]
+
+
+def add_counts(into: Counts, counts: Counts) -> None:
+    for key, number in counts.items():
+        into[key] = into.get(key, 0) + number
+
+
+class Report(msgspec.Struct, array_like=True):
+    """What a worker tells the supervisor, about once a second."""
+
+    through: int
+    """Every second up to this one is closed at this worker."""
+    seconds: list[tuple[int, Counts]]
+    """The seconds closed since the last report that have counts."""
+    totals: Counts
+    """All counts since the worker started, the open second included."""
+    in_flight: int
+    reading: int
+
+
+class Ledger:
+    """The counters of one worker."""
+
+    __slots__ = ("_closed", "_totals", "counts", "second")
+
+    def __init__(self, second: int) -> None:
+        self.second = second
+        self.counts: Counts = {}
+        """The open second."""
+        self._closed: list[tuple[int, Counts]] = []
+        self._totals: Counts = {}
+
+    def roll(self, second: int) -> None:
+        """Close the open second if `second` is a later one; an earlier one changes nothing."""
+        if second <= self.second:
+            return
+        if self.counts:
+            self._closed.append((self.second, self.counts))
+            add_counts(self._totals, self.counts)
+            self.counts = {}
+        self.second = second
+
+    def count(self, metric: str, route: str, label: str = "", number: int = 1) -> None:
+        """Add to the open second."""
+        key = (metric, route, label)
+        counts = self.counts
+        counts[key] = counts.get(key, 0) + number
+
+    def report(self, in_flight: int, reading: int) -> Report:
+        """Hand over the closed seconds; each is handed over once."""
+        totals = dict(self._totals)
+        add_counts(totals, self.counts)
+        closed, self._closed = self._closed, []
+        return Report(self.second - 1, closed, totals, in_flight, reading)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The counts of one second, added over workers."""
+
+    second: int
+    counts: Counts
+    """What to add to this second: everything, or what came late."""
+    rps: dict[str, int]
+    """Production requests of the whole second by route, late ones included."""
+    is_late: bool
+    """This second was settled before; `counts` is an addition to it."""
+    is_complete: bool
+    """False where a worker was lost or none ran: some requests may be missing."""
+
+
+@dataclass(slots=True)
+class _WorkerShare:
+    through: int
+    totals: Counts = field(default_factory=dict)
+    in_flight: int = 0
+    reading: int = 0
+
+
+class Merger:
+    """Adds the reports of workers up, and settles each second when every worker closed it."""
+
+    GRACE_S = 3
+    """A second older than this is settled without the workers that have not closed it."""
+    REMEMBER_S = 120
+    """How long a settled second's rps is kept to be completed by late counts."""
+
+    def __init__(self, second: int) -> None:
+        """`second` is the first that can be observed as a whole."""
+        self._first_second = second
+        self._next_second = second
+        self._workers: dict[int, _WorkerShare] = {}
+        self._pending: dict[int, Counts] = {}
+        self._rps: dict[int, dict[str, int]] = {}
+        self._incomplete: set[int] = set()
+        self._ended = _WorkerShare(0)
+
+    def worker_started(self, worker_id: int) -> None:
+        self._workers[worker_id] = _WorkerShare(self._next_second - 1)
+
+    def worker_reported(self, worker_id: int, report: Report) -> None:
+        share = self._workers[worker_id]
+        share.through = max(share.through, report.through)
+        share.totals = report.totals
+        share.in_flight = report.in_flight
+        share.reading = report.reading
+        for second, counts in report.seconds:
+            add_counts(self._pending.setdefault(second, {}), counts)
+
+    def worker_ended(self, worker_id: int, second: int, is_clean: bool) -> None:
+        """What the worker still had in flight ends here as `worker_lost`, in `second`.
+
+        A worker that did not end cleanly takes its unreported counts with it: the seconds it had
+        not closed are incomplete.
+        """
+        share = self._workers.pop(worker_id)
+        if not is_clean:
+            self._incomplete.update(range(share.through + 1, second + 1))
+        lost: Counts = {}
+        if share.in_flight:
+            lost[(SHADOW_REQUESTS, "other", WORKER_LOST)] = share.in_flight
+        if share.reading:
+            lost[(SHED, "other", WORKER_LOST)] = share.reading
+        add_counts(self._ended.totals, share.totals)
+        add_counts(self._ended.totals, lost)
+        if lost:
+            add_counts(self._pending.setdefault(second, {}), lost)
+
+    def settle(self, now_s: float) -> list[Settled]:
+        """The seconds that can be given to the sinks, oldest first, each second without a hole.
+
+        Late counts of a second that was settled before come first.
+        """
+        late = sorted(second for second in self._pending if second < self._next_second)
+        settled = [self._settle_one(second, True) for second in late]
+        open_second = int(now_s)
+        closed_by_all = min(
+            (share.through for share in self._workers.values()), default=open_second - 1
+        )
+        last = min(max(closed_by_all, open_second - self.GRACE_S - 1), open_second - 1)
+        while self._next_second <= last:
+            if not self._workers:
+                self._incomplete.add(self._next_second)
+            settled.append(self._settle_one(self._next_second, False))
+            self._next_second += 1
+        for second in [s for s in self._rps if s < open_second - self.REMEMBER_S]:
+            del self._rps[second]
+            self._incomplete.discard(second)
+        return settled
+
+    def finish(self, now_s: float) -> list[Settled]:
+        """Settle all that is left when every worker has ended; the open second is incomplete."""
+        self._incomplete.add(int(now_s))
+        return self.settle(int(now_s) + 1)
+
+    def _settle_one(self, second: int, is_late: bool) -> Settled:
+        counts = self._pending.pop(second, {})
+        rps = self._rps.setdefault(second, {})
+        for (metric, route, _), number in counts.items():
+            if metric == REQUESTS:
+                rps[route] = rps.get(route, 0) + number
+        is_complete = second >= self._first_second and second not in self._incomplete
+        return Settled(second, counts, dict(rps), is_late, is_complete)
+
+    def status(self) -> dict[str, object]:
+        """The ledger over all workers, for people and tests; `balanced` checks the invariants."""
+        totals: Counts = {}
+        shares = (self._ended, *self._workers.values())
+        for share in shares:
+            add_counts(totals, share.totals)
+        in_flight = sum(share.in_flight for share in shares)
+        reading = sum(share.reading for share in shares)
+        seen, sent = _total(totals, REQUESTS), _total(totals, SHADOW_SENT)
+        not_selected, shed = _by_label(totals, NOT_SELECTED), _by_label(totals, SHED)
+        outcomes, amplified = _by_label(totals, SHADOW_REQUESTS), _total(totals, AMPLIFIED)
+        accounted = sum(not_selected.values()) + sum(shed.values()) + sent + reading
+        return {
+            "seen": seen,
+            "not_selected": not_selected,
+            "amplified": amplified,
+            "shed": shed,
+            "sent": sent,
+            "reading": reading,
+            "outcomes": outcomes,
+            "in_flight": in_flight,
+            "primary": _by_label(totals, PRIMARY_REQUESTS),
+            "malformed": _by_label(totals, MALFORMED),
+            "looped": _total(totals, LOOPED),
+            "balanced": seen + amplified == accounted
+            and sent == sum(outcomes.values()) + in_flight,
+        }
+
+
+def _total(counts: Counts, metric: str) -> int:
+    return sum(number for key, number in counts.items() if key[0] == metric)
+
+
+def _by_label(counts: Counts, metric: str) -> dict[str, int]:
+    labels: dict[str, int] = {}
+    for (name, _, label), number in counts.items():
+        if name == metric:
+            labels[label] = labels.get(label, 0) + number
+    return dict(sorted(labels.items()))

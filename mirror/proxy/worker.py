@@ -1,0 +1,135 @@
+"""One worker process: inherited listeners, one loop, one channel to the supervisor.
+
+Started by the supervisor as `python -m mirror.proxy.worker CHANNEL_FD LISTENER_FD…` with the
+configuration's text on standard input. The channel carries length-prefixed reports up, and its
+end means that the supervisor is gone: the worker then drains and exits, so that none is orphaned.
+"""
+
+import asyncio
+import logging
+import signal
+import socket
+import struct
+import sys
+import time
+
+import msgspec
+import uvloop
+
+from mirror.config import Config, parse
+from mirror.core.ledger import Report
+from mirror.proxy.downstream import Acceptor, Downstream
+from mirror.proxy.inline import InlineAcceptor, InlineDownstream
+from mirror.proxy.sink import SinkDownstream
+from mirror.proxy.tee import Tee
+
+LENGTH_PREFIX = struct.Struct("<I")
+TICK_S = 0.1
+"""How often deadlines are looked at: they may be this much late."""
+BACKLOG = 4096
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Accepts, ticks, reports and drains."""
+
+    def __init__(self, config: Config, channel: socket.socket) -> None:
+        self._config = config
+        self._channel = channel
+        self._loop = asyncio.get_running_loop()
+        self._tee = Tee(config)
+        self._acceptor: Acceptor
+        if config.mode == "inline":
+            self._acceptor = InlineAcceptor(config, self._tee)
+        else:
+            self._acceptor = Acceptor(config, self._tee)
+        self._drain = asyncio.Event()
+        self._writer: asyncio.StreamWriter | None = None
+        self._reported_through = 0
+
+    async def run(self, listeners: list[socket.socket]) -> None:
+        """Serve until told to drain; returns when everything in flight has ended."""
+        reader, self._writer = await asyncio.open_connection(sock=self._channel)
+        for name in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(name, self._drain.set)
+        servers = [
+            await self._loop.create_server(self._accept, sock=listener, backlog=BACKLOG)
+            if listener.family != socket.AF_UNIX
+            else await self._loop.create_unix_server(self._accept, sock=listener, backlog=BACKLOG)
+            for listener in listeners
+        ]
+        ticking = self._loop.create_task(self._tick())
+        watching = self._loop.create_task(self._watch(reader))
+        self._report()  # the first report says: ready
+        await self._drain.wait()
+        for server in servers:
+            server.close()
+        self._acceptor.drain()
+        await self._drained()
+        for task in (ticking, watching):
+            task.cancel()
+        self._tee.ledger.roll(self._tee.ledger.second + 1)
+        self._report()
+        self._writer.close()
+        await self._writer.wait_closed()
+
+    def _accept(self) -> Downstream:
+        if isinstance(self._acceptor, InlineAcceptor):
+            return InlineDownstream(self._acceptor)
+        return SinkDownstream(self._acceptor)
+
+    async def _tick(self) -> None:
+        """The one timer of this loop."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            now = self._loop.time()
+            self._acceptor.tick(now)
+            self._tee.tick(now)
+            second = int(time.time())
+            if second > self._tee.ledger.second or second > self._reported_through + 1:
+                self._tee.ledger.roll(second)
+                self._report()
+
+    async def _watch(self, reader: asyncio.StreamReader) -> None:
+        await reader.read()
+        self._drain.set()
+
+    async def _drained(self) -> None:
+        deadline = self._loop.time() + self._config.timeouts.drain
+        while (self._acceptor.connections or self._tee.in_flight) and self._loop.time() < deadline:
+            await asyncio.sleep(TICK_S / 4)
+        self._tee.shadow.close()
+
+    def _report(self) -> None:
+        assert self._writer is not None
+        report = self._tee.ledger.report(self._tee.in_flight, self._tee.reading)
+        self._reported_through = report.through
+        body = msgspec.msgpack.encode(report)
+        self._writer.write(LENGTH_PREFIX.pack(len(body)) + body)
+
+
+async def read_report(reader: asyncio.StreamReader) -> Report:
+    """The next report of a worker; raises IncompleteReadError when the worker is gone."""
+    (length,) = LENGTH_PREFIX.unpack(await reader.readexactly(LENGTH_PREFIX.size))
+    return msgspec.msgpack.decode(await reader.readexactly(length), type=Report)
+
+
+def main() -> None:
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s worker: %(message)s",
+    )
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    listeners = [socket.socket(fileno=int(number)) for number in sys.argv[2:]]
+    config = parse(sys.stdin.read())
+    uvloop.run(_run(config, channel, listeners))
+
+
+async def _run(config: Config, channel: socket.socket, listeners: list[socket.socket]) -> None:
+    await Worker(config, channel).run(listeners)
+
+
+if __name__ == "__main__":
+    main()
