@@ -3,6 +3,7 @@
 import click
 
 from mirror import __version__
+from mirror.commands.serve import serve
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -10,6 +11,8 @@ from mirror import __version__
 def main() -> None:
     """Tee production requests to a new cluster, count them, never disturb them."""
 
+
+main.add_command(serve)
 
 if __name__ == "__main__":
     main()

@@ -36,6 +36,10 @@ class RemoteProtocolError(MirrorError):
         self.reason = reason
 
 
+class ListenError(MirrorError):
+    """A listening socket cannot be opened; the message says which and why."""
+
+
 class PreflightRefused(MirrorError):
     """The shadow answered as something that must not receive mirrored requests."""
 

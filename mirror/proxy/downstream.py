@@ -9,6 +9,7 @@ connection closed; nothing of it reaches any upstream.
 
 import asyncio
 import logging
+from typing import cast
 
 import httptools
 
@@ -105,8 +106,7 @@ class Downstream(asyncio.Protocol):
     # --- asyncio.Protocol ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
         self._acceptor.connections.add(self)
         if self._acceptor.is_draining:
             self.close()

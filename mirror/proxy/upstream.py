@@ -9,7 +9,7 @@ where its framing said; a byte too many closes it, and is never read as the next
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 import httptools
 
@@ -210,8 +210,7 @@ class UpstreamConnection(asyncio.Protocol):
     # --- asyncio.Protocol ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
         self._upstream.connected(self)
 
     def data_received(self, data: bytes) -> None:

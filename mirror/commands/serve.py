@@ -1,0 +1,64 @@
+"""`mirror serve`: run the sidecar in the foreground."""
+
+import logging
+import resource
+import sys
+from pathlib import Path
+
+import click
+import uvloop
+
+from mirror import config as configuration
+from mirror.config import Config
+from mirror.errors import ConfigError, ListenError
+from mirror.proxy.supervisor import Supervisor
+
+EXIT_CONFIG = 2
+EXIT_REFUSED = 4
+
+log = logging.getLogger("mirror")
+
+
+@click.command()
+@click.option("-c", "--config", "path", required=True, metavar="FILE", help="mirror.yaml")
+def serve(path: str) -> None:
+    """Run the sidecar in the foreground until SIGTERM, then drain.
+
+    \b
+    Exit codes:
+      0  drained and ended
+      1  ended, but requests in flight had to be cut
+      2  the configuration cannot be used, or an address is taken; nothing was started
+      4  the shadow answered as something that must not get mirrored requests
+
+    \b
+    Examples:
+      mirror serve -c mirror.yaml
+      mirror check -c mirror.yaml && mirror serve -c mirror.yaml
+    """
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    try:
+        config = configuration.load(path)
+        text = Path(path).read_text(encoding="utf-8")
+    except ConfigError as error:
+        click.echo(error, err=True)
+        sys.exit(EXIT_CONFIG)
+    _raise_descriptor_limit()
+    sys.exit(uvloop.run(_serve(config, text)))
+
+
+async def _serve(config: Config, text: str) -> int:
+    try:
+        return await Supervisor(config, text).run()
+    except ListenError as error:
+        click.echo(f"mirror: {error}", err=True)
+        return EXIT_CONFIG
+
+
+def _raise_descriptor_limit() -> None:
+    """Every connection is a descriptor; the usual soft limit of 1024 is for another century."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,216 @@
+"""The parent of the workers: opens sockets, keeps workers alive, owns sinks and the admin port.
+
+Workers do the traffic; the supervisor only adds their reports up, gives every settled second to
+the sinks, and answers /status. It starts each worker as a fresh interpreter, so that no thread or
+loop is ever forked.
+Invariant: a count that a worker reported reaches every sink exactly once, also when the worker
+dies or reports late.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from mirror import __version__
+from mirror.config import Config
+from mirror.core.ledger import Merger, Settled
+from mirror.core.routes import RouteTable
+from mirror.proxy.admin import Admin
+from mirror.proxy.listeners import open_listener, remove_listener
+from mirror.proxy.worker import read_report
+from mirror.sinks.datadog import DogStatsdSink
+from mirror.sinks.series import SeriesSink
+
+log = logging.getLogger(__name__)
+
+_SETTLE_INTERVAL_S = 0.25
+_SINK_STOP_S = 2.0
+_SHORTEST_LIFE_S = 1.0
+"""A worker that lives shorter is replaced after a wait, so that a crash at start does not spin."""
+_KILL_AFTER_DRAIN_S = 2.0
+
+EXIT_OK = 0
+EXIT_DRAIN_CUT = 1
+"""Workers had to be killed because they did not drain in time."""
+
+
+@dataclass(slots=True)
+class _WorkerHandle:
+    worker_id: int
+    process: asyncio.subprocess.Process
+    started_at: float
+    is_ready: bool = False
+    watching: "asyncio.Task[None] | None" = field(default=None)
+
+
+class Supervisor:
+    """`run` is the whole life of `mirror serve`."""
+
+    def __init__(self, config: Config, text: str) -> None:
+        """`text` is the configuration file's, for the workers to read again."""
+        self._config = config
+        self._text = text
+        self._merger = Merger(int(time.time()) + 1)
+        self._workers: dict[int, _WorkerHandle] = {}
+        self._next_id = 1
+        self._restarts = 0
+        self._was_cut = False
+        self._stop = asyncio.Event()
+        self._listeners: list[socket.socket] = []
+        self._admin = Admin(self._is_ready, self.status)
+        self._sinks: dict[str, SeriesSink | DogStatsdSink] = {}
+
+    async def run(self) -> int:
+        """Serve until SIGTERM or SIGINT; returns the exit code. Raises ListenError at start."""
+        loop = asyncio.get_running_loop()
+        try:
+            for address in self._config.listen:
+                self._listeners.append(open_listener(address))
+            await self._admin.start(self._config.admin)
+            self._start_sinks()
+            for name in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(name, self._stop.set)
+            for _ in range(self._config.workers):
+                await self._start_worker()
+            log.info("mode %s on %s", self._config.mode, ", ".join(map(str, self._config.listen)))
+            while not self._stop.is_set():
+                await self._wait_for_stop(_SETTLE_INTERVAL_S)
+                self._emit(self._merger.settle(time.time()))
+            await self._drain()
+        finally:
+            for address, listener in zip(self._config.listen, self._listeners, strict=False):
+                remove_listener(address, listener)
+            await self._admin.stop()
+        return EXIT_DRAIN_CUT if self._was_cut else EXIT_OK
+
+    def status(self) -> dict[str, Any]:
+        """The answer of /status."""
+        return {
+            "version": __version__,
+            "mode": self._config.mode,
+            "instance": self._config.instance,
+            "shadow": str(self._config.shadow.url),
+            "workers": [
+                {"id": worker.worker_id, "pid": worker.process.pid, "ready": worker.is_ready}
+                for worker in self._workers.values()
+            ],
+            "worker_restarts": self._restarts,
+            "ledger": self._merger.status(),
+            "sinks": {name: sink.status() for name, sink in self._sinks.items()},
+        }
+
+    # --- sinks ---
+
+    def _start_sinks(self) -> None:
+        config = self._config
+        if config.series.enabled:
+            series = SeriesSink(config.series)
+            series.start()
+            self._sinks["series"] = series
+        if config.datadog.dogstatsd is not None:
+            self._sinks["datadog"] = DogStatsdSink(
+                config.datadog.dogstatsd,
+                config.datadog.tags,
+                config.instance,
+                RouteTable(config.routes).tags,
+            )
+
+    def _emit(self, seconds: list[Settled]) -> None:
+        for settled in seconds:
+            for sink in self._sinks.values():
+                sink.emit(settled)
+
+    # --- workers ---
+
+    def _is_ready(self) -> bool:
+        return any(worker.is_ready for worker in self._workers.values())
+
+    async def _start_worker(self) -> None:
+        ours, theirs = socket.socketpair()
+        descriptors = [theirs.fileno(), *(listener.fileno() for listener in self._listeners)]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "mirror.proxy.worker",
+            *map(str, descriptors),
+            stdin=asyncio.subprocess.PIPE,
+            pass_fds=descriptors,
+        )
+        theirs.close()
+        assert process.stdin is not None
+        process.stdin.write(self._text.encode())
+        process.stdin.close()
+        worker = _WorkerHandle(self._next_id, process, time.monotonic())
+        self._next_id += 1
+        self._workers[worker.worker_id] = worker
+        self._merger.worker_started(worker.worker_id)
+        reader, writer = await asyncio.open_connection(sock=ours)
+        worker.watching = asyncio.create_task(self._watch(worker, reader, writer))
+
+    async def _watch(
+        self,
+        worker: _WorkerHandle,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        """Take a worker's reports until it ends, and replace it if nobody asked it to end."""
+        try:
+            while True:
+                self._merger.worker_reported(worker.worker_id, await read_report(reader))
+                worker.is_ready = True
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+        code = await worker.process.wait()
+        del self._workers[worker.worker_id]
+        self._merger.worker_ended(worker.worker_id, int(time.time()), is_clean=code == 0)
+        if self._stop.is_set():
+            return
+        self._restarts += 1
+        log.error("worker %d (pid %d) ended with %d: replacing it",
+                  worker.worker_id, worker.process.pid, code)  # fmt: skip
+        if time.monotonic() - worker.started_at < _SHORTEST_LIFE_S:
+            await self._wait_for_stop(_SHORTEST_LIFE_S)
+        if not self._stop.is_set():
+            await self._start_worker()
+
+    async def _wait_for_stop(self, timeout_s: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._stop.wait()
+        except TimeoutError:
+            pass
+
+    async def _drain(self) -> None:
+        """Let every worker end its requests, then give the last seconds to the sinks."""
+        log.info("draining for at most %g s", self._config.timeouts.drain)
+        workers = list(self._workers.values())
+        for worker in workers:
+            _signal(worker.process, signal.SIGTERM)
+        watching = [worker.watching for worker in workers if worker.watching is not None]
+        if watching:
+            limit_s = self._config.timeouts.drain + _KILL_AFTER_DRAIN_S
+            _, late = await asyncio.wait(watching, timeout=limit_s)
+            if late:
+                self._was_cut = True
+                for worker in list(self._workers.values()):
+                    log.error("worker %d does not drain: killing it", worker.worker_id)
+                    _signal(worker.process, signal.SIGKILL)
+                await asyncio.wait(late)
+        self._emit(self._merger.finish(time.time()))
+        for sink in self._sinks.values():
+            await asyncio.to_thread(sink.stop, _SINK_STOP_S)
+        ledger = self._merger.status()
+        log.info("ended: %s", ", ".join(f"{name} {value}" for name, value in ledger.items()))
+
+
+def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(number)
