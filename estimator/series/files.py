@@ -24,6 +24,9 @@ VERSION = "1"
 # 2 GB of float64: a year of seconds over eight routes. More than that is a clock that was wrong.
 MAX_CELLS = 250_000_000
 
+# The last second that a calendar of four-digit years knows.
+MAX_SECOND = 253_402_300_799
+
 _TABLES = {"meta", "seconds", "counts"}
 
 
@@ -91,7 +94,7 @@ def _read(database: sqlite3.Connection, path: Path) -> RpsSeries:
         advice = "Let `mirror serve` record production requests into it first"
         raise Refused([Refusal(str(path), what, advice)])
     width = last - first + 1
-    if width * len(routes) > MAX_CELLS:
+    if first < 0 or last > MAX_SECOND or width * len(routes) > MAX_CELLS:
         rule = f"spans the seconds {first} to {last} over {len(routes)} routes: was a clock wrong?"
         raise InputError([Problem(str(path), rule, key="seconds")])
 

@@ -1,0 +1,254 @@
+"""Datadog's GET /api/v1/query over HTTP, and what each of its failures means.
+
+Owns the connection, the retries and the pace; knows nothing of routes and series. The `datadog`
+package is not used: it ignores DD_SITE, returns several failures as ordinary values, and hides the
+rate-limit headers of a 429.
+
+Keys travel in headers only, appear in no message, and are never sent to a second host: redirects
+are not followed.
+"""
+
+import asyncio
+import random
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import msgspec
+
+from estimator.errors import InputError, Problem, Refusal, Refused
+
+_SITE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+", re.ASCII)
+_URL = re.compile(r"https?://[^/\s@?#]+(/[^\s?#]*)?", re.ASCII)
+
+
+def api_url_of(site: str) -> str:
+    """Return `https://api.<site>`. Raises InputError for what is no site, such as a URL."""
+    if not _SITE.fullmatch(site) or site.startswith(("api.", "app.")):
+        rule = f"expected a site such as datadoghq.com or datadoghq.eu, got {site!r}"
+        raise InputError([Problem("--site or DD_SITE", rule)])
+    return f"https://api.{site}"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Both keys; neither is in the repr."""
+
+    api_key: str = field(repr=False)
+    app_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for Datadog, and with what clock and dice; tests bring their own."""
+
+    timeout_s: float = 60.0
+    """For one request."""
+    attempts: int = 5
+    """For one window, the first included."""
+    rate_limit_wait_s: float = 600.0
+    """Longest wait for a rate limit to reset; its period may be an hour."""
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    jitter: Callable[[], float] = random.random
+    """A number from 0 to 1."""
+
+
+class Series(msgspec.Struct):
+    """One group of an answer, as far as it is read here. `interval` is in seconds."""
+
+    pointlist: list[tuple[float, float | None]]
+    interval: int
+    tag_set: list[str] = []
+    scope: str = ""
+
+
+class _Answer(msgspec.Struct):
+    # `errors` belongs to the error bodies, which also come with status 200.
+    status: str | None = None
+    error: str | None = None
+    errors: list[str] | str | None = None
+    series: list[Series] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class DatadogApi:
+    """A session with one site. Use as an async context manager."""
+
+    def __init__(
+        self, url: str, credentials: Credentials, patience: Patience | None = None
+    ) -> None:
+        if not _URL.fullmatch(url):
+            rule = f"expected a URL such as https://api.datadoghq.com, got {url!r}"
+            raise InputError([Problem("--api-url", rule)])
+        for name, key in (
+            ("DD_API_KEY", credentials.api_key),
+            ("DD_APP_KEY", credentials.app_key),
+        ):
+            # Checked here, because the message of the HTTP library would print the key.
+            if not re.fullmatch(r"[!-~]+", key):
+                raise InputError([Problem(name, "holds a character that no key has")])
+        self.url = url.rstrip("/")
+        self._credentials = credentials
+        self._patience = patience or Patience()
+        self._pause_s = 0.0
+        """To wait before the next request, because the last answer used up the rate limit."""
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            headers={
+                "DD-API-KEY": self._credentials.api_key,
+                "DD-APPLICATION-KEY": self._credentials.app_key,
+                "Accept": "application/json",
+            },
+            timeout=aiohttp.ClientTimeout(total=self._patience.timeout_s),
+            trust_env=True,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._session.close()
+
+    async def query(
+        self, query: str, window: tuple[int, int], say: Callable[[str], None]
+    ) -> list[Series]:
+        """Return the groups for one window (from, to) in Unix seconds.
+
+        `say` is told of every wait. Raises InputError for what the user can correct, Refused where
+        Datadog gives no usable answer after all attempts.
+        """
+        trouble = ""
+        for attempt in range(self._patience.attempts):
+            if self._pause_s:
+                await self._wait(self._pause_s, "rate limit used up", say)
+                self._pause_s = 0.0
+            try:
+                reply = await self._get(query, window)
+            except (
+                TimeoutError,
+                aiohttp.ServerConnectionError,
+                aiohttp.ClientPayloadError,
+            ) as error:
+                lost = f"no answer within {self._patience.timeout_s:g} s"
+                trouble = lost if isinstance(error, TimeoutError) else f"connection lost: {error}"
+                wait_s = self._backoff_s(attempt)
+            except (aiohttp.ClientError, OSError) as error:
+                raise self._refused(
+                    f"cannot be reached: {error}", "Check --site (or DD_SITE) and the network"
+                ) from error
+            else:
+                if reply.status == 200:
+                    self._pause_s = _pause_after(reply)
+                    return self._decode(reply)
+                if reply.status != 429 and reply.status < 500:
+                    raise self._rejected(reply)
+                trouble = f"answered {reply.status}{_shown(_errors(reply))}"
+                wait_s = self._backoff_s(attempt)
+                if reply.status == 429 and (reset_s := _reset_s(reply)) is not None:
+                    wait_s = reset_s + self._patience.jitter()
+            if attempt + 1 < self._patience.attempts:
+                await self._wait(wait_s, trouble, say)
+        raise self._refused(f"{trouble}, {self._patience.attempts} times", "Try again later")
+
+    async def _get(self, query: str, window: tuple[int, int]) -> _Reply:
+        start, end = window
+        async with self._session.get(
+            f"{self.url}/api/v1/query",
+            # Integers: a fraction is answered with 400.
+            params={"from": str(start), "to": str(end), "query": query},
+            allow_redirects=False,
+        ) as response:
+            return _Reply(response.status, response.headers, await response.read())
+
+    def _decode(self, reply: _Reply) -> list[Series]:
+        try:
+            answer = msgspec.json.decode(reply.body, type=_Answer)
+        except msgspec.DecodeError as error:
+            if _is_html(reply):
+                raise self._refused(
+                    "answered with a web page instead of JSON",
+                    "Check --site (or DD_SITE), --api-url, and whether a proxy wants a login",
+                ) from error
+            raise self._refused(
+                f"answered 200 with a body that is not as documented: {error}",
+                "Check --site (or DD_SITE) and --api-url",
+            ) from error
+        if answer.errors or answer.error or answer.status != "ok" or answer.series is None:
+            message = answer.error or answer.errors or f"status {answer.status!r} without series"
+            rule = f"did not accept the query: {message}"
+            raise InputError([Problem(self._name, rule)])
+        return answer.series
+
+    def _rejected(self, reply: _Reply) -> InputError:
+        what = {
+            400: "did not understand the query; check --metric, --service, --env and --tag",
+            401: "did not accept the keys; check DD_API_KEY, DD_APP_KEY and that --site (or"
+            " DD_SITE) is the site they belong to",
+            403: "forbids it; check DD_API_KEY, that DD_APP_KEY has the scope timeseries_query,"
+            " and that --site (or DD_SITE) is the site they belong to",
+            404: "has no such address; check --site (or DD_SITE) and --api-url",
+        }.get(reply.status, "did not answer the query; check --site (or DD_SITE) and --api-url")
+        rule = f"{what} (status {reply.status}{_shown(_errors(reply))})"
+        return InputError([Problem(self._name, rule)])
+
+    def _refused(self, reason: str, advice: str) -> Refused:
+        return Refused([Refusal(self._name, reason, advice)])
+
+    @property
+    def _name(self) -> str:
+        return f"Datadog at {self.url}"
+
+    def _backoff_s(self, attempt: int) -> float:
+        # Half to all of 1, 2, 4, 8 s: two runs that failed together do not return together.
+        return float(2**attempt * (0.5 + self._patience.jitter() / 2))
+
+    async def _wait(self, wait_s: float, why: str, say: Callable[[str], None]) -> None:
+        if wait_s > self._patience.rate_limit_wait_s:
+            raise self._refused(
+                f"{why}; its rate limit resets in {wait_s:.0f} s", "Try again after that"
+            )
+        say(f"{why}; waiting {wait_s:.0f} s")
+        await self._patience.sleep(wait_s)
+
+
+def _reset_s(reply: _Reply) -> float | None:
+    text = reply.headers.get("X-RateLimit-Reset", "")
+    return float(text) if re.fullmatch(r"\d{1,7}", text, re.ASCII) else None
+
+
+def _pause_after(reply: _Reply) -> float:
+    is_used_up = reply.headers.get("X-RateLimit-Remaining") == "0"
+    return (_reset_s(reply) or 0.0) + 1.0 if is_used_up else 0.0
+
+
+def _is_html(reply: _Reply) -> bool:
+    return reply.body.lstrip()[:1] == b"<"
+
+
+def _errors(reply: _Reply) -> str:
+    """Return what an error body says, shortly; it may be HTML, empty or anything."""
+    if _is_html(reply):
+        return "a web page, not an answer of the API"
+    try:
+        answer = msgspec.json.decode(reply.body, type=_Answer)
+    except msgspec.DecodeError:
+        return ""
+    errors = answer.errors or answer.error or ""
+    return (errors if isinstance(errors, str) else "; ".join(errors))[:300]
+
+
+def _shown(errors: str) -> str:
+    return f": {errors}" if errors else ""

@@ -1,0 +1,89 @@
+"""Our queries and the fake's answers, refereed by Datadog's published OpenAPI."""
+
+import asyncio
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from estimator.series.datadog import DatadogQuery, read_datadog
+from estimator.series.datadog_api import Credentials, DatadogApi
+from estimator.series.rps import Peak, RpsSeries
+from tests.fakes_datadog import Contract, FakeDatadog
+
+DAY = 86_400
+START = 1_700_006_400  # a midnight, UTC
+QUERY = DatadogQuery.of("mirror.rps", "watch", "prod", ())
+
+
+@pytest.fixture(scope="session")
+def spec(shared_data: Path) -> dict[str, Any]:
+    path = shared_data / "datadog" / "openapi" / "datadog-v1-metrics.observed.yaml"
+    if not path.is_file():
+        pytest.skip(f"no OpenAPI at {path}")
+    loaded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return loaded
+
+
+@pytest.fixture
+def fake(spec: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDatadog]:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with FakeDatadog(spec) as fake:
+        yield fake
+
+
+def read(fake: FakeDatadog, days: int) -> RpsSeries:
+    async def run() -> RpsSeries:
+        async with DatadogApi(fake.url, Credentials("a" * 32, "b" * 40)) as api:
+            period = (START, START + days * DAY)
+            return await read_datadog(api, QUERY, period, lambda *_: None)
+
+    return asyncio.run(run())
+
+
+def test_a_week_is_read_within_the_contract(fake: FakeDatadog) -> None:
+    points = {START + 30.0 * n: 10.0 + n % 7 for n in range(7 * 2880)}
+    points[START + 3 * DAY + 17.0] = 512.0
+    fake.points["mirror.rps"] = {"/watch/_id_": points, "other": {START + 5.0: 1.0}}
+    series = read(fake, 7)
+    assert fake.violations == []
+    assert len(fake.requests) == 7
+    assert series.peak(["/watch/_id_"]) == Peak(512.0, START + 3 * DAY)
+    assert series.completeness_ratio == 1
+
+
+def test_request_carries_what_the_contract_demands(fake: FakeDatadog) -> None:
+    fake.points["mirror.rps"] = {"other": {START + 5.0: 1.0}}
+    read(fake, 1)
+    (request,) = fake.requests
+    assert (request.start, request.end) == (START, START + DAY)
+    assert request.query == "sum:mirror.rps{env:prod,service:watch} by {route}.rollup(max, 60)"
+    assert request.headers["DD-API-KEY"] == "a" * 32
+    assert request.headers["DD-APPLICATION-KEY"] == "b" * 40
+
+
+def test_referee_sees_a_wrong_answer(fake: FakeDatadog, spec: dict[str, Any]) -> None:
+    # Guards the two tests above: a referee that never objects proves nothing.
+    stricter = copy.deepcopy(spec)
+    answer = stricter["components"]["schemas"]["MetricsQueryResponse"]
+    answer["properties"]["status"] = {"type": "integer"}
+    fake._contract = Contract(stricter, fake.url)
+    fake.points["mirror.rps"] = {"other": {START + 5.0: 1.0}}
+    read(fake, 1)
+    assert len(fake.violations) == 1
+
+
+def test_referee_sees_a_wrong_request(fake: FakeDatadog, spec: dict[str, Any]) -> None:
+    stricter = copy.deepcopy(spec)
+    parameters = stricter["paths"]["/api/v1/query"]["get"]["parameters"]
+    parameters.append(
+        {"in": "query", "name": "missing", "required": True, "schema": {"type": "string"}}
+    )
+    fake._contract = Contract(stricter, fake.url)
+    fake.points["mirror.rps"] = {"other": {START + 5.0: 1.0}}
+    read(fake, 1)
+    assert "missing" in fake.violations[0]
