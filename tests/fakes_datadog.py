@@ -75,7 +75,7 @@ class FakeDatadog:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._call(self._runner.cleanup())
+        self._call(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -84,6 +84,7 @@ class FakeDatadog:
         asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=10)
 
     async def _start(self) -> None:
+        self._released = asyncio.Event()
         application = web.Application()
         application.router.add_get("/api/v1/query", self._answer)
         self._runner = web.AppRunner(application, shutdown_timeout=0.1)
@@ -93,6 +94,10 @@ class FakeDatadog:
         host, port = self._runner.addresses[0][:2]
         self.url = f"http://{host}:{port}"
         self._contract = Contract(self._spec, self.url) if self._spec else None
+
+    async def _stop(self) -> None:
+        self._released.set()
+        await self._runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if self._contract:
@@ -113,7 +118,7 @@ class FakeDatadog:
 
     async def _scripted(self, request: web.Request, reply: Reply) -> web.StreamResponse:
         if reply.is_hanging:
-            await asyncio.Event().wait()
+            await self._released.wait()
         if reply.is_cut:
             response = web.StreamResponse(headers={"Content-Length": "1000"})
             await response.prepare(request)
