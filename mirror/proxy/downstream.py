@@ -49,6 +49,11 @@ class Acceptor:
             if connection.is_idle:
                 connection.close()
 
+    def cut(self) -> None:
+        """Abort every connection: their exchanges end as if the downstream had left."""
+        for connection in list(self.connections):
+            connection.abort()
+
 
 class Downstream(asyncio.Protocol):
     """One connection that somebody opened to us."""
@@ -171,6 +176,7 @@ class Downstream(asyncio.Protocol):
                 self._target,
                 parser.get_http_version(),
                 parser.should_keep_alive(),
+                parser.should_upgrade(),
                 self._fields,
             )
         )
@@ -213,6 +219,12 @@ class Downstream(asyncio.Protocol):
         self._is_closing = True
         if self._transport is not None:
             self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once: the peer sees that what it reads is not complete."""
+        self._is_closing = True
+        if self._transport is not None:
+            self._transport.abort()
 
     # --- inside ---
 

@@ -160,12 +160,6 @@ class InlineDownstream(Downstream):
             self.resume_reading()
             self.wait_for_request()
 
-    def cut(self) -> None:
-        """The response cannot be completed: let the client see that."""
-        self._is_closing = True
-        if self._transport is not None:
-            self._transport.abort()
-
     def _abandon_rest(self) -> None:
         while self._pipeline:
             self._pipeline.pop().abandon()
@@ -364,7 +358,7 @@ class PrimaryLeg:
         self._inline.tee.primary_ended(self._exchange, outcome)
         if self._state is states.BROKEN:
             self._exchange.abandon()
-            self._downstream.cut()
+            self._downstream.abort()
             return
         is_early = self._state is states.DONE_EARLY
         self._close = self._close or is_early or self._downstream.must_close

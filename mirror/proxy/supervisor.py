@@ -23,7 +23,7 @@ from mirror.core.ledger import Merger, Settled
 from mirror.core.routes import RouteTable
 from mirror.proxy.admin import Admin
 from mirror.proxy.listeners import open_listener, remove_listener
-from mirror.proxy.worker import read_report
+from mirror.proxy.worker import EXIT_CUT, EXIT_OK, read_report
 from mirror.sinks.datadog import DogStatsdSink
 from mirror.sinks.series import SeriesSink
 
@@ -34,10 +34,6 @@ _SINK_STOP_S = 2.0
 _SHORTEST_LIFE_S = 1.0
 """A worker that lives shorter is replaced after a wait, so that a crash at start does not spin."""
 _KILL_AFTER_DRAIN_S = 2.0
-
-EXIT_OK = 0
-EXIT_DRAIN_CUT = 1
-"""Workers had to be killed because they did not drain in time."""
 
 
 @dataclass(slots=True)
@@ -87,7 +83,7 @@ class Supervisor:
             for address, listener in zip(self._config.listen, self._listeners, strict=False):
                 remove_listener(address, listener)
             await self._admin.stop()
-        return EXIT_DRAIN_CUT if self._was_cut else EXIT_OK
+        return EXIT_CUT if self._was_cut else EXIT_OK
 
     def status(self) -> dict[str, Any]:
         """The answer of /status."""
@@ -170,7 +166,9 @@ class Supervisor:
             writer.close()
         code = await worker.process.wait()
         del self._workers[worker.worker_id]
-        self._merger.worker_ended(worker.worker_id, int(time.time()), is_clean=code == 0)
+        is_clean = code in (EXIT_OK, EXIT_CUT)
+        self._was_cut |= code == EXIT_CUT
+        self._merger.worker_ended(worker.worker_id, int(time.time()), is_clean)
         if self._stop.is_set():
             return
         self._restarts += 1

@@ -9,6 +9,7 @@ bytes held for the shadow stay under one ceiling.
 
 import asyncio
 import logging
+import math
 import time
 
 from mirror.config import Config
@@ -217,6 +218,12 @@ class Tee:
         """Cut the legs whose time is over."""
         for leg in self._deadlines.pop_expired(now):
             leg.abort(ledger.TIMEOUT)
+
+    def cut(self) -> None:
+        """Abort whatever is in flight and close the connections to the shadow."""
+        for leg in self._deadlines.pop_expired(math.inf):
+            leg.abort(ledger.ABORTED)
+        self.shadow.close()
 
     def _on_connect(self, error: OSError | None) -> None:
         was_up = self._reachability.is_up

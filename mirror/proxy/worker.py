@@ -24,6 +24,9 @@ from mirror.proxy.sink import SinkDownstream
 from mirror.proxy.tee import Tee
 
 LENGTH_PREFIX = struct.Struct("<I")
+EXIT_OK = 0
+EXIT_CUT = 1
+"""Something in flight was cut at the drain deadline."""
 TICK_S = 0.1
 """How often deadlines are looked at: they may be this much late."""
 BACKLOG = 4096
@@ -48,8 +51,8 @@ class Worker:
         self._writer: asyncio.StreamWriter | None = None
         self._reported_through = 0
 
-    async def run(self, listeners: list[socket.socket]) -> None:
-        """Serve until told to drain; returns when everything in flight has ended."""
+    async def run(self, listeners: list[socket.socket]) -> int:
+        """Serve until told to drain and in-flight work has ended; returns the exit code."""
         reader, self._writer = await asyncio.open_connection(sock=self._channel)
         for name in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(name, self._drain.set)
@@ -66,13 +69,14 @@ class Worker:
         for server in servers:
             server.close()
         self._acceptor.drain()
-        await self._drained()
+        exit_code = EXIT_OK if await self._drained() else EXIT_CUT
         for task in (ticking, watching):
             task.cancel()
         self._tee.ledger.roll(self._tee.ledger.second + 1)
         self._report()
         self._writer.close()
         await self._writer.wait_closed()
+        return exit_code
 
     def _accept(self) -> Downstream:
         if isinstance(self._acceptor, InlineAcceptor):
@@ -95,11 +99,16 @@ class Worker:
         await reader.read()
         self._drain.set()
 
-    async def _drained(self) -> None:
+    async def _drained(self) -> bool:
+        """Wait for what is in flight; False where the deadline came first and it was cut."""
         deadline = self._loop.time() + self._config.timeouts.drain
         while (self._acceptor.connections or self._tee.in_flight) and self._loop.time() < deadline:
             await asyncio.sleep(TICK_S / 4)
-        self._tee.shadow.close()
+        is_drained = not (self._acceptor.connections or self._tee.in_flight)
+        self._acceptor.cut()
+        self._tee.cut()
+        await asyncio.sleep(TICK_S / 4)  # the loop reports what was cut to its owners
+        return is_drained
 
     def _report(self) -> None:
         assert self._writer is not None
@@ -124,11 +133,11 @@ def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     listeners = [socket.socket(fileno=int(number)) for number in sys.argv[2:]]
     config = parse(sys.stdin.read())
-    uvloop.run(_run(config, channel, listeners))
+    sys.exit(uvloop.run(_run(config, channel, listeners)))
 
 
-async def _run(config: Config, channel: socket.socket, listeners: list[socket.socket]) -> None:
-    await Worker(config, channel).run(listeners)
+async def _run(config: Config, channel: socket.socket, listeners: list[socket.socket]) -> int:
+    return await Worker(config, channel).run(listeners)
 
 
 if __name__ == "__main__":
