@@ -1,0 +1,217 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from estimator.errors import Refused
+from estimator.model.projection import Projection, project
+from estimator.model.sizing import Policy
+from estimator.series.rps import RpsSeries
+from estimator.table.load_points import Component, Kind, LoadPoint, Resources, Table
+
+MIB = 2**20
+DAY = 86_400
+
+
+def row(number: int, replicas: int, rps: float, cpu: float, memory_mib: int = 100) -> LoadPoint:
+    usage = {"app": Resources(cpu, memory_mib * MIB), "proxy": Resources(cpu / 10, 20 * MIB)}
+    return LoadPoint(number, replicas, rps, usage, error_ratio=0)
+
+
+def component(name: str, *routes: str, kind: Kind = Kind.POD) -> Component:
+    requests = {"app": Resources(500, 256 * MIB), "proxy": Resources(100, 64 * MIB)}
+    points = (row(1, 2, 200, 100), row(2, 2, 600, 300, 180), row(3, 4, 2000, 500))
+    return Component(name, kind, routes, requests, points)
+
+
+API = component("api", "/api/_")
+GATEWAY = component("gateway", "*", kind=Kind.GATEWAY)
+
+
+def series(seconds: int = DAY, **routes: float) -> RpsSeries:
+    """Return a day at 1 rps with each route's peak in the second of its place."""
+    names = {"api": "/api/_", "watch": "/watch/_id_", "other": "other"}
+    rps = np.ones((len(routes), seconds))
+    for index, peak in enumerate(routes.values()):
+        rps[index, index] = peak
+    return RpsSeries("test", 1000, 1, tuple(names[route] for route in routes), rps)
+
+
+def answer(recorded: RpsSeries, *components: Component, policy: Policy | None = None) -> Projection:
+    return project(recorded, Table("t.yaml", components), policy or Policy())
+
+
+def refusal(recorded: RpsSeries, *components: Component) -> str:
+    with pytest.raises(Refused) as caught:
+        answer(recorded, *components)
+    return str(caught.value)
+
+
+def test_peak_is_of_the_sum_in_one_second() -> None:
+    # 500 and 400 come in different seconds, each with 1 of the other.
+    (gateway,) = answer(series(api=500, watch=400), GATEWAY).components
+    assert gateway.peak.value == 501
+    assert gateway.peak_second == 1000
+    assert gateway.peak.reason == "maximum over every second of the sum over all routes"
+
+
+def test_component_counts_its_own_routes() -> None:
+    (api,) = answer(series(api=500, watch=900), API).components
+    assert api.peak.value == 500
+    assert api.peak.reason == "maximum over every second of the sum over /api/_"
+
+
+def test_coarse_series_says_so_in_the_reason() -> None:
+    (api,) = answer(replace(series(api=500), resolution_s=60), API).components
+    assert "each 60 s bucket" in api.peak.reason
+
+
+def test_totals_are_replicas_times_containers() -> None:
+    (api,) = answer(series(api=1000), API).components
+    assert api.replicas.value == 4
+    assert api.total.cpu_request.value == 4 * 600
+    assert api.total.memory_request.value == 4 * 320 * MIB
+    assert api.total.cpu_used.value == pytest.approx(4 * 275)
+    assert api.total.memory_used.value == 4 * 200 * MIB
+    assert api.cpu_utilisation.value == pytest.approx(275 / 600)
+
+
+def test_components_add_up() -> None:
+    projection = answer(series(api=1000), API, GATEWAY)
+    parts = [one.total.cpu_request.value for one in projection.components]
+    assert projection.total.cpu_request.value == sum(parts)
+
+
+def test_every_figure_has_a_unit_and_a_reason() -> None:
+    (api,) = answer(series(api=1000), API).components
+    figures = [api.peak, api.replicas, api.capacity, api.rps_per_replica, api.cpu_utilisation]
+    for amounts in (api.total, *api.containers.values()):
+        figures += [amounts.cpu_request, amounts.memory_request]
+        figures += [amounts.cpu_used, amounts.memory_used]
+    assert all(figure.unit and figure.reason for figure in figures)
+
+
+def test_rows_are_evidence() -> None:
+    failing = replace(row(4, 4, 9000, 900), error_ratio=0.3)
+    (api,) = answer(series(api=1000), replace(API, points=(*API.points, failing))).components
+    assert api.rows_used == (1, 2, 3)
+    assert api.rows_nearest == (1, 2)
+    assert api.rows_excluded == {4: "error_ratio 0.3 is above 0.01"}
+    assert api.containers["app"].cpu_used.reason == (
+        "load curve at 250 rps per replica, next to rows 1, 2"
+    )
+
+
+def test_less_than_every_row_is_flagged() -> None:
+    (api,) = answer(series(api=50), API).components
+    assert "below every row used" in api.warnings[0]
+    assert "smallest row (row 1)" in api.containers["app"].cpu_used.reason
+
+
+def test_single_row_is_flagged() -> None:
+    (api,) = answer(series(api=150), replace(API, points=API.points[:1])).components
+    assert any("rests on a single row" in warning for warning in api.warnings)
+
+
+def test_memory_above_its_request_is_flagged() -> None:
+    hungry = replace(API, points=(*API.points, row(4, 2, 700, 310, 300)))
+    (api,) = answer(series(api=500), hungry).components
+    assert api.warnings == (
+        "app used 300Mi of memory in a row, above its request of 256Mi: raise the request",
+    )
+
+
+def test_table_route_never_seen_is_a_warning() -> None:
+    (api,) = answer(series(api=500), component("api", "/api/_", "/gone")).components
+    assert "route /gone was never seen in the series: its traffic counts as none" in api.warnings
+
+
+def test_series_route_without_a_pod_is_a_warning() -> None:
+    # The gateway takes everything and must not hide that /watch has no pod.
+    projection = answer(series(api=500, watch=40), API, GATEWAY)
+    assert projection.warnings == ("route /watch/_id_ (peak 40 rps) is not covered by any pod",)
+
+
+def test_table_of_gateways_misses_no_pods() -> None:
+    assert answer(series(api=500, watch=40), GATEWAY).warnings == ()
+
+
+def test_silent_route_is_no_warning() -> None:
+    recorded = series(api=500, watch=0)
+    recorded.rps[1] = 0
+    assert answer(recorded, API).warnings == ()
+
+
+def test_component_without_traffic_is_refused() -> None:
+    message = refusal(series(watch=500), API)
+    assert "api: none of its routes (/api/_) had a request in the series" in message
+    assert "The series has the routes /watch/_id_" in message
+
+
+def test_component_with_zero_traffic_is_refused() -> None:
+    recorded = series(watch=500, api=0)
+    recorded.rps[1] = 0
+    assert "had a request in the series" in refusal(recorded, API)
+
+
+def test_every_refusal_is_named_and_nothing_answered() -> None:
+    message = refusal(
+        series(api=5000), GATEWAY, replace(API, points=()), component("watch", "/watch/_id_")
+    )
+    lines = message.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["gateway", "api", "watch"]
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0])
+def test_series_without_a_request_is_refused(value: float) -> None:
+    empty = RpsSeries("test", 0, 1, ("/api/_",), np.full((1, 5), value))
+    assert "no request was observed in it" in refusal(empty, API)
+
+
+def test_a_whole_day_is_trusted() -> None:
+    assert answer(series(DAY, api=500), API).low_confidence == ()
+
+
+def test_less_than_a_day_is_low_confidence() -> None:
+    (doubt,) = answer(series(DAY - 1, api=500), API).low_confidence
+    assert doubt.startswith("only 23h59m59s were observed, less than 1d")
+
+
+def test_many_gaps_are_low_confidence() -> None:
+    recorded = series(2 * DAY, api=500)
+    recorded.rps[:, DAY : DAY + DAY // 2] = np.nan
+    (doubt,) = answer(recorded, API).low_confidence
+    assert doubt.startswith("25% of 2d are gaps, more than 10%")
+
+
+def test_example_table_is_low_confidence() -> None:
+    table = Table("example table", (API,), is_example=True)
+    (doubt,) = project(series(api=500), table, Policy()).low_confidence
+    assert "nobody measured it on your cluster" in doubt
+
+
+def assumptions(projection: Projection) -> dict[str, tuple[str, bool]]:
+    return {one.name: (one.value, one.is_default) for one in projection.assumptions}
+
+
+def test_defaults_are_listed_as_assumed() -> None:
+    listed = assumptions(answer(series(api=500), API))
+    assert listed["target utilisation"] == ("0.6", True)
+    assert listed["min replicas"] == ("2", True)
+
+
+def test_what_was_given_is_not_a_default() -> None:
+    listed = assumptions(answer(series(api=500), API, policy=Policy(0.5, 3, frozenset())))
+    assert listed["target utilisation"] == ("0.5", False)
+    assert listed["min replicas"] == ("3", False)
+
+
+def test_error_ratio_not_stated_is_listed() -> None:
+    unstated = replace(API, points=tuple(replace(p, error_ratio=None) for p in API.points))
+    reasons = [one.reason for one in answer(series(api=500), unstated).assumptions]
+    assert "not stated for api rows 1, 2, 3" in reasons
+
+
+def test_caveats_of_the_series_are_listed() -> None:
+    recorded = replace(series(api=500), caveats=("an upper bound",))
+    assert answer(recorded, API).assumptions[-1].reason == "an upper bound"

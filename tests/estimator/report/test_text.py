@@ -1,0 +1,81 @@
+import io
+from dataclasses import replace
+
+import pytest
+
+from estimator.model.projection import Projection
+from estimator.report.text import print_text
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+
+def shown(projection: Projection, stream: io.StringIO | None = None) -> str:
+    stream = stream or io.StringIO()
+    print_text(projection, stream)
+    return stream.getvalue()
+
+
+def test_answer_reasons_and_doubts_are_there(projection: Projection) -> None:
+    text = shown(projection)
+    for part in (
+        "Series  a test",
+        "10m observed from 2023-11-14 22:13:20 UTC, 100.0% complete, one value each 1 s",
+        "peak 1,100 rps over all routes at 2023-11-14 22:13:27 UTC",
+        "replicas: cpu of app: 0.6 of the 500m request of app, 300m, is not reached",
+        "cpu used: load curve at 500 rps per replica, next to rows 2, 3",
+        "rests on rows 1, 2, 3",
+        "row 4 not used: error_ratio 0.2 is above 0.01",
+        "not covered: latency",
+        "target utilisation: 0.6 (default); an HPA acts only above",
+        "route other (peak 100 rps) is not covered by any pod",
+        "LOW CONFIDENCE",
+        "only 10m were observed",
+    ):
+        assert part in text
+
+
+def test_overview_has_replicas_and_requests(projection: Projection) -> None:
+    (line,) = [line for line in shown(projection).splitlines() if line.startswith("  api ")]
+    assert line.split() == ["api", "1,000", "2", "1200m", "640Mi", "cpu", "of", "app"]
+
+
+def test_names_are_not_read_as_markup(projection: Projection) -> None:
+    assert "[red]" in shown(projection)
+
+
+def test_no_colour_off_a_terminal(projection: Projection) -> None:
+    assert "\x1b" not in shown(projection)
+
+
+def test_colour_on_a_terminal(projection: Projection) -> None:
+    assert "\x1b[1;32m" in shown(projection, Terminal())
+
+
+def test_no_color_is_honoured(projection: Projection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "32m" not in shown(projection, Terminal())
+
+
+def test_example_table_is_said_first(projection: Projection) -> None:
+    assert "EXAMPLE TABLE" not in shown(projection)
+    assert shown(replace(projection, is_example_table=True)).startswith("EXAMPLE TABLE")
+
+
+def test_given_value_is_no_default(projection: Projection) -> None:
+    given = replace(projection.assumptions[0], is_default=False)
+    text = shown(replace(projection, assumptions=(given,)))
+    assert "target utilisation: 0.6; " in text
+
+
+def test_confident_report_has_no_doubts(projection: Projection) -> None:
+    assert "LOW CONFIDENCE" not in shown(replace(projection, low_confidence=()))
