@@ -1,0 +1,79 @@
+"""`mirror serve` as a process, with a generated configuration.
+
+Owns writing mirror.yaml and reading what the running sidecar says about itself. It takes part as
+nginx and Envoy do, by its command line, its sockets and its admin port; nothing of the data plane
+is imported here.
+"""
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mirror.demo.processes import POLL_S, Child, Processes, answers, fetch
+
+SETTLE_TIMEOUT_S = 10.0
+
+# Workers report once a second; two equal readings this far apart are from different reports.
+SETTLE_STEP_S = 1.2
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """A running `mirror serve`."""
+
+    child: Child
+    admin_port: int
+
+    def status(self) -> dict[str, Any]:
+        """/status as it is now, one or two seconds behind; empty when it does not answer."""
+        answer = fetch(self.admin_port, "/status")
+        status: dict[str, Any] = json.loads(answer.body) if answer else {}
+        return status
+
+    def settled_ledger(self, timeout_s: float = SETTLE_TIMEOUT_S) -> dict[str, Any]:
+        """The ledger once nothing is in flight and nothing changes any more.
+
+        After the timeout it is returned as it is: the caller sees what is still open.
+        """
+        deadline = time.monotonic() + timeout_s
+        before: dict[str, Any] = {}
+        while True:
+            ledger: dict[str, Any] = self.status().get("ledger", {})
+            is_open = ledger.get("in_flight") or ledger.get("reading")
+            if time.monotonic() > deadline or (ledger and ledger == before and not is_open):
+                return ledger
+            before = ledger
+            time.sleep(SETTLE_STEP_S)
+
+    def wait_until_seen(self, count: int, timeout_s: float = SETTLE_TIMEOUT_S) -> None:
+        """Return when that many production requests were seen, or after the timeout."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if self.status().get("ledger", {}).get("seen", 0) >= count:
+                return
+            time.sleep(POLL_S)
+
+
+def start_sidecar(processes: Processes, directory: Path, config: dict[str, Any]) -> Sidecar:
+    """Write the configuration, start `mirror serve` and wait until its workers accept."""
+    path = write_config(directory, config)
+    child = processes.start("mirror", serve_command(path))
+    admin_port = int(config["admin"].rpartition(":")[2])
+    child.wait_until(lambda: answers(admin_port, "/readyz", status=200))
+    return Sidecar(child, admin_port)
+
+
+def write_config(directory: Path, config: dict[str, Any]) -> Path:
+    """mirror.yaml, as a person would have written it."""
+    path = directory / "mirror.yaml"
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    return path
+
+
+def serve_command(config: Path) -> list[str | Path]:
+    return [sys.executable, "-m", "mirror", "serve", "-c", config]

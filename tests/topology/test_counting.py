@@ -1,0 +1,94 @@
+"""5,000 requests through the whole topology, counted by everybody who sees them."""
+
+import pytest
+
+from tests.topology.conftest import Topology, hey, series_total, wait_for
+
+pytestmark = pytest.mark.topology
+
+PARTS = {"/watch/42": 2000, "/api/feed?page=2": 2000, "/static/app.js": 1000}
+TOTAL = 5000
+
+
+@pytest.mark.parametrize("mode", ["sink", "inline"])
+def test_everybody_counts_the_same_requests(topology: Topology, mode: str) -> None:
+    topology.start_primary()
+    envoy, log_nginx = topology.start_gateway_pod()
+    sidecar = topology.start_sidecar(mode)
+    nginx = topology.start_nginx(mode)
+    apache_log = topology.start_apache()
+    # What the preflight probe and the readiness polls added.
+    before = envoy.requests_arrived()
+
+    for path, count in PARTS.items():
+        assert hey(topology.ports["apache"], path, count) == {"200": count}
+
+    # Once each in production.
+    assert wait_for(lambda: len(nginx.logged()) >= TOTAL)
+    assert len(nginx.logged()) == TOTAL
+    assert wait_for(lambda: apache_log.read_text().count("\n") >= TOTAL)
+    assert apache_log.read_text().count("\n") == TOTAL
+    assert {line["status"] for line in nginx.logged()} == {"200"}
+
+    # Once each in the ledger, and it adds up.
+    ledger = sidecar.settled_ledger()
+    assert ledger["balanced"]
+    assert (ledger["seen"], ledger["sent"], ledger["in_flight"]) == (TOTAL, TOTAL, 0)
+    assert (ledger["not_selected"], ledger["shed"]) == ({}, {})
+    assert ledger["outcomes"] == {"2xx": TOTAL}
+    assert ledger["primary"] == ({"2xx": TOTAL} if mode == "inline" else {})
+
+    # Once each in the new cluster, and never in its access log.
+    assert envoy.requests_arrived() - before == TOTAL
+    assert log_nginx.logged() == []
+
+    # Once each in Datadog and in the local series.
+    assert wait_for(lambda: topology.agent.counted("mirror.requests") >= TOTAL)
+    assert topology.agent.counted("mirror.requests") == TOTAL
+    assert sum(topology.agent.points("mirror.rps").values()) == TOTAL
+    assert topology.agent.counted("mirror.shadow.requests") == TOTAL
+    assert wait_for(lambda: series_total(topology.series) >= TOTAL)
+    assert series_total(topology.series) == TOTAL
+
+
+def test_log_nginx_would_have_logged(topology: Topology) -> None:
+    """The control: the same copies sent to the gateway's ordinary port are logged there."""
+    topology.start_primary()
+    _, log_nginx = topology.start_gateway_pod()
+    target = {"url": f"http://127.0.0.1:{topology.ports['log_nginx']}", "accept_server": ["nginx"]}
+    topology.start_sidecar("sink", shadow=target)
+    topology.start_nginx("sink")
+    probes = len(log_nginx.logged())
+    assert hey(topology.ports["nginx"], "/watch/1", 100) == {"200": 100}
+    assert wait_for(lambda: len(log_nginx.logged()) - probes >= 100)
+    assert len(log_nginx.logged()) - probes == 100
+
+
+def test_methods_not_listed_stay_in_production(topology: Topology) -> None:
+    topology.start_primary()
+    envoy, _ = topology.start_gateway_pod()
+    sidecar = topology.start_sidecar("sink")
+    topology.start_nginx("sink")
+    before = envoy.requests_arrived()
+    assert hey(topology.ports["nginx"], "/api/comments", 50, method="POST") == {"200": 50}
+    assert hey(topology.ports["nginx"], "/api/feed", 50) == {"200": 50}
+    ledger = sidecar.settled_ledger()
+    assert ledger["balanced"]
+    assert (ledger["seen"], ledger["sent"]) == (100, 50)
+    assert ledger["not_selected"] == {"method": 50}
+    assert envoy.requests_arrived() - before == 50
+
+
+def test_two_workers_count_once(topology: Topology) -> None:
+    topology.start_primary()
+    envoy, _ = topology.start_gateway_pod()
+    sidecar = topology.start_sidecar("inline", workers=2)
+    topology.start_nginx("inline")
+    before = envoy.requests_arrived()
+    assert hey(topology.ports["nginx"], "/watch/1", 1000) == {"200": 1000}
+    ledger = sidecar.settled_ledger()
+    assert ledger["balanced"]
+    assert (ledger["seen"], ledger["outcomes"]) == (1000, {"2xx": 1000})
+    assert envoy.requests_arrived() - before == 1000
+    assert wait_for(lambda: series_total(topology.series) >= 1000)
+    assert series_total(topology.series) == 1000

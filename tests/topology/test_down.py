@@ -1,0 +1,57 @@
+"""One side is down: the other must not notice, and everything is counted."""
+
+import pytest
+
+from mirror.demo.processes import fetch
+from tests.topology.conftest import Topology, hey, wait_for
+
+pytestmark = pytest.mark.topology
+
+
+@pytest.mark.parametrize("mode", ["sink", "inline"])
+def test_shadow_down_at_start(topology: Topology, mode: str) -> None:
+    topology.start_primary()
+    sidecar = topology.start_sidecar(mode)
+    topology.start_nginx(mode)
+    assert hey(topology.ports["nginx"], "/watch/1", 200) == {"200": 200}
+    ledger = sidecar.settled_ledger()
+    assert ledger["balanced"]
+    assert ledger["seen"] == 200
+    assert ledger["outcomes"].get("connect_failed", 0) + sum(ledger["shed"].values()) == 200
+
+
+def test_shadow_that_comes_up_later_is_used(topology: Topology) -> None:
+    topology.start_primary()
+    sidecar = topology.start_sidecar("inline")
+    topology.start_nginx("inline")
+    assert hey(topology.ports["nginx"], "/watch/1", 50) == {"200": 50}
+    topology.start_gateway_pod()
+
+    def copies_arrive() -> bool:
+        assert hey(topology.ports["nginx"], "/watch/1", 50) == {"200": 50}
+        return bool(sidecar.settled_ledger()["outcomes"].get("2xx", 0))
+
+    assert wait_for(copies_arrive, timeout_s=20)
+
+
+def test_primary_down_is_a_bad_gateway(topology: Topology) -> None:
+    topology.start_gateway_pod()
+    port = topology.ports["nginx"]
+    sidecar = topology.start_sidecar("inline", listen=f"127.0.0.1:{port}")
+    for _ in range(10):
+        answer = fetch(port, "/watch/1")
+        assert answer is not None and answer.status == 502
+        assert len(answer.body) < 200
+    ledger = sidecar.settled_ledger()
+    assert ledger["balanced"]
+    assert (ledger["seen"], ledger["primary"]) == (10, {"connect_failed": 10})
+
+
+def test_primary_that_comes_up_later_is_used(topology: Topology) -> None:
+    port = topology.ports["nginx"]
+    topology.start_sidecar("inline", listen=f"127.0.0.1:{port}")
+    answer = fetch(port, "/watch/1")
+    assert answer is not None and answer.status == 502
+    topology.start_primary()
+    answer = fetch(port, "/watch/1")
+    assert answer is not None and answer.status == 200
