@@ -59,6 +59,8 @@ _SET_APART = frozenset(
 # Connection options that name no field of their own.
 _CONNECTION_OPTIONS = frozenset({b"close", b"keep-alive", b"upgrade", b""})
 _HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=:%\[\]-]*")
+# 10**18 - 1 bytes: fits the signed 64 bits that nginx, Apache and Envoy count in.
+_MOST_LENGTH_DIGITS = 18
 _ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 
 SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
@@ -127,7 +129,7 @@ class RequestHead:
 
     method: bytes
     target: bytes
-    """Origin form (`/path?query`) or `*`."""
+    """Origin form (`/path?query`), or `*` for OPTIONS."""
     minor_version: int
     host: bytes
     end_to_end: bytes
@@ -183,9 +185,13 @@ class RequestHead:
 
 
 def read_request_head(
-    method: bytes, target: bytes, version: str, keep_alive: bool, fields: HeadFields
+    method: bytes, target: bytes, version: str, keep_alive: bool, upgrades: bool, fields: HeadFields
 ) -> RequestHead:
-    """Check what the parser reported; raises RemoteProtocolError with the status to answer."""
+    """Check what the parser reported; raises RemoteProtocolError with the status to answer.
+
+    `upgrades` is the parser's own word: where it says so it reads no body, whatever the fields
+    say (it also takes `Proxy-Connection: upgrade` for one).
+    """
     if version == "1.1":
         minor_version = 1
     elif version == "1.0":
@@ -202,13 +208,13 @@ def read_request_head(
     _read_host(head, target, apart.get(b"host", ()))
     _read_framing(head, apart)
     head.end_to_end = fields.end_to_end()
-    head.wants_upgrade = b"upgrade" in apart and b"upgrade" in fields.connection_options()
+    head.wants_upgrade = upgrades
     if head.wants_upgrade and (head.framing is CHUNKED or head.content_length):
         # The parser stops at the head of an upgrade; a body behind it would be read as a request.
         raise RemoteProtocolError(501, "upgrade_with_body")
     head.expects_continue = False
     if b"expect" in apart and minor_version == 1:
-        if apart[b"expect"][0].lower() != b"100-continue":
+        if any(value.lower() != b"100-continue" for value in apart[b"expect"]):
             raise RemoteProtocolError(417, "expectation")
         head.expects_continue = head.framing is not NONE
     head.is_shadow = b"x-mirror-leg" in apart
@@ -221,7 +227,7 @@ def _read_host(head: RequestHead, target: bytes, hosts: "list[bytes] | tuple[()]
         raise RemoteProtocolError(400, "host")
     head.host = hosts[0] if hosts else b""
     head.target = target
-    if target[:1] != b"/" and target != b"*":
+    if target[:1] != b"/" and not (target == b"*" and head.method == b"OPTIONS"):
         absolute = _ABSOLUTE_FORM.fullmatch(target)
         if absolute is None or not absolute[1] or b"@" in absolute[1]:
             raise RemoteProtocolError(400, "target")
@@ -244,7 +250,7 @@ def _read_framing(head: RequestHead, apart: dict[bytes, list[bytes]]) -> None:
             raise RemoteProtocolError(501, "transfer_coding")
         head.framing = CHUNKED
     elif lengths is not None:
-        if len(lengths) > 1 or not lengths[0].isdigit():
+        if len(lengths) > 1 or not _is_length(lengths[0]):
             raise RemoteProtocolError(400, "framing")
         head.framing = LENGTH
         head.content_length = int(lengths[0])
@@ -263,7 +269,7 @@ class ResponseHead:
     framing: Framing
     """Of the body that follows; NONE for HEAD, 1xx, 204 and 304 whatever the fields say."""
     content_length: bytes | None
-    """The field as received: HEAD and 304 carry it without a body."""
+    """The field to pass on: HEAD and 304 carry it without a body, 1xx and 204 never."""
     keep_alive: bool
 
     def to_downstream(self, framing: Framing, close: bool) -> bytes:
@@ -292,9 +298,8 @@ def read_response_head(
     head.end_to_end = fields.end_to_end()
     codings = fields.apart.get(b"transfer-encoding")
     lengths = fields.apart.get(b"content-length", [])
-    if len(lengths) > 1 or (lengths and not lengths[0].isdigit()):
+    if len(lengths) > 1 or (lengths and not _is_length(lengths[0])):
         raise RemoteProtocolError(502, "framing")
-    head.content_length = lengths[0] if lengths else None
     if codings is not None and (lengths or len(codings) > 1 or codings[0].lower() != b"chunked"):
         raise RemoteProtocolError(502, "framing")
     if answers_head or status < 200 or status in (204, 304):
@@ -305,7 +310,15 @@ def read_response_head(
         head.framing = LENGTH
     else:
         head.framing = UNTIL_CLOSE
+    # RFC 9110 8.6: a 1xx or 204 must not have the field.
+    has_length = lengths and status >= 200 and status != 204
+    head.content_length = lengths[0] if has_length else None
     return head
+
+
+def _is_length(value: bytes) -> bool:
+    """Digits only, and no more of them than everybody can count (RFC 9110 8.6)."""
+    return value.isdigit() and len(value) <= _MOST_LENGTH_DIGITS
 
 
 def downstream_framing(response: ResponseHead, request: RequestHead) -> Framing:
