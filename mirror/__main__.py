@@ -3,6 +3,7 @@
 import click
 
 from mirror import __version__
+from mirror.commands.check import check
 from mirror.commands.serve import serve
 
 
@@ -13,6 +14,7 @@ def main() -> None:
 
 
 main.add_command(serve)
+main.add_command(check)
 
 if __name__ == "__main__":
     main()

@@ -1,0 +1,105 @@
+"""`mirror check`: is the configuration sound, and may its shadow get mirrored requests?
+
+Owns what a person sees and the exit codes; the probe and its judgement are proxy/preflight.py's.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+from mirror.config import Config, load
+from mirror.core.record import is_host
+from mirror.errors import ConfigError
+from mirror.proxy.preflight import Verdict, probe
+
+EXIT_CONFIG = 2
+EXIT_UNREACHABLE = 3
+EXIT_REFUSED = 4
+
+
+@click.command()
+@click.option(
+    "-c",
+    "--config",
+    "path",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="mirror.yaml",
+)
+@click.option(
+    "--accept-server",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Accept a shadow with this `server` header too; may be given again.",
+)
+@click.option(
+    "--host",
+    metavar="NAME",
+    help="Host header of the probe, such as a host of production; the shadow's address if absent.",
+)
+def check(path: Path, names: tuple[str, ...], host: str | None) -> None:
+    """Check a configuration, and ask its shadow who it is.
+
+    Sends one HEAD request for / to shadow.url and looks at the `server` header of the answer.
+    istio-envoy and envoy are accepted, and what shadow.accept_server or --accept-server name. An
+    nginx is refused: its Pod would write every mirrored request into the access log.
+
+    \b
+    Examples:
+      mirror check -c mirror.yaml
+      mirror check -c mirror.yaml --host www.example.com
+      mirror check -c mirror.yaml --accept-server demo-app
+
+    \b
+    Exit codes:
+      0  the configuration is sound and the shadow is accepted
+      2  the configuration cannot be used; every problem is listed
+      3  the shadow cannot be reached, so it cannot be checked
+      4  the shadow is refused
+    """
+    if host is not None and not is_host(host):
+        raise click.BadParameter("expected a host name", param_hint="--host")
+    try:
+        config = load(path)
+    except ConfigError as error:
+        click.echo(error, err=True)
+        sys.exit(EXIT_CONFIG)
+    click.echo(_settings(config, path))
+    accepted = (*config.shadow.accept_server, *names)
+    verdict = asyncio.run(probe(config.shadow.url, accepted, config.shadow.timeout, host))
+    sys.exit(_show(verdict, config))
+
+
+def _show(verdict: Verdict, config: Config) -> int:
+    target = f"shadow {config.shadow.url}"
+    if verdict.is_accepted:
+        click.echo(f"{target} is accepted: {verdict.reason}")
+        for warning in verdict.warnings:
+            click.echo(f"warning: {warning}", err=True)
+        return 0
+    if not verdict.is_reachable:
+        click.echo(f"{target} cannot be checked: {verdict.reason}", err=True)
+        return EXIT_UNREACHABLE
+    click.echo(f"{target} is refused: {verdict.reason}", err=True)
+    return EXIT_REFUSED
+
+
+def _settings(config: Config, path: Path) -> str:
+    shadow = config.shadow
+    rows = {
+        "mode": config.mode,
+        "listen": ", ".join(map(str, config.listen)),
+        "primary": config.primary,
+        "shadow": f"{shadow.url}, ratio {shadow.ratio:g}, {' '.join(shadow.methods)}",
+        "routes": ", ".join(config.routes) or "none: every path is `other`",
+        "workers": config.workers,
+        "datadog": config.datadog.dogstatsd or "off",
+        "series": config.series.path if config.series.enabled else "off",
+        "admin": config.admin,
+    }
+    lines = [f"  {name:<8} {value}" for name, value in rows.items() if value is not None]
+    return "\n".join([f"{path} is sound", *lines])

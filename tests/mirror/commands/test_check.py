@@ -1,0 +1,158 @@
+"""`mirror check` as a person meets it: what it prints, and the exit code a script sees."""
+
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CONFIG = """
+mode: sink
+listen: unix:run/mirror.sock
+shadow: {{url: "http://127.0.0.1:{port}", timeout: {timeout}, methods: [GET, HEAD]}}
+routes: ["/watch/{{id}}"]
+"""
+ISTIO = b"HTTP/1.1 200 OK\r\nserver: istio-envoy\r\ncontent-length: 0\r\n\r\n"
+NGINX = b"HTTP/1.1 200 OK\r\nserver: nginx/1.22.1\r\ncontent-length: 0\r\n\r\n"
+ROUTE_MISS = b"HTTP/1.1 404 Not Found\r\nserver: istio-envoy\r\ncontent-length: 0\r\n\r\n"
+
+
+@contextmanager
+def answering(response: bytes) -> Iterator[tuple[int, list[bytes]]]:
+    """A server for one connection: its port, and the request it got."""
+    requests: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                requests.append(connection.recv(65536))
+                connection.sendall(response)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1], requests
+        thread.join()
+
+
+def check(
+    directory: Path, port: int, *options: str, text: str = CONFIG, timeout_s: float = 5
+) -> subprocess.CompletedProcess[str]:
+    path = directory / "mirror.yaml"
+    path.write_text(text.format(port=port, timeout=timeout_s))
+    return subprocess.run(
+        [sys.executable, "-m", "mirror", "check", "-c", str(path), *options],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_accepted_shadow(tmp_path: Path) -> None:
+    with answering(ISTIO) as (port, requests):
+        done = check(tmp_path, port)
+    assert done.returncode == 0, done.stderr
+    assert f"shadow http://127.0.0.1:{port} is accepted: server istio-envoy" in done.stdout
+    assert done.stderr == ""
+    assert requests[0].startswith(b"HEAD / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n" % port)
+
+
+def test_effective_settings_are_shown(tmp_path: Path) -> None:
+    with answering(ISTIO) as (port, _):
+        shown = check(tmp_path, port).stdout
+    for line in [
+        "mode     sink",
+        "listen   unix:run/mirror.sock",
+        f"shadow   http://127.0.0.1:{port}, ratio 1, GET HEAD",
+        "routes   /watch/{id}",
+        "workers  1",
+        "datadog  off",
+        "series   series.db",
+        "admin    127.0.0.1:9911",
+    ]:
+        assert f"  {line}\n" in shown
+    assert "primary" not in shown
+
+
+def test_nginx_is_refused_with_4(tmp_path: Path) -> None:
+    with answering(NGINX) as (port, _):
+        done = check(tmp_path, port)
+    assert done.returncode == 4
+    assert "is refused: server: nginx/1.22.1" in done.stderr
+    assert "--accept-server nginx" in done.stderr
+    assert "accepted:" not in done.stdout
+
+
+def test_nginx_is_accepted_by_name(tmp_path: Path) -> None:
+    with answering(NGINX) as (port, _):
+        assert check(tmp_path, port, "--accept-server", "nginx").returncode == 0
+    with answering(ISTIO) as (port, _):  # and the configured names still are
+        assert check(tmp_path, port, "--accept-server", "nginx").returncode == 0
+
+
+def test_configured_names_replace_the_defaults(tmp_path: Path) -> None:
+    text = CONFIG.replace("timeout:", "accept_server: [nginx], timeout:")
+    with answering(NGINX) as (port, _):
+        assert check(tmp_path, port, text=text).returncode == 0
+    with answering(ISTIO) as (port, _):
+        assert check(tmp_path, port, text=text).returncode == 4
+
+
+def test_warning_leaves_it_accepted(tmp_path: Path) -> None:
+    with answering(ROUTE_MISS) as (port, requests):
+        done = check(tmp_path, port, "--host", "www.example.com")
+    assert done.returncode == 0
+    assert "warning: 404 from the Envoy itself" in done.stderr
+    assert b"\r\nHost: www.example.com\r\n" in requests[0]
+
+
+def test_unreachable_shadow_is_3(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    done = check(tmp_path, port)
+    assert done.returncode == 3
+    assert "cannot be checked: connection refused" in done.stderr
+
+
+def test_silent_shadow_is_3(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        done = check(tmp_path, listener.getsockname()[1], timeout_s=0.2)
+    assert done.returncode == 3
+    assert "no answer within 0.2 s" in done.stderr
+
+
+def test_every_configuration_problem_is_listed(tmp_path: Path) -> None:
+    done = check(tmp_path, 1, text="mode: both\nshadow: {{url: x, ratio: all}}\n")
+    assert done.returncode == 2
+    for key in ("mode:", "listen:", "shadow.url:", "shadow.ratio:"):
+        assert key in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_missing_file_is_2(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mirror", "check", "-c", str(tmp_path / "none.yaml")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "none.yaml: cannot be read" in done.stderr
+
+
+def test_host_with_a_line_break_is_2(tmp_path: Path) -> None:
+    done = check(tmp_path, 1, "--host", "a\r\nx: y")
+    assert done.returncode == 2
+    assert "expected a host name" in done.stderr
+
+
+def test_help_documents_the_exit_codes(tmp_path: Path) -> None:
+    shown = check(tmp_path, 1, "--help").stdout
+    for code, word in [(0, "accepted"), (2, "cannot be used"), (3, "reached"), (4, "refused")]:
+        assert any(
+            line.strip().startswith(f"{code}  ") and word in line for line in shown.split("\n")
+        )
+    assert "mirror check -c mirror.yaml" in shown
