@@ -95,9 +95,10 @@ def format_memory(amount_bytes: int) -> str:
 
 
 def format_duration(seconds: int) -> str:
-    """Return the shortest chain that `parse_duration` reads back: `1d12h`, `90s` as `1m30s`."""
+    """Return a chain of days and less that `parse_duration` reads back: `7d`, `1d12h`, `1m30s`."""
     parts = []
-    for unit, length_s in _DURATION_S.items():
+    for unit in "dhms":
+        length_s = _DURATION_S[unit]
         count, seconds = divmod(seconds, length_s)
         if count:
             parts.append(f"{count}{unit}")

@@ -7,6 +7,7 @@ but may have started in the middle of its first; such a second counts too few re
 many, so it cannot invent a peak, and cutting it could lose one.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -40,15 +41,23 @@ def read_series(path: Path) -> RpsSeries:
         what = "is a directory, not a series.db" if path.is_dir() else "no such file"
         raise InputError([Problem(str(path), what)])
     try:
-        # as_uri quotes what SQLite would read as its own: ? # %
-        uri = f"{path.resolve().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as database:
+        with closing(sqlite3.connect(_uri(path), uri=True, isolation_level=None)) as database:
             database.execute("BEGIN")
             _check_format(database, path)
             _check_values(database, path)
             return _read(database, path)
     except sqlite3.Error as error:
         raise InputError([Problem(str(path), f"cannot be read as a series.db: {error}")]) from error
+
+
+def _uri(path: Path) -> str:
+    # as_uri quotes what SQLite would read as its own: ? # %
+    path = path.resolve()
+    uri = f"{path.as_uri()}?mode=ro"
+    # Even a reader of a WAL database creates files beside it, unless a writer's are there. Where
+    # it may not, and no log says that anybody writes, the file is read as it lies.
+    is_at_rest = not Path(f"{path}-wal").exists()
+    return f"{uri}&immutable=1" if is_at_rest and not os.access(path.parent, os.W_OK) else uri
 
 
 def _check_format(database: sqlite3.Connection, path: Path) -> None:

@@ -1,4 +1,10 @@
+import os
+import shutil
 import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -80,9 +86,53 @@ def test_file_is_read_while_it_is_written(tmp_path: Path) -> None:
 
 def test_reading_changes_nothing(tmp_path: Path) -> None:
     path = write(tmp_path / "series.db", RECORDED)
-    before = path.read_bytes()
-    read_series(path)
-    assert path.read_bytes() == before
+    crashed = tmp_path / "crashed.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("INSERT INTO seconds VALUES (104)")
+        # What a crash leaves behind: a log that was never carried over into the file.
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{path}{suffix}", f"{crashed}{suffix}")
+    before = crashed.read_bytes()
+    # A connection that may write would carry it over when it closes.
+    assert read_series(crashed).duration_s == 5
+    assert crashed.read_bytes() == before
+
+
+AS_ANOTHER_USER = """
+import os, sys
+from pathlib import Path
+from estimator.series.files import read_series
+if os.geteuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+print(read_series(Path(sys.argv[1])).peak(["*"]).rps)
+"""
+
+
+@pytest.fixture
+def foreign_folder() -> Iterator[Path]:
+    """A folder that others may read and not write; pytest's own they may not even enter."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+        os.chmod(name, 0o755)
+
+
+@pytest.mark.parametrize("is_written", [False, True], ids=["at rest", "being written"])
+def test_other_users_may_only_read(foreign_folder: Path, is_written: bool) -> None:
+    path = write(foreign_folder / "series.db", RECORDED)
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("INSERT INTO seconds VALUES (104)")
+        if not is_written:
+            writer.close()
+        path.chmod(0o644)
+        foreign_folder.chmod(0o555)
+        result = subprocess.run(
+            [sys.executable, "-c", AS_ANOTHER_USER, str(path)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert (result.stdout, result.stderr) == ("10.0\n", "")
 
 
 @pytest.mark.parametrize("name", ["a?b.db", "a#b.db", "50%.db", "日本.db"])
