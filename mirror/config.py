@@ -106,7 +106,7 @@ class ShadowSection:
     buffer_bytes: Bytes = 64 << 20
     """Request bytes that a worker holds for the shadow; beyond it shadow legs are shed."""
     timeout: Seconds = 5.0
-    """Longest life of a shadow leg, waiting included."""
+    """Seconds that a shadow leg may last, waiting included."""
     accept_server: tuple[Text, ...] = ("istio-envoy", "envoy")
     """Values of the `server` header that the preflight probe accepts."""
 
@@ -114,15 +114,15 @@ class ShadowSection:
 @dataclass(frozen=True, slots=True)
 class TimeoutsSection:
     head: Seconds = 10.0
-    """From the first byte of a request head to its end."""
+    """Seconds from the first byte of a request head to its end."""
     idle: Seconds = 75.0
-    """A downstream connection without a request. nginx: keepalive_timeout 75 s."""
+    """Seconds a downstream connection may have no request. nginx: keepalive_timeout 75 s."""
     connect: Seconds = 1.0
-    """Opening a connection to an upstream."""
+    """Seconds to open a connection to an upstream."""
     primary: Seconds = 60.0
-    """From the end of the request to the primary's response head. nginx: 60 s."""
+    """Seconds from the end of the request to the primary's response head. nginx: 60 s."""
     drain: Seconds = 10.0
-    """After SIGTERM: the time that requests in flight get."""
+    """Seconds that requests in flight get after SIGTERM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +130,7 @@ class DatadogSection:
     dogstatsd: AgentAddress | None = None
     """The Agent: udp://IP:PORT or unix:///path; absent: off."""
     tags: tuple[Tag, ...] = ()
+    """Tags of every metric, such as env:prod."""
     instance: Text | None = None
     """Tells apart sidecars that share a host; the default is the host's name."""
 
@@ -137,9 +138,11 @@ class DatadogSection:
 @dataclass(frozen=True, slots=True)
 class SeriesSection:
     enabled: bool = True
+    """Whether the local series is written."""
     path: Text = "series.db"
     """Per-second series, SQLite."""
     retention_days: Days = 35.0
+    """Older seconds are deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,7 @@ class Config:
     routes: tuple[Text, ...] = ()
     """Templates of the route tag; a path that fits none is `other`."""
     workers: Workers = 1
+    """Processes that share the listening sockets; one fills one core."""
     max_head_bytes: Bytes = 32768
     """Largest request or response head. nginx 32k, Apache 8k a line, Envoy 60k."""
     timeouts: TimeoutsSection = field(default_factory=TimeoutsSection)

@@ -1,0 +1,65 @@
+"""The README's table of configuration keys is what config.py reads, key for key."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from mirror import config
+
+ROOT = Path(__file__).parents[1]
+SECTIONS = {
+    "shadow": config.ShadowSection,
+    "timeouts": config.TimeoutsSection,
+    "datadog": config.DatadogSection,
+    "series": config.SeriesSection,
+}
+
+
+def meanings() -> dict[tuple[str, str], str]:
+    """The string below each field of each class in config.py."""
+    found = {}
+    for section in ast.parse((ROOT / "mirror/config.py").read_text()).body:
+        if isinstance(section, ast.ClassDef):
+            for field, doc in zip(section.body, section.body[1:], strict=False):
+                if isinstance(field, ast.AnnAssign) and isinstance(doc, ast.Expr):
+                    assert isinstance(field.target, ast.Name) and isinstance(
+                        doc.value, ast.Constant
+                    )
+                    text = " ".join(str(doc.value.value).split())
+                    found[section.name, field.target.id] = text
+    return found
+
+
+def shown(default: Any) -> str:
+    if default is None:
+        return ""
+    if isinstance(default, tuple):
+        return f"`[{', '.join(default)}]`"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    return f"`{default}`"
+
+
+def table() -> Iterator[str]:
+    docs = meanings()
+    for key in fields(config.Config):
+        if key.name in SECTIONS:
+            for inner in fields(SECTIONS[key.name]):
+                default = "required" if inner.default is MISSING else shown(inner.default)
+                meaning = docs[SECTIONS[key.name].__name__, inner.name]
+                yield f"| `{key.name}.{inner.name}` | {default} | {meaning} |"
+        else:
+            default = "required" if key.default is MISSING else shown(key.default)
+            yield f"| `{key.name}` | {default} | {docs['Config', key.name]} |"
+
+
+def test_the_readme_lists_every_key_with_its_default_and_meaning() -> None:
+    expected = "\n".join(["| key | default | meaning |", "|---|---|---|", *table(), ""])
+    assert expected in (ROOT / "README.md").read_text(), expected
+
+
+def test_the_readme_shows_both_commands() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert "make demo" in readme and "make test" in readme
