@@ -11,6 +11,7 @@ import uvloop
 from mirror import config as configuration
 from mirror.config import Config
 from mirror.errors import ConfigError, ListenError
+from mirror.proxy.preflight import probe
 from mirror.proxy.supervisor import Supervisor
 
 EXIT_CONFIG = 2
@@ -50,6 +51,15 @@ def serve(path: str) -> None:
 
 
 async def _serve(config: Config, text: str) -> int:
+    shadow = config.shadow
+    verdict = await probe(shadow.url, shadow.accept_server, config.timeouts.connect)
+    if verdict.is_reachable and not verdict.is_accepted:
+        click.echo(f"mirror: shadow.url {shadow.url} is refused: {verdict.reason}", err=True)
+        return EXIT_REFUSED
+    if not verdict.is_reachable:
+        log.warning("starting without the shadow %s: %s", shadow.url, verdict.reason)
+    for warning in verdict.warnings:
+        log.warning("shadow %s: %s", shadow.url, warning)
     try:
         return await Supervisor(config, text).run()
     except ListenError as error:

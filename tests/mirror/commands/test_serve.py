@@ -1,0 +1,101 @@
+"""`mirror serve` as a person meets it: what it refuses, what it says, how it ends."""
+
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from mirror.demo.processes import Processes, free_ports
+from mirror.demo.sidecar import serve_command, start_sidecar, write_config
+
+
+def serve(path: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mirror", "serve", "-c", str(path)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=path.parent,
+    )
+
+
+def config(directory: Path) -> dict[str, object]:
+    port, admin, shadow = free_ports(3)
+    return {
+        "mode": "sink",
+        "listen": f"127.0.0.1:{port}",
+        "shadow": {"url": f"http://127.0.0.1:{shadow}"},
+        "series": {"path": str(directory / "series.db")},
+        "admin": f"127.0.0.1:{admin}",
+    }
+
+
+def test_every_problem_of_a_configuration_is_listed_and_nothing_starts(tmp_path: Path) -> None:
+    path = tmp_path / "mirror.yaml"
+    path.write_text(
+        "mode: sink\nlisten: unix:run/m.sock\nworkrs: 2\n"
+        "shadow: {url: 'http://127.0.0.1:1', ratio: all}\n"
+    )
+    done = serve(path)
+    assert done.returncode == 2
+    assert 'shadow.ratio: expected a number from 0 to 10, got "all"' in done.stderr
+    assert "workrs: unknown key; did you mean workers?" in done.stderr
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["mirror.yaml"]
+
+
+def test_a_missing_configuration_is_named(tmp_path: Path) -> None:
+    done = serve(tmp_path / "none.yaml")
+    assert done.returncode == 2
+    assert "none.yaml: cannot be read" in done.stderr
+
+
+def test_a_taken_address_is_refused_and_named(tmp_path: Path) -> None:
+    settings = config(tmp_path)
+    address = str(settings["listen"])
+    with socket.create_server(("127.0.0.1", int(address.rpartition(":")[2]))):
+        done = serve(write_config(tmp_path, settings))
+    assert done.returncode == 2
+    assert f"cannot listen on {address}" in done.stderr
+
+
+def test_a_second_start_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+    settings = config(tmp_path)
+    settings["listen"] = f"unix:{tmp_path}/mirror.sock"
+    with Processes(tmp_path) as processes:
+        first = start_sidecar(processes, tmp_path, settings)
+        second = processes.start("second", serve_command(tmp_path / "mirror.yaml"))
+        assert second.wait(15.0) == 2
+        assert "another process answers" in second.last_lines()
+        assert first.status()["ledger"]["seen"] == 0
+        assert first.child.stop() == 0
+    assert not (tmp_path / "mirror.sock").exists()
+
+
+def test_a_shadow_that_is_down_is_said_and_does_not_stop_the_start(tmp_path: Path) -> None:
+    settings = config(tmp_path)
+    with Processes(tmp_path) as processes:
+        running = start_sidecar(processes, tmp_path, settings)
+        assert "starting without the shadow" in running.child.last_lines()
+        assert running.child.stop() == 0
+
+
+def test_a_shadow_that_would_log_is_refused(tmp_path: Path) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nContent-Length: 0\r\n\r\n"
+    settings = config(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings["shadow"] = {"url": f"http://127.0.0.1:{server.getsockname()[1]}"}
+        answering = threading.Thread(target=answer_once, args=(server, answer))
+        answering.start()
+        done = serve(write_config(tmp_path, settings))
+        answering.join()
+    assert done.returncode == 4
+    assert "nginx" in done.stderr
+    assert not (tmp_path / "series.db").exists()
+
+
+def answer_once(server: socket.socket, answer: bytes) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(65536)
+        connection.sendall(answer)
