@@ -34,13 +34,22 @@ REFUSED = Assignment.REFUSED
 class Pool(Generic[Connection, Leg]):
     """Connections to one upstream; `max_connections` None means as many as there are legs."""
 
-    __slots__ = ("_idle", "_max_connections", "_max_idle", "_max_waiting", "_open", "_waiting")
+    __slots__ = (
+        "_idle",
+        "_max_connections",
+        "_max_idle",
+        "_max_waiting",
+        "_open",
+        "_opening",
+        "_waiting",
+    )
 
     def __init__(self, max_connections: int | None, max_waiting: int, max_idle: int) -> None:
         self._max_connections = max_connections
         self._max_waiting = max_waiting
         self._max_idle = max_idle
         self._open = 0
+        self._opening = 0
         self._idle: list[Connection] = []
         self._waiting: deque[Leg] = deque()
 
@@ -57,9 +66,8 @@ class Pool(Generic[Connection, Leg]):
         if self._idle and not fresh:
             return self._idle.pop()
         if self._max_connections is None or self._open < self._max_connections:
-            self._open += 1
             self._waiting.append(leg)
-            return OPEN
+            return self._ask_to_open()
         if len(self._waiting) < self._max_waiting:
             self._waiting.append(leg)
             return WAIT
@@ -67,6 +75,7 @@ class Pool(Generic[Connection, Leg]):
 
     def connected(self, connection: Connection) -> Leg | None:
         """An opening connection is ready: the leg that it serves first, or None: it is idle."""
+        self._opening -= 1
         return self._next_leg(connection)
 
     def connect_failed(self) -> list[Leg]:
@@ -75,6 +84,7 @@ class Pool(Generic[Connection, Leg]):
         The one that has waited longest; all of them where no other connection is left to serve.
         """
         self._open -= 1
+        self._opening -= 1
         if self._open:
             return [self._waiting.popleft()] if self._waiting else []
         failed = list(self._waiting)
@@ -90,14 +100,11 @@ class Pool(Generic[Connection, Leg]):
         return not self._waiting and len(self._idle) >= self._max_idle
 
     def closed(self, connection: Connection) -> Assignment | None:
-        """A connection is gone; OPEN asks for another, for legs that nothing else would serve."""
+        """A connection is gone; OPEN asks for another where more legs wait than are opening."""
         self._open -= 1
         if connection in self._idle:
             self._idle.remove(connection)
-        if self._waiting and self._open == 0:
-            self._open += 1
-            return OPEN
-        return None
+        return self._ask_to_open() if len(self._waiting) > self._opening else None
 
     def withdraw(self, leg: Leg) -> None:
         """`leg` waits no more; one that does not wait is no error."""
@@ -108,6 +115,11 @@ class Pool(Generic[Connection, Leg]):
     def idle(self) -> tuple[Connection, ...]:
         """Connections that serve no leg."""
         return tuple(self._idle)
+
+    def _ask_to_open(self) -> Assignment:
+        self._open += 1
+        self._opening += 1
+        return OPEN
 
     def _next_leg(self, connection: Connection) -> Leg | None:
         if self._waiting:
