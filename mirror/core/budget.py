@@ -54,6 +54,7 @@ class Reachability:
 
     def connected(self) -> None:
         self._wait_s = 0.0
+        self._retry_at = 0.0
 
     def failed(self, now: float) -> None:
         """Failures of one round (connects that ran side by side) count once."""
