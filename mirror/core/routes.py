@@ -65,6 +65,8 @@ class RouteTable:
         segments = template[1:].split("/")
         for place, segment in enumerate(segments):
             if segment == "*" and place == len(segments) - 1:
+                if node.rest_tag is not None:
+                    raise TemplateError(index, _same_paths(node.rest_tag))
                 node.rest_tag = tag
                 return
             if _PARAMETER.fullmatch(segment):
@@ -76,6 +78,8 @@ class RouteTable:
                 raise TemplateError(
                     index, f"expected segments such as name, {{id}} or a final *, got {template!r}"
                 )
+        if node.tag is not None:
+            raise TemplateError(index, _same_paths(node.tag))
         node.tag = tag
 
     def match(self, target: bytes) -> str:
@@ -84,6 +88,10 @@ class RouteTable:
         if path[:1] != b"/":
             return OTHER
         return _walk(self._root, path[1:].split(b"/"), 0) or OTHER
+
+
+def _same_paths(tag: str) -> str:
+    return f"expected other paths than those of {tag}, which stands before"
 
 
 def _walk(node: _Node, segments: list[bytes], place: int) -> str | None:
