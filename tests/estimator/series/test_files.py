@@ -100,6 +100,7 @@ def test_reading_changes_nothing(tmp_path: Path) -> None:
 
 AS_ANOTHER_USER = """
 import os, sys
+import urllib.parse  # pathlib wants it later, when this Python may be out of the user's reach
 from pathlib import Path
 from estimator.series.files import read_series
 if os.geteuid() == 0:
