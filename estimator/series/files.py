@@ -9,6 +9,7 @@ many, so it cannot invent a peak, and cutting it could lose one.
 
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -114,7 +115,7 @@ def _read(database: sqlite3.Connection, path: Path) -> RpsSeries:
     rps[:, is_covered] = 0.0
 
     row_of = {route: row for row, route in enumerate(routes)}
-    unfinished: set[int] = set()
+    unfinished: Counter[int] = Counter()
     counts = database.execute(
         "SELECT second, route, sum(value) FROM counts WHERE metric = 'requests'"
         " GROUP BY second, route"
@@ -126,14 +127,15 @@ def _read(database: sqlite3.Connection, path: Path) -> RpsSeries:
         inside = (columns >= 0) & (columns < width)
         inside[inside] = is_covered[columns[inside]]
         rps[lines[inside], columns[inside]] = values[inside]
-        unfinished.update(columns[~inside].tolist())
+        for column, value in zip(columns[~inside], values[~inside], strict=True):
+            unfinished[int(column)] += int(value)
     return RpsSeries(
         source=f"series file {path}",
         start=first,
         resolution_s=1,
         routes=tuple(routes),
         rps=rps,
-        caveats=_caveats(len(unfinished)),
+        caveats=_caveats(unfinished),
     )
 
 
@@ -143,9 +145,10 @@ def _batches(cursor: sqlite3.Cursor) -> Iterator[list[tuple[Any, ...]]]:
         yield rows
 
 
-def _caveats(unfinished: int) -> tuple[str, ...]:
+def _caveats(unfinished: Counter[int]) -> tuple[str, ...]:
     if not unfinished:
         return ()
     return (
-        f"{unfinished} second(s) have counts but were not observed to their end: left out as gaps",
+        f"{len(unfinished)} second(s) have counts but were not observed to their end: left out as"
+        f" gaps; the largest of them holds {max(unfinished.values())} requests",
     )
