@@ -118,7 +118,8 @@ class Settled:
     counts: Counts
     """What to add to this second: everything, or what came late."""
     rps: dict[str, int]
-    """Production requests of the whole second by route, late ones included."""
+    """Production requests of the whole second by route, late ones included; empty where a
+    second is so late that its sum is no longer known."""
     is_late: bool
     """This second was settled before; `counts` is an addition to it."""
     is_complete: bool
@@ -149,6 +150,11 @@ class Merger:
         self._pending: dict[int, Counts] = {}
         self._rps: dict[int, dict[str, int]] = {}
         self._incomplete: set[int] = set()
+        self._unclosed: set[int] = set()
+        """Seconds settled while a worker had not closed them: incomplete until it has."""
+        self._remember_from = 0
+        self._unobserved_from = second
+        """While no worker runs: the first second that none observed to its end."""
         self._ended = _WorkerShare(0)
 
     def worker_started(self, worker_id: int) -> None:
@@ -170,6 +176,8 @@ class Merger:
         not closed are incomplete.
         """
         share = self._workers.pop(worker_id)
+        if not self._workers:
+            self._unobserved_from = second
         if not is_clean:
             self._incomplete.update(range(share.through + 1, second + 1))
         lost: Counts = {}
@@ -187,21 +195,27 @@ class Merger:
 
         Late counts of a second that was settled before come first.
         """
-        late = sorted(second for second in self._pending if second < self._next_second)
-        settled = [self._settle_one(second, True) for second in late]
         open_second = int(now_s)
         closed_by_all = min(
             (share.through for share in self._workers.values()), default=open_second - 1
         )
+        late = {second for second in self._pending if second < self._next_second}
+        late |= {second for second in self._unclosed if second <= closed_by_all}
+        self._unclosed = {second for second in self._unclosed if second > closed_by_all}
+        settled = [self._settle_one(second, True) for second in sorted(late)]
         last = min(max(closed_by_all, open_second - self.GRACE_S - 1), open_second - 1)
         while self._next_second <= last:
-            if not self._workers:
+            if not self._workers and self._next_second >= self._unobserved_from:
                 self._incomplete.add(self._next_second)
+            elif self._next_second > closed_by_all:
+                self._unclosed.add(self._next_second)
             settled.append(self._settle_one(self._next_second, False))
             self._next_second += 1
-        for second in [s for s in self._rps if s < open_second - self.REMEMBER_S]:
+        self._remember_from = max(self._remember_from, open_second - self.REMEMBER_S)
+        for second in [s for s in self._rps if s < self._remember_from]:
             del self._rps[second]
             self._incomplete.discard(second)
+            self._unclosed.discard(second)
         return settled
 
     def finish(self, now_s: float) -> list[Settled]:
@@ -211,11 +225,14 @@ class Merger:
 
     def _settle_one(self, second: int, is_late: bool) -> Settled:
         counts = self._pending.pop(second, {})
+        if second < self._remember_from:
+            return Settled(second, counts, {}, is_late, is_complete=False)
         rps = self._rps.setdefault(second, {})
         for (metric, route, _), number in counts.items():
             if metric == REQUESTS:
                 rps[route] = rps.get(route, 0) + number
-        is_complete = second >= self._first_second and second not in self._incomplete
+        is_missing = second in self._incomplete or second in self._unclosed
+        is_complete = second >= self._first_second and not is_missing
         return Settled(second, counts, dict(rps), is_late, is_complete)
 
     def status(self) -> dict[str, object]:

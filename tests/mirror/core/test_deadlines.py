@@ -39,7 +39,7 @@ def test_restarted_item_gets_a_new_deadline() -> None:
     assert deadlines.pop_expired(1.9) == ["a"]
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from("start cancel pop".split()))))
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["start", "cancel", "pop"]))))
 def test_every_item_expires_once_and_in_time(steps: list[tuple[int, str]]) -> None:
     deadlines: Deadlines[int] = Deadlines(3.0)
     expected: dict[int, float] = {}
