@@ -4,6 +4,7 @@ import click
 
 from mirror import __version__
 from mirror.commands.check import check
+from mirror.commands.demo import demo
 from mirror.commands.serve import serve
 
 
@@ -13,6 +14,7 @@ def main() -> None:
     """Tee production requests to a new cluster, count them, never disturb them."""
 
 
+main.add_command(demo)
 main.add_command(serve)
 main.add_command(check)
 

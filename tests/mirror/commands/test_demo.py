@@ -1,0 +1,180 @@
+"""`mirror demo` as a person runs it: what it prints, how it ends, and that nothing stays behind."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+from rich.console import Console
+
+from mirror.commands import demo as command
+from mirror.demo.load import Tally
+from mirror.demo.processes import find_program
+
+MARK = "KAGAMI_DEMO_TEST"
+
+
+@dataclass
+class Demo:
+    """One run; whatever it starts inherits a mark in its environment, by which it is found."""
+
+    directory: Path
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def start(self, *options: str, user: str | None = None) -> subprocess.Popen[str]:
+        environment = os.environ | {MARK: self.mark, "TMPDIR": str(self.directory)}
+        words = [sys.executable, "-m", "mirror", "demo", *options]
+        return subprocess.Popen(
+            words,
+            env=environment,
+            cwd="/",
+            user=user,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            # As from a terminal: Ctrl-C would reach the whole group, but the demo alone is sent it.
+            start_new_session=True,
+        )
+
+    def running(self) -> list[psutil.Process]:
+        """Everything that carries the mark."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get(MARK) == self.mark:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def wait_for_traffic(self, process: subprocess.Popen[str]) -> None:
+        """Return when the first line of progress was printed."""
+        assert process.stdout is not None
+        for line in process.stdout:
+            if " rps " in line:
+                return
+        raise AssertionError("ended before any traffic")
+
+
+@pytest.fixture
+def run() -> Iterator[Demo]:
+    # Not tmp_path: an ordinary user must be able to enter it.
+    with tempfile.TemporaryDirectory(prefix="kagami-") as name:
+        Path(name).chmod(0o777)
+        run = Demo(Path(name))
+        yield run
+        left = run.running()
+        assert left == []
+        assert list(run.directory.iterdir()) == []
+
+
+@pytest.mark.topology
+@pytest.mark.parametrize("options", [[], ["--inline"]], ids=["default", "inline"])
+def test_everything_adds_up_and_is_projected(run: Demo, options: list[str]) -> None:
+    process = run.start("--seconds", "5", *options)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    has_nginx = find_program("nginx") is not None and not options
+    assert ("sink mode" if has_nginx else "inline mode") in said
+    assert said.count("  ok  ") >= 3 and "  NO  " not in said
+    assert "0 failed" in said
+    assert "istio-ingressgateway" in said
+
+
+@pytest.mark.topology
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "term"]
+)
+def test_interrupt_leaves_nothing_behind(run: Demo, number: int, code: int) -> None:
+    process = run.start("--seconds", "60")
+    run.wait_for_traffic(process)
+    assert len(run.running()) > 4
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    assert process.returncode == code
+
+
+@pytest.mark.topology
+def test_child_that_ends_early_is_shown(run: Demo) -> None:
+    process = run.start("--seconds", "8", "--inline")
+    run.wait_for_traffic(process)
+    (sidecar,) = (child for child in run.running() if "serve" in child.cmdline())
+    sidecar.kill()
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "mirror ended meanwhile" in said
+    assert "mirror | " in said
+
+
+@pytest.mark.topology
+def test_ordinary_user_needs_no_rights(run: Demo) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("already an ordinary user: the other tests show it")
+    pwd.getpwnam("nobody")
+    try:
+        subprocess.run([sys.executable, "-c", "import mirror"], user="nobody", check=True, cwd="/")
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this checkout is not readable for other users")
+    process = run.start("--seconds", "5", user="nobody")
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert "  NO  " not in said
+
+
+@pytest.mark.topology
+def test_keep_keeps_series_and_logs(run: Demo) -> None:
+    kept = run.directory / "kept"
+    process = run.start("--seconds", "5", "--inline", "--keep", str(kept))
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert (kept / "series.db").is_file() and (kept / "mirror.log").is_file()
+    again = run.start("--keep", str(kept))
+    said, _ = again.communicate(timeout=60)
+    assert again.returncode == 1 and "is not empty" in said
+    shutil.rmtree(kept)
+
+
+def test_wrong_option_starts_nothing(run: Demo) -> None:
+    process = run.start("--seconds", "0")
+    begin = time.monotonic()
+    process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert time.monotonic() - begin < 5
+
+
+LEDGER = {
+    "seen": 10,
+    "not_selected": {"method": 2},
+    "shed": {},
+    "sent": 8,
+    "outcomes": {"2xx": 7, "connect_failed": 1},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "arrived", "adds_up"),
+    [
+        ({}, 7, True),
+        ({}, None, True),
+        ({}, 8, False),
+        ({"sent": 7}, 7, False),
+        ({"seen": 11}, 7, False),
+        ({"shed": {"budget": 1}}, 7, False),
+        ({"outcomes": {"2xx": 7}}, 7, False),
+        ({"amplified": 1, "sent": 9, "outcomes": {"2xx": 9}}, 9, True),
+    ],
+)
+def test_sums_are_checked(changes: dict[str, object], arrived: int | None, adds_up: bool) -> None:
+    with open(os.devnull, "w") as nowhere:
+        console = Console(file=nowhere)
+        assert command._print_sums(console, LEDGER | changes, Tally(sent=10), arrived) is adds_up
