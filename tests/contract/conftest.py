@@ -1,15 +1,11 @@
-"""Lets the contract tests import tests/fakes_datadog.py, and finds the shared data."""
+"""Finds the shared data that the contract tests compare with."""
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-# Not tests/ itself: its folder `estimator` would hide the package of that name.
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
 
 
 @pytest.fixture(scope="session")
