@@ -324,7 +324,8 @@ def _listen_address(got: object) -> Address:
     return _split_port(got, expected)
 
 
-def _url(got: object) -> Url:
+def read_url(got: object) -> Url:
+    """The URL of an upstream; raises ValueError that says what was expected."""
     expected = "a URL such as http://127.0.0.1:3000, without path, query or user"
     if not isinstance(got, str):
         raise ValueError(expected)
@@ -363,6 +364,6 @@ _PARSERS: dict[Any, Callable[[object], Any]] = {
     Address: _listen_address,
     AgentAddress | None: _agent_address,
     TcpAddress: _tcp_address,
-    Url: _url,
-    Url | None: _url,
+    Url: read_url,
+    Url | None: read_url,
 }
