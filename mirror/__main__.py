@@ -5,6 +5,8 @@ import click
 from mirror import __version__
 from mirror.commands.check import check
 from mirror.commands.demo import demo
+from mirror.commands.import_log import import_log
+from mirror.commands.replay import replay
 from mirror.commands.serve import serve
 
 
@@ -17,6 +19,8 @@ def main() -> None:
 main.add_command(demo)
 main.add_command(serve)
 main.add_command(check)
+main.add_command(import_log)
+main.add_command(replay)
 
 if __name__ == "__main__":
     main()

