@@ -1,0 +1,437 @@
+"""Stand-ins for sockets, clients and upstreams, so that a dialogue reads as a script.
+
+FakeTransport    a transport without a socket: what is written is kept, nothing is sent
+WiredUpstream    an Upstream whose connections are FakeTransports, opened by the test
+StubUpstream     a real server on loopback that does with each connection what a script says
+Client           a real client on loopback that sends chosen bytes
+Sidecar          the data plane of one worker in this process, on a real socket
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any, cast
+
+import uvloop
+import yaml
+
+from mirror.config import Config, parse
+from mirror.core.ledger import Merger
+from mirror.core.pool import Pool
+from mirror.proxy.downstream import Acceptor, Downstream
+from mirror.proxy.inline import InlineAcceptor, InlineDownstream
+from mirror.proxy.sink import SinkDownstream
+from mirror.proxy.tee import Tee
+from mirror.proxy.upstream import Leg, Upstream, UpstreamConnection
+
+PATIENCE_S = 5.0
+"""The longest that a test waits for what must happen at once."""
+
+
+def run(main: Callable[[], Coroutine[Any, Any, None]], use_uvloop: bool = True) -> None:
+    """Run `main` on a loop of its own; an exception that a callback let escape fails it."""
+    escaped: list[dict[str, Any]] = []
+
+    async def watched() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda loop, context: escaped.append(context))
+        async with asyncio.timeout(20):
+            await main()
+
+    if use_uvloop:
+        uvloop.run(watched())
+    else:
+        asyncio.run(watched())
+    assert not escaped, escaped
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until `condition` holds; fails when it does not come true."""
+    deadline = asyncio.get_running_loop().time() + PATIENCE_S
+    while not condition():
+        assert asyncio.get_running_loop().time() < deadline, "what was waited for never came"
+        await asyncio.sleep(0.002)
+
+
+async def turns(number: int = 5) -> None:
+    """Let the loop run callbacks that are due."""
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+def free_port() -> int:
+    """A port that refuses connections, until somebody listens there."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+# --- without sockets ---
+
+
+class FakeTransport(asyncio.Transport):
+    """Keeps what is written; closing tells the protocol in the loop's next turn."""
+
+    def __init__(self, protocol: asyncio.Protocol, high_water_bytes: int = 65536) -> None:
+        super().__init__()
+        self.written = b""
+        self.is_aborted = False
+        self._protocol = protocol
+        self._is_closing = False
+        self._is_reading = True
+        self._high_water_bytes = high_water_bytes
+        self._unsent_bytes = 0
+        self._is_protocol_paused = False
+        self.is_stuck = False
+        """The peer does not read: what is written stays unsent."""
+
+    def take_written(self) -> bytes:
+        data, self.written = self.written, b""
+        return data
+
+    def unstick(self) -> None:
+        self.is_stuck = False
+        self._unsent_bytes = 0
+        if self._is_protocol_paused:
+            self._is_protocol_paused = False
+            self._protocol.resume_writing()
+
+    # --- asyncio.Transport ---
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        assert not self._is_closing, "written after close"
+        self.written += data
+        if self.is_stuck:
+            self._unsent_bytes += len(data)
+            if self._unsent_bytes > self._high_water_bytes and not self._is_protocol_paused:
+                self._is_protocol_paused = True
+                self._protocol.pause_writing()
+
+    def close(self) -> None:
+        if not self._is_closing:
+            self._is_closing = True
+            asyncio.get_running_loop().call_soon(self._protocol.connection_lost, None)
+
+    def abort(self) -> None:
+        self.is_aborted = True
+        self.close()
+
+    def is_closing(self) -> bool:
+        return self._is_closing
+
+    def is_reading(self) -> bool:
+        return self._is_reading and not self._is_closing
+
+    def pause_reading(self) -> None:
+        self._is_reading = False
+
+    def resume_reading(self) -> None:
+        self._is_reading = True
+
+
+class WiredUpstream(Upstream):
+    """Opens nothing by itself: the test says what becomes of each connect."""
+
+    def __init__(self, pool: Pool[UpstreamConnection, Leg], max_head_bytes: int = 32768) -> None:
+        super().__init__("upstream.test", 80, pool, 1.0, max_head_bytes)
+        self.opening = 0
+        self.transports: list[FakeTransport] = []
+
+    def _open(self) -> None:
+        self.opening += 1
+
+    def accept(self) -> tuple[UpstreamConnection, FakeTransport]:
+        """One connect succeeds."""
+        self.opening -= 1
+        connection = UpstreamConnection(self)
+        transport = FakeTransport(connection)
+        self.transports.append(transport)
+        connection.connection_made(transport)
+        return connection, transport
+
+    def refuse(self) -> None:
+        """One connect fails."""
+        self.opening -= 1
+        self._connect_failed(ConnectionRefusedError("refused"))
+
+
+# --- upstreams on loopback ---
+
+Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+class StubUpstream:
+    """`async with StubUpstream(script)`: every connection is played the script."""
+
+    def __init__(self, script: Script | None = None) -> None:
+        self.requests: list[bytes] = []
+        """What `read_request` returned, in order of arrival."""
+        self.connections = 0
+        self.received_bytes = 0
+        self.port = 0
+        self._script = script or self.answer(OK)
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def __aenter__(self) -> "StubUpstream":
+        self._server = await asyncio.start_server(self._play, "127.0.0.1", 0, limit=1 << 16)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await turns()
+
+    async def _play(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._writers.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            await self._script(reader, writer)
+        writer.close()
+
+    async def read_request(self, reader: asyncio.StreamReader) -> bytes:
+        """One whole request as it came; IncompleteReadError at the end of the connection."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        request = head + await read_body(reader, head)
+        self.requests.append(request)
+        return request
+
+    # --- scripts ---
+
+    def answer(self, *responses: bytes, close: bool = False) -> Script:
+        """Answer each request with the next of `responses`, the last of them again and again."""
+
+        async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while True:
+                await self.read_request(reader)
+                writer.write(responses[min(len(self.requests), len(responses)) - 1])
+                await writer.drain()
+                if close:
+                    return
+
+        return script
+
+    def trickle(self, response: bytes) -> Script:
+        """Answer byte by byte."""
+
+        async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while True:
+                await self.read_request(reader)
+                for index in range(len(response)):
+                    writer.write(response[index : index + 1])
+                    await turns(2)
+
+        return script
+
+    def hang(self) -> Script:
+        """Read everything, answer nothing."""
+
+        async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while data := await reader.read(65536):
+                self.received_bytes += len(data)
+
+        return script
+
+    def ignore(self) -> Script:
+        """Read nothing, answer nothing."""
+
+        async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await asyncio.Event().wait()
+
+        return script
+
+    def reset(self, after: bytes = b"") -> Script:
+        """Send `after` when a request is there, then reset the connection."""
+
+        async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await self.read_request(reader)
+            if after:
+                writer.write(after)
+                await writer.drain()
+                await turns(20)
+            reset_connection(writer)
+
+        return script
+
+    def endless(self) -> Script:
+        """Answer with a body that never ends."""
+
+        async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await self.read_request(reader)
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            while True:
+                writer.write(b"1000\r\n" + b"x" * 4096 + b"\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.001)
+
+        return script
+
+
+async def read_body(reader: asyncio.StreamReader, head: bytes) -> bytes:
+    """The body that follows `head`, chunks as they came; empty where the head announces none."""
+    lower = head.lower()
+    if b"\r\ntransfer-encoding: chunked\r\n" in lower:
+        body = b""
+        while True:
+            line = await reader.readuntil(b"\r\n")
+            body += line + await reader.readexactly(int(line, 16) + 2)
+            if line == b"0\r\n":
+                return body
+    _, found, rest = lower.partition(b"\r\ncontent-length: ")
+    return await reader.readexactly(int(rest.partition(b"\r\n")[0])) if found else b""
+
+
+def reset_connection(writer: asyncio.StreamWriter) -> None:
+    """Close with RST instead of FIN."""
+    raw = writer.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    writer.transport.abort()
+
+
+# --- clients on loopback ---
+
+
+class Client:
+    """A raw connection: chosen bytes out, exactly what comes back in."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def send(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    def send_eof(self) -> None:
+        self.writer.write_eof()
+
+    async def response(self, answers_head: bool = False) -> tuple[bytes, bytes]:
+        """The next response: its head, and its body as framed."""
+        async with asyncio.timeout(PATIENCE_S):
+            head = await self.reader.readuntil(b"\r\n\r\n")
+            is_bodyless = answers_head or head[9:10] == b"1" or head[9:12] in (b"204", b"304")
+            return head, b"" if is_bodyless else await read_body(self.reader, head)
+
+    async def all(self) -> bytes:
+        """Everything until the other side ends the connection; ConnectionError if by reset."""
+        async with asyncio.timeout(PATIENCE_S):
+            return await self.reader.read()
+
+    async def is_ended(self) -> bool:
+        """The other side has ended the connection, with nothing more to read."""
+        return await self.all() == b""
+
+    def close(self) -> None:
+        self.writer.transport.abort()
+
+    def reset(self) -> None:
+        reset_connection(self.writer)
+
+
+# --- the data plane ---
+
+
+def make_config(
+    mode: str = "sink",
+    primary: int | None = None,
+    shadow: int = 9,
+    **sections: Any,
+) -> Config:
+    """A configuration for loopback ports; `shadow_timeout=0.2` reaches into a section."""
+    document: dict[str, Any] = {
+        "mode": mode,
+        "listen": "127.0.0.1:8080",
+        "shadow": {"url": f"http://127.0.0.1:{shadow}"},
+        "routes": ["/a", "/api/*"],
+    }
+    if primary is not None:
+        document["primary"] = f"http://127.0.0.1:{primary}"
+    for name, value in sections.items():
+        section, found, key = name.partition("_")
+        if found and section in ("shadow", "timeouts"):
+            document.setdefault(section, {})[key] = value
+        else:
+            document[name] = value
+    return parse(yaml.safe_dump(document))
+
+
+def acceptor_for(config: Config, tee: Tee) -> Acceptor:
+    return InlineAcceptor(config, tee) if config.mode == "inline" else Acceptor(config, tee)
+
+
+def downstream_for(acceptor: Acceptor) -> Downstream:
+    if isinstance(acceptor, InlineAcceptor):
+        return InlineDownstream(acceptor)
+    return SinkDownstream(acceptor)
+
+
+class Sidecar:
+    """`async with Sidecar(config)`: accepts on a free port and ticks until the block ends."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.port = 0
+
+    async def __aenter__(self) -> "Sidecar":
+        loop = asyncio.get_running_loop()
+        self.tee = Tee(self.config)
+        self.acceptor = acceptor_for(self.config, self.tee)
+        self._server = await loop.create_server(
+            lambda: downstream_for(self.acceptor), "127.0.0.1", 0
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+        self._ticking = loop.create_task(self._tick())
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._server.close()
+        self._ticking.cancel()
+        self.acceptor.cut()
+        self.tee.cut()
+        if isinstance(self.acceptor, InlineAcceptor):
+            self.acceptor.primary.close()
+        await turns(10)
+
+    async def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(0.01)
+            self.acceptor.tick(loop.time())
+            self.tee.tick(loop.time())
+
+    @property
+    def primary(self) -> Upstream:
+        return cast(InlineAcceptor, self.acceptor).primary
+
+    def status(self) -> dict[str, Any]:
+        """The ledger as /status shows it."""
+        merger = Merger(0)
+        merger.worker_started(1)
+        merger.worker_reported(1, self.tee.ledger.report(self.tee.in_flight, self.tee.reading))
+        return merger.status()
+
+    async def settled(self) -> dict[str, Any]:
+        """The ledger when no shadow leg is left, checked for what must then be zero."""
+        await until(lambda: not self.tee.in_flight and not self.tee.reading)
+        status = self.status()
+        assert status["balanced"], status
+        assert self.tee.budget.held_bytes == 0
+        return status
+
+    @contextlib.asynccontextmanager
+    async def client(self) -> AsyncIterator[Client]:
+        client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
+        try:
+            yield client
+        finally:
+            client.close()
+            await turns()

@@ -1,0 +1,184 @@
+"""The stand-ins do what the tests that lean on them believe."""
+
+import asyncio
+
+import pytest
+
+from mirror.core.pool import Pool
+from tests.fakes import (
+    OK,
+    Client,
+    FakeTransport,
+    Sidecar,
+    StubUpstream,
+    WiredUpstream,
+    free_port,
+    make_config,
+    run,
+    until,
+)
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+class Recorder(asyncio.Protocol):
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def pause_writing(self) -> None:
+        self.events.append("pause")
+
+    def resume_writing(self) -> None:
+        self.events.append("resume")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.events.append("lost")
+
+
+async def connect(port: int) -> Client:
+    return Client(*await asyncio.open_connection("127.0.0.1", port))
+
+
+def test_run_fails_on_an_escaped_exception() -> None:
+    async def main() -> None:
+        asyncio.get_running_loop().call_soon(lambda: 1 / 0)
+        await asyncio.sleep(0)
+
+    for use_uvloop in (True, False):
+        with pytest.raises(AssertionError, match="ZeroDivisionError"):
+            run(main, use_uvloop)
+
+
+def test_until_fails_for_what_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.fakes.PATIENCE_S", 0.01)
+
+    async def main() -> None:
+        with pytest.raises(AssertionError, match="never came"):
+            await until(lambda: False)
+
+    run(main)
+
+
+def test_transport_keeps_what_is_written() -> None:
+    transport = FakeTransport(Recorder())
+    transport.write(b"a")
+    transport.write(b"b")
+    assert transport.take_written() == b"ab"
+    assert transport.take_written() == b""
+
+
+def test_stuck_transport_pauses_its_protocol_once() -> None:
+    recorder = Recorder()
+    transport = FakeTransport(recorder, high_water_bytes=3)
+    transport.is_stuck = True
+    for _ in range(3):
+        transport.write(b"xx")
+    transport.unstick()
+    transport.unstick()
+    assert recorder.events == ["pause", "resume"]
+
+
+def test_transport_reports_its_end_once_and_later() -> None:
+    async def main() -> None:
+        recorder = Recorder()
+        transport = FakeTransport(recorder)
+        transport.abort()
+        transport.close()
+        assert recorder.events == []
+        assert transport.is_aborted and transport.is_closing() and not transport.is_reading()
+        await asyncio.sleep(0)
+        assert recorder.events == ["lost"]
+        with pytest.raises(AssertionError, match="after close"):
+            transport.write(b"a")
+
+    run(main)
+
+
+def test_wired_upstream_opens_when_told() -> None:
+    async def main() -> None:
+        upstream = WiredUpstream(Pool(2, 2, 2))
+        upstream._open()
+        connection, transport = upstream.accept()
+        assert connection.was_made
+        assert upstream.opening == 0
+        assert upstream.transports == [transport]
+
+    run(main)
+
+
+def test_free_port_refuses() -> None:
+    async def main() -> None:
+        with pytest.raises(ConnectionRefusedError):
+            await connect(free_port())
+
+    run(main)
+
+
+@pytest.mark.parametrize("use_uvloop", [True, False])
+def test_stub_answers_one_response_after_the_other(use_uvloop: bool) -> None:
+    async def main() -> None:
+        async with StubUpstream() as stub:
+            stub._script = stub.answer(OK, b"HTTP/1.1 204 No Content\r\n\r\n")
+            client = await connect(stub.port)
+            for expected in (200, 204, 204):
+                client.send(GET)
+                head, _ = await client.response()
+                assert int(head[9:12]) == expected
+            assert stub.requests == [GET] * 3
+            assert stub.connections == 1
+            client.close()
+
+    run(main, use_uvloop)
+
+
+def test_stub_reads_both_kinds_of_bodies() -> None:
+    length = b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"
+    chunks = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+
+    async def main() -> None:
+        async with StubUpstream() as stub:
+            client = await connect(stub.port)
+            client.send(length + chunks)
+            await client.response()
+            assert await client.response() == (OK[:-2], b"ok")
+            assert stub.requests == [length, chunks]
+            client.close()
+
+    run(main)
+
+
+@pytest.mark.parametrize("use_uvloop", [True, False])
+def test_reset_is_a_reset(use_uvloop: bool) -> None:
+    async def main() -> None:
+        async with StubUpstream() as stub:
+            stub._script = stub.reset()
+            client = await connect(stub.port)
+            client.send(GET)
+            with pytest.raises(ConnectionResetError):
+                await client.all()
+
+    run(main, use_uvloop)
+
+
+def test_sidecar_serves_and_adds_up() -> None:
+    async def main() -> None:
+        async with (
+            StubUpstream() as shadow,
+            Sidecar(make_config(shadow=shadow.port)) as sidecar,
+            sidecar.client() as client,
+        ):
+            client.send(GET)
+            head, _ = await client.response()
+            assert head.startswith(b"HTTP/1.1 204 ")
+            status = await sidecar.settled()
+            assert (status["seen"], status["sent"]) == (1, 1)
+            assert status["outcomes"] == {"2xx": 1}
+
+    run(main)
+
+
+def test_configuration_reaches_into_sections() -> None:
+    config = make_config("inline", 3000, 4000, shadow_timeout=0.2, timeouts_head=1, workers=2)
+    assert config.primary is not None
+    assert (config.primary.port, config.shadow.url.port) == (3000, 4000)
+    assert (config.shadow.timeout, config.timeouts.head, config.workers) == (0.2, 1, 2)
