@@ -225,7 +225,7 @@ class Tee:
             leg.abort(ledger.ABORTED)
         self.shadow.close()
 
-    def _on_connect(self, error: OSError | None) -> None:
+    def _on_connect(self, error: Exception | None) -> None:
         was_up = self._reachability.is_up
         if error is None:
             self._reachability.connected()

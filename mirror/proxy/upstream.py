@@ -64,7 +64,7 @@ class Upstream:
         self.host = host
         self.port = port
         self.max_head_bytes = max_head_bytes
-        self.on_connect: Callable[[OSError | None], None] = lambda error: None
+        self.on_connect: Callable[[Exception | None], None] = lambda error: None
         """Called after every connect, with the error of a failed one."""
         self._pool = pool
         self._connect_timeout_s = connect_timeout_s
@@ -100,13 +100,21 @@ class Upstream:
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
+        connection = UpstreamConnection(self)
         try:
             async with asyncio.timeout(self._connect_timeout_s):
-                await loop.create_connection(lambda: UpstreamConnection(self), self.host, self.port)
-        except OSError as error:  # TimeoutError and the resolver's gaierror are OSErrors
-            self.on_connect(error)
-            for leg in self._pool.connect_failed():
-                leg.on_failure(ledger.CONNECT_FAILED, is_stale=False)
+                await loop.create_connection(lambda: connection, self.host, self.port)
+        except (OSError, ValueError) as error:
+            # TimeoutError and the resolver's gaierror are OSErrors; a name that cannot be
+            # encoded is a ValueError.
+            if connection.was_made:
+                return  # timed out at the very end: connection_lost tells the pool
+            self._connect_failed(error)
+
+    def _connect_failed(self, error: Exception) -> None:
+        self.on_connect(error)
+        for leg in self._pool.connect_failed():
+            leg.on_failure(ledger.CONNECT_FAILED, is_stale=False)
 
     def connected(self, connection: "UpstreamConnection") -> None:
         self.on_connect(None)
@@ -133,6 +141,7 @@ class UpstreamConnection(asyncio.Protocol):
     __slots__ = (
         "_fields",
         "_head",
+        "_is_write_paused",
         "_leg",
         "_parser",
         "_reason",
@@ -156,6 +165,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._served = 0
         self._retired = False
+        self._is_write_paused = False
         # per exchange
         self._leg: Leg | None = None
         self._head: ResponseHead | None = None
@@ -164,6 +174,10 @@ class UpstreamConnection(asyncio.Protocol):
         self._stalled_bytes = 0
         self._request_ended = False
         self._response_ended = False
+
+    @property
+    def was_made(self) -> bool:
+        return self._transport is not None
 
     # --- called by the owner of a leg ---
 
@@ -188,14 +202,13 @@ class UpstreamConnection(asyncio.Protocol):
     def abort(self) -> None:
         """Cut the leg that is being served: it hears nothing more."""
         self._leg = None
+        self.close()
+
+    def close(self) -> None:
+        """Close at once: what is unsent is part of a request that nobody waits for any more."""
         self._retire()
         assert self._transport is not None
         self._transport.abort()
-
-    def close(self) -> None:
-        self._retire()
-        assert self._transport is not None
-        self._transport.close()
 
     def pause_reading(self) -> None:
         assert self._transport is not None
@@ -250,10 +263,12 @@ class UpstreamConnection(asyncio.Protocol):
                 leg.on_failure(ledger.RESET, is_stale)
 
     def pause_writing(self) -> None:
+        self._is_write_paused = True
         if self._leg is not None:
             self._leg.on_writable(False)
 
     def resume_writing(self) -> None:
+        self._is_write_paused = False
         if self._leg is not None:
             self._leg.on_writable(True)
 
@@ -326,7 +341,7 @@ class UpstreamConnection(asyncio.Protocol):
         leg = self._leg
         self._leg = None
         self._served += 1
-        if may_reuse and self._request_ended:
+        if may_reuse and self._request_ended and not self._is_write_paused:
             self._upstream.released(self)
         else:
             self.close()
