@@ -59,7 +59,7 @@ class InlineAcceptor(Acceptor):
 class InlineDownstream(Downstream):
     """One connection from nginx (or any client) that we proxy."""
 
-    __slots__ = ("_inline", "_pipeline", "_refusal")
+    __slots__ = ("_inline", "_pipeline", "_refusal", "is_write_paused")
 
     def __init__(self, acceptor: InlineAcceptor) -> None:
         super().__init__(acceptor)
@@ -68,6 +68,8 @@ class InlineDownstream(Downstream):
         """The exchange under way first, then what was read behind it."""
         self._refusal: bytes | None = None
         """Answer to a malformed request that came behind others."""
+        self.is_write_paused = False
+        """The client does not take what was written for it."""
 
     @property
     def is_idle(self) -> bool:
@@ -95,37 +97,49 @@ class InlineDownstream(Downstream):
         leg = self._pipeline[-1]
         if leg.is_request_complete:
             return False
-        may_answer = not leg.has_answered and len(self._pipeline) == 1
+        may_answer = not leg.has_answered
         self._pipeline.pop()
         leg.abandon()
         return may_answer
 
     def refuse(self, status: int, reason: str) -> None:
-        if self._pipeline and self._pipeline[-1].is_request_complete and not self._is_closing:
-            # Requests before the malformed one are answered first.
+        begun = bool(self._pipeline) and not self._pipeline[-1].is_request_complete
+        if self._is_closing or len(self._pipeline) == begun:
+            super().refuse(status, reason)
+            return
+        # Requests before the malformed one are answered first.
+        self.request_broken()
+        self._is_closing = True
+        if not self._pipeline[-1].is_last:  # what follows a last request is not read
             self._tee.refused(reason)
             self._refusal = error_response(status, close=True)
-            self._is_closing = True
-        else:
-            super().refuse(status, reason)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if len(self._pipeline) > 1:
             self.pause_reading()
 
+    def eof_received(self) -> bool:
+        super().eof_received()
+        if self._pipeline and not self._pipeline[-1].is_request_complete:
+            self.request_broken()  # its end will never come
+        return bool(self._pipeline)
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        while self._pipeline:
-            self._pipeline.pop().abandon()
+        self._abandon_rest()
 
     def pause_writing(self) -> None:
+        self.is_write_paused = True
         if self._pipeline:
             self._pipeline[0].pause_response()
 
     def resume_writing(self) -> None:
+        self.is_write_paused = False
         if self._pipeline:
             self._pipeline[0].resume_response()
+        else:
+            self.resume_reading()
 
     # --- for PrimaryLeg ---
 
@@ -148,16 +162,17 @@ class InlineDownstream(Downstream):
             self._abandon_rest()
             self.close()
         elif self._pipeline:
-            self._pipeline[0].start()
             if len(self._pipeline) == 1:
                 self.resume_reading()
+            self._pipeline[0].start()
         elif self._refusal is not None:
             self.write(self._refusal)
             self.close()
         elif self.must_close:
             self.close()
         else:
-            self.resume_reading()
+            if not self.is_write_paused:
+                self.resume_reading()
             self.wait_for_request()
 
     def _abandon_rest(self) -> None:
@@ -206,6 +221,11 @@ class PrimaryLeg:
     def __repr__(self) -> str:
         head = self._head
         return f"<PrimaryLeg {head.method!r} {head.target!r} {self._state.value}>"
+
+    @property
+    def is_last(self) -> bool:
+        """The client asked to close the connection after this exchange."""
+        return not self._head.keep_alive
 
     @property
     def is_request_complete(self) -> bool:
@@ -261,6 +281,8 @@ class PrimaryLeg:
             self._pending = []
             self._downstream.resume_reading()
         connection.write(head)
+        if self._downstream.is_write_paused:
+            connection.pause_reading()
         if self._state is states.WAITING:
             self._end_upload(connection)
 
@@ -291,10 +313,10 @@ class PrimaryLeg:
             self._downstream.write(data)
 
     def on_response_end(self) -> None:
+        self._connection = None  # free already, perhaps another leg's: not ours to pause
         if self._body_framing is CHUNKED:
             self._pieces.append(LAST_CHUNK)
         self.on_read()
-        self._connection = None
         self._state = after(self._state, states.RESPONSE_END)
         self._inline.tee.primary_ended(self._exchange, self._outcome)
         self._answered()

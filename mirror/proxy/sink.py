@@ -51,6 +51,15 @@ class SinkDownstream(Downstream):
             self._exchange = None
         return True
 
+    def pause_writing(self) -> None:
+        assert self._transport is not None
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        assert self._transport is not None
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
     def eof_received(self) -> bool:
         super().eof_received()
         return False  # nothing is pending: what was read was acknowledged at once

@@ -1,0 +1,919 @@
+"""Mode inline in dialogue: what the client sends, what the primary sees, what the client gets.
+
+First over transports without sockets, whole and byte by byte; then over loopback, with a shadow
+that is well, and with shadows that are sick in every way: the client's bytes are the same.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from mirror.core.pool import Pool
+from mirror.proxy.inline import InlineAcceptor, InlineDownstream
+from mirror.proxy.tee import Tee
+from mirror.proxy.upstream import UpstreamConnection
+from tests.fakes import (
+    OK,
+    FakeTransport,
+    Sidecar,
+    StubUpstream,
+    WiredUpstream,
+    free_port,
+    make_config,
+    run,
+    turns,
+    until,
+)
+
+GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+GET_CLOSE = b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+GET_CLOSE_SENT = GET  # what the primary gets of it
+GET_OLD = b"GET /a HTTP/1.0\r\nHost: h\r\n\r\n"
+HEAD = b"HEAD /a HTTP/1.1\r\nHost: h\r\n\r\n"
+POST_HEAD = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n"
+POST = POST_HEAD + b"hello"
+CHUNKS_HEAD = b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNKS = CHUNKS_HEAD + b"5;x=y\r\nhello\r\n1\r\n!\r\n0\r\nT: 1\r\n\r\n"
+EXPECT = b"POST /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+BROKEN = b"GET /a HTTP/1.1\r\nHost: h\r\nBad : 1\r\n\r\n"
+BROKEN_BODY = CHUNKS_HEAD + b"zz\r\n"
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+OK_CLOSE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+OK_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+OK_CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+OK_UNFRAMED = b"HTTP/1.1 200 OK\r\n\r\nok"
+NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
+NOT_MODIFIED = b"HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\n"
+BAD_GATEWAY = (
+    b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain\r\nContent-Length: 16\r\n\r\n"
+    b"502 Bad Gateway\n"
+)
+BAD_REQUEST_START = b"HTTP/1.1 400 Bad Request\r\n"
+BIG = 300_000
+BIG_OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % BIG + b"x" * BIG
+
+
+class Line:
+    """One client's connection, wired to a primary and a shadow that the test plays."""
+
+    def __init__(self) -> None:
+        config = make_config("inline", 1, 2)
+        self.tee = Tee(config)
+        self.tee.shadow = WiredUpstream(Pool(4, 4, 4))
+        self.acceptor = InlineAcceptor(config, self.tee)
+        self.primary = self.acceptor.primary = WiredUpstream(Pool(None, 0, 8))
+        self.downstream = InlineDownstream(self.acceptor)
+        self.client = FakeTransport(self.downstream)
+        self.downstream.connection_made(self.client)
+
+    def send(self, data: bytes) -> None:
+        self.downstream.data_received(data)
+
+    def accept(self) -> tuple[UpstreamConnection, FakeTransport]:
+        return self.primary.accept()
+
+    def exchange(self, request: bytes = GET) -> tuple[UpstreamConnection, FakeTransport]:
+        """One whole exchange; its connection is idle then."""
+        self.send(request)
+        connection, transport = self.accept()
+        connection.data_received(OK)
+        assert self.client.take_written() == OK
+        transport.take_written()
+        return connection, transport
+
+    def count(self, metric: str) -> dict[str, int]:
+        self.tee.ledger.roll(self.tee.ledger.second + 1)
+        totals = self.tee.ledger.report(0, 0).totals
+        return {label: n for (name, _, label), n in sorted(totals.items()) if name == metric}
+
+
+def whole(data: bytes) -> list[bytes]:
+    return [data]
+
+
+def split(data: bytes) -> list[bytes]:
+    return [data[index : index + 1] for index in range(len(data))]
+
+
+both_ways = pytest.mark.parametrize("cut", [whole, split])
+Cut = Callable[[bytes], list[bytes]]
+
+
+# --- one exchange, every framing ---
+
+EXCHANGES: dict[str, tuple[bytes, bytes, bytes, bytes]] = {
+    # name: (client sends, primary sees, primary answers, client gets)
+    "GET": (GET, GET, OK, OK),
+    "GET that closes": (GET_CLOSE, GET_CLOSE_SENT, OK, OK_CLOSE),
+    "GET of an old client": (GET_OLD, GET, OK, OK_CLOSE),
+    "HEAD": (HEAD, HEAD, OK_HEAD, OK_HEAD),
+    "POST": (POST, POST, OK, OK),
+    "POST in chunks": (CHUNKS, b"", OK, OK),
+    "answer in chunks": (GET, GET, OK_CHUNKS, OK_CHUNKS),
+    "204": (GET, GET, NO_CONTENT, NO_CONTENT),
+    "304": (GET, GET, NOT_MODIFIED, NOT_MODIFIED),
+    "103 first": (GET, GET, EARLY_HINTS + OK, EARLY_HINTS + OK),
+    "103 to an old client": (GET_OLD, GET, EARLY_HINTS + OK, OK_CLOSE),
+}
+
+
+@both_ways
+@pytest.mark.parametrize(("sent", "seen", "answered", "got"), EXCHANGES.values(), ids=EXCHANGES)
+def test_exchange_is_relayed(
+    cut: Cut, sent: bytes, seen: bytes, answered: bytes, got: bytes
+) -> None:
+    async def main() -> None:
+        line = Line()
+        pieces = cut(sent)
+        line.send(pieces[0])
+        primary = None
+        for piece in pieces[1:]:
+            if line.primary.opening:
+                primary = line.accept()
+            line.send(piece)
+        connection, transport = primary or line.accept()
+        if seen:
+            assert transport.written == seen
+        for piece in cut(answered):
+            connection.data_received(piece)
+        if answered is OK_CHUNKS and cut is split:
+            assert line.client.written.endswith(b"1\r\no\r\n1\r\nk\r\n0\r\n\r\n")
+        else:
+            assert line.client.written == got
+        assert line.client.is_closing() is (b"Connection: close" in got)
+        outcome = "3xx" if answered is NOT_MODIFIED else "2xx"
+        assert line.count("primary.requests") == {outcome: 1}
+
+    run(main)
+
+
+@both_ways
+def test_chunked_upload_is_chunked_anew(cut: Cut) -> None:
+    async def main() -> None:
+        line = Line()
+        for piece in cut(CHUNKS_HEAD):
+            line.send(piece)
+        _, transport = line.accept()
+        assert transport.take_written() == CHUNKS_HEAD
+        for piece in cut(CHUNKS[len(CHUNKS_HEAD) :]):
+            line.send(piece)
+        if cut is whole:
+            assert transport.written == b"5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n"
+        else:
+            letters = b"".join(b"1\r\n%c\r\n" % letter for letter in b"hello!")
+            assert transport.written == letters + b"0\r\n\r\n"
+
+    run(main)
+
+
+@both_ways
+def test_unframed_answer_becomes_chunks(cut: Cut) -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET)
+        connection, _ = line.accept()
+        connection.data_received(OK_UNFRAMED)
+        assert line.client.written == OK_CHUNKS[:-5]
+        connection.connection_lost(None)
+        assert line.client.written == OK_CHUNKS
+        assert not line.client.is_closing()
+
+    run(main)
+
+
+def test_unframed_answer_to_an_old_client_ends_by_closing() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET_OLD)
+        connection, _ = line.accept()
+        connection.data_received(OK_UNFRAMED)
+        connection.connection_lost(None)
+        assert line.client.written == b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok"
+        assert line.client.is_closing()
+
+    run(main)
+
+
+def test_expectation_is_relayed_both_ways() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(EXPECT)
+        connection, transport = line.accept()
+        assert transport.take_written() == EXPECT
+        connection.data_received(CONTINUE)
+        assert line.client.take_written() == CONTINUE
+        line.send(b"hello")
+        assert transport.take_written() == b"hello"
+        connection.data_received(OK)
+        assert line.client.take_written() == OK
+        assert not line.client.is_closing()
+
+    run(main)
+
+
+def test_refused_expectation_closes() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(EXPECT)
+        connection, transport = line.accept()
+        connection.data_received(b"HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n")
+        head = b"HTTP/1.1 417 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        assert line.client.written == head
+        assert transport.is_closing()
+        line.send(b"hello")
+        await turns()
+        assert line.client.is_closing()
+        assert line.count("shed") == {}
+
+    run(main)
+
+
+def test_upload_may_be_answered_early() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(POST[:-3])
+        connection, transport = line.accept()
+        connection.data_received(OK_HEAD)
+        assert line.client.take_written() == OK_CLOSE[:-2]
+        line.send(POST[-3:-1])
+        assert transport.take_written() == POST[:-1]
+        connection.data_received(b"ok")
+        assert line.client.take_written() == b"ok"
+        assert not line.client.is_closing(), "a close now would reset the answer away"
+        line.send(POST[-1:])
+        assert line.client.is_closing()
+        assert line.count("primary.requests") == {"2xx": 1}
+
+    run(main)
+
+
+def test_early_answer_may_end_after_the_upload() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(POST[:-1])
+        connection, _ = line.accept()
+        connection.data_received(OK_HEAD)
+        line.send(POST[-1:])
+        connection.data_received(b"ok")
+        assert line.client.written == OK_CLOSE
+        assert line.client.is_closing()
+
+    run(main)
+
+
+# --- keep-alive and pipelining ---
+
+
+def test_connections_are_kept_on_both_sides() -> None:
+    async def main() -> None:
+        line = Line()
+        connection, transport = line.exchange()
+        line.send(GET)
+        assert line.primary.opening == 0
+        assert transport.take_written() == GET
+        connection.data_received(OK)
+        assert line.client.take_written() == OK
+
+    run(main)
+
+
+@both_ways
+def test_pipelined_requests_are_answered_in_order(cut: Cut) -> None:
+    async def main() -> None:
+        line = Line()
+        requests = [b"GET /%d HTTP/1.1\r\nHost: h\r\n\r\n" % number for number in range(3)]
+        for piece in cut(b"".join(requests)):
+            line.send(piece)
+        connection, transport = line.accept()
+        for number, request in enumerate(requests):
+            assert transport.take_written() == request
+            answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % number
+            connection.data_received(answer)
+            assert line.client.take_written() == answer
+        assert line.client.is_reading()
+        assert line.count("requests") == {"safe": 3}
+
+    run(main)
+
+
+def test_pipelined_bodies_wait_their_turn() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET + POST + CHUNKS)
+        assert not line.client.is_reading()
+        connection, transport = line.accept()
+        assert transport.take_written() == GET
+        connection.data_received(OK)
+        assert transport.take_written() == POST
+        connection.data_received(OK)
+        assert transport.take_written() == CHUNKS_HEAD + b"5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n"
+        connection.data_received(OK)
+        assert line.client.written == OK * 3
+
+    run(main)
+
+
+def test_nothing_is_read_behind_a_last_request() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET_CLOSE + GET)
+        connection, transport = line.accept()
+        connection.data_received(OK)
+        assert transport.written == GET
+        assert line.client.written == OK_CLOSE
+        assert line.count("malformed") == {}
+        assert line.count("requests") == {"safe": 1}
+
+    run(main)
+
+
+def test_draining_closes_after_the_exchange() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET)
+        line.acceptor.drain()
+        connection, _ = line.accept()
+        connection.data_received(OK)
+        assert line.client.written == OK_CLOSE
+        assert line.client.is_closing()
+
+    run(main)
+
+
+def test_drain_amid_an_answer_closes_after_it() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET)
+        connection, _ = line.accept()
+        connection.data_received(OK[:-1])
+        line.acceptor.drain()
+        connection.data_received(OK[-1:])
+        assert line.client.written == OK
+        assert line.client.is_closing()
+
+    run(main)
+
+
+# --- malformed ---
+
+
+@both_ways
+@pytest.mark.parametrize("request_bytes", [BROKEN, BROKEN_BODY])
+def test_malformed_request_is_refused(cut: Cut, request_bytes: bytes) -> None:
+    async def main() -> None:
+        line = Line()
+        for piece in cut(request_bytes):
+            line.send(piece)
+        assert line.client.written.startswith(BAD_REQUEST_START)
+        assert b"Connection: close" in line.client.written
+        assert line.client.is_closing()
+        assert line.count("malformed") == {"syntax": 1}
+        if request_bytes is BROKEN:
+            assert line.primary.opening == 0
+            assert line.count("requests") == {}
+        else:
+            _, transport = line.accept()
+            assert transport.written == b"", "withdrawn before it was sent"
+            assert line.count("primary.requests") == {"aborted": 1}
+            assert line.count("not_selected") == {"method": 1}
+
+    run(main)
+
+
+@both_ways
+@pytest.mark.parametrize("request_bytes", [BROKEN, BROKEN_BODY])
+def test_good_request_before_a_malformed_is_answered(cut: Cut, request_bytes: bytes) -> None:
+    async def main() -> None:
+        line = Line()
+        for piece in cut(GET + request_bytes + GET):
+            line.send(piece)
+        connection, transport = line.accept()
+        assert transport.take_written() == GET
+        connection.data_received(OK)
+        assert line.client.written.startswith(OK + BAD_REQUEST_START)
+        assert line.client.is_closing()
+        assert transport.written == b""
+        assert line.count("malformed") == {"syntax": 1}
+
+    run(main)
+
+
+def test_malformed_body_after_an_early_answer_closes() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(CHUNKS_HEAD)
+        connection, transport = line.accept()
+        connection.data_received(OK_HEAD)
+        line.send(b"zz\r\n")
+        assert b"400" not in line.client.written
+        assert line.client.is_closing()
+        assert transport.is_aborted
+        await turns()
+        assert line.count("primary.requests") == {"aborted": 1}
+
+    run(main)
+
+
+# --- the primary fails ---
+
+
+@both_ways
+@pytest.mark.parametrize("request_bytes", [GET, HEAD, POST])
+def test_refused_connect_is_a_502(cut: Cut, request_bytes: bytes) -> None:
+    async def main() -> None:
+        line = Line()
+        for piece in cut(request_bytes):
+            line.send(piece)
+        line.primary.refuse()
+        expected = BAD_GATEWAY
+        if request_bytes is HEAD:
+            expected = BAD_GATEWAY.removesuffix(b"502 Bad Gateway\n")
+        assert line.client.take_written() == expected
+        assert line.count("primary.requests") == {"connect_failed": 1}
+        line.exchange()
+
+    run(main)
+
+
+def test_refused_connect_amid_an_upload_closes_at_its_end() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(POST[:-1])
+        line.primary.refuse()
+        assert line.client.written.startswith(b"HTTP/1.1 502 ")
+        assert b"Connection: close" in line.client.written
+        assert line.client.is_reading() and not line.client.is_closing()
+        line.send(POST[-1:])
+        assert line.client.is_closing()
+
+    run(main)
+
+
+@both_ways
+def test_bad_answer_is_a_502(cut: Cut) -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET)
+        connection, transport = line.accept()
+        for piece in cut(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"):
+            connection.data_received(piece)
+        assert line.client.written == BAD_GATEWAY
+        assert transport.is_aborted
+        assert line.count("primary.requests") == {"protocol_error": 1}
+
+    run(main)
+
+
+def test_reset_amid_the_answer_cuts_the_client() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET)
+        connection, _ = line.accept()
+        connection.data_received(OK[:-1])
+        connection.connection_lost(ConnectionResetError())
+        assert line.client.written == OK[:-1]
+        assert line.client.is_aborted
+        await turns()
+        assert line.count("primary.requests") == {"reset": 1}
+
+    run(main)
+
+
+def test_reset_cuts_what_is_pipelined_behind() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET + GET)
+        connection, _ = line.accept()
+        connection.data_received(OK[:-1])
+        connection.connection_lost(None)
+        await turns()
+        assert line.count("primary.requests") == {"aborted": 1, "reset": 1}
+
+    run(main)
+
+
+@pytest.mark.parametrize("request_bytes", [GET, HEAD])
+def test_stale_connection_is_retried_once(request_bytes: bytes) -> None:
+    async def main() -> None:
+        line = Line()
+        connection, transport = line.exchange()
+        line.send(request_bytes)
+        connection.connection_lost(ConnectionResetError())
+        assert line.client.written == b""
+        second, transport = line.accept()
+        assert transport.written == request_bytes
+        second.data_received(OK_HEAD if request_bytes is HEAD else OK)
+        assert line.client.written.startswith(OK_HEAD)
+        assert line.count("primary.requests") == {"2xx": 2}
+
+    run(main)
+
+
+@pytest.mark.parametrize("request_bytes", [POST, CHUNKS])
+def test_stale_connection_is_not_retried_with_a_body(request_bytes: bytes) -> None:
+    async def main() -> None:
+        line = Line()
+        connection, _ = line.exchange()
+        line.send(request_bytes)
+        connection.connection_lost(ConnectionResetError())
+        assert line.primary.opening == 0
+        assert line.client.written == BAD_GATEWAY
+
+    run(main)
+
+
+def test_retry_that_fails_too_is_a_502() -> None:
+    async def main() -> None:
+        line = Line()
+        connection, _ = line.exchange()
+        line.send(GET)
+        connection.connection_lost(ConnectionResetError())
+        line.primary.refuse()
+        assert line.client.written == BAD_GATEWAY
+
+    run(main)
+
+
+def test_client_may_leave_while_the_retry_waits() -> None:
+    async def main() -> None:
+        line = Line()
+        connection, _ = line.exchange()
+        line.send(GET)
+        connection.connection_lost(ConnectionResetError())
+        line.downstream.connection_lost(None)
+        _, transport = line.accept()
+        assert transport.written == b""
+        assert line.count("primary.requests") == {"2xx": 1, "aborted": 1}
+
+    run(main)
+
+
+def test_silent_primary_is_a_504() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET)
+        _, transport = line.accept()
+        line.acceptor.tick(line.acceptor.now() + 59)
+        assert line.client.written == b""
+        line.acceptor.tick(line.acceptor.now() + 61)
+        assert line.client.written.startswith(b"HTTP/1.1 504 Gateway Timeout\r\n")
+        assert transport.is_aborted
+        assert line.count("primary.requests") == {"timeout": 1}
+
+    run(main)
+
+
+def test_begun_answer_has_no_deadline() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET)
+        connection, _ = line.accept()
+        connection.data_received(OK[:-1])
+        line.acceptor.tick(line.acceptor.now() + 1000)
+        connection.data_received(OK[-1:])
+        assert line.client.written == OK
+
+    run(main)
+
+
+# --- the client leaves ---
+
+
+def test_client_that_leaves_aborts_its_leg() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET + GET)
+        _, transport = line.accept()
+        line.downstream.connection_lost(ConnectionResetError())
+        assert transport.is_aborted
+        assert line.count("primary.requests") == {"aborted": 2}
+        assert not line.acceptor.connections
+
+    run(main)
+
+
+def test_half_closed_client_gets_its_answer() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET)
+        assert line.downstream.eof_received() is True
+        connection, _ = line.accept()
+        connection.data_received(OK)
+        assert line.client.written == OK_CLOSE
+        assert line.client.is_closing()
+
+    run(main)
+
+
+def test_end_amid_an_upload_abandons_it() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(POST[:-1])
+        _, transport = line.accept()
+        assert line.downstream.eof_received() is False
+        assert transport.is_aborted
+        assert line.count("primary.requests") == {"aborted": 1}
+
+    run(main)
+
+
+def test_end_amid_a_pipelined_upload_answers_the_first() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET + POST[:-1])
+        assert line.downstream.eof_received() is True
+        connection, transport = line.accept()
+        connection.data_received(OK)
+        assert transport.written == GET
+        assert line.client.written == OK_CLOSE
+
+    run(main)
+
+
+def test_end_of_an_idle_client_closes() -> None:
+    async def main() -> None:
+        line = Line()
+        assert line.downstream.eof_received() is False
+
+    run(main)
+
+
+# --- back-pressure ---
+
+
+def test_client_that_does_not_read_stops_the_primary() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET)
+        connection, transport = line.accept()
+        line.client.is_stuck = True
+        connection.data_received(BIG_OK[:100_000])
+        assert not transport.is_reading()
+        line.client.unstick()
+        assert transport.is_reading()
+        connection.data_received(BIG_OK[100_000:])
+        assert line.client.written == BIG_OK
+
+    run(main)
+
+
+def test_full_client_leaves_the_freed_connection_readable() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET)
+        connection, transport = line.accept()
+        line.client.is_stuck = True
+        connection.data_received(BIG_OK)
+        assert transport.is_reading(), "it may serve somebody else already"
+
+    run(main)
+
+
+def test_client_that_does_not_read_is_not_read() -> None:
+    async def main() -> None:
+        line = Line()
+        line.client.is_stuck = True
+        line.send(GET + GET)
+        connection, transport = line.accept()
+        connection.data_received(BIG_OK)
+        assert not transport.is_reading(), "the second answer must wait"
+        line.client.unstick()
+        assert transport.is_reading()
+        connection.data_received(OK)
+        assert line.client.is_reading()
+        line.client.is_stuck = True
+        line.send(GET)
+        connection.data_received(BIG_OK)
+        line.send(GET)  # read before the pause took hold
+        connection.data_received(OK)
+        line.client.pause_reading()
+        line.client.unstick()
+        assert line.client.is_reading()
+
+    run(main)
+
+
+def test_primary_that_does_not_read_stops_the_client() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\n")
+        _, transport = line.accept()
+        transport.is_stuck = True
+        line.send(b"x" * 100_000)
+        assert not line.client.is_reading()
+        transport.unstick()
+        assert line.client.is_reading()
+
+    run(main)
+
+
+def test_upload_waits_for_the_connection() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(POST_HEAD)
+        assert line.client.is_reading()
+        line.send(b"hel")
+        assert not line.client.is_reading()
+        _, transport = line.accept()
+        assert line.client.is_reading()
+        assert transport.written == POST_HEAD + b"hel"
+
+    run(main)
+
+
+def test_pipelined_upload_is_paused_when_its_turn_fills_the_primary() -> None:
+    async def main() -> None:
+        line = Line()
+        head = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\n"
+        line.send(GET + head + b"x" * 100_000)
+        connection, transport = line.accept()
+        transport.is_stuck = True
+        connection.data_received(OK)
+        assert not line.client.is_reading()
+        transport.unstick()
+        assert line.client.is_reading()
+
+    run(main)
+
+
+def test_early_error_reads_the_upload_on() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(POST[:-3])
+        assert not line.client.is_reading()
+        line.primary.refuse()
+        assert line.client.is_reading()
+        line.acceptor.tick(line.acceptor.now() + 76)
+        assert line.client.is_closing(), "but not for ever"
+
+    run(main)
+
+
+# --- over loopback ---
+
+
+@pytest.mark.parametrize("use_uvloop", [True, False])
+@pytest.mark.parametrize(
+    ("request_bytes", "answer"),
+    [(GET, OK), (POST, OK_CHUNKS), (CHUNKS, OK), (GET, BIG_OK), (GET, EARLY_HINTS + OK)],
+)
+def test_real_sockets_carry_the_same(use_uvloop: bool, request_bytes: bytes, answer: bytes) -> None:
+    async def main() -> None:
+        async with StubUpstream() as primary, StubUpstream() as shadow:
+            primary._script = primary.answer(answer)
+            config = make_config("inline", primary.port, shadow.port)
+            async with Sidecar(config) as sidecar, sidecar.client() as client:
+                for _ in range(3):
+                    client.send(request_bytes)
+                    async with asyncio.timeout(5):
+                        assert await client.reader.readexactly(len(answer)) == answer
+                assert primary.connections == 1
+                status = await sidecar.settled()
+                assert status["seen"] == 3
+                expected = {} if request_bytes is GET else {"method": 3}
+                assert status["not_selected"] == expected
+                assert len(shadow.requests) == (3 if request_bytes is GET else 0)
+
+    run(main, use_uvloop)
+
+
+def test_half_close_on_the_wire() -> None:
+    async def main() -> None:
+        async with StubUpstream() as primary:
+            primary._script = primary.trickle(OK)
+            async with (
+                Sidecar(make_config("inline", primary.port)) as sidecar,
+                sidecar.client() as client,
+            ):
+                client.send(GET)
+                client.send_eof()
+                assert await client.all() == OK_CLOSE
+
+    run(main)
+
+
+def test_upload_ended_by_the_client_leaves_nothing_behind() -> None:
+    async def main() -> None:
+        async with StubUpstream() as primary:
+            primary._script = primary.hang()
+            async with (
+                Sidecar(make_config("inline", primary.port)) as sidecar,
+                sidecar.client() as client,
+            ):
+                client.send(POST[:-1])
+                await until(lambda: primary.received_bytes)
+                client.send_eof()
+                assert await client.is_ended()
+                await until(lambda: not sidecar.acceptor.connections)
+                assert sidecar.primary._pool.open_count == 0
+
+    run(main)
+
+
+def test_memory_is_bounded_for_a_client_that_does_not_read() -> None:
+    async def main() -> None:
+        sent = 0
+
+        async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal sent
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+            while True:
+                writer.write(b"x" * 65536)
+                sent += 65536
+                await writer.drain()
+
+        async with (
+            StubUpstream(flood) as primary,
+            Sidecar(make_config("inline", primary.port)) as sidecar,
+            sidecar.client() as client,
+        ):
+            client.writer.transport.pause_reading()
+            client.send(GET)
+            await until(lambda: sent)
+            before = -1
+            while sent != before:  # until nothing moves for a while
+                before = sent
+                await asyncio.sleep(0.05)
+            (connection,) = sidecar.acceptor.connections
+            assert connection._transport is not None
+            assert connection._transport.get_write_buffer_size() < 1 << 20
+            assert sent < 64 << 20  # the kernel's socket buffers, not ours
+
+    run(main)
+
+
+def test_memory_is_bounded_for_a_primary_that_does_not_read() -> None:
+    async def main() -> None:
+        async with StubUpstream() as primary:
+            primary._script = primary.ignore()
+            async with (
+                Sidecar(make_config("inline", primary.port)) as sidecar,
+                sidecar.client() as client,
+            ):
+                client.send(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000000\r\n\r\n")
+                client.send(b"x" * 50_000_000)
+                transport = client.writer.transport
+                before = -1
+                while transport.get_write_buffer_size() != before:
+                    before = transport.get_write_buffer_size()
+                    await asyncio.sleep(0.05)
+                assert before > 20_000_000, "the client must have been stopped"
+
+    run(main)
+
+
+SICK = {
+    "never answers": lambda stub: stub.hang(),
+    "never reads": lambda stub: stub.ignore(),
+    "resets": lambda stub: stub.reset(),
+    "resets amid its answer": lambda stub: stub.reset(OK[:-1]),
+    "garbage": lambda stub: stub.answer(b"\x00\xff garbage \r\n\r\n"),
+    "endless": lambda stub: stub.endless(),
+    "closes": lambda stub: stub.answer(OK_CLOSE, close=True),
+    "answers early and too much": lambda stub: stub.answer(OK * 3),
+    "refuses": None,
+}
+CONVERSATION = (GET, HEAD, POST, CHUNKS, GET, GET + GET + GET, POST + GET, GET_CLOSE)
+
+
+async def converse(sidecar: Sidecar) -> bytes:
+    """The whole conversation of one client, several requests at a time."""
+    async with sidecar.client() as client:
+        for data in CONVERSATION:
+            client.send(data)
+            await turns(20)
+        return await client.all()
+
+
+@pytest.mark.parametrize("sickness", SICK)
+def test_sick_shadow_changes_no_byte(sickness: str) -> None:
+    async def main() -> None:
+        make_script = SICK[sickness]
+        async with StubUpstream() as primary, StubUpstream() as shadow:
+            if make_script is not None:
+                shadow._script = make_script(shadow)
+            port = shadow.port if make_script else free_port()
+            async with Sidecar(make_config("inline", primary.port, shadow_ratio=0)) as sidecar:
+                expected = await converse(sidecar)
+            config = make_config(
+                "inline",
+                primary.port,
+                port,
+                shadow_methods=["GET", "HEAD", "POST"],
+                shadow_timeout=0.2,
+                shadow_connections=2,
+                shadow_waiting=3,
+            )
+            async with Sidecar(config) as sidecar:
+                for _ in range(3):
+                    assert await converse(sidecar) == expected
+                status = await sidecar.settled()
+                assert status["seen"] == 33
+                assert status["primary"] == {"2xx": 33}
+                assert sidecar.tee.shadow._pool.open_count <= 2
+
+    run(main)
