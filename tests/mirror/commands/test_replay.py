@@ -87,9 +87,12 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def report(*arguments: object) -> dict[str, Any]:
+    """The report as JSON. On a busy machine it may be invalid: then it says so, and so does 3."""
     done = run(*arguments, "--format", "json")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in (0, 3), done.stderr
     read: dict[str, Any] = json.loads(done.stdout)
+    assert read["is_valid"] == (done.returncode == 0)
+    assert read["is_valid"] == (read["schedule_lag_ms"]["p99"] <= read["lag_limit_ms"])
     return read
 
 
@@ -176,8 +179,9 @@ def test_rate_is_kept_and_reported(tmp_path: Path, site: Site) -> None:
     assert measured["outcomes"] == {"2xx": 100}
     assert measured["due"] == measured["sent"] == measured["answered"] == 100
     assert measured["offered_rps"] == pytest.approx(200)
-    assert measured["achieved_rps"] == pytest.approx(200, rel=0.1)
     assert measured["elapsed_s"] >= 99 / 200
+    longer_s = max(measured["elapsed_s"], measured["window_s"])
+    assert measured["achieved_rps"] == pytest.approx(100 / longer_s)
     for name in ("from_intended_ms", "from_send_ms", "schedule_lag_ms"):
         assert list(measured[name]) == ["p50", "p90", "p99", "p99_9", "max"]
         assert list(measured[name].values()) == sorted(measured[name].values())
@@ -211,7 +215,7 @@ def test_text_report(tmp_path: Path, site: Site) -> None:
     broken = Record(0, "GET", "www.example.com", "/broken")
     path = write_list(tmp_path, *gets(0, 1), broken, Record(0, "POST", "a", "/"))
     done = run(path, "--to", site.url, "--rate", 100)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == (3 if "INVALID" in done.stdout else 0)
     assert "offered" in done.stdout and "3 requests were due" in done.stdout
     assert "2xx 2" in done.stdout and "5xx 1" in done.stdout
     assert "skipped   POST 1 (unsafe: --all-methods sends them)" in done.stdout
@@ -259,7 +263,7 @@ def test_progress_only_on_a_terminal(tmp_path: Path, site: Site) -> None:
     os.close(follower)
     shown = os.read(leader, 65536).decode()
     os.close(leader)
-    assert done.returncode == 0
+    assert done.returncode in (0, 3)
     assert "rps" in shown and "in flight" in shown
     assert b"in flight" not in done.stdout
     assert run(path, *arguments).stderr == ""

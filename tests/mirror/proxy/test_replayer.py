@@ -10,7 +10,7 @@ import uvloop
 
 from mirror.config import Url
 from mirror.core.record import Record
-from mirror.proxy.replayer import MOST_WAITING, Replayer, Report, Request
+from mirror.proxy.replayer import LAG_LIMIT_S, MOST_WAITING, Replayer, Report, Request
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
@@ -148,9 +148,10 @@ def test_latency_from_intended_includes_the_wait() -> None:
             writer.write(OK)
 
     report = replayed(slow, at(0, 0, 0, 0, 0), connections=1)
-    assert report.from_intended_ms.max >= 250 > report.from_intended_ms.p50
-    assert 50 <= report.from_send_ms.p50 <= report.from_send_ms.max < 200
-    assert report.schedule_lag_ms.max < 50
+    assert report.from_intended_ms.p50 >= 140 and report.from_intended_ms.max >= 240
+    assert 45 <= report.from_send_ms.p50 < 140
+    assert report.from_send_ms.max + 140 < report.from_intended_ms.max
+    assert report.schedule_lag_ms.max + 140 < report.from_intended_ms.max
 
 
 def test_late_generator_is_invalid() -> None:
@@ -177,7 +178,9 @@ def test_rates_of_the_report() -> None:
     report = replayed(answer, at(*(index / 100 for index in range(51))))
     assert report.offered_rps == pytest.approx(51 / 0.5)
     assert report.achieved_rps == pytest.approx(51 / max(0.5, report.elapsed_s))
-    assert report.is_valid and not report.is_interrupted
+    assert not report.is_interrupted
+    # On a machine that does more than this test, either may be true; both together may not.
+    assert report.is_valid == (report.schedule_lag_ms.p99 <= LAG_LIMIT_S * 1000)
 
 
 def test_single_request_has_a_rate() -> None:
