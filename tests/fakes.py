@@ -228,6 +228,8 @@ class StubUpstream:
             while True:
                 await self.read_request(reader)
                 for index in range(len(response)):
+                    if writer.is_closing():
+                        return
                     writer.write(response[index : index + 1])
                     await turns(2)
 
@@ -269,7 +271,7 @@ class StubUpstream:
         async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await self.read_request(reader)
             writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-            while True:
+            while not writer.is_closing():
                 writer.write(b"1000\r\n" + b"x" * 4096 + b"\r\n")
                 await writer.drain()
                 await asyncio.sleep(0.001)

@@ -1,0 +1,319 @@
+"""What both modes share: limits, deadlines, the answers to what cannot be read."""
+
+import logging
+
+import pytest
+
+from mirror.core.http1 import RequestHead
+from mirror.core.pool import Pool
+from mirror.proxy.downstream import Acceptor, Downstream
+from mirror.proxy.tee import Tee
+from tests.fakes import FakeTransport, WiredUpstream, make_config, run, turns
+
+GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+CHUNKS_HEAD = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+UPGRADE = b"GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+
+
+class Listening(Downstream):
+    """The smallest mode: writes down what it is told."""
+
+    def __init__(self, acceptor: Acceptor) -> None:
+        super().__init__(acceptor)
+        self.events: list[str] = []
+        self.is_busy = False
+
+    @property
+    def is_idle(self) -> bool:
+        return not self.is_busy
+
+    def request_begun(self, head: RequestHead) -> None:
+        if head.target == b"/bug":
+            raise ZeroDivisionError
+        self.events.append(f"{head.method.decode()} {head.target.decode()}")
+        self.is_busy = True
+
+    def request_body(self, data: bytes) -> None:
+        self.events.append(data.decode())
+
+    def request_ended(self) -> None:
+        self.events.append("end")
+        self.is_busy = False
+
+    def request_broken(self) -> bool:
+        self.events.append("broken")
+        return True
+
+
+class Line:
+    """One connection of a `Listening`, in a process of its own."""
+
+    def __init__(self) -> None:
+        config = make_config(max_head_bytes=1000, timeouts_head=10, timeouts_idle=75)
+        self.tee = Tee(config)
+        self.tee.shadow = WiredUpstream(Pool(1, 1, 1))
+        self.acceptor = Acceptor(config, self.tee)
+        self.downstream = Listening(self.acceptor)
+        self.transport = FakeTransport(self.downstream)
+        self.downstream.connection_made(self.transport)
+
+    def send(self, data: bytes) -> None:
+        self.downstream.data_received(data)
+
+    def tick(self, after_s: float) -> None:
+        self.acceptor.tick(self.acceptor.now() + after_s)
+
+    @property
+    def status(self) -> int:
+        return int(self.transport.written[9:12] or 0)
+
+    @property
+    def reasons(self) -> list[str]:
+        self.tee.ledger.roll(self.tee.ledger.second + 1)
+        totals = self.tee.ledger.report(0, 0).totals
+        return [label for metric, _, label in totals if metric == "malformed"]
+
+
+def test_requests_are_told_in_order() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET + CHUNKS_HEAD + b"2\r\nhi\r\n0\r\n\r\n" + GET)
+        assert line.downstream.events == ["GET /", "end", "POST /", "hi", "end", "GET /", "end"]
+
+    run(main)
+
+
+def test_upgrade_that_nobody_grants_is_a_request() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(UPGRADE + GET)
+        assert line.downstream.events == ["GET /ws", "end", "GET /", "end"]
+        line.send(UPGRADE)
+        assert line.downstream.events[-2:] == ["GET /ws", "end"]
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "reason"),
+    [
+        (b"nonsense\r\n\r\n", 501, "method"),
+        (b"GET / HTTP/1.1\r\nBad : 1\r\n\r\n", 400, "syntax"),
+        (b"GET / HTTP/1.1\r\n\r\n", 400, "host"),
+        (b"GET / HTTP/2.0\r\nHost: h\r\n\r\n", 505, "version"),
+        (b"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n", 501, "connect"),
+        (b"GET /" + b"x" * 8192 + b" HTTP/1.1\r\nHost: h\r\n\r\n", 414, "target_too_long"),
+        (GET[:-2] + b"X: " + b"x" * 1000 + b"\r\n\r\n", 431, "head_too_large"),
+        (GET[:-2] + b"X: " + b"x" * 1000, 431, "head_too_large"),
+        (b"\r\n" * 501, 431, "head_too_large"),
+    ],
+)
+def test_what_cannot_be_read_is_answered_and_closed(data: bytes, status: int, reason: str) -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(data)
+        assert line.status == status
+        assert b"Connection: close\r\n" in line.transport.written
+        assert line.transport.is_closing()
+        assert line.reasons == [reason]
+        assert line.downstream.events == ["broken"]
+        line.send(GET)
+        assert line.downstream.events == ["broken"], "nothing is read after that"
+
+    run(main)
+
+
+@pytest.mark.parametrize("tail", [b"1;" + b"x" * 1000, b"0\r\nT: " + b"x" * 1000])
+def test_body_without_progress_is_bounded_too(tail: bytes) -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(CHUNKS_HEAD)
+        for index in range(len(tail)):
+            line.send(tail[index : index + 1])
+        assert line.status == 431
+
+    run(main)
+
+
+def test_limits_count_one_head_at_a_time() -> None:
+    async def main() -> None:
+        line = Line()
+        for _ in range(50):
+            line.send(GET[:10])
+            line.send(GET[10:] + GET[:20])
+            line.send(GET[20:])
+        assert line.status == 0
+        assert line.downstream.events.count("end") == 100
+
+    run(main)
+
+
+def test_refusal_is_given_once() -> None:
+    async def main() -> None:
+        line = Line()
+        line.downstream.refuse(400, "syntax")
+        line.downstream.refuse(408, "head_timeout")
+        assert line.reasons == ["syntax"]
+
+    run(main)
+
+
+def test_slow_head_is_timed_out() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET[:10])
+        line.tick(9)
+        assert line.status == 0
+        line.tick(11)
+        assert line.status == 408
+        assert line.reasons == ["head_timeout"]
+
+    run(main)
+
+
+def test_idle_connection_is_closed_without_a_word() -> None:
+    async def main() -> None:
+        line = Line()
+        line.tick(74)
+        assert not line.transport.is_closing()
+        line.tick(76)
+        assert line.transport.is_closing()
+        assert line.transport.written == b""
+
+    run(main)
+
+
+def test_request_under_way_is_not_idle() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(CHUNKS_HEAD)
+        line.tick(1000)
+        assert not line.transport.is_closing()
+        line.send(b"0\r\n\r\n")
+        line.downstream.wait_for_request()
+        line.tick(1000)
+        assert line.transport.is_closing()
+
+    run(main)
+
+
+def test_lost_connection_is_forgotten() -> None:
+    async def main() -> None:
+        line = Line()
+        assert line.acceptor.connections == {line.downstream}
+        line.downstream.connection_lost(None)
+        assert not line.acceptor.connections
+        line.tick(1000)
+        assert line.transport.written == b""
+
+    run(main)
+
+
+def test_draining_closes_what_is_idle() -> None:
+    async def main() -> None:
+        line = Line()
+        line.acceptor.drain()
+        assert line.transport.is_closing()
+        late = Listening(line.acceptor)
+        transport = FakeTransport(late)
+        late.connection_made(transport)
+        assert transport.is_closing()
+
+    run(main)
+
+
+def test_draining_leaves_a_request_under_way() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(CHUNKS_HEAD)
+        assert not line.downstream.must_close
+        line.acceptor.drain()
+        assert not line.transport.is_closing()
+        assert line.downstream.must_close
+
+    run(main)
+
+
+def test_cut_aborts_everything() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(CHUNKS_HEAD)
+        line.acceptor.cut()
+        assert line.transport.is_aborted
+        await turns()
+        assert not line.acceptor.connections
+
+    run(main)
+
+
+@pytest.mark.parametrize("is_busy", [True, False])
+def test_half_closed_connection_waits_for_its_answer(is_busy: bool) -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(CHUNKS_HEAD if is_busy else GET)
+        assert line.downstream.eof_received() is is_busy
+        assert line.downstream.must_close
+
+    run(main)
+
+
+def test_nothing_is_written_to_a_closing_connection() -> None:
+    async def main() -> None:
+        line = Line()
+        line.downstream.close()
+        line.downstream.write(b"late")
+        assert line.transport.written == b""
+        unconnected = Listening(line.acceptor)
+        unconnected.write(b"early")
+        unconnected.close()
+        unconnected.abort()
+
+    run(main)
+
+
+def test_bug_closes_its_connection_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        line = Line()
+        with caplog.at_level(logging.ERROR):
+            line.send(b"GET /bug HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert "unexpected error" in caplog.text
+        assert line.transport.is_closing()
+        assert line.reasons == []
+
+    run(main)
+
+
+def test_head_after_closing_goes_nowhere() -> None:
+    async def main() -> None:
+        class OneRequest(Listening):
+            def request_ended(self) -> None:
+                super().request_ended()
+                self.close()
+
+        line = Line()
+        downstream = OneRequest(line.acceptor)
+        transport = FakeTransport(downstream)
+        downstream.connection_made(transport)
+        downstream.data_received(GET + GET)
+        assert downstream.events == ["GET /", "end"]
+        assert transport.written == b""
+
+    run(main)
+
+
+def test_mode_must_say_what_a_request_means() -> None:
+    async def main() -> None:
+        line = Line()
+        bare = Downstream(line.acceptor)
+        with pytest.raises(NotImplementedError):
+            bare.request_begun(RequestHead())
+        with pytest.raises(NotImplementedError):
+            bare.request_body(b"")
+        with pytest.raises(NotImplementedError):
+            bare.request_ended()
+        with pytest.raises(NotImplementedError):
+            bare.request_broken()
+        with pytest.raises(NotImplementedError):
+            bool(bare.is_idle)
+
+    run(main)
