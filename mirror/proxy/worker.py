@@ -6,6 +6,7 @@ end means that the supervisor is gone: the worker then drains and exits, so that
 """
 
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
@@ -75,7 +76,8 @@ class Worker:
         self._tee.ledger.roll(self._tee.ledger.second + 1)
         self._report()
         self._writer.close()
-        await self._writer.wait_closed()
+        with contextlib.suppress(OSError):  # the supervisor may be gone
+            await self._writer.wait_closed()
         return exit_code
 
     def _accept(self) -> Downstream:
@@ -96,7 +98,8 @@ class Worker:
                 self._report()
 
     async def _watch(self, reader: asyncio.StreamReader) -> None:
-        await reader.read()
+        with contextlib.suppress(OSError):  # reset: it left reports unread
+            await reader.read()
         self._drain.set()
 
     async def _drained(self) -> bool:
@@ -114,6 +117,8 @@ class Worker:
         assert self._writer is not None
         report = self._tee.ledger.report(self._tee.in_flight, self._tee.reading)
         self._reported_through = report.through
+        if self._writer.is_closing():
+            return  # nobody listens: the worker is about to drain
         body = msgspec.msgpack.encode(report)
         self._writer.write(LENGTH_PREFIX.pack(len(body)) + body)
 
