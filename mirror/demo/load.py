@@ -108,7 +108,8 @@ async def drive(base_url: str, plan: Iterator[Arrival], tally: Tally) -> None:
     """Send the plan to `base_url`, filling the tally; return when the last answer is there."""
     timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
     connector = aiohttp.TCPConnector(limit=IN_FLIGHT_CEILING)
-    start = time.monotonic()
+    # On a full second of the clock: a spike of one second must not be seen as two half ones.
+    start = time.monotonic() + 1 - time.time() % 1
     async with (
         aiohttp.ClientSession(base_url, timeout=timeout, connector=connector) as session,
         asyncio.TaskGroup() as requests,

@@ -70,6 +70,15 @@ def test_drive_sends_every_arrival() -> None:
     assert tally.in_flight == 0
 
 
+def test_seconds_of_the_plan_are_seconds_of_the_clock() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response()
+
+    plan = [Arrival(i / 100, "GET", "/") for i in range(95)]
+    tally = asyncio.run(serve_and_drive(handler, plan))
+    assert list(tally.by_second.values()) == [95]
+
+
 def test_failures_are_told_apart() -> None:
     async def handler(request: web.Request) -> web.Response:
         if request.path == "/reset":
