@@ -8,7 +8,8 @@ The probe is one HEAD of `/` that says in two ways what it is: X-Mirror-Leg and 
 It reads a head and never a body. Raw streams and not an HTTP client, because the difference
 between "reset before a byte", "closed in the middle" and "no HTTP at all" is what a person needs.
 
-Reference: Envoy's `server_header_transformation`, and research notes 0.6 (426) and 0.8 (404).
+Reference: Envoy's `server_header_transformation`. Envoy answers HTTP/1.0 with 426; its 404 without
+`x-envoy-upstream-service-time` is a route miss and not the application's (istio/istio#11828).
 """
 
 import asyncio
