@@ -10,6 +10,7 @@ import difflib
 import ipaddress
 import json
 import os
+import re
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
@@ -24,6 +25,7 @@ from msgspec import Meta
 from mirror.core.routes import RouteTable, TemplateError
 from mirror.errors import ConfigError
 
+_HOST = re.compile(r"[A-Za-z0-9._:%-]+")
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
 
 Ratio = Annotated[float, Meta(ge=0, le=10, description="a number from 0 to 10")]
@@ -197,7 +199,8 @@ def parse(text: str, source: str = "configuration") -> Config:
     """Check the YAML `text`; raises one ConfigError that lists every problem."""
     try:
         document = yaml.load(text, Loader=_StrictLoader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # A date such as 2020-99-99 is a ValueError, a thousand brackets a RecursionError.
         raise ConfigError(source, ["not valid YAML: " + " ".join(str(error).split())]) from error
     if not isinstance(document, Mapping):
         raise ConfigError(source, ["expected a mapping of keys such as `listen:` and `shadow:`"])
@@ -284,7 +287,10 @@ def _read_value(kind: Any, got: object, path: str, problems: list[str]) -> Any:
 
 
 def _problem(path: str, expected: str, got: object) -> str:
-    shown = json.dumps(got, default=str, ensure_ascii=False)
+    try:
+        shown = json.dumps(got, default=str, ensure_ascii=False)
+    except (TypeError, ValueError):  # a date as a key, a list that holds itself
+        shown = repr(got)
     if len(shown) > 80:
         shown = shown[:77] + "..."
     return f"{path}: expected {expected}, got {shown}"
@@ -301,7 +307,8 @@ def _expected(kind: Any) -> str:
 def _split_port(text: str, expected: str) -> TcpAddress:
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not (colon and host and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+    is_port = port.isascii() and port.isdigit() and len(port) < 6 and 0 < int(port) < 65536
+    if not (colon and is_port and _HOST.fullmatch(host)):
         raise ValueError(expected)
     return TcpAddress(host, int(port))
 
@@ -329,16 +336,17 @@ def read_url(got: object) -> Url:
     expected = "a URL such as http://127.0.0.1:3000, without path, query or user"
     if not isinstance(got, str):
         raise ValueError(expected)
-    parts = urlsplit(got)
-    if parts.scheme == "https":
-        raise ValueError("an http:// URL (https upstreams are not supported yet)")
-    extra = parts.path.strip("/") or parts.query or parts.fragment or parts.username
-    if parts.scheme != "http" or not parts.hostname or extra:
-        raise ValueError(expected)
     try:
-        port = parts.port or 80
+        parts = urlsplit(got)
+        port = 80 if parts.port is None else parts.port
     except ValueError:
         raise ValueError(expected) from None
+    if parts.scheme == "https":
+        raise ValueError("an http:// URL (https upstreams are not supported yet)")
+    extra = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
+    if parts.scheme != "http" or not port or extra or not _HOST.fullmatch(parts.hostname or ""):
+        raise ValueError(expected)
+    assert parts.hostname is not None
     return Url(parts.hostname, port)
 
 

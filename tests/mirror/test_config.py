@@ -1,0 +1,369 @@
+"""The configuration: complete and possible, or every problem at once, path first."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mirror.config import (
+    DatadogSection,
+    SeriesSection,
+    TcpAddress,
+    TimeoutsSection,
+    UnixAddress,
+    Url,
+    load,
+    parse,
+)
+from mirror.errors import ConfigError
+
+SMALLEST = "listen: 127.0.0.1:8080\nshadow: {url: 'http://127.0.0.1:30080'}\n"
+FULL = """
+mode: inline
+listen: unix:run/mirror.sock
+primary: http://127.0.0.1:3000
+shadow:
+  url: http://127.0.0.1:30080
+  methods: [GET, HEAD, OPTIONS]
+  ratio: 1.0
+routes: ["/watch/{id}", "/api/*"]
+workers: 1
+datadog:
+  dogstatsd: udp://127.0.0.1:8125
+  tags: [env:prod, service:watch]
+series:
+  path: series.db
+admin: 127.0.0.1:9911
+"""
+
+
+def problems_of(text: str) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as refusal:
+        parse(text)
+    return refusal.value.problems
+
+
+def problem_of(**keys: Any) -> str:
+    """The one problem of the smallest configuration with these keys in it."""
+    document = yaml.safe_load(SMALLEST)
+    for path, value in keys.items():
+        section, found, key = path.partition("__")
+        if found:
+            document.setdefault(section, {})[key] = value
+        else:
+            document[path] = value
+    (problem,) = problems_of(yaml.safe_dump(document))
+    return problem
+
+
+def test_smallest_configuration_has_every_default() -> None:
+    config = parse(SMALLEST)
+    assert config.mode == "sink"
+    assert config.listen == (TcpAddress("127.0.0.1", 8080),)
+    assert config.shadow.url == Url("127.0.0.1", 30080)
+    assert config.shadow.methods == ("GET", "HEAD", "OPTIONS")
+    assert config.shadow.ratio == 1.0
+    assert config.primary is None
+    assert (config.routes, config.workers) == ((), 1)
+    assert config.timeouts == TimeoutsSection()
+    assert config.datadog == DatadogSection()
+    assert config.series == SeriesSection()
+    assert config.admin == TcpAddress("127.0.0.1", 9911)
+
+
+def test_documented_configuration_is_read() -> None:
+    config = parse(FULL)
+    assert config.mode == "inline"
+    assert config.listen == (UnixAddress("run/mirror.sock"),)
+    assert config.primary == Url("127.0.0.1", 3000)
+    assert config.routes == ("/watch/{id}", "/api/*")
+    assert config.datadog.dogstatsd == TcpAddress("127.0.0.1", 8125)
+    assert config.datadog.tags == ("env:prod", "service:watch")
+
+
+@pytest.mark.parametrize(
+    ("listen", "expected"),
+    [
+        ("127.0.0.1:80", [TcpAddress("127.0.0.1", 80)]),
+        ("[::1]:80", [TcpAddress("::1", 80)]),
+        ("localhost:65535", [TcpAddress("localhost", 65535)]),
+        ("unix:/run/a.sock", [UnixAddress("/run/a.sock")]),
+        (["127.0.0.1:80", "unix:a"], [TcpAddress("127.0.0.1", 80), UnixAddress("a")]),
+        (
+            {"path": "a", "mode": "0600", "group": "nginx"},
+            [UnixAddress("a", "0600", "nginx")],
+        ),
+        ([{"path": "a"}], [UnixAddress("a", "0660", None)]),
+    ],
+)
+def test_listen_takes_every_form(listen: object, expected: list[object]) -> None:
+    document = yaml.safe_load(SMALLEST) | {"listen": listen}
+    assert list(parse(yaml.safe_dump(document)).listen) == expected
+
+
+@pytest.mark.parametrize(
+    ("dogstatsd", "expected"),
+    [
+        ("udp://127.0.0.1:8125", TcpAddress("127.0.0.1", 8125)),
+        ("udp://[::1]:8125", TcpAddress("::1", 8125)),
+        ("unix:///var/run/datadog/dsd.socket", UnixAddress("/var/run/datadog/dsd.socket")),
+        (None, None),
+    ],
+)
+def test_agent_takes_every_form(dogstatsd: object, expected: object) -> None:
+    document = yaml.safe_load(SMALLEST)
+    if dogstatsd is not None:
+        document["datadog"] = {"dogstatsd": dogstatsd}
+    assert parse(yaml.safe_dump(document)).datadog.dogstatsd == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://127.0.0.1:3000", Url("127.0.0.1", 3000)),
+        ("http://app", Url("app", 80)),
+        ("http://app/", Url("app", 80)),
+        ("HTTP://App:1", Url("app", 1)),
+        ("http://[::1]:3000", Url("::1", 3000)),
+    ],
+)
+def test_url_is_an_origin(url: str, expected: Url) -> None:
+    assert parse(f"listen: 127.0.0.1:1\nshadow: {{url: '{url}'}}\n").shadow.url == expected
+
+
+def test_addresses_are_shown_as_they_are_written() -> None:
+    assert str(TcpAddress("127.0.0.1", 80)) == "127.0.0.1:80"
+    assert str(TcpAddress("::1", 80)) == "[::1]:80"
+    assert str(UnixAddress("run/a.sock")) == "unix:run/a.sock"
+    assert str(Url("::1", 80)) == "http://[::1]:80"
+
+
+def test_instance_defaults_to_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "pod-1")
+    assert parse(SMALLEST).instance == "pod-1"
+    assert parse(SMALLEST + "datadog: {instance: left}").instance == "left"
+
+
+# --- problems ---
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ({"shadow__ratio": "all"}, 'shadow.ratio: expected a number from 0 to 10, got "all"'),
+        ({"shadow__ratio": 10.1}, "shadow.ratio: expected a number from 0 to 10, got 10.1"),
+        ({"shadow__ratio": -1}, "shadow.ratio: expected a number from 0 to 10, got -1"),
+        ({"shadow__ratio": True}, "shadow.ratio: expected a number from 0 to 10, got true"),
+        ({"shadow__ratio": float("nan")}, "shadow.ratio: expected a number from 0 to 10, got NaN"),
+        ({"workers": 0}, "workers: expected a whole number from 1 to 256, got 0"),
+        ({"workers": 1.5}, "workers: expected a whole number from 1 to 256, got 1.5"),
+        ({"workers": None}, "workers: expected a whole number from 1 to 256, got null"),
+        ({"mode": "tee"}, 'mode: expected sink or inline, got "tee"'),
+        (
+            {"shadow__methods": ["GET", "get"]},
+            "shadow.methods[1]: expected one of GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE, "
+            'TRACE, got "get"',
+        ),
+        ({"shadow__methods": "GET"}, 'shadow.methods: expected a list, got "GET"'),
+        (
+            {"shadow__timeout": 0},
+            "shadow.timeout: expected seconds, above 0 and at most 86400, got 0",
+        ),
+        ({"series__enabled": "on"}, 'series.enabled: expected true or false, got "on"'),
+        ({"series__path": ""}, 'series.path: expected a non-empty string, got ""'),
+        (
+            {"series__retention_days": 0},
+            "series.retention_days: expected days, above 0 and at most 3660, got 0",
+        ),
+        ({"series": 5}, "series: expected a mapping of keys, got 5"),
+        ({"workes": 5}, "workes: unknown key; did you mean workers?"),
+        ({"shadow__xyz": 5}, "shadow.xyz: unknown key"),
+        ({"listen": []}, "listen: expected at least one address"),
+        ({"listen": ["127.0.0.1:1"] * 2}, "listen[1]: 127.0.0.1:1 stands twice"),
+        ({"listen": ["unix:a", {"path": "a"}]}, "listen[1]: unix:a stands twice"),
+        ({"listen": "127.0.0.1:9911"}, "admin: 127.0.0.1:9911 is also in listen"),
+        ({"listen": {"mode": "0660"}}, "listen.path: is required and missing"),
+        (
+            {"listen": [{"path": "a", "mode": "660"}]},
+            'listen[0].mode: expected a quoted octal mode such as "0660", got "660"',
+        ),
+        (
+            {"listen": {"path": "a", "group": ""}},
+            'listen.group: expected a non-empty string, got ""',
+        ),
+        (
+            {"primary": "http://a:1"},
+            "primary: only used in mode inline; remove it or set mode: inline",
+        ),
+        (
+            {"mode": "inline"},
+            "primary: expected the URL of the application, because mode is inline",
+        ),
+        (
+            {"routes": ["/ok", "bad"]},
+            "routes[1]: expected a template that starts with /, got 'bad'",
+        ),
+        (
+            {"datadog__tags": ["prod"]},
+            "datadog.tags[0]: expected a tag such as env:prod (letters, digits and _ - : . /), "
+            'got "prod"',
+        ),
+    ],
+)
+def test_problem_is_said_with_its_path(keys: dict[str, Any], problem: str) -> None:
+    assert problem_of(**keys) == problem
+
+
+@pytest.mark.parametrize(
+    "listen",
+    [
+        "8080", "127.0.0.1", "127.0.0.1:", ":8080", "127.0.0.1:0", "127.0.0.1:65536", "a:+80",
+        "a:8 0", "a b:80", "http://a:80", "unix:", 8080, None, True, "a:\u0662", "a:" + "9" * 5000,
+    ],
+)  # fmt: skip
+def test_bad_address_is_refused(listen: object) -> None:
+    assert problem_of(listen=listen).startswith("listen: expected an address such as ")
+
+
+@pytest.mark.parametrize("admin", ["unix:a", "9911", 9911, {"path": "a"}])
+def test_admin_is_a_tcp_address(admin: object) -> None:
+    assert problem_of(admin=admin).startswith("admin: expected an address such as 127.0.0.1:9911")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:80", "http://", "http:///x", "http://a/x", "http://a?x", "http://a#x",
+        "http://u@a", "http://:p@a", "http://@a", "http://a:0", "http://a:65536", "http://a:x",
+        "http://a b", "http://[::1", "ftp://a", "", 80, None,
+    ],
+)  # fmt: skip
+def test_bad_url_is_refused(url: object) -> None:
+    assert problem_of(shadow__url=url).startswith("shadow.url: expected a URL such as ")
+
+
+def test_https_is_refused_by_name() -> None:
+    assert "https upstreams are not supported yet" in problem_of(shadow__url="https://a")
+
+
+@pytest.mark.parametrize("agent", ["udp://localhost:8125", "udp://127.0.0.1", "tcp://1.1.1.1:1", 1])
+def test_agent_must_be_an_ip_or_a_path(agent: object) -> None:
+    problem = problem_of(datadog__dogstatsd=agent)
+    assert problem.startswith("datadog.dogstatsd: expected udp://IP:PORT or unix:///path")
+    assert ("an IP, not a name" in problem) is (agent == "udp://localhost:8125")
+
+
+def test_every_problem_is_listed_at_once() -> None:
+    assert problems_of("shadow: {ratio: all, x: 1}\nworkers: 0\nnope: 1\n") == (
+        "nope: unknown key",
+        "listen: is required and missing",
+        "shadow.x: unknown key",
+        "shadow.url: is required and missing",
+        'shadow.ratio: expected a number from 0 to 10, got "all"',
+        "workers: expected a whole number from 1 to 256, got 0",
+    )
+
+
+def test_contradictions_are_listed_together() -> None:
+    text = "mode: inline\nlisten: []\nshadow: {url: 'http://a'}\nroutes: [x]\n"
+    assert [problem.partition(":")[0] for problem in problems_of(text)] == [
+        "primary",
+        "listen",
+        "routes[0]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "not valid YAML"),
+        ("a: [", "not valid YAML"),
+        (SMALLEST + "mode: sink\nmode: sink\n", "the key 'mode' stands twice"),
+        ("shadow: {url: a, url: b}", "line 1: the key 'url' stands twice"),
+        (SMALLEST + "? [a]\n: b\n", "not valid YAML"),
+        (SMALLEST + "routes: 2020-99-99\n", "not valid YAML"),
+        ("[" * 5000, "not valid YAML"),
+        (SMALLEST + "x: !!python/object:os.system {}\n", "not valid YAML"),
+        ("", "expected a mapping"),
+        ("[]", "expected a mapping"),
+    ],
+)
+def test_what_is_not_a_mapping_is_refused(text: str, words: str) -> None:
+    (problem,) = problems_of(text)
+    assert words in problem
+
+
+def test_strange_values_are_shown() -> None:
+    assert problems_of("listen: 127.0.0.1:1\nshadow: {url: {2020-01-01: x}}")[0].endswith(
+        "got {datetime.date(2020, 1, 1): 'x'}"
+    )
+    assert "got [[...]]" in problems_of("listen: 127.0.0.1:1\nshadow: {url: &a [*a]}")[0]
+    assert problems_of("listen: 127.0.0.1:1\nshadow: {url: 2020-01-01}")[0].endswith(
+        'got "2020-01-01"'
+    )
+
+
+def test_long_value_is_cut() -> None:
+    problem = problem_of(mode="x" * 1000)
+    assert problem.endswith("...")
+    assert len(problem) < 120
+
+
+def test_file_is_named_in_every_line(tmp_path: Path) -> None:
+    path = tmp_path / "mirror.yaml"
+    path.write_text("workers: 0\n")
+    with pytest.raises(ConfigError) as refusal:
+        load(path)
+    lines = str(refusal.value).splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith(f"{path}: ") for line in lines)
+
+
+def test_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "mirror.yaml"
+    path.write_text(SMALLEST)
+    assert load(str(path)) == parse(SMALLEST)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\xff"])
+def test_unreadable_file_is_a_problem(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "mirror.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(path)
+
+
+KEYS = ["mode", "listen", "primary", "shadow", "routes", "workers", "datadog", "series", "admin",
+        "timeouts", "max_head_bytes", "url", "methods", "ratio", "path", "tags", "x"]  # fmt: skip
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.dates(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60)
+@given(st.dictionaries(st.sampled_from(KEYS), VALUES))
+def test_any_document_is_read_or_refused(document: dict[str, Any]) -> None:
+    text = yaml.safe_dump(document)
+    try:
+        parse(text)
+    except ConfigError as error:
+        assert error.problems
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with pytest.raises(ConfigError):
+        parse(text)
+
+
+def test_json_is_yaml_too() -> None:
+    assert parse(json.dumps(yaml.safe_load(FULL))) == parse(FULL)
