@@ -40,9 +40,14 @@ class PartlySlowApp(BaseHTTPRequestHandler):
         """Nobody reads it."""
 
 
+class AppServer(ThreadingHTTPServer):
+    # The default of 5 refuses some of the 20 connections that come at once, which is a 502.
+    request_queue_size = 128
+
+
 @pytest.fixture
 def slow_primary(topology: Topology) -> Iterator[None]:
-    server = ThreadingHTTPServer(("127.0.0.1", topology.ports["primary"]), PartlySlowApp)
+    server = AppServer(("127.0.0.1", topology.ports["primary"]), PartlySlowApp)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield
