@@ -1,0 +1,368 @@
+"""The house rules that a program can check: who may import whom, sizes, names, missing tests.
+
+Each rule reads the source, not the running package. A new module that fits no line of EDGES
+fails: whoever adds it says here what it may know.
+"""
+
+import ast
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("mirror", "estimator")
+
+EDGES: dict[str, tuple[str, ...]] = {
+    # module (the first pattern that fits counts): what it may import of ours
+    "mirror": (),
+    "mirror.errors": (),
+    "mirror.core": (),
+    "mirror.core.selection": ("mirror.core.http1",),
+    "mirror.core.exchange": ("mirror.core.http1", "mirror.errors"),
+    "mirror.core.*": ("mirror.errors",),
+    # Templates are validated by the code that compiles them.
+    "mirror.config": ("mirror.errors", "mirror.core.routes"),
+    "mirror.sinks": (),
+    "mirror.sinks.*": ("mirror.config", "mirror.core.ledger"),
+    "mirror.proxy": (),
+    "mirror.proxy.alarm": (),
+    "mirror.proxy.admin": ("mirror.config", "mirror.errors"),
+    "mirror.proxy.listeners": ("mirror.config", "mirror.errors"),
+    "mirror.proxy.preflight": ("mirror.config", "mirror.errors"),
+    # Does not know which leg it is, so it cannot know the configuration of either.
+    "mirror.proxy.upstream": ("mirror.errors", "mirror.core.*"),
+    "mirror.proxy.tee": ("mirror.config", "mirror.core.*", "mirror.proxy.upstream"),
+    "mirror.proxy.downstream": (
+        "mirror.config",
+        "mirror.errors",
+        "mirror.core.*",
+        "mirror.proxy.tee",
+    ),
+    "mirror.proxy.sink": ("mirror.core.*", "mirror.proxy.downstream", "mirror.proxy.tee"),
+    "mirror.proxy.inline": (
+        "mirror.config",
+        "mirror.core.*",
+        "mirror.proxy.downstream",
+        "mirror.proxy.tee",
+        "mirror.proxy.upstream",
+    ),
+    "mirror.proxy.worker": (
+        "mirror.config",
+        "mirror.core.ledger",
+        "mirror.proxy.downstream",
+        "mirror.proxy.inline",
+        "mirror.proxy.sink",
+        "mirror.proxy.tee",
+    ),
+    "mirror.proxy.supervisor": (
+        "mirror",
+        "mirror.config",
+        "mirror.core.ledger",
+        "mirror.core.routes",
+        "mirror.proxy.admin",
+        "mirror.proxy.listeners",
+        "mirror.proxy.worker",
+        "mirror.sinks.*",
+    ),
+    # A replay is a load generator: it has no downstream, no worker and no shadow.
+    "mirror.proxy.replayer": (
+        "mirror.config",
+        "mirror.errors",
+        "mirror.core.*",
+        "mirror.proxy.alarm",
+        "mirror.proxy.upstream",
+    ),
+    "mirror.demo": (),
+    "mirror.demo.*": ("mirror.demo.*",),
+    "mirror.commands": (),
+    "mirror.commands.demo": ("mirror.demo.*",),
+    "mirror.commands.*": (
+        "mirror",
+        "mirror.config",
+        "mirror.errors",
+        "mirror.core.*",
+        "mirror.proxy.preflight",
+        "mirror.proxy.replayer",
+        "mirror.proxy.supervisor",
+    ),
+    "mirror.__main__": ("mirror", "mirror.commands.*"),
+    "estimator": (),
+    "estimator.errors": (),
+    "estimator.units": ("estimator.errors",),
+    "estimator.series": (),
+    "estimator.series.*": ("estimator.errors", "estimator.units", "estimator.series.*"),
+    "estimator.table": (),
+    "estimator.table.*": (
+        "estimator.errors",
+        "estimator.units",
+        "estimator.table.*",
+        "estimator.series.rps",  # whose route tags a component names
+    ),
+    "estimator.model": (),
+    "estimator.model.load_curve": ("estimator.errors",),
+    "estimator.model.projection": (
+        "estimator.errors",
+        "estimator.units",
+        "estimator.model.*",
+        "estimator.series.rps",
+        "estimator.table.load_points",
+    ),
+    "estimator.model.*": (
+        "estimator.errors",
+        "estimator.units",
+        "estimator.model.*",
+        "estimator.table.load_points",
+    ),
+    "estimator.report": (),
+    "estimator.report.*": ("estimator.units", "estimator.report.*", "estimator.model.*"),
+    "estimator.__main__": ("estimator", "estimator.*"),
+}
+
+SAYS_SHADOW = {
+    # Of core and proxy, only these may know that there is a shadow beside the primary.
+    "mirror.core.http1": "writes the mark and reads it",
+    "mirror.core.ledger": "names the metrics",
+    "mirror.proxy.tee": "owns the shadow legs",
+    "mirror.proxy.supervisor": "shows the shadow's address in /status",
+}
+
+SHELL = {"asyncio", "socket", "time", "os", "logging", "threading", "signal", "selectors", "ssl"}
+PANDAS = (
+    "estimator.series.*",
+    "estimator.table.*",
+    "estimator.model.projection",
+    "estimator.__main__",
+)
+GRAVITY_WELLS = {
+    "utils",
+    "util",
+    "helpers",
+    "helper",
+    "common",
+    "constants",
+    "types",
+    "base",
+    "misc",
+}
+MOST_FUNCTION_LINES = 60
+MOST_CLASS_LINES = 300
+MOST_MODULE_LINES = 400
+MOST_PARAMETERS = 6
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+SOURCES = {
+    module_name(path): path
+    for package in PACKAGES
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
+every_module = pytest.mark.parametrize("module", SOURCES)
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@cache
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(SOURCES[module].read_text())
+
+
+@cache
+def imports_of(module: str) -> frozenset[str]:
+    """Full names: of ours the module that is meant, of others the top-level package."""
+    found = set()
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative import"
+            # `from mirror.core import ledger` imports a module, `from mirror import __version__`
+            # a name of one.
+            candidates = [(f"{node.module}.{alias.name}", node.module) for alias in node.names]
+            names = [full if full in SOURCES else str(parent) for full, parent in candidates]
+        else:
+            continue
+        ours = [name for name in names if name.split(".")[0] in PACKAGES]
+        found.update(ours or [name.split(".")[0] for name in names])
+    return frozenset(found)
+
+
+def ours(module: str) -> list[str]:
+    return sorted(name for name in imports_of(module) if name.split(".")[0] in PACKAGES)
+
+
+def edges_of(module: str) -> tuple[str, ...] | None:
+    for pattern, allowed in EDGES.items():
+        if fnmatchcase(module, pattern):
+            return allowed
+    return None
+
+
+def functions_of(module: str) -> Iterator[Function]:
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, Function):
+            yield node
+
+
+def lines_of(node: ast.stmt) -> int:
+    assert node.end_lineno is not None
+    return node.end_lineno - node.lineno + 1
+
+
+def test_sources_are_found() -> None:
+    assert {"mirror.config", "mirror.core.http1", "estimator.units"} <= set(SOURCES)
+
+
+# --- who may import whom ---
+
+
+@every_module
+def test_imports_are_allowed(module: str) -> None:
+    allowed = edges_of(module)
+    assert allowed is not None, f"{module} stands in no line of EDGES: say what it may import"
+    for name in ours(module):
+        assert any(fnmatchcase(name, pattern) for pattern in allowed), f"{module} imports {name}"
+
+
+def test_no_edge_is_stale() -> None:
+    for pattern in EDGES:
+        if "*" not in pattern:
+            assert pattern in SOURCES, f"{pattern} is gone: so should its line be"
+
+
+def test_imports_have_no_cycle() -> None:
+    done: set[str] = set()
+
+    def walk(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join((*path, module))
+        if module in done or module not in SOURCES:
+            return
+        for name in ours(module):
+            walk(name, (*path, module))
+        done.add(module)
+
+    for module in SOURCES:
+        walk(module, ())
+
+
+@every_module
+def test_packages_never_import_each_other(module: str) -> None:
+    package = module.split(".")[0]
+    assert all(name.split(".")[0] == package for name in ours(module))
+
+
+@pytest.mark.parametrize("module", [name for name in SOURCES if name.startswith("mirror.core")])
+def test_core_is_pure(module: str) -> None:
+    assert not imports_of(module) & SHELL
+
+
+@every_module
+def test_pandas_ends_at_the_edges(module: str) -> None:
+    if "pandas" in imports_of(module):
+        assert any(fnmatchcase(module, pattern) for pattern in PANDAS)
+
+
+@pytest.mark.parametrize(
+    "module", [name for name in SOURCES if name.startswith("estimator.report.")]
+)
+def test_report_computes_no_number(module: str) -> None:
+    assert not imports_of(module) & {"numpy", "pandas", "math", "statistics"}
+
+
+# --- who may know what ---
+
+
+def identifiers_of(module: str) -> Iterator[str]:
+    for node in ast.walk(tree_of(module)):
+        for attribute in ("id", "attr", "arg", "name"):
+            value = getattr(node, attribute, None)
+            if isinstance(value, str):
+                yield value
+
+
+def test_only_these_modules_know_the_shadow() -> None:
+    knowing = {
+        module
+        for module in SOURCES
+        if module.startswith(("mirror.core.", "mirror.proxy."))
+        and any("shadow" in name.lower() for name in identifiers_of(module))
+    }
+    assert knowing == set(SAYS_SHADOW)
+
+
+def test_only_the_configuration_reads_the_environment() -> None:
+    for module in SOURCES:
+        if module.startswith(("mirror.core.", "mirror.proxy.", "mirror.sinks.")):
+            assert not {"environ", "getenv"} & set(identifiers_of(module)), module
+
+
+# --- sizes and names ---
+
+
+@every_module
+def test_module_is_not_too_long(module: str) -> None:
+    assert len(SOURCES[module].read_text().splitlines()) <= MOST_MODULE_LINES
+
+
+@every_module
+def test_classes_are_not_too_long(module: str) -> None:
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.ClassDef):
+            assert lines_of(node) <= MOST_CLASS_LINES, node.name
+
+
+@every_module
+def test_functions_are_not_too_long(module: str) -> None:
+    for function in functions_of(module):
+        assert lines_of(function) <= MOST_FUNCTION_LINES, function.name
+
+
+def is_command(function: Function) -> bool:
+    """click gives a command one parameter for each of its options."""
+    return any("click." in ast.unparse(decorator) for decorator in function.decorator_list)
+
+
+@every_module
+def test_functions_take_few_parameters(module: str) -> None:
+    for function in functions_of(module):
+        arguments = function.args
+        names = [item.arg for item in (*arguments.posonlyargs, *arguments.args)]
+        taken = [name for name in names if name not in ("self", "cls")]
+        taken += [item.arg for item in arguments.kwonlyargs]
+        assert len(taken) <= MOST_PARAMETERS or is_command(function), function.name
+
+
+@every_module
+def test_module_is_no_gravity_well(module: str) -> None:
+    assert module.rpartition(".")[2] not in GRAVITY_WELLS
+
+
+@every_module
+def test_module_says_what_it_is(module: str) -> None:
+    assert ast.get_docstring(tree_of(module)), "a header: what it owns, keeps, must never know"
+
+
+# --- tests ---
+
+
+@pytest.mark.parametrize(
+    "module", [name for name, path in SOURCES.items() if not path.stem.startswith("__")]
+)
+def test_every_source_has_its_test(module: str) -> None:
+    path = SOURCES[module].relative_to(ROOT)
+    test = ROOT / "tests" / path.parent / f"test_{path.name}"
+    assert test.exists(), f"{path} needs {test.relative_to(ROOT)}"
+
+
+def test_no_test_mocks() -> None:
+    # Not "import unittest.mock" alone: pytest's own patching of a named attribute is enough.
+    for path in (ROOT / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not any("mock" in name for name in names), path
