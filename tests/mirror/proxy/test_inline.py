@@ -35,6 +35,7 @@ POST_HEAD = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n"
 POST = POST_HEAD + b"hello"
 CHUNKS_HEAD = b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
 CHUNKS = CHUNKS_HEAD + b"5;x=y\r\nhello\r\n1\r\n!\r\n0\r\nT: 1\r\n\r\n"
+PUT = b"PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"
 EXPECT = b"POST /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
 BROKEN = b"GET /a HTTP/1.1\r\nHost: h\r\nBad : 1\r\n\r\n"
 BROKEN_BODY = CHUNKS_HEAD + b"zz\r\n"
@@ -287,6 +288,7 @@ def test_pipelined_requests_are_answered_in_order(cut: Cut) -> None:
         requests = [b"GET /%d HTTP/1.1\r\nHost: h\r\n\r\n" % number for number in range(3)]
         for piece in cut(b"".join(requests)):
             line.send(piece)
+        assert not line.client.is_reading(), "what is behind waits in the socket"
         connection, transport = line.accept()
         for number, request in enumerate(requests):
             assert transport.take_written() == request
@@ -512,7 +514,7 @@ def test_stale_connection_is_retried_once(request_bytes: bytes) -> None:
     run(main)
 
 
-@pytest.mark.parametrize("request_bytes", [POST, CHUNKS])
+@pytest.mark.parametrize("request_bytes", [POST, CHUNKS, PUT])
 def test_stale_connection_is_not_retried_with_a_body(request_bytes: bytes) -> None:
     async def main() -> None:
         line = Line()

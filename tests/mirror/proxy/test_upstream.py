@@ -259,12 +259,13 @@ def test_endless_chunk_extension_fails_its_leg() -> None:
     run(main)
 
 
-def test_surplus_bytes_are_never_the_next_response() -> None:
+@pytest.mark.parametrize("surplus", [OK, NO_CONTENT, b"garbage"])
+def test_surplus_bytes_are_never_the_next_response(surplus: bytes) -> None:
     async def main() -> None:
         upstream = wired()
         leg, connection, transport = serve(upstream, RecordingLeg())
-        connection.data_received(OK + OK)
-        assert (leg.body, leg.end) == (b"ok", "end")
+        connection.data_received(OK + surplus)
+        assert (leg.statuses, leg.body, leg.end) == ([200], b"ok", "end")
         assert transport.is_closing()
 
     run(main)
