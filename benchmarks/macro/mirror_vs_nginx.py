@@ -225,7 +225,7 @@ def start(processes: Processes, directory: Path, agent_port: int) -> Bench:
     def run_nginx(name: str, site: str) -> Child:
         # Nobody logs here: the sidecar does not, and the access log costs the same in each way.
         site = site.replace("server {", "server { access_log off;")
-        return start_nginx(processes, directory, name, nginx, site=site, port=ports[name]).child
+        return start_nginx(processes, directory / name, nginx, site=site, port=ports[name]).child
 
     def run_sidecar(name: str, **config: Any) -> Sidecar:
         home = directory / f"mirror-{name}"

@@ -179,23 +179,21 @@ class Nginx:
 
 def start_nginx(
     processes: Processes,
-    directory: Path,
-    name: str,
+    home: Path,
     binary: Path,
     *,
     site: str,
     port: int,
     user: str | None = None,
 ) -> Nginx:
-    """Start it and wait until it accepts. Its own files go to `<directory>/<name>/`.
+    """Start it and wait until it accepts. Its files go to `home`, whose name is also its own.
 
     The probe for readiness is a connection without a request: nothing enters the access log.
     """
-    home = directory / name
     home.mkdir()
     path = home / "nginx.conf"
     path.write_text(main_config(site, home, user))
-    child = processes.start(name, nginx_command(binary, path))
+    child = processes.start(home.name, nginx_command(binary, path))
     child.wait_until(lambda: accepts(port))
     return Nginx(child, port, home / "access.log")
 

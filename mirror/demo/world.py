@@ -65,7 +65,7 @@ def start_world(
         config |= {"mode": "sink", "listen": f"unix:{socket_path}"}
         sidecar = start_sidecar(processes, directory, config)
         site = sink_site(front_port, primary_port, f"unix:{socket_path}", void_port)
-        start_nginx(processes, directory, "nginx", nginx, site=site, port=front_port)
+        start_nginx(processes, directory / "nginx", nginx, site=site, port=front_port)
     else:
         config |= {
             "mode": "inline",

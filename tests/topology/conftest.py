@@ -169,8 +169,7 @@ class Topology:
     def _nginx(self, name: str, site: str, user: str | None = None) -> Nginx:
         return start_nginx(
             self.processes,
-            self.directory,
-            name,
+            self.directory / name,
             require("nginx"),
             site=site,
             port=self.ports[name],

@@ -38,7 +38,7 @@ class Swarm:
     def nginx(self, name: str, site: str, port: int) -> Nginx:
         binary = find_program("nginx")
         assert binary is not None
-        return start_nginx(self.processes, self.directory, name, binary, site=site, port=port)
+        return start_nginx(self.processes, self.directory / name, binary, site=site, port=port)
 
 
 @pytest.fixture
