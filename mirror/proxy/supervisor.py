@@ -80,8 +80,7 @@ class Supervisor:
                 self._emit(self._merger.settle(time.time()))
             await self._drain()
         finally:
-            for address, listener in zip(self._config.listen, self._listeners, strict=False):
-                remove_listener(address, listener)
+            self._close_listeners()
             await self._admin.stop()
         return EXIT_CUT if self._was_cut else EXIT_OK
 
@@ -100,6 +99,11 @@ class Supervisor:
             "ledger": self._merger.status(),
             "sinks": {name: sink.status() for name, sink in self._sinks.items()},
         }
+
+    def _close_listeners(self) -> None:
+        for address, listener in zip(self._config.listen, self._listeners, strict=False):
+            remove_listener(address, listener)
+        self._listeners = []
 
     # --- sinks ---
 
@@ -192,6 +196,8 @@ class Supervisor:
         workers = list(self._workers.values())
         for worker in workers:
             _signal(worker.process, signal.SIGTERM)
+        # While one process holds them, the kernel goes on accepting for nobody.
+        self._close_listeners()
         watching = [worker.watching for worker in workers if worker.watching is not None]
         if watching:
             limit_s = self._config.timeouts.drain + _KILL_AFTER_DRAIN_S

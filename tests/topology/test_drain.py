@@ -69,11 +69,6 @@ def test_requests_in_flight_are_finished(topology: Topology, slow_primary: None)
     assert sidecar.child.wait(10) == 0
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the supervisor keeps its listening socket open while it drains: the kernel goes on"
-    " accepting, nobody answers, and nginx waits instead of asking its backup",
-)
 def test_new_requests_do_not_wait_for_the_drain(topology: Topology, slow_primary: None) -> None:
     sidecar = topology.start_sidecar("inline")
     topology.start_nginx("inline")
