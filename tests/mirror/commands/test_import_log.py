@@ -338,7 +338,7 @@ def test_log_of_a_real_nginx(tmp_path: Path) -> None:
         start_app(processes, "app", app_port)
         site = proxy_site(port, app_port) + f"\naccess_log {tmp_path}/combined.log;\n"
         site += f"access_log {tmp_path}/json.log mirror_json;\n"
-        running = start_nginx(processes, tmp_path, "nginx", nginx, site=site, port=port)
+        running = start_nginx(processes, tmp_path / "nginx", nginx, site=site, port=port)
         for target in targets:
             fetch_raw(port, target.encode("latin-1"))
         assert fetch(port, "/watch/2") is not None

@@ -324,7 +324,7 @@ def test_real_envoy_and_its_log_nginx(tmp_path: Path) -> None:
             prefixes=["/"],
         )
         site = proxy_site(nginx_port, envoy_port)
-        log_nginx = start_nginx(processes, tmp_path, "log", nginx, site=site, port=nginx_port)
+        log_nginx = start_nginx(processes, tmp_path / "log", nginx, site=site, port=nginx_port)
 
         assert "503 from the Envoy itself" in verdict(envoy_port).warnings[0]
         start_app(processes, "kubernetes", app_port)
@@ -357,7 +357,7 @@ def test_real_route_miss_and_http_1_0(tmp_path: Path) -> None:
             app_port=app_port,
             prefixes=["/watch/"],
         )
-        start_nginx(processes, tmp_path, "old", nginx, site=site, port=nginx_port)
+        start_nginx(processes, tmp_path / "old", nginx, site=site, port=nginx_port)
         missed = asyncio.run(probe(Url("127.0.0.1", envoy_port), ACCEPTED, 5.0))
         assert missed.is_accepted and "404 from the Envoy itself" in missed.warnings[0]
         through = asyncio.run(probe(Url("127.0.0.1", nginx_port), ACCEPTED, 5.0))
