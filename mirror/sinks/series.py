@@ -73,6 +73,10 @@ class SeriesSink:
         return {"path": self._path, "written": self.written, "dropped": self.dropped}
 
     def _run(self) -> None:
+        try:
+            self._connect()  # a file that is empty is better news than one that is missing
+        except sqlite3.Error as error:
+            self._warn(error)
         while (settled := self._queue.get()) is not None:
             try:
                 self._write(settled)
@@ -84,9 +88,7 @@ class SeriesSink:
         self._disconnect()
 
     def _write(self, settled: Settled) -> None:
-        database = self._database
-        if database is None:
-            database = self._database = self._connect()
+        database = self._database or self._connect()
         with database:
             database.executemany(
                 "INSERT INTO counts VALUES (?, ?, ?, ?, ?)"
@@ -113,6 +115,7 @@ class SeriesSink:
         except sqlite3.Error:
             database.close()
             raise
+        self._database = database
         return database
 
     def _disconnect(self) -> None:

@@ -43,6 +43,12 @@ def test_every_emitted_second_is_in_the_file(tmp_path: Path) -> None:
     assert (sink.written, sink.dropped) == (3, 0)
 
 
+def test_a_sidecar_that_ends_at_once_leaves_an_empty_series(tmp_path: Path) -> None:
+    path = tmp_path / "series.db"
+    write(path)
+    assert rows(path, "SELECT * FROM seconds") == []
+
+
 def test_late_counts_are_added_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "series.db"
     write(path, settled(100, 7))
