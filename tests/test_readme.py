@@ -1,12 +1,16 @@
 """The README's table of configuration keys is what config.py reads, key for key."""
 
 import ast
+import subprocess
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from mirror import config
+from mirror.demo.processes import find_program
 
 ROOT = Path(__file__).parents[1]
 SECTIONS = {
@@ -63,3 +67,26 @@ def test_the_readme_lists_every_key_with_its_default_and_meaning() -> None:
 def test_the_readme_shows_both_commands() -> None:
     readme = (ROOT / "README.md").read_text()
     assert "make demo" in readme and "make test" in readme
+
+
+def snippet(language: str) -> str:
+    return (ROOT / "README.md").read_text().partition(f"```{language}\n")[2].partition("```")[0]
+
+
+def test_the_first_configuration_is_a_valid_one() -> None:
+    parsed = config.parse(snippet("yaml"))
+    assert parsed.mode == "sink"
+    assert len(parsed.routes) == 2
+
+
+def test_the_first_nginx_configuration_is_a_valid_one(tmp_path: Path) -> None:
+    nginx = find_program("nginx")
+    if nginx is None:
+        pytest.skip("no nginx here: apt-get install nginx-light")
+    path = tmp_path / "nginx.conf"
+    site = snippet("nginx").replace("http://app;", "http://127.0.0.1:3000;")
+    path.write_text(f"pid {tmp_path}/pid; events {{}} http {{ access_log off; {site} }}")
+    checked = subprocess.run(
+        [nginx, "-t", "-p", tmp_path, "-e", "stderr", "-c", path], capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stderr
