@@ -40,9 +40,5 @@ class ListenError(MirrorError):
     """A listening socket cannot be opened; the message says which and why."""
 
 
-class PreflightRefused(MirrorError):
-    """The shadow answered as something that must not receive mirrored requests."""
-
-
 class InputError(MirrorError):
     """A file given to a command cannot be used; the message names file and line."""

@@ -150,38 +150,17 @@ class RequestHead:
         else:
             framing = b"Transfer-Encoding: chunked\r\n\r\n"
         expect = b"Expect: 100-continue\r\n" if self.expects_continue else b""
-        return b"".join(
-            (
-                self.method,
-                b" ",
-                self.target,
-                b" HTTP/1.1\r\nHost: ",
-                self.host,
-                _CRLF,
-                self.end_to_end,
-                expect,
-                framing,
-            )
-        )
+        return b"".join((*self._start(), expect, framing))
 
     def to_shadow(self, body: bytes) -> bytes:
         """The whole shadow request: its body is complete, so its length is known."""
         length = b"" if self.framing is NONE else b"Content-Length: %d\r\n" % len(body)
-        return b"".join(
-            (
-                self.method,
-                b" ",
-                self.target,
-                b" HTTP/1.1\r\nHost: ",
-                self.host,
-                _CRLF,
-                self.end_to_end,
-                length,
-                SHADOW_MARK,
-                _CRLF,
-                body,
-            )
-        )
+        return b"".join((*self._start(), length, SHADOW_MARK, _CRLF, body))
+
+    def _start(self) -> tuple[bytes, ...]:
+        """What both legs have in common."""
+        version = b" HTTP/1.1\r\nHost: "
+        return (self.method, b" ", self.target, version, self.host, _CRLF, self.end_to_end)
 
 
 def read_request_head(

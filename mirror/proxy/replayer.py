@@ -24,11 +24,9 @@ from mirror.config import Url
 from mirror.core import ledger
 from mirror.core.budget import WAITING_FULL
 from mirror.core.deadlines import Deadlines
-from mirror.core.http1 import ResponseHead
-from mirror.core.ledger import STATUS_CLASSES
 from mirror.core.pool import Pool
 from mirror.proxy.alarm import Alarm
-from mirror.proxy.upstream import Upstream, UpstreamConnection
+from mirror.proxy.upstream import DiscardingLeg, Upstream, UpstreamConnection
 
 LAG_LIMIT_S = 0.010
 """The result is invalid when the 99th percentile of the schedule lag is above this."""
@@ -103,14 +101,13 @@ class Report:
     """From the instant a request was due to this program turning to it."""
 
 
-class ReplayLeg:
+class ReplayLeg(DiscardingLeg):
     """One request in flight; its response is discarded."""
 
     __slots__ = (
         "_connection",
         "_data",
         "_due_at",
-        "_outcome",
         "_replayer",
         "_sent_at",
         "answers_head",
@@ -123,25 +120,12 @@ class ReplayLeg:
         self._due_at = due_at
         self._sent_at = due_at
         self._connection: UpstreamConnection | None = None
-        self._outcome = ""
 
     def on_assigned(self, connection: UpstreamConnection) -> None:
         self._connection = connection
         self._sent_at = _clock()
         connection.write(self._data)
         connection.end_request()
-
-    def on_response_head(self, head: ResponseHead) -> None:
-        self._outcome = STATUS_CLASSES[head.status // 100]
-
-    def on_response_body(self, data: bytes) -> None:
-        pass
-
-    def on_read(self) -> None:
-        pass
-
-    def on_writable(self, writable: bool) -> None:
-        pass
 
     def on_response_end(self) -> None:
         now = _clock()
@@ -247,7 +231,7 @@ class Replayer:
         elapsed_s = self._ended_at - self._started_at
         if self.is_interrupted:
             window_s = elapsed_s
-        answered = sum(self.outcomes[name] for name in STATUS_CLASSES if name)
+        answered = sum(self.outcomes[name] for name in ledger.STATUS_CLASSES if name)
         lag = _percentiles(self._lag)
         invalid_reason = _invalid_reason(lag, answered)
         return Report(

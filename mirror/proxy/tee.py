@@ -24,12 +24,12 @@ from mirror.core.budget import (
     Reachability,
 )
 from mirror.core.deadlines import Deadlines
-from mirror.core.http1 import SAFE_METHODS, RequestHead, ResponseHead
-from mirror.core.ledger import STATUS_CLASSES, Ledger
+from mirror.core.http1 import SAFE_METHODS, RequestHead
+from mirror.core.ledger import Ledger
 from mirror.core.pool import Pool
 from mirror.core.routes import RouteTable
 from mirror.core.selection import RATIO, Selector
-from mirror.proxy.upstream import Upstream, UpstreamConnection
+from mirror.proxy.upstream import DiscardingLeg, Upstream, UpstreamConnection
 
 log = logging.getLogger(__name__)
 
@@ -87,10 +87,10 @@ class Exchange:
         self._body_bytes = 0
 
 
-class ShadowLeg:
+class ShadowLeg(DiscardingLeg):
     """One shadow request in flight; its response is discarded."""
 
-    __slots__ = ("_connection", "_data", "_held_bytes", "_outcome", "_tee", "answers_head", "route")
+    __slots__ = ("_connection", "_data", "_held_bytes", "_tee", "answers_head", "route")
 
     def __init__(self, tee: "Tee", route: str, data: bytes, answers_head: bool) -> None:
         self.route = route
@@ -99,25 +99,12 @@ class ShadowLeg:
         self._data = data
         self._held_bytes = len(data)
         self._connection: UpstreamConnection | None = None
-        self._outcome = ""
 
     def on_assigned(self, connection: UpstreamConnection) -> None:
         self._connection = connection
         connection.write(self._data)
         connection.end_request()
         self._data = b""
-
-    def on_response_head(self, head: ResponseHead) -> None:
-        self._outcome = STATUS_CLASSES[head.status // 100]
-
-    def on_response_body(self, data: bytes) -> None:
-        pass
-
-    def on_read(self) -> None:
-        pass
-
-    def on_writable(self, writable: bool) -> None:
-        pass
 
     def on_response_end(self) -> None:
         self._tee.leg_ended(self, self._outcome, self._held_bytes)

@@ -50,6 +50,24 @@ class Leg(Protocol):
         """Back-pressure of the request body."""
 
 
+class DiscardingLeg:
+    """What legs have in common whose response nobody gets: only its status is kept."""
+
+    __slots__ = ("_outcome",)
+
+    def on_response_head(self, head: ResponseHead) -> None:
+        self._outcome = ledger.STATUS_CLASSES[head.status // 100]
+
+    def on_response_body(self, data: bytes) -> None:
+        pass
+
+    def on_read(self) -> None:
+        pass
+
+    def on_writable(self, writable: bool) -> None:
+        pass
+
+
 class Upstream:
     """One upstream: its address, its pool and the connects under way."""
 

@@ -6,9 +6,9 @@ from mirror import errors
 from mirror.errors import (
     ConfigError,
     InputError,
+    ListenError,
     LocalProtocolError,
     MirrorError,
-    PreflightRefused,
     RemoteProtocolError,
 )
 
@@ -32,6 +32,6 @@ def test_remote_error_carries_the_answer() -> None:
     assert str(error) == "431 head_too_large"
 
 
-@pytest.mark.parametrize("kind", [LocalProtocolError, PreflightRefused, InputError])
+@pytest.mark.parametrize("kind", [LocalProtocolError, ListenError, InputError])
 def test_other_errors_say_their_message(kind: type[MirrorError]) -> None:
     assert str(kind("what happened")) == "what happened"
