@@ -13,6 +13,7 @@ import socket
 import struct
 import sys
 import time
+from typing import Any
 
 import msgspec
 import uvloop
@@ -57,12 +58,7 @@ class Worker:
         reader, self._writer = await asyncio.open_connection(sock=self._channel)
         for name in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(name, self._drain.set)
-        servers = [
-            await self._loop.create_server(self._accept, sock=listener, backlog=BACKLOG)
-            if listener.family != socket.AF_UNIX
-            else await self._loop.create_unix_server(self._accept, sock=listener, backlog=BACKLOG)
-            for listener in listeners
-        ]
+        servers = [await self._serve(listener) for listener in listeners]
         ticking = self._loop.create_task(self._tick())
         watching = self._loop.create_task(self._watch(reader))
         self._report()  # the first report says: ready
@@ -79,6 +75,15 @@ class Worker:
         with contextlib.suppress(OSError):  # the supervisor may be gone
             await self._writer.wait_closed()
         return exit_code
+
+    async def _serve(self, listener: socket.socket) -> asyncio.AbstractServer:
+        if listener.family != socket.AF_UNIX:
+            return await self._loop.create_server(self._accept, sock=listener, backlog=BACKLOG)
+        # The socket file is the supervisor's: Python 3.13 would remove it with the first worker.
+        keep: dict[str, Any] = {"cleanup_socket": False}
+        return await self._loop.create_unix_server(
+            self._accept, sock=listener, backlog=BACKLOG, **keep
+        )
 
     def _accept(self) -> Downstream:
         if isinstance(self._acceptor, InlineAcceptor):
