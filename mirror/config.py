@@ -187,12 +187,15 @@ class _StrictLoader(yaml.SafeLoader):
 
 def load(path: str | os.PathLike[str]) -> Config:
     """Read and check the configuration file at `path`; raises ConfigError."""
-    source = str(path)
+    return parse(read_text(path), str(path))
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """The text of the configuration file at `path`; raises ConfigError."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(source, [f"cannot be read: {error}"]) from error
-    return parse(text, source)
+        raise ConfigError(str(path), [f"cannot be read: {error}"]) from error
 
 
 def parse(text: str, source: str = "configuration") -> Config:

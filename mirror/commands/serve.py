@@ -3,13 +3,11 @@
 import logging
 import resource
 import sys
-from pathlib import Path
 
 import click
 import uvloop
 
-from mirror import config as configuration
-from mirror.config import Config
+from mirror.config import Config, parse, read_text
 from mirror.errors import ConfigError, ListenError
 from mirror.proxy.preflight import probe
 from mirror.proxy.supervisor import Supervisor
@@ -41,8 +39,8 @@ def serve(path: str) -> None:
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
     try:
-        config = configuration.load(path)
-        text = Path(path).read_text(encoding="utf-8")
+        text = read_text(path)
+        config = parse(text, path)
     except ConfigError as error:
         click.echo(error, err=True)
         sys.exit(EXIT_CONFIG)
