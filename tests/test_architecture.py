@@ -54,6 +54,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.core.ledger",
         "mirror.proxy.downstream",
         "mirror.proxy.inline",
+        "mirror.proxy.listeners",
         "mirror.proxy.sink",
         "mirror.proxy.tee",
     ),

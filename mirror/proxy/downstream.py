@@ -124,8 +124,6 @@ class Downstream(asyncio.Protocol):
         self._stalled_bytes += len(data)
         try:
             self._feed(data)
-        except RemoteProtocolError as error:
-            self.refuse(error.status, error.reason)
         except httptools.HttpParserInvalidMethodError:
             self.refuse(501, "method")
         except httptools.HttpParserError as error:

@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from mirror import __version__
@@ -42,7 +42,7 @@ class _WorkerHandle:
     process: asyncio.subprocess.Process
     started_at: float
     is_ready: bool = False
-    watching: "asyncio.Task[None] | None" = field(default=None)
+    watching: "asyncio.Task[None] | None" = None
 
 
 class Supervisor:
@@ -160,14 +160,11 @@ class Supervisor:
         writer: asyncio.StreamWriter,
     ) -> None:
         """Take a worker's reports until it ends, and replace it if nobody asked it to end."""
-        try:
-            while True:
-                self._merger.worker_reported(worker.worker_id, await read_report(reader))
-                worker.is_ready = True
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
+        with contextlib.closing(writer):
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+                while True:
+                    self._merger.worker_reported(worker.worker_id, await read_report(reader))
+                    worker.is_ready = True
         code = await worker.process.wait()
         del self._workers[worker.worker_id]
         is_clean = code in (EXIT_OK, EXIT_CUT)
@@ -176,19 +173,17 @@ class Supervisor:
         if self._stop.is_set():
             return
         self._restarts += 1
-        log.error("worker %d (pid %d) ended with %d: replacing it",
-                  worker.worker_id, worker.process.pid, code)  # fmt: skip
+        pid = worker.process.pid
+        log.error("worker %d (pid %d) ended with %d: replacing it", worker.worker_id, pid, code)
         if time.monotonic() - worker.started_at < _SHORTEST_LIFE_S:
             await self._wait_for_stop(_SHORTEST_LIFE_S)
         if not self._stop.is_set():
             await self._start_worker()
 
     async def _wait_for_stop(self, timeout_s: float) -> None:
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._stop.wait()
-        except TimeoutError:
-            pass
 
     async def _drain(self) -> None:
         """Let every worker end its requests, then give the last seconds to the sinks."""

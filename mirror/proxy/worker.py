@@ -22,6 +22,7 @@ from mirror.config import Config, parse
 from mirror.core.ledger import Report
 from mirror.proxy.downstream import Acceptor, Downstream
 from mirror.proxy.inline import InlineAcceptor, InlineDownstream
+from mirror.proxy.listeners import BACKLOG
 from mirror.proxy.sink import SinkDownstream
 from mirror.proxy.tee import Tee
 
@@ -31,7 +32,6 @@ EXIT_CUT = 1
 """Something in flight was cut at the drain deadline."""
 TICK_S = 0.1
 """How often deadlines are looked at: they may be this much late."""
-BACKLOG = 4096
 
 log = logging.getLogger(__name__)
 
