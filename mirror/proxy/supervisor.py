@@ -160,11 +160,13 @@ class Supervisor:
         writer: asyncio.StreamWriter,
     ) -> None:
         """Take a worker's reports until it ends, and replace it if nobody asked it to end."""
-        with contextlib.closing(writer):
-            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-                while True:
-                    self._merger.worker_reported(worker.worker_id, await read_report(reader))
-                    worker.is_ready = True
+        with (
+            contextlib.closing(writer),
+            contextlib.suppress(asyncio.IncompleteReadError, ConnectionError),
+        ):
+            while True:
+                self._merger.worker_reported(worker.worker_id, await read_report(reader))
+                worker.is_ready = True
         code = await worker.process.wait()
         del self._workers[worker.worker_id]
         is_clean = code in (EXIT_OK, EXIT_CUT)
