@@ -17,6 +17,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from estimator import __version__, units
+from estimator.commands.table import table as table_command
+from estimator.commands.verify import verify as verify_command
 from estimator.errors import InputError, Problem, Refused
 from estimator.model.projection import project
 from estimator.model.sizing import DEFAULT_MIN_REPLICAS, DEFAULT_TARGET_UTILISATION, Policy
@@ -95,7 +97,7 @@ class Options:
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EPILOG,
-    subcommand_metavar="",
+    subcommand_metavar="[COMMAND]",
 )
 @click.option(
     "--from-series",
@@ -264,6 +266,10 @@ def _fail(what: str, error: Exception, code: int) -> NoReturn:
     for line in str(error).splitlines():
         click.echo(f"estimate: {what}: {line}", err=True)
     sys.exit(code)
+
+
+main.add_command(table_command)
+main.add_command(verify_command)
 
 
 if __name__ == "__main__":

@@ -119,6 +119,9 @@ EDGES: dict[str, tuple[str, ...]] = {
     ),
     "estimator.report": (),
     "estimator.report.*": ("estimator.units", "estimator.report.*", "estimator.model.*"),
+    "estimator.commands": (),
+    "estimator.commands.exits": ("estimator.errors",),
+    "estimator.commands.*": ("estimator", "estimator.*"),
     "estimator.__main__": ("estimator", "estimator.*"),
 }
 

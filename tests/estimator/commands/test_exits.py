@@ -1,0 +1,27 @@
+import pytest
+
+from estimator.commands.exits import endings
+from estimator.errors import InputError, Problem, Refusal, Refused
+
+
+def test_every_problem_has_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    problems = [Problem("a.yaml", "is wrong"), Problem("b.yaml", "is worse")]
+    with pytest.raises(SystemExit) as ended, endings():
+        raise InputError(problems)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "estimate: bad input: a.yaml: is wrong",
+        "estimate: bad input: b.yaml: is worse",
+    ]
+
+
+def test_refusal_is_another_code(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, endings():
+        raise Refused([Refusal("api", "no rows", "Measure some")])
+    assert ended.value.code == 4
+    assert capsys.readouterr().err == "estimate: refused: api: no rows. Measure some\n"
+
+
+def test_other_errors_pass() -> None:
+    with pytest.raises(ZeroDivisionError), endings():
+        raise ZeroDivisionError
