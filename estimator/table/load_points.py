@@ -1,58 +1,27 @@
-"""Components, their load points, and the verdict on each point.
+"""Components, their load points, and which of these a curve may rest on.
 
-A load point is one measured row: so many replicas served so much rps together, and each replica
-used this much. A row that cannot be used is kept with the rule that excluded it; nothing is dropped
-in silence. Knows nothing of files and of curves.
+A component judges its rows when it is made, so there is no row without a verdict and no second
+opinion elsewhere. A row that cannot be used is kept with the rule that excluded it; nothing is
+dropped in silence. Knows nothing of files and of curves.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, field, replace
 
-ERROR_RATIO_LIMIT = 0.01
-"""Above it a row shows a component that fails; a failed request costs less than a served one."""
+from estimator.table.rows import Judgement, Kind, LoadPoint, Loop, Resources, Verdict
+from estimator.table.verdicts import ERROR_RATIO_LIMIT, judge
 
-
-class Kind(StrEnum):
-    """What a component is; gateways are also limited by things a table of rps does not show."""
-
-    POD = "pod"
-    GATEWAY = "gateway"
-
-
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """An amount of both resources, of one container."""
-
-    cpu_millicores: float
-    memory_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class LoadPoint:
-    """One measured row."""
-
-    row: int
-    """Its place in the component's `points`, counted from 1."""
-    replicas: int
-    rps: float
-    """Over all replicas."""
-    usage: Mapping[str, Resources]
-    """By container, of one replica."""
-    p99_ms: float | None = None
-    error_ratio: float | None = None
-    """0 to 1; None where the table does not say, which counts as 0 and is listed as assumed."""
-
-    @property
-    def rps_per_replica(self) -> float:
-        return self.rps / self.replicas
-
-    @property
-    def exclusion(self) -> str | None:
-        """The rule by which this row must not be used, or None."""
-        if self.error_ratio is not None and self.error_ratio > ERROR_RATIO_LIMIT:
-            return f"error_ratio {self.error_ratio:g} is above {ERROR_RATIO_LIMIT:g}"
-        return None
+__all__ = [
+    "ERROR_RATIO_LIMIT",
+    "Component",
+    "Judgement",
+    "Kind",
+    "LoadPoint",
+    "Loop",
+    "Resources",
+    "Table",
+    "Verdict",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +35,16 @@ class Component:
     requests: Mapping[str, Resources]
     """Kubernetes requests by container; the same containers as in every row's usage."""
     points: tuple[LoadPoint, ...]
+    """Judged: every one has its `judgement`."""
+    templates: tuple[str, ...] = field(default=(), compare=False)
+    """The routes as the file spelt them, for writing it again; empty: as the tags."""
+
+    def __post_init__(self) -> None:
+        judged = tuple(
+            replace(point, judgement=judgement)
+            for point, judgement in zip(self.points, judge(self.points), strict=True)
+        )
+        object.__setattr__(self, "points", judged)
 
     @property
     def used_points(self) -> tuple[LoadPoint, ...]:
@@ -74,6 +53,18 @@ class Component:
     @property
     def excluded_points(self) -> tuple[LoadPoint, ...]:
         return tuple(point for point in self.points if point.exclusion is not None)
+
+    @property
+    def saturation_rps(self) -> float | None:
+        """Highest rps per replica among the saturated rows: more was never served."""
+        return max(
+            (
+                point.rps_per_replica
+                for point in self.points
+                if point.judgement is not None and point.judgement.verdict is Verdict.SATURATED
+            ),
+            default=None,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,20 +11,35 @@ def test_rps_per_replica_divides_the_total() -> None:
     assert point(1, 0).rps_per_replica == 250
 
 
-def test_row_with_errors_names_its_rule() -> None:
-    assert point(1, 0.02).exclusion == "error_ratio 0.02 is above 0.01"
-
-
-def test_row_at_the_limit_is_used() -> None:
-    assert point(1, 0.01).exclusion is None
-
-
-def test_row_without_error_ratio_is_used() -> None:
-    assert point(1, None).exclusion is None
-
-
 def test_every_row_is_used_or_excluded() -> None:
     points = (point(1, 0), point(2, 0.5), point(3, None))
     component = Component("api", Kind.POD, ("*",), USAGE, points)
     assert [p.row for p in component.used_points] == [1, 3]
     assert [p.row for p in component.excluded_points] == [2]
+
+
+def test_component_judges_its_rows() -> None:
+    component = Component("api", Kind.POD, ("*",), USAGE, (point(1, 0.02), point(2, 0)))
+    assert component.points[0].exclusion == "error_ratio 0.02 is above 0.01"
+    assert component.points[1].exclusion is None
+
+
+def test_row_outside_a_component_has_no_verdict() -> None:
+    assert point(1, 0.5).exclusion is None
+    assert point(1, 0.5).judgement is None
+
+
+def test_judged_row_is_still_the_same_row() -> None:
+    component = Component("api", Kind.POD, ("*",), USAGE, (point(1, 0.5),))
+    assert component.points == (point(1, 0.5),)
+
+
+def test_saturation_is_the_most_that_was_ever_served() -> None:
+    full = {"app": 100.0}
+    points = tuple(
+        LoadPoint(n, 2, rps, USAGE, cpu_limit_millicores=full if rps > 500 else {})
+        for n, rps in enumerate((500.0, 900.0, 880.0), start=1)
+    )
+    component = Component("api", Kind.POD, ("*",), USAGE, points)
+    assert component.saturation_rps == 450
+    assert Component("api", Kind.POD, ("*",), USAGE, points[:1]).saturation_rps is None
