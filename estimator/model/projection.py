@@ -10,14 +10,13 @@ from dataclasses import dataclass
 
 from estimator import units
 from estimator.errors import Refusal, Refused
-from estimator.model.sizing import (
-    MIN_REPLICAS_REASON,
-    TARGET_UTILISATION_REASON,
-    Constraint,
-    Policy,
-    Sizing,
-    size,
-)
+from estimator.model.component import Amounts, ComponentProjection
+from estimator.model.figure import Assumption, ExplanationLine, Figure, Flag
+from estimator.model.nodes import NodePlan
+from estimator.model.phases import PathProjection, PhaseProjection
+from estimator.model.plots import DemandPlot
+from estimator.model.policy import REASONS, Policy
+from estimator.model.sizing import Sizing, size
 from estimator.series.rps import ALL_ROUTES, Peak, RpsSeries
 from estimator.table.load_points import ERROR_RATIO_LIMIT, Component, Kind, Resources, Table
 
@@ -26,70 +25,18 @@ MIN_OBSERVED_S = 86_400
 MIN_COMPLETENESS_RATIO = 0.9
 """With more than a tenth unseen, the peak may have been there."""
 
-_DEFAULT_REASONS = {
-    "target_utilisation": TARGET_UTILISATION_REASON,
-    "min_replicas": MIN_REPLICAS_REASON,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A number, its unit, and why it is this one."""
-
-    value: float
-    unit: str
-    """`rps`, `rps per replica`, `replicas`, `millicores`, `bytes`, `seconds` or `ratio`."""
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Amounts:
-    """Cpu and memory, of a container, a component or all components."""
-
-    cpu_request: Figure
-    memory_request: Figure
-    cpu_used: Figure
-    """At the peak."""
-    memory_used: Figure
-
-
-@dataclass(frozen=True, slots=True)
-class ComponentProjection:
-    """What one component needs at its peak."""
-
-    name: str
-    kind: Kind
-    routes: tuple[str, ...]
-    peak: Figure
-    peak_second: int
-    """Unix time of the start of the peak's bucket."""
-    replicas: Figure
-    decided_by: str
-    constraints: tuple[Constraint, ...]
-    capacity: Figure
-    """What one replica serves within the target and the table."""
-    rps_per_replica: Figure
-    cpu_utilisation: Figure
-    containers: dict[str, Amounts]
-    """Of one replica."""
-    total: Amounts
-    """Of all replicas."""
-    rows_used: tuple[int, ...]
-    rows_nearest: tuple[int, ...]
-    rows_excluded: dict[int, str]
-    """Row and the rule that excluded it."""
-    not_covered: tuple[str, ...]
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Assumption:
-    """Something taken as given; `is_default` where nobody set it."""
-
-    name: str
-    value: str
-    reason: str
-    is_default: bool
+__all__ = [
+    "Amounts",
+    "Assumption",
+    "ComponentProjection",
+    "ExplanationLine",
+    "Figure",
+    "Flag",
+    "Projection",
+    "SeriesSummary",
+    "project",
+]
+"""Also what a report needs to name: this is the one module of the model that it has to import."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +69,14 @@ class Projection:
     warnings: tuple[str, ...]
     low_confidence: tuple[str, ...]
     """Why the answer must not be relied on; empty where it may be."""
+    demand_plot: DemandPlot | None = None
+    """All routes together."""
+    nodes: NodePlan | None = None
+    """None without a node file."""
+    phases: tuple[PhaseProjection, ...] = ()
+    """Phase 2, then 3, for the paths of the policy moved together."""
+    paths: tuple[PathProjection, ...] = ()
+    """Each path moved alone, by falling peak; the fifty largest."""
 
 
 def project(series: RpsSeries, table: Table, policy: Policy) -> Projection:
@@ -353,6 +308,6 @@ def _assumptions(series: RpsSeries, table: Table, policy: Policy) -> tuple[Assum
 
 
 def _chosen(name: str, value: str, policy: Policy) -> Assumption:
-    is_default = name in policy.defaulted
-    reason = _DEFAULT_REASONS[name] if is_default else "given"
+    is_default = policy.is_default(name)
+    reason = REASONS[name] if is_default else "given"
     return Assumption(name.replace("_", " "), value, reason, is_default)

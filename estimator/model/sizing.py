@@ -33,15 +33,13 @@ from estimator import units
 from estimator.errors import Refusal, Refused
 from estimator.model import load_curve
 from estimator.model.load_curve import LoadCurve
+from estimator.model.policy import Policy
 from estimator.table.load_points import Component, Kind, LoadPoint, Resources
 
+__all__ = ["DEFAULT_MIN_REPLICAS", "DEFAULT_TARGET_UTILISATION", "Policy", "Sizing", "size"]
+
 DEFAULT_TARGET_UTILISATION = 0.6
-TARGET_UTILISATION_REASON = (
-    "an HPA acts only above 1.1 times its target, and cpu within a measuring interval was seen at"
-    " 1.35 times its mean (Istio 1.2 load tests): 0.6 x 1.1 x 1.35 = 0.89 stays below the request"
-)
 DEFAULT_MIN_REPLICAS = 2
-MIN_REPLICAS_REASON = "one replica may be restarting or lost while the other serves"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +60,6 @@ SPECS = {
         ("latency", "TLS handshakes", "number of connections", "bandwidth", "Envoy worker threads"),
     ),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What the user decides, not the evidence."""
-
-    target_utilisation: float = DEFAULT_TARGET_UTILISATION
-    """Cpu used over cpu requested at the peak, above 0 and at most 1."""
-    min_replicas: int = DEFAULT_MIN_REPLICAS
-    defaulted: frozenset[str] = frozenset({"target_utilisation", "min_replicas"})
-    """Names of the fields above that nobody set; the report lists them as assumed."""
 
 
 @dataclass(frozen=True, slots=True)
