@@ -22,7 +22,7 @@ cover: .venv/dev
 	$(BIN)/python -m coverage report --show-missing
 
 bench: .venv/dev
-	$(BIN)/python -m benchmarks.macro.mirror_vs_nginx
+	$(BIN)/python -m benchmarks.macro.mirror_vs_peers
 
 programs:
 	sh .ci/programs

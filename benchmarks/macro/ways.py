@@ -1,0 +1,229 @@
+"""The ways to stand in front of an app, each as it is run in earnest, and what they stand between.
+
+    plain         nginx proxies, nothing is mirrored
+    nginx_mirror  nginx proxies and its `mirror` directive sends the copy to the shadow itself
+    envoy         Envoy routes, with a `request_mirror_policies` to the shadow
+    sink          nginx proxies and mirrors to the sidecar, which forwards the copy
+    inline        the sidecar proxies and sends the copy
+
+Owns starting them and their upstreams, each on its core. A way that is not asked costs nothing,
+so all of them run at once. Nobody writes an access log: it costs the same in each way.
+
+Must never know what is measured.
+"""
+
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.macro.cores import CORE_OF_CLIENT, CORE_UNDER_TEST, core
+from mirror.demo import envoy
+from mirror.demo.nginx import (
+    PRODUCTION_HEADERS,
+    SINK_LOCATION,
+    WITHOUT_BODIES,
+    main_config,
+    nginx_command,
+    proxy_site,
+    sink_site,
+)
+from mirror.demo.processes import Child, Processes, accepts, answers, find_program, free_ports
+from mirror.demo.sidecar import Sidecar, start_sidecar
+
+ROUTES = ("/watch/{id}", "/api/*", "/static/*")
+TARGET = "/watch/42?from=feed"
+BODY = "a small answer"
+MIRRORS = {"plain": 0, "nginx_mirror": 1, "envoy": 1, "sink": 1, "inline": 1}
+"""Every way, and how many copies of a request it sends."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """One configuration: where the client connects, and whose CPU time counts."""
+
+    name: str
+    port: int
+    children: list[Child]
+    sidecar: Sidecar | None = None
+
+    @property
+    def pids(self) -> list[int]:
+        return [child.pid for child in self.children]
+
+    def url(self, target: str = TARGET) -> str:
+        return f"http://127.0.0.1:{self.port}{target}"
+
+
+def upstream_site(port: int) -> str:
+    """An app that answers a few bytes, and counts what it was asked."""
+    return f"""
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        location / {{ return 200 "{BODY}"; }}
+        location = /requests {{ stub_status; }}
+    }}
+"""
+
+
+def nginx_mirror_site(port: int, app_port: int, shadow_port: int) -> str:
+    """As people write it: the directives of the sink, with the shadow itself as the target."""
+    location = SINK_LOCATION % {"bodies": WITHOUT_BODIES}
+    return f"""
+    upstream app {{ server 127.0.0.1:{app_port}; keepalive 64; }}
+    upstream mirror_sink {{
+        server 127.0.0.1:{shadow_port};
+        keepalive 64;
+        keepalive_requests 1000000;
+    }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            mirror /__mirror;
+            mirror_request_body off;
+            {PRODUCTION_HEADERS}
+            proxy_pass http://app;
+        }}
+        {location.replace("200ms", "1s").replace("50ms", "1s")}
+    }}
+"""
+
+
+def envoy_bootstrap(ports: tuple[int, int], app_port: int, shadow_port: int) -> dict[str, Any]:
+    """The demonstration's Envoy with a second cluster that gets a copy of every request.
+
+    Both clusters keep their connections, as is Envoy's default.
+    """
+    found = envoy.bootstrap(*ports, app_port)
+    resources = found["static_resources"]
+    shadow = envoy.bootstrap(*ports, shadow_port)["static_resources"]["clusters"][0]
+    shadow |= {"name": "shadow", "alt_stat_name": "shadow"}
+    shadow["load_assignment"]["cluster_name"] = "shadow"
+    resources["clusters"].append(shadow)
+    manager = resources["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    for route in manager["route_config"]["virtual_hosts"][0]["routes"]:
+        route["route"]["request_mirror_policies"] = [{"cluster": "shadow"}]
+    return found
+
+
+class Stage:
+    """Upstreams and ways, started one by one; `stage` makes it and ends what it started."""
+
+    def __init__(self, processes: Processes, directory: Path, agent_port: int) -> None:
+        self._processes = processes
+        self._directory = directory
+        self._agent_port = agent_port
+        nginx, envoy_binary = find_program("nginx"), envoy.find_envoy()
+        if nginx is None or find_program("wrk") is None or envoy_binary is None:
+            sys.exit("needs nginx, wrk (apt-get install nginx-light wrk) and the demo's Envoy")
+        self._nginx, self._envoy = nginx, envoy_binary
+        self.app_port, self.shadow_port = free_ports(2)
+        self.sidecar_config: dict[str, Any] = {}
+        """Sections that stand in the configuration of every sidecar started from now on."""
+
+    def start_upstreams(self) -> None:
+        """App and shadow on the client's core: nginx that answers at once."""
+        with core(CORE_OF_CLIENT):
+            self.start_nginx("app", upstream_site(self.app_port), self.app_port)
+            self.start_nginx("shadow", upstream_site(self.shadow_port), self.shadow_port)
+
+    def start_program(
+        self, name: str, argv: list[str | Path], is_ready: Callable[[], bool]
+    ) -> Child:
+        """Any other program, on the core that the caller is pinned to."""
+        child = self._processes.start(name, argv)
+        child.wait_until(is_ready)
+        return child
+
+    def start_nginx(self, name: str, site: str, port: int) -> Child:
+        """nginx with this site, on the core that the caller is pinned to."""
+        home = self._directory / name
+        home.mkdir()
+        config = main_config(site, home)
+        # The client may hold ten thousand connections, which must not end while it does.
+        config = config.replace("worker_connections 4096", "worker_connections 19000")
+        config = config.replace("http {", "http { access_log off; keepalive_timeout 3600s;")
+        config = config.replace(f"access_log {home}/access.log mirror_json;", "")
+        (home / "nginx.conf").write_text(config)
+        command = nginx_command(self._nginx, home / "nginx.conf")
+        return self.start_program(name, command, lambda: accepts(port))
+
+    def start(self, name: str, **sections: Any) -> Way:
+        """Start a way by name, on the core under test; `sections` go to its sidecar."""
+        (port,) = free_ports(1)
+        with core(CORE_UNDER_TEST):
+            if name == "plain":
+                return self.proxy(name, proxy_site(port, self.app_port), port)
+            if name == "nginx_mirror":
+                site = nginx_mirror_site(port, self.app_port, self.shadow_port)
+                return self.proxy(name, site, port)
+            if name == "envoy":
+                return self._start_envoy(port)
+            if name == "sink":
+                return self._start_sink(port, sections)
+            assert name == "inline", name
+            sidecar = self._start_sidecar(
+                mode="inline",
+                listen=f"127.0.0.1:{port}",
+                primary=f"http://127.0.0.1:{self.app_port}",
+                **sections,
+            )
+            return Way(name, port, [sidecar.child], sidecar)
+
+    def proxy(self, name: str, site: str, port: int) -> Way:
+        """nginx with a site of the caller's."""
+        with core(CORE_UNDER_TEST):
+            return Way(name, port, [self.start_nginx(name, site, port)])
+
+    def _start_envoy(self, port: int) -> Way:
+        (admin_port,) = free_ports(1)
+        config = envoy_bootstrap((port, admin_port), self.app_port, self.shadow_port)
+        path = self._directory / "envoy.yaml"
+        path.write_text(yaml.safe_dump(config))
+        command = envoy.envoy_command(self._envoy, path)
+        child = self.start_program(
+            "envoy", command, lambda: answers(admin_port, "/ready", status=200)
+        )
+        return Way("envoy", port, [child])
+
+    def _start_sink(self, port: int, sections: Mapping[str, Any]) -> Way:
+        (void_port,) = free_ports(1)
+        socket_path = f"unix:{self._directory}/sink.sock"
+        sidecar = self._start_sidecar(mode="sink", listen=socket_path, **sections)
+        site = sink_site(port, self.app_port, socket_path, void_port)
+        return Way("sink", port, [self.start_nginx("sink", site, port), sidecar.child], sidecar)
+
+    def _start_sidecar(self, **sections: Any) -> Sidecar:
+        """Everything on: routes, ledger, deadlines, DogStatsD and `series.db`."""
+        home = Path(tempfile.mkdtemp(prefix="mirror-", dir=self._directory))
+        (admin_port,) = free_ports(1)
+        config = {
+            "routes": list(ROUTES),
+            "datadog": {"dogstatsd": f"udp://127.0.0.1:{self._agent_port}", "tags": ["env:bench"]},
+            "series": {"path": str(home / "series.db")},
+            "admin": f"127.0.0.1:{admin_port}",
+            **self.sidecar_config,
+            **sections,
+        }
+        shadow = {"url": f"http://127.0.0.1:{self.shadow_port}", "accept_server": ["nginx"]}
+        config["shadow"] = shadow | config.get("shadow", {})
+        return start_sidecar(self._processes, home, config)
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """A stage in a temporary directory; everything on it ends with the block."""
+    with (
+        tempfile.TemporaryDirectory(prefix="kagami-") as name,
+        # In the place of the Datadog Agent; what nobody reads the kernel throws away.
+        closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as agent,
+        Processes(Path(name)) as processes,
+    ):
+        agent.bind(("127.0.0.1", 0))
+        yield Stage(processes, Path(name), agent.getsockname()[1])

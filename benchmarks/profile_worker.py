@@ -1,0 +1,265 @@
+"""Where a worker's microseconds go: system calls per request, kernel and user, Python functions.
+
+Four looks at one worker under the same closed-loop load, one after the other, because every
+instrument costs something:
+
+    accounting   utime and stime of the worker per request, undisturbed: the absolute numbers
+    perf stat    how many system calls of each kind (tracepoints)
+    perf record  which share of the time which system call, library and native function has
+    py-spy       which share which Python function has, with all native code that it calls
+
+Shares come from the profilers and microseconds from the accounting, so that what a profiler costs
+is not in the table. On loopback the sender does the receiver's work too: the delivery and the
+wake-up of the reader are inside the `write` and shown apart.
+
+Needs perf (Debian: linux-perf), root or kernel.perf_event_paranoid of 1 or less, and py-spy.
+
+Run: python -m benchmarks.profile_worker [inline|sink|plain] [--connections 32] [--seconds 4]
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import PIPE
+from tempfile import TemporaryDirectory
+
+from benchmarks.macro.cores import CORE_OF_CLIENT, CORE_UNDER_TEST, core, cpu_time, family
+from benchmarks.macro.cpu_per_request import Meter
+from benchmarks.macro.ways import Way, stage
+from benchmarks.macro.wrk import run_wrk
+from mirror.demo.processes import find_program
+
+CALLS = (
+    *("read", "write", "readv", "writev", "recvfrom", "sendto", "recvmsg", "sendmsg", "sendmmsg"),
+    *("epoll_wait", "epoll_pwait", "epoll_ctl", "io_uring_enter", "futex", "getpid"),
+    *("accept4", "connect", "close", "shutdown", "madvise", "mmap", "brk"),
+)
+"""Counted one by one: perf needs half a minute to open the tracepoints of all calls."""
+
+RATE_HZ = 4000
+PY_SPY_RATE_HZ = 500
+ROWS = 25
+
+_FRAME = re.compile(r"\s*[0-9a-f]+ (.+?)(?:\+0x[0-9a-f]+)? \((.*)\)$")
+_SYSTEM_CALL = re.compile(r"__x64_sys_(\w+)|ksys_(\w+)|__sys_(\w+)|do_(writev|readv)")
+
+Stack = list[tuple[str, str]]
+"""Innermost frame first: symbol, and the file it is in."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What the four looks showed; shares are fractions of the worker's CPU time."""
+
+    cpu_us: float
+    system_us: float
+    calls: dict[str, float]
+    """System calls per request."""
+    places: Counter[str]
+    """Samples by system call or library."""
+    symbols: Counter[str]
+    """Samples by native function."""
+    functions: Counter[str]
+    """Samples by the innermost Python function."""
+
+
+def read_stat(said: str) -> dict[str, int]:
+    """`perf stat -x,` of tracepoints: how often each was met."""
+    found = {}
+    for line in said.splitlines():
+        count, _, event = line.split(",")[:3] if line.count(",") > 2 else ("", "", "")
+        if count.isdigit() and int(count):
+            found[event.rpartition("sys_enter_")[2]] = int(count)
+    return found
+
+
+def read_script(said: str) -> Iterator[Stack]:
+    """`perf script`: one paragraph a sample, its frames behind a line about the process."""
+    for paragraph in said.split("\n\n"):
+        frames = [_FRAME.match(line) for line in paragraph.strip("\n").splitlines()[1:]]
+        stack = [(frame[1], frame[2]) for frame in frames if frame]
+        if stack:
+            yield stack
+
+
+def place_of(stack: Stack) -> str:
+    """The system call that a sample was in, and which part of it; else the library."""
+    symbol, file = stack[0]
+    if "kernel" not in file:
+        return f"user: {Path(file).name.partition('.')[0]}"
+    names = {name for name, _ in stack}
+    calls = [found for name, _ in stack if (found := _SYSTEM_CALL.fullmatch(name))]
+    if not calls:
+        return "system: no call (interrupts, page faults, entry and exit)"
+    call = next(group for group in calls[-1].groups() if group)
+    if names & {"sock_def_readable", "ep_poll_callback", "try_to_wake_up"}:
+        return f"system: {call}, waking the reader"
+    if names & {"net_rx_action", "process_backlog", "tcp_v4_rcv"}:
+        return f"system: {call}, the receiver's side of loopback"
+    return f"system: {call}"
+
+
+def read_py_spy(said: str) -> Counter[str]:
+    """`py-spy record --format raw`: frames from the outside in, and how often they were seen."""
+    found: Counter[str] = Counter()
+    for line in said.splitlines():
+        stack, _, count = line.rpartition(" ")
+        if count.isdigit():
+            name, _, file = stack.rpartition(";")[2].partition(" (")
+            found[f"{name} ({Path(file.rstrip(')')).name})"] += int(count)
+    return found
+
+
+@contextmanager
+def load(way: Way, seconds: float, connections: int) -> Iterator[None]:
+    """wrk runs while the block does, and is waited for."""
+    running = threading.Thread(target=run_wrk, args=(way.url(), seconds, connections))
+    running.start()
+    time.sleep(0.5)  # until it has connected
+    yield
+    running.join()
+
+
+def instrument(number: int, *command: str | Path | float) -> str:
+    """Run a profiler on that core; all that it said."""
+    with core(number):
+        done = subprocess.run(
+            [str(word) for word in command], capture_output=True, text=True, check=False
+        )
+    if done.returncode:
+        sys.exit(f"{command[0]} failed:\n{done.stderr}")
+    return done.stdout + done.stderr
+
+
+def look(way: Way, meter: Meter, options: argparse.Namespace) -> Profile:
+    """All four looks at the worker of a way; `meter` counts what the app gets."""
+    pid = family([way.sidecar.child.pid] if way.sidecar else way.pids)[-1].pid
+    seconds, connections = options.seconds, options.connections
+    meter.measure(way, 1, connections)  # warm-up
+    before = cpu_time([pid])
+    requests = run_wrk(way.url(), seconds, connections).requests
+    meter.settle()
+    cpu = cpu_time([pid]) - before
+    with load(way, seconds + 3, connections):
+        calls = count_calls(pid, seconds, meter)
+    with load(way, seconds + 3, connections):
+        stacks = list(native_stacks(pid, seconds))
+    functions: Counter[str] = Counter()
+    if way.sidecar:
+        with load(way, seconds + 3, connections):
+            functions = python_functions(pid, seconds)
+    return Profile(
+        cpu_us=cpu.total_s * 1e6 / requests,
+        system_us=cpu.system_s * 1e6 / requests,
+        calls=calls,
+        places=Counter(map(place_of, stacks)),
+        symbols=Counter(f"{stack[0][0]} ({Path(stack[0][1]).name})" for stack in stacks),
+        functions=functions,
+    )
+
+
+def native_stacks(pid: int, seconds: float) -> Iterator[Stack]:
+    with TemporaryDirectory(prefix="kagami-") as name:
+        data = Path(name) / "perf.data"
+        instrument(
+            CORE_OF_CLIENT,
+            *("perf", "record", "-q", "-o", data, "-e", "cpu-clock", "-F", RATE_HZ, "-g"),
+            *("-p", pid, "sleep", seconds),
+        )
+        yield from read_script(instrument(CORE_OF_CLIENT, "perf", "script", "-i", data))
+
+
+def python_functions(pid: int, seconds: float) -> Counter[str]:
+    """On the worker's own core, so that it interrupts the worker wherever it is.
+
+    On the other it would run when the client has nothing to do, which is no fair sample, and it
+    would have to stop the worker to read a consistent stack.
+    """
+    with TemporaryDirectory(prefix="kagami-") as name:
+        stacks = Path(name) / "stacks"
+        instrument(
+            CORE_UNDER_TEST,
+            *(find_py_spy(), "record", "--function", "--format", "raw", "--output", stacks),
+            *("--rate", PY_SPY_RATE_HZ, "--nonblocking"),
+            *("--duration", int(seconds), "--pid", pid),
+        )
+        return read_py_spy(stacks.read_text())
+
+
+def count_calls(pid: int, seconds: float, meter: Meter) -> dict[str, float]:
+    """System calls per request that the app got meanwhile."""
+    events = ",".join(f"syscalls:sys_enter_{call}" for call in CALLS)
+    # perf starts its command once it counts, which takes a while: the command says when.
+    command = ["perf", "stat", "-x", ",", "-e", events, "-p", str(pid), "sh", "-c", "echo; cat"]
+    with (
+        core(CORE_OF_CLIENT),
+        subprocess.Popen(
+            command, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True, bufsize=1
+        ) as counting,
+    ):
+        assert counting.stdout is not None
+        counting.stdout.readline()
+        arrived = meter.arrived()
+        time.sleep(seconds)
+        arrived = meter.arrived() - arrived
+        _, said = counting.communicate()
+    if counting.returncode:
+        sys.exit(f"perf failed:\n{said}")
+    return {call: count / arrived for call, count in read_stat(said).items()}
+
+
+def find_py_spy() -> Path:
+    """Beside the interpreter, where pip puts it."""
+    return Path(sys.executable).parent / "py-spy"
+
+
+def tables(profile: Profile) -> str:
+    """The profile for a person, in markdown."""
+
+    def rows(title: str, found: Counter[str]) -> Iterator[str]:
+        if not found:
+            return
+        yield from ("", f"| {title} | share | µs per request |", "|---|---:|---:|")
+        total = found.total() or 1
+        for name, count in found.most_common(ROWS):
+            share = count / total
+            yield f"| {name} | {share:.1%} | {share * profile.cpu_us:.2f} |"
+
+    lines = [
+        f"{profile.cpu_us:.1f} µs of CPU per request by the system's accounting, "
+        f"{profile.system_us:.1f} of them in the kernel.",
+        "",
+        "| system call | per request |",
+        "|---|---:|",
+        *(f"| {call} | {count:.3f} |" for call, count in profile.calls.items()),
+        *rows("where", profile.places),
+        *rows("native function, itself", profile.symbols),
+        *rows("Python function, with the native code it calls", profile.functions),
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("way", nargs="?", choices=("inline", "sink", "plain"), default="inline")
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of one look")
+    options = parser.parse_args()
+    if find_program("perf") is None or not find_py_spy().exists():
+        sys.exit("needs perf (apt-get install linux-perf) and py-spy (pip install py-spy)")
+    with stage() as on_stage:
+        on_stage.start_upstreams()
+        way = on_stage.start(options.way)
+        print(tables(look(way, Meter(on_stage.app_port), options)))
+
+
+if __name__ == "__main__":
+    main()
