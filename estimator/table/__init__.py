@@ -1,5 +1,11 @@
 """The correspondence table: at this rps, this component used this much.
 
-load_points  components, their measured rows, and which rows may be used
-files        the YAML file, strictly, with every problem at once
+rows         one measured row, and the words for what it is worth
+verdicts     which row is worth what, and the rule that says so
+load_points  components with their judged rows
+fields       reading keys strictly, every problem at its line
+document     a table as plain keys and values, both ways
+yaml_file    that document as YAML
+csv_file     that document as CSV
+files        the file, whichever format
 """

@@ -1,11 +1,15 @@
+import re
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from estimator.errors import InputError
-from estimator.table.files import EXAMPLE, read_table
-from estimator.table.load_points import Kind, Resources
+from estimator.series.rps import route_tag
+from estimator.table.files import EXAMPLE, read_table, table_text, write_table, write_whole
+from estimator.table.load_points import Component, Kind, LoadPoint, Loop, Resources, Table
 
 GATEWAY = """
 components:
@@ -41,8 +45,10 @@ def write(tmp_path: Path):
 def problems(path: Path) -> list[str]:
     with pytest.raises(InputError) as caught:
         read_table(path)
-    prefix = f"{path}: "
-    return [str(problem).removeprefix(prefix) for problem in caught.value.problems]
+    # Without the path, and the line where there is one.
+    start = len(str(path))
+    found = [str(problem)[start:] for problem in caught.value.problems]
+    return [re.sub(r"^:(\d+:)? ", "", problem) for problem in found]
 
 
 def test_documented_example_is_read(write) -> None:
@@ -109,8 +115,9 @@ def test_every_problem_is_named_at_once(write) -> None:
             "component api, row 2, rps: expected a number of at least 0, got inf",
             "component api, row 2, usage.app.memory: "
             "missing; expected memory such as 256Mi, 1Gi or 500M",
-            "component api, row 3: "
-            "expected a mapping with replicas, rps, usage, p99_ms, error_ratio, got 17",
+            "component api, row 3: expected a mapping with replicas, rps, usage, rps_target,"
+            " connections, duration_s, tool, loop, p50_ms, p99_ms, error_ratio, cpu_max,"
+            " cpu_limit, workers, got 17",
             "component api, row 4, replicas: missing; expected a whole number of at least 1",
             "component api, row 4, rps: expected a number of at least 0, got nan",
             "component api, row 4, usage.extra: is not among the component's requests",
@@ -201,3 +208,172 @@ def test_bundled_example_covers_the_demo() -> None:
         totals = [point.rps for point in component.used_points]
         assert min(totals) <= 20
         assert max(totals) >= 1000
+
+
+def test_every_problem_has_its_line(write) -> None:
+    path = write("""
+        components:
+          - name: api
+            kind: deployment
+            routes: ["/api/*"]
+            requests: {app: {cpu: 1, memory: 1Gi}}
+            points:
+              - {replicas: 1, rps: 5, usage: {app: {cpu: 1, memory: 64m}}}
+              - replicas: 1
+                rps: many
+                usage:
+                  app:
+                    cpu: fast
+                    memory: 1Mi
+    """)
+    with pytest.raises(InputError) as caught:
+        read_table(path)
+    lines = {p.key: p.source.removeprefix(f"{path}:") for p in caught.value.problems}
+    assert lines == {"kind": "4", "usage.app.memory": "8", "rps": "10", "usage.app.cpu": "13"}
+
+
+def test_extended_row_is_read(write) -> None:
+    row = (
+        "{replicas: 1, rps: 745.5, rps_target: 1300, connections: 32, duration_s: 300, tool: wrk2,"
+        " loop: open, p50_ms: 42.5, p99_ms: 52, error_ratio: 0, usage: {app: {cpu: 998m,"
+        " memory: 5Mi}}, cpu_max: {app: 1.2}, cpu_limit: {app: 2}, workers: {app: 1}}"
+    )
+    text = POD.replace("{replicas: 1, rps: 100, usage: {app: {cpu: 0.2, memory: 100Mi}}}", row)
+    (point,) = read_table(write(text)).components[0].points
+    assert point == LoadPoint(
+        1,
+        1,
+        745.5,
+        {"app": Resources(998, 5 * 2**20)},
+        52,
+        0,
+        42.5,
+        1300,
+        32,
+        300,
+        "wrk2",
+        Loop.OPEN,
+        {"app": 1200},
+        {"app": 2000},
+        {"app": 1},
+    )
+    assert (point.exclusion or "").startswith("app used 998m, 100% of its 1 worker(s)")
+
+
+def test_contradictions_within_a_row_are_named(write) -> None:
+    row = (
+        "{replicas: 1, rps: 5, p50_ms: 9, p99_ms: 8, usage: {app: {cpu: 100m, memory: 1Mi}},"
+        " cpu_max: {app: 90m}, cpu_limit: {app: 0, web: 1}, workers: {app: 1.5}, loop: round}"
+    )
+    text = POD.replace("{replicas: 1, rps: 100, usage: {app: {cpu: 0.2, memory: 100Mi}}}", row)
+    assert sorted(problems(write(text))) == [
+        "component api, row 1, cpu_limit.app: expected more than 0",
+        "component api, row 1, cpu_limit.web: is not among the containers of the row's usage",
+        "component api, row 1, cpu_max.app: expected at least the mean, 100m, got 90m",
+        "component api, row 1, loop: expected open or closed, got 'round'",
+        "component api, row 1, p99_ms: expected at least p50_ms, 9, got 8",
+        "component api, row 1, workers.app: expected a whole number of at least 1, got 1.5",
+    ]
+
+
+amounts = st.builds(
+    # Nanocores, which is as fine as Kubernetes measures.
+    lambda nano, memory: Resources(float(f"{nano}e-6"), memory),
+    st.integers(1, 10**12),
+    st.integers(0, 2**50),
+)
+numbers = st.floats(0, 1e9).map(lambda value: value + 0.0)  # -0.0 is written as 0
+names = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1)
+templates = st.lists(
+    st.just("*") | names.map(lambda text: "/" + "".join(text.split())),
+    min_size=1,
+    max_size=3,
+    unique_by=route_tag,
+)
+
+
+@st.composite
+def components(draw) -> Component:
+    requests = draw(st.dictionaries(names, amounts, min_size=1, max_size=3))
+    optional = {
+        "error_ratio": st.floats(0, 1),
+        "p50_ms": st.floats(0, 10),
+        "p99_ms": st.floats(10, 1e6),
+        "rps_target": numbers,
+        "connections": st.integers(1, 10**6),
+        "duration_s": st.floats(1e-9, 1e9),
+        "tool": names,
+        "loop": st.sampled_from(Loop),
+    }
+    points = [
+        LoadPoint(
+            row,
+            draw(st.integers(1, 1000)),
+            draw(numbers),
+            usage={name: draw(amounts) for name in requests},
+            **{key: draw(st.none() | values) for key, values in optional.items()},
+            cpu_max_millicores=draw(st.sampled_from([{}, dict.fromkeys(requests, 1e12)])),
+            cpu_limit_millicores={
+                name: draw(amounts).cpu_millicores for name in requests if draw(st.booleans())
+            },
+            workers={name: draw(st.integers(1, 64)) for name in requests if draw(st.booleans())},
+        )
+        for row in range(1, draw(st.integers(0, 3)) + 1)
+    ]
+    spelt = draw(templates)
+    kind = draw(st.sampled_from(Kind))
+    tags = tuple(template if template == "*" else route_tag(template) for template in spelt)
+    return Component(draw(names), kind, tags, requests, tuple(points), tuple(spelt))
+
+
+tables = st.lists(components(), min_size=1, max_size=2, unique_by=lambda each: each.name)
+SLOW = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".csv"])
+@given(tables)
+@SLOW
+def test_written_table_reads_back_the_same(tmp_path: Path, suffix: str, found) -> None:
+    path = tmp_path / f"table{suffix}"
+    table = Table(str(path), tuple(found))
+    write_table(table, path)
+    again = read_table(path)
+    assert again == table
+    assert [each.templates for each in again.components] == [each.templates for each in found]
+    assert table_text(again, path) == path.read_bytes().decode()
+
+
+def test_example_survives_both_formats(tmp_path: Path) -> None:
+    example = read_table(EXAMPLE)
+    as_csv, as_yaml = tmp_path / "a.csv", tmp_path / "a.yaml"
+    write_table(example, as_csv)
+    write_table(read_table(as_csv), as_yaml)
+    assert read_table(as_yaml).components == example.components
+    assert read_table(as_yaml).components[1].templates == ("/watch/{id}",)
+
+
+def test_rows_are_written_as_people_write_them(write, tmp_path: Path) -> None:
+    path = tmp_path / "again.yaml"
+    write_table(read_table(write(GATEWAY)), path)
+    assert path.read_text().splitlines()[-1] == (
+        "      - {replicas: 2, rps: 1000.0, p99_ms: 8.1, error_ratio: 0.0, usage: {istio-proxy:"
+        " {cpu: 410m, memory: 180Mi}, nginx: {cpu: 60m, memory: 30Mi}}}"
+    )
+
+
+def test_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="none/a.yaml: cannot be written"):
+        write_whole("text", tmp_path / "none" / "a.yaml")
+
+
+def test_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").mkdir()
+    with pytest.raises(InputError, match="cannot be written"):
+        write_whole("text", tmp_path / "a.yaml")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.yaml"]
+
+
+def test_written_file_obeys_the_umask(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    write_whole("text", tmp_path / "a.yaml")
+    assert (tmp_path / "a.yaml").stat().st_mode == (tmp_path / "plain").stat().st_mode

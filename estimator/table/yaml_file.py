@@ -1,0 +1,102 @@
+"""YAML text to a document with the line of every key, and a document to YAML that people edit.
+
+A row is one line. Reads only plain YAML: no tags that build objects, no key given twice (YAML
+would silently take the last). Knows nothing of what the keys mean.
+"""
+
+from collections.abc import Generator, Hashable
+from typing import Any
+
+import yaml
+
+from estimator.table.fields import Marks, Place
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that remembers lines, and keys given twice."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self.key_lines = Marks()
+        self.repeated_keys: list[tuple[int, Hashable]] = []
+
+    def construct_yaml_map(self, node: yaml.MappingNode) -> Generator[dict[Any, Any], None, None]:
+        # A generator, as in the parent: the mapping exists before its values do.
+        data: dict[Hashable, Any] = {}
+        yield data
+        lines: dict[str, int] = {}
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else id(key_node)
+            line = key_node.start_mark.line + 1
+            if key in seen:
+                self.repeated_keys.append((line, key))
+            seen.add(key)
+            lines[str(key)] = line
+        self.key_lines.note(data, node.start_mark.line + 1, lines)
+        data.update(self.construct_mapping(node))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.construct_yaml_map)
+
+
+def parse(text: str, place: Place) -> tuple[object, Marks] | None:
+    """Return the document and where its keys stand; None, with a report, for what is no YAML."""
+    loader = _Loader(text)
+    try:
+        document = loader.get_single_data()
+    except (yaml.YAMLError, RecursionError) as error:
+        place.report("", f"is not YAML: {' '.join(str(error).split())}")
+        return None
+    finally:
+        loader.dispose()
+    for line, key in loader.repeated_keys:
+        place.report(str(key), f"is given twice in one mapping, again in line {line}", line)
+    return document, loader.key_lines
+
+
+class _Flow(dict[Any, Any]):
+    """A mapping to be written in one line."""
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+_Dumper.add_representer(
+    _Flow,
+    lambda dumper, data: dumper.represent_mapping(
+        "tag:yaml.org,2002:map", data.items(), flow_style=True
+    ),
+)
+
+
+def dump(document: dict[str, Any]) -> str:
+    """Return YAML of a table's document."""
+    lines = ["components:"]
+    for component in document["components"]:
+        prefix = "  - "
+        for key, value in component.items():
+            if key == "points" and value:
+                lines.append(f"{prefix}points:")
+                lines += [f"      - {_one_line(_Flow(point))}" for point in value]
+            else:
+                lines.append(f"{prefix}{key}: {_one_line(value)}")
+            prefix = "    "
+    return "\n".join(lines) + "\n"
+
+
+def _one_line(value: object) -> str:
+    if isinstance(value, dict):
+        value = _Flow(value)
+    # Infinite width: the dumper folds nothing.
+    text = yaml.dump(
+        value,
+        Dumper=_Dumper,
+        default_flow_style=True,
+        sort_keys=False,
+        width=float("inf"),
+        allow_unicode=True,
+    )
+    return text.removesuffix("\n").removesuffix("\n...")
