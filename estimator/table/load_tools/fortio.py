@@ -1,0 +1,103 @@
+"""Fortio's JSON: latencies in seconds, durations in nanoseconds, the asked-for rate as a string.
+
+`RequestedQPS` is "max" where no rate was asked for. Each of its threads waits for its answer, so
+even a run with a rate is a closed loop that falls behind. Percentiles may be missing, or without
+the 99th: then it is interpolated in the histogram. Source: fortio, periodic.RunnerResults.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from estimator.table.load_tools.run import Run, decode, require
+from estimator.table.rows import Loop
+
+NAME = "fortio (JSON)"
+
+
+class _Bucket(msgspec.Struct, rename="pascal"):
+    start: float
+    end: float
+    percent: float
+
+
+class _Percentile(msgspec.Struct, rename="pascal"):
+    percentile: float
+    value: float
+
+
+class _Histogram(msgspec.Struct, rename="pascal"):
+    count: int
+    data: list[_Bucket] | None = None
+    percentiles: list[_Percentile] | None = None
+
+
+class _Result(msgspec.Struct):
+    requested: str = msgspec.field(name="RequestedQPS")
+    actual: float = msgspec.field(name="ActualQPS")
+    duration_ns: float = msgspec.field(name="ActualDuration")
+    threads: int = msgspec.field(name="NumThreads")
+    histogram: _Histogram = msgspec.field(name="DurationHistogram")
+    codes: dict[str, int] = msgspec.field(name="RetCodes")
+    start: datetime | None = msgspec.field(name="StartTime", default=None)
+    jitter: bool = msgspec.field(name="Jitter", default=False)
+
+
+def matches(document: object, text: str) -> bool:
+    return isinstance(document, Mapping) and "DurationHistogram" in document
+
+
+def read(text: str, source: str) -> Run:
+    """Return the run. Raises InputError."""
+    result: _Result = decode(text, _Result, source)
+    count = sum(result.codes.values())
+    require(count > 0 and result.duration_ns > 0, source, "holds no request")
+    notes: tuple[str, ...] = ()
+    target = None
+    if result.requested != "max":
+        try:
+            target = float(result.requested)
+        except ValueError:
+            require(
+                False, source, f'RequestedQPS: expected a rate or "max", got {result.requested!r}'
+            )
+    found = {each.percentile: each.value for each in result.histogram.percentiles or []}
+    values = {}
+    for percent in (50.0, 99.0):
+        if percent not in found and result.histogram.data:
+            found[percent] = interpolated(percent, result.histogram.data)
+            notes += (f"p{percent:.0f} interpolated in the histogram: the file does not state it",)
+        values[percent] = found[percent] * 1000 if percent in found else None
+    good = sum(number for code, number in result.codes.items() if _is_good(code))
+    never = sum(number for code, number in result.codes.items() if code == "-1")
+    duration_s = result.duration_ns / 1e9
+    return Run(
+        tool="fortio",
+        loop=Loop.CLOSED,
+        rps=result.actual * (count - never) / count,
+        duration_s=duration_s,
+        start=result.start.timestamp() if result.start else None,
+        rps_target=target,
+        connections=result.threads,
+        p50_ms=values[50.0],
+        p99_ms=values[99.0],
+        error_ratio=1 - good / count,
+        notes=notes,
+    )
+
+
+def _is_good(code: str) -> bool:
+    # gRPC runs count health states and OK in the place of HTTP statuses.
+    return code in ("OK", "SERVING") or (len(code) == 3 and code.startswith("2"))
+
+
+def interpolated(percent: float, buckets: list[_Bucket]) -> float:
+    """Return the latency in seconds below which this percentage lies, linear within a bucket."""
+    below = 0.0
+    for bucket in buckets:
+        if bucket.percent >= percent:
+            share = (percent - below) / (bucket.percent - below) if bucket.percent > below else 1.0
+            return bucket.start + share * (bucket.end - bucket.start)
+        below = bucket.percent
+    return buckets[-1].end

@@ -1,0 +1,60 @@
+"""hey's CSV (`-o csv`): one line a request, in seconds; a closed loop, with -q too.
+
+Lines are in the order of their ends; `offset` is the start. Requests that failed without a status
+are missing altogether, so the error ratio is of those that were answered. Neither the connections,
+nor a rate, nor the time of the run is in the file.
+"""
+
+import csv
+import io
+
+import numpy as np
+
+from estimator.errors import InputError, Problem
+from estimator.table.load_tools.run import Requests, Run, measured, require
+from estimator.table.rows import Loop
+
+NAME = "hey (-o csv)"
+_COLUMNS = ("offset", "response-time", "status-code")
+
+
+def matches(document: object, text: str) -> bool:
+    return text.startswith("response-time,DNS+dialup,")
+
+
+def read(text: str, source: str) -> Run:
+    """Return the run. Raises InputError with every line that is not as hey writes it."""
+    reader = csv.reader(io.StringIO(text, newline=""))
+    header = next(reader)
+    missing = [column for column in _COLUMNS if column not in header]
+    require(not missing, f"{source}:1", f"misses the columns {', '.join(missing)}")
+    places = [header.index(column) for column in _COLUMNS]
+    rows, problems = [], []
+    for cells in reader:
+        try:
+            offset, latency, status = (float(cells[place]) for place in places)
+            rows.append((offset, latency, status))
+        except (ValueError, IndexError):
+            rule = f"expected {len(header)} numbers, got {','.join(cells)[:60]!r}"
+            problems.append(Problem(f"{source}:{reader.line_num}", rule))
+    if problems:
+        raise InputError(problems)
+    require(bool(rows), source, "holds no request")
+    offset_s, latency_s, statuses = np.array(rows).T
+    offset_s = offset_s - offset_s.min()
+    duration_s = float((offset_s + latency_s).max())
+    require(duration_s > 0, source, "holds a single instant, no rate")
+    requests = Requests(
+        offset_s,
+        latency_s * 1000,
+        (statuses < 200) | (statuses >= 400),
+        np.ones(len(rows), dtype=np.bool_),
+    )
+    return Run(
+        tool="hey",
+        loop=Loop.CLOSED,
+        duration_s=duration_s,
+        requests=requests,
+        notes=("hey leaves requests without an answer out: they are not in the error ratio",),
+        **measured(requests, duration_s),
+    )

@@ -1,0 +1,118 @@
+"""k6's three summaries: `--summary-export` (flat), handleSummary's data, the new machine-readable.
+
+Milliseconds. Traps: `http_req_failed.passes` counts the requests that failed, so only its rate is
+read; a threshold that is `true` in the flat summary has failed, so none is read; the p(99) is there
+only if summaryTrendStats asked for it; rates include the ramp. Whether the executor was open or
+closed is not in a summary; iterations that were dropped show an open one that could not keep up.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from estimator.table.load_tools.run import Run, decode, require
+from estimator.table.rows import Loop
+
+NAME = "k6 (--summary-export, handleSummary, machine-readable summary)"
+
+
+def matches(document: object, text: str) -> bool:
+    if not isinstance(document, Mapping):
+        return False
+    metrics, results = document.get("metrics"), document.get("results")
+    if isinstance(metrics, Mapping):
+        return "http_reqs" in metrics
+    return isinstance(results, Mapping) and isinstance(results.get("metrics"), list)
+
+
+def read(text: str, source: str) -> Run:
+    """Return the run. Raises InputError."""
+    document: dict[str, Any] = decode(text, dict[str, Any], source)
+    metrics = _metrics(document, source)
+    count, rate = (_value(metrics, "http_reqs", key, source) for key in ("count", "rate"))
+    require(bool(count and rate), source, "holds no HTTP request")
+    assert count is not None and rate is not None
+    duration_s = count / rate
+    dropped = _optional(metrics, "dropped_iterations", "count", source) or 0.0
+    iterations = _optional(metrics, "iterations", "count", source) or 0.0
+    is_open = dropped > 0
+    notes = ["rate, latency and errors include the ramp: k6 sums up the whole run"]
+    if not is_open:
+        notes.append("taken as a closed loop: a summary does not name the executor")
+    p99 = _optional(metrics, "http_req_duration", "p(99)", source)
+    if p99 is None:
+        notes.append("no p99: run k6 with --summary-trend-stats=med,p(99)")
+    failed = _optional(metrics, "http_req_failed", "rate", source)
+    connections = _optional(metrics, "vus_max", "max", source)
+    metadata = document.get("metadata")
+    generated = metadata.get("generated_at") if isinstance(metadata, Mapping) else None
+    return Run(
+        tool="k6",
+        loop=Loop.OPEN if is_open else Loop.CLOSED,
+        rps=rate,
+        duration_s=duration_s,
+        start=_start(generated, duration_s),
+        rps_target=rate * (iterations + dropped) / iterations if is_open and iterations else None,
+        connections=int(connections) if connections else None,
+        p50_ms=_optional(metrics, "http_req_duration", "med", source),
+        p99_ms=p99,
+        error_ratio=failed,
+        notes=tuple(notes),
+    )
+
+
+def _metrics(document: dict[str, Any], source: str) -> dict[str, dict[str, Any]]:
+    """Return the values of each metric, whichever of the three shapes holds them."""
+    listed = document.get("metrics") or document["results"]["metrics"]
+    found: dict[str, Any]
+    if isinstance(listed, Mapping):
+        found = {
+            name: metric.get("values", metric) if isinstance(metric, Mapping) else None
+            for name, metric in listed.items()
+        }
+    else:
+        found = {
+            str(each.get("name")): each.get("values") for each in listed if isinstance(each, dict)
+        }
+    for name in _NEEDED & found.keys():
+        is_mapping = isinstance(found[name], Mapping)
+        require(is_mapping, source, f"{name}: expected its values, got {found[name]!r}")
+    return {name: dict(found[name]) for name in _NEEDED & found.keys()}
+
+
+_NEEDED = {
+    *("http_reqs", "http_req_duration", "http_req_failed"),
+    *("iterations", "dropped_iterations", "vus_max"),
+}
+_OTHER_NAMES = {"p(99)": "p99", "rate": "value", "max": "value"}
+"""The new summary writes percentiles without brackets, the flat one a rate as `value`."""
+
+
+def _optional(
+    metrics: Mapping[str, Mapping[str, Any]], metric: str, key: str, source: str
+) -> float | None:
+    values = metrics.get(metric, {})
+    value = values.get(key, values.get(_OTHER_NAMES.get(key, key)))
+    if value is None:
+        return None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+    require(is_number, source, f"{metric}.{key}: expected a number of at least 0, got {value!r}")
+    return float(value)
+
+
+def _value(
+    metrics: Mapping[str, Mapping[str, Any]], metric: str, key: str, source: str
+) -> float | None:
+    value = _optional(metrics, metric, key, source)
+    require(value is not None, source, f"{metric}.{key}: missing")
+    return value
+
+
+def _start(generated: object, duration_s: float) -> float | None:
+    """The summary is written when the run has ended."""
+    if not isinstance(generated, str):
+        return None
+    try:
+        return datetime.fromisoformat(generated).timestamp() - duration_s
+    except ValueError:
+        return None

@@ -1,0 +1,118 @@
+"""One run of a load generator as its result file tells it, and the steady part of that run.
+
+Units inside: seconds, milliseconds for latency, Unix time for instants, fractions for errors. Each
+reader converts from the units of its tool, and writes down in `notes` what the file cannot say.
+
+The steady part leaves out the first 62 s and the last 30 s, as Istio's benchmark runner does, where
+at least two minutes remain; a shorter run is taken whole, which its note says. Where a file holds
+every request, rate, latency and errors are those of the steady part; a file with totals only tells
+of the whole run, its ramp included.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from estimator.errors import InputError, Problem
+from estimator.table.rows import Loop
+
+SKIP_START_S = 62.0
+SKIP_END_S = 30.0
+MIN_STEADY_S = 120.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Requests:
+    """Every request of a run."""
+
+    offset_s: NDArray[np.float64]
+    """When each began, from the start of the run."""
+    latency_ms: NDArray[np.float64]
+    is_error: NDArray[np.bool_]
+    was_answered: NDArray[np.bool_]
+    """With any status; a refused connection cost the component nothing."""
+
+    def between(self, start_s: float, end_s: float) -> "Requests":
+        chosen = (self.offset_s >= start_s) & (self.offset_s < end_s)
+        return Requests(
+            self.offset_s[chosen],
+            self.latency_ms[chosen],
+            self.is_error[chosen],
+            self.was_answered[chosen],
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """What a result file says; None where it does not."""
+
+    tool: str
+    loop: Loop
+    rps: float
+    """Answered, with any status: those are what the component worked for."""
+    duration_s: float
+    start: float | None = None
+    """Unix time."""
+    rps_target: float | None = None
+    connections: int | None = None
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    error_ratio: float | None = None
+    notes: tuple[str, ...] = ()
+    requests: Requests | None = None
+
+
+def steady(run: Run) -> Run:
+    """Return the steady part of a run, with a note that says what was taken."""
+    left_s = run.duration_s - SKIP_START_S - SKIP_END_S
+    if left_s < MIN_STEADY_S:
+        whole = (
+            f"the whole run of {run.duration_s:.0f} s, its start and end included: without the"
+            f" first {SKIP_START_S:.0f} s and the last {SKIP_END_S:.0f} s less than"
+            f" {MIN_STEADY_S:.0f} s remain"
+        )
+        return replace(run, notes=(*run.notes, whole))
+    part = f"{SKIP_START_S:.0f} s to {run.duration_s - SKIP_END_S:.0f} s of the run"
+    shifted = replace(
+        run, start=None if run.start is None else run.start + SKIP_START_S, duration_s=left_s
+    )
+    if run.requests is None:
+        totals = f"usage of {part}; rate, latency and errors of the whole run: the file has totals"
+        return replace(shifted, notes=(*run.notes, totals))
+    requests = run.requests.between(SKIP_START_S, SKIP_START_S + left_s)
+    return replace(shifted, **measured(requests, left_s), notes=(*run.notes, part))
+
+
+def measured(requests: Requests, duration_s: float) -> dict[str, Any]:
+    """Return rate, latency and errors of these requests, by the names of a Run's fields."""
+    answered = requests.latency_ms[requests.was_answered]
+    count = len(requests.offset_s)
+    return {
+        "rps": len(answered) / duration_s,
+        "p50_ms": quantile(answered, 0.5),
+        "p99_ms": quantile(answered, 0.99),
+        "error_ratio": float(requests.is_error.mean()) if count else None,
+    }
+
+
+def quantile(values: NDArray[np.float64], q: float) -> float | None:
+    """Return a value that was measured, never one between two; None of nothing."""
+    return float(np.quantile(values, q, method="inverted_cdf")) if len(values) else None
+
+
+def decode(text: str, shape: Callable[..., Any], source: str) -> Any:
+    """Return JSON as this type. Raises InputError that names the key which is not as expected."""
+    try:
+        return msgspec.json.decode(text, type=shape)
+    except msgspec.DecodeError as error:
+        raise InputError([Problem(source, f"is not as its tool writes it: {error}")]) from error
+
+
+def require(is_fine: bool, source: str, rule: str) -> None:
+    """Raise InputError with this rule unless it holds."""
+    if not is_fine:
+        raise InputError([Problem(source, rule)])

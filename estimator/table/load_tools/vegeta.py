@@ -1,0 +1,105 @@
+"""Vegeta's JSON report and its encoded CSV: nanoseconds throughout, open loop.
+
+In the report `rate` is what was sent and `throughput` counts successes only; what the component
+answered is every status but 0, which is a connection that failed. The CSV has no header: time,
+status, latency, sizes, error, body, attack, number, then (newer) method, URL and headers.
+"""
+
+import csv
+import io
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+import numpy as np
+
+from estimator.errors import InputError, Problem
+from estimator.table.load_tools.run import Requests, Run, decode, measured, require
+from estimator.table.rows import Loop
+
+NAME = "vegeta (`report -type=json`, `encode --to csv`)"
+
+
+class _Latencies(msgspec.Struct):
+    p50: float = msgspec.field(name="50th", default=0.0)
+    p99: float = msgspec.field(name="99th", default=0.0)
+
+
+class _Report(msgspec.Struct):
+    latencies: _Latencies
+    requests: int
+    rate: float
+    duration: float
+    """Of the attack: first to last request."""
+    wait: float
+    """For the last answer."""
+    success: float
+    earliest: datetime
+    status_codes: dict[str, int] | None = None
+
+
+def matches(document: object, text: str) -> bool:
+    if isinstance(document, Mapping):
+        return "latencies" in document and "status_codes" in document
+    cells = text.partition("\n")[0].split(",")
+    return len(cells) in (9, 12) and len(cells[0]) == 19 and all(c.isdigit() for c in cells[:3])
+
+
+def read(text: str, source: str) -> Run:
+    """Return the run. Raises InputError."""
+    return _report(text, source) if text.lstrip().startswith("{") else _encoded(text, source)
+
+
+def _report(text: str, source: str) -> Run:
+    report: _Report = decode(text, _Report, source)
+    duration_s = (report.duration + report.wait) / 1e9
+    require(report.requests > 0 and duration_s > 0, source, "holds no request")
+    codes = report.status_codes or {}
+    answered = report.requests - codes.get("0", 0)
+    return Run(
+        tool="vegeta",
+        loop=Loop.OPEN,
+        rps=answered / duration_s,
+        duration_s=duration_s,
+        start=report.earliest.timestamp(),
+        rps_target=report.rate,
+        p50_ms=report.latencies.p50 / 1e6,
+        p99_ms=report.latencies.p99 / 1e6,
+        error_ratio=1 - report.success,
+        notes=("the rate asked for is taken from what was sent: the report does not hold it",),
+    )
+
+
+def _encoded(text: str, source: str) -> Run:
+    rows: list[tuple[int, int, int]] = []
+    problems = []
+    # Bodies are base64, of any length.
+    for number, cells in enumerate(csv.reader(io.StringIO(text, newline="")), start=1):
+        try:
+            rows.append((int(cells[0]), int(cells[1]), int(cells[2])))
+        except (ValueError, IndexError):
+            rule = f"expected time, status and latency as whole numbers, got {cells[:3]!r}"
+            problems.append(Problem(f"{source}:{number}", rule))
+    if problems:
+        raise InputError(problems)
+    at_ns, codes, latency_ns = (np.array(column) for column in zip(*sorted(rows), strict=True))
+    ends_ns = at_ns + latency_ns
+    duration_s = float(ends_ns.max() - at_ns[0]) / 1e9
+    sent_s = float(at_ns[-1] - at_ns[0]) / 1e9
+    require(duration_s > 0, source, "holds a single instant, no rate")
+    requests = Requests(
+        (at_ns - at_ns[0]) / 1e9,
+        latency_ns / 1e6,
+        (codes < 200) | (codes >= 400),
+        codes != 0,
+    )
+    return Run(
+        tool="vegeta",
+        loop=Loop.OPEN,
+        duration_s=duration_s,
+        start=float(at_ns[0]) / 1e9,
+        # n requests span n - 1 gaps.
+        rps_target=(len(rows) - 1) / sent_s if sent_s else None,
+        requests=requests,
+        **measured(requests, duration_s),
+    )

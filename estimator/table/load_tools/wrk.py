@@ -1,0 +1,62 @@
+"""wrk's text: a closed loop on a fixed number of connections, each number with its own unit.
+
+Without --latency there are no percentiles. Refused connections and timeouts are not among its
+requests. It writes neither when it ran nor a rate that was asked for.
+"""
+
+import re
+
+from estimator.table.load_tools.run import Run, require
+from estimator.table.rows import Loop
+
+NAME = "wrk (text)"
+
+UNITS_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4, "h": 3.6e6}
+
+_RUNNING = re.compile(r"^Running .+ test @ ", re.MULTILINE)
+_CONNECTIONS = re.compile(r"\d+ threads? and (\d+) connections?")
+_REQUESTS = re.compile(r"(\d+) requests in ([\d.]+)(us|ms|s|m|h)\b")
+_RATE = re.compile(r"^Requests/sec:\s+([\d.]+)\s*$", re.MULTILINE)
+_STATUS_ERRORS = re.compile(r"Non-2xx or 3xx responses: (\d+)")
+_SOCKET_ERRORS = re.compile(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)")
+
+
+def matches(document: object, text: str) -> bool:
+    return _RUNNING.search(text) is not None and "Thread calibration" not in text
+
+
+def read(text: str, source: str) -> Run:
+    """Return the run. Raises InputError."""
+    return read_text(text, source, "wrk", Loop.CLOSED)
+
+
+def read_text(text: str, source: str, tool: str, loop: Loop) -> Run:
+    """Return the run of wrk or of wrk2, which writes the same frame. Raises InputError."""
+    found = _REQUESTS.search(text)
+    require(found is not None, source, "expected `N requests in T`; was the run cut off?")
+    assert found is not None
+    requests, duration_s = int(found[1]), float(found[2]) * UNITS_MS[found[3]] / 1000
+    require(requests > 0 and duration_s > 0, source, "holds no request")
+    refused = sum(map(int, sockets.groups())) if (sockets := _SOCKET_ERRORS.search(text)) else 0
+    failed = int(status[1]) if (status := _STATUS_ERRORS.search(text)) else 0
+    connections = _CONNECTIONS.search(text)
+    p50, p99 = (percentile_ms(text, percent) for percent in (50, 99))
+    notes = ("no p50 and p99: run it with --latency",) if p99 is None else ()
+    return Run(
+        tool=tool,
+        loop=loop,
+        # More digits than the duration, which is rounded to 10 ms.
+        rps=float(rate[1]) if (rate := _RATE.search(text)) else requests / duration_s,
+        duration_s=duration_s,
+        connections=int(connections[1]) if connections else None,
+        p50_ms=p50,
+        p99_ms=p99,
+        error_ratio=(failed + refused) / (requests + refused),
+        notes=notes,
+    )
+
+
+def percentile_ms(text: str, percent: int) -> float | None:
+    """Return a percentile of the first distribution; wrk2 writes a second one, uncorrected."""
+    found = re.search(rf"^\s*{percent}(?:\.0+)?%\s+([\d.]+)(us|ms|s|m|h)\s*$", text, re.MULTILINE)
+    return float(found[1]) * UNITS_MS[found[2]] if found else None

@@ -1,0 +1,58 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from estimator.table.load_tools.detect import read_result
+from estimator.table.rows import Loop
+
+
+@pytest.fixture
+def document(load_tool_samples: Path) -> dict:
+    return json.loads((load_tool_samples / "fortio_http.json").read_text())
+
+
+def test_sample_has_its_units(load_tool_samples: Path) -> None:
+    run = read_result(load_tool_samples / "fortio_http.json")
+    assert run.rps == pytest.approx(999.98, abs=0.01)
+    assert run.duration_s == pytest.approx(240.004, abs=0.001)
+    assert (run.rps_target, run.connections, run.error_ratio) == (1000, 64, 0)
+    assert run.p50_ms == pytest.approx(3.33, abs=0.01)
+    assert run.p99_ms == pytest.approx(4.78, abs=0.01)
+    # 2019-07-10T19:12:17.206854704Z
+    assert run.start == pytest.approx(1562785937.2069, abs=1e-3)
+    assert run.loop is Loop.CLOSED
+
+
+def test_rate_of_max_is_no_target(read, document: dict) -> None:
+    assert read(json.dumps(document | {"RequestedQPS": "max"})).rps_target is None
+
+
+def test_missing_percentile_is_interpolated(read, document: dict) -> None:
+    stated = read(json.dumps(document))
+    document["DurationHistogram"]["Percentiles"] = None
+    run = read(json.dumps(document))
+    # The tool interpolates too, so both must agree.
+    assert run.p99_ms == pytest.approx(stated.p99_ms)
+    assert run.p50_ms == pytest.approx(stated.p50_ms)
+    assert run.notes[-1] == "p99 interpolated in the histogram: the file does not state it"
+
+
+def test_errors_are_what_is_not_2xx(read, document: dict) -> None:
+    run = read(json.dumps(document | {"RetCodes": {"200": 150, "503": 30, "-1": 20}}))
+    assert run.error_ratio == pytest.approx(0.25)
+    # A connection that failed was no work for the component.
+    assert run.rps == pytest.approx(999.98 * 0.9, abs=0.01)
+
+
+def test_grpc_statuses_are_good(read, document: dict) -> None:
+    assert read(json.dumps(document | {"RetCodes": {"SERVING": 5}})).error_ratio == 0
+
+
+def test_broken_results_are_refused(refused, document: dict) -> None:
+    assert refused(json.dumps(document | {"RequestedQPS": "fast"})) == [
+        "RequestedQPS: expected a rate or \"max\", got 'fast'"
+    ]
+    assert refused(json.dumps(document | {"RetCodes": {}})) == ["holds no request"]
+    (problem,) = refused(json.dumps(document | {"ActualQPS": "1"}))
+    assert "`$.ActualQPS`" in problem

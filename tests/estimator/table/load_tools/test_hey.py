@@ -1,0 +1,35 @@
+from pathlib import Path
+
+import pytest
+
+from estimator.table.load_tools.detect import read_result
+from estimator.table.rows import Loop
+
+HEAD = "response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read,status-code,offset"
+
+
+def test_sample_has_its_units(load_tool_samples: Path) -> None:
+    run = read_result(load_tool_samples / "hey_100rps.csv")
+    assert run.rps == pytest.approx(100, rel=0.01)
+    assert run.p50_ms == pytest.approx(15.8)
+    # The measured ladder says 31.8 ms of this very run.
+    assert run.p99_ms == pytest.approx(31.8)
+    assert (run.loop, run.error_ratio, run.rps_target, run.start) == (Loop.CLOSED, 0, None, None)
+    assert "leaves requests without an answer out" in run.notes[0]
+
+
+def test_errors_are_statuses(read) -> None:
+    rows = [f"0.1,0,0,0,0,0,{status},{k}" for k, status in enumerate((200, 301, 404, 503))]
+    run = read("\n".join([HEAD, *rows]) + "\n")
+    assert run.error_ratio == 0.5
+    assert run.rps == pytest.approx(4 / 3.1)
+
+
+def test_every_bad_line_is_named(refused) -> None:
+    text = "\n".join([HEAD, "0.1,0,0,0,0,0,200,1", "0.1,0,0", "a,0,0,0,0,0,200,1"]) + "\n"
+    assert refused(text) == [
+        ":3: expected 8 numbers, got '0.1,0,0'",
+        ":4: expected 8 numbers, got 'a,0,0,0,0,0,200,1'",
+    ]
+    assert refused(HEAD) == ["holds no request"]
+    assert refused("response-time,DNS+dialup,x\n") == [":1: misses the columns offset, status-code"]

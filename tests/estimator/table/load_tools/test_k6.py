@@ -1,0 +1,89 @@
+import json
+
+import pytest
+
+from estimator.table.rows import Loop
+
+FLAT = {
+    "root_group": {},
+    "metrics": {
+        "http_reqs": {"count": 12000, "rate": 100.0},
+        # 40 requests failed; k6 calls them passes of "has failed".
+        "http_req_failed": {"passes": 40, "fails": 11960, "value": 40 / 12000},
+        "http_req_duration": {
+            "avg": 4.2,
+            "med": 3.9,
+            "p(90)": 6.0,
+            "p(99)": 9.5,
+            "thresholds": {"p(99)<5": True},
+        },
+        "iterations": {"count": 6000, "rate": 50.0},
+        "vus_max": {"value": 30, "min": 30, "max": 30},
+    },
+}
+
+
+def nested() -> dict:
+    """As handleSummary gets it; a rate metric has `rate` there and `value` in the flat one."""
+    metrics = {name: {"type": "x", "values": dict(each)} for name, each in FLAT["metrics"].items()}
+    failed = metrics["http_req_failed"]["values"]
+    failed["rate"] = failed.pop("value")
+    return {"metrics": metrics, "state": {"testRunDurationMs": 120_000}}
+
+
+def machine_readable() -> dict:
+    listed = [{"name": name, **metric} for name, metric in nested()["metrics"].items()]
+    for metric in listed:
+        if "p(99)" in metric["values"]:
+            metric["values"]["p99"] = metric["values"].pop("p(99)")
+    return {
+        "version": "1.0.0",
+        "metadata": {"k6_version": "1.5.0", "generated_at": "2026-01-01T00:02:00Z"},
+        "config": {"execution": "local"},
+        "results": {"metrics": listed},
+    }
+
+
+@pytest.mark.parametrize("document", [FLAT, nested(), machine_readable()])
+def test_three_shapes_say_the_same(read, document: dict) -> None:
+    run = read(json.dumps(document))
+    assert (run.rps, run.duration_s, run.p50_ms, run.p99_ms) == (100, 120, 3.9, 9.5)
+    assert run.error_ratio == pytest.approx(40 / 12000)
+    assert (run.connections, run.loop, run.rps_target) == (30, Loop.CLOSED, None)
+    assert "include the ramp" in run.notes[0]
+    assert "taken as a closed loop" in run.notes[1]
+
+
+def test_summary_is_written_at_the_end(read) -> None:
+    # 2026-01-01T00:00:00Z
+    assert read(json.dumps(machine_readable())).start == 1767225600
+    assert read(json.dumps(FLAT)).start is None
+
+
+def test_dropped_iterations_show_the_rate_asked_for(read) -> None:
+    # 2 requests an iteration: 3000 of 9000 iterations never began, so 150 rps were asked for.
+    metrics = FLAT["metrics"] | {"dropped_iterations": {"count": 3000, "rate": 25.0}}
+    run = read(json.dumps({"metrics": metrics}))
+    assert run.rps_target == pytest.approx(150)
+    assert run.loop is Loop.OPEN
+
+
+def test_missing_p99_is_told_not_guessed(read) -> None:
+    duration = {"http_req_duration": {"med": 3.9, "p(95)": 7.0}}
+    run = read(json.dumps({"metrics": FLAT["metrics"] | duration}))
+    assert run.p99_ms is None
+    assert run.notes[-1] == "no p99: run k6 with --summary-trend-stats=med,p(99)"
+
+
+def test_broken_values_are_named(refused) -> None:
+    metrics = FLAT["metrics"] | {"http_reqs": {"count": 12000, "rate": "fast"}}
+    assert refused(json.dumps({"metrics": metrics})) == [
+        "http_reqs.rate: expected a number of at least 0, got 'fast'"
+    ]
+    assert refused(json.dumps({"metrics": {"http_reqs": {"count": 1}}})) == [
+        "http_reqs.rate: missing"
+    ]
+    assert refused(json.dumps({"results": {"metrics": [3]}})) == ["http_reqs.count: missing"]
+    assert refused(json.dumps({"metrics": {"http_reqs": 3}})) == [
+        "http_reqs: expected its values, got None"
+    ]

@@ -1,0 +1,44 @@
+import json
+
+from estimator.table.rows import Loop
+
+REPORT = {
+    "format": "kagami-replay",
+    "version": 1,
+    "to": "http://127.0.0.1:8080",
+    "rate_rps": 100.0,
+    "speed": None,
+    "is_valid": True,
+    "invalid_reason": None,
+    "is_interrupted": False,
+    "window_s": 300.0,
+    "elapsed_s": 300.2,
+    "due": 30000,
+    "shed": {"waiting_full": 30},
+    "sent": 29970,
+    "outcomes": {"2xx": 29900, "5xx": 50, "timeout": 20},
+    "answered": 29950,
+    "offered_rps": 100.0,
+    "achieved_rps": 99.77,
+    "skipped": {},
+    "from_intended_ms": {"p50": 2.0, "p90": 3.0, "p99": 9.0, "p99_9": 20.0, "max": 40.0},
+    "from_send_ms": {"p50": 1.9, "p90": 2.9, "p99": 8.0, "p99_9": 19.0, "max": 39.0},
+    "schedule_lag_ms": {"p50": 0.1, "p90": 0.1, "p99": 0.2, "p99_9": 0.3, "max": 1.0},
+    "lag_limit_ms": 10.0,
+}
+
+
+def test_own_report_is_read(read) -> None:
+    run = read(json.dumps(REPORT))
+    assert (run.rps, run.rps_target, run.duration_s) == (99.77, 100, 300.2)
+    # From the instant a request was due, not from its sending.
+    assert (run.p50_ms, run.p99_ms, run.loop) == (2, 9, Loop.OPEN)
+    # What was shed, timed out or answered with 5xx: 100 of 30,000.
+    assert round(run.error_ratio * 30000) == 100
+
+
+def test_run_that_disqualifies_itself_is_refused(refused) -> None:
+    report = REPORT | {"is_valid": False, "invalid_reason": "schedule lag"}
+    assert refused(json.dumps(report)) == ["says of itself that it is invalid: schedule lag"]
+    assert refused(json.dumps(REPORT | {"version": 2})) == ["expected version 1, got 2"]
+    assert refused(json.dumps(REPORT | {"due": 0})) == ["holds no request"]

@@ -1,0 +1,63 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from estimator.table.load_tools.detect import read_result
+from estimator.table.rows import Loop
+
+
+@pytest.fixture
+def document(load_tool_samples: Path) -> dict:
+    return json.loads((load_tool_samples / "vegeta_report.json").read_text())
+
+
+def line(at_s: float, status: int, latency_ms: float) -> str:
+    ns = int(1_700_000_000e9 + at_s * 1e9)
+    return f"{ns},{status},{int(latency_ms * 1e6)},0,5,,aGVsbG8=,,0,GET,http://x/,\n"
+
+
+def test_sample_has_its_units(load_tool_samples: Path) -> None:
+    run = read_result(load_tool_samples / "vegeta_report.json")
+    assert run.p99_ms == pytest.approx(3.53)
+    assert run.p50_ms == pytest.approx(2.854306)
+    assert run.duration_s == pytest.approx(0.993507166)
+    assert run.rps == pytest.approx(100 / 0.993507166)
+    assert run.rps_target == pytest.approx(101.01, abs=0.001)
+    assert (run.loop, run.error_ratio) == (Loop.OPEN, 0)
+    # 2015-09-19T14:45:50.645+02:00
+    assert run.start == pytest.approx(1442666750.6458, abs=1e-3)
+
+
+def test_status_zero_was_never_answered(read, document: dict) -> None:
+    document |= {"success": 0.5542, "status_codes": {"0": 45, "200": 55}}
+    run = read(json.dumps(document))
+    assert run.rps == pytest.approx(55 / 0.993507166)
+    assert run.error_ratio == pytest.approx(0.4458)
+
+
+def test_empty_report_is_refused(refused, document: dict) -> None:
+    assert refused(json.dumps(document | {"requests": 0})) == ["holds no request"]
+
+
+def test_csv_is_measured_request_by_request(read) -> None:
+    text = "".join(line(k / 10, 0 if k == 7 else 503 if k == 8 else 200, 20) for k in range(11))
+    run = read(text)
+    assert run.duration_s == pytest.approx(1.02)
+    assert run.rps == pytest.approx(10 / 1.02)
+    assert run.rps_target == pytest.approx(10)
+    assert run.error_ratio == pytest.approx(2 / 11)
+    assert (run.p50_ms, run.start) == (20, 1_700_000_000)
+
+
+def test_csv_may_be_out_of_order(read) -> None:
+    lines = [line(k / 10, 200, k) for k in range(11)]
+    assert read("".join(lines[::-1])).rps == read("".join(lines)).rps
+
+
+def test_every_bad_line_is_named(refused) -> None:
+    text = line(0, 200, 1) + "x,200,1\n" + line(1, 200, 1) + "\n"
+    assert refused(text) == [
+        ":2: expected time, status and latency as whole numbers, got ['x', '200', '1']",
+        ":4: expected time, status and latency as whole numbers, got []",
+    ]

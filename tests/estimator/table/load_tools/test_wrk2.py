@@ -1,0 +1,24 @@
+from pathlib import Path
+
+import pytest
+
+from estimator.table.load_tools.detect import read_result
+from estimator.table.rows import Loop
+
+
+def test_sample_is_open_loop_with_its_units(load_tool_samples: Path) -> None:
+    run = read_result(load_tool_samples / "wrk2_latency.txt")
+    assert (run.rps, run.duration_s, run.connections) == (2000.28, 30, 100)
+    assert (run.p50_ms, run.p99_ms) == (6.67, 11.18)
+    assert run.loop is Loop.OPEN
+    assert run.notes == ("wrk2 does not write the rate that was asked for",)
+
+
+def test_corrected_distribution_counts(read, load_tool_samples: Path) -> None:
+    text = (load_tool_samples / "wrk2_latency.txt").read_text()
+    uncorrected = (
+        "  Latency Distribution (HdrHistogram - Uncorrected Latency)\n"
+        " 50.000%    1.00ms\n 99.000%    2.00ms\n"
+    )
+    at = text.index("60018 requests")
+    assert read(text[:at] + uncorrected + text[at:]).p99_ms == pytest.approx(11.18)
