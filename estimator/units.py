@@ -36,6 +36,8 @@ _MEMORY_BYTES = {
 _DURATION_S = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 _QUANTITY = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)([A-Za-z]{0,2})", re.ASCII)
+_GROWTH = re.compile(r"([+-]?\d{1,4}(?:\.\d{1,6})?)%/(month|year)", re.ASCII)
+_FACTOR = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)x?", re.ASCII)
 _DURATION = re.compile(r"(?:\d{1,9}[wdhms])+", re.ASCII)
 _DURATION_PART = re.compile(r"(\d+)([wdhms])", re.ASCII)
 
@@ -76,6 +78,27 @@ def parse_duration(value: str) -> int:
     if seconds == 0:
         raise ValueError(f"expected a duration longer than zero, got {value!r}")
     return seconds
+
+
+def parse_growth(value: str) -> float:
+    """Return the ratio per month for `3%/month` or `40%/year` (compound), above -1.
+
+    Worked: 40 % a year is 1.4 ** (1 / 12) - 1 = 0.028436 a month. Raises ValueError.
+    """
+    match = _GROWTH.fullmatch(value.strip())
+    ratio = float(match[1]) / 100 if match else -1.0
+    if match is None or ratio <= -1:
+        raise ValueError(f"expected growth such as 3%/month or 40%/year, got {value!r}")
+    return ratio if match[2] == "month" else (1 + ratio) ** (1 / 12) - 1
+
+
+def parse_factor(value: str) -> float:
+    """Return the factor for `2.5x` or `2.5`. Raises ValueError, also for zero."""
+    match = _FACTOR.fullmatch(value.strip())
+    factor = float(match[1]) if match else 0.0
+    if factor <= 0:
+        raise ValueError(f"expected a factor above zero such as 2.5x, got {value!r}")
+    return factor
 
 
 def format_cpu(millicores: float) -> str:

@@ -62,7 +62,7 @@ class Policy:
     error_ratio_limit: float = _option(
         0.01,
         "ratio",
-        "Errors over requests that a replica may have.",
+        "Errors over requests that a replica may have, at most 0.01.",
         "a row with more errors shows a component that fails, not one that serves",
     )
     workers: int | None = _option(
@@ -102,8 +102,8 @@ class Policy:
     averaging_s: int | None = _option(
         None,
         "seconds",
-        "The series' values are means over this long; 0: maxima, which need no correction.",
-        "the length of the series' buckets, unless its source says that they are maxima",
+        "The series' values are means, or maxima of means, over this long.",
+        "what the source of the series says, else the length of its buckets",
     )
     dispersion: float | None = _option(
         None,

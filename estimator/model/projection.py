@@ -5,20 +5,27 @@ was assumed on the way. All components are answered or none: a report with one n
 be read without it. The report formats what it finds here and computes nothing.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
 
 from estimator import units
 from estimator.errors import Refusal, Refused
-from estimator.model.component import Amounts, ComponentProjection
+from estimator.model.component import (
+    Amounts,
+    ComponentProjection,
+    add,
+    name_rows,
+    project_component,
+)
 from estimator.model.figure import Assumption, ExplanationLine, Figure, Flag
 from estimator.model.nodes import NodePlan
 from estimator.model.phases import PathProjection, PhaseProjection
 from estimator.model.plots import DemandPlot
 from estimator.model.policy import REASONS, Policy
-from estimator.model.sizing import Sizing, size
+from estimator.model.scenario import Observed
 from estimator.series.rps import ALL_ROUTES, Peak, RpsSeries
-from estimator.table.load_points import ERROR_RATIO_LIMIT, Component, Kind, Resources, Table
+from estimator.table.load_points import Component, Kind, Table
 
 MIN_OBSERVED_S = 86_400
 """A peak belongs to a day; in less than one the highest hour may be missing."""
@@ -92,7 +99,9 @@ def project(series: RpsSeries, table: Table, policy: Policy) -> Projection:
     refusals: list[Refusal] = []
     for component in table.components:
         try:
-            components.append(_project(series, component, policy))
+            projected = project_component(_observed(series, component), component, policy)
+            unseen = _unseen_routes(series, component)
+            components.append(replace(projected, warnings=(*unseen, *projected.warnings)))
         except Refused as refused:
             refusals.extend(refused.refusals)
     if refusals:
@@ -102,105 +111,28 @@ def project(series: RpsSeries, table: Table, policy: Policy) -> Projection:
         table=table.source,
         is_example_table=table.is_example,
         components=tuple(components),
-        total=_sum((component.total for component in components), "sum over all components"),
+        total=add((component.total for component in components), "sum over all components"),
         assumptions=_assumptions(series, table, policy),
         warnings=_uncovered_routes(series, table),
         low_confidence=_doubts(series, table),
     )
 
 
-def _project(series: RpsSeries, component: Component, policy: Policy) -> ComponentProjection:
-    peak = _peak(series, component)
-    sizing = size(peak.rps, component, policy)
-    replicas = sizing.replicas
-    containers = {name: _container(name, component, sizing) for name in component.requests}
-    pod = _sum(containers.values(), "sum over containers")
-    return ComponentProjection(
-        name=component.name,
-        kind=component.kind,
-        routes=component.routes,
-        peak=Figure(peak.rps, "rps", _peak_reason(series, component)),
-        peak_second=peak.second,
-        replicas=Figure(replicas, "replicas", sizing.decided_by.reason),
-        decided_by=sizing.decided_by.name,
-        constraints=sizing.constraints,
-        capacity=Figure(
-            sizing.capacity_rps,
-            "rps per replica",
-            "the least that a container's target or the largest row per replica allows",
-        ),
-        rps_per_replica=Figure(
-            sizing.rps_per_replica,
-            "rps per replica",
-            f"peak of {units.format_rps(peak.rps)} rps over {replicas} replicas",
-        ),
-        cpu_utilisation=Figure(
-            pod.cpu_used.value / pod.cpu_request.value,
-            "ratio",
-            "cpu used over cpu requested, both summed over the containers, at the peak",
-        ),
-        containers=containers,
-        total=_times(pod, replicas),
-        rows_used=tuple(point.row for point in component.used_points),
-        rows_nearest=sizing.nearest_rows,
-        rows_excluded={point.row: point.exclusion or "" for point in component.excluded_points},
-        not_covered=sizing.spec.not_covered,
-        warnings=tuple(_component_warnings(series, component, sizing)),
-    )
-
-
-def _peak(series: RpsSeries, component: Component) -> Peak:
-    peak = series.peak(component.routes)
-    if peak is None or peak.rps == 0:
+def _observed(series: RpsSeries, component: Component) -> Observed:
+    demand = series.demand(component.routes)
+    if not (demand > 0).any():
         reason = f"none of its routes ({', '.join(component.routes)}) had a request in the series"
         advice = f"The series has the routes {', '.join(series.routes)}; correct its routes, or"
         raise Refused([Refusal(component.name, reason, f"{advice} leave the component out")])
-    return peak
-
-
-def _peak_reason(series: RpsSeries, component: Component) -> str:
-    every = "every second" if series.resolution_s == 1 else f"each {series.resolution_s} s bucket"
-    which = "all routes" if ALL_ROUTES in component.routes else ", ".join(component.routes)
-    return f"maximum over {every} of the sum over {which}"
-
-
-def _container(name: str, component: Component, sizing: Sizing) -> Amounts:
-    request = component.requests[name]
-    used = sizing.usage[name]
-    if sizing.is_below_range:
-        cpu_reason = f"smallest row ({_rows(sizing.nearest_rows)}), an upper bound below it"
-    else:
-        at = units.format_rps(sizing.rps_per_replica)
-        cpu_reason = f"load curve at {at} rps per replica, next to {_rows(sizing.nearest_rows)}"
-    return Amounts(
-        cpu_request=Figure(request.cpu_millicores, "millicores", "requests of the table"),
-        memory_request=Figure(request.memory_bytes, "bytes", "requests of the table"),
-        cpu_used=Figure(used.cpu_millicores, "millicores", cpu_reason),
-        memory_used=Figure(used.memory_bytes, "bytes", "maximum over the rows used"),
-    )
-
-
-def _rows(rows: tuple[int, ...]) -> str:
-    return f"row{'s' if len(rows) > 1 else ''} {', '.join(str(row) for row in rows)}"
-
-
-def _sum(parts: Iterable[Amounts], reason: str) -> Amounts:
-    listed = list(parts)
-    return Amounts(
-        Figure(sum(part.cpu_request.value for part in listed), "millicores", reason),
-        Figure(sum(part.memory_request.value for part in listed), "bytes", reason),
-        Figure(sum(part.cpu_used.value for part in listed), "millicores", reason),
-        Figure(sum(part.memory_used.value for part in listed), "bytes", reason),
-    )
-
-
-def _times(pod: Amounts, replicas: int) -> Amounts:
-    reason = f"{replicas} replicas, all containers"
-    return Amounts(
-        Figure(pod.cpu_request.value * replicas, "millicores", reason),
-        Figure(pod.memory_request.value * replicas, "bytes", reason),
-        Figure(pod.cpu_used.value * replicas, "millicores", reason),
-        Figure(pod.memory_used.value * replicas, "bytes", reason),
+    place = int(np.nanargmax(demand))
+    return Observed(
+        what="all routes" if ALL_ROUTES in component.routes else ", ".join(component.routes),
+        demand=demand,
+        start=series.start,
+        resolution_s=series.resolution_s,
+        averaging_s=series.averaging_s or series.resolution_s,
+        peak_rps=float(demand[place]),
+        peak_second=series.start + place * series.resolution_s,
     )
 
 
@@ -219,24 +151,12 @@ def _summary(series: RpsSeries, peak: Peak) -> SeriesSummary:
     )
 
 
-def _component_warnings(series: RpsSeries, component: Component, sizing: Sizing) -> Iterable[str]:
-    for route in component.routes:
-        if route != ALL_ROUTES and route not in series.routes:
-            yield f"route {route} was never seen in the series: its traffic counts as none"
-    for name, used in sizing.usage.items():
-        request: Resources = component.requests[name]
-        if used.memory_bytes > request.memory_bytes:
-            yield (
-                f"{name} used {units.format_memory(used.memory_bytes)} of memory in a row, above"
-                f" its request of {units.format_memory(request.memory_bytes)}: raise the request"
-            )
-    if sizing.is_below_range:
-        yield (
-            f"{units.format_rps(sizing.rps_per_replica)} rps per replica are below every row used:"
-            " cpu is that of the smallest row"
-        )
-    if len(component.used_points) == 1:
-        yield "rests on a single row: cpu does not fall with rps here, an upper bound"
+def _unseen_routes(series: RpsSeries, component: Component) -> tuple[str, ...]:
+    return tuple(
+        f"route {route} was never seen in the series: its traffic counts as none"
+        for route in component.routes
+        if route != ALL_ROUTES and route not in series.routes
+    )
 
 
 def _uncovered_routes(series: RpsSeries, table: Table) -> tuple[str, ...]:
@@ -277,26 +197,9 @@ def _doubts(series: RpsSeries, table: Table) -> tuple[str, ...]:
 
 
 def _assumptions(series: RpsSeries, table: Table, policy: Policy) -> tuple[Assumption, ...]:
-    chosen = [
-        _chosen("target_utilisation", f"{policy.target_utilisation:g}", policy),
-        _chosen("min_replicas", str(policy.min_replicas), policy),
-        Assumption(
-            "error limit of rows",
-            f"{ERROR_RATIO_LIMIT:g}",
-            "a row with more errors shows a component that fails, not one that serves",
-            True,
-        ),
-        Assumption("growth", "none", "the peak is the one that was observed", True),
-        Assumption("spread", "even", "every replica gets the same share of the rps", True),
-        Assumption(
-            "failures",
-            "none beyond min replicas",
-            "no lost node or zone and no rolling update at the peak",
-            True,
-        ),
-    ]
+    chosen = [_chosen(option, policy) for option in ASSUMED if _matters(option, policy)]
     unstated = [
-        f"{component.name} {_rows(rows)}"
+        f"{component.name} {name_rows(rows)}"
         for component in table.components
         if (rows := tuple(point.row for point in component.points if point.error_ratio is None))
     ]
@@ -307,7 +210,22 @@ def _assumptions(series: RpsSeries, table: Table, policy: Policy) -> tuple[Assum
     return tuple(chosen)
 
 
-def _chosen(name: str, value: str, policy: Policy) -> Assumption:
+ASSUMED = tuple(option.name for option in fields(Policy) if option.name != "defaulted")
+"""In the order of the section; see `_matters` for those that say nothing where nobody set them."""
+
+
+def _matters(name: str, policy: Policy) -> bool:
+    """Say whether a reader must know of this option: it was set, or its default is a decision."""
+    return not policy.is_default(name) or getattr(policy, name) not in (None, ())
+
+
+def _chosen(name: str, policy: Policy) -> Assumption:
     is_default = policy.is_default(name)
     reason = REASONS[name] if is_default else "given"
-    return Assumption(name.replace("_", " "), value, reason, is_default)
+    return Assumption(name.replace("_", " "), _shown(getattr(policy, name)), reason, is_default)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join("=".join(str(x) for x in v) if isinstance(v, tuple) else v for v in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)

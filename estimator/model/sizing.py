@@ -1,45 +1,51 @@
-"""The smallest replica count of one component at one peak: one function, a spec for each kind.
+"""The replica count of one component at one peak: one function, a spec for each kind.
 
-    R = max(R_cpu(container)..., R_range, R_min)
-    R_cpu = ceil(peak / x_c)     x_c: largest rps per replica with cpu_c(x_c) <= target * request_c
-    R_range = ceil(peak / x_max)  x_max: largest rps per replica among the rows used
+    x     = min(x_limit, x_cpu(container)..., x_connections)
+    R_0   = smallest R with R e(R) x >= peak * phi                          serving the peak
+    R     = max(R_0 + k, R_zone, R_update, R_min)
+    R_zone   = smallest R with R - ceil(R / Z) >= R_0      one of Z zones lost, even spread
+    R_update = smallest R with R - floor(u R) >= R_0       a rolling update takes u of them away
 
 | symbol | meaning | unit |
 |---|---|---|
 | peak | highest demand of the component's routes | requests/s |
-| x | rps per replica | requests/s |
-| cpu_c | load curve of container c (load_curve.py) | millicores |
-| target | utilisation not to be exceeded, of the request | fraction |
+| phi | load of the busiest replica over the mean | fraction |
+| x_limit | performance limit of one replica (evidence.py) | requests/s |
+| x_cpu | largest rps with c_upper(x) <= target * request | requests/s |
+| e(R) | efficiency among R replicas, 1 without a scaling law | fraction |
+| k, Z, u | replicas that may be lost, zones, maxUnavailable | count, count, fraction |
 
-Every x_c is free of the peak and ceil never falls, so more demand never means fewer replicas. The
-sum over containers, which is what an HPA watches, needs no constraint of its own: if every
-container keeps cpu_c <= target * request_c, the sums keep it too.
+Every x is free of the peak and ceil never falls, so more demand never means fewer replicas. The sum
+over containers, which is what an HPA watches, needs no constraint of its own: if every container
+keeps c <= target * request, the sums keep it too. A replica never gets more rps than one was
+measured at, unless a quota (`hpa_max`) forces it: then up to the limit of extrapolation, flagged,
+and not beyond.
 
-Nothing is extrapolated: a peak above the largest total measured is refused, because that many
-replicas together were never seen to work, and no replica gets more rps than one was measured at.
+Where the smallest row already breaks a container's target, that row stands and the request that it
+needs is recommended: fewer rps per replica were never seen to use less.
 
-Memory takes no part: it follows configuration, connections and bursts, not rps (istio/istio#34895),
-so it is the maximum over the rows used, and only compared with the request.
+Memory takes no part: it follows configuration, connections and bursts, not rps
+(istio/istio#34895).
 
 Worked: rows at 100, 300 and 500 rps per replica with 100, 300 and 500 millicores, request 500m,
-target 0.6: x = 300 rps; a peak of 1000 rps needs ceil(1000 / 300) = 4 replicas.
+target 0.6, margin 9.42 % (prediction.py): x = 300 / 1.0942 = 274.2; a peak of 1000 rps with phi
+1.1 needs ceil(1100 / 274.2) = 5 replicas, 6 with one lost.
 """
 
+import itertools
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from estimator import units
 from estimator.errors import Refusal, Refused
-from estimator.model import load_curve
-from estimator.model.load_curve import LoadCurve
+from estimator.model.evidence import Evidence, Limit
+from estimator.model.figure import Flag
 from estimator.model.policy import Policy
-from estimator.table.load_points import Component, Kind, LoadPoint, Resources
+from estimator.table.load_points import Kind
 
-__all__ = ["DEFAULT_MIN_REPLICAS", "DEFAULT_TARGET_UTILISATION", "Policy", "Sizing", "size"]
-
-DEFAULT_TARGET_UTILISATION = 0.6
-DEFAULT_MIN_REPLICAS = 2
+MOST_REPLICAS = 100_000
+"""Above it the answer is a mistake in the units of an input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +53,17 @@ class Spec:
     """What sizing has to say of one kind of component."""
 
     kind: Kind
+    counts_connections: bool
     not_covered: tuple[str, ...]
     """What a table of rps and usage does not show for this kind."""
 
 
 SPECS = {
     Kind.POD: Spec(
-        Kind.POD, ("latency", "start-up cpu", "load on the services it calls", "memory leaks")
+        Kind.POD, False, ("start-up cpu", "load on the services it calls", "memory leaks")
     ),
     Kind.GATEWAY: Spec(
-        Kind.GATEWAY,
-        ("latency", "TLS handshakes", "number of connections", "bandwidth", "Envoy worker threads"),
+        Kind.GATEWAY, True, ("TLS handshakes", "bandwidth", "mirrored bodies above 1 MB")
     ),
 }
 
@@ -67,9 +73,12 @@ class Constraint:
     """One demand on the replica count."""
 
     name: str
-    """`cpu of <container>`, `range` or `min replicas`."""
+    """`cpu of <container>`, `range`, `latency`, `errors`, `cpu limit of <container>`,
+    `connections`, `min replicas`, `loss of a pod`, `loss of a zone`, `rolling update`, `quota`."""
     replicas: int
     reason: str
+    rps_per_replica: float | None = None
+    """What it allows one replica; None where it does not speak of rps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,131 +86,240 @@ class Sizing:
     """The replica count of a component and what it rests on."""
 
     spec: Spec
+    peak_rps: float
     replicas: int
+    """To run, failures included."""
+    serving: int
+    """R_0: the fewest that serve the peak."""
+    low: int
+    """With the cpu curve's lower bound."""
+    high: int
+    """With what may be wrong: margin of a scaling that nobody measured."""
     decided_by: Constraint
-    """The one that asks for the most replicas."""
+    """What bounds a replica, or the minimum, or the quota."""
+    reserve: Constraint
+    """What asks for the most beyond `serving`."""
     constraints: tuple[Constraint, ...]
     capacity_rps: float
-    """What one replica serves within the target and the range."""
+    """What one replica serves within every constraint."""
     rps_per_replica: float
-    """At the peak."""
-    usage: Mapping[str, Resources]
-    """By container, of one replica at the peak: cpu from the curve, memory the maximum measured."""
-    nearest_rows: tuple[int, ...]
-    """Rows next to `rps_per_replica`, below and above."""
-    is_below_range: bool
-    """Less rps per replica than any row: the smallest row's cpu was taken, an upper bound."""
+    """Mean at the peak, all replicas up."""
+    design_rps: float
+    """Of the busiest replica when only `serving` are up."""
+    flags: tuple[Flag, ...]
+    warnings: tuple[str, ...]
 
 
-def size(peak_rps: float, component: Component, policy: Policy) -> Sizing:
+def size(peak_rps: float, evidence: Evidence, policy: Policy) -> Sizing:
     """Return the smallest replica count for this peak, above 0.
 
-    Raises Refused without usable rows, beyond the largest row, and where a container exceeds its
-    target already in the smallest row.
+    Raises Refused where no count of replicas serves it, or the quota leaves too much for each.
     """
-    points = _usable(component)
-    _check_peak(peak_rps, component.name, points)
-    x = [point.rps_per_replica for point in points]
-    curves = {
-        container: load_curve.fit(x, [point.usage[container].cpu_millicores for point in points])
-        for container in component.requests
-    }
-    limits = _cpu_limits(component, curves, policy)
-    highest = max(x)
-    constraints = [
-        _constraint(f"cpu of {container}", peak_rps, limit, reason)
-        for container, (limit, reason) in limits.items()
-    ]
-    reason = f"no row was measured above {units.format_rps(highest)} rps per replica"
-    constraints.append(_constraint("range", peak_rps, highest, reason))
-    constraints.append(
-        Constraint("min replicas", policy.min_replicas, f"at least {policy.min_replicas} asked for")
-    )
-    # The first of equals: what the traffic demands is a better reason than what was asked for.
+    spec = SPECS[evidence.component.kind]
+    busiest = peak_rps * policy.imbalance
+    limits, warnings = _limits(evidence, policy)
+    constraints = [_constraint(limit, busiest, evidence) for limit in limits]
+    constraints += _connections(spec, evidence, policy)
+    # The first of equals: what the traffic demands is a better reason than the table's end.
     decided_by = max(constraints, key=lambda constraint: constraint.replicas)
-    rps_per_replica = min(peak_rps / decided_by.replicas, highest)
-    return Sizing(
-        spec=SPECS[component.kind],
-        replicas=decided_by.replicas,
-        decided_by=decided_by,
-        constraints=tuple(constraints),
-        capacity_rps=min(highest, *(limit for limit, _ in limits.values())),
-        rps_per_replica=rps_per_replica,
-        usage={
-            container: Resources(
-                curve.millicores_at(min(rps_per_replica, curve.highest_rps)),
-                max(point.usage[container].memory_bytes for point in points),
-            )
-            for container, curve in curves.items()
-        },
-        nearest_rows=_nearest(points, rps_per_replica),
-        is_below_range=rps_per_replica < min(x),
-    )
-
-
-def _usable(component: Component) -> tuple[LoadPoint, ...]:
-    advice = "Measure it under load and add rows to its points"
-    if not component.points:
-        raise Refused([Refusal(component.name, "has no rows in the table", advice)])
-    if not component.used_points:
-        rules = "; ".join(f"row {point.row}: {point.exclusion}" for point in component.points)
-        raise Refused([Refusal(component.name, f"has no row that can be used ({rules})", advice)])
-    return component.used_points
-
-
-def _check_peak(peak_rps: float, name: str, points: tuple[LoadPoint, ...]) -> None:
-    largest = max(points, key=lambda point: point.rps)
-    if peak_rps > largest.rps:
-        reason = (
-            f"its peak of {units.format_rps(peak_rps)} rps is outside the table: the largest row"
-            f" that can be used, row {largest.row}, was measured at"
-            f" {units.format_rps(largest.rps)} rps over {largest.replicas} replica(s)"
+    serving = decided_by.replicas
+    reserves = _reserves(serving, policy)
+    reserve = max(reserves, key=lambda constraint: constraint.replicas)
+    replicas = reserve.replicas
+    if policy.min_replicas > replicas:
+        replicas = policy.min_replicas
+        decided_by = Constraint("min replicas", replicas, f"at least {replicas} asked for")
+        constraints.append(decided_by)
+    if policy.hpa_max is not None and replicas > policy.hpa_max:
+        warnings.append(
+            f"the quota of {policy.hpa_max} replicas is below the {replicas} needed: a loss at the"
+            " peak is not covered"
         )
-        advice = "Measure a row at the peak or above it; nothing is extrapolated"
-        raise Refused([Refusal(name, reason, advice)])
+        if serving > policy.hpa_max:
+            decided_by = _quota(busiest, evidence, policy)
+            constraints.append(decided_by)
+        replicas = policy.hpa_max
+        serving = min(serving, replicas)
+    sizing = Sizing(
+        spec=spec,
+        peak_rps=peak_rps,
+        replicas=replicas,
+        serving=serving,
+        low=replicas,
+        high=replicas,
+        decided_by=decided_by,
+        reserve=reserve,
+        constraints=(*constraints, *reserves),
+        capacity_rps=min(limit.rps for limit in limits),
+        rps_per_replica=peak_rps / replicas,
+        design_rps=busiest / serving,
+        flags=_flags(peak_rps, replicas, busiest / serving, evidence),
+        warnings=tuple(warnings),
+    )
+    low, high = _bounds(sizing, evidence, policy)
+    return replace(sizing, low=low, high=high)
 
 
-def _cpu_limits(
-    component: Component, curves: Mapping[str, LoadCurve], policy: Policy
-) -> dict[str, tuple[float, str]]:
-    """Return by container the rps per replica that reaches the target, and the words for it."""
-    limits: dict[str, tuple[float, str]] = {}
-    refusals = []
-    for container, curve in curves.items():
-        request = component.requests[container].cpu_millicores
-        budget = policy.target_utilisation * request
+def replicas_for(busiest_rps: float, capacity_rps: float, evidence: Evidence) -> int:
+    """Return the smallest R with R e(R) capacity >= load, `busiest_rps` being peak times phi.
+
+    Raises Refused where the scaling law says that no count serves it.
+    """
+    # A quotient of 3.0000000001 is three replicas and rounding noise.
+    count = max(1, math.ceil(busiest_rps / capacity_rps - 1e-9))
+    best = evidence.law.best_count if evidence.law is not None else math.inf
+    while count * evidence.efficiency(count) * capacity_rps < busiest_rps * (1 - 1e-9):
+        count += 1
+        if count > min(best, MOST_REPLICAS):
+            reason = (
+                f"no number of replicas serves {units.format_rps(busiest_rps)} rps:"
+                f" {evidence.law_note}"
+            )
+            advice = "Remove what replicas share (database, lock, cache), or split the traffic"
+            raise Refused([Refusal(evidence.component.name, reason, advice)])
+    return count
+
+
+def _limits(evidence: Evidence, policy: Policy) -> tuple[list[Limit], list[str]]:
+    """Return what bounds the rps of a replica, by constraint, and what to warn of."""
+    limits: list[Limit] = []
+    warnings: list[str] = []
+    for container, curve in evidence.cpu.items():
+        available, kind = evidence.component.requests[container].cpu_millicores, "request"
+        if evidence.ceilings.get(container, math.inf) < available:
+            available, kind = evidence.ceilings[container], "limit"
+        budget = policy.target_utilisation * available
         share = (
-            f"{policy.target_utilisation:g} of the {units.format_cpu(request)} request of"
+            f"{policy.target_utilisation:g} of the {units.format_cpu(available)} {kind} of"
             f" {container}, {units.format_cpu(budget)},"
         )
         rps = curve.highest_rps_within(budget)
-        # At 0 rps per replica no number of replicas serves anything.
         if not rps:
-            reason = (
-                f"{share} is exceeded already in the smallest row, at"
-                f" {units.format_rps(curve.lowest_rps)} rps per replica:"
-                f" {units.format_cpu(float(curve.y[0]))}"
+            lowest = min(x for x in curve.curve.x.tolist() if x > 0)
+            needed = curve.at(lowest).high / policy.target_utilisation
+            reason = f"{share} is exceeded already at {units.format_rps(lowest)} rps"
+            warnings.append(
+                f"{reason}, the smallest row: it needs a request of {units.format_cpu(needed)}"
             )
-            advice = "Raise its cpu request, or measure rows with fewer rps per replica"
-            refusals.append(Refusal(component.name, reason, advice))
-        elif rps == curve.highest_rps:
-            limits[container] = (rps, f"{share} is not reached in any row used")
+            rps = lowest
+        elif rps == curve.curve.highest_rps:
+            reason = f"{share} is not reached in any row used"
         else:
-            limits[container] = (rps, f"{share} is reached at {units.format_rps(rps)} rps")
-    if refusals:
-        raise Refused(refusals)
-    return limits
+            reason = f"{share} is reached at {units.format_rps(rps)} rps"
+        rows = evidence.nearest_rows(rps)
+        limits.append(Limit(f"cpu of {container}", rps, reason, rows))
+    limits.extend(evidence.limits)
+    return limits, warnings
 
 
-def _constraint(name: str, peak_rps: float, limit_rps: float, reason: str) -> Constraint:
-    replicas = math.ceil(peak_rps / limit_rps)
-    return Constraint(
-        name, replicas, f"{reason}; {units.format_rps(peak_rps)} rps need {replicas} replica(s)"
+def _constraint(limit: Limit, busiest_rps: float, evidence: Evidence) -> Constraint:
+    replicas = replicas_for(busiest_rps, limit.rps, evidence)
+    reason = f"{limit.reason}; {units.format_rps(busiest_rps)} rps need {replicas} replica(s)"
+    return Constraint(limit.name, replicas, reason, limit.rps)
+
+
+def _connections(spec: Spec, evidence: Evidence, policy: Policy) -> list[Constraint]:
+    """Return what the connections ask for; only what was measured open at once counts."""
+    held = [point.connections / point.replicas for point in evidence.points if point.connections]
+    if not spec.counts_connections or policy.peak_connections is None or not held:
+        return []
+    busiest = policy.peak_connections * policy.imbalance
+    replicas = max(1, math.ceil(busiest / max(held) - 1e-9))
+    reason = (
+        f"no row had more than {max(held):g} connections per replica; {busiest:g} need"
+        f" {replicas} replica(s)"
     )
+    return [Constraint("connections", replicas, reason)]
 
 
-def _nearest(points: tuple[LoadPoint, ...], rps_per_replica: float) -> tuple[int, ...]:
-    x = [point.rps_per_replica for point in points]
-    below = max((value for value in x if value <= rps_per_replica), default=None)
-    above = min((value for value in x if value >= rps_per_replica), default=None)
-    return tuple(point.row for point in points if point.rps_per_replica in (below, above))
+def _reserves(serving: int, policy: Policy) -> list[Constraint]:
+    """Return the replicas that keep `serving` up in each failure, the widest known first."""
+    reserves = [
+        Constraint(
+            "loss of a pod",
+            serving + policy.lose_pods,
+            f"{serving} serve the peak while {policy.lose_pods} are lost",
+        )
+    ]
+    if policy.zones > 1:
+        count = _smallest(serving, lambda r: r - math.ceil(r / policy.zones) >= serving)
+        lost = math.ceil(count / policy.zones)
+        reason = (
+            f"{serving} serve the peak while one of {policy.zones} zones, {lost} of {count}, is"
+        )
+        reserves.append(Constraint("loss of a zone", count, f"{reason} lost"))
+    ratio = policy.max_unavailable_ratio
+    if ratio > 0:
+        count = _smallest(serving, lambda r: r - unavailable(r, ratio) >= serving)
+        reason = f"{serving} serve the peak while an update takes {unavailable(count, ratio)} away"
+        reserves.append(Constraint("rolling update", count, reason))
+    return reserves
+
+
+def _smallest(start: int, serves: Callable[[int], bool]) -> int:
+    return next(count for count in itertools.count(start) if serves(count))
+
+
+def unavailable(replicas: int, ratio: float) -> int:
+    """Return the replicas that a rolling update may take away: Kubernetes rounds down."""
+    return math.floor(replicas * ratio + 1e-9)
+
+
+def surge(replicas: int, ratio: float) -> int:
+    """Return the replicas that a rolling update may add: Kubernetes rounds up."""
+    return math.ceil(replicas * ratio - 1e-9)
+
+
+def _quota(busiest_rps: float, evidence: Evidence, policy: Policy) -> Constraint:
+    assert policy.hpa_max is not None
+    share = busiest_rps / policy.hpa_max
+    limit = evidence.highest_rps * policy.extrapolation_limit
+    if share > limit:
+        reason = (
+            f"{policy.hpa_max} replicas would get {units.format_rps(share)} rps each, above"
+            f" {policy.extrapolation_limit:g} times the largest row that can be used,"
+            f" {units.format_rps(limit)} rps per replica"
+        )
+        advice = "Raise the quota, or measure rows at that rps per replica"
+        raise Refused([Refusal(evidence.component.name, reason, advice)])
+    reason = f"no more than {policy.hpa_max} may run; each gets {units.format_rps(share)} rps"
+    return Constraint("quota", policy.hpa_max, reason, share)
+
+
+def _flags(
+    peak_rps: float, replicas: int, design_rps: float, evidence: Evidence
+) -> tuple[Flag, ...]:
+    flags = []
+    if design_rps > evidence.highest_rps * (1 + 1e-9):
+        flags.append(Flag.EXTRAPOLATED)
+    if peak_rps / replicas < evidence.lowest_rps:
+        flags.append(Flag.BELOW_RANGE)
+    if evidence.law is None and peak_rps > evidence.largest.rps:
+        flags.append(Flag.SCALED_LINEARLY)
+    if not all(curve.has_interval for curve in evidence.cpu.values()):
+        flags.append(Flag.NO_INTERVAL)
+    return tuple(flags)
+
+
+def _bounds(sizing: Sizing, evidence: Evidence, policy: Policy) -> tuple[int, int]:
+    """Return the replicas if cpu is as low, and scaling as bad, as may be.
+
+    The count itself already rests on the upper bound of cpu. What it cannot know is how replicas
+    disturb each other beyond the largest row; each may then serve less by the assumed margin, the
+    worst error of an extrapolation that was seen.
+    """
+    busiest = sizing.peak_rps * policy.imbalance
+    extra = sizing.replicas - sizing.serving
+    optimistic = [limit.rps for limit in evidence.limits]
+    for container, curve in evidence.cpu.items():
+        request = evidence.component.requests[container].cpu_millicores
+        rps = curve.expected_rps_within(policy.target_utilisation * request, is_low=True)
+        optimistic.append(rps or sizing.capacity_rps)
+    best = max(min(optimistic), sizing.capacity_rps)
+    low = min(sizing.replicas, replicas_for(busiest, best, evidence) + extra)
+    low = max(low, min(policy.min_replicas, sizing.replicas))
+    high = sizing.replicas
+    if Flag.SCALED_LINEARLY in sizing.flags:
+        worst = sizing.capacity_rps * (1 - policy.assumed_margin)
+        high = max(high, replicas_for(busiest, worst, evidence) + extra)
+    return low, high

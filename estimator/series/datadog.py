@@ -103,6 +103,7 @@ async def read_datadog(
         resolution_s=query.resolution_s,
         routes=routes,
         rps=np.array([by_route[route] for route in routes]),
+        averaging_s=1,  # maxima of the gauge's one-second values
         caveats=(
             f"maxima within {query.resolution_s} s are added over routes and instances as if they"
             " fell in one second: an upper bound of the peak",

@@ -50,6 +50,9 @@ class RpsSeries:
     """Route tags, in the order of the rows of `rps`."""
     rps: NDArray[np.float64]
     """Shape (routes, buckets); NaN where a route has no value."""
+    averaging_s: int | None = None
+    """Each value is a mean over this long, or the highest such mean in its bucket; None: over the
+    bucket."""
     caveats: tuple[str, ...] = ()
     """What this source cannot know or had to repair; goes to the report's assumptions."""
 

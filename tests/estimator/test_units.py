@@ -93,3 +93,28 @@ def test_no_time_at_all_is_written() -> None:
 )
 def test_rps_is_written_for_reading(rps: float, shown: str) -> None:
     assert units.format_rps(rps) == shown
+
+
+@pytest.mark.parametrize(
+    ("written", "ratio"),
+    [("3%/month", 0.03), ("40%/year", 0.028436), ("0%/month", 0), ("-5%/month", -0.05)],
+)
+def test_growth_is_read_per_month(written: str, ratio: float) -> None:
+    assert units.parse_growth(written) == pytest.approx(ratio, abs=1e-6)
+
+
+@pytest.mark.parametrize("nonsense", ["3", "3%", "3/month", "-100%/year", "x%/month", "3%/week"])
+def test_growth_nonsense_is_refused(nonsense: str) -> None:
+    with pytest.raises(ValueError, match="expected growth such as 3%/month"):
+        units.parse_growth(nonsense)
+
+
+@pytest.mark.parametrize(("written", "factor"), [("2.5x", 2.5), ("2", 2), (" 1.0x ", 1)])
+def test_factor_is_read(written: str, factor: float) -> None:
+    assert units.parse_factor(written) == factor
+
+
+@pytest.mark.parametrize("nonsense", ["0x", "x", "-1", "1e3", "nan", ""])
+def test_factor_nonsense_is_refused(nonsense: str) -> None:
+    with pytest.raises(ValueError, match="expected a factor above zero"):
+        units.parse_factor(nonsense)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from estimator.errors import Refused
+from estimator.model.figure import Flag
+from estimator.model.policy import Policy
 from estimator.model.projection import Projection, project
-from estimator.model.sizing import Policy
 from estimator.series.rps import RpsSeries
 from estimator.table.load_points import Component, Kind, LoadPoint, Resources, Table
 
@@ -37,8 +38,12 @@ def series(seconds: int = DAY, **routes: float) -> RpsSeries:
     return RpsSeries("test", 1000, 1, tuple(names[route] for route in routes), rps)
 
 
-def answer(recorded: RpsSeries, *components: Component, policy: Policy | None = None) -> Projection:
-    return project(recorded, Table("t.yaml", components), policy or Policy())
+# No doubt about anything: the arithmetic by itself.
+PLAIN = Policy(imbalance=1, lose_pods=0)
+
+
+def answer(recorded: RpsSeries, *components: Component, policy: Policy = PLAIN) -> Projection:
+    return project(recorded, Table("t.yaml", components), policy)
 
 
 def refusal(recorded: RpsSeries, *components: Component) -> str:
@@ -68,12 +73,17 @@ def test_coarse_series_says_so_in_the_reason() -> None:
 
 def test_totals_are_replicas_times_containers() -> None:
     (api,) = answer(series(api=1000), API).components
+    app = api.containers["app"]
+    # 250 rps of each replica; 273.5m with the margin, over 0.6.
     assert api.replicas.value == 4
-    assert api.total.cpu_request.value == 4 * 600
-    assert api.total.memory_request.value == 4 * 320 * MIB
+    assert app.cpu_used.value == pytest.approx(250)
+    assert app.cpu_request.value == 460
+    assert api.total.cpu_request.value == 4 * (460 + 50)
+    # 180 MiB and 15 %; 20 MiB is below half of the least for a Pod.
+    assert api.total.memory_request.value == 4 * (207 + 64) * MIB
     assert api.total.cpu_used.value == pytest.approx(4 * 275)
     assert api.total.memory_used.value == 4 * 200 * MIB
-    assert api.cpu_utilisation.value == pytest.approx(275 / 600)
+    assert api.cpu_utilisation.value == pytest.approx(275 / 510)
 
 
 def test_components_add_up() -> None:
@@ -116,9 +126,10 @@ def test_single_row_is_flagged() -> None:
 def test_memory_above_its_request_is_flagged() -> None:
     hungry = replace(API, points=(*API.points, row(4, 2, 700, 310, 300)))
     (api,) = answer(series(api=500), hungry).components
-    assert api.warnings == (
-        "app used 300Mi of memory in a row, above its request of 256Mi: raise the request",
-    )
+    assert (
+        "app used 300Mi of memory in a row, above its request of 256Mi: raise the request"
+    ) in api.warnings
+    assert api.containers["app"].memory_request.value == 345 * MIB
 
 
 def test_table_route_never_seen_is_a_warning() -> None:
@@ -155,11 +166,19 @@ def test_component_with_zero_traffic_is_refused() -> None:
 
 
 def test_every_refusal_is_named_and_nothing_answered() -> None:
+    idle = replace(GATEWAY, points=(row(1, 1, 0, 10),))
     message = refusal(
-        series(api=5000), GATEWAY, replace(API, points=()), component("watch", "/watch/_id_")
+        series(api=5000), idle, replace(API, points=()), component("watch", "/watch/_id_")
     )
     lines = message.splitlines()
     assert [line.split(":")[0] for line in lines] == ["gateway", "api", "watch"]
+
+
+def test_more_than_was_measured_is_flagged_everywhere() -> None:
+    (api,) = answer(series(api=5000), API).components
+    assert api.replicas.flags == (Flag.SCALED_LINEARLY,)
+    assert api.replicas.high is not None and api.replicas.high > api.replicas.value
+    assert any("replicas are assumed not to disturb each other" in one for one in api.warnings)
 
 
 @pytest.mark.parametrize("value", [np.nan, 0.0])
@@ -201,7 +220,7 @@ def test_defaults_are_listed_as_assumed() -> None:
 
 
 def test_what_was_given_is_not_a_default() -> None:
-    listed = assumptions(answer(series(api=500), API, policy=Policy(0.5, 3, frozenset())))
+    listed = assumptions(answer(series(api=500), API, policy=Policy(0.5, 3)))
     assert listed["target utilisation"] == ("0.5", False)
     assert listed["min replicas"] == ("3", False)
 
