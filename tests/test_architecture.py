@@ -102,6 +102,15 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.table.*",
         "estimator.series.rps",  # whose route tags a component names
     ),
+    "estimator.cluster": (),
+    "estimator.cluster.*": (
+        "estimator.errors",
+        "estimator.units",
+        "estimator.model.nodes",
+        "estimator.table.fields",
+        "estimator.table.load_points",
+        "estimator.table.yaml_file",
+    ),
     "estimator.model": (),
     "estimator.model.figure": (),
     "estimator.model.policy": (),
@@ -124,7 +133,13 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.table.rows",
     ),
     "estimator.report": (),
-    "estimator.report.*": ("estimator.units", "estimator.report.*", "estimator.model.*"),
+    "estimator.report.*": (
+        "estimator.errors",
+        "estimator.units",
+        "estimator.report.*",
+        "estimator.model.*",
+        "estimator.table.load_points",  # whose kinds a manifest tells apart
+    ),
     "estimator.commands": (),
     "estimator.commands.exits": ("estimator.errors",),
     "estimator.commands.*": ("estimator", "estimator.*"),

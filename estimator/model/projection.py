@@ -5,6 +5,7 @@ was assumed on the way. All components are answered or none: a report with one n
 be read without it. The report formats what it finds here and computes nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -19,13 +20,13 @@ from estimator.model.component import (
     project_component,
 )
 from estimator.model.figure import Assumption, ExplanationLine, Figure, Flag
-from estimator.model.nodes import NodePlan
+from estimator.model.nodes import Cluster, NodePlan, PodGroup, plan_nodes
 from estimator.model.phases import PathProjection, PhaseProjection
 from estimator.model.plots import DemandPlot
 from estimator.model.policy import REASONS, Policy
 from estimator.model.scenario import Observed
 from estimator.series.rps import ALL_ROUTES, Peak, RpsSeries
-from estimator.table.load_points import Component, Kind, Table
+from estimator.table.load_points import Component, Kind, Resources, Table
 
 MIN_OBSERVED_S = 86_400
 """A peak belongs to a day; in less than one the highest hour may be missing."""
@@ -86,10 +87,13 @@ class Projection:
     """Each path moved alone, by falling peak; the fifty largest."""
 
 
-def project(series: RpsSeries, table: Table, policy: Policy) -> Projection:
+def project(
+    series: RpsSeries, table: Table, policy: Policy, cluster: Cluster | None = None
+) -> Projection:
     """Return what every component of the table needs at the peak of its routes.
 
-    Raises Refused with every component that cannot be answered.
+    Raises Refused with every component that cannot be answered, and with every one that fits on no
+    node of the cluster.
     """
     whole = series.peak([ALL_ROUTES])
     if whole is None or whole.rps == 0:
@@ -115,6 +119,7 @@ def project(series: RpsSeries, table: Table, policy: Policy) -> Projection:
         assumptions=_assumptions(series, table, policy),
         warnings=_uncovered_routes(series, table),
         low_confidence=_doubts(series, table),
+        nodes=None if cluster is None else plan_nodes(_groups(components), cluster),
     )
 
 
@@ -134,6 +139,25 @@ def _observed(series: RpsSeries, component: Component) -> Observed:
         peak_rps=float(demand[place]),
         peak_second=series.start + place * series.resolution_s,
     )
+
+
+def _groups(components: Sequence[ComponentProjection]) -> list[PodGroup]:
+    """Return the pods that the nodes must hold, a rolling update included."""
+    groups = []
+    for one in components:
+        assert one.rollout is not None
+        count = int(one.replicas.value)
+        added = int(one.rollout.update_highest.value) - count
+        parts = one.containers.values()
+        pod = Resources(
+            sum(part.cpu_request.value for part in parts),
+            int(sum(part.memory_request.value for part in parts)),
+        )
+        low, high = one.replicas.low or count, one.replicas.high or count
+        spare = count - int(one.rollout.serving.value)
+        group = PodGroup(one.name, count + added, int(low) + added, int(high) + added, pod, spare)
+        groups.append(group)
+    return groups
 
 
 def _summary(series: RpsSeries, peak: Peak) -> SeriesSummary:

@@ -5,6 +5,7 @@ import pytest
 
 from estimator.errors import Refused
 from estimator.model.figure import Flag
+from estimator.model.nodes import Cluster, NodePool
 from estimator.model.policy import Policy
 from estimator.model.projection import Projection, project
 from estimator.series.rps import RpsSeries
@@ -234,3 +235,13 @@ def test_error_ratio_not_stated_is_listed() -> None:
 def test_caveats_of_the_series_are_listed() -> None:
     recorded = replace(series(api=500), caveats=("an upper bound",))
     assert answer(recorded, API).assumptions[-1].reason == "an upper bound"
+
+
+def test_nodes_hold_a_rolling_update_too() -> None:
+    pool = NodePool("p", Resources(4000, 2**34), Resources(1030, 2**34), "given", 110, {}, None)
+    cluster = Cluster("nodes.yaml", (pool,), (), 1, {}, "EUR", None, "")
+    projection = project(series(api=1000), Table("t.yaml", (API,)), PLAIN, cluster)
+    # Four of 510m, one more while updating; two on a node.
+    assert projection.nodes is not None
+    assert projection.nodes.nodes.value == 3
+    assert answer(series(api=1000), API).nodes is None
