@@ -2,7 +2,12 @@
 
 import click
 
+from estimator.commands.table_import import import_results
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def table() -> None:
     """Check, fit, plot or make a correspondence table."""
+
+
+table.add_command(import_results)

@@ -1,0 +1,113 @@
+"""Where cpu and memory were recorded: options to samples, shared by the commands that read them.
+
+Reads the keys of Datadog from the environment, as the report does; nothing else of it.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from estimator import units
+from estimator.commands.sources import DEFAULT_SITE
+from estimator.errors import InputError, Problem
+from estimator.observed.datadog import UsageQuery, read_usage_from_datadog
+from estimator.observed.prometheus import CPU_QUERY, MEMORY_QUERY, PrometheusQuery, read_prometheus
+from estimator.observed.usage import Usage
+from estimator.observed.usage_file import read_usage
+from estimator.series.datadog_api import Credentials, DatadogApi, api_url_of
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+PROMETHEUS, DATADOG = "prometheus", "datadog"
+
+_OPTIONS = (
+    click.option(
+        "--prometheus-url",
+        metavar="URL",
+        default="http://127.0.0.1:9090",
+        show_default=True,
+        help="With `prometheus`: where it is.",
+    ),
+    click.option("--namespace", metavar="NAME", help="With `prometheus`: of the pods."),
+    click.option(
+        "--rate-window",
+        metavar="DURATION",
+        default="1m",
+        show_default=True,
+        help="With `prometheus`: what rate() looks back over; at least two scrapes.",
+    ),
+    click.option(
+        "--cpu-query",
+        metavar="PROMQL",
+        default=CPU_QUERY,
+        help="With `prometheus`: millicores by pod and container, where cAdvisor's series are not"
+        " there; $component, $namespace and $window are filled in.",
+    ),
+    click.option(
+        "--memory-query",
+        metavar="PROMQL",
+        default=MEMORY_QUERY,
+        help="With `prometheus`: bytes by pod and container.",
+    ),
+    click.option(
+        "--observed-tag",
+        "observed_tags",
+        multiple=True,
+        metavar="KEY:VALUE",
+        help="With `datadog`: a further tag of the pods, such as kube_cluster_name:new.",
+    ),
+)
+
+
+def usage_options(command: _Command) -> _Command:
+    """Add the options that say how samples are read to a command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSource:
+    """The options as click gave them."""
+
+    where: str
+    """A file, `prometheus` or `datadog`."""
+    given: Mapping[str, Any]
+
+    def read(self, components: dict[str, tuple[str, ...]], period: tuple[float, float]) -> Usage:
+        """Return the samples of these components and containers in [start, end).
+
+        Raises InputError and Refused.
+        """
+        if self.where == PROMETHEUS:
+            return read_prometheus(self._prometheus(), components, period)
+        if self.where == DATADOG:
+            query = UsageQuery(tags=tuple(self.given["observed_tags"]))
+            return read_usage_from_datadog(self._datadog(), query, tuple(components), period)
+        return read_usage(Path(self.where))
+
+    def _prometheus(self) -> PrometheusQuery:
+        try:
+            window_s = units.parse_duration(self.given["rate_window"])
+        except ValueError as error:
+            raise InputError([Problem("--rate-window", str(error))]) from error
+        return PrometheusQuery(
+            url=self.given["prometheus_url"],
+            namespace=self.given["namespace"],
+            window_s=window_s,
+            cpu=self.given["cpu_query"],
+            memory=self.given["memory_query"],
+        )
+
+    def _datadog(self) -> Callable[[], DatadogApi]:
+        keys = {name: os.environ.get(name, "").strip() for name in ("DD_API_KEY", "DD_APP_KEY")}
+        if missing := [name for name, value in keys.items() if not value]:
+            rule = "is not set in the environment; reading from Datadog needs both keys"
+            raise InputError([Problem(name, rule) for name in missing])
+        site = self.given.get("site") or DEFAULT_SITE
+        url = self.given.get("api_url") or api_url_of(site)
+        return lambda: DatadogApi(url, Credentials(keys["DD_API_KEY"], keys["DD_APP_KEY"]))

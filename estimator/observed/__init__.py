@@ -1,0 +1,8 @@
+"""Cpu and memory as they were really used, over time, by pod and container.
+
+usage       the samples, and their means over buckets and windows
+usage_file  samples from CSV
+prometheus  samples from Prometheus' range queries
+datadog     samples from Datadog
+join        a run of a load generator and its samples to one row of a table
+"""

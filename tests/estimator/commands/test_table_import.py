@@ -1,0 +1,141 @@
+from pathlib import Path
+
+import pytest
+
+from estimator.table.files import read_table
+from estimator.table.load_points import Loop, Resources
+from tests.estimator.observed.conftest import START, Backfilled
+
+# 2019-07-10T19:12:17.2Z, as the fortio sample says of itself.
+FORTIO_START = 1562785937.2
+NEW = ["--kind", "pod", "--route", "/echo/*", "--request", "app=1,512Mi"]
+API = ["--component", "api", "--replicas", "1", "--samples", "usage.csv", "-o", "table.yaml"]
+
+
+def write_usage(start: float, seconds: int = 240, millicores: float = 350) -> None:
+    """The first 62 s and the last 30 s use nearly nothing, so that counting them shows."""
+    lines = ["time,container,cpu,memory"]
+    for at in range(0, seconds, 2):
+        cpu = millicores if 62 <= at <= seconds - 30 else 1
+        lines.append(f"{start + at},app,{cpu}m,100Mi")
+    Path("usage.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_result_and_samples_become_a_row(run_table, load_tool_samples: Path) -> None:
+    write_usage(FORTIO_START)
+    result = run_table("import", str(load_tool_samples / "fortio_http.json"), *API, *NEW)
+    assert result.exit_code == 0, result.output
+    (component,) = read_table(Path("table.yaml")).components
+    assert (component.templates, component.requests) == (
+        ("/echo/*",),
+        {"app": Resources(1000, 512 * 2**20)},
+    )
+    (point,) = component.points
+    assert point.usage == {"app": Resources(350, 100 * 2**20)}
+    assert (point.rps, point.rps_target, point.tool, point.loop) == (
+        999.982,
+        1000,
+        "fortio",
+        Loop.CLOSED,
+    )
+    assert point.duration_s == pytest.approx(148.004)
+    assert "used: usage of 62 s to 210 s of the run" in result.output
+    assert "ok: not checked, because not stated: cpu_limit or workers" in result.output
+    assert "doubted: p99 of a closed loop" in result.output
+
+
+def test_limits_show_saturation(run_table, load_tool_samples: Path) -> None:
+    write_usage(FORTIO_START)
+    sample = str(load_tool_samples / "fortio_http.json")
+    result = run_table("import", sample, *API, *NEW, "--cpu-limit", "app=380m")
+    assert "saturated: app used 350m, 92% of its limit of 380m" in result.output
+    (component,) = read_table(Path("table.yaml")).components
+    assert component.used_points == ()
+
+
+def test_rows_are_added_to_a_table(run_table, load_tool_samples: Path) -> None:
+    write_usage(FORTIO_START)
+    run_table("import", str(load_tool_samples / "fortio_http.json"), *API, *NEW)
+    write_usage(1_700_000_000, 10)
+    sample = str(load_tool_samples / "wrk_latency.txt")
+    arguments = ("import", sample, *API, "--start", "1700000000")
+    refused = run_table(*arguments)
+    assert (refused.exit_code, "is new: describe it by --kind" in refused.output) == (2, True)
+    added = run_table(*arguments, "--table", "table.yaml")
+    assert "row 2: " in added.output
+    assert "too short: duration_s 6.01 is below 120" in added.output
+    (component,) = read_table(Path("table.yaml")).components
+    assert [point.tool for point in component.points] == ["fortio", "wrk"]
+
+
+def test_table_is_never_overwritten_unasked(run_table, load_tool_samples: Path) -> None:
+    write_usage(FORTIO_START)
+    Path("table.yaml").write_text("mine")
+    result = run_table("import", str(load_tool_samples / "fortio_http.json"), *API, *NEW)
+    assert result.exit_code == 2
+    assert "table.yaml: exists; name it as --table to add rows to it" in result.output
+    assert Path("table.yaml").read_text() == "mine"
+
+
+def test_time_and_rate_are_asked_for_where_the_file_is_silent(
+    run_table, load_tool_samples: Path
+) -> None:
+    write_usage(1_700_000_000, 30, 1)
+    sample = str(load_tool_samples / "wrk2_latency.txt")
+    silent = run_table("import", sample, *API, *NEW)
+    assert (
+        "--start: expected once for each result without a time (wrk2_latency.txt), got 0"
+        in silent.output
+    )
+    twice = ("--rps-target", "1", "--rps-target", "2", "--start", "1700000000")
+    assert "--rps-target: expected once" in run_table("import", sample, *API, *NEW, *twice).output
+    told = ("--rps-target", "2500", "--start", "2023-11-14T22:13:20Z", "--loop", "closed")
+    assert run_table("import", sample, *API, *NEW, *told).exit_code == 0
+    (point,) = read_table(Path("table.yaml")).components[0].points
+    assert (point.rps_target, point.loop) == (2500, Loop.CLOSED)
+
+
+def test_every_bad_option_and_file_is_named(run_table, load_tool_samples: Path) -> None:
+    Path("empty.json").write_text("{}")
+    results = ["empty.json", "none.json", str(load_tool_samples / "wrk_latency.txt")]
+    result = run_table("import", *results, *API, *NEW, "--start", "noon")
+    assert result.exit_code == 2
+    assert [line.split(": ")[2] for line in result.output.splitlines()] == [
+        "empty.json",
+        "none.json",
+        "--start",
+    ]
+    bad = ["--kind", "pod", "--route", "echo", "--request", "app=fast,1Mi"]
+    result = run_table("import", results[2], *API, *bad)
+    assert "--route: expected a template" in result.output
+    assert "--request: expected cpu such as 500m, 1 or 0.5, got 'fast'" in result.output
+    limits = ["--start", "1", "--workers", "web=0"]
+    result = run_table("import", results[2], *API, *NEW, *limits)
+    assert "--workers: expected a whole number of at least 1, got '0', in 'web=0'" in result.output
+    assert "--workers: expected one of app, got 'web'" in result.output
+
+
+def test_run_without_samples_writes_nothing(run_table, load_tool_samples: Path) -> None:
+    write_usage(FORTIO_START + 10_000)
+    result = run_table("import", str(load_tool_samples / "fortio_http.json"), *API, *NEW)
+    assert result.exit_code == 2
+    assert "usage.csv has fewer than 2 cpu and memory samples of app" in result.output
+    assert "(run: 2019-07-10T19:13:19Z to 2019-07-10T19:15:47Z)" in result.output
+    assert not Path("table.yaml").exists()
+
+
+@pytest.mark.topology
+def test_samples_may_come_from_prometheus(
+    run_table, load_tool_samples: Path, prometheus: Backfilled
+) -> None:
+    source = ["--samples", "prometheus", "--prometheus-url", prometheus.url, "--namespace", "shop"]
+    result = run_table(
+        *("import", str(load_tool_samples / "wrk2_latency.txt"), "--start", str(START + 600)),
+        *("--component", "api", "--replicas", "2", *source, "-o", "table.csv"),
+        *("--kind", "pod", "--route", "*"),
+        *("--request", "app=1,1Gi", "--request", "istio-proxy=200m,128Mi"),
+    )
+    assert result.exit_code == 0, result.output
+    (point,) = read_table(Path("table.csv")).components[0].points
+    assert point.usage["app"].cpu_millicores == pytest.approx(200, rel=1e-3)
+    assert point.cpu_max_millicores["app"] == pytest.approx(300, rel=1e-3)
