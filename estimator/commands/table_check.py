@@ -1,0 +1,99 @@
+"""`estimate table check`: the verdict on every row, with the rule that decided it."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from estimator import units
+from estimator.commands.exits import EXIT_LOW_CONFIDENCE, endings
+from estimator.table.files import read_table
+from estimator.table.load_points import Component, Verdict
+from estimator.table.soundness import SPOILT, shortcomings
+
+EPILOG = """\b
+Examples:
+  estimate table check table.yaml
+  estimate table check measured.csv
+
+\b
+Exit codes:
+  0  every component can be relied on
+  2  bad input: every problem is listed on stderr
+  3  rows were spoilt by the generator, by noise or by a short run, or a component
+     has fewer than three loads; saturated and failing rows are no fault
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("file", type=click.Path(path_type=Path))
+def check(file: Path) -> None:
+    """Judge every row of a correspondence table, and say why.
+
+    ok rows carry the load curve, non-monotone ones too, pooled with their neighbours; all others
+    are left out and stay visible.
+    """
+    with endings():
+        table = read_table(file)
+    console = Console(file=sys.stdout, highlight=False)
+    is_sound = True
+    for component in table.components:
+        console.print(_grid(component))
+        for text in _rules(component):
+            console.print(text)
+        for found in shortcomings(component):
+            is_sound = False
+            console.print(Text(f"{component.name}: {found}", "yellow"))
+        for point in component.points:
+            if point.judgement is not None and point.judgement.latency_doubt is not None:
+                doubt = f"{component.name}: row {point.row}: {point.judgement.latency_doubt}"
+                console.print(Text(doubt, "yellow"))
+    if not is_sound:
+        sys.exit(EXIT_LOW_CONFIDENCE)
+
+
+def _grid(component: Component) -> Grid:
+    title = Text(f"{component.name} ({component.kind.value})")
+    grid = Grid(title=title, title_justify="left", show_edge=False)
+    grid.add_column("row", justify="right")
+    grid.add_column("replicas", justify="right")
+    grid.add_column("rps", justify="right")
+    grid.add_column("each", justify="right")
+    for container in component.requests:
+        grid.add_column(Text(container), justify="right")
+    grid.add_column("verdict")
+    for point in component.points:
+        assert point.judgement is not None
+        grid.add_row(
+            str(point.row),
+            str(point.replicas),
+            units.format_rps(point.rps),
+            units.format_rps(point.rps_per_replica),
+            *(
+                units.format_cpu(point.usage[container].cpu_millicores)
+                for container in component.requests
+            ),
+            Text(point.judgement.verdict.value, _style(point.judgement.verdict)),
+        )
+    return grid
+
+
+def _rules(component: Component) -> Iterator[Text]:
+    """Yield each rule once, with the rows that it decided."""
+    rows: dict[tuple[Verdict, str], list[int]] = {}
+    for point in component.points:
+        assert point.judgement is not None
+        rows.setdefault((point.judgement.verdict, point.judgement.rule), []).append(point.row)
+    for (verdict, rule), found in rows.items():
+        where = f"  row{'s' * (len(found) > 1)} {', '.join(map(str, found))} "
+        yield Text.assemble(where, (verdict.value, _style(verdict)), f": {rule}")
+
+
+def _style(verdict: Verdict) -> str:
+    if verdict is Verdict.OK:
+        return "green"
+    return "yellow" if verdict in SPOILT else "red"
