@@ -1,9 +1,214 @@
 """`estimate verify`: predicted against observed cpu and memory while traffic is mirrored."""
 
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
 import click
+from click.core import ParameterSource
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from estimator import units
+from estimator.commands.exits import EXIT_LOW_CONFIDENCE, endings
+from estimator.commands.sources import check_source, read_source, source_of, source_options
+from estimator.commands.usage_options import UsageSource, usage_options
+from estimator.errors import InputError, Problem
+from estimator.migration.correct import Corrected, Correction, correct
+from estimator.migration.verify import Conditions, ContainerError, Verdict, Verification
+from estimator.migration.verify import verify as compare
+from estimator.table.files import read_table, write_table
+
+FORMAT = "kagami-verification"
+VERSION = 1
+
+EPILOG = """\b
+Examples:
+  estimate verify --table table.yaml --from-series series.db --observed usage.csv
+  estimate verify --table table.yaml --from-series series.db --observed prometheus \\
+      --prometheus-url http://prometheus:9090 --namespace shop
+  estimate verify --table table.yaml --from-datadog --service watch --since 24h \\
+      --observed datadog --mirror-ratio 0.5 --corrected better.yaml
+
+\b
+usage.csv has the columns time,container,cpu,memory and may have pod,component.
+
+\b
+Exit codes:
+  0  go: the table predicts what was used
+  2  bad input: every problem is listed on stderr
+  3  no-go, or low confidence; the comparison is printed and says why
+  4  refused: a source has no usable answer
+"""
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-def verify() -> None:
-    """Compare what a table predicts with what was used."""
-    raise click.UsageError("nothing to compare yet")
+def _ratio(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    # "nan" is a float to click and compares false with both ends of its range.
+    if value != value:
+        raise click.BadParameter("nan is not a number")
+    return value
+
+
+@click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--table",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Correspondence table to be verified.",
+)
+@click.option(
+    "--observed",
+    required=True,
+    metavar="FILE|prometheus|datadog",
+    help="Cpu and memory of the pods in the new cluster, over the time of the series.",
+)
+@click.option(
+    "--mirror-ratio",
+    type=click.FloatRange(min=0, min_open=True, max=1000),
+    callback=_ratio,
+    default=1.0,
+    show_default=True,
+    help="Requests that reached the new cluster for each one of the series: 0.5 where half of"
+    " them are mirrored, 2 where each is sent twice.",
+)
+@click.option(
+    "--replicas",
+    type=click.IntRange(1, 100_000),
+    metavar="N",
+    help="Pods of each component, where the samples do not name them.",
+)
+@click.option(
+    "--corrected",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a corrected table, .yaml or .csv.",
+)
+@click.option(
+    "--correction",
+    type=click.Choice([each.value for each in Correction]),
+    default=Correction.SCALE.value,
+    show_default=True,
+    help="scale: cpu of all rows by the bias; refit: observed rows where there are any.",
+)
+@click.option(
+    "--format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How."
+)
+@source_options
+@usage_options
+@click.pass_context
+def verify(context: click.Context, /, **given: Any) -> None:
+    """Compare what a table predicts with what was used while traffic was mirrored.
+
+    For every minute: the rps of the series over the pods that were there, through the load curve,
+    against their cpu. The answer is go or no-go, with its reasons.
+    """
+    set_by_user = {
+        name for name in given if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    source = source_of(given, set_by_user)
+    with endings():
+        table = read_table(given["table"])
+        check_source(source)
+        _check_output(given["corrected"])
+        series = read_source(source)
+        containers = {each.name: tuple(each.requests) for each in table.components}
+        period = (float(series.start), float(series.start + series.duration_s))
+        usage = UsageSource(given["observed"], given).read(containers, period)
+        conditions = Conditions(given["mirror_ratio"], given["replicas"])
+        found = compare(series, table, usage, conditions)
+        corrected = None
+        if given["corrected"] is not None:
+            corrected = correct(table, found, Correction(given["correction"]))
+            write_table(corrected.table, given["corrected"])
+    if given["format"] == "json":
+        click.echo(json.dumps(_document(found, corrected, given["corrected"]), indent=2))
+    else:
+        _print(found, corrected, given["corrected"])
+    if found.verdict is not Verdict.GO:
+        sys.exit(EXIT_LOW_CONFIDENCE)
+
+
+def _check_output(path: Path | None) -> None:
+    if path is not None and path.exists():
+        raise InputError([Problem(str(path), "exists; a corrected table is a new file")])
+
+
+def _print(found: Verification, corrected: Corrected | None, path: Path | None) -> None:
+    console = Console(file=sys.stdout, highlight=False)
+    grid = Grid(show_edge=False)
+    for title in ("component", "container"):
+        grid.add_column(title)
+    for title in ("minutes", "bias", "median", "short", "worst", "in bounds", "memory"):
+        grid.add_column(title, justify="right")
+    for error in found.containers:
+        grid.add_row(Text(error.component), Text(error.container), *_cells(error))
+    console.print(grid)
+    console.print(
+        "bias: predicted over used cpu, all minutes; median: of the error of a minute; short: one"
+        " minute of twenty is below; worst: the lowest",
+        style="dim",
+    )
+    for title, lines in (("because", found.reasons), ("mind", found.cautions)):
+        _list(console, title, lines)
+    if corrected is not None:
+        _list(console, f"changed in {path}", corrected.changes)
+    style = "green" if found.verdict is Verdict.GO else "red"
+    console.print(Text(found.verdict.value, f"bold {style}"))
+
+
+def _cells(error: ContainerError) -> Iterable[str]:
+    yield str(len(error.buckets.rps_per_replica))
+    yield f"{error.bias:+.1%}"
+    yield f"{error.median_error:.1%}"
+    yield f"{error.short_error:+.1%}"
+    yield f"{error.worst_short:+.1%}"
+    yield "unknown" if error.coverage is None else f"{error.coverage:.0%}"
+    if error.observed_memory_bytes is None:
+        yield "unknown"
+    else:
+        seen = units.format_memory(error.observed_memory_bytes)
+        yield f"{seen} of {units.format_memory(error.predicted_memory_bytes)}"
+
+
+def _list(console: Console, title: str, lines: Iterable[str]) -> None:
+    for line in lines:
+        console.print(Text(f"{title}: {line}"))
+
+
+def _document(
+    found: Verification, corrected: Corrected | None, path: Path | None
+) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "verdict": found.verdict.value,
+        "reasons": list(found.reasons),
+        "cautions": list(found.cautions),
+        "containers": [
+            {
+                "component": error.component,
+                "container": error.container,
+                "buckets": len(error.buckets.rps_per_replica),
+                "bucket_s": error.buckets.width_s,
+                "bias": error.bias,
+                "median_error": error.median_error,
+                "short_error": error.short_error,
+                "worst_short": error.worst_short,
+                "worst_excess": error.worst_excess,
+                "coverage": error.coverage,
+                "buckets_beyond_rows": error.beyond_rows,
+                "buckets_beyond_limit": error.beyond_limit,
+                "reached_ratio": error.reached_ratio,
+                "predicted_memory_bytes": error.predicted_memory_bytes,
+                "observed_memory_bytes": error.observed_memory_bytes,
+            }
+            for error in found.containers
+        ],
+        "corrected": None
+        if corrected is None
+        else {"file": str(path), "changes": list(corrected.changes)},
+    }

@@ -1,0 +1,154 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from estimator.errors import InputError
+from estimator.migration.verify import Conditions, Verdict, verify
+from estimator.observed.usage import Sample, usage_of
+from estimator.series.rps import RpsSeries
+from estimator.table.load_points import Component, Kind, LoadPoint, Resources, Table
+from tests.estimator.migration.conftest import MIB, START, TABLE
+
+
+def test_worked_number_of_the_docstring() -> None:
+    points = tuple(
+        LoadPoint(n, 1, x, {"app": Resources(y, 1)}) for n, x, y in ((1, 1, 80), (2, 2, 220))
+    )
+    table = Table("t", (Component("api", Kind.POD, ("*",), {"app": Resources(1, 1)}, points),))
+    series = RpsSeries("s", START, 60, ("x",), np.array([[1.0, 2.0]]))
+    samples = [
+        Sample("api", "a", "app", START + at, cpu, None) for at, cpu in ((0, 100), (60, 200))
+    ]
+    (error,) = verify(series, table, usage_of("u", samples)).containers
+    assert error.bias == pytest.approx(0)
+    assert error.median_error == pytest.approx(0.15)
+    assert (error.worst_short, error.worst_excess) == (pytest.approx(-0.2), pytest.approx(0.1))
+    assert (error.coverage, error.observed_memory_bytes, error.memory_error) == (None, None, None)
+
+
+def test_true_table_is_a_go(series, observe) -> None:
+    found = verify(series, TABLE, observe())
+    assert (found.verdict, found.reasons, found.cautions) == (Verdict.GO, (), ())
+    assert [error.container for error in found.containers] == ["app", "proxy"]
+    for error in found.containers:
+        assert error.bias == pytest.approx(0, abs=1e-9)
+        assert (error.coverage, len(error.buckets.replicas)) == (1.0, 60)
+        assert set(error.buckets.replicas) == {2}
+    assert found.containers[0].memory_error == pytest.approx(10 / 90, abs=1e-6)
+    assert found.containers[0].reached_ratio == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize(
+    ("factor", "reason"),
+    [
+        (1.2, "api, app: 17% less cpu was predicted than used, over all minutes (at most 10%)"),
+        (0.7, "api, app: 43% more cpu was predicted than used, over all minutes (at most 30%)"),
+    ],
+)
+def test_bias_is_a_no_go(series, observe, factor: float, reason: str) -> None:
+    found = verify(series, TABLE, observe(factor))
+    assert found.verdict is Verdict.NO_GO
+    assert found.reasons[0].startswith(reason)
+    assert found.containers[0].bias == pytest.approx(1 / factor - 1)
+    assert found.containers[0].factor == pytest.approx(factor)
+    assert found.containers[1].bias == pytest.approx(0, abs=1e-9)
+
+
+def test_too_much_is_judged_more_gently_than_too_little(series, observe) -> None:
+    assert verify(series, TABLE, observe(0.85)).verdict is Verdict.GO
+    assert verify(series, TABLE, observe(1.15)).verdict is Verdict.NO_GO
+
+
+def test_few_bad_minutes_are_a_no_go(series, observe) -> None:
+    usage = observe()
+    app = usage.of("api")["app"]
+    # Four minutes of 60 at double: no bias to speak of, and still an outage.
+    app.cpu_millicores[(app.seconds >= START + 600) & (app.seconds < START + 840)] *= 2
+    found = verify(series, TABLE, usage)
+    assert found.reasons == (
+        "api, app: in one minute of twenty the prediction was at least 50% too low (at most 20%)",
+    )
+    assert found.containers[0].bias > -0.1
+
+
+def test_memory_above_the_buffer_is_a_no_go(series, observe) -> None:
+    assert verify(series, TABLE, observe(memory=114 * MIB)).verdict is Verdict.GO
+    found = verify(series, TABLE, observe(memory=116 * MIB))
+    assert found.reasons == (
+        "api, app: used 116Mi of memory, more than the 100Mi of the table and 15%",
+    )
+
+
+def test_short_observation_is_low_confidence(series, observe) -> None:
+    found = verify(series, TABLE, observe(minutes=29))
+    assert found.verdict is Verdict.LOW_CONFIDENCE
+    assert found.reasons[0] == (
+        "api, app: only 29 minutes could be compared, at least 30 are needed"
+    )
+    assert verify(series, TABLE, observe(minutes=30)).verdict is Verdict.GO
+
+
+def test_load_beyond_the_table_is_told(series, observe) -> None:
+    found = verify(series, TABLE, observe(replicas=1))
+    assert found.verdict is Verdict.GO
+    assert found.containers[0].beyond_rows == 30
+    assert "api, app: 30 minutes lie beyond the largest row" in found.cautions[0]
+    narrow = replace(TABLE.components[0], points=TABLE.components[0].points[:3])
+    found = verify(series, replace(TABLE, components=(narrow,)), observe(replicas=1))
+    assert found.verdict is Verdict.LOW_CONFIDENCE
+    assert "had more rps per replica than the table can answer for" in found.reasons[0]
+
+
+def test_weak_mirroring_confirms_little(series, observe) -> None:
+    found = verify(series, TABLE, observe(replicas=4))
+    assert found.cautions[0] == (
+        "api, app: mirrored traffic reached 38% of the largest row; above that the table is not"
+        " confirmed"
+    )
+
+
+def test_mirrored_share_scales_the_demand(series, observe) -> None:
+    halved = replace(series, rps=series.rps * 2)
+    assert verify(halved, TABLE, observe(), Conditions(ratio=0.5)).verdict is Verdict.GO
+    assert verify(halved, TABLE, observe()).verdict is not Verdict.GO
+
+
+def test_gaps_are_not_compared(series, observe) -> None:
+    series.rps[:, 60:120] = np.nan
+    assert len(verify(series, TABLE, observe()).containers[0].buckets.replicas) == 59
+
+
+def test_times_that_never_met_are_low_confidence(series, observe) -> None:
+    found = verify(replace(series, start=START + 10**6), TABLE, observe())
+    assert found.verdict is Verdict.LOW_CONFIDENCE
+    assert found.reasons[0] == "api, app: rps and cpu were never observed in the same minute"
+
+
+def test_samples_without_pods_need_their_number(series) -> None:
+    samples = [
+        Sample("", "", name, START + 15 * k, 0.5 * (20 * (name == "proxy") + 200), 1.0)
+        for k in range(240)
+        for name in ("app", "proxy")
+    ]
+    with pytest.raises(InputError, match="does not name the pods of app: give their number"):
+        verify(series, TABLE, usage_of("u", samples))
+    found = verify(series, TABLE, usage_of("u", samples), Conditions(replicas=3))
+    assert set(found.containers[0].buckets.replicas) == {3}
+
+
+def test_everything_that_does_not_fit_is_named(series) -> None:
+    samples = [Sample(name, "a", "app", START, 1, 1) for name in ("api", "web")]
+    with pytest.raises(InputError) as caught:
+        verify(series, TABLE, usage_of("u", samples))
+    assert [str(problem) for problem in caught.value.problems] == [
+        "u: component web: the table has no such component; it has api",
+        "u: component api: has no samples of container proxy, which the table predicts",
+    ]
+
+
+def test_component_that_was_not_observed_is_a_caution(series, observe) -> None:
+    other = replace(TABLE.components[0], name="web")
+    found = verify(series, replace(TABLE, components=(*TABLE.components, other)), observe())
+    assert found.verdict is Verdict.GO
+    assert found.cautions == ("not observed, hence not verified: web",)
