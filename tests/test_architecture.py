@@ -120,9 +120,13 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.errors",
         "estimator.units",
         "estimator.model.*",
-        "estimator.series.*",
+        "estimator.series.rps",
         "estimator.table.load_points",
-        "estimator.table.rows",
+    ),
+    "estimator.model.traffic": (
+        "estimator.errors",
+        "estimator.model.scenario",
+        "estimator.series.rps",
     ),
     "estimator.model.*": (
         "estimator.errors",
@@ -130,7 +134,25 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.model.*",
         "estimator.series.peaks",  # arrays in, floats out
         "estimator.table.load_points",
+    ),
+    "estimator.observed": (),
+    "estimator.observed.*": (
+        "estimator.errors",
+        "estimator.units",
+        "estimator.observed.*",
+        "estimator.series.datadog_api",
         "estimator.table.rows",
+        "estimator.table.load_tools.run",
+    ),
+    "estimator.migration": (),
+    "estimator.migration.*": (
+        "estimator.errors",
+        "estimator.units",
+        "estimator.migration.*",
+        "estimator.model.*",
+        "estimator.observed.usage",
+        "estimator.series.rps",
+        "estimator.table.*",
     ),
     "estimator.report": (),
     "estimator.report.*": (

@@ -10,31 +10,19 @@ from dataclasses import dataclass
 
 from estimator import units
 from estimator.model import drawing, requests
-from estimator.model.autoscaling import HpaRecommendation
+from estimator.model.amounts import Amounts, add, container_amounts, times
+from estimator.model.autoscaling import HpaRecommendation, Scaled, pod_of, recommend
 from estimator.model.evidence import Evidence, gather
 from estimator.model.figure import ExplanationLine, Figure, Flag
 from estimator.model.plots import CurvePlot, DemandPlot
 from estimator.model.policy import Policy
-from estimator.model.rate_limits import RateLimits
+from estimator.model.rate_limits import Downstream, RateLimits, Room, rate_limits
 from estimator.model.scenario import Demand, Observed, demand_of
-from estimator.model.simulation import Simulation
+from estimator.model.simulation import Load, Simulation, summarise
 from estimator.model.sizing import SPECS, Constraint, Sizing, size, surge, unavailable
 from estimator.table.load_points import Component, Kind
 
-
-@dataclass(frozen=True, slots=True)
-class Amounts:
-    """Cpu and memory, of a container, a component or all components."""
-
-    cpu_request: Figure
-    """Recommended."""
-    memory_request: Figure
-    cpu_used: Figure
-    """At the peak; low and high where the curve has an interval."""
-    memory_used: Figure
-    cpu_limit: Figure | None = None
-    """Recommended; None: no cpu limit is recommended (or, in a sum, some container has none)."""
-    memory_limit: Figure | None = None
+__all__ = ["Amounts", "ComponentProjection", "Demand", "Rollout", "project_component"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +89,30 @@ class ComponentProjection:
 
 
 def project_component(
-    observed: Observed, component: Component, policy: Policy
+    observed: Observed,
+    component: Component,
+    policy: Policy,
+    downstreams: tuple[Downstream, ...] = (),
 ) -> ComponentProjection:
     """Return what this component needs for the demand of its routes.
+
+    `downstreams` take what it passes on; those of the policy are added.
 
     Raises Refused where the table cannot answer.
     """
     evidence = gather(component, policy)
     demand = demand_of(observed, policy)
     sizing = size(demand.peak.value, evidence, policy)
+    taken = (*downstreams, *_given(component, policy))
     workers = requests.proxy_workers(evidence, sizing, policy)
     containers = {
-        name: _container(name, evidence, sizing, policy, workers) for name in component.requests
+        name: container_amounts(name, evidence, sizing, policy, workers)
+        for name in component.requests
     }
+    requested = {name: one.cpu_request.value for name, one in containers.items()}
+    factor = demand.peak.value / observed.peak_rps
+    load = Load(observed.demand * factor, observed.start, observed.resolution_s)
+    scaled = recommend(load, sizing, evidence, pod_of(evidence, requested, policy), policy)
     pod = add(containers.values(), "sum over containers")
     used = pod.cpu_used.value / pod.cpu_request.value
     return ComponentProjection(
@@ -122,7 +121,7 @@ def project_component(
         routes=component.routes,
         peak=demand.peak,
         peak_second=observed.peak_second,
-        replicas=_replicas(sizing, demand),
+        replicas=replicas_figure(sizing, demand),
         decided_by=sizing.decided_by.name,
         constraints=sizing.constraints,
         capacity=Figure(
@@ -152,17 +151,21 @@ def project_component(
         rows_nearest=evidence.nearest_rows(sizing.rps_per_replica),
         rows_excluded={point.row: point.exclusion or "" for point in component.excluded_points},
         not_covered=_not_covered(evidence, policy),
-        warnings=tuple(_warnings(component, evidence, sizing)),
+        warnings=(*_warnings(component, evidence, sizing), *_not_surviving(scaled.hpa)),
         demand=demand,
         performance_limit=_performance_limit(evidence),
         workers=workers,
         rollout=_rollout(sizing, policy),
+        hpa=scaled.hpa,
+        rate_limits=_rate_limits(scaled, evidence, sizing, taken),
+        simulation=summarise(load, scaled.run, scaled.pod, sizing.replicas),
         curves=drawing.curves_of(evidence, sizing, policy),
         demand_plot=drawing.demand_plot(observed),
     )
 
 
-def _replicas(sizing: Sizing, demand: Demand) -> Figure:
+def replicas_figure(sizing: Sizing, demand: Demand) -> Figure:
+    """Return the replica count with what decided it."""
     reason = sizing.decided_by.reason
     if sizing.decided_by.name not in ("min replicas", "quota"):
         reason += f"; {sizing.reserve.name}: {sizing.reserve.reason}"
@@ -175,101 +178,6 @@ def _replicas(sizing: Sizing, demand: Demand) -> Figure:
         constraint=sizing.decided_by.name,
         assumptions=("target utilisation", "imbalance", "lose pods"),
         flags=tuple(dict.fromkeys((*sizing.flags, *demand.peak.flags))),
-    )
-
-
-def _container(
-    name: str, evidence: Evidence, sizing: Sizing, policy: Policy, workers: Figure | None
-) -> Amounts:
-    curve = evidence.cpu[name]
-    used = curve.at(min(sizing.rps_per_replica, curve.limit_rps))
-    rows = evidence.nearest_rows(sizing.rps_per_replica)
-    at = units.format_rps(sizing.rps_per_replica)
-    if Flag.BELOW_RANGE in sizing.flags:
-        reason = f"smallest row ({name_rows(rows)}), an upper bound below it"
-    elif used.is_extrapolated:
-        reason = f"extrapolated to {at} rps per replica, beyond {name_rows(rows)}"
-    else:
-        reason = f"load curve at {at} rps per replica, next to {name_rows(rows)}"
-    cpu_limit = requests.cpu_limit(name, workers)
-    memory = requests.memory_request(name, evidence)
-    measured = max(point.usage[name].memory_bytes for point in evidence.points)
-    return Amounts(
-        cpu_request=requests.cpu_request(name, evidence, sizing, policy),
-        memory_request=memory,
-        cpu_used=Figure(
-            used.value,
-            "millicores",
-            reason,
-            low=used.low if curve.has_interval else None,
-            high=used.high if curve.has_interval else None,
-            rows=rows,
-            flags=sizing.flags,
-        ),
-        memory_used=Figure(
-            measured, "bytes", "maximum over the rows used: memory does not follow rps"
-        ),
-        cpu_limit=cpu_limit,
-        memory_limit=memory,
-    )
-
-
-def name_rows(rows: tuple[int, ...]) -> str:
-    """Return `row 3` or `rows 1, 2`."""
-    return f"row{'s' if len(rows) > 1 else ''} {', '.join(str(row) for row in rows)}"
-
-
-def add(parts: Iterable[Amounts], reason: str) -> Amounts:
-    """Return the sums, with their bounds; a limit only where every part has one."""
-    listed = list(parts)
-    return Amounts(
-        _sum([part.cpu_request for part in listed], reason),
-        _sum([part.memory_request for part in listed], reason),
-        _sum([part.cpu_used for part in listed], reason),
-        _sum([part.memory_used for part in listed], reason),
-        _sum_of_all([part.cpu_limit for part in listed], reason),
-        _sum_of_all([part.memory_limit for part in listed], reason),
-    )
-
-
-def _sum_of_all(figures: list[Figure | None], reason: str) -> Figure | None:
-    known = [figure for figure in figures if figure is not None]
-    return _sum(known, reason) if known and len(known) == len(figures) else None
-
-
-def _sum(figures: list[Figure], reason: str) -> Figure:
-    has_bounds = any(figure.low is not None for figure in figures)
-    return Figure(
-        sum(figure.value for figure in figures),
-        figures[0].unit,
-        reason,
-        low=sum(f.value if f.low is None else f.low for f in figures) if has_bounds else None,
-        high=sum(f.value if f.high is None else f.high for f in figures) if has_bounds else None,
-        flags=tuple(dict.fromkeys(flag for figure in figures for flag in figure.flags)),
-    )
-
-
-def times(pod: Amounts, replicas: int) -> Amounts:
-    """Return the amounts of so many replicas."""
-    reason = f"{replicas} replicas, all containers"
-
-    def scaled(figure: Figure) -> Figure:
-        return Figure(
-            figure.value * replicas,
-            figure.unit,
-            reason,
-            low=None if figure.low is None else figure.low * replicas,
-            high=None if figure.high is None else figure.high * replicas,
-            flags=figure.flags,
-        )
-
-    return Amounts(
-        scaled(pod.cpu_request),
-        scaled(pod.memory_request),
-        scaled(pod.cpu_used),
-        scaled(pod.memory_used),
-        None if pod.cpu_limit is None else scaled(pod.cpu_limit),
-        None if pod.memory_limit is None else scaled(pod.memory_limit),
     )
 
 
@@ -358,3 +266,26 @@ def _warnings(component: Component, evidence: Evidence, sizing: Sizing) -> Itera
         )
     if len(evidence.points) == 1:
         yield "rests on a single row: cpu does not fall with rps here, an upper bound"
+
+
+def _not_surviving(hpa: HpaRecommendation) -> tuple[str, ...]:
+    return () if hpa.survives else (f"the HPA {hpa.notes[-1]}",)
+
+
+def _given(component: Component, policy: Policy) -> tuple[Downstream, ...]:
+    return tuple(
+        Downstream(f"what {component.name} calls", rps)
+        for name, rps in policy.downstream_rps
+        if name == component.name
+    )
+
+
+def _rate_limits(
+    scaled: Scaled, evidence: Evidence, sizing: Sizing, downstreams: tuple[Downstream, ...]
+) -> RateLimits:
+    limit, limit_name = scaled.pod.limit_rps, evidence.performance_limit.name
+    if limit < evidence.performance_limit.rps:
+        limit_name = "cpu request"
+    trigger = scaled.hpa.trigger_rps.value
+    room = Room(trigger, limit, limit_name, sizing.replicas, sizing.flags)
+    return rate_limits(room, downstreams)

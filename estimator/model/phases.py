@@ -1,9 +1,26 @@
-"""The same demand in another phase of the migration, and for some of its paths."""
+"""The same demand in another phase of the migration, and for some of its paths.
+
+Phase 2: the gateway on Kubernetes carries a path, the app stays where it is: only gateways count.
+Phase 3: gateways and pods. A component is sized for the demand of the paths that move, together in
+the same seconds, so a set of paths needs no more than the sum of what each needs alone, and mostly
+less. Sizing only: an HPA belongs to the whole, not to a path.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from estimator.errors import Refused
+from estimator.model.amounts import add, container_amounts, times
+from estimator.model.component import replicas_figure
+from estimator.model.evidence import Evidence
 from estimator.model.figure import Figure
+from estimator.model.policy import Policy
+from estimator.model.requests import proxy_workers
+from estimator.model.scenario import Observed, demand_of
+from estimator.model.sizing import size
+from estimator.table.load_points import Kind
+
+PHASES = (2, 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +49,69 @@ class PathProjection:
     peak: Figure
     phases: tuple[PhaseProjection, ...]
     """Phase 2, then phase 3."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """A component and the demand that reaches it."""
+
+    evidence: Evidence
+    observed: Observed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moved:
+    """Paths that move together."""
+
+    paths: tuple[str, ...]
+    observed: Observed
+    """Their demand, whatever carries it."""
+    parts: tuple[Part, ...]
+    """The components that carry a request of theirs."""
+
+
+def kinds_of(phase: int) -> tuple[Kind, ...]:
+    """Return the kinds of component that are on Kubernetes in this phase."""
+    return (Kind.GATEWAY,) if phase == 2 else tuple(Kind)
+
+
+def project_phase(phase: int, moved: Moved, policy: Policy) -> PhaseProjection:
+    """Return what this phase needs for these paths."""
+    replicas: dict[str, Figure] = {}
+    totals = []
+    refused: list[str] = []
+    for part in moved.parts:
+        if part.evidence.component.kind not in kinds_of(phase):
+            continue
+        name = part.evidence.component.name
+        try:
+            demand = demand_of(part.observed, policy)
+            sizing = size(demand.peak.value, part.evidence, policy)
+        except Refused as error:
+            refused += [str(refusal) for refusal in error.refusals]
+            continue
+        replicas[name] = replicas_figure(sizing, demand)
+        workers = proxy_workers(part.evidence, sizing, policy)
+        containers = [
+            container_amounts(container, part.evidence, sizing, policy, workers)
+            for container in part.evidence.cpu
+        ]
+        totals.append(times(add(containers, "sum over containers"), sizing.replicas))
+    reason = f"all replicas of phase {phase}"
+    nothing = Figure(0.0, "millicores", reason)
+    whole = add(totals, reason) if totals else None
+    return PhaseProjection(
+        phase=phase,
+        paths=moved.paths,
+        peak=demand_of(moved.observed, policy).peak,
+        replicas=replicas,
+        cpu_request=whole.cpu_request if whole else nothing,
+        memory_request=whole.memory_request if whole else Figure(0.0, "bytes", reason),
+        refused=tuple(refused),
+    )
+
+
+def project_path(moved: Moved, policy: Policy) -> PathProjection:
+    """Return what one path needs in each phase, moved alone."""
+    phases = tuple(project_phase(phase, moved, policy) for phase in PHASES)
+    return PathProjection(moved.paths[0], phases[0].peak, phases)

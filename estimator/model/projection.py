@@ -5,31 +5,40 @@ was assumed on the way. All components are answered or none: a report with one n
 be read without it. The report formats what it finds here and computes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
-
-import numpy as np
 
 from estimator import units
 from estimator.errors import Refusal, Refused
-from estimator.model.component import (
-    Amounts,
-    ComponentProjection,
-    add,
-    name_rows,
-    project_component,
-)
+from estimator.model.amounts import Amounts, add, name_rows
+from estimator.model.component import ComponentProjection, project_component
+from estimator.model.drawing import demand_plot
+from estimator.model.evidence import gather
 from estimator.model.figure import Assumption, ExplanationLine, Figure, Flag
 from estimator.model.nodes import Cluster, NodePlan, PodGroup, plan_nodes
-from estimator.model.phases import PathProjection, PhaseProjection
+from estimator.model.phases import (
+    PHASES,
+    Moved,
+    Part,
+    PathProjection,
+    PhaseProjection,
+    kinds_of,
+    project_path,
+    project_phase,
+)
 from estimator.model.plots import DemandPlot
 from estimator.model.policy import REASONS, Policy
+from estimator.model.rate_limits import Downstream
 from estimator.model.scenario import Observed
+from estimator.model.traffic import Traffic
 from estimator.series.rps import ALL_ROUTES, Peak, RpsSeries
 from estimator.table.load_points import Component, Kind, Resources, Table
 
 MIN_OBSERVED_S = 86_400
 """A peak belongs to a day; in less than one the highest hour may be missing."""
+MOST_PATHS = 50
+"""Shown each by itself: more would be read by nobody."""
 MIN_COMPLETENESS_RATIO = 0.9
 """With more than a tenth unseen, the peak may have been there."""
 
@@ -99,46 +108,93 @@ def project(
     if whole is None or whole.rps == 0:
         advice = "Record production traffic first, or choose another time"
         raise Refused([Refusal(series.source, "no request was observed in it", advice)])
-    components = []
-    refusals: list[Refusal] = []
-    for component in table.components:
-        try:
-            projected = project_component(_observed(series, component), component, policy)
-            unseen = _unseen_routes(series, component)
-            components.append(replace(projected, warnings=(*unseen, *projected.warnings)))
-        except Refused as refused:
-            refusals.extend(refused.refusals)
-    if refusals:
-        raise Refused(refusals)
+    traffic = Traffic(series)
+    components = _components(traffic, table, policy)
+    moved, alone = _moves(traffic, table, policy)
     return Projection(
         series=_summary(series, whole),
         table=table.source,
         is_example_table=table.is_example,
-        components=tuple(components),
+        components=components,
         total=add((component.total for component in components), "sum over all components"),
         assumptions=_assumptions(series, table, policy),
         warnings=_uncovered_routes(series, table),
         low_confidence=_doubts(series, table),
+        demand_plot=demand_plot(moved.observed),
         nodes=None if cluster is None else plan_nodes(_groups(components), cluster),
+        phases=tuple(project_phase(phase, moved, policy) for phase in PHASES),
+        paths=tuple(project_path(one, policy) for one in alone),
     )
 
 
-def _observed(series: RpsSeries, component: Component) -> Observed:
-    demand = series.demand(component.routes)
-    if not (demand > 0).any():
-        reason = f"none of its routes ({', '.join(component.routes)}) had a request in the series"
-        advice = f"The series has the routes {', '.join(series.routes)}; correct its routes, or"
-        raise Refused([Refusal(component.name, reason, f"{advice} leave the component out")])
-    place = int(np.nanargmax(demand))
-    return Observed(
-        what="all routes" if ALL_ROUTES in component.routes else ", ".join(component.routes),
-        demand=demand,
-        start=series.start,
-        resolution_s=series.resolution_s,
-        averaging_s=series.averaging_s or series.resolution_s,
-        peak_rps=float(demand[place]),
-        peak_second=series.start + place * series.resolution_s,
-    )
+def _components(traffic: Traffic, table: Table, policy: Policy) -> tuple[ComponentProjection, ...]:
+    """Return the components of the phase, in the order of the table.
+
+    Pods before gateways: what the pods can take bounds what a gateway should let through.
+    """
+    found: dict[str, ComponentProjection] = {}
+    refusals: list[Refusal] = []
+    ordered = sorted(table.components, key=lambda component: component.kind == Kind.GATEWAY)
+    for component in ordered:
+        routes = traffic.carried(component.routes, policy.paths)
+        if component.kind not in kinds_of(policy.phase) or (policy.paths and not routes):
+            continue
+        try:
+            observed = traffic.observed(component.name, routes)
+            downstreams = _downstreams(observed, component, found) if found else ()
+            projected = project_component(observed, component, policy, downstreams)
+            unseen = _unseen_routes(traffic.series, component)
+            found[component.name] = replace(projected, warnings=(*unseen, *projected.warnings))
+        except Refused as refused:
+            refusals.extend(refused.refusals)
+    if refusals:
+        names = [component.name for component in table.components]
+        raise Refused(sorted(refusals, key=lambda refusal: names.index(refusal.subject)))
+    if not found:
+        reason = f"has no component for phase {policy.phase} and the paths given"
+        raise Refused([Refusal(table.source, reason, "Choose another phase, or other paths")])
+    return tuple(found[one.name] for one in table.components if one.name in found)
+
+
+def _downstreams(
+    observed: Observed, component: Component, pods: Mapping[str, ComponentProjection]
+) -> tuple[Downstream, ...]:
+    """Return what the pods behind a gateway can take, in terms of the gateway's own rps.
+
+    A pod that gets a share of the traffic bounds all of it at its own limit over that share.
+    """
+    result = []
+    for pod in pods.values():
+        local = pod.rate_limits
+        behind = component.kind == Kind.GATEWAY and pod.kind == Kind.POD
+        shared = ALL_ROUTES in component.routes or set(pod.routes) & set(component.routes)
+        if local is None or pod.demand is None or not behind or not shared:
+            continue
+        share = min(1.0, pod.demand.observed.value / observed.peak_rps)
+        taken = local.local.value * pod.replicas.value
+        result.append(Downstream(f"pods of {pod.name}", taken / share))
+    return tuple(result)
+
+
+def _moves(traffic: Traffic, table: Table, policy: Policy) -> tuple[Moved, list[Moved]]:
+    """Return the paths of the policy moved together, and the largest of them each alone."""
+    evidence = []
+    for component in table.components:
+        # A component that cannot be answered was refused already, unless this phase leaves it out.
+        with suppress(Refused):
+            evidence.append(gather(component, policy))
+
+    def moved(paths: tuple[str, ...]) -> Moved:
+        parts = [
+            Part(one, traffic.observed(one.component.name, routes))
+            for one in evidence
+            if traffic.has(routes := traffic.carried(one.component.routes, paths))
+        ]
+        return Moved(paths, traffic.observed("the paths", paths), tuple(parts))
+
+    together = policy.paths or traffic.series.routes
+    busiest = sorted((p for p in together if traffic.has((p,))), key=traffic.peak, reverse=True)
+    return moved(tuple(together)), [moved((path,)) for path in busiest[:MOST_PATHS]]
 
 
 def _groups(components: Sequence[ComponentProjection]) -> list[PodGroup]:

@@ -1,8 +1,39 @@
-"""Local and global rate limits of one component."""
+"""Local and global rate limits of one component.
 
+    local   between the HPA trigger and the performance limit of one replica, in the middle
+    Envoy   token bucket: tokens_per_fill = rate * interval, max_tokens = what a second may bring
+    nginx   leaky bucket: rate, and a burst of the same surplus, `nodelay`
+    global  min(R * local limit of the pods, what the downstreams can take)
+
+| symbol | meaning | unit |
+|---|---|---|
+| trigger | rps per replica at which the HPA adds replicas | requests/s |
+| limit | rps per replica that must not be exceeded | requests/s |
+| R | replicas of the sizing | count |
+
+Below the trigger a limit would reject requests that another replica is about to serve, and hide
+the load from the HPA; above the performance limit it protects nothing. Where the trigger is not
+below the limit there is no room, and the notes say so.
+
+A bucket of `max_tokens` lets a burst through at once. It holds a second of the local limit, at
+least one token, so that arrivals that scatter within a second (a Poisson second of mean m brings
+m + 3 sqrt(m)) are not rejected at the mean. The leaky bucket of nginx without a burst rejects
+every request that comes sooner than 1/rate after the last: its burst holds the same second.
+
+Worked: trigger 300, limit 400: local 350 rps; Envoy 35 tokens each 0.1 s, at most 350 + 3 sqrt(350)
+= 407 (rounded up); nginx 350 r/s, burst 57.
+
+Sources: envoy.extensions.filters.http.local_ratelimit.v3; ngx_http_limit_req_module.
+"""
+
+import math
 from dataclasses import dataclass
 
-from estimator.model.figure import Figure
+from estimator import units
+from estimator.model.figure import Figure, Flag
+
+FILL_INTERVAL_S = 0.1
+"""Envoy refuses less than 0.05; a second would let bursts through at its start only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +56,84 @@ class RateLimits:
     `constraint` is `pods` or the downstream's name; None where neither is known."""
     notes: tuple[str, ...]
     """Such as: the HPA would not be reached before the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the limits lie between."""
+
+    trigger_rps: float
+    """Per replica."""
+    limit_rps: float
+    """Per replica."""
+    limit_name: str
+    replicas: int
+    flags: tuple[Flag, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Downstream:
+    """Something that these replicas pass requests on to."""
+
+    name: str
+    rps: float
+    """That it can take from them."""
+
+
+def rate_limits(room: Room, downstreams: tuple[Downstream, ...]) -> RateLimits:
+    """Return the limits of one component."""
+    notes = []
+    rate = (room.trigger_rps + room.limit_rps) / 2
+    if room.trigger_rps >= room.limit_rps:
+        rate = room.limit_rps
+        notes.append(
+            f"no room: the HPA adds replicas at {units.format_rps(room.trigger_rps)} rps, not below"
+            f" the {units.format_rps(room.limit_rps)} rps that one can take; the limit would reject"
+            " requests before a replica is added"
+        )
+    low, high = sorted((room.trigger_rps, room.limit_rps))
+    # Whole requests, downwards: a limit may be too low by one, never too high.
+    per_fill = max(1, math.floor(rate * FILL_INTERVAL_S + 1e-9))
+    per_second = max(1, math.floor(rate + 1e-9))
+    surplus = math.ceil(3 * math.sqrt(per_second))
+    told = (
+        f"middle of the HPA trigger, {units.format_rps(room.trigger_rps)}, and of what one replica"
+        f" can take, {units.format_rps(room.limit_rps)} ({room.limit_name})"
+    )
+    scatter = f"a second of it and 3 sqrt({per_second}) for arrivals that scatter"
+    actual = per_fill / FILL_INTERVAL_S
+    return RateLimits(
+        local=Figure(rate, "rps per replica", told, low, high, room.limit_name, flags=room.flags),
+        envoy_max_tokens=Figure(per_second + surplus, "tokens", scatter),
+        envoy_tokens_per_fill=Figure(
+            per_fill, "tokens", f"{FILL_INTERVAL_S:g} s of it, rounded down: {actual:g} rps"
+        ),
+        envoy_fill_interval=Figure(
+            FILL_INTERVAL_S, "seconds", "often enough to be smooth; Envoy refuses less than 0.05"
+        ),
+        nginx_rate=Figure(per_second, "rps per replica", "the local limit, rounded down"),
+        nginx_burst=Figure(surplus, "requests", f"3 sqrt({per_second}), with nodelay"),
+        global_limit=_global(rate, room, downstreams, notes),
+        notes=tuple(notes),
+    )
+
+
+def _global(
+    rate: float, room: Room, downstreams: tuple[Downstream, ...], notes: list[str]
+) -> Figure:
+    pods = room.replicas * rate
+    sum_of = f"{room.replicas} replicas at {units.format_rps(rate)} rps"
+    bounds = [("pods", pods, sum_of)]
+    bounds += [
+        (one.name, one.rps, f"{one.name} can take {units.format_rps(one.rps)} rps")
+        for one in downstreams
+    ]
+    name, value, reason = min(bounds, key=lambda bound: bound[1])
+    if not downstreams:
+        notes.append("what the called services can take is not known: the pods alone decide")
+    elif name != "pods":
+        notes.append(
+            f"{name} is the bottleneck: {sum_of} are {units.format_rps(pods)} rps, more than it can"
+            " take"
+        )
+    return Figure(value, "rps", reason, constraint=name, flags=room.flags)

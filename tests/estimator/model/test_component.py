@@ -1,8 +1,109 @@
-from dataclasses import is_dataclass
+import numpy as np
+import pytest
 
-from estimator.model.component import ComponentProjection
+from estimator.model.component import ComponentProjection, project_component
+from estimator.model.figure import Flag
+from estimator.model.policy import Policy
+from estimator.model.rate_limits import Downstream
+from estimator.model.scenario import Observed
+from estimator.table.load_points import Component, Kind, LoadPoint, Resources
+
+MIB = 2**20
 
 
-def test_an_answer_cannot_be_changed() -> None:
-    assert is_dataclass(ComponentProjection)
-    assert ComponentProjection.__dataclass_params__.frozen
+def component(kind: Kind = Kind.GATEWAY, rows: int = 4) -> Component:
+    points = tuple(
+        LoadPoint(
+            n,
+            4,
+            400.0 * n,
+            {"istio-proxy": Resources(80.0 * n, 90 * MIB), "nginx": Resources(10.0 * n, 9 * MIB)},
+        )
+        for n in range(1, rows + 1)
+    )
+    requests = {"istio-proxy": Resources(600, 256 * MIB), "nginx": Resources(100, 64 * MIB)}
+    return Component("gateway", kind, ("*",), requests, points)
+
+
+def observed(peak: float = 1500) -> Observed:
+    demand = peak / 2 + peak / 2 * np.sin(np.linspace(0, 2 * np.pi, 5760))
+    return Observed("all routes", demand, 0, 15, 1, float(demand.max()), 0)
+
+
+def projected(peak: float = 1500, rows: int = 4, **policy: object) -> ComponentProjection:
+    return project_component(observed(peak), component(rows=rows), Policy(**policy))
+
+
+def test_every_part_is_answered() -> None:
+    found = projected()
+    for part in (found.demand, found.rollout, found.hpa, found.simulation, found.rate_limits):
+        assert part is not None
+    assert [curve.quantity for curve in found.curves] == ["cpu of istio-proxy", "cpu of nginx"]
+    assert found.performance_limit is not None
+    assert found.performance_limit.constraint == "range"
+    assert found.workers is not None and found.workers.value == 1
+
+
+def test_local_limit_lies_between_trigger_and_what_a_replica_takes() -> None:
+    found = projected()
+    assert found.hpa is not None and found.rate_limits is not None
+    local = found.rate_limits.local
+    assert local.low == found.hpa.trigger_rps.value
+    assert found.performance_limit is not None
+    assert local.value < found.performance_limit.value
+
+
+def test_hpa_stays_within_the_sized_replicas() -> None:
+    found = projected()
+    assert found.hpa is not None
+    assert found.hpa.max_replicas.value == found.replicas.value
+    assert found.hpa.survives
+
+
+def test_limits_hold_all_containers_and_their_requests() -> None:
+    for one in projected().containers.values():
+        assert one.memory_limit is not None
+        assert one.memory_limit.value == one.memory_request.value
+        assert one.cpu_limit is None or one.cpu_limit.value >= one.cpu_request.value
+
+
+def test_rollout_never_serves_with_too_few() -> None:
+    rollout = projected(zones=3, max_unavailable_ratio=0.25).rollout
+    assert rollout is not None
+    assert rollout.update_lowest.value >= rollout.serving.value
+    assert rollout.after_zone_loss.value >= rollout.serving.value
+    assert rollout.after_pod_loss.value >= rollout.serving.value
+    assert rollout.update_highest.value > projected().replicas.value
+
+
+def test_downstream_bounds_the_global_limit() -> None:
+    found = project_component(observed(), component(), Policy(), (Downstream("pods of api", 123),))
+    assert found.rate_limits is not None and found.rate_limits.global_limit is not None
+    assert found.rate_limits.global_limit.value == 123
+    given = projected(downstream_rps=(("gateway", 99.0), ("other", 1.0)))
+    assert given.rate_limits is not None and given.rate_limits.global_limit is not None
+    assert given.rate_limits.global_limit.value == 99
+
+
+def test_doubt_is_flagged_wherever_it_reaches() -> None:
+    found = projected(rows=2, peak=5000)
+    assert {Flag.SCALED_LINEARLY, Flag.NO_INTERVAL} <= set(found.replicas.flags)
+    assert set(found.total.cpu_request.flags) == set(found.replicas.flags)
+    assert any("has no interval" in one for one in found.warnings)
+
+
+def test_hpa_that_does_not_survive_is_a_warning() -> None:
+    demand = np.concatenate([np.full(4000, 50.0), np.full(1000, 3000.0)])
+    jump = Observed("all routes", demand, 0, 15, 1, 3000.0, 60_000)
+    found = project_component(jump, component(), Policy(hpa_max=6))
+    assert found.hpa is not None and not found.hpa.survives
+    assert any("does not survive its series" in one for one in found.warnings)
+
+
+@pytest.mark.parametrize(
+    ("policy", "open_question"),
+    [({}, "latency"), ({}, "number of connections"), ({"peak_connections": 100.0}, "latency")],
+)
+def test_what_is_not_covered_is_said(policy: dict[str, float], open_question: str) -> None:
+    assert open_question in projected(**policy).not_covered
+    assert ("number of connections" in projected(**policy).not_covered) == (not policy)

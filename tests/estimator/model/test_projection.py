@@ -245,3 +245,48 @@ def test_nodes_hold_a_rolling_update_too() -> None:
     assert projection.nodes is not None
     assert projection.nodes.nodes.value == 3
     assert answer(series(api=1000), API).nodes is None
+
+
+def test_phase_two_has_gateways_only() -> None:
+    projection = answer(series(api=500, watch=40), API, GATEWAY, policy=replace(PLAIN, phase=2))
+    assert [one.name for one in projection.components] == ["gateway"]
+
+
+def test_chosen_paths_move_together() -> None:
+    recorded = series(api=500, watch=400)
+    projection = answer(recorded, API, GATEWAY, policy=replace(PLAIN, paths=("/watch/_id_",)))
+    assert [one.name for one in projection.components] == ["gateway"]
+    assert projection.components[0].peak.value == 400
+    assert projection.phases[0].paths == ("/watch/_id_",)
+
+
+def test_every_phase_and_every_path_is_projected() -> None:
+    projection = answer(series(api=500, watch=400), API, GATEWAY)
+    assert [phase.phase for phase in projection.phases] == [2, 3]
+    assert set(projection.phases[1].replicas) == {"api", "gateway"}
+    assert projection.phases[1].replicas["api"].value == projection.components[0].replicas.value
+    assert [path.path for path in projection.paths] == ["/api/_", "/watch/_id_"]
+    # No pod of the table serves /watch.
+    assert set(projection.paths[1].phases[1].replicas) == {"gateway"}
+
+
+def test_no_component_for_the_phase_is_refused() -> None:
+    with pytest.raises(Refused, match="has no component for phase 2"):
+        answer(series(api=500), API, policy=replace(PLAIN, phase=2))
+
+
+def test_pods_bound_what_a_gateway_lets_through() -> None:
+    projection = answer(series(api=500, watch=400), API, GATEWAY)
+    api, gateway = projection.components
+    assert api.rate_limits is not None and gateway.rate_limits is not None
+    limit = gateway.rate_limits.global_limit
+    assert limit is not None
+    pods = api.rate_limits.local.value * api.replicas.value
+    # The pods get 500 of the gateway's 501 rps.
+    assert limit.value <= pods / (500 / 501) * (1 + 1e-9)
+
+
+def test_all_routes_are_drawn() -> None:
+    projection = answer(series(api=500, watch=400), API)
+    assert projection.demand_plot is not None
+    assert np.nanmax(projection.demand_plot.highest_rps) == 501
