@@ -30,6 +30,7 @@ METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
 
 Ratio = Annotated[float, Meta(ge=0, le=10, description="a number from 0 to 10")]
 Count = Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")]
+Pipelining = Annotated[int, Meta(ge=1, le=64, description="a whole number from 1 to 64")]
 Workers = Annotated[int, Meta(ge=1, le=256, description="a whole number from 1 to 256")]
 Bytes = Annotated[int, Meta(ge=1, le=1 << 40, description="a whole number of bytes, 1 or more")]
 BodyBytes = Annotated[int, Meta(ge=0, le=1 << 40, description="a whole number of bytes")]
@@ -40,6 +41,7 @@ Method = Annotated[
     Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE"],
     Meta(description="one of " + ", ".join(METHODS)),
 ]
+Forwarded = Annotated[Literal["pass", "append"], Meta(description="pass or append")]
 Mode = Annotated[Literal["sink", "inline"], Meta(description="sink or inline")]
 Tag = Annotated[
     str,
@@ -82,25 +84,45 @@ AgentAddress = Annotated[Address, "a datagram socket"]
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """Origin of an upstream: scheme is always http, path is empty."""
+    """Origin of an upstream, without a path."""
 
     host: str
+    """Name or address; for a unix socket its path."""
     port: int
+    """0 for a unix socket."""
+    is_tls: bool = False
 
     def __str__(self) -> str:
-        return f"http://{TcpAddress(self.host, self.port)}"
+        if not self.port:
+            return f"unix:{self.host}"
+        scheme = "https" if self.is_tls else "http"
+        return f"{scheme}://{TcpAddress(self.host, self.port)}"
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSection:
+    ca_file: Text | None = None
+    """PEM file of the authorities to trust; absent: the system's."""
+    server_name: Text | None = None
+    """Name for SNI and the certificate; absent: the host of the URL."""
+    verify: bool = True
+    """Whether the certificate is verified."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShadowSection:
     url: Url
     """Where mirrored requests go: the istio-proxy NodePort, past the nginx that logs."""
+    tls: TlsSection = field(default_factory=TlsSection)
+    """TLS to an https:// shadow."""
     methods: tuple[Method, ...] = ("GET", "HEAD", "OPTIONS")
     """Methods that may be mirrored; writes only when listed."""
     ratio: Ratio = 1.0
     """Share of requests that get a shadow leg; above 1 sends extra copies."""
     connections: Count = 64
     """Most connections a worker holds to the shadow."""
+    pipelining: Pipelining = 8
+    """Most requests sent ahead on a connection to a quick shadow; 1 turns that off."""
     waiting: Count = 1024
     """Most shadow legs of a worker that wait for a connection; more are shed."""
     max_body_bytes: BodyBytes = 1 << 20
@@ -155,7 +177,11 @@ class Config:
     mode: Mode = "sink"
     """sink: nginx mirrors to us. inline: nginx proxies through us."""
     primary: Url | None = None
-    """The application, in mode inline."""
+    """The application, in mode inline: http://, https:// or unix:PATH."""
+    primary_tls: TlsSection = field(default_factory=TlsSection)
+    """TLS to an https:// primary."""
+    forwarded: Forwarded = "pass"
+    """X-Forwarded-For in mode inline: pass it on, or append the client's address."""
     routes: tuple[Text, ...] = ()
     """Templates of the route tag; a path that fits none is `other`."""
     workers: Workers = 1
@@ -336,21 +362,25 @@ def _listen_address(got: object) -> Address:
 
 def read_url(got: object) -> Url:
     """The URL of an upstream; raises ValueError that says what was expected."""
-    expected = "a URL such as http://127.0.0.1:3000, without path, query or user"
+    expected = "a URL such as http://127.0.0.1:3000, without path, query or user, or unix:PATH"
     if not isinstance(got, str):
         raise ValueError(expected)
+    if got.startswith("unix:"):
+        if not (path := got.removeprefix("unix:").removeprefix("//")):
+            raise ValueError(expected)
+        return Url(path, 0)
     try:
         parts = urlsplit(got)
-        port = 80 if parts.port is None else parts.port
+        is_tls = parts.scheme == "https"
+        port = (443 if is_tls else 80) if parts.port is None else parts.port
     except ValueError:
         raise ValueError(expected) from None
-    if parts.scheme == "https":
-        raise ValueError("an http:// URL (https upstreams are not supported yet)")
     extra = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
-    if parts.scheme != "http" or not port or extra or not _HOST.fullmatch(parts.hostname or ""):
+    is_http = is_tls or parts.scheme == "http"
+    if not is_http or not port or extra or not _HOST.fullmatch(parts.hostname or ""):
         raise ValueError(expected)
     assert parts.hostname is not None
-    return Url(parts.hostname, port)
+    return Url(parts.hostname, port, is_tls)
 
 
 def _agent_address(got: object) -> Address:
@@ -370,7 +400,7 @@ def _agent_address(got: object) -> Address:
     return address
 
 
-_SECTIONS = (ShadowSection, TimeoutsSection, DatadogSection, SeriesSection)
+_SECTIONS = (ShadowSection, TlsSection, TimeoutsSection, DatadogSection, SeriesSection)
 _PARSERS: dict[Any, Callable[[object], Any]] = {
     Address: _listen_address,
     AgentAddress | None: _agent_address,

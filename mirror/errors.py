@@ -40,5 +40,9 @@ class ListenError(MirrorError):
     """A listening socket cannot be opened; the message says which and why."""
 
 
+class TlsError(MirrorError):
+    """The TLS side of the configuration cannot be used; the message names the file."""
+
+
 class InputError(MirrorError):
     """A file given to a command cannot be used; the message names file and line."""

@@ -9,6 +9,7 @@ and raises. The shadow has no part here: no state waits for it.
     WAITING        yes                no
     EARLY          no                 yes      the primary answers before it read everything
     DOWNLOADING    yes                yes
+    TUNNEL         yes                101      both sides speak another protocol now
     DONE           yes                complete the downstream may send its next request
     DONE_EARLY     no                 complete answered (by the primary or by an error of ours)
                                                before the request's end: read on, then close
@@ -17,16 +18,19 @@ and raises. The shadow has no part here: no state waits for it.
     ABANDONED      any                any      the downstream left, or broke its request
 """
 
-from enum import Enum
+from enum import StrEnum
 
 from mirror.errors import LocalProtocolError
 
 
-class State(Enum):
+class State(StrEnum):
+    """A string, and not a bare Enum: its hash is C's, and the table is asked per request edge."""
+
     UPLOADING = "uploading"
     WAITING = "waiting"
     EARLY = "early"
     DOWNLOADING = "downloading"
+    TUNNEL = "tunnel"
     DONE = "done"
     DONE_EARLY = "done_early"
     FAILED = "failed"
@@ -34,10 +38,11 @@ class State(Enum):
     ABANDONED = "abandoned"
 
 
-class Event(Enum):
+class Event(StrEnum):
     REQUEST_END = "request_end"
     RESPONSE_HEAD = "response_head"
     RESPONSE_END = "response_end"
+    SWITCHED = "switched"
     PRIMARY_FAILED = "primary_failed"
     DOWNSTREAM_LOST = "downstream_lost"
 
@@ -46,6 +51,7 @@ UPLOADING = State.UPLOADING
 WAITING = State.WAITING
 EARLY = State.EARLY
 DOWNLOADING = State.DOWNLOADING
+TUNNEL = State.TUNNEL
 DONE = State.DONE
 DONE_EARLY = State.DONE_EARLY
 FAILED = State.FAILED
@@ -55,6 +61,7 @@ ABANDONED = State.ABANDONED
 REQUEST_END = Event.REQUEST_END
 RESPONSE_HEAD = Event.RESPONSE_HEAD
 RESPONSE_END = Event.RESPONSE_END
+SWITCHED = Event.SWITCHED
 PRIMARY_FAILED = Event.PRIMARY_FAILED
 DOWNSTREAM_LOST = Event.DOWNSTREAM_LOST
 
@@ -73,6 +80,10 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (DOWNLOADING, RESPONSE_END): DONE,
     (DOWNLOADING, PRIMARY_FAILED): BROKEN,
     (DOWNLOADING, DOWNSTREAM_LOST): ABANDONED,
+    (WAITING, SWITCHED): TUNNEL,
+    (TUNNEL, RESPONSE_END): DONE,
+    (TUNNEL, PRIMARY_FAILED): BROKEN,
+    (TUNNEL, DOWNSTREAM_LOST): ABANDONED,
     (DONE_EARLY, REQUEST_END): DONE,
 }
 

@@ -84,10 +84,19 @@ class RouteTable:
 
     def match(self, target: bytes) -> str:
         """The tag of a request target in origin form (`/path?query`)."""
-        path = target.partition(b"?")[0]
-        if path[:1] != b"/":
-            return OTHER
-        return _walk(self._root, path[1:].split(b"/"), 0) or OTHER
+        segments = target.partition(b"?")[0].split(b"/")
+        if segments[0]:
+            return OTHER  # not in origin form
+        node: _Node | None = self._root
+        for segment in segments[1:]:
+            assert node is not None
+            node = node.literals.get(segment) or (node.parameter if segment else None)
+            if node is None:
+                break
+        # The first way down is the best one where it leads to a template; only else others count.
+        if node is not None and node.tag is not None:
+            return node.tag
+        return _walk(self._root, segments, 1) or OTHER
 
 
 def _same_paths(tag: str) -> str:
@@ -95,6 +104,7 @@ def _same_paths(tag: str) -> str:
 
 
 def _walk(node: _Node, segments: list[bytes], place: int) -> str | None:
+    """The best template for the segments from `place` on, whatever way leads to it."""
     if place == len(segments):
         return node.tag
     segment = segments[place]

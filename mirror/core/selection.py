@@ -6,7 +6,7 @@ of the clusters that a random draw has. Above 1 a request gets several legs (amp
 
 from collections.abc import Collection
 
-from mirror.core.http1 import RequestHead
+from mirror.core.request_head import RequestHead
 
 METHOD = "method"
 RATIO = "ratio"
@@ -25,13 +25,11 @@ class Selector:
         self._step = round(ratio * _PARTS)
         self._accumulated = 0
 
-    def refusal(self, head: RequestHead) -> str | None:
-        """Why this request may have no shadow leg, or None."""
+    def choose(self, head: RequestHead) -> int | str:
+        """How many shadow legs this request gets, or why it gets none."""
         if head.method not in self._methods:
             return METHOD
-        return UPGRADE if head.wants_upgrade else None
-
-    def copies(self) -> int:
-        """How many shadow legs the next eligible request gets; 0 leaves it out by ratio."""
-        copies, self._accumulated = divmod(self._accumulated + self._step, _PARTS)
-        return copies
+        if head.upgrade:
+            return UPGRADE
+        legs, self._accumulated = divmod(self._accumulated + self._step, _PARTS)
+        return legs or RATIO

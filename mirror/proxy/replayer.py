@@ -20,13 +20,14 @@ from typing import NamedTuple
 
 from hdrh.histogram import HdrHistogram
 
-from mirror.config import Url
 from mirror.core import ledger
 from mirror.core.budget import WAITING_FULL
 from mirror.core.deadlines import Deadlines
 from mirror.core.pool import Pool
+from mirror.core.response_head import ResponseHead
 from mirror.proxy.alarm import Alarm
-from mirror.proxy.upstream import DiscardingLeg, Upstream, UpstreamConnection
+from mirror.proxy.relaying import RelayingConnection, RelayingUpstream
+from mirror.proxy.upstream import Origin
 
 LAG_LIMIT_S = 0.010
 """The result is invalid when the 99th percentile of the schedule lag is above this."""
@@ -101,13 +102,14 @@ class Report:
     """From the instant a request was due to this program turning to it."""
 
 
-class ReplayLeg(DiscardingLeg):
+class ReplayLeg:
     """One request in flight; its response is discarded."""
 
     __slots__ = (
         "_connection",
         "_data",
         "_due_at",
+        "_outcome",
         "_replayer",
         "_sent_at",
         "answers_head",
@@ -119,23 +121,41 @@ class ReplayLeg(DiscardingLeg):
         self._data = request.data
         self._due_at = due_at
         self._sent_at = due_at
-        self._connection: UpstreamConnection | None = None
+        self._outcome = ""
+        self._connection: RelayingConnection | None = None
 
-    def on_assigned(self, connection: UpstreamConnection) -> None:
+    def on_assigned(self, connection: RelayingConnection) -> None:
         self._connection = connection
         self._sent_at = _clock()
         connection.write(self._data)
         connection.end_request()
 
-    def on_response_end(self) -> None:
-        now = _clock()
-        self._replayer.leg_answered(self, self._outcome, now - self._due_at, now - self._sent_at)
+    def on_informational(self, head: ResponseHead) -> None:
+        pass
+
+    def on_response(
+        self, head: ResponseHead | None, body: bytes, trailers: list[bytes], ended: bool
+    ) -> None:
+        if head is not None:
+            self._outcome = ledger.STATUS_CLASSES[head.status // 100]
+        if ended:
+            now = _clock()
+            from_due_s, from_send_s = now - self._due_at, now - self._sent_at
+            self._replayer.leg_answered(self, self._outcome, from_due_s, from_send_s)
+
+    def on_switched(self, head: ResponseHead, rest: bytes) -> None:
+        assert self._connection is not None
+        self._connection.abort()
+        self._replayer.leg_ended(self, ledger.PROTOCOL_ERROR)
+
+    def on_writable(self, writable: bool) -> None:
+        pass
 
     def on_failure(self, outcome: str, is_stale: bool) -> None:
         # Not sent again, stale or not: every request of the schedule ends in one outcome.
         self._replayer.leg_ended(self, outcome)
 
-    def abort(self, upstream: Upstream) -> bool:
+    def abort(self, upstream: RelayingUpstream) -> bool:
         """Cut it, wherever it is; False where it was still waiting for a connection."""
         if self._connection is None:
             upstream.withdraw(self)
@@ -149,7 +169,7 @@ class Replayer:
 
     def __init__(
         self,
-        url: Url,
+        origin: Origin,
         schedule: Iterator[tuple[float, Request]],
         connections: int,
         timeout_s: float,
@@ -161,13 +181,7 @@ class Replayer:
         self.is_interrupted = False
         self._schedule = schedule
         self._next = next(schedule, None)
-        self._upstream = Upstream(
-            url.host,
-            url.port,
-            Pool(connections, MOST_WAITING, connections),
-            min(CONNECT_TIMEOUT_S, timeout_s),
-            MAX_HEAD_BYTES,
-        )
+        self._upstream = RelayingUpstream(origin, Pool(connections, MOST_WAITING, connections))
         self._in_flight: Deadlines[ReplayLeg] = Deadlines(timeout_s)
         self._from_intended = _histogram()
         self._from_send = _histogram()

@@ -5,8 +5,9 @@ mirror subrequest holds back the next request on the client's connection until i
 The 204 has no body: nginx closes its mirror connection after any response that has one.
 """
 
-from mirror.core.http1 import CONTINUE, NO_CONTENT, NO_CONTENT_CLOSE, RequestHead
-from mirror.proxy.downstream import Acceptor, Downstream
+from mirror.core.http1 import CONTINUE, NO_CONTENT, NO_CONTENT_CLOSE
+from mirror.core.request_head import RequestHead
+from mirror.proxy.downstream import NEVER, Acceptor, Downstream
 from mirror.proxy.tee import Exchange
 
 
@@ -24,7 +25,8 @@ class SinkDownstream(Downstream):
         return self._exchange is None
 
     def request_begun(self, head: RequestHead) -> None:
-        self._exchange = self._tee.begin(head)
+        self.expires_at = NEVER
+        self._exchange = Exchange(self._tee, head)
         if head.expects_continue:
             self.write(CONTINUE)
 
@@ -32,7 +34,7 @@ class SinkDownstream(Downstream):
         if self._exchange is not None:
             self._exchange.add_body(data)
 
-    def request_ended(self) -> None:
+    def request_ended(self, trailers: list[bytes]) -> None:
         exchange = self._exchange
         if exchange is None:
             return
@@ -43,7 +45,7 @@ class SinkDownstream(Downstream):
         else:
             self.write(NO_CONTENT_CLOSE)
             self.close()
-        exchange.end()
+        exchange.end(trailers)
 
     def request_broken(self) -> bool:
         if self._exchange is not None:
@@ -52,13 +54,10 @@ class SinkDownstream(Downstream):
         return True
 
     def pause_writing(self) -> None:
-        assert self._transport is not None
-        self._transport.pause_reading()
+        self.pause_reading()
 
     def resume_writing(self) -> None:
-        assert self._transport is not None
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
+        self.resume_reading()
 
     def eof_received(self) -> bool:
         super().eof_received()

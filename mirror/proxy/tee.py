@@ -1,19 +1,21 @@
 """Fans an exchange out to its shadow legs: the only module of the proxy that knows the shadow.
 
-Life of a request here: `begin` counts it and decides how many shadow legs it gets, `add_body`
-keeps a bounded copy of the body, `end` starts the legs. A leg that starts is counted `sent` and
-ends in exactly one outcome.
+Life of a request here: an `Exchange` counts it and decides how many shadow legs it gets,
+`add_body` keeps a bounded copy of the body, `end` starts the legs. A leg that starts is counted
+`sent` and ends in exactly one outcome.
 Invariant: nothing here returns anything to the primary's path, waits, or raises into it; the
 bytes held for the shadow stay under one ceiling.
 """
 
 import asyncio
 import logging
-import math
-import time
+from collections.abc import Sequence
+from copy import copy
+from time import time
 
 from mirror.config import Config
 from mirror.core import ledger
+from mirror.core.batch_pool import BatchPool
 from mirror.core.budget import (
     BODY_TOO_LARGE,
     BUFFER_FULL,
@@ -23,15 +25,19 @@ from mirror.core.budget import (
     ByteBudget,
     Reachability,
 )
-from mirror.core.deadlines import Deadlines
-from mirror.core.http1 import SAFE_METHODS, RequestHead
+from mirror.core.http1 import NONE
 from mirror.core.ledger import Ledger
-from mirror.core.pool import Pool
+from mirror.core.request_head import SAFE_METHODS, RequestHead
 from mirror.core.routes import RouteTable
-from mirror.core.selection import RATIO, Selector
-from mirror.proxy.upstream import DiscardingLeg, Upstream, UpstreamConnection
+from mirror.core.selection import Selector
+from mirror.proxy.discarding import DiscardingLeg, DiscardingUpstream
+from mirror.proxy.origins import origin_of
 
 log = logging.getLogger(__name__)
+
+# RFC 9112 9.3.2: what may follow unanswered requests on its connection. Of the idempotent methods
+# those that change nothing: a connection that breaks leaves open which of its requests were seen.
+_MAY_SHARE = frozenset({b"GET", b"OPTIONS", b"TRACE"})
 
 
 class Exchange:
@@ -39,12 +45,11 @@ class Exchange:
 
     __slots__ = ("_body", "_body_bytes", "_legs_wanted", "_tee", "head", "route")
 
-    def __init__(self, tee: "Tee", head: RequestHead, route: str, legs_wanted: int) -> None:
+    def __init__(self, tee: "Tee", head: RequestHead) -> None:
         self.head = head
-        self.route = route
         self._tee = tee
-        self._legs_wanted = legs_wanted
-        self._body: list[bytes] = []
+        self.route, self._legs_wanted = tee.begin(head)
+        self._body: list[bytes] | None = None
         self._body_bytes = 0
 
     def add_body(self, data: bytes) -> None:
@@ -57,18 +62,24 @@ class Exchange:
             self._shed(BUFFER_FULL)
         else:
             self._body_bytes += len(data)
+            if self._body is None:
+                self._body = []
             self._body.append(data)
 
-    def end(self) -> None:
+    def end(self, trailers: list[bytes]) -> None:
         """The request is complete: start its shadow legs."""
-        legs, self._legs_wanted = self._legs_wanted, 0
-        if not legs:
+        if not self._legs_wanted:
             return
-        data = self.head.to_shadow(b"".join(self._body))
-        self._release_body()
-        self._tee.reading -= legs
-        for _ in range(legs):
-            self._tee.start_leg(self, data)
+        head = self.head
+        leg = DiscardingLeg()
+        leg.route = self.route
+        leg.data = head.to_shadow(b"".join(self._body) if self._body else b"", trailers)
+        leg.is_head = head.method == b"HEAD"
+        leg.is_alone = head.framing is not NONE or head.method not in _MAY_SHARE
+        if self._body is not None:
+            self._release_body()
+        self._tee.start_legs(leg, self._legs_wanted)
+        self._legs_wanted = 0
 
     def abandon(self) -> None:
         """The request will never be complete."""
@@ -82,44 +93,9 @@ class Exchange:
         self._tee.ledger.count(ledger.SHED, self.route, reason, legs)
 
     def _release_body(self) -> None:
-        self._body = []
+        self._body = None
         self._tee.budget.release(self._body_bytes)
         self._body_bytes = 0
-
-
-class ShadowLeg(DiscardingLeg):
-    """One shadow request in flight; its response is discarded."""
-
-    __slots__ = ("_connection", "_data", "_held_bytes", "_tee", "answers_head", "route")
-
-    def __init__(self, tee: "Tee", route: str, data: bytes, answers_head: bool) -> None:
-        self.route = route
-        self.answers_head = answers_head
-        self._tee = tee
-        self._data = data
-        self._held_bytes = len(data)
-        self._connection: UpstreamConnection | None = None
-
-    def on_assigned(self, connection: UpstreamConnection) -> None:
-        self._connection = connection
-        connection.write(self._data)
-        connection.end_request()
-        self._data = b""
-
-    def on_response_end(self) -> None:
-        self._tee.leg_ended(self, self._outcome, self._held_bytes)
-
-    def on_failure(self, outcome: str, is_stale: bool) -> None:
-        # Never sent again, stale or not: the shadow may have seen it, and it counts arrivals.
-        self._tee.leg_ended(self, outcome, self._held_bytes)
-
-    def abort(self, outcome: str) -> None:
-        """Cut the leg, wherever it is."""
-        if self._connection is not None:
-            self._connection.abort()
-        else:
-            self._tee.shadow.withdraw(self)
-        self._tee.leg_ended(self, outcome, self._held_bytes)
 
 
 class Tee:
@@ -127,90 +103,118 @@ class Tee:
 
     def __init__(self, config: Config) -> None:
         section = config.shadow
-        self.ledger = Ledger(int(time.time()))
+        self.ledger = Ledger(int(time()))
         self.budget = ByteBudget(section.buffer_bytes)
         self.max_body_bytes = section.max_body_bytes
         self.reading = 0
         """Shadow legs that are selected and whose request is still being read."""
         self.in_flight = 0
-        self.shadow = Upstream(
-            section.url.host,
-            section.url.port,
-            Pool(section.connections, section.waiting, section.connections),
-            config.timeouts.connect,
-            config.max_head_bytes,
+        self.shadow = DiscardingUpstream(
+            origin_of(section.url, section.tls, config.timeouts.connect, config.max_head_bytes),
+            BatchPool(section.connections, section.waiting, section.connections),
+            section.pipelining,
+            self.legs_ended,
         )
         self.shadow.on_connect = self._on_connect
         self._url = section.url
-        self._routes = RouteTable(config.routes)
-        self._selector = Selector(section.methods, section.ratio)
+        self._timeout_s = section.timeout
+        self._match_route = RouteTable(config.routes).match
+        self._choose = Selector(section.methods, section.ratio).choose
         self._reachability = Reachability()
-        self._deadlines: Deadlines[ShadowLeg] = Deadlines(section.timeout)
-        self._now = asyncio.get_running_loop().time
+        loop = asyncio.get_running_loop()
+        self._now = loop.time
+        self._call_soon = loop.call_soon
+        self._gathered: list[DiscardingLeg] = []
+        """Shadow legs that this turn of the loop completed."""
 
-    def begin(self, head: RequestHead) -> Exchange:
-        """Count a request whose head is complete, and decide how many shadow legs it gets."""
+    def begin(self, head: RequestHead) -> tuple[str, int]:
+        """Count a request whose head is complete; its route, and how many shadow legs it gets."""
         counts = self.ledger
-        counts.roll(int(time.time()))
-        route = self._routes.match(head.target)
+        second = int(time())
+        if second > counts.second:
+            counts.roll(second)
+        route = self._match_route(head.target)
         if head.is_shadow:
             counts.count(ledger.LOOPED, route)
-            return Exchange(self, head, route, 0)
+            return route, 0
         counts.count(ledger.REQUESTS, route, "safe" if head.method in SAFE_METHODS else "unsafe")
-        reason = self._selector.refusal(head)
-        legs = 0
-        if reason is None and not (legs := self._selector.copies()):
-            reason = RATIO
-        if reason is not None:
-            counts.count(ledger.NOT_SELECTED, route, reason)
-        elif legs > 1:
+        legs = self._choose(head)
+        if isinstance(legs, str):
+            counts.count(ledger.NOT_SELECTED, route, legs)
+            return route, 0
+        if legs > 1:
             counts.count(ledger.AMPLIFIED, route, "", legs - 1)
         self.reading += legs
-        return Exchange(self, head, route, legs)
+        return route, legs
 
     def refused(self, reason: str) -> None:
         """Count a request that was answered with an error here and goes nowhere."""
-        self.ledger.roll(int(time.time()))
+        self.ledger.roll(int(time()))
         self.ledger.count(ledger.MALFORMED, "other", reason)
 
     def primary_ended(self, exchange: Exchange, outcome: str) -> None:
         self.ledger.count(ledger.PRIMARY_REQUESTS, exchange.route, outcome)
 
-    def start_leg(self, exchange: Exchange, data: bytes) -> None:
-        """Send `data`, one complete shadow request, or shed it."""
-        now = self._now()
-        route = exchange.route
-        if not self._reachability.admits(now):
-            self.ledger.count(ledger.SHED, route, UNAVAILABLE)
-            return
-        if not self.budget.admit(len(data)):
-            self.ledger.count(ledger.SHED, route, BUFFER_FULL)
-            return
-        leg = ShadowLeg(self, route, data, exchange.head.method == b"HEAD")
-        if not self.shadow.start(leg):
-            self.budget.release(len(data))
-            self.ledger.count(ledger.SHED, route, WAITING_FULL)
-            return
-        self.in_flight += 1
-        self.ledger.count(ledger.SHADOW_SENT, route)
-        self._deadlines.start(leg, now)
+    def start_legs(self, leg: DiscardingLeg, number: int) -> None:
+        """Send a complete shadow request so many times, with what else this turn brings.
 
-    def leg_ended(self, leg: ShadowLeg, outcome: str, held_bytes: int) -> None:
-        self.in_flight -= 1
-        self.budget.release(held_bytes)
-        self._deadlines.cancel(leg)
-        self.ledger.count(ledger.SHADOW_REQUESTS, leg.route, outcome)
+        The legs of one turn of the loop are admitted together: the clock, the back-off and the
+        budget are asked once, and the production requests of the turn are done before.
+        """
+        if not self._gathered:
+            self._call_soon(self._start_gathered)
+        self._gathered.append(leg)
+        for _ in range(number - 1):
+            self._gathered.append(copy(leg))
+
+    def _start_gathered(self) -> None:
+        legs, self._gathered = self._gathered, []
+        self.reading -= len(legs)
+        now = self._now()
+        if not self._reachability.admits(now):
+            self._shed(legs, UNAVAILABLE)
+            return
+        expires_at = now + self._timeout_s
+        admitted: list[DiscardingLeg] = []
+        for leg in legs:
+            if self.budget.admit(len(leg.data)):
+                leg.expires_at = expires_at
+                admitted.append(leg)
+            else:
+                self._shed([leg], BUFFER_FULL)
+        room = self.shadow.room
+        if len(admitted) > room:
+            for refused in admitted[room:]:
+                self.budget.release(len(refused.data))
+            self._shed(admitted[room:], WAITING_FULL)
+            del admitted[room:]
+        self.in_flight += len(admitted)
+        self._count(ledger.SHADOW_SENT, admitted, "")
+        self.shadow.send(admitted)
+
+    def legs_ended(self, legs: Sequence[DiscardingLeg], outcome: str) -> None:
+        """Each of these legs has had this, its one, outcome."""
+        self.in_flight -= len(legs)
+        for leg in legs:
+            self.budget.held_bytes -= len(leg.data)
+        self._count(ledger.SHADOW_REQUESTS, legs, outcome)
+
+    def _shed(self, legs: Sequence[DiscardingLeg], reason: str) -> None:
+        self._count(ledger.SHED, legs, reason)
+
+    def _count(self, metric: str, legs: Sequence[DiscardingLeg], label: str) -> None:
+        counts = self.ledger.counts
+        for leg in legs:
+            key = (metric, leg.route, label)
+            counts[key] = counts.get(key, 0) + 1
 
     def tick(self, now: float) -> None:
         """Cut the legs whose time is over."""
-        for leg in self._deadlines.pop_expired(now):
-            leg.abort(ledger.TIMEOUT)
+        self.shadow.tick(now)
 
     def cut(self) -> None:
         """Abort whatever is in flight and close the connections to the shadow."""
-        for leg in self._deadlines.pop_expired(math.inf):
-            leg.abort(ledger.ABORTED)
-        self.shadow.close()
+        self.shadow.cut()
 
     def _on_connect(self, error: Exception | None) -> None:
         was_up = self._reachability.is_up

@@ -110,13 +110,17 @@ class Worker:
     async def _drained(self) -> bool:
         """Wait for what is in flight; False where the deadline came first and it was cut."""
         deadline = self._loop.time() + self._config.timeouts.drain
-        while (self._acceptor.connections or self._tee.in_flight) and self._loop.time() < deadline:
+        while self._is_busy() and self._loop.time() < deadline:
             await asyncio.sleep(TICK_S / 4)
-        is_drained = not (self._acceptor.connections or self._tee.in_flight)
+        is_drained = not self._is_busy()
         self._acceptor.cut()
         self._tee.cut()
         await asyncio.sleep(TICK_S / 4)  # the loop reports what was cut to its owners
         return is_drained
+
+    def _is_busy(self) -> bool:
+        tee = self._tee
+        return bool(self._acceptor.connections or tee.in_flight or tee.reading)
 
     def _report(self) -> None:
         assert self._writer is not None

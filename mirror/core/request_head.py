@@ -1,0 +1,308 @@
+"""A request head as a value: what it asks, how its body is framed, and its bytes on each leg.
+
+Every leg is written anew from what was read here. The primary leg is a hop of a proxy: it gets
+`Via`, counts `Max-Forwards` down and, where asked to, extends `X-Forwarded-For`. The shadow leg is
+what came in, with the mark of the loop guard.
+
+References: RFC 9110 sections 7.2, 7.6, 7.8, 9.3.8, 10.1; RFC 9112 sections 2.3, 3.2, 6.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from mirror.core.http1 import (
+    CHUNKED,
+    CRLF,
+    LENGTH,
+    NONE,
+    Apart,
+    Framing,
+    chunk,
+    connection_options,
+    is_length,
+    is_plain,
+    last_chunk,
+    plan_of,
+    sort_fields,
+)
+from mirror.errors import RemoteProtocolError
+
+SHADOW_MARK = b"X-Mirror-Leg: shadow\r\n"
+"""Stands on every shadow request, on no primary request: the loop guard."""
+
+SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
+"""RFC 9110 9.2.1."""
+
+_VIA = (b"Via: 1.0 kagami\r\n", b"Via: 1.1 kagami\r\n")
+"""RFC 9110 7.6.3: the version that was received."""
+_LINE_END = b" HTTP/1.1\r\nHost: "
+_MARK_AND_END = SHADOW_MARK + CRLF
+_NOT_IN_HOST = b"".join(
+    bytes((code,))
+    for code in range(256)
+    if not re.fullmatch(rb"[A-Za-z0-9._~!$&'()*+,;=:%\[\]-]", bytes((code,)))
+)
+_ABSOLUTE_FORM = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE | re.DOTALL)
+_RARE_METHODS = frozenset({b"CONNECT", b"TRACE", b"OPTIONS"})
+# What TRACE does not show (RFC 9110 9.3.8).
+_SENSITIVE = frozenset({b"authorization", b"cookie", b"proxy-authorization"})
+
+
+class ParsedLine(Protocol):
+    """What the parser knows of a request when its head is complete."""
+
+    def get_method(self) -> bytes: ...
+
+    def get_http_version(self) -> str: ...
+
+    def should_keep_alive(self) -> bool: ...
+
+    def should_upgrade(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """What passing through us adds to a request."""
+
+    forwarded_for: bytes | None = None
+    """The address to append to X-Forwarded-For; None passes that field on as it is."""
+
+
+class RequestHead:
+    """One request head, checked."""
+
+    __slots__ = (
+        "content_length",
+        "expects_continue",
+        "framing",
+        "host",
+        "is_last_hop",
+        "is_shadow",
+        "keep_alive",
+        "method",
+        "minor_version",
+        "start",
+        "takes_trailers",
+        "target",
+        "upgrade",
+    )
+
+    def __init__(self, method: bytes, minor_version: int, keep_alive: bool) -> None:
+        self.method = method
+        self.minor_version = minor_version
+        self.keep_alive = keep_alive
+        self.target = b""
+        """Origin form (`/path?query`), or `*` for OPTIONS."""
+        self.host = b""
+        self.start = b""
+        """Request line, Host and the end-to-end fields: what all legs have in common."""
+        self.framing: Framing = NONE
+        self.content_length = 0
+        self.expects_continue = False
+        self.takes_trailers = False
+        """The client said `TE: trailers`."""
+        self.upgrade = b""
+        """The protocol that the client asks to switch to, or empty."""
+        self.is_shadow = False
+        """Carries the mark of a shadow leg: it was mirrored before."""
+        self.is_last_hop = False
+        """Max-Forwards is used up: TRACE or OPTIONS is ours to answer."""
+
+    def to_primary(self) -> bytes:
+        """Head bytes of the primary leg: the request's own framing, no mark."""
+        start = self.start + _VIA[self.minor_version]
+        framing = self.framing
+        if framing is NONE and not self.upgrade and not self.takes_trailers:
+            return start + CRLF
+        pieces = [start]
+        if self.upgrade:
+            pieces.append(b"Upgrade: %b\r\nConnection: upgrade\r\n" % self.upgrade)
+        elif self.takes_trailers:
+            pieces.append(b"TE: trailers\r\nConnection: te\r\n")
+        if self.expects_continue:
+            pieces.append(b"Expect: 100-continue\r\n")
+        if framing is LENGTH:
+            pieces.append(b"Content-Length: %d\r\n" % self.content_length)
+        elif framing is CHUNKED:
+            pieces.append(b"Transfer-Encoding: chunked\r\n")
+        pieces.append(CRLF)
+        return b"".join(pieces)
+
+    def to_shadow(self, body: bytes, trailers: list[bytes]) -> bytes:
+        """The whole shadow request, with its complete body."""
+        if self.framing is NONE:
+            return self.start + _MARK_AND_END
+        if self.framing is LENGTH:
+            length = b"Content-Length: %d\r\n" % len(body)
+            return b"".join((self.start, length, _MARK_AND_END, body))
+        coding = b"Transfer-Encoding: chunked\r\n"
+        chunks = chunk(body) if body else b""
+        return b"".join((self.start, coding, _MARK_AND_END, chunks, last_chunk(trailers)))
+
+    def to_trace(self) -> bytes:
+        """The answer to a TRACE that ends here: the request as it came, without secrets."""
+        lines = self.start.split(CRLF)
+        shown = [line for line in lines if line.partition(b":")[0].lower() not in _SENSITIVE]
+        body = CRLF.join(shown) + CRLF
+        length = b"Content-Type: message/http\r\nContent-Length: %d\r\n\r\n" % len(body)
+        return b"HTTP/1.1 200 OK\r\n" + length + body
+
+
+def read_request_head(
+    parser: ParsedLine, target: bytes, flat: list[bytes], hop: Hop | None = None
+) -> RequestHead:
+    """Check what the parser reported; raises RemoteProtocolError with the status to answer.
+
+    `flat` is name, value, name, … as they came. Without a `hop` nothing of it is changed.
+    """
+    method = parser.get_method()
+    version = parser.get_http_version()
+    if version == "1.1":
+        head = RequestHead(method, 1, parser.should_keep_alive())
+    elif version == "1.0":
+        head = RequestHead(method, 0, keep_alive=False)
+    else:
+        raise RemoteProtocolError(505, "version")
+    plan = plan_of(flat)
+    values = flat[1::2]
+    if (
+        is_plain(plan, values)
+        and (hop is None or hop.forwarded_for is None)
+        and method not in _RARE_METHODS
+        and not parser.should_upgrade()
+    ):
+        end_to_end = plan.template % plan.pick(values)
+        host = values[plan.host_at].strip() if plan.host_at >= 0 else None
+        if plan.length_at >= 0:
+            _read_length(head, values[plan.length_at].strip())
+    else:
+        end_to_end, host = _read_rare(head, parser, flat, hop)
+    if host and target[:1] == b"/" and b"#" not in target:
+        head.target = target
+    else:
+        host = _read_target(head, target, host)
+    if len(host.translate(None, _NOT_IN_HOST)) != len(host):
+        raise RemoteProtocolError(400, "host")
+    head.host = host
+    head.start = b"".join((method, b" ", head.target, _LINE_END, host, CRLF, end_to_end))
+    return head
+
+
+def _read_rare(
+    head: RequestHead, parser: ParsedLine, flat: list[bytes], hop: Hop | None
+) -> tuple[bytes, bytes | None]:
+    """The fields of a head that has more to it than most; end-to-end fields and Host."""
+    if head.method == b"CONNECT":
+        raise RemoteProtocolError(501, "connect")
+    if hop is not None and head.method in _RARE_METHODS:
+        flat = _count_down(head, flat)
+    end_to_end, apart = sort_fields(flat)
+    if hop is not None and hop.forwarded_for is not None:
+        end_to_end = _extend_forwarded(end_to_end, hop.forwarded_for)
+    if b"content-length" in apart or b"transfer-encoding" in apart:
+        _read_framing(head, apart)
+    if parser.should_upgrade():
+        _read_upgrade(head, apart)
+    if b"expect" in apart:
+        _read_expect(head, apart[b"expect"])
+    head.takes_trailers = any(b"trailers" in value.lower() for value in apart.get(b"te", ()))
+    head.is_shadow = b"x-mirror-leg" in apart
+    hosts = apart.get(b"host")
+    if hosts is not None and len(hosts) > 1:
+        raise RemoteProtocolError(400, "host")
+    return end_to_end, hosts[0] if hosts else None
+
+
+def _read_target(head: RequestHead, target: bytes, host: bytes | None) -> bytes:
+    """RFC 9112 3.2: exactly one Host in HTTP/1.1; an absolute-form target overrides it.
+
+    An empty one names nobody (RFC 9110 4.2.1 has a recipient refuse it). Returns the host.
+    """
+    if host == b"" or (host is None and head.minor_version == 1):
+        raise RemoteProtocolError(400, "host")
+    if b"#" in target:
+        raise RemoteProtocolError(400, "target")
+    head.target = target
+    if target[:1] == b"/" or (target == b"*" and head.method == b"OPTIONS"):
+        return host or b""
+    absolute = _ABSOLUTE_FORM.fullmatch(target)
+    if absolute is None or not absolute[1] or b"@" in absolute[1]:
+        raise RemoteProtocolError(400, "target")
+    rest = absolute[2]
+    # RFC 9112 3.2.4: OPTIONS for a whole server has the authority alone.
+    is_whole_server = not rest and head.method == b"OPTIONS"
+    head.target = b"*" if is_whole_server else rest if rest[:1] == b"/" else b"/" + rest
+    return absolute[1]
+
+
+def _read_length(head: RequestHead, value: bytes) -> None:
+    if not is_length(value):
+        raise RemoteProtocolError(400, "framing")
+    head.framing = LENGTH
+    head.content_length = int(value)
+
+
+def _read_framing(head: RequestHead, apart: Apart) -> None:
+    """RFC 9112 6.3; the parser already refuses both at once, lists, signs and overflow."""
+    codings = apart.get(b"transfer-encoding")
+    lengths = apart.get(b"content-length")
+    if codings is not None:
+        if lengths is not None or head.minor_version == 0:
+            raise RemoteProtocolError(400, "framing")
+        if len(codings) > 1 or codings[0].lower() != b"chunked":
+            raise RemoteProtocolError(501, "transfer_coding")
+        head.framing = CHUNKED
+    else:
+        assert lengths is not None
+        if len(lengths) > 1:
+            raise RemoteProtocolError(400, "framing")
+        _read_length(head, lengths[0])
+
+
+def _read_upgrade(head: RequestHead, apart: Apart) -> None:
+    """RFC 9110 7.8. The parser stops behind this head, whatever the fields say of a body."""
+    if head.framing is CHUNKED or head.content_length:
+        # A body behind it would be read as a request.
+        raise RemoteProtocolError(501, "upgrade_with_body")
+    protocols = b", ".join(apart.get(b"upgrade", ()))
+    # The parser also takes Proxy-Connection for it; HTTP/2 is not spoken here (an Upgrade may
+    # always be ignored), and would carry requests past the counting.
+    is_asked = b"upgrade" in connection_options(apart) and head.minor_version == 1
+    if is_asked and protocols and b"h2c" not in protocols.lower():
+        head.upgrade = protocols
+
+
+def _read_expect(head: RequestHead, values: list[bytes]) -> None:
+    """RFC 9110 10.1.1: ignored from HTTP/1.0; nothing to wait for without a body."""
+    if head.minor_version == 0:
+        return
+    if any(value.lower() != b"100-continue" for value in values):
+        raise RemoteProtocolError(417, "expectation")
+    head.expects_continue = head.framing is not NONE
+
+
+def _count_down(head: RequestHead, flat: list[bytes]) -> list[bytes]:
+    """RFC 9110 7.6.2: Max-Forwards of TRACE and OPTIONS falls by one with each hop."""
+    names = [name.lower() for name in flat[::2]]
+    if b"max-forwards" not in names:
+        return flat
+    place = 2 * names.index(b"max-forwards") + 1
+    value = flat[place].strip()
+    if names.count(b"max-forwards") > 1 or not is_length(value):
+        raise RemoteProtocolError(400, "max_forwards")
+    head.is_last_hop = int(value) == 0
+    return [*flat[:place], b"%d" % max(0, int(value) - 1), *flat[place + 1 :]]
+
+
+def _extend_forwarded(end_to_end: bytes, address: bytes) -> bytes:
+    """As nginx's $proxy_add_x_forwarded_for: one field, the nearest address last."""
+    chain, kept = [], []
+    for line in end_to_end.split(CRLF)[:-1]:
+        name, _, value = line.partition(b":")
+        if name.lower() == b"x-forwarded-for":
+            chain.append(value.strip())
+        else:
+            kept.append(line + CRLF)
+    kept.append(b"X-Forwarded-For: %b\r\n" % b", ".join((*chain, address)))
+    return b"".join(kept)

@@ -1,0 +1,325 @@
+"""Connections whose responses nobody gets: many requests in one write, only outcomes read.
+
+Nobody waits for these legs, so what the loop brings in one turn is sent together: a connection
+carries several requests behind each other, and one read of the socket brings several answers.
+That is done only where it changes nothing for the upstream but the number of packets: not on a
+connection that has answered nothing yet, not to an upstream that takes longer than SLOW_S, not
+behind a request that may have a body in its answer that the parser cannot foresee (HEAD), and
+only for requests that RFC 9110 calls idempotent.
+
+The parser checks framing as strictly as elsewhere; it calls back once a response and not once a
+field, because of a response nothing but its status is kept.
+"""
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable, Sequence
+
+import httptools
+
+from mirror.core import ledger
+from mirror.core.batch_pool import BatchPool
+from mirror.core.ledger import STATUS_CLASSES
+from mirror.errors import RemoteProtocolError
+from mirror.proxy.upstream import Origin, Upstream, UpstreamConnection
+
+log = logging.getLogger(__name__)
+
+SLOW_S = 0.010
+"""An upstream that needs longer for one answer gets one request at a time on each connection:
+behind a slow answer the next ones would only wait, and run into their timeout."""
+
+
+class DiscardingLeg:
+    """One request whose response is discarded."""
+
+    __slots__ = ("data", "expires_at", "is_alone", "is_head", "route")
+
+    data: bytes
+    """The whole request."""
+    route: str
+    """What it is counted under."""
+    is_head: bool
+    """The request's method is HEAD: its response has no body."""
+    is_alone: bool
+    """Not to share its connection with another request before it is answered."""
+    expires_at: float
+
+
+class DiscardingUpstream(Upstream):
+    """An upstream whose answers are counted; `ended` hears the one outcome of each leg."""
+
+    def __init__(
+        self,
+        origin: Origin,
+        pool: "BatchPool[DiscardingConnection, DiscardingLeg]",
+        most_legs: int,
+        ended: Callable[[Sequence[DiscardingLeg], str], None],
+    ) -> None:
+        """`most_legs` is how many requests a connection may carry unanswered."""
+        super().__init__(origin, pool)
+        self._batches = pool
+        self.most_legs = most_legs
+        self.ended = ended
+        self.now = asyncio.get_running_loop().time
+        self._in_use: set[DiscardingConnection] = set()
+
+    @property
+    def room(self) -> int:
+        """How many legs `send` takes now."""
+        return self._batches.room
+
+    def send(self, legs: list[DiscardingLeg]) -> None:
+        """Send these legs, at most as many as there is room for, now or as soon as possible."""
+        self._batches.wait(legs)
+        self._deal()
+
+    def tick(self, now: float) -> None:
+        """Cut what has lasted too long."""
+        expired = self._batches.expired(now)
+        if expired:
+            self.ended(expired, ledger.TIMEOUT)
+        for connection in [c for c in self._in_use if c.legs[0].expires_at <= now]:
+            connection.cut(now)
+
+    def cut(self) -> None:
+        """Abort every leg, and close all connections."""
+        self.ended(self._batches.expired(math.inf), ledger.ABORTED)
+        for connection in list(self._in_use):
+            connection.cut(-math.inf)
+        self.close()
+
+    # --- for its connections ---
+
+    def released(self, connection: "DiscardingConnection") -> None:
+        legs = self._batches.next_batch(connection)
+        if legs:
+            connection.send(legs)
+        else:
+            self._in_use.discard(connection)
+
+    def lost(self, connection: "DiscardingConnection") -> None:
+        self._in_use.discard(connection)
+
+    def send_again(self, legs: list[DiscardingLeg]) -> None:
+        """Legs that the upstream said it would not process; they keep their deadlines."""
+        self._batches.put_back(legs)
+        self._deal()
+
+    # --- Upstream ---
+
+    def make_connection(self) -> "DiscardingConnection":
+        return DiscardingConnection(self)
+
+    def connect_failed(self) -> None:
+        self.ended(self._batches.connect_failed(), ledger.CONNECT_FAILED)
+
+    def connected(self, connection: UpstreamConnection) -> None:
+        assert isinstance(connection, DiscardingConnection)
+        legs = self._batches.opened(connection)
+        if legs:
+            self._in_use.add(connection)
+            connection.send(legs)
+
+    # --- inside ---
+
+    def _deal(self) -> None:
+        for connection, legs in self._batches.deal():
+            self._in_use.add(connection)
+            connection.send(legs)
+        for _ in range(self._batches.to_open()):
+            self.open()
+
+
+class DiscardingConnection(UpstreamConnection):
+    """One socket to an upstream, with the legs that wait for their answers on it in order."""
+
+    __slots__ = (
+        "_answers",
+        "_awaits_head",
+        "_discarding",
+        "_is_head",
+        "_is_last",
+        "_is_proven",
+        "_most_quick_s",
+        "_parser",
+        "_sent_at",
+        "legs",
+        "on_headers_complete",
+    )
+
+    def __init__(self, upstream: DiscardingUpstream) -> None:
+        super().__init__(upstream)
+        self._discarding = upstream
+        self._awaits_head = [True]
+        """Empty between the end of an answer's head and the end of the answer."""
+        # C's own list.clear: a method of ours here would cost a twentieth of all.
+        self.on_headers_complete: Callable[[], None] = self._awaits_head.clear
+        self._parser = httptools.HttpResponseParser(self)
+        self._is_proven = False
+        """The last answers were quick and left the connection open."""
+        # per batch
+        self.legs: list[DiscardingLeg] = []
+        self._is_head = False
+        self._sent_at = 0.0
+        self._most_quick_s = 0.0
+        # per read
+        self._answers: list[int] = []
+        """Status of each answer that this read completed."""
+        self._is_last = False
+        """The upstream closes behind the last of them."""
+
+    @property
+    def most_legs(self) -> int:
+        return self._discarding.most_legs if self._is_proven else 1
+
+    def send(self, legs: list[DiscardingLeg]) -> None:
+        self._sent_at = self._discarding.now()
+        self._most_quick_s = SLOW_S * len(legs)
+        self.legs = legs
+        self._is_head = legs[0].is_head
+        if self._is_head:
+            self._parser = _HeadAnswer(self).parser
+        self.write(legs[0].data if len(legs) == 1 else b"".join([leg.data for leg in legs]))
+
+    def cut(self, now: float) -> None:
+        """Close; the legs whose time is over end as a timeout, those behind them as aborted."""
+        legs = self._take_legs()
+        self.close()
+        late = [leg for leg in legs if leg.expires_at <= now]
+        self._discarding.ended(late, ledger.TIMEOUT)
+        self._discarding.ended(legs[len(late) :], ledger.ABORTED)
+
+    # --- asyncio.Protocol ---
+
+    def data_received(self, data: bytes) -> None:
+        if not self.legs:
+            self.close()  # nobody asked: a late or surplus response
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._settle()
+            self._fail_after(error)
+            return
+        except httptools.HttpParserUpgrade:  # a 101 that nobody asked for
+            self._settle()
+            self._fail(ledger.PROTOCOL_ERROR)
+            return
+        if not self._answers:
+            return
+        self._settle()
+        if self._is_last:
+            self._close_behind_last()
+        elif not self.legs:
+            if self._is_head:
+                self._parser = httptools.HttpResponseParser(self)
+            self._is_proven = self._discarding.now() - self._sent_at <= self._most_quick_s
+            self._release()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.retire()
+        if (
+            self.legs
+            and not self._awaits_head
+            and exc is None
+            and not self._parser.should_keep_alive()
+        ):
+            # An answer without a length ends with its connection. (One that has a length, says
+            # close, and is cut short is not told apart: its status is counted.)
+            self._answers.append(self._parser.get_status_code())
+            self._settle()
+            self._close_behind_last()
+        else:
+            self._fail(ledger.RESET)
+
+    # --- httptools callbacks; on_headers_complete is the list's own clear ---
+
+    def on_message_begin(self) -> None:
+        if len(self._answers) == len(self.legs):
+            raise RemoteProtocolError(502, "surplus")
+
+    def on_message_complete(self) -> None:
+        parser = self._parser
+        self._awaits_head.append(True)
+        self.answered(parser.get_status_code(), parser.should_keep_alive())
+
+    def answered(self, status: int, keep_alive: bool) -> None:
+        if status < 200:
+            return
+        if status > 599:
+            raise RemoteProtocolError(502, "status")
+        self._answers.append(status)
+        self._is_last = not keep_alive
+
+    # --- ends ---
+
+    def _settle(self) -> None:
+        """Tell the outcomes of the answers that this read completed."""
+        answers, legs = self._answers, self.legs
+        if len(answers) == 1 == len(legs):
+            self.legs = []
+            self._discarding.ended(legs, STATUS_CLASSES[answers[0] // 100])
+        else:
+            outcomes: dict[str, list[DiscardingLeg]] = {}
+            for leg, status in zip(legs, answers, strict=False):
+                outcomes.setdefault(STATUS_CLASSES[status // 100], []).append(leg)
+            self.legs = legs[len(answers) :]
+            for outcome, ended in outcomes.items():
+                self._discarding.ended(ended, outcome)
+        answers.clear()
+
+    def _release(self) -> None:
+        if self._is_write_paused:
+            self.close()  # answered before it was read: what is unsent is of no use
+            self._discarding.lost(self)
+        else:
+            self._discarding.released(self)
+
+    def _close_behind_last(self) -> None:
+        """RFC 9112 9.6: what was sent behind it was not processed, and is sent elsewhere."""
+        legs = self._take_legs()
+        self.close()
+        self._discarding.send_again(legs)
+
+    def _fail_after(self, error: Exception) -> None:
+        """The parser, or a callback in it, raised."""
+        cause = error.__context__
+        if isinstance(error, httptools.HttpParserCallbackError) and not isinstance(
+            cause, RemoteProtocolError
+        ):
+            log.error("unexpected error while reading a response", exc_info=cause)
+        self._fail(ledger.PROTOCOL_ERROR)
+
+    def _fail(self, outcome: str) -> None:
+        legs = self._take_legs()
+        self.close()
+        self._discarding.ended(legs, outcome)
+
+    def _take_legs(self) -> list[DiscardingLeg]:
+        legs, self.legs = self.legs, []
+        self._discarding.lost(self)
+        return legs
+
+
+class _HeadAnswer:
+    """Reads the answer to a HEAD, which ends with its head whatever length that announces."""
+
+    def __init__(self, connection: DiscardingConnection) -> None:
+        self._connection = connection
+        self._has_ended = False
+        self.parser = httptools.HttpResponseParser(self)
+
+    def on_message_begin(self) -> None:
+        if self._has_ended:
+            raise RemoteProtocolError(502, "surplus")
+
+    def on_headers_complete(self) -> None:
+        status = self.parser.get_status_code()
+        if status >= 200:
+            self._has_ended = True
+            self._connection.answered(status, self.parser.should_keep_alive())
+
+    def on_body(self, data: bytes) -> None:
+        raise RemoteProtocolError(502, "surplus")

@@ -1,0 +1,49 @@
+"""Two connections that speak another protocol after an upgrade: bytes pass, and are not read.
+
+Each side gets the other's bytes at once; a side that does not take them stops the other from
+being read; the end of one direction (half-close) is passed on where the transport can. Whoever
+owned the connections before hears of their end, and cleans up.
+"""
+
+import asyncio
+
+
+def join(
+    one: tuple[asyncio.Transport, asyncio.BaseProtocol],
+    other: tuple[asyncio.Transport, asyncio.BaseProtocol],
+) -> None:
+    """From here on what arrives at each of the two transports is written to the other."""
+    for (transport, owner), (peer, _) in ((one, other), (other, one)):
+        transport.set_protocol(_Side(owner, peer))
+        transport.resume_reading()
+
+
+class _Side(asyncio.Protocol):
+    """What arrives here goes to `peer`."""
+
+    __slots__ = ("_owner", "_peer")
+
+    def __init__(self, owner: asyncio.BaseProtocol, peer: asyncio.Transport) -> None:
+        self._owner = owner
+        self._peer = peer
+
+    def data_received(self, data: bytes) -> None:
+        if not self._peer.is_closing():
+            self._peer.write(data)
+
+    def eof_received(self) -> bool:
+        if self._peer.can_write_eof() and not self._peer.is_closing():
+            self._peer.write_eof()
+            return True
+        return False
+
+    def pause_writing(self) -> None:
+        if not self._peer.is_closing():
+            self._peer.pause_reading()
+
+    def resume_writing(self) -> None:
+        if not self._peer.is_closing():
+            self._peer.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._owner.connection_lost(exc)
