@@ -13,6 +13,7 @@ from estimator.model import drawing, requests
 from estimator.model.amounts import Amounts, add, container_amounts, times
 from estimator.model.autoscaling import HpaRecommendation, Scaled, pod_of, recommend
 from estimator.model.evidence import Evidence, gather
+from estimator.model.explanation import Worked, explain
 from estimator.model.figure import ExplanationLine, Figure, Flag
 from estimator.model.plots import CurvePlot, DemandPlot
 from estimator.model.policy import Policy
@@ -115,6 +116,10 @@ def project_component(
     scaled = recommend(load, sizing, evidence, pod_of(evidence, requested, policy), policy)
     pod = add(containers.values(), "sum over containers")
     used = pod.cpu_used.value / pod.cpu_request.value
+    simulation = summarise(load, scaled.run, scaled.pod, sizing.replicas)
+    limits = _rate_limits(scaled, evidence, sizing, taken)
+    amounts = {name: (one.cpu_request, one.memory_request) for name, one in containers.items()}
+    worked = Worked(demand, evidence, sizing, amounts, scaled, simulation, limits, policy)
     return ComponentProjection(
         name=component.name,
         kind=component.kind,
@@ -157,10 +162,11 @@ def project_component(
         workers=workers,
         rollout=_rollout(sizing, policy),
         hpa=scaled.hpa,
-        rate_limits=_rate_limits(scaled, evidence, sizing, taken),
-        simulation=summarise(load, scaled.run, scaled.pod, sizing.replicas),
+        rate_limits=limits,
+        simulation=simulation,
         curves=drawing.curves_of(evidence, sizing, policy),
         demand_plot=drawing.demand_plot(observed),
+        explanation=explain(worked),
     )
 
 

@@ -1,0 +1,95 @@
+import math
+import re
+
+import numpy as np
+import pytest
+
+from estimator.model.component import project_component
+from estimator.model.figure import ExplanationLine
+from estimator.model.policy import Policy
+from estimator.model.scenario import Observed
+from estimator.table.load_points import Component, Kind, LoadPoint, Resources
+
+MIB = 2**20
+TOPICS = ["demand", "load curve", "replicas", "requests", "hpa", "rate limits"]
+FUNCTIONS = {"ceil": math.ceil, "floor": math.floor, "max": max, "min": min}
+ARITHMETIC = re.compile(r"(?:ceil|floor|max|min|[\d.+\-*/^(), ])+")
+
+
+def component(rows: int) -> Component:
+    points = tuple(
+        LoadPoint(
+            n,
+            2,
+            213.7 * n,
+            {
+                "istio-proxy": Resources(31.0 + 77.3 * n**0.93, 90 * MIB),
+                "nginx": Resources(9.1 * n, 9 * MIB),
+            },
+            workers={"istio-proxy": 2},
+        )
+        for n in range(1, rows + 1)
+    )
+    requests = {"istio-proxy": Resources(800, 256 * MIB), "nginx": Resources(100, 64 * MIB)}
+    return Component("gateway", Kind.GATEWAY, ("*",), requests, points)
+
+
+def lines(rows: int = 6, **policy: object) -> tuple[ExplanationLine, ...]:
+    demand = 1000 + 777.7 * np.sin(np.linspace(0, 2 * np.pi, 5760))
+    observed = Observed("all routes", demand, 0, 15, 15, float(demand.max()), 0)
+    return project_component(observed, component(rows), Policy(**policy)).explanation
+
+
+POLICIES = pytest.mark.parametrize(
+    "policy",
+    [
+        {},
+        {"growth_per_month": 0.03, "event_factor": 2.5},
+        {"zones": 3, "max_unavailable_ratio": 0.25, "lose_pods": 2},
+        {"hpa_max": 4, "rows": 4},
+        {"rows": 2},
+        {"rows": 1},
+        {"min_replicas": 40},
+    ],
+)
+
+
+@POLICIES
+def test_arithmetic_can_be_redone_by_hand(policy: dict) -> None:
+    redone = 0
+    for line in lines(**policy):
+        if not ARITHMETIC.fullmatch(line.substituted):
+            continue
+        by_hand = eval(line.substituted.replace("^", "**"), {"__builtins__": {}}, FUNCTIONS)
+        assert by_hand == pytest.approx(line.result.value, rel=2e-4), line
+        redone += 1
+    # Most lines are arithmetic; a bisection or a simulation is not.
+    assert redone >= 18
+
+
+@POLICIES
+def test_topics_follow_each_other(policy: dict) -> None:
+    topics = [line.topic for line in lines(**policy)]
+    assert list(dict.fromkeys(topics)) == TOPICS
+    assert topics == sorted(topics, key=TOPICS.index)
+
+
+def test_every_line_has_its_formula_and_a_reason() -> None:
+    for line in lines(zones=3):
+        assert line.formula and line.substituted and line.result.unit and line.result.reason, line
+
+
+def test_rows_are_inputs_of_their_curve() -> None:
+    curve = next(line for line in lines() if line.topic == "load curve")
+    assert [name for name, _ in curve.inputs] == [f"row {n}" for n in range(1, 7)]
+    assert curve.inputs[1][1].reason == "at 213.7 rps per replica"
+
+
+def test_return_level_is_explained_where_it_decides() -> None:
+    days = np.ones((20, 1440))
+    days[:, 700] = 500 + 13.0 * np.arange(20)
+    demand = days.ravel()
+    observed = Observed("all", demand, 0, 60, 1, float(demand.max()), 0)
+    found = project_component(observed, component(6), Policy(return_days=1000)).explanation
+    assert any(line.formula.startswith("level = mu - sigma") for line in found)
+    assert any(line.formula == "peak = level * growth * event" for line in found)
