@@ -2,8 +2,8 @@
 
 Every line has its formula in symbols, the same with its numbers, and the result; what is
 substituted is plain arithmetic (`^` is a power, `ceil`, `floor`, `max` and `min` as usual) of six
-digits, and a test evaluates all of it. What cannot be done by hand (a bisection, a simulation) says how it was
-done and what to check: the value put back into the formula.
+digits, and a test evaluates all of it. What cannot be done by hand (a bisection, a simulation) says
+how it was done.
 
 Symbols are those of the modules that the lines name; computes nothing that they did not.
 """
@@ -55,13 +55,22 @@ def explain(worked: Worked) -> tuple[ExplanationLine, ...]:
     )
 
 
-def _n(value: float) -> str:
-    """Return six significant digits, never with an exponent."""
+def _n(value: float, significant: int = 6) -> str:
+    """Return so many significant digits, never with an exponent."""
     if value == 0:
         return "0"
-    digits = max(0, 5 - math.floor(math.log10(abs(value))))
+    digits = max(0, significant - 1 - math.floor(math.log10(abs(value))))
     text = f"{value:.{digits}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _ceiling(load: float, share: float, count: int) -> str:
+    """Return `ceil(load / share)` with as many digits as it takes to come out right."""
+    for significant in (6, 9, 12, 15):
+        words = _n(load, significant), _n(share, significant)
+        if math.ceil(float(words[0]) / float(words[1])) == count:
+            return f"ceil({words[0]} / {words[1]})"
+    return f"ceil({_n(load)} / {_n(share)}), less a billionth for rounding"
 
 
 def _demand(worked: Worked) -> Iterator[ExplanationLine]:
@@ -178,7 +187,7 @@ def _replicas(worked: Worked) -> Iterator[ExplanationLine]:
         if one.rps_per_replica is None:
             continue
         law = " by the scaling law" if evidence.law is not None else ""
-        numbers = f"ceil({_n(busiest)} / {_n(one.rps_per_replica)})"
+        numbers = _ceiling(busiest, one.rps_per_replica, one.replicas)
         if law:
             numbers = f"smallest R with R * e(R) * {_n(one.rps_per_replica)} >= {_n(busiest)}"
         yield ExplanationLine(

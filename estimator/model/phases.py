@@ -16,7 +16,7 @@ from estimator.model.evidence import Evidence
 from estimator.model.figure import Figure
 from estimator.model.policy import Policy
 from estimator.model.requests import proxy_workers
-from estimator.model.scenario import Observed, demand_of
+from estimator.model.scenario import Demand
 from estimator.model.sizing import size
 from estimator.table.load_points import Kind
 
@@ -56,7 +56,7 @@ class Part:
     """A component and the demand that reaches it."""
 
     evidence: Evidence
-    observed: Observed
+    demand: Demand
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,8 +64,8 @@ class Moved:
     """Paths that move together."""
 
     paths: tuple[str, ...]
-    observed: Observed
-    """Their demand, whatever carries it."""
+    demand: Demand
+    """Whatever carries it."""
     parts: tuple[Part, ...]
     """The components that carry a request of theirs."""
 
@@ -85,12 +85,11 @@ def project_phase(phase: int, moved: Moved, policy: Policy) -> PhaseProjection:
             continue
         name = part.evidence.component.name
         try:
-            demand = demand_of(part.observed, policy)
-            sizing = size(demand.peak.value, part.evidence, policy)
+            sizing = size(part.demand.peak.value, part.evidence, policy)
         except Refused as error:
             refused += [str(refusal) for refusal in error.refusals]
             continue
-        replicas[name] = replicas_figure(sizing, demand)
+        replicas[name] = replicas_figure(sizing, part.demand)
         workers = proxy_workers(part.evidence, sizing, policy)
         containers = [
             container_amounts(container, part.evidence, sizing, policy, workers)
@@ -103,7 +102,7 @@ def project_phase(phase: int, moved: Moved, policy: Policy) -> PhaseProjection:
     return PhaseProjection(
         phase=phase,
         paths=moved.paths,
-        peak=demand_of(moved.observed, policy).peak,
+        peak=moved.demand.peak,
         replicas=replicas,
         cpu_request=whole.cpu_request if whole else nothing,
         memory_request=whole.memory_request if whole else Figure(0.0, "bytes", reason),

@@ -30,9 +30,9 @@ from estimator.model.phases import (
 from estimator.model.plots import DemandPlot
 from estimator.model.policy import REASONS, Policy
 from estimator.model.rate_limits import Downstream
-from estimator.model.scenario import Observed
+from estimator.model.scenario import Demand, Observed, demand_of
 from estimator.model.traffic import Traffic
-from estimator.series.rps import ALL_ROUTES, Peak, RpsSeries
+from estimator.series.rps import ALL_ROUTES, RpsSeries
 from estimator.table.load_points import Component, Kind, Resources, Table
 
 MIN_OBSERVED_S = 86_400
@@ -104,13 +104,14 @@ def project(
     Raises Refused with every component that cannot be answered, and with every one that fits on no
     node of the cluster.
     """
-    whole = series.peak([ALL_ROUTES])
-    if whole is None or whole.rps == 0:
+    traffic = Traffic(series)
+    if not any(traffic.peak(route) > 0 for route in series.routes):
         advice = "Record production traffic first, or choose another time"
         raise Refused([Refusal(series.source, "no request was observed in it", advice)])
-    traffic = Traffic(series)
+    whole = traffic.observed(series.source, (ALL_ROUTES,))
     components = _components(traffic, table, policy)
     moved, alone = _moves(traffic, table, policy)
+    together = policy.paths or (ALL_ROUTES,)
     return Projection(
         series=_summary(series, whole),
         table=table.source,
@@ -118,9 +119,9 @@ def project(
         components=components,
         total=add((component.total for component in components), "sum over all components"),
         assumptions=_assumptions(series, table, policy),
-        warnings=_uncovered_routes(series, table),
+        warnings=_uncovered_routes(traffic, table),
         low_confidence=_doubts(series, table),
-        demand_plot=demand_plot(moved.observed),
+        demand_plot=demand_plot(traffic.observed(series.source, together)),
         nodes=None if cluster is None else plan_nodes(_groups(components), cluster),
         phases=tuple(project_phase(phase, moved, policy) for phase in PHASES),
         paths=tuple(project_path(one, policy) for one in alone),
@@ -184,13 +185,20 @@ def _moves(traffic: Traffic, table: Table, policy: Policy) -> tuple[Moved, list[
         with suppress(Refused):
             evidence.append(gather(component, policy))
 
+    demands: dict[tuple[str, ...], Demand] = {}
+
+    def demand(routes: tuple[str, ...]) -> Demand:
+        if routes not in demands:
+            demands[routes] = demand_of(traffic.observed("the paths", routes), policy)
+        return demands[routes]
+
     def moved(paths: tuple[str, ...]) -> Moved:
         parts = [
-            Part(one, traffic.observed(one.component.name, routes))
+            Part(one, demand(routes))
             for one in evidence
             if traffic.has(routes := traffic.carried(one.component.routes, paths))
         ]
-        return Moved(paths, traffic.observed("the paths", paths), tuple(parts))
+        return Moved(paths, demand(paths), tuple(parts))
 
     together = policy.paths or traffic.series.routes
     busiest = sorted((p for p in together if traffic.has((p,))), key=traffic.peak, reverse=True)
@@ -216,7 +224,7 @@ def _groups(components: Sequence[ComponentProjection]) -> list[PodGroup]:
     return groups
 
 
-def _summary(series: RpsSeries, peak: Peak) -> SeriesSummary:
+def _summary(series: RpsSeries, peak: Observed) -> SeriesSummary:
     bucket = f"buckets of {series.resolution_s} s"
     return SeriesSummary(
         source=series.source,
@@ -226,8 +234,8 @@ def _summary(series: RpsSeries, peak: Peak) -> SeriesSummary:
         observed=Figure(series.observed_s, "seconds", f"{bucket} that have a value"),
         completeness=Figure(series.completeness_ratio, "ratio", "observed over duration"),
         routes=series.routes,
-        peak=Figure(peak.rps, "rps", f"maximum over {bucket} of the sum over all routes"),
-        peak_second=peak.second,
+        peak=Figure(peak.peak_rps, "rps", f"maximum over {bucket} of the sum over all routes"),
+        peak_second=peak.peak_second,
     )
 
 
@@ -239,7 +247,7 @@ def _unseen_routes(series: RpsSeries, component: Component) -> tuple[str, ...]:
     )
 
 
-def _uncovered_routes(series: RpsSeries, table: Table) -> tuple[str, ...]:
+def _uncovered_routes(traffic: Traffic, table: Table) -> tuple[str, ...]:
     """Name the routes that no pod, or no gateway, of the table serves.
 
     By kind, because a gateway for `*` would hide every route that has no pod. A kind that the
@@ -250,10 +258,10 @@ def _uncovered_routes(series: RpsSeries, table: Table) -> tuple[str, ...]:
         covered = {r for part in table.components if part.kind == kind for r in part.routes}
         if not covered or ALL_ROUTES in covered:
             continue
-        for route in series.routes:
-            peak = series.peak([route])
-            if route not in covered and peak is not None and peak.rps > 0:
-                rps = units.format_rps(peak.rps)
+        for route in traffic.series.routes:
+            peak = traffic.peak(route)
+            if route not in covered and peak > 0:
+                rps = units.format_rps(peak)
                 warnings.append(f"route {route} (peak {rps} rps) is not covered by any {kind}")
     return tuple(warnings)
 

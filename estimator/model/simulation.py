@@ -204,7 +204,8 @@ def _follow(seen: list[float], pod: Pod, loop: Loop) -> tuple[NDArray[np.int64],
         while starting and starting[0][0] <= step:
             ready += starting.popleft()[1]
         share = rps / ready
-        if tolerated_low <= share <= tolerated_high:
+        # At the minimum and quiet, nothing can change either: most of a night.
+        if tolerated_low <= share <= tolerated_high or (share < tolerated_low and current == least):
             wanted = current
         else:
             wanted = math.ceil(pod.utilisation_at(share) / loop.target * ready - 1e-9)

@@ -283,7 +283,7 @@ def _quota(busiest_rps: float, evidence: Evidence, policy: Policy) -> Constraint
         advice = "Raise the quota, or measure rows at that rps per replica"
         raise Refused([Refusal(evidence.component.name, reason, advice)])
     reason = f"no more than {policy.hpa_max} may run; each gets {units.format_rps(share)} rps"
-    return Constraint("quota", policy.hpa_max, reason, share)
+    return Constraint("quota", policy.hpa_max, reason)
 
 
 def _flags(

@@ -4,7 +4,7 @@ import pytest
 from estimator.model.evidence import gather
 from estimator.model.phases import Moved, Part, kinds_of, project_path, project_phase
 from estimator.model.policy import Policy
-from estimator.model.scenario import Observed
+from estimator.model.scenario import Observed, demand_of
 from estimator.table.load_points import Component, Kind, LoadPoint, Resources
 
 MIB = 2**20
@@ -25,10 +25,10 @@ def observed(peak: float) -> Observed:
 
 def moved(peak: float, policy: Policy = PLAIN, step: float = 100) -> Moved:
     parts = [
-        Part(gather(component(name, kind, step), policy), observed(peak))
+        Part(gather(component(name, kind, step), policy), demand_of(observed(peak), policy))
         for name, kind in (("gateway", Kind.GATEWAY), ("api", Kind.POD))
     ]
-    return Moved(("/a",), observed(peak), tuple(parts))
+    return Moved(("/a",), demand_of(observed(peak), policy), tuple(parts))
 
 
 def test_phase_two_needs_gateways_only() -> None:
