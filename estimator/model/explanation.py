@@ -196,8 +196,9 @@ def _replicas(worked: Worked) -> Iterator[ExplanationLine]:
             numbers,
             Figure(one.replicas, "replicas", one.reason, constraint=one.name),
         )
-    serving = Figure(sizing.serving, "replicas", "the most that a constraint asks for")
-    yield ExplanationLine(topic, "R_0 = max of these", _n(sizing.serving), serving)
+    count = _serving(worked)
+    serving = Figure(count, "replicas", "the most that a constraint asks for")
+    yield ExplanationLine(topic, "R_0 = max of these", _n(count), serving)
     yield from _reserves(worked)
     yield ExplanationLine(
         topic,
@@ -211,6 +212,15 @@ def _replicas(worked: Worked) -> Iterator[ExplanationLine]:
             high=sizing.high,
             flags=sizing.flags,
         ),
+    )
+
+
+def _serving(worked: Worked) -> int:
+    """Return R_0, also where a quota leaves fewer."""
+    return max(
+        one.replicas
+        for one in worked.sizing.constraints
+        if one.rps_per_replica is not None or one.name == "connections"
     )
 
 
@@ -233,7 +243,7 @@ def _reserves(worked: Worked) -> Iterator[ExplanationLine]:
     for one in worked.sizing.constraints:
         if one.name in formulas:
             formula, numbers = formulas[one.name]
-            numbers = numbers.format(worked.sizing.serving, one.replicas)
+            numbers = numbers.format(_serving(worked), one.replicas)
             result = Figure(one.replicas, "replicas", one.reason, constraint=one.name)
             yield ExplanationLine("replicas", f"{one.name}: {formula}", numbers, result)
 

@@ -243,17 +243,22 @@ def _pack(counts: Sequence[tuple[PodGroup, int]], pool: NodePool, cluster: Clust
     nodes: list[list[float]] = []
     for group, count in sorted(counts, key=lambda entry: (-share(entry), entry[0].component)):
         left = count
+        # Identical pods fill one node after the other, which is first fit for each of them.
+        for node in nodes:
+            left -= _fill(node, group, left)
         while left > 0:
-            # Identical pods fill one node after the other, which is first fit for each of them.
-            for node in nodes:
-                taken = min(left, max(0, _fitting(group, node[0], int(node[1]), int(node[2]))))
-                node[0] -= taken * group.pod.cpu_millicores
-                node[1] -= taken * group.pod.memory_bytes
-                node[2] -= taken
-                left -= taken
-            if left > 0:
-                nodes.append([cpu, float(memory), float(places)])
+            nodes.append([cpu, float(memory), float(places)])
+            left -= _fill(nodes[-1], group, left)
     return len(nodes)
+
+
+def _fill(node: list[float], group: PodGroup, most: int) -> int:
+    """Place as many pods as the node takes, at most `most`; return how many."""
+    taken = min(most, max(0, _fitting(group, node[0], int(node[1]), int(node[2]))))
+    node[0] -= taken * group.pod.cpu_millicores
+    node[1] -= taken * group.pod.memory_bytes
+    node[2] -= taken
+    return taken
 
 
 def _zones_of(
