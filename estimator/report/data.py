@@ -1,21 +1,49 @@
-"""The projection as JSON, in the stable shape of docs/formats.md, "Estimate report".
+"""The projection as JSON and CSV, in the stable shape of docs/formats.md, "Estimate report".
 
-Written out key by key, so that renaming a field of the model cannot change the format unnoticed.
-Every number that answers something is an object of value, unit and reason.
+The first version's keys are written out one by one; the parts that came later follow the names of
+the model's fields, and a golden report (tests/golden) shows every change of them. Every number that
+answers something is an object of value, unit and reason, with bounds and flags where it has them.
+Plots are no part of it: they are thinned for drawing, and the series itself is the better source.
 """
 
+import csv
+import io
 import json
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
 from typing import Any
 
-from estimator.model.projection import Amounts, ComponentProjection, Figure, Projection
+from estimator.model.component import Amounts
+from estimator.model.projection import ComponentProjection, Figure, Projection
 
 FORMAT = "kagami-estimate"
 VERSION = 1
+
+_OPTIONAL = ("low", "high", "constraint", "rows", "assumptions", "flags")
+_DRAWN = {"plot", "curves", "demand_plot"}
+_CSV = ("component", "what", "value", "unit", "low", "high", "flags", "rows", "reason")
+# A spreadsheet runs a cell that begins so; a name from a file or from Datadog must not.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_json(projection: Projection) -> str:
     """Return the report as JSON text that ends in a newline."""
     return json.dumps(to_data(projection), indent=2, ensure_ascii=False) + "\n"
+
+
+def to_csv(projection: Projection) -> str:
+    """Return every figure of the report, one a line, with a header."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(_CSV)
+    data = to_data(projection)
+    for component in data.pop("components"):
+        for what, figure in _figures(component, ()):
+            writer.writerow(_row(component["name"], what, figure))
+    for what, figure in _figures(data, ()):
+        writer.writerow(_row("", what, figure))
+    return stream.getvalue()
 
 
 def to_data(projection: Projection) -> dict[str, Any]:
@@ -42,6 +70,9 @@ def to_data(projection: Projection) -> dict[str, Any]:
         "table": {"source": projection.table, "is_example": projection.is_example_table},
         "components": [_component(component) for component in projection.components],
         "total": _amounts(projection.total),
+        "nodes": _plain(projection.nodes),
+        "phases": _plain(projection.phases),
+        "paths": _plain(projection.paths),
         "assumptions": [
             {"name": one.name, "value": one.value, "reason": one.reason, "default": one.is_default}
             for one in projection.assumptions
@@ -82,6 +113,14 @@ def _component(component: ComponentProjection) -> dict[str, Any]:
                 {"row": row, "rule": rule} for row, rule in component.rows_excluded.items()
             ],
         },
+        "demand": _plain(component.demand),
+        "performance_limit": _plain(component.performance_limit),
+        "workers": _plain(component.workers),
+        "rollout": _plain(component.rollout),
+        "hpa": _plain(component.hpa),
+        "simulation": _plain(component.simulation),
+        "rate_limits": _plain(component.rate_limits),
+        "explanation": _plain(component.explanation),
         "not_covered": list(component.not_covered),
         "warnings": list(component.warnings),
     }
@@ -93,8 +132,58 @@ def _amounts(amounts: Amounts) -> dict[str, Any]:
         "memory_request": _figure(amounts.memory_request),
         "cpu_used": _figure(amounts.cpu_used),
         "memory_used": _figure(amounts.memory_used),
+        "cpu_limit": _plain(amounts.cpu_limit),
+        "memory_limit": _plain(amounts.memory_limit),
     }
 
 
 def _figure(figure: Figure) -> dict[str, Any]:
-    return {"value": figure.value, "unit": figure.unit, "reason": figure.reason}
+    """Bounds, flags and evidence only where there are any: most figures have none."""
+    return {"value": figure.value, "unit": figure.unit, "reason": figure.reason} | {
+        name: _plain(value)
+        for name in _OPTIONAL
+        if (value := getattr(figure, name)) not in (None, ())
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Figure):
+        return _figure(value)
+    if is_dataclass(value):
+        return {
+            one.name: _plain(getattr(value, one.name))
+            for one in fields(value)
+            if one.name not in _DRAWN
+        }
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(one) for one in value]
+    return value
+
+
+def _figures(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every figure within, with the keys that lead to it."""
+    if isinstance(value, list):
+        for number, one in enumerate(value, 1):
+            named = isinstance(one, dict) and one.get("name")
+            yield from _figures(one, (*path, str(named or number)))
+    elif isinstance(value, dict) and {"value", "unit", "reason"} <= set(value):
+        yield ".".join(path), value
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            yield from _figures(one, (*path, name))
+
+
+def _row(component: str, what: str, figure: Mapping[str, Any]) -> list[Any]:
+    words = ("; ".join(str(one) for one in figure.get(name, ())) for name in ("flags", "rows"))
+    flags, rows = words
+    bounds = (figure.get(name, "") for name in ("low", "high"))
+    row = [component, what, figure["value"], figure["unit"], *bounds, flags, rows, figure["reason"]]
+    return [_harmless(cell) if isinstance(cell, str) else cell for cell in row]
+
+
+def _harmless(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell

@@ -1,10 +1,13 @@
+import csv
+import io
 import json
+from dataclasses import replace
 from typing import Any
 
 from estimator.model.projection import Projection
-from estimator.report.data import to_data, to_json
+from estimator.report.data import to_csv, to_data, to_json
 
-AMOUNTS = {"cpu_request", "memory_request", "cpu_used", "memory_used"}
+AMOUNTS = {"cpu_request", "memory_request", "cpu_used", "memory_used", "cpu_limit", "memory_limit"}
 
 
 def test_text_is_json_and_ends_a_line(projection: Projection) -> None:
@@ -18,6 +21,9 @@ def test_keys_are_the_documented_ones(projection: Projection) -> None:
     assert (report["format"], report["version"]) == ("kagami-estimate", 1)
     assert set(report) == {"format", "version", "confidence", "series", "table", "components"} | {
         "total",
+        "nodes",
+        "phases",
+        "paths",
         "assumptions",
         "warnings",
     }
@@ -37,6 +43,14 @@ def test_keys_are_the_documented_ones(projection: Projection) -> None:
         "containers",
         "total",
         "rows",
+        "demand",
+        "performance_limit",
+        "workers",
+        "rollout",
+        "hpa",
+        "simulation",
+        "rate_limits",
+        "explanation",
         "not_covered",
         "warnings",
     }
@@ -51,8 +65,7 @@ def test_answer_is_in_base_units(projection: Projection) -> None:
     assert component["replicas"] == {
         "value": 2,
         "unit": "replicas",
-        "reason": "0.6 of the 500m request of app, 300m, is not reached in any row used;"
-        " 1,000 rps need 2 replica(s)",
+        "reason": "0.6 of the 500m request of app is not reached",
     }
     assert component["total"]["cpu_request"]["value"] == 1200
     assert component["total"]["memory_request"]["value"] == 640 * 2**20
@@ -88,3 +101,42 @@ def test_every_answer_carries_its_reason(projection: Projection) -> None:
         ".components[].rows.nearest[]",
         ".components[].rows.excluded[].row",
     }
+
+
+def test_bounds_flags_and_evidence_stand_where_there_are_any(complete: Projection) -> None:
+    component = to_data(complete)["components"][0]
+    assert component["replicas"]["flags"] == ["scaled linearly"]
+    assert (component["replicas"]["low"], component["replicas"]["high"]) == (8, 10)
+    assert component["containers"]["app"]["cpu_used"]["rows"] == [2, 3]
+    assert "low" not in component["workers"] and "flags" not in component["workers"]
+
+
+def test_every_part_is_json_without_plots(complete: Projection) -> None:
+    data = json.loads(to_json(complete))
+    assert data["nodes"]["pools"][0]["nodes_per_zone"] == [2, 2, 2]
+    assert data["phases"][0]["refused"] == ["gateway: no row"]
+    assert data["components"][0]["explanation"][0]["inputs"][0][0] == "peak"
+    simulated = data["components"][0]["simulation"]
+    assert simulated["saturated"]["value"] == 480 and "plot" not in simulated
+
+
+def rows_of(projection: Projection) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(to_csv(projection))))
+
+
+def test_csv_has_every_figure_of_the_json(complete: Projection) -> None:
+    rows = rows_of(complete)
+    assert len(rows) == json.dumps(to_data(complete)).count('"reason": ') - len(
+        complete.assumptions
+    )
+    (replicas,) = [r for r in rows if (r["component"], r["what"]) == ("api", "replicas")]
+    assert (replicas["value"], replicas["low"], replicas["high"]) == ("2", "8", "10")
+    assert replicas["flags"] == "scaled linearly"
+    (nodes,) = [r for r in rows if r["what"] == "nodes.nodes"]
+    assert (nodes["component"], nodes["value"]) == ("", "6")
+
+
+def test_no_cell_of_the_csv_is_a_formula(projection: Projection) -> None:
+    hostile = replace(projection.components[0], name="=HYPERLINK(1)")
+    (first, *_) = rows_of(replace(projection, components=(hostile,)))
+    assert first["component"] == "'=HYPERLINK(1)"

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from estimator.model.projection import Projection
+from estimator.report.content import document_of
 from estimator.report.text import print_text
 
 
@@ -21,40 +22,49 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def shown(projection: Projection, stream: io.StringIO | None = None) -> str:
     stream = stream or io.StringIO()
-    print_text(projection, stream)
+    print_text(document_of(projection, "1.2.3"), stream)
     return stream.getvalue()
 
 
 def test_answer_reasons_and_doubts_are_there(projection: Projection) -> None:
     text = shown(projection)
     for part in (
-        "Series  a test",
-        "10m observed from 2023-11-14 22:13:20 UTC, 100.0% complete, one value each 1 s",
-        "peak 1,100 rps over all routes at 2023-11-14 22:13:27 UTC",
-        "replicas: cpu of app: 0.6 of the 500m request of app, 300m, is not reached",
-        "cpu used: load curve at 500 rps per replica, next to rows 2, 3",
+        "Series    a test",
+        "10m from 2023-11-14 22:13:20 UTC, 100.0% complete, one value each 1 s",
+        "1,100 rps over all routes at 2023-11-14 22:13:27 UTC",
+        "2 replicas at a peak of 1,000 rps",
+        "cpu of app: 0.6 of the 500m request of app is not reached",
         "rests on rows 1, 2, 3",
-        "row 4 not used: error_ratio 0.2 is above 0.01",
-        "not covered: latency",
-        "target utilisation: 0.6 (default); an HPA acts only above",
+        "row 4 not used   error_ratio 0.2 is above 0.01",
+        "- memory leaks",
+        "target utilisation   0.6     default   an HPA acts only above it",
         "route other (peak 100 rps) is not covered by any pod",
         "LOW CONFIDENCE",
         "only 10m were observed",
+        "kagami estimate 1.2.3",
     ):
         assert part in text
 
 
 def test_overview_has_replicas_and_requests(projection: Projection) -> None:
     (line,) = [line for line in shown(projection).splitlines() if line.startswith("  api ")]
-    assert line.split() == ["api", "1,000", "2", "1200m", "640Mi", "cpu", "of", "app"]
+    assert line.split() == ["api", "1,000", "2", "none", "1200m", "640Mi", "cpu", "of", "app"]
+
+
+def test_every_part_can_be_told_without_charts(complete: Projection) -> None:
+    text = shown(complete)
+    for part in ("9 (scaled linearly)", "The arithmetic", "rps over time"):
+        assert part not in text
+    for part in ("HorizontalPodAutoscaler", "Nodes by pool", "x 1.43", "840.96 USD per month"):
+        assert part in text
 
 
 def test_names_are_not_read_as_markup(projection: Projection) -> None:
     assert "[red]" in shown(projection)
 
 
-def test_no_colour_off_a_terminal(projection: Projection) -> None:
-    assert "\x1b" not in shown(projection)
+def test_no_colour_off_a_terminal(complete: Projection) -> None:
+    assert "\x1b" not in shown(complete)
 
 
 def test_colour_on_a_terminal(projection: Projection) -> None:
@@ -69,12 +79,6 @@ def test_no_color_is_honoured(projection: Projection, monkeypatch: pytest.Monkey
 def test_example_table_is_said_first(projection: Projection) -> None:
     assert "EXAMPLE TABLE" not in shown(projection)
     assert shown(replace(projection, is_example_table=True)).startswith("EXAMPLE TABLE")
-
-
-def test_given_value_is_no_default(projection: Projection) -> None:
-    given = replace(projection.assumptions[0], is_default=False)
-    text = shown(replace(projection, assumptions=(given,)))
-    assert "target utilisation: 0.6; " in text
 
 
 def test_confident_report_has_no_doubts(projection: Projection) -> None:

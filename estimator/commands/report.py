@@ -1,0 +1,268 @@
+"""`estimate` itself: a series, a table and a policy to a report, in the formats asked for.
+
+Everything that can be known to be wrong (options, table, nodes, places to write to) is found before
+the series is read, and told at once. Files are written only after every one of them was made.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from estimator import __version__
+from estimator.cluster.files import EXAMPLE as EXAMPLE_NODES
+from estimator.cluster.files import read_cluster
+from estimator.commands.exits import EXIT_DRIFT, EXIT_LOW_CONFIDENCE
+from estimator.commands.policy_options import read_policy
+from estimator.commands.sources import Source, check_source, read_source
+from estimator.errors import InputError, Problem
+from estimator.model.nodes import Cluster
+from estimator.model.policy import Policy
+from estimator.model.projection import Projection, project
+from estimator.report.blocks import Document
+from estimator.report.content import document_of
+from estimator.report.data import to_csv, to_json
+from estimator.report.drift import compare, drift_csv, drift_document, drift_json
+from estimator.report.explain import explained
+from estimator.report.files import write_set, write_whole
+from estimator.report.manifests import manifests
+from estimator.report.markdown import to_markdown
+from estimator.report.page import page_of
+from estimator.report.text import print_text
+from estimator.series.rps import RpsSeries
+from estimator.table.files import EXAMPLE, read_table
+from estimator.table.load_points import Table
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_Read = TypeVar("_Read")
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What to read beside the series, and what to make of the answer; the names are click's."""
+
+    table: str
+    nodes: str | None
+    format: str
+    html: Path | None
+    manifests: Path | None
+    against: Path | None
+    explain: str | None
+
+
+_EVIDENCE_OPTIONS = (
+    click.option(
+        "--table",
+        default="example",
+        metavar="FILE",
+        help="Correspondence table (YAML or CSV); without it, or with `example`, a bundled one that"
+        " only shows the format.",
+    ),
+    click.option(
+        "--nodes",
+        metavar="FILE",
+        help="Nodes, DaemonSets and prices (YAML): adds nodes and cost. `example` is a bundled one"
+        " that only shows the format.",
+    ),
+)
+_OUTPUT_OPTIONS = (
+    click.option(
+        "--format",
+        type=click.Choice(["text", "json", "csv", "markdown"]),
+        default="text",
+        show_default=True,
+        help="Of what is printed: tables to read, JSON or CSV as docs/formats.md describes them, or"
+        " Markdown.",
+    ),
+    click.option(
+        "--html",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Also write one page with charts that opens offline and prints.",
+    ),
+    click.option(
+        "--manifests",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="DIR",
+        help="Also write what to apply: HPA, requests and limits, PDB, rate limits, each number"
+        " with its reason.",
+    ),
+    click.option(
+        "--against",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="DIR",
+        help="Instead of the report, print where the manifests in DIR differ from it, and why they"
+        " should not; exit code 5 where they do.",
+    ),
+    click.option(
+        "--explain",
+        metavar="COMPONENT",
+        help="Instead of the report, print the arithmetic of a component line by line.",
+    ),
+)
+SECTIONS = {
+    **dict.fromkeys(("table", "nodes"), "Evidence and targets"),
+    **dict.fromkeys(("format", "html", "manifests", "against", "explain"), "Output"),
+}
+"""Heading in the help, by click's name of the option."""
+
+
+def evidence_options(command: _Command) -> _Command:
+    """Add the options of what to read beside the series to a command."""
+    for option in reversed(_EVIDENCE_OPTIONS):
+        command = option(command)
+    return command
+
+
+def output_options(command: _Command) -> _Command:
+    """Add the options of what to make to a command."""
+    for option in reversed(_OUTPUT_OPTIONS):
+        command = option(command)
+    return command
+
+
+def output_of(given: Mapping[str, Any]) -> Output:
+    """Return the output that the options name; click.UsageError where two exclude each other."""
+    output = Output(**{name: given[name] for name in Output.__dataclass_fields__})
+    if output.against is not None and output.explain is not None:
+        raise click.UsageError("Give one of --against DIR and --explain COMPONENT.")
+    if output.explain is not None and output.format != "text":
+        raise click.UsageError("--explain prints text; the JSON report holds the same arithmetic.")
+    return output
+
+
+def run(source: Source, output: Output, policy_words: Mapping[str, Any]) -> None:
+    """Make the report and end the process with its exit code, if that is not 0.
+
+    Raises InputError and Refused.
+    """
+    problems: list[Problem] = []
+    policy = _attempt(lambda: read_policy(policy_words), problems)
+    table = _attempt(lambda: _read_table(output.table), problems)
+    cluster = _attempt(lambda: _read_nodes(output.nodes), problems)
+    _attempt(lambda: check_source(source), problems)
+    problems += _places(output)
+    if table is not None:
+        named = () if policy is None else policy.downstream_rps
+        problems += _unknown_components(named, output, table)
+    if problems or policy is None or table is None:
+        raise InputError(problems)
+    series = read_source(source)
+    _check_paths(policy, series)
+    projection = project(series, table, policy, cluster)
+    _write_files(projection, output)
+    drifts = _print(projection, output)
+    if projection.low_confidence and (output.format != "text" or not sys.stdout.isatty()):
+        # The text says so itself; whoever sent it into a file or a program is told here.
+        for reason in projection.low_confidence:
+            click.echo(f"estimate: low confidence: {reason}", err=True)
+    if drifts:
+        sys.exit(EXIT_DRIFT)
+    if projection.low_confidence:
+        sys.exit(EXIT_LOW_CONFIDENCE)
+
+
+def _attempt(read: Callable[[], _Read], problems: list[Problem]) -> _Read | None:
+    """Collect what is wrong, so that the next thing is looked at too."""
+    try:
+        return read()
+    except InputError as error:
+        problems.extend(error.problems)
+        return None
+
+
+def _read_table(name: str) -> Table:
+    return read_table(EXAMPLE if name == "example" else Path(name))
+
+
+def _read_nodes(name: str | None) -> Cluster | None:
+    if name is None:
+        return None
+    return read_cluster(EXAMPLE_NODES if name == "example" else Path(name))
+
+
+def _places(output: Output) -> list[Problem]:
+    problems = []
+    if output.html is not None and not output.html.absolute().parent.is_dir():
+        problems.append(Problem("--html", f"no such directory: {output.html.parent}"))
+    if output.manifests is not None and output.manifests.exists() and not output.manifests.is_dir():
+        problems.append(Problem("--manifests", f"expected a directory, {output.manifests} is none"))
+    if output.against is not None and not output.against.is_dir():
+        problems.append(Problem("--against", f"no such directory: {output.against}"))
+    return problems
+
+
+def _unknown_components(
+    downstream: Iterable[tuple[str, float]], output: Output, table: Table
+) -> list[Problem]:
+    known = [component.name for component in table.components]
+    named = [("--downstream", name) for name, _ in downstream]
+    if output.explain is not None:
+        named.append(("--explain", output.explain))
+    return [
+        Problem(option, f"no component {name!r} in the table; it has {', '.join(known)}")
+        for option, name in named
+        if name not in known
+    ]
+
+
+def _check_paths(policy: Policy, series: RpsSeries) -> None:
+    unknown = [path for path in policy.paths if path not in series.routes]
+    if unknown:
+        known = ", ".join(series.routes)
+        raise InputError(
+            [
+                Problem("--paths", f"route {path} is not in the series; it has {known}")
+                for path in unknown
+            ]
+        )
+
+
+def _write_files(projection: Projection, output: Output) -> None:
+    # Made before any is written: what cannot be made leaves nothing behind.
+    page = None if output.html is None else page_of(projection, __version__)
+    files = {} if output.manifests is None else manifests(projection)
+    try:
+        if output.html is not None and page is not None:
+            write_whole(output.html, page)
+        if output.manifests is not None:
+            write_set(output.manifests, files)
+    except OSError as error:
+        place = error.filename or output.html or output.manifests
+        raise InputError([Problem(str(place), f"cannot be written: {error.strerror}")]) from error
+
+
+def _print(projection: Projection, output: Output) -> bool:
+    """Print what was asked for; say whether manifests drifted."""
+    if output.explain is not None:
+        (component,) = (one for one in projection.components if one.name == output.explain)
+        click.echo(explained(projection, component), nl=False)
+        return False
+    if output.against is not None:
+        drifts = compare(projection, output.against)
+        _print_as(
+            output.format,
+            lambda: drift_document(drifts, str(output.against)),
+            {"json": lambda: drift_json(drifts), "csv": lambda: drift_csv(drifts)},
+        )
+        return bool(drifts)
+    _print_as(
+        output.format,
+        lambda: document_of(projection, __version__),
+        {"json": lambda: to_json(projection), "csv": lambda: to_csv(projection)},
+    )
+    return False
+
+
+def _print_as(
+    form: str, document: Callable[[], Document], data: Mapping[str, Callable[[], str]]
+) -> None:
+    if form in data:
+        click.echo(data[form](), nl=False)
+    elif form == "markdown":
+        click.echo(to_markdown(document()), nl=False)
+    else:
+        print_text(document(), sys.stdout)

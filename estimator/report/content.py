@@ -1,0 +1,292 @@
+"""The document of a projection: what it says, in which order, for every format.
+
+First what must be known before a number is read (example table, low confidence), then the answer on
+one screen, then the traffic, each component, nodes and cost, the phases, and at last everything
+that was assumed and everything that is not covered. Nothing of the projection is left out but what
+a chart or an arithmetic line holds. Computes nothing.
+"""
+
+from collections.abc import Iterator
+
+from estimator import units
+from estimator.model.nodes import NodePlan, PoolPlan
+from estimator.model.phases import PhaseProjection
+from estimator.model.projection import ComponentProjection, Projection
+from estimator.report import wording
+from estimator.report.axes import instant
+from estimator.report.blocks import (
+    Banner,
+    Block,
+    Cell,
+    Column,
+    Document,
+    Facts,
+    Grid,
+    Level,
+    Listing,
+    Section,
+    Tiles,
+)
+from estimator.report.component_content import component_section
+from estimator.report.drawings import Detail, Room, demand_chart
+
+_LEFT_OUT = {
+    Detail.FULL: "",
+    Detail.LESS: "Charts are coarser here, to keep the page small. ",
+    Detail.LEAST: "Left out here, to keep the page small: the charts of single components, the"
+    " reasons of single amounts and the arithmetic; a table of fewer components shows them. ",
+}
+
+
+def document_of(projection: Projection, version: str, detail: Detail = Detail.FULL) -> Document:
+    """Return the report; the version is that of the program, for its last line."""
+    room = Room.among(len(projection.components), detail)
+    sections = [_needed(projection), _traffic(projection)]
+    sections += [
+        component_section(component, f"component-{number}", room, detail)
+        for number, component in enumerate(projection.components, 1)
+    ]
+    if projection.nodes is not None:
+        sections.append(_nodes(projection.nodes))
+    if projection.phases or projection.paths:
+        sections.append(_phases(projection))
+    sections += [_assumed(projection), _not_covered(projection)]
+    return Document(
+        "Capacity projection",
+        (*_banners(projection), Facts(tuple(_origin(projection)))),
+        tuple(sections),
+        f"kagami estimate {version}. {_LEFT_OUT[detail]}Every number is reasoned line by line by"
+        " `estimate --explain COMPONENT` with the same options.",
+    )
+
+
+def _banners(projection: Projection) -> Iterator[Banner]:
+    if projection.is_example_table:
+        yield Banner(
+            Level.BAD,
+            "EXAMPLE TABLE: not a sizing of your cluster",
+            (
+                "These numbers show the format of the answer. Measure your own table and give it"
+                " with --table.",
+            ),
+        )
+    if projection.low_confidence:
+        title = "LOW CONFIDENCE: do not rely on these numbers alone"
+        yield Banner(Level.WARN, title, projection.low_confidence)
+    else:
+        yield Banner(Level.OK, "The answer rests on the evidence", tuple(_evidence(projection)))
+
+
+def _evidence(projection: Projection) -> Iterator[str]:
+    series = projection.series
+    observed = units.format_duration(int(series.observed.value))
+    yield (
+        f"{observed} of traffic, {series.completeness.value:.1%} of the time without a gap; what"
+        " was assumed and what is not covered stands at the end."
+    )
+
+
+def _origin(projection: Projection) -> Iterator[tuple[str, str]]:
+    series = projection.series
+    observed = units.format_duration(int(series.observed.value))
+    yield "Series", series.source
+    yield (
+        "Observed",
+        f"{observed} from {instant(series.start)}, {series.completeness.value:.1%} complete,"
+        f" one value each {series.resolution.value:g} s",
+    )
+    yield (
+        "Peak",
+        f"{wording.shown(series.peak)} over all routes at {instant(series.peak_second)}",
+    )
+    yield "Table", projection.table
+
+
+def _needed(projection: Projection) -> Section:
+    total = projection.total
+    tiles = [
+        ("cpu requested", wording.bare(total.cpu_request), wording.caution(total.cpu_request)),
+        (
+            "memory requested",
+            wording.bare(total.memory_request),
+            wording.caution(total.memory_request),
+        ),
+    ]
+    if (nodes := projection.nodes) is not None:
+        tiles.append(("nodes", wording.bare(nodes.nodes), wording.caution(nodes.nodes)))
+        if (cost := nodes.cost_per_month) is not None:
+            tiles.append(("cost", wording.amount(cost.value, cost.unit), wording.caution(cost)))
+    return Section("needed", "Needed at the peak", (Tiles(tuple(tiles)), _overview(projection)))
+
+
+def _overview(projection: Projection) -> Grid:
+    columns = (
+        Column("component"),
+        Column("peak rps", is_number=True),
+        Column("replicas", is_number=True),
+        Column("HPA", is_number=True),
+        Column("cpu", is_number=True),
+        Column("memory", is_number=True),
+        Column("decided by"),
+    )
+    rows = tuple(
+        (
+            Cell(one.name),
+            wording.cell(one.peak),
+            wording.cell(one.replicas),
+            _hpa_range(one),
+            wording.cell(one.total.cpu_request),
+            wording.cell(one.total.memory_request),
+            Cell(one.decided_by),
+        )
+        for one in projection.components
+    )
+    total = projection.total
+    footer = (
+        *(Cell("all"), Cell(""), Cell(""), Cell("")),
+        wording.cell(total.cpu_request),
+        wording.cell(total.memory_request),
+        Cell(""),
+    )
+    return Grid("Requests of all replicas together", columns, rows, footer)
+
+
+def _hpa_range(component: ComponentProjection) -> Cell:
+    hpa = component.hpa
+    if hpa is None:
+        return Cell("none")
+    return Cell(
+        f"{wording.bare(hpa.min_replicas)} to {wording.bare(hpa.max_replicas)}",
+        f"at {hpa.target_percent.value:g}%" + ("" if hpa.survives else ", too slow"),
+    )
+
+
+def _traffic(projection: Projection) -> Section:
+    blocks: list[Block] = []
+    if (plot := projection.demand_plot) is not None:
+        blocks.append(demand_chart(plot))
+        columns = (Column("peak"), Column("rps", is_number=True), Column("at"))
+        rows = tuple(
+            (Cell(peak.label), Cell(units.format_rps(peak.rps)), Cell(instant(peak.second)))
+            for peak in plot.peaks
+        )
+        blocks.append(Grid("Peaks, as observed", columns, rows))
+    routes = ", ".join(projection.series.routes)
+    blocks.append(Facts((("Routes", routes),)))
+    return Section("traffic", "Traffic", tuple(blocks))
+
+
+def _nodes(plan: NodePlan) -> Section:
+    columns = (
+        Column("pool"),
+        Column("carries"),
+        *(
+            Column(title, is_number=True)
+            for title in ("nodes", "per zone", "pods a node", "cpu idle", "memory idle", "cost")
+        ),
+        Column("why"),
+    )
+    blocks: list[Block] = []
+    if plan.is_example:
+        blocks.append(Banner(Level.BAD, "EXAMPLE NODES: neither your nodes nor your prices"))
+    blocks.append(Grid("Nodes by pool", columns, tuple(_pool(one) for one in plan.pools)))
+    totals = [("nodes", plan.nodes)]
+    if plan.cost_per_month is not None:
+        totals.append(("cost of the nodes", plan.cost_per_month))
+    if plan.requested_cost_per_month is not None:
+        totals.append(("cost of the share that pods request", plan.requested_cost_per_month))
+    totals += [(f"share of {name}", one) for name, one in plan.cost_per_month_of_component.items()]
+    what = (Column("what"), Column("value", is_number=True), Column("why"))
+    rows = tuple((Cell(name), Cell(wording.shown(one)), Cell(one.reason)) for name, one in totals)
+    blocks += [Grid("Together", what, rows), Facts((("Node file", plan.source),))]
+    if plan.assumptions:
+        blocks.append(Listing("Assumed of the nodes", plan.assumptions))
+    return Section("nodes", "Nodes and cost", tuple(blocks))
+
+
+def _pool(pool: PoolPlan) -> tuple[Cell, ...]:
+    return (
+        Cell(pool.pool),
+        Cell(", ".join(pool.components)),
+        wording.cell(pool.nodes),
+        Cell(", ".join(str(count) for count in pool.nodes_per_zone)),
+        wording.cell(pool.pods_per_node),
+        Cell(wording.percent(pool.stranded_cpu)),
+        Cell(wording.percent(pool.stranded_memory)),
+        wording.cell(pool.cost_per_month, "no price"),
+        Cell(pool.nodes.reason),
+    )
+
+
+def _phases(projection: Projection) -> Section:
+    blocks: list[Block] = []
+    if projection.phases:
+        together = tuple(_phase("together", one) for one in projection.phases)
+        which = ", ".join(projection.phases[0].paths) or "all paths"
+        blocks.append(Grid(f"Moved together: {which}", _PHASE_COLUMNS, together))
+    if projection.paths:
+        alone = tuple(_phase(path.path, one) for path in projection.paths for one in path.phases)
+        blocks.append(Grid("Each path moved alone", _PHASE_COLUMNS, alone))
+    refused = tuple(
+        f"phase {one.phase}, {', '.join(one.paths)}: {reason}"
+        for one in (*projection.phases, *(p for path in projection.paths for p in path.phases))
+        for reason in one.refused
+    )
+    if refused:
+        blocks.append(Listing("Refused", refused, Level.BAD))
+    return Section("phases", "Phases of the migration", tuple(blocks))
+
+
+_PHASE_COLUMNS = (
+    Column("path"),
+    Column("phase", is_number=True),
+    Column("peak rps", is_number=True),
+    Column("replicas"),
+    Column("cpu", is_number=True),
+    Column("memory", is_number=True),
+)
+
+
+def _phase(path: str, one: PhaseProjection) -> tuple[Cell, ...]:
+    replicas = (f"{wording.shown(figure)} {name}" for name, figure in one.replicas.items())
+    refused = (f"{reason.partition(':')[0]} refused" for reason in one.refused)
+    return (
+        Cell(path),
+        Cell(str(one.phase)),
+        wording.cell(one.peak),
+        Cell(", ".join((*replicas, *refused)) or "none"),
+        wording.cell(one.cpu_request),
+        wording.cell(one.memory_request),
+    )
+
+
+def _assumed(projection: Projection) -> Section:
+    columns = (Column("what"), Column("value"), Column("set by"), Column("why"))
+    rows = tuple(
+        (
+            Cell(one.name),
+            Cell(one.value),
+            Cell("default" if one.is_default else "you"),
+            Cell(one.reason),
+        )
+        for one in projection.assumptions
+    )
+    grid = Grid("Every value that was chosen and not measured", columns, rows)
+    return Section("assumed", "Assumed", (grid,))
+
+
+def _not_covered(projection: Projection) -> Section:
+    missing: dict[str, list[str]] = {}
+    for component in projection.components:
+        for one in component.not_covered:
+            missing.setdefault(one, []).append(component.name)
+    items = tuple(f"{one} ({', '.join(names)})" for one, names in missing.items())
+    blocks: list[Block] = [Listing("This projection says nothing about", items)]
+    if projection.warnings:
+        blocks.append(Listing("Warnings", projection.warnings, Level.WARN))
+    per_component = tuple(
+        f"{one.name}: {warning}" for one in projection.components for warning in one.warnings
+    )
+    if per_component:
+        blocks.append(Listing("Warnings of components", per_component, Level.WARN))
+    return Section("limits", "What is not covered", tuple(blocks))

@@ -1,0 +1,293 @@
+"""What to apply: the projection as Kubernetes and Istio objects, the reason above each number.
+
+For each component a patch of its Deployment (requests and limits of all containers, update
+strategy), a HorizontalPodAutoscaler (autoscaling/v2), a PodDisruptionBudget, a local rate limit as
+Istio EnvoyFilter and as nginx snippet; one kustomization (a Component) holds them together.
+
+Taken as given, and said in every file: the component is a Deployment of the table's name whose pods
+carry the label `app` with it. An injected istio-proxy stands in no Deployment; its requests are the
+annotations that Istio's injector reads. Computes no number.
+
+Fields: https://kubernetes.io/docs/reference/kubernetes-api/,
+https://istio.io/latest/docs/reference/config/annotations/ and .../networking/envoy-filter/
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from estimator import units
+from estimator.errors import InputError, Problem
+from estimator.model.autoscaling import HpaRecommendation
+from estimator.model.component import Amounts
+from estimator.model.projection import ComponentProjection, Figure, Projection
+from estimator.model.rate_limits import RateLimits
+from estimator.report import wording
+from estimator.report.yaml_text import Why, to_yaml
+from estimator.table.load_points import Kind
+
+SIDECAR = "istio-proxy"
+_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
+_LEAVE_CPU_UNLIMITED = "no cpu limit: the request bounds what others lose, a limit throttles"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One object for one component."""
+
+    component: str
+    file: str
+    tree: Mapping[str, Any]
+    """With `Why` at each number."""
+
+    @property
+    def kind(self) -> str:
+        return str(self.tree["kind"])
+
+
+def manifests(projection: Projection) -> dict[str, str]:
+    """Return the text of every file by its name.
+
+    Raises InputError with every name that Kubernetes would not take.
+    """
+    made = list(manifests_of(projection))
+    files = {one.file: to_yaml(one.tree, _head(one, projection)) for one in made}
+    for component in projection.components:
+        if component.rate_limits is not None:
+            snippet = _nginx(component.name, component.rate_limits)
+            files[f"{component.name}-nginx-limit.conf"] = snippet
+    files["kustomization.yaml"] = _kustomization(made)
+    return files
+
+
+def manifests_of(projection: Projection) -> Iterator[Manifest]:
+    """Yield the objects, component by component. Raises InputError like `manifests`."""
+    _check_names(projection)
+    for component in projection.components:
+        yield Manifest(component.name, f"{component.name}-resources.yaml", _deployment(component))
+        if component.hpa is not None:
+            tree = _autoscaler(component.name, component.hpa)
+            yield Manifest(component.name, f"{component.name}-hpa.yaml", tree)
+        if component.rollout is not None:
+            tree = _budget(component.name, component.rollout.disruption_budget)
+            yield Manifest(component.name, f"{component.name}-pdb.yaml", tree)
+        if component.rate_limits is not None:
+            tree = _rate_limit(component, component.rate_limits)
+            yield Manifest(component.name, f"{component.name}-ratelimit.yaml", tree)
+
+
+def _check_names(projection: Projection) -> None:
+    rule = "expected a Kubernetes name (a-z, 0-9 and -, at most 63) to write manifests, got"
+    problems = [
+        Problem(projection.table, f"{rule} {name!r}", component.name)
+        for component in projection.components
+        for name in (component.name, *component.containers)
+        if not _LABEL.fullmatch(name)
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def _head(one: Manifest, projection: Projection) -> list[str]:
+    lines = [
+        f"Made by kagami estimate for component {one.component} of {projection.table} and the"
+        f" traffic of {projection.series.source}.",
+        f"Taken as given: a Deployment named {one.component} whose pods have the label"
+        f" app={one.component}; change both where yours differ.",
+    ]
+    if one.kind == "Deployment":
+        lines.append("A patch, to be merged into your Deployment; not a whole object.")
+    if projection.is_example_table:
+        lines.append("FROM THE EXAMPLE TABLE: not a sizing of your cluster. Do not apply.")
+    lines += [f"Low confidence: {reason}" for reason in projection.low_confidence]
+    return lines
+
+
+def _why(figure: Figure, what: str) -> str:
+    return f"{what}: {figure.reason} {wording.caution(figure)}".rstrip()
+
+
+def _whole(figure: Figure, what: str) -> Why:
+    return Why(int(figure.value), _why(figure, what))
+
+
+def _deployment(component: ComponentProjection) -> dict[str, Any]:
+    is_injected = component.kind is Kind.POD and SIDECAR in component.containers
+    annotations: dict[str, Any] = {}
+    if is_injected:
+        annotations |= _sidecar(component.containers[SIDECAR])
+    if component.workers is not None:
+        why = _why(component.workers, "Envoy worker threads")
+        annotations["proxy.istio.io/config"] = Why(f"concurrency: {component.workers.value:g}", why)
+    containers = [
+        {"name": name, "resources": _resources(amounts)}
+        for name, amounts in component.containers.items()
+        if not (is_injected and name == SIDECAR)
+    ]
+    spec: dict[str, Any] = {}
+    if component.hpa is None:
+        spec["replicas"] = _whole(component.replicas, component.decided_by)
+    if (rollout := component.rollout) is not None:
+        spec["strategy"] = {
+            "type": "RollingUpdate",
+            "rollingUpdate": {
+                "maxSurge": Why(
+                    f"{rollout.max_surge_ratio:.0%}", _why(rollout.update_highest, "at most")
+                ),
+                "maxUnavailable": Why(
+                    f"{rollout.max_unavailable_ratio:.0%}", _why(rollout.update_lowest, "at least")
+                ),
+            },
+        }
+    template: dict[str, Any] = {"metadata": {"annotations": annotations}} if annotations else {}
+    # A pod of nothing but an injected proxy has no container to patch.
+    if containers:
+        template["spec"] = {"containers": containers}
+    spec["template"] = template
+    metadata = {"name": component.name}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+
+
+def _resources(amounts: Amounts) -> dict[str, Any]:
+    limits: dict[str, Any] = {"cpu": _cpu_limit(amounts)}
+    if amounts.memory_limit is not None:
+        limits["memory"] = _memory(amounts.memory_limit)
+    requests = {"cpu": _cpu(amounts.cpu_request), "memory": _memory(amounts.memory_request)}
+    return {"requests": requests, "limits": limits}
+
+
+def _sidecar(amounts: Amounts) -> dict[str, Any]:
+    chosen = {
+        "sidecar.istio.io/proxyCPU": _cpu(amounts.cpu_request),
+        "sidecar.istio.io/proxyMemory": _memory(amounts.memory_request),
+        "sidecar.istio.io/proxyCPULimit": _cpu_limit(amounts),
+    }
+    if amounts.memory_limit is not None:
+        chosen["sidecar.istio.io/proxyMemoryLimit"] = _memory(amounts.memory_limit)
+    return chosen
+
+
+def _cpu(figure: Figure) -> Why:
+    return Why(units.format_cpu(figure.value), _why(figure, "cpu"))
+
+
+def _cpu_limit(amounts: Amounts) -> Why:
+    limit = amounts.cpu_limit
+    return Why(None, _LEAVE_CPU_UNLIMITED) if limit is None else _cpu(limit)
+
+
+def _memory(figure: Figure) -> Why:
+    return Why(units.format_memory(int(figure.value)), _why(figure, "memory"))
+
+
+def _autoscaler(name: str, hpa: HpaRecommendation) -> dict[str, Any]:
+    up = f"the simulation ran with it; reaction lag {wording.shown(hpa.reaction_lag)}"
+    period = hpa.scale_up_period_s
+    notes = "".join(f"; {note}" for note in hpa.notes)
+    policies = [
+        {"type": "Percent", "value": Why(hpa.scale_up_percent, up), "periodSeconds": period},
+        {"type": "Pods", "value": Why(hpa.scale_up_pods, up), "periodSeconds": period},
+    ]
+    down = Why(hpa.scale_down_stabilisation_s, f"the simulation ran with it{notes}")
+    target = {
+        "type": "Utilization",
+        "averageUtilization": _whole(
+            hpa.target_percent, "of the requests of all containers, so they must all be set"
+        ),
+    }
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": name},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "minReplicas": _whole(hpa.min_replicas, "least"),
+            "maxReplicas": _whole(hpa.max_replicas, "most"),
+            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+            "behavior": {
+                "scaleUp": {"selectPolicy": "Max", "policies": policies},
+                "scaleDown": {"stabilizationWindowSeconds": down},
+            },
+        },
+    }
+
+
+def _budget(name: str, most: Figure) -> dict[str, Any]:
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": name},
+        "spec": {
+            "maxUnavailable": _whole(most, "voluntary disruptions at once"),
+            "selector": {"matchLabels": {"app": name}},
+        },
+    }
+
+
+def _rate_limit(component: ComponentProjection, limits: RateLimits) -> dict[str, Any]:
+    always = {"numerator": 100, "denominator": "HUNDRED"}
+    bucket = {
+        "max_tokens": _whole(limits.envoy_max_tokens, "the burst"),
+        "tokens_per_fill": _whole(limits.envoy_tokens_per_fill, "the rate"),
+        "fill_interval": Why(
+            f"{limits.envoy_fill_interval.value:g}s", _why(limits.envoy_fill_interval, "the rate")
+        ),
+    }
+    api = "type.googleapis.com"
+    value = {
+        "name": "envoy.filters.http.local_ratelimit",
+        "typed_config": {
+            "@type": f"{api}/udpa.type.v1.TypedStruct",
+            "type_url": f"{api}/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+            "value": {
+                "stat_prefix": "http_local_rate_limiter",
+                "token_bucket": bucket,
+                "filter_enabled": {"runtime_key": "local_limit_on", "default_value": always},
+                "filter_enforced": {"runtime_key": "local_limit_acts", "default_value": always},
+            },
+        },
+    }
+    manager = "envoy.filters.network.http_connection_manager"
+    match = {
+        "context": "GATEWAY" if component.kind is Kind.GATEWAY else "SIDECAR_INBOUND",
+        "listener": {"filterChain": {"filter": {"name": manager}}},
+    }
+    patch = {"operation": "INSERT_BEFORE", "value": value}
+    return {
+        "apiVersion": "networking.istio.io/v1alpha3",
+        "kind": "EnvoyFilter",
+        "metadata": {"name": f"{component.name}-local-ratelimit"},
+        "spec": {
+            "workloadSelector": {"labels": {"app": component.name}},
+            "configPatches": [{"applyTo": "HTTP_FILTER", "match": match, "patch": patch}],
+        },
+    }
+
+
+def _nginx(name: str, limits: RateLimits) -> str:
+    """One zone for the whole server: the limit is the pod's, not a client's."""
+    rate, burst = int(limits.nginx_rate.value), int(limits.nginx_burst.value)
+    why = " ".join(_why(limits.nginx_rate, "rate").split())
+    why_burst = " ".join(_why(limits.nginx_burst, "burst").split())
+    return (
+        f"# For the nginx in a pod of {name}; the first line into http, the others into server.\n"
+        f"# {why}\n"
+        f"limit_req_zone $server_name zone={name}:1m rate={rate}r/s;\n"
+        f"# {why_burst}\n"
+        f"limit_req zone={name} burst={burst} nodelay;\n"
+        "limit_req_status 429;\n"
+    )
+
+
+def _kustomization(made: list[Manifest]) -> str:
+    tree: dict[str, Any] = {
+        "apiVersion": "kustomize.config.k8s.io/v1alpha1",
+        "kind": "Component",
+        "resources": [one.file for one in made if one.kind != "Deployment"],
+        "patches": [{"path": one.file} for one in made if one.kind == "Deployment"],
+    }
+    if not tree["resources"]:
+        del tree["resources"]
+    head = "Made by kagami estimate. Name this directory under `components` of your kustomization."
+    return to_yaml(tree, [head])

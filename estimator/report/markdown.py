@@ -1,0 +1,81 @@
+"""The document as Markdown, for a wiki or a pull request: the text report's contents as tables.
+
+GitHub's flavour. Names come from users' files, so every character that Markdown or HTML could read
+as anything but itself is escaped; a line break in a name becomes a space.
+"""
+
+import re
+from collections.abc import Iterator
+
+from estimator.report.blocks import (
+    Banner,
+    Block,
+    Decision,
+    Document,
+    Facts,
+    Grid,
+    Listing,
+    Tiles,
+)
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
+
+
+def to_markdown(document: Document) -> str:
+    """Return the report; ends in one newline."""
+    lines = [f"# {_text(document.title)}", ""]
+    for block in document.head:
+        lines += _block(block)
+    for section in document.sections:
+        lines += [f"## {_text(section.title)}", ""]
+        for block in section.blocks:
+            lines += _block(block)
+    return "\n".join([*lines, f"*{_text(document.foot)}*"]) + "\n"
+
+
+def _block(block: Block) -> Iterator[str]:
+    """Charts and folds are not for text: blocks.py says where their contents stand."""
+    match block:
+        case Banner():
+            yield f"> **{_text(block.title)}**"
+            yield from (f"> {_text(line)}" for line in block.lines)
+            yield ""
+        case Facts():
+            yield from (f"- {_text(name)}: {_text(value)}" for name, value in block.pairs)
+            yield ""
+        case Tiles():
+            for name, value, note in block.tiles:
+                yield f"- **{_text(value)}** {_text(name)} {_text(note)}".rstrip()
+            yield ""
+        case Decision():
+            yield from (f"**{_text(block.answer)}**", "", _text(block.because), "")
+        case Listing():
+            yield from (f"**{_text(block.title)}**", "")
+            yield from (f"- {_text(item)}" for item in block.items)
+            yield ""
+        case Grid():
+            yield from _grid(block)
+
+
+def _grid(grid: Grid) -> Iterator[str]:
+    yield from (f"**{_text(grid.title)}**", "")
+    yield _row(column.title for column in grid.columns)
+    yield "|" + "|".join("---:" if column.is_number else "---" for column in grid.columns) + "|"
+    for index, row in enumerate(grid.rows):
+        name, *others = (_text(str(cell)) for cell in row)
+        yield _joined([f"**{name}**" if index in grid.decisive else name, *others])
+    if grid.footer:
+        yield _joined([f"**{_text(str(cell))}**" if cell.text else "" for cell in grid.footer])
+    yield ""
+
+
+def _row(words: Iterator[str]) -> str:
+    return _joined([_text(word) for word in words])
+
+
+def _joined(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _text(words: str) -> str:
+    return _SPECIAL.sub(r"\\\1", " ".join(words.split()))

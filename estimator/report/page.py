@@ -1,0 +1,23 @@
+"""The HTML report within its size: as much detail as a megabyte takes.
+
+A page is handed around by mail and chat. With many components their charts are drawn coarser first,
+then single reasons and the arithmetic are left out, and the page says so; numbers, constraints,
+warnings and assumptions always stay. Must never know how a page is laid out.
+"""
+
+from estimator.model.projection import Projection
+from estimator.report.content import document_of
+from estimator.report.drawings import Detail
+from estimator.report.html import to_html
+
+MOST_BYTES = 1_000_000
+
+
+def page_of(projection: Projection, version: str) -> str:
+    """Return the page with the most detail that fits, or else with the least."""
+    page = ""
+    for detail in Detail:
+        page = to_html(document_of(projection, version, detail))
+        if len(page.encode()) < MOST_BYTES:
+            break
+    return page

@@ -1,0 +1,89 @@
+"""How a figure reads: its value in the unit that people use, its bounds, its flags.
+
+Invariant: words made here never leave out a flag, and never show an amount smaller than the figure
+(units.py rounds up). Rounding for reading is all that happens to a number.
+"""
+
+from estimator import units
+from estimator.model.projection import Assumption, Figure
+from estimator.report.blocks import Cell
+
+_PLAIN = {"replicas", "nodes", "percent", "connections", "workers", "tokens", "requests"}
+
+
+def amount(value: float, unit: str) -> str:
+    """Return a value in words: `1,820 rps`, `450m`, `256Mi`, `1d12h`, `4`."""
+    if unit == "millicores":
+        return units.format_cpu(value)
+    if unit == "bytes":
+        return units.format_memory(int(value))
+    if unit == "seconds":
+        return units.format_duration(int(value)) if value == int(value) else f"{value:,.4g} s"
+    if unit == "percent":
+        return f"{value:,.6g}%"
+    if unit in _PLAIN:
+        return f"{value:,.6g}"
+    if unit == "ratio":
+        return f"{value:.4g}"
+    if unit.startswith("rps"):
+        return f"{units.format_rps(value)} {unit}"
+    # A currency, or a unit that is a word of its own.
+    return f"{value:,.2f} {unit}" if "per month" in unit else f"{value:,.6g} {unit}"
+
+
+def bare(figure: Figure) -> str:
+    """Return the value without the name of its unit, for a column that names it."""
+    words = amount(figure.value, figure.unit)
+    return words.removesuffix(f" {figure.unit}")
+
+
+def bounds(figure: Figure) -> str:
+    """Return `4 to 6`, or nothing where the figure is exact or its error unknown."""
+    if figure.low is None and figure.high is None:
+        return ""
+    low = "?" if figure.low is None else _bare(figure.low, figure.unit)
+    high = "?" if figure.high is None else _bare(figure.high, figure.unit)
+    return "" if low == high == bare(figure) else f"{low} to {high}"
+
+
+def caution(figure: Figure) -> str:
+    """Return bounds and flags in brackets, or nothing: `(4 to 6; extrapolated)`."""
+    parts = [part for part in (bounds(figure), *(str(flag) for flag in figure.flags)) if part]
+    return f"({'; '.join(parts)})" if parts else ""
+
+
+def shown(figure: Figure) -> str:
+    """Return value, unit, bounds and flags."""
+    return f"{amount(figure.value, figure.unit)} {caution(figure)}".rstrip()
+
+
+def cell(figure: Figure | None, absent: str = "none") -> Cell:
+    """Return a table's cell of a figure, its unit named where Kubernetes notation does not."""
+    return Cell(absent) if figure is None else Cell(bare(figure), caution(figure))
+
+
+def percent(figure: Figure) -> str:
+    """Return a ratio as a share: `59%`, with its flags."""
+    return f"{figure.value:.0%} {caution(figure)}".rstrip()
+
+
+def factor(figure: Figure) -> str:
+    """Return a ratio as a multiplier: `x 1.43`, with its flags."""
+    return f"x {figure.value:.4g} {caution(figure)}".rstrip()
+
+
+def rows(numbers: tuple[int, ...]) -> str:
+    """Return `row 3` or `rows 1, 2`, or nothing."""
+    listed = ", ".join(str(number) for number in numbers)
+    return f"row{'s' if len(numbers) > 1 else ''} {listed}" if numbers else ""
+
+
+def assumption(one: Assumption) -> str:
+    """Return a sentence that says whether somebody chose it."""
+    origin = "default" if one.is_default else "given"
+    reason = "" if one.reason == "given" else f"; {one.reason}"
+    return f"{one.name}: {one.value} ({origin}){reason}"
+
+
+def _bare(value: float, unit: str) -> str:
+    return amount(value, unit).removesuffix(f" {unit}")

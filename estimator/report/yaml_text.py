@@ -1,0 +1,101 @@
+"""YAML with the reason of each number above it, which no YAML library writes.
+
+A tree of dicts, lists and scalars in which `Why` marks a value with its reason. Strings are written
+as JSON strings, which YAML reads as they are whatever they hold, unless they are plain words; a
+reason may come from a user's file, so a line break in it can not end its comment. Must never know
+what the tree is about.
+"""
+
+import json
+import re
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*|\d+(?:m|Ki|Mi|Gi|%|s)")
+_NOT_A_STRING = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
+# Of what JSON leaves as it is, the characters that YAML takes only escaped.
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_WIDTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """A value with the reason for it; None stands for a key that is left out on purpose."""
+
+    value: str | int | float | None
+    reason: str
+
+
+def to_yaml(tree: Mapping[str, Any], head: Sequence[str] = ()) -> str:
+    """Return one document, comments first; ends in a newline."""
+    lines = [line for words in head for line in _comment(words, "")]
+    return "\n".join([*lines, *_mapping(tree, "")]) + "\n"
+
+
+def plain(tree: Any) -> Any:
+    """Return the tree as YAML would be read back: without reasons and left-out keys."""
+    if isinstance(tree, Why):
+        return tree.value
+    if isinstance(tree, Mapping):
+        return {key: plain(value) for key, value in tree.items() if not _is_left_out(value)}
+    if isinstance(tree, list):
+        return [plain(one) for one in tree]
+    return tree
+
+
+def _mapping(tree: Mapping[str, Any], indent: str) -> Iterator[str]:
+    for key, value in tree.items():
+        name = f"{indent}{_scalar(key)}:"
+        if isinstance(value, Why):
+            yield from _comment(value.reason, indent)
+            if value.value is None:
+                yield f"{indent}# {key}: left out"
+            else:
+                yield f"{name} {_scalar(value.value)}"
+        elif isinstance(value, Mapping):
+            yield name if value else f"{name} {{}}"
+            yield from _mapping(value, f"{indent}  ")
+        elif isinstance(value, list):
+            yield name
+            yield from _sequence(value, f"{indent}  ")
+        else:
+            yield f"{name} {_scalar(value)}"
+
+
+def _sequence(items: list[Any], indent: str) -> Iterator[str]:
+    for item in items:
+        if isinstance(item, Mapping):
+            lines = list(_mapping(item, f"{indent}  "))
+            # The dash belongs to the first key; comments above it stay above the dash.
+            first = next(n for n, line in enumerate(lines) if not line.lstrip().startswith("#"))
+            lines[first] = f"{indent}- {lines[first].lstrip()}"
+            yield from lines
+        else:
+            yield f"{indent}- {_scalar(item)}"
+
+
+def _scalar(value: str | int | float) -> str:
+    if not isinstance(value, str):
+        return json.dumps(value)
+    is_plain = _PLAIN.fullmatch(value) and value.lower() not in _NOT_A_STRING
+    if is_plain:
+        return value
+    quoted = json.dumps(value, ensure_ascii=False)
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
+
+
+def _comment(words: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        " ".join("".join(one if one.isprintable() else " " for one in words).split()),
+        _WIDTH,
+        initial_indent=f"{indent}# ",
+        subsequent_indent=f"{indent}# ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _is_left_out(value: Any) -> bool:
+    return isinstance(value, Why) and value.value is None

@@ -1,0 +1,100 @@
+from dataclasses import fields
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from estimator.commands.policy_options import POLICY_OPTIONS, SECTIONS, policy_options, read_policy
+from estimator.errors import InputError
+from estimator.model.policy import OPTIONS, Policy
+
+NOTHING: dict[str, Any] = {one.field: () if one.is_repeatable else None for one in POLICY_OPTIONS}
+WORDS = {
+    "target_utilisation": ("70%", 0.7),
+    "min_replicas": ("3", 3),
+    "slo_p99_ms": ("250ms", 250),
+    "error_ratio_limit": ("0.1%", 0.001),
+    "workers": ("2", 2),
+    "peak_connections": ("20000", 20_000),
+    "confidence": ("95%", 0.95),
+    "extrapolation_limit": ("1.2x", 1.2),
+    "assumed_margin": ("30%", 0.3),
+    "growth_per_month": ("3%/month", 0.03),
+    "horizon_months": ("6", 6),
+    "event_factor": ("2.5x", 2.5),
+    "return_days": ("365d", 365),
+    "peak_window_s": ("15s", 15),
+    "averaging_s": ("60s", 60),
+    "dispersion": ("1.7", 1.7),
+    "imbalance": ("1.4x", 1.4),
+    "lose_pods": ("0", 0),
+    "zones": ("3", 3),
+    "max_surge_ratio": ("50%", 0.5),
+    "max_unavailable_ratio": ("10%", 0.1),
+    "pod_start_s": ("90s", 90),
+    "scrape_interval_s": ("30s", 30),
+    "hpa_min": ("4", 4),
+    "hpa_max": ("40", 40),
+    "phase": ("2", 2),
+    "paths": (("/watch/{id},/api/*", "/api/*"), ("/watch/_id_", "/api/_")),
+    "downstream_rps": (("watch=1200", "api=5"), (("watch", 1200), ("api", 5))),
+}
+
+
+def test_every_field_of_the_policy_has_one_option() -> None:
+    assert sorted(one.field for one in POLICY_OPTIONS) == sorted(OPTIONS)
+    assert len({one.flag for one in POLICY_OPTIONS}) == len(POLICY_OPTIONS)
+    assert set(SECTIONS) == OPTIONS == set(WORDS)
+
+
+def test_nothing_given_is_the_policys_own_default() -> None:
+    policy = read_policy(NOTHING)
+    assert policy == Policy(defaulted=OPTIONS)
+    assert all(policy.is_default(name) for name in OPTIONS)
+
+
+@pytest.mark.parametrize("field", sorted(WORDS))
+def test_what_was_given_arrives_and_is_no_default(field: str) -> None:
+    words, value = WORDS[field]
+    policy = read_policy({**NOTHING, field: words})
+    assert getattr(policy, field) == value
+    assert not policy.is_default(field)
+    assert policy.defaulted == OPTIONS - {field}
+
+
+def test_every_wrong_option_is_named_at_once() -> None:
+    given = {**NOTHING, "growth_per_month": "lots", "zones": "0", "downstream_rps": ("x",)}
+    with pytest.raises(InputError) as refused:
+        read_policy(given)
+    assert [problem.source for problem in refused.value.problems] == [
+        *("--growth", "--zones", "--downstream")
+    ]
+
+
+def test_contradictions_are_refused() -> None:
+    for given, told in (
+        ({"hpa_min": "9", "hpa_max": "8"}, "--hpa-min: expected at most --hpa-max 8, got 9"),
+        ({"max_surge_ratio": "0"}, "--max-surge: expected more than 0 where --max-unavailable is"),
+    ):
+        with pytest.raises(InputError, match=told):
+            read_policy({**NOTHING, **given})
+    read_policy({**NOTHING, "max_surge_ratio": "0", "max_unavailable_ratio": "10%"})
+
+
+def test_help_has_every_option_with_sentence_example_and_default() -> None:
+    @click.command()
+    @policy_options
+    def command(**given: Any) -> None:
+        assert given == NOTHING
+
+    words = " ".join(CliRunner().invoke(command, ["--help"]).output.split())
+    documents = {one.name: one.metadata for one in fields(Policy)}
+    for one in POLICY_OPTIONS:
+        assert f"{one.flag} {one.metavar} " in words
+        assert documents[one.field]["help"].rstrip(".") in words
+        assert one.example in words
+    assert "such as 3%/month. [default: 0]" in words
+    assert "[default: 1m]" in words and "[default: 1.5x]" in words
+    assert "[default: no quota was given]" in words
+    assert CliRunner().invoke(command, []).exit_code == 0

@@ -1,0 +1,177 @@
+"""The report's command in this process; tests/estimator/test_main.py starts it as a user would."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from estimator.__main__ import main
+from estimator.cluster.files import EXAMPLE as EXAMPLE_NODES
+from tests.estimator.series.test_files import SCHEMA
+
+Estimate = Callable[..., Result]
+
+TABLE = """
+components:
+  - name: gateway
+    kind: gateway
+    routes: ["*"]
+    requests: {istio-proxy: {cpu: 500m, memory: 256Mi}, nginx: {cpu: 100m, memory: 64Mi}}
+    points:
+      - {replicas: 2, rps: 200, error_ratio: 0, usage: {istio-proxy: {cpu: 100m, memory: 90Mi}, nginx: {cpu: 10m, memory: 9Mi}}}
+      - {replicas: 2, rps: 600, error_ratio: 0, usage: {istio-proxy: {cpu: 300m, memory: 99Mi}, nginx: {cpu: 30m, memory: 9Mi}}}
+      - {replicas: 4, rps: 2000, error_ratio: 0, usage: {istio-proxy: {cpu: 500m, memory: 97Mi}, nginx: {cpu: 50m, memory: 9Mi}}}
+  - name: api
+    kind: pod
+    routes: ["/api/*"]
+    requests: {app: {cpu: 1, memory: 1Gi}}
+    points:
+      - {replicas: 1, rps: 100, error_ratio: 0, usage: {app: {cpu: 200m, memory: 400Mi}}}
+      - {replicas: 1, rps: 400, error_ratio: 0, usage: {app: {cpu: 800m, memory: 500Mi}}}
+      - {replicas: 4, rps: 1600, error_ratio: 0, usage: {app: {cpu: 800m, memory: 500Mi}}}
+"""  # noqa: E501 - rows as people write them
+
+
+@pytest.fixture
+def estimate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Estimate:
+    """Twenty minutes of two routes (low confidence: less than a day), and a table."""
+    rows = [(second, "/api/_", 300 if second == 1500 else 50) for second in range(1000, 2200)]
+    rows += [(second, "other", 20) for second in range(1000, 2200)]
+    with closing(sqlite3.connect(tmp_path / "series.db")) as database:
+        database.executescript(SCHEMA)
+        database.executemany("INSERT OR IGNORE INTO seconds VALUES (?)", [row[:1] for row in rows])
+        database.executemany("INSERT INTO counts VALUES (?, 'requests', ?, 'safe', ?)", rows)
+        database.commit()
+    (tmp_path / "table.yaml").write_text(TABLE)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> Result:
+        source = ["--from-series", "series.db", "--table", "table.yaml"]
+        return CliRunner().invoke(main, [*source, *arguments])
+
+    return run
+
+
+def test_everything_wrong_is_told_at_once(estimate: Estimate) -> None:
+    result = estimate(
+        *("--growth", "lots", "--slo-p99", "250", "--table", "none.yaml", "--nodes", "no.yaml"),
+        *("--html", "none/report.html", "--against", "nothing"),
+    )
+    assert (result.exit_code, result.stdout) == (2, "")
+    places = [line.split(": ")[2] for line in result.stderr.splitlines()]
+    assert places == [*("--slo-p99", "--growth", "none.yaml", "no.yaml", "--html", "--against")]
+
+
+def test_unknown_components_name_the_known_ones(estimate: Estimate) -> None:
+    result = estimate("--explain", "apy", "--downstream", "db=5")
+    assert result.exit_code == 2
+    for option, name in (("--explain", "apy"), ("--downstream", "db")):
+        told = f"{option}: no component '{name}' in the table; it has gateway, api\n"
+        assert told in result.stderr
+
+
+def test_unknown_paths_name_the_known_ones(estimate: Estimate) -> None:
+    result = estimate("--paths", "/api/*,/watch/{id}")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--paths: route /watch/_id_ is not in the series; it has /api/_, other" in result.stderr
+
+
+def test_page_and_manifests_are_written_beside_the_report(
+    estimate: Estimate, tmp_path: Path
+) -> None:
+    result = estimate("--html", "report.html", "--manifests", "k8s/deep", "--format", "markdown")
+    assert result.exit_code == 3
+    assert result.stdout.startswith("# Capacity projection\n")
+    page = (tmp_path / "report.html").read_text()
+    assert page.startswith("<!doctype html>") and page.count("<svg viewBox") >= 4
+    assert (tmp_path / "k8s" / "deep" / "api-hpa.yaml").exists()
+    assert "low confidence: only 20m were observed" in result.stderr
+
+
+def test_what_cannot_be_made_writes_nothing(estimate: Estimate, tmp_path: Path) -> None:
+    (tmp_path / "table.yaml").write_text(TABLE.replace("name: api", "name: Api_1"))
+    result = estimate("--html", "report.html", "--manifests", "k8s")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "expected a Kubernetes name" in result.stderr and "'Api_1'" in result.stderr
+    assert not (tmp_path / "report.html").exists() and not (tmp_path / "k8s").exists()
+
+
+def test_a_place_that_cannot_be_written_is_named(estimate: Estimate, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = estimate("--manifests", "file")
+    assert result.exit_code == 2
+    result = estimate("--manifests", "file/deep")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "cannot be written" in result.stderr
+
+
+def test_own_manifests_have_not_drifted(estimate: Estimate) -> None:
+    estimate("--manifests", "k8s")
+    result = estimate("--against", "k8s")
+    assert result.exit_code == 3
+    assert "No drift: " in result.stdout
+
+
+def test_drift_is_exit_code_five(estimate: Estimate, tmp_path: Path) -> None:
+    estimate("--manifests", "k8s")
+    (tmp_path / "k8s" / "api-pdb.yaml").unlink()
+    for form, begin in (
+        ("text", "DRIFT: 1 difference in k8s"),
+        ("markdown", "# Drift of manifests"),
+        ("csv", "resource,field,has,wants,why,file\nPodDisruptionBudget/api,,missing,present,"),
+    ):
+        result = estimate("--against", "k8s", "--format", form)
+        assert result.exit_code == 5
+        assert result.stdout.startswith(begin)
+    data = json.loads(estimate("--against", "k8s", "--format", "json").stdout)
+    assert [one["resource"] for one in data["drifts"]] == ["PodDisruptionBudget/api"]
+
+
+def test_explain_prints_the_arithmetic_alone(estimate: Estimate) -> None:
+    result = estimate("--explain", "api")
+    assert result.exit_code == 3
+    assert result.stdout.startswith("api: ")
+    assert "  1. " in result.stdout and "ASSUMED" in result.stdout
+    assert "istio-proxy" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--explain", "api", "--against", "."), ("--explain", "api", "--format", "json")]
+)
+def test_what_excludes_each_other_is_refused(
+    estimate: Estimate, arguments: tuple[str, ...]
+) -> None:
+    result = estimate(*arguments)
+    assert result.exit_code == 2
+    assert "Error" in result.stderr or "Usage" in result.stderr
+
+
+def test_nodes_come_from_their_file(estimate: Estimate, tmp_path: Path) -> None:
+    (tmp_path / "nodes.yaml").write_text(EXAMPLE_NODES.read_text())
+    given = json.loads(estimate("--nodes", "nodes.yaml", "--format", "json").stdout)
+    example = json.loads(estimate("--nodes", "example", "--format", "json").stdout)
+    without = json.loads(estimate("--format", "json").stdout)
+    assert given["nodes"]["nodes"]["value"] >= 1
+    assert (given["nodes"]["is_example"], example["nodes"]["is_example"]) == (False, True)
+    assert without["nodes"] is None
+
+
+def test_options_reach_the_model(estimate: Estimate) -> None:
+    def peak(*arguments: str) -> float:
+        data = json.loads(estimate("--format", "json", *arguments).stdout)
+        return float(data["components"][1]["peak"]["value"])
+
+    assert peak("--event", "2x") == 2 * peak()
+    data = json.loads(estimate("--format", "json", "--zones", "3").stdout)
+    by_default = {one["name"]: one["default"] for one in data["assumptions"]}
+    assert by_default["zones"] is False and by_default["lose pods"] is True
+
+
+def test_every_default_that_was_used_is_listed(estimate: Estimate) -> None:
+    text = " ".join(estimate().stdout.split())
+    for words in ("target utilisation 0.6 default", "imbalance 1.1 default", "zones 1 default"):
+        assert words in text

@@ -1,0 +1,68 @@
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from estimator.commands.sources import SECTIONS, check_source, read_source, source_of
+from estimator.errors import InputError
+from tests.estimator.series.test_files import SCHEMA
+
+GIVEN: dict[str, Any] = {
+    "from_series": None,
+    "from_datadog": False,
+    "metric": "mirror.rps",
+    "service": None,
+    "env": None,
+    "tag": (),
+    "since": "7d",
+    "site": "datadoghq.com",
+    "api_url": None,
+}
+
+
+def test_every_option_of_a_source_has_its_heading() -> None:
+    assert set(SECTIONS) == set(GIVEN)
+
+
+@pytest.mark.parametrize(
+    ("given", "by_user", "message"),
+    [
+        ({}, set(), "Give one of --from-series FILE and --from-datadog."),
+        ({"from_series": Path("s"), "from_datadog": True}, set(), "Give one of"),
+        ({"from_series": Path("s")}, {"service", "env"}, "Only with --from-datadog: --env, --serv"),
+        ({"from_datadog": True}, set(), "--from-datadog needs --service"),
+    ],
+)
+def test_a_source_is_exactly_one(given: dict[str, Any], by_user: set[str], message: str) -> None:
+    with pytest.raises(click.UsageError, match="^" + message.replace("(", r"\(")):
+        source_of({**GIVEN, **given}, by_user)
+
+
+def test_keys_and_duration_are_checked_before_anything_is_asked() -> None:
+    source = source_of({**GIVEN, "from_datadog": True, "service": "s", "since": "1y"}, set())
+    with pytest.raises(InputError) as refused:
+        check_source(source)
+    places = [problem.source for problem in refused.value.problems]
+    assert places == ["--since", "DD_API_KEY", "DD_APP_KEY"]
+
+
+def test_more_than_datadog_keeps_is_refused() -> None:
+    source = source_of({**GIVEN, "from_series": Path("s"), "since": "99w"}, set())
+    with pytest.raises(InputError, match="--since: expected at most 450d, got 99w"):
+        check_source(source)
+
+
+def test_a_file_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "series.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            SCHEMA + "INSERT INTO seconds VALUES (5);"
+            "INSERT INTO counts VALUES (5, 'requests', '/api/_', 'safe', 300);"
+        )
+    series = read_source(source_of({**GIVEN, "from_series": path}, {"from_series"}))
+    assert series.routes == ("/api/_",)
+    # Progress is for terminals.
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,105 @@
+from dataclasses import replace
+
+from estimator.model.projection import Projection
+from estimator.report.blocks import Banner, Block, Cell, Document, Fold, Grid, Level, Listing, Tiles
+from estimator.report.content import document_of
+
+
+def blocks_of(document: Document) -> list[Block]:
+    found: list[Block] = list(document.head)
+    for section in document.sections:
+        found += section.blocks
+    found += [inner for block in found if isinstance(block, Fold) for inner in block.blocks]
+    return found
+
+
+def grids(document: Document) -> dict[str, Grid]:
+    return {block.title: block for block in blocks_of(document) if isinstance(block, Grid)}
+
+
+def texts(cells: tuple[Cell, ...]) -> list[str]:
+    return [str(cell) for cell in cells]
+
+
+def test_the_answer_comes_before_its_evidence(complete: Projection) -> None:
+    titles = [section.title for section in document_of(complete, "1").sections]
+    assert titles == [
+        *("Needed at the peak", "Traffic", "api", "gateway", "Nodes and cost"),
+        *("Phases of the migration", "Assumed", "What is not covered"),
+    ]
+
+
+def test_low_confidence_is_said_first(projection: Projection) -> None:
+    (banner,) = [one for one in document_of(projection, "1").head if isinstance(one, Banner)]
+    assert banner.level is Level.WARN
+    assert banner.lines == projection.low_confidence
+
+
+def test_an_answer_with_evidence_says_so(complete: Projection) -> None:
+    banner = document_of(complete, "1").head[0]
+    assert isinstance(banner, Banner) and banner.level is Level.OK
+
+
+def test_an_example_table_is_said_before_all_else(projection: Projection) -> None:
+    banner = document_of(replace(projection, is_example_table=True), "1").head[0]
+    assert isinstance(banner, Banner)
+    assert banner.level is Level.BAD and "EXAMPLE TABLE" in banner.title
+
+
+def test_overview_has_a_row_for_each_component(complete: Projection) -> None:
+    overview = grids(document_of(complete, "1"))["Requests of all replicas together"]
+    assert [row[0].text for row in overview.rows] == ["api", "gateway"]
+    assert texts(overview.rows[0]) == [
+        *("api", "1,000", "2 (8 to 10; scaled linearly)", "3 to 12 at 55%, too slow"),
+        *("1200m", "640Mi", "cpu of app"),
+    ]
+
+
+def test_tiles_carry_their_bounds(complete: Projection) -> None:
+    (tiles,) = [one for one in blocks_of(document_of(complete, "1")) if isinstance(one, Tiles)]
+    assert ("nodes", "6", "(6 to 7)") in tiles.tiles
+    assert ("cost", "840.96 USD per month", "(840.96 to 981.12)") in tiles.tiles
+
+
+def test_every_assumption_is_listed_with_who_set_it(complete: Projection) -> None:
+    (grid,) = [g for title, g in grids(document_of(complete, "1")).items() if "chosen" in title]
+    assert texts(grid.rows[0]) == [
+        "target utilisation",
+        "0.6",
+        "default",
+        "an HPA acts only above it",
+    ]
+    assert [row[2].text for row in grid.rows] == ["default", "you"]
+
+
+def test_what_is_not_covered_names_the_components(complete: Projection) -> None:
+    listings = [one for one in blocks_of(document_of(complete, "1")) if isinstance(one, Listing)]
+    (missing,) = [one for one in listings if "says nothing" in one.title]
+    assert missing.items == ("latency (api, gateway)", "memory leaks (api, gateway)")
+
+
+def test_a_refused_component_of_a_phase_is_told(complete: Projection) -> None:
+    document = document_of(complete, "1")
+    together = grids(document)["Moved together: /api/_"]
+    assert together.rows[0][3].text == "9 api, gateway refused"
+    refused = [b for b in blocks_of(document) if isinstance(b, Listing) and b.title == "Refused"]
+    assert "phase 2, /api/_: gateway: no row" in refused[0].items
+
+
+def test_example_nodes_are_said_to_be_no_prices(complete: Projection) -> None:
+    assert complete.nodes is not None
+    example = replace(complete, nodes=replace(complete.nodes, is_example=True))
+    banners = [b for b in blocks_of(document_of(example, "1")) if isinstance(b, Banner)]
+    assert any("EXAMPLE NODES" in one.title for one in banners)
+
+
+def test_absent_parts_leave_no_empty_section(projection: Projection) -> None:
+    document = document_of(projection, "1")
+    assert {section.key for section in document.sections} == {
+        *("needed", "traffic", "component-1", "assumed", "limits")
+    }
+    for block in blocks_of(document):
+        if isinstance(block, Listing):
+            assert block.items
+        if isinstance(block, Grid):
+            assert all(len(row) == len(block.columns) for row in block.rows)

@@ -1,0 +1,43 @@
+from dataclasses import replace
+
+from estimator.model.projection import Projection
+from estimator.report.content import document_of
+from estimator.report.markdown import to_markdown
+
+
+def shown(projection: Projection) -> str:
+    return to_markdown(document_of(projection, "1.2.3"))
+
+
+def test_a_table_is_a_table(projection: Projection) -> None:
+    text = shown(projection)
+    assert "| component | peak rps | replicas | HPA | cpu | memory | decided by |\n" in text
+    assert "|---|---:|---:|---:|---:|---:|---|\n" in text
+    assert "| api | 1,000 | 2 | none | 1200m | 640Mi | cpu of app |\n" in text
+
+
+def test_every_row_has_the_cells_of_its_heading(complete: Projection) -> None:
+    width = 0
+    for line in shown(complete).replace("\\|", "").splitlines():
+        if line.startswith("|"):
+            assert width in (0, line.count("|"))
+            width = line.count("|")
+        else:
+            width = 0
+
+
+def test_the_constraint_that_decided_is_bold(projection: Projection) -> None:
+    assert "| **cpu of app** | 2 |" in shown(projection)
+
+
+def test_names_are_not_read_as_markup(projection: Projection) -> None:
+    hostile = replace(projection, warnings=("<script>|`x`\n# y",), table="a_b*c[d](e)")
+    text = shown(hostile)
+    assert "- \\<script\\>\\|\\`x\\` \\# y\n" in text
+    assert "a\\_b\\*c\\[d\\](e)" in text
+    assert "\\[red\\]" in text
+
+
+def test_it_ends_with_one_newline(projection: Projection) -> None:
+    text = shown(projection)
+    assert text.endswith("\n") and not text.endswith("\n\n")

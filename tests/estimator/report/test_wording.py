@@ -1,0 +1,57 @@
+import pytest
+
+from estimator.model.figure import Assumption, Figure, Flag
+from estimator.report import wording
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "words"),
+    [
+        (1820, "rps", "1,820 rps"),
+        (305.24, "rps per replica", "305.2 rps per replica"),
+        (450.2, "millicores", "451m"),
+        (2**28, "bytes", "256Mi"),
+        (90, "seconds", "1m30s"),
+        (0.1, "seconds", "0.1 s"),
+        (60, "percent", "60%"),
+        (4, "replicas", "4"),
+        (1.43, "ratio", "1.43"),
+        (310.5, "pod-hours", "310.5 pod-hours"),
+        (840.9, "USD per month", "840.90 USD per month"),
+    ],
+)
+def test_amounts_read_in_the_unit_people_use(value: float, unit: str, words: str) -> None:
+    assert wording.amount(value, unit) == words
+
+
+def test_bounds_and_flags_follow_the_value() -> None:
+    figure = Figure(4, "replicas", "", 4, 6, flags=(Flag.EXTRAPOLATED, Flag.NO_INTERVAL))
+    assert wording.shown(figure) == "4 (4 to 6; extrapolated; no interval)"
+    assert str(wording.cell(figure)) == "4 (4 to 6; extrapolated; no interval)"
+    assert wording.percent(Figure(0.5, "ratio", "", flags=(Flag.ASSUMED,))) == "50% (assumed)"
+    assert wording.factor(Figure(1.5, "ratio", "", flags=(Flag.ASSUMED,))) == "x 1.5 (assumed)"
+
+
+def test_an_exact_figure_has_no_brackets() -> None:
+    assert wording.shown(Figure(4, "replicas", "")) == "4"
+    assert wording.shown(Figure(4, "replicas", "", 4, 4)) == "4"
+
+
+def test_one_missing_bound_is_a_question_mark() -> None:
+    assert wording.shown(Figure(4, "replicas", "", high=6)) == "4 (? to 6)"
+
+
+def test_a_column_names_the_unit_itself() -> None:
+    assert wording.cell(Figure(1820, "rps", "")).text == "1,820"
+    assert wording.cell(None, "no price").text == "no price"
+
+
+def test_rows_are_counted_in_grammar() -> None:
+    assert [wording.rows(one) for one in ((), (3,), (1, 2))] == ["", "row 3", "rows 1, 2"]
+
+
+def test_an_assumption_says_who_chose_it() -> None:
+    default = Assumption("zones", "1", "no zones were named", True)
+    given = Assumption("zones", "3", "given", False)
+    assert wording.assumption(default) == "zones: 1 (default); no zones were named"
+    assert wording.assumption(given) == "zones: 3 (given)"
