@@ -2,7 +2,10 @@
 
 import click
 
+from estimator.commands.table_check import check
+from estimator.commands.table_fit import fit
 from estimator.commands.table_import import import_results
+from estimator.commands.table_plot import plot
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -10,4 +13,5 @@ def table() -> None:
     """Check, fit, plot or make a correspondence table."""
 
 
-table.add_command(import_results)
+for command in (check, fit, plot, import_results):
+    table.add_command(command)

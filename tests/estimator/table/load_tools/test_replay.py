@@ -37,8 +37,12 @@ def test_own_report_is_read(read) -> None:
     assert round(run.error_ratio * 30000) == 100
 
 
-def test_run_that_disqualifies_itself_is_refused(refused) -> None:
-    report = REPORT | {"is_valid": False, "invalid_reason": "schedule lag"}
-    assert refused(json.dumps(report)) == ["says of itself that it is invalid: schedule lag"]
+def test_late_generator_has_no_latency(read) -> None:
+    run = read(json.dumps(REPORT | {"is_valid": False, "invalid_reason": "1 % were late"}))
+    assert (run.rps, run.p50_ms, run.p99_ms) == (99.77, None, None)
+    assert run.notes == ("no latency: 1 % were late",)
+
+
+def test_other_reports_are_refused(refused) -> None:
     assert refused(json.dumps(REPORT | {"version": 2})) == ["expected version 1, got 2"]
-    assert refused(json.dumps(REPORT | {"due": 0})) == ["holds no request"]
+    assert refused(json.dumps(REPORT | {"answered": 0})) == ["holds no answered request"]
