@@ -15,7 +15,7 @@ from rich.text import Text
 from estimator import units
 from estimator.commands.exits import EXIT_LOW_CONFIDENCE, endings
 from estimator.commands.sources import check_source, read_source, source_of, source_options
-from estimator.commands.usage_options import UsageSource, usage_options
+from estimator.commands.usage_options import DATADOG, UsageSource, usage_options
 from estimator.errors import InputError, Problem
 from estimator.migration.correct import Corrected, Correction, correct
 from estimator.migration.verify import Conditions, ContainerError, Verdict, Verification
@@ -109,6 +109,9 @@ def verify(context: click.Context, /, **given: Any) -> None:
     set_by_user = {
         name for name in given if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
+    if given["observed"] == DATADOG:
+        # Then they are about the samples too, wherever the series comes from.
+        set_by_user -= {"site", "api_url"}
     source = source_of(given, set_by_user)
     with endings():
         table = read_table(given["table"])

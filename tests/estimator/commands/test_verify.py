@@ -10,6 +10,7 @@ from estimator.commands.verify import verify
 from estimator.table.files import read_table
 from tests.estimator.observed.conftest import START, Backfilled
 from tests.estimator.series.test_files import SCHEMA
+from tests.fakes_datadog import FakeDatadog, Reply
 
 TABLE = """
 components:
@@ -111,6 +112,30 @@ def test_real_prometheus_is_asked_for_the_time_of_the_series(run, prometheus: Ba
         assert container["bias"] == pytest.approx(0, abs=0.01)
         # It holds half an hour of the series' three quarters, less the window of rate().
         assert container["buckets"] == 30
+
+
+def test_datadog_is_asked_where_the_options_say(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(unit: float) -> Reply:
+        groups = [
+            {
+                "pointlist": [[(START + at) * 1000, cpu * unit] for at in range(0, SECONDS, 60)],
+                "interval": 60,
+                "tag_set": [f"pod_name:{pod}", f"kube_container_name:{container}"],
+            }
+            for pod in ("api-1", "api-2")
+            for container, cpu in (("app", 200), ("istio-proxy", 40))
+        ]
+        return Reply(body=json.dumps({"status": "ok", "series": groups}))
+
+    monkeypatch.setenv("DD_API_KEY", "a")
+    monkeypatch.setenv("DD_APP_KEY", "b")
+    with FakeDatadog() as fake:
+        fake.replies += [answer(1e6), answer(2**18)]
+        result = run("--api-url", fake.url, "--format", "json", observed="datadog")
+    document = json.loads(result.output)
+    assert (result.exit_code, document["verdict"]) == (0, "go"), result.output
+    assert document["cautions"] == ["cpu and memory are of whole minutes"]
+    assert [each["bias"] for each in document["containers"]] == [pytest.approx(0)] * 2
 
 
 def test_bad_input_is_named_and_nothing_printed(run) -> None:
