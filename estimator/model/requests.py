@@ -9,7 +9,7 @@ A container without a cpu request makes an HPA read `<unknown>`, so every one ge
 throttles in slices of 100 ms and is left out; Envoy starts a thread for each core it may use, so
 there a limit that is no whole number of cores is throttled by its own threads.
 
-Worked: c_upper 240.7m at a target of 0.6 is 401.2m, 410m. 100 MiB measured is 115 MiB.
+Worked: c_upper 241.9m at a target of 0.6 is 403.2m, 410m. 100 MiB measured is 115 MiB.
 """
 
 import math

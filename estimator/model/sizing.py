@@ -28,8 +28,8 @@ Memory takes no part: it follows configuration, connections and bursts, not rps
 (istio/istio#34895).
 
 Worked: rows at 100, 300 and 500 rps per replica with 100, 300 and 500 millicores, request 500m,
-target 0.6, margin 9.42 % (prediction.py): x = 300 / 1.0942 = 274.2; a peak of 1000 rps with phi
-1.1 needs ceil(1100 / 274.2) = 5 replicas, 6 with one lost.
+target 0.6, margin 9.96 % (prediction.py): x = 300 / 1.0996 = 272.8; a peak of 1000 rps with phi
+1.1 needs ceil(1100 / 272.8) = 5 replicas, 6 with one lost.
 """
 
 import itertools

@@ -75,7 +75,7 @@ def test_coarse_series_says_so_in_the_reason() -> None:
 def test_totals_are_replicas_times_containers() -> None:
     (api,) = answer(series(api=1000), API).components
     app = api.containers["app"]
-    # 250 rps of each replica; 273.5m with the margin, over 0.6.
+    # 250 rps of each replica; 274.9m with the margin, over 0.6.
     assert api.replicas.value == 4
     assert app.cpu_used.value == pytest.approx(250)
     assert app.cpu_request.value == 460

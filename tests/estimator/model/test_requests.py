@@ -30,11 +30,11 @@ def test_worked_cpu_request_of_the_docstring() -> None:
     policy = Policy()
     evidence = gather(gateway(), policy)
     sizing = size(1000, evidence, policy)
-    # 1.0942 * 220 / 0.6 = 401.2
+    # 1.0996 * 220 / 0.6 = 403.2
     figure = requests.cpu_request("istio-proxy", evidence, sizing, policy)
     assert figure.value == 410
-    assert figure.low == pytest.approx(220 * (1 - 0.0942) / 0.6, abs=0.1)
-    assert "at 220 rps of the busiest replica, 241m, over the target 0.6" in figure.reason
+    assert figure.low == pytest.approx(220 * (1 - 0.0996) / 0.6, abs=0.1)
+    assert "at 220 rps of the busiest replica, 242m, over the target 0.6" in figure.reason
 
 
 def test_request_is_no_more_than_the_container_can_use() -> None:
