@@ -249,6 +249,10 @@ def _contradictions(config: Config) -> list[str]:
         problems.append("primary: expected the URL of the application, because mode is inline")
     if config.mode == "sink" and config.primary is not None:
         problems.append("primary: only used in mode inline; remove it or set mode: inline")
+    if not config.shadow.url.is_tls and config.shadow.tls != TlsSection():
+        problems.append("shadow.tls: only used where shadow.url is https://")
+    if not (config.primary and config.primary.is_tls) and config.primary_tls != TlsSection():
+        problems.append("primary_tls: only used where primary is https://")
     if not config.listen:
         problems.append("listen: expected at least one address")
     for index, address in enumerate(config.listen):

@@ -11,7 +11,8 @@ import click
 
 from mirror.config import Config, load
 from mirror.core.record import is_host
-from mirror.errors import ConfigError
+from mirror.errors import ConfigError, TlsError
+from mirror.proxy.origins import shadow_origin
 from mirror.proxy.preflight import Verdict, probe
 
 EXIT_CONFIG = 2
@@ -65,12 +66,13 @@ def check(path: Path, names: tuple[str, ...], host: str | None) -> None:
         raise click.BadParameter("expected a host name", param_hint="--host")
     try:
         config = load(path)
-    except ConfigError as error:
+        origin = shadow_origin(config)
+    except (ConfigError, TlsError) as error:
         click.echo(error, err=True)
         sys.exit(EXIT_CONFIG)
     click.echo(_settings(config, path))
     accepted = (*config.shadow.accept_server, *names)
-    verdict = asyncio.run(probe(config.shadow.url, accepted, config.shadow.timeout, host))
+    verdict = asyncio.run(probe(origin, accepted, config.shadow.timeout, host))
     sys.exit(_show(verdict, config))
 
 

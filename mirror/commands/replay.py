@@ -24,12 +24,12 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mirror.config import TlsSection, Url, read_url
+from mirror.config import Url, read_url
 from mirror.core import pacing
 from mirror.core.record import MAX_LINE_BYTES, Record, decode, is_host
 from mirror.core.request_head import SAFE_METHODS
 from mirror.errors import InputError
-from mirror.proxy.origins import origin_of
+from mirror.proxy.origins import replay_origin
 from mirror.proxy.replayer import (
     CONNECT_TIMEOUT_S,
     LAG_LIMIT_S,
@@ -244,12 +244,8 @@ async def _run(
     settings: Settings, schedule: Iterator[tuple[float, Request]], window_s: float
 ) -> tuple[Report, int]:
     """The report, and the number of the signal that ended the replay early, or 0."""
-    origin = origin_of(
-        settings.url,
-        TlsSection(),
-        min(CONNECT_TIMEOUT_S, settings.timeout_s),
-        MAX_HEAD_BYTES,
-    )
+    connect_timeout_s = min(CONNECT_TIMEOUT_S, settings.timeout_s)
+    origin = replay_origin(settings.url, connect_timeout_s, MAX_HEAD_BYTES)
     replayer = Replayer(origin, schedule, settings.connections, settings.timeout_s)
     signalled = 0
 

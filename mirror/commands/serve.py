@@ -8,7 +8,8 @@ import click
 import uvloop
 
 from mirror.config import Config, parse, read_text
-from mirror.errors import ConfigError, ListenError
+from mirror.errors import ConfigError, ListenError, TlsError
+from mirror.proxy.origins import check_origins, shadow_origin
 from mirror.proxy.preflight import probe
 from mirror.proxy.supervisor import Supervisor
 
@@ -41,7 +42,8 @@ def serve(path: str) -> None:
     try:
         text = read_text(path)
         config = parse(text, path)
-    except ConfigError as error:
+        check_origins(config)
+    except (ConfigError, TlsError) as error:
         click.echo(error, err=True)
         sys.exit(EXIT_CONFIG)
     _raise_descriptor_limit()
@@ -50,7 +52,7 @@ def serve(path: str) -> None:
 
 async def _serve(config: Config, text: str) -> int:
     shadow = config.shadow
-    verdict = await probe(shadow.url, shadow.accept_server, config.timeouts.connect)
+    verdict = await probe(shadow_origin(config), shadow.accept_server, config.timeouts.connect)
     if verdict.is_reachable and not verdict.is_accepted:
         click.echo(f"mirror: shadow.url {shadow.url} is refused: {verdict.reason}", err=True)
         return EXIT_REFUSED

@@ -76,4 +76,4 @@ def write_config(directory: Path, config: dict[str, Any]) -> Path:
 
 
 def serve_command(config: Path) -> list[str | Path]:
-    return [sys.executable, "-m", "mirror", "serve", "-c", config]
+    return [sys.executable, "-P", "-m", "mirror", "serve", "-c", config]

@@ -11,7 +11,7 @@ from mirror.core.http1 import NONE, error_response
 from mirror.core.pool import Pool
 from mirror.core.request_head import Hop, RequestHead
 from mirror.proxy.downstream import NEVER, Acceptor, Downstream
-from mirror.proxy.origins import origin_of
+from mirror.proxy.origins import primary_origin
 from mirror.proxy.relay import Primary, Relay
 from mirror.proxy.relaying import RelayingUpstream
 from mirror.proxy.tee import Tee
@@ -27,9 +27,7 @@ class InlineAcceptor(Acceptor):
         super().__init__(config, tee)
         assert config.primary is not None
         upstream = RelayingUpstream(
-            origin_of(
-                config.primary, config.primary_tls, config.timeouts.connect, config.max_head_bytes
-            ),
+            primary_origin(config),
             Pool(None, 0, _MOST_IDLE_CONNECTIONS),
         )
         self.primary = Primary(upstream, tee, config.timeouts.primary)

@@ -14,12 +14,15 @@ Reference: Envoy's `server_header_transformation`. Envoy answers HTTP/1.0 with 4
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import httptools
 
-from mirror.config import TcpAddress, Url
+from mirror.config import TcpAddress
+from mirror.proxy.upstream import Origin
 
 USER_AGENT = "kagami-mirror-check"
 MAX_HEAD_BYTES = 65536
@@ -97,26 +100,28 @@ class _HeadReader:
 
 
 async def probe(
-    url: Url, accepted: Sequence[str], timeout_s: float, host: str | None = None
+    origin: Origin, accepted: Sequence[str], timeout_s: float, host: str | None = None
 ) -> Verdict:
-    """Ask `url` who it is; never raises for what the other side does.
+    """Ask `origin` who it is; never raises for what the other side does.
 
     `accepted` are values of the `server` header, or product names in it. `host` replaces the Host
     header, which is the address otherwise.
     """
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
     try:
         async with asyncio.timeout(timeout_s):
-            reader, writer = await asyncio.open_connection(url.host, url.port)
-    except (OSError, UnicodeError) as error:  # TimeoutError is an OSError
-        return _unreachable(_connect_failure(url, error, timeout_s))
-    authority = str(TcpAddress(url.host, url.port))
+            transport = cast(asyncio.Transport, await origin.connect(lambda: protocol))
+    except (OSError, ValueError) as error:  # TimeoutError and ssl.SSLError are OSErrors
+        return _unreachable(_connect_failure(origin, error, timeout_s))
+    asked = host or (str(TcpAddress(origin.host, origin.port)) if origin.port else "localhost")
     request = (
-        f"HEAD / HTTP/1.1\r\nHost: {host or authority}\r\nUser-Agent: {USER_AGENT}\r\n"
+        f"HEAD / HTTP/1.1\r\nHost: {asked}\r\nUser-Agent: {USER_AGENT}\r\n"
         "X-Mirror-Leg: probe\r\nConnection: close\r\n\r\n"
     )
     try:
         async with asyncio.timeout(timeout_s):
-            writer.write(request.encode("latin-1"))
+            transport.write(request.encode("latin-1"))
             answer = await _read_answer(reader)
     except TimeoutError:
         return _unreachable(
@@ -124,8 +129,8 @@ async def probe(
             "the Pod behind the NodePort is ready and whether this port speaks HTTP"
         )
     finally:
-        writer.transport.abort()
-    return answer if isinstance(answer, Verdict) else judge(answer, accepted, host or authority)
+        transport.abort()
+    return answer if isinstance(answer, Verdict) else judge(answer, accepted, asked)
 
 
 async def _read_answer(reader: asyncio.StreamReader) -> "_Answer | Verdict":
@@ -223,7 +228,7 @@ def _why_refused(server: str, answer: "_Answer", accepted: Sequence[str]) -> str
     )
 
 
-def _connect_failure(url: Url, error: Exception, timeout_s: float) -> str:
+def _connect_failure(origin: Origin, error: Exception, timeout_s: float) -> str:
     if isinstance(error, TimeoutError):
         return (
             f"no connection within {timeout_s:g} s: packets are dropped on the way; look at "
@@ -231,11 +236,18 @@ def _connect_failure(url: Url, error: Exception, timeout_s: float) -> str:
         )
     if isinstance(error, ConnectionRefusedError):
         return (
-            f"connection refused: nothing listens on port {url.port}; look at the NodePort of the "
+            f"connection refused: nothing listens on {origin}; look at the NodePort of the "
             "Service and, with externalTrafficPolicy Local, whether the node runs a gateway Pod"
         )
-    if isinstance(error, socket.gaierror | UnicodeError):
-        return f"the name {_shown(url.host)} cannot be resolved: {error}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not accepted: {error.verify_message}; name the authority in "
+            "shadow.tls.ca_file, or the certificate's own name in shadow.tls.server_name"
+        )
+    if isinstance(error, ssl.SSLError):
+        return f"no TLS connection: {error.reason}; does this port speak TLS?"
+    if isinstance(error, socket.gaierror | ValueError):
+        return f"the name {_shown(origin.host)} cannot be resolved: {error}"
     return f"cannot be connected to: {error}"
 
 
@@ -252,7 +264,9 @@ def _cut(received: bytes) -> Verdict:
 def _not_http(received: bytes) -> Verdict:
     # A TLS alert record: content type 21, major version 3.
     if received[:2] == b"\x15\x03":
-        return _refused("it answers in TLS: shadow.url needs a port that speaks plain HTTP")
+        return _refused(
+            "it answers in TLS: write shadow.url with https://, or a port that speaks HTTP"
+        )
     shown = _shown(received[:SHOWN_CHARACTERS].decode("latin-1"))
     return _refused(f"the answer is not HTTP/1.1: {shown}")
 

@@ -136,6 +136,7 @@ class Supervisor:
         descriptors = [theirs.fileno(), *(listener.fileno() for listener in self._listeners)]
         process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # whatever lies in the current directory is not ours
             "-m",
             "mirror.proxy.worker",
             *map(str, descriptors),

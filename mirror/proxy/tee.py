@@ -31,7 +31,7 @@ from mirror.core.request_head import SAFE_METHODS, RequestHead
 from mirror.core.routes import RouteTable
 from mirror.core.selection import Selector
 from mirror.proxy.discarding import DiscardingLeg, DiscardingUpstream
-from mirror.proxy.origins import origin_of
+from mirror.proxy.origins import shadow_origin
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ class Tee:
         """Shadow legs that are selected and whose request is still being read."""
         self.in_flight = 0
         self.shadow = DiscardingUpstream(
-            origin_of(section.url, section.tls, config.timeouts.connect, config.max_head_bytes),
+            shadow_origin(config),
             BatchPool(section.connections, section.waiting, section.connections),
             section.pipelining,
             self.legs_ended,

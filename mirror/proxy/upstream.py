@@ -8,7 +8,7 @@ where its framing said; a byte too many closes it, and is never read as the next
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -32,19 +32,18 @@ class Origin:
     def __str__(self) -> str:
         return f"{self.host}:{self.port}" if self.port else f"unix:{self.host}"
 
-    async def connect(self, make: Callable[[], asyncio.Protocol]) -> None:
+    async def connect(self, make: Callable[[], asyncio.Protocol]) -> asyncio.BaseTransport:
         """Open one connection; raises OSError (also of TLS and of time) or ValueError."""
         loop = asyncio.get_running_loop()
         name = (self.server_name or self.host) if self.tls else None
         async with asyncio.timeout(self.connect_timeout_s):
             if self.port:
-                await loop.create_connection(
+                transport, _ = await loop.create_connection(
                     make, self.host, self.port, ssl=self.tls, server_hostname=name
                 )
             else:
-                await loop.create_unix_connection(
-                    make, self.host, ssl=self.tls, server_hostname=name
-                )
+                transport, _ = await loop.create_unix_connection(make, self.host)
+        return transport
 
 
 class Upstream:
@@ -77,10 +76,7 @@ class Upstream:
     # --- connects ---
 
     def open(self) -> None:
-        self.run(self._connect())
-
-    def run(self, connecting: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(connecting)
+        task = asyncio.get_running_loop().create_task(self._connect())
         self._connects.add(task)
         task.add_done_callback(self._connects.discard)
 
