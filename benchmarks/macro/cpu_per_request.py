@@ -10,16 +10,28 @@ work in larger heaps afterwards, which makes it look cheaper than it is.
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.macro.cores import busy_core_s, cpu_time
 from benchmarks.macro.ways import Way
 from benchmarks.macro.wrk import run_wrk
+from benchmarks.result import Row
 from mirror.demo.processes import fetch
 
 FOREIGN_SHARE_LIMIT = 0.05
 ATTEMPTS = 4
 SETTLE_STEP_S = 0.3
+
+
+def least_disturbed(measure: Callable[[], Row]) -> Row:
+    """The least disturbed of a few attempts; one is enough where nobody disturbs."""
+    found: list[Row] = []
+    while len(found) < ATTEMPTS:
+        found.append(measure())
+        if found[-1]["foreign_share"] < FOREIGN_SHARE_LIMIT:
+            break
+    return min(found, key=lambda row: row["foreign_share"])
 
 
 @dataclass(frozen=True)
@@ -28,16 +40,11 @@ class Meter:
 
     shadow_port: int
 
-    def measure(self, way: Way, seconds: float, connections: int) -> dict[str, float]:
-        """The least disturbed of a few attempts; one is enough where nobody disturbs."""
-        found: list[dict[str, float]] = []
-        while len(found) < ATTEMPTS:
-            found.append(self._measure_once(way, seconds, connections))
-            if found[-1]["foreign_share"] < FOREIGN_SHARE_LIMIT:
-                break
-        return min(found, key=lambda run: run["foreign_share"])
+    def measure(self, way: Way, seconds: float, connections: int) -> Row:
+        """One run of wrk, repeated while somebody else disturbs it."""
+        return least_disturbed(lambda: self._measure_once(way, seconds, connections))
 
-    def _measure_once(self, way: Way, seconds: float, connections: int) -> dict[str, float]:
+    def _measure_once(self, way: Way, seconds: float, connections: int) -> Row:
         arrived, cpu, busy_s = self.settle(), cpu_time(way.pids), busy_core_s()
         report = run_wrk(way.url(), seconds, connections)
         # Our own questions are too few to matter: a handful beside tens of thousands.

@@ -12,6 +12,7 @@ so all of them run at once. Nobody writes an access log: it costs the same in ea
 Must never know what is measured.
 """
 
+import signal
 import socket
 import sys
 import tempfile
@@ -59,6 +60,12 @@ class Way:
 
     def url(self, target: str = TARGET) -> str:
         return f"http://127.0.0.1:{self.port}{target}"
+
+
+def templates(count: int) -> list[str]:
+    """That many routes, the one that TARGET fits last."""
+    others = [f"/service-{number}/{{id}}/details" for number in range(count - 1)]
+    return [*others, ROUTES[0]]
 
 
 def upstream_site(port: int) -> str:
@@ -143,8 +150,7 @@ class Stage:
 
     def start_nginx(self, name: str, site: str, port: int) -> Child:
         """nginx with this site, on the core that the caller is pinned to."""
-        home = self._directory / name
-        home.mkdir()
+        home = self._home(name)
         config = main_config(site, home)
         # The client may hold ten thousand connections, which must not end while it does.
         config = config.replace("worker_connections 4096", "worker_connections 19000")
@@ -181,10 +187,14 @@ class Stage:
         with core(CORE_UNDER_TEST):
             return Way(name, port, [self.start_nginx(name, site, port)])
 
+    def _home(self, name: str) -> Path:
+        """A directory of its own for each program: a way may be started more than once."""
+        return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self._directory))
+
     def _start_envoy(self, port: int) -> Way:
         (admin_port,) = free_ports(1)
         config = envoy_bootstrap((port, admin_port), self.app_port, self.shadow_port)
-        path = self._directory / "envoy.yaml"
+        path = self._home("envoy") / "envoy.yaml"
         path.write_text(yaml.safe_dump(config))
         command = envoy.envoy_command(self._envoy, path)
         child = self.start_program(
@@ -194,14 +204,14 @@ class Stage:
 
     def _start_sink(self, port: int, sections: Mapping[str, Any]) -> Way:
         (void_port,) = free_ports(1)
-        socket_path = f"unix:{self._directory}/sink.sock"
+        socket_path = f"unix:{self._home('socket')}/sink.sock"
         sidecar = self._start_sidecar(mode="sink", listen=socket_path, **sections)
         site = sink_site(port, self.app_port, socket_path, void_port)
         return Way("sink", port, [self.start_nginx("sink", site, port), sidecar.child], sidecar)
 
     def _start_sidecar(self, **sections: Any) -> Sidecar:
         """Everything on: routes, ledger, deadlines, DogStatsD and `series.db`."""
-        home = Path(tempfile.mkdtemp(prefix="mirror-", dir=self._directory))
+        home = self._home("mirror")
         (admin_port,) = free_ports(1)
         config = {
             "routes": list(ROUTES),
@@ -218,7 +228,9 @@ class Stage:
 
 @contextmanager
 def stage() -> Iterator[Stage]:
-    """A stage in a temporary directory; everything on it ends with the block."""
+    """A stage in a temporary directory; everything on it ends with the block, or with us."""
+    # By default it would end us without unwinding, and leave servers behind.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with (
         tempfile.TemporaryDirectory(prefix="kagami-") as name,
         # In the place of the Datadog Agent; what nobody reads the kernel throws away.

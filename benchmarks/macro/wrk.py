@@ -5,12 +5,15 @@ count them: a server has answered up to one more for each connection.
 """
 
 import re
+import signal
 import subprocess
-from collections.abc import Sequence
+import time
 from dataclasses import asdict, dataclass
+from typing import Self
 
 from benchmarks.macro.cores import CORE_OF_CLIENT, core
 
+STOP_TIMEOUT_S = 30.0
 UNITS_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
 
@@ -31,18 +34,32 @@ class WrkReport:
         return {"rps": round(self.requests / elapsed_s, 1), **found}
 
 
-def run_wrk(url: str, seconds: float, connections: int, options: Sequence[str] = ()) -> WrkReport:
-    """Drive `url` from the client's core."""
-    command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds:g}s", "--latency"]
-    with core(CORE_OF_CLIENT):
-        done = subprocess.run(
-            [*command, *options, url],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=seconds + 60,
-        )
-    return read_report(done.stdout)
+class Wrk:
+    """wrk on the client's core; the report is there when the block has been left."""
+
+    report: WrkReport
+
+    def __init__(self, url: str, seconds: float, connections: int) -> None:
+        self._command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds:g}s"]
+        self._command += ["--latency", url]
+
+    def __enter__(self) -> Self:
+        with core(CORE_OF_CLIENT):
+            self._running = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        self._running.send_signal(signal.SIGINT)  # it stops, and reports
+        said, _ = self._running.communicate(timeout=STOP_TIMEOUT_S)
+        if kind is None:
+            self.report = read_report(said)
+
+
+def run_wrk(url: str, seconds: float, connections: int) -> WrkReport:
+    """Drive `url` for that long."""
+    with Wrk(url, seconds + 60, connections) as wrk:
+        time.sleep(seconds)
+    return wrk.report
 
 
 def read_report(said: str) -> WrkReport:
