@@ -1,0 +1,19 @@
+"""Counting, and what a worker does with its counts once a second."""
+
+from benchmarks.micro.harness import Case
+from mirror.core.ledger import REQUESTS, Ledger
+
+ROUTES = [f"/service-{number}/_id_/details" for number in range(50)]
+LABELS = ("safe", "unsafe")
+
+
+def cases() -> dict[str, Case]:
+    counting, full = Ledger(0), Ledger(0)
+    for route in ROUTES:
+        for label in LABELS:
+            full.count(REQUESTS, route, label)
+    return {
+        "Ledger.count": lambda: counting.count(REQUESTS, "/watch/_id_", "safe"),
+        "Ledger.roll, same second": lambda: counting.roll(0),
+        "Ledger.report, 100 counters": lambda: full.report(0, 0),
+    }
