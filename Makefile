@@ -21,8 +21,34 @@ cover: .venv/dev
 	$(BIN)/python -m coverage run -m pytest tests -m "not topology"
 	$(BIN)/python -m coverage report --show-missing
 
-bench: .venv/dev
+bench: bench-peers bench-latency bench-connections bench-bodies bench-micro bench-tables
+
+bench-peers: .venv/dev
 	$(BIN)/python -m benchmarks.macro.mirror_vs_peers
+
+bench-latency: .venv/dev
+	$(BIN)/python -m benchmarks.macro.latency
+
+bench-connections: .venv/dev
+	$(BIN)/python -m benchmarks.macro.connections
+
+bench-bodies: .venv/dev
+	$(BIN)/python -m benchmarks.macro.bodies
+
+bench-micro: .venv/dev
+	$(BIN)/python -m benchmarks.micro
+
+bench-tables: .venv/dev
+	$(BIN)/python -m benchmarks.tables
+
+bench-profile: .venv/dev
+	$(BIN)/python -m benchmarks.profile_worker
+
+bench-compare: .venv/dev
+	$(BIN)/python -m benchmarks.compare $(OLD) $(NEW)
+
+# Two benchmarks at once would measure each other.
+.NOTPARALLEL:
 
 programs:
 	sh .ci/programs

@@ -5,7 +5,7 @@ instrument costs something:
 
     accounting   utime and stime of the worker per request, undisturbed: the absolute numbers
     perf stat    how many system calls of each kind (tracepoints)
-    perf record  which share of the time which system call, library and native function has
+    perf record  which share of the time which system call and library has
     py-spy       which share which Python function has, with all native code that it calls
 
 Shares come from the profilers and microseconds from the accounting, so that what a profiler costs
@@ -14,7 +14,8 @@ wake-up of the reader are inside the `write` and shown apart.
 
 Needs perf (Debian: linux-perf), root or kernel.perf_event_paranoid of 1 or less, and py-spy.
 
-Run: python -m benchmarks.profile_worker [inline|sink|plain] [--connections 32] [--seconds 4]
+Of `sink` it is the sidecar's worker alone. Run: python -m benchmarks.profile_worker [inline] [sink]
+[plain] [--connections 32] [--seconds 4]
 """
 
 import argparse
@@ -26,49 +27,41 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
 from tempfile import TemporaryDirectory
+from typing import Any
 
+from benchmarks import result
 from benchmarks.macro.cores import CORE_OF_CLIENT, CORE_UNDER_TEST, core, cpu_time, family
 from benchmarks.macro.cpu_per_request import Meter
 from benchmarks.macro.ways import Way, stage
 from benchmarks.macro.wrk import run_wrk
 from mirror.demo.processes import find_program
 
-CALLS = (
+TRACEPOINTS = (
     *("read", "write", "readv", "writev", "recvfrom", "sendto", "recvmsg", "sendmsg", "sendmmsg"),
     *("epoll_wait", "epoll_pwait", "epoll_ctl", "io_uring_enter", "futex", "getpid"),
     *("accept4", "connect", "close", "shutdown", "madvise", "mmap", "brk"),
 )
 """Counted one by one: perf needs half a minute to open the tracepoints of all calls."""
 
+# Rows of the result.
+TOTAL = "CPU µs per request"
+CALLS = "system calls per request"
+PLACES = "µs per request by place"
+FUNCTIONS = "µs per request by Python function, with the native code it calls"
+
 RATE_HZ = 4000
 PY_SPY_RATE_HZ = 500
-ROWS = 25
+ROWS = 20
+LEAST_SHOWN = 0.05
 
 _FRAME = re.compile(r"\s*[0-9a-f]+ (.+?)(?:\+0x[0-9a-f]+)? \((.*)\)$")
 _SYSTEM_CALL = re.compile(r"__x64_sys_(\w+)|ksys_(\w+)|__sys_(\w+)|do_(writev|readv)")
 
 Stack = list[tuple[str, str]]
 """Innermost frame first: symbol, and the file it is in."""
-
-
-@dataclass(frozen=True)
-class Profile:
-    """What the four looks showed; shares are fractions of the worker's CPU time."""
-
-    cpu_us: float
-    system_us: float
-    calls: dict[str, float]
-    """System calls per request."""
-    places: Counter[str]
-    """Samples by system call or library."""
-    symbols: Counter[str]
-    """Samples by native function."""
-    functions: Counter[str]
-    """Samples by the innermost Python function."""
 
 
 def read_stat(said: str) -> dict[str, int]:
@@ -114,7 +107,7 @@ def read_py_spy(said: str) -> Counter[str]:
         stack, _, count = line.rpartition(" ")
         if count.isdigit():
             name, _, file = stack.rpartition(";")[2].partition(" (")
-            found[f"{name} ({Path(file.rstrip(')')).name})"] += int(count)
+            found[f"{name} ({Path(file.partition(':')[0]).name})"] += int(count)
     return found
 
 
@@ -139,8 +132,11 @@ def instrument(number: int, *command: str | Path | float) -> str:
     return done.stdout + done.stderr
 
 
-def look(way: Way, meter: Meter, options: argparse.Namespace) -> Profile:
-    """All four looks at the worker of a way; `meter` counts what the app gets."""
+def look(way: Way, meter: Meter, options: argparse.Namespace) -> result.Round:
+    """All four looks at the worker of a way, in µs (calls: number) per request.
+
+    `meter` counts what the app gets.
+    """
     pid = family([way.sidecar.child.pid] if way.sidecar else way.pids)[-1].pid
     seconds, connections = options.seconds, options.connections
     meter.measure(way, 1, connections)  # warm-up
@@ -156,14 +152,19 @@ def look(way: Way, meter: Meter, options: argparse.Namespace) -> Profile:
     if way.sidecar:
         with load(way, seconds + 3, connections):
             functions = python_functions(pid, seconds)
-    return Profile(
-        cpu_us=cpu.total_s * 1e6 / requests,
-        system_us=cpu.system_s * 1e6 / requests,
-        calls=calls,
-        places=Counter(map(place_of, stacks)),
-        symbols=Counter(f"{stack[0][0]} ({Path(stack[0][1]).name})" for stack in stacks),
-        functions=functions,
-    )
+    cpu_us = cpu.total_s * 1e6 / requests
+    return {
+        TOTAL: {"all": round(cpu_us, 2), "system": round(cpu.system_s * 1e6 / requests, 2)},
+        CALLS: calls,
+        PLACES: divided(cpu_us, Counter(map(place_of, stacks))),
+        FUNCTIONS: divided(cpu_us, functions),
+    }
+
+
+def divided(cpu_us: float, samples: Counter[str]) -> dict[str, float]:
+    """The worker's µs per request by the shares of the samples, the largest first."""
+    total = samples.total()
+    return {name: round(cpu_us * n / total, 3) for name, n in samples.most_common(ROWS)}
 
 
 def native_stacks(pid: int, seconds: float) -> Iterator[Stack]:
@@ -196,7 +197,7 @@ def python_functions(pid: int, seconds: float) -> Counter[str]:
 
 def count_calls(pid: int, seconds: float, meter: Meter) -> dict[str, float]:
     """System calls per request that the app got meanwhile."""
-    events = ",".join(f"syscalls:sys_enter_{call}" for call in CALLS)
+    events = ",".join(f"syscalls:sys_enter_{call}" for call in TRACEPOINTS)
     # perf starts its command once it counts, which takes a while: the command says when.
     command = ["perf", "stat", "-x", ",", "-e", events, "-p", str(pid), "sh", "-c", "echo; cat"]
     with (
@@ -213,7 +214,7 @@ def count_calls(pid: int, seconds: float, meter: Meter) -> dict[str, float]:
         _, said = counting.communicate()
     if counting.returncode:
         sys.exit(f"perf failed:\n{said}")
-    return {call: count / arrived for call, count in read_stat(said).items()}
+    return {call: round(count / arrived, 4) for call, count in read_stat(said).items()}
 
 
 def find_py_spy() -> Path:
@@ -221,44 +222,38 @@ def find_py_spy() -> Path:
     return Path(sys.executable).parent / "py-spy"
 
 
-def tables(profile: Profile) -> str:
-    """The profile for a person, in markdown."""
+def table(found: dict[str, Any]) -> str:
+    """Ways side by side; a row of one that another does not have is empty there."""
+    ways = found["parameters"]["ways"]
+    lines = []
+    for kind in (TOTAL, CALLS, PLACES, FUNCTIONS):
+        columns = [found["medians"][f"{way}: {kind}"] for way in ways]
+        lines += ["", f"| {kind} | {' | '.join(ways)} |", "|---|" + "---:|" * len(ways)]
+        for name in dict.fromkeys(name for column in columns for name in column):
+            values = [column.get(name) for column in columns]
+            if max(value or 0 for value in values) >= LEAST_SHOWN:
+                cells = ("" if value is None else f"{value:.2f}" for value in values)
+                lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines[1:])
 
-    def rows(title: str, found: Counter[str]) -> Iterator[str]:
-        if not found:
-            return
-        yield from ("", f"| {title} | share | µs per request |", "|---|---:|---:|")
-        total = found.total() or 1
-        for name, count in found.most_common(ROWS):
-            share = count / total
-            yield f"| {name} | {share:.1%} | {share * profile.cpu_us:.2f} |"
 
-    lines = [
-        f"{profile.cpu_us:.1f} µs of CPU per request by the system's accounting, "
-        f"{profile.system_us:.1f} of them in the kernel.",
-        "",
-        "| system call | per request |",
-        "|---|---:|",
-        *(f"| {call} | {count:.3f} |" for call, count in profile.calls.items()),
-        *rows("where", profile.places),
-        *rows("native function, itself", profile.symbols),
-        *rows("Python function, with the native code it calls", profile.functions),
-    ]
-    return "\n".join(lines)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("ways", nargs="*", default=["inline", "sink", "plain"])
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of one look")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("way", nargs="?", choices=("inline", "sink", "plain"), default="inline")
-    parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--seconds", type=float, default=4.0, help="length of one look")
-    options = parser.parse_args()
+    options = result.options_of(__doc__, "profile", add_options)
     if find_program("perf") is None or not find_py_spy().exists():
         sys.exit("needs perf (apt-get install linux-perf) and py-spy (pip install py-spy)")
+    rows: result.Round = {}
     with stage() as on_stage:
         on_stage.start_upstreams()
-        way = on_stage.start(options.way)
-        print(tables(look(way, Meter(on_stage.app_port), options)))
+        for name in options.ways:
+            found = look(on_stage.start(name), Meter(on_stage.app_port), options)
+            rows |= {f"{name}: {kind}": values for kind, values in found.items()}
+    print(table(result.write(options, [rows], rows)))
 
 
 if __name__ == "__main__":

@@ -85,13 +85,16 @@ def add_ratios(medians: Round, metric: str, others: dict[str, str]) -> None:
 
 
 def options_of(
-    description: str | None, benchmark: str, add: Callable[[argparse.ArgumentParser], None]
+    description: str | None,
+    benchmark: str,
+    add: Callable[[argparse.ArgumentParser], None],
+    argv: list[str] | None = None,
 ) -> argparse.Namespace:
     """The command line of a benchmark; its parameters go into the result as they are here."""
     parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
     add(parser)
     parser.add_argument("--output", type=Path, default=path_of(benchmark))
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def machine() -> dict[str, Any]:

@@ -1,0 +1,70 @@
+"""What changed between two results of one benchmark: medians, and whether rounds agree on it.
+
+A change counts where the rounds of the two results do not overlap: the largest of one is below the
+smallest of the other. Else it is within what the machine does by itself, and is marked `~`.
+
+Run: python -m benchmarks.compare OLD.json NEW.json
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks import result
+
+IDENTICAL_PERCENT = 0.05
+
+
+def spread(found: dict[str, Any], row: str, metric: str) -> tuple[float, float]:
+    """Smallest and largest of the rounds; a derived metric has its median only."""
+    values = [each[row][metric] for each in found["rounds"] if metric in each[row]]
+    median = found["medians"][row][metric]
+    return (min(values), max(values)) if values else (median, median)
+
+
+def differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
+    """A line for each metric that both have and that is not the same."""
+    for row, values in new["medians"].items():
+        for metric, now in values.items():
+            before = old["medians"].get(row, {}).get(metric)
+            if before is None:
+                continue
+            change = (now / before - 1) * 100 if before else 0.0 if now == before else float("inf")
+            if abs(change) < IDENTICAL_PERCENT:
+                continue
+            low, high = spread(old, row, metric)
+            new_low, new_high = spread(new, row, metric)
+            is_apart = new_high < low or high < new_low
+            yield (
+                f"{row:32} {metric:24} {before:>12,.2f} -> {now:>12,.2f} {change:+8.1f} % "
+                f"{' ' if is_apart else '~'}  [{low:,.2f} {high:,.2f}] -> "
+                f"[{new_low:,.2f} {new_high:,.2f}]"
+            )
+
+
+def unmatched(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
+    """Rows that only one of them has, and parameters in which they differ."""
+    for name in sorted(old["medians"].keys() ^ new["medians"].keys()):
+        yield f"{name}: only in {'NEW' if name in new['medians'] else 'OLD'}"
+    for part in ("parameters", "machine", "versions"):
+        for key in sorted(old[part].keys() | new[part].keys()):
+            before, now = old[part].get(key), new[part].get(key)
+            if before != now:
+                yield f"{part}: {key} was {before}, is {now}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("old", type=Path)
+    parser.add_argument("new", type=Path)
+    options = parser.parse_args()
+    old, new = result.read(options.old), result.read(options.new)
+    if old["benchmark"] != new["benchmark"]:
+        parser.error(f"{options.old} is of {old['benchmark']}, {options.new} of {new['benchmark']}")
+    for line in (*unmatched(old, new), *differences(old, new)):
+        print(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""Writes the tables of benchmarks/README.md from the result files.
+
+Each stands between `<!-- NAME -->` and `<!-- end -->`; the text around is a person's. A test
+compares the two, so that no table can say anything else than its result.
+
+Run: python -m benchmarks.tables
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import micro, profile_worker, result
+from benchmarks.macro import bodies, connections, latency, mirror_vs_peers
+
+README = Path(__file__).parent / "README.md"
+TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "mirror_vs_peers": mirror_vs_peers.table,
+    "latency": latency.table,
+    "connections": connections.table,
+    "bodies": bodies.table,
+    "micro": micro.table,
+    "profile": profile_worker.table,
+}
+
+
+def rewritten(readme: str) -> str:
+    """The same text with every table as its result file has it; KeyError for an unknown name."""
+
+    def block(found: re.Match[str]) -> str:
+        name = found[1]
+        table = TABLES[name](result.read(result.path_of(name)))
+        return f"<!-- {name} -->\n{table}\n<!-- end -->"
+
+    return re.sub(r"<!-- (\w+) -->\n.*?<!-- end -->", block, readme, flags=re.DOTALL)
+
+
+def main() -> None:
+    README.write_text(rewritten(README.read_text()))
+
+
+if __name__ == "__main__":
+    main()
