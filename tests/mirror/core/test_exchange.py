@@ -26,6 +26,10 @@ ALLOWED = """
     downloading response_end     done
     downloading primary_failed   broken
     downloading downstream_lost  abandoned
+    waiting     switched         tunnel
+    tunnel      response_end     done
+    tunnel      primary_failed   broken
+    tunnel      downstream_lost  abandoned
     done_early  request_end      done
 """
 EXPECTED = {

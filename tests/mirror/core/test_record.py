@@ -119,7 +119,8 @@ def test_connection_fields_are_refused(name: str) -> None:
 
 
 def test_same_fields_are_apart_in_http1() -> None:
-    assert {name.encode() for name in WRITTEN_ANEW} == http1._SET_APART
+    # A trailer is passed on by a hop; a recorded request has its body whole, and none behind it.
+    assert {name.encode() for name in WRITTEN_ANEW} == http1._SET_APART | {b"trailer"}
 
 
 @pytest.mark.parametrize(
