@@ -366,7 +366,7 @@ def _listen_address(got: object) -> Address:
 
 def read_url(got: object) -> Url:
     """The URL of an upstream; raises ValueError that says what was expected."""
-    expected = "a URL such as http://127.0.0.1:3000, without path, query or user, or unix:PATH"
+    expected = "a URL such as http://127.0.0.1:3000 or unix:PATH, without path, query or user"
     if not isinstance(got, str):
         raise ValueError(expected)
     if got.startswith("unix:"):

@@ -15,6 +15,8 @@ from mirror.demo.processes import find_program
 ROOT = Path(__file__).parents[1]
 SECTIONS = {
     "shadow": config.ShadowSection,
+    "shadow.tls": config.TlsSection,
+    "primary_tls": config.TlsSection,
     "timeouts": config.TimeoutsSection,
     "datadog": config.DatadogSection,
     "series": config.SeriesSection,
@@ -46,17 +48,16 @@ def shown(default: Any) -> str:
     return f"`{default}`"
 
 
-def table() -> Iterator[str]:
+def table(section: type[Any] = config.Config, prefix: str = "") -> Iterator[str]:
     docs = meanings()
-    for key in fields(config.Config):
-        if key.name in SECTIONS:
-            for inner in fields(SECTIONS[key.name]):
-                default = "required" if inner.default is MISSING else shown(inner.default)
-                meaning = docs[SECTIONS[key.name].__name__, inner.name]
-                yield f"| `{key.name}.{inner.name}` | {default} | {meaning} |"
+    for key in fields(section):
+        inner = SECTIONS.get(prefix + key.name)
+        if inner is not None:
+            yield from table(inner, f"{prefix}{key.name}.")
         else:
             default = "required" if key.default is MISSING else shown(key.default)
-            yield f"| `{key.name}` | {default} | {docs['Config', key.name]} |"
+            meaning = docs[section.__name__, key.name]
+            yield f"| `{prefix}{key.name}` | {default} | {meaning} |"
 
 
 def test_the_readme_lists_every_key_with_its_default_and_meaning() -> None:

@@ -129,6 +129,10 @@ def test_agent_takes_every_form(dogstatsd: object, expected: object) -> None:
         ("http://app/", Url("app", 80)),
         ("HTTP://App:1", Url("app", 1)),
         ("http://[::1]:3000", Url("::1", 3000)),
+        ("https://app", Url("app", 443, is_tls=True)),
+        ("https://app:8443", Url("app", 8443, is_tls=True)),
+        ("unix:run/app.sock", Url("run/app.sock", 0)),
+        ("unix:///run/app.sock", Url("/run/app.sock", 0)),
     ],
 )
 def test_url_is_an_origin(url: str, expected: Url) -> None:
@@ -140,6 +144,8 @@ def test_addresses_are_shown_as_they_are_written() -> None:
     assert str(TcpAddress("::1", 80)) == "[::1]:80"
     assert str(UnixAddress("run/a.sock")) == "unix:run/a.sock"
     assert str(Url("::1", 80)) == "http://[::1]:80"
+    assert str(Url("app", 443, is_tls=True)) == "https://app:443"
+    assert str(Url("run/app.sock", 0)) == "unix:run/app.sock"
 
 
 def test_instance_defaults_to_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,8 +252,13 @@ def test_bad_url_is_refused(url: object) -> None:
     assert problem_of(shadow__url=url).startswith("shadow.url: expected a URL such as ")
 
 
-def test_https_is_refused_by_name() -> None:
-    assert "https upstreams are not supported yet" in problem_of(shadow__url="https://a")
+def test_tls_is_only_configured_for_https() -> None:
+    tls = {"ca_file": "ca.pem"}
+    assert problem_of(shadow__tls=tls) == "shadow.tls: only used where shadow.url is https://"
+    assert problem_of(primary_tls=tls) == "primary_tls: only used where primary is https://"
+    text = "listen: 127.0.0.1:1\nshadow: {url: 'https://a', tls: {ca_file: ca.pem}}\n"
+    assert parse(text).shadow.tls.ca_file == "ca.pem"
+    assert parse(text).shadow.tls.verify
 
 
 @pytest.mark.parametrize("agent", ["udp://localhost:8125", "udp://127.0.0.1", "tcp://1.1.1.1:1", 1])

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from mirror.config import Url
 from mirror.demo.app import start_app
 from mirror.demo.envoy import find_envoy, start_envoy
 from mirror.demo.nginx import proxy_site, start_nginx
 from mirror.demo.processes import Processes, find_program, free_ports
 from mirror.proxy.preflight import Verdict, probe
+from mirror.proxy.upstream import Origin
 
 ACCEPTED = ("istio-envoy", "envoy")
 OK = b"HTTP/1.1 200 OK\r\nserver: %s\r\ncontent-length: 0\r\n\r\n"
@@ -44,7 +44,7 @@ def judged(
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         async with server:
             port = server.sockets[0].getsockname()[1]
-            return await probe(Url("127.0.0.1", port), accepted, timeout_s, host)
+            return await probe(Origin("127.0.0.1", port), accepted, timeout_s, host)
 
     return asyncio.run(run())
 
@@ -217,7 +217,7 @@ def test_probe_says_what_it_is() -> None:
 def test_refused_connection() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    verdict = asyncio.run(probe(Url("127.0.0.1", port), ACCEPTED, 5.0))
+    verdict = asyncio.run(probe(Origin("127.0.0.1", port), ACCEPTED, 5.0))
     assert_unreachable(verdict, "connection refused", str(port), "NodePort")
 
 
@@ -227,7 +227,7 @@ def test_full_backlog_times_out() -> None:
         listener.listen(0)
         address = listener.getsockname()
         with socket.create_connection(address):
-            verdict = asyncio.run(probe(Url(*address), ACCEPTED, 0.2))
+            verdict = asyncio.run(probe(Origin(*address), ACCEPTED, 0.2))
     assert_unreachable(verdict, "no connection within 0.2 s", "firewalls")
 
 
@@ -268,11 +268,11 @@ def test_close_suggests_strict_mtls() -> None:
 
 def test_unknown_name() -> None:
     # Where no resolver answers, this takes as long as it may and reads differently.
-    assert_unreachable(asyncio.run(probe(Url("no-such-host.invalid", 80), ACCEPTED, 2.0)))
+    assert_unreachable(asyncio.run(probe(Origin("no-such-host.invalid", 80), ACCEPTED, 2.0)))
 
 
 def test_impossible_name() -> None:
-    verdict = asyncio.run(probe(Url("a..b", 80), ACCEPTED, 5.0))
+    verdict = asyncio.run(probe(Origin("a..b", 80), ACCEPTED, 5.0))
     assert_unreachable(verdict, "cannot be resolved")
 
 
@@ -312,7 +312,7 @@ def test_real_envoy_and_its_log_nginx(tmp_path: Path) -> None:
     app_port, envoy_port, admin_port, nginx_port = free_ports(4)
 
     def verdict(port: int) -> Verdict:
-        return asyncio.run(probe(Url("127.0.0.1", port), ACCEPTED, 5.0))
+        return asyncio.run(probe(Origin("127.0.0.1", port), ACCEPTED, 5.0))
 
     with Processes(tmp_path) as processes:
         envoy = start_envoy(
@@ -358,9 +358,9 @@ def test_real_route_miss_and_http_1_0(tmp_path: Path) -> None:
             prefixes=["/watch/"],
         )
         start_nginx(processes, tmp_path / "old", nginx, site=site, port=nginx_port)
-        missed = asyncio.run(probe(Url("127.0.0.1", envoy_port), ACCEPTED, 5.0))
+        missed = asyncio.run(probe(Origin("127.0.0.1", envoy_port), ACCEPTED, 5.0))
         assert missed.is_accepted and "404 from the Envoy itself" in missed.warnings[0]
-        through = asyncio.run(probe(Url("127.0.0.1", nginx_port), ACCEPTED, 5.0))
+        through = asyncio.run(probe(Origin("127.0.0.1", nginx_port), ACCEPTED, 5.0))
         assert_refused(through, "access log", "status 426", "HTTP/1.0")
-        hidden = asyncio.run(probe(Url("127.0.0.1", nginx_port), ("nginx",), 5.0))
+        hidden = asyncio.run(probe(Origin("127.0.0.1", nginx_port), ("nginx",), 5.0))
         assert_refused(hidden, "would be answered 426")
