@@ -16,8 +16,9 @@
 | 1.1 | the HPA does nothing within its tolerance | |
 
 Then its own series is run through it (simulation.py). Where a replica is saturated for a second, a
-lower target and a higher minimum are tried, and of those that survive the one with the fewest
-pod-hours is taken; where none does, the answer says when and how far.
+lower target and a higher minimum are tried, and where a ramp lowered the target, also the minimum
+that makes up for it; of those that survive the one with the fewest pod-hours is taken. Where none
+does, the answer says when and how far.
 
 `max` holds no surge: a rolling update's extra pods come on top of the replicas that an HPA counts
 (kubernetes, Deployment). Requests are the recommended ones: an HPA divides by requests, so a target
@@ -109,36 +110,43 @@ def recommend(load: Load, sizing: Sizing, evidence: Evidence, pod: Pod, policy: 
     least, least_reason = _least(load, sizing, evidence, policy)
     safe = pod.limit_rps / pod.imbalance
     ramp = steepest_ramp(load, lag, least * safe)
-    wanted = min(safe / max(ramp, 1.0), sizing.rps_per_replica) / (1 + simulation.TOLERANCE)
+    by_ramp, by_peak = safe / max(ramp, 1.0), sizing.rps_per_replica
+    reserve = 1 + simulation.TOLERANCE
     first = Loop(
         min_replicas=least,
         max_replicas=sizing.replicas,
-        target=_whole_percent(pod.utilisation_at(wanted)),
+        target=_whole_percent(pod.utilisation_at(min(by_ramp, by_peak) / reserve)),
         scrape_s=policy.scrape_interval_s,
         pod_start_s=policy.pod_start_s,
     )
-    chosen, notes = _surviving(_Try(first, simulate(load, pod, first)), load, pod)
+    relaxed = _whole_percent(pod.utilisation_at(by_peak / reserve))
+    chosen, notes = _surviving(_Try(first, simulate(load, pod, first)), relaxed, load, pod)
+    if pod.utilisation_at(min(by_ramp, by_peak) / reserve) < LEAST_TARGET:
+        notes.append("cpu hardly follows rps here: let the HPA follow an rps metric (rps_target)")
     hpa = _recommendation(chosen, pod, (ramp, lag), notes)
     if chosen.loop.min_replicas != least:
         least_reason = f"{least} by themselves ({least_reason}), raised to survive the series"
-    decided = min(
-        ("the steepest ramp", safe / max(ramp, 1.0)),
-        ("the sized peak over its replicas", sizing.rps_per_replica),
-        key=lambda pair: pair[1],
-    )
+    decided = "the steepest ramp" if by_ramp < by_peak else "the sized peak over its replicas"
     reason = (
-        f"{units.format_rps(pod.rps_at(chosen.loop.target))} rps per replica, so that"
-        f" {decided[0]} stays within {units.format_rps(safe)} rps, over 1.1 for the tolerance"
+        f"{units.format_rps(pod.rps_at(chosen.loop.target))} rps per replica: {decided} stays"
+        f" within {units.format_rps(safe)} rps, and 1.1 for the tolerance"
     )
-    if chosen.loop.target != first.target:
+    if chosen.loop.target < first.target:
         reason += f"; lowered from {100 * first.target:.0f} to survive the series"
+    if chosen.loop.target > first.target:
+        decided = "the sized peak over its replicas"
+        reason = (
+            f"{units.format_rps(pod.rps_at(chosen.loop.target))} rps per replica: the sized peak"
+            " over its replicas, and 1.1 for the tolerance; for the ramps there are enough"
+            f" replicas at the minimum, which takes fewer pod-hours than {100 * first.target:.0f} %"
+        )
     hpa = replace(
         hpa,
         min_replicas=replace(hpa.min_replicas, reason=least_reason),
         max_replicas=replace(
             hpa.max_replicas, low=sizing.low, high=sizing.high, flags=sizing.flags
         ),
-        target_percent=replace(hpa.target_percent, reason=reason, constraint=decided[0]),
+        target_percent=replace(hpa.target_percent, reason=reason, constraint=decided),
     )
     return Scaled(hpa, chosen.run, pod)
 
@@ -175,40 +183,58 @@ def _whole_percent(utilisation: float) -> float:
     return max(LEAST_TARGET, math.floor(100 * utilisation + 1e-9) / 100)
 
 
-def _surviving(first: _Try, load: Load, pod: Pod) -> tuple[_Try, list[str]]:
-    """Return the cheapest that survives, or the best that there is, and what was tried."""
-    if not first.run.saturations:
+def _surviving(first: _Try, relaxed: float, load: Load, pod: Pod) -> tuple[_Try, list[str]]:
+    """Return the cheapest that survives, or the best that there is, and what was tried.
+
+    `relaxed` is the target that the peak alone asks for, where ramps ask for a lower one: with
+    enough replicas at the minimum there is no ramp to fear.
+    """
+    if not first.run.saturations and first.loop.target >= relaxed:
         return first, []
-    notes = [
-        f"with target {100 * first.loop.target:.0f} % and at least {first.loop.min_replicas}"
-        f" replicas it is saturated for {first.run.saturated_s} s in the simulation"
-    ]
+    notes = []
     tried = [first]
-    raised = _raised(first, load, pod)
-    tried.append(raised)
-    for share in TRIED_TARGETS:
-        target = _whole_percent(first.loop.target * share)
-        loop = replace(first.loop, target=target)
-        if target >= tried[-1].loop.target and tried[-1] is not raised:
-            break
-        attempt = _Try(loop, simulate(load, pod, loop))
-        tried.append(attempt)
-        if not attempt.run.saturations:
-            break
+    if first.loop.target < relaxed:
+        loop = replace(first.loop, target=relaxed)
+        tried.append(_raised(_Try(loop, simulate(load, pod, loop)), load, pod))
+    if first.run.saturations:
+        notes.append(
+            f"with target {100 * first.loop.target:.0f} % and at least {first.loop.min_replicas}"
+            f" replicas it is saturated for {first.run.saturated_s} s in the simulation"
+        )
+        tried += [_raised(first, load, pod), *_lowered(first, load, pod)]
     chosen = min(tried, key=lambda one: (one.run.saturated_s, one.run.pod_hours))
+    if chosen is first:
+        return first, notes + _failure(first)
     if not chosen.run.saturations:
         notes.append(
             f"target {100 * chosen.loop.target:.0f} % and at least {chosen.loop.min_replicas}"
             " replicas survive with the fewest pod-hours of what was tried"
         )
-        return chosen, notes
+    return chosen, notes + _failure(chosen)
+
+
+def _failure(chosen: _Try) -> list[str]:
+    if not chosen.run.saturations:
+        return []
     worst = max(chosen.run.saturations, key=lambda one: one.needed - one.replicas)
-    notes.append(
+    return [
         f"does not survive its series: {chosen.run.saturated_s} s at saturation in"
         f" {len(chosen.run.saturations)} stretch(es), at worst {worst.replicas} ready of"
         f" {worst.needed} needed, at Unix time {worst.second}"
-    )
-    return chosen, notes
+    ]
+
+
+def _lowered(first: _Try, load: Load, pod: Pod) -> list[_Try]:
+    """Return lower targets, up to the first that survives."""
+    tried: list[_Try] = []
+    for share in TRIED_TARGETS:
+        target = _whole_percent(first.loop.target * share)
+        if target < (tried[-1] if tried else first).loop.target:
+            loop = replace(first.loop, target=target)
+            tried.append(_Try(loop, simulate(load, pod, loop)))
+            if not tried[-1].run.saturations:
+                break
+    return tried
 
 
 def _raised(first: _Try, load: Load, pod: Pod) -> _Try:

@@ -301,7 +301,7 @@ def _hpa(worked: Worked) -> Iterator[ExplanationLine]:
     share = pod.utilisation_at(pod.rps_at(hpa.target_percent.value / 100))
     yield ExplanationLine(
         topic,
-        "target = floor(100 * sum c(x*) / sum request), lower where the simulation asked for it",
+        "target = floor(100 * sum c / sum request), at x* or at what the simulation asked for",
         f"floor(100 * {_n(share * requested)} / {_n(requested)} + 0.001)",
         hpa.target_percent,
     )

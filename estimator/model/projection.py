@@ -120,7 +120,7 @@ def project(
         total=add((component.total for component in components), "sum over all components"),
         assumptions=_assumptions(series, table, policy),
         warnings=_uncovered_routes(traffic, table),
-        low_confidence=_doubts(series, table),
+        low_confidence=_doubts(series, table, cluster),
         demand_plot=demand_plot(traffic.observed(series.source, together)),
         nodes=None if cluster is None else plan_nodes(_groups(components), cluster),
         phases=tuple(project_phase(phase, moved, policy) for phase in PHASES),
@@ -266,7 +266,7 @@ def _uncovered_routes(traffic: Traffic, table: Table) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def _doubts(series: RpsSeries, table: Table) -> tuple[str, ...]:
+def _doubts(series: RpsSeries, table: Table, cluster: Cluster | None) -> tuple[str, ...]:
     doubts = []
     if series.observed_s < MIN_OBSERVED_S:
         doubts.append(
@@ -279,6 +279,8 @@ def _doubts(series: RpsSeries, table: Table) -> tuple[str, ...]:
             f" {units.format_duration(series.duration_s)} are gaps, more than"
             f" {1 - MIN_COMPLETENESS_RATIO:.0%}: the peak may have been there"
         )
+    if cluster is not None and cluster.is_example:
+        doubts.append("the nodes and their prices are the bundled example: nobody asks for them")
     if table.is_example:
         doubts.append("the table is the bundled example: nobody measured it on your cluster")
     return tuple(doubts)

@@ -136,7 +136,8 @@ def _return_level(maxima: list[float], policy: Policy) -> Figure | None:
     law = peaks.gumbel(maxima)
     if law is None:
         return None
-    days = policy.return_days or SHOWN_RETURN_DAYS
+    # What is exceeded every day has no return level.
+    days = max(2, policy.return_days or SHOWN_RETURN_DAYS)
     value = max(law.level(days), max(maxima))
     reach = float(ndtri(policy.confidence)) * law.level_error(days)
     return Figure(

@@ -44,6 +44,7 @@ SCALE_UP_PERCENT = 100
 SCALE_UP_PODS = 4
 SCALE_UP_PERIOD_S = 15
 MOST_SATURATIONS = 10
+_PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -179,9 +180,11 @@ def _seen(demand: _Floats, resolution_s: int, scrape_s: float) -> _Floats:
     total = np.concatenate(([0.0], np.cumsum(demand) * resolution_s))
     edges = np.arange(len(total)) * float(resolution_s)
     instants = np.arange(0.0, edges[-1], SYNC_S)
-    ends = np.maximum(instants - scrape_s, scrape_s)
-    spent = np.interp(ends, edges, total) - np.interp(ends - scrape_s, edges, total)
-    return np.asarray(spent / scrape_s)
+    # Before there was a whole interval, the first one stands; a shorter series is one interval.
+    ends = np.clip(instants - scrape_s, min(scrape_s, edges[-1]), edges[-1])
+    begins = np.maximum(ends - scrape_s, 0.0)
+    spent = np.interp(ends, edges, total) - np.interp(begins, edges, total)
+    return np.asarray(spent / (ends - begins))
 
 
 def _follow(seen: list[float], pod: Pod, loop: Loop) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -243,20 +246,28 @@ def _saturations(load: Load, ready: NDArray[np.int64], pod: Pod) -> tuple[Satura
     """Return every stretch beyond the limit, at the finer of the series' and the loop's steps."""
     fine = min(load.resolution_s, SYNC_S)
     count = len(load.demand) * load.resolution_s // fine
-    second = np.arange(count) * fine
-    rps = load.demand[second // load.resolution_s]
-    running = ready[np.minimum(second // SYNC_S, len(ready) - 1)]
-    beyond = rps * pod.imbalance > running * pod.limit_rps * (1 + 1e-9)
+
+    def at(first: int, last: int) -> tuple[_Floats, NDArray[np.int64]]:
+        second = np.arange(first, last) * fine
+        rps = load.demand[second // load.resolution_s] * pod.imbalance
+        return rps, ready[np.minimum(second // SYNC_S, len(ready) - 1)]
+
+    beyond = np.zeros(count, dtype=np.bool_)
+    # In pieces: a year of seconds must not be held four times over.
+    for first in range(0, count, _PIECE):
+        rps, running = at(first, min(count, first + _PIECE))
+        beyond[first : first + _PIECE] = rps > running * pod.limit_rps * (1 + 1e-9)
     edges = np.flatnonzero(np.diff(np.concatenate(([False], beyond, [False])).astype(np.int8)))
     found = []
     for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-        needed = np.ceil(rps[first:last] * pod.imbalance / pod.limit_rps - 1e-9)
-        worst = int(np.argmax(needed - running[first:last]))
+        rps, running = at(first, last)
+        needed = np.ceil(rps / pod.limit_rps - 1e-9)
+        worst = int(np.argmax(needed - running))
         found.append(
             Saturation(
                 second=load.start + first * fine,
                 duration_s=(last - first) * fine,
-                replicas=int(running[first + worst]),
+                replicas=int(running[worst]),
                 needed=int(needed.max()),
             )
         )

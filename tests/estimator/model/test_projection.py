@@ -210,6 +210,13 @@ def test_example_table_is_low_confidence() -> None:
     assert "nobody measured it on your cluster" in doubt
 
 
+def test_example_nodes_are_low_confidence() -> None:
+    pool = NodePool("p", Resources(4000, 2**34), Resources(4000, 2**34), "given", 110, {}, None)
+    cluster = Cluster("example", (pool,), (), 1, {}, "EUR", None, "", is_example=True)
+    (doubt,) = project(series(api=500), Table("t", (API,)), PLAIN, cluster).low_confidence
+    assert "the nodes and their prices are the bundled example" in doubt
+
+
 def assumptions(projection: Projection) -> dict[str, tuple[str, bool]]:
     return {one.name: (one.value, one.is_default) for one in projection.assumptions}
 

@@ -130,6 +130,18 @@ def test_plot_is_bounded_and_keeps_its_extremes() -> None:
     assert plot.replicas.min() == found.ready.min()
 
 
+def test_series_shorter_than_a_scrape_is_followed() -> None:
+    found = run(load((5, 500), resolution_s=1))
+    assert found.desired.tolist() == [10]
+    assert found.seen_rps.tolist() == [500]
+
+
+def test_long_series_is_searched_in_pieces() -> None:
+    given_load = load((1_100_000, 500), (60, 5000), (1000, 500), resolution_s=1)
+    (stretch,) = run(given_load, loop(10, 10)).saturations
+    assert (stretch.second, stretch.duration_s) == (1000 + 1_100_000, 60)
+
+
 @given(st.lists(st.floats(0, 3000), min_size=4, max_size=60), st.integers(1, 40))
 def test_enough_fixed_replicas_are_never_saturated(rps: list[float], spare: int) -> None:
     needed = max(1, int(np.ceil(max(rps) / POD.limit_rps)))
