@@ -1,11 +1,15 @@
 # `mirror` and `estimate` in one image, run by a user who owns nothing but two directories.
 FROM python:3.12-slim AS build
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md ./
+COPY pyproject.toml setup.py constraints.txt README.md ./
 COPY mirror mirror
 COPY estimator estimator
 RUN python -m venv /opt/kagami \
-    && /opt/kagami/bin/pip install --no-cache-dir --constraint constraints.txt .
+    && /opt/kagami/bin/pip install --no-cache-dir --constraint constraints.txt setuptools mypy \
+    && KAGAMI_COMPILE=1 /opt/kagami/bin/pip install --no-cache-dir --no-build-isolation \
+        --constraint constraints.txt . \
+    && /opt/kagami/bin/pip uninstall --yes mypy setuptools
 
 FROM python:3.12-slim
 COPY --from=build /opt/kagami /opt/kagami

@@ -2,16 +2,19 @@
 
 import click
 
-from mirror import __version__
+from mirror import __version__, errors
 from mirror.commands.check import check
 from mirror.commands.demo import demo
 from mirror.commands.import_log import import_log
 from mirror.commands.replay import replay
 from mirror.commands.serve import serve
 
+_BUILD = "plain Python" if errors.__file__.endswith(".py") else "compiled"
+"""Which of the two builds this is (setup.py)."""
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="mirror")
+@click.version_option(f"{__version__} ({_BUILD})", prog_name="mirror")
 def main() -> None:
     """Tee production requests to a new cluster, count them, never disturb them."""
 

@@ -89,7 +89,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.proxy.replayer",
         "mirror.proxy.supervisor",
     ),
-    "mirror.__main__": ("mirror", "mirror.commands.*"),
+    "mirror.__main__": ("mirror", "mirror.errors", "mirror.commands.*"),
     "estimator": (),
     "estimator.errors": (),
     "estimator.units": ("estimator.errors",),
