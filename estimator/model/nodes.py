@@ -214,8 +214,8 @@ def _place(groups: Sequence[PodGroup], cluster: Cluster) -> dict[str, list[PodGr
     return placed
 
 
-def _free(pool: NodePool, cluster: Cluster) -> tuple[float, int, int]:
-    """Return cpu, memory and pod places that DaemonSets leave on a node."""
+def free_on(pool: NodePool, cluster: Cluster) -> tuple[float, int, int]:
+    """Return cpu, memory and places for pods that DaemonSets leave on a node."""
     running = [d for d in cluster.daemon_sets if d.node_selector.items() <= pool.labels.items()]
     cpu = pool.allocatable.cpu_millicores - sum(d.requests.cpu_millicores for d in running)
     memory = pool.allocatable.memory_bytes - sum(d.requests.memory_bytes for d in running)
@@ -223,7 +223,7 @@ def _free(pool: NodePool, cluster: Cluster) -> tuple[float, int, int]:
 
 
 def _per_node(group: PodGroup, pool: NodePool, cluster: Cluster) -> int:
-    cpu, memory, places = _free(pool, cluster)
+    cpu, memory, places = free_on(pool, cluster)
     return max(0, _fitting(group, cpu, memory, places))
 
 
@@ -234,7 +234,7 @@ def _fitting(group: PodGroup, cpu: float, memory: float, places: int) -> int:
 
 def _pack(counts: Sequence[tuple[PodGroup, int]], pool: NodePool, cluster: Cluster) -> int:
     """Return the nodes of one zone that carry so many pods of each group, first fit."""
-    cpu, memory, places = _free(pool, cluster)
+    cpu, memory, places = free_on(pool, cluster)
 
     def share(entry: tuple[PodGroup, int]) -> float:
         pod = entry[0].pod
@@ -283,7 +283,7 @@ def _plan_pool(pool: NodePool, groups: Sequence[PodGroup], cluster: Cluster) -> 
     low = sum(_zones_of(groups, [group.low for group in groups], pool, cluster))
     high = sum(_zones_of(groups, [group.high for group in groups], pool, cluster))
     count = sum(per_zone)
-    cpu, memory, _ = _free(pool, cluster)
+    cpu, memory, _ = free_on(pool, cluster)
     used_cpu = sum(group.replicas * group.pod.cpu_millicores for group in groups)
     used_memory = sum(group.replicas * group.pod.memory_bytes for group in groups)
     kept = f"allocatable of {count} node(s) that neither pods nor DaemonSets request"

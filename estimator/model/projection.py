@@ -16,6 +16,7 @@ from estimator.model.component import ComponentProjection, project_component
 from estimator.model.drawing import demand_plot
 from estimator.model.evidence import gather
 from estimator.model.figure import Assumption, ExplanationLine, Figure, Flag
+from estimator.model.node_explanation import explain_nodes
 from estimator.model.nodes import Cluster, NodePlan, PodGroup, plan_nodes
 from estimator.model.phases import (
     PHASES,
@@ -110,6 +111,14 @@ def project(
         raise Refused([Refusal(series.source, "no request was observed in it", advice)])
     whole = traffic.observed(series.source, (ALL_ROUTES,))
     components = _components(traffic, table, policy)
+    nodes = None
+    if cluster is not None:
+        groups = _groups(components)
+        nodes = plan_nodes(groups, cluster)
+        lines = explain_nodes(groups, cluster, nodes)
+        components = tuple(
+            replace(one, explanation=(*one.explanation, *lines[one.name])) for one in components
+        )
     moved, alone = _moves(traffic, table, policy)
     together = policy.paths or (ALL_ROUTES,)
     return Projection(
@@ -122,7 +131,7 @@ def project(
         warnings=_uncovered_routes(traffic, table),
         low_confidence=_doubts(series, table, cluster),
         demand_plot=demand_plot(traffic.observed(series.source, together)),
-        nodes=None if cluster is None else plan_nodes(_groups(components), cluster),
+        nodes=nodes,
         phases=tuple(project_phase(phase, moved, policy) for phase in PHASES),
         paths=tuple(project_path(one, policy) for one in alone),
     )

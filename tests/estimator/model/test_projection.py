@@ -251,6 +251,7 @@ def test_nodes_hold_a_rolling_update_too() -> None:
     # Four of 510m, one more while updating; two on a node.
     assert projection.nodes is not None
     assert projection.nodes.nodes.value == 3
+    assert projection.components[0].explanation[-1].topic == "nodes"
     assert answer(series(api=1000), API).nodes is None
 
 
