@@ -1,7 +1,8 @@
 """Stand-ins for sockets, clients and upstreams, so that a dialogue reads as a script.
 
 FakeTransport    a transport without a socket: what is written is kept, nothing is sent
-WiredUpstream    an Upstream whose connections are FakeTransports, opened by the test
+WiredRelaying    an upstream whose connections are FakeTransports, opened by the test
+WiredDiscarding  the same for legs whose responses nobody gets
 StubUpstream     a real server on loopback that does with each connection what a script says
 Client           a real client on loopback that sends chosen bytes
 Sidecar          the data plane of one worker in this process, on a real socket
@@ -11,19 +12,23 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
+import pytest
 import uvloop
 import yaml
 
 from mirror.config import Config, parse
+from mirror.core.batch_pool import BatchPool
 from mirror.core.ledger import Merger
 from mirror.core.pool import Pool
+from mirror.proxy.discarding import DiscardingConnection, DiscardingLeg, DiscardingUpstream
 from mirror.proxy.downstream import Acceptor, Downstream
 from mirror.proxy.inline import InlineAcceptor, InlineDownstream
+from mirror.proxy.relaying import Leg, RelayingConnection, RelayingUpstream
 from mirror.proxy.sink import SinkDownstream
 from mirror.proxy.tee import Tee
-from mirror.proxy.upstream import Leg, Upstream, UpstreamConnection
+from mirror.proxy.upstream import Origin, UpstreamConnection
 
 PATIENCE_S = 5.0
 """The longest that a test waits for what must happen at once."""
@@ -67,6 +72,23 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+# --- bytes, whole and split ---
+
+Cut = Callable[[bytes], list[bytes]]
+
+
+def whole(data: bytes) -> list[bytes]:
+    return [data]
+
+
+def split(data: bytes) -> list[bytes]:
+    """Every byte for itself."""
+    return [data[index : index + 1] for index in range(len(data))]
+
+
+both_ways = pytest.mark.parametrize("cut", [whole, split])
+
+
 # --- without sockets ---
 
 
@@ -77,7 +99,11 @@ class FakeTransport(asyncio.Transport):
         super().__init__()
         self.written = b""
         self.is_aborted = False
-        self._protocol = protocol
+        self.is_eof_written = False
+        self.has_eof = True
+        """Whether the transport can end one direction alone; TLS cannot."""
+        self.peername: object = ("192.0.2.7", 4711)
+        self._protocol: Any = protocol
         self._is_closing = False
         self._is_reading = True
         self._high_water_bytes = high_water_bytes
@@ -108,10 +134,26 @@ class FakeTransport(asyncio.Transport):
                 self._is_protocol_paused = True
                 self._protocol.pause_writing()
 
+    def write_eof(self) -> None:
+        assert self.has_eof and not self._is_closing
+        self.is_eof_written = True
+
+    def can_write_eof(self) -> bool:
+        return self.has_eof
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._protocol = protocol
+
+    def get_protocol(self) -> Any:
+        return self._protocol
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self.peername if name == "peername" else default
+
     def close(self) -> None:
         if not self._is_closing:
             self._is_closing = True
-            asyncio.get_running_loop().call_soon(self._protocol.connection_lost, None)
+            asyncio.get_running_loop().call_soon(self._lose)
 
     def abort(self) -> None:
         self.is_aborted = True
@@ -129,22 +171,30 @@ class FakeTransport(asyncio.Transport):
     def resume_reading(self) -> None:
         self._is_reading = True
 
+    def _lose(self) -> None:
+        self._protocol.connection_lost(None)
 
-class WiredUpstream(Upstream):
+
+ORIGIN = Origin("upstream.test", 80)
+Connection = TypeVar("Connection", bound=UpstreamConnection)
+
+
+class Wired(Generic[Connection]):
     """Opens nothing by itself: the test says what becomes of each connect."""
 
-    def __init__(self, pool: Pool[UpstreamConnection, Leg], max_head_bytes: int = 32768) -> None:
-        super().__init__("upstream.test", 80, pool, 1.0, max_head_bytes)
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
         self.opening = 0
         self.transports: list[FakeTransport] = []
 
-    def _open(self) -> None:
+    def open(self) -> None:
         self.opening += 1
 
-    def accept(self) -> tuple[UpstreamConnection, FakeTransport]:
+    def accept(self) -> tuple[Connection, FakeTransport]:
         """One connect succeeds."""
+        assert self.opening, "nobody asked for a connection"
         self.opening -= 1
-        connection = UpstreamConnection(self)
+        connection = cast(Any, self).make_connection()
         transport = FakeTransport(connection)
         self.transports.append(transport)
         connection.connection_made(transport)
@@ -152,8 +202,33 @@ class WiredUpstream(Upstream):
 
     def refuse(self) -> None:
         """One connect fails."""
+        assert self.opening, "nobody asked for a connection"
         self.opening -= 1
-        self._connect_failed(ConnectionRefusedError("refused"))
+        cast(Any, self).open_failed(ConnectionRefusedError("refused"))
+
+
+class WiredRelaying(Wired[RelayingConnection], RelayingUpstream):
+    def __init__(self, pool: Pool[RelayingConnection, Leg], origin: Origin = ORIGIN) -> None:
+        super().__init__(origin, pool)
+
+
+class WiredDiscarding(Wired[DiscardingConnection], DiscardingUpstream):
+    """Its clock stands still until `clock_s` is changed; `heard` is what became of each leg."""
+
+    def __init__(
+        self,
+        pool: BatchPool[DiscardingConnection, DiscardingLeg],
+        most_legs: int = 8,
+        ended: Callable[[Any, str], None] | None = None,
+    ) -> None:
+        super().__init__(ORIGIN, pool, most_legs, ended or self.hear)
+        self.clock_s = 0.0
+        self.now = lambda: self.clock_s
+        self.heard: dict[str, list[DiscardingLeg]] = {}
+
+    def hear(self, legs: Any, outcome: str) -> None:
+        if legs:
+            self.heard.setdefault(outcome, []).extend(legs)
 
 
 # --- upstreams on loopback ---
@@ -286,9 +361,13 @@ async def read_body(reader: asyncio.StreamReader, head: bytes) -> bytes:
         body = b""
         while True:
             line = await reader.readuntil(b"\r\n")
-            body += line + await reader.readexactly(int(line, 16) + 2)
+            body += line
             if line == b"0\r\n":
+                while line != b"\r\n":  # trailers
+                    line = await reader.readuntil(b"\r\n")
+                    body += line
                 return body
+            body += await reader.readexactly(int(line, 16) + 2)
     _, found, rest = lower.partition(b"\r\ncontent-length: ")
     return await reader.readexactly(int(rest.partition(b"\r\n")[0])) if found else b""
 
@@ -400,7 +479,7 @@ class Sidecar:
         self.acceptor.cut()
         self.tee.cut()
         if isinstance(self.acceptor, InlineAcceptor):
-            self.acceptor.primary.close()
+            self.primary.close()
         await turns(10)
 
     async def _tick(self) -> None:
@@ -411,8 +490,8 @@ class Sidecar:
             self.tee.tick(loop.time())
 
     @property
-    def primary(self) -> Upstream:
-        return cast(InlineAcceptor, self.acceptor).primary
+    def primary(self) -> RelayingUpstream:
+        return cast(InlineAcceptor, self.acceptor).primary.upstream
 
     def status(self) -> dict[str, Any]:
         """The ledger as /status shows it."""

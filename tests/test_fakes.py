@@ -4,18 +4,23 @@ import asyncio
 
 import pytest
 
+from mirror.core.batch_pool import BatchPool
 from mirror.core.pool import Pool
+from mirror.proxy.discarding import DiscardingLeg
 from tests.fakes import (
     OK,
     Client,
     FakeTransport,
     Sidecar,
     StubUpstream,
-    WiredUpstream,
+    WiredDiscarding,
+    WiredRelaying,
     free_port,
     make_config,
     run,
+    split,
     until,
+    whole,
 )
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -94,14 +99,66 @@ def test_transport_reports_its_end_once_and_later() -> None:
     run(main)
 
 
+def test_transport_may_change_its_protocol() -> None:
+    async def main() -> None:
+        first, second = Recorder(), Recorder()
+        transport = FakeTransport(first)
+        transport.close()
+        transport.set_protocol(second)
+        assert transport.get_protocol() is second
+        await asyncio.sleep(0)
+        assert (first.events, second.events) == ([], ["lost"])
+
+    run(main)
+
+
+def test_transport_ends_one_direction_where_it_can() -> None:
+    transport = FakeTransport(Recorder())
+    assert transport.can_write_eof()
+    transport.write_eof()
+    assert transport.is_eof_written
+    transport.has_eof = False
+    assert not transport.can_write_eof()
+    with pytest.raises(AssertionError):
+        transport.write_eof()
+
+
+def test_transport_knows_its_peer() -> None:
+    transport = FakeTransport(Recorder())
+    assert transport.get_extra_info("peername") == ("192.0.2.7", 4711)
+    assert transport.get_extra_info("socket") is None
+
+
+def test_bytes_are_cut_without_loss() -> None:
+    assert whole(b"abc") == [b"abc"]
+    assert split(b"abc") == [b"a", b"b", b"c"]
+
+
 def test_wired_upstream_opens_when_told() -> None:
     async def main() -> None:
-        upstream = WiredUpstream(Pool(2, 2, 2))
-        upstream._open()
+        upstream = WiredRelaying(Pool(2, 2, 2))
+        upstream.open()
         connection, transport = upstream.accept()
         assert connection.was_made
         assert upstream.opening == 0
         assert upstream.transports == [transport]
+        with pytest.raises(AssertionError, match="nobody asked"):
+            upstream.accept()
+        with pytest.raises(AssertionError, match="nobody asked"):
+            upstream.refuse()
+
+    run(main)
+
+
+def test_wired_upstream_hears_of_its_legs() -> None:
+    async def main() -> None:
+        upstream = WiredDiscarding(BatchPool(2, 2, 2))
+        leg = DiscardingLeg()
+        upstream.send([leg])
+        upstream.hear([], "2xx")
+        assert upstream.heard == {}
+        upstream.refuse()
+        assert upstream.heard == {"connect_failed": [leg]}
 
     run(main)
 
@@ -133,15 +190,15 @@ def test_stub_answers_one_response_after_the_other(use_uvloop: bool) -> None:
 
 def test_stub_reads_both_kinds_of_bodies() -> None:
     length = b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"
-    chunks = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    chunks = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nT: 1\r\n\r\n"
 
     async def main() -> None:
         async with StubUpstream() as stub:
             client = await connect(stub.port)
-            client.send(length + chunks)
-            await client.response()
-            assert await client.response() == (OK[:-2], b"ok")
-            assert stub.requests == [length, chunks]
+            client.send(length + chunks + length)
+            for _ in range(3):
+                assert await client.response() == (OK[:-2], b"ok")
+            assert stub.requests == [length, chunks, length]
             client.close()
 
     run(main)
