@@ -6,6 +6,8 @@ with 502, and its connection is closed.
 References: RFC 9110 sections 7.8, 8.6, 15; RFC 9112 sections 6.3, 7.1.
 """
 
+import re
+from http import HTTPStatus
 from typing import Protocol
 
 from mirror.core.http1 import (
@@ -25,6 +27,10 @@ from mirror.core.request_head import RequestHead
 from mirror.errors import RemoteProtocolError
 
 _VERSIONS = ("1.1", "1.0")
+# RFC 9112 4; the parser lets every byte but CR and LF be one of a reason. Known phrases need no
+# look, and nearly every answer has one.
+_REASON = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
+_KNOWN_REASONS = frozenset(status.phrase.encode() for status in HTTPStatus)
 
 
 class ParsedStatus(Protocol):
@@ -89,6 +95,8 @@ def read_response_head(
     # llhttp also takes HTTP/0.9 and HTTP/2.0 for a version.
     if not 100 <= status <= 599 or parser.get_http_version() not in _VERSIONS:
         raise RemoteProtocolError(502, "status")
+    if reason not in _KNOWN_REASONS and not _REASON.fullmatch(reason):
+        raise RemoteProtocolError(502, "reason")
     head = ResponseHead(status, reason, parser.should_keep_alive())
     plan = plan_of(flat)
     values = flat[1::2]
@@ -134,8 +142,11 @@ def _read_rare(
     lengths = apart.get(b"content-length")
     if lengths is not None and (len(lengths) > 1 or not is_length(lengths[0])):
         raise RemoteProtocolError(502, "framing")
-    if codings is not None and (lengths or len(codings) > 1 or codings[0].lower() != b"chunked"):
-        raise RemoteProtocolError(502, "framing")
+    if codings is not None:
+        # RFC 9112 6.1: a coding in HTTP/1.0 is faulty framing.
+        is_single = len(codings) == 1 and codings[0].lower() == b"chunked"
+        if lengths or not is_single or parser.get_http_version() == "1.0":
+            raise RemoteProtocolError(502, "framing")
     return lengths[0] if lengths else None, codings is not None
 
 

@@ -295,7 +295,10 @@ class Relay(Exchange):
             self._downstream.abort()
             return
         is_early = self._state is states.DONE_EARLY
-        self._close = self._close or is_early or self._downstream.must_close
+        # A primary that cannot be understood without doubt may have been made to answer so by
+        # what this client sent: neither side of the exchange is used again.
+        is_last = is_early or outcome == ledger.PROTOCOL_ERROR
+        self._close = self._close or is_last or self._downstream.must_close
         status = 504 if outcome == ledger.TIMEOUT else 502
         self._downstream.write(error_response(status, self._close, not self.answers_head))
         self._answered()

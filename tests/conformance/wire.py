@@ -1,0 +1,199 @@
+"""HTTP/1.1 messages as bytes, for tables of bytes in and bytes out.
+
+Owns the short notation of a message, an own reader of message boundaries that shares nothing with
+the data plane's parser, and what a scripted upstream answers. A row compares exact bytes; only
+where chunks begin and end is left open, because a proxy may cut a body anew (RFC 9112 7.1).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+PATIENCE_S = 10.0
+"""The longest that a test waits for what must happen at once."""
+
+
+def crlf(text: str) -> bytes:
+    """A message in one line: `|` stands for CRLF, characters above ASCII for their byte."""
+    return text.replace("|", "\r\n").encode("latin-1")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One complete message at the start of a stream."""
+
+    head: bytes
+    body: bytes
+    """Without chunks."""
+    trailers: bytes
+    """Field lines behind a chunked body."""
+    size_bytes: int
+    """How much of the stream it takes."""
+    is_chunked: bool
+
+    @property
+    def tidy(self) -> bytes:
+        """The message with its body in one chunk, if in chunks."""
+        if not self.is_chunked:
+            return self.head + self.body
+        chunk = b"%x\r\n%b\r\n" % (len(self.body), self.body) if self.body else b""
+        return b"".join((self.head, chunk, b"0\r\n", self.trailers, b"\r\n"))
+
+
+def first_message(stream: bytes, is_bodyless: bool = False) -> Message | None:
+    """The complete message that `stream` begins with; None where it is not there yet.
+
+    For a response without a length everything that is there is its body. Only for streams that
+    are well-formed: these are what a test sends or what it checks to be equal.
+    """
+    end = stream.find(b"\r\n\r\n")
+    if end < 0:
+        return None
+    head = stream[: end + 4]
+    lower = head.lower()
+    is_response = head.startswith(b"HTTP/")
+    if is_response and (head[9:10] == b"1" or head[9:12] in (b"204", b"304")):
+        is_bodyless = True
+    if is_bodyless:
+        return Message(head, b"", b"", len(head), False)
+    if b"\r\ntransfer-encoding: chunked\r\n" in lower:
+        return _chunked(stream, head)
+    _, found, rest = lower.partition(b"\r\ncontent-length:")
+    if found:
+        size_bytes = len(head) + int(rest.partition(b"\r\n")[0])
+        whole = stream[:size_bytes]
+        return (
+            Message(head, whole[len(head) :], b"", size_bytes, False)
+            if (len(whole) == size_bytes)
+            else None
+        )
+    if is_response:
+        return Message(head, stream[len(head) :], b"", len(stream), False)
+    return Message(head, b"", b"", len(head), False)
+
+
+def _chunked(stream: bytes, head: bytes) -> Message | None:
+    at = len(head)
+    body = []
+    while True:
+        end = stream.find(b"\r\n", at)
+        if end < 0:
+            return None
+        size_bytes = int(stream[at:end].partition(b";")[0], 16)
+        at = end + 2
+        if not size_bytes:
+            break
+        if len(stream) < at + size_bytes + 2:
+            return None
+        body.append(stream[at : at + size_bytes])
+        at += size_bytes + 2
+    start = at
+    while True:
+        end = stream.find(b"\r\n", at)
+        if end < 0:
+            return None
+        if end == at:
+            return Message(head, b"".join(body), stream[start:at], end + 2, True)
+        at = end + 2
+
+
+def begun(stream: bytes) -> bytes:
+    """An incomplete message; one in chunks with its whole chunks merged."""
+    head, found, rest = stream.partition(b"\r\n\r\n")
+    if not found or b"\r\ntransfer-encoding: chunked" not in head.lower():
+        return stream
+    body = b""
+    while b"\r\n" in rest:
+        line, _, data = rest.partition(b"\r\n")
+        size_bytes = int(line, 16)
+        if not size_bytes or len(data) < size_bytes + 2:
+            break
+        body += data[:size_bytes]
+        rest = data[size_bytes + 2 :]
+    chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+    return head + found + chunk + rest
+
+
+def tidy(stream: bytes, head_answers: Sequence[int] = ()) -> bytes:
+    """The stream with each chunked body in one chunk, as far as its chunks are complete.
+
+    `head_answers` are the places of final responses that answer a HEAD.
+    """
+    done = []
+    number = 0
+    while stream:
+        is_final = not stream.startswith(b"HTTP/1.1 1")
+        message = first_message(stream, is_final and number in head_answers)
+        if message is None:
+            break
+        done.append(message.tidy)
+        stream = stream[message.size_bytes :]
+        number += is_final
+    return b"".join((*done, begun(stream)))
+
+
+class End(Enum):
+    """What an upstream does with its connection behind an answer."""
+
+    KEEP = "keep"
+    CLOSE = "close"
+    RESET = "reset"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a scripted upstream answers one request with."""
+
+    data: bytes = b""
+    at_head: bytes = b""
+    """Sent as soon as the request's head is there."""
+    end: End = End.KEEP
+
+
+OK = Reply(crlf("HTTP/1.1 200 OK|Content-Length: 2||ok"))
+
+
+@dataclass(slots=True)
+class Script:
+    """What an upstream answers: the next reply for each request, the last again and again."""
+
+    replies: Sequence[Reply] = (OK,)
+    begun: int = 0
+    """Requests whose head came."""
+    requests: list[bytes] = field(default_factory=list)
+    """Complete requests in order of arrival, chunks merged."""
+
+    def next_reply(self) -> Reply:
+        self.begun += 1
+        return self.replies[min(self.begun, len(self.replies)) - 1]
+
+
+class Conversation:
+    """One connection to a scripted upstream, without the connection."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.unread = b""
+        """Received, and not yet a complete request."""
+        self._reply: Reply | None = None
+        self.is_raw = False
+        """Switched to another protocol: what comes is no request."""
+
+    def received(self, data: bytes) -> list[tuple[bytes, End]]:
+        """What to send for it, and what then becomes of the connection."""
+        self.unread += data
+        sent = []
+        while not self.is_raw and self.unread:
+            if self._reply is None and b"\r\n\r\n" in self.unread:
+                self._reply = self.script.next_reply()
+                if self._reply.at_head:
+                    sent.append((self._reply.at_head, End.KEEP))
+            message = first_message(self.unread)
+            if message is None or self._reply is None:
+                break
+            self.unread = self.unread[message.size_bytes :]
+            self.script.requests.append(message.tidy)
+            self.is_raw = self._reply.data.startswith(b"HTTP/1.1 101")
+            sent.append((self._reply.data, self._reply.end))
+            self._reply = None
+        return sent
