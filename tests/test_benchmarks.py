@@ -287,10 +287,12 @@ def test_latency_is_what_a_way_adds() -> None:
 
 
 def test_saturated_way_has_no_latency() -> None:
-    row = {"p50_ms": 0.1, "p99_ms": 0.2, "core_utilisation": 0.5}
+    row = {"p50_ms": 0.1, "p99_ms": 0.2, "lag_p99_ms": 0.04, "core_utilisation": 0.5}
     rounds = [{"direct": row, "nginx_mirror": row | {"p50_ms": 900.0, "core_utilisation": 0.99}}]
     table = latency.table({"rate_rps": 20_000, "medians": latency.summarise(rounds)})
-    assert "| nginx_mirror | saturated | saturated | saturated | saturated | 0.99 |" in table
+    assert (
+        "| nginx_mirror | saturated | saturated | saturated | saturated | 0.040 | 0.99 |" in table
+    )
 
 
 # --- connections ---

@@ -49,8 +49,8 @@ def table(found: dict[str, Any]) -> str:
     lines = [
         f"At {found['rate_rps']:,.0f} requests per second:",
         "",
-        "| way | p50 ms | p99 ms | added p50 | added p99 | core utilisation |",
-        "|---|---:|---:|---:|---:|---:|",
+        "| way | p50 ms | p99 ms | added p50 | added p99 | client late, p99 | core utilisation |",
+        "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for name, row in found["medians"].items():
         columns = [*PERCENTILES, *(f"added_{percentile}" for percentile in PERCENTILES)]
@@ -61,6 +61,7 @@ def table(found: dict[str, Any]) -> str:
         else:
             cells = [f"{row[column]:.3f}" for column in columns]
         utilisation = "" if name == "direct" else f"{row['core_utilisation']:.2f}"
+        cells.append(f"{row['lag_p99_ms']:.3f}")
         lines.append(f"| {name} | {' | '.join(cells)} | {utilisation} |")
     return "\n".join(lines)
 
