@@ -100,15 +100,18 @@ def _cautions(component: ComponentProjection) -> Iterator[Listing]:
 
 
 def _constraints(component: ComponentProjection) -> Grid:
+    """Highlighted: what the traffic asks for, and what a loss of pods or zones made of it."""
     rows = tuple(
         (Cell(one.name), Cell(str(one.replicas)), Cell(one.reason)) for one in component.constraints
     )
-    decisive = next(
-        index for index, one in enumerate(component.constraints) if one.name == component.decided_by
+    decisive = frozenset(
+        index
+        for index, one in enumerate(component.constraints)
+        if one.name == component.decided_by or one.replicas == component.replicas.value
     )
     columns = (Column("constraint"), Column("replicas", is_number=True), Column("why"))
-    title = "What the replicas must satisfy; the highlighted one decided"
-    return Grid(title, columns, rows, decisive=frozenset({decisive}))
+    title = "What the replicas must satisfy; marked is what decided"
+    return Grid(title, columns, rows, decisive=decisive)
 
 
 def _demand(demand: Demand, peak: Figure) -> Grid:
@@ -177,16 +180,18 @@ def _rollout(rollout: Rollout) -> Grid:
 
 
 def _hpa(hpa: HpaRecommendation) -> Grid:
-    return _reasons(
+    ramp = hpa.steepest_ramp
+    grid = _reasons(
         "HorizontalPodAutoscaler",
         ("minReplicas", hpa.min_replicas),
         ("maxReplicas", hpa.max_replicas),
         ("averageUtilization", hpa.target_percent),
         ("adds replicas at", hpa.trigger_rps),
         ("target as rps", hpa.rps_target),
-        ("steepest ramp", hpa.steepest_ramp),
         ("reaction lag", hpa.reaction_lag),
     )
+    last = (Cell("steepest ramp"), Cell(wording.factor(ramp)), Cell(ramp.reason))
+    return replace(grid, rows=(*grid.rows, last))
 
 
 def _simulation(simulation: Simulation) -> Grid:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from estimator import units
 from estimator.model.nodes import NodePlan, PoolPlan
 from estimator.model.phases import PhaseProjection
-from estimator.model.projection import ComponentProjection, Projection
+from estimator.model.projection import ComponentProjection, Figure, Projection
 from estimator.report import wording
 from estimator.report.axes import instant
 from estimator.report.blocks import (
@@ -70,6 +70,9 @@ def _banners(projection: Projection) -> Iterator[Banner]:
                 " with --table.",
             ),
         )
+    if projection.nodes is not None and projection.nodes.is_example:
+        lines = ("Nodes and cost below show the format of the answer; give yours with --nodes.",)
+        yield Banner(Level.BAD, "EXAMPLE NODES: neither your nodes nor your prices", lines)
     if projection.low_confidence:
         title = "LOW CONFIDENCE: do not rely on these numbers alone"
         yield Banner(Level.WARN, title, projection.low_confidence)
@@ -103,20 +106,18 @@ def _origin(projection: Projection) -> Iterator[tuple[str, str]]:
 
 
 def _needed(projection: Projection) -> Section:
-    total = projection.total
-    tiles = [
-        ("cpu requested", wording.bare(total.cpu_request), wording.caution(total.cpu_request)),
-        (
-            "memory requested",
-            wording.bare(total.memory_request),
-            wording.caution(total.memory_request),
-        ),
-    ]
+    tiles = [_amount_tile("cpu requested", projection.total.cpu_request)]
+    tiles.append(_amount_tile("memory requested", projection.total.memory_request))
     if (nodes := projection.nodes) is not None:
         tiles.append(("nodes", wording.bare(nodes.nodes), wording.caution(nodes.nodes)))
         if (cost := nodes.cost_per_month) is not None:
-            tiles.append(("cost", wording.amount(cost.value, cost.unit), wording.caution(cost)))
+            tiles.append((f"cost, {cost.unit}", wording.bare(cost), wording.caution(cost)))
     return Section("needed", "Needed at the peak", (Tiles(tuple(tiles)), _overview(projection)))
+
+
+def _amount_tile(name: str, figure: Figure) -> tuple[str, str, str]:
+    exact = f"{wording.bare(figure)} {wording.caution(figure)}".rstrip()
+    return name, wording.rounded(figure.value, figure.unit), exact
 
 
 def _overview(projection: Projection) -> Grid:
@@ -186,10 +187,7 @@ def _nodes(plan: NodePlan) -> Section:
         ),
         Column("why"),
     )
-    blocks: list[Block] = []
-    if plan.is_example:
-        blocks.append(Banner(Level.BAD, "EXAMPLE NODES: neither your nodes nor your prices"))
-    blocks.append(Grid("Nodes by pool", columns, tuple(_pool(one) for one in plan.pools)))
+    blocks: list[Block] = [Grid("Nodes by pool", columns, tuple(_pool(one) for one in plan.pools))]
     totals = [("nodes", plan.nodes)]
     if plan.cost_per_month is not None:
         totals.append(("cost of the nodes", plan.cost_per_month))

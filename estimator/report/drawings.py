@@ -121,8 +121,9 @@ def replica_charts(plot: ReplicasPlot, component: ComponentProjection, room: Roo
 def curve_chart(plot: CurvePlot, component: str) -> Chart:
     """Return a load curve with its band, its rows, its range, and what was chosen on it."""
     step = merged_width(len(plot.rps), _CURVE_POINTS)
-    # Every step-th point, and the last: the end of the curve is where it matters.
-    chosen = sorted({*range(0, len(plot.rps), step), len(plot.rps) - 1})
+    # Every step-th point, the last, and the last that was measured: where the line ends matters.
+    measured = sum(float(at) <= plot.highest_row_rps for at in plot.rps) - 1
+    chosen = sorted({*range(0, len(plot.rps), step), max(0, measured), len(plot.rps) - 1})
     x = [float(plot.rps[index]) for index in chosen]
     y = [float(plot.value[index]) for index in chosen]
     whole_band = list(zip(values_of(plot.low), values_of(plot.high), strict=True))

@@ -102,25 +102,30 @@ def compare(projection: Projection, directory: Path) -> Drifts:
 
 
 def drift_document(found: Drifts, directory: str) -> Document:
-    """Return the comparison as a document, for a terminal or Markdown."""
-    columns = (*(Column(title) for title in ("resource", "field", "has", "wants", "why", "file")),)
-    rows = tuple(
-        (Cell(one.resource), Cell(one.field), Cell(one.has), Cell(one.wants), Cell(one.why))
-        + (Cell(one.file),)
-        for one in found.drifts
-    )
+    """Return the comparison as a document, for a terminal or Markdown: a table for each object."""
     count = len(found.drifts)
     banner = (
         Banner(Level.BAD, f"DRIFT: {count} difference{'' if count == 1 else 's'} in {directory}")
         if found
         else Banner(Level.OK, f"No drift: {found.compared} fields in {directory} are as projected")
     )
-    sections = [Section("drift", "Differences", (Grid("What to change", columns, rows),))]
+    by_object: dict[tuple[str, str], list[Drift]] = {}
+    for one in found.drifts:
+        by_object.setdefault((one.resource, one.file), []).append(one)
+    columns = tuple(Column(title) for title in ("field", "has", "wants", "why"))
+    sections = []
+    for number, ((resource, file), drifts) in enumerate(by_object.items(), 1):
+        rows = tuple(
+            (Cell(one.field or "the object"), Cell(one.has), Cell(one.wants), Cell(one.why))
+            for one in drifts
+        )
+        grid = Grid(f"in {file}", columns, rows)
+        sections.append(Section(f"object-{number}", resource, (grid,)))
     if found.unknown:
         listing = Listing("Of no component in the table, not compared", found.unknown, Level.WARN)
         sections.append(Section("unknown", "Unknown", (listing,)))
-    shown = tuple(sections) if found else tuple(sections[1:])
-    return Document("Drift of manifests", (banner,), shown, "Exit code 5 where anything differs.")
+    foot = "Exit code 5 where anything differs."
+    return Document("Drift of manifests", (banner,), tuple(sections), foot)
 
 
 def drift_json(found: Drifts) -> str:

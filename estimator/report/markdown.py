@@ -45,7 +45,7 @@ def _block(block: Block) -> Iterator[str]:
             yield ""
         case Tiles():
             for name, value, note in block.tiles:
-                yield f"- **{_text(value)}** {_text(name)} {_text(note)}".rstrip()
+                yield f"- {_text(name)}: **{_text(value)}** {_text(note)}".rstrip()
             yield ""
         case Decision():
             yield from (f"**{_text(block.answer)}**", "", _text(block.because), "")

@@ -62,7 +62,7 @@ def _print_block(block: Block, console: Console) -> None:
                 console.print(f"  {name:{width}}  {value}", soft_wrap=True)
         case Tiles():
             for name, value, note in block.tiles:
-                console.print(Text.assemble("  ", (value, "bold green"), f" {name} {note}"))
+                console.print(Text.assemble(f"  {name}  ", (value, "bold green"), f"  {note}"))
         case Decision():
             console.print(Text.assemble("  ", (block.answer, "bold green")), soft_wrap=True)
             console.print(f"  {block.because}", soft_wrap=True)
@@ -89,6 +89,9 @@ def _print_grid(grid: Grid, console: Console) -> None:
             ratio=1 if column.title == "why" else None,
         )
     for index, row in enumerate(grid.rows):
-        style = "green" if index in grid.decisive else ""
-        table.add_row(*(str(cell) for cell in row), style=style)
+        name, *others = (str(cell) for cell in row)
+        # A star too: colour alone would be lost in a file, and on some people.
+        is_decisive = index in grid.decisive
+        name = f"* {name}" if is_decisive else name
+        table.add_row(name, *others, style="green" if is_decisive else "")
     console.print(table)

@@ -28,7 +28,19 @@ def amount(value: float, unit: str) -> str:
     if unit.startswith("rps"):
         return f"{units.format_rps(value)} {unit}"
     # A currency, or a unit that is a word of its own.
-    return f"{value:,.2f} {unit}" if "per month" in unit else f"{value:,.6g} {unit}"
+    digits = 2 if "per month" in unit else 1
+    return f"{value:,.{digits}f}".removesuffix(".0") + f" {unit}"
+
+
+def rounded(value: float, unit: str) -> str:
+    """Return cpu as cores and memory as GiB, rounded up, for who does not read `13470m`.
+
+    Worked: 13,471 millicores are `13.5 cores`.
+    """
+    if unit == "millicores":
+        return f"{-(-value // 100) / 10:,.1f} cores"
+    assert unit == "bytes", unit
+    return f"{-(-value * 10 // 2**30) / 10:,.1f} GiB"
 
 
 def bare(figure: Figure) -> str:

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 from estimator.model.projection import ComponentProjection, Projection
+from estimator.model.sizing import Constraint
 from estimator.report.blocks import Chart, Decision, Facts, Fold, Grid, Listing, Section
 from estimator.report.component_content import component_section
 from estimator.report.drawings import Detail, Room
@@ -34,6 +35,20 @@ def test_the_constraint_that_decided_is_highlighted(complete: Projection) -> Non
     grid = grid_of(section_of(complete.components[0]), "must satisfy")
     assert [grid.rows[index][0].text for index in grid.decisive] == ["cpu of app"]
     assert [row[0].text for row in grid.rows] == ["range", "cpu of app"]
+
+
+def test_a_loss_that_was_added_is_highlighted_too(projection: Projection) -> None:
+    component = projection.components[0]
+    loss = Constraint("loss of a pod", 3, "2 serve the peak while 1 is lost")
+    more = replace(
+        component,
+        constraints=(*component.constraints, loss),
+        replicas=replace(component.replicas, value=3),
+    )
+    grid = grid_of(section_of(more), "must satisfy")
+    assert [grid.rows[index][0].text for index in sorted(grid.decisive)] == [
+        *("cpu of app", "loss of a pod")
+    ]
 
 
 def test_excluded_rows_are_told_with_their_rule(projection: Projection) -> None:

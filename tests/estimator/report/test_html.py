@@ -96,6 +96,12 @@ def test_every_word_of_the_document_is_on_the_page(complete: Projection) -> None
         assert part in words
 
 
+def test_what_decided_is_said_in_words(complete: Projection) -> None:
+    page = page_of(complete)
+    assert page.count(">decides</span>") == 2
+    assert 'cpu of app <span class="tag ok">decides</span>' in page
+
+
 def test_ids_are_unique_and_links_arrive(complete: Projection) -> None:
     tags = Elements(page_of(complete)).tags
     ids = [attributes["id"] for _, attributes in tags if "id" in attributes]

@@ -55,8 +55,18 @@ def test_every_part_can_be_told_without_charts(complete: Projection) -> None:
     text = shown(complete)
     for part in ("9 (scaled linearly)", "The arithmetic", "rps over time"):
         assert part not in text
-    for part in ("HorizontalPodAutoscaler", "Nodes by pool", "x 1.43", "840.96 USD per month"):
+    for part in (
+        "HorizontalPodAutoscaler",
+        "Nodes by pool",
+        "x 1.43",
+        "cost, USD per month  840.96  (840.96 to 981.12)",
+    ):
         assert part in text
+
+
+def test_what_decided_is_marked_without_colour(projection: Projection) -> None:
+    assert "  * cpu of app          2   0.6 of the 500m" in shown(projection)
+    assert "* range" not in shown(projection)
 
 
 def test_names_are_not_read_as_markup(projection: Projection) -> None:

@@ -24,6 +24,19 @@ def test_amounts_read_in_the_unit_people_use(value: float, unit: str, words: str
     assert wording.amount(value, unit) == words
 
 
+@pytest.mark.parametrize(
+    ("value", "unit", "words"),
+    [
+        (13_471, "millicores", "13.5 cores"),
+        (13_400, "millicores", "13.4 cores"),
+        (2**30, "bytes", "1.0 GiB"),
+        (2**30 + 1, "bytes", "1.1 GiB"),
+    ],
+)
+def test_large_amounts_are_rounded_up(value: float, unit: str, words: str) -> None:
+    assert wording.rounded(value, unit) == words
+
+
 def test_bounds_and_flags_follow_the_value() -> None:
     figure = Figure(4, "replicas", "", 4, 6, flags=(Flag.EXTRAPOLATED, Flag.NO_INTERVAL))
     assert wording.shown(figure) == "4 (4 to 6; extrapolated; no interval)"
