@@ -13,26 +13,38 @@ def join(
     other: tuple[asyncio.Transport, asyncio.BaseProtocol],
 ) -> None:
     """From here on what arrives at each of the two transports is written to the other."""
-    for (transport, owner), (peer, _) in ((one, other), (other, one)):
-        transport.set_protocol(_Side(owner, peer))
+    sides = _Side(one[1], other[0]), _Side(other[1], one[0])
+    for (transport, _), side, opposite in zip((one, other), sides, reversed(sides), strict=True):
+        side.opposite = opposite
+        transport.set_protocol(side)
         transport.resume_reading()
 
 
 class _Side(asyncio.Protocol):
     """What arrives here goes to `peer`."""
 
-    __slots__ = ("_owner", "_peer")
+    __slots__ = ("_has_ended", "_owner", "_peer", "opposite")
+
+    opposite: "_Side"
 
     def __init__(self, owner: asyncio.BaseProtocol, peer: asyncio.Transport) -> None:
         self._owner = owner
         self._peer = peer
+        self._has_ended = False
 
     def data_received(self, data: bytes) -> None:
         if not self._peer.is_closing():
             self._peer.write(data)
 
     def eof_received(self) -> bool:
-        if self._peer.can_write_eof() and not self._peer.is_closing():
+        """False closes this connection: nothing is left to pass on, or no half-close possible."""
+        self._has_ended = True
+        if self._peer.is_closing():
+            return False
+        if self.opposite._has_ended:
+            self._peer.close()  # both directions are over, and no transport ends by itself then
+            return False
+        if self._peer.can_write_eof():
             self._peer.write_eof()
             return True
         return False

@@ -78,6 +78,7 @@ class Wire(asyncio.Transport):
         self._is_reading = True
         self._arriving: list[bytes | End] = []
         self.heard: Callable[[bytes], None] = lambda data: None
+        self.ended: Callable[[], None] = lambda: None
 
     # --- the other end ---
 
@@ -135,6 +136,7 @@ class Wire(asyncio.Transport):
     def write_eof(self) -> None:
         self.is_ended = True
         self._plane.moved += 1
+        self.ended()
 
     def close(self) -> None:
         self._lose(None)
@@ -187,6 +189,7 @@ class Upstream:
         wire = Wire(self._plane, make())
         conversation = Conversation(self.script)
         wire.heard = lambda data: self._answer(wire, conversation.received(data))
+        wire.ended = wire.end  # an upstream that hears the end ends its side as well
         self.wires.append((wire, conversation))
         wire.protocol.connection_made(wire)
 

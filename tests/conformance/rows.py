@@ -178,4 +178,7 @@ async def play(
         "primary got": plane.primary.received,
         "shadow got": plane.shadow.received,
     }
+    client.end()
+    await plane.settle()
+    assert not plane.acceptor.connections, "a connection whose client left is still there"
     return seen, await plane.finish()

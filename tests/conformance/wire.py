@@ -132,6 +132,15 @@ def tidy(stream: bytes, head_answers: Sequence[int] = ()) -> bytes:
     return b"".join((*done, begun(stream)))
 
 
+def messages_of(stream: bytes) -> list[bytes]:
+    """The complete messages of a stream of requests."""
+    messages = []
+    while (message := first_message(stream)) is not None:
+        messages.append(stream[: message.size_bytes])
+        stream = stream[message.size_bytes :]
+    return messages
+
+
 class End(Enum):
     """What an upstream does with its connection behind an answer."""
 
