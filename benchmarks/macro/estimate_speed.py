@@ -9,10 +9,11 @@ Two ways, each in a process of its own, timed from its start to its end:
 
 Both with one gateway and ten pods, six rows each. The seconds of `report` are those of projection
 and page only; those of `command` include Python's start, reading SQLite and everything else. The
-peak is the resident memory of the process. `growth` is seconds over seconds of the shortest, and
-beside it the same of points: linear where they agree, less where a fixed cost is shared.
+peak is the resident memory of the process. `us_per_point` is the cpu that each point beyond those
+of the shortest series took: the cost is linear where it is the same for every length.
 
-Cpu is shared with whoever else uses the machine: the least of the rounds is shown as well.
+Cpu is shared with whoever else uses the machine; cpu seconds suffer less from that than seconds do,
+and the least of the rounds least.
 
 Run: python -m benchmarks.macro.estimate_speed [--rounds 3] [--days 1 3 10 30]
 """
@@ -102,7 +103,7 @@ def report(days: int, table: Path) -> None:
     )
     read, cluster = read_table(table), read_cluster(EXAMPLE)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    started = time.perf_counter()
+    started, cpu_started = time.perf_counter(), time.process_time()
     projection = project(series, read, Policy(), cluster)
     projected = time.perf_counter()
     page = page_of(projection, __version__)
@@ -113,6 +114,7 @@ def report(days: int, table: Path) -> None:
             {
                 "points": float(series.rps.size),
                 "seconds": ended - started,
+                "cpu_seconds": time.process_time() - cpu_started,
                 "projection_seconds": projected - started,
                 "page_seconds": ended - projected,
                 "page_kilobytes": len(page.encode()) / 1000,
@@ -191,17 +193,15 @@ def measure(days: list[int], rounds: int) -> list[result.Round]:
 
 
 def summarise(rounds: list[result.Round]) -> result.Round:
-    """Return medians, the least seconds, and the growth from the shortest of each way."""
+    """Return medians, the least cpu, and what each point beyond the shortest series costs."""
     medians = result.medians_of(rounds)
+    for name, row in medians.items():
+        row["cpu_seconds_least"] = round(min(one[name]["cpu_seconds"] for one in rounds), 3)
     for way in ("report", "command"):
-        names = [name for name in medians if name.startswith(way)]
-        first = medians[names[0]]
-        least = {name: min(one[name]["seconds"] for one in rounds) for name in names}
-        for name in names:
-            row = medians[name]
-            row["seconds_least"] = round(least[name], 3)
-            row["growth"] = round(least[name] / least[names[0]], 2)
-            row["growth_of_points"] = round(row["points"] / first["points"], 2)
+        first, *longer = (row for name, row in medians.items() if name.startswith(way))
+        for row in longer:
+            spent = row["cpu_seconds_least"] - first["cpu_seconds_least"]
+            row["us_per_point"] = round(1e6 * spent / (row["points"] - first["points"]), 3)
     return medians
 
 

@@ -102,25 +102,33 @@ def _sum(figures: list[Figure], reason: str) -> Figure:
     )
 
 
-def times(pod: Amounts, replicas: int) -> Amounts:
-    """Return the amounts of so many replicas."""
-    reason = f"{replicas} replicas, all containers"
+def times(pod: Amounts, replicas: int, most: int | None = None) -> Amounts:
+    """Return the amounts of so many replicas.
 
-    def scaled(figure: Figure) -> Figure:
+    `most`: of as many requests as there may be at worst; what is used at the peak is shared by all
+    of them and does not grow.
+    """
+    reason = f"{replicas} replicas, all containers"
+    most = replicas if most is None else most
+
+    def scaled(figure: Figure, at_most: int) -> Figure:
+        low, high = figure.low, figure.high
+        if high is None and at_most > replicas:
+            low = high = figure.value
         return Figure(
             figure.value * replicas,
             figure.unit,
             reason,
-            low=None if figure.low is None else figure.low * replicas,
-            high=None if figure.high is None else figure.high * replicas,
+            low=None if low is None else low * replicas,
+            high=None if high is None else high * at_most,
             flags=figure.flags,
         )
 
     return Amounts(
-        scaled(pod.cpu_request),
-        scaled(pod.memory_request),
-        scaled(pod.cpu_used),
-        scaled(pod.memory_used),
-        None if pod.cpu_limit is None else scaled(pod.cpu_limit),
-        None if pod.memory_limit is None else scaled(pod.memory_limit),
+        scaled(pod.cpu_request, most),
+        scaled(pod.memory_request, most),
+        scaled(pod.cpu_used, replicas),
+        scaled(pod.memory_used, replicas),
+        None if pod.cpu_limit is None else scaled(pod.cpu_limit, most),
+        None if pod.memory_limit is None else scaled(pod.memory_limit, most),
     )

@@ -12,11 +12,12 @@ from estimator import units
 from estimator.model import drawing, requests
 from estimator.model.amounts import Amounts, add, container_amounts, times
 from estimator.model.autoscaling import HpaRecommendation, Scaled, pod_of, recommend
-from estimator.model.evidence import Evidence, gather
+from estimator.model.evidence import PROXY, Evidence, gather
 from estimator.model.explanation import Worked, explain
 from estimator.model.figure import ExplanationLine, Figure, Flag
 from estimator.model.plots import CurvePlot, DemandPlot
 from estimator.model.policy import Policy
+from estimator.model.queueing import Queue
 from estimator.model.rate_limits import Downstream, RateLimits, Room, rate_limits
 from estimator.model.scenario import Demand, Observed, demand_of
 from estimator.model.simulation import Load, Simulation, summarise
@@ -101,25 +102,9 @@ def project_component(
 
     Raises Refused where the table cannot answer.
     """
-    evidence = gather(component, policy)
-    demand = demand_of(observed, policy)
-    sizing = size(demand.peak.value, evidence, policy)
-    taken = (*downstreams, *_given(component, policy))
-    workers = requests.proxy_workers(evidence, sizing, policy)
-    containers = {
-        name: container_amounts(name, evidence, sizing, policy, workers)
-        for name in component.requests
-    }
-    requested = {name: one.cpu_request.value for name, one in containers.items()}
-    factor = demand.peak.value / observed.peak_rps
-    load = Load(observed.demand * factor, observed.start, observed.resolution_s)
-    scaled = recommend(load, sizing, evidence, pod_of(evidence, requested, policy), policy)
-    pod = add(containers.values(), "sum over containers")
-    used = pod.cpu_used.value / pod.cpu_request.value
-    simulation = summarise(load, scaled.run, scaled.pod, sizing.replicas)
-    limits = _rate_limits(scaled, evidence, sizing, taken)
-    amounts = {name: (one.cpu_request, one.memory_request) for name, one in containers.items()}
-    worked = Worked(demand, evidence, sizing, amounts, scaled, simulation, limits, policy)
+    worked = _work(observed, gather(component, policy), policy, downstreams)
+    evidence, sizing, demand = worked.evidence, worked.sizing, worked.demand
+    pod = add(worked.containers.values(), "sum over containers")
     return ComponentProjection(
         name=component.name,
         kind=component.kind,
@@ -129,15 +114,7 @@ def project_component(
         replicas=replicas_figure(sizing, demand),
         decided_by=sizing.decided_by.name,
         constraints=sizing.constraints,
-        capacity=Figure(
-            sizing.capacity_rps,
-            "rps per replica",
-            "the least that a constraint allows one replica",
-            constraint=min(
-                (one for one in sizing.constraints if one.rps_per_replica is not None),
-                key=lambda one: one.rps_per_replica or 0.0,
-            ).name,
-        ),
+        capacity=_capacity(sizing),
         rps_per_replica=Figure(
             sizing.rps_per_replica,
             "rps per replica",
@@ -146,27 +123,85 @@ def project_component(
             flags=sizing.flags,
         ),
         cpu_utilisation=Figure(
-            used,
+            pod.cpu_used.value / pod.cpu_request.value,
             "ratio",
             "cpu used over cpu requested, both summed over the containers, at the peak",
         ),
-        containers=containers,
-        total=times(pod, sizing.replicas),
+        containers=worked.containers,
+        total=times(pod, sizing.replicas, sizing.high),
         rows_used=tuple(point.row for point in evidence.points),
         rows_nearest=evidence.nearest_rows(sizing.rps_per_replica),
         rows_excluded={point.row: point.exclusion or "" for point in component.excluded_points},
         not_covered=_not_covered(evidence, policy),
-        warnings=(*_warnings(component, evidence, sizing), *_not_surviving(scaled.hpa)),
+        warnings=(
+            *_warnings(component, evidence, sizing),
+            *_not_surviving(worked.scaled.hpa),
+            *_queueing(worked),
+        ),
         demand=demand,
         performance_limit=_performance_limit(evidence),
-        workers=workers,
+        workers=worked.workers,
         rollout=_rollout(sizing, policy),
-        hpa=scaled.hpa,
-        rate_limits=limits,
-        simulation=simulation,
+        hpa=worked.scaled.hpa,
+        rate_limits=worked.rate_limits,
+        simulation=worked.simulation,
         curves=drawing.curves_of(evidence, sizing, policy),
         demand_plot=drawing.demand_plot(observed),
         explanation=explain(worked),
+    )
+
+
+def _work(
+    observed: Observed, evidence: Evidence, policy: Policy, downstreams: tuple[Downstream, ...]
+) -> Worked:
+    """Return all parts of the answer, each from those before it."""
+    component = evidence.component
+    demand = demand_of(observed, policy)
+    sizing = size(demand.peak.value, evidence, policy)
+    workers = requests.proxy_workers(evidence, sizing, policy)
+    containers = {
+        name: container_amounts(name, evidence, sizing, policy, workers)
+        for name in component.requests
+    }
+    requested = {name: one.cpu_request.value for name, one in containers.items()}
+    factor = demand.peak.value / observed.peak_rps
+    load = Load(observed.demand * factor, observed.start, observed.resolution_s)
+    scaled = recommend(load, sizing, evidence, pod_of(evidence, requested, policy), policy)
+    taken = (*downstreams, *_given(component, policy))
+    return Worked(
+        demand=demand,
+        evidence=evidence,
+        sizing=sizing,
+        containers=containers,
+        workers=workers,
+        queue=_queue(evidence, sizing, workers),
+        scaled=scaled,
+        simulation=summarise(load, scaled.run, scaled.pod, sizing.replicas),
+        rate_limits=_rate_limits(scaled, evidence, sizing, taken),
+        policy=policy,
+    )
+
+
+def _queue(evidence: Evidence, sizing: Sizing, workers: Figure | None) -> Queue | None:
+    """Return the queue before the Envoy workers of the busiest replica; None without them."""
+    if workers is None:
+        return None
+    curve = evidence.cpu[PROXY]
+    design = min(sizing.design_rps, curve.limit_rps)
+    # Cpu time of a request: what a worker is busy for, and the least of what it takes.
+    return Queue(design, curve.at(design).high / 1000 / design, int(workers.value))
+
+
+def _capacity(sizing: Sizing) -> Figure:
+    bounding = min(
+        (one for one in sizing.constraints if one.rps_per_replica is not None),
+        key=lambda one: one.rps_per_replica or 0.0,
+    )
+    return Figure(
+        sizing.capacity_rps,
+        "rps per replica",
+        f"the least that a constraint allows one replica: {bounding.name}",
+        constraint=bounding.name,
     )
 
 
@@ -276,6 +311,20 @@ def _warnings(component: Component, evidence: Evidence, sizing: Sizing) -> Itera
 
 def _not_surviving(hpa: HpaRecommendation) -> tuple[str, ...]:
     return () if hpa.survives else (f"the HPA {hpa.notes[-1]}",)
+
+
+def _queueing(worked: Worked) -> tuple[str, ...]:
+    queue, slo_ms = worked.queue, worked.policy.slo_p99_ms
+    if queue is None or (queue.load < queue.servers and slo_ms is None):
+        return ()
+    wait_ms = queue.wait_quantile_s(0.99) * 1000
+    if slo_ms is not None and wait_ms <= slo_ms:
+        return ()
+    told = "for ever" if wait_ms == float("inf") else f"{wait_ms:.3g} ms"
+    return (
+        f"at the busiest replica's peak, one in a hundred requests would wait {told} for one of the"
+        f" {queue.servers} Envoy worker(s), {queue.utilisation:.0%} busy: give it more workers",
+    )
 
 
 def _given(component: Component, policy: Policy) -> tuple[Downstream, ...]:

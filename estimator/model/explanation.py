@@ -9,16 +9,18 @@ Symbols are those of the modules that the lines name; computes nothing that they
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from estimator import units
+from estimator.model.amounts import Amounts
 from estimator.model.autoscaling import Scaled
 from estimator.model.evidence import Evidence
 from estimator.model.figure import ExplanationLine, Figure
 from estimator.model.load_curve import LoadCurve
 from estimator.model.policy import Policy
 from estimator.model.prediction import Prediction
+from estimator.model.queueing import Queue
 from estimator.model.rate_limits import FILL_INTERVAL_S, RateLimits
 from estimator.model.requests import CPU_STEP_MILLICORES, MEMORY_MARGIN
 from estimator.model.scenario import Demand
@@ -35,8 +37,10 @@ class Worked:
     demand: Demand
     evidence: Evidence
     sizing: Sizing
-    requests: dict[str, tuple[Figure, Figure]]
-    """By container: cpu and memory request."""
+    containers: Mapping[str, Amounts]
+    workers: Figure | None
+    queue: Queue | None
+    """Before the Envoy workers, where there are any."""
     scaled: Scaled
     simulation: Simulation
     rate_limits: RateLimits
@@ -50,6 +54,7 @@ def explain(worked: Worked) -> tuple[ExplanationLine, ...]:
         *_curves(worked),
         *_replicas(worked),
         *_requests(worked),
+        *_queue(worked),
         *_hpa(worked),
         *_rate_limits(worked),
     )
@@ -250,7 +255,7 @@ def _reserves(worked: Worked) -> Iterator[ExplanationLine]:
 
 def _requests(worked: Worked) -> Iterator[ExplanationLine]:
     policy, sizing = worked.policy, worked.sizing
-    for container, (cpu, memory) in worked.requests.items():
+    for container, amounts in worked.containers.items():
         curve = worked.evidence.cpu[container]
         upper = curve.at(min(sizing.design_rps, curve.limit_rps)).high
         steps = f"ceil({_n(upper)} / {_n(policy.target_utilisation)} / {CPU_STEP_MILLICORES})"
@@ -259,12 +264,34 @@ def _requests(worked: Worked) -> Iterator[ExplanationLine]:
         if ceiling is not None:
             numbers = f"min({numbers}, {_n(ceiling)})"
         formula = f"cpu of {container} = c_upper / target, up to {CPU_STEP_MILLICORES}m"
-        yield ExplanationLine("requests", formula, numbers, cpu)
+        yield ExplanationLine("requests", formula, numbers, amounts.cpu_request)
         highest = max(point.usage[container].memory_bytes for point in worked.evidence.points)
-        floor = 128 / len(worked.requests)
+        floor = 128 / len(worked.containers)
         numbers = f"ceil(max({_n(highest / MEBIBYTE)} * {MEMORY_MARGIN}, {_n(floor)})) * {MEBIBYTE}"
         formula = f"memory of {container} = highest measured (MiB) * 1.15, as limit too"
-        yield ExplanationLine("requests", formula, numbers, memory)
+        yield ExplanationLine("requests", formula, numbers, amounts.memory_request)
+
+
+def _queue(worked: Worked) -> Iterator[ExplanationLine]:
+    queue = worked.queue
+    if worked.workers is None or queue is None:
+        return
+    topic = "requests"
+    yield ExplanationLine(topic, "m = Envoy workers", _n(queue.servers), worked.workers)
+    yield ExplanationLine(
+        topic,
+        "check: a = x c_upper / x / 1000, erlang; must stay below m",
+        f"{_n(queue.rate_rps)} * {_n(queue.service_s)}",
+        Figure(queue.load, "erlang", f"{queue.utilisation:.0%} of {queue.servers} worker(s) busy"),
+    )
+    wait = queue.wait_quantile_s(0.99)
+    if math.isfinite(wait):
+        yield ExplanationLine(
+            topic,
+            "check: p99 wait = S / (m - a) ln(C / 0.01), 0 where C <= 0.01; C by Erlang",
+            f"C = {_n(queue.waiting_probability)}, S = {_n(queue.service_s)} s",
+            Figure(wait, "seconds", "as if arrivals were Poisson; the rows' own p99 decides"),
+        )
 
 
 def _hpa(worked: Worked) -> Iterator[ExplanationLine]:
@@ -297,7 +324,7 @@ def _hpa(worked: Worked) -> Iterator[ExplanationLine]:
         f"min({_n(safe)} / {_n(ramp)}, {_n(mean)}) / 1.1",
         Figure(wanted, "rps per replica", "before the simulation"),
     )
-    requested = sum(cpu.value for cpu, _ in worked.requests.values())
+    requested = sum(one.cpu_request.value for one in worked.containers.values())
     share = pod.utilisation_at(pod.rps_at(hpa.target_percent.value / 100))
     yield ExplanationLine(
         topic,

@@ -30,7 +30,9 @@ from estimator.model.phases import (
 )
 from estimator.model.plots import DemandPlot
 from estimator.model.policy import REASONS, Policy
+from estimator.model.prediction import PRIOR_ERROR
 from estimator.model.rate_limits import Downstream
+from estimator.model.requests import MEMORY_MARGIN, MEMORY_MARGIN_REASON
 from estimator.model.scenario import Demand, Observed, demand_of
 from estimator.model.traffic import Traffic
 from estimator.series.rps import ALL_ROUTES, RpsSeries
@@ -128,7 +130,7 @@ def project(
         components=components,
         total=add((component.total for component in components), "sum over all components"),
         assumptions=_assumptions(series, table, policy),
-        warnings=_uncovered_routes(traffic, table),
+        warnings=(*_uncovered_routes(traffic, table), *_zones(cluster, policy)),
         low_confidence=_doubts(series, table, cluster),
         demand_plot=demand_plot(traffic.observed(series.source, together)),
         nodes=nodes,
@@ -275,6 +277,15 @@ def _uncovered_routes(traffic: Traffic, table: Table) -> tuple[str, ...]:
     return tuple(warnings)
 
 
+def _zones(cluster: Cluster | None, policy: Policy) -> tuple[str, ...]:
+    if cluster is None or cluster.zones == policy.zones:
+        return ()
+    return (
+        f"{cluster.source} names {cluster.zones} zone(s), replicas are counted for {policy.zones}:"
+        " set zones for the loss of one to be covered",
+    )
+
+
 def _doubts(series: RpsSeries, table: Table, cluster: Cluster | None) -> tuple[str, ...]:
     doubts = []
     if series.observed_s < MIN_OBSERVED_S:
@@ -297,6 +308,7 @@ def _doubts(series: RpsSeries, table: Table, cluster: Cluster | None) -> tuple[s
 
 def _assumptions(series: RpsSeries, table: Table, policy: Policy) -> tuple[Assumption, ...]:
     chosen = [_chosen(option, policy) for option in ASSUMED if _matters(option, policy)]
+    chosen += _FIXED
     unstated = [
         f"{component.name} {name_rows(rows)}"
         for component in table.components
@@ -316,6 +328,24 @@ ASSUMED = tuple(option.name for option in fields(Policy) if option.name != "defa
 def _matters(name: str, policy: Policy) -> bool:
     """Say whether a reader must know of this option: it was set, or its default is a decision."""
     return not policy.is_default(name) or getattr(policy, name) not in (None, ())
+
+
+_FIXED = [
+    Assumption("memory margin", f"{MEMORY_MARGIN:g}", MEMORY_MARGIN_REASON, True),
+    Assumption(
+        "HPA behaviour",
+        "sync 15 s, tolerance 0.1, stabilisation 300 s, up to +100 % or +4 pods each 15 s",
+        "the defaults of Kubernetes",
+        True,
+    ),
+    Assumption(
+        "error of a curve",
+        f"{PRIOR_ERROR:g}",
+        "joined to the few rows that can be left out; on 20 Istio load series the standard"
+        " deviation of left-out rows, median 4.1 %",
+        True,
+    ),
+]
 
 
 def _chosen(name: str, policy: Policy) -> Assumption:

@@ -1,71 +1,64 @@
-"""Queues: how long requests wait at m servers of one pod, and how many are in the system.
+"""Queues: how long requests wait at the m servers of one pod.
 
 Pods are separate queues, each with its own m (Envoy workers, or cores): no pooling between them.
 
-    Little      N = rate * time
-    Erlang B    B_0 = 1,  B_k = a B_(k-1) / (k + a B_(k-1))            a = rate * S
+    load        a = rate * S
+    Erlang B    B_0 = 1,  B_k = a B_(k-1) / (k + a B_(k-1))
     Erlang C    C = m B_m / (m - a (1 - B_m))                          a < m
-    mean wait   W_q = C S / (m - a)
     tail        P(W_q > t) = C exp(-(m - a) t / S)
     quantile    t_p = S / (m - a) ln(C / (1 - p)),  0 where C <= 1 - p
-    G/G/m       W_q = S (ca2 + cs2) / 2 * rho^(sqrt(2 (m + 1)) - 1) / (m (1 - rho))     (Sakasegawa)
 
 | symbol | meaning | unit |
 |---|---|---|
 | S | mean service time | seconds |
-| a | offered load | erlang |
+| a | offered load; by Little's law also the mean number of busy servers | erlang |
 | m | servers | count |
-| rho | a / m | fraction |
-| ca2, cs2 | squared coefficients of variation of arrivals and of service | |
 
 A check, not a constraint: a table's own p99 decides, because real services are no M/M/m.
 
-Worked: a = 2 erlang at m = 3 servers: B = 4/19, C = 4/9; with S = 1 s the mean wait is 4/9 s.
-With one server, C = rho and Sakasegawa with ca2 = cs2 = 1 is exact: W_q = S rho / (1 - rho).
+Worked: a = 2 erlang at m = 3 servers: B = 4/19, C = 4/9. With one server, C = a.
 
-Sources: A. K. Erlang 1917; H. Sakasegawa, Ann. Inst. Statist. Math. 29 (1977) 67.
+Source: A. K. Erlang, 1917.
 """
 
 import math
+from dataclasses import dataclass
 
 
-def in_system(rate_rps: float, time_s: float) -> float:
-    """Return the mean number of requests in the system, by Little's law."""
-    return rate_rps * time_s
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """M/M/m: one pod's servers and what arrives there."""
 
+    rate_rps: float
+    service_s: float
+    """Mean time that a request keeps a server busy."""
+    servers: int
 
-def waiting_probability(load: float, servers: int) -> float:
-    """Return Erlang's C; 1 at or beyond saturation."""
-    if load >= servers:
-        return 1.0
-    blocking = 1.0
-    for count in range(1, servers + 1):
-        blocking = load * blocking / (count + load * blocking)
-    return servers * blocking / (servers - load * (1 - blocking))
+    @property
+    def load(self) -> float:
+        """Return a, in erlang."""
+        return self.rate_rps * self.service_s
 
+    @property
+    def utilisation(self) -> float:
+        """Return the share of the servers that is busy; 1 and above is saturation."""
+        return self.load / self.servers
 
-def mean_wait_s(rate_rps: float, service_s: float, servers: int) -> float:
-    """Return the mean wait of M/M/m; infinite at or beyond saturation."""
-    load = rate_rps * service_s
-    if load >= servers:
-        return math.inf
-    return waiting_probability(load, servers) * service_s / (servers - load)
+    @property
+    def waiting_probability(self) -> float:
+        """Return Erlang's C; 1 at or beyond saturation."""
+        if self.load >= self.servers:
+            return 1.0
+        blocking = 1.0
+        for count in range(1, self.servers + 1):
+            blocking = self.load * blocking / (count + self.load * blocking)
+        return self.servers * blocking / (self.servers - self.load * (1 - blocking))
 
-
-def wait_quantile_s(rate_rps: float, service_s: float, servers: int, share: float) -> float:
-    """Return the wait that this share of requests stays within, M/M/m."""
-    load = rate_rps * service_s
-    if load >= servers:
-        return math.inf
-    waiting = waiting_probability(load, servers)
-    if waiting <= 1 - share:
-        return 0.0
-    return service_s / (servers - load) * math.log(waiting / (1 - share))
-
-
-def general_wait_s(rho: float, service_s: float, servers: int, variation: float) -> float:
-    """Return the mean wait of G/G/m; `variation` is (ca2 + cs2) / 2."""
-    if rho >= 1:
-        return math.inf
-    power: float = rho ** (math.sqrt(2 * (servers + 1)) - 1)
-    return service_s * variation * power / (servers * (1 - rho))
+    def wait_quantile_s(self, share: float) -> float:
+        """Return the wait that this share of requests stays within; infinite at saturation."""
+        if self.load >= self.servers:
+            return math.inf
+        waiting = self.waiting_probability
+        if waiting <= 1 - share:
+            return 0.0
+        return self.service_s / (self.servers - self.load) * math.log(waiting / (1 - share))

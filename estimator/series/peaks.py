@@ -111,7 +111,8 @@ def expected_peak(demand: _Floats, averaging_s: float, window_s: float, scatter:
     value, and that value itself where nothing was averaged away.
     """
     highest = float(np.nanmax(demand))
-    if averaging_s <= window_s or highest <= 0:
+    # Under a request in a million windows there is nothing to correct, nor bins to make.
+    if averaging_s <= window_s or highest * averaging_s < 1e-6:
         return highest
     # Windows at under half of the highest add nothing that shows. The rest is counted into narrow
     # bins, each taken at its upper edge: a month of buckets costs no more than a day, and the peak

@@ -35,5 +35,11 @@ def test_replicas_multiply_everything() -> None:
     assert total.memory_limit is not None and total.memory_limit.value == 3000
 
 
+def test_more_replicas_at_worst_request_more_and_use_the_same() -> None:
+    total = times(amounts(100, is_exact=True), 3, most=5)
+    assert (total.cpu_request.value, total.cpu_request.high) == (300, 500)
+    assert total.cpu_used.high is None
+
+
 def test_rows_are_named_in_words() -> None:
     assert (name_rows((3,)), name_rows((1, 2))) == ("row 3", "rows 1, 2")

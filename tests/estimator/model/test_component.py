@@ -92,6 +92,25 @@ def test_doubt_is_flagged_wherever_it_reaches() -> None:
     assert any("has no interval" in one for one in found.warnings)
 
 
+def test_worker_that_queues_beyond_the_objective_is_a_warning() -> None:
+    points = tuple(
+        LoadPoint(n, 1, 300.0 * n, {"istio-proxy": Resources(290.0 * n, MIB)}, p99_ms=float(n))
+        for n in (1, 2, 3)
+    )
+    proxy = {"istio-proxy": Resources(4000, MIB)}
+    narrow = Component("gateway", Kind.GATEWAY, ("*",), proxy, points)
+    busy = Policy(workers=1, slo_p99_ms=2.9, target_utilisation=1.0, lose_pods=0)
+    (warning,) = (
+        one
+        for one in project_component(observed(3000), narrow, busy).warnings
+        if "Envoy worker" in one
+    )
+    assert "of the 1 Envoy worker(s)" in warning
+    wide = Policy(workers=4, slo_p99_ms=2.9, target_utilisation=1.0, lose_pods=0)
+    found = project_component(observed(3000), narrow, wide)
+    assert not any("Envoy worker" in one for one in found.warnings)
+
+
 def test_hpa_that_does_not_survive_is_a_warning() -> None:
     demand = np.concatenate([np.full(4000, 50.0), np.full(1000, 3000.0)])
     jump = Observed("all routes", demand, 0, 15, 1, 3000.0, 60_000)

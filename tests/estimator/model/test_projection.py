@@ -210,6 +210,21 @@ def test_example_table_is_low_confidence() -> None:
     assert "nobody measured it on your cluster" in doubt
 
 
+def test_zones_of_the_nodes_that_replicas_do_not_cover_are_a_warning() -> None:
+    pool = NodePool("p", Resources(4000, 2**34), Resources(4000, 2**34), "given", 110, {}, None)
+    cluster = Cluster("nodes.yaml", (pool,), (), 3, {}, "EUR", None, "")
+    table = Table("t", (API,))
+    (warning,) = project(series(api=500), table, PLAIN, cluster).warnings
+    assert warning.startswith("nodes.yaml names 3 zone(s), replicas are counted for 1")
+    assert project(series(api=500), table, replace(PLAIN, zones=3), cluster).warnings == ()
+
+
+def test_fixed_choices_are_listed_as_assumed() -> None:
+    listed = assumptions(answer(series(api=500), API))
+    assert listed["memory margin"] == ("1.15", True)
+    assert "stabilisation 300 s" in listed["HPA behaviour"][0]
+
+
 def test_example_nodes_are_low_confidence() -> None:
     pool = NodePool("p", Resources(4000, 2**34), Resources(4000, 2**34), "given", 110, {}, None)
     cluster = Cluster("example", (pool,), (), 1, {}, "EUR", None, "", is_example=True)
