@@ -47,7 +47,8 @@ def component_section(
     if component.demand is not None:
         blocks.append(_demand(component.demand, component.peak))
     if detail is not Detail.LEAST:
-        blocks += [curve_chart(plot, component.name) for plot in component.curves]
+        name, points = component.name, room.curve_points
+        blocks += [curve_chart(plot, name, points) for plot in component.curves]
     blocks.append(_containers(component))
     if detail is not Detail.LEAST:
         blocks.append(_why_amounts(component))
@@ -63,7 +64,7 @@ def component_section(
         blocks += [_rate_limits(component.rate_limits)]
         blocks += _notes("Rate limits", component.rate_limits.notes)
     blocks.append(Listing("Not covered", component.not_covered))
-    if component.explanation and detail is not Detail.LEAST:
+    if component.explanation and detail is Detail.FULL:
         lines = explain.explanation_lines(component)
         blocks.append(Fold("The arithmetic, line by line", (Sums(lines),)))
     return Section(key, component.name, tuple(blocks), is_component=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from estimator import units
 from estimator.model.nodes import NodePlan, PoolPlan
 from estimator.model.phases import PhaseProjection
-from estimator.model.projection import ComponentProjection, Figure, Projection
+from estimator.model.projection import ComponentProjection, Figure, Flag, Projection
 from estimator.report import wording
 from estimator.report.axes import instant
 from estimator.report.blocks import (
@@ -32,9 +32,9 @@ from estimator.report.drawings import Detail, Room, demand_chart
 
 _LEFT_OUT = {
     Detail.FULL: "",
-    Detail.LESS: "Charts are coarser here, to keep the page small. ",
-    Detail.LEAST: "Left out here, to keep the page small: the charts of single components, the"
-    " reasons of single amounts and the arithmetic; a table of fewer components shows them. ",
+    Detail.LESS: "To keep the page small, charts are coarser here and the arithmetic is left out. ",
+    Detail.LEAST: "To keep the page small, left out here are the charts of single components, the"
+    " arithmetic and the reasons of single amounts; a table of fewer components shows them. ",
 }
 
 
@@ -50,7 +50,7 @@ def document_of(projection: Projection, version: str, detail: Detail = Detail.FU
         sections.append(_nodes(projection.nodes))
     if projection.phases or projection.paths:
         sections.append(_phases(projection))
-    sections += [_assumed(projection), _not_covered(projection)]
+    sections += [_assumed(projection), _not_covered(projection), _how_to_read()]
     return Document(
         "Capacity projection",
         (*_banners(projection), Facts(tuple(_origin(projection)))),
@@ -136,8 +136,8 @@ def _overview(projection: Projection) -> Grid:
             wording.cell(one.peak),
             wording.cell(one.replicas),
             _hpa_range(one),
-            wording.cell(one.total.cpu_request),
-            wording.cell(one.total.memory_request),
+            wording.without_bounds(one.total.cpu_request),
+            wording.without_bounds(one.total.memory_request),
             Cell(one.decided_by),
         )
         for one in projection.components
@@ -145,8 +145,8 @@ def _overview(projection: Projection) -> Grid:
     total = projection.total
     footer = (
         *(Cell("all"), Cell(""), Cell(""), Cell("")),
-        wording.cell(total.cpu_request),
-        wording.cell(total.memory_request),
+        wording.without_bounds(total.cpu_request),
+        wording.without_bounds(total.memory_request),
         Cell(""),
     )
     return Grid("Requests of all replicas together", columns, rows, footer)
@@ -288,3 +288,30 @@ def _not_covered(projection: Projection) -> Section:
     if per_component:
         blocks.append(Listing("Warnings of components", per_component, Level.WARN))
     return Section("limits", "What is not covered", tuple(blocks))
+
+
+_READING = (
+    "Brackets hold what a number must not be read without: its interval, then its flags.",
+    "An interval holds a new measurement at the confidence that stands under Assumed; requests are"
+    " made of its upper end, so that being wrong costs money and not requests.",
+    f"{Flag.EXTRAPOLATED}: beyond the largest row used, within the limit under Assumed.",
+    f"{Flag.BELOW_RANGE}: less rps per replica than any row; the smallest row stands, which is more"
+    " than needed.",
+    f"{Flag.SCALED_LINEARLY}: more rps than any row measured over all replicas; that they do not"
+    " disturb each other is assumed.",
+    f"{Flag.NO_INTERVAL}: too few rows to know the error; a margin under Assumed stands in.",
+    f"{Flag.ASSUMED}: a default decides the number, no measurement does.",
+    "A row of the table is one measured load point; a row that is not used is named with its rule.",
+    "Cpu is in millicores (1000m is a core), memory in Mi and Gi (2^20 and 2^30 bytes), times are"
+    " UTC. Amounts are rounded up.",
+)
+
+
+def _how_to_read() -> Section:
+    routes = (
+        "A route is written as its tag: characters that a tag cannot have are _, so /watch/{id} is"
+        " /watch/_id_."
+    )
+    return Section(
+        "reading", "How to read this", (Listing("Words and signs", (*_READING, routes)),)
+    )

@@ -21,7 +21,7 @@ _ROOM = 24_000
 _MOST = 480
 """Two pixels a bin: more would not be seen."""
 _LINES = 4
-_CURVE_POINTS = 41
+CURVE_POINTS = 41
 """Of a smooth curve through a handful of rows."""
 
 
@@ -30,9 +30,9 @@ class Detail(Enum):
 
     FULL = "full"
     LESS = "less"
-    """Coarser charts, and no table behind those over time."""
+    """Coarser charts, no table behind those over time, and no arithmetic."""
     LEAST = "least"
-    """Without a component's charts, the reasons of its single amounts and its arithmetic, too."""
+    """Without a component's charts and the reasons of its single amounts, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,14 @@ class Room:
     bins: int
     table_rows: int
     """Of the table behind a chart over time; 0 for none."""
+    curve_points: int = CURVE_POINTS
 
     @classmethod
     def among(cls, components: int, detail: Detail) -> "Room":
         """Return the share of each; at least 40 bins, below which nothing could be read."""
         most = _MOST if detail is Detail.FULL else 80
         bins = max(40, min(most, _ROOM // (_LINES * max(1, components))))
-        return cls(bins, 24 if detail is Detail.FULL else 0)
+        return cls(bins, 24) if detail is Detail.FULL else cls(bins, 0, CURVE_POINTS // 2)
 
 
 def demand_chart(plot: DemandPlot) -> Chart:
@@ -118,9 +119,9 @@ def replica_charts(plot: ReplicasPlot, component: ComponentProjection, room: Roo
     ]
 
 
-def curve_chart(plot: CurvePlot, component: str) -> Chart:
+def curve_chart(plot: CurvePlot, component: str, points: int = CURVE_POINTS) -> Chart:
     """Return a load curve with its band, its rows, its range, and what was chosen on it."""
-    step = merged_width(len(plot.rps), _CURVE_POINTS)
+    step = merged_width(len(plot.rps), points)
     # Every step-th point, the last, and the last that was measured: where the line ends matters.
     measured = sum(float(at) <= plot.highest_row_rps for at in plot.rps) - 1
     chosen = sorted({*range(0, len(plot.rps), step), max(0, measured), len(plot.rps) - 1})
@@ -130,7 +131,7 @@ def curve_chart(plot: CurvePlot, component: str) -> Chart:
     band = [whole_band[index] for index in chosen]
     # A band is drawn whole or not at all: a hole in it would look like certainty.
     whole = [(low, high) for low, high in band if low is not None and high is not None]
-    points = tuple(
+    marks = tuple(
         Mark(
             row.rps,
             row.value,
@@ -156,7 +157,7 @@ def curve_chart(plot: CurvePlot, component: str) -> Chart:
         x=tuple(x),
         y=tuple(y),
         band=tuple(whole) if len(whole) == len(x) else (),
-        points=points,
+        points=marks,
         rules=budget,
         limits=tuple(limits),
         known_to=plot.highest_row_rps,

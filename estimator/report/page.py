@@ -1,8 +1,9 @@
 """The HTML report within its size: as much detail as a megabyte takes.
 
-A page is handed around by mail and chat. With many components their charts are drawn coarser first,
-then single reasons and the arithmetic are left out, and the page says so; numbers, constraints,
-warnings and assumptions always stay. Must never know how a page is laid out.
+A page is handed around by mail and chat. With many components their charts are drawn coarser and
+the arithmetic is left out, then the charts and the reasons of single amounts too, and the page says
+so; numbers, constraints, warnings and assumptions always stay. Must never know how a page is laid
+out.
 """
 
 from estimator.model.projection import Projection

@@ -74,6 +74,12 @@ def cell(figure: Figure | None, absent: str = "none") -> Cell:
     return Cell(absent) if figure is None else Cell(bare(figure), caution(figure))
 
 
+def without_bounds(figure: Figure) -> Cell:
+    """Return a cell for where there is no room, its flags still there."""
+    flags = "; ".join(str(flag) for flag in figure.flags)
+    return Cell(bare(figure), f"({flags})" if flags else "")
+
+
 def percent(figure: Figure) -> str:
     """Return a ratio as a share: `59%`, with its flags."""
     return f"{figure.value:.0%} {caution(figure)}".rstrip()

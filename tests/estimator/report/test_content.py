@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from estimator.model.projection import Projection
+from estimator.model.projection import Flag, Projection
 from estimator.report.blocks import Banner, Block, Cell, Document, Fold, Grid, Level, Listing, Tiles
 from estimator.report.content import document_of
 
@@ -25,7 +25,7 @@ def test_the_answer_comes_before_its_evidence(complete: Projection) -> None:
     titles = [section.title for section in document_of(complete, "1").sections]
     assert titles == [
         *("Needed at the peak", "Traffic", "api", "gateway", "Nodes and cost"),
-        *("Phases of the migration", "Assumed", "What is not covered"),
+        *("Phases of the migration", "Assumed", "What is not covered", "How to read this"),
     ]
 
 
@@ -97,10 +97,27 @@ def test_example_nodes_are_said_to_be_no_prices(complete: Projection) -> None:
 def test_absent_parts_leave_no_empty_section(projection: Projection) -> None:
     document = document_of(projection, "1")
     assert {section.key for section in document.sections} == {
-        *("needed", "traffic", "component-1", "assumed", "limits")
+        *("needed", "traffic", "component-1", "assumed", "limits", "reading")
     }
     for block in blocks_of(document):
         if isinstance(block, Listing):
             assert block.items
         if isinstance(block, Grid):
             assert all(len(row) == len(block.columns) for row in block.rows)
+
+
+def test_every_flag_is_explained(projection: Projection) -> None:
+    section = document_of(projection, "1").sections[-1]
+    (listing,) = section.blocks
+    assert isinstance(listing, Listing)
+    for flag in Flag:
+        assert any(item.startswith(f"{flag}: ") for item in listing.items)
+
+
+def test_overview_leaves_out_bounds_and_no_flag(complete: Projection) -> None:
+    first = complete.components[0]
+    request = replace(first.total.cpu_request, low=1, high=2, flags=(Flag.EXTRAPOLATED,))
+    flagged = replace(first, total=replace(first.total, cpu_request=request))
+    document = document_of(replace(complete, components=(flagged,)), "1")
+    overview = grids(document)["Requests of all replicas together"]
+    assert str(overview.rows[0][4]) == "1200m (extrapolated)"

@@ -78,7 +78,7 @@ def test_extrapolation_is_said_and_shaded() -> None:
 @pytest.mark.parametrize(("components", "bins"), [(1, 480), (50, 120), (10_000, 40)])
 def test_many_components_share_the_room(components: int, bins: int) -> None:
     assert Room.among(components, Detail.FULL) == Room(bins, 24)
-    assert Room.among(components, Detail.LESS) == Room(min(bins, 80), 0)
+    assert Room.among(components, Detail.LESS) == Room(min(bins, 80), 0, 20)
 
 
 def test_less_room_has_no_table_behind_a_chart(complete: Projection) -> None:
