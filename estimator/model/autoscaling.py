@@ -95,12 +95,14 @@ def pod_of(evidence: Evidence, requests: Mapping[str, float], policy: Policy) ->
     """Return what one replica does with its load; `requests` in millicores by container."""
     end = min(curve.limit_rps for curve in evidence.cpu.values())
     rps = np.linspace(0.0, end, GRID_POINTS)
-    used = np.zeros(GRID_POINTS)
+    used = np.zeros((3, GRID_POINTS))  # expected, low, high
     limit = evidence.performance_limit.rps
     for container, curve in evidence.cpu.items():
-        used += curve.at_each(rps)[0]
+        used += np.array(curve.at_each(rps))
         limit = min(limit, curve.highest_rps_within(requests[container]) or limit)
-    share = np.maximum.accumulate(used / sum(requests.values()))
+    share, low, high = np.maximum.accumulate(used / sum(requests.values()), axis=1)
+    if all(curve.has_interval for curve in evidence.cpu.values()):
+        return Pod(rps, share, limit, policy.imbalance, low, high)
     return Pod(rps, share, limit, policy.imbalance)
 
 
@@ -256,15 +258,22 @@ def _recommendation(
 ) -> HpaRecommendation:
     loop = chosen.loop
     at_target = pod.rps_at(loop.target)
-    trigger = pod.rps_at(loop.target * (1 + simulation.TOLERANCE))
+    trigger_at = loop.target * (1 + simulation.TOLERANCE)
+    trigger, of_trigger = pod.rps_at(trigger_at), pod.rps_range_at(trigger_at) or (None, None)
+    of_target = pod.rps_range_at(loop.target) or (None, None)
     return HpaRecommendation(
         min_replicas=Figure(loop.min_replicas, "replicas", ""),
         max_replicas=Figure(loop.max_replicas, "replicas", "the replicas of the sizing"),
         target_percent=Figure(round(100 * loop.target), "percent", ""),
         trigger_rps=Figure(
-            trigger, "rps per replica", "expected cpu reaches 1.1 times the target, its tolerance"
+            trigger,
+            "rps per replica",
+            "expected cpu reaches 1.1 times the target, its tolerance",
+            *of_trigger,
         ),
-        rps_target=Figure(at_target, "rps per replica", "expected cpu reaches the target"),
+        rps_target=Figure(
+            at_target, "rps per replica", "expected cpu reaches the target", *of_target
+        ),
         steepest_ramp=Figure(
             ramp[0],
             "ratio",

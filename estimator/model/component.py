@@ -201,6 +201,8 @@ def _capacity(sizing: Sizing) -> Figure:
         sizing.capacity_rps,
         "rps per replica",
         f"the least that a constraint allows one replica: {bounding.name}",
+        low=sizing.capacity_rps,
+        high=sizing.capacity_high_rps,
         constraint=bounding.name,
     )
 
@@ -342,5 +344,5 @@ def _rate_limits(
     if limit < evidence.performance_limit.rps:
         limit_name = "cpu request"
     trigger = scaled.hpa.trigger_rps.value
-    room = Room(trigger, limit, limit_name, sizing.replicas, sizing.flags)
+    room = Room(trigger, limit, limit_name, sizing.design_rps, sizing.replicas, sizing.flags)
     return rate_limits(room, downstreams)

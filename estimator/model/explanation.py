@@ -350,10 +350,10 @@ def _hpa(worked: Worked) -> Iterator[ExplanationLine]:
 def _rate_limits(worked: Worked) -> Iterator[ExplanationLine]:
     limits, topic = worked.rate_limits, "rate limits"
     trigger, most = worked.scaled.hpa.trigger_rps.value, worked.scaled.pod.limit_rps
-    numbers = f"({_n(trigger)} + {_n(most)}) / 2"
-    if trigger >= most:
-        numbers = _n(most)
-    yield ExplanationLine(topic, "local = (trigger + limit) / 2", numbers, limits.local)
+    busiest = worked.sizing.design_rps
+    numbers = f"min({_n(most)}, max(({_n(trigger)} + {_n(most)}) / 2, {_n(busiest)}))"
+    formula = "local = min(limit, max((trigger + limit) / 2, peak * phi / R_0))"
+    yield ExplanationLine(topic, formula, numbers, limits.local)
     rate = limits.local.value
     yield ExplanationLine(
         topic,

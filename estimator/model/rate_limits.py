@@ -1,6 +1,7 @@
 """Local and global rate limits of one component.
 
-    local   between the HPA trigger and the performance limit of one replica, in the middle
+    local   between the HPA trigger and the performance limit of one replica: in the middle, but no
+            less than what the busiest replica gets while only the fewest that serve are up
     Envoy   token bucket: tokens_per_fill = rate * interval, max_tokens = what a second may bring
     nginx   leaky bucket: rate, and a burst of the same surplus, `nodelay`
     global  min(R * local limit of the pods, what the downstreams can take)
@@ -20,8 +21,8 @@ least one token, so that arrivals that scatter within a second (a Poisson second
 m + 3 sqrt(m)) are not rejected at the mean. The leaky bucket of nginx without a burst rejects
 every request that comes sooner than 1/rate after the last: its burst holds the same second.
 
-Worked: trigger 300, limit 400: local 350 rps; Envoy 35 tokens each 0.1 s, at most 350 + 3 sqrt(350)
-= 407 (rounded up); nginx 350 r/s, burst 57.
+Worked: trigger 300, limit 400, busiest 320: local 350 rps; Envoy 35 tokens each 0.1 s, at most
+350 + 3 sqrt(350) = 407 (rounded up); nginx 350 r/s, burst 57.
 
 Sources: envoy.extensions.filters.http.local_ratelimit.v3; ngx_http_limit_req_module.
 """
@@ -67,6 +68,8 @@ class Room:
     limit_rps: float
     """Per replica."""
     limit_name: str
+    design_rps: float
+    """Of the busiest replica at the peak, when only those that serve it are up."""
     replicas: int
     flags: tuple[Flag, ...] = ()
 
@@ -83,7 +86,18 @@ class Downstream:
 def rate_limits(room: Room, downstreams: tuple[Downstream, ...]) -> RateLimits:
     """Return the limits of one component."""
     notes = []
-    rate = (room.trigger_rps + room.limit_rps) / 2
+    middle = (room.trigger_rps + room.limit_rps) / 2
+    told = (
+        f"middle of the HPA trigger, {units.format_rps(room.trigger_rps)}, and of what one replica"
+        f" can take, {units.format_rps(room.limit_rps)} ({room.limit_name})"
+    )
+    rate = min(room.limit_rps, max(middle, room.design_rps))
+    if rate > middle:
+        told = (
+            f"what the busiest replica gets at the peak with the fewest that serve it, more than"
+            f" the middle of the HPA trigger, {units.format_rps(room.trigger_rps)}, and of what one"
+            f" can take, {units.format_rps(room.limit_rps)} ({room.limit_name})"
+        )
     if room.trigger_rps >= room.limit_rps:
         rate = room.limit_rps
         notes.append(
@@ -96,10 +110,6 @@ def rate_limits(room: Room, downstreams: tuple[Downstream, ...]) -> RateLimits:
     per_fill = max(1, math.floor(rate * FILL_INTERVAL_S + 1e-9))
     per_second = max(1, math.floor(rate + 1e-9))
     surplus = math.ceil(3 * math.sqrt(per_second))
-    told = (
-        f"middle of the HPA trigger, {units.format_rps(room.trigger_rps)}, and of what one replica"
-        f" can take, {units.format_rps(room.limit_rps)} ({room.limit_name})"
-    )
     scatter = f"a second of it and 3 sqrt({per_second}) for arrivals that scatter"
     actual = per_fill / FILL_INTERVAL_S
     return RateLimits(
@@ -133,7 +143,7 @@ def _global(
         notes.append("what the called services can take is not known: the pods alone decide")
     elif name != "pods":
         notes.append(
-            f"{name} is the bottleneck: {sum_of} are {units.format_rps(pods)} rps, more than it can"
-            " take"
+            f"the bottleneck is {name}: {sum_of} would let {units.format_rps(pods)} rps through,"
+            f" and {units.format_rps(value)} can be taken"
         )
     return Figure(value, "rps", reason, constraint=name, flags=room.flags)

@@ -69,19 +69,35 @@ class Pod:
     """What the busiest replica can take."""
     imbalance: float
 
+    low: _Floats | None = None
+    """Utilisation if cpu is as low as may be; None without an interval."""
+    high: _Floats | None = None
+
     def utilisation_at(self, rps: float) -> float:
         return float(np.interp(rps, self.rps, self.utilisation))
 
     def rps_at(self, utilisation: float) -> float:
         """Return the largest rps at which it is used so much, at most the end of the grid."""
-        place = int(np.searchsorted(self.utilisation, utilisation, side="right"))
-        if place >= len(self.rps):
-            return float(self.rps[-1])
-        if place == 0:
-            return 0.0
-        low, high = self.utilisation[place - 1], self.utilisation[place]
-        part = (utilisation - low) / (high - low)
-        return float(self.rps[place - 1] + part * (self.rps[place] - self.rps[place - 1]))
+        return _inverse(self.rps, self.utilisation, utilisation)
+
+    def rps_range_at(self, utilisation: float) -> tuple[float, float] | None:
+        """Return the same if cpu is as high, and as low, as may be; None without an interval."""
+        if self.low is None or self.high is None:
+            return None
+        return (
+            _inverse(self.rps, self.high, utilisation),
+            _inverse(self.rps, self.low, utilisation),
+        )
+
+
+def _inverse(rps: _Floats, share: _Floats, utilisation: float) -> float:
+    place = int(np.searchsorted(share, utilisation, side="right"))
+    if place >= len(rps):
+        return float(rps[-1])
+    if place == 0:
+        return 0.0
+    part = (utilisation - share[place - 1]) / (share[place] - share[place - 1])
+    return float(rps[place - 1] + part * (rps[place] - rps[place - 1]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,8 @@ class Sizing:
     constraints: tuple[Constraint, ...]
     capacity_rps: float
     """What one replica serves within every constraint."""
+    capacity_high_rps: float
+    """The same if cpu is as low as may be."""
     rps_per_replica: float
     """Mean at the peak, all replicas up."""
     design_rps: float
@@ -151,6 +153,7 @@ def size(peak_rps: float, evidence: Evidence, policy: Policy) -> Sizing:
         reserve=reserve,
         constraints=(*constraints, *reserves),
         capacity_rps=min(limit.rps for limit in limits),
+        capacity_high_rps=_best_capacity(limits, evidence, policy),
         rps_per_replica=peak_rps / replicas,
         design_rps=busiest / serving,
         flags=_flags(peak_rps, replicas, busiest / serving, evidence),
@@ -185,9 +188,7 @@ def _limits(evidence: Evidence, policy: Policy) -> tuple[list[Limit], list[str]]
     limits: list[Limit] = []
     warnings: list[str] = []
     for container, curve in evidence.cpu.items():
-        available, kind = evidence.component.requests[container].cpu_millicores, "request"
-        if evidence.ceilings.get(container, math.inf) < available:
-            available, kind = evidence.ceilings[container], "limit"
+        available, kind = _available(container, evidence)
         budget = policy.target_utilisation * available
         share = (
             f"{policy.target_utilisation:g} of the {units.format_cpu(available)} {kind} of"
@@ -301,6 +302,24 @@ def _flags(
     return tuple(flags)
 
 
+def _best_capacity(limits: list[Limit], evidence: Evidence, policy: Policy) -> float:
+    """Return what one replica serves if each container uses as little cpu as may be."""
+    optimistic = [limit.rps for limit in evidence.limits]
+    for container, curve in evidence.cpu.items():
+        available = _available(container, evidence)[0]
+        rps = curve.expected_rps_within(policy.target_utilisation * available, is_low=True)
+        if rps:
+            optimistic.append(rps)
+    return max(min(optimistic), min(limit.rps for limit in limits))
+
+
+def _available(container: str, evidence: Evidence) -> tuple[float, str]:
+    """Return the cpu that a container has, and whether its request or its limit says so."""
+    request = evidence.component.requests[container].cpu_millicores
+    ceiling = evidence.ceilings.get(container, math.inf)
+    return (ceiling, "limit") if ceiling < request else (request, "request")
+
+
 def _bounds(sizing: Sizing, evidence: Evidence, policy: Policy) -> tuple[int, int]:
     """Return the replicas if cpu is as low, and scaling as bad, as may be.
 
@@ -310,12 +329,7 @@ def _bounds(sizing: Sizing, evidence: Evidence, policy: Policy) -> tuple[int, in
     """
     busiest = sizing.peak_rps * policy.imbalance
     extra = sizing.replicas - sizing.serving
-    optimistic = [limit.rps for limit in evidence.limits]
-    for container, curve in evidence.cpu.items():
-        request = evidence.component.requests[container].cpu_millicores
-        rps = curve.expected_rps_within(policy.target_utilisation * request, is_low=True)
-        optimistic.append(rps or sizing.capacity_rps)
-    best = max(min(optimistic), sizing.capacity_rps)
+    best = sizing.capacity_high_rps
     low = min(sizing.replicas, replicas_for(busiest, best, evidence) + extra)
     low = max(low, min(policy.min_replicas, sizing.replicas))
     high = sizing.replicas

@@ -52,6 +52,16 @@ def test_replica_is_full_at_its_limit_or_its_whole_request() -> None:
     assert evidence.cpu["app"].at(full).high == pytest.approx(200)
 
 
+def test_trigger_has_the_bounds_of_the_curve() -> None:
+    found, *_ = scaled(wave(3000))
+    trigger = found.hpa.trigger_rps
+    assert trigger.low is not None and trigger.high is not None
+    assert trigger.low < trigger.value < trigger.high
+    # More cpu than expected triggers sooner.
+    *_, pod = scaled(wave(3000))
+    assert pod.utilisation_at(trigger.low) < pod.utilisation_at(trigger.value)
+
+
 def test_gentle_day_survives_with_the_first_choice() -> None:
     found, sizing, _, pod = scaled(wave(3000))
     hpa = found.hpa

@@ -52,6 +52,8 @@ def test_worked_number_of_the_docstring() -> None:
     assert (sizing.serving, sizing.replicas) == (5, 6)
     assert sizing.design_rps == pytest.approx(220)
     assert sizing.rps_per_replica == pytest.approx(1000 / 6)
+    # 300 / (1 - 0.0996)
+    assert sizing.capacity_high_rps == pytest.approx(333.2, abs=0.05)
 
 
 def test_cpu_decides_with_its_reason() -> None:
