@@ -23,6 +23,7 @@ COMPILED = [
             "discarding",
             "downstream",
             "inline",
+            "outbox",
             "relay",
             "relaying",
             "sink",

@@ -119,7 +119,7 @@ class ShadowSection:
     """Methods that may be mirrored; writes only when listed."""
     ratio: Ratio = 1.0
     """Share of requests that get a shadow leg; above 1 sends extra copies."""
-    connections: Count = 64
+    connections: Count = 512
     """Most connections a worker holds to the shadow."""
     pipelining: Pipelining = 1
     """Most requests sent ahead on a connection; above 1 is cheaper here, dearer for an Envoy."""

@@ -10,6 +10,9 @@ from typing import Protocol, TypeVar
 
 from mirror.core.pool import Pool
 
+MOST_OPENING = 32
+"""Connections that open at a time: a burst must not become a storm of connects."""
+
 
 class Sender(Protocol):
     """What the pool asks of a connection."""
@@ -66,11 +69,15 @@ class BatchPool(Pool[Connection, Leg]):
         return self.next_batch(connection)
 
     def to_open(self) -> int:
-        """How many connections to open now: one for each leg that waits, within the ceiling."""
+        """How many connections to open now: one for each leg that waits, within the ceilings."""
         if not self._waiting:
             return 0
         assert self._max_connections is not None
-        missing = min(len(self._waiting) - self._opening, self._max_connections - self._open)
+        missing = min(
+            len(self._waiting) - self._opening,
+            self._max_connections - self._open,
+            MOST_OPENING - self._opening,
+        )
         if missing <= 0:
             return 0
         self._open += missing

@@ -22,6 +22,7 @@ from mirror.core import ledger
 from mirror.core.batch_pool import BatchPool
 from mirror.core.ledger import STATUS_CLASSES
 from mirror.errors import RemoteProtocolError
+from mirror.proxy.outbox import Outbox
 from mirror.proxy.upstream import Origin, Upstream, UpstreamConnection
 
 log = logging.getLogger(__name__)
@@ -56,9 +57,10 @@ class DiscardingUpstream(Upstream):
         pool: "BatchPool[DiscardingConnection, DiscardingLeg]",
         most_legs: int,
         ended: Callable[[Sequence[DiscardingLeg], str], None],
+        outbox: Outbox | None = None,
     ) -> None:
         """`most_legs` is how many requests a connection may carry unanswered."""
-        super().__init__(origin, pool)
+        super().__init__(origin, pool, outbox)
         self._batches = pool
         self.most_legs = most_legs
         self.ended = ended
@@ -121,6 +123,7 @@ class DiscardingUpstream(Upstream):
         if legs:
             self._in_use.add(connection)
             connection.send(legs)
+        self._open_missing()
 
     # --- inside ---
 
@@ -128,6 +131,9 @@ class DiscardingUpstream(Upstream):
         for connection, legs in self._batches.deal():
             self._in_use.add(connection)
             connection.send(legs)
+        self._open_missing()
+
+    def _open_missing(self) -> None:
         for _ in range(self._batches.to_open()):
             self.open()
 

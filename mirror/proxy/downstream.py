@@ -81,6 +81,7 @@ class Downstream(asyncio.Protocol):
         "_is_closing",
         "_is_reading_paused",
         "_may_be_large",
+        "_outbox",
         "_parser",
         "_progressed",
         "_reading",
@@ -98,6 +99,7 @@ class Downstream(asyncio.Protocol):
         # per process
         self._acceptor = acceptor
         self._tee = acceptor.tee
+        self._outbox = acceptor.tee.outbox
         self.now = acceptor.now
         # per connection
         self._transport: asyncio.Transport | None = None
@@ -237,7 +239,7 @@ class Downstream(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         transport = self._transport
         if transport is not None and not transport.is_closing():
-            transport.write(data)
+            self._outbox.write(transport, data)
 
     def wait_for_request(self) -> None:
         """Idle from now on, for as long as the idle timeout allows."""
@@ -280,6 +282,7 @@ class Downstream(asyncio.Protocol):
         self._is_closing = True
         self.expires_at = NEVER
         if self._transport is not None:
+            self._outbox.flush()
             self._transport.close()
 
     def abort(self) -> None:

@@ -29,6 +29,7 @@ class InlineAcceptor(Acceptor):
         upstream = RelayingUpstream(
             primary_origin(config),
             Pool(None, 0, _MOST_IDLE_CONNECTIONS),
+            tee.outbox,
         )
         self.primary = Primary(upstream, tee, config.timeouts.primary)
         self.extends_forwarded = config.forwarded == "append"

@@ -203,6 +203,7 @@ class Relay(Exchange):
         held = self._downstream.take_held()
         if held:
             connection.write(held)
+        self._primary.tee.outbox.flush()
         join(
             (self._downstream.transport, self._downstream),
             (connection.transport, connection),

@@ -14,6 +14,7 @@ from mirror.core import http1, ledger
 from mirror.core.pool import OPEN, REFUSED, WAIT, Pool
 from mirror.core.response_head import ResponseHead, read_response_head
 from mirror.errors import RemoteProtocolError
+from mirror.proxy.outbox import Outbox
 from mirror.proxy.upstream import Origin, Upstream, UpstreamConnection
 
 log = logging.getLogger(__name__)
@@ -55,8 +56,13 @@ class Leg(Protocol):
 class RelayingUpstream(Upstream):
     """An upstream whose connections serve one leg after the other."""
 
-    def __init__(self, origin: Origin, pool: "Pool[RelayingConnection, Leg]") -> None:
-        super().__init__(origin, pool)
+    def __init__(
+        self,
+        origin: Origin,
+        pool: "Pool[RelayingConnection, Leg]",
+        outbox: Outbox | None = None,
+    ) -> None:
+        super().__init__(origin, pool, outbox)
         self._legs = pool
 
     def start(self, leg: Leg, fresh: bool = False) -> bool:

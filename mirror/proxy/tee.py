@@ -32,6 +32,7 @@ from mirror.core.routes import RouteTable
 from mirror.core.selection import Selector
 from mirror.proxy.discarding import DiscardingLeg, DiscardingUpstream
 from mirror.proxy.origins import shadow_origin
+from mirror.proxy.outbox import Outbox
 
 log = logging.getLogger(__name__)
 
@@ -101,8 +102,10 @@ class Exchange:
 class Tee:
     """The shadow side of one worker."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, outbox: Outbox | None = None) -> None:
+        """Without an `outbox` everything is written at once."""
         section = config.shadow
+        self.outbox = outbox or Outbox(most_writes=1)
         self.ledger = Ledger(int(time()))
         self.budget = ByteBudget(section.buffer_bytes)
         self.max_body_bytes = section.max_body_bytes
@@ -114,6 +117,7 @@ class Tee:
             BatchPool(section.connections, section.waiting, section.connections),
             section.pipelining,
             self.legs_ended,
+            self.outbox,
         )
         self.shadow.on_connect = self._on_connect
         self._url = section.url
@@ -191,6 +195,7 @@ class Tee:
         self.in_flight += len(admitted)
         self._count(ledger.SHADOW_SENT, admitted, "")
         self.shadow.send(admitted)
+        self.outbox.flush()
 
     def legs_ended(self, legs: Sequence[DiscardingLeg], outcome: str) -> None:
         """Each of these legs has had this, its one, outcome."""

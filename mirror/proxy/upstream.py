@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from mirror.core.pool import OPEN, Pool
+from mirror.proxy.outbox import Outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,12 @@ class Upstream:
     """One upstream: its origin, its pool and the connects under way; what legs get of a
     connection is the subclass's."""
 
-    def __init__(self, origin: Origin, pool: "Pool[Any, Any]") -> None:
+    def __init__(
+        self, origin: Origin, pool: "Pool[Any, Any]", outbox: Outbox | None = None
+    ) -> None:
+        """Without an `outbox` everything is written at once."""
         self.origin = origin
+        self.outbox = outbox or Outbox(most_writes=1)
         self.on_connect: Callable[[Exception | None], None] = lambda error: None
         """Called after every connect, with the error of a failed one."""
         self._pool = pool
@@ -114,9 +119,11 @@ class Upstream:
 class UpstreamConnection(asyncio.Protocol):
     """One socket to an upstream, and what both kinds of it have in common."""
 
-    __slots__ = ("_is_write_paused", "_retired", "_transport", "_upstream")
+    __slots__ = ("_is_write_paused", "_outbox", "_retired", "_transport", "_upstream")
 
     def __init__(self, upstream: Upstream) -> None:
+        # per process
+        self._outbox = upstream.outbox
         # per connection
         self._upstream = upstream
         self._transport: asyncio.Transport | None = None
@@ -129,7 +136,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         assert self._transport is not None
-        self._transport.write(data)
+        self._outbox.write(self._transport, data)
 
     def close(self) -> None:
         """Close at once: what is unsent is part of a request that nobody waits for any more."""

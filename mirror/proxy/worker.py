@@ -23,6 +23,7 @@ from mirror.core.ledger import Report
 from mirror.proxy.downstream import Acceptor, Downstream
 from mirror.proxy.inline import InlineAcceptor, InlineDownstream
 from mirror.proxy.listeners import BACKLOG
+from mirror.proxy.outbox import Outbox
 from mirror.proxy.sink import SinkDownstream
 from mirror.proxy.tee import Tee
 
@@ -43,7 +44,7 @@ class Worker:
         self._config = config
         self._channel = channel
         self._loop = asyncio.get_running_loop()
-        self._tee = Tee(config)
+        self._tee = Tee(config, Outbox())
         self._acceptor: Acceptor
         if config.mode == "inline":
             self._acceptor = InlineAcceptor(config, self._tee)
