@@ -1,332 +1,171 @@
-"""One upstream in dialogue: what it is sent, what it answers, and what its legs hear of it."""
+"""What both kinds of upstream share: origins, connects that work, fail, and come too late."""
 
 import asyncio
-import logging
+import contextlib
+import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from mirror.core.http1 import ResponseHead
 from mirror.core.pool import Pool
-from mirror.proxy.upstream import Upstream, UpstreamConnection
-from tests.fakes import (
-    OK,
-    FakeTransport,
-    StubUpstream,
-    WiredUpstream,
-    free_port,
-    run,
-    turns,
-    until,
-)
-
-REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: 1\r\n\r\n"
-UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\n\r\nabc"
-CHUNKED_FIELD = b"Transfer-Encoding: chunked\r\n"
-NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
-EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+from mirror.proxy.relaying import RelayingConnection
+from mirror.proxy.upstream import Origin, Upstream, UpstreamConnection
+from tests.fakes import FakeTransport, WiredRelaying, free_port, run, turns, until
 
 
-class RecordingLeg:
-    """Sends one request and writes down what it hears."""
+class Legs(Upstream):
+    """The smallest kind: counts what it is told."""
 
-    def __init__(self, answers_head: bool = False, ends_request: bool = True) -> None:
-        self.answers_head = answers_head
-        self.ends_request = ends_request
-        self.connection: UpstreamConnection | None = None
-        self.statuses: list[int] = []
-        self.body = b""
-        self.end = ""
-        self.writable: list[bool] = []
-        self.reads = 0
+    def __init__(self, origin: Origin) -> None:
+        super().__init__(origin, Pool(2, 2, 2))
+        self.made: list[UpstreamConnection] = []
+        self.failures = 0
+        self.errors: list[Exception | None] = []
+        self.on_connect = self.errors.append
 
-    def on_assigned(self, connection: UpstreamConnection) -> None:
-        self.connection = connection
-        connection.write(REQUEST)
-        if self.ends_request:
-            connection.end_request()
+    def make_connection(self) -> UpstreamConnection:
+        return UpstreamConnection(self)
 
-    def on_response_head(self, head: ResponseHead) -> None:
-        assert not self.end
-        self.statuses.append(head.status)
+    def connect_failed(self) -> None:
+        self.failures += 1
+        self._pool.connect_failed()
 
-    def on_response_body(self, data: bytes) -> None:
-        assert not self.end
-        self.body += data
+    def connected(self, connection: UpstreamConnection) -> None:
+        self.made.append(connection)
+        self._pool.connected(connection)
 
-    def on_read(self) -> None:
-        self.reads += 1
-
-    def on_response_end(self) -> None:
-        assert not self.end
-        self.end = "end"
-
-    def on_failure(self, outcome: str, is_stale: bool) -> None:
-        assert not self.end
-        self.end = f"{outcome} stale" if is_stale else outcome
-
-    def on_writable(self, writable: bool) -> None:
-        self.writable.append(writable)
+    def ask(self) -> None:
+        """One connection, for nobody: it is idle when it is made."""
+        self._pool.assign("leg")
+        self._pool.withdraw("leg")
+        self.open()
 
 
-def wired(connections: int | None = 2, waiting: int = 4, idle: int = 2) -> WiredUpstream:
-    return WiredUpstream(Pool(connections, waiting, idle))
-
-
-def serve(
-    upstream: WiredUpstream, leg: RecordingLeg
-) -> tuple[RecordingLeg, UpstreamConnection, FakeTransport]:
-    assert upstream.start(leg)
-    connection, transport = upstream.accept()
-    assert transport.take_written() == REQUEST
-    return leg, connection, transport
-
-
-def feed_split(connection: UpstreamConnection, data: bytes) -> None:
-    for index in range(len(data)):
-        connection.data_received(data[index : index + 1])
-
-
-def feed_whole(connection: UpstreamConnection, data: bytes) -> None:
-    connection.data_received(data)
-
-
-both_ways = pytest.mark.parametrize("feed", [feed_whole, feed_split])
-Feed = Callable[[UpstreamConnection, bytes], None]
-
-
-# --- responses ---
-
-
-@both_ways
-@pytest.mark.parametrize(
-    ("response", "status", "body"),
-    [(OK, 200, b"ok"), (CHUNKS, 200, b"abc"), (NO_CONTENT, 204, b"")],
-)
-def test_response_ends_and_connection_is_kept(
-    feed: Feed, response: bytes, status: int, body: bytes
-) -> None:
-    async def main() -> None:
-        upstream = wired()
-        leg, connection, transport = serve(upstream, RecordingLeg())
-        feed(connection, response)
-        assert (leg.statuses, leg.body, leg.end) == ([status], body, "end")
-        second = RecordingLeg()
-        assert upstream.start(second)
-        assert second.connection is connection
-        assert transport.take_written() == REQUEST
-        feed(connection, response)
-        assert (second.statuses, second.body, second.end) == ([status], body, "end")
-        assert upstream.opening == 0
-
-    run(main)
-
-
-@both_ways
-def test_interim_responses_come_before_the_final(feed: Feed) -> None:
-    async def main() -> None:
-        leg, connection, _ = serve(wired(), RecordingLeg())
-        feed(connection, b"HTTP/1.1 100 Continue\r\n\r\n" + EARLY_HINTS + OK)
-        assert (leg.statuses, leg.body, leg.end) == ([100, 103, 200], b"ok", "end")
-
-    run(main)
-
-
-@both_ways
-@pytest.mark.parametrize("length", [b"", b"Content-Length: 5\r\n", CHUNKED_FIELD])
-def test_answer_to_head_ends_at_its_head(feed: Feed, length: bytes) -> None:
-    async def main() -> None:
-        upstream = wired()
-        leg, connection, transport = serve(upstream, RecordingLeg(answers_head=True))
-        feed(connection, b"HTTP/1.1 200 OK\r\n" + length + b"\r\n")
-        assert (leg.statuses, leg.body, leg.end) == ([200], b"", "end")
-        if length:
-            second = RecordingLeg()
-            upstream.start(second)
-            feed(connection, OK)
-            assert second.body == b"ok"
-        else:
-            assert transport.is_closing()  # the parser cannot tell that it may be kept
-
-    run(main)
-
-
-def test_interim_before_answer_to_head() -> None:
-    async def main() -> None:
-        leg, connection, _ = serve(wired(), RecordingLeg(answers_head=True))
-        connection.data_received(EARLY_HINTS)
-        assert leg.end == ""
-        connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
-        assert (leg.statuses, leg.end) == ([103, 200], "end")
-
-    run(main)
-
-
-@both_ways
-def test_end_of_connection_ends_an_unframed_body(feed: Feed) -> None:
-    async def main() -> None:
-        leg, connection, _ = serve(wired(), RecordingLeg())
-        feed(connection, UNTIL_CLOSE)
-        assert leg.end == ""
-        connection.eof_received()
-        connection.connection_lost(None)
-        assert (leg.body, leg.end) == (b"abc", "end")
-
-    run(main)
-
-
-def test_reset_does_not_end_an_unframed_body() -> None:
-    async def main() -> None:
-        leg, connection, _ = serve(wired(), RecordingLeg())
-        connection.data_received(UNTIL_CLOSE)
-        connection.connection_lost(ConnectionResetError())
-        assert leg.end == "reset"
-
-    run(main)
-
-
-def test_truncated_body_is_a_reset() -> None:
-    async def main() -> None:
-        leg, connection, _ = serve(wired(), RecordingLeg())
-        connection.data_received(OK[:-1])
-        connection.eof_received()
-        connection.connection_lost(None)
-        assert leg.end == "reset"
-
-    run(main)
+# --- origins ---
 
 
 @pytest.mark.parametrize(
-    "head", [b"HTTP/1.1 200 OK\r\nConnection: close\r\n", b"HTTP/1.0 200 OK\r\n"]
-)
-def test_connection_that_will_close_is_not_kept(head: bytes) -> None:
-    async def main() -> None:
-        upstream = wired()
-        leg, connection, transport = serve(upstream, RecordingLeg())
-        connection.data_received(head + b"Content-Length: 2\r\n\r\nok")
-        assert leg.end == "end"
-        assert transport.is_closing()
-        upstream.start(RecordingLeg())
-        assert upstream.opening == 1
-
-    run(main)
-
-
-def test_read_is_announced_after_what_it_brought() -> None:
-    async def main() -> None:
-        leg, connection, _ = serve(wired(), RecordingLeg())
-        connection.data_received(CHUNKS[:-5])
-        assert (leg.body, leg.reads) == (b"abc", 1)
-
-    run(main)
-
-
-# --- what must not be believed ---
-
-
-@both_ways
-@pytest.mark.parametrize(
-    "response",
+    ("origin", "shown"),
     [
-        b"garbage that is no response\r\n\r\n",
-        b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
-        b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 40_000,
-        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 40_000 + b"\r\nContent-Length: 0\r\n\r\n",
+        (Origin("a.example", 80), "a.example:80"),
+        (Origin("/run/app.sock"), "unix:/run/app.sock"),
     ],
 )
-def test_bad_response_fails_its_leg(feed: Feed, response: bytes) -> None:
+def test_origin_shows_where_it_is(origin: Origin, shown: str) -> None:
+    assert str(origin) == shown
+
+
+def test_upstream_shows_its_origin_and_pool() -> None:
     async def main() -> None:
-        upstream = wired()
-        leg, connection, transport = serve(upstream, RecordingLeg())
-        feed(connection, response)
-        assert leg.end == "protocol_error"
-        assert transport.is_aborted
+        shown = repr(Legs(Origin("a.example", 80)))
+        assert shown == "<Legs a.example:80 <Pool open=0 idle=0 waiting=0>>"
 
     run(main)
 
 
-def test_endless_chunk_extension_fails_its_leg() -> None:
+@pytest.mark.parametrize("use_uvloop", [True, False])
+@pytest.mark.parametrize("kind", ["IPv4", "IPv6", "unix"])
+def test_every_kind_of_address_is_reached(kind: str, use_uvloop: bool, tmp_path: Path) -> None:
     async def main() -> None:
-        leg, connection, _ = serve(wired(), RecordingLeg())
-        connection.data_received(b"HTTP/1.1 200 OK\r\n" + CHUNKED_FIELD + b"\r\n1;")
-        connection.data_received(b"x" * 40_000)
-        assert leg.end == "protocol_error"
+        ended = asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(ConnectionError):
+                await reader.read()
+            writer.close()
+            ended.set()
+
+        path = tmp_path / "app.sock"
+        if kind == "unix":
+            server = await asyncio.start_unix_server(serve, path)
+            origin = Origin(str(path))
+        else:
+            address = "127.0.0.1" if kind == "IPv4" else "::1"
+            server = await asyncio.start_server(serve, address, 0)
+            origin = Origin(address, server.sockets[0].getsockname()[1])
+        upstream = Legs(origin)
+        upstream.ask()
+        await until(lambda: upstream.made and not upstream._connects)
+        assert upstream.errors == [None]
+        assert upstream.made[0].was_made
+        upstream.close()
+        assert upstream._pool.open_count == 0
+        await ended.wait()
+        server.close()
+        await server.wait_closed()
+
+    if kind == "IPv6" and not socket.has_ipv6:
+        pytest.skip("this machine has no IPv6")
+    run(main, use_uvloop)
+
+
+# --- connects that fail ---
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid", "x" * 70 + ".test"])
+def test_connect_that_cannot_work_fails(host: str) -> None:
+    async def main() -> None:
+        upstream = Legs(Origin(host, free_port()))
+        upstream.ask()
+        await until(lambda: upstream.failures)
+        assert len(upstream.errors) == 1
+        assert isinstance(upstream.errors[0], (OSError, ValueError))
+        assert upstream._pool.open_count == 0
 
     run(main)
 
 
-@pytest.mark.parametrize("surplus", [OK, NO_CONTENT, b"garbage"])
-def test_surplus_bytes_are_never_the_next_response(surplus: bytes) -> None:
+def test_unix_socket_that_is_not_there_fails(tmp_path: Path) -> None:
     async def main() -> None:
-        upstream = wired()
-        leg, connection, transport = serve(upstream, RecordingLeg())
-        connection.data_received(OK + surplus)
-        assert (leg.statuses, leg.body, leg.end) == ([200], b"ok", "end")
-        assert transport.is_closing()
+        upstream = Legs(Origin(str(tmp_path / "none.sock")))
+        upstream.ask()
+        await until(lambda: upstream.failures)
+        assert isinstance(upstream.errors[0], FileNotFoundError)
 
     run(main)
 
 
-def test_surplus_after_answer_to_head_closes() -> None:
+def test_connect_gives_up_after_its_timeout() -> None:
     async def main() -> None:
-        leg, connection, transport = serve(wired(), RecordingLeg(answers_head=True))
-        connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
-        assert (leg.statuses, leg.body, leg.end) == ([200], b"", "end")
-        assert transport.is_closing()
+        # RFC 5737: this address answers nobody.
+        upstream = Legs(Origin("192.0.2.1", 80, connect_timeout_s=0.05))
+        upstream.ask()
+        await until(lambda: upstream.failures)
 
     run(main)
 
 
-def test_unasked_response_closes_an_idle_connection() -> None:
+def test_timeout_of_a_made_connection_is_counted_once() -> None:
     async def main() -> None:
-        upstream = wired()
-        _, connection, transport = serve(upstream, RecordingLeg())
-        connection.data_received(OK)
-        connection.data_received(OK)
-        assert transport.is_closing()
-        upstream.start(RecordingLeg())
-        assert upstream.opening == 1
+        loop = asyncio.get_running_loop()
 
-    run(main)
+        async def late(make: Callable[[], UpstreamConnection], *_: object, **__: object) -> None:
+            """The connection is made, and then the timeout strikes."""
+            connection = make()
+            connection.connection_made(FakeTransport(connection))
+            connection.close()
+            raise TimeoutError
+
+        loop.create_connection = late  # type: ignore[method-assign,assignment]
+        upstream = Legs(Origin("127.0.0.1", 1))
+        upstream.ask()
+        await turns()
+        assert (len(upstream.made), upstream.failures, upstream.errors) == (1, 0, [None])
+        assert upstream._pool.open_count == 0
+
+    run(main, use_uvloop=False)
 
 
-def test_answer_before_the_request_ended_closes() -> None:
+def test_closing_cancels_connects() -> None:
     async def main() -> None:
-        leg, connection, transport = serve(wired(), RecordingLeg(ends_request=False))
-        connection.data_received(OK)
-        assert leg.end == "end"
-        assert transport.is_closing()
-
-    run(main)
-
-
-def test_answer_before_the_request_was_sent_closes() -> None:
-    async def main() -> None:
-        leg, connection, transport = serve(wired(), RecordingLeg())
-        connection.pause_writing()
-        connection.data_received(OK)
-        assert leg.end == "end"
-        assert transport.is_aborted, "flushing to somebody who does not read would never end"
-
-    run(main)
-
-
-def test_error_of_a_leg_is_logged_and_fails_it(caplog: pytest.LogCaptureFixture) -> None:
-    class BrokenLeg(RecordingLeg):
-        def on_response_body(self, data: bytes) -> None:
-            raise ZeroDivisionError
-
-    async def main() -> None:
-        leg, connection, transport = serve(wired(), BrokenLeg())
-        with caplog.at_level(logging.ERROR):
-            connection.data_received(OK)
-        assert "unexpected error" in caplog.text
-        assert leg.end == "protocol_error"
-        assert transport.is_aborted
+        upstream = Legs(Origin("192.0.2.1", 80))
+        upstream.ask()
+        await turns(1)
+        assert upstream._connects
+        upstream.close()
+        await until(lambda: not upstream._connects)
+        assert upstream.failures == 0
 
     run(main)
 
@@ -334,291 +173,57 @@ def test_error_of_a_leg_is_logged_and_fails_it(caplog: pytest.LogCaptureFixture)
 # --- ends ---
 
 
-def test_stale_connection_is_told_apart() -> None:
+def idle_connection() -> tuple[WiredRelaying, RelayingConnection, FakeTransport]:
+    upstream = WiredRelaying(Pool(1, 1, 1))
+    upstream._pool.assign("leg")
+    upstream.open()
+    upstream._pool.withdraw("leg")
+    return upstream, *upstream.accept()
+
+
+def test_connection_at_its_end_leaves_the_pool_once() -> None:
     async def main() -> None:
-        upstream = wired()
-        leg, connection, _ = serve(upstream, RecordingLeg())
-        connection.data_received(OK)
-        second = RecordingLeg()
-        upstream.start(second)
-        connection.connection_lost(ConnectionResetError())
-        assert second.end == "reset stale"
-
-    run(main)
-
-
-def test_new_connection_is_not_stale() -> None:
-    async def main() -> None:
-        leg, connection, _ = serve(wired(), RecordingLeg())
-        connection.connection_lost(None)
-        assert leg.end == "reset"
-
-    run(main)
-
-
-def test_connection_with_half_an_answer_is_not_stale() -> None:
-    async def main() -> None:
-        upstream = wired()
-        _, connection, _ = serve(upstream, RecordingLeg())
-        connection.data_received(OK)
-        second = RecordingLeg()
-        upstream.start(second)
-        connection.data_received(b"HTTP/1.1 2")
-        connection.connection_lost(None)
-        assert second.end == "reset"
-
-    run(main)
-
-
-def test_idle_connection_at_its_end_leaves_the_pool() -> None:
-    async def main() -> None:
-        upstream = wired()
-        _, connection, _ = serve(upstream, RecordingLeg())
-        connection.data_received(OK)
+        upstream, connection, _ = idle_connection()
+        assert upstream._pool.idle == (connection,)
         connection.eof_received()
-        upstream.start(RecordingLeg())
-        assert upstream.opening == 1
+        assert upstream._pool.open_count == 0
+        connection.eof_received()
         connection.connection_lost(None)
+        assert upstream._pool.open_count == 0
 
     run(main)
 
 
-def test_aborted_leg_hears_nothing_more() -> None:
+def test_lost_connection_is_replaced_for_who_waits() -> None:
     async def main() -> None:
-        upstream = wired()
-        leg, connection, transport = serve(upstream, RecordingLeg())
-        connection.abort()
-        connection.data_received(OK)
-        await turns()
-        assert (leg.statuses, leg.end) == ([], "")
-        assert transport.is_aborted
-        assert repr(upstream) == "<Upstream upstream.test:80 <Pool open=0 idle=0 waiting=0>>"
+        upstream, connection, _ = idle_connection()
+        upstream._pool.assign("first")
+        upstream._pool.assign("second")
+        connection.connection_lost(None)
+        assert upstream.opening == 1
 
     run(main)
 
 
-def test_leg_may_be_aborted_by_its_own_response() -> None:
-    class AbortingLeg(RecordingLeg):
-        def on_response_head(self, head: ResponseHead) -> None:
-            assert self.connection is not None
-            self.connection.abort()
-
+def test_closing_aborts_what_is_idle() -> None:
     async def main() -> None:
-        leg, connection, _ = serve(wired(), AbortingLeg())
-        connection.data_received(EARLY_HINTS + OK)
-        assert (leg.end, leg.body) == ("", b"")
-
-    run(main)
-
-
-def test_leg_waits_for_a_released_connection() -> None:
-    async def main() -> None:
-        upstream = wired(connections=1)
-        _, connection, _ = serve(upstream, RecordingLeg())
-        second = RecordingLeg()
-        assert upstream.start(second)
-        assert second.connection is None
-        connection.data_received(OK)
-        assert second.connection is connection
-
-    run(main)
-
-
-def test_leg_beyond_the_queue_is_refused() -> None:
-    async def main() -> None:
-        upstream = wired(connections=1, waiting=1)
-        serve(upstream, RecordingLeg())
-        assert upstream.start(RecordingLeg())
-        assert not upstream.start(RecordingLeg())
-
-    run(main)
-
-
-def test_withdrawn_leg_is_not_sent() -> None:
-    async def main() -> None:
-        upstream = wired()
-        leg = RecordingLeg()
-        upstream.start(leg)
-        upstream.withdraw(leg)
-        _, transport = upstream.accept()
-        assert transport.written == b""
-
-    run(main)
-
-
-def test_surplus_idle_connection_is_closed() -> None:
-    async def main() -> None:
-        upstream = wired(idle=1)
-        pairs = [serve(upstream, RecordingLeg()) for _ in range(2)]
-        for _, connection, _ in pairs:
-            connection.data_received(OK)
-        assert [transport.is_closing() for _, _, transport in pairs] == [False, True]
-
-    run(main)
-
-
-def test_failed_connect_fails_its_leg() -> None:
-    async def main() -> None:
-        upstream = wired()
-        errors: list[Exception | None] = []
-        upstream.on_connect = errors.append
-        leg = RecordingLeg()
-        upstream.start(leg)
-        upstream.refuse()
-        assert leg.end == "connect_failed"
-        assert isinstance(errors[0], ConnectionRefusedError)
-
-    run(main)
-
-
-# --- back-pressure ---
-
-
-def test_full_socket_pauses_the_request() -> None:
-    async def main() -> None:
-        leg, connection, transport = serve(wired(), RecordingLeg(ends_request=False))
-        transport.is_stuck = True
-        connection.write(b"x" * 100_000)
-        assert leg.writable == [False]
-        transport.unstick()
-        assert leg.writable == [False, True]
-
-    run(main)
-
-
-def test_nobody_hears_of_a_full_idle_connection() -> None:
-    async def main() -> None:
-        _, connection, _ = serve(wired(), RecordingLeg())
-        connection.data_received(OK)
-        connection.pause_writing()
-        connection.resume_writing()
-
-    run(main)
-
-
-def test_reading_is_paused_and_resumed_once() -> None:
-    async def main() -> None:
-        _, connection, transport = serve(wired(), RecordingLeg())
-        connection.pause_reading()
-        connection.pause_reading()
-        assert not transport.is_reading()
-        connection.resume_reading()
-        connection.resume_reading()
-        assert transport.is_reading()
-        connection.abort()
-        connection.resume_reading()
-        assert not transport.is_reading()
-
-    run(main)
-
-
-# --- on loopback ---
-
-
-def real(port: int, connect_timeout_s: float = 1.0, host: str = "127.0.0.1") -> Upstream:
-    return Upstream(host, port, Pool(4, 8, 4), connect_timeout_s, 32768)
-
-
-@pytest.mark.parametrize("use_uvloop", [True, False])
-def test_connection_is_reused_on_the_wire(use_uvloop: bool) -> None:
-    async def main() -> None:
-        async with StubUpstream() as stub:
-            upstream = real(stub.port)
-            for _ in range(3):
-                leg = RecordingLeg()
-                assert upstream.start(leg)
-                await until(lambda leg=leg: leg.end)
-                assert (leg.body, leg.end) == (b"ok", "end")
-            assert stub.connections == 1
-            assert stub.requests == [REQUEST] * 3
-            upstream.close()
-            await turns()
-
-    run(main, use_uvloop)
-
-
-@pytest.mark.parametrize("use_uvloop", [True, False])
-def test_trickled_response_is_whole(use_uvloop: bool) -> None:
-    async def main() -> None:
-        async with StubUpstream() as stub:
-            stub._script = stub.trickle(CHUNKS)
-            upstream = real(stub.port)
-            leg = RecordingLeg()
-            upstream.start(leg)
-            await until(lambda: leg.end)
-            assert (leg.body, leg.end) == (b"abc", "end")
-            upstream.close()
-            await turns()
-
-    run(main, use_uvloop)
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid", "x" * 70 + ".test"])
-def test_connect_that_cannot_work_fails(host: str) -> None:
-    async def main() -> None:
-        upstream = real(free_port(), host=host)
-        errors: list[Exception | None] = []
-        upstream.on_connect = errors.append
-        leg = RecordingLeg()
-        upstream.start(leg)
-        await until(lambda: leg.end)
-        assert leg.end == "connect_failed"
-        assert len(errors) == 1
-        assert errors[0] is not None
-
-    run(main)
-
-
-def test_connect_gives_up_after_its_timeout() -> None:
-    async def main() -> None:
-        upstream = real(80, connect_timeout_s=0.05, host="192.0.2.1")  # RFC 5737: answers nobody
-        leg = RecordingLeg()
-        upstream.start(leg)
-        await until(lambda: leg.end)
-        assert leg.end == "connect_failed"
-
-    run(main)
-
-
-def test_timeout_of_a_made_connection_is_counted_once() -> None:
-    class AtTheLastMoment(Upstream):
-        """Its connection is made, and then the timeout strikes."""
-
-        async def _connect(self) -> None:
-            loop = asyncio.get_running_loop()
-            create_connection = loop.create_connection
-
-            async def late(factory: Callable[[], UpstreamConnection], *address: object) -> None:
-                connection = factory()
-                connection.connection_made(FakeTransport(connection))
-                connection.close()
-                raise TimeoutError
-
-            loop.create_connection = late  # type: ignore[method-assign,assignment]
-            try:
-                await super()._connect()
-            finally:
-                loop.create_connection = create_connection  # type: ignore[method-assign]
-
-    async def main() -> None:
-        upstream = AtTheLastMoment("127.0.0.1", 1, Pool(4, 8, 4), 1.0, 32768)
-        leg = RecordingLeg()
-        upstream.start(leg)
-        await until(lambda: leg.end)
-        await turns()
-        assert leg.end == "reset"
-        assert "open=0" in repr(upstream)
-
-    run(main, use_uvloop=False)
-
-
-def test_closing_cancels_connects() -> None:
-    async def main() -> None:
-        upstream = real(80, host="192.0.2.1")
-        upstream.start(RecordingLeg())
-        await turns(1)
-        assert upstream._connects
+        upstream, _, transport = idle_connection()
         upstream.close()
-        await until(lambda: not upstream._connects)
+        assert transport.is_aborted
+        assert upstream._pool.open_count == 0
+
+    run(main)
+
+
+def test_kind_must_say_what_legs_get() -> None:
+    async def main() -> None:
+        bare = Upstream(Origin("a", 1), Pool(1, 1, 1))
+        bare.on_connect(None)
+        with pytest.raises(NotImplementedError):
+            bare.make_connection()
+        with pytest.raises(NotImplementedError):
+            bare.connect_failed()
+        with pytest.raises(NotImplementedError):
+            bare.connected(UpstreamConnection(bare))
 
     run(main)
