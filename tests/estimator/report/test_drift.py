@@ -131,6 +131,8 @@ def test_objects_of_other_apps_are_named_and_not_compared(
     found = compare(applicable, existing)
     assert found.drifts == ()
     assert found.unknown == (f"Deployment/blog in {existing / 'deep' / 'other.yml'}",)
+    (section,) = drift_document(found, "k8s").sections
+    assert section.title == "Unknown"
 
 
 def test_every_file_that_is_no_yaml_is_named(applicable: Projection, existing: Path) -> None:

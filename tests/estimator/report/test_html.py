@@ -17,6 +17,7 @@ from estimator.model.projection import Projection
 from estimator.report.content import document_of
 from estimator.report.html import to_html
 from mirror.demo.processes import find_program
+from tests.estimator.report.conftest import curve_plot
 
 CHROMIUM = find_program("chromium")
 needs_chromium = pytest.mark.skipif(
@@ -228,6 +229,24 @@ def test_clicking_a_row_tells_its_verdict(browser: Browser, report: Path) -> Non
         "row 4: 750 rps per replica, 195 millicores; saturated: achieved 750 of 900 rps"
     )
     page.close()
+
+
+@needs_chromium
+def test_a_hostile_name_under_the_pointer_stays_text(
+    browser: Browser, complete: Projection, tmp_path: Path
+) -> None:
+    hostile = "<img src=x onerror=document.title='run'>"
+    plot = replace(curve_plot("app"), quantity=hostile)
+    component = replace(complete.components[0], curves=(plot,))
+    path = tmp_path / "report.html"
+    path.write_text(page_of(replace(complete, components=(component,))), encoding="utf-8")
+    opened = Opened(browser, path, "light")
+    shown = opened.page.locator(".plot").nth(1)
+    shown.locator("svg").hover()
+    assert hostile in shown.locator(".tip").inner_text()
+    assert shown.locator(".tip *").count() == 0
+    assert (opened.page.title(), opened.complaints) == ("Capacity projection", [])
+    opened.page.close()
 
 
 @needs_chromium
