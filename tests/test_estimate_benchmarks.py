@@ -1,0 +1,84 @@
+"""The estimator's benchmarks run, and their arithmetic is right; nothing here is timed."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import result
+from benchmarks.macro import estimate_speed
+from benchmarks.micro import load_curve_coverage
+from estimator.series.files import read_series
+from estimator.table.files import read_table
+
+
+def test_coverage_is_a_share_for_every_ladder() -> None:
+    found = load_curve_coverage.coverage(2)
+    assert len(found) == len(load_curve_coverage.ROWS) * len(load_curve_coverage.ERRORS)
+    for row in found.values():
+        assert all(0 <= row[f"{place} below high"] <= 1 for place in ("inside", "x1.2", "x1.5"))
+
+
+def test_rows_without_error_are_always_covered() -> None:
+    found = list(load_curve_coverage.ladders(3, 8, 0.0))
+    assert len(found) == 9
+    shares = [value for row in found for name, value in row.items() if "width" not in name]
+    assert shares == [1.0] * 18
+
+
+def test_measured_ladder_leaves_each_inner_row_out(tmp_path: Path) -> None:
+    lines = ["achieved_rps,cpu_millicores", *(f"{n * 100},{n * 90}" for n in range(1, 7))]
+    (tmp_path / "ladder.csv").write_text("\n".join(lines + ["900,990"]))
+    found = load_curve_coverage.left_out(tmp_path / "ladder.csv")
+    # Of six unsaturated rows the ends enclose nothing.
+    assert (found["rows"], found["below high"]) == (4, 1)
+    assert found["median error"] == pytest.approx(0, abs=1e-9)
+
+
+def test_published_coverage_holds_its_level() -> None:
+    published = result.read(result.path_of("load_curve_coverage"))["medians"]
+    synthetic = [row for name, row in published.items() if name != "measured ladder"]
+    assert min(row["inside below high"] for row in synthetic) >= 0.88
+    assert min(row["x1.5 below high"] for row in synthetic) >= 0.95
+
+
+def test_generated_table_and_series_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "table.yaml").write_text(estimate_speed.table_text())
+    table = read_table(tmp_path / "table.yaml")
+    assert len(table.components) == 1 + estimate_speed.PODS
+    assert {route for one in table.components[1:] for route in one.routes} == set(
+        estimate_speed.routes()
+    )
+    estimate_speed.write_series(tmp_path / "series.db", 20)
+    series = read_series(tmp_path / "series.db")
+    assert series.rps.shape == (estimate_speed.ROUTES, 20)
+    with closing(sqlite3.connect(tmp_path / "series.db")) as database:
+        (total,) = database.execute("SELECT sum(value) FROM counts").fetchone()
+    assert np.nansum(series.rps) == total
+
+
+def test_point_costs_are_those_beyond_the_shortest() -> None:
+    rounds = [
+        {
+            f"{way}, {days}": {"points": days * 1e6, "cpu_seconds": 1 + days + noise}
+            for way in ("report", "command")
+            for days in (1, 3)
+        }
+        for noise in (0.0, 0.5)
+    ]
+    found = estimate_speed.summarise(rounds)
+    assert found["report, 3"]["us_per_point"] == pytest.approx(1)
+    assert found["report, 3"]["cpu_seconds_least"] == 4
+    assert "us_per_point" not in found["command, 1"]
+
+
+def test_published_cost_is_linear() -> None:
+    published = result.read(result.path_of("estimate_speed"))["medians"]
+    names = [name for name in published if "us_per_point" in published[name]]
+    reports = [published[n]["us_per_point"] for n in names if n.startswith("report")]
+    commands = [published[n]["us_per_point"] for n in names if n.startswith("command")]
+    # From 3 to 30 days. What is longer fits worse into caches, but no square creeps in.
+    assert max(commands) < 1.3 * min(commands)
+    assert max(reports) < 2 * min(reports)
