@@ -10,6 +10,7 @@ from mirror.config import Config
 from mirror.core.http1 import NONE, error_response
 from mirror.core.pool import Pool
 from mirror.core.request_head import Hop, RequestHead
+from mirror.errors import RemoteProtocolError
 from mirror.proxy.downstream import NEVER, Acceptor, Downstream
 from mirror.proxy.origins import primary_origin
 from mirror.proxy.relay import Primary, Relay
@@ -57,8 +58,11 @@ class InlineDownstream(Downstream):
     # --- Downstream ---
 
     def request_begun(self, head: RequestHead) -> None:
-        relay = Relay(self._shared.primary, head, self, self._exchange_ended)
         pipeline = self._pipeline
+        if pipeline and pipeline[-1].is_last:
+            # The parser goes on behind an HTTP/1.0 request that asks for keep-alive; we do not.
+            raise RemoteProtocolError(400, "after_close")
+        relay = Relay(self._shared.primary, head, self, self._exchange_ended)
         if not pipeline:
             self.expires_at = NEVER
             pipeline.append(relay)

@@ -102,22 +102,28 @@ class SocketUpstream:
 
     def _converse(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError), connection:
-            if self._tls is not None:
-                connection = self._tls.wrap_socket(connection, server_side=True)
-            conversation = Conversation(self.script)
-            while data := connection.recv(1 << 16):
-                if not conversation.unread and not conversation.is_raw:
-                    conversation.script = self.script
-                for answer, end in conversation.received(data):
-                    connection.sendall(answer)
-                    if end is End.RESET:
-                        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-                    if end is not End.KEEP:
-                        connection.close()
-                        return
-                if conversation.is_raw:
-                    self.raw += conversation.unread
-                    conversation.unread = b""
+            if self._tls is None:
+                self._talk(connection)
+            else:
+                with self._tls.wrap_socket(connection, server_side=True) as wrapped:
+                    self._connections.append(wrapped)
+                    self._talk(wrapped)
+
+    def _talk(self, connection: socket.socket) -> None:
+        conversation = Conversation(self.script)
+        while data := connection.recv(1 << 16):
+            if not conversation.unread and not conversation.is_raw:
+                conversation.script = self.script
+            for answer, end in conversation.received(data):
+                connection.sendall(answer)
+                if end is End.RESET:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                if end is not End.KEEP:
+                    connection.close()
+                    return
+            if conversation.is_raw:
+                self.raw += conversation.unread
+                conversation.unread = b""
 
 
 class SocketClient:
