@@ -251,6 +251,8 @@ class RelayingConnection(UpstreamConnection):
         if self._stalled_bytes > limit and http1.fields_size_bytes(flat) > limit:
             raise RemoteProtocolError(502, "head_too_large")
         head = read_response_head(self._parser, reason, flat, self._answers_head)
+        if head.status == 101 and not self._parser.should_upgrade():
+            raise RemoteProtocolError(502, "upgrade")  # it does not say to what
         if head.status >= 200 or head.status == 101:
             self._head = head
             self._is_head_new = True
