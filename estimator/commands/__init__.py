@@ -5,6 +5,8 @@ sources          where its series comes from
 policy_options   one option for every field of the model's Policy; quantities: how they are read
 help_sections    help under headings
 exits            the exit codes, and how an error becomes one
-table            `estimate table`: check, fit, plot, import
+terminal         where text goes, and how wide it is
+table            `estimate table`; table_check, table_fit, table_plot, table_import: its commands
 verify           `estimate verify`: predicted against observed cpu and memory
+usage_options    where cpu and memory were recorded, for the two that read them
 """

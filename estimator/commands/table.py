@@ -7,8 +7,16 @@ from estimator.commands.table_fit import fit
 from estimator.commands.table_import import import_results
 from estimator.commands.table_plot import plot
 
+EPILOG = """\b
+Examples:
+  estimate table check table.yaml
+  estimate table fit table.yaml
+  estimate table plot table.yaml -o curves.html
+  estimate table import --help
+"""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
 def table() -> None:
     """Check, fit, plot or make a correspondence table."""
 

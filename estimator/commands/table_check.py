@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
 from estimator import units
 from estimator.commands.exits import EXIT_LOW_CONFIDENCE, endings
+from estimator.commands.terminal import console
 from estimator.table.files import read_table
 from estimator.table.load_points import Component, Verdict
 from estimator.table.soundness import SPOILT, shortcomings
@@ -39,19 +39,19 @@ def check(file: Path) -> None:
     """
     with endings():
         table = read_table(file)
-    console = Console(file=sys.stdout, highlight=False)
+    out = console()
     is_sound = True
     for component in table.components:
-        console.print(_grid(component))
+        out.print(_grid(component))
         for text in _rules(component):
-            console.print(text)
+            out.print(text)
         for found in shortcomings(component):
             is_sound = False
-            console.print(Text(f"{component.name}: {found}", "yellow"))
+            out.print(Text(f"{component.name}: {found}", "yellow"))
         for point in component.points:
             if point.judgement is not None and point.judgement.latency_doubt is not None:
                 doubt = f"{component.name}: row {point.row}: {point.judgement.latency_doubt}"
-                console.print(Text(doubt, "yellow"))
+                out.print(Text(doubt, "yellow"))
     if not is_sound:
         sys.exit(EXIT_LOW_CONFIDENCE)
 

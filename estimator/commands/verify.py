@@ -15,6 +15,7 @@ from rich.text import Text
 from estimator import units
 from estimator.commands.exits import EXIT_LOW_CONFIDENCE, endings
 from estimator.commands.sources import check_source, read_source, source_of, source_options
+from estimator.commands.terminal import console
 from estimator.commands.usage_options import DATADOG, UsageSource, usage_options
 from estimator.errors import InputError, Problem
 from estimator.migration.correct import Corrected, Correction, correct
@@ -141,26 +142,25 @@ def _check_output(path: Path | None) -> None:
 
 
 def _print(found: Verification, corrected: Corrected | None, path: Path | None) -> None:
-    console = Console(file=sys.stdout, highlight=False)
+    out = console()
     grid = Grid(show_edge=False)
-    for title in ("component", "container"):
-        grid.add_column(title)
+    grid.add_column("container", no_wrap=True)
     for title in ("minutes", "bias", "median", "short", "worst", "in bounds", "memory"):
-        grid.add_column(title, justify="right")
+        grid.add_column(title, justify="right", no_wrap=True)
     for error in found.containers:
-        grid.add_row(Text(error.component), Text(error.container), *_cells(error))
-    console.print(grid)
-    console.print(
+        grid.add_row(Text(f"{error.component}, {error.container}"), *_cells(error))
+    out.print(grid)
+    out.print(
         "bias: predicted over used cpu, all minutes; median: of the error of a minute; short: one"
         " minute of twenty is below; worst: the lowest",
         style="dim",
     )
     for title, lines in (("because", found.reasons), ("mind", found.cautions)):
-        _list(console, title, lines)
+        _list(out, title, lines)
     if corrected is not None:
-        _list(console, f"changed in {path}", corrected.changes)
+        _list(out, f"changed in {path}", corrected.changes)
     style = "green" if found.verdict is Verdict.GO else "red"
-    console.print(Text(found.verdict.value, f"bold {style}"))
+    out.print(Text(found.verdict.value, f"bold {style}"))
 
 
 def _cells(error: ContainerError) -> Iterable[str]:
@@ -177,9 +177,9 @@ def _cells(error: ContainerError) -> Iterable[str]:
         yield f"{seen} of {units.format_memory(error.predicted_memory_bytes)}"
 
 
-def _list(console: Console, title: str, lines: Iterable[str]) -> None:
+def _list(out: Console, title: str, lines: Iterable[str]) -> None:
     for line in lines:
-        console.print(Text(f"{title}: {line}"))
+        out.print(Text(f"{title}: {line}"))
 
 
 def _document(

@@ -150,8 +150,8 @@ def verify(
             missing.append(f"{component.name}: has no row that can be used")
         for name, curve in curves.items():
             error = _error(series, curve, usage.of(component.name)[name], conditions)
-            if error is None:
-                missing.append(f"{component.name}, {name}: {_NOTHING}")
+            if isinstance(error, str):
+                missing.append(f"{component.name}, {name}: {error}")
             else:
                 found.append(error)
     no_go = [reason for error in found for reason in _no_go(error)]
@@ -163,9 +163,6 @@ def verify(
     if unseen:
         cautions.append(f"not observed, hence not verified: {', '.join(unseen)}")
     return Verification(tuple(found), verdict, (*no_go, *doubts), tuple(cautions))
-
-
-_NOTHING = "rps and cpu were never observed in the same minute"
 
 
 def _compared(table: Table, usage: Usage, conditions: Conditions) -> list[Component]:
@@ -196,7 +193,8 @@ def _compared(table: Table, usage: Usage, conditions: Conditions) -> list[Compon
 
 def _error(
     series: RpsSeries, curve: ContainerCurve, used: ContainerUsage, conditions: Conditions
-) -> ContainerError | None:
+) -> ContainerError | str:
+    """Return the comparison, or in words why there is none."""
     width_s = -(-MIN_WIDTH_S // series.resolution_s) * series.resolution_s
     count = series.duration_s // width_s
     demand = _means(series, curve.component.routes, width_s, count) * conditions.ratio
@@ -205,7 +203,7 @@ def _error(
         replicas = np.where(replicas > 0, conditions.replicas or 1, 0)
     known = ~np.isnan(demand) & ~np.isnan(observed)
     if not known.any():
-        return None
+        return "rps and cpu were never observed in the same minute"
     x = demand[known] / replicas[known]
     prediction = curve.prediction
     within = x <= prediction.limit_rps
@@ -213,7 +211,10 @@ def _error(
     known[known] = within
     x = x[within]
     if not len(x):
-        return None
+        return (
+            f"every minute had more than {prediction.limit_rps:.4g} rps per replica, for which the"
+            " table has no answer"
+        )
     predicted, low, high = prediction.at_each(x)
     seen = observed[known]
     errors = predicted / np.maximum(seen, FLOOR_MILLICORES) - 1

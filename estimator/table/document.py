@@ -6,7 +6,7 @@ table again, to the last digit.
 """
 
 from dataclasses import replace
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Annotated, Any
 
 import msgspec
@@ -267,12 +267,21 @@ def exact_cpu(millicores: float) -> str:
     Worked: 62.5 is `62.5m`, 0.0000123456789 is `12.3456789n`.
     """
     exact = Decimal(repr(float(millicores)))
-    if exact == exact.quantize(Decimal("1e-9")):
-        text = f"{exact.quantize(Decimal('1e-9')):f}".rstrip("0").rstrip(".")
-        return f"{text}m"
-    # Below a billionth of a nanocore nothing was measured.
-    nano = (exact * 1_000_000).quantize(Decimal("1e-9"))
-    return f"{nano:f}".rstrip("0").rstrip(".") + "n"
+    with localcontext() as context:
+        context.prec = 60
+        # m where it has room for every digit; n for fine amounts, k for absurd ones. Below a
+        # billionth of a nanocore nothing was measured.
+        is_fine = exact != exact.quantize(_LAST_DIGIT)
+        factor, suffix = (Decimal("1e6"), "n") if is_fine else (Decimal(1), "m")
+        if exact >= _MOST_DIGITS:
+            factor, suffix = Decimal("1e-6"), "k"
+        amount = (exact * factor).quantize(_LAST_DIGIT)
+    return f"{amount:f}".rstrip("0").rstrip(".") + suffix
+
+
+_LAST_DIGIT = Decimal("1e-9")
+_MOST_DIGITS = Decimal("1e12")
+"""Of what units.py reads: 18 before the point, which n needs six of."""
 
 
 def exact_memory(amount_bytes: int) -> str:

@@ -31,6 +31,7 @@ samples of a 30 s scrape; Istio 1.2 measured cpu_max / cpu = 1.35 on a steady ru
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import median_low
 
 from estimator.table.rows import Judgement, LoadPoint, Loop, Verdict
@@ -240,17 +241,35 @@ def _longest_chain(cpu: Sequence[float]) -> set[int]:
     Against the highest before it, not its neighbour: ten steps of 9 % down are a fall. For each
     highest so far the best chain is known, so the answer is exact, in n^2 steps.
     """
-    chains: dict[float, tuple[int, float, tuple[int, ...]]] = {}  # highest: length, sum, places
+    chains: dict[float, _Chain] = {}  # by the highest value in it
     for place, value in enumerate(cpu):
-        longer: dict[float, tuple[int, float, tuple[int, ...]]] = {value: (1, value, (place,))}
-        for highest, (length, total, places) in chains.items():
+        longer = {value: _Chain(1, value, place, None)}
+        for highest, chain in chains.items():
             if _may_follow(highest, value):
-                found = (length + 1, total + value, (*places, place))
+                found = _Chain(chain.length + 1, chain.total + value, place, chain)
                 top = max(highest, value)
-                longer[top] = max(longer.get(top, found), found)
+                longer[top] = max(longer.get(top, found), found, key=_Chain.worth)
         for top, found in longer.items():
-            chains[top] = max(chains.get(top, found), found)
-    return set(max(chains.values())[2]) if chains else set()
+            chains[top] = max(chains.get(top, found), found, key=_Chain.worth)
+    best = max(chains.values(), key=_Chain.worth, default=None)
+    places = set()
+    while best is not None:
+        places.add(best.place)
+        best = best.before
+    return places
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Chain:
+    """Values none of which falls; linked, so that a longer one costs nothing to make."""
+
+    length: int
+    total: float
+    place: int
+    before: "_Chain | None"
+
+    def worth(self) -> tuple[int, float]:
+        return self.length, self.total
 
 
 def _checked(point: LoadPoint) -> str:

@@ -61,11 +61,25 @@ def test_rows_are_added_to_a_table(run_table, load_tool_samples: Path) -> None:
     arguments = ("import", sample, *API, "--start", "1700000000")
     refused = run_table(*arguments)
     assert (refused.exit_code, "is new: describe it by --kind" in refused.output) == (2, True)
+    twice = run_table(*arguments, "--table", "table.yaml", *NEW)
+    assert "is described in table.yaml; leave --kind, --route and --request out" in twice.output
     added = run_table(*arguments, "--table", "table.yaml")
     assert "row 2: " in added.output
     assert "too short: duration_s 6.01 is below 120" in added.output
     (component,) = read_table(Path("table.yaml")).components
     assert [point.tool for point in component.points] == ["fortio", "wrk"]
+
+
+def test_component_is_added_beside_others(run_table, load_tool_samples: Path) -> None:
+    write_usage(FORTIO_START)
+    sample = str(load_tool_samples / "fortio_http.json")
+    run_table("import", sample, *API, *NEW)
+    web = ["web" if word == "api" else word for word in API]
+    result = run_table("import", sample, *web, *NEW, "--table", "table.yaml", "--workers", "app=2")
+    assert result.exit_code == 0, result.output
+    components = read_table(Path("table.yaml")).components
+    assert [(each.name, len(each.points)) for each in components] == [("api", 1), ("web", 1)]
+    assert components[1].points[0].workers == {"app": 2}
 
 
 def test_table_is_never_overwritten_unasked(run_table, load_tool_samples: Path) -> None:

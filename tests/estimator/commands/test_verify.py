@@ -152,3 +152,12 @@ def test_help_shows_examples_and_exit_codes() -> None:
     result = CliRunner().invoke(verify, ["--help"])
     assert "estimate verify --table table.yaml --from-series series.db" in result.output
     assert "3  no-go, or low confidence" in result.output
+
+
+def test_memory_that_was_not_observed_is_unknown(run) -> None:
+    text = Path("usage.csv").read_text().replace("90Mi", "")
+    Path("usage.csv").write_text(text)
+    result = run()
+    assert result.exit_code == 0
+    assert "mind: api, app: no memory was observed" in result.output
+    assert "unknown" in result.output

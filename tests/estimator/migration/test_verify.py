@@ -152,3 +152,34 @@ def test_component_that_was_not_observed_is_a_caution(series, observe) -> None:
     found = verify(series, replace(TABLE, components=(*TABLE.components, other)), observe())
     assert found.verdict is Verdict.GO
     assert found.cautions == ("not observed, hence not verified: web",)
+
+
+def test_load_far_beyond_the_table_is_told_as_such(series, observe) -> None:
+    crowded = replace(series, rps=series.rps * 10)
+    found = verify(crowded, TABLE, observe())
+    assert found.verdict is Verdict.LOW_CONFIDENCE
+    assert found.containers == ()
+    assert found.reasons[0] == (
+        "api, app: every minute had more than 600 rps per replica, for which the table has no"
+        " answer"
+    )
+
+
+def test_component_without_usable_rows_is_low_confidence(series, observe) -> None:
+    points = tuple(replace(point, error_ratio=1.0) for point in TABLE.components[0].points)
+    broken = replace(TABLE, components=(replace(TABLE.components[0], points=points),))
+    found = verify(series, broken, observe())
+    assert (found.verdict, found.reasons) == (
+        Verdict.LOW_CONFIDENCE,
+        ("api: has no row that can be used",),
+    )
+
+
+def test_samples_without_component_need_a_table_of_one(series) -> None:
+    other = replace(TABLE.components[0], name="web")
+    two = replace(TABLE, components=(*TABLE.components, other))
+    with pytest.raises(InputError) as caught:
+        verify(series, two, usage_of("u", [Sample("", "a", "app", START, 1, 1)]))
+    assert str(caught.value.problems[0]) == (
+        "u: has no column `component`, and the table has several: api, web"
+    )

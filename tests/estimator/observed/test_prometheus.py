@@ -7,6 +7,7 @@ from estimator.errors import InputError, Refused
 from estimator.observed.prometheus import PrometheusQuery, read_prometheus
 from mirror.demo.processes import free_ports
 from tests.estimator.observed.conftest import Backfilled
+from tests.fakes_datadog import FakeDatadog
 
 API = {"api": ("app", "istio-proxy")}
 
@@ -70,6 +71,14 @@ def test_rejected_query_is_bad_input(prometheus: Backfilled) -> None:
     query = replace(PrometheusQuery(prometheus.url), cpu="rate(")
     with pytest.raises(InputError, match="rejects the query 'rate\\('"):
         read_prometheus(query, API, (prometheus.start, prometheus.end))
+
+
+def test_other_servers_are_told_from_prometheus() -> None:
+    with (
+        FakeDatadog() as stranger,
+        pytest.raises(Refused, match="answered 404 with what is no answer of its API"),
+    ):
+        read_prometheus(PrometheusQuery(stranger.url), API, (0, 600))
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{port}", "no url"])

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from estimator.table.load_tools.detect import read_result
+from estimator.table.load_tools.fortio import _Bucket, interpolated
 from estimator.table.rows import Loop
 
 
@@ -56,3 +57,7 @@ def test_broken_results_are_refused(refused, document: dict) -> None:
     assert refused(json.dumps(document | {"RetCodes": {}})) == ["holds no request"]
     (problem,) = refused(json.dumps(document | {"ActualQPS": "1"}))
     assert "`$.ActualQPS`" in problem
+
+
+def test_histogram_that_ends_early_gives_its_end() -> None:
+    assert interpolated(99.0, [_Bucket(0.0, 0.001, 90.0)]) == 0.001

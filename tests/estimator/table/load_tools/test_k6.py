@@ -58,6 +58,8 @@ def test_summary_is_written_at_the_end(read) -> None:
     # 2026-01-01T00:00:00Z
     assert read(json.dumps(machine_readable())).start == 1767225600
     assert read(json.dumps(FLAT)).start is None
+    garbled = machine_readable() | {"metadata": {"generated_at": "soon"}}
+    assert read(json.dumps(garbled)).start is None
 
 
 def test_dropped_iterations_show_the_rate_asked_for(read) -> None:
