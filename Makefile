@@ -4,13 +4,20 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check -q
 
-.PHONY: demo test check cover bench programs clean
+.PHONY: demo test test-compiled check cover compiled bench programs clean
 
 demo: .venv/demo
 	$(BIN)/mirror demo
 
 test: .venv/dev programs check
 	$(BIN)/python -m pytest
+	if command -v cc >/dev/null; then $(MAKE) test-compiled; \
+	else echo "test: no C compiler, so the compiled build is not tested"; fi
+
+# Whatever runs the data plane as a process, once more with the compiled build.
+test-compiled: compiled
+	PYTHONPATH=build/compiled KAGAMI_PYTHONPATH=build/compiled \
+	$(BIN)/python -m pytest tests/conformance tests/topology
 
 check: .venv/dev
 	$(BIN)/ruff format --check .
@@ -21,18 +28,25 @@ cover: .venv/dev
 	$(BIN)/python -m coverage run -m pytest tests -m "not topology"
 	$(BIN)/python -m coverage report --show-missing
 
+# The compiled build of the data plane beside the plain one, for benchmarks and its own test run.
+compiled: build/compiled
+
+build/compiled: .venv/dev setup.py $(wildcard mirror/*.py mirror/*/*.py)
+	rm -rf build
+	KAGAMI_COMPILE=1 $(PIP) install --no-deps --no-build-isolation --target $@ .
+
 bench: bench-peers bench-latency bench-connections bench-bodies bench-micro bench-tables
 
-bench-peers: .venv/dev
+bench-peers: compiled
 	$(BIN)/python -m benchmarks.macro.mirror_vs_peers
 
-bench-latency: .venv/dev
+bench-latency: compiled
 	$(BIN)/python -m benchmarks.macro.latency
 
-bench-connections: .venv/dev
+bench-connections: compiled
 	$(BIN)/python -m benchmarks.macro.connections
 
-bench-bodies: .venv/dev
+bench-bodies: compiled
 	$(BIN)/python -m benchmarks.macro.bodies
 
 bench-micro: .venv/dev
@@ -41,7 +55,7 @@ bench-micro: .venv/dev
 bench-tables: .venv/dev
 	$(BIN)/python -m benchmarks.tables
 
-bench-profile: .venv/dev
+bench-profile: compiled
 	$(BIN)/python -m benchmarks.profile_worker
 
 bench-compare: .venv/dev

@@ -238,7 +238,7 @@ def table(found: dict[str, Any]) -> str:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("ways", nargs="*", default=["inline", "sink", "plain"])
+    parser.add_argument("ways", nargs="*", default=["inline", "inline_python", "sink", "plain"])
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=4.0, help="length of one look")
 

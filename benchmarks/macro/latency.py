@@ -18,7 +18,7 @@ from benchmarks import result
 from benchmarks.macro.client import ClientProcess
 from benchmarks.macro.cores import busy_core_s, cpu_time
 from benchmarks.macro.cpu_per_request import Meter, least_disturbed
-from benchmarks.macro.ways import MIRRORS, Way, stage
+from benchmarks.macro.ways import PEERS, Way, stage
 
 PERCENTILES = ("p50_ms", "p99_ms")
 SATURATED_UTILISATION = 0.97
@@ -76,7 +76,7 @@ def main() -> None:
     options = result.options_of(__doc__, "latency", add_options)
     with stage() as on_stage:
         on_stage.start_upstreams()
-        ways = [Way("direct", on_stage.app_port, []), *map(on_stage.start, MIRRORS)]
+        ways = [Way("direct", on_stage.app_port, []), *map(on_stage.start, PEERS)]
         meter = Meter(on_stage.shadow_port)
         # Warm-up of all, and the last of them, inline, gives the rate.
         capacity_rps = [meter.measure(way, 2, 32)["rps"] for way in ways][-1]

@@ -6,6 +6,12 @@
     sink          nginx proxies and mirrors to the sidecar, which forwards the copy
     inline        the sidecar proxies and sends the copy
 
+The sidecar is the compiled build (setup.py), as in the container image. Three more ways show what
+that and a switch are worth:
+
+    sink_python, inline_python  the same source not compiled, as plain `pip install` leaves it
+    inline_pipelined            compiled, with `shadow.pipelining: 8` (docs/adr/0005)
+
 Owns starting them and their upstreams, each on its core. A way that is not asked costs nothing,
 so all of them run at once. Nobody writes an access log: it costs the same in each way.
 
@@ -36,13 +42,17 @@ from mirror.demo.nginx import (
     sink_site,
 )
 from mirror.demo.processes import Child, Processes, accepts, answers, find_program, free_ports
-from mirror.demo.sidecar import Sidecar, start_sidecar
+from mirror.demo.sidecar import Sidecar, serve_command, write_config
 
 ROUTES = ("/watch/{id}", "/api/*", "/static/*")
 TARGET = "/watch/42?from=feed"
 BODY = "a small answer"
-MIRRORS = {"plain": 0, "nginx_mirror": 1, "envoy": 1, "sink": 1, "inline": 1}
+PEERS = ("plain", "nginx_mirror", "envoy", "sink", "inline")
+VARIANTS = ("sink_python", "inline_python", "inline_pipelined")
+MIRRORS = {name: int(name != "plain") for name in (*PEERS, *VARIANTS)}
 """Every way, and how many copies of a request it sends."""
+COMPILED = Path(__file__).parents[2] / "build" / "compiled"
+"""Where `make compiled` puts the compiled build."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +139,8 @@ class Stage:
         nginx, envoy_binary = find_program("nginx"), envoy.find_envoy()
         if nginx is None or find_program("wrk") is None or envoy_binary is None:
             sys.exit("needs nginx, wrk (apt-get install nginx-light wrk) and the demo's Envoy")
+        if not COMPILED.is_dir():
+            sys.exit("needs the compiled build: make compiled")
         self._nginx, self._envoy = nginx, envoy_binary
         self.app_port, self.shadow_port = free_ports(2)
         self.sidecar_config: dict[str, Any] = {}
@@ -171,10 +183,15 @@ class Stage:
                 return self.proxy(name, site, port)
             if name == "envoy":
                 return self._start_envoy(port)
-            if name == "sink":
-                return self._start_sink(port, sections)
-            assert name == "inline", name
+            mode, _, variant = name.partition("_")
+            if variant == "pipelined":
+                sections = {"shadow": {"pipelining": 8}} | sections
+            is_compiled = variant != "python"
+            if mode == "sink":
+                return self._start_sink(name, port, is_compiled, sections)
+            assert mode == "inline", name
             sidecar = self._start_sidecar(
+                is_compiled,
                 mode="inline",
                 listen=f"127.0.0.1:{port}",
                 primary=f"http://127.0.0.1:{self.app_port}",
@@ -202,14 +219,16 @@ class Stage:
         )
         return Way("envoy", port, [child])
 
-    def _start_sink(self, port: int, sections: Mapping[str, Any]) -> Way:
+    def _start_sink(
+        self, name: str, port: int, is_compiled: bool, sections: Mapping[str, Any]
+    ) -> Way:
         (void_port,) = free_ports(1)
         socket_path = f"unix:{self._home('socket')}/sink.sock"
-        sidecar = self._start_sidecar(mode="sink", listen=socket_path, **sections)
+        sidecar = self._start_sidecar(is_compiled, mode="sink", listen=socket_path, **sections)
         site = sink_site(port, self.app_port, socket_path, void_port)
-        return Way("sink", port, [self.start_nginx("sink", site, port), sidecar.child], sidecar)
+        return Way(name, port, [self.start_nginx("sink", site, port), sidecar.child], sidecar)
 
-    def _start_sidecar(self, **sections: Any) -> Sidecar:
+    def _start_sidecar(self, is_compiled: bool, **sections: Any) -> Sidecar:
         """Everything on: routes, ledger, deadlines, DogStatsD and `series.db`."""
         home = self._home("mirror")
         (admin_port,) = free_ports(1)
@@ -223,7 +242,13 @@ class Stage:
         }
         shadow = {"url": f"http://127.0.0.1:{self.shadow_port}", "accept_server": ["nginx"]}
         config["shadow"] = shadow | config.get("shadow", {})
-        return start_sidecar(self._processes, home, config)
+        child = self._processes.start(
+            "mirror",
+            serve_command(write_config(home, config)),
+            environment={"PYTHONPATH": str(COMPILED)} if is_compiled else {},
+        )
+        child.wait_until(lambda: answers(admin_port, "/readyz", status=200))
+        return Sidecar(child, admin_port)
 
 
 @contextmanager
