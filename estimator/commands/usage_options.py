@@ -24,6 +24,11 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 PROMETHEUS, DATADOG = "prometheus", "datadog"
 
+FINE_STEP_S, COARSE_STEP_S = 15, 60
+"""Between samples asked of Prometheus; nothing is compared in less than a minute."""
+FINE_PERIOD_S = 6 * 3600
+"""Beyond it a month of a hundred pods would be a hundred million samples."""
+
 _OPTIONS = (
     click.option(
         "--prometheus-url",
@@ -84,13 +89,13 @@ class UsageSource:
         Raises InputError and Refused.
         """
         if self.where == PROMETHEUS:
-            return read_prometheus(self._prometheus(), components, period)
+            return read_prometheus(self._prometheus(period), components, period)
         if self.where == DATADOG:
             query = UsageQuery(tags=tuple(self.given["observed_tags"]))
             return read_usage_from_datadog(self._datadog(), query, tuple(components), period)
         return read_usage(Path(self.where))
 
-    def _prometheus(self) -> PrometheusQuery:
+    def _prometheus(self, period: tuple[float, float]) -> PrometheusQuery:
         try:
             window_s = units.parse_duration(self.given["rate_window"])
         except ValueError as error:
@@ -99,6 +104,7 @@ class UsageSource:
             url=self.given["prometheus_url"],
             namespace=self.given["namespace"],
             window_s=window_s,
+            step_s=FINE_STEP_S if period[1] - period[0] <= FINE_PERIOD_S else COARSE_STEP_S,
             cpu=self.given["cpu_query"],
             memory=self.given["memory_query"],
         )

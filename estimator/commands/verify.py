@@ -1,12 +1,15 @@
 """`estimate verify`: predicted against observed cpu and memory while traffic is mirrored."""
 
 import json
+import math
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 from click.core import ParameterSource
 from rich.console import Console
 from rich.table import Table as Grid
@@ -21,6 +24,8 @@ from estimator.errors import InputError, Problem
 from estimator.migration.correct import Corrected, Correction, correct
 from estimator.migration.verify import Conditions, ContainerError, Verdict, Verification
 from estimator.migration.verify import verify as compare
+from estimator.observed.usage_file import parse_time
+from estimator.series.rps import RpsSeries
 from estimator.table.files import read_table, write_table
 
 FORMAT = "kagami-verification"
@@ -83,6 +88,10 @@ def _ratio(context: click.Context, parameter: click.Parameter, value: float) -> 
     help="Pods of each component, where the samples do not name them.",
 )
 @click.option(
+    "--start", metavar="TIME", help="Leave out what was before; Unix time or 2026-03-01T10:00:00Z."
+)
+@click.option("--end", metavar="TIME", help="Leave out what was after, such as a change of ratio.")
+@click.option(
     "--corrected",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -118,7 +127,8 @@ def verify(context: click.Context, /, **given: Any) -> None:
         table = read_table(given["table"])
         check_source(source)
         _check_output(given["corrected"])
-        series = read_source(source)
+        limits = _times(given)
+        series = between(read_source(source), *limits)
         containers = {each.name: tuple(each.requests) for each in table.components}
         period = (float(series.start), float(series.start + series.duration_s))
         usage = UsageSource(given["observed"], given).read(containers, period)
@@ -134,6 +144,32 @@ def verify(context: click.Context, /, **given: Any) -> None:
         _print(found, corrected, given["corrected"])
     if found.verdict is not Verdict.GO:
         sys.exit(EXIT_LOW_CONFIDENCE)
+
+
+def _times(given: dict[str, Any]) -> tuple[float, float]:
+    found, problems = {"start": -math.inf, "end": math.inf}, []
+    for name in found:
+        if given[name] is not None:
+            try:
+                found[name] = parse_time(given[name])
+            except ValueError as error:
+                problems.append(Problem(f"--{name}", str(error)))
+    if problems:
+        raise InputError(problems)
+    return found["start"], found["end"]
+
+
+def between(series: RpsSeries, start: float, end: float) -> RpsSeries:
+    """Return the buckets of a series that begin in [start, end).
+
+    Raises InputError where there are none.
+    """
+    seconds = series.start + np.arange(series.rps.shape[1]) * series.resolution_s
+    chosen = (seconds >= start) & (seconds < end)
+    if not chosen.any():
+        rule = f"leave nothing of the series, which is from {series.start} to {seconds[-1]}"
+        raise InputError([Problem("--start and --end", rule)])
+    return replace(series, start=int(seconds[chosen][0]), rps=series.rps[:, chosen])
 
 
 def _check_output(path: Path | None) -> None:

@@ -33,3 +33,9 @@ def test_rate_window_is_a_duration() -> None:
     given = GIVEN | {"rate_window": "soon"}
     with pytest.raises(InputError, match="--rate-window: expected a duration"):
         UsageSource("prometheus", given).read({"api": ("app",)}, PERIOD)
+
+
+@pytest.mark.parametrize(("hours", "step_s"), [(6, 15), (7, 60)])
+def test_long_times_are_sampled_coarsely(hours: int, step_s: int) -> None:
+    query = UsageSource("prometheus", GIVEN)._prometheus((0.0, hours * 3600.0))
+    assert query.step_s == step_s

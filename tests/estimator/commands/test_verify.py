@@ -161,3 +161,23 @@ def test_memory_that_was_not_observed_is_unknown(run) -> None:
     assert result.exit_code == 0
     assert "mind: api, app: no memory was observed" in result.output
     assert "unknown" in result.output
+
+
+def test_only_the_time_asked_for_is_compared(run) -> None:
+    # Mirroring began after 14 minutes: before it the new cluster idled.
+    idle = Path("usage.csv").read_text().replace("app,200m", "app,1m", 2 * 56)
+    Path("usage.csv").write_text(idle)
+    assert run().exit_code == 3
+    result = run("--start", str(START + 840), "--end", str(START + 2640), "--format", "json")
+    document = json.loads(result.output)
+    assert (result.exit_code, document["verdict"]) == (0, "go"), result.output
+    assert document["containers"][0]["buckets"] == 30
+
+
+def test_times_are_checked(run) -> None:
+    result = run("--start", "noon", "--end", "later")
+    assert result.exit_code == 2
+    assert "--start: expected Unix seconds" in result.output
+    assert "--end: expected Unix seconds" in result.output
+    nothing = run("--end", str(START))
+    assert "--start and --end: leave nothing of the series" in nothing.output
