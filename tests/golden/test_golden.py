@@ -1,11 +1,12 @@
 """The reports of docs/example are what stands here, and docs/estimate.md quotes them."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
+from mirror.demo.processes import find_program
 from tests.golden.make import GOLDEN, GUIDE, commands, make_outputs, with_quotes
 
 HOW = "if the change is meant: .venv/bin/python -m tests.golden.make, and read the diff"
@@ -16,9 +17,18 @@ NAMES = sorted(
 )
 
 
+CHROMIUM = find_program("chromium")
+
+
 @pytest.fixture(scope="module")
-def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    yield make_outputs(tmp_path_factory.mktemp("example"))
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the guide's commands ran, with the files that they wrote."""
+    return tmp_path_factory.mktemp("example")
+
+
+@pytest.fixture(scope="module")
+def outputs(directory: Path) -> dict[str, str]:
+    return make_outputs(directory)
 
 
 def test_every_report_has_its_golden_file(outputs: dict[str, str]) -> None:
@@ -54,3 +64,30 @@ def test_the_guide_has_commands_for_every_kind_of_answer() -> None:
 def test_example_files_are_told_of(outputs: dict[str, str]) -> None:
     for path in Path(GUIDE).parent.joinpath("example").iterdir():
         assert path.name in GUIDE.read_text()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium")
+def test_the_guides_page_answers_in_chromium(outputs: dict[str, str], directory: Path) -> None:
+    path = directory / "report.html"
+    assert outputs["report.html"] and path.stat().st_size < 1_000_000
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page(viewport={"width": 1200, "height": 900})
+        complaints: list[str] = []
+        asked: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(path.as_uri())
+        readers = page.locator(".reader")
+        assert readers.count() >= 15
+        for index in range(readers.count()):
+            readers.nth(index).focus()
+            assert page.locator(".plot .tip").nth(index).is_visible()
+        page.locator(".mark").first.click()
+        # The highest second of the series, as docs/example/series.sql makes it.
+        assert "1,556 rps at 2026-01-01 20:05:22 UTC" in page.locator(".tip").first.inner_text()
+        browser.close()
+    assert (complaints, asked) == ([], [path.as_uri()])
