@@ -60,6 +60,16 @@ def test_hpa_stays_within_the_sized_replicas() -> None:
     assert found.hpa.survives
 
 
+def test_simulated_demand_is_the_one_sized_for() -> None:
+    found = projected(event_factor=2.5)
+    assert found.simulation is not None
+    assert found.simulation.plot.demand_rps.max() == pytest.approx(found.peak.value)
+    assert found.peak.value == pytest.approx(2.5 * 1500, rel=1e-3)
+    # What was observed is drawn as it was.
+    assert found.demand_plot is not None
+    assert found.demand_plot.highest_rps.max() == pytest.approx(1500, rel=1e-3)
+
+
 def test_limits_hold_all_containers_and_their_requests() -> None:
     for one in projected().containers.values():
         assert one.memory_limit is not None

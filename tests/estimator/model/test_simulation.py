@@ -57,13 +57,17 @@ def test_at_most_twice_the_replicas_or_four_more_in_a_period() -> None:
     found = run(load((40, 500), (40, 15_000)), loop(start_s=15))
     steps = found.desired[41:46].tolist()
     assert steps[:3] == [10, 20, 40]
-    few = run(load((40, 50), (40, 5000)), loop(start_s=15))
-    assert few.desired[42] <= 5
+    # One replica wants fifteen: four more are more than twice.
+    few = run(load((40, 9), (40, 5000)), loop(target=0.1, start_s=15))
+    assert few.desired[41:44].tolist() == [1, 5, 10]
 
 
 def test_replicas_that_start_count_with_no_usage() -> None:
     # 18 are asked for at once; while 8 of them start, no more are.
     found = run(load((40, 500), (40, 900)), loop(start_s=300))
+    assert found.desired.max() == 18
+    # Nor are two more for a demand that is within the tolerance of what starts.
+    found = run(load((40, 500), (4, 900), (10, 940), (40, 900)), loop(start_s=300))
     assert found.desired.max() == 18
 
 

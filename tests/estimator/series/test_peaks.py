@@ -67,6 +67,13 @@ def test_bursts_raise_the_dispersion() -> None:
     assert dispersion(series, 1) == pytest.approx(3, abs=0.25)
 
 
+def test_moving_mean_takes_nothing_away() -> None:
+    # Thirty buckets of ten seconds are its window: their own share of it is a thirtieth.
+    random = np.random.default_rng(7)
+    series = random.poisson(random.gamma(1000, 2, 86_400)) / 10
+    assert dispersion(series, 10) == pytest.approx(3, abs=0.045)
+
+
 def test_slow_change_is_no_dispersion() -> None:
     series = np.random.default_rng(5).poisson(np.linspace(100, 900, 7200)).astype(float)
     assert dispersion(series, 1) == pytest.approx(1, abs=0.1)
