@@ -193,9 +193,9 @@ class DiscardingConnection(UpstreamConnection):
         """Close; the legs whose time is over end as a timeout, those behind them as aborted."""
         legs = self._take_legs()
         self.close()
-        late = [leg for leg in legs if leg.expires_at <= now]
-        self._discarding.ended(late, ledger.TIMEOUT)
-        self._discarding.ended(legs[len(late) :], ledger.ABORTED)
+        # Not always the first ones: of legs that were sent again the younger may come before.
+        self._discarding.ended([leg for leg in legs if leg.expires_at <= now], ledger.TIMEOUT)
+        self._discarding.ended([leg for leg in legs if leg.expires_at > now], ledger.ABORTED)
 
     # --- asyncio.Protocol ---
 
@@ -234,7 +234,11 @@ class DiscardingConnection(UpstreamConnection):
         ):
             # An answer without a length ends with its connection. (One that has a length, says
             # close, and is cut short is not told apart: its status is counted.)
-            self._answers.append(self._parser.get_status_code())
+            try:
+                self.answered(self._parser.get_status_code(), keep_alive=False)
+            except RemoteProtocolError:
+                self._fail(ledger.PROTOCOL_ERROR)
+                return
             self._settle()
             self._close_behind_last()
         else:
@@ -252,12 +256,11 @@ class DiscardingConnection(UpstreamConnection):
         self.answered(parser.get_status_code(), parser.should_keep_alive())
 
     def answered(self, status: int, keep_alive: bool) -> None:
-        if status < 200:
-            return
-        if status > 599:
+        if 200 <= status <= 599:
+            self._answers.append(status)
+            self._is_last = not keep_alive
+        elif not 100 <= status < 200:
             raise RemoteProtocolError(502, "status")
-        self._answers.append(status)
-        self._is_last = not keep_alive
 
     # --- ends ---
 
@@ -323,9 +326,8 @@ class _HeadAnswer:
 
     def on_headers_complete(self) -> None:
         status = self.parser.get_status_code()
-        if status >= 200:
-            self._has_ended = True
-            self._connection.answered(status, self.parser.should_keep_alive())
+        self._has_ended = status >= 200
+        self._connection.answered(status, self.parser.should_keep_alive())
 
     def on_body(self, data: bytes) -> None:
         raise RemoteProtocolError(502, "surplus")
