@@ -4,24 +4,26 @@ import logging
 
 import pytest
 
-from mirror.core.http1 import SHADOW_MARK, HeadFields, RequestHead, read_request_head
+from mirror.core.batch_pool import BatchPool
+from mirror.core.http1 import CHUNKED, LENGTH
 from mirror.core.ledger import Merger
-from mirror.core.pool import Pool
+from mirror.core.request_head import SHADOW_MARK, RequestHead
+from mirror.proxy.discarding import DiscardingConnection
 from mirror.proxy.tee import Exchange, Tee
-from mirror.proxy.upstream import UpstreamConnection
-from tests.fakes import OK, FakeTransport, WiredUpstream, make_config, run, turns
+from tests.fakes import OK, FakeTransport, WiredDiscarding, make_config, run, turns
 
 
 def head_of(
     method: bytes = b"GET", target: bytes = b"/a", length: int = 0, is_shadow: bool = False
 ) -> RequestHead:
-    fields = HeadFields()
-    fields.add(b"Host", b"h")
+    head = RequestHead(method, 1, keep_alive=True)
+    head.target = target
+    head.start = b"%b %b HTTP/1.1\r\nHost: h\r\n" % (method, target)
+    head.is_shadow = is_shadow
     if length:
-        fields.add(b"Content-Length", b"%d" % length)
-    if is_shadow:
-        fields.add(b"X-Mirror-Leg", b"shadow")
-    return read_request_head(method, target, "1.1", True, False, fields)
+        head.framing = LENGTH
+        head.content_length = length
+    return head
 
 
 class Play:
@@ -29,18 +31,29 @@ class Play:
 
     def __init__(self, connections: int = 4, waiting: int = 4, **sections: object) -> None:
         self.tee = Tee(make_config(**sections))
-        self.shadow = WiredUpstream(Pool(connections, waiting, connections))
+        pool: BatchPool[DiscardingConnection, object] = BatchPool(connections, waiting, connections)
+        self.shadow = WiredDiscarding(pool, 8, self.tee.legs_ended)
         self.shadow.on_connect = self.tee.shadow.on_connect
         self.tee.shadow = self.shadow
 
-    def send(self, head: RequestHead | None = None, body: bytes = b"") -> Exchange:
-        exchange = self.tee.begin(head or head_of())
+    def begin(self, head: RequestHead | None = None) -> Exchange:
+        return Exchange(self.tee, head or head_of())
+
+    def request(self, head: RequestHead | None = None, body: bytes = b"") -> Exchange:
+        """One whole request; its legs are sent at the end of the loop's turn."""
+        exchange = self.begin(head)
         if body:
             exchange.add_body(body)
-        exchange.end()
+        exchange.end([])
         return exchange
 
-    def accept(self) -> tuple[UpstreamConnection, FakeTransport]:
+    async def send(self, head: RequestHead | None = None, body: bytes = b"") -> Exchange:
+        """One whole request in a turn of its own."""
+        exchange = self.request(head, body)
+        await turns(1)
+        return exchange
+
+    def accept(self) -> tuple[DiscardingConnection, FakeTransport]:
         return self.shadow.accept()
 
     def tick(self, after_s: float) -> None:
@@ -66,7 +79,7 @@ class Play:
 def test_request_is_counted_once_and_sent_once() -> None:
     async def main() -> None:
         play = Play()
-        play.send()
+        await play.send()
         connection, transport = play.accept()
         assert transport.written == b"GET /a HTTP/1.1\r\nHost: h\r\n" + SHADOW_MARK + b"\r\n"
         assert play.totals() == {("requests", "/a", "safe"): 1, ("shadow.sent", "/a", ""): 1}
@@ -93,7 +106,7 @@ def test_request_is_counted_under_its_route(
 ) -> None:
     async def main() -> None:
         play = Play()
-        play.tee.begin(head_of(method, target)).end()
+        play.begin(head_of(method, target)).end([])
         assert play.totals()[key] == 1
 
     run(main)
@@ -102,7 +115,7 @@ def test_request_is_counted_under_its_route(
 def test_method_that_is_not_listed_is_left_out() -> None:
     async def main() -> None:
         play = Play()
-        play.send(head_of(b"POST", length=2), b"hi")
+        await play.send(head_of(b"POST", length=2), b"hi")
         assert play.shadow.opening == 0
         assert play.totals()["not_selected", "/a", "method"] == 1
         assert play.tee.budget.held_bytes == 0
@@ -114,12 +127,12 @@ def test_ratio_leaves_out_and_amplifies() -> None:
     async def main() -> None:
         half = Play(connections=50, shadow_ratio=0.5)
         for _ in range(10):
-            half.send()
+            await half.send()
         assert half.totals()["not_selected", "/a", "ratio"] == 5
         assert half.totals()["shadow.sent", "/a", ""] == 5
         more = Play(connections=50, shadow_ratio=2.5)
         for _ in range(10):
-            more.send()
+            await more.send()
         assert more.totals()["amplified", "/a", ""] == 15
         assert more.totals()["shadow.sent", "/a", ""] == 25
 
@@ -129,7 +142,7 @@ def test_ratio_leaves_out_and_amplifies() -> None:
 def test_mirrored_request_is_only_looped() -> None:
     async def main() -> None:
         play = Play()
-        play.send(head_of(is_shadow=True))
+        await play.send(head_of(is_shadow=True))
         assert play.totals() == {("looped", "/a", ""): 1}
         assert play.shadow.opening == 0
 
@@ -139,7 +152,7 @@ def test_mirrored_request_is_only_looped() -> None:
 def test_primary_and_malformed_are_counted() -> None:
     async def main() -> None:
         play = Play(shadow_ratio=0)
-        exchange = play.send()
+        exchange = await play.send()
         play.tee.primary_ended(exchange, "5xx")
         play.tee.refused("syntax")
         assert play.totals()["primary.requests", "/a", "5xx"] == 1
@@ -154,11 +167,13 @@ def test_primary_and_malformed_are_counted() -> None:
 def test_body_is_copied_whole() -> None:
     async def main() -> None:
         play = Play(shadow_methods=["POST"])
-        exchange = play.tee.begin(head_of(b"POST", length=4))
+        exchange = play.begin(head_of(b"POST", length=4))
         exchange.add_body(b"ab")
         exchange.add_body(b"cd")
         assert (play.tee.reading, play.tee.budget.held_bytes) == (1, 4)
-        exchange.end()
+        exchange.end([])
+        assert play.tee.reading == 1, "until the turn ends"
+        await turns(1)
         assert play.tee.reading == 0
         _, transport = play.accept()
         assert transport.written.endswith(b"Content-Length: 4\r\n" + SHADOW_MARK + b"\r\nabcd")
@@ -169,13 +184,14 @@ def test_body_is_copied_whole() -> None:
 def test_body_too_large_sheds_all_copies() -> None:
     async def main() -> None:
         play = Play(shadow_methods=["POST"], shadow_ratio=3, shadow_max_body_bytes=10)
-        exchange = play.tee.begin(head_of(b"POST", length=12))
+        exchange = play.begin(head_of(b"POST", length=12))
         exchange.add_body(b"x" * 10)
         exchange.add_body(b"x")
         assert play.tee.budget.held_bytes == 0
         exchange.add_body(b"x")
-        exchange.end()
+        exchange.end([])
         exchange.abandon()
+        await turns(1)
         assert play.shed() == {"body_too_large": 3}
         assert (play.tee.reading, play.shadow.opening) == (0, 0)
 
@@ -185,10 +201,10 @@ def test_body_too_large_sheds_all_copies() -> None:
 def test_full_buffer_sheds_while_reading_and_when_sending() -> None:
     async def main() -> None:
         play = Play(shadow_methods=["POST"], shadow_buffer_bytes=100)
-        exchange = play.tee.begin(head_of(b"POST", length=200))
+        exchange = play.begin(head_of(b"POST", length=200))
         exchange.add_body(b"x" * 101)
         assert play.shed() == {"buffer_full": 1}
-        play.send(head_of(b"POST", length=60), b"x" * 60)  # fits, but not with its head
+        await play.send(head_of(b"POST", length=60), b"x" * 60)  # fits, but not with its head
         assert play.shed() == {"buffer_full": 2}
         assert play.tee.budget.held_bytes == 0
 
@@ -198,12 +214,152 @@ def test_full_buffer_sheds_while_reading_and_when_sending() -> None:
 def test_request_that_never_ends_is_shed() -> None:
     async def main() -> None:
         play = Play(shadow_methods=["POST"])
-        exchange = play.tee.begin(head_of(b"POST", length=9))
+        exchange = play.begin(head_of(b"POST", length=9))
         exchange.add_body(b"x")
         exchange.abandon()
         exchange.abandon()
         assert play.shed() == {"downstream_lost": 1}
         assert (play.tee.reading, play.tee.budget.held_bytes) == (0, 0)
+
+    run(main)
+
+
+@pytest.mark.parametrize("body", [b"", b"abc"])
+def test_chunks_and_trailers_are_copied_as_such(body: bytes) -> None:
+    async def main() -> None:
+        play = Play(shadow_methods=["POST"])
+        head = head_of(b"POST")
+        head.framing = CHUNKED
+        exchange = play.begin(head)
+        if body:
+            exchange.add_body(body)
+        exchange.end([b"T", b"1"])
+        await turns(1)
+        _, transport = play.accept()
+        chunks = b"3\r\nabc\r\n" if body else b""
+        assert transport.written.endswith(
+            b"Transfer-Encoding: chunked\r\n"
+            + SHADOW_MARK
+            + b"\r\n"
+            + chunks
+            + b"0\r\nT: 1\r\n\r\n"
+        )
+
+    run(main)
+
+
+def test_body_of_a_request_left_out_is_not_kept() -> None:
+    async def main() -> None:
+        play = Play(shadow_ratio=0, shadow_methods=["POST"])
+        exchange = play.begin(head_of(b"POST", length=4))
+        exchange.add_body(b"abcd")
+        assert play.tee.budget.held_bytes == 0
+        exchange.abandon()
+        assert play.shed() == {}
+
+    run(main)
+
+
+# --- the legs of one turn ---
+
+
+def test_legs_of_one_turn_are_sent_together() -> None:
+    async def main() -> None:
+        play = Play(connections=1)
+        await play.send()
+        connection, transport = play.accept()
+        connection.data_received(OK)
+        copy = transport.take_written()
+        for _ in range(3):
+            play.request()
+        assert transport.written == b"", "production comes first"
+        assert play.tee.reading == 3
+        await turns(1)
+        assert transport.written == copy * 3
+        assert (play.tee.reading, play.tee.in_flight) == (0, 3)
+        connection.data_received(OK * 3)
+        assert play.outcomes() == {"2xx": 4}
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("head", "is_alone", "is_head"),
+    [
+        (head_of(b"GET"), False, False),
+        (head_of(b"OPTIONS"), False, False),
+        (head_of(b"TRACE"), False, False),
+        (head_of(b"HEAD"), True, True),
+        (head_of(b"POST"), True, False),
+        (head_of(b"PUT"), True, False),
+        (head_of(b"DELETE"), True, False),
+        (head_of(b"GET", length=1), True, False),
+    ],
+)
+def test_only_harmless_requests_share_a_connection(
+    head: RequestHead, is_alone: bool, is_head: bool
+) -> None:
+    async def main() -> None:
+        play = Play(shadow_methods=["GET", "HEAD", "OPTIONS", "TRACE", "POST", "PUT", "DELETE"])
+        await play.send(head, b"x" if head.content_length else b"")
+        connection, _ = play.accept()
+        (leg,) = connection.legs
+        assert (leg.is_alone, leg.is_head) == (is_alone, is_head)
+
+    run(main)
+
+
+def test_budget_takes_of_one_turn_what_fits() -> None:
+    async def main() -> None:
+        size = len(head_of().to_shadow(b"", []))
+        play = Play(shadow_buffer_bytes=2 * size + 1)
+        for _ in range(5):
+            play.request()
+        await turns(1)
+        assert play.shed() == {"buffer_full": 3}
+        assert (play.tee.in_flight, play.tee.budget.held_bytes) == (2, 2 * size)
+
+    run(main)
+
+
+def test_queue_takes_of_one_turn_what_fits() -> None:
+    async def main() -> None:
+        play = Play(connections=1, waiting=2)
+        for _ in range(10):
+            play.request()
+        await turns(1)
+        assert play.shed() == {"waiting_full": 7}
+        assert play.tee.in_flight == 3
+        play.tick(1000)
+        assert play.outcomes() == {"timeout": 3}
+        assert play.tee.budget.held_bytes == 0
+
+    run(main)
+
+
+def test_turn_without_a_shadow_is_shed_whole() -> None:
+    async def main() -> None:
+        play = Play()
+        await play.send()
+        play.shadow.refuse()
+        for _ in range(3):
+            play.request()
+        assert play.shed() == {}
+        await turns(1)
+        assert play.shed() == {"unavailable": 3}
+        assert (play.tee.reading, play.tee.budget.held_bytes) == (0, 0)
+
+    run(main)
+
+
+def test_client_that_leaves_takes_no_complete_copy_along() -> None:
+    async def main() -> None:
+        play = Play()
+        exchange = play.request()
+        exchange.abandon()
+        await turns(1)
+        assert play.accept()[1].written
+        assert play.shed() == {}
 
     run(main)
 
@@ -225,7 +381,7 @@ def test_request_that_never_ends_is_shed() -> None:
 def test_answer_gives_the_outcome(answer: bytes, outcome: str) -> None:
     async def main() -> None:
         play = Play()
-        play.send()
+        await play.send()
         connection, _ = play.accept()
         connection.data_received(answer)
         assert play.outcomes() == {outcome: 1}
@@ -237,7 +393,7 @@ def test_answer_gives_the_outcome(answer: bytes, outcome: str) -> None:
 def test_head_is_answered_without_a_body() -> None:
     async def main() -> None:
         play = Play()
-        play.send(head_of(b"HEAD"))
+        await play.send(head_of(b"HEAD"))
         connection, _ = play.accept()
         connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
         assert play.outcomes() == {"2xx": 1}
@@ -248,10 +404,10 @@ def test_head_is_answered_without_a_body() -> None:
 def test_reset_is_counted_and_not_sent_again() -> None:
     async def main() -> None:
         play = Play()
-        play.send()
+        await play.send()
         connection, _ = play.accept()
         connection.data_received(OK)
-        play.send()
+        await play.send()
         connection.connection_lost(ConnectionResetError())
         assert play.outcomes() == {"2xx": 1, "reset": 1}
         assert play.shadow.opening == 0
@@ -262,7 +418,7 @@ def test_reset_is_counted_and_not_sent_again() -> None:
 def test_silent_shadow_times_out() -> None:
     async def main() -> None:
         play = Play(shadow_timeout=5)
-        play.send()
+        await play.send()
         _, transport = play.accept()
         play.tick(4.9)
         assert play.tee.in_flight == 1
@@ -277,7 +433,7 @@ def test_silent_shadow_times_out() -> None:
 def test_endless_answer_times_out() -> None:
     async def main() -> None:
         play = Play(shadow_timeout=5)
-        play.send()
+        await play.send()
         connection, transport = play.accept()
         connection.data_received(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 100_000)
         play.tick(5.1)
@@ -290,8 +446,8 @@ def test_endless_answer_times_out() -> None:
 def test_waiting_leg_times_out_unsent() -> None:
     async def main() -> None:
         play = Play(connections=1, shadow_timeout=5)
-        play.send()
-        play.send()
+        await play.send()
+        await play.send()
         play.tick(5.1)
         assert play.outcomes() == {"timeout": 2}
         _, transport = play.accept()
@@ -304,7 +460,7 @@ def test_legs_beyond_the_queue_are_shed() -> None:
     async def main() -> None:
         play = Play(connections=1, waiting=2)
         for _ in range(10):
-            play.send()
+            await play.send()
         assert play.shed() == {"waiting_full": 8}
         assert play.tee.in_flight == 2
 
@@ -315,19 +471,19 @@ def test_shadow_that_is_away_is_shed_and_found_again(caplog: pytest.LogCaptureFi
     async def main() -> None:
         play = Play()
         with caplog.at_level(logging.INFO):
-            play.send()
+            await play.send()
             play.shadow.refuse()
             for _ in range(5):
-                play.send()
+                await play.send()
             assert play.outcomes() == {"connect_failed": 1}
             assert play.shed() == {"unavailable": 5}
             play.tee._reachability._retry_at = 0.0  # the wait is over
-            play.send()
+            await play.send()
             play.shadow.refuse()
             play.tee._reachability._retry_at = 0.0
-            play.send()
+            await play.send()
             play.accept()
-            play.send()
+            await play.send()
         assert play.shed() == {"unavailable": 5}
         messages = [record.getMessage() for record in caplog.records]
         assert ["cannot be reached" in text for text in messages] == [True, False]
@@ -358,7 +514,7 @@ def test_cut_ends_every_leg_as_aborted() -> None:
     async def main() -> None:
         play = Play(connections=2)
         for _ in range(3):
-            play.send()
+            await play.send()
         _, transport = play.accept()
         play.tee.cut()
         await turns()
@@ -372,7 +528,7 @@ def test_cut_ends_every_leg_as_aborted() -> None:
 def test_leg_ignores_what_it_need_not_know() -> None:
     async def main() -> None:
         play = Play()
-        play.send()
+        await play.send()
         connection, transport = play.accept()
         transport.is_stuck = True
         connection.pause_writing()
@@ -386,9 +542,20 @@ def test_leg_ignores_what_it_need_not_know() -> None:
 def test_copies_of_one_request_share_their_bytes() -> None:
     async def main() -> None:
         play = Play(shadow_ratio=2)
-        play.send()
+        await play.send()
         first, second = (play.accept()[1].written for _ in range(2))
         assert first == second
         assert play.tee.budget.held_bytes == 2 * len(first)
+
+    run(main)
+
+
+def test_request_closes_the_seconds_before_it() -> None:
+    async def main() -> None:
+        play = Play()
+        play.tee.ledger.second -= 5
+        before = play.tee.ledger.second
+        await play.send()
+        assert play.tee.ledger.second >= before + 5
 
     run(main)
