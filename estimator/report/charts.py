@@ -18,7 +18,7 @@ from markupsafe import Markup
 from estimator.report.axes import Axis, short_number, ticks, time_ticks
 from estimator.report.columns import Keep, Values
 
-WIDTH, LEFT, RIGHT, TOP = 960, 64, 944, 22
+WIDTH, LEFT, RIGHT, TOP = 960, 64, 934, 22
 TALL, LOW = 300, 190
 _FOOT = 42
 """Below the plot: ticks and their labels."""
@@ -293,7 +293,7 @@ def _marks(marks: Iterable[Mark], x: Axis, y: Axis) -> Markup:
         at_x, at_y = x.px(mark.x), y.px(mark.y)
         is_left = at_x > (LEFT + 3 * RIGHT) / 4
         label = Markup('<text class="mark-label" x="{}" y="{}" text-anchor="{}">{}</text>').format(
-            at_x + (-9 if is_left else 9), at_y + 4, "end" if is_left else "start", mark.label
+            at_x + (-9 if is_left else 9), at_y - 6, "end" if is_left else "start", mark.label
         )
         drawn.append(
             Markup('<g class="{}" tabindex="0" role="img" aria-label="{}">').format(

@@ -163,7 +163,7 @@ def curve_chart(plot: CurvePlot, component: str, points: int = CURVE_POINTS) -> 
         known_to=plot.highest_row_rps,
     )
     interval = "with the interval of the policy's confidence" if chart.band else "without interval"
-    beyond = "; shaded: beyond every row, extrapolated" if x[-1] > plot.highest_row_rps else ""
+    beyond = "; shaded: beyond every row used, extrapolated" if x[-1] > plot.highest_row_rps else ""
     return Chart(
         chart,
         f"Rows as circles (hollow: not used), the curve {interval}, measured from"

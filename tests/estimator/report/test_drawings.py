@@ -72,7 +72,7 @@ def test_extrapolation_is_said_and_shaded() -> None:
     block = curve_chart(curve_plot("app"), "api")
     assert isinstance(block.chart, CurveChart)
     assert block.chart.known_to == 600
-    assert "shaded: beyond every row, extrapolated" in block.caption
+    assert "shaded: beyond every row used, extrapolated" in block.caption
 
 
 @pytest.mark.parametrize(("components", "bins"), [(1, 480), (50, 120), (10_000, 40)])

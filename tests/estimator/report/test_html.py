@@ -201,13 +201,14 @@ def data_of(page: Page) -> dict[str, Any]:
 @needs_chromium
 def test_hovering_tells_the_value_that_is_drawn(browser: Browser, report: Path) -> None:
     page = Opened(browser, report, "light").page
-    values = data_of(page)["lines"][0]["value"]
+    data = data_of(page)
+    values, left, right = data["lines"][0]["value"], data["left"], data["right"]
     bin_of_peak = values.index(max(value for value in values if value is not None))
     page.locator(".plot svg").first.scroll_into_view_if_needed()
     box = page.locator(".plot svg").first.bounding_box()
     assert box is not None
     share = (bin_of_peak + 0.5) / len(values)
-    x = box["x"] + (64 + share * (944 - 64)) / 960 * box["width"]
+    x = box["x"] + (left + share * (right - left)) / 960 * box["width"]
     # Below the circle of the peak, which has words of its own.
     page.mouse.move(x, box["y"] + box["height"] * 0.7)
     tip = page.locator(".plot .tip").first.inner_text()
