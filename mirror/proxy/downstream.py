@@ -143,6 +143,14 @@ class Downstream(asyncio.Protocol):
         """No exchange is under way."""
         raise NotImplementedError
 
+    def behind_upgrade(self, data: bytes) -> bytes:
+        """What stands behind a request that asks to upgrade; what of it to read now.
+
+        RFC 9110 7.8: where that is not granted, a request follows. read_request_head let no
+        upgrade with a body through.
+        """
+        return data
+
     def take_held(self) -> bytes:
         """What was read behind a request that asks to upgrade."""
         return b""
@@ -158,20 +166,20 @@ class Downstream(asyncio.Protocol):
             self.wait_for_request()
 
     def data_received(self, data: bytes) -> None:
-        if self._is_closing:
+        while data and not self._is_closing:
+            # Only then the size of a head needs adding up: split over reads, or in a long one.
+            self._may_be_large = self._reading == _HEAD or len(data) > self._acceptor.max_head_bytes
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = self.behind_upgrade(data[upgrade.args[0] :])
+                continue
+            except httptools.HttpParserError as error:
+                self._refuse_for(error, data)
+                return
+            if self._reading:
+                self._watch(len(data))
             return
-        # Only then the size of a head needs adding up: split over reads, or in a long one.
-        self._may_be_large = self._reading == _HEAD or len(data) > self._acceptor.max_head_bytes
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._read_on(data[upgrade.args[0] :])
-            return
-        except httptools.HttpParserError as error:
-            self._refuse_for(error, data)
-            return
-        if self._reading:
-            self._watch(len(data))
 
     def pause_writing(self) -> None:
         self.is_write_paused = True
@@ -249,10 +257,16 @@ class Downstream(asyncio.Protocol):
         else:
             self.expires_at = now + self._acceptor.idle_timeout_s
 
+    def wait_for_body(self) -> None:
+        """More of a request's body is due, within the time that a connection may be idle."""
+        self.expires_at = self.now() + self._acceptor.idle_timeout_s
+
     def expire(self) -> None:
-        """The deadline has passed, and no exchange is under way."""
+        """The deadline has passed; in inline mode, with no exchange to tell of it."""
         if self._reading == _HEAD:
             self.refuse(408, "head_timeout")
+        elif self._reading == _BODY:
+            self.refuse(408, "body_timeout")
         else:
             self.close()
 
@@ -316,14 +330,6 @@ class Downstream(asyncio.Protocol):
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         self.request_body(data)
-
-    def _read_on(self, data: bytes) -> None:
-        """Behind a request that asks to upgrade; where that is not granted, a request follows.
-
-        RFC 9110 7.8. read_request_head let no upgrade with a body through.
-        """
-        if data:
-            self.data_received(data)
 
     def _refuse_for(self, error: Exception, data: bytes) -> None:
         """The parser, or a callback in it, raised."""

@@ -39,7 +39,7 @@ class InlineAcceptor(Acceptor):
 class InlineDownstream(Downstream):
     """One connection from nginx (or any client) that we proxy."""
 
-    __slots__ = ("_held", "_shared", "_pipeline", "_refusal")
+    __slots__ = ("_held", "_is_starting", "_pipeline", "_refusal", "_shared")
 
     def __init__(self, acceptor: InlineAcceptor) -> None:
         super().__init__(acceptor)
@@ -48,6 +48,7 @@ class InlineDownstream(Downstream):
         """The exchange under way first, then what was read behind it."""
         self._refusal: bytes | None = None
         """Answer to a malformed request that came behind others."""
+        self._is_starting = False
         self._held = b""
         """Read behind a request that asks to upgrade, until that is decided."""
 
@@ -110,11 +111,19 @@ class InlineDownstream(Downstream):
             self._refusal = error_response(status, close=True)
 
     def expire(self) -> None:
-        if self._pipeline:
-            self.expires_at = NEVER
-            self._pipeline[0].time_out()
+        pipeline = self._pipeline
+        if not pipeline or (pipeline[0].is_uploading and not self._is_reading_paused):
+            super().expire()  # it is the client that we wait for
         else:
-            super().expire()
+            self.expires_at = NEVER
+            pipeline[0].time_out()
+
+    def behind_upgrade(self, data: bytes) -> bytes:
+        if not self._pipeline or not self._pipeline[-1].head.upgrade:
+            return data
+        self._held += data
+        self.pause_reading()
+        return b""
 
     def take_held(self) -> bytes:
         held, self._held = self._held, b""
@@ -156,13 +165,6 @@ class InlineDownstream(Downstream):
 
     # --- inside ---
 
-    def _read_on(self, data: bytes) -> None:
-        if self._pipeline and self._pipeline[-1].head.upgrade:
-            self._held += data
-            self.pause_reading()
-        else:
-            super()._read_on(data)
-
     def _exchange_ended(self, relay: Relay, close: bool) -> None:
         """The response (or an error in its place) is written; on with the next request."""
         pipeline = self._pipeline
@@ -175,7 +177,7 @@ class InlineDownstream(Downstream):
         elif pipeline:
             if len(pipeline) == 1:
                 self.resume_reading()
-            pipeline[0].start()
+            self._start_next()
         elif self._refusal is not None:
             self.write(self._refusal)
             self.close()
@@ -187,6 +189,17 @@ class InlineDownstream(Downstream):
                 self.resume_reading()
             if self._held:
                 self.data_received(self.take_held())
+
+    def _start_next(self) -> None:
+        """Start what is first; a loop, as those that end at once (TRACE) would nest too deep."""
+        if self._is_starting:
+            return
+        self._is_starting = True
+        started: Relay | None = None
+        while self._pipeline and self._pipeline[0] is not started:
+            started = self._pipeline[0]
+            started.start()
+        self._is_starting = False
 
     def _leave_rest(self) -> None:
         while self._pipeline:

@@ -96,6 +96,11 @@ class Relay(Exchange):
         return self._state not in (states.UPLOADING, states.EARLY, states.DONE_EARLY)
 
     @property
+    def is_uploading(self) -> bool:
+        """Neither is the request complete nor an answer begun."""
+        return self._state is states.UPLOADING
+
+    @property
     def has_answered(self) -> bool:
         return self._state not in (states.UPLOADING, states.WAITING)
 
@@ -117,6 +122,7 @@ class Relay(Exchange):
         framed = chunk(data) if self.head.framing is CHUNKED else data
         if self._connection is not None:
             self._connection.write(framed)
+            self._downstream.wait_for_body()
         else:
             self._hold(framed)
             self._downstream.pause_reading()
@@ -160,6 +166,8 @@ class Relay(Exchange):
             connection.pause_reading()
         if self._state is states.WAITING:
             self._end_upload(connection)
+        else:
+            self._downstream.wait_for_body()
 
     def on_informational(self, head: ResponseHead) -> None:
         if self.head.minor_version == 1:
@@ -187,6 +195,8 @@ class Relay(Exchange):
             self._state = after(self._state, states.RESPONSE_END)
             self._primary.tee.primary_ended(self, self._outcome)
             self._answered()
+        else:
+            self._wait_for_more()
 
     def on_switched(self, head: ResponseHead, rest: bytes) -> None:
         connection = self._connection
@@ -234,8 +244,14 @@ class Relay(Exchange):
     def resume_response(self) -> None:
         if self._connection is not None:
             self._connection.resume_reading()
+            if self.has_answered:
+                self._wait_for_more()
 
     def time_out(self) -> None:
+        """Nothing moved for as long as the state may last."""
+        if self._state is states.DONE_EARLY:
+            self._ended(self, True)  # answered, and the rest of the request never came
+            return
         self._stop_leg()
         self._fail(ledger.TIMEOUT)
 
@@ -261,6 +277,11 @@ class Relay(Exchange):
         if self._state is states.WAITING:
             downstream = self._downstream
             downstream.expires_at = downstream.now() + self._primary.timeout_s
+
+    def _wait_for_more(self) -> None:
+        """As nginx's proxy_read_timeout and send_timeout: an answer goes on, or is cut."""
+        downstream = self._downstream
+        downstream.expires_at = downstream.now() + self._primary.timeout_s
 
     def _answer_last_hop(self) -> None:
         """RFC 9110 7.6.2: TRACE and OPTIONS with no hop left are answered here."""

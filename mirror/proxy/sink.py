@@ -5,7 +5,7 @@ mirror subrequest holds back the next request on the client's connection until i
 The 204 has no body: nginx closes its mirror connection after any response that has one.
 """
 
-from mirror.core.http1 import CONTINUE, NO_CONTENT, NO_CONTENT_CLOSE
+from mirror.core.http1 import CONTINUE, NO_CONTENT, NO_CONTENT_CLOSE, NONE
 from mirror.core.request_head import RequestHead
 from mirror.proxy.downstream import NEVER, Acceptor, Downstream
 from mirror.proxy.tee import Exchange
@@ -27,12 +27,15 @@ class SinkDownstream(Downstream):
     def request_begun(self, head: RequestHead) -> None:
         self.expires_at = NEVER
         self._exchange = Exchange(self._tee, head)
+        if head.framing is not NONE:
+            self.wait_for_body()
         if head.expects_continue:
             self.write(CONTINUE)
 
     def request_body(self, data: bytes) -> None:
         if self._exchange is not None:
             self._exchange.add_body(data)
+            self.wait_for_body()
 
     def request_ended(self, trailers: list[bytes]) -> None:
         exchange = self._exchange

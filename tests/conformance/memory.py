@@ -23,6 +23,8 @@ from tests.conformance.wire import Conversation, End, Script, begun
 
 QUIET_TURNS = 4
 """Turns of the loop without a byte moving after which nothing more will move by itself."""
+MOST_TURNS = 200_000
+"""More than any dialogue needs: beyond it something goes round in circles."""
 
 
 class Escaped(logging.Handler):
@@ -249,10 +251,13 @@ class Plane:
     async def settle(self) -> None:
         """Until nothing moves by itself any more."""
         seen, quiet = self.moved, 0
-        while quiet < QUIET_TURNS:
+        for _ in range(MOST_TURNS):
             await asyncio.sleep(0)
             quiet = quiet + 1 if self.moved == seen else 0
             seen = self.moved
+            if quiet == QUIET_TURNS:
+                return
+        raise AssertionError("it never becomes quiet")
 
     def advance(self, seconds: float) -> None:
         """The deadlines of that much later are looked at."""
