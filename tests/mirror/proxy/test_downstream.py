@@ -4,11 +4,11 @@ import logging
 
 import pytest
 
-from mirror.core.http1 import RequestHead
-from mirror.core.pool import Pool
-from mirror.proxy.downstream import Acceptor, Downstream
+from mirror.core.batch_pool import BatchPool
+from mirror.core.request_head import RequestHead
+from mirror.proxy.downstream import NEVER, Acceptor, Downstream
 from mirror.proxy.tee import Tee
-from tests.fakes import FakeTransport, WiredUpstream, make_config, run, turns
+from tests.fakes import FakeTransport, WiredDiscarding, make_config, run, split, turns, whole
 
 GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 CHUNKS_HEAD = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -32,13 +32,15 @@ class Listening(Downstream):
             raise ZeroDivisionError
         self.events.append(f"{head.method.decode()} {head.target.decode()}")
         self.is_busy = True
+        self.expires_at = NEVER
 
     def request_body(self, data: bytes) -> None:
         self.events.append(data.decode())
 
-    def request_ended(self) -> None:
-        self.events.append("end")
+    def request_ended(self, trailers: list[bytes]) -> None:
+        self.events.append(" ".join(["end", *(part.decode() for part in trailers)]))
         self.is_busy = False
+        self.wait_for_request()
 
     def request_broken(self) -> bool:
         self.events.append("broken")
@@ -51,7 +53,7 @@ class Line:
     def __init__(self) -> None:
         config = make_config(max_head_bytes=1000, timeouts_head=10, timeouts_idle=75)
         self.tee = Tee(config)
-        self.tee.shadow = WiredUpstream(Pool(1, 1, 1))
+        self.tee.shadow = WiredDiscarding(BatchPool(1, 1, 1))
         self.acceptor = Acceptor(config, self.tee)
         self.downstream = Listening(self.acceptor)
         self.transport = FakeTransport(self.downstream)
@@ -94,6 +96,33 @@ def test_upgrade_that_nobody_grants_is_a_request() -> None:
     run(main)
 
 
+def test_read_may_hold_thousands_of_upgrades() -> None:
+    async def main() -> None:
+        line = Line()
+        line.acceptor.max_head_bytes = 32768
+        line.send(UPGRADE * 3000 + GET)
+        assert line.downstream.events == ["GET /ws", "end"] * 3000 + ["GET /", "end"]
+
+    run(main)
+
+
+def test_upgrade_may_be_the_last_request() -> None:
+    async def main() -> None:
+        class OneRequest(Listening):
+            def request_ended(self, trailers: list[bytes]) -> None:
+                super().request_ended(trailers)
+                self.close()
+
+        line = Line()
+        downstream = OneRequest(line.acceptor)
+        downstream.connection_made(FakeTransport(downstream))
+        downstream.data_received(UPGRADE + GET)
+        assert downstream.events == ["GET /ws", "end"]
+        assert downstream.take_held() == b""
+
+    run(main)
+
+
 @pytest.mark.parametrize(
     ("data", "status", "reason"),
     [
@@ -105,7 +134,11 @@ def test_upgrade_that_nobody_grants_is_a_request() -> None:
         (b"GET /" + b"x" * 8192 + b" HTTP/1.1\r\nHost: h\r\n\r\n", 414, "target_too_long"),
         (GET[:-2] + b"X: " + b"x" * 1000 + b"\r\n\r\n", 431, "head_too_large"),
         (GET[:-2] + b"X: " + b"x" * 1000, 431, "head_too_large"),
-        (b"\r\n" * 501, 431, "head_too_large"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "http2"),
+        (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n" + GET, 400, "proxy_protocol"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", 400, "proxy_protocol"),
+        (b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03", 400, "tls"),
+        (UPGRADE[:-2] + b"Content-Length: 1\r\n\r\nx", 501, "upgrade_with_body"),
     ],
 )
 def test_what_cannot_be_read_is_answered_and_closed(data: bytes, status: int, reason: str) -> None:
@@ -119,6 +152,63 @@ def test_what_cannot_be_read_is_answered_and_closed(data: bytes, status: int, re
         assert line.downstream.events == ["broken"]
         line.send(GET)
         assert line.downstream.events == ["broken"], "nothing is read after that"
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n" + GET,
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c",
+        b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03",
+        b"GET / HTTP/1.1\r\nBad : 1\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+    ],
+)
+def test_it_is_refused_byte_by_byte_too(data: bytes) -> None:
+    async def main() -> None:
+        line = Line()
+        for piece in split(data):
+            line.send(piece)
+        assert line.status in (400, 501, 505)
+        assert line.transport.is_closing()
+        assert line.downstream.events == ["broken"]
+        assert len(line.reasons) == 1
+
+    run(main)
+
+
+def test_empty_lines_hold_a_connection_no_longer() -> None:
+    async def main() -> None:
+        line = Line()
+        for after_s in (30, 60):
+            line.send(b"\r\n" * 501)
+            line.tick(after_s)
+        assert not line.transport.is_closing()
+        line.tick(76)
+        assert line.transport.is_closing()
+
+    run(main)
+
+
+def test_trailers_are_told_with_the_end() -> None:
+    async def main() -> None:
+        for cut in (whole, split):
+            line = Line()
+            for piece in cut(CHUNKS_HEAD + b"2\r\nhi\r\n0\r\nA: 1\r\nB: 2\r\n\r\n" + GET):
+                line.send(piece)
+            assert line.downstream.events[-3:] == ["end A 1 B 2", "GET /", "end"]
+
+    run(main)
+
+
+def test_body_of_one_read_is_told_at_once() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(CHUNKS_HEAD + b"2\r\nhi\r\n4\r\n you\r\n")
+        assert line.downstream.events == ["POST /", "hi you"]
 
     run(main)
 
@@ -188,11 +278,24 @@ def test_request_under_way_is_not_idle() -> None:
         line = Line()
         line.send(CHUNKS_HEAD)
         line.tick(1000)
-        assert not line.transport.is_closing()
+        assert not line.transport.is_closing(), "how long it may take is the mode's to say"
         line.send(b"0\r\n\r\n")
-        line.downstream.wait_for_request()
-        line.tick(1000)
+        line.tick(76)
         assert line.transport.is_closing()
+
+    run(main)
+
+
+def test_body_that_stalls_is_timed_out() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(CHUNKS_HEAD)
+        line.downstream.wait_for_body()
+        line.tick(74)
+        assert line.status == 0
+        line.tick(76)
+        assert line.status == 408
+        assert line.reasons == ["body_timeout"]
 
     run(main)
 
@@ -286,8 +389,8 @@ def test_bug_closes_its_connection_and_is_logged(caplog: pytest.LogCaptureFixtur
 def test_head_after_closing_goes_nowhere() -> None:
     async def main() -> None:
         class OneRequest(Listening):
-            def request_ended(self) -> None:
-                super().request_ended()
+            def request_ended(self, trailers: list[bytes]) -> None:
+                super().request_ended(trailers)
                 self.close()
 
         line = Line()
@@ -306,11 +409,11 @@ def test_mode_must_say_what_a_request_means() -> None:
         line = Line()
         bare = Downstream(line.acceptor)
         with pytest.raises(NotImplementedError):
-            bare.request_begun(RequestHead())
+            bare.request_begun(RequestHead(b"GET", 1, True))
         with pytest.raises(NotImplementedError):
             bare.request_body(b"")
         with pytest.raises(NotImplementedError):
-            bare.request_ended()
+            bare.request_ended([])
         with pytest.raises(NotImplementedError):
             bare.request_broken()
         with pytest.raises(NotImplementedError):
