@@ -17,7 +17,7 @@ from estimator.cluster.files import EXAMPLE as EXAMPLE_NODES
 from estimator.cluster.files import read_cluster
 from estimator.commands.exits import EXIT_DRIFT, EXIT_LOW_CONFIDENCE
 from estimator.commands.policy_options import read_policy
-from estimator.commands.sources import Source, check_source, read_source
+from estimator.commands.sources import Source, check_source, read_source, working
 from estimator.errors import InputError, Problem
 from estimator.model.nodes import Cluster
 from estimator.model.policy import Policy
@@ -152,7 +152,8 @@ def run(source: Source, output: Output, policy_words: Mapping[str, Any]) -> None
         raise InputError(problems)
     series = read_source(source)
     _check_paths(policy, series)
-    projection = project(series, table, policy, cluster)
+    with working(f"Sizing {len(table.components)} components"):
+        projection = project(series, table, policy, cluster)
     _write_files(projection, output)
     drifts = _print(projection, output)
     if projection.low_confidence and (output.format != "text" or not sys.stdout.isatty()):

@@ -7,14 +7,16 @@ its progress on stderr, and only on a terminal.
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from rich.console import Console
-from rich.progress import Progress
+from rich.markup import escape
+from rich.progress import Progress, TaskID
 
 from estimator import units
 from estimator.errors import InputError, Problem
@@ -129,21 +131,27 @@ def check_source(source: Source) -> None:
 
 def read_source(source: Source) -> RpsSeries:
     """Return the series. Raises InputError and Refused."""
+    if source.from_series is not None:
+        with working(f"Reading {source.from_series}"):
+            return read_series(source.from_series)
+    with working("Datadog") as (progress, task):
+        return asyncio.run(_read_datadog(source, progress, task))
+
+
+@contextmanager
+def working(words: str) -> Iterator[tuple[Progress, TaskID]]:
+    """Show on stderr, where that is a terminal, that something takes its time; leaves no trace."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        if source.from_series is not None:
-            progress.add_task(f"Reading {source.from_series}", total=None)
-            return read_series(source.from_series)
-        return asyncio.run(_read_datadog(source, progress))
+        yield progress, progress.add_task(escape(words), total=None)
 
 
-async def _read_datadog(source: Source, progress: Progress) -> RpsSeries:
+async def _read_datadog(source: Source, progress: Progress, task: TaskID) -> RpsSeries:
     url = api_url_of(source.site) if source.api_url is None else source.api_url
     query = DatadogQuery.of(source.metric, source.service, source.env, source.tag)
     end = int(time.time()) // query.resolution_s * query.resolution_s
     since = units.parse_duration(source.since)
     start = (end - since) // query.resolution_s * query.resolution_s
-    task = progress.add_task("Datadog", total=None)
     credentials = Credentials(*(_key(name) for name in _KEYS))
     async with DatadogApi(url, credentials) as api:
         return await read_datadog(

@@ -6,7 +6,7 @@ from typing import Any
 import click
 import pytest
 
-from estimator.commands.sources import SECTIONS, check_source, read_source, source_of
+from estimator.commands.sources import SECTIONS, check_source, read_source, source_of, working
 from estimator.errors import InputError
 from tests.estimator.series.test_files import SCHEMA
 
@@ -66,3 +66,18 @@ def test_a_file_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert series.routes == ("/api/_",)
     # Progress is for terminals.
     assert capsys.readouterr().err == ""
+
+
+def test_work_is_shown_on_a_terminal_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with working("Reading [red]"):
+        pass
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    with working("Reading [red]"):
+        pass
+    out, err = capsys.readouterr()
+    assert out == "" and "Reading [red]" in err
