@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check -q
 
-.PHONY: demo test test-compiled check cover compiled bench programs clean
+.PHONY: demo test test-compiled check cover compiled bench programs clean fuzz
 
 demo: .venv/demo
 	$(BIN)/mirror demo
@@ -34,6 +34,10 @@ compiled: build/compiled
 build/compiled: .venv/dev setup.py $(wildcard mirror/*.py mirror/*/*.py)
 	rm -rf build
 	KAGAMI_COMPILE=1 $(PIP) install --no-deps --no-build-isolation --target $@ .
+
+# Five minutes of made dialogues; SEED=… begins with that one.
+fuzz: .venv/dev
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
 
 bench: bench-peers bench-latency bench-connections bench-bodies bench-micro bench-tables
 
