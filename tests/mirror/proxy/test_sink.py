@@ -1,23 +1,24 @@
 """Mode sink in dialogue: the 204 comes first, the copy is written anew and follows."""
 
-from collections.abc import Callable
-
 import pytest
 
-from mirror.core.http1 import SHADOW_MARK
-from mirror.core.pool import Pool
+from mirror.core.batch_pool import BatchPool
+from mirror.core.request_head import SHADOW_MARK
 from mirror.proxy.downstream import Acceptor
 from mirror.proxy.sink import SinkDownstream
 from mirror.proxy.tee import Tee
 from tests.fakes import (
     OK,
+    Cut,
     FakeTransport,
     Sidecar,
     StubUpstream,
-    WiredUpstream,
+    WiredDiscarding,
+    both_ways,
     free_port,
     make_config,
     run,
+    turns,
     until,
 )
 
@@ -28,7 +29,7 @@ HEAD = b"HEAD /a HTTP/1.1\r\nHost: h\r\n\r\n"
 POST = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKS = (
     b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
-    b"3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"
+    b"3\r\nhel\r\n2\r\nlo\r\n0\r\nT: 1\r\n\r\n"
 )
 EXPECT = b"POST /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
 HOPS = (
@@ -65,7 +66,12 @@ COPIES: dict[str, tuple[bytes, bytes, bytes]] = {
     "POST in chunks": (
         CHUNKS,
         NO_CONTENT,
-        copy_of(b"POST /a HTTP/1.1", b"Host: h", b"Content-Length: 5", body=b"hello"),
+        copy_of(
+            b"POST /a HTTP/1.1",
+            b"Host: h",
+            b"Transfer-Encoding: chunked",
+            body=b"5\r\nhello\r\n0\r\nT: 1\r\n\r\n",
+        ),
     ),
     "POST that expects": (
         EXPECT + b"hello",
@@ -86,7 +92,8 @@ class Line:
     def __init__(self) -> None:
         config = make_config(shadow_methods=["GET", "HEAD", "POST"])
         self.tee = Tee(config)
-        self.shadow = self.tee.shadow = WiredUpstream(Pool(4, 4, 4))
+        pool: BatchPool[object, object] = BatchPool(4, 4, 4)
+        self.shadow = self.tee.shadow = WiredDiscarding(pool, 8, self.tee.legs_ended)
         self.acceptor = Acceptor(config, self.tee)
         self.downstream = SinkDownstream(self.acceptor)
         self.nginx = FakeTransport(self.downstream)
@@ -99,18 +106,6 @@ class Line:
         self.tee.ledger.roll(self.tee.ledger.second + 1)
         report = self.tee.ledger.report(0, 0)
         return {(metric, label): number for (metric, _, label), number in report.totals.items()}
-
-
-def whole(data: bytes) -> list[bytes]:
-    return [data]
-
-
-def split(data: bytes) -> list[bytes]:
-    return [data[index : index + 1] for index in range(len(data))]
-
-
-both_ways = pytest.mark.parametrize("cut", [whole, split])
-Cut = Callable[[bytes], list[bytes]]
 
 
 @both_ways
@@ -127,6 +122,7 @@ def test_request_is_acknowledged_and_copied(
         line.send(pieces[-1])
         assert line.nginx.written == got
         assert line.nginx.is_closing() is got.endswith(NO_CONTENT_CLOSE)
+        await turns(1)
         connection, transport = line.shadow.accept()
         assert transport.written == copied
         assert line.tee.in_flight == 1
@@ -144,8 +140,45 @@ def test_pipelined_requests_are_copied_in_order(cut: Cut) -> None:
         for piece in cut(GET + CHUNKS + HEAD):
             line.send(piece)
         assert line.nginx.written == NO_CONTENT * 3
+        await turns(1)
         copies = [line.shadow.accept()[1].written for _ in range(3)]
         assert copies == [COPIES[name][2] for name in ("GET", "POST in chunks", "HEAD")]
+
+    run(main)
+
+
+def test_upgrade_is_acknowledged_and_not_copied() -> None:
+    async def main() -> None:
+        line = Line()
+        upgrade = b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
+        line.send(upgrade + GET)
+        await turns(1)
+        assert line.nginx.written == NO_CONTENT * 2
+        assert line.totals()["not_selected", "upgrade"] == 1
+        assert line.shadow.accept()[1].written == COPIES["GET"][2]
+
+    run(main)
+
+
+def test_last_hop_is_acknowledged_like_any_other() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(b"OPTIONS /a HTTP/1.1\r\nHost: h\r\nMax-Forwards: 0\r\n\r\n")
+        assert line.nginx.written == NO_CONTENT
+        assert line.totals()["not_selected", "method"] == 1
+
+    run(main)
+
+
+def test_body_that_stalls_is_refused_and_its_copy_shed() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(POST[:-1])
+        line.acceptor.tick(line.acceptor.now() + 76)
+        assert line.nginx.written.startswith(b"HTTP/1.1 408 ")
+        assert line.nginx.is_closing()
+        assert line.totals()["shed", "downstream_lost"] == 1
+        assert line.tee.budget.held_bytes == 0
 
     run(main)
 
@@ -155,6 +188,7 @@ def test_mark_stops_the_loop() -> None:
         line = Line()
         line.send(MARKED)
         assert line.nginx.written == NO_CONTENT
+        await turns(1)
         assert line.shadow.opening == 0
         assert line.totals() == {("looped", ""): 1}
 
@@ -165,10 +199,11 @@ def test_mark_stops_the_loop() -> None:
 def test_broken_body_sheds_its_copy(cut: Cut) -> None:
     async def main() -> None:
         line = Line()
-        for piece in cut(CHUNKS[:-5] + b"zz\r\n"):
+        for piece in cut(CHUNKS.removesuffix(b"0\r\nT: 1\r\n\r\n") + b"zz\r\n"):
             line.send(piece)
         assert line.nginx.written.startswith(b"HTTP/1.1 400 ")
         assert line.nginx.is_closing()
+        await turns(1)
         assert line.shadow.opening == 0
         assert line.tee.reading == 0
         assert line.tee.budget.held_bytes == 0
@@ -188,6 +223,7 @@ def test_malformed_head_is_no_request(cut: Cut) -> None:
         for piece in cut(GET + b"GET / HTTP/1.1\r\nBad : 1\r\n\r\n"):
             line.send(piece)
         assert line.nginx.written.startswith(NO_CONTENT + b"HTTP/1.1 400 ")
+        await turns(1)
         assert line.shadow.opening == 1
         assert line.totals()["malformed", "syntax"] == 1
         assert line.totals()["requests", "safe"] == 1
@@ -216,6 +252,7 @@ def test_copy_outlives_the_connection_it_came_on() -> None:
         line = Line()
         line.send(GET)
         line.downstream.connection_lost(None)
+        await turns(1)
         _, transport = line.shadow.accept()
         assert transport.written == COPIES["GET"][2]
 
