@@ -51,6 +51,8 @@ MEMORY_BUFFER = 0.15
 """What sizing adds to the highest memory of the rows."""
 FLOOR_MILLICORES = 5.0
 MOSTLY_OBSERVED = 0.9
+LEAST_COVERAGE = 0.5
+"""Bounds of 0.9 to each side hold for 0.8 of all minutes where the rows are like the traffic."""
 REACHED_RATIO = 0.5
 """Of the largest row; below it most of the curve was never seen."""
 
@@ -156,6 +158,8 @@ def verify(
                 found.append(error)
     no_go = [reason for error in found for reason in _no_go(error)]
     doubts = missing + [reason for error in found for reason in _doubts(error)]
+    if table.is_example:
+        doubts.append("the table is the bundled example: nobody measured it on your cluster")
     verdict = Verdict.NO_GO if no_go else Verdict.LOW_CONFIDENCE if doubts else Verdict.GO
     cautions = [caution for error in found for caution in _cautions(error)]
     cautions += [*series.caveats, *usage.caveats]
@@ -294,6 +298,11 @@ def _cautions(error: ContainerError) -> Iterable[str]:
         yield (
             f"{name}: {error.beyond_rows} minutes lie beyond the largest row: compared with an"
             " extrapolation"
+        )
+    if error.coverage is not None and error.coverage < LEAST_COVERAGE:
+        yield (
+            f"{name}: only {error.coverage:.0%} of the minutes lie within the curve's bounds: it is"
+            " less sure than its rows make it look"
         )
     if error.reached_ratio < REACHED_RATIO:
         yield (

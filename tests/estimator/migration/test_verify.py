@@ -56,7 +56,9 @@ def test_bias_is_a_no_go(series, observe, factor: float, reason: str) -> None:
 
 
 def test_too_much_is_judged_more_gently_than_too_little(series, observe) -> None:
-    assert verify(series, TABLE, observe(0.85)).verdict is Verdict.GO
+    found = verify(series, TABLE, observe(0.85))
+    assert found.verdict is Verdict.GO
+    assert found.cautions[0].startswith("api, app: only 0% of the minutes lie within the curve's")
     assert verify(series, TABLE, observe(1.15)).verdict is Verdict.NO_GO
 
 
@@ -183,3 +185,9 @@ def test_samples_without_component_need_a_table_of_one(series) -> None:
     assert str(caught.value.problems[0]) == (
         "u: has no column `component`, and the table has several: api, web"
     )
+
+
+def test_example_table_is_never_a_go(series, observe) -> None:
+    found = verify(series, replace(TABLE, is_example=True), observe())
+    assert found.verdict is Verdict.LOW_CONFIDENCE
+    assert "bundled example" in found.reasons[0]
