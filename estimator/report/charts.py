@@ -134,8 +134,9 @@ def draw_time(chart: TimeChart) -> Drawing:
         _shade(chart, x),
         _y_axis(y, y_ticks, chart.unit),
         _x_axis([(x.px(second), label) for second, label in when], bottom),
-        _rules(chart.rules, y),
         *(_path(line, span, x, y) for line in chart.lines),
+        # Above the lines: their labels have to be read.
+        _rules(chart.rules, y),
         _marks(chart.marks, x, y),
     ]
     data = {
