@@ -116,6 +116,17 @@ def test_what_cannot_survive_says_when_and_how_far() -> None:
     assert "does not survive its series" in found.hpa.notes[-1]
 
 
+def test_cpu_that_does_not_follow_rps_is_said() -> None:
+    points = tuple(LoadPoint(n, 9, 900.0 * n, {"app": Resources(1, 1)}) for n in (1, 2, 3, 4))
+    still = Component("api", Kind.POD, ("*",), {"app": Resources(500, 1)}, points)
+    policy = Policy()
+    evidence = gather(still, policy)
+    sizing = size(3000, evidence, policy)
+    pod = pod_of(evidence, {"app": 500.0}, policy)
+    found = recommend(Load(wave(3000), 0, 15), sizing, evidence, pod, policy)
+    assert "cpu hardly follows rps here" in found.hpa.notes[-1]
+
+
 @pytest.mark.parametrize(
     ("policy", "least", "reason"),
     [

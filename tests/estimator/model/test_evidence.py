@@ -57,6 +57,17 @@ def test_limit_of_the_rows_bounds_cpu() -> None:
     assert evidence(*rows[:2]).performance_limit.rps <= 200
 
 
+def test_ceiling_below_every_row_leaves_the_smallest() -> None:
+    found = evidence(row(1, 0), row(2, 200), row(3, 300))
+    tight = replace(found.component, name="api")
+    proxied = tuple(
+        replace(p, usage={"istio-proxy": Resources(3000 + p.rps, 1)}) for p in tight.points
+    )
+    gateway = Component("g", Kind.GATEWAY, ("*",), {"istio-proxy": Resources(5000, 1)}, proxied)
+    limit = gather(gateway, Policy(workers=1)).performance_limit
+    assert (limit.name, limit.rps) == ("cpu limit of istio-proxy", 200)
+
+
 def test_few_counts_give_no_law() -> None:
     found = evidence(row(1, 100), row(2, 200, 4))
     assert found.law is None

@@ -47,6 +47,7 @@ POLICIES = pytest.mark.parametrize(
         {"growth_per_month": 0.03, "event_factor": 2.5},
         {"zones": 3, "max_unavailable_ratio": 0.25, "lose_pods": 2},
         {"hpa_max": 4, "rows": 4},
+        {"hpa_max": 8, "rows": 2},
         {"rows": 2},
         {"rows": 1},
         {"min_replicas": 40},
@@ -93,3 +94,21 @@ def test_return_level_is_explained_where_it_decides() -> None:
     found = project_component(observed, component(6), Policy(return_days=1000)).explanation
     assert any(line.formula.startswith("level = mu - sigma") for line in found)
     assert any(line.formula == "peak = level * growth * event" for line in found)
+
+
+def test_scaling_law_is_explained_as_a_search() -> None:
+    def total(n: int) -> float:
+        return 100 * n / (1 + 0.02 * (n - 1) + 0.0001 * n * (n - 1))
+
+    counts = (1, 2, 4, 8, 16, 32, 60)
+    points = tuple(
+        LoadPoint(2 * k + h, n, total(n) * (0.5, 1)[h], {"app": Resources((150.0, 300.0)[h], 1)})
+        for k, n in enumerate(counts)
+        for h in (0, 1)
+    )
+    crowd = Component("app", Kind.POD, ("*",), {"app": Resources(900, 1)}, points)
+    demand = np.full(100, 1000.0)
+    found = project_component(Observed("all", demand, 0, 15, 1, 1000, 0), crowd, Policy())
+    line = next(one for one in found.explanation if one.formula.startswith("cpu of app: R"))
+    assert line.formula.endswith("by the scaling law")
+    assert line.substituted.startswith("smallest R with R * e(R)")

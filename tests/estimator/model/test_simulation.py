@@ -79,6 +79,26 @@ def test_fall_is_followed_after_the_stabilisation() -> None:
     assert found.desired[-1] == 10
 
 
+def test_replicas_that_are_not_ready_go_first() -> None:
+    # Ten serve and eight start when the demand falls to what nine can serve.
+    found = run(load((40, 500), (3, 900), (30, 440)), loop(start_s=900))
+    assert (found.desired.max(), found.desired[-1]) == (18, 9)
+    assert set(found.ready.tolist()) == {10, 9}
+
+
+def test_fall_takes_ready_ones_where_none_is_starting() -> None:
+    found = run(load((40, 500), (20, 900), (60, 200)), loop(start_s=30))
+    assert (found.desired[-1], found.ready[-1], found.ready.max()) == (4, 4, 18)
+
+
+def test_rps_is_the_inverse_of_utilisation() -> None:
+    pod = Pod(RPS, RPS / 100 + 0.1, 90, 1.0, RPS / 120, RPS / 80)
+    assert pod.rps_at(0.6) == pytest.approx(50)
+    assert (pod.rps_at(0.05), pod.rps_at(9)) == (0, 150)
+    assert pod.rps_range_at(0.5) == pytest.approx((40, 60))
+    assert POD.rps_range_at(0.5) is None
+
+
 def test_bounds_are_kept() -> None:
     found = run(load((40, 500), (40, 5000), (100, 0)), loop(4, 12))
     assert (found.desired.min(), found.desired.max()) == (4, 12)

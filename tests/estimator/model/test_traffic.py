@@ -38,5 +38,6 @@ def test_routes_without_a_request_are_refused() -> None:
     traffic = Traffic(SERIES)
     assert not traffic.has(("/none", "/unknown"))
     assert traffic.has(("/none", "/a"))
+    assert traffic.has(("*",))
     with pytest.raises(Refused, match=r"api: none of its routes \(/none\) had a request"):
         traffic.observed("api", ("/none",))

@@ -10,7 +10,6 @@ from estimator.series.peaks import (
     dispersion,
     expected_peak,
     gumbel,
-    ramp_bias,
 )
 
 DAY = 86_400
@@ -91,11 +90,6 @@ def test_gaps_are_no_bursts() -> None:
     series = np.random.default_rng(6).poisson(200, 7200).astype(float)
     series[3000:4000] = np.nan
     assert dispersion(series, 1) == pytest.approx(1, abs=0.06)
-
-
-def test_steepest_step_biases_by_its_half() -> None:
-    assert ramp_bias(np.array([1.0, 5, 4, np.nan, 90]), 60) == 2
-    assert ramp_bias(np.array([np.nan, 1.0]), 60) == 0
 
 
 def test_days_are_utc_and_half_observed() -> None:
