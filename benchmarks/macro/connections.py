@@ -2,20 +2,15 @@
 
 N open connections are used in two ways:
 
-    steady  one constant rate for every N, open loop, the connections take turns (client.py): the
-            same work held by more connections, which the cost should not depend on
-    active  all N ask at once, closed loop (wrk): a queue N long, which is overload
-
-A closed loop whose connections take turns would not do: before `sink` a client is answered while
-the copy is still under way, so that nothing slows it down to what the sidecar can take.
+    open    ten of them ask as fast as they are answered (wrk), the others have asked once and
+            stay open: what does an open connection cost those that ask?
+    steady  one constant rate for every N, open loop, all connections take turns (client.py): the
+            same work, held by more connections
 
 Plain nginx stands beside `inline` and `sink` as the control: what the kernel and the sockets cost
-it, everybody pays. CPU is counted in a window in which every connection is open already, so that
-accepting is not in it; the app counts the requests of the window, the shadow the copies.
-
-The sidecar may hold as many shadow legs waiting as there are connections: with its default of 1024
-a burst of ten thousand would be shed, and shedding is cheap. The column of copies shows what was
-shed or fell behind nevertheless.
+it, everybody pays (of N sockets in turn each is cold when its turn comes). CPU is counted in a
+window in which every connection is open already, so that accepting is not in it; the app counts
+the requests of the window, the shadow the copies.
 
 Flatness is the largest row of a family divided by the smallest.
 
@@ -25,9 +20,11 @@ Run: python -m benchmarks.macro.connections [--rounds 3] [--seconds 1.5] [--rate
 import argparse
 import os
 import resource
+import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -35,21 +32,20 @@ from benchmarks import result
 from benchmarks.macro.client import ClientProcess
 from benchmarks.macro.cores import busy_core_s, cpu_time, family
 from benchmarks.macro.cpu_per_request import Meter, least_disturbed
-from benchmarks.macro.ways import Stage, Way, stage, templates
+from benchmarks.macro.ways import TARGET, Stage, Way, stage, templates
 from benchmarks.macro.wrk import Wrk
 
 LEVELS = (10, 100, 1000, 10_000)
 ROUTE_COUNTS = (1, 50)
-ROUTE_CONNECTIONS = 32
+ASKING = 10
 WAYS = ("plain", "sink", "inline")
 DESCRIPTORS = 19_500
-CONNECT_TIMEOUT_S = 30.0
+CALM_TIMEOUT_S = 30.0
 CALM_STEP_S = 0.3
 CALM_UTILISATION = 0.1
 
 # Nothing may end while it is counted.
 TIMEOUTS = {"head": 3600.0, "idle": 3600.0}
-SHADOW = {"waiting": 16_384}
 
 
 def open_descriptors(way: Way) -> int:
@@ -57,17 +53,21 @@ def open_descriptors(way: Way) -> int:
     return max(len(os.listdir(f"/proc/{process.pid}/fd")) for process in family(way.pids))
 
 
-def wait_for_connections(way: Way, count: int) -> int:
-    """Until that many are open, or for a while; how many descriptors are open then."""
-    deadline = time.monotonic() + CONNECT_TIMEOUT_S
-    while (found := open_descriptors(way)) < count and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return found
+@contextmanager
+def idle_connections(way: Way, count: int) -> Iterator[int]:
+    """Open that many, ask once on each, and keep them; how many a server then holds."""
+    request = f"GET {TARGET} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+    with ExitStack() as opened:
+        for _ in range(count):
+            client = opened.enter_context(socket.create_connection(("127.0.0.1", way.port), 10))
+            client.sendall(request)
+            assert client.recv(4096).startswith(b"HTTP/1.1 200")
+        yield open_descriptors(way)
 
 
 def calm(way: Way) -> None:
     """Wait until the way does nothing any more: what it closes or sheds is not the next run's."""
-    deadline = time.monotonic() + CONNECT_TIMEOUT_S
+    deadline = time.monotonic() + CALM_TIMEOUT_S
     used_s = CALM_STEP_S
     while used_s > CALM_STEP_S * CALM_UTILISATION and time.monotonic() < deadline:
         before = cpu_time(way.pids)
@@ -94,16 +94,17 @@ def window(way: Way, meters: tuple[Meter, Meter], seconds: float) -> result.Row:
     }
 
 
-def active(
+def beside_open(
     way: Way, meters: tuple[Meter, Meter], connections: int, options: argparse.Namespace
 ) -> result.Row:
-    with Wrk(way.url(), 600, connections) as wrk:
-        missing = max(0, connections - wait_for_connections(way, connections))
-        time.sleep(0.3 + connections / 10_000)
-        row = window(way, meters, options.seconds)
+    with idle_connections(way, connections - ASKING) as held:
+        calm(way)
+        with Wrk(way.url(), 600, ASKING) as wrk:
+            time.sleep(0.3)
+            row = window(way, meters, options.seconds)
     calm(way)
-    report = wrk.report
-    return {**row, "p99_ms": report.p99_ms, "errors": report.errors, "missing": missing}
+    errors, missing = wrk.report.errors, max(0, connections - ASKING - held)
+    return {**row, "p99_ms": wrk.report.p99_ms, "errors": errors, "missing": missing}
 
 
 def steady(
@@ -126,11 +127,11 @@ def one_round(
     for count in LEVELS:
         for name in WAYS:
             runs.append((f"{name} steady {count}", steady, name, count))
-            runs.append((f"{name} active {count}", active, name, count))
+            runs.append((f"{name} open {count}", beside_open, name, count))
     for count in ROUTE_COUNTS:
         for name in WAYS[1:]:
             row = f"{name} routes {count}"
-            runs.append((row, active, row, ROUTE_CONNECTIONS))
+            runs.append((row, beside_open, row, ASKING))
     found = {}
     for row, measure, name, count in runs:
         found[row] = least_disturbed(partial(measure, ways[name], meters, count, options))
@@ -186,7 +187,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def start_ways(on_stage: Stage) -> dict[str, Way]:
-    sections = {"timeouts": TIMEOUTS, "shadow": SHADOW}
+    sections = {"timeouts": TIMEOUTS}
     ways = {name: on_stage.start(name, **sections) for name in WAYS}
     for name in WAYS[1:]:
         for count in ROUTE_COUNTS:
@@ -206,7 +207,7 @@ def main() -> None:
         ways = start_ways(on_stage)
         meters = Meter(on_stage.app_port), Meter(on_stage.shadow_port)
         for way in ways.values():
-            active(way, meters, ROUTE_CONNECTIONS, options)  # warm-up
+            beside_open(way, meters, ASKING, options)  # warm-up
         rounds = [one_round(ways, meters, options) for _ in range(options.rounds)]
         balanced = [
             way.sidecar.settled_ledger()["balanced"] for way in ways.values() if way.sidecar
