@@ -3,6 +3,7 @@
 FakeTransport    a transport without a socket: what is written is kept, nothing is sent
 WiredRelaying    an upstream whose connections are FakeTransports, opened by the test
 WiredDiscarding  the same for legs whose responses nobody gets
+Line             a client's connection in mode inline, both of its upstreams wired
 StubUpstream     a real server on loopback that does with each connection what a script says
 Client           a real client on loopback that sends chosen bytes
 Sidecar          the data plane of one worker in this process, on a real socket
@@ -25,6 +26,7 @@ from mirror.core.pool import Pool
 from mirror.proxy.discarding import DiscardingConnection, DiscardingLeg, DiscardingUpstream
 from mirror.proxy.downstream import Acceptor, Downstream
 from mirror.proxy.inline import InlineAcceptor, InlineDownstream
+from mirror.proxy.relay import Primary
 from mirror.proxy.relaying import Leg, RelayingConnection, RelayingUpstream
 from mirror.proxy.sink import SinkDownstream
 from mirror.proxy.tee import Tee
@@ -229,6 +231,42 @@ class WiredDiscarding(Wired[DiscardingConnection], DiscardingUpstream):
     def hear(self, legs: Any, outcome: str) -> None:
         if legs:
             self.heard.setdefault(outcome, []).extend(legs)
+
+
+class Line:
+    """One client's connection in mode inline, with a primary and a shadow that the test plays."""
+
+    def __init__(self, **sections: Any) -> None:
+        config = make_config("inline", 1, 2, **sections)
+        self.tee = Tee(config)
+        pool: BatchPool[Any, Any] = BatchPool(4, 4, 4)
+        self.shadow = self.tee.shadow = WiredDiscarding(pool, 8, self.tee.legs_ended)
+        self.acceptor = InlineAcceptor(config, self.tee)
+        self.primary = WiredRelaying(Pool(None, 0, 8))
+        self.acceptor.primary = Primary(self.primary, self.tee, config.timeouts.primary)
+        self.downstream = InlineDownstream(self.acceptor)
+        self.client = FakeTransport(self.downstream)
+        self.downstream.connection_made(self.client)
+
+    def send(self, data: bytes) -> None:
+        self.downstream.data_received(data)
+
+    def accept(self) -> tuple[RelayingConnection, FakeTransport]:
+        return self.primary.accept()
+
+    def exchange(self, request: bytes) -> tuple[RelayingConnection, FakeTransport]:
+        """One whole exchange; its connection is idle then."""
+        self.send(request)
+        connection, transport = self.accept()
+        connection.data_received(OK)
+        assert self.client.take_written() == OK
+        transport.take_written()
+        return connection, transport
+
+    def count(self, metric: str) -> dict[str, int]:
+        self.tee.ledger.roll(self.tee.ledger.second + 1)
+        totals = self.tee.ledger.report(0, 0).totals
+        return {label: n for (name, _, label), n in sorted(totals.items()) if name == metric}
 
 
 # --- upstreams on loopback ---

@@ -11,6 +11,7 @@ from tests.fakes import (
     OK,
     Client,
     FakeTransport,
+    Line,
     Sidecar,
     StubUpstream,
     WiredDiscarding,
@@ -159,6 +160,20 @@ def test_wired_upstream_hears_of_its_legs() -> None:
         assert upstream.heard == {}
         upstream.refuse()
         assert upstream.heard == {"connect_failed": [leg]}
+
+    run(main)
+
+
+def test_line_plays_whole_exchanges() -> None:
+    async def main() -> None:
+        line = Line(timeouts_primary=3)
+        connection, transport = line.exchange(GET)
+        line.send(GET)
+        connection.data_received(OK)
+        assert transport.written == GET[:-2] + b"Via: 1.1 kagami\r\n\r\n"
+        assert line.client.written == OK
+        assert line.count("primary.requests") == {"2xx": 2}
+        assert line.acceptor.primary.timeout_s == 3
 
     run(main)
 

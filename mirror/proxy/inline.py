@@ -125,6 +125,11 @@ class InlineDownstream(Downstream):
         self.pause_reading()
         return b""
 
+    def resume_reading(self) -> None:
+        # Behind a request that asks to upgrade nothing is a request until that is decided.
+        if not self._pipeline or not self._pipeline[-1].head.upgrade:
+            super().resume_reading()
+
     def take_held(self) -> bytes:
         held, self._held = self._held, b""
         return held

@@ -176,6 +176,8 @@ class Relay(Exchange):
     def on_response(
         self, head: ResponseHead | None, body: bytes, trailers: list[bytes], ended: bool
     ) -> None:
+        if ended:
+            self._connection = None  # free already, perhaps another leg's: not ours to pause
         if head is not None:
             start = self._begin_response(head)
             if body or ended:
@@ -191,7 +193,6 @@ class Relay(Exchange):
         elif body:
             self._downstream.write(body)
         if ended:
-            self._connection = None  # free already, perhaps another leg's: not ours to pause
             self._state = after(self._state, states.RESPONSE_END)
             self._primary.tee.primary_ended(self, self._outcome)
             self._answered()

@@ -5,30 +5,27 @@ that is well, and with shadows that are sick in every way: the client's bytes ar
 """
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
-from mirror.core.pool import Pool
-from mirror.proxy.inline import InlineAcceptor, InlineDownstream
-from mirror.proxy.tee import Tee
-from mirror.proxy.upstream import UpstreamConnection
 from tests.fakes import (
     OK,
-    FakeTransport,
+    Cut,
+    Line,
     Sidecar,
     StubUpstream,
-    WiredUpstream,
+    both_ways,
     free_port,
     make_config,
     run,
+    split,
     turns,
     until,
+    whole,
 )
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 GET_CLOSE = b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
-GET_CLOSE_SENT = GET  # what the primary gets of it
 GET_OLD = b"GET /a HTTP/1.0\r\nHost: h\r\n\r\n"
 HEAD = b"HEAD /a HTTP/1.1\r\nHost: h\r\n\r\n"
 POST_HEAD = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n"
@@ -40,11 +37,20 @@ EXPECT = b"POST /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length
 BROKEN = b"GET /a HTTP/1.1\r\nHost: h\r\nBad : 1\r\n\r\n"
 BROKEN_BODY = CHUNKS_HEAD + b"zz\r\n"
 
+VIA = b"Via: 1.1 kagami\r\n"
+
+
+def via(request: bytes, version: bytes = b"1.1") -> bytes:
+    """What the primary gets of a request that has only a Host."""
+    return request.replace(b"Host: h\r\n", b"Host: h\r\nVia: " + version + b" kagami\r\n")
+
+
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
 OK_CLOSE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 OK_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
 OK_CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+OK_TRAILERS = OK_CHUNKS[:-2] + b"T: 1\r\n\r\n"
 OK_UNFRAMED = b"HTTP/1.1 200 OK\r\n\r\nok"
 NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
 NOT_MODIFIED = b"HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\n"
@@ -52,72 +58,29 @@ BAD_GATEWAY = (
     b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain\r\nContent-Length: 16\r\n\r\n"
     b"502 Bad Gateway\n"
 )
+BAD_GATEWAY_CLOSE = BAD_GATEWAY.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
 BAD_REQUEST_START = b"HTTP/1.1 400 Bad Request\r\n"
 BIG = 300_000
 BIG_OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % BIG + b"x" * BIG
-
-
-class Line:
-    """One client's connection, wired to a primary and a shadow that the test plays."""
-
-    def __init__(self) -> None:
-        config = make_config("inline", 1, 2)
-        self.tee = Tee(config)
-        self.tee.shadow = WiredUpstream(Pool(4, 4, 4))
-        self.acceptor = InlineAcceptor(config, self.tee)
-        self.primary = self.acceptor.primary = WiredUpstream(Pool(None, 0, 8))
-        self.downstream = InlineDownstream(self.acceptor)
-        self.client = FakeTransport(self.downstream)
-        self.downstream.connection_made(self.client)
-
-    def send(self, data: bytes) -> None:
-        self.downstream.data_received(data)
-
-    def accept(self) -> tuple[UpstreamConnection, FakeTransport]:
-        return self.primary.accept()
-
-    def exchange(self, request: bytes = GET) -> tuple[UpstreamConnection, FakeTransport]:
-        """One whole exchange; its connection is idle then."""
-        self.send(request)
-        connection, transport = self.accept()
-        connection.data_received(OK)
-        assert self.client.take_written() == OK
-        transport.take_written()
-        return connection, transport
-
-    def count(self, metric: str) -> dict[str, int]:
-        self.tee.ledger.roll(self.tee.ledger.second + 1)
-        totals = self.tee.ledger.report(0, 0).totals
-        return {label: n for (name, _, label), n in sorted(totals.items()) if name == metric}
-
-
-def whole(data: bytes) -> list[bytes]:
-    return [data]
-
-
-def split(data: bytes) -> list[bytes]:
-    return [data[index : index + 1] for index in range(len(data))]
-
-
-both_ways = pytest.mark.parametrize("cut", [whole, split])
-Cut = Callable[[bytes], list[bytes]]
 
 
 # --- one exchange, every framing ---
 
 EXCHANGES: dict[str, tuple[bytes, bytes, bytes, bytes]] = {
     # name: (client sends, primary sees, primary answers, client gets)
-    "GET": (GET, GET, OK, OK),
-    "GET that closes": (GET_CLOSE, GET_CLOSE_SENT, OK, OK_CLOSE),
-    "GET of an old client": (GET_OLD, GET, OK, OK_CLOSE),
-    "HEAD": (HEAD, HEAD, OK_HEAD, OK_HEAD),
-    "POST": (POST, POST, OK, OK),
+    "GET": (GET, via(GET), OK, OK),
+    "GET that closes": (GET_CLOSE, via(GET), OK, OK_CLOSE),
+    "GET of an old client": (GET_OLD, via(GET, b"1.0"), OK, OK_CLOSE),
+    "HEAD": (HEAD, via(HEAD), OK_HEAD, OK_HEAD),
+    "HEAD without a length": (HEAD, via(HEAD), OK_UNFRAMED[:-2], OK_UNFRAMED[:-2]),
+    "POST": (POST, via(POST), OK, OK),
     "POST in chunks": (CHUNKS, b"", OK, OK),
-    "answer in chunks": (GET, GET, OK_CHUNKS, OK_CHUNKS),
-    "204": (GET, GET, NO_CONTENT, NO_CONTENT),
-    "304": (GET, GET, NOT_MODIFIED, NOT_MODIFIED),
-    "103 first": (GET, GET, EARLY_HINTS + OK, EARLY_HINTS + OK),
-    "103 to an old client": (GET_OLD, GET, EARLY_HINTS + OK, OK_CLOSE),
+    "answer in chunks": (GET, via(GET), OK_CHUNKS, OK_CHUNKS),
+    "answer with trailers": (GET, via(GET), OK_TRAILERS, OK_TRAILERS),
+    "204": (GET, via(GET), NO_CONTENT, NO_CONTENT),
+    "304": (GET, via(GET), NOT_MODIFIED, NOT_MODIFIED),
+    "103 first": (GET, via(GET), EARLY_HINTS + OK, EARLY_HINTS + OK),
+    "103 to an old client": (GET_OLD, via(GET, b"1.0"), EARLY_HINTS + OK, OK_CLOSE),
 }
 
 
@@ -140,8 +103,9 @@ def test_exchange_is_relayed(
             assert transport.written == seen
         for piece in cut(answered):
             connection.data_received(piece)
-        if answered is OK_CHUNKS and cut is split:
-            assert line.client.written.endswith(b"1\r\no\r\n1\r\nk\r\n0\r\n\r\n")
+        if answered in (OK_CHUNKS, OK_TRAILERS) and cut is split:
+            end = answered.partition(b"ok\r\n")[2]
+            assert line.client.written.endswith(b"1\r\no\r\n1\r\nk\r\n" + end)
         else:
             assert line.client.written == got
         assert line.client.is_closing() is (b"Connection: close" in got)
@@ -158,14 +122,14 @@ def test_chunked_upload_is_chunked_anew(cut: Cut) -> None:
         for piece in cut(CHUNKS_HEAD):
             line.send(piece)
         _, transport = line.accept()
-        assert transport.take_written() == CHUNKS_HEAD
+        assert transport.take_written() == via(CHUNKS_HEAD)
         for piece in cut(CHUNKS[len(CHUNKS_HEAD) :]):
             line.send(piece)
         if cut is whole:
-            assert transport.written == b"5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n"
+            assert transport.written == b"6\r\nhello!\r\n0\r\nT: 1\r\n\r\n"
         else:
             letters = b"".join(b"1\r\n%c\r\n" % letter for letter in b"hello!")
-            assert transport.written == letters + b"0\r\n\r\n"
+            assert transport.written == letters + b"0\r\nT: 1\r\n\r\n"
 
     run(main)
 
@@ -203,7 +167,7 @@ def test_expectation_is_relayed_both_ways() -> None:
         line = Line()
         line.send(EXPECT)
         connection, transport = line.accept()
-        assert transport.take_written() == EXPECT
+        assert transport.take_written() == via(EXPECT)
         connection.data_received(CONTINUE)
         assert line.client.take_written() == CONTINUE
         line.send(b"hello")
@@ -240,7 +204,7 @@ def test_upload_may_be_answered_early() -> None:
         connection.data_received(OK_HEAD)
         assert line.client.take_written() == OK_CLOSE[:-2]
         line.send(POST[-3:-1])
-        assert transport.take_written() == POST[:-1]
+        assert transport.take_written() == via(POST[:-1])
         connection.data_received(b"ok")
         assert line.client.take_written() == b"ok"
         assert not line.client.is_closing(), "a close now would reset the answer away"
@@ -271,10 +235,10 @@ def test_early_answer_may_end_after_the_upload() -> None:
 def test_connections_are_kept_on_both_sides() -> None:
     async def main() -> None:
         line = Line()
-        connection, transport = line.exchange()
+        connection, transport = line.exchange(GET)
         line.send(GET)
         assert line.primary.opening == 0
-        assert transport.take_written() == GET
+        assert transport.take_written() == via(GET)
         connection.data_received(OK)
         assert line.client.take_written() == OK
 
@@ -291,7 +255,7 @@ def test_pipelined_requests_are_answered_in_order(cut: Cut) -> None:
         assert not line.client.is_reading(), "what is behind waits in the socket"
         connection, transport = line.accept()
         for number, request in enumerate(requests):
-            assert transport.take_written() == request
+            assert transport.take_written() == via(request)
             answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % number
             connection.data_received(answer)
             assert line.client.take_written() == answer
@@ -307,11 +271,11 @@ def test_pipelined_bodies_wait_their_turn() -> None:
         line.send(GET + POST + CHUNKS)
         assert not line.client.is_reading()
         connection, transport = line.accept()
-        assert transport.take_written() == GET
+        assert transport.take_written() == via(GET)
         connection.data_received(OK)
-        assert transport.take_written() == POST
+        assert transport.take_written() == via(POST)
         connection.data_received(OK)
-        assert transport.take_written() == CHUNKS_HEAD + b"5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n"
+        assert transport.take_written() == via(CHUNKS_HEAD) + b"6\r\nhello!\r\n0\r\nT: 1\r\n\r\n"
         connection.data_received(OK)
         assert line.client.written == OK * 3
 
@@ -324,7 +288,7 @@ def test_nothing_is_read_behind_a_last_request() -> None:
         line.send(GET_CLOSE + GET)
         connection, transport = line.accept()
         connection.data_received(OK)
-        assert transport.written == GET
+        assert transport.written == via(GET)
         assert line.client.written == OK_CLOSE
         assert line.count("malformed") == {}
         assert line.count("requests") == {"safe": 1}
@@ -355,6 +319,99 @@ def test_drain_amid_an_answer_closes_after_it() -> None:
         connection.data_received(OK[-1:])
         assert line.client.written == OK
         assert line.client.is_closing()
+
+    run(main)
+
+
+# --- what stands behind a request that asks to upgrade ---
+
+
+UPGRADE = b"GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+UPGRADE_SENT = (
+    b"GET /ws HTTP/1.1\r\nHost: h\r\n" + VIA + b"Upgrade: websocket\r\nConnection: upgrade\r\n\r\n"
+)
+SECOND = b"GET /2 HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+def test_refused_upgrade_is_followed_by_requests() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(UPGRADE + SECOND + GET)
+        assert not line.client.is_reading(), "nobody knows yet what the bytes behind it are"
+        connection, transport = line.accept()
+        assert transport.take_written() == UPGRADE_SENT
+        connection.data_received(OK)
+        assert transport.take_written() == via(SECOND)
+        connection.data_received(OK)
+        assert transport.take_written() == via(GET)
+        connection.data_received(OK)
+        assert line.client.written == OK * 3
+        assert line.client.is_reading()
+        assert line.count("not_selected") == {"upgrade": 1}
+
+    run(main)
+
+
+@both_ways
+def test_refused_upgrade_without_more_is_an_exchange(cut: Cut) -> None:
+    async def main() -> None:
+        line = Line()
+        for piece in cut(UPGRADE):
+            line.send(piece)
+        connection, transport = line.accept()
+        connection.data_received(OK)
+        assert line.client.take_written() == OK
+        assert line.client.is_reading()
+        line.send(GET)
+        assert transport.written.endswith(via(GET))
+
+    run(main)
+
+
+def test_nothing_overtakes_what_is_held_behind_an_upgrade() -> None:
+    """The upgrade waits its turn; when it comes, what stands behind it is held, not read past."""
+
+    async def main() -> None:
+        line = Line()
+        line.send(GET + UPGRADE + SECOND)
+        connection, transport = line.accept()
+        connection.data_received(OK)
+        assert transport.take_written() == via(GET) + UPGRADE_SENT
+        assert not line.client.is_reading()
+        line.client.is_stuck = True
+        connection.data_received(BIG_OK)
+        assert transport.take_written() == via(SECOND)
+        line.client.unstick()
+        connection.data_received(OK)
+        assert line.client.is_reading()
+        assert line.client.written == OK + BIG_OK + OK
+
+    run(main)
+
+
+def test_upload_before_an_upgrade_does_not_read_past_it() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET + POST + UPGRADE + SECOND)
+        connection, transport = line.accept()
+        transport.is_stuck = True
+        connection.data_received(OK)
+        connection.pause_writing()
+        connection.resume_writing()
+        assert not line.client.is_reading()
+
+    run(main)
+
+
+def test_thousands_of_refused_upgrades_are_no_recursion() -> None:
+    async def main() -> None:
+        line = Line()
+        count = 2000
+        line.send(UPGRADE.replace(b"websocket", b"h2c") * count)
+        connection, _ = line.accept()
+        for _ in range(count):
+            connection.data_received(OK)
+        assert line.client.written == OK * count
 
     run(main)
 
@@ -393,7 +450,7 @@ def test_good_request_before_a_malformed_is_answered(cut: Cut, request_bytes: by
         for piece in cut(GET + request_bytes + GET):
             line.send(piece)
         connection, transport = line.accept()
-        assert transport.take_written() == GET
+        assert transport.take_written() == via(GET)
         connection.data_received(OK)
         assert line.client.written.startswith(OK + BAD_REQUEST_START)
         assert line.client.is_closing()
@@ -435,7 +492,7 @@ def test_refused_connect_is_a_502(cut: Cut, request_bytes: bytes) -> None:
             expected = BAD_GATEWAY.removesuffix(b"502 Bad Gateway\n")
         assert line.client.take_written() == expected
         assert line.count("primary.requests") == {"connect_failed": 1}
-        line.exchange()
+        line.exchange(GET)
 
     run(main)
 
@@ -455,16 +512,50 @@ def test_refused_connect_amid_an_upload_closes_at_its_end() -> None:
 
 
 @both_ways
-def test_bad_answer_is_a_502(cut: Cut) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"HTTP/1.1 101 Now\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+        b"HTTP/1.1 101 Now\r\n\r\n",
+    ],
+    ids=["two lengths", "101 that nobody asked for", "101 to nothing"],
+)
+def test_bad_answer_is_a_502_and_closes_both_sides(cut: Cut, answer: bytes) -> None:
     async def main() -> None:
         line = Line()
         line.send(GET)
         connection, transport = line.accept()
-        for piece in cut(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"):
+        for piece in cut(answer):
             connection.data_received(piece)
-        assert line.client.written == BAD_GATEWAY
+        assert line.client.written == BAD_GATEWAY_CLOSE
+        assert line.client.is_closing()
         assert transport.is_aborted
         assert line.count("primary.requests") == {"protocol_error": 1}
+
+    run(main)
+
+
+def test_malformed_chunk_in_the_first_read_is_a_502() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET)
+        connection, _ = line.accept()
+        connection.data_received(OK_CHUNKS[:-5] + b"zz\r\n")
+        assert line.client.written == BAD_GATEWAY_CLOSE
+
+    run(main)
+
+
+def test_malformed_chunk_later_cuts_the_client() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET)
+        connection, _ = line.accept()
+        connection.data_received(OK_CHUNKS[:-5])
+        connection.data_received(b"zz\r\n")
+        assert line.client.written == OK_CHUNKS[:-5]
+        assert line.client.is_aborted
 
     run(main)
 
@@ -501,12 +592,12 @@ def test_reset_cuts_what_is_pipelined_behind() -> None:
 def test_stale_connection_is_retried_once(request_bytes: bytes) -> None:
     async def main() -> None:
         line = Line()
-        connection, transport = line.exchange()
+        connection, transport = line.exchange(GET)
         line.send(request_bytes)
         connection.connection_lost(ConnectionResetError())
         assert line.client.written == b""
         second, transport = line.accept()
-        assert transport.written == request_bytes
+        assert transport.written == via(request_bytes)
         second.data_received(OK_HEAD if request_bytes is HEAD else OK)
         assert line.client.written.startswith(OK_HEAD)
         assert line.count("primary.requests") == {"2xx": 2}
@@ -518,7 +609,7 @@ def test_stale_connection_is_retried_once(request_bytes: bytes) -> None:
 def test_stale_connection_is_not_retried_with_a_body(request_bytes: bytes) -> None:
     async def main() -> None:
         line = Line()
-        connection, _ = line.exchange()
+        connection, _ = line.exchange(GET)
         line.send(request_bytes)
         connection.connection_lost(ConnectionResetError())
         assert line.primary.opening == 0
@@ -530,7 +621,7 @@ def test_stale_connection_is_not_retried_with_a_body(request_bytes: bytes) -> No
 def test_retry_that_fails_too_is_a_502() -> None:
     async def main() -> None:
         line = Line()
-        connection, _ = line.exchange()
+        connection, _ = line.exchange(GET)
         line.send(GET)
         connection.connection_lost(ConnectionResetError())
         line.primary.refuse()
@@ -542,7 +633,7 @@ def test_retry_that_fails_too_is_a_502() -> None:
 def test_client_may_leave_while_the_retry_waits() -> None:
     async def main() -> None:
         line = Line()
-        connection, _ = line.exchange()
+        connection, _ = line.exchange(GET)
         line.send(GET)
         connection.connection_lost(ConnectionResetError())
         line.downstream.connection_lost(None)
@@ -568,15 +659,61 @@ def test_silent_primary_is_a_504() -> None:
     run(main)
 
 
-def test_begun_answer_has_no_deadline() -> None:
+def test_answer_may_take_long_while_it_goes_on() -> None:
     async def main() -> None:
         line = Line()
         line.send(GET)
         connection, _ = line.accept()
-        connection.data_received(OK[:-1])
-        line.acceptor.tick(line.acceptor.now() + 1000)
-        connection.data_received(OK[-1:])
-        assert line.client.written == OK
+        connection.data_received(OK_HEAD)
+        for _ in range(2):
+            line.acceptor.tick(line.acceptor.now() + 59)
+            assert not line.client.is_closing()
+            connection.data_received(b"o")
+        assert line.client.written == OK_HEAD + b"oo"
+        assert line.count("primary.requests") == {"2xx": 1}
+
+    run(main)
+
+
+def test_answer_that_stalls_is_cut() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET)
+        connection, transport = line.accept()
+        connection.data_received(OK_HEAD)
+        line.acceptor.tick(line.acceptor.now() + 61)
+        assert transport.is_aborted and line.client.is_aborted
+        assert line.count("primary.requests") == {"timeout": 1}
+
+    run(main)
+
+
+def test_upload_that_stalls_is_refused() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(POST[:-1])
+        _, transport = line.accept()
+        line.acceptor.tick(line.acceptor.now() + 74)
+        assert line.client.written == b""
+        line.acceptor.tick(line.acceptor.now() + 76)
+        assert line.client.written.startswith(b"HTTP/1.1 408 ")
+        assert transport.is_aborted and line.client.is_closing()
+        assert line.count("primary.requests") == {"aborted": 1}
+
+    run(main)
+
+
+def test_upload_that_the_primary_does_not_take_is_a_504() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\n")
+        _, transport = line.accept()
+        transport.is_stuck = True
+        line.send(b"x" * 100_000)
+        assert not line.client.is_reading()
+        line.acceptor.tick(line.acceptor.now() + 76)
+        assert line.client.written.startswith(b"HTTP/1.1 504 ")
+        assert transport.is_aborted
 
     run(main)
 
@@ -629,7 +766,7 @@ def test_end_amid_a_pipelined_upload_answers_the_first() -> None:
         assert line.downstream.eof_received() is True
         connection, transport = line.accept()
         connection.data_received(OK)
-        assert transport.written == GET
+        assert transport.written == via(GET)
         assert line.client.written == OK_CLOSE
 
     run(main)
@@ -691,7 +828,7 @@ def test_client_that_does_not_read_is_not_read() -> None:
         connection.data_received(BIG_OK)
         line.send(GET)  # read before the pause took hold
         connection.data_received(OK)
-        line.client.pause_reading()
+        line.downstream.pause_reading()
         line.client.unstick()
         assert line.client.is_reading()
 
@@ -721,7 +858,7 @@ def test_upload_waits_for_the_connection() -> None:
         assert not line.client.is_reading()
         _, transport = line.accept()
         assert line.client.is_reading()
-        assert transport.written == POST_HEAD + b"hel"
+        assert transport.written == via(POST_HEAD + b"hel")
 
     run(main)
 
