@@ -79,6 +79,9 @@ class Wire(asyncio.Transport):
         self._is_closed = False
         self._is_reading = True
         self._arriving: list[bytes | End] = []
+        self.most_unsent_bytes: int | None = None
+        """Once more than this was written, the data plane is told to pause, until `drain`."""
+        self._is_full = False
         self.heard: Callable[[bytes], None] = lambda data: None
         self.ended: Callable[[], None] = lambda: None
 
@@ -94,6 +97,13 @@ class Wire(asyncio.Transport):
         """The other end closes its side (half-close), or resets."""
         self._arriving.append(how)
         self._arrive_soon()
+
+    def drain(self) -> None:
+        """The other end has read everything, and goes on reading."""
+        self.most_unsent_bytes = None
+        if self._is_full:
+            self._is_full = False
+            self.protocol.resume_writing()
 
     def _arrive_soon(self) -> None:
         self._plane.moved += 1
@@ -131,6 +141,10 @@ class Wire(asyncio.Transport):
         self._plane.moved += 1
         self.sent += data
         self.heard(bytes(data))
+        limit = self.most_unsent_bytes
+        if limit is not None and len(self.sent) > limit and not self._is_full:
+            self._is_full = True
+            self.protocol.pause_writing()
 
     def can_write_eof(self) -> bool:
         return True

@@ -18,6 +18,8 @@ TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\n"
 DEEP = 2000
 """More requests in one read than Python nests calls."""
 
+SECOND_HALF = Reply(crlf("HTTP/1.1 200 OK|Content-Length: 80||" + "x" * 80))
+
 Dialogue = Callable[[Plane, Wire], Coroutine[Any, Any, None]]
 
 
@@ -151,3 +153,25 @@ def test_what_follows_a_refused_request_is_not_read() -> None:
         assert client.sent == crlf(error(400)) and plane.primary.received == b""
 
     assert converse("inline", dialogue)["seen"] == 0
+
+
+@pytest.mark.parametrize("most_unsent_bytes", [0, 60, 100])
+def test_a_client_that_reads_late_gets_all_and_its_next_answer(most_unsent_bytes: int) -> None:
+    async def dialogue(plane: Plane, client: Wire) -> None:
+        client.most_unsent_bytes = most_unsent_bytes
+        client.deliver(GET)
+        await plane.settle()
+        client.drain()
+        await plane.settle()
+        client.deliver(GET)
+        await plane.settle()
+        assert client.sent == SECOND_HALF.data * 2
+
+    pieces = (60,)  # the answer comes in two reads
+
+    async def main() -> None:
+        plane = Plane(config_of("inline"), Script((SECOND_HALF,)), Script(), pieces)
+        await dialogue(plane, plane.connect())
+        await plane.finish()
+
+    run(main)

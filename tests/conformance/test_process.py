@@ -25,7 +25,8 @@ def test_clause_holds_on_sockets(served: dict[str, Served], row: Row, mode: str)
 
 @pytest.mark.parametrize("mode", ["inline", "sink"])
 def test_ledger_adds_up_behind_all_rows(served: dict[str, Served], mode: str) -> None:
-    ledger = served[mode].settled()
+    ledger = served[mode].sidecar.settled_ledger()
+    assert ledger["balanced"] and not ledger["in_flight"] and not ledger["reading"]
     assert ledger["seen"] > 100 and sum(ledger["malformed"].values()) > 100
 
 
