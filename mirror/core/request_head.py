@@ -143,13 +143,20 @@ class RequestHead:
         chunks = chunk(body) if body else b""
         return b"".join((self.start, coding, _MARK_AND_END, chunks, last_chunk(trailers)))
 
-    def to_trace(self) -> bytes:
-        """The answer to a TRACE that ends here: the request as it came, without secrets."""
-        lines = self.start.split(CRLF)
-        shown = [line for line in lines if line.partition(b":")[0].lower() not in _SENSITIVE]
-        body = CRLF.join(shown) + CRLF
-        length = b"Content-Type: message/http\r\nContent-Length: %d\r\n\r\n" % len(body)
-        return b"HTTP/1.1 200 OK\r\n" + length + body
+    def to_last_answer(self, close: bool) -> bytes:
+        """The answer to a TRACE or OPTIONS that ends here: nothing, or the request as it came.
+
+        RFC 9110 9.3.8: without what the client must keep secret.
+        """
+        fields = b"Connection: close\r\n" if close else b""
+        body = b""
+        if self.method == b"TRACE":
+            lines = self.start.split(CRLF)
+            shown = [line for line in lines if line.partition(b":")[0].lower() not in _SENSITIVE]
+            body = CRLF.join(shown) + CRLF
+            fields = b"Content-Type: message/http\r\n" + fields
+        start = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n" % len(body)
+        return b"".join((start, fields, CRLF, body))
 
 
 def read_request_head(

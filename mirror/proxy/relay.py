@@ -211,14 +211,17 @@ class Relay(Exchange):
         self._close = True
         self._downstream.expires_at = NEVER
         self._downstream.write(head.to_downstream(NONE, close=False) + rest)
-        held = self._downstream.take_held()
-        if held:
-            connection.write(held)
         self._primary.tee.outbox.flush()
         join(
             (self._downstream.transport, self._downstream),
             (connection.transport, connection),
         )
+        # Now back-pressure is the tunnel's; what is full already will not say so again.
+        if self._downstream.is_write_paused:
+            connection.pause_reading()
+        held = self._downstream.take_held()
+        if held:
+            connection.transport.write(held)
 
     def on_failure(self, outcome: str, is_stale: bool) -> None:
         self._connection = None
@@ -287,10 +290,10 @@ class Relay(Exchange):
     def _answer_last_hop(self) -> None:
         """RFC 9110 7.6.2: TRACE and OPTIONS with no hop left are answered here."""
         self._state = after(self._state, states.RESPONSE_HEAD)
+        if self._state is states.EARLY or self._downstream.must_close:
+            self._close = True
         self._state = after(self._state, states.RESPONSE_END)
-        is_trace = self.head.method == b"TRACE"
-        empty = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-        self._downstream.write(self.head.to_trace() if is_trace else empty)
+        self._downstream.write(self.head.to_last_answer(self._close))
         self._primary.tee.primary_ended(self, STATUS_CLASSES[2])
         self._answered()
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mirror.core import request_head
 from mirror.core.http1 import CHUNKED, NONE
 from mirror.core.request_head import (
     SAFE_METHODS,
@@ -493,6 +494,25 @@ def test_safe_methods_are_those_of_the_rfc() -> None:
     assert {b"GET", b"HEAD", b"OPTIONS", b"TRACE"} == SAFE_METHODS
 
 
+def test_hosts_are_checked_once_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_head, "_hosts", set())
+    monkeypatch.setattr(request_head, "_MOST_HOSTS", 3)
+    for number in range(10):
+        start = b"GET / HTTP/1.1\r\nHost: h%d\r\n" % number
+        assert read_request(start + b"\r\n").start == start
+        assert b"h%d" % number in request_head._hosts
+        assert len(request_head._hosts) <= 3
+
+
+def test_long_host_is_checked_every_time() -> None:
+    longest = request_head._MOST_HOST_BYTES
+    for size in (longest, longest + 1):
+        host = b"l" * size
+        for _ in range(2):
+            assert read_request(b"GET / HTTP/1.1\r\nHost: %b\r\n\r\n" % host).host == host
+        assert (host in request_head._hosts) is (size == longest)
+
+
 # --- Max-Forwards ---
 
 TRACE = b"TRACE / HTTP/1.1\r\nHost: a\r\n"
@@ -540,11 +560,18 @@ def test_two_counts_are_refused() -> None:
 def test_trace_shows_the_request_without_secrets() -> None:
     secrets = b"Cookie: c\r\nAUTHORIZATION: a\r\nproxy-authorization: p\r\n"
     head = read_request(TRACE + b"A: 1\r\n" + secrets + b"B: 2\r\nMax-Forwards: 0\r\n\r\n", HOP)
-    answer, _, body = head.to_trace().partition(b"\r\n\r\n")
+    answer, _, body = head.to_last_answer(close=False).partition(b"\r\n\r\n")
     assert body == TRACE + b"A: 1\r\nB: 2\r\nMax-Forwards: 0\r\n\r\n"
     assert answer == (
-        b"HTTP/1.1 200 OK\r\nContent-Type: message/http\r\nContent-Length: %d" % len(body)
+        b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nContent-Type: message/http" % len(body)
     )
+
+
+def test_last_answer_to_options_is_empty() -> None:
+    head = read_request(OPTIONS + b"Max-Forwards: 0\r\n\r\n", HOP)
+    start = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"
+    assert head.to_last_answer(close=False) == start + b"\r\n"
+    assert head.to_last_answer(close=True) == start + b"Connection: close\r\n\r\n"
 
 
 # --- X-Forwarded-For ---
