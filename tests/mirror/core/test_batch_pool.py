@@ -5,7 +5,7 @@ import math
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from mirror.core.batch_pool import BatchPool
+from mirror.core.batch_pool import MOST_OPENING, BatchPool
 from mirror.core.pool import OPEN
 
 
@@ -136,6 +136,15 @@ def test_ceiling_holds() -> None:
     pool.wait(legs_of("1 2 3 4 5"))
     assert pool.to_open() == 2
     assert pool.to_open() == 0
+
+
+def test_few_are_opened_at_a_time() -> None:
+    pool = make_pool(max_connections=1000, max_waiting=1000)
+    pool.wait([Leg(number) for number in range(MOST_OPENING + 5)])
+    assert pool.to_open() == MOST_OPENING
+    assert pool.to_open() == 0
+    pool.opened(Sender())
+    assert pool.to_open() == 1
 
 
 def test_nothing_is_opened_for_nobody() -> None:

@@ -147,6 +147,12 @@ RESPONSES: dict[str, tuple[bytes, bool, Framing, bytes]] = {
         LENGTH,
         b"HTTP/1.1 299 \r\nContent-Length: 0\r\n\r\n",
     ),
+    "any reason in words": (
+        b"HTTP/1.1 200 Tr\xc3\xa8s\tbien!\r\nContent-Length: 0\r\n\r\n",
+        False,
+        LENGTH,
+        b"HTTP/1.1 200 Tr\xc3\xa8s\tbien!\r\nContent-Length: 0\r\n\r\n",
+    ),
     "hop-by-hop fields stay here": (
         OK
         + b"Connection: X-A\r\nX-A: 1\r\nKeep-Alive: 5\r\nUpgrade: x\r\nContent-Length: 0\r\n\r\n",
@@ -202,6 +208,8 @@ BAD_RESPONSES = {
     "folded field": OK + b"A: 1\r\n b\r\nContent-Length: 0\r\n\r\n",
     "space before the colon": OK + b"Content-Length : 0\r\n\r\n",
     "NUL": OK + b"A: \x00\r\nContent-Length: 0\r\n\r\n",
+    "control character in the reason": b"HTTP/1.1 200 O\x01K\r\nContent-Length: 0\r\n\r\n",
+    "DEL in the reason": b"HTTP/1.1 200 O\x7fK\r\nContent-Length: 0\r\n\r\n",
     "HTTP/2": b"HTTP/2 200 OK\r\n\r\n",
     "HTTP/2.0": b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
     "HTTP/0.9 by name": b"HTTP/0.9 200 OK\r\nContent-Length: 0\r\n\r\n",
