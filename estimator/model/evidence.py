@@ -136,6 +136,11 @@ def _is_timed(point: LoadPoint) -> bool:
     return point.judgement is None or point.judgement.latency_doubt is None
 
 
+def _is_idle(point: LoadPoint) -> bool:
+    # As the load curve rounds.
+    return round(point.rps_per_replica, 9) == 0
+
+
 def _fails(point: LoadPoint, limit: float) -> bool:
     return point.error_ratio is not None and point.error_ratio > limit
 
@@ -149,7 +154,7 @@ def _usable(component: Component, error_limit: float) -> tuple[LoadPoint, ...]:
         limit = f"error_ratio is above {error_limit:g}"
         rules = "; ".join(f"row {p.row}: {p.exclusion or limit}" for p in component.points)
         raise Refused([Refusal(component.name, f"has no row that can be used ({rules})", advice)])
-    if all(point.rps == 0 for point in points):
+    if all(_is_idle(point) for point in points):
         raise Refused([Refusal(component.name, "was measured idle only", advice)])
     return points
 
@@ -165,7 +170,7 @@ def _range_limits(
         first = min(failing, key=lambda point: point.rps_per_replica)
         told = f"row {first.row} at {units.format_rps(first.rps_per_replica)} rps has"
         told += f" error_ratio {first.error_ratio:g}, above {error_limit:g}"
-        below = [p for p in points if 0 < p.rps_per_replica < first.rps_per_replica]
+        below = [p for p in points if not _is_idle(p) and p.rps_per_replica < first.rps_per_replica]
         if not below:
             advice = "Measure rows with fewer rps per replica"
             raise Refused([Refusal(component.name, f"no smaller row serves: {told}", advice)])
@@ -199,7 +204,7 @@ def _cpu_limits(
 
 
 def _smallest_load(points: Sequence[LoadPoint]) -> float:
-    return min(point.rps_per_replica for point in points if point.rps > 0)
+    return min(point.rps_per_replica for point in points if not _is_idle(point))
 
 
 def _latency_limit(

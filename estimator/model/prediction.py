@@ -1,7 +1,9 @@
 """A load curve with its error: bounds inside the rows, bounded extrapolation beyond them.
 
 **Inside** the rows the bounds are relative margins on the curve. Each row is left out in turn, the
-curve is fitted to the others, and e_i = y_i / y_(-i)(x_i) - 1 is kept where the others enclose x_i.
+curve is fitted to the others, and e_i = (y_i - y_(-i)(x_i)) / max(y_(-i)(x_i), y_max / 20) is kept
+where the others enclose x_i. (The floor keeps rows next to idle, where a millicore is half of all,
+from deciding for the peak.)
 
     m >= 9 rows (at confidence 0.9):  margin = the ceil(q (m + 1))-th smallest e   (conformal)
     1 <= m < that:  margin = t_(q, m + v) s sqrt(1 + 1 / (m + v))
@@ -54,6 +56,8 @@ PRIOR_ERROR = 0.061
 """Standard deviation of the relative error of left-out rows on 20 Istio load series."""
 _LOWEST_WEIGHT_SHARE = 0.05
 # An idle row would otherwise have an infinite weight and be the whole line.
+_NOTHING = 1e-9
+# The load curve rounds to it; no usage at all has no relative error.
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,14 +195,16 @@ def left_out_errors(rps: _Floats, values: _Floats) -> _Floats:
     # Sorted, so that the order of the rows cannot change the last bit of a sum.
     order = np.lexsort((values, rps))
     x, y = rps[order], values[order]
+    floor = float(y.max()) * _LOWEST_WEIGHT_SHARE
+    if floor <= _NOTHING:
+        return np.array([])
     for index in range(len(x)):
         others_x, others_y = np.delete(x, index), np.delete(y, index)
         if len(others_x) < 2 or not others_x[0] <= x[index] <= others_x[-1]:
             continue
         curve = load_curve.fit(others_x, others_y)
         expected = curve.millicores_at(min(float(x[index]), curve.highest_rps))
-        if expected > 0:
-            errors.append(float(y[index]) / expected - 1)
+        errors.append((float(y[index]) - expected) / max(expected, floor))
     return np.sort(np.array(errors))
 
 

@@ -47,7 +47,7 @@ def cpu_request(container: str, evidence: Evidence, sizing: Sizing, policy: Poli
         value,
         "millicores",
         reason,
-        low=used.low / policy.target_utilisation if curve.has_interval else None,
+        low=min(value, used.low / policy.target_utilisation) if curve.has_interval else None,
         high=value if curve.has_interval else None,
         rows=evidence.nearest_rows(design),
         assumptions=("target utilisation", "imbalance"),

@@ -169,7 +169,14 @@ def replicas_for(busiest_rps: float, capacity_rps: float, evidence: Evidence) ->
     Raises Refused where the scaling law says that no count serves it.
     """
     # A quotient of 3.0000000001 is three replicas and rounding noise.
-    count = max(1, math.ceil(busiest_rps / capacity_rps - 1e-9))
+    count = max(1, math.ceil(min(busiest_rps / capacity_rps, 2 * MOST_REPLICAS) - 1e-9))
+    if count > MOST_REPLICAS:
+        reason = (
+            f"{units.format_rps(busiest_rps)} rps at {capacity_rps:.3g} rps per replica are more"
+            f" than {MOST_REPLICAS:,} replicas"
+        )
+        advice = "Check the units of the table and of the series"
+        raise Refused([Refusal(evidence.component.name, reason, advice)])
     best = evidence.law.best_count if evidence.law is not None else math.inf
     while count * evidence.efficiency(count) * capacity_rps < busiest_rps * (1 - 1e-9):
         count += 1
@@ -243,15 +250,18 @@ def _reserves(serving: int, policy: Policy) -> list[Constraint]:
         )
     ]
     if policy.zones > 1:
-        count = _smallest(serving, lambda r: r - math.ceil(r / policy.zones) >= serving)
+        fewest = serving * policy.zones // (policy.zones - 1)
+        count = _smallest(fewest, lambda r: r - math.ceil(r / policy.zones) >= serving)
         lost = math.ceil(count / policy.zones)
         reason = (
             f"{serving} serve the peak while one of {policy.zones} zones, {lost} of {count}, is"
         )
         reserves.append(Constraint("loss of a zone", count, f"{reason} lost"))
     ratio = policy.max_unavailable_ratio
+    assert ratio < 1, "an update that takes every replica away serves nobody"
     if ratio > 0:
-        count = _smallest(serving, lambda r: r - unavailable(r, ratio) >= serving)
+        fewest = max(serving, math.floor(serving / (1 - ratio)) - math.ceil(1 / (1 - ratio)))
+        count = _smallest(fewest, lambda r: r - unavailable(r, ratio) >= serving)
         reason = f"{serving} serve the peak while an update takes {unavailable(count, ratio)} away"
         reserves.append(Constraint("rolling update", count, reason))
     return reserves

@@ -1,8 +1,15 @@
+import math
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from estimator.errors import Refused
 from estimator.model.component import ComponentProjection, project_component
-from estimator.model.figure import Flag
+from estimator.model.figure import Figure, Flag
 from estimator.model.policy import Policy
 from estimator.model.rate_limits import Downstream
 from estimator.model.scenario import Observed
@@ -136,3 +143,63 @@ def test_hpa_that_does_not_survive_is_a_warning() -> None:
 def test_what_is_not_covered_is_said(policy: dict[str, float], open_question: str) -> None:
     assert open_question in projected(**policy).not_covered
     assert ("number of connections" in projected(**policy).not_covered) == (not policy)
+
+
+ROWS = st.lists(
+    st.tuples(st.integers(1, 8), st.floats(0, 2000), st.floats(0, 5000), st.floats(0, 300)),
+    min_size=1,
+    max_size=8,
+)
+POLICIES = st.builds(
+    Policy,
+    target_utilisation=st.floats(0.05, 1),
+    slo_p99_ms=st.none() | st.floats(1, 600),
+    workers=st.none() | st.integers(1, 4),
+    event_factor=st.floats(0.1, 10),
+    imbalance=st.floats(1, 2),
+    lose_pods=st.integers(0, 3),
+    zones=st.integers(1, 4),
+    max_unavailable_ratio=st.sampled_from([0.0, 0.25]),
+    pod_start_s=st.sampled_from([0.0, 60.0, 900.0]),
+    hpa_max=st.none() | st.integers(1, 30),
+)
+
+
+def figures(of: object) -> Iterator[Figure]:
+    """Return every figure of an answer, however deep."""
+    if isinstance(of, Figure):
+        yield of
+    elif is_dataclass(of):
+        for one in fields(of):
+            yield from figures(getattr(of, one.name))
+    elif isinstance(of, dict | tuple):
+        for part in of.values() if isinstance(of, dict) else of:
+            yield from figures(part)
+
+
+@settings(max_examples=150)
+@given(ROWS, POLICIES, st.lists(st.floats(0.01, 5000), min_size=1, max_size=80))
+def test_any_table_is_answered_soundly_or_refused(
+    rows: list[tuple[int, float, float, float]], policy: Policy, rps: list[float]
+) -> None:
+    points = tuple(
+        LoadPoint(n, count, x * count, {"istio-proxy": Resources(cpu, MIB)}, p99_ms=p99)
+        for n, (count, x, cpu, p99) in enumerate(rows, start=1)
+    )
+    requests = {"istio-proxy": Resources(500, MIB)}
+    gateway = Component("gateway", Kind.GATEWAY, ("*",), requests, points)
+    demand = np.repeat(rps, 20)
+    seen = Observed("all", demand, 0, 15, 15, float(demand.max()), int(demand.argmax()) * 15)
+    try:
+        found = project_component(seen, gateway, policy)
+    except Refused as refused:
+        assert all(one.reason and one.advice for one in refused.refusals)
+        return
+    for figure in figures(found):
+        assert math.isfinite(figure.value), figure
+        assert figure.low is None or figure.low <= figure.value * (1 + 1e-9), figure
+        assert figure.high is None or figure.high >= figure.value * (1 - 1e-9), figure
+    assert found.hpa is not None
+    assert found.hpa.min_replicas.value <= found.hpa.max_replicas.value
+    # Only a quota can leave an HPA with too few.
+    assert found.hpa.survives or policy.hpa_max is not None

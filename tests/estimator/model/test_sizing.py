@@ -206,6 +206,27 @@ def test_quota_without_room_for_a_loss_is_said() -> None:
     assert "a loss at the peak is not covered" in sizing.warnings[0]
 
 
+def test_count_beyond_all_reason_is_refused() -> None:
+    message = refusal(1e9, LINE)
+    assert "are more than 100,000 replicas. Check the units" in message
+
+
+@given(st.integers(1, 3000), st.integers(2, 9), st.floats(0.01, 0.95))
+def test_reserves_are_the_smallest(serving: int, zones: int, ratio: float) -> None:
+    policy = replace(PLAIN, zones=zones, max_unavailable_ratio=ratio)
+    # A replica serves 100, so that many serve.
+    flat = component(row(1, 1, 100, 1), row(2, 1, 99, 1), row(3, 1, 98, 1))
+    sizing = sized(100.0 * serving, flat, policy)
+    assert sizing.serving == serving
+    zone, update = constraint(sizing, "loss of a zone"), constraint(sizing, "rolling update")
+    assert zone.replicas - -(-zone.replicas // zones) >= serving
+    fewer = zone.replicas - 1
+    assert fewer - -(-fewer // zones) < serving
+    assert update.replicas - unavailable(update.replicas, ratio) >= serving
+    fewer = update.replicas - 1
+    assert fewer - unavailable(fewer, ratio) < serving
+
+
 def test_component_without_rows_is_refused() -> None:
     assert refusal(1, component()) == (
         "api: has no rows in the table. Measure it under load and add rows to its points"
