@@ -1,97 +1,103 @@
-"""When writes are kept until the end of the loop's turn, and when they are not."""
+"""Small writes wait for the end of the turn, in order; what is large or much goes out at once."""
 
 import asyncio
 
 import pytest
 
-from mirror.proxy.outbox import DIRECT_BYTES, Outbox
+from mirror.proxy.outbox import DIRECT_BYTES, MOST_WRITES, Outbox
 from tests.fakes import FakeTransport, run, turns
 
 
-def transport() -> FakeTransport:
-    return FakeTransport(asyncio.Protocol())
+def transports(number: int) -> list[FakeTransport]:
+    return [FakeTransport(asyncio.Protocol()) for _ in range(number)]
 
 
-def test_writes_of_a_turn_are_done_at_its_end_in_order() -> None:
+def written(peers: list[FakeTransport]) -> list[bytes]:
+    return [peer.written for peer in peers]
+
+
+def test_writes_of_a_turn_are_kept_until_its_end() -> None:
     async def main() -> None:
-        outbox, one, other = Outbox(), transport(), transport()
-        outbox.write(one, b"a")
-        outbox.write(other, b"b")
-        outbox.write(one, b"c")
-        assert (one.written, other.written) == (b"", b"")
+        outbox, peers = Outbox(), transports(2)
+        outbox.write(peers[0], b"a")
+        outbox.write(peers[1], b"b")
+        outbox.write(peers[0], b"c")
+        assert written(peers) == [b"", b""]
         await turns(1)
-        assert (one.written, other.written) == (b"ac", b"b")
-        outbox.write(one, b"d")
+        assert written(peers) == [b"ac", b"b"]
+        outbox.write(peers[0], b"d")
         await turns(1)
-        assert one.written == b"acd", "the next turn is asked for anew"
+        assert written(peers) == [b"acd", b"b"], "the next turn too"
 
     run(main)
 
 
-def test_only_so_many_writes_are_kept() -> None:
+def test_many_writes_do_not_wait() -> None:
     async def main() -> None:
-        outbox, one = Outbox(most_writes=3), transport()
-        outbox.write(one, b"a")
-        outbox.write(one, b"b")
-        assert one.written == b""
-        outbox.write(one, b"c")
-        assert one.written == b"abc"
-        outbox.write(one, b"d")
-        assert one.written == b"abc"
+        outbox, peers = Outbox(), transports(1)
+        for number in range(MOST_WRITES - 1):
+            outbox.write(peers[0], b"%x" % number)
+        assert peers[0].written == b""
+        outbox.write(peers[0], b"!")
+        assert len(peers[0].written) == MOST_WRITES
 
     run(main)
 
 
-@pytest.mark.parametrize(("size", "is_direct"), [(DIRECT_BYTES, True), (DIRECT_BYTES - 1, False)])
-def test_large_writes_go_out_at_once_behind_what_is_kept(size: int, is_direct: bool) -> None:
+def test_large_write_goes_out_behind_what_was_kept() -> None:
     async def main() -> None:
-        outbox, one = Outbox(), transport()
-        outbox.write(one, b"a")
-        outbox.write(one, b"x" * size)
-        assert len(one.written) == (size + 1 if is_direct else 0)
-        assert not is_direct or one.written.startswith(b"ax")
+        outbox, peers = Outbox(), transports(1)
+        outbox.write(peers[0], b"first")
+        outbox.write(peers[0], b"x" * (DIRECT_BYTES - 1))
+        assert peers[0].written == b""
+        outbox.write(peers[0], b"y" * DIRECT_BYTES)
+        assert peers[0].written == b"first" + b"x" * (DIRECT_BYTES - 1) + b"y" * DIRECT_BYTES
 
     run(main)
 
 
-def test_one_write_at_most_is_no_keeping() -> None:
+def test_one_write_at_most_keeps_none() -> None:
     async def main() -> None:
-        outbox, one = Outbox(most_writes=1), transport()
-        outbox.write(one, b"a")
-        assert one.written == b"a"
+        outbox, peers = Outbox(most_writes=1), transports(1)
+        outbox.write(peers[0], b"a")
+        assert peers[0].written == b"a"
 
     run(main)
 
 
-def test_nothing_is_written_to_what_has_closed() -> None:
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_kept_writes_to_a_closed_transport_are_void(is_closed: bool) -> None:
     async def main() -> None:
-        outbox, one, other = Outbox(), transport(), transport()
-        outbox.write(one, b"a")
-        outbox.write(other, b"b")
-        one.abort()
+        outbox, peers = Outbox(), transports(2)
+        outbox.write(peers[0], b"a")
+        outbox.write(peers[1], b"b")
+        if is_closed:
+            peers[0].close()
         outbox.flush()
-        assert (one.written, other.written) == (b"", b"b")
+        assert written(peers) == [b"" if is_closed else b"a", b"b"]
+        outbox.flush()
+        assert peers[1].written == b"b", "each is done once"
 
     run(main)
 
 
-def test_a_write_during_the_flush_is_kept_for_the_next() -> None:
+def test_write_that_a_write_causes_is_done_too() -> None:
     class Answering(asyncio.Protocol):
+        """Its transport is full at once, and it says so to somebody else."""
+
         def pause_writing(self) -> None:
-            outbox.write(other, b"b")
+            outbox.write(peer, b"stop")
+
+    async def main() -> None:
+        nonlocal outbox, peer
+        outbox = Outbox()
+        peer = FakeTransport(asyncio.Protocol())
+        full = FakeTransport(Answering(), high_water_bytes=0)
+        full.is_stuck = True
+        outbox.write(full, b"a")
+        await turns(2)
+        assert (full.written, peer.written) == (b"a", b"stop")
 
     outbox: Outbox
-    other: FakeTransport
-
-    async def main() -> None:
-        nonlocal outbox, other
-        outbox, other = Outbox(), transport()
-        one = FakeTransport(Answering(), high_water_bytes=0)
-        one.is_stuck = True
-        outbox.write(one, b"a")
-        outbox.flush()
-        assert (one.written, other.written) == (b"a", b"")
-        await turns(1)
-        assert other.written == b"b"
-
+    peer: FakeTransport
     run(main)

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 import uvloop
 
-from mirror.config import Url
 from mirror.core.record import Record
 from mirror.proxy.replayer import LAG_LIMIT_S, MOST_WAITING, Replayer, Report, Request
+from mirror.proxy.upstream import Origin
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
@@ -52,7 +52,7 @@ def replayed(
         if handler is None:
             server.close()
             await server.wait_closed()
-        replayer = Replayer(Url("127.0.0.1", port), iter(plan), connections, timeout_s)
+        replayer = Replayer(Origin("127.0.0.1", port), iter(plan), connections, timeout_s)
         running = asyncio.ensure_future(replayer.run())
         while stop_when is not None and not running.done():
             if stop_when(replayer):
@@ -113,7 +113,7 @@ def test_nothing_is_sent_before_its_instant() -> None:
     async def run() -> None:
         server = await asyncio.start_server(keep, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        await Replayer(Url("127.0.0.1", port), plan(), 64, 10).run()
+        await Replayer(Origin("127.0.0.1", port), plan(), 64, 10).run()
         server.close()
 
     uvloop.run(run())
@@ -163,7 +163,7 @@ def test_late_generator_is_invalid() -> None:
     async def run() -> Report:
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        replayer = Replayer(Url("127.0.0.1", port), plan(), 64, 10)
+        replayer = Replayer(Origin("127.0.0.1", port), plan(), 64, 10)
         await replayer.run()
         server.close()
         return replayer.report(0.1)
@@ -200,6 +200,7 @@ def test_single_request_has_a_rate() -> None:
         (b"HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "2xx"),
         (b"HTTP/1.0 200 OK\r\n\r\nuntil the end", "2xx"),
         (b"hello\r\n\r\n", "protocol_error"),
+        (b"HTTP/1.1 101 Now\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", "protocol_error"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort", "reset"),
         (b"", "reset"),
     ],
@@ -306,8 +307,8 @@ def test_stop_cuts_what_is_in_flight() -> None:
 def test_stop_twice_changes_nothing() -> None:
     async def run() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            url = Url("127.0.0.1", listener.getsockname()[1])
-            replayer = Replayer(url, iter(at(3600)), 1, 1)
+            origin = Origin("127.0.0.1", listener.getsockname()[1])
+            replayer = Replayer(origin, iter(at(3600)), 1, 1)
             running = asyncio.ensure_future(replayer.run())
             await asyncio.sleep(0)
             replayer.stop()
@@ -322,7 +323,7 @@ def test_stop_twice_changes_nothing() -> None:
 
 def test_empty_schedule_ends_at_once() -> None:
     async def run() -> Report:
-        replayer = Replayer(Url("127.0.0.1", 1), iter([]), 1, 1)
+        replayer = Replayer(Origin("127.0.0.1", 1), iter([]), 1, 1)
         await replayer.run()
         return replayer.report(0)
 
