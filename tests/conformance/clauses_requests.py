@@ -209,8 +209,13 @@ HOPS = [
     Row("9110 9.3.8: a TRACE that ends here shows the request without its secrets",
         TRACE + "Max-Forwards: 0|Authorization: s|Cookie: s|A: 1||", "",
         f"{TRACE}Max-Forwards: 0|Authorization: s|Cookie: s|A: 1|{MARK}|",
-        "HTTP/1.1 200 OK|Content-Type: message/http|"
-        f"Content-Length: {len(crlf(TRACED + '|'))}||{TRACED}|"),
+        f"HTTP/1.1 200 OK|Content-Length: {len(crlf(TRACED + '|'))}|"
+        f"Content-Type: message/http||{TRACED}|"),
+    Row("9112 9.6: the last answer of a connection says so, ours as well",
+        "OPTIONS * HTTP/1.1|Host: h|Max-Forwards: 0|Connection: close||", "",
+        f"OPTIONS * HTTP/1.1|Host: h|Max-Forwards: 0|{MARK}|",
+        "HTTP/1.1 200 OK|Content-Length: 0|Connection: close||", closes=True,
+        sink="HTTP/1.1 204 No Content|Connection: close||"),
     Row("9110 7.6.2: an OPTIONS that ends here is answered here",
         "OPTIONS * HTTP/1.1|Host: h|Max-Forwards: 0||", "",
         f"OPTIONS * HTTP/1.1|Host: h|Max-Forwards: 0|{MARK}|",

@@ -193,7 +193,7 @@ class Upstream:
     def __init__(self, plane: "Plane", script: Script, pieces_bytes: tuple[int, ...]) -> None:
         self._plane = plane
         self.script = script
-        self._pieces_bytes = pieces_bytes
+        self.pieces_bytes = pieces_bytes
         """Its first answers are cut here; everything behind the last cut comes at once."""
         self.wires: list[tuple[Wire, Conversation]] = []
         self.refuses = False
@@ -211,7 +211,7 @@ class Upstream:
 
     def _answer(self, wire: Wire, sent: list[tuple[bytes, End]]) -> None:
         for data, end in sent:
-            for size_bytes in self._pieces_bytes:
+            for size_bytes in self.pieces_bytes:
                 wire.deliver(data[:size_bytes])
                 data = data[size_bytes:]
             wire.deliver(data)
