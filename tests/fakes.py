@@ -26,6 +26,7 @@ from mirror.core.pool import Pool
 from mirror.proxy.discarding import DiscardingConnection, DiscardingLeg, DiscardingUpstream
 from mirror.proxy.downstream import Acceptor, Downstream
 from mirror.proxy.inline import InlineAcceptor, InlineDownstream
+from mirror.proxy.outbox import Outbox
 from mirror.proxy.relay import Primary
 from mirror.proxy.relaying import Leg, RelayingConnection, RelayingUpstream
 from mirror.proxy.sink import SinkDownstream
@@ -502,7 +503,7 @@ class Sidecar:
 
     async def __aenter__(self) -> "Sidecar":
         loop = asyncio.get_running_loop()
-        self.tee = Tee(self.config)
+        self.tee = Tee(self.config, Outbox())
         self.acceptor = acceptor_for(self.config, self.tee)
         self._server = await loop.create_server(
             lambda: downstream_for(self.acceptor), "127.0.0.1", 0

@@ -20,8 +20,14 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror": (),
     "mirror.errors": (),
     "mirror.core": (),
-    "mirror.core.selection": ("mirror.core.http1",),
-    "mirror.core.exchange": ("mirror.core.http1", "mirror.errors"),
+    "mirror.core.request_head": ("mirror.core.http1", "mirror.errors"),
+    "mirror.core.response_head": (
+        "mirror.core.http1",
+        "mirror.core.request_head",  # a response is framed for who asked
+        "mirror.errors",
+    ),
+    "mirror.core.selection": ("mirror.core.request_head",),
+    "mirror.core.batch_pool": ("mirror.core.pool",),
     "mirror.core.*": ("mirror.errors",),
     # Templates are validated by the code that compiles them.
     "mirror.config": ("mirror.errors", "mirror.core.routes"),
@@ -31,10 +37,31 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.proxy.alarm": (),
     "mirror.proxy.admin": ("mirror.config", "mirror.errors"),
     "mirror.proxy.listeners": ("mirror.config", "mirror.errors"),
-    "mirror.proxy.preflight": ("mirror.config", "mirror.errors"),
-    # Does not know which leg it is, so it cannot know the configuration of either.
-    "mirror.proxy.upstream": ("mirror.errors", "mirror.core.*"),
-    "mirror.proxy.tee": ("mirror.config", "mirror.core.*", "mirror.proxy.upstream"),
+    "mirror.proxy.preflight": ("mirror.config", "mirror.errors", "mirror.proxy.upstream"),
+    "mirror.proxy.outbox": (),
+    "mirror.proxy.tunnel": (),
+    # These three do not know which leg they serve, so not the configuration of either.
+    "mirror.proxy.upstream": ("mirror.core.pool", "mirror.proxy.outbox"),
+    "mirror.proxy.relaying": (
+        "mirror.errors",
+        "mirror.core.*",
+        "mirror.proxy.outbox",
+        "mirror.proxy.upstream",
+    ),
+    "mirror.proxy.discarding": (
+        "mirror.errors",
+        "mirror.core.*",
+        "mirror.proxy.outbox",
+        "mirror.proxy.upstream",
+    ),
+    "mirror.proxy.origins": ("mirror.config", "mirror.errors", "mirror.proxy.upstream"),
+    "mirror.proxy.tee": (
+        "mirror.config",
+        "mirror.core.*",
+        "mirror.proxy.discarding",
+        "mirror.proxy.origins",
+        "mirror.proxy.outbox",
+    ),
     "mirror.proxy.downstream": (
         "mirror.config",
         "mirror.errors",
@@ -42,12 +69,22 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.proxy.tee",
     ),
     "mirror.proxy.sink": ("mirror.core.*", "mirror.proxy.downstream", "mirror.proxy.tee"),
-    "mirror.proxy.inline": (
-        "mirror.config",
+    "mirror.proxy.relay": (
         "mirror.core.*",
         "mirror.proxy.downstream",
+        "mirror.proxy.relaying",
         "mirror.proxy.tee",
-        "mirror.proxy.upstream",
+        "mirror.proxy.tunnel",
+    ),
+    "mirror.proxy.inline": (
+        "mirror.config",
+        "mirror.errors",
+        "mirror.core.*",
+        "mirror.proxy.downstream",
+        "mirror.proxy.origins",
+        "mirror.proxy.relay",
+        "mirror.proxy.relaying",
+        "mirror.proxy.tee",
     ),
     "mirror.proxy.worker": (
         "mirror.config",
@@ -55,6 +92,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.proxy.downstream",
         "mirror.proxy.inline",
         "mirror.proxy.listeners",
+        "mirror.proxy.outbox",
         "mirror.proxy.sink",
         "mirror.proxy.tee",
     ),
@@ -74,6 +112,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.errors",
         "mirror.core.*",
         "mirror.proxy.alarm",
+        "mirror.proxy.relaying",
         "mirror.proxy.upstream",
     ),
     "mirror.demo": (),
@@ -85,6 +124,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.config",
         "mirror.errors",
         "mirror.core.*",
+        "mirror.proxy.origins",
         "mirror.proxy.preflight",
         "mirror.proxy.replayer",
         "mirror.proxy.supervisor",
@@ -170,8 +210,9 @@ EDGES: dict[str, tuple[str, ...]] = {
 
 SAYS_SHADOW = {
     # Of core and proxy, only these may know that there is a shadow beside the primary.
-    "mirror.core.http1": "writes the mark and reads it",
+    "mirror.core.request_head": "writes the mark and reads it",
     "mirror.core.ledger": "names the metrics",
+    "mirror.proxy.origins": "reads the sections of both upstreams",
     "mirror.proxy.tee": "owns the shadow legs",
     "mirror.proxy.supervisor": "shows the shadow's address in /status",
 }
