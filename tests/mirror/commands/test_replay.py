@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from mirror.commands.replay import Settings, load, plan
 from mirror.config import Url
@@ -276,7 +278,6 @@ def test_progress_only_on_a_terminal(tmp_path: Path, site: Site) -> None:
     ("arguments", "expected"),
     [
         (("--to", "127.0.0.1:80", "--rate", 1), "expected a URL such as http://127.0.0.1:3000"),
-        (("--to", "https://a.example", "--rate", 1), "https upstreams are not supported"),
         (("--to", "http://a.example/path", "--rate", 1), "without path"),
         (("--to", "http://a.example"), "one of --rate N and --speed X"),
         (("--to", "http://a.example", "--rate", 1, "--speed", 1), "one of --rate N and --speed X"),
@@ -401,3 +402,21 @@ def test_imported_log_can_be_replayed(tmp_path: Path, site: Site) -> None:
     assert {(target, headers["user-agent"]) for _, target, headers in site.seen} == {
         ("/watch/7?x=1", "curl")
     }
+
+
+def test_tls_upstream_is_verified(
+    tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, ca_file = trustme.CA(), tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(ca_file)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    site.server.socket = context.wrap_socket(site.server.socket, server_side=True)
+    url = site.url.replace("http:", "https:")
+    arguments = (write_list(tmp_path, *gets(0)), "--to", url, "--rate", 1, "--format", "json")
+    unknown = json.loads(run(*arguments).stdout)
+    assert unknown["outcomes"] == {"connect_failed": 1}
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))  # as if the system trusted it
+    known = json.loads(run(*arguments).stdout)
+    assert known["outcomes"] == {"2xx": 1}
+    assert len(site.seen) == 1
