@@ -13,6 +13,8 @@ passed: storing it costs 20 ns per request, where a queue of deadlines cost 0.3 
 import asyncio
 import logging
 import math
+import socket
+import struct
 from typing import cast
 
 import httptools
@@ -27,6 +29,9 @@ log = logging.getLogger(__name__)
 
 _LONGEST_TARGET_BYTES = 8192  # nginx: one large_client_header_buffers of 8k; Apache: 8190
 NEVER = math.inf
+
+_RESET = struct.pack("ii", 1, 0)
+"""For SO_LINGER: closing sends a reset; without effect on a unix socket."""
 
 # What is being read of a request.
 _NOTHING, _HEAD, _BODY = range(3)
@@ -300,11 +305,19 @@ class Downstream(asyncio.Protocol):
             self._transport.close()
 
     def abort(self) -> None:
-        """Close at once: the peer sees that what it reads is not complete."""
+        """Close at once: the peer sees that what it reads is not complete.
+
+        By a reset: an HTTP/1.0 client, which nginx is unless told otherwise, would take the end of
+        the connection for the end of an answer without a length (RFC 9112 8).
+        """
         self._is_closing = True
         self.expires_at = NEVER
-        if self._transport is not None:
-            self._transport.abort()
+        transport = self._transport
+        if transport is not None:
+            raw = transport.get_extra_info("socket")
+            if raw is not None and not transport.is_closing():
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            transport.abort()
 
     # --- inside ---
 

@@ -8,7 +8,7 @@ import trustme
 
 from tests.conformance.process import SocketUpstream, free_ports, serving
 from tests.conformance.rows import MARK, VIA, Row
-from tests.conformance.wire import crlf
+from tests.conformance.wire import End, Reply, Script, crlf
 
 POST = "POST /a HTTP/1.1|Host: h|"
 ROW = Row(
@@ -132,3 +132,14 @@ def test_a_flawed_certificate_is_refused_and_counted(
     assert ledger["outcomes"] == {"connect_failed": 1}
     assert primary.script.requests == []
     assert b"GET /a" not in b"".join(shadow.script.requests)
+
+
+def test_an_answer_that_breaks_resets_a_client_that_reads_until_close(directory: Path) -> None:
+    cut = crlf("HTTP/1.1 200 OK|Transfer-Encoding: chunked||5|hello|")
+    primary, shadow = SocketUpstream(), SocketUpstream()
+    with serving(directory, "inline", primary, shadow) as served:
+        primary.begin(Script((Reply(cut, end=End.CLOSE),)))
+        with served.client() as client:
+            client.send(crlf("GET /a HTTP/1.0|Host: h||"))
+            client.receive_all()
+            assert client.was_reset
