@@ -140,11 +140,11 @@ class TimeoutsSection:
     head: Seconds = 10.0
     """Seconds from the first byte of a request head to its end."""
     idle: Seconds = 75.0
-    """Seconds a downstream connection may have no request. nginx: keepalive_timeout 75 s."""
+    """Seconds without a request, or without more of its body. nginx: keepalive_timeout 75 s."""
     connect: Seconds = 1.0
     """Seconds to open a connection to an upstream."""
     primary: Seconds = 60.0
-    """Seconds from the end of the request to the primary's response head. nginx: 60 s."""
+    """Seconds to the primary's response head, and between its reads. nginx: 60 s."""
     drain: Seconds = 10.0
     """Seconds that requests in flight get after SIGTERM."""
 
