@@ -39,7 +39,7 @@ build/compiled: .venv/dev setup.py $(wildcard mirror/*.py mirror/*/*.py)
 fuzz: .venv/dev
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
 
-bench: bench-peers bench-latency bench-connections bench-bodies bench-micro bench-tables
+bench: bench-peers bench-latency bench-connections bench-bodies bench-pipelining bench-micro bench-tables
 
 bench-peers: compiled
 	$(BIN)/python -m benchmarks.macro.mirror_vs_peers
@@ -52,6 +52,9 @@ bench-connections: compiled
 
 bench-bodies: compiled
 	$(BIN)/python -m benchmarks.macro.bodies
+
+bench-pipelining: compiled
+	$(BIN)/python -m benchmarks.macro.pipelining
 
 bench-micro: .venv/dev
 	$(BIN)/python -m benchmarks.micro

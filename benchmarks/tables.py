@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import micro, profile_worker, result
-from benchmarks.macro import bodies, connections, latency, mirror_vs_peers
+from benchmarks.macro import bodies, connections, latency, mirror_vs_peers, pipelining
 
 README = Path(__file__).parent / "README.md"
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -20,6 +20,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "latency": latency.table,
     "connections": connections.table,
     "bodies": bodies.table,
+    "pipelining": pipelining.table,
     "micro": micro.table,
     "profile": profile_worker.table,
 }

@@ -29,13 +29,22 @@ from benchmarks.macro import (
 )
 from benchmarks.macro.ways import BODY, MIRRORS, envoy_bootstrap, templates
 from benchmarks.micro import __main__ as every_micro
-from benchmarks.micro import harness, head_parser, head_writer, heads, ledger, selection
+from benchmarks.micro import (
+    exchange,
+    harness,
+    head_parser,
+    head_writer,
+    heads,
+    ledger,
+    selection,
+)
 
 SUMMARISE = {
     "mirror_vs_peers": mirror_vs_peers.summarise,
     "latency": latency.summarise,
     "connections": result.medians_of,
     "bodies": result.medians_of,
+    "pipelining": result.medians_of,
     "micro": every_micro.summarise,
     "profile": result.medians_of,
 }
@@ -353,7 +362,7 @@ def test_cut_body_is_noticed() -> None:
 
 
 def test_every_micro_case_does_its_work() -> None:
-    modules = (head_parser, head_writer, selection, ledger)
+    modules = (exchange, head_parser, head_writer, selection, ledger)
     cases = {name: case for module in modules for name, case in module.cases().items()}
     assert cases.keys() == result.read(result.path_of("micro"))["medians"].keys()
     for case in cases.values():

@@ -141,7 +141,7 @@ class Stage:
             sys.exit("needs nginx, wrk (apt-get install nginx-light wrk) and the demo's Envoy")
         if not COMPILED.is_dir():
             sys.exit("needs the compiled build: make compiled")
-        self._nginx, self._envoy = nginx, envoy_binary
+        self._nginx, self.envoy_binary = nginx, envoy_binary
         self.app_port, self.shadow_port = free_ports(2)
         self.sidecar_config: dict[str, Any] = {}
         """Sections that stand in the configuration of every sidecar started from now on."""
@@ -162,7 +162,7 @@ class Stage:
 
     def start_nginx(self, name: str, site: str, port: int) -> Child:
         """nginx with this site, on the core that the caller is pinned to."""
-        home = self._home(name)
+        home = self.home(name)
         config = main_config(site, home)
         # The client may hold ten thousand connections, which must not end while it does.
         config = config.replace("worker_connections 4096", "worker_connections 19000")
@@ -204,16 +204,16 @@ class Stage:
         with core(CORE_UNDER_TEST):
             return Way(name, port, [self.start_nginx(name, site, port)])
 
-    def _home(self, name: str) -> Path:
+    def home(self, name: str) -> Path:
         """A directory of its own for each program: a way may be started more than once."""
         return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self._directory))
 
     def _start_envoy(self, port: int) -> Way:
         (admin_port,) = free_ports(1)
         config = envoy_bootstrap((port, admin_port), self.app_port, self.shadow_port)
-        path = self._home("envoy") / "envoy.yaml"
+        path = self.home("envoy") / "envoy.yaml"
         path.write_text(yaml.safe_dump(config))
-        command = envoy.envoy_command(self._envoy, path)
+        command = envoy.envoy_command(self.envoy_binary, path)
         child = self.start_program(
             "envoy", command, lambda: answers(admin_port, "/ready", status=200)
         )
@@ -223,14 +223,14 @@ class Stage:
         self, name: str, port: int, is_compiled: bool, sections: Mapping[str, Any]
     ) -> Way:
         (void_port,) = free_ports(1)
-        socket_path = f"unix:{self._home('socket')}/sink.sock"
+        socket_path = f"unix:{self.home('socket')}/sink.sock"
         sidecar = self._start_sidecar(is_compiled, mode="sink", listen=socket_path, **sections)
         site = sink_site(port, self.app_port, socket_path, void_port)
         return Way(name, port, [self.start_nginx("sink", site, port), sidecar.child], sidecar)
 
     def _start_sidecar(self, is_compiled: bool, **sections: Any) -> Sidecar:
         """Everything on: routes, ledger, deadlines, DogStatsD and `series.db`."""
-        home = self._home("mirror")
+        home = self.home("mirror")
         (admin_port,) = free_ports(1)
         config = {
             "routes": list(ROUTES),

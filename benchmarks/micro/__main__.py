@@ -4,7 +4,7 @@ import argparse
 
 from benchmarks import micro, result
 from benchmarks.macro.cores import CORE_UNDER_TEST, core
-from benchmarks.micro import head_parser, head_writer, ledger, selection
+from benchmarks.micro import exchange, head_parser, head_writer, ledger, selection
 from benchmarks.micro.harness import measure
 
 
@@ -22,7 +22,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main() -> None:
     options = result.options_of(__doc__, "micro", add_options)
-    cases = {**head_parser.cases(), **head_writer.cases(), **selection.cases(), **ledger.cases()}
+    cases = {
+        **exchange.cases(),
+        **head_parser.cases(),
+        **head_writer.cases(),
+        **selection.cases(),
+        **ledger.cases(),
+    }
     with core(CORE_UNDER_TEST):
         rounds = measure(cases, options.rounds)
     print(micro.table(result.write(options, rounds, summarise(rounds))))

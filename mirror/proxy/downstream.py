@@ -7,7 +7,7 @@ Invariant: a request that cannot be read without doubt is answered with an error
 connection closed; nothing of it reaches any upstream.
 
 A connection has one deadline at a time, which a look over all connections finds when it has
-passed: storing it costs 20 ns per request, where a queue of deadlines cost 0.3 µs.
+passed: storing a number per request is cheaper than keeping a queue in order.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """What one turn of the event loop writes, written together at its end.
 
-A write to a peer that sleeps wakes it, which costs more than the write itself (12 of 57 µs of an
-inline request on a virtual machine). Peers that are written to back to back are awake from the
+A write to a peer that sleeps wakes it, which costs more than the write itself (the profile in
+benchmarks/README.md). Peers that are written to back to back are awake from the
 first write on, so a worker keeps the small writes of a turn and does them in one go: after
 MOST_WRITES of them, or at the end of the turn, whichever comes first. So nothing waits longer
 than it takes to read as many requests, and nothing waits at all where there is little to do.

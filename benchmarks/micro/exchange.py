@@ -1,0 +1,79 @@
+"""One inline exchange with its shadow, in process: what is ours of a request, without a socket.
+
+Downstream, relay, tee and both kinds of upstream connection run as in a worker, over transports
+that throw away what is written. The difference to the CPU per request of a worker is the kernel
+and the event loop.
+"""
+
+import asyncio
+from typing import Any
+
+from benchmarks.micro import heads
+from benchmarks.micro.harness import Case
+from mirror.config import parse
+from mirror.core.batch_pool import BatchPool
+from mirror.core.pool import Pool
+from mirror.proxy.discarding import DiscardingUpstream
+from mirror.proxy.inline import InlineAcceptor, InlineDownstream
+from mirror.proxy.relaying import RelayingUpstream
+from mirror.proxy.tee import Tee
+
+CONFIG = """
+mode: inline
+listen: 127.0.0.1:1
+primary: http://127.0.0.1:2
+shadow: {url: "http://127.0.0.1:3"}
+routes: ["/watch/{id}", "/api/*", "/static/*"]
+"""
+
+
+class Nowhere(asyncio.Transport):
+    """Takes everything at once."""
+
+    def write(self, data: Any) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return False
+
+
+class Primary(RelayingUpstream):
+    """Connects to nowhere, at once."""
+
+    def open(self) -> None:
+        self.connection = self.make_connection()
+        self.connection.connection_made(Nowhere())
+
+
+class Shadow(DiscardingUpstream):
+    """Connects to nowhere, at once."""
+
+    def open(self) -> None:
+        self.connection = self.make_connection()
+        self.connection.connection_made(Nowhere())
+
+
+def cases() -> dict[str, Case]:
+    return asyncio.run(_cases())
+
+
+async def _cases() -> dict[str, Case]:
+    config = parse(CONFIG)
+    tee = Tee(config)
+    tee.shadow = shadow = Shadow(tee.shadow.origin, BatchPool(1, 8, 1), 1, tee.legs_ended)
+    acceptor = InlineAcceptor(config, tee)
+    primary = Primary(acceptor.primary.upstream.origin, Pool(None, 0, 1))
+    acceptor.primary.upstream = primary
+    downstream = InlineDownstream(acceptor)
+    downstream.connection_made(Nowhere())
+    # There is no loop that would do it at the end of its turn.
+    start_gathered = tee._start_gathered
+    tee._call_soon = lambda callback: None
+
+    def exchange() -> None:
+        downstream.data_received(heads.SMALL)
+        primary.connection.data_received(heads.RESPONSE)
+        start_gathered()
+        shadow.connection.data_received(heads.RESPONSE)
+
+    return {"inline exchange with its shadow": exchange}
