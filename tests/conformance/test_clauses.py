@@ -6,13 +6,10 @@ at every byte of what the primary answers.
 
 import pytest
 
-from tests.conformance.clauses_requests import REQUESTS
-from tests.conformance.clauses_responses import RESPONSES
 from tests.conformance.memory import run
 from tests.conformance.rows import MOST_CUTS, Row, cuts_of, places_of, play
-from tests.conformance.strictness import STRICT_REQUESTS, STRICT_RESPONSES
+from tests.conformance.tables import ROWS
 
-ROWS = [*REQUESTS, *RESPONSES, *STRICT_REQUESTS, *STRICT_RESPONSES]
 CASES = [pytest.param(row, mode, id=f"{row.clause} [{mode}]") for row in ROWS for mode in row.modes]
 INLINE = [pytest.param(row, id=row.clause) for row in ROWS if "inline" in row.modes]
 

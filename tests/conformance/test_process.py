@@ -6,7 +6,7 @@ import pytest
 
 from tests.conformance.process import Served
 from tests.conformance.rows import Row
-from tests.conformance.test_clauses import ROWS
+from tests.conformance.tables import ROWS
 from tests.conformance.wire import PATIENCE_S, End
 
 CASES = [

@@ -1,0 +1,7 @@
+"""All rows of all tables; a clause stands in one place only."""
+
+from tests.conformance.clauses_requests import REQUESTS
+from tests.conformance.clauses_responses import RESPONSES
+from tests.conformance.strictness import STRICT_REQUESTS, STRICT_RESPONSES
+
+ROWS = [*REQUESTS, *RESPONSES, *STRICT_REQUESTS, *STRICT_RESPONSES]
