@@ -124,6 +124,12 @@ def test_plan_writes_what_sorting_writes(fields: list[tuple[bytes, bytes]]) -> N
         assert set(apart) <= {b"host", b"content-length", b"connection"}
 
 
+def test_percent_signs_are_only_signs() -> None:
+    flat = [b"A%b", b"%d", b"%", b"%%"]
+    plan = plan_of(flat)
+    assert plan.template % plan.pick(flat[1::2]) == b"A%b: %d\r\n%: %%\r\n"
+
+
 def test_same_names_share_a_plan(no_plans: None) -> None:
     assert plan_of([b"A", b"1"]) is plan_of([b"A", b"2"])
     assert plan_of([b"A", b"1"]) is not plan_of([b"a", b"1"]), "names are written as they came"

@@ -170,10 +170,11 @@ def test_last_hop_is_acknowledged_like_any_other() -> None:
     run(main)
 
 
-def test_body_that_stalls_is_refused_and_its_copy_shed() -> None:
+@pytest.mark.parametrize("begun", [POST[:-5], POST[:-1], CHUNKS[:-1]])
+def test_body_that_stalls_is_refused_and_its_copy_shed(begun: bytes) -> None:
     async def main() -> None:
         line = Line()
-        line.send(POST[:-1])
+        line.send(begun)
         line.acceptor.tick(line.acceptor.now() + 76)
         assert line.nginx.written.startswith(b"HTTP/1.1 408 ")
         assert line.nginx.is_closing()
