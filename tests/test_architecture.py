@@ -19,6 +19,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     # module (the first pattern that fits counts): what it may import of ours
     "mirror": (),
     "mirror.errors": (),
+    "mirror.addresses": (),
     "mirror.core": (),
     "mirror.core.request_head": ("mirror.core.http1", "mirror.errors"),
     "mirror.core.response_head": (
@@ -30,14 +31,14 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.core.batch_pool": ("mirror.core.pool",),
     "mirror.core.*": ("mirror.errors",),
     # Templates are validated by the code that compiles them.
-    "mirror.config": ("mirror.errors", "mirror.core.routes"),
+    "mirror.config": ("mirror.addresses", "mirror.errors", "mirror.core.routes"),
     "mirror.sinks": (),
-    "mirror.sinks.*": ("mirror.config", "mirror.core.ledger"),
+    "mirror.sinks.*": ("mirror.addresses", "mirror.config", "mirror.core.ledger"),
     "mirror.proxy": (),
     "mirror.proxy.alarm": (),
-    "mirror.proxy.admin": ("mirror.config", "mirror.errors"),
-    "mirror.proxy.listeners": ("mirror.config", "mirror.errors"),
-    "mirror.proxy.preflight": ("mirror.config", "mirror.errors", "mirror.proxy.upstream"),
+    "mirror.proxy.admin": ("mirror.addresses", "mirror.errors"),
+    "mirror.proxy.listeners": ("mirror.addresses", "mirror.errors"),
+    "mirror.proxy.preflight": ("mirror.addresses", "mirror.errors", "mirror.proxy.upstream"),
     "mirror.proxy.outbox": (),
     "mirror.proxy.tunnel": (),
     # These three do not know which leg they serve, so not the configuration of either.
@@ -54,7 +55,12 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.proxy.outbox",
         "mirror.proxy.upstream",
     ),
-    "mirror.proxy.origins": ("mirror.config", "mirror.errors", "mirror.proxy.upstream"),
+    "mirror.proxy.origins": (
+        "mirror.addresses",
+        "mirror.config",
+        "mirror.errors",
+        "mirror.proxy.upstream",
+    ),
     "mirror.proxy.tee": (
         "mirror.config",
         "mirror.core.*",
@@ -121,6 +127,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.commands.demo": ("mirror.demo.*",),
     "mirror.commands.*": (
         "mirror",
+        "mirror.addresses",
         "mirror.config",
         "mirror.errors",
         "mirror.core.*",

@@ -24,7 +24,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mirror.config import Url, read_url
+from mirror.addresses import Url, read_url
 from mirror.core import pacing
 from mirror.core.record import MAX_LINE_BYTES, Record, decode, is_host
 from mirror.core.request_head import SAFE_METHODS

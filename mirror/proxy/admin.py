@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from mirror.config import TcpAddress
+from mirror.addresses import TcpAddress
 from mirror.errors import ListenError
 
 

@@ -9,7 +9,7 @@ import shutil
 import socket
 from pathlib import Path
 
-from mirror.config import Address, TcpAddress, UnixAddress
+from mirror.addresses import Address, TcpAddress, UnixAddress
 from mirror.errors import ListenError
 
 BACKLOG = 4096

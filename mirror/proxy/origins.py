@@ -6,7 +6,8 @@ file, unless the configuration says otherwise.
 
 import ssl
 
-from mirror.config import Config, TlsSection, Url
+from mirror.addresses import Url
+from mirror.config import Config, TlsSection
 from mirror.errors import TlsError
 from mirror.proxy.upstream import Origin
 

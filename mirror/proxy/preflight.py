@@ -21,7 +21,7 @@ from typing import cast
 
 import httptools
 
-from mirror.config import TcpAddress
+from mirror.addresses import TcpAddress
 from mirror.proxy.upstream import Origin
 
 USER_AGENT = "kagami-mirror-check"

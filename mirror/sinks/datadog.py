@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from datadog.dogstatsd.base import DogStatsd
 
-from mirror.config import Address, TcpAddress, UnixAddress
+from mirror.addresses import Address, TcpAddress, UnixAddress
 from mirror.core.ledger import LABEL_TAGS, Settled
 
 _SENDER_QUEUE = 1024

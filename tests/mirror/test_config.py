@@ -9,16 +9,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mirror.config import (
-    DatadogSection,
-    SeriesSection,
-    TcpAddress,
-    TimeoutsSection,
-    UnixAddress,
-    Url,
-    load,
-    parse,
-)
+from mirror.addresses import TcpAddress, UnixAddress, Url
+from mirror.config import DatadogSection, SeriesSection, TimeoutsSection, load, parse
 from mirror.errors import ConfigError
 
 SMALLEST = "listen: 127.0.0.1:8080\nshadow: {url: 'http://127.0.0.1:30080'}\n"
@@ -119,33 +111,6 @@ def test_agent_takes_every_form(dogstatsd: object, expected: object) -> None:
     if dogstatsd is not None:
         document["datadog"] = {"dogstatsd": dogstatsd}
     assert parse(yaml.safe_dump(document)).datadog.dogstatsd == expected
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("http://127.0.0.1:3000", Url("127.0.0.1", 3000)),
-        ("http://app", Url("app", 80)),
-        ("http://app/", Url("app", 80)),
-        ("HTTP://App:1", Url("app", 1)),
-        ("http://[::1]:3000", Url("::1", 3000)),
-        ("https://app", Url("app", 443, is_tls=True)),
-        ("https://app:8443", Url("app", 8443, is_tls=True)),
-        ("unix:run/app.sock", Url("run/app.sock", 0)),
-        ("unix:///run/app.sock", Url("/run/app.sock", 0)),
-    ],
-)
-def test_url_is_an_origin(url: str, expected: Url) -> None:
-    assert parse(f"listen: 127.0.0.1:1\nshadow: {{url: '{url}'}}\n").shadow.url == expected
-
-
-def test_addresses_are_shown_as_they_are_written() -> None:
-    assert str(TcpAddress("127.0.0.1", 80)) == "127.0.0.1:80"
-    assert str(TcpAddress("::1", 80)) == "[::1]:80"
-    assert str(UnixAddress("run/a.sock")) == "unix:run/a.sock"
-    assert str(Url("::1", 80)) == "http://[::1]:80"
-    assert str(Url("app", 443, is_tls=True)) == "https://app:443"
-    assert str(Url("run/app.sock", 0)) == "unix:run/app.sock"
 
 
 def test_instance_defaults_to_the_host(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import trustme
 
+from mirror.addresses import Url
 from mirror.commands.replay import Settings, load, plan
-from mirror.config import Url
 from mirror.core.record import Record, encode, encode_header
 from mirror.demo.app import start_app
 from mirror.demo.envoy import find_envoy, start_envoy

@@ -6,7 +6,7 @@ import socket
 import aiohttp
 import pytest
 
-from mirror.config import TcpAddress
+from mirror.addresses import TcpAddress
 from mirror.errors import ListenError
 from mirror.proxy.admin import Admin
 

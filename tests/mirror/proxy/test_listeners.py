@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mirror.config import TcpAddress, UnixAddress
+from mirror.addresses import TcpAddress, UnixAddress
 from mirror.errors import ListenError
 from mirror.proxy.listeners import open_listener, remove_listener
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from mirror.config import Config, TlsSection, Url
+from mirror.addresses import Url
+from mirror.config import Config, TlsSection
 from mirror.core.pool import Pool
 from mirror.errors import TlsError
 from mirror.proxy.origins import check_origins, primary_origin, replay_origin, shadow_origin

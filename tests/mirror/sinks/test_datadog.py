@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mirror.config import TcpAddress, UnixAddress
+from mirror.addresses import TcpAddress, UnixAddress
 from mirror.core.ledger import Settled
 from mirror.sinks.datadog import DogStatsdSink
 
