@@ -39,7 +39,7 @@ build/compiled: .venv/dev setup.py $(wildcard mirror/*.py mirror/*/*.py)
 fuzz: .venv/dev
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
 
-bench: bench-peers bench-latency bench-connections bench-bodies bench-pipelining bench-micro bench-tables
+bench: bench-peers bench-latency bench-connections bench-bodies bench-pipelining bench-estimate bench-micro bench-tables
 
 bench-peers: compiled
 	$(BIN)/python -m benchmarks.macro.mirror_vs_peers
@@ -55,6 +55,9 @@ bench-bodies: compiled
 
 bench-pipelining: compiled
 	$(BIN)/python -m benchmarks.macro.pipelining
+
+bench-estimate: .venv/dev
+	$(BIN)/python -m benchmarks.macro.ground_truth
 
 bench-micro: .venv/dev
 	$(BIN)/python -m benchmarks.micro

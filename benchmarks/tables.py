@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import micro, profile_worker, result
-from benchmarks.macro import bodies, connections, latency, mirror_vs_peers, pipelining
+from benchmarks.macro import bodies, connections, ground_truth, latency, mirror_vs_peers, pipelining
 
 README = Path(__file__).parent / "README.md"
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -23,7 +23,13 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "pipelining": pipelining.table,
     "micro": micro.table,
     "profile": profile_worker.table,
+    "ground_truth": ground_truth.markdown,
 }
+
+
+def path_of(name: str) -> Path:
+    """Where the result of a table lies."""
+    return ground_truth.RESULT if name == "ground_truth" else result.path_of(name)
 
 
 def rewritten(readme: str) -> str:
@@ -31,7 +37,7 @@ def rewritten(readme: str) -> str:
 
     def block(found: re.Match[str]) -> str:
         name = found[1]
-        table = TABLES[name](result.read(result.path_of(name)))
+        table = TABLES[name](result.read(path_of(name)))
         return f"<!-- {name} -->\n{table}\n<!-- end -->"
 
     return re.sub(r"<!-- (\w+) -->\n.*?<!-- end -->", block, readme, flags=re.DOTALL)
