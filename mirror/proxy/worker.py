@@ -99,8 +99,11 @@ class Worker:
         while True:
             await asyncio.sleep(TICK_S)
             now = self._loop.time()
-            self._acceptor.tick(now)
-            self._tee.tick(now)
+            try:
+                self._acceptor.tick(now)
+                self._tee.tick(now)
+            except Exception:  # a bug of ours in one connection must not end all deadlines
+                log.exception("unexpected error while looking at deadlines")
             second = int(time.time())
             if second > self._tee.ledger.second or second > self._reported_through + 1:
                 self._tee.ledger.roll(second)
