@@ -1,24 +1,25 @@
 """What pipelined shadow requests cost the shadow: a real Envoy's CPU per mirrored request.
 
 The sidecar (inline, compiled) mirrors to an Envoy before an app, with `shadow.pipelining` 1 and 8:
-at the rate that wrk reaches, and at a steady rate that the Envoy serves easily. Both settings
-alternate within each round. Envoy, app and client share a core, the sidecar has the other.
+at the rate that wrk reaches, and in bursts of 32 requests at a rate that the Envoy serves easily
+(hey, whose connections all ask at the same instants). Where requests come one by one there is
+nothing to pipeline, and nothing to see. Both settings alternate within each round. Envoy and
+sidecar share a core, apps and client the other.
 
 This is the evidence of docs/adr/0005: mirroring is there to learn what the gateway costs, so it
 must not change that.
 
-Run: python -m benchmarks.macro.pipelining [--rounds 5] [--seconds 3] [--rate 2000]
+Run: python -m benchmarks.macro.pipelining [--rounds 5] [--seconds 3] [--bursts 62]
 """
 
 import argparse
-import time
+import subprocess
 from typing import Any
 
 import yaml
 
 from benchmarks import result
-from benchmarks.macro.client import ClientProcess
-from benchmarks.macro.cores import CORE_OF_CLIENT, core, cpu_time
+from benchmarks.macro.cores import CORE_OF_CLIENT, CORE_UNDER_TEST, core, cpu_time
 from benchmarks.macro.cpu_per_request import Meter
 from benchmarks.macro.ways import Stage, Way, stage
 from benchmarks.macro.wrk import run_wrk
@@ -35,24 +36,30 @@ def start_envoy(on_stage: Stage) -> tuple[Child, int]:
     path = on_stage.home("envoy") / "envoy.yaml"
     path.write_text(yaml.safe_dump(envoy.bootstrap(port, admin_port, on_stage.shadow_port)))
     command = envoy.envoy_command(on_stage.envoy_binary, path)
-    with core(CORE_OF_CLIENT):
+    with core(CORE_UNDER_TEST):
         child = on_stage.start_program(
             "envoy", command, lambda: answers(admin_port, "/ready", status=200)
         )
     return child, port
 
 
+def run_hey(url: str, seconds: float, bursts: int) -> None:
+    """So many times a second one request on each connection."""
+    command = ["hey", "-z", f"{seconds:g}s", "-c", str(CONNECTIONS), "-q", str(bursts), url]
+    with core(CORE_OF_CLIENT):
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=seconds + 30)
+
+
 def measure(
-    way: Way, shadow: Child, meter: Meter, rate_rps: float | None, seconds: float
+    way: Way, shadow: Child, meter: Meter, bursts: int | None, seconds: float
 ) -> result.Row:
-    """Envoy's and the sidecar's CPU per copy that arrived; without a rate as fast as it goes."""
+    """Envoy's and the sidecar's CPU per copy that arrived; without bursts as fast as it goes."""
     arrived = meter.settle()
     shadow_cpu, sidecar_cpu = cpu_time([shadow.pid]), cpu_time(way.pids)
-    if rate_rps is None:
+    if bursts is None:
         run_wrk(way.url(), seconds, CONNECTIONS)
     else:
-        with ClientProcess(way.port, CONNECTIONS, seconds, rate_rps):
-            time.sleep(seconds)
+        run_hey(way.url(), seconds, bursts)
     arrived = meter.settle() - arrived
     shadow_cpu, sidecar_cpu = (
         cpu_time([shadow.pid]) - shadow_cpu,
@@ -81,12 +88,12 @@ def table(found: dict[str, Any]) -> str:
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="length of one run")
-    parser.add_argument("--rate", type=float, default=2000, help="of the steady load, in rps")
+    parser.add_argument("--bursts", type=int, default=62, help="bursts of 32 in a second")
 
 
 def main() -> None:
     options = result.options_of(__doc__, "pipelining", add_options)
-    loads = {"full": None, f"{options.rate:,.0f} rps": options.rate}
+    loads = {"full": None, f"bursts of {CONNECTIONS}": options.bursts}
     with stage() as on_stage:
         on_stage.start_upstreams()
         shadow, port = start_envoy(on_stage)
@@ -101,9 +108,9 @@ def main() -> None:
         rounds: list[result.Round] = []
         for number in range(options.rounds):
             rounds.append({})
-            for load, rate_rps in loads.items():
+            for load, bursts in loads.items():
                 for depth, way in ways.items():
-                    row = measure(way, shadow, meter, rate_rps, options.seconds)
+                    row = measure(way, shadow, meter, bursts, options.seconds)
                     rounds[-1][f"{load} {depth}"] = row
                     print(f"round {number + 1} {load} {depth} {row}", flush=True)
     print(table(result.write(options, rounds, result.medians_of(rounds))))
