@@ -22,6 +22,7 @@ import yaml
 
 from mirror.config import Config
 from mirror.core.ledger import Merger, Report
+from mirror.proxy.tee import Tee
 from mirror.proxy.worker import EXIT_CUT, EXIT_OK, LENGTH_PREFIX, Worker, read_report
 from tests.fakes import PATIENCE_S, Client, StubUpstream, make_config, run, until
 
@@ -128,6 +129,23 @@ def test_every_second_is_reported_once() -> None:
         assert seen == 3
         status = running.status()
         assert status["balanced"] and status["outcomes"] == {"2xx": 3}
+
+    run(main)
+
+
+def test_a_bug_at_a_deadline_ends_no_report(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(tee: Tee, now: float) -> None:
+        raise AssertionError("a bug")
+
+    monkeypatch.setattr(Tee, "tick", broken)
+
+    async def main() -> None:
+        async with worker(make_config()) as running:
+            before = len(running.reports)
+            await until(lambda: len(running.reports) > before)
+        assert "unexpected error while looking at deadlines" in caplog.text
 
     run(main)
 
