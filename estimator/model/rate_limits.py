@@ -21,8 +21,8 @@ least one token, so that arrivals that scatter within a second (a Poisson second
 m + 3 sqrt(m)) are not rejected at the mean. The leaky bucket of nginx without a burst rejects
 every request that comes sooner than 1/rate after the last: its burst holds the same second.
 
-Worked: trigger 300, limit 400, busiest 320: local 350 rps; Envoy 35 tokens each 0.1 s, at most
-350 + 3 sqrt(350) = 407 (rounded up); nginx 350 r/s, burst 57.
+Worked: trigger 300, limit 400, busiest 320: local 350 rps; Envoy 350 tokens each second, at
+most 350 + 3 sqrt(350) = 407 (rounded up); nginx 350 r/s, burst 57.
 
 Sources: envoy.extensions.filters.http.local_ratelimit.v3; ngx_http_limit_req_module.
 """
@@ -33,8 +33,8 @@ from dataclasses import dataclass
 from estimator import units
 from estimator.model.figure import Figure, Flag
 
-FILL_INTERVAL_S = 0.1
-"""Envoy refuses less than 0.05; a second would let bursts through at its start only."""
+FILL_INTERVAL_S = 1.0
+"""Whole tokens of a tenth would lose up to 10 rps; the bucket holds more than a second anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +107,15 @@ def rate_limits(room: Room, downstreams: tuple[Downstream, ...]) -> RateLimits:
         )
     low, high = sorted((room.trigger_rps, room.limit_rps))
     # Whole requests, downwards: a limit may be too low by one, never too high.
-    per_fill = max(1, math.floor(rate * FILL_INTERVAL_S + 1e-9))
     per_second = max(1, math.floor(rate + 1e-9))
     surplus = math.ceil(3 * math.sqrt(per_second))
     scatter = f"a second of it and 3 sqrt({per_second}) for arrivals that scatter"
-    actual = per_fill / FILL_INTERVAL_S
     return RateLimits(
         local=Figure(rate, "rps per replica", told, low, high, room.limit_name, flags=room.flags),
         envoy_max_tokens=Figure(per_second + surplus, "tokens", scatter),
-        envoy_tokens_per_fill=Figure(
-            per_fill, "tokens", f"{FILL_INTERVAL_S:g} s of it, rounded down: {actual:g} rps"
-        ),
+        envoy_tokens_per_fill=Figure(per_second, "tokens", "a second of it, rounded down"),
         envoy_fill_interval=Figure(
-            FILL_INTERVAL_S, "seconds", "often enough to be smooth; Envoy refuses less than 0.05"
+            FILL_INTERVAL_S, "seconds", "a shorter one would round more of the limit away"
         ),
         nginx_rate=Figure(per_second, "rps per replica", "the local limit, rounded down"),
         nginx_burst=Figure(surplus, "requests", f"3 sqrt({per_second}), with nodelay"),
