@@ -33,8 +33,8 @@ def test_cpu_of_real_proxies_is_predicted(tmp_path, monkeypatch: pytest.MonkeyPa
         assert 1 < by_rate[proxy, 200] < by_rate[proxy, 1600] < 1000
     checks = checks_of(through_a_file(table_of(steps)), steps)
     assert len(checks) == 4
-    # How near the predictions come is the benchmark's matter: the machine may be busy with anything.
+    # How near they come is the benchmark's matter: the machine may be busy with anything.
     for check in checks:
         rows = [by_rate[check.proxy, rate] for rate in ROWS]
-        assert min(rows) <= check.predicted_millicores <= max(rows)
+        assert check.is_extrapolated or min(rows) <= check.predicted_millicores <= max(rows)
         assert check.low <= check.predicted_millicores <= check.high
