@@ -1,6 +1,9 @@
+import math
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from estimator.model import requests
 from estimator.model.evidence import gather
@@ -53,6 +56,33 @@ def test_memory_is_the_highest_measured_and_15_percent() -> None:
     small = requests.memory_request("nginx", evidence)
     assert small.value == 64 * MIB
     assert "at least 128Mi for the Pod" in small.reason
+
+
+def vpa_memory(samples: list[int]) -> float:
+    """What the Vertical Pod Autoscaler would ask for: the end of the bucket of the 90th percentile
+    in its histogram (first bucket 10 MB, each 5 % wider than the one before), and 15 %.
+
+    kubernetes/autoscaler, vertical-pod-autoscaler/pkg/recommender: exponential histogram options,
+    TargetMemoryPercentile 0.9, recommendation margin fraction 0.15.
+    """
+    wanted = sorted(samples)[math.ceil(0.9 * len(samples)) - 1]
+    end, width = 0.0, 10e6
+    while end <= wanted:
+        end, width = end + width, width * 1.05
+    return end * 1.15
+
+
+@given(st.lists(st.integers(150 * MIB, 8192 * MIB), min_size=3, max_size=12))
+def test_memory_is_below_vpa_by_less_than_its_bucket(samples: list[int]) -> None:
+    points = tuple(
+        LoadPoint(n, 1, 100.0 * n, {"app": Resources(100.0 * n, used)})
+        for n, used in enumerate(samples, start=1)
+    )
+    asked = {"app": Resources(4000, 8192 * MIB)}
+    evidence = gather(Component("app", Kind.POD, ("*",), asked, points), Policy())
+    ours = requests.memory_request("app", evidence).value
+    assert ours >= 1.15 * max(samples)
+    assert vpa_memory(samples) <= 1.05 * ours + 1.15 * 10e6
 
 
 def test_workers_are_what_was_given_then_measured_then_needed() -> None:
