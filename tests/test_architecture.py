@@ -42,7 +42,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.proxy.outbox": (),
     "mirror.proxy.tunnel": (),
     # These three do not know which leg they serve, so not the configuration of either.
-    "mirror.proxy.upstream": ("mirror.core.pool", "mirror.proxy.outbox"),
+    "mirror.proxy.upstream": ("mirror.core.pool", "mirror.errors", "mirror.proxy.outbox"),
     "mirror.proxy.relaying": (
         "mirror.errors",
         "mirror.core.*",
@@ -154,6 +154,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.errors",
         "estimator.units",
         "estimator.model.nodes",
+        "estimator.table.document",
         "estimator.table.fields",
         "estimator.table.load_points",
         "estimator.table.yaml_file",

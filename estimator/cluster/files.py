@@ -16,6 +16,7 @@ from estimator import units
 from estimator.errors import InputError
 from estimator.model.nodes import PROVIDERS, Cluster, DaemonSet, NodePool, allocatable
 from estimator.table import yaml_file
+from estimator.table.document import read_resources
 from estimator.table.fields import Place, read_fields, shown
 from estimator.table.load_points import Resources
 
@@ -62,12 +63,6 @@ class _DaemonSet(msgspec.Struct):
     name: _Name
     requests: _Amount
     node_selector: _Words = {}
-
-
-class _Resources(msgspec.Struct):
-    # Anything goes here: units.py says what is wrong with it.
-    cpu: Annotated[Any, msgspec.Meta(description="cpu such as 500m, 1 or 0.5")]
-    memory: Annotated[Any, msgspec.Meta(description="memory such as 256Mi, 1Gi or 500M")]
 
 
 def read_cluster(path: Path) -> Cluster:
@@ -192,14 +187,4 @@ def _selectors(
 
 
 def _resources(raw: object, place: Place) -> Resources | None:
-    if raw is None:
-        return None
-    given = read_fields(raw, _Resources, place)
-    parsed: dict[str, Any] = {}
-    for key, parse in (("cpu", units.parse_cpu), ("memory", units.parse_memory)):
-        if key in given:
-            try:
-                parsed[key] = parse(given[key])
-            except ValueError as error:
-                place.report(key, str(error), place.marks.line(raw, key))
-    return Resources(parsed["cpu"], parsed["memory"]) if len(parsed) == 2 else None
+    return None if raw is None else read_resources(raw, place)

@@ -128,7 +128,6 @@ class Section:
     """Unique in the document: the target of links to it."""
     title: str
     blocks: tuple[Block, ...]
-    is_component: bool = False
 
 
 @dataclass(frozen=True, slots=True)

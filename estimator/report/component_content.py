@@ -67,7 +67,7 @@ def component_section(
     if component.explanation and detail is Detail.FULL:
         lines = explain.explanation_lines(component)
         blocks.append(Fold("The arithmetic, line by line", (Sums(lines),)))
-    return Section(key, component.name, tuple(blocks), is_component=True)
+    return Section(key, component.name, tuple(blocks))
 
 
 def _answer(component: ComponentProjection) -> str:

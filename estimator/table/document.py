@@ -211,17 +211,23 @@ def _containers(raw: Mapping, place: Place) -> dict[str, Resources]:
     for container, amounts in raw.items():
         line = place.marks.line(raw, str(container))
         here = replace(place, prefix=f"{place.prefix}.{container}", line=line or place.line)
-        given = read_fields(amounts, _Resources, here)
-        parsed: dict[str, Any] = {}
-        for key, parse in (("cpu", units.parse_cpu), ("memory", units.parse_memory)):
-            if key in given:
-                try:
-                    parsed[key] = parse(given[key])
-                except ValueError as error:
-                    here.report(key, str(error), place.marks.line(amounts, key))
-        if len(parsed) == 2:
-            result[str(container)] = Resources(parsed["cpu"], parsed["memory"])
+        resources = read_resources(amounts, here)
+        if resources is not None:
+            result[str(container)] = resources
     return result
+
+
+def read_resources(raw: object, place: Place) -> Resources | None:
+    """Read a mapping of cpu and memory; None, and the problems reported, where one is wrong."""
+    given = read_fields(raw, _Resources, place)
+    parsed: dict[str, Any] = {}
+    for key, parse in (("cpu", units.parse_cpu), ("memory", units.parse_memory)):
+        if key in given:
+            try:
+                parsed[key] = parse(given[key])
+            except ValueError as error:
+                place.report(key, str(error), place.marks.line(raw, key))
+    return Resources(parsed["cpu"], parsed["memory"]) if len(parsed) == 2 else None
 
 
 def of_components(components: tuple[Component, ...]) -> Mapping:

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from mirror.demo.processes import POLL_S, Child, Processes, answers, fetch
+from mirror.demo.processes import Child, Processes, answers, fetch
 
 SETTLE_TIMEOUT_S = 10.0
 
@@ -49,14 +49,6 @@ class Sidecar:
                 return ledger
             before = ledger
             time.sleep(SETTLE_STEP_S)
-
-    def wait_until_seen(self, count: int, timeout_s: float = SETTLE_TIMEOUT_S) -> None:
-        """Return when that many production requests were seen, or after the timeout."""
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            if self.status().get("ledger", {}).get("seen", 0) >= count:
-                return
-            time.sleep(POLL_S)
 
 
 def start_sidecar(processes: Processes, directory: Path, config: dict[str, Any]) -> Sidecar:

@@ -12,7 +12,6 @@ field, because of a response nothing but its status is kept.
 """
 
 import asyncio
-import logging
 import math
 from collections.abc import Callable, Sequence
 
@@ -23,9 +22,7 @@ from mirror.core.batch_pool import BatchPool
 from mirror.core.ledger import STATUS_CLASSES
 from mirror.errors import RemoteProtocolError
 from mirror.proxy.outbox import Outbox
-from mirror.proxy.upstream import Origin, Upstream, UpstreamConnection
-
-log = logging.getLogger(__name__)
+from mirror.proxy.upstream import Origin, Upstream, UpstreamConnection, log_bug
 
 SLOW_S = 0.010
 """An upstream that needs longer for one answer gets one request at a time on each connection:
@@ -294,11 +291,7 @@ class DiscardingConnection(UpstreamConnection):
 
     def _fail_after(self, error: Exception) -> None:
         """The parser, or a callback in it, raised."""
-        cause = error.__context__
-        if isinstance(error, httptools.HttpParserCallbackError) and not isinstance(
-            cause, RemoteProtocolError
-        ):
-            log.error("unexpected error while reading a response", exc_info=cause)
+        log_bug(error)
         self._fail(ledger.PROTOCOL_ERROR)
 
     def _fail(self, outcome: str) -> None:

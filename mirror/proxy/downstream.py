@@ -326,14 +326,13 @@ class Downstream(asyncio.Protocol):
         if self._body:
             self._progressed = True
             self._pass_body()
+        starts = self._progressed or not self._stalled_bytes
+        if starts and self._reading == _HEAD and self.is_idle:
+            self.wait_for_request()
         if self._progressed:
             self._progressed = False
             self._stalled_bytes = 0
-            if self._reading == _HEAD and self.is_idle:
-                self.wait_for_request()
             return
-        if not self._stalled_bytes and self._reading == _HEAD and self.is_idle:
-            self.wait_for_request()
         self._stalled_bytes += size_bytes
         if self._stalled_bytes > self._acceptor.max_head_bytes:
             self.refuse(431, "head_too_large")

@@ -186,11 +186,11 @@ class InlineDownstream(Downstream):
         elif self._refusal is not None:
             self.write(self._refusal)
             self.close()
-        elif self._at_eof or self._acceptor.is_draining:
+        elif self.must_close:
             self.close()
         else:
             self.wait_for_request()
-            if self._is_reading_paused and not self.is_write_paused:
+            if not self.is_write_paused:
                 self.resume_reading()
             if self._held:
                 self.data_received(self.take_held())

@@ -178,26 +178,19 @@ class Relay(Exchange):
     ) -> None:
         if ended:
             self._connection = None  # free already, perhaps another leg's: not ours to pause
-        if head is not None:
-            start = self._begin_response(head)
-            if body or ended:
-                if self._body_framing is CHUNKED:
-                    body = chunk(body) if body else b""
-                    if ended:
-                        body += last_chunk(trailers)
-                start += body
-            self._downstream.write(start)
-        elif self._body_framing is CHUNKED:
-            pieces = chunk(body) if body else b""
-            self._downstream.write(pieces + last_chunk(trailers) if ended else pieces)
-        elif body:
-            self._downstream.write(body)
+        start = b"" if head is None else self._begin_response(head)
+        if self._body_framing is CHUNKED:
+            body = chunk(body) if body else b""
+            if ended:
+                body += last_chunk(trailers)
+        if start or body:
+            self._downstream.write(start + body)
         if ended:
             self._state = after(self._state, states.RESPONSE_END)
             self._primary.tee.primary_ended(self, self._outcome)
             self._answered()
         else:
-            self._wait_for_more()
+            self._wait_for_primary()
 
     def on_switched(self, head: ResponseHead, rest: bytes) -> None:
         connection = self._connection
@@ -249,7 +242,7 @@ class Relay(Exchange):
         if self._connection is not None:
             self._connection.resume_reading()
             if self.has_answered:
-                self._wait_for_more()
+                self._wait_for_primary()
 
     def time_out(self) -> None:
         """Nothing moved for as long as the state may last."""
@@ -279,11 +272,10 @@ class Relay(Exchange):
     def _end_upload(self, connection: RelayingConnection) -> None:
         connection.end_request()
         if self._state is states.WAITING:
-            downstream = self._downstream
-            downstream.expires_at = downstream.now() + self._primary.timeout_s
+            self._wait_for_primary()
 
-    def _wait_for_more(self) -> None:
-        """As nginx's proxy_read_timeout and send_timeout: an answer goes on, or is cut."""
+    def _wait_for_primary(self) -> None:
+        """As nginx's proxy_read_timeout and send_timeout: the answer goes on, or is cut."""
         downstream = self._downstream
         downstream.expires_at = downstream.now() + self._primary.timeout_s
 

@@ -5,7 +5,6 @@ a response that turns out malformed in the same read was never begun for the leg
 """
 
 import asyncio
-import logging
 from typing import Protocol, cast
 
 import httptools
@@ -15,9 +14,7 @@ from mirror.core.pool import OPEN, REFUSED, WAIT, Pool
 from mirror.core.response_head import ResponseHead, read_response_head
 from mirror.errors import RemoteProtocolError
 from mirror.proxy.outbox import Outbox
-from mirror.proxy.upstream import Origin, Upstream, UpstreamConnection
-
-log = logging.getLogger(__name__)
+from mirror.proxy.upstream import Origin, Upstream, UpstreamConnection, log_bug
 
 
 class Leg(Protocol):
@@ -318,11 +315,7 @@ class RelayingConnection(UpstreamConnection):
             # What came was complete; what came after it is not read.
             self._finish(may_reuse=False)
             return
-        cause = error.__context__
-        if isinstance(error, httptools.HttpParserCallbackError) and not isinstance(
-            cause, RemoteProtocolError
-        ):
-            log.error("unexpected error while reading a response", exc_info=cause)
+        log_bug(error)
         self._fail()
 
     def _fail(self) -> None:

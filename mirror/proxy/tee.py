@@ -188,8 +188,7 @@ class Tee:
                 self._shed([leg], BUFFER_FULL)
         room = self.shadow.room
         if len(admitted) > room:
-            for refused in admitted[room:]:
-                self.budget.release(len(refused.data))
+            self._release(admitted[room:])
             self._shed(admitted[room:], WAITING_FULL)
             del admitted[room:]
         self.in_flight += len(admitted)
@@ -200,18 +199,18 @@ class Tee:
     def legs_ended(self, legs: Sequence[DiscardingLeg], outcome: str) -> None:
         """Each of these legs has had this, its one, outcome."""
         self.in_flight -= len(legs)
-        for leg in legs:
-            self.budget.held_bytes -= len(leg.data)
+        self._release(legs)
         self._count(ledger.SHADOW_REQUESTS, legs, outcome)
 
     def _shed(self, legs: Sequence[DiscardingLeg], reason: str) -> None:
         self._count(ledger.SHED, legs, reason)
 
     def _count(self, metric: str, legs: Sequence[DiscardingLeg], label: str) -> None:
-        counts = self.ledger.counts
         for leg in legs:
-            key = (metric, leg.route, label)
-            counts[key] = counts.get(key, 0) + 1
+            self.ledger.count(metric, leg.route, label)
+
+    def _release(self, legs: Sequence[DiscardingLeg]) -> None:
+        self.budget.release(sum([len(leg.data) for leg in legs]))
 
     def tick(self, now: float) -> None:
         """Cut the legs whose time is over."""

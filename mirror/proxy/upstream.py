@@ -7,13 +7,19 @@ where its framing said; a byte too many closes it, and is never read as the next
 """
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
+import httptools
+
 from mirror.core.pool import OPEN, Pool
+from mirror.errors import RemoteProtocolError
 from mirror.proxy.outbox import Outbox
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,3 +170,11 @@ class UpstreamConnection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._is_write_paused = False
+
+
+def log_bug(error: Exception) -> None:
+    """Log what a response's parser raised, where neither it nor the upstream is to blame."""
+    cause = error.__context__
+    is_of_callback = isinstance(error, httptools.HttpParserCallbackError)
+    if is_of_callback and not isinstance(cause, RemoteProtocolError):
+        log.error("unexpected error while reading a response", exc_info=cause)

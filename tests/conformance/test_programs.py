@@ -30,7 +30,7 @@ from tests.conformance.process import (
     start_build,
 )
 from tests.conformance.wire import PATIENCE_S, Reply, Script, crlf
-from tests.topology.conftest import require
+from tests.topology.conftest import apache_server, require
 
 BODY = Random(7).randbytes(3 << 20)
 
@@ -213,19 +213,7 @@ def test_a_server_in_front_passes_everything_through(site: Site, front: str) -> 
 
 def apache_before(directory: Path, port: int, sidecar_port: int) -> str:
     modules = ("mpm_event", "authz_core", "proxy", "proxy_http")
-    load = "\n".join(
-        f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in modules
-    )
-    return f"""
-ServerRoot {directory}
-DefaultRuntimeDir {directory}
-PidFile {directory}/apache.pid
-ServerName 127.0.0.1
-Listen 127.0.0.1:{port}
-User www-data
-Group www-data
-{load}
-ErrorLog /dev/stderr
+    return f"""{apache_server(directory, port, modules)}
 ProxyPass / http://127.0.0.1:{sidecar_port}/
 """
 

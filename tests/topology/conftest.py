@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -194,6 +194,16 @@ def apache_config(directory: Path, port: int, nginx_port: int, log: Path) -> str
         *("mpm_event", "authz_core", "slotmem_shm", "proxy", "proxy_http"),
         *("proxy_balancer", "lbmethod_byrequests"),
     )
+    return f"""{apache_server(directory, port, modules)}
+LogFormat "%r %>s" line
+CustomLog {log} line
+Define SWARM_NGINX 127.0.0.1:{nginx_port}
+Include {BALANCER}
+"""
+
+
+def apache_server(directory: Path, port: int, modules: Sequence[str]) -> str:
+    """The head of an Apache's configuration, which says what it runs as and listens on."""
     load = "\n".join(
         f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in modules
     )
@@ -206,12 +216,7 @@ Listen 127.0.0.1:{port}
 User www-data
 Group www-data
 {load}
-ErrorLog /dev/stderr
-LogFormat "%r %>s" line
-CustomLog {log} line
-Define SWARM_NGINX 127.0.0.1:{nginx_port}
-Include {BALANCER}
-"""
+ErrorLog /dev/stderr"""
 
 
 @pytest.fixture

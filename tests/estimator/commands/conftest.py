@@ -1,4 +1,3 @@
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,10 +6,9 @@ from click.testing import CliRunner, Result
 
 from estimator.commands.table import table
 from tests.estimator.observed.conftest import prometheus
+from tests.estimator.table.conftest import load_tool_samples
 
-ROOT = Path(__file__).parent.parent.parent.parent
-
-__all__ = ["prometheus"]  # the fixture, for these tests too
+__all__ = ["load_tool_samples", "prometheus"]  # the fixtures, for these tests too
 
 Run = Callable[..., Result]
 
@@ -24,13 +22,3 @@ def run_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         return CliRunner().invoke(table, arguments, catch_exceptions=False)
 
     return run
-
-
-@pytest.fixture(scope="session")
-def load_tool_samples() -> Path:
-    """Real result files that are not part of this repository; absent ones skip, visibly."""
-    data = Path(os.environ.get("SHARED_DATA", ROOT.parent / "shared" / "data"))
-    path = data / "loadtool-samples"
-    if not path.is_dir():
-        pytest.skip(f"no load-tool samples at {path}; set SHARED_DATA to the folder above")
-    return path

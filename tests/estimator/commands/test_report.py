@@ -12,28 +12,9 @@ from click.testing import CliRunner, Result
 from estimator.__main__ import main
 from estimator.cluster.files import EXAMPLE as EXAMPLE_NODES
 from tests.estimator.series.test_files import SCHEMA
+from tests.estimator.test_main import TABLE
 
 Estimate = Callable[..., Result]
-
-TABLE = """
-components:
-  - name: gateway
-    kind: gateway
-    routes: ["*"]
-    requests: {istio-proxy: {cpu: 500m, memory: 256Mi}, nginx: {cpu: 100m, memory: 64Mi}}
-    points:
-      - {replicas: 2, rps: 200, error_ratio: 0, usage: {istio-proxy: {cpu: 100m, memory: 90Mi}, nginx: {cpu: 10m, memory: 9Mi}}}
-      - {replicas: 2, rps: 600, error_ratio: 0, usage: {istio-proxy: {cpu: 300m, memory: 99Mi}, nginx: {cpu: 30m, memory: 9Mi}}}
-      - {replicas: 4, rps: 2000, error_ratio: 0, usage: {istio-proxy: {cpu: 500m, memory: 97Mi}, nginx: {cpu: 50m, memory: 9Mi}}}
-  - name: api
-    kind: pod
-    routes: ["/api/*"]
-    requests: {app: {cpu: 1, memory: 1Gi}}
-    points:
-      - {replicas: 1, rps: 100, error_ratio: 0, usage: {app: {cpu: 200m, memory: 400Mi}}}
-      - {replicas: 1, rps: 400, error_ratio: 0, usage: {app: {cpu: 800m, memory: 500Mi}}}
-      - {replicas: 4, rps: 1600, error_ratio: 0, usage: {app: {cpu: 800m, memory: 500Mi}}}
-"""  # noqa: E501 - rows as people write them
 
 
 @pytest.fixture
