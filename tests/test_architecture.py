@@ -29,6 +29,8 @@ EDGES: dict[str, tuple[str, ...]] = {
     ),
     "mirror.core.selection": ("mirror.core.request_head",),
     "mirror.core.batch_pool": ("mirror.core.pool",),
+    "mirror.core.ledger": ("mirror.core.latency",),
+    "mirror.core.latency": (),
     "mirror.core.*": ("mirror.errors",),
     # Templates are validated by the code that compiles them.
     "mirror.config": ("mirror.addresses", "mirror.errors", "mirror.core.routes"),

@@ -1,7 +1,7 @@
 """Counting, and what a worker does with its counts once a second."""
 
 from benchmarks.micro.harness import Case
-from mirror.core.ledger import REQUESTS, Ledger
+from mirror.core.ledger import REQUESTS, SHADOW_LATENCY, Ledger
 
 ROUTES = [f"/service-{number}/_id_/details" for number in range(50)]
 LABELS = ("safe", "unsafe")
@@ -14,6 +14,7 @@ def cases() -> dict[str, Case]:
             full.count(REQUESTS, route, label)
     return {
         "Ledger.count": lambda: counting.count(REQUESTS, "/watch/_id_", "safe"),
+        "Ledger.record": lambda: counting.record(SHADOW_LATENCY, "/watch/_id_", 1234),
         "Ledger.roll, same second": lambda: counting.roll(0),
         "Ledger.report, 100 counters": lambda: full.report(0, 0),
     }

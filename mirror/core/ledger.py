@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from mirror.core.latency import Buckets, add_buckets, bucket_of
+
 REQUESTS = "requests"
 NOT_SELECTED = "not_selected"
 AMPLIFIED = "amplified"
@@ -40,6 +42,11 @@ LABEL_TAGS = {
 }
 """Every metric and the name of the one tag it has beside its route ('' for none)."""
 
+SHADOW_LATENCY = "shadow.latency"
+PRIMARY_LATENCY = "primary.latency"
+LATENCY_METRICS = (SHADOW_LATENCY, PRIMARY_LATENCY)
+"""Kept as histograms by route, of the legs that were answered."""
+
 # Outcomes of a leg beside the status classes.
 CONNECT_FAILED = "connect_failed"
 RESET = "reset"
@@ -54,6 +61,8 @@ STATUS_CLASSES = ("", "1xx", "2xx", "3xx", "4xx", "5xx")
 Key = tuple[str, str, str]
 """metric, route, label"""
 Counts = dict[Key, int]
+Latencies = dict[tuple[str, str], Buckets]
+"""metric, route -> histogram"""
 
 
 def add_counts(into: Counts, counts: Counts) -> None:
@@ -61,13 +70,18 @@ def add_counts(into: Counts, counts: Counts) -> None:
         into[key] = into.get(key, 0) + number
 
 
+def add_latencies(into: Latencies, latencies: Latencies) -> None:
+    for key, buckets in latencies.items():
+        add_buckets(into.setdefault(key, {}), buckets)
+
+
 class Report(msgspec.Struct, array_like=True):
     """What a worker tells the supervisor, about once a second."""
 
     through: int
     """Every second up to this one is closed at this worker."""
-    seconds: list[tuple[int, Counts]]
-    """The seconds closed since the last report that have counts."""
+    seconds: list[tuple[int, Counts, Latencies]]
+    """The seconds closed since the last report that have any."""
     totals: Counts
     """All counts since the worker started, the open second included."""
     in_flight: int
@@ -77,23 +91,25 @@ class Report(msgspec.Struct, array_like=True):
 class Ledger:
     """The counters of one worker."""
 
-    __slots__ = ("_closed", "_totals", "counts", "second")
+    __slots__ = ("_closed", "_latencies", "_totals", "counts", "second")
 
     def __init__(self, second: int) -> None:
         self.second = second
         self.counts: Counts = {}
         """The open second."""
-        self._closed: list[tuple[int, Counts]] = []
+        self._latencies: Latencies = {}
+        self._closed: list[tuple[int, Counts, Latencies]] = []
         self._totals: Counts = {}
 
     def roll(self, second: int) -> None:
         """Close the open second if `second` is a later one; an earlier one changes nothing."""
         if second <= self.second:
             return
-        if self.counts:
-            self._closed.append((self.second, self.counts))
+        if self.counts or self._latencies:
+            self._closed.append((self.second, self.counts, self._latencies))
             add_counts(self._totals, self.counts)
             self.counts = {}
+            self._latencies = {}
         self.second = second
 
     def count(self, metric: str, route: str, label: str = "", number: int = 1) -> None:
@@ -101,6 +117,15 @@ class Ledger:
         key = (metric, route, label)
         counts = self.counts
         counts[key] = counts.get(key, 0) + number
+
+    def record(self, metric: str, route: str, latency_us: int) -> None:
+        """Add a latency to the open second."""
+        key = (metric, route)
+        buckets = self._latencies.get(key)
+        if buckets is None:
+            buckets = self._latencies[key] = {}
+        bucket = bucket_of(latency_us)
+        buckets[bucket] = buckets.get(bucket, 0) + 1
 
     def report(self, in_flight: int, reading: int) -> Report:
         """Hand over the closed seconds; each is handed over once."""
@@ -124,6 +149,8 @@ class Settled:
     """This second was settled before; `counts` is an addition to it."""
     is_complete: bool
     """False where a worker was lost or none ran: some requests may be missing."""
+    latencies: Latencies = field(default_factory=dict)
+    """Of the legs that ended in this second: of all, or of those that came late."""
 
 
 @dataclass(slots=True)
@@ -148,6 +175,7 @@ class Merger:
         self._next_second = second
         self._workers: dict[int, _WorkerShare] = {}
         self._pending: dict[int, Counts] = {}
+        self._pending_latencies: dict[int, Latencies] = {}
         self._rps: dict[int, dict[str, int]] = {}
         self._incomplete: set[int] = set()
         self._unclosed: set[int] = set()
@@ -156,6 +184,8 @@ class Merger:
         self._unobserved_from = second
         """While no worker runs: the first second that none observed to its end."""
         self._ended = _WorkerShare(0)
+        self.latencies: Latencies = {}
+        """Of all workers since the start, but for their open seconds."""
 
     def worker_started(self, worker_id: int) -> None:
         self._workers[worker_id] = _WorkerShare(self._next_second - 1)
@@ -166,8 +196,11 @@ class Merger:
         share.totals = report.totals
         share.in_flight = report.in_flight
         share.reading = report.reading
-        for second, counts in report.seconds:
+        for second, counts, latencies in report.seconds:
             add_counts(self._pending.setdefault(second, {}), counts)
+            if latencies:
+                add_latencies(self._pending_latencies.setdefault(second, {}), latencies)
+                add_latencies(self.latencies, latencies)
 
     def worker_ended(self, worker_id: int, second: int, is_clean: bool) -> None:
         """What the worker still had in flight ends here as `worker_lost`, in `second`.
@@ -225,24 +258,35 @@ class Merger:
 
     def _settle_one(self, second: int, is_late: bool) -> Settled:
         counts = self._pending.pop(second, {})
+        latencies = self._pending_latencies.pop(second, {})
         if second < self._remember_from:
-            return Settled(second, counts, {}, is_late, is_complete=False)
+            return Settled(second, counts, {}, is_late, False, latencies)
         rps = self._rps.setdefault(second, {})
         for (metric, route, _), number in counts.items():
             if metric == REQUESTS:
                 rps[route] = rps.get(route, 0) + number
         is_missing = second in self._incomplete or second in self._unclosed
         is_complete = second >= self._first_second and not is_missing
-        return Settled(second, counts, dict(rps), is_late, is_complete)
+        return Settled(second, counts, dict(rps), is_late, is_complete, latencies)
+
+    def totals(self) -> Counts:
+        """All counts of all workers since the start, their open seconds included."""
+        totals: Counts = {}
+        for share in (self._ended, *self._workers.values()):
+            add_counts(totals, share.totals)
+        return totals
+
+    @property
+    def in_flight(self) -> int:
+        return sum(share.in_flight for share in self._workers.values())
+
+    @property
+    def reading(self) -> int:
+        return sum(share.reading for share in self._workers.values())
 
     def status(self) -> dict[str, object]:
         """The ledger over all workers, for people and tests; `balanced` checks the invariants."""
-        totals: Counts = {}
-        shares = (self._ended, *self._workers.values())
-        for share in shares:
-            add_counts(totals, share.totals)
-        in_flight = sum(share.in_flight for share in shares)
-        reading = sum(share.reading for share in shares)
+        totals, in_flight, reading = self.totals(), self.in_flight, self.reading
         seen, sent = _total(totals, REQUESTS), _total(totals, SHADOW_SENT)
         not_selected, shed = _by_label(totals, NOT_SELECTED), _by_label(totals, SHED)
         outcomes, amplified = _by_label(totals, SHADOW_REQUESTS), _total(totals, AMPLIFIED)

@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from mirror.core import ledger
+from mirror.core.latency import bucket_of
 from mirror.core.ledger import (
     AMPLIFIED,
     LABEL_TAGS,
+    LATENCY_METRICS,
     NOT_SELECTED,
     REQUESTS,
+    SHADOW_LATENCY,
     SHADOW_REQUESTS,
     SHADOW_SENT,
     SHED,
@@ -37,7 +40,9 @@ def counts_of(number: int) -> Counts:
 def report_of(
     through: int, *seconds: tuple[int, int], in_flight: int = 0, reading: int = 0
 ) -> Report:
-    closed = [(second, counts_of(number)) for second, number in seconds]
+    closed: list[tuple[int, Counts, ledger.Latencies]] = [
+        (second, counts_of(number), {}) for second, number in seconds
+    ]
     totals = counts_of(sum(number for _, number in seconds))
     return Report(through, closed, totals, in_flight, reading)
 
@@ -55,14 +60,14 @@ def test_count_lands_in_the_open_second() -> None:
     counter.count(REQUESTS, "/a", "safe", 2)
     counter.roll(101)
     counter.count(REQUESTS, "/a", "safe")
-    assert counter.report(0, 0).seconds == [(100, counts_of(3))]
+    assert counter.report(0, 0).seconds == [(100, counts_of(3), {})]
 
 
 def test_each_second_is_handed_over_once() -> None:
     counter = Ledger(100)
     counter.count(*SAFE)
     counter.roll(101)
-    assert counter.report(0, 0).seconds == [(100, counts_of(1))]
+    assert counter.report(0, 0).seconds == [(100, counts_of(1), {})]
     assert counter.report(0, 0).seconds == []
 
 
@@ -79,7 +84,7 @@ def test_clock_that_steps_back_reopens_nothing() -> None:
     counter.count(*SAFE)
     assert counter.second == 100
     counter.roll(101)
-    assert counter.report(0, 0).seconds == [(100, counts_of(1))]
+    assert counter.report(0, 0).seconds == [(100, counts_of(1), {})]
 
 
 def test_totals_include_the_open_second() -> None:
@@ -92,8 +97,25 @@ def test_totals_include_the_open_second() -> None:
     assert (report.in_flight, report.reading) == (3, 2)
 
 
+def test_latencies_land_in_the_open_second() -> None:
+    counter = Ledger(100)
+    counter.record(SHADOW_LATENCY, "/a", 7)
+    counter.record(SHADOW_LATENCY, "/a", 7)
+    counter.record(SHADOW_LATENCY, "/b", 1000)
+    counter.roll(101)
+    counter.record(SHADOW_LATENCY, "/a", 8)
+    seconds = counter.report(0, 0).seconds
+    latencies = {
+        (SHADOW_LATENCY, "/a"): {7: 2},
+        (SHADOW_LATENCY, "/b"): {bucket_of(1000): 1},
+    }
+    assert seconds == [(100, {}, latencies)]
+    assert counter.report(0, 0).seconds == []
+
+
 def test_report_survives_the_wire() -> None:
     report = report_of(100, (99, 1), (100, 2), in_flight=1)
+    report.seconds.append((100, {}, {(SHADOW_LATENCY, "/a"): {7: 2}}))
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(report), type=Report) == report
 
 
@@ -104,7 +126,7 @@ def test_every_metric_has_its_tag() -> None:
         if name.isupper() and isinstance(value, str) and not name.startswith("_")
     }
     outcomes = {"connect_failed", "reset", "protocol_error", "timeout", "aborted", "worker_lost"}
-    assert set(LABEL_TAGS) == metrics - outcomes
+    assert set(LABEL_TAGS) == metrics - outcomes - set(LATENCY_METRICS)
 
 
 def test_add_counts_sums_by_key() -> None:
@@ -175,6 +197,20 @@ def test_late_counts_are_additions_to_their_second() -> None:
     assert numbers(rest) == [(101, 0), (102, 0), (103, 0)]
 
 
+def test_latencies_of_workers_merge_by_second() -> None:
+    merger = Merger(100)
+    for worker in (1, 2, 3):
+        merger.worker_started(worker)
+    key = (SHADOW_LATENCY, "/a")
+    merger.worker_reported(1, Report(100, [(100, {}, {key: {7: 1, 9: 1}})], {}, 0, 0))
+    merger.worker_reported(2, Report(100, [(100, {}, {key: {7: 2}})], {}, 0, 0))
+    assert [item.latencies for item in merger.settle(104.0)] == [{key: {7: 3, 9: 1}}]
+    merger.worker_reported(3, Report(103, [(100, {}, {key: {8: 1}})], {}, 0, 0))
+    late, *_ = merger.settle(104.1)
+    assert (late.second, late.is_late, late.latencies) == (100, True, {key: {8: 1}})
+    assert merger.latencies == {key: {7: 3, 8: 1, 9: 1}}
+
+
 def test_stalled_worker_without_counts_completes_its_seconds() -> None:
     merger = Merger(100)
     merger.worker_started(1)
@@ -235,7 +271,7 @@ def test_killed_worker_ends_its_legs_as_lost() -> None:
     merger = Merger(100)
     merger.worker_started(1)
     totals = {SAFE: 3, (SHADOW_SENT, "/a", ""): 2}
-    merger.worker_reported(1, Report(100, [(100, totals)], totals, in_flight=2, reading=1))
+    merger.worker_reported(1, Report(100, [(100, totals, {})], totals, in_flight=2, reading=1))
     assert merger.status()["balanced"]
     merger.worker_ended(1, 101, is_clean=False)
     status = merger.status()
@@ -383,7 +419,7 @@ class AnyInterleaving(RuleBasedStateMachine):
 
     def report(self, worker: int) -> None:
         report = self.workers[worker].report(self.in_flight[worker], 0)
-        for second, counts in report.seconds:
+        for second, counts, _ in report.seconds:
             for key, number in counts.items():
                 self.handed_over[second, key] += number
         self.merger.worker_reported(worker, report)

@@ -117,12 +117,12 @@ def test_every_second_is_reported_once() -> None:
             assert await running.end() == EXIT_OK
         throughs = [report.through for report in running.reports]
         assert throughs == sorted(throughs)
-        seconds = [second for report in running.reports for second, _ in report.seconds]
+        seconds = [second for report in running.reports for second, *_ in report.seconds]
         assert seconds == sorted(set(seconds))
         seen = sum(
             number
             for report in running.reports
-            for _, counts in report.seconds
+            for _, counts, _ in report.seconds
             for (metric, _, _), number in counts.items()
             if metric == "requests"
         )
@@ -247,7 +247,7 @@ def test_supervisor_that_is_gone_ends_the_worker() -> None:
 
 def test_report_is_read_back_or_the_end_is_seen() -> None:
     async def main() -> None:
-        report = Report(100, [(99, {("requests", "/a", "safe"): 1})], {}, 1, 2)
+        report = Report(100, [(99, {("requests", "/a", "safe"): 1}, {})], {}, 1, 2)
         body = msgspec.msgpack.encode(report)
         reader = asyncio.StreamReader()
         reader.feed_data((LENGTH_PREFIX.pack(len(body)) + body) * 2 + b"\x05")
