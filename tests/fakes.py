@@ -222,14 +222,14 @@ class WiredDiscarding(Wired[DiscardingConnection], DiscardingUpstream):
         self,
         pool: BatchPool[DiscardingConnection, DiscardingLeg],
         most_legs: int = 8,
-        ended: Callable[[Any, str], None] | None = None,
+        ended: Callable[[Any, str, int], None] | None = None,
     ) -> None:
         super().__init__(ORIGIN, pool, most_legs, ended or self.hear)
         self.clock_s = 0.0
         self.now = lambda: self.clock_s
         self.heard: dict[str, list[DiscardingLeg]] = {}
 
-    def hear(self, legs: Any, outcome: str) -> None:
+    def hear(self, legs: Any, outcome: str, latency_us: int) -> None:
         if legs:
             self.heard.setdefault(outcome, []).extend(legs)
 
@@ -268,6 +268,17 @@ class Line:
         self.tee.ledger.roll(self.tee.ledger.second + 1)
         totals = self.tee.ledger.report(0, 0).totals
         return {label: n for (name, _, label), n in sorted(totals.items()) if name == metric}
+
+    def latencies(self) -> dict[str, int]:
+        """How many of the primary's latencies were recorded in the open second, by route."""
+        self.tee.ledger.roll(self.tee.ledger.second + 1)
+        closed = self.tee.ledger.report(0, 0).seconds
+        latencies = closed[-1][2] if closed else {}
+        return {
+            route: sum(buckets.values())
+            for (metric, route), buckets in latencies.items()
+            if metric == "primary.latency"
+        }
 
 
 # --- upstreams on loopback ---

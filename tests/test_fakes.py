@@ -156,7 +156,7 @@ def test_wired_upstream_hears_of_its_legs() -> None:
         upstream = WiredDiscarding(BatchPool(2, 2, 2))
         leg = DiscardingLeg()
         upstream.send([leg])
-        upstream.hear([], "2xx")
+        upstream.hear([], "2xx", 0)
         assert upstream.heard == {}
         upstream.refuse()
         assert upstream.heard == {"connect_failed": [leg]}

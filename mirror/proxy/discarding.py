@@ -11,9 +11,9 @@ The parser checks framing as strictly as elsewhere; it calls back once a respons
 field, because of a response nothing but its status is kept.
 """
 
-import asyncio
 import math
 from collections.abc import Callable, Sequence
+from time import perf_counter
 
 import httptools
 
@@ -27,6 +27,9 @@ from mirror.proxy.upstream import Origin, Upstream, UpstreamConnection, log_bug
 SLOW_S = 0.010
 """An upstream that needs longer for one answer gets one request at a time on each connection:
 behind a slow answer the next ones would only wait, and run into their timeout."""
+
+NOT_ANSWERED = -1
+"""In place of a latency."""
 
 
 class DiscardingLeg:
@@ -46,14 +49,18 @@ class DiscardingLeg:
 
 
 class DiscardingUpstream(Upstream):
-    """An upstream whose answers are counted; `ended` hears the one outcome of each leg."""
+    """An upstream whose answers are counted; `ended` hears the one outcome of each leg.
+
+    With it comes the latency: the microseconds from writing the request (behind others, where the
+    connection carries several) to the end of its answer, or NOT_ANSWERED.
+    """
 
     def __init__(
         self,
         origin: Origin,
         pool: "BatchPool[DiscardingConnection, DiscardingLeg]",
         most_legs: int,
-        ended: Callable[[Sequence[DiscardingLeg], str], None],
+        ended: Callable[[Sequence[DiscardingLeg], str, int], None],
         outbox: Outbox | None = None,
     ) -> None:
         """`most_legs` is how many requests a connection may carry unanswered."""
@@ -61,7 +68,8 @@ class DiscardingUpstream(Upstream):
         self._batches = pool
         self.most_legs = most_legs
         self.ended = ended
-        self.now = asyncio.get_running_loop().time
+        # Not the loop's clock, which counts milliseconds.
+        self.now: Callable[[], float] = perf_counter
         self._in_use: set[DiscardingConnection] = set()
 
     @property
@@ -78,13 +86,13 @@ class DiscardingUpstream(Upstream):
         """Cut what has lasted too long."""
         expired = self._batches.expired(now)
         if expired:
-            self.ended(expired, ledger.TIMEOUT)
+            self.ended(expired, ledger.TIMEOUT, NOT_ANSWERED)
         for connection in [c for c in self._in_use if c.legs[0].expires_at <= now]:
             connection.cut(now)
 
     def cut(self) -> None:
         """Abort every leg, and close all connections."""
-        self.ended(self._batches.expired(math.inf), ledger.ABORTED)
+        self.ended(self._batches.expired(math.inf), ledger.ABORTED, NOT_ANSWERED)
         for connection in list(self._in_use):
             connection.cut(-math.inf)
         self.close()
@@ -112,7 +120,7 @@ class DiscardingUpstream(Upstream):
         return DiscardingConnection(self)
 
     def connect_failed(self) -> None:
-        self.ended(self._batches.connect_failed(), ledger.CONNECT_FAILED)
+        self.ended(self._batches.connect_failed(), ledger.CONNECT_FAILED, NOT_ANSWERED)
 
     def connected(self, connection: UpstreamConnection) -> None:
         assert isinstance(connection, DiscardingConnection)
@@ -191,8 +199,10 @@ class DiscardingConnection(UpstreamConnection):
         legs = self._take_legs()
         self.close()
         # Not always the first ones: of legs that were sent again the younger may come before.
-        self._discarding.ended([leg for leg in legs if leg.expires_at <= now], ledger.TIMEOUT)
-        self._discarding.ended([leg for leg in legs if leg.expires_at > now], ledger.ABORTED)
+        late = [leg for leg in legs if leg.expires_at <= now]
+        behind = [leg for leg in legs if leg.expires_at > now]
+        self._discarding.ended(late, ledger.TIMEOUT, NOT_ANSWERED)
+        self._discarding.ended(behind, ledger.ABORTED, NOT_ANSWERED)
 
     # --- asyncio.Protocol ---
 
@@ -212,13 +222,13 @@ class DiscardingConnection(UpstreamConnection):
             return
         if not self._answers:
             return
-        self._settle()
+        took_s = self._settle()
         if self._is_last:
             self._close_behind_last()
         elif not self.legs:
             if self._is_head:
                 self._parser = httptools.HttpResponseParser(self)
-            self._is_proven = self._discarding.now() - self._sent_at <= self._most_quick_s
+            self._is_proven = took_s <= self._most_quick_s
             self._release()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -261,20 +271,23 @@ class DiscardingConnection(UpstreamConnection):
 
     # --- ends ---
 
-    def _settle(self) -> None:
-        """Tell the outcomes of the answers that this read completed."""
+    def _settle(self) -> float:
+        """Tell the outcomes of the answers that this read completed, and how long they took."""
         answers, legs = self._answers, self.legs
+        took_s = self._discarding.now() - self._sent_at
+        latency_us = int(took_s * 1e6)
         if len(answers) == 1 == len(legs):
             self.legs = []
-            self._discarding.ended(legs, STATUS_CLASSES[answers[0] // 100])
+            self._discarding.ended(legs, STATUS_CLASSES[answers[0] // 100], latency_us)
         else:
             outcomes: dict[str, list[DiscardingLeg]] = {}
             for leg, status in zip(legs, answers, strict=False):
                 outcomes.setdefault(STATUS_CLASSES[status // 100], []).append(leg)
             self.legs = legs[len(answers) :]
             for outcome, ended in outcomes.items():
-                self._discarding.ended(ended, outcome)
+                self._discarding.ended(ended, outcome, latency_us)
         answers.clear()
+        return took_s
 
     def _release(self) -> None:
         if self._is_write_paused:
@@ -297,7 +310,7 @@ class DiscardingConnection(UpstreamConnection):
     def _fail(self, outcome: str) -> None:
         legs = self._take_legs()
         self.close()
-        self._discarding.ended(legs, outcome)
+        self._discarding.ended(legs, outcome, NOT_ANSWERED)
 
     def _take_legs(self) -> list[DiscardingLeg]:
         legs, self.legs = self.legs, []

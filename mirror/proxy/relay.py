@@ -6,6 +6,7 @@ waits for it. The states of an exchange are in core/exchange.py.
 """
 
 from collections.abc import Callable
+from time import perf_counter
 
 from mirror.core import exchange as states
 from mirror.core import ledger
@@ -48,6 +49,7 @@ class Relay(Exchange):
     """
 
     __slots__ = (
+        "_asked_at",
         "_body_framing",
         "_close",
         "_connection",
@@ -80,6 +82,8 @@ class Relay(Exchange):
         self._outcome = ""
         self._was_retried = False
         self._close = not head.keep_alive
+        self._asked_at = 0.0
+        """When the request was complete and it was its turn: its latency counts from there."""
         self.answers_head = head.method == b"HEAD"
 
     def __repr__(self) -> str:
@@ -111,6 +115,7 @@ class Relay(Exchange):
         if self.head.is_last_hop:
             self._answer_last_hop()
             return
+        self._asked_at = perf_counter()
         self._primary.upstream.start(self)
         if self._pending and self._connection is None:
             self._downstream.pause_reading()
@@ -138,6 +143,8 @@ class Relay(Exchange):
                 self._connection.write(end)
             else:
                 self._hold(end)
+        if self.head.framing is not NONE:
+            self._asked_at = perf_counter()
         if self._connection is not None:
             self._end_upload(self._connection)
 
@@ -186,8 +193,13 @@ class Relay(Exchange):
         if start or body:
             self._downstream.write(start + body)
         if ended:
+            was_asked = self._state is states.DOWNLOADING  # in full, and it is no tunnel
             self._state = after(self._state, states.RESPONSE_END)
-            self._primary.tee.primary_ended(self, self._outcome)
+            if was_asked:
+                latency_us = int((perf_counter() - self._asked_at) * 1e6)
+                self._primary.tee.primary_answered(self, self._outcome, latency_us)
+            else:
+                self._primary.tee.primary_ended(self, self._outcome)
             self._answered()
         else:
             self._wait_for_primary()

@@ -30,7 +30,7 @@ from mirror.core.ledger import Ledger
 from mirror.core.request_head import SAFE_METHODS, RequestHead
 from mirror.core.routes import RouteTable
 from mirror.core.selection import Selector
-from mirror.proxy.discarding import DiscardingLeg, DiscardingUpstream
+from mirror.proxy.discarding import NOT_ANSWERED, DiscardingLeg, DiscardingUpstream
 from mirror.proxy.origins import shadow_origin
 from mirror.proxy.outbox import Outbox
 
@@ -159,6 +159,11 @@ class Tee:
     def primary_ended(self, exchange: Exchange, outcome: str) -> None:
         self.ledger.count(ledger.PRIMARY_REQUESTS, exchange.route, outcome)
 
+    def primary_answered(self, exchange: Exchange, outcome: str, latency_us: int) -> None:
+        """As `primary_ended`, with the time that a complete request took."""
+        self.ledger.count(ledger.PRIMARY_REQUESTS, exchange.route, outcome)
+        self.ledger.record(ledger.PRIMARY_LATENCY, exchange.route, latency_us)
+
     def start_legs(self, leg: DiscardingLeg, number: int) -> None:
         """Send a complete shadow request so many times, with what else this turn brings.
 
@@ -196,11 +201,14 @@ class Tee:
         self.shadow.send(admitted)
         self.outbox.flush()
 
-    def legs_ended(self, legs: Sequence[DiscardingLeg], outcome: str) -> None:
-        """Each of these legs has had this, its one, outcome."""
+    def legs_ended(self, legs: Sequence[DiscardingLeg], outcome: str, latency_us: int) -> None:
+        """Each of these legs has had this, its one, outcome; `latency_us` as in discarding.py."""
         self.in_flight -= len(legs)
         self._release(legs)
         self._count(ledger.SHADOW_REQUESTS, legs, outcome)
+        if latency_us != NOT_ANSWERED:
+            for leg in legs:
+                self.ledger.record(ledger.SHADOW_LATENCY, leg.route, latency_us)
 
     def _shed(self, legs: Sequence[DiscardingLeg], reason: str) -> None:
         self._count(ledger.SHED, legs, reason)

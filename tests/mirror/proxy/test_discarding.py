@@ -717,7 +717,7 @@ def test_batches_travel_on_one_connection(use_uvloop: bool, answer: bytes) -> No
         outcomes: list[str] = []
         async with StubUpstream() as stub:
             stub._script = stub.answer(answer)
-            upstream = real(stub.port, lambda legs, how: outcomes.extend([how] * len(legs)))
+            upstream = real(stub.port, lambda legs, how, _: outcomes.extend([how] * len(legs)))
             for _ in range(4):
                 legs = []
                 for number in range(10):

@@ -7,6 +7,7 @@ import asyncio
 
 import pytest
 
+from mirror.core.latency import bucket_of
 from mirror.core.request_head import SHADOW_MARK
 from tests.fakes import (
     OK,
@@ -371,5 +372,48 @@ def test_exchange_shows_what_it_is() -> None:
         (relay,) = line.downstream._pipeline
         assert repr(relay) == "<Relay b'POST' b'/a' uploading>"
         assert not relay.is_last
+
+    run(main)
+
+
+# --- latency ---
+
+
+@pytest.mark.parametrize(
+    "request_bytes", [GET, b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx"]
+)
+def test_answered_exchange_has_a_latency(request_bytes: bytes) -> None:
+    async def main() -> None:
+        line = Line()
+        line.exchange(request_bytes)
+        assert line.latencies() == {"/a": 1}
+
+    run(main)
+
+
+def test_slow_upload_is_not_the_primary_s_latency() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nx")
+        relay = line.downstream._pipeline[0]
+        relay._asked_at -= 1000
+        line.send(b"y")
+        line.accept()[0].data_received(OK)
+        (buckets,) = line.tee.ledger._latencies.values()
+        assert max(buckets) < bucket_of(900_000_000)
+
+    run(main)
+
+
+@pytest.mark.parametrize("answer", [b"", b"garbage", OK[:-1]])
+def test_exchange_without_a_whole_answer_has_no_latency(answer: bytes) -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET)
+        connection, _ = line.accept()
+        if answer:
+            connection.data_received(answer)
+        connection.connection_lost(None)
+        assert line.latencies() == {}
 
     run(main)

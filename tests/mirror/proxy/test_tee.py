@@ -72,6 +72,12 @@ class Play:
         totals = self.totals()
         return {label: n for (metric, _, label), n in totals.items() if metric == "shadow.requests"}
 
+    def latencies(self) -> dict[tuple[str, str], dict[int, int]]:
+        """The histograms of the open second."""
+        self.tee.ledger.roll(self.tee.ledger.second + 1)
+        closed = self.tee.ledger.report(0, 0).seconds
+        return closed[-1][2] if closed else {}
+
     def shed(self) -> dict[str, int]:
         return {label: n for (metric, _, label), n in self.totals().items() if metric == "shed"}
 
@@ -386,6 +392,34 @@ def test_answer_gives_the_outcome(answer: bytes, outcome: str) -> None:
         connection.data_received(answer)
         assert play.outcomes() == {outcome: 1}
         assert play.tee.budget.held_bytes == 0
+
+    run(main)
+
+
+def test_latency_counts_from_writing_the_request() -> None:
+    async def main() -> None:
+        play = Play()
+        await play.send()
+        play.shadow.clock_s = 5.0  # the leg waits for its connection
+        connection, _ = play.accept()
+        play.shadow.clock_s = 5.000_123_5
+        connection.data_received(OK[:-1])
+        play.shadow.clock_s = 5.000_200_5
+        connection.data_received(OK[-1:])
+        assert play.latencies() == {("shadow.latency", "/a"): {200: 1}}
+
+    run(main)
+
+
+def test_only_an_answered_leg_has_a_latency() -> None:
+    async def main() -> None:
+        play = Play()
+        await play.send()
+        play.accept()[0].connection_lost(ConnectionResetError())
+        await play.send()
+        play.tick(1000)
+        assert play.outcomes() == {"reset": 1, "timeout": 1}
+        assert play.latencies() == {}
 
     run(main)
 
