@@ -1,6 +1,7 @@
 """The estimator's benchmarks run, and their arithmetic is right; nothing here is timed."""
 
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def test_generated_table_and_series_can_be_read(tmp_path: Path) -> None:
         estimate_speed.routes()
     )
     estimate_speed.write_series(tmp_path / "series.db", 20)
-    series = read_series(tmp_path / "series.db")
+    series = read_series(tmp_path / "series.db", time.time())
     assert series.rps.shape == (estimate_speed.ROUTES, 20)
     with closing(sqlite3.connect(tmp_path / "series.db")) as database:
         (total,) = database.execute("SELECT sum(value) FROM counts").fetchone()

@@ -133,7 +133,7 @@ def read_source(source: Source) -> RpsSeries:
     """Return the series. Raises InputError and Refused."""
     if source.from_series is not None:
         with working(f"Reading {source.from_series}"):
-            return read_series(source.from_series)
+            return read_series(source.from_series, time.time())
     with working("Datadog") as (progress, task):
         return asyncio.run(_read_datadog(source, progress, task))
 

@@ -162,7 +162,7 @@ def verify(
         doubts.append("the table is the bundled example: nobody measured it on your cluster")
     verdict = Verdict.NO_GO if no_go else Verdict.LOW_CONFIDENCE if doubts else Verdict.GO
     cautions = [caution for error in found for caution in _cautions(error)]
-    cautions += [*series.caveats, *usage.caveats]
+    cautions += [*series.caveats, *series.repairs, *usage.caveats]
     unseen = [each.name for each in table.components if each not in components]
     if unseen:
         cautions.append(f"not observed, hence not verified: {', '.join(unseen)}")

@@ -318,6 +318,7 @@ def _assumptions(series: RpsSeries, table: Table, policy: Policy) -> tuple[Assum
         where = "; ".join(unstated)
         chosen.append(Assumption("error_ratio of rows", "0", f"not stated for {where}", True))
     chosen += [Assumption("series", "as is", caveat, True) for caveat in series.caveats]
+    chosen += [Assumption("series", "repaired", repair, True) for repair in series.repairs]
     return tuple(chosen)
 
 

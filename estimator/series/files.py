@@ -1,4 +1,6 @@
-"""The local per-second series, `series.db` (docs/formats.md).
+"""A series in a file: `series.db`, CSV or Parquet by content, whatever the name (docs/formats.md).
+
+Owns `series.db`, the local per-second series; columns.py reads the other two.
 
 Opened read-only while `mirror serve` may be writing: one read transaction sees one state of it.
 
@@ -18,35 +20,50 @@ from typing import Any
 import numpy as np
 
 from estimator.errors import InputError, Problem, Refusal, Refused
+from estimator.series.grid import FUTURE_S, MAX_CELLS
 from estimator.series.rps import RpsSeries
 
 FORMAT = "kagami-series"
 VERSION = "1"
 
-# 2 GB of float64: a year of seconds over eight routes. More than that is a clock that was wrong.
-MAX_CELLS = 250_000_000
-
 # The last second that a calendar of four-digit years knows.
 MAX_SECOND = 253_402_300_799
 
+_SQLITE_MAGIC = b"SQLite format 3\0"
+_PARQUET_MAGIC = b"PAR1"
 _TABLES = {"meta", "seconds", "counts"}
 
 
-def read_series(path: Path) -> RpsSeries:
-    """Read production rps per route and second.
+def read_series(path: Path, now: float) -> RpsSeries:
+    """Read production rps per route and second; `now` is Unix time.
 
     Raises InputError for a file that is no series of this version or holds impossible values,
     Refused for one without a single observed second or request.
     """
     if not path.is_file():
-        what = "is a directory, not a series.db" if path.is_dir() else "no such file"
+        what = "is a directory, not a series" if path.is_dir() else "no such file"
         raise InputError([Problem(str(path), what)])
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(len(_SQLITE_MAGIC))
+    except OSError as error:
+        raise InputError([Problem(str(path), f"cannot be read: {error.strerror}")]) from error
+    if beginning and beginning != _SQLITE_MAGIC:
+        # pandas takes half a second to import, which a reader of series.db must not pay.
+        from estimator.series.columns import read_columns
+
+        return read_columns(path, now, beginning.startswith(_PARQUET_MAGIC))
+    # An empty file is a database without tables.
+    return _read_database(path, now)
+
+
+def _read_database(path: Path, now: float) -> RpsSeries:
     try:
         with closing(sqlite3.connect(_uri(path), uri=True, isolation_level=None)) as database:
             database.execute("BEGIN")
             _check_format(database, path)
             _check_values(database, path)
-            return _read(database, path)
+            return _read(database, path, now)
     except sqlite3.Error as error:
         raise InputError([Problem(str(path), f"cannot be read as a series.db: {error}")]) from error
 
@@ -91,16 +108,22 @@ def _check_values(database: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _read(database: sqlite3.Connection, path: Path) -> RpsSeries:
-    first, last = database.execute("SELECT min(second), max(second) FROM seconds").fetchone()
+def _read(database: sqlite3.Connection, path: Path, now: float) -> RpsSeries:
+    present = int(min(now + FUTURE_S, MAX_SECOND))
+    first, last, future = database.execute(
+        "SELECT min(second), max(second) FILTER (WHERE second <= ?1),"
+        " count(*) FILTER (WHERE second > ?1) FROM seconds",
+        (present,),
+    ).fetchone()
     routes = [
         route
         for (route,) in database.execute(
             "SELECT DISTINCT route FROM counts WHERE metric = 'requests' ORDER BY route"
         )
     ]
-    if first is None or not routes:
-        what = "holds no observed second" if first is None else "holds no request"
+    if last is None or not routes:
+        what = "holds no observed second" if last is None else "holds no request"
+        what += f"; {future} lie in the future" if future else ""
         advice = "Let `mirror serve` record production requests into it first"
         raise Refused([Refusal(str(path), what, advice)])
     width = last - first + 1
@@ -110,7 +133,9 @@ def _read(database: sqlite3.Connection, path: Path) -> RpsSeries:
 
     rps = np.full((len(routes), width), np.nan)
     is_covered = np.zeros(width, dtype=np.bool_)
-    for rows in _batches(database.execute("SELECT second FROM seconds")):
+    for rows in _batches(
+        database.execute("SELECT second FROM seconds WHERE second <= ?", (present,))
+    ):
         is_covered[np.array(rows)[:, 0] - first] = True
     rps[:, is_covered] = 0.0
 
@@ -118,7 +143,8 @@ def _read(database: sqlite3.Connection, path: Path) -> RpsSeries:
     unfinished: Counter[int] = Counter()
     counts = database.execute(
         "SELECT second, route, sum(value) FROM counts WHERE metric = 'requests'"
-        " GROUP BY second, route"
+        " AND second <= ? GROUP BY second, route",
+        (present,),
     )
     for rows in _batches(counts):
         columns = np.array([second for second, _, _ in rows]) - first
@@ -136,6 +162,9 @@ def _read(database: sqlite3.Connection, path: Path) -> RpsSeries:
         routes=tuple(routes),
         rps=rps,
         caveats=_caveats(unfinished),
+        repairs=(f"{future} seconds of the future left out (whose clock is off?)",)
+        if future
+        else (),
     )
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+OTHER = "other"
+"""The tag of what fits no template."""
 ALL_ROUTES = "*"
 """In place of a route: whatever arrives, `other` included."""
 
@@ -23,9 +25,9 @@ _NOT_IN_A_TAG = re.compile(r"[^a-z0-9_\-:./]")
 def route_tag(template: str) -> str:
     """Return the tag of a route template as docs/formats.md defines it.
 
-    `/watch/{id}` is `/watch/_id_`, `/api/*` is `/api/_`.
+    `/watch/{id}` is `/watch/_id_`, `/api/*` is `/api/_`; at most 190 characters.
     """
-    return _NOT_IN_A_TAG.sub("_", template.lower())
+    return _NOT_IN_A_TAG.sub("_", template.lower())[:190]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,10 @@ class RpsSeries:
     """Each value is a mean over this long, or the highest such mean in its bucket; None: over the
     bucket."""
     caveats: tuple[str, ...] = ()
-    """What this source cannot know or had to repair; goes to the report's assumptions."""
+    """What this source cannot know; goes to the report's assumptions."""
+    repairs: tuple[str, ...] = ()
+    """What was wrong in the source and is not in `rps` as it stood there, each with its count; goes
+    to the report's assumptions too."""
 
     @property
     def duration_s(self) -> int:

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from estimator.errors import InputError, Refused
-from estimator.series.files import read_series
-from estimator.series.rps import Peak
+from estimator.series import files
+from estimator.series.rps import Peak, RpsSeries
+
+NOW = 2_000_000_000.0
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -24,6 +26,10 @@ CREATE TABLE counts (
 ) WITHOUT ROWID;
 INSERT INTO meta VALUES ('format', 'kagami-series'), ('version', '1');
 """
+
+
+def read_series(path: Path, now: float = NOW) -> RpsSeries:
+    return files.read_series(path, now)
 
 
 def write(path: Path, sql: str = "") -> Path:
@@ -109,7 +115,7 @@ from estimator.series.files import read_series
 if os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)
-print(read_series(Path(sys.argv[1])).peak(["*"]).rps)
+print(read_series(Path(sys.argv[1]), 2e9).peak(["*"]).rps)
 """
 
 
@@ -150,13 +156,28 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_directory_is_no_series(tmp_path: Path) -> None:
-    assert "is a directory, not a series.db" in problem(tmp_path)
+    assert "is a directory, not a series" in problem(tmp_path)
 
 
 def test_other_file_is_no_series(tmp_path: Path) -> None:
     path = tmp_path / "table.yaml"
     path.write_text("components: []\n" * 200)
-    assert "cannot be read as a series.db: file is not a database" in problem(path)
+    assert "expected one of the columns second and time, got components: []" in problem(path)
+
+
+def test_damaged_database_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "series.db", RECORDED)
+    path.write_bytes(path.read_bytes()[:100] + b"?" * 9000)
+    assert "cannot be read as a series.db: " in problem(path)
+
+
+def test_seconds_of_the_future_are_left_out(tmp_path: Path) -> None:
+    path = write(tmp_path / "series.db", RECORDED)
+    series = read_series(path, now=101 - 60)
+    assert (series.start, series.duration_s) == (100, 2)
+    assert series.repairs == ("1 seconds of the future left out (whose clock is off?)",)
+    with pytest.raises(Refused, match="no observed second; 3 lie in the future"):
+        read_series(path, now=0)
 
 
 def test_empty_file_is_no_series(tmp_path: Path) -> None:
@@ -192,7 +213,7 @@ def test_no_request_is_refused(tmp_path: Path) -> None:
         read_series(write(tmp_path / "series.db", "INSERT INTO seconds VALUES (100), (101);"))
 
 
-@pytest.mark.parametrize("second", [-5, 1_700_000_000, 10**15])
+@pytest.mark.parametrize("second", [-5, 1_700_000_000])
 def test_clock_gone_wrong_is_no_giant_array(tmp_path: Path, second: int) -> None:
     path = write(tmp_path / "series.db", RECORDED + f"INSERT INTO seconds VALUES ({second});")
     assert "was a clock wrong?" in problem(path)

@@ -1,0 +1,136 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from estimator.errors import InputError, Refused
+from estimator.series.files import read_series
+from estimator.series.rps import RpsSeries
+
+NOW = 1_800_000_000.0
+T = 1_700_000_000
+CSV = f"""second,route,requests
+{T},/api/_,7
+{T},other,1
+{T + 1},other,0
+{T + 3},/api/_,4
+"""
+
+
+def read(tmp_path: Path, text: str) -> RpsSeries:
+    path = tmp_path / "any.name"
+    path.write_text(text)
+    return read_series(path, NOW)
+
+
+def wrong(tmp_path: Path, text: str) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, text)
+    return [str(problem).removeprefix(str(tmp_path)) for problem in caught.value.problems]
+
+
+def test_csv_is_known_by_its_content(tmp_path: Path) -> None:
+    series = read(tmp_path, CSV)
+    assert (series.start, series.resolution_s, series.routes) == (T, 1, ("/api/_", "other"))
+    assert series.demand("*")[[0, 1, 3]].tolist() == [8, 0, 4]
+    assert np.isnan(series.demand("*")[2])
+    assert series.repairs == ()
+
+
+def test_parquet_holds_the_same(tmp_path: Path) -> None:
+    text = read(tmp_path, CSV)
+    path = tmp_path / "series.csv"  # a name that lies
+    pd.read_csv(tmp_path / "any.name").to_parquet(path)
+    found = read_series(path, NOW)
+    assert (found.start, found.routes) == (text.start, text.routes)
+    np.testing.assert_array_equal(found.rps, text.rps)
+
+
+def test_times_with_any_offset_are_one_instant(tmp_path: Path) -> None:
+    rows = "time,rps\n2023-11-15T07:13:20+09:00,5\n2023-11-14T22:14:20Z,6\n"
+    series = read(tmp_path, rows)
+    assert (series.start, series.resolution_s) == (T // 60 * 60, 60)
+    assert series.routes == ("other",)
+    assert series.rps[0].tolist() == [5, 6]
+
+
+def test_parquet_timestamps_with_a_zone_are_read(tmp_path: Path) -> None:
+    times = pd.to_datetime([T, T + 1], unit="s", utc=True).tz_convert("Asia/Tokyo")
+    pd.DataFrame({"time": times, "rps": [1.5, 2]}).to_parquet(tmp_path / "p")
+    series = read_series(tmp_path / "p", NOW)
+    assert (series.start, series.rps[0].tolist()) == (T, [1.5, 2])
+
+
+def test_requests_are_divided_by_their_interval(tmp_path: Path) -> None:
+    series = read(tmp_path, f"second,requests\n{T},600\n{T + 60},1200\n{T + 120},60\n")
+    assert series.rps[0].tolist() == [10, 20, 1]
+
+
+def test_a_time_without_its_zone_is_refused(tmp_path: Path) -> None:
+    (problem,) = wrong(tmp_path, "time,rps\n2023-11-14T22:13:20,5\n")
+    assert problem == (
+        "/any.name:line 2: time: expected a time with its offset from UTC such as"
+        " 2026-03-01T10:00:00Z, got '2023-11-14T22:13:20'"
+    )
+    naive = pd.DataFrame({"time": pd.to_datetime([T], unit="s"), "rps": [1]})
+    naive.to_parquet(tmp_path / "p")
+    with pytest.raises(InputError, match="row 1: time: expected a time with its offset"):
+        read_series(tmp_path / "p", NOW)
+
+
+def test_every_bad_cell_is_named(tmp_path: Path) -> None:
+    text = f"second,route,rps\n{T},a,1\n{T}000,a,1\n,a,2\n{T + 1},a,many\n"
+    assert wrong(tmp_path, text) == [
+        f"/any.name:line 3: second: expected Unix seconds, got '{T}000'",
+        "/any.name:line 4: second: expected Unix seconds, got 'nan'",
+        "/any.name:line 5: rps: expected a number, got 'many'",
+    ]
+
+
+def test_many_bad_cells_are_counted(tmp_path: Path) -> None:
+    problems = wrong(tmp_path, "second,rps\n" + "x,1\n" * 30)
+    assert len(problems) == 21
+    assert problems[-1] == "/any.name: second: and 10 more such cells"
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("a,b\n1,2\n", "expected one of the columns second and time, got a, b"),
+        ("second,time,rps\n", "expected one of the columns second and time, got second, time, rps"),
+        ("second,route\n", "expected one of the columns requests and rps, got second, route"),
+        ("second,rps\n1,2,3,4\n5,6\n7,8,9,9,9,9\n", "cannot be read: "),
+        ("PAR1 and nothing more", "cannot be read: "),
+    ],
+)
+def test_another_file_is_refused(tmp_path: Path, text: str, rule: str) -> None:
+    assert rule in wrong(tmp_path, text)[0]
+
+
+def test_repairs_are_counted(tmp_path: Path) -> None:
+    rows = [
+        (T + 1, 5),
+        (T, 4),
+        (T, 3),
+        (T + 2, "NaN"),
+        (T + 3, ""),
+        (T + 4, -2),
+        (9_000_000_000, 1),
+    ]
+    series = read(tmp_path, "second,rps\n" + "".join(f"{s},{v}\n" for s, v in rows))
+    assert series.rps[0].tolist() == [4, 5]
+    assert [repair.split(" left")[0].split(":")[0] for repair in series.repairs] == [
+        "2 of 7 points without a number (NaN, infinite or null)",
+        "1 of 7 points that no rate of requests has (below 0, or 1e12 and more)",
+        "1 of 7 points of the future (whose clock is off?)",
+        "1 of 3 points repeat a bucket of their route",
+        "1 of 3 points stood out of order and were put in it",
+    ]
+
+
+def test_nothing_usable_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="no point that can be used; 1 of 1 points without a number"):
+        read(tmp_path, f"second,rps\n{T},nan\n")
+    with pytest.raises(Refused, match="no point that can be used"):
+        read(tmp_path, "second,rps\n")

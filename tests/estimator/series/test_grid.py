@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from estimator.errors import Refused
+from estimator.series.grid import Points, points_of, series_of
+from estimator.series.rps import RpsSeries
+
+NOW = 10_000.0
+
+
+def made(
+    rows: list[tuple[float, int, float]],
+    names: tuple[str, ...] = ("a", "b"),
+    step: int | None = None,
+) -> RpsSeries:
+    columns = np.array(rows, dtype=np.float64).T
+    return series_of(
+        Points(columns[0], columns[1].astype(np.int64), columns[2], names), "test", NOW, step
+    )
+
+
+def test_points_land_on_their_bucket() -> None:
+    series = made([(120, 0, 1), (180, 0, 2), (180, 1, 5), (300, 0, 3)])
+    assert (series.start, series.resolution_s) == (120, 60)
+    np.testing.assert_array_equal(series.rps, [[1, 2, np.nan, 3], [np.nan, 5, np.nan, np.nan]])
+
+
+def test_given_resolution_beats_the_found_one() -> None:
+    assert made([(120, 0, 1), (180, 0, 2)], step=10).rps.shape == (2, 7)
+
+
+def test_a_point_of_now_is_not_of_the_future() -> None:
+    series = made([(NOW, 0, 1), (NOW + 60, 0, 2), (NOW + 61, 0, 9)], step=1)
+    assert series.peak(["a"]).rps == 2
+    assert "1 of 3 points of the future" in series.repairs[0]
+
+
+def test_routes_are_ordered_each_for_itself() -> None:
+    # Grouped by route, as Datadog answers: the second group starts earlier, in order all the same.
+    assert made([(60, 0, 1), (120, 0, 1), (60, 1, 1), (120, 1, 1)]).repairs == ()
+
+
+def test_seconds_too_far_apart_are_refused() -> None:
+    with pytest.raises(Refused, match="Was a clock wrong"):
+        series_of(
+            Points(np.array([0.0, 1.0, 9e9]), np.zeros(3, dtype=np.int64), np.ones(3), ("a",)),
+            "test",
+            1e10,
+        )
+
+
+def test_equal_tags_become_one_route() -> None:
+    points = points_of(np.zeros(3), np.array([0, 1, 2]), ["b", "a", "b"], np.ones(3))
+    assert points.names == ("a", "b")
+    assert points.routes.tolist() == [1, 0, 1]
