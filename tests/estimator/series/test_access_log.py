@@ -1,0 +1,190 @@
+import gzip
+import io
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zstandard
+
+from estimator.errors import InputError, Refused
+from estimator.series import access_log
+from estimator.series.access_log import read_access_logs
+from estimator.series.routes import RouteTable
+from estimator.series.rps import RpsSeries
+
+T = 1_700_000_000
+NOW = T + 1e6
+ROUTES = ["/watch/{id}", "/api/*"]
+
+
+def combined(second: int, path: str = "/watch/7") -> bytes:
+    moment = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(second))
+    return f'10.0.0.1 - - [{moment}] "GET {path}?q=1 HTTP/1.1" 200 5 "-" "curl"\n'.encode()
+
+
+def jsonl(second: float, path: str = "/watch/7", more: str = "") -> bytes:
+    return f'{{"time":"{second:.3f}","uri":"{path}"{more}}}\n'.encode()
+
+
+def read(tmp_path: Path, *contents: bytes) -> RpsSeries:
+    names = []
+    for number, content in enumerate(contents):
+        path = tmp_path / f"log.{number}"
+        path.write_bytes(content)
+        names.append(str(path))
+    return read_access_logs(names, RouteTable(ROUTES), NOW)
+
+
+def demand(series: RpsSeries) -> list[float]:
+    found: list[float] = series.demand("*").tolist()
+    return found
+
+
+def test_seconds_and_routes_are_counted(tmp_path: Path) -> None:
+    series = read(
+        tmp_path,
+        combined(T) * 3
+        + combined(T, "/api/x")
+        + combined(T + 2, "/none")
+        + combined(T + 2, "/api/"),
+    )
+    assert (series.start, series.resolution_s, series.averaging_s) == (T, 1, None)
+    assert series.routes == ("/watch/_id_", "/api/_", "other")
+    assert series.rps.tolist() == [[3, 0, 0], [1, 0, 1], [0, 0, 1]]
+    assert series.repairs == ()
+
+
+def test_a_line_counts_when_its_request_began(tmp_path: Path) -> None:
+    took = ',"request_time":"2.500"'
+    series = read(tmp_path, jsonl(T + 3.25, more=took) + jsonl(T + 1.5, more=took))
+    assert (series.start, demand(series)) == (T - 1, [1, 1])
+    assert series.caveats == ()
+
+
+def test_lines_without_their_duration_are_said(tmp_path: Path) -> None:
+    series = read(tmp_path, jsonl(T) + jsonl(T, more=',"request_time":"0.1"'))
+    assert series.caveats[0].startswith("1 of 2 lines have no request_time and count in the second")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress], ids=["gzip", "zstd"])
+def test_compressed_logs_are_known_by_content(tmp_path: Path, pack) -> None:
+    series = read(tmp_path, pack(combined(T) * 2) + pack(combined(T + 1)), combined(T + 2))
+    assert demand(series) == [2, 1, 1]
+
+
+def test_standard_input_is_a_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(gzip.compress(combined(T)))))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert demand(read_access_logs(["-"], RouteTable([]), NOW)) == [1]
+
+
+def test_bad_lines_are_counted_and_shown(tmp_path: Path) -> None:
+    series = read(tmp_path, combined(T) + b"?\n\n" + combined(T + 1) + b"!\n" * 9 + jsonl(T + 1))
+    assert demand(series) == [1, 2]
+    (repair,) = series.repairs
+    shown = [f"{tmp_path}/log.0:{number}: neither" for number in (2, 5, 6, 7, 8)]
+    assert repair.startswith(f"10 of 13 lines left out, the first: {shown[0]}")
+    assert [place in repair for place in shown] == [True] * 5
+    assert "log.0:9" not in repair
+
+
+@pytest.mark.parametrize("make", [combined, jsonl])
+@pytest.mark.parametrize("cut", range(1, 60))
+def test_a_log_rotated_in_the_middle_of_a_line_loses_none(tmp_path: Path, make, cut: int) -> None:
+    lines = make(T) + make(T + 1) + make(T + 2)
+    cut += len(make(T))
+    older, newer = lines[:cut], lines[cut:]
+    for order in ((older, newer), (newer, older)):
+        series = read(tmp_path, *order)
+        assert demand(series) == [1, 1, 1]
+        if cut != 2 * len(make(T)) and cut != 2 * len(make(T)) - 1:
+            assert series.repairs == ("1 lines cut in two by a rotation put together",)
+
+
+def test_lines_out_of_order_count_in_their_seconds(tmp_path: Path) -> None:
+    series = read(tmp_path, combined(T + 2) + combined(T), combined(T + 1) + combined(T))
+    assert demand(series) == [2, 1, 1]
+
+
+def test_a_line_with_a_known_id_counts_once(tmp_path: Path) -> None:
+    identity = ',"request_id":"' + "a" * 32 + '"'
+    series = read(tmp_path, jsonl(T, more=identity) * 2 + jsonl(T))
+    assert demand(series) == [2]
+    assert series.repairs == ("1 lines with the id of one before counted once",)
+
+
+def test_known_ids_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access_log, "RECENT_IDS", 2)
+    ids = [f',"request_id":"{number:032}"' for number in (1, 2, 3, 1)]
+    assert demand(read(tmp_path, b"".join(jsonl(T, more=one) for one in ids))) == [4]
+
+
+def test_the_same_log_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"log\.1: begins exactly as .*log\.0 does"):
+        read(tmp_path, combined(T), gzip.compress(combined(T)))
+
+
+def test_silence_is_zero_and_a_missing_log_a_gap(tmp_path: Path) -> None:
+    series = read(tmp_path, combined(T) + combined(T + 100), combined(T + 150), combined(T + 300))
+    found = series.demand("*")
+    assert found[[0, 100, 150, 300]].tolist() == [1, 1, 1, 1]
+    assert found[1:100].tolist() == [0] * 99
+    assert found[101:150].tolist() == [0] * 49
+    assert np.isnan(found[151:300]).all()
+
+
+def test_lines_of_the_future_are_left_out(tmp_path: Path) -> None:
+    series = read(tmp_path, combined(T) + combined(int(NOW) + 3600))
+    assert demand(series) == [1]
+    assert series.repairs == ("1 lines of the future left out (whose clock is off?)",)
+    with pytest.raises(Refused, match="wholly in the future"):
+        read(tmp_path, combined(int(NOW) + 3600))
+
+
+def test_one_line_of_another_century_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="Was a clock wrong"):
+        read(tmp_path, combined(0) + combined(T))
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"nothing\n"])
+def test_a_log_without_a_request_is_refused(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(Refused, match="holds no request.*Expected nginx's combined format"):
+        read(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    "content", [gzip.compress(combined(T))[:-9], zstandard.compress(combined(T))[:-9]]
+)
+def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises((InputError, Refused), match=r"log\.0"):
+        read(tmp_path, content)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="none: cannot be read: No such file or directory"):
+        read_access_logs([str(tmp_path / "none")], RouteTable([]), NOW)
+
+
+@pytest.mark.parametrize("size", [1, 7, 60, 61, 200])
+def test_blocks_of_any_size_say_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(access_log, "_BLOCK_BYTES", size)
+    lines = b"".join(combined(T + number % 3) for number in range(9)) + b"bad\n" + jsonl(T)
+    assert demand(read(tmp_path, lines)) == [4, 3, 3]
+
+
+def test_a_line_without_end_stays_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access_log, "_BLOCK_BYTES", 1 << 18)
+    endless = b"x" * (3 << 20)
+    series = read(tmp_path, combined(T) + endless + b"\n" + combined(T + 1))
+    assert demand(series) == [1, 1]
+    assert "1 of 3 lines left out" in series.repairs[0]
+
+
+def test_entries_are_handed_over_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access_log, "_ENTRIES", 1)
+    monkeypatch.setattr(access_log, "_BLOCK_BYTES", 200)
+    assert demand(read(tmp_path, (combined(T) + combined(T + 1)) * 9)) == [9, 9]
