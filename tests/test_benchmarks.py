@@ -176,7 +176,7 @@ def test_ratios_are_to_every_peer() -> None:
 
 
 def test_envoy_mirrors_to_a_cluster_of_its_own() -> None:
-    resources = envoy_bootstrap((1, 2), app_port=3, shadow_port=4)["static_resources"]
+    resources = envoy_bootstrap((1, 2), 3, "http://127.0.0.1:4")["static_resources"]
     ports = {}
     for cluster in resources["clusters"]:
         (endpoint,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]

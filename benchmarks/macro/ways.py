@@ -12,6 +12,8 @@ that and a switch are worth:
     sink_python, inline_python  the same source not compiled, as plain `pip install` leaves it
     inline_pipelined            compiled, with `shadow.pipelining: 8` (docs/adr/0005)
 
+and `inline_nginx` is inline as deploy/nginx has it, behind an nginx that knows the way around it.
+
 Owns starting them and their upstreams, each on its core. A way that is not asked costs nothing,
 so all of them run at once. Nobody writes an access log: it costs the same in each way.
 
@@ -27,6 +29,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -36,6 +39,7 @@ from mirror.demo.nginx import (
     PRODUCTION_HEADERS,
     SINK_LOCATION,
     WITHOUT_BODIES,
+    inline_site,
     main_config,
     nginx_command,
     proxy_site,
@@ -89,13 +93,15 @@ def upstream_site(port: int) -> str:
 """
 
 
-def nginx_mirror_site(port: int, app_port: int, shadow_port: int) -> str:
+def nginx_mirror_site(port: int, app_port: int, shadow_url: str) -> str:
     """As people write it: the directives of the sink, with the shadow itself as the target."""
     location = SINK_LOCATION % {"bodies": WITHOUT_BODIES}
+    scheme, _, shadow = shadow_url.partition("://")
+    location = location.replace("http://mirror_sink", f"{scheme}://mirror_sink")
     return f"""
     upstream app {{ server 127.0.0.1:{app_port}; keepalive 64; }}
     upstream mirror_sink {{
-        server 127.0.0.1:{shadow_port};
+        server {shadow};
         keepalive 64;
         keepalive_requests 1000000;
     }}
@@ -112,16 +118,28 @@ def nginx_mirror_site(port: int, app_port: int, shadow_port: int) -> str:
 """
 
 
-def envoy_bootstrap(ports: tuple[int, int], app_port: int, shadow_port: int) -> dict[str, Any]:
+def envoy_bootstrap(ports: tuple[int, int], app_port: int, shadow_url: str) -> dict[str, Any]:
     """The demonstration's Envoy with a second cluster that gets a copy of every request.
 
     Both clusters keep their connections, as is Envoy's default.
     """
+    target = urlsplit(shadow_url)
     found = envoy.bootstrap(*ports, app_port)
     resources = found["static_resources"]
-    shadow = envoy.bootstrap(*ports, shadow_port)["static_resources"]["clusters"][0]
+    shadow = envoy.bootstrap(*ports, target.port or 80)["static_resources"]["clusters"][0]
     shadow |= {"name": "shadow", "alt_stat_name": "shadow"}
-    shadow["load_assignment"]["cluster_name"] = "shadow"
+    assignment = shadow["load_assignment"]
+    assignment["cluster_name"] = "shadow"
+    if target.hostname != "127.0.0.1":
+        endpoint = assignment["endpoints"][0]["lb_endpoints"][0]["endpoint"]
+        endpoint["address"]["socket_address"]["address"] = target.hostname
+        shadow |= {"type": "STRICT_DNS", "dns_lookup_family": "V4_ONLY"}
+    if target.scheme == "https":
+        kind = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
+        shadow["transport_socket"] = {
+            "name": "envoy.transport_sockets.tls",
+            "typed_config": {"@type": f"type.googleapis.com/{kind}"},
+        }
     resources["clusters"].append(shadow)
     manager = resources["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
     for route in manager["route_config"]["virtual_hosts"][0]["routes"]:
@@ -143,6 +161,8 @@ class Stage:
             sys.exit("needs the compiled build: make compiled")
         self._nginx, self.envoy_binary = nginx, envoy_binary
         self.app_port, self.shadow_port = free_ports(2)
+        self.shadow_url = f"http://127.0.0.1:{self.shadow_port}"
+        """Where ways that are started from now on send their copies."""
         self.sidecar_config: dict[str, Any] = {}
         """Sections that stand in the configuration of every sidecar started from now on."""
 
@@ -179,7 +199,7 @@ class Stage:
             if name == "plain":
                 return self.proxy(name, proxy_site(port, self.app_port), port)
             if name == "nginx_mirror":
-                site = nginx_mirror_site(port, self.app_port, self.shadow_port)
+                site = nginx_mirror_site(port, self.app_port, self.shadow_url)
                 return self.proxy(name, site, port)
             if name == "envoy":
                 return self._start_envoy(port)
@@ -190,14 +210,17 @@ class Stage:
             if mode == "sink":
                 return self._start_sink(name, port, is_compiled, sections)
             assert mode == "inline", name
-            sidecar = self._start_sidecar(
-                is_compiled,
-                mode="inline",
-                listen=f"127.0.0.1:{port}",
-                primary=f"http://127.0.0.1:{self.app_port}",
-                **sections,
-            )
-            return Way(name, port, [sidecar.child], sidecar)
+            primary = f"http://127.0.0.1:{self.app_port}"
+            address = f"127.0.0.1:{port}"
+            if variant == "nginx":
+                address = f"unix:{self.home('socket')}/inline.sock"
+            inline = {"mode": "inline", "listen": address, "primary": primary}
+            sidecar = self._start_sidecar(is_compiled, **inline, **sections)
+            children = [sidecar.child]
+            if variant == "nginx":
+                site = inline_site(port, self.app_port, address)
+                children.append(self.start_nginx("inline", site, port))
+            return Way(name, port, children, sidecar)
 
     def proxy(self, name: str, site: str, port: int) -> Way:
         """nginx with a site of the caller's."""
@@ -210,7 +233,7 @@ class Stage:
 
     def _start_envoy(self, port: int) -> Way:
         (admin_port,) = free_ports(1)
-        config = envoy_bootstrap((port, admin_port), self.app_port, self.shadow_port)
+        config = envoy_bootstrap((port, admin_port), self.app_port, self.shadow_url)
         path = self.home("envoy") / "envoy.yaml"
         path.write_text(yaml.safe_dump(config))
         command = envoy.envoy_command(self.envoy_binary, path)
@@ -240,7 +263,7 @@ class Stage:
             **self.sidecar_config,
             **sections,
         }
-        shadow = {"url": f"http://127.0.0.1:{self.shadow_port}", "accept_server": ["nginx"]}
+        shadow = {"url": self.shadow_url, "accept_server": ["nginx"]}
         config["shadow"] = shadow | config.get("shadow", {})
         child = self._processes.start(
             "mirror",
