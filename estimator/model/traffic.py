@@ -45,6 +45,7 @@ class Traffic:
             if route in chosen:
                 np.add(total, row, out=total, where=~np.isnan(row))
         total[~self._is_observed] = np.nan
+        self.series.refine(total, [route in chosen for route in self.series.routes])
         total.setflags(write=False)
         if len(chosen) > 1 and len(self._kept) < MOST_KEPT:
             self._kept[chosen] = total
@@ -52,7 +53,7 @@ class Traffic:
 
     def peak(self, route: str) -> float:
         """Return the highest rps of one route; 0 where it had none."""
-        return float(np.nanmax(self.series.rps[self.series.routes.index(route)], initial=0.0))
+        return float(np.nanmax(self.demand([route]), initial=0.0))
 
     def has(self, routes: tuple[str, ...]) -> bool:
         """Say whether any of these routes had a request."""

@@ -40,6 +40,16 @@ class Peak:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Detail:
+    """Seconds of some buckets, where a source was asked again more closely."""
+
+    start: int
+    """Unix time; the start of a bucket."""
+    rps: NDArray[np.float64]
+    """Shape (routes, seconds), whole buckets; NaN where a route has no value."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class RpsSeries:
     """Requests per second by route, on a regular grid of buckets."""
 
@@ -60,6 +70,9 @@ class RpsSeries:
     repairs: tuple[str, ...] = ()
     """What was wrong in the source and is not in `rps` as it stood there, each with its count; goes
     to the report's assumptions too."""
+    details: tuple[Detail, ...] = ()
+    """Where `rps` holds maxima of each route and these are known to the second: the demand of
+    several routes is then the highest sum, and not the sum of their maxima."""
 
     @property
     def duration_s(self) -> int:
@@ -89,7 +102,20 @@ class RpsSeries:
         ]
         total: NDArray[np.float64] = np.nansum(self.rps[chosen], axis=0)
         total[~self._observed()] = np.nan
+        self.refine(total, chosen)
         return total
+
+    def refine(self, total: NDArray[np.float64], chosen: list[bool]) -> None:
+        """Put what `details` know of these rows into their sum by bucket."""
+        for detail in self.details:
+            seconds = detail.rps[chosen]
+            peaks = np.nansum(seconds, axis=0).reshape(-1, self.resolution_s).max(axis=1)
+            is_known = ~np.isnan(seconds).all(axis=0).reshape(-1, self.resolution_s).all(axis=1)
+            places = (detail.start - self.start) // self.resolution_s + np.arange(len(peaks))
+            is_known &= (places >= 0) & (places < len(total))
+            places, peaks = places[is_known], peaks[is_known]
+            is_observed = ~np.isnan(total[places])
+            total[places[is_observed]] = peaks[is_observed]
 
     def peak(self, routes: Iterable[str]) -> Peak | None:
         """Return the highest bucket of `demand`, the first of equals; None without observed time.

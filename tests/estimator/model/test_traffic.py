@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from estimator.errors import Refused
 from estimator.model.traffic import Traffic
-from estimator.series.rps import RpsSeries
+from estimator.series.rps import Detail, RpsSeries
 
 NAN = np.nan
 RPS = np.array([[1.0, 5, NAN, 3], [10, NAN, NAN, 30], [0, 0, NAN, 0]])
@@ -41,3 +43,12 @@ def test_routes_without_a_request_are_refused() -> None:
     assert traffic.has(("*",))
     with pytest.raises(Refused, match=r"api: none of its routes \(/none\) had a request"):
         traffic.observed("api", ("/none",))
+
+
+def test_seconds_that_are_known_decide_a_sum() -> None:
+    detail = Detail(1060, np.zeros((3, 60)))
+    detail.rps[0, 5], detail.rps[1, 6] = RPS[0, 1], RPS[1, 1]
+    known = replace(SERIES, details=(detail,))
+    both = Traffic(known).demand(("/a", "/b"))
+    assert both[1] == max(RPS[0, 1], RPS[1, 1])
+    assert both[1] == known.demand(("/a", "/b"))[1]

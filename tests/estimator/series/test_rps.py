@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimator.series.rps import Peak, RpsSeries, route_tag
+from estimator.series.rps import Detail, Peak, RpsSeries, route_tag
 
 NAN = float("nan")
 
@@ -69,3 +69,28 @@ def test_order_of_routes_changes_nothing(order: list[int]) -> None:
         "test", 1000, 10, tuple(names[i] for i in order), np.array([rows[i] for i in order])
     )
     assert shuffled.peak(["/a", "other"]) == Peak(12, 1010)
+
+
+def test_details_tell_the_highest_sum() -> None:
+    # Maxima of 10 s: 5 of /a and 7 of /b in the second bucket were never 12 at once.
+    seconds = np.zeros((2, 20))
+    seconds[0, 11], seconds[1, 17], seconds[:, 15] = 5, 7, 4
+    coarse = np.array([[1.0, 5, 2], [1, 7, 2]])
+    known = RpsSeries("t", 1000, 10, ("/a", "/b"), coarse, details=(Detail(1000, seconds),))
+    assert known.peak(["*"]) == Peak(8, 1010)
+    assert known.peak(["/b"]) == Peak(7, 1010)
+    assert known.demand(["*"]).tolist() == [0, 8, 4]
+
+
+def test_details_beside_the_series_say_nothing() -> None:
+    seconds = np.full((1, 30), 9.0)
+    known = RpsSeries("t", 1000, 10, ("/a",), np.array([[1, NAN]]), details=(Detail(990, seconds),))
+    assert known.demand(["/a"])[0] == 9
+    # Nor do they fill a gap.
+    assert np.isnan(known.demand(["/a"])[1])
+
+
+def test_details_without_a_value_lower_no_peak() -> None:
+    detail = Detail(1000, np.full((1, 10), NAN))
+    known = RpsSeries("t", 1000, 10, ("/a",), np.array([[9.0]]), details=(detail,))
+    assert known.peak(["/a"]) == Peak(9, 1000)
