@@ -143,6 +143,14 @@ class RequestHead:
         chunks = chunk(body) if body else b""
         return b"".join((self.start, coding, _MARK_AND_END, chunks, last_chunk(trailers)))
 
+    def field(self, name: bytes) -> bytes:
+        """Value of the first end-to-end field of that lower-case name; empty where none is."""
+        at = self.start.lower().find(b"\r\n%b: " % name)
+        if at < 0:
+            return b""
+        begin = at + len(name) + 4
+        return self.start[begin : self.start.index(CRLF, begin)].strip()
+
     def to_last_answer(self, close: bool) -> bytes:
         """The answer to a TRACE or OPTIONS that ends here: nothing, or the request as it came.
 

@@ -475,6 +475,21 @@ def test_mark_shows_a_mirrored_request() -> None:
     assert not read_request(GET + b"\r\n").is_shadow
 
 
+@pytest.mark.parametrize(
+    ("fields", "value"),
+    [
+        (b"", b""),
+        (b"X-Request-Id: 4a\r\n", b"4a"),
+        (b"Accept: */*\r\nx-REQUEST-id:\t4a \r\nX-Request-Id: 4b\r\n", b"4a"),
+        (b"X-Request-Id:\r\n", b""),
+        (b"X-Request-Idle: 4a\r\nAccept: x-request-id: 4b\r\n", b""),
+    ],
+)
+def test_a_field_is_found_by_its_name(fields: bytes, value: bytes) -> None:
+    head = read_request(b"GET /x-request-id: HTTP/1.1\r\nHost: a\r\n" + fields + b"\r\n")
+    assert head.field(b"x-request-id") == value
+
+
 def test_upgrade_is_seen_and_the_next_request_too() -> None:
     reader = Reader()
     reader.feed(GET + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + GET + b"\r\n")
