@@ -37,6 +37,7 @@ from mirror.errors import ConfigError
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
 
 Ratio = Annotated[float, Meta(ge=0, le=10, description="a number from 0 to 10")]
+Share = Annotated[float, Meta(gt=0, le=1, description="a number above 0 and at most 1")]
 Count = Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")]
 Pipelining = Annotated[int, Meta(ge=1, le=64, description="a whole number from 1 to 64")]
 Workers = Annotated[int, Meta(ge=1, le=256, description="a whole number from 1 to 256")]
@@ -71,6 +72,18 @@ class TlsSection:
 
 
 @dataclass(frozen=True, slots=True)
+class BreakerSection:
+    failures: Count = 10
+    """Shadow legs without an answer, one after the other, that open the breaker."""
+    failure_ratio: Share = 0.5
+    """Share of the legs of the last `window` without an answer that opens it."""
+    window: Seconds = 10.0
+    """Seconds over which that share is taken."""
+    min_requests: Count = 50
+    """Fewer legs than these in a window open nothing by their share."""
+
+
+@dataclass(frozen=True, slots=True)
 class ShadowSection:
     url: Url
     """Where mirrored requests go: the istio-proxy NodePort, past the nginx that logs."""
@@ -92,6 +105,8 @@ class ShadowSection:
     """Request bytes that a worker holds for the shadow; beyond it shadow legs are shed."""
     timeout: Seconds = 5.0
     """Seconds that a shadow leg may last, waiting included."""
+    breaker: BreakerSection = field(default_factory=BreakerSection)
+    """When nothing is sent to a shadow that fails."""
     accept_server: tuple[Text, ...] = ("istio-envoy", "envoy")
     """Values of the `server` header that the preflight probe accepts."""
 
@@ -298,7 +313,7 @@ def _expected(kind: Any) -> str:
     return "true or false"
 
 
-_SECTIONS = (ShadowSection, TlsSection, TimeoutsSection, DatadogSection, SeriesSection)
+_SECTIONS = (ShadowSection, BreakerSection, TlsSection, TimeoutsSection, DatadogSection, SeriesSection)
 _PARSERS: dict[Any, Callable[[object], Any]] = {
     Address: read_listen_address,
     AgentAddress | None: read_agent_address,

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 SECTIONS = {
     "shadow": config.ShadowSection,
     "shadow.tls": config.TlsSection,
+    "shadow.breaker": config.BreakerSection,
     "primary_tls": config.TlsSection,
     "timeouts": config.TimeoutsSection,
     "datadog": config.DatadogSection,

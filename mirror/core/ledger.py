@@ -28,6 +28,7 @@ SHADOW_REQUESTS = "shadow.requests"
 PRIMARY_REQUESTS = "primary.requests"
 MALFORMED = "malformed"
 LOOPED = "looped"
+BREAKER_CHANGES = "shadow.breaker.changes"
 
 LABEL_TAGS = {
     REQUESTS: "method_class",
@@ -39,6 +40,7 @@ LABEL_TAGS = {
     PRIMARY_REQUESTS: "outcome",
     MALFORMED: "reason",
     LOOPED: "",
+    BREAKER_CHANGES: "state",
 }
 """Every metric and the name of the one tag it has beside its route ('' for none)."""
 
@@ -86,6 +88,10 @@ class Report(msgspec.Struct, array_like=True):
     """All counts since the worker started, the open second included."""
     in_flight: int
     reading: int
+    breaker: int = 0
+    """State of the worker's breaker: 0 closed, 1 half-open, 2 open."""
+    breaker_cause: str = ""
+    """Why it last opened."""
 
 
 class Ledger:

@@ -35,7 +35,7 @@ NOT_ANSWERED = -1
 class DiscardingLeg:
     """One request whose response is discarded."""
 
-    __slots__ = ("data", "expires_at", "is_alone", "is_head", "route")
+    __slots__ = ("data", "expires_at", "generation", "is_alone", "is_head", "route")
 
     data: bytes
     """The whole request."""
@@ -46,6 +46,8 @@ class DiscardingLeg:
     is_alone: bool
     """Not to share its connection with another request before it is answered."""
     expires_at: float
+    generation: int
+    """Its owner's."""
 
 
 class DiscardingUpstream(Upstream):

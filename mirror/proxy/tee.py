@@ -11,22 +11,23 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from copy import copy
+from random import random
 from time import time
 
 from mirror.config import Config
-from mirror.core import ledger
+from mirror.core import breaker, ledger
 from mirror.core.batch_pool import BatchPool
+from mirror.core.breaker import Breaker
 from mirror.core.budget import (
     BODY_TOO_LARGE,
+    BREAKER_OPEN,
     BUFFER_FULL,
     DOWNSTREAM_LOST,
-    UNAVAILABLE,
     WAITING_FULL,
     ByteBudget,
-    Reachability,
 )
 from mirror.core.http1 import NONE
-from mirror.core.ledger import Ledger
+from mirror.core.ledger import Ledger, Report
 from mirror.core.request_head import SAFE_METHODS, RequestHead
 from mirror.core.routes import RouteTable
 from mirror.core.selection import Selector
@@ -124,7 +125,12 @@ class Tee:
         self._timeout_s = section.timeout
         self._match_route = RouteTable(config.routes).match
         self._choose = Selector(section.methods, section.ratio).choose
-        self._reachability = Reachability()
+        limits = section.breaker
+        self.breaker = Breaker(
+            limits.failures, limits.failure_ratio, limits.window, limits.min_requests, random
+        )
+        self.breaker.changed = self._breaker_changed
+        self._connect_error = ""
         loop = asyncio.get_running_loop()
         self._now = loop.time
         self._call_soon = loop.call_soon
@@ -180,14 +186,19 @@ class Tee:
         legs, self._gathered = self._gathered, []
         self.reading -= len(legs)
         now = self._now()
-        if not self._reachability.admits(now):
-            self._shed(legs, UNAVAILABLE)
-            return
+        most = self.breaker.most(now)
+        if most < len(legs):
+            self._shed(legs[most:], BREAKER_OPEN)
+            del legs[most:]
+            if not legs:
+                return
         expires_at = now + self._timeout_s
+        generation = self.breaker.generation
         admitted: list[DiscardingLeg] = []
         for leg in legs:
             if self.budget.admit(len(leg.data)):
                 leg.expires_at = expires_at
+                leg.generation = generation
                 admitted.append(leg)
             else:
                 self._shed([leg], BUFFER_FULL)
@@ -196,6 +207,7 @@ class Tee:
             self._release(admitted[room:])
             self._shed(admitted[room:], WAITING_FULL)
             del admitted[room:]
+        self.breaker.started(len(admitted))
         self.in_flight += len(admitted)
         self._count(ledger.SHADOW_SENT, admitted, "")
         self.shadow.send(admitted)
@@ -209,6 +221,16 @@ class Tee:
         if latency_us != NOT_ANSWERED:
             for leg in legs:
                 self.ledger.record(ledger.SHADOW_LATENCY, leg.route, latency_us)
+                self.breaker.answered(leg.generation)
+        elif outcome == ledger.ABORTED:
+            for leg in legs:
+                self.breaker.aborted(leg.generation)
+        elif legs:
+            is_connect = outcome == ledger.CONNECT_FAILED and self._connect_error
+            how = f"{outcome} ({self._connect_error})" if is_connect else outcome
+            now = self._now()
+            for leg in legs:
+                self.breaker.failed(leg.generation, how, now)
 
     def _shed(self, legs: Sequence[DiscardingLeg], reason: str) -> None:
         self._count(ledger.SHED, legs, reason)
@@ -220,22 +242,30 @@ class Tee:
     def _release(self, legs: Sequence[DiscardingLeg]) -> None:
         self.budget.release(sum([len(leg.data) for leg in legs]))
 
+    def report(self) -> Report:
+        """What the supervisor is told of this worker; each closed second is in one report."""
+        report = self.ledger.report(self.in_flight, self.reading)
+        report.breaker = self.breaker.state
+        report.breaker_cause = self.breaker.cause
+        return report
+
     def tick(self, now: float) -> None:
         """Cut the legs whose time is over."""
         self.shadow.tick(now)
+        self.breaker.tick(now)
 
     def cut(self) -> None:
         """Abort whatever is in flight and close the connections to the shadow."""
         self.shadow.cut()
 
     def _on_connect(self, error: Exception | None) -> None:
-        was_up = self._reachability.is_up
-        if error is None:
-            self._reachability.connected()
-            if not was_up:
-                log.info("shadow %s is reachable again", self._url)
-            return
-        self._reachability.failed(self._now())
-        if was_up:
-            what = str(error) or type(error).__name__
-            log.warning("shadow %s cannot be reached (%s): shedding until it can", self._url, what)
+        if error is not None:
+            self._connect_error = str(error) or type(error).__name__
+
+    def _breaker_changed(self) -> None:
+        state = self.breaker.state
+        self.ledger.count(ledger.BREAKER_CHANGES, "other", breaker.STATES[state])
+        if state == breaker.OPEN:
+            log.warning("shadow %s: breaker open, shedding: %s", self._url, self.breaker.cause)
+        elif state == breaker.CLOSED:
+            log.info("shadow %s: breaker closed, it answers again", self._url)

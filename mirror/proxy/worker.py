@@ -131,7 +131,7 @@ class Worker:
 
     def _report(self) -> None:
         assert self._writer is not None
-        report = self._tee.ledger.report(self._tee.in_flight, self._tee.reading)
+        report = self._tee.report()
         self._reported_through = report.through
         if self._writer.is_closing():
             return  # nobody listens: the worker is about to drain

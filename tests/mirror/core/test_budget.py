@@ -1,10 +1,9 @@
-"""Ceilings and back-off: what is held is given back, what fails is tried again later."""
+"""Ceilings: what is held is given back."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.core.budget import ByteBudget, Reachability
+from mirror.core.budget import ByteBudget
 
 
 def test_budget_admits_up_to_its_ceiling() -> None:
@@ -38,49 +37,3 @@ def test_budget_never_holds_more_than_its_ceiling(steps: list[tuple[int, bool]])
         elif budget.admit(size):
             held.append(size)
         assert budget.held_bytes == sum(held) <= 100
-
-
-def test_new_shadow_is_tried_at_once() -> None:
-    reachability = Reachability()
-    assert reachability.is_up
-    assert reachability.admits(0.0)
-
-
-def test_failure_sheds_until_its_wait_is_over() -> None:
-    reachability = Reachability()
-    reachability.failed(10.0)
-    assert not reachability.is_up
-    assert not reachability.admits(10.05)
-    assert reachability.admits(10.1)
-
-
-def test_side_by_side_failures_count_once() -> None:
-    reachability = Reachability()
-    for _ in range(64):
-        reachability.failed(10.0)
-    assert reachability.admits(10.1)
-
-
-def test_waits_double_up_to_a_limit() -> None:
-    reachability = Reachability()
-    now = 0.0
-    waits = []
-    for _ in range(8):
-        reachability.failed(now)
-        before = now
-        while not reachability.admits(now):
-            now += 0.01
-        waits.append(now - before)
-    assert waits == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0], abs=0.02)
-
-
-def test_success_forgets_every_failure() -> None:
-    reachability = Reachability()
-    for now in (0.0, 1.0, 2.0):
-        reachability.failed(now)
-    reachability.connected()
-    assert reachability.is_up
-    assert reachability.admits(2.0)
-    reachability.failed(2.0)
-    assert not reachability.is_up
-    assert reachability.admits(2.1)

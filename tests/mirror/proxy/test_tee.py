@@ -4,7 +4,9 @@ import logging
 
 import pytest
 
+from mirror.core import breaker
 from mirror.core.batch_pool import BatchPool
+from mirror.core.breaker import FIRST_WAIT_S
 from mirror.core.http1 import CHUNKED, LENGTH
 from mirror.core.ledger import Merger
 from mirror.core.request_head import SHADOW_MARK, RequestHead
@@ -58,6 +60,11 @@ class Play:
 
     def tick(self, after_s: float) -> None:
         self.tee.tick(self.tee._now() + after_s)
+
+    def later(self, seconds: float) -> None:
+        """Let the clock of the tee be so much later."""
+        clock = self.tee._now
+        self.tee._now = lambda: clock() + seconds
 
     def totals(self) -> dict[tuple[str, str, str], int]:
         """Also checks that the ledger adds up, whenever a test looks at it."""
@@ -343,16 +350,16 @@ def test_queue_takes_of_one_turn_what_fits() -> None:
     run(main)
 
 
-def test_turn_without_a_shadow_is_shed_whole() -> None:
+def test_open_breaker_sheds_the_turn_whole() -> None:
     async def main() -> None:
-        play = Play()
+        play = Play(shadow_breaker={"failures": 1})
         await play.send()
         play.shadow.refuse()
         for _ in range(3):
             play.request()
         assert play.shed() == {}
         await turns(1)
-        assert play.shed() == {"unavailable": 3}
+        assert play.shed() == {"breaker_open": 3}
         assert (play.tee.reading, play.tee.budget.held_bytes) == (0, 0)
 
     run(main)
@@ -503,43 +510,86 @@ def test_legs_beyond_the_queue_are_shed() -> None:
 
 def test_shadow_that_is_away_is_shed_and_found_again(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
-        play = Play()
+        play = Play(shadow_breaker={"failures": 2}, connections=8)
         with caplog.at_level(logging.INFO):
+            for _ in range(2):
+                await play.send()
+                play.shadow.refuse()
             await play.send()
-            play.shadow.refuse()
+            assert play.outcomes() == {"connect_failed": 2}
+            assert play.shed() == {"breaker_open": 1}
+            play.later(FIRST_WAIT_S)
             for _ in range(5):
                 await play.send()
-            assert play.outcomes() == {"connect_failed": 1}
-            assert play.shed() == {"unavailable": 5}
-            play.tee._reachability._retry_at = 0.0  # the wait is over
+            assert play.shed() == {"breaker_open": 3}, "three are probes"
+            for connection in [play.accept()[0] for _ in range(3)]:
+                connection.data_received(OK)
             await play.send()
-            play.shadow.refuse()
-            play.tee._reachability._retry_at = 0.0
-            await play.send()
-            play.accept()
-            await play.send()
-        assert play.shed() == {"unavailable": 5}
+        assert play.shed() == {"breaker_open": 3}
         messages = [record.getMessage() for record in caplog.records]
-        assert ["cannot be reached" in text for text in messages] == [True, False]
-        assert "reachable again" in messages[1]
+        assert ["breaker open" in text for text in messages] == [True, False]
+        assert "2 legs in a row failed, the last as connect_failed (" in messages[0]
+        assert "breaker closed" in messages[1]
+        changes = {k[2]: n for k, n in play.totals().items() if k[0] == "shadow.breaker.changes"}
+        assert changes == {"open": 1, "half_open": 1, "closed": 1}
 
     run(main)
 
 
-def test_error_without_words_is_named_by_its_type(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("outcome", ["reset", "timeout", "protocol_error"])
+def test_every_leg_without_an_answer_is_a_failure(outcome: str) -> None:
     async def main() -> None:
-        play = Play()
-        play.shadow.on_connect(TimeoutError())
-        assert "(TimeoutError)" in caplog.text
+        play = Play(shadow_breaker={"failures": 1})
+        await play.send()
+        connection, _ = play.accept()
+        if outcome == "reset":
+            connection.connection_lost(ConnectionResetError())
+        elif outcome == "timeout":
+            play.tick(1000)
+        else:
+            connection.data_received(b"garbage")
+        assert play.outcomes() == {outcome: 1}
+        assert play.tee.breaker.state == breaker.OPEN
+        assert outcome in play.tee.breaker.cause
 
     run(main)
 
 
-def test_first_success_is_not_worth_a_word(caplog: pytest.LogCaptureFixture) -> None:
+def test_errors_of_the_application_leave_the_breaker_closed() -> None:
     async def main() -> None:
-        with caplog.at_level(logging.INFO):
-            Play().shadow.on_connect(None)
-        assert caplog.text == ""
+        play = Play(shadow_breaker={"failures": 1})
+        await play.send()
+        connection, _ = play.accept()
+        for _ in range(3):
+            connection.data_received(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
+            await play.send()
+        assert play.tee.breaker.state == breaker.CLOSED
+
+    run(main)
+
+
+def test_probe_that_we_abort_leaves_room_for_another() -> None:
+    async def main() -> None:
+        play = Play(shadow_breaker={"failures": 1})
+        await play.send()
+        play.shadow.refuse()
+        play.later(FIRST_WAIT_S)
+        for _ in range(4):
+            await play.send()
+        assert play.shed() == {"breaker_open": 1}
+        play.tee.cut()
+        assert play.outcomes() == {"connect_failed": 1, "aborted": 3}
+        assert play.tee.breaker.most(play.tee._now()) == 3
+
+    run(main)
+
+
+def test_error_without_words_is_named_by_its_type() -> None:
+    async def main() -> None:
+        play = Play(shadow_breaker={"failures": 1})
+        await play.send()
+        play.shadow.open_failed(TimeoutError())
+        assert "(TimeoutError)" in play.tee.breaker.cause
 
     run(main)
 
