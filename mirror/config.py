@@ -6,31 +6,17 @@ Keeps: a configuration is either complete and possible, or one ConfigError that 
 problem with its path in the file. Nothing else in the package reads YAML or the environment.
 """
 
-import difflib
-import json
 import os
 import socket
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Literal
 
 import msgspec
-import yaml
 from msgspec import Meta
 
-from mirror.addresses import (
-    Address,
-    AgentAddress,
-    TcpAddress,
-    Text,
-    UnixAddress,
-    Url,
-    read_agent_address,
-    read_listen_address,
-    read_tcp_address,
-    read_url,
-)
+from mirror.addresses import Address, AgentAddress, TcpAddress, Text, Url
+from mirror.config_file import problem, read_document, read_section, read_text
 from mirror.core.routes import RouteTable, TemplateError
 from mirror.errors import ConfigError
 
@@ -130,7 +116,9 @@ class DatadogSection:
     dogstatsd: AgentAddress | None = None
     """The Agent: udp://IP:PORT or unix:///path; absent: off."""
     tags: tuple[Tag, ...] = ()
-    """Tags of every metric, such as env:prod."""
+    """Tags of every metric; env, service, version also from DD_ENV, DD_SERVICE, DD_VERSION."""
+    timestamps: bool = True
+    """Whether each second has its timestamp; false for an Agent before 7.40."""
     instance: Text | None = None
     """Tells apart sidecars that share a host; the default is the host's name."""
 
@@ -175,44 +163,22 @@ class Config:
         return self.datadog.instance or socket.gethostname()
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a key written twice, where YAML would let the last one win."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for index, key in enumerate(keys):
-            if key in keys[:index]:
-                line = node.value[index][0].start_mark.line + 1
-                raise yaml.YAMLError(f"line {line}: the key {key!r} stands twice")
-        return super().construct_mapping(node, deep)
-
-
 def load(path: str | os.PathLike[str]) -> Config:
     """Read and check the configuration file at `path`; raises ConfigError."""
     return parse(read_text(path), str(path))
 
 
-def read_text(path: str | os.PathLike[str]) -> str:
-    """The text of the configuration file at `path`; raises ConfigError."""
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(str(path), [f"cannot be read: {error}"]) from error
-
-
-def parse(text: str, source: str = "configuration") -> Config:
+def parse(
+    text: str, source: str = "configuration", environ: Mapping[str, str] = os.environ
+) -> Config:
     """Check the YAML `text`; raises one ConfigError that lists every problem."""
-    try:
-        document = yaml.load(text, Loader=_StrictLoader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # A date such as 2020-99-99 is a ValueError, a thousand brackets a RecursionError.
-        raise ConfigError(source, ["not valid YAML: " + " ".join(str(error).split())]) from error
-    if not isinstance(document, Mapping):
-        raise ConfigError(source, ["expected a mapping of keys such as `listen:` and `shadow:`"])
+    document = read_document(text, source)
     problems: list[str] = []
-    config: Config | None = _read_section(Config, document, "", problems)
+    config: Config | None = read_section(Config, document, "", problems)
     if config is not None:
         problems += _contradictions(config)
+        unified = _with_unified_tags(config.datadog, environ, problems)
+        config = replace(config, datadog=unified)
     if config is None or problems:
         raise ConfigError(source, problems)
     return config
@@ -243,81 +209,27 @@ def _contradictions(config: Config) -> list[str]:
     return problems
 
 
-def _read_section(section: type[Any], got: object, path: str, problems: list[str]) -> Any:
-    """One dataclass from one mapping; None, and the problems noted, where anything is wrong."""
-    if not isinstance(got, Mapping):
-        problems.append(_problem(path, "a mapping of keys", got))
-        return None
-    prefix = f"{path}." if path else ""
-    known = {item.name: item for item in fields(section)}
-    before = len(problems)
-    for key in got:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            problems.append(f"{prefix}{key}: unknown key{hint}")
-    values = {}
-    for name, item in known.items():
-        if name in got:
-            values[name] = _read_field(item, got[name], prefix + name, problems)
-        elif item.default is MISSING and item.default_factory is MISSING:
-            problems.append(f"{prefix}{name}: is required and missing")
-    return section(**values) if len(problems) == before else None
-
-
-def _read_field(item: "Field[Any]", got: object, path: str, problems: list[str]) -> Any:
-    kind: Any = item.type
-    if get_origin(kind) is tuple:
-        if "one_or_many" in item.metadata and not isinstance(got, list):
-            return (_read_value(get_args(kind)[0], got, path, problems),)
-        if not isinstance(got, list):
-            problems.append(_problem(path, "a list", got))
-            return None
-        return tuple(
-            _read_value(get_args(kind)[0], entry, f"{path}[{index}]", problems)
-            for index, entry in enumerate(got)
-        )
-    if kind in _SECTIONS:
-        return _read_section(kind, got, path, problems)
-    return _read_value(kind, got, path, problems)
-
-
-def _read_value(kind: Any, got: object, path: str, problems: list[str]) -> Any:
-    if kind == Address and isinstance(got, Mapping):
-        return _read_section(UnixAddress, got, path, problems)
-    parser = _PARSERS.get(kind)
-    try:
-        return parser(got) if parser else msgspec.convert(got, kind)
-    except msgspec.ValidationError:
-        problems.append(_problem(path, _expected(kind), got))
-    except ValueError as error:
-        problems.append(_problem(path, str(error), got))
-    return None
-
-
-def _problem(path: str, expected: str, got: object) -> str:
-    try:
-        shown = json.dumps(got, default=str, ensure_ascii=False)
-    except (TypeError, ValueError):  # a date as a key, a list that holds itself
-        shown = repr(got)
-    if len(shown) > 80:
-        shown = shown[:77] + "..."
-    return f"{path}: expected {expected}, got {shown}"
-
-
-def _expected(kind: Any) -> str:
-    """The description of a leaf type, also inside `X | None`."""
-    for candidate in (kind, *get_args(kind)):
-        for meta in getattr(candidate, "__metadata__", ()):
-            return str(meta.description)
-    return "true or false"
-
-
-_SECTIONS = (ShadowSection, BreakerSection, TlsSection, TimeoutsSection, DatadogSection, SeriesSection)
-_PARSERS: dict[Any, Callable[[object], Any]] = {
-    Address: read_listen_address,
-    AgentAddress | None: read_agent_address,
-    TcpAddress: read_tcp_address,
-    Url: read_url,
-    Url | None: read_url,
-}
+def _with_unified_tags(
+    section: DatadogSection, environ: Mapping[str, str], problems: list[str]
+) -> DatadogSection:
+    """The section with the tags that Datadog's tools take from the environment."""
+    if section.dogstatsd is None:
+        return section
+    tags = dict(tag.split(":", 1) for tag in section.tags)
+    added = []
+    for name in ("env", "service", "version"):
+        variable = f"DD_{name.upper()}"
+        if not (value := environ.get(variable)):
+            continue
+        tag = f"{name}:{value}"
+        if name in tags:
+            if tags[name] != value:
+                problems.append(f"datadog.tags: {name}:{tags[name]}, but {variable} is {value}")
+            continue
+        try:
+            added.append(msgspec.convert(tag, Tag))
+        except msgspec.ValidationError:
+            problems.append(problem(variable, "a value fit for a tag", value))
+    if environ.get("DD_DOGSTATSD_DISABLE", "").lower() in ("true", "yes", "1"):
+        problems.append("datadog.dogstatsd: DD_DOGSTATSD_DISABLE in the environment turns it off")
+    return replace(section, tags=(*section.tags, *added))

@@ -1,51 +1,72 @@
-"""docs/metrics.md names every metric the ledger counts, with its tag and its labels."""
+"""docs/metrics.md says what mirror/metrics.py says, and that says what is counted."""
 
 import re
 from pathlib import Path
 
-from mirror.core import budget, ledger, selection
+from mirror.core import budget, selection
+from mirror.core.ledger import MALFORMED, NOT_SELECTED, SHED, WORKER_LOST
+from mirror.metrics import METRICS, Metric, most_series
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs/metrics.md").read_text()
-ROWS = {
-    match[1]: match[0]
-    for match in re.finditer(r"^\| `mirror\.([a-z_.]+)` \|.*$", TEXT, re.MULTILINE)
-}
 
 
-def test_every_metric_has_a_row_and_every_row_a_metric() -> None:
-    assert set(ROWS) == {"rps", *ledger.LABEL_TAGS}
+def row(metric: Metric) -> str:
+    """Its line of the table."""
+    kind = {"latency": "gauge"}.get(metric.kind, metric.kind)
+    name = f"`mirror.{metric.name}`"
+    if metric.kind == "latency":
+        name = f"`mirror.{metric.name}.p50` `.p90` `.p99` `.max`"
+    kind += ", timestamped" if kind == "gauge" else ""
+    tags = ["`route`"] if metric.is_by_route else []
+    if metric.tag:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        tags.append(f"`{metric.tag}`: " + ("an outcome" if metric.tag == "outcome" else labels))
+    meaning = metric.meaning + (" (inline)" if metric.is_inline_only else "")
+    cost = most_series(metric, 1)
+    shown_cost = f"{cost} R" if metric.is_by_route else str(cost)
+    shown_cost = "R" if shown_cost == "1 R" else shown_cost
+    return f"| {name} | {kind} | {metric.unit} | {'; '.join(tags)} | {meaning} | {shown_cost} |"
 
 
-def test_every_row_names_the_metrics_own_tag() -> None:
-    for metric, tag in ledger.LABEL_TAGS.items():
-        assert (f"`{tag}`" in ROWS[metric]) if tag else ("| |" in ROWS[metric]), metric
+def test_the_table_is_that_of_the_code() -> None:
+    rows = re.findall(r"^\| `mirror\..*\|$", TEXT, re.MULTILINE)
+    assert rows == [row(metric) for metric in METRICS.values()]
 
 
-def test_every_reason_and_outcome_is_listed() -> None:
-    for reason in (selection.METHOD, selection.RATIO, selection.UPGRADE):
-        assert f"`{reason}`" in ROWS[ledger.NOT_SELECTED]
-    reasons = {value for name, value in vars(budget).items() if name.isupper()}
-    for reason in {*reasons, ledger.WORKER_LOST}:
-        assert f"`{reason}`" in ROWS[ledger.SHED]
-    for outcome in (
-        *ledger.STATUS_CLASSES[1:],
-        ledger.CONNECT_FAILED,
-        ledger.RESET,
-        ledger.PROTOCOL_ERROR,
-        ledger.TIMEOUT,
-        ledger.ABORTED,
-        ledger.WORKER_LOST,
-    ):
+def total(is_inline: bool) -> int:
+    """Custom metrics of an instance with ten routes and `other`, an Agent with timestamps."""
+    return sum(
+        most_series(metric, 11)
+        for metric in METRICS.values()
+        if metric.kind != "distribution" and (is_inline or not metric.is_inline_only)
+    )
+
+
+def test_the_worked_cost_is_right() -> None:
+    assert f"at most {total(False)} in mode sink and {total(True)} in mode inline" in TEXT
+
+
+def test_every_outcome_is_listed() -> None:
+    for outcome in METRICS["shadow.requests"].labels:
         assert f"`{outcome}`" in TEXT
 
 
-def test_every_reason_of_a_refusal_is_listed() -> None:
+def test_every_reason_of_the_core_is_a_label() -> None:
+    assert set(METRICS[NOT_SELECTED].labels) == {
+        value for name, value in vars(selection).items() if name.isupper() and name[0] != "_"
+    }
+    reasons = {
+        value for name, value in vars(budget).items() if name.isupper() and isinstance(value, str)
+    }
+    assert set(METRICS[SHED].labels) == reasons | {WORKER_LOST}
+
+
+def test_every_reason_of_a_refusal_is_a_label() -> None:
     sources = "".join(
         (ROOT / "mirror" / name).read_text()
         for name in ("core/http1.py", "proxy/downstream.py", "proxy/inline.py")
     )
     # 502 is for what the primary sends; after_close is not read and so not counted.
     refusals = re.findall(r'(?:RemoteProtocolError|refuse)\((?!502)\d+, "([a-z_]+)"\)', sources)
-    for reason in set(refusals) - {"after_close"}:
-        assert f"`{reason}`" in ROWS[ledger.MALFORMED], reason
+    assert set(refusals) - {"after_close"} <= set(METRICS[MALFORMED].labels)

@@ -10,7 +10,7 @@ Invariants, over all time and all workers:
 `reading` and `in_flight` are gauges that the tee keeps apart from these counters, so that a leg
 that ends twice or never shows as an imbalance.
 
-Metric names are those of docs/metrics.md without the `mirror.` prefix.
+What each metric means, and which tag its label is, stands in mirror/metrics.py.
 """
 
 from dataclasses import dataclass, field
@@ -29,20 +29,6 @@ PRIMARY_REQUESTS = "primary.requests"
 MALFORMED = "malformed"
 LOOPED = "looped"
 BREAKER_CHANGES = "shadow.breaker.changes"
-
-LABEL_TAGS = {
-    REQUESTS: "method_class",
-    NOT_SELECTED: "reason",
-    AMPLIFIED: "",
-    SHED: "reason",
-    SHADOW_SENT: "",
-    SHADOW_REQUESTS: "outcome",
-    PRIMARY_REQUESTS: "outcome",
-    MALFORMED: "reason",
-    LOOPED: "",
-    BREAKER_CHANGES: "state",
-}
-"""Every metric and the name of the one tag it has beside its route ('' for none)."""
 
 SHADOW_LATENCY = "shadow.latency"
 PRIMARY_LATENCY = "primary.latency"
@@ -151,6 +137,8 @@ class Settled:
     rps: dict[str, int]
     """Production requests of the whole second by route, late ones included; empty where a
     second is so late that its sum is no longer known."""
+    shadow_rps: dict[str, int]
+    """Shadow legs begun in the whole second by route, in the same way."""
     is_late: bool
     """This second was settled before; `counts` is an addition to it."""
     is_complete: bool
@@ -165,6 +153,7 @@ class _WorkerShare:
     totals: Counts = field(default_factory=dict)
     in_flight: int = 0
     reading: int = 0
+    breaker: int = 0
 
 
 class Merger:
@@ -182,7 +171,8 @@ class Merger:
         self._workers: dict[int, _WorkerShare] = {}
         self._pending: dict[int, Counts] = {}
         self._pending_latencies: dict[int, Latencies] = {}
-        self._rps: dict[int, dict[str, int]] = {}
+        self._rates: dict[int, dict[str, dict[str, int]]] = {}
+        """second -> metric -> route -> number of the whole second."""
         self._incomplete: set[int] = set()
         self._unclosed: set[int] = set()
         """Seconds settled while a worker had not closed them: incomplete until it has."""
@@ -190,6 +180,8 @@ class Merger:
         self._unobserved_from = second
         """While no worker runs: the first second that none observed to its end."""
         self._ended = _WorkerShare(0)
+        self.incomplete_seconds = 0
+        """Seconds that were incomplete when they were settled first."""
         self.latencies: Latencies = {}
         """Of all workers since the start, but for their open seconds."""
 
@@ -202,6 +194,7 @@ class Merger:
         share.totals = report.totals
         share.in_flight = report.in_flight
         share.reading = report.reading
+        share.breaker = report.breaker
         for second, counts, latencies in report.seconds:
             add_counts(self._pending.setdefault(second, {}), counts)
             if latencies:
@@ -251,8 +244,8 @@ class Merger:
             settled.append(self._settle_one(self._next_second, False))
             self._next_second += 1
         self._remember_from = max(self._remember_from, open_second - self.REMEMBER_S)
-        for second in [s for s in self._rps if s < self._remember_from]:
-            del self._rps[second]
+        for second in [s for s in self._rates if s < self._remember_from]:
+            del self._rates[second]
             self._incomplete.discard(second)
             self._unclosed.discard(second)
         return settled
@@ -266,14 +259,16 @@ class Merger:
         counts = self._pending.pop(second, {})
         latencies = self._pending_latencies.pop(second, {})
         if second < self._remember_from:
-            return Settled(second, counts, {}, is_late, False, latencies)
-        rps = self._rps.setdefault(second, {})
+            return Settled(second, counts, {}, {}, is_late, False, latencies)
+        rates = self._rates.setdefault(second, {REQUESTS: {}, SHADOW_SENT: {}})
         for (metric, route, _), number in counts.items():
-            if metric == REQUESTS:
-                rps[route] = rps.get(route, 0) + number
+            if metric in rates:
+                rates[metric][route] = rates[metric].get(route, 0) + number
+        rps, shadow_rps = dict(rates[REQUESTS]), dict(rates[SHADOW_SENT])
         is_missing = second in self._incomplete or second in self._unclosed
         is_complete = second >= self._first_second and not is_missing
-        return Settled(second, counts, dict(rps), is_late, is_complete, latencies)
+        self.incomplete_seconds += not (is_complete or is_late)
+        return Settled(second, counts, rps, shadow_rps, is_late, is_complete, latencies)
 
     def totals(self) -> Counts:
         """All counts of all workers since the start, their open seconds included."""
@@ -289,6 +284,11 @@ class Merger:
     @property
     def reading(self) -> int:
         return sum(share.reading for share in self._workers.values())
+
+    @property
+    def breaker(self) -> int:
+        """The state of the breaker that is furthest from closed: 0 closed, 1 half-open, 2 open."""
+        return max((share.breaker for share in self._workers.values()), default=0)
 
     def status(self) -> dict[str, object]:
         """The ledger over all workers, for people and tests; `balanced` checks the invariants."""

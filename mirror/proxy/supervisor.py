@@ -21,6 +21,16 @@ from mirror import __version__
 from mirror.config import Config
 from mirror.core.ledger import Merger, Settled
 from mirror.core.routes import RouteTable
+from mirror.metrics import (
+    BREAKER,
+    IN_FLIGHT,
+    INCOMPLETE_SECONDS,
+    READING,
+    SINK_DROPPED,
+    WORKER_RESTARTS,
+    WORKERS,
+    Readings,
+)
 from mirror.proxy.admin import Admin
 from mirror.proxy.listeners import open_listener, remove_listener
 from mirror.proxy.worker import EXIT_CUT, EXIT_OK, read_report
@@ -115,8 +125,7 @@ class Supervisor:
             self._sinks["series"] = series
         if config.datadog.dogstatsd is not None:
             self._sinks["datadog"] = DogStatsdSink(
-                config.datadog.dogstatsd,
-                config.datadog.tags,
+                config.datadog,
                 config.instance,
                 RouteTable(config.routes).tags,
             )
@@ -125,6 +134,23 @@ class Supervisor:
         for settled in seconds:
             for sink in self._sinks.values():
                 sink.emit(settled)
+        datadog = self._sinks.get("datadog")
+        if seconds and isinstance(datadog, DogStatsdSink):
+            datadog.observe(int(time.time()), self._readings())
+
+    def _readings(self) -> Readings:
+        """What is known here beside the counts of the workers."""
+        readings: Readings = {
+            (IN_FLIGHT, ""): self._merger.in_flight,
+            (READING, ""): self._merger.reading,
+            (BREAKER, ""): self._merger.breaker,
+            (WORKERS, ""): sum(worker.is_ready for worker in self._workers.values()),
+            (WORKER_RESTARTS, ""): self._restarts,
+            (INCOMPLETE_SECONDS, ""): self._merger.incomplete_seconds,
+        }
+        for name, sink in self._sinks.items():
+            readings[SINK_DROPPED, name] = sink.dropped
+        return readings
 
     # --- workers ---
 

@@ -2,8 +2,11 @@
 
 One client for the whole sidecar, in the supervisor. Counts were added up per second before they
 come here, so a second costs a handful of lines whatever the rps.
-- `mirror.rps` is a gauge with a timestamp: the Agent then keeps each second, where a plain count
-  becomes a ten-second average. Client aggregation would fold the seconds into one: it is off.
+- Gauges carry their second as a timestamp: the Agent then keeps each second. Client aggregation
+  would fold the seconds into one: it is off. An Agent that knows no timestamps gets the seconds
+  of `mirror.rps` as samples of a distribution instead.
+- Counts carry none. The Agent adds them up over ten seconds, so that what comes late is added;
+  with a timestamp it would replace what was sent for that second, and read ten times too low.
 - A client whose background sender cannot send drops and counts; it never waits.
 """
 
@@ -13,28 +16,34 @@ from collections.abc import Sequence
 
 from datadog.dogstatsd.base import DogStatsd
 
-from mirror.addresses import Address, TcpAddress, UnixAddress
-from mirror.core.ledger import LABEL_TAGS, Settled
+from mirror.addresses import TcpAddress, UnixAddress
+from mirror.config import DatadogSection
+from mirror.core.latency import percentile_us
+from mirror.core.ledger import Settled
+from mirror.metrics import METRICS, PERCENTILES, RPS, RPS_DISTRIBUTION, SHADOW_RPS, Readings
 
 _SENDER_QUEUE = 1024
 _LOG_INTERVAL_S = 60.0
+_ENTITY_TAG = "dd.internal.entity_id:"
+"""What the client adds in a Pod, by which the Agent knows the Pod."""
 
 
 class DogStatsdSink:
-    """Call `emit` for every settled second, then `stop`."""
+    """Call `emit` for every settled second and `observe` about once a second, then `stop`."""
 
-    def __init__(
-        self, agent: Address, tags: Sequence[str], instance: str, routes: Sequence[str]
-    ) -> None:
+    def __init__(self, section: DatadogSection, instance: str, routes: Sequence[str]) -> None:
+        """`routes` are all route tags: a quiet one is a zero, not a gap."""
+        agent = section.dogstatsd
+        assert agent is not None
         self._agent = agent
-        self._routes = tuple(routes)
+        self._has_timestamps = section.timestamps
+        self._route_tags = {route: [f"route:{route}"] for route in routes}
         logging.getLogger("datadog.dogstatsd").addFilter(_OncePerInterval())
         self._client = DogStatsd(
             host=agent.host if isinstance(agent, TcpAddress) else None,
             port=agent.port if isinstance(agent, TcpAddress) else None,
             socket_path=agent.path if isinstance(agent, UnixAddress) else None,
             namespace="mirror",
-            constant_tags=[*tags, f"instance:{instance}"],
             disable_aggregation=True,
             disable_buffering=False,
             disable_background_sender=False,
@@ -42,26 +51,70 @@ class DogStatsdSink:
             sender_queue_timeout=0,
             socket_timeout=0,
         )
+        # The client adds tags of its own reading of the environment, which mirror/config.py has
+        # read already: env would stand there twice.
+        entity = [tag for tag in self._client.constant_tags if tag.startswith(_ENTITY_TAG)]
+        self._client.constant_tags = [*section.tags, f"instance:{instance}", *entity]
         self.emitted = 0
         """Seconds handed to the client."""
+        self._counted: Readings = {}
         self._dropped_before = 0
         self._dropped_total = 0
 
     def emit(self, settled: Settled) -> None:
-        """One gauge point for each route, zeros too; a late second repeats its whole sum."""
-        client = self._client
+        """The gauges of the second and its counts; a late second repeats its whole rps."""
         self._note_drops()
-        routes = settled.rps if settled.is_late else self._routes
-        for route in routes:
-            client.gauge_with_timestamp(
-                "rps", settled.rps.get(route, 0), settled.second, tags=[f"route:{route}"]
-            )
+        if self._has_timestamps:
+            self._emit_rates(settled, RPS, settled.rps)
+            self._emit_rates(settled, SHADOW_RPS, settled.shadow_rps)
+            self._emit_latencies(settled)
+        elif not settled.is_late:
+            for route in self._routes(settled, settled.rps):
+                self._client.distribution(
+                    RPS_DISTRIBUTION, settled.rps.get(route, 0), self._tags(route)
+                )
         for (metric, route, label), number in settled.counts.items():
-            tags = [f"route:{route}"]
-            if tag := LABEL_TAGS[metric]:
-                tags.append(f"{tag}:{label}")
-            client.increment(metric, number, tags=tags)
+            tags = self._tags(route) if METRICS[metric].is_by_route else []
+            self._client.increment(metric, number, [*tags, *_own(metric, label)])
         self.emitted += 1
+
+    def _emit_rates(self, settled: Settled, metric: str, rates: dict[str, int]) -> None:
+        for route in self._routes(settled, rates):
+            self._client.gauge_with_timestamp(
+                metric, rates.get(route, 0), settled.second, self._tags(route)
+            )
+
+    def _emit_latencies(self, settled: Settled) -> None:
+        if settled.is_late:
+            return  # a few stragglers would replace the percentiles of all
+        for (metric, route), buckets in settled.latencies.items():
+            for suffix, ratio in PERCENTILES.items():
+                self._client.gauge_with_timestamp(
+                    f"{metric}.{suffix}",
+                    percentile_us(buckets, ratio) / 1e6,
+                    settled.second,
+                    self._tags(route),
+                )
+
+    def _routes(self, settled: Settled, rates: dict[str, int]) -> Sequence[str]:
+        """Every route where the whole second was observed; else those that are known of."""
+        return list(self._route_tags) if settled.is_complete else list(rates)
+
+    def _tags(self, route: str) -> list[str]:
+        return self._route_tags.get(route) or [f"route:{route}"]
+
+    def observe(self, second: int, readings: Readings) -> None:
+        """What the supervisor knows beside the counts; of a count only what was added."""
+        for (metric, label), value in readings.items():
+            tags = _own(metric, label)
+            if METRICS[metric].kind == "count":
+                if added := value - self._counted.get((metric, label), 0):
+                    self._client.increment(metric, added, tags)
+                    self._counted[metric, label] = value
+            elif self._has_timestamps:
+                self._client.gauge_with_timestamp(metric, value, second, tags)
+            else:
+                self._client.gauge(metric, value, tags)
 
     def stop(self, timeout_s: float) -> None:
         """Send what is queued, for at most `timeout_s`."""
@@ -69,12 +122,17 @@ class DogStatsdSink:
         self._client.wait_for_pending(timeout_s)
         self._client.stop(timeout=timeout_s)
 
-    def status(self) -> dict[str, object]:
+    @property
+    def dropped(self) -> int:
+        """Packets that are lost: the Agent was away or did not keep up."""
         self._note_drops()
+        return self._dropped_total
+
+    def status(self) -> dict[str, object]:
         return {
             "agent": str(self._agent),
             "emitted": self.emitted,
-            "dropped_packets": self._dropped_total,
+            "dropped_packets": self.dropped,
         }
 
     def _note_drops(self) -> None:
@@ -83,6 +141,12 @@ class DogStatsdSink:
         started_anew = dropped < self._dropped_before
         self._dropped_total += dropped if started_anew else dropped - self._dropped_before
         self._dropped_before = dropped
+
+
+def _own(metric: str, label: str) -> list[str]:
+    """The metric's own tag."""
+    tag = METRICS[metric].tag
+    return [f"{tag}:{label}"] if tag else []
 
 
 class _OncePerInterval(logging.Filter):

@@ -253,6 +253,32 @@ def test_contradictions_are_listed_together() -> None:
     ]
 
 
+AGENT = SMALLEST + "datadog: {dogstatsd: 'udp://127.0.0.1:8125', tags: [env:test]}\n"
+
+
+def test_unified_service_tags_come_from_the_environment() -> None:
+    environ = {"DD_ENV": "test", "DD_SERVICE": "watch", "DD_VERSION": "1.2", "DD_TAGS": "a:b"}
+    assert parse(AGENT, "", environ).datadog.tags == ("env:test", "service:watch", "version:1.2")
+    assert parse(SMALLEST, "", {"DD_ENV": "not for a\ttag"}).datadog.tags == ()
+
+
+@pytest.mark.parametrize(
+    ("environ", "problem"),
+    [
+        ({"DD_ENV": "prod"}, "datadog.tags: env:test, but DD_ENV is prod"),
+        ({"DD_SERVICE": "a b"}, 'DD_SERVICE: expected a value fit for a tag, got "a b"'),
+        (
+            {"DD_DOGSTATSD_DISABLE": "True"},
+            "datadog.dogstatsd: DD_DOGSTATSD_DISABLE in the environment turns it off",
+        ),
+    ],
+)
+def test_environment_against_the_file_is_refused(environ: dict[str, str], problem: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        parse(AGENT, "", environ)
+    assert refusal.value.problems == (problem,)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

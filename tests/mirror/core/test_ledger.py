@@ -13,8 +13,6 @@ from mirror.core import ledger
 from mirror.core.latency import bucket_of
 from mirror.core.ledger import (
     AMPLIFIED,
-    LABEL_TAGS,
-    LATENCY_METRICS,
     NOT_SELECTED,
     REQUESTS,
     SHADOW_LATENCY,
@@ -119,16 +117,6 @@ def test_report_survives_the_wire() -> None:
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(report), type=Report) == report
 
 
-def test_every_metric_has_its_tag() -> None:
-    metrics = {
-        value
-        for name, value in vars(ledger).items()
-        if name.isupper() and isinstance(value, str) and not name.startswith("_")
-    }
-    outcomes = {"connect_failed", "reset", "protocol_error", "timeout", "aborted", "worker_lost"}
-    assert set(LABEL_TAGS) == metrics - outcomes - set(LATENCY_METRICS)
-
-
 def test_add_counts_sums_by_key() -> None:
     into = {SAFE: 1}
     add_counts(into, {SAFE: 2, (LOOPED := ledger.LOOPED, "other", ""): 1})
@@ -146,7 +134,7 @@ def test_second_settles_when_every_worker_closed_it() -> None:
     assert merger.settle(101.2) == []
     merger.worker_reported(2, report_of(100, (100, 2)))
     assert merger.settle(101.4) == [
-        Settled(100, counts_of(3), {"/a": 3}, is_late=False, is_complete=True)
+        Settled(100, counts_of(3), {"/a": 3}, {}, is_late=False, is_complete=True)
     ]
     assert merger.settle(101.6) == []
 
@@ -193,7 +181,7 @@ def test_late_counts_are_additions_to_their_second() -> None:
     merger.settle(104.0)
     merger.worker_reported(2, report_of(103, (100, 2)))
     late, *rest = merger.settle(104.1)
-    assert late == Settled(100, counts_of(2), {"/a": 3}, is_late=True, is_complete=True)
+    assert late == Settled(100, counts_of(2), {"/a": 3}, {}, is_late=True, is_complete=True)
     assert numbers(rest) == [(101, 0), (102, 0), (103, 0)]
 
 
@@ -211,12 +199,45 @@ def test_latencies_of_workers_merge_by_second() -> None:
     assert merger.latencies == {key: {7: 3, 8: 1, 9: 1}}
 
 
+def test_rates_are_of_the_whole_second() -> None:
+    merger = Merger(100)
+    merger.worker_started(1)
+    merger.worker_started(2)
+    sent = (SHADOW_SENT, "/a", "")
+    merger.worker_reported(1, Report(103, [(100, {SAFE: 5, sent: 4}, {})], {}, 0, 0))
+    assert merger.settle(104.0)[0].shadow_rps == {"/a": 4}
+    merger.worker_reported(2, Report(103, [(100, {SAFE: 2, sent: 1}, {})], {}, 0, 0))
+    late = merger.settle(104.1)[0]
+    assert (late.rps, late.shadow_rps, late.counts[sent]) == ({"/a": 7}, {"/a": 5}, 1)
+
+
+def test_incomplete_seconds_are_counted_once() -> None:
+    merger = Merger(100)
+    merger.worker_started(1)
+    merger.settle(104.0)
+    assert merger.incomplete_seconds == 1
+    merger.worker_reported(1, report_of(103))
+    merger.settle(104.1)
+    assert merger.incomplete_seconds == 1
+
+
+def test_the_worst_breaker_is_shown() -> None:
+    merger = Merger(100)
+    assert merger.breaker == 0
+    for worker, breaker in ((1, 1), (2, 2), (3, 0)):
+        merger.worker_started(worker)
+        merger.worker_reported(worker, Report(100, [], {}, 0, 0, breaker))
+    assert merger.breaker == 2
+    merger.worker_ended(2, 101, is_clean=True)
+    assert merger.breaker == 1
+
+
 def test_stalled_worker_without_counts_completes_its_seconds() -> None:
     merger = Merger(100)
     merger.worker_started(1)
     merger.settle(104.0)
     merger.worker_reported(1, report_of(103))
-    assert merger.settle(104.1)[0] == Settled(100, {}, {}, is_late=True, is_complete=True)
+    assert merger.settle(104.1)[0] == Settled(100, {}, {}, {}, is_late=True, is_complete=True)
     assert [item.second for item in merger.settle(104.2)] == []
 
 
@@ -237,7 +258,7 @@ def test_first_partial_second_is_counted_and_incomplete() -> None:
     merger.worker_started(1)
     merger.worker_reported(1, report_of(100, (99, 1)))
     settled = merger.settle(101.0)
-    assert settled[0] == Settled(99, counts_of(1), {"/a": 1}, is_late=True, is_complete=False)
+    assert settled[0] == Settled(99, counts_of(1), {"/a": 1}, {}, is_late=True, is_complete=False)
     assert settled[1].is_complete
 
 
@@ -249,7 +270,7 @@ def test_sum_of_a_forgotten_second_is_not_invented() -> None:
     merger.settle(300.0)
     merger.settle(301.0)
     merger.worker_reported(2, report_of(299, (100, 1)))
-    assert merger.settle(302.0)[0] == Settled(100, counts_of(1), {}, True, False)
+    assert merger.settle(302.0)[0] == Settled(100, counts_of(1), {}, {}, True, False)
 
 
 # --- the merger: workers that end ---

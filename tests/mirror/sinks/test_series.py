@@ -11,7 +11,7 @@ WATCH = ("requests", "/watch/_id_", "safe")
 
 
 def settled(second: int, number: int, is_late: bool = False, is_complete: bool = True) -> Settled:
-    return Settled(second, {WATCH: number}, {"/watch/_id_": number}, is_late, is_complete)
+    return Settled(second, {WATCH: number}, {"/watch/_id_": number}, {}, is_late, is_complete)
 
 
 def write(path: Path, *seconds: Settled, retention_days: float = 35.0) -> SeriesSink:
@@ -33,7 +33,7 @@ def rows(path: Path, query: str) -> list[tuple[object, ...]]:
 
 def test_every_emitted_second_is_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "series.db"
-    sink = write(path, settled(100, 7), Settled(101, {}, {}, False, True), settled(102, 9))
+    sink = write(path, settled(100, 7), Settled(101, {}, {}, {}, False, True), settled(102, 9))
     assert rows(path, "SELECT * FROM counts ORDER BY second") == [
         (100, *WATCH, 7),
         (102, *WATCH, 9),

@@ -1,0 +1,198 @@
+"""Every metric of the sidecar, once: name, kind, unit, tags and what it says.
+
+The sinks emit what stands here and nothing else; docs/metrics.md is checked against it. A name
+is written without the prefix `mirror.`. What is counted by the workers has its name from
+core/ledger.py; readings are what the supervisor knows beside them.
+Keeps: a tag has a closed, small set of values, so that `most_series` bounds what a sidecar costs.
+Must never know: where a metric is sent.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mirror.core import ledger
+
+RPS = "rps"
+SHADOW_RPS = "shadow.rps"
+RPS_DISTRIBUTION = "rps.distribution"
+IN_FLIGHT = "shadow.in_flight"
+READING = "shadow.reading"
+BREAKER = "shadow.breaker"
+WORKERS = "workers"
+WORKER_RESTARTS = "worker.restarts"
+INCOMPLETE_SECONDS = "incomplete_seconds"
+SINK_DROPPED = "sink.dropped"
+
+PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
+"""Suffix of a latency gauge and the share of legs that were not slower."""
+
+Readings = dict[tuple[str, str], float]
+"""metric, label -> its value now; of a count: the sum since the start."""
+
+OUTCOMES = (
+    *ledger.STATUS_CLASSES[1:],
+    ledger.CONNECT_FAILED,
+    ledger.RESET,
+    ledger.PROTOCOL_ERROR,
+    ledger.TIMEOUT,
+    ledger.ABORTED,
+    ledger.WORKER_LOST,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    name: str
+    kind: Literal["count", "gauge", "latency", "distribution"]
+    unit: str
+    meaning: str
+    tag: str = ""
+    """The one tag it has beside `route`, and its values."""
+    labels: tuple[str, ...] = ("",)
+    is_by_route: bool = True
+    is_inline_only: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names it has at Datadog: a latency is one gauge for each percentile."""
+        if self.kind == "latency":
+            return tuple(f"{self.name}.{suffix}" for suffix in PERCENTILES)
+        return (self.name,)
+
+
+_TABLE = (
+    Metric(RPS, "gauge", "request", "production requests whose head was complete in that second"),
+    Metric(SHADOW_RPS, "gauge", "request", "shadow legs begun in that second"),
+    Metric(
+        RPS_DISTRIBUTION,
+        "distribution",
+        "request",
+        "`mirror.rps` for an Agent older than 7.40, in its place (`datadog.timestamps: false`)",
+    ),
+    Metric(
+        ledger.REQUESTS,
+        "count",
+        "request",
+        "production requests, the same as in `mirror.rps`",
+        "method_class",
+        ("safe", "unsafe"),
+    ),
+    Metric(
+        ledger.NOT_SELECTED,
+        "count",
+        "request",
+        "requests that selection left out of the shadow",
+        "reason",
+        ("method", "ratio", "upgrade"),
+    ),
+    Metric(ledger.AMPLIFIED, "count", "request", "extra shadow legs, where the ratio is above 1"),
+    Metric(
+        ledger.SHED,
+        "count",
+        "request",
+        "shadow legs refused before they began",
+        "reason",
+        (
+            *("breaker_open", "waiting_full", "body_too_large", "buffer_full", "downstream_lost"),
+            ledger.WORKER_LOST,
+        ),
+    ),
+    Metric(ledger.SHADOW_SENT, "count", "request", "shadow legs begun"),
+    Metric(ledger.SHADOW_REQUESTS, "count", "request", "shadow legs ended", "outcome", OUTCOMES),
+    Metric(
+        ledger.PRIMARY_REQUESTS,
+        "count",
+        "request",
+        "primary legs ended",
+        "outcome",
+        OUTCOMES,
+        is_inline_only=True,
+    ),
+    Metric(
+        ledger.MALFORMED,
+        "count",
+        "request",
+        "requests answered 4xx or 5xx here, never forwarded and not in `rps`",
+        "reason",
+        (
+            *("syntax", "framing", "host", "target", "target_too_long", "head_too_large"),
+            *("head_timeout", "body_timeout", "method", "connect", "transfer_coding"),
+            *("expectation", "upgrade_with_body", "version"),
+        ),
+        is_by_route=False,
+    ),
+    Metric(
+        ledger.LOOPED,
+        "count",
+        "request",
+        "requests with the shadow's own mark: served, not in `rps`, not mirrored again",
+    ),
+    Metric(
+        ledger.BREAKER_CHANGES,
+        "count",
+        "",
+        "changes of a worker's breaker into that state",
+        "state",
+        ("closed", "half_open", "open"),
+        is_by_route=False,
+    ),
+    Metric(
+        ledger.SHADOW_LATENCY, "latency", "second", "of the shadow legs answered in that second"
+    ),
+    Metric(
+        ledger.PRIMARY_LATENCY,
+        "latency",
+        "second",
+        "of the primary legs answered in that second",
+        is_inline_only=True,
+    ),
+    Metric(IN_FLIGHT, "gauge", "request", "shadow legs begun and not ended", is_by_route=False),
+    Metric(
+        READING,
+        "gauge",
+        "request",
+        "shadow legs whose request is still being read",
+        is_by_route=False,
+    ),
+    Metric(
+        BREAKER,
+        "gauge",
+        "",
+        "the worst breaker of all workers: 0 closed, 1 half-open, 2 open",
+        is_by_route=False,
+    ),
+    Metric(WORKERS, "gauge", "process", "worker processes that are ready", is_by_route=False),
+    Metric(
+        WORKER_RESTARTS,
+        "count",
+        "process",
+        "workers that ended unasked and were replaced",
+        is_by_route=False,
+    ),
+    Metric(
+        INCOMPLETE_SECONDS,
+        "count",
+        "second",
+        "seconds in which requests may be missing: a worker was lost, stalled, or none ran",
+        is_by_route=False,
+    ),
+    Metric(
+        SINK_DROPPED,
+        "count",
+        "",
+        "what a sink lost: seconds of `series`, packets of `datadog`",
+        "sink",
+        ("series", "datadog"),
+        is_by_route=False,
+    ),
+)
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
+
+
+def most_series(metric: Metric, routes: int) -> int:
+    """Custom metrics that one instance can make of it at Datadog; `routes` includes `other`.
+
+    Datadog bills each name with each combination of tag values, a distribution five times.
+    """
+    combinations = len(metric.labels) * (routes if metric.is_by_route else 1)
+    return combinations * len(metric.names) * (5 if metric.kind == "distribution" else 1)
