@@ -42,9 +42,9 @@ from benchmarks.macro.client import ClientProcess
 from benchmarks.macro.connections import DESCRIPTORS, calm, idle_connections
 from benchmarks.macro.cores import CORE_OF_CLIENT, core, family
 from benchmarks.macro.sick_upstream import HEALTHY, become, requests_of
-from benchmarks.macro.ways import Stage, Way, stage, upstream_site
+from benchmarks.macro.ways import MIRRORS, Stage, Way, stage, upstream_site
 from benchmarks.macro.wrk import Wrk
-from mirror.demo.processes import accepts, fetch, free_ports
+from mirror.demo.processes import accepts, answers, free_ports
 
 IN_NAMESPACE = "KAGAMI_FAULTS_IN_NAMESPACE"
 NAME = "shadow.test"
@@ -118,15 +118,17 @@ class Scene:
         return self._ways[key]
 
     def recover(self, way: Way) -> float:
-        """Wait until copies arrive again; seconds until then."""
+        """Wait until production is served and copies arrive again; seconds until then."""
         started_at = time.monotonic()
         before = self.shadow.requests
-        while self.shadow.requests == before:
+        while not (answers(way.port, status=200) and self._has_copies(way, before)):
             if time.monotonic() - started_at > RECOVERY_TIMEOUT_S:
-                raise TimeoutError(f"{way.name} sends no more copies after the fault")
-            fetch(way.port)
+                raise TimeoutError(f"{way.name} does not recover")
             time.sleep(0.05)
         return time.monotonic() - started_at
+
+    def _has_copies(self, way: Way, before: int) -> bool:
+        return not MIRRORS[way.name.removesuffix("_nginx")] or self.shadow.requests > before
 
 
 Sicken = Callable[[Scene, Way], AbstractContextManager[None]]
