@@ -31,6 +31,13 @@ Bytes = Annotated[int, Meta(ge=1, le=1 << 40, description="a whole number of byt
 BodyBytes = Annotated[int, Meta(ge=0, le=1 << 40, description="a whole number of bytes")]
 Seconds = Annotated[float, Meta(gt=0, le=86400, description="seconds, above 0 and at most 86400")]
 Days = Annotated[float, Meta(gt=0, le=3660, description="days, above 0 and at most 3660")]
+Sticky = Annotated[
+    str,
+    Meta(
+        pattern=r"^(header|cookie):[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
+        description="header:NAME or cookie:NAME",
+    ),
+]
 Method = Annotated[
     Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE"],
     Meta(description="one of " + ", ".join(METHODS)),
@@ -79,6 +86,8 @@ class ShadowSection:
     """Methods that may be mirrored; writes only when listed."""
     ratio: Ratio = 1.0
     """Share of requests that get a shadow leg; above 1 sends extra copies."""
+    sticky: Sticky | None = None
+    """header:NAME or cookie:NAME: one value of it is mirrored always or never."""
     connections: Count = 512
     """Most connections a worker holds to the shadow."""
     pipelining: Pipelining = 1

@@ -2,9 +2,12 @@
 
 The ratio is kept by an integer accumulator: reproducible, exact over any run of requests, and free
 of the clusters that a random draw has. Above 1 a request gets several legs (amplification).
+Sticky, a request that has the key is decided by a hash of it instead: the same key is mirrored
+always or never, at every worker and sidecar, and a higher ratio only adds keys.
 """
 
 from collections.abc import Collection
+from hashlib import blake2b
 
 from mirror.core.request_head import RequestHead
 
@@ -15,15 +18,31 @@ UPGRADE = "upgrade"
 _PARTS = 1_000_000
 
 
+_HASH_KEY = b"kagami sticky"
+"""The same everywhere; anyone may know it: what it decides is who is mirrored."""
+
+
 class Selector:
     """Decides for one request after the other; one of these for each worker."""
 
-    __slots__ = ("_accumulated", "_methods", "_step")
+    __slots__ = ("_accumulated", "_cookie", "_field", "_methods", "_step")
 
-    def __init__(self, methods: Collection[str], ratio: float) -> None:
+    def __init__(self, methods: Collection[str], ratio: float, sticky: str | None = None) -> None:
+        """`sticky` is `header:NAME`, `cookie:NAME` or None."""
         self._methods = frozenset(method.encode() for method in methods)
-        self._step = round(ratio * _PARTS)
         self._accumulated = 0
+        kind, _, name = (sticky or "").partition(":")
+        self._cookie = name.encode() + b"=" if kind == "cookie" else b""
+        self._field = b"cookie" if kind == "cookie" else name.lower().encode()
+        self.set_ratio(ratio)
+
+    @property
+    def ratio(self) -> float:
+        return self._step / _PARTS
+
+    def set_ratio(self, ratio: float) -> None:
+        """From the next request on; what the ratio before left over is kept."""
+        self._step = round(ratio * _PARTS)
 
     def choose(self, head: RequestHead) -> int | str:
         """How many shadow legs this request gets, or why it gets none."""
@@ -31,5 +50,20 @@ class Selector:
             return METHOD
         if head.upgrade:
             return UPGRADE
+        if self._field and (key := self._key_of(head)):
+            digest = blake2b(key, digest_size=8, key=_HASH_KEY).digest()
+            place = int.from_bytes(digest, "big") % _PARTS
+            return (self._step + _PARTS - 1 - place) // _PARTS or RATIO
         legs, self._accumulated = divmod(self._accumulated + self._step, _PARTS)
         return legs or RATIO
+
+    def _key_of(self, head: RequestHead) -> bytes:
+        """What the request is known by; empty where it has no such field or cookie."""
+        value = head.field(self._field)
+        if not self._cookie:
+            return value
+        for pair in value.split(b";"):
+            pair = pair.strip()
+            if pair.startswith(self._cookie):
+                return pair[len(self._cookie) :]
+        return b""

@@ -124,7 +124,7 @@ class Tee:
         self._url = section.url
         self._timeout_s = section.timeout
         self._match_route = RouteTable(config.routes).match
-        self._choose = Selector(section.methods, section.ratio).choose
+        self._selector = Selector(section.methods, section.ratio, section.sticky)
         limits = section.breaker
         self.breaker = Breaker(
             limits.failures, limits.failure_ratio, limits.window, limits.min_requests, random
@@ -148,7 +148,7 @@ class Tee:
             counts.count(ledger.LOOPED, route)
             return route, 0
         counts.count(ledger.REQUESTS, route, "safe" if head.method in SAFE_METHODS else "unsafe")
-        legs = self._choose(head)
+        legs = self._selector.choose(head)
         if isinstance(legs, str):
             counts.count(ledger.NOT_SELECTED, route, legs)
             return route, 0
@@ -241,6 +241,15 @@ class Tee:
 
     def _release(self, legs: Sequence[DiscardingLeg]) -> None:
         self.budget.release(sum([len(leg.data) for leg in legs]))
+
+    @property
+    def ratio(self) -> float:
+        """The share of requests that get a shadow leg now."""
+        return self._selector.ratio
+
+    def set_ratio(self, ratio: float) -> None:
+        """From the next request on, as `shadow.ratio`."""
+        self._selector.set_ratio(ratio)
 
     def report(self) -> Report:
         """What the supervisor is told of this worker; each closed second is in one report."""

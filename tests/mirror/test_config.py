@@ -126,6 +126,15 @@ def test_instance_defaults_to_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     ("keys", "problem"),
     [
         ({"shadow__ratio": "all"}, 'shadow.ratio: expected a number from 0 to 10, got "all"'),
+        ({"shadow__sticky": "uid"}, 'shadow.sticky: expected header:NAME or cookie:NAME, got "uid"'),
+        (
+            {"shadow__sticky": "cookie:a b"},
+            'shadow.sticky: expected header:NAME or cookie:NAME, got "cookie:a b"',
+        ),
+        (
+            {"shadow__breaker": {"failure_ratio": 0}},
+            "shadow.breaker.failure_ratio: expected a number above 0 and at most 1, got 0",
+        ),
         ({"shadow__ratio": 10.1}, "shadow.ratio: expected a number from 0 to 10, got 10.1"),
         ({"shadow__ratio": -1}, "shadow.ratio: expected a number from 0 to 10, got -1"),
         ({"shadow__ratio": True}, "shadow.ratio: expected a number from 0 to 10, got true"),
