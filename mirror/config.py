@@ -165,7 +165,7 @@ class Config:
     datadog: DatadogSection = field(default_factory=DatadogSection)
     series: SeriesSection = field(default_factory=SeriesSection)
     admin: TcpAddress = TcpAddress("127.0.0.1", 9911)
-    """/healthz, /readyz and /status."""
+    """/healthz, /readyz, /status and /metrics."""
 
     @property
     def instance(self) -> str:

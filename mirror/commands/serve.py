@@ -7,7 +7,8 @@ import sys
 import click
 import uvloop
 
-from mirror.config import Config, parse, read_text
+from mirror.config import Config, parse
+from mirror.config_file import read_text
 from mirror.errors import ConfigError, ListenError, TlsError
 from mirror.proxy.origins import check_origins, shadow_origin
 from mirror.proxy.preflight import probe
