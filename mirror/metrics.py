@@ -128,6 +128,12 @@ _TABLE = (
         "requests with the shadow's own mark: served, not in `rps`, not mirrored again",
     ),
     Metric(
+        ledger.REPEATED,
+        "count",
+        "request",
+        "copies of a request that nginx mirrored twice: not counted again, not mirrored",
+    ),
+    Metric(
         ledger.BREAKER_CHANGES,
         "count",
         "",

@@ -28,6 +28,7 @@ SHADOW_REQUESTS = "shadow.requests"
 PRIMARY_REQUESTS = "primary.requests"
 MALFORMED = "malformed"
 LOOPED = "looped"
+REPEATED = "repeated"
 BREAKER_CHANGES = "shadow.breaker.changes"
 
 SHADOW_LATENCY = "shadow.latency"

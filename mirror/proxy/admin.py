@@ -10,15 +10,25 @@ from mirror.errors import ListenError
 
 
 class Admin:
-    """`is_ready` and `status` are asked for every request; both are cheap."""
+    """What is given is asked for every request; all of it is cheap.
 
-    def __init__(self, is_ready: Callable[[], bool], status: Callable[[], dict[str, Any]]) -> None:
+    `metrics` takes the Accept field and answers with a page and its content type.
+    """
+
+    def __init__(
+        self,
+        is_ready: Callable[[], bool],
+        status: Callable[[], dict[str, Any]],
+        metrics: Callable[[str], tuple[bytes, str]],
+    ) -> None:
         self._is_ready = is_ready
         self._status = status
+        self._metrics = metrics
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/status", self._show_status)
+        app.router.add_get("/metrics", self._show_metrics)
         self._runner = web.AppRunner(app, access_log=None)
 
     async def start(self, address: TcpAddress) -> None:
@@ -43,3 +53,7 @@ class Admin:
 
     async def _show_status(self, request: web.Request) -> web.Response:
         return web.json_response(self._status())
+
+    async def _show_metrics(self, request: web.Request) -> web.Response:
+        page, content_type = self._metrics(request.headers.get("Accept", ""))
+        return web.Response(body=page, headers={"Content-Type": content_type})

@@ -35,6 +35,7 @@ from mirror.proxy.admin import Admin
 from mirror.proxy.listeners import open_listener, remove_listener
 from mirror.proxy.worker import EXIT_CUT, EXIT_OK, read_report
 from mirror.sinks.datadog import DogStatsdSink
+from mirror.sinks.prometheus import Exposition, Totals
 from mirror.sinks.series import SeriesSink
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class Supervisor:
         self._was_cut = False
         self._stop = asyncio.Event()
         self._listeners: list[socket.socket] = []
-        self._admin = Admin(self._is_ready, self.status)
+        self._admin = Admin(self._is_ready, self.status, Exposition(self._totals).render)
         self._sinks: dict[str, SeriesSink | DogStatsdSink] = {}
 
     async def run(self) -> int:
@@ -151,6 +152,9 @@ class Supervisor:
         for name, sink in self._sinks.items():
             readings[SINK_DROPPED, name] = sink.dropped
         return readings
+
+    def _totals(self) -> Totals:
+        return self._merger.totals(), self._merger.latencies, self._readings()
 
     # --- workers ---
 

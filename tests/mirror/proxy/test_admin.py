@@ -16,15 +16,19 @@ def free_address() -> TcpAddress:
         return TcpAddress("127.0.0.1", server.getsockname()[1])
 
 
+def metrics(accept: str) -> tuple[bytes, str]:
+    return f"for {accept}\n".encode(), "text/plain; charset=utf-8"
+
+
 async def answers(is_ready: bool) -> dict[str, tuple[int, str]]:
     address = free_address()
-    admin = Admin(lambda: is_ready, lambda: {"ledger": {"seen": 3}})
+    admin = Admin(lambda: is_ready, lambda: {"ledger": {"seen": 3}}, metrics)
     await admin.start(address)
     try:
         async with aiohttp.ClientSession(f"http://{address}") as session:
             found = {}
-            for path in ("/healthz", "/readyz", "/status", "/other"):
-                async with session.get(path) as response:
+            for path in ("/healthz", "/readyz", "/status", "/metrics", "/other"):
+                async with session.get(path, headers={"Accept": "text/x"}) as response:
                     found[path] = (response.status, await response.text())
             return found
     finally:
@@ -36,6 +40,7 @@ def test_a_ready_sidecar_says_so() -> None:
     assert got["/healthz"] == (200, "ok\n")
     assert got["/readyz"] == (200, "ready\n")
     assert got["/status"] == (200, '{"ledger": {"seen": 3}}')
+    assert got["/metrics"] == (200, "for text/x\n")
     assert got["/other"][0] == 404
 
 
@@ -47,7 +52,7 @@ def test_without_a_worker_it_is_alive_but_not_ready() -> None:
 
 def test_a_taken_admin_port_is_named() -> None:
     async def start_twice(address: TcpAddress) -> None:
-        await Admin(lambda: True, dict).start(address)
+        await Admin(lambda: True, dict, metrics).start(address)
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = TcpAddress("127.0.0.1", server.getsockname()[1])

@@ -160,7 +160,7 @@ def test_a_shadow_that_is_down_sheds_and_counts(tmp_path: Path) -> None:
         assert [get(port) for _ in range(20)] == [200] * 20
         ledger = running.settled_ledger()
         assert ledger["seen"] == 20
-        assert ledger["shed"].get("unavailable", 0) + ledger["outcomes"]["connect_failed"] == 20
+        assert ledger["shed"].get("breaker_open", 0) + ledger["outcomes"]["connect_failed"] == 20
         assert ledger["balanced"]
 
 
