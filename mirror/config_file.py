@@ -127,7 +127,10 @@ def _section_of(kind: Any) -> type[Any] | None:
     """The dataclass of a section, also inside `X | None`."""
     if kind in _PARSERS:
         return None
-    return next((item for item in (kind, *get_args(kind)) if is_dataclass(item)), None)
+    for item in (kind, *get_args(kind)):
+        if isinstance(item, type) and is_dataclass(item):
+            return item
+    return None
 
 
 def problem(path: str, expected: str, got: object) -> str:
