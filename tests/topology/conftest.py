@@ -14,7 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -221,6 +221,13 @@ ErrorLog /dev/stderr"""
 
 @pytest.fixture
 def topology() -> Iterator[Topology]:
+    with running_topology() as found:
+        yield found
+
+
+@contextmanager
+def running_topology() -> Iterator[Topology]:
+    """Nothing is started yet; what a test starts ends with the block."""
     names = (
         *("apache", "nginx", "void", "primary", "shadow", "admin"),
         *("envoy", "envoy_admin", "log_nginx"),
