@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check -q
 
-.PHONY: demo test test-compiled check cover compiled bench programs clean fuzz
+.PHONY: demo exactness test test-compiled check cover compiled bench programs clean fuzz
 
 demo: .venv/demo
 	$(BIN)/mirror demo
@@ -38,6 +38,10 @@ build/compiled: .venv/dev setup.py $(wildcard mirror/*.py mirror/*/*.py)
 # Five minutes of made dialogues; SEED=… begins with that one.
 fuzz: .venv/dev
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
+
+# A minute of uneven load, counted by everybody who sees it.
+exactness: .venv/dev programs
+	EXACTNESS_S=60 $(BIN)/python -m pytest -s tests/topology/test_exactness.py
 
 bench: bench-peers bench-latency bench-connections bench-bodies bench-pipelining bench-estimate bench-micro bench-tables
 
