@@ -159,6 +159,8 @@ class Config:
     """Templates of the route tag; a path that fits none is `other`."""
     workers: Workers = 1
     """Processes that share the listening sockets; one fills one core."""
+    max_connections: Count = 20_000
+    """Most downstream connections of a worker; more are closed unanswered, and counted."""
     max_head_bytes: Bytes = 32768
     """Largest request or response head. nginx 32k, Apache 8k a line, Envoy 60k."""
     timeouts: TimeoutsSection = field(default_factory=TimeoutsSection)

@@ -107,6 +107,7 @@ class FakeTransport(asyncio.Transport):
         """Whether the transport can end one direction alone; TLS cannot."""
         self.peername: object = ("192.0.2.7", 4711)
         self._protocol: Any = protocol
+        self._has_ended = False
         self._is_closing = False
         self._is_reading = True
         self._high_water_bytes = high_water_bytes
@@ -125,6 +126,8 @@ class FakeTransport(asyncio.Transport):
         if self._is_protocol_paused:
             self._is_protocol_paused = False
             self._protocol.resume_writing()
+        if self._is_closing:
+            self._end()
 
     # --- asyncio.Transport ---
 
@@ -154,13 +157,15 @@ class FakeTransport(asyncio.Transport):
         return self.peername if name == "peername" else default
 
     def close(self) -> None:
-        if not self._is_closing:
-            self._is_closing = True
-            asyncio.get_running_loop().call_soon(self._lose)
+        """What the peer does not take keeps a closing transport open."""
+        self._is_closing = True
+        if not self._unsent_bytes:
+            self._end()
 
     def abort(self) -> None:
         self.is_aborted = True
-        self.close()
+        self._is_closing = True
+        self._end()
 
     def is_closing(self) -> bool:
         return self._is_closing
@@ -173,6 +178,11 @@ class FakeTransport(asyncio.Transport):
 
     def resume_reading(self) -> None:
         self._is_reading = True
+
+    def _end(self) -> None:
+        if not self._has_ended:
+            self._has_ended = True
+            asyncio.get_running_loop().call_soon(self._lose)
 
     def _lose(self) -> None:
         self._protocol.connection_lost(None)

@@ -10,6 +10,25 @@ WAITING_FULL = "waiting_full"
 DOWNSTREAM_LOST = "downstream_lost"
 
 
+PIECE_BYTES = 96
+"""What a piece of a body costs beside its bytes: a client may send one byte at a time."""
+LEG_BYTES = 1024
+"""What a leg costs beside its request."""
+CONNECTION_BYTES = 16 << 10
+TLS_CONNECTION_BYTES = 160 << 10
+"""What a connection to the shadow costs; tests/conformance/test_memory_ceiling.py measures both."""
+
+
+def ceiling_bytes(buffer_bytes: int, connections: int, most_legs: int, is_tls: bool) -> int:
+    """What the shadow can make a worker hold, at most, whatever the shadow does.
+
+    The requests count twice: joined for their leg while their pieces are still held, and in the
+    transport while the shadow does not read. `most_legs` is of those in flight and waiting.
+    """
+    connection_bytes = TLS_CONNECTION_BYTES if is_tls else CONNECTION_BYTES
+    return 2 * buffer_bytes + connections * connection_bytes + most_legs * LEG_BYTES
+
+
 class ByteBudget:
     """Bytes of requests held for the shadow: being read, waiting or in flight."""
 

@@ -30,6 +30,7 @@ MALFORMED = "malformed"
 LOOPED = "looped"
 REPEATED = "repeated"
 BREAKER_CHANGES = "shadow.breaker.changes"
+CONNECTIONS_REFUSED = "connections.refused"
 
 SHADOW_LATENCY = "shadow.latency"
 PRIMARY_LATENCY = "primary.latency"

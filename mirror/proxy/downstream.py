@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 
 _LONGEST_TARGET_BYTES = 8192  # nginx: one large_client_header_buffers of 8k; Apache: 8190
 NEVER = math.inf
+_LEAST_BODY_BYTES = 1024
+"""Fewer bytes of a body do not put its deadline off: what trickles is cut after one idle timeout.
+With the default one, a body may be as slow as 14 bytes/s; Apache's mod_reqtimeout wants 500."""
 
 _RESET = struct.pack("ii", 1, 0)
 """For SO_LINGER: closing sends a reset; without effect on a unix socket."""
@@ -53,6 +56,7 @@ class Acceptor:
         self.max_head_bytes = config.max_head_bytes
         self.head_timeout_s = config.timeouts.head
         self.idle_timeout_s = config.timeouts.idle
+        self._max_connections = config.max_connections
         self.connections: set[Downstream] = set()
         self.is_draining = False
         self.now = asyncio.get_running_loop().time
@@ -60,6 +64,13 @@ class Acceptor:
     def tick(self, now: float) -> None:
         for connection in [c for c in self.connections if c.expires_at <= now]:
             connection.expire()
+
+    def admits(self) -> bool:
+        """Whether there is room for one more connection; counted where there is none."""
+        if len(self.connections) < self._max_connections:
+            return True
+        self.tee.connection_refused()
+        return False
 
     def drain(self) -> None:
         """Close what is idle; the rest closes at the end of its exchange."""
@@ -94,6 +105,7 @@ class Downstream(asyncio.Protocol):
         "_target",
         "_tee",
         "_transport",
+        "_trickled_bytes",
         "expires_at",
         "is_write_paused",
         "now",
@@ -124,6 +136,8 @@ class Downstream(asyncio.Protocol):
         self._progressed = False
         self._may_be_large = False
         self._stalled_bytes = 0
+        self._trickled_bytes = 0
+        """Of a body, since its deadline was last put off."""
         self._target = b""
         self._flat: list[bytes] = []
         """Fields of the head, then of the trailers: name, value, name, …"""
@@ -164,6 +178,10 @@ class Downstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
+        if not self._acceptor.admits():
+            # Without an answer: nginx then takes another server of its upstream, if it has one.
+            self.abort()
+            return
         self._acceptor.connections.add(self)
         if self._acceptor.is_draining:
             self.close()
@@ -264,11 +282,20 @@ class Downstream(asyncio.Protocol):
 
     def wait_for_body(self) -> None:
         """More of a request's body is due, within the time that a connection may be idle."""
+        self._trickled_bytes = 0
         self.expires_at = self.now() + self._acceptor.idle_timeout_s
+
+    def body_came(self, size_bytes: int) -> None:
+        """As `wait_for_body`, once enough came to put the deadline off."""
+        self._trickled_bytes += size_bytes
+        if self._trickled_bytes >= _LEAST_BODY_BYTES:
+            self.wait_for_body()
 
     def expire(self) -> None:
         """The deadline has passed; in inline mode, with no exchange to tell of it."""
-        if self._reading == _HEAD:
+        if self._is_closing:
+            self.abort()  # it does not take what was written before closing
+        elif self._reading == _HEAD:
             self.refuse(408, "head_timeout")
         elif self._reading == _BODY:
             self.refuse(408, "body_timeout")
@@ -297,9 +324,12 @@ class Downstream(asyncio.Protocol):
             transport.resume_reading()
 
     def close(self) -> None:
-        """Send what was written, then close; nothing more is read."""
+        """Send what was written, then close; nothing more is read.
+
+        What the peer has not taken when the idle timeout is over is thrown away.
+        """
         self._is_closing = True
-        self.expires_at = NEVER
+        self.expires_at = self.now() + self._acceptor.idle_timeout_s
         if self._transport is not None:
             self._outbox.flush()
             self._transport.close()

@@ -127,7 +127,7 @@ class Relay(Exchange):
         framed = chunk(data) if self.head.framing is CHUNKED else data
         if self._connection is not None:
             self._connection.write(framed)
-            self._downstream.wait_for_body()
+            self._downstream.body_came(len(data))
         else:
             self._hold(framed)
             self._downstream.pause_reading()
@@ -241,6 +241,8 @@ class Relay(Exchange):
     def on_writable(self, writable: bool) -> None:
         if writable:
             self._downstream.resume_reading()
+            if self.is_uploading:
+                self._downstream.wait_for_body()
         else:
             self._downstream.pause_reading()
 

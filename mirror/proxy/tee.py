@@ -23,6 +23,7 @@ from mirror.core.budget import (
     BREAKER_OPEN,
     BUFFER_FULL,
     DOWNSTREAM_LOST,
+    PIECE_BYTES,
     WAITING_FULL,
     ByteBudget,
 )
@@ -45,7 +46,7 @@ _MAY_SHARE = frozenset({b"GET", b"OPTIONS", b"TRACE"})
 class Exchange:
     """One production request on its way to the shadow."""
 
-    __slots__ = ("_body", "_body_bytes", "_legs_wanted", "_tee", "head", "route")
+    __slots__ = ("_body", "_body_bytes", "_held_bytes", "_legs_wanted", "_tee", "head", "route")
 
     def __init__(self, tee: "Tee", head: RequestHead) -> None:
         self.head = head
@@ -53,17 +54,20 @@ class Exchange:
         self.route, self._legs_wanted = tee.begin(head)
         self._body: list[bytes] | None = None
         self._body_bytes = 0
+        self._held_bytes = 0
+        """Of the budget, for the body."""
 
     def add_body(self, data: bytes) -> None:
         """A piece of the request's body."""
         if not self._legs_wanted:
             return
-        if self._body_bytes + len(data) > self._tee.max_body_bytes:
+        self._body_bytes += len(data)
+        if self._body_bytes > self._tee.max_body_bytes:
             self._shed(BODY_TOO_LARGE)
-        elif not self._tee.budget.admit(len(data)):
+        elif not self._tee.budget.admit(len(data) + PIECE_BYTES):
             self._shed(BUFFER_FULL)
         else:
-            self._body_bytes += len(data)
+            self._held_bytes += len(data) + PIECE_BYTES
             if self._body is None:
                 self._body = []
             self._body.append(data)
@@ -96,8 +100,8 @@ class Exchange:
 
     def _release_body(self) -> None:
         self._body = None
-        self._tee.budget.release(self._body_bytes)
-        self._body_bytes = 0
+        self._tee.budget.release(self._held_bytes)
+        self._held_bytes = 0
 
 
 class Tee:
@@ -161,6 +165,11 @@ class Tee:
         """Count a request that was answered with an error here and goes nowhere."""
         self.ledger.roll(int(time()))
         self.ledger.count(ledger.MALFORMED, "other", reason)
+
+    def connection_refused(self) -> None:
+        """Count a connection for which there is no room."""
+        self.ledger.roll(int(time()))
+        self.ledger.count(ledger.CONNECTIONS_REFUSED, "other")
 
     def primary_ended(self, exchange: Exchange, outcome: str) -> None:
         self.ledger.count(ledger.PRIMARY_REQUESTS, exchange.route, outcome)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.core.budget import ByteBudget
+from mirror.core.budget import ByteBudget, ceiling_bytes
 
 
 def test_budget_admits_up_to_its_ceiling() -> None:
@@ -37,3 +37,9 @@ def test_budget_never_holds_more_than_its_ceiling(steps: list[tuple[int, bool]])
         elif budget.admit(size):
             held.append(size)
         assert budget.held_bytes == sum(held) <= 100
+
+
+def test_ceiling_counts_requests_connections_and_legs() -> None:
+    assert ceiling_bytes(64 << 20, 512, 1536, is_tls=False) == (128 << 20) + (8 << 20) + 1536 * 1024
+    plain, tls = (ceiling_bytes(0, 10, 0, is_tls) for is_tls in (False, True))
+    assert plain < tls

@@ -50,8 +50,8 @@ class Listening(Downstream):
 class Line:
     """One connection of a `Listening`, in a process of its own."""
 
-    def __init__(self) -> None:
-        config = make_config(max_head_bytes=1000, timeouts_head=10, timeouts_idle=75)
+    def __init__(self, **sections: object) -> None:
+        config = make_config(max_head_bytes=1000, timeouts_head=10, timeouts_idle=75, **sections)
         self.tee = Tee(config)
         self.tee.shadow = WiredDiscarding(BatchPool(1, 1, 1))
         self.acceptor = Acceptor(config, self.tee)
@@ -296,6 +296,64 @@ def test_body_that_stalls_is_timed_out() -> None:
         line.tick(76)
         assert line.status == 408
         assert line.reasons == ["body_timeout"]
+
+    run(main)
+
+
+def test_trickling_body_is_timed_out() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\n")
+        line.downstream.wait_for_body()
+        deadline = line.downstream.expires_at
+        for _ in range(1023):
+            line.downstream.body_came(1)
+        assert line.downstream.expires_at == deadline
+        line.downstream._acceptor.idle_timeout_s += 1  # a clock that stands still would not show it
+        line.downstream.body_came(1)
+        assert line.downstream.expires_at > deadline
+        line.downstream.body_came(1023)
+        line.tick(77)
+        assert (line.status, line.reasons) == (408, ["body_timeout"])
+
+    run(main)
+
+
+def test_client_that_does_not_take_the_last_answer_is_cut() -> None:
+    async def main() -> None:
+        line = Line()
+        line.transport.is_stuck = True
+        line.send(b"nonsense")
+        assert line.status == 501
+        line.tick(74)
+        await turns()
+        assert not line.transport.is_aborted
+        assert line.acceptor.connections == {line.downstream}
+        line.tick(76)
+        await turns()
+        assert line.transport.is_aborted
+        assert not line.acceptor.connections
+
+    run(main)
+
+
+def test_connection_beyond_the_ceiling_is_refused_and_counted() -> None:
+    async def main() -> None:
+        line = Line(max_connections=2)
+        second, third = Listening(line.acceptor), Listening(line.acceptor)
+        transports = [FakeTransport(second), FakeTransport(third)]
+        second.connection_made(transports[0])
+        third.connection_made(transports[1])
+        await turns()
+        assert [transport.is_aborted for transport in transports] == [False, True]
+        assert transports[1].written == b""
+        assert line.acceptor.connections == {line.downstream, second}
+        assert line.tee.ledger.counts == {("connections.refused", "other", ""): 1}
+        second.close()
+        await turns()
+        fourth = Listening(line.acceptor)
+        fourth.connection_made(FakeTransport(fourth))
+        assert fourth in line.acceptor.connections
 
     run(main)
 

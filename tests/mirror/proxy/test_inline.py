@@ -703,6 +703,72 @@ def test_upload_that_stalls_is_refused() -> None:
     run(main)
 
 
+def test_upload_that_trickles_is_refused() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3000\r\n\r\n")
+        _, transport = line.accept()
+        deadline = line.downstream.expires_at
+        line.send(b"x")
+        assert line.downstream.expires_at == deadline
+        line.acceptor.tick(line.acceptor.now() + 76)
+        assert line.client.written.startswith(b"HTTP/1.1 408 ")
+        assert transport.is_aborted
+
+    run(main)
+
+
+def test_upload_that_the_primary_held_up_gets_its_time_back() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\n")
+        _, transport = line.accept()
+        transport.is_stuck = True
+        line.send(b"x" * 100_000)
+        line.downstream.expires_at -= 70
+        transport.unstick()
+        line.acceptor.tick(line.acceptor.now() + 74)
+        assert line.client.written == b""
+
+    run(main)
+
+
+def test_client_that_takes_nothing_of_an_answer_is_cut() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET)
+        connection, transport = line.accept()
+        line.client.is_stuck = True
+        connection.data_received(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + b"x" * 100_000
+        )
+        assert not transport.is_reading()
+        line.acceptor.tick(line.acceptor.now() + 61)
+        await turns()
+        assert transport.is_aborted and line.client.is_aborted
+        assert not line.acceptor.connections
+        assert line.count("primary.requests") == {"timeout": 1}
+
+    run(main)
+
+
+def test_client_that_takes_no_end_of_an_answer_is_cut() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET)
+        connection, _ = line.accept()
+        line.client.is_stuck = True
+        connection.data_received(OK)
+        assert line.count("primary.requests") == {"2xx": 1}
+        line.acceptor.tick(line.acceptor.now() + 76)
+        line.acceptor.tick(line.acceptor.now() + 152)
+        await turns()
+        assert line.client.is_aborted
+        assert not line.acceptor.connections
+
+    run(main)
+
+
 def test_upload_that_the_primary_does_not_take_is_a_504() -> None:
     async def main() -> None:
         line = Line()

@@ -363,3 +363,17 @@ def test_sick_shadow_delays_no_acknowledgement(sickness: str) -> None:
                 assert "2xx" not in status["outcomes"] or sickness == "endless"
 
     run(main)
+
+
+def test_body_that_trickles_is_refused() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3000\r\n\r\n")
+        deadline = line.downstream.expires_at
+        line.send(b"x" * 1000)
+        assert line.downstream.expires_at == deadline
+        line.acceptor.idle_timeout_s += 1
+        line.send(b"x" * 24)
+        assert line.downstream.expires_at > deadline
+
+    run(main)

@@ -7,10 +7,12 @@ import pytest
 from mirror.core import breaker
 from mirror.core.batch_pool import BatchPool
 from mirror.core.breaker import FIRST_WAIT_S
+from mirror.core.budget import PIECE_BYTES
 from mirror.core.http1 import CHUNKED, LENGTH
 from mirror.core.ledger import Merger
 from mirror.core.request_head import SHADOW_MARK, RequestHead
 from mirror.proxy.discarding import DiscardingConnection
+from mirror.proxy.recent_ids import RecentIds, create_table
 from mirror.proxy.tee import Exchange, Tee
 from tests.fakes import OK, FakeTransport, WiredDiscarding, make_config, run, turns
 
@@ -31,8 +33,14 @@ def head_of(
 class Play:
     """A tee whose shadow the test plays, and its ledger."""
 
-    def __init__(self, connections: int = 4, waiting: int = 4, **sections: object) -> None:
-        self.tee = Tee(make_config(**sections))
+    def __init__(
+        self,
+        connections: int = 4,
+        waiting: int = 4,
+        recent_ids: RecentIds | None = None,
+        **sections: object,
+    ) -> None:
+        self.tee = Tee(make_config(**sections), None, recent_ids)
         pool: BatchPool[DiscardingConnection, object] = BatchPool(connections, waiting, connections)
         self.shadow = WiredDiscarding(pool, 8, self.tee.legs_ended)
         self.shadow.on_connect = self.tee.shadow.on_connect
@@ -183,7 +191,7 @@ def test_body_is_copied_whole() -> None:
         exchange = play.begin(head_of(b"POST", length=4))
         exchange.add_body(b"ab")
         exchange.add_body(b"cd")
-        assert (play.tee.reading, play.tee.budget.held_bytes) == (1, 4)
+        assert (play.tee.reading, play.tee.budget.held_bytes) == (1, 4 + 2 * PIECE_BYTES)
         exchange.end([])
         assert play.tee.reading == 1, "until the turn ends"
         await turns(1)
@@ -219,6 +227,20 @@ def test_full_buffer_sheds_while_reading_and_when_sending() -> None:
         assert play.shed() == {"buffer_full": 1}
         await play.send(head_of(b"POST", length=60), b"x" * 60)  # fits, but not with its head
         assert play.shed() == {"buffer_full": 2}
+        assert play.tee.budget.held_bytes == 0
+
+    run(main)
+
+
+def test_tiny_pieces_cost_what_they_hold() -> None:
+    async def main() -> None:
+        play = Play(shadow_methods=["POST"], shadow_buffer_bytes=10 * (PIECE_BYTES + 1))
+        exchange = play.begin(head_of(b"POST", length=100))
+        for _ in range(10):
+            exchange.add_body(b"x")
+        assert play.shed() == {}
+        exchange.add_body(b"x")
+        assert play.shed() == {"buffer_full": 1}
         assert play.tee.budget.held_bytes == 0
 
     run(main)
@@ -641,5 +663,53 @@ def test_request_closes_the_seconds_before_it() -> None:
         before = play.tee.ledger.second
         await play.send()
         assert play.tee.ledger.second >= before + 5
+
+    run(main)
+
+
+# --- what nginx mirrors twice ---
+
+
+def with_id(request_id: bytes) -> RequestHead:
+    head = head_of()
+    head.start += b"X-Mirror-Request-Id: %b\r\n" % request_id
+    return head
+
+
+def test_a_request_that_comes_twice_is_counted_and_sent_once() -> None:
+    async def main() -> None:
+        recent_ids = RecentIds(create_table(), is_shared=False)
+        play = Play(recent_ids=recent_ids)
+        for request_id in (b"4a", b"4a", b"4b"):
+            await play.send(with_id(request_id))
+        assert play.totals() == {
+            ("requests", "/a", "safe"): 2,
+            ("repeated", "/a", ""): 1,
+            ("shadow.sent", "/a", ""): 2,
+        }
+        recent_ids.close()
+
+    run(main)
+
+
+def test_requests_without_an_id_are_all_counted(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        recent_ids = RecentIds(create_table(), is_shared=False)
+        play = Play(recent_ids=recent_ids)
+        await play.send(head_of())
+        await play.send(with_id(b""))
+        assert play.totals()[("requests", "/a", "safe")] == 2
+        assert caplog.text.count("without the field x-mirror-request-id") == 1
+        recent_ids.close()
+
+    run(main)
+
+
+def test_ids_are_nothing_to_a_tee_that_remembers_none() -> None:
+    async def main() -> None:
+        play = Play()
+        for _ in range(2):
+            await play.send(with_id(b"4a"))
+        assert play.totals()[("requests", "/a", "safe")] == 2
 
     run(main)
