@@ -46,3 +46,7 @@ class TlsError(MirrorError):
 
 class InputError(MirrorError):
     """A file given to a command cannot be used; the message names file and line."""
+
+
+class SamplingError(MirrorError):
+    """What a component used cannot be had; the message names the source. A replay goes on."""

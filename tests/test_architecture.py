@@ -83,6 +83,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.proxy.discarding",
         "mirror.proxy.origins",
         "mirror.proxy.outbox",
+        "mirror.proxy.recent_ids",
     ),
     "mirror.proxy.downstream": (
         "mirror.config",
@@ -115,6 +116,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.proxy.inline",
         "mirror.proxy.listeners",
         "mirror.proxy.outbox",
+        "mirror.proxy.recent_ids",
         "mirror.proxy.sink",
         "mirror.proxy.tee",
     ),
@@ -126,6 +128,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.metrics",
         "mirror.proxy.admin",
         "mirror.proxy.listeners",
+        "mirror.proxy.recent_ids",
         "mirror.proxy.worker",
         "mirror.sinks.*",
     ),
@@ -148,6 +151,9 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.proxy.upstream",
         "mirror.replay.*",
     ),
+    # What is sampled while a replay runs; of the replay itself it knows windows of time.
+    "mirror.sampling": (),
+    "mirror.sampling.*": ("mirror.errors", "mirror.sampling.*"),
     "mirror.demo": (),
     "mirror.demo.*": ("mirror.demo.*",),
     "mirror.commands": (),
