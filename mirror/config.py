@@ -43,6 +43,14 @@ Method = Annotated[
     Meta(description="one of " + ", ".join(METHODS)),
 ]
 Forwarded = Annotated[Literal["pass", "append"], Meta(description="pass or append")]
+HeaderName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
+        max_length=100,
+        description="a header name such as X-Request-Id",
+    ),
+]
 Mode = Annotated[Literal["sink", "inline"], Meta(description="sink or inline")]
 Tag = Annotated[
     str,
@@ -140,6 +148,8 @@ class SeriesSection:
     """Per-second series, SQLite."""
     retention_days: Days = 35.0
     """Older seconds are deleted."""
+    max_bytes: Bytes = 4 << 30
+    """Largest size of the file; its oldest seconds go first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +165,8 @@ class Config:
     """TLS to an https:// primary."""
     forwarded: Forwarded = "pass"
     """X-Forwarded-For in mode inline: pass it on, or append the client's address."""
+    request_id_header: HeaderName | None = "X-Mirror-Request-Id"
+    """Where nginx writes $request_id, in mode sink: a request that it mirrors twice counts once."""
     routes: tuple[Text, ...] = ()
     """Templates of the route tag; a path that fits none is `other`."""
     workers: Workers = 1

@@ -311,6 +311,7 @@ class Merger:
             "primary": _by_label(totals, PRIMARY_REQUESTS),
             "malformed": _by_label(totals, MALFORMED),
             "looped": _total(totals, LOOPED),
+            "repeated": _total(totals, REPEATED),
             "balanced": seen + amplified == accounted
             and sent == sum(outcomes.values()) + in_flight,
         }

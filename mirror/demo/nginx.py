@@ -48,6 +48,7 @@ SINK_LOCATION = """
             proxy_set_header Connection "";
             proxy_set_header Host $http_host;
             proxy_set_header X-Request-Id $request_id;
+            proxy_set_header X-Mirror-Request-Id $request_id;
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
             proxy_connect_timeout 50ms;
             proxy_send_timeout 200ms;
@@ -108,6 +109,7 @@ def inline_site(port: int, app_port: int, sidecar: str) -> str:
         location / {{
             {PRODUCTION_HEADERS}
             proxy_connect_timeout 1s;
+            proxy_read_timeout 15s;
             proxy_next_upstream error timeout;
             proxy_pass http://app_through_mirror;
         }}

@@ -10,6 +10,7 @@ dies or reports late.
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
@@ -33,6 +34,7 @@ from mirror.metrics import (
 )
 from mirror.proxy.admin import Admin
 from mirror.proxy.listeners import open_listener, remove_listener
+from mirror.proxy.recent_ids import create_table
 from mirror.proxy.worker import EXIT_CUT, EXIT_OK, read_report
 from mirror.sinks.datadog import DogStatsdSink
 from mirror.sinks.prometheus import Exposition, Totals
@@ -69,6 +71,7 @@ class Supervisor:
         self._restarts = 0
         self._was_cut = False
         self._stop = asyncio.Event()
+        self._recent_ids = create_table()
         self._listeners: list[socket.socket] = []
         self._admin = Admin(self._is_ready, self.status, Exposition(self._totals).render)
         self._sinks: dict[str, SeriesSink | DogStatsdSink] = {}
@@ -93,6 +96,7 @@ class Supervisor:
         finally:
             self._close_listeners()
             await self._admin.stop()
+            os.close(self._recent_ids)
         return EXIT_CUT if self._was_cut else EXIT_OK
 
     def status(self) -> dict[str, Any]:
@@ -163,7 +167,8 @@ class Supervisor:
 
     async def _start_worker(self) -> None:
         ours, theirs = socket.socketpair()
-        descriptors = [theirs.fileno(), *(listener.fileno() for listener in self._listeners)]
+        listeners = [listener.fileno() for listener in self._listeners]
+        descriptors = [theirs.fileno(), self._recent_ids, *listeners]
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",  # whatever lies in the current directory is not ours

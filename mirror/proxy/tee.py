@@ -12,7 +12,7 @@ import logging
 from collections.abc import Sequence
 from copy import copy
 from random import random
-from time import time
+from time import monotonic, time
 
 from mirror.config import Config
 from mirror.core import breaker, ledger
@@ -35,6 +35,7 @@ from mirror.core.selection import Selector
 from mirror.proxy.discarding import NOT_ANSWERED, DiscardingLeg, DiscardingUpstream
 from mirror.proxy.origins import shadow_origin
 from mirror.proxy.outbox import Outbox
+from mirror.proxy.recent_ids import RecentIds
 
 log = logging.getLogger(__name__)
 
@@ -107,8 +108,11 @@ class Exchange:
 class Tee:
     """The shadow side of one worker."""
 
-    def __init__(self, config: Config, outbox: Outbox | None = None) -> None:
-        """Without an `outbox` everything is written at once."""
+    def __init__(
+        self, config: Config, outbox: Outbox | None = None, recent_ids: RecentIds | None = None
+    ) -> None:
+        """Without an `outbox` everything is written at once; without `recent_ids` no request is
+        taken for a repeat."""
         section = config.shadow
         self.outbox = outbox or Outbox(most_writes=1)
         self.ledger = Ledger(int(time()))
@@ -135,6 +139,9 @@ class Tee:
         )
         self.breaker.changed = self._breaker_changed
         self._connect_error = ""
+        self._recent_ids = recent_ids
+        self._id_header = (config.request_id_header or "").lower().encode()
+        self._warned_of_no_id = False
         loop = asyncio.get_running_loop()
         self._now = loop.time
         self._call_soon = loop.call_soon
@@ -150,6 +157,9 @@ class Tee:
         route = self._match_route(head.target)
         if head.is_shadow:
             counts.count(ledger.LOOPED, route)
+            return route, 0
+        if self._recent_ids is not None and self._is_repeat(head, self._recent_ids):
+            counts.count(ledger.REPEATED, route)
             return route, 0
         counts.count(ledger.REQUESTS, route, "safe" if head.method in SAFE_METHODS else "unsafe")
         legs = self._selector.choose(head)
@@ -240,6 +250,20 @@ class Tee:
             now = self._now()
             for leg in legs:
                 self.breaker.failed(leg.generation, how, now)
+
+    def _is_repeat(self, head: RequestHead, recent_ids: RecentIds) -> bool:
+        """nginx mirrors a request that it redirects internally once more, with the same id."""
+        request_id = head.field(self._id_header)
+        if request_id:
+            return recent_ids.add(request_id, monotonic())
+        if not self._warned_of_no_id:
+            self._warned_of_no_id = True
+            log.warning(
+                "a request without the field %s: what nginx mirrors twice is counted twice "
+                "(deploy/nginx/mirror-sink.conf sets it)",
+                self._id_header.decode(),
+            )
+        return False
 
     def _shed(self, legs: Sequence[DiscardingLeg], reason: str) -> None:
         self._count(ledger.SHED, legs, reason)

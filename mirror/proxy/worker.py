@@ -1,6 +1,6 @@
 """One worker process: inherited listeners, one loop, one channel to the supervisor.
 
-Started by the supervisor as `python -m mirror.proxy.worker CHANNEL_FD LISTENER_FD…` with the
+Started by the supervisor as `python -m mirror.proxy.worker CHANNEL_FD IDS_FD LISTENER_FD…` with the
 configuration's text on standard input. The channel carries length-prefixed reports up, and its
 end means that the supervisor is gone: the worker then drains and exits, so that none is orphaned.
 """
@@ -25,6 +25,7 @@ from mirror.proxy.downstream import Acceptor, Downstream
 from mirror.proxy.inline import InlineAcceptor, InlineDownstream
 from mirror.proxy.listeners import BACKLOG
 from mirror.proxy.outbox import Outbox
+from mirror.proxy.recent_ids import RecentIds
 from mirror.proxy.sink import SinkDownstream
 from mirror.proxy.tee import Tee
 
@@ -43,11 +44,13 @@ log = logging.getLogger(__name__)
 class Worker:
     """Accepts, ticks, reports and drains."""
 
-    def __init__(self, config: Config, channel: socket.socket) -> None:
+    def __init__(
+        self, config: Config, channel: socket.socket, recent_ids: RecentIds | None = None
+    ) -> None:
         self._config = config
         self._channel = channel
         self._loop = asyncio.get_running_loop()
-        self._tee = Tee(config, Outbox())
+        self._tee = Tee(config, Outbox(), recent_ids)
         self._acceptor: Acceptor
         if config.mode == "inline":
             self._acceptor = InlineAcceptor(config, self._tee)
@@ -152,17 +155,26 @@ def main() -> None:
         format="%(asctime)s %(levelname)s worker: %(message)s",
     )
     channel = socket.socket(fileno=int(sys.argv[1]))
-    listeners = [socket.socket(fileno=int(number)) for number in sys.argv[2:]]
+    listeners = [socket.socket(fileno=int(number)) for number in sys.argv[3:]]
     config = parse(sys.stdin.read())
+    # In mode inline a request comes once; its id would be the client's own.
+    has_repeats = config.mode == "sink" and config.request_id_header is not None
+    table = int(sys.argv[2])
+    recent_ids = RecentIds(table, is_shared=config.workers > 1) if has_repeats else None
     # What exists now lives as long as the process, and what an exchange makes dies with it: the
     # default threshold of 700 would have the collector walk every open connection each few ms.
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 50, 50)
-    sys.exit(uvloop.run(_run(config, channel, listeners)))
+    sys.exit(uvloop.run(_run(config, channel, recent_ids, listeners)))
 
 
-async def _run(config: Config, channel: socket.socket, listeners: list[socket.socket]) -> int:
-    return await Worker(config, channel).run(listeners)
+async def _run(
+    config: Config,
+    channel: socket.socket,
+    recent_ids: RecentIds | None,
+    listeners: list[socket.socket],
+) -> int:
+    return await Worker(config, channel, recent_ids).run(listeners)
 
 
 if __name__ == "__main__":

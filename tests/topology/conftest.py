@@ -128,7 +128,7 @@ class Topology:
             app_port=self.ports["shadow"],
         )
         site = proxy_site(self.ports["log_nginx"], envoy.port)
-        return envoy, self._nginx("log_nginx", site)
+        return envoy, self.start_site("log_nginx", site)
 
     def config(self, mode: str, **changes: Any) -> dict[str, Any]:
         """A configuration to its shadow: istio-proxy, past the log nginx. Changes are merged."""
@@ -164,9 +164,9 @@ class Topology:
             site = inline_site(port, app_port, address)
         else:
             site = sink_site(port, app_port, address, self.ports["void"])
-        return self._nginx("nginx", site, user)
+        return self.start_site("nginx", site, user)
 
-    def _nginx(self, name: str, site: str, user: str | None = None) -> Nginx:
+    def start_site(self, name: str, site: str, user: str | None = None) -> Nginx:
         return start_nginx(
             self.processes,
             self.directory / name,
@@ -192,7 +192,7 @@ class Topology:
 def apache_config(directory: Path, port: int, nginx_port: int, log: Path) -> str:
     modules = (
         *("mpm_event", "authz_core", "slotmem_shm", "proxy", "proxy_http"),
-        *("proxy_balancer", "lbmethod_byrequests"),
+        *("proxy_balancer", "lbmethod_byrequests", "headers"),
     )
     return f"""{apache_server(directory, port, modules)}
 LogFormat "%r %>s" line

@@ -22,6 +22,7 @@ import yaml
 
 from mirror.config import Config
 from mirror.core.ledger import Merger, Report
+from mirror.proxy.recent_ids import create_table
 from mirror.proxy.tee import Tee
 from mirror.proxy.worker import EXIT_CUT, EXIT_OK, LENGTH_PREFIX, Worker, read_report
 from tests.fakes import PATIENCE_S, Client, StubUpstream, make_config, run, until
@@ -268,7 +269,8 @@ def test_process_serves_and_exits(ending: str) -> None:
     listener = listen_tcp()
     ours, theirs = socket.socketpair()
     document = {"listen": "127.0.0.1:1", "shadow": {"url": "http://127.0.0.1:9"}}
-    descriptors = [theirs.fileno(), listener.fileno()]
+    table = create_table()
+    descriptors = [theirs.fileno(), table, listener.fileno()]
     process = subprocess.Popen(
         [sys.executable, "-m", "mirror.proxy.worker", *map(str, descriptors)],
         stdin=subprocess.PIPE,
@@ -277,6 +279,7 @@ def test_process_serves_and_exits(ending: str) -> None:
     )
     with process, listener, ours:
         theirs.close()
+        os.close(table)
         assert process.stdin is not None and process.stderr is not None
         process.stdin.write(yaml.safe_dump(document).encode())
         process.stdin.close()
