@@ -379,6 +379,7 @@ def test_status_adds_workers_up() -> None:
             (ledger.PRIMARY_REQUESTS, "/a", "5xx"): 1,
             (ledger.MALFORMED, "other", "syntax"): 1,
             (ledger.LOOPED, "/a", ""): 1,
+            (ledger.REPEATED, "/a", ""): 1,
         }
         merger.worker_reported(worker, Report(100, [], totals, in_flight=1, reading=1))
     assert merger.status() == {
@@ -393,6 +394,7 @@ def test_status_adds_workers_up() -> None:
         "primary": {"5xx": 2},
         "malformed": {"syntax": 2},
         "looped": 2,
+        "repeated": 2,
         "balanced": True,
     }
 
