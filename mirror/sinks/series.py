@@ -1,16 +1,19 @@
 """The local per-second series: an SQLite file that `estimate` reads (docs/formats.md).
 
 A thread of its own does the writing. Its queue is bounded: when the disk does not keep up, or
-the file cannot be written, seconds are dropped and counted, and nobody waits.
+the file cannot be written, seconds are dropped and counted, and nobody waits. A file that is
+corrupt, or no database at all, is moved aside and a new one begun.
 """
 
 import logging
+import os
 import queue
 import sqlite3
 import threading
 import time
 
 from mirror.config import SeriesSection
+from mirror.core.latency import percentile_us
 from mirror.core.ledger import Settled
 
 log = logging.getLogger(__name__)
@@ -26,6 +29,17 @@ CREATE TABLE IF NOT EXISTS counts (
     value  INTEGER NOT NULL,
     PRIMARY KEY (second, metric, route, label)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS latencies (
+    second INTEGER NOT NULL,
+    metric TEXT NOT NULL,
+    route  TEXT NOT NULL,
+    legs   INTEGER NOT NULL,
+    p50_us INTEGER NOT NULL,
+    p90_us INTEGER NOT NULL,
+    p99_us INTEGER NOT NULL,
+    max_us INTEGER NOT NULL,
+    PRIMARY KEY (second, metric, route)
+) WITHOUT ROWID;
 INSERT OR IGNORE INTO meta VALUES ('format', 'kagami-series'), ('version', '1');
 """
 
@@ -33,6 +47,10 @@ _QUEUE_SECONDS = 600
 """Seconds held while the disk is away: ten minutes, a few kilobytes each."""
 _LOG_INTERVAL_S = 60.0
 _EXPIRE_INTERVAL_S = 3600.0
+_FULL_RATIO = 0.9
+"""Share of the size limit from which the oldest seconds go; the rest is for one hour more."""
+_EXPIRED_RATIO = 0.1
+_BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class SeriesSink:
@@ -41,6 +59,7 @@ class SeriesSink:
     def __init__(self, section: SeriesSection) -> None:
         self._path = section.path
         self._retention_s = section.retention_days * 86400
+        self._max_bytes = section.max_bytes
         self._queue: queue.Queue[Settled | None] = queue.Queue(_QUEUE_SECONDS)
         self._thread = threading.Thread(target=self._run, name="series", daemon=True)
         self._database: sqlite3.Connection | None = None
@@ -76,7 +95,7 @@ class SeriesSink:
         try:
             self._connect()  # a file that is empty is better news than one that is missing
         except sqlite3.Error as error:
-            self._warn(error)
+            self._lost(error)
         while (settled := self._queue.get()) is not None:
             try:
                 self._write(settled)
@@ -84,8 +103,14 @@ class SeriesSink:
             except sqlite3.Error as error:
                 self.dropped += 1
                 self._disconnect()
-                self._warn(error)
+                self._lost(error)
         self._disconnect()
+
+    def _lost(self, error: sqlite3.Error) -> None:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _BROKEN:
+            self._move_aside(error)
+        else:
+            self._warn(error)
 
     def _write(self, settled: Settled) -> None:
         database = self._database or self._connect()
@@ -95,19 +120,43 @@ class SeriesSink:
                 " ON CONFLICT DO UPDATE SET value = value + excluded.value",
                 [(settled.second, *key, number) for key, number in settled.counts.items()],
             )
+            database.executemany(
+                "INSERT INTO latencies VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+                " legs = excluded.legs, p50_us = excluded.p50_us, p90_us = excluded.p90_us,"
+                " p99_us = excluded.p99_us, max_us = excluded.max_us WHERE excluded.legs > legs",
+                [
+                    (settled.second, metric, route, sum(buckets.values()))
+                    + tuple(percentile_us(buckets, ratio) for ratio in (0.5, 0.9, 0.99, 1.0))
+                    for (metric, route), buckets in settled.latencies.items()
+                ],
+            )
             if settled.is_complete:
                 database.execute("INSERT OR IGNORE INTO seconds VALUES (?)", (settled.second,))
             if time.monotonic() - self._expired_at > _EXPIRE_INTERVAL_S:
                 self._expired_at = time.monotonic()
-                oldest = settled.second - self._retention_s
-                database.execute("DELETE FROM counts WHERE second < ?", (oldest,))
-                database.execute("DELETE FROM seconds WHERE second < ?", (oldest,))
+                self._expire(database, settled.second)
+
+    def _expire(self, database: sqlite3.Connection, second: int) -> None:
+        """Delete what is older than the retention, and more where the file is nearly full."""
+        oldest = second - self._retention_s
+        pages, free, page_bytes = (
+            database.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        if (pages - free) * page_bytes > _FULL_RATIO * self._max_bytes:
+            (first,) = database.execute("SELECT min(second) FROM counts").fetchone()
+            oldest = max(oldest, first + _EXPIRED_RATIO * (second - first))
+            log.warning("series %s is nearly full: the oldest tenth goes", self._path)
+        for table in ("counts", "seconds", "latencies"):
+            database.execute(f"DELETE FROM {table} WHERE second < ?", (oldest,))
 
     def _connect(self) -> sqlite3.Connection:
         database = sqlite3.connect(self._path, timeout=5.0)
         try:
             database.execute("PRAGMA journal_mode=WAL")
             database.execute("PRAGMA synchronous=NORMAL")
+            (page_bytes,) = database.execute("PRAGMA page_size").fetchone()
+            database.execute(f"PRAGMA max_page_count={self._max_bytes // page_bytes}")
             database.executescript(SCHEMA)
             meta = dict(database.execute("SELECT key, value FROM meta"))
             if (meta["format"], meta["version"]) != ("kagami-series", "1"):
@@ -122,6 +171,17 @@ class SeriesSink:
         if self._database is not None:
             self._database.close()
             self._database = None
+
+    def _move_aside(self, error: sqlite3.Error) -> None:
+        aside = f"{self._path}.corrupt-{time.time():.0f}"
+        try:
+            for suffix in ("-wal", "-shm", ""):
+                if os.path.exists(self._path + suffix):
+                    os.rename(self._path + suffix, aside + suffix)
+        except OSError:
+            self._warn(error)
+        else:
+            log.error("series %s is no database (%s): moved to %s", self._path, error, aside)
 
     def _warn(self, error: sqlite3.Error) -> None:
         now = time.monotonic()

@@ -1,7 +1,12 @@
 """The series file holds what was emitted, and losing it never stops anybody."""
 
 import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
+
+import pytest
 
 from mirror.config import SeriesSection
 from mirror.core.ledger import Settled
@@ -14,11 +19,16 @@ def settled(second: int, number: int, is_late: bool = False, is_complete: bool =
     return Settled(second, {WATCH: number}, {"/watch/_id_": number}, {}, is_late, is_complete)
 
 
-def write(path: Path, *seconds: Settled, retention_days: float = 35.0) -> SeriesSink:
-    sink = SeriesSink(SeriesSection(path=str(path), retention_days=retention_days))
+def write(
+    path: Path, *seconds: Settled, retention_days: float = 35.0, max_bytes: int = 1 << 30
+) -> SeriesSink:
+    section = SeriesSection(path=str(path), retention_days=retention_days, max_bytes=max_bytes)
+    sink = SeriesSink(section)
     sink.start()
     for second in seconds:
         sink.emit(second)
+        while sink._queue.qsize() > 500:
+            time.sleep(0.001)
     sink.stop(5.0)
     return sink
 
@@ -72,11 +82,103 @@ def test_what_is_older_than_the_retention_goes(tmp_path: Path) -> None:
     assert rows(path, "SELECT second FROM seconds") == [(100 + 2 * 86400,)]
 
 
-def test_a_file_that_is_no_database_loses_and_counts(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_moved_aside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "series.db"
-    path.write_bytes(b"not a database, but long enough to be looked at " * 50)
+    content = b"not a database, but long enough to be looked at " * 50
+    path.write_bytes(content)
     sink = write(path, settled(100, 7), settled(101, 7))
-    assert (sink.written, sink.dropped) == (0, 2)
+    assert (sink.written, sink.dropped) == (2, 0)
+    (aside,) = tmp_path.glob("series.db.corrupt-*")
+    assert aside.read_bytes() == content
+    assert caplog.text.count(str(aside)) == 1
+    assert rows(path, "SELECT second FROM counts") == [(100,), (101,)]
+
+
+def test_a_file_that_breaks_later_costs_one_second(tmp_path: Path) -> None:
+    path = tmp_path / "series.db"
+    write(path, *(settled(second, 1) for second in range(2000)))
+    size = path.stat().st_size
+    with path.open("r+b") as file:  # the second half: it opens as if nothing was wrong
+        file.seek(size // 2)
+        file.write(b"\xff" * (size - size // 2))
+    sink = write(path, settled(5000, 7), settled(5001, 8))
+    assert (sink.written, sink.dropped) == (1, 1)
+    assert rows(path, "SELECT second, value FROM counts") == [(5001, 8)]
+    assert len(list(tmp_path.glob("series.db.corrupt-*"))) == 1
+
+
+def test_what_cannot_be_moved_aside_is_lost_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "no directory" / "series.db"
+    sink = write(path, settled(100, 7))
+    assert (sink.written, sink.dropped) == (0, 1)
+
+
+def test_latencies_are_percentiles_of_the_second(tmp_path: Path) -> None:
+    path = tmp_path / "series.db"
+    key = ("shadow.latency", "/watch/_id_")
+    all_legs = Settled(100, {}, {}, {}, False, True, {key: {7: 98, 9: 1, 200: 1}})
+    stragglers = Settled(100, {}, {}, {}, True, True, {key: {3: 2}})
+    write(path, all_legs, stragglers)
+    assert rows(path, "SELECT * FROM latencies") == [(100, *key, 100, 7, 7, 9, 200)]
+
+
+def test_the_oldest_tenth_goes_when_the_file_is_nearly_full(tmp_path: Path) -> None:
+    path = tmp_path / "series.db"
+    write(path, *(settled(second, 1) for second in range(20_000)))
+    limit_bytes = path.stat().st_size + 8192
+    sink = write(path, settled(20_000, 1), max_bytes=limit_bytes)
+    assert (sink.written, sink.dropped) == (1, 0)
+    assert rows(path, "SELECT min(second), max(second) FROM counts") == [(2000, 20_000)]
+    # What was freed is used again: the file does not grow over its limit.
+    sink = write(path, *(settled(20_001 + n, 1) for n in range(1000)), max_bytes=limit_bytes)
+    assert sink.dropped == 0
+    assert path.stat().st_size <= limit_bytes
+
+
+def test_a_full_file_loses_and_counts(tmp_path: Path) -> None:
+    path = tmp_path / "series.db"
+    write(path, settled(0, 1))
+    limit_bytes = path.stat().st_size
+    sink = write(path, *(settled(1 + n, 1) for n in range(400)), max_bytes=limit_bytes)
+    assert sink.dropped > 0
+    assert sink.written + sink.dropped == 400
+    assert path.stat().st_size <= limit_bytes
+
+
+WRITER = """
+import sys
+from mirror.config import SeriesSection
+from mirror.core.ledger import Settled
+from mirror.sinks.series import SeriesSink
+sink = SeriesSink(SeriesSection(path=sys.argv[1]))
+sink.start()
+for second in range(100_000):
+    counts = {("requests", f"/{route}", "safe"): second for route in range(20)}
+    while sink.written < second - 100:
+        pass
+    sink.emit(Settled(second, counts, {}, {}, False, True))
+"""
+
+
+def test_a_writer_that_is_killed_leaves_whole_seconds(tmp_path: Path) -> None:
+    path = tmp_path / "series.db"
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(path)]) as writer:
+        try:
+            deadline = time.monotonic() + 20
+            while not path.exists() or path.stat().st_size < 20 * 4096:
+                assert time.monotonic() < deadline and writer.poll() is None
+                time.sleep(0.01)
+        finally:
+            writer.kill()
+    sink = write(path, settled(200_000, 7))
+    assert (sink.written, sink.dropped) == (1, 0)
+    assert rows(path, "PRAGMA integrity_check") == [("ok",)]
+    seconds = rows(path, "SELECT second, count(*) FROM counts GROUP BY second ORDER BY second")
+    *whole, _ = seconds
+    assert whole == [(second, 20) for second in range(len(whole))]
+    assert len(whole) > 10
 
 
 def test_a_later_version_is_left_alone(tmp_path: Path) -> None:
