@@ -4,6 +4,8 @@ Every command ends through `endings`: each problem on a line of its own on stder
 traceback, and the code that scripts rely on (docs/formats.md).
 """
 
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +30,17 @@ def endings() -> Iterator[None]:
         _end("bad input", error, EXIT_INPUT)
     except Refused as error:
         _end("refused", error, EXIT_REFUSED)
+
+
+def end_at_closed_pipe() -> NoReturn:
+    """End as other programs do whose reader has left, such as `head`: by SIGPIPE.
+
+    Python ignores that signal, because a lost connection would end the process too; here nothing
+    is connected any more.
+    """
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGPIPE)
+    raise AssertionError("SIGPIPE ends a process")
 
 
 def _end(what: str, error: Exception, code: int) -> NoReturn:

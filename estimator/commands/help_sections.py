@@ -4,6 +4,8 @@ from typing import Any, ClassVar
 
 import click
 
+from estimator.commands.exits import end_at_closed_pipe
+
 
 class SectionedGroup(click.Group):
     """A group whose options stand under the headings that `sections` gives them.
@@ -17,6 +19,18 @@ class SectionedGroup(click.Group):
         super().__init__(*arguments, **more)
         self.sections = sections
         """By click's name of the option; the headings appear in the order of this dict."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; where the reader of its output has left, end as other programs do."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            end_at_closed_pipe()
+        except SystemExit as ending:
+            # rich makes an exit code of its own of it.
+            if isinstance(ending.__context__, BrokenPipeError):
+                end_at_closed_pipe()
+            raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options by heading, then the commands."""

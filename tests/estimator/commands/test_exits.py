@@ -1,3 +1,7 @@
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from estimator.commands.exits import endings
@@ -25,3 +29,9 @@ def test_refusal_is_another_code(capsys: pytest.CaptureFixture[str]) -> None:
 def test_other_errors_pass() -> None:
     with pytest.raises(ZeroDivisionError), endings():
         raise ZeroDivisionError
+
+
+def test_closed_pipe_ends_by_its_signal() -> None:
+    code = "from estimator.commands.exits import end_at_closed_pipe as end; end()"
+    ended = subprocess.run([sys.executable, "-c", code], timeout=60)
+    assert ended.returncode == -signal.SIGPIPE
