@@ -18,7 +18,8 @@ from aiohttp import web
 
 MAX_POINTS = 1500
 _QUERY = re.compile(
-    r"sum:(?P<metric>[\w.]+)\{(?P<scope>[^}]*)\} by \{route\}\.rollup\(max, (?P<seconds>\d+)\)"
+    r"sum:(?P<metric>[\w.]+)\{(?P<scope>[^}]*)\}(?: by \{(?P<by>\w+)\})?"
+    r"(?:\.as_count\(\)|\.fill\(null\))?\.rollup\((?P<how>max|sum), (?P<seconds>\d+)\)"
 )
 
 
@@ -55,8 +56,9 @@ class FakeDatadog:
     """Use as a context manager; `url` is known inside it."""
 
     def __init__(self, spec: dict[str, Any] | None = None) -> None:
-        self.points: dict[str, dict[str | None, dict[float, float]]] = {}
-        """metric → route tag (None: without the tag) → Unix second → value."""
+        self.points: dict[str, dict[str | None | tuple[str, int], dict[float, float]]] = {}
+        """metric → route tag (None: without the tag; with an instance: that one's) → Unix second →
+        value."""
         self.replies: deque[Reply] = deque()
         """Taken first, one for each request."""
         self.headers: dict[str, str] = {}
@@ -140,11 +142,14 @@ class FakeDatadog:
         interval = int(match["seconds"])
         while (request.end - request.start) / interval > MAX_POINTS:
             interval *= 5
-        routes = self.points.get(match["metric"], {})
+        groups: dict[str | None, list[dict[float, float]]] = {}
+        for key, points in self.points.get(match["metric"], {}).items():
+            tag = key[0] if isinstance(key, tuple) else key
+            groups.setdefault(tag if match["by"] else None, []).append(points)
         series = [
             one
-            for route, points in routes.items()
-            if (one := self._series(match, route, points, request, interval)) is not None
+            for tag, instances in groups.items()
+            if (one := self._series(match, tag, instances, request, interval)) is not None
         ]
         return {
             "status": "ok",
@@ -164,19 +169,25 @@ class FakeDatadog:
         self,
         match: re.Match[str],
         route: str | None,
-        points: dict[float, float],
+        instances: list[dict[float, float]],
         request: Request,
         interval: int,
     ) -> dict[str, Any] | None:
         buckets: dict[int, float] = {}
-        for second, value in points.items():
-            # The end is inclusive: its bucket comes too, with what it has so far.
-            if request.start <= second <= request.end:
-                start = int(second) // interval * interval
-                buckets[start] = max(value, buckets.get(start, value))
+        for points in instances:
+            # First the time aggregation of each instance, then the sum over them.
+            own: dict[int, float] = {}
+            for second, value in points.items():
+                # The end is inclusive: its bucket comes too, with what it has so far.
+                if request.start <= second <= request.end:
+                    start = int(second) // interval * interval
+                    before = own.get(start, 0)
+                    own[start] = before + value if match["how"] == "sum" else max(before, value)
+            for start, value in own.items():
+                buckets[start] = buckets.get(start, 0) + value
         if not buckets:
             return None
-        tags = [f"route:{route}"] if route is not None else []
+        tags = [f"{match['by']}:{route}"] if route is not None else []
         return {
             "metric": match["metric"],
             "display_name": match["metric"],

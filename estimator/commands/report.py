@@ -150,7 +150,7 @@ def run(source: Source, output: Output, policy_words: Mapping[str, Any]) -> None
         problems += _unknown_components(named, output, table)
     if problems or policy is None or table is None:
         raise InputError(problems)
-    series = read_source(source)
+    series = read_source(source, table.templates)
     _check_paths(policy, series)
     with working(f"Sizing {len(table.components)} components"):
         projection = project(series, table, policy, cluster)

@@ -1,37 +1,54 @@
 """Where the rps series comes from: options to a series, with progress where somebody looks on.
 
 The only module of the report that reads keys from the environment and the clock. A long read shows
-its progress on stderr, and only on a terminal.
+its progress on stderr: a bar on a terminal, a line for every wait elsewhere.
 """
 
 import asyncio
+import glob
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import yaml
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, TaskID
 
 from estimator import units
 from estimator.errors import InputError, Problem
-from estimator.series.datadog import DatadogQuery, read_datadog
+from estimator.series.datadog import read_datadog
 from estimator.series.datadog_api import Credentials, DatadogApi, api_url_of
+from estimator.series.datadog_cache import Cache
+from estimator.series.datadog_query import DatadogQuery
 from estimator.series.files import read_series
-from estimator.series.rps import RpsSeries
+from estimator.series.prometheus import QUERY, RateQuery, read_prometheus
+from estimator.series.routes import RouteTable
+from estimator.series.rps import ALL_ROUTES, OTHER, RpsSeries
 
 DEFAULT_SITE = "datadoghq.com"
 MAX_SINCE_S = 15 * 30 * 86_400
 """Datadog keeps metrics for 15 months."""
+MAX_STEP_S = 3_600
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_DATADOG_ONLY = ("metric", "service", "env", "tag", "since", "site", "api_url")
-SECTIONS = dict.fromkeys(("from_series", "from_datadog", *_DATADOG_ONLY), "Series")
+_OF_ACCESS_LOG = ("route", "routes")
+_OF_DATADOG = ("metric", "service", "env", "tag", "query", "site", "api_url", "no_cache")
+_OF_PROMETHEUS = ("promql", "step")
+_ONLY_WITH: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(_OF_ACCESS_LOG, ("from_access_log",)),
+    **dict.fromkeys(_OF_DATADOG, ("from_datadog",)),
+    **dict.fromkeys(_OF_PROMETHEUS, ("from_prometheus",)),
+    "since": ("from_datadog", "from_prometheus"),
+}
+"""The sources that an option is about; names are click's."""
+_SOURCES = ("from_series", "from_access_log", "from_datadog", "from_prometheus")
+SECTIONS = dict.fromkeys((*_SOURCES, *_ONLY_WITH), "Series")
 """Heading in the help, by click's name of the option."""
 
 
@@ -40,24 +57,59 @@ class Source:
     """The options as click gave them; the names are click's."""
 
     from_series: Path | None
+    from_access_log: tuple[str, ...]
     from_datadog: bool
+    from_prometheus: str | None
+    route: tuple[str, ...]
+    routes: Path | None
     metric: str
     service: str | None
     env: str | None
     tag: tuple[str, ...]
+    query: str | None
     since: str
     site: str
     api_url: str | None
+    no_cache: bool
+    promql: str
+    step: str
 
 
-_OPTIONS = (
+_FILE_OPTIONS = (
     click.option(
         "--from-series",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Read the series.db that `mirror serve` writes; it may be running.",
+        help="Read the series.db that `mirror serve` writes (it may be running), CSV or Parquet.",
     ),
-    click.option("--from-datadog", is_flag=True, help="Read maxima per minute from Datadog."),
+    click.option(
+        "--from-access-log",
+        multiple=True,
+        metavar="FILE",
+        help="Count requests in nginx's access log, combined or JSON, also gzip or zstd; `-` is"
+        " standard input. Repeatable, and a quoted pattern such as '/var/log/nginx/access.log*'"
+        " is many.",
+    ),
+    click.option(
+        "--route",
+        multiple=True,
+        metavar="TEMPLATE",
+        help="With an access log: a route such as '/watch/{id}' or '/api/*'; repeatable. Without"
+        " any, those of the table.",
+    ),
+    click.option(
+        "--routes",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="With an access log: the `routes` of a mirror.yaml.",
+    ),
+)
+_DATADOG_OPTIONS = (
+    click.option(
+        "--from-datadog",
+        is_flag=True,
+        help="Read maxima per minute from Datadog, and the seconds around the highest.",
+    ),
     click.option(
         "--metric", default="mirror.rps", show_default=True, help="Gauge of rps with a `route` tag."
     ),
@@ -65,11 +117,10 @@ _OPTIONS = (
     click.option("--env", metavar="E", help="Its `env` tag."),
     click.option("--tag", multiple=True, metavar="KEY:VALUE", help="A further tag; repeatable."),
     click.option(
-        "--since",
-        metavar="DURATION",
-        default="7d",
-        show_default=True,
-        help="How far back to read, such as 7d, 24h or 30m.",
+        "--query",
+        metavar="QUERY",
+        help="Instead of the four: any metric and filter, such as"
+        " 'sum:istio.mesh.request.count{env:prod} by {route}.as_count()'.",
     ),
     click.option(
         "--site",
@@ -85,12 +136,46 @@ _OPTIONS = (
         help="Where the Datadog API is, if not at https://api.SITE, such as a relay in your"
         " network; it is sent the keys DD_API_KEY and DD_APP_KEY of the environment.",
     ),
+    click.option(
+        "--no-cache",
+        is_flag=True,
+        help="Ask Datadog for everything again, and keep nothing.",
+    ),
+)
+_PROMETHEUS_OPTIONS = (
+    click.option(
+        "--from-prometheus",
+        metavar="URL",
+        help="Read rates from Prometheus or VictoriaMetrics. PROMETHEUS_AUTHORIZATION in the"
+        " environment is sent as that header.",
+    ),
+    click.option(
+        "--promql",
+        default=QUERY,
+        show_default=True,
+        metavar="PROMQL",
+        help="Rps with a `route` label; $window becomes the step in seconds.",
+    ),
+    click.option(
+        "--step",
+        default="1m",
+        show_default=True,
+        metavar="DURATION",
+        help="With Prometheus: of the series; at least two scrapes.",
+    ),
+    click.option(
+        "--since",
+        metavar="DURATION",
+        default="7d",
+        show_default=True,
+        help="With Datadog and Prometheus: how far back to read, such as 7d, 24h or 30m.",
+    ),
 )
 
 
 def source_options(command: _Command) -> _Command:
     """Add the options that name a series to a command."""
-    for option in reversed(_OPTIONS):
+    for option in reversed((*_FILE_OPTIONS, *_DATADOG_OPTIONS, *_PROMETHEUS_OPTIONS)):
         command = option(command)
     return command
 
@@ -101,12 +186,21 @@ def source_of(given: Mapping[str, Any], set_by_user: set[str]) -> Source:
     Raises click.UsageError where they name none, two, or one that nobody asked for.
     """
     source = Source(**{name: given[name] for name in SECTIONS})
-    if source.from_datadog == (source.from_series is not None):
-        raise click.UsageError("Give one of --from-series FILE and --from-datadog.")
-    if source.from_series is not None and (wrong := set_by_user & set(_DATADOG_ONLY)):
-        names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(wrong))
-        raise click.UsageError(f"Only with --from-datadog: {names}.")
-    if source.from_datadog and not (source.service or source.tag):
+    chosen = [name for name in _SOURCES if given[name]]
+    if len(chosen) != 1:
+        names = ", ".join(_shown(name) for name in _SOURCES)
+        raise click.UsageError(f"Give exactly one of {names}.")
+    wrong = [
+        f"{_shown(name)} is only with {' or '.join(_shown(each) for each in only_with)}"
+        for name, only_with in _ONLY_WITH.items()
+        if name in set_by_user and chosen[0] not in only_with
+    ]
+    if wrong:
+        raise click.UsageError(f"{'; '.join(wrong)}.")
+    if source.query is not None and (others := set_by_user & {"metric", "service", "env", "tag"}):
+        names = ", ".join(_shown(name) for name in sorted(others))
+        raise click.UsageError(f"--query names its own metric and filter: leave out {names}.")
+    if source.from_datadog and not (source.service or source.tag or source.query):
         raise click.UsageError(
             "--from-datadog needs --service (or --tag): without one, the traffic of every service"
             " that sends this metric would be added up."
@@ -114,28 +208,94 @@ def source_of(given: Mapping[str, Any], set_by_user: set[str]) -> Source:
     return source
 
 
+def _shown(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def check_source(source: Source) -> None:
     """Raise InputError for what can be known to be wrong before anything is read."""
     problems: list[Problem] = []
-    try:
-        if units.parse_duration(source.since) > MAX_SINCE_S:
-            longest = units.format_duration(MAX_SINCE_S)
-            problems.append(Problem("--since", f"expected at most {longest}, got {source.since}"))
-    except ValueError as error:
-        problems.append(Problem("--since", str(error)))
+    for option, words, most in (
+        ("--since", source.since, MAX_SINCE_S),
+        ("--step", source.step, MAX_STEP_S),
+    ):
+        try:
+            if not 0 < units.parse_duration(words) <= most:
+                rule = f"expected at most {units.format_duration(most)}, got {words}"
+                problems.append(Problem(option, rule))
+        except ValueError as error:
+            problems.append(Problem(option, str(error)))
     if source.from_datadog:
-        problems += _missing_keys()
+        problems += missing_keys()
     if problems:
         raise InputError(problems)
 
 
-def read_source(source: Source) -> RpsSeries:
-    """Return the series. Raises InputError and Refused."""
+def read_source(source: Source, templates: Iterable[str]) -> RpsSeries:
+    """Return the series; `templates` are the table's routes, for a log without --route.
+
+    Raises InputError and Refused.
+    """
+    now = time.time()
     if source.from_series is not None:
         with working(f"Reading {source.from_series}"):
-            return read_series(source.from_series, time.time())
+            return read_series(source.from_series, now)
+    if source.from_access_log:
+        # numpy and zstandard are there anyway; the reader of logs is not needed elsewhere.
+        from estimator.series.access_log import read_access_logs
+
+        routes = _route_table(source, templates)
+        with working("Reading access logs"):
+            return read_access_logs(_logs(source.from_access_log), routes, now)
+    if source.from_prometheus is not None:
+        query = RateQuery(
+            source.from_prometheus,
+            source.promql,
+            units.parse_duration(source.step),
+            authorization(),
+        )
+        with working("Prometheus"):
+            return asyncio.run(read_prometheus(query, _period(source, now), now))
     with working("Datadog") as (progress, task):
-        return asyncio.run(_read_datadog(source, progress, task))
+        return asyncio.run(_read_datadog(source, now, _Shown(progress, task)))
+
+
+def _period(source: Source, now: float) -> tuple[int, int]:
+    end = int(now) // 60 * 60
+    return (end - units.parse_duration(source.since)) // 60 * 60, end
+
+
+def _logs(patterns: tuple[str, ...]) -> list[str]:
+    found: list[str] = []
+    for pattern in patterns:
+        # A name that is there is no pattern, whatever characters it has.
+        is_name = pattern == "-" or os.path.exists(pattern)
+        names = [pattern] if is_name else sorted(glob.glob(pattern))
+        if not names:
+            raise InputError([Problem(pattern, "no such file")])
+        found += names
+    return found
+
+
+def _route_table(source: Source, templates: Iterable[str]) -> RouteTable:
+    if source.routes is not None:
+        return RouteTable([*source.route, *_routes_of(source.routes)], str(source.routes))
+    if source.route:
+        return RouteTable(source.route)
+    named = dict.fromkeys(one for one in templates if one not in (ALL_ROUTES, OTHER))
+    return RouteTable(tuple(named), "routes of the table")
+
+
+def _routes_of(path: Path) -> list[str]:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError([Problem(str(path), f"cannot be read: {error}")]) from error
+    found = document.get("routes") if isinstance(document, dict) else None
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        rule = "expected a list of templates, as in mirror.yaml"
+        raise InputError([Problem(str(path), rule, key="routes")])
+    return found
 
 
 @contextmanager
@@ -146,22 +306,47 @@ def working(words: str) -> Iterator[tuple[Progress, TaskID]]:
         yield progress, progress.add_task(escape(words), total=None)
 
 
-async def _read_datadog(source: Source, progress: Progress, task: TaskID) -> RpsSeries:
-    url = api_url_of(source.site) if source.api_url is None else source.api_url
-    query = DatadogQuery.of(source.metric, source.service, source.env, source.tag)
-    end = int(time.time()) // query.resolution_s * query.resolution_s
-    since = units.parse_duration(source.since)
-    start = (end - since) // query.resolution_s * query.resolution_s
-    credentials = Credentials(*(_key(name) for name in _KEYS))
-    async with DatadogApi(url, credentials) as api:
-        return await read_datadog(
-            api,
-            query,
-            (start, end),
-            lambda done, total, what: progress.update(
-                task, completed=done, total=total, description=what
-            ),
-        )
+class _Shown:
+    """How far a read of Datadog is: the bar, or a line for every wait where there is none."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress = progress
+        self._task = task
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        self._progress.update(self._task, completed=done, total=total, description=escape(what))
+        if self._progress.disable and "waiting" in what:
+            click.echo(f"estimate: {what} ({done} of {total} done)", err=True)
+
+
+async def _read_datadog(source: Source, now: float, shown: _Shown) -> RpsSeries:
+    if source.query is not None:
+        query = DatadogQuery.parse(source.query)
+    else:
+        query = DatadogQuery.of(source.metric, source.service, source.env, source.tag)
+    async with open_datadog(source.site, source.api_url, source.no_cache) as api:
+        return await read_datadog(api, query, _period(source, now), shown)
+
+
+def open_datadog(site: str, api_url: str | None, no_cache: bool) -> DatadogApi:
+    """Return a session with the keys of the environment. Raises InputError."""
+    if problems := missing_keys():
+        raise InputError(problems)
+    url = api_url_of(site) if api_url is None else api_url
+    cache = None if no_cache else Cache(_cache_folder(), time.time)
+    return DatadogApi(url, Credentials(*(_key(name) for name in _KEYS)), cache=cache)
+
+
+def authorization() -> str | None:
+    """Return the header for Prometheus, if the environment has one."""
+    return os.environ.get("PROMETHEUS_AUTHORIZATION") or None
+
+
+def _cache_folder() -> Path:
+    # XDG: a relative path is invalid and ignored.
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    base = Path(given) if os.path.isabs(given) else Path.home() / ".cache"
+    return base / "kagami" / "datadog"
 
 
 _KEYS = ("DD_API_KEY", "DD_APP_KEY")
@@ -171,11 +356,12 @@ def _key(name: str) -> str:
     return os.environ.get(name, "").strip()
 
 
-def _missing_keys() -> list[Problem]:
+def missing_keys() -> list[Problem]:
+    """Return a problem for each key of Datadog that the environment lacks."""
     return [
         Problem(
             name,
-            "is not set in the environment; --from-datadog needs both keys, the"
+            "is not set in the environment; reading from Datadog needs both keys, the"
             " application key with the scope timeseries_query",
         )
         for name in _KEYS

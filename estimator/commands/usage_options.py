@@ -1,9 +1,8 @@
 """Where cpu and memory were recorded: options to samples, shared by the commands that read them.
 
-Reads the keys of Datadog from the environment, as the report does; nothing else of it.
+The keys come from the environment, as those of the report do (sources.py).
 """
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +11,18 @@ from typing import Any, TypeVar
 import click
 
 from estimator import units
-from estimator.commands.sources import DEFAULT_SITE
+from estimator.commands.sources import (
+    DEFAULT_SITE,
+    authorization,
+    missing_keys,
+    open_datadog,
+)
 from estimator.errors import InputError, Problem
 from estimator.observed.datadog import UsageQuery, read_usage_from_datadog
 from estimator.observed.prometheus import CPU_QUERY, MEMORY_QUERY, PrometheusQuery, read_prometheus
 from estimator.observed.usage import Usage
 from estimator.observed.usage_file import read_usage
-from estimator.series.datadog_api import Credentials, DatadogApi, api_url_of
+from estimator.series.datadog_api import DatadogApi
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -107,13 +111,11 @@ class UsageSource:
             step_s=FINE_STEP_S if period[1] - period[0] <= FINE_PERIOD_S else COARSE_STEP_S,
             cpu=self.given["cpu_query"],
             memory=self.given["memory_query"],
+            authorization=authorization(),
         )
 
     def _datadog(self) -> Callable[[], DatadogApi]:
-        keys = {name: os.environ.get(name, "").strip() for name in ("DD_API_KEY", "DD_APP_KEY")}
-        if missing := [name for name, value in keys.items() if not value]:
-            rule = "is not set in the environment; reading from Datadog needs both keys"
-            raise InputError([Problem(name, rule) for name in missing])
-        site = self.given.get("site") or DEFAULT_SITE
-        url = self.given.get("api_url") or api_url_of(site)
-        return lambda: DatadogApi(url, Credentials(keys["DD_API_KEY"], keys["DD_APP_KEY"]))
+        if problems := missing_keys():
+            raise InputError(problems)
+        site, url = self.given.get("site") or DEFAULT_SITE, self.given.get("api_url")
+        return lambda: open_datadog(site, url, bool(self.given.get("no_cache")))

@@ -121,14 +121,14 @@ def verify(context: click.Context, /, **given: Any) -> None:
     }
     if given["observed"] == DATADOG:
         # Then they are about the samples too, wherever the series comes from.
-        set_by_user -= {"site", "api_url"}
+        set_by_user -= {"site", "api_url", "no_cache"}
     source = source_of(given, set_by_user)
     with endings():
         table = read_table(given["table"])
         check_source(source)
         _check_output(given["corrected"])
         limits = _times(given)
-        series = between(read_source(source), *limits)
+        series = between(read_source(source, table.templates), *limits)
         containers = {each.name: tuple(each.requests) for each in table.components}
         period = (float(series.start), float(series.start + series.duration_s))
         usage = UsageSource(given["observed"], given).read(containers, period)

@@ -7,6 +7,11 @@ columns      CSV and Parquet
 routes       path to route tag
 log_lines    lines of an access log to requests
 access_log   access logs, any number, counted by second and route
-datadog      maxima per minute, asked for in windows of a day
+datadog      maxima per minute of a gauge, and the seconds of the highest; counts of others
+datadog_query  its text, and which route a group is
 datadog_api  Datadog's query endpoint over HTTP, and what each of its failures means
+datadog_cache  its answers about closed windows, on disk
+prometheus   rates of Prometheus and VictoriaMetrics
+prometheus_api  their range queries over HTTP
+peaks        highest second of what was averaged, and of a year
 """

@@ -1,162 +1,216 @@
-"""Maxima per minute of an rps gauge, from Datadog.
+"""Requests per second from Datadog: maxima per minute, and the seconds around the highest of them.
 
-    sum:mirror.rps{service:watch} by {route}.rollup(max, 60)
+    sum:mirror.rps{service:watch} by {route}.fill(null).rollup(max, 60)
 
-Datadog first takes the maximum of each minute for each tag set, then adds the tag sets up. With
-several instances or routes that peak in different seconds of a minute, the sum is an **upper
-bound** of the true peak; the series carries that as a caveat. The default rollup would be an
-average and hide the peak (a one-second burst of 1000 rps over 100 reads 103 in five minutes).
+Datadog first takes the maximum of each minute of each tag set, then adds the tag sets up. Where
+instances or routes peak in different seconds of a minute, that sum is an upper bound. So the
+windows that hold the highest minutes are asked for again, second by second, until the highest
+minute is one whose seconds are known: it is then the peak, exactly, and no other minute can hold a
+higher one. The default rollup would be an average (one second of 1000 rps over 100 reads 103 in
+five minutes), and interpolation would add requests of an instance that was gone: `fill(null)`.
 
-Windows are at most a day, 1440 points: beyond 1500 Datadog widens the interval without a word, so
-the interval that came back is checked. Empty buckets are absent from an answer; they are gaps.
+Counts of others, such as `sum:istio.mesh.request.count{...}.as_count()`, are summed in Datadog over
+the finest interval that few enough requests give, and divided by it.
+
+Windows have at most 1440 points: beyond 1500 Datadog widens the interval without a word, so the one
+that came back is checked. They lie at multiples of their width in Unix time, whatever the time of
+the run, so that the next run finds them in the cache. Empty buckets are absent: they are gaps.
 """
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from estimator.errors import InputError, Problem, Refusal, Refused
-from estimator.series.datadog_api import DatadogApi, Series
-from estimator.series.rps import RpsSeries
+from estimator.errors import Refusal, Refused
+from estimator.series.datadog_api import CLOCK_OFF_S, DatadogApi, Series
+from estimator.series.datadog_query import DatadogQuery
+from estimator.series.rps import ALL_ROUTES, Detail, RpsSeries
 
-WINDOW_S = 86_400
-
-_METRIC = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,199}", re.ASCII)
-# As Datadog stores tags; anything else could end the scope and begin another query.
-_TAG = re.compile(r"[a-z][a-z0-9_\-./]*:[a-z0-9_\-:./*]*[a-z0-9_\-./*]", re.ASCII)
+WINDOW_POINTS = 1_440
+MAX_WINDOWS = 60
+"""For counts: below a tenth of an hour's rate limit, so that a run leaves others their share."""
+MAX_DRILLS = 12
+"""Windows of 24 minutes that are read second by second."""
+_COUNT_STEPS_S = (10, 20, 30, 60)
+"""The Agent flushes counts every 10 s; nothing finer is there."""
 
 Progress = Callable[[int, int, str], None]
 """Windows done, windows in all, and what is happening."""
 
 
 @dataclass(frozen=True, slots=True)
-class DatadogQuery:
-    """A gauge of rps, summed by route; made by `of`."""
+class _Reading:
+    """What is asked of whom, and who is told."""
 
-    metric: str
-    tags: tuple[str, ...]
-    resolution_s: int = 60
-
-    @classmethod
-    def of(
-        cls, metric: str, service: str | None, env: str | None, tags: tuple[str, ...]
-    ) -> "DatadogQuery":
-        """Check and normalise. Raises InputError; tags are lower-cased as Datadog stores them."""
-        problems = []
-        if not _METRIC.fullmatch(metric):
-            rule = f"expected a metric name such as mirror.rps, got {metric!r}"
-            problems.append(Problem("--metric", rule))
-        given = [("--tag", tag) for tag in tags]
-        given += [("--env", f"env:{env}")] if env is not None else []
-        given += [("--service", f"service:{service}")] if service is not None else []
-        for option, tag in given:
-            if not _TAG.fullmatch(tag.lower()):
-                rule = f"expected letters, digits and _ - : . / as in key:value, got {tag!r}"
-                problems.append(Problem(option, rule))
-        if problems:
-            raise InputError(problems)
-        return cls(metric, tuple(sorted({tag.lower() for _, tag in given})))
-
-    @property
-    def text(self) -> str:
-        scope = ",".join(self.tags)
-        return f"sum:{self.metric}{{{scope}}} by {{route}}.rollup(max, {self.resolution_s})"
+    api: DatadogApi
+    query: DatadogQuery
+    progress: Progress
 
 
 async def read_datadog(
     api: DatadogApi, query: DatadogQuery, period: tuple[int, int], progress: Progress
 ) -> RpsSeries:
-    """Read the period [from, to), Unix seconds and multiples of the resolution.
+    """Read the period [from, to), Unix seconds and whole minutes.
 
     Raises InputError and Refused as the API does, Refused also for no data at all, for another
     interval than asked for and for values that no rate has.
     """
-    start, end = period
-    width = (end - start) // query.resolution_s
-    by_route: dict[str, NDArray[np.float64]] = {}
-    windows = _windows(start, end)
-    for number, window in enumerate(windows):
-        message = f"Datadog, day {number + 1} of {len(windows)}"
-        progress(number, len(windows), message)
-
-        def say(trouble: str, number: int = number) -> None:
-            progress(number, len(windows), f"Datadog: {trouble}")
-
-        for group in await api.query(query.text, window, say):
-            _check(group, query)
-            row = by_route.setdefault(_route(group), np.full(width, np.nan))
-            first, last = ((edge - start) // query.resolution_s for edge in window)
-            found = _grid(group, window, query.resolution_s)
-            # Two groups may be one route: without the tag, and tagged `other`.
-            both = row[first:last] + np.nan_to_num(found)
-            row[first:last] = np.where(np.isnan(row[first:last]), found, both)
-    progress(len(windows), len(windows), "Datadog")
+    reading = _Reading(api, query, progress)
+    step = _step(query, period)
+    by_route = await _read(reading, period, step)
     if not any(np.isfinite(row).any() for row in by_route.values()):
-        raise Refused([_nothing_found(api, query)])
+        raise Refused([_nothing_found(api, query, step)])
     routes = tuple(sorted(by_route))
-    return RpsSeries(
-        source=f"Datadog at {api.url}: {query.text}",
-        start=start,
-        resolution_s=query.resolution_s,
+    series = RpsSeries(
+        source=f"Datadog at {api.url}: {query.text(step)}",
+        start=period[0],
+        resolution_s=step,
         routes=routes,
         rps=np.array([by_route[route] for route in routes]),
-        averaging_s=1,  # maxima of the gauge's one-second values
-        caveats=(
-            f"maxima within {query.resolution_s} s are added over routes and instances as if they"
-            " fell in one second: an upper bound of the peak",
-            "a route without a point in a minute in which another has one counts as 0 there",
-        ),
+        averaging_s=query.averaging_s,
+    )
+    caveats = ["a route without a point in a bucket in which another has one counts as 0 there"]
+    if not query.is_count:
+        series, told = await _drilled(reading, series)
+        caveats.insert(0, told)
+    if abs(api.clock_off_s) > CLOCK_OFF_S:
+        side = "ahead of" if api.clock_off_s > 0 else "behind"
+        caveats.append(
+            f"the clock of this machine is {abs(api.clock_off_s):.0f} s {side} Datadog's: the"
+            " period that was read is off by that"
+        )
+    return replace(series, caveats=tuple(caveats))
+
+
+def _step(query: DatadogQuery, period: tuple[int, int]) -> int:
+    if not query.is_count:
+        return 60
+    few_enough = (
+        step
+        for step in _COUNT_STEPS_S
+        if (period[1] - period[0]) / (step * WINDOW_POINTS) <= MAX_WINDOWS
+    )
+    return next(few_enough, _COUNT_STEPS_S[-1])
+
+
+async def _read(
+    reading: _Reading, period: tuple[int, int], step: int
+) -> dict[str, NDArray[np.float64]]:
+    start, end = period
+    width_s = step * WINDOW_POINTS
+    windows = [
+        (at, min(at + width_s, end)) for at in range(start // width_s * width_s, end, width_s)
+    ]
+    by_route: dict[str, NDArray[np.float64]] = {}
+    for number, window in enumerate(windows):
+        told = (number, len(windows))
+        reading.progress(*told, f"Datadog, window {number + 1} of {len(windows)}")
+        clipped = (max(window[0], start), window[1])
+        place = slice((clipped[0] - start) // step, (clipped[1] - start) // step)
+        for route, found in (await _ask(reading, window, step, told)).items():
+            row = by_route.setdefault(route, np.full((end - start) // step, np.nan))
+            row[place] = found[(clipped[0] - window[0]) // step :]
+    reading.progress(len(windows), len(windows), "Datadog")
+    return by_route
+
+
+async def _ask(
+    reading: _Reading, window: tuple[int, int], step: int, told: tuple[int, int]
+) -> dict[str, NDArray[np.float64]]:
+    """Return one window by route, in rps on its grid."""
+    query = reading.query
+
+    def say(trouble: str) -> None:
+        reading.progress(*told, f"Datadog: {trouble}")
+
+    found: dict[str, NDArray[np.float64]] = {}
+    for group in await reading.api.query(query.text(step), window, say):
+        _check(group, query, step)
+        row = _grid(group, window, step) / (step if query.is_count else 1)
+        route = query.route_of(group.tag_set)
+        # Two groups may be one route: without the tag, and tagged `other`.
+        before = found.get(route)
+        found[route] = row if before is None else np.nansum([before, row], axis=0)
+        if before is not None:
+            found[route][np.isnan(before) & np.isnan(row)] = np.nan
+    return found
+
+
+async def _drilled(reading: _Reading, series: RpsSeries) -> tuple[RpsSeries, str]:
+    """Read the seconds around the highest minutes; return also what is known then."""
+    end = series.start + series.duration_s
+    read: set[int] = set()
+    for number in range(MAX_DRILLS):
+        at = _undecided(series, read)
+        if at is None:
+            return series, (
+                f"{len(read)} windows around the highest minutes were read to the second: the peak"
+                " of each route and of all together is exact; other minutes, and sums of some"
+                " routes, may be above the truth"
+            )
+        read.add(at)
+        told = (number, MAX_DRILLS)
+        reading.progress(*told, f"Datadog, seconds around a peak ({number + 1})")
+        window = (at, min(at + WINDOW_POINTS, end))
+        try:
+            found = await _ask(reading, window, 1, told)
+        except Refused as error:
+            return series, (
+                "maxima within 60 s are added over routes and instances as if they fell in one"
+                f" second, an upper bound: the seconds cannot be had ({error})"
+            )
+        rows = [found.get(route, np.full(window[1] - at, np.nan)) for route in series.routes]
+        series = replace(series, details=(*series.details, Detail(at, np.array(rows))))
+    return series, (
+        f"maxima within 60 s are added over routes and instances, an upper bound; the seconds of"
+        f" {MAX_DRILLS} windows around the highest were read, which does not settle every peak"
     )
 
 
-def _windows(start: int, end: int) -> list[tuple[int, int]]:
-    return [(at, min(at + WINDOW_S, end)) for at in range(start, end, WINDOW_S)]
+def _undecided(series: RpsSeries, read: set[int]) -> int | None:
+    """Return the window of a peak whose seconds nobody read yet; first that of all routes."""
+    for routes in ((ALL_ROUTES,), *((route,) for route in series.routes)):
+        peak = series.peak(routes)
+        assert peak is not None
+        window = peak.second // WINDOW_POINTS * WINDOW_POINTS
+        if window not in read and peak.rps > 0:
+            return window
+    return None
 
 
-def _route(group: Series) -> str:
-    for tag in group.tag_set:
-        if tag.startswith("route:"):
-            return tag.removeprefix("route:")
-    # Points without the tag are real traffic too.
-    return "other"
-
-
-def _check(group: Series, query: DatadogQuery) -> None:
-    subject = f"Datadog, {query.metric}, {_route(group)}"
-    if group.interval != query.resolution_s:
-        reason = (
-            f"asked for one maximum per {query.resolution_s} s and got one per {group.interval} s"
-        )
+def _check(group: Series, query: DatadogQuery, step: int) -> None:
+    subject = f"Datadog, {query.text(step)}, {query.route_of(group.tag_set)}"
+    if group.interval != step:
+        reason = f"asked for one value per {step} s and got one per {group.interval} s"
         raise Refused([Refusal(subject, reason, "Ask for less time with --since")])
     wrong = [value for _, value in group.pointlist if value is not None and not 0 <= value < 1e12]
     if wrong:
         reason = f"has values that no rate of requests has, such as {wrong[0]:g}"
-        raise Refused([Refusal(subject, reason, "Check --metric")])
+        raise Refused([Refusal(subject, reason, "Check --metric or --query")])
 
 
-def _grid(group: Series, window: tuple[int, int], resolution_s: int) -> NDArray[np.float64]:
+def _grid(group: Series, window: tuple[int, int], step: int) -> NDArray[np.float64]:
     """Return the points of one window on its grid, NaN where there is none.
 
     Datadog answers with the bucket at the window's end too, cut off there: that one belongs to the
     next window, which has it whole. Points may come in any order, and one twice is one maximum.
     """
     start, end = window
-    row = np.full((end - start) // resolution_s, np.nan)
+    row = np.full((end - start) // step, np.nan)
     for milliseconds, value in group.pointlist:
         second = milliseconds / 1000
         if value is not None and start <= second < end:
-            index = int(second - start) // resolution_s
+            index = int(second - start) // step
             row[index] = np.fmax(row[index], value)
     return row
 
 
-def _nothing_found(api: DatadogApi, query: DatadogQuery) -> Refusal:
+def _nothing_found(api: DatadogApi, query: DatadogQuery, step: int) -> Refusal:
     return Refusal(
         f"Datadog at {api.url}",
-        f"found no point for {query.text}",
-        f"Check the metric name ({query.metric}), the tags ({', '.join(query.tags)}), the site,"
-        " and that the time asked for has traffic",
+        f"found no point for {query.text(step)}",
+        f"Check the metric name ({query.metric}), the tags ({query.scope}), the site, and that the"
+        " time asked for has traffic",
     )

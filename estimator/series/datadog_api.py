@@ -11,8 +11,10 @@ are not followed.
 import asyncio
 import random
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
 
@@ -20,15 +22,28 @@ import aiohttp
 import msgspec
 
 from estimator.errors import InputError, Problem, Refusal, Refused
+from estimator.series.datadog_cache import Cache
 
-_SITE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+", re.ASCII)
+SITES = (
+    "datadoghq.com",
+    "us3.datadoghq.com",
+    "us5.datadoghq.com",
+    "ap1.datadoghq.com",
+    "ap2.datadoghq.com",
+    "uk1.datadoghq.com",
+    "datadoghq.eu",
+    "ddog-gov.com",
+    "us2.ddog-gov.com",
+)
+"""Source: the servers of Datadog's published OpenAPI."""
+CLOCK_OFF_S = 60
 _URL = re.compile(r"https?://[^/\s@?#]+(/[^\s?#]*)?", re.ASCII)
 
 
 def api_url_of(site: str) -> str:
-    """Return `https://api.<site>`. Raises InputError for what is no site, such as a URL."""
-    if not _SITE.fullmatch(site) or site.startswith(("api.", "app.")):
-        rule = f"expected a site such as datadoghq.com or datadoghq.eu, got {site!r}"
+    """Return `https://api.<site>`. Raises InputError for any other than Datadog's sites."""
+    if site not in SITES:
+        rule = f"expected one of {', '.join(SITES)}, got {site!r}; another address: --api-url"
         raise InputError([Problem("--site or DD_SITE", rule)])
     return f"https://api.{site}"
 
@@ -54,6 +69,8 @@ class Patience:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     jitter: Callable[[], float] = random.random
     """A number from 0 to 1."""
+    now: Callable[[], float] = time.time
+    """Unix time."""
 
 
 class Series(msgspec.Struct):
@@ -84,7 +101,11 @@ class DatadogApi:
     """A session with one site. Use as an async context manager."""
 
     def __init__(
-        self, url: str, credentials: Credentials, patience: Patience | None = None
+        self,
+        url: str,
+        credentials: Credentials,
+        patience: Patience | None = None,
+        cache: Cache | None = None,
     ) -> None:
         if not _URL.fullmatch(url):
             rule = f"expected a URL such as https://api.datadoghq.com, got {url!r}"
@@ -99,6 +120,9 @@ class DatadogApi:
         self.url = url.rstrip("/")
         self._credentials = credentials
         self._patience = patience or Patience()
+        self._cache = cache
+        self.clock_off_s = 0.0
+        """How far this machine's clock is ahead of Datadog's, from its last answer."""
         self._pause_s = 0.0
         """To wait before the next request, because the last answer used up the rate limit."""
 
@@ -130,6 +154,19 @@ class DatadogApi:
         `say` is told of every wait. Raises InputError for what the user can correct, Refused where
         Datadog gives no usable answer after all attempts.
         """
+        identity = (self.url, self._credentials.api_key, query)
+        if self._cache and (kept := self._cache.read(identity, window)) is not None:
+            return self._decode(_Reply(200, {}, kept))
+        reply = await self._answer(query, window, say)
+        groups = self._decode(reply)
+        if self._cache:
+            self._cache.write(identity, window, reply.body)
+        return groups
+
+    async def _answer(
+        self, query: str, window: tuple[int, int], say: Callable[[str], None]
+    ) -> _Reply:
+        """Return an answer with status 200, after as many attempts as it takes."""
         trouble = ""
         for attempt in range(self._patience.attempts):
             if self._pause_s:
@@ -152,7 +189,8 @@ class DatadogApi:
             else:
                 if reply.status == 200:
                     self._pause_s = _pause_after(reply)
-                    return self._decode(reply)
+                    self.clock_off_s = self._clock_off_s(reply)
+                    return reply
                 if reply.status != 429 and reply.status < 500:
                     raise self._rejected(reply)
                 trouble = f"answered {reply.status}{_shown(_errors(reply))}"
@@ -192,9 +230,17 @@ class DatadogApi:
             raise InputError([Problem(self._name, rule)])
         return answer.series
 
+    def _clock_off_s(self, reply: _Reply) -> float:
+        try:
+            theirs = parsedate_to_datetime(reply.headers["Date"]).timestamp()
+        except (KeyError, ValueError):
+            return 0.0
+        return self._patience.now() - theirs
+
     def _rejected(self, reply: _Reply) -> InputError:
         what = {
-            400: "did not understand the query; check --metric, --service, --env and --tag",
+            400: "did not understand the query; check --metric, --service, --env and --tag, or"
+            " --query",
             401: "did not accept the keys; check DD_API_KEY, DD_APP_KEY and that --site (or"
             " DD_SITE) is the site they belong to",
             403: "forbids it; check DD_API_KEY, that DD_APP_KEY has the scope timeseries_query,"

@@ -75,3 +75,9 @@ class Table:
     components: tuple[Component, ...]
     is_example: bool = False
     """The bundled one, which nobody measured."""
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """The routes of all components as the file spelt them, each once."""
+        spelt = [route for one in self.components for route in one.templates or one.routes]
+        return tuple(dict.fromkeys(spelt))

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from estimator.series.datadog import DatadogQuery, read_datadog
+from estimator.series.datadog import read_datadog
 from estimator.series.datadog_api import Credentials, DatadogApi
+from estimator.series.datadog_query import DatadogQuery
 from estimator.series.rps import Peak, RpsSeries
 from tests.fakes_datadog import Contract, FakeDatadog
 
@@ -51,7 +52,7 @@ def test_a_week_is_read_within_the_contract(fake: FakeDatadog) -> None:
     fake.points["mirror.rps"] = {"/watch/_id_": points, "other": {START + 5.0: 1.0}}
     series = read(fake, 7)
     assert fake.violations == []
-    assert len(fake.requests) == 7
+    assert len(fake.requests) == 7 + 2  # and the seconds around the peak of either route
     assert series.peak(["/watch/_id_"]) == Peak(512.0, START + 3 * DAY)
     assert series.completeness_ratio == 1
 
@@ -59,9 +60,12 @@ def test_a_week_is_read_within_the_contract(fake: FakeDatadog) -> None:
 def test_request_carries_what_the_contract_demands(fake: FakeDatadog) -> None:
     fake.points["mirror.rps"] = {"other": {START + 5.0: 1.0}}
     read(fake, 1)
-    (request,) = fake.requests
+    request = fake.requests[0]
     assert (request.start, request.end) == (START, START + DAY)
-    assert request.query == "sum:mirror.rps{env:prod,service:watch} by {route}.rollup(max, 60)"
+    assert (
+        request.query
+        == "sum:mirror.rps{env:prod,service:watch} by {route}.fill(null).rollup(max, 60)"
+    )
     assert request.headers["DD-API-KEY"] == "a" * 32
     assert request.headers["DD-APPLICATION-KEY"] == "b" * 40
 
@@ -74,7 +78,7 @@ def test_referee_sees_a_wrong_answer(fake: FakeDatadog, spec: dict[str, Any]) ->
     fake._contract = Contract(stricter, fake.url)
     fake.points["mirror.rps"] = {"other": {START + 5.0: 1.0}}
     read(fake, 1)
-    assert len(fake.violations) == 1
+    assert len(fake.violations) == len(fake.requests) == 2
 
 
 def test_referee_sees_a_wrong_request(fake: FakeDatadog, spec: dict[str, Any]) -> None:

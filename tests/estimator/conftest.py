@@ -1,15 +1,17 @@
 """Keeps the environment of whoever runs the tests out of them."""
 
 import os
+from pathlib import Path
 
 import pytest
 
-_OUTSIDE = ("DD_", "DATADOG_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_OUTSIDE = ("DD_", "DATADOG_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "PROMETHEUS_")
 
 
 @pytest.fixture(autouse=True)
-def no_outside_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys, sites and proxies must not decide an outcome."""
+def no_outside_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keys, sites, proxies and kept answers must not decide an outcome."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for name in os.environ:
         if name.upper().startswith(_OUTSIDE):
             monkeypatch.delenv(name)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from mirror.demo.processes import free_ports
 from tests.estimator.series.test_files import SCHEMA
 from tests.fakes_datadog import FakeDatadog, Reply, errors
 
@@ -49,7 +51,7 @@ def run(tmp_path: Path) -> Run:
         return subprocess.run(
             [sys.executable, "-m", "estimator", *arguments],
             cwd=tmp_path,
-            env={**inherited, **environment},
+            env={**inherited, "XDG_CACHE_HOME": str(tmp_path / "cache"), **environment},
             capture_output=True,
             text=True,
             timeout=60,
@@ -165,10 +167,17 @@ def test_datadog_comes_out_as_pods(run: Run, table: str, fake: FakeDatadog) -> N
     report = json.loads(result.stdout)
     assert [one["peak"]["value"] for one in report["components"]] == [700, 700]
     assert report["series"]["resolution"]["value"] == 60
-    assert any("upper bound" in one["reason"] for one in report["assumptions"])
+    assert any("all together is exact" in one["reason"] for one in report["assumptions"])
     assert "{env:prod,service:watch}" in fake.requests[0].query
-    assert len(fake.requests) == 2
+    asked = len(fake.requests)
     assert "secret" not in result.stdout
+    # What was settled comes from the cache of the first run.
+    again = run(*source, "--api-url", fake.url, "--table", table, "--format", "json")
+    assert json.loads(again.stdout)["components"] == report["components"]
+    assert len(fake.requests) - asked < asked
+    asked = len(fake.requests)
+    run(*source, "--api-url", fake.url, "--table", table, "--no-cache")
+    assert len(fake.requests) - asked >= 3
 
 
 def test_less_than_was_asked_for_is_low_confidence(run: Run, table: str, fake: FakeDatadog) -> None:
@@ -176,13 +185,15 @@ def test_less_than_was_asked_for_is_low_confidence(run: Run, table: str, fake: F
     result = run(*source, "--table", table)
     assert result.returncode == 3
     assert "71% of 7d are gaps" in result.stderr
-    assert len(fake.requests) == 7
 
 
 def test_rate_limit_is_waited_for(run: Run, table: str, fake: FakeDatadog) -> None:
     fake.replies.append(errors(429, "Rate limit", X_RateLimit_Reset="0"))
     source = ("--from-datadog", "--service", "watch", "--since", "1d", "--api-url", fake.url)
-    assert run(*source, "--table", table).returncode == 0
+    result = run(*source, "--table", table)
+    assert result.returncode == 0
+    # No terminal: a line for the wait.
+    assert "estimate: Datadog: answered 429: Rate limit; waiting" in result.stderr
 
 
 def test_wrong_keys_say_so_and_are_not_shown(run: Run, table: str, fake: FakeDatadog) -> None:
@@ -202,9 +213,18 @@ def test_missing_keys_are_both_named(run: Run, table: str) -> None:
 
 
 def test_dd_site_is_honoured(run: Run, table: str) -> None:
-    result = run("--from-datadog", "--service", "s", "--table", table, DD_SITE="kagami.invalid")
+    (port,) = free_ports(1)
+    nowhere = f"http://127.0.0.1:{port}"
+    site = {"DD_SITE": "datadoghq.eu", "HTTPS_PROXY": nowhere}
+    result = run("--from-datadog", "--service", "s", "--table", table, **site)
     assert (result.returncode, result.stdout) == (4, "")
-    assert "https://api.kagami.invalid" in result.stderr
+    assert "https://api.datadoghq.eu" in result.stderr
+
+
+def test_a_site_that_does_not_exist_is_told_the_list(run: Run, table: str) -> None:
+    result = run("--from-datadog", "--service", "s", "--table", table, DD_SITE="datadog.eu")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "expected one of datadoghq.com, us3.datadoghq.com" in result.stderr
 
 
 def test_wrong_metric_says_what_to_check(run: Run, table: str, fake: FakeDatadog) -> None:
@@ -267,9 +287,9 @@ def test_every_bad_row_is_named(run: Run, series: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Give one of --from-series FILE and --from-datadog."),
-        (["--from-series", "s", "--from-datadog"], "Give one of --from-series"),
-        (["--from-series", "s", "--service", "x"], "Only with --from-datadog: --service."),
+        ([], "Give exactly one of --from-series, --from-access-log"),
+        (["--from-series", "s", "--from-datadog"], "Give exactly one of"),
+        (["--from-series", "s", "--service", "x"], "--service is only with --from-datadog."),
         (["--from-datadog"], "--from-datadog needs --service (or --tag)"),
         (
             ["--from-series", "s", "--target-utilisation", "0"],
@@ -280,7 +300,10 @@ def test_every_bad_row_is_named(run: Run, series: str, tmp_path: Path) -> None:
         (["--from-series", "s", "--format", "xml"], "is not one of"),
         (["--from-datadog", "--service", "s", "--since", "1y"], "expected a duration such as 7d"),
         (["--from-datadog", "--service", "s", "--since", "99w"], "expected at most"),
-        (["--from-datadog", "--service", "s", "--site", "https://x"], "expected a site such as"),
+        (
+            ["--from-datadog", "--service", "s", "--site", "https://x"],
+            "expected one of datadoghq.com",
+        ),
         (["--from-datadog", "--service", "s", "--api-url", "x"], "expected a URL such as"),
         (["--from-datadog", "--service", "a b"], "--service: expected letters"),
         (["tabel"], "No such command 'tabel'"),
@@ -307,3 +330,36 @@ def test_console_command_is_installed() -> None:
     result = subprocess.run([command, "--version"], capture_output=True, text=True, timeout=60)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.startswith("estimate, version ")
+
+
+def test_a_reader_that_leaves_ends_it_as_other_tools(
+    table: str, series: str, tmp_path: Path
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        ended = subprocess.run(
+            [sys.executable, "-m", "estimator", "--from-series", series, "--table", table],
+            cwd=tmp_path,
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            timeout=60,
+        )
+    assert (ended.returncode, ended.stderr) == (-signal.SIGPIPE, b"")
+
+
+def test_an_access_log_is_a_series(run: Run, table: str, tmp_path: Path) -> None:
+    moments = [time.time() - 600 + n // 50 for n in range(5000)]
+    lines = [f'{{"msec":"{at:.3f}","uri":"/api/{at}"}}\n' for at in moments]
+    (tmp_path / "access.log").write_text("".join(lines[:2500]))
+    (tmp_path / "access.log.1").write_text("".join(lines[2500:]) + "damaged\n")
+    result = run("--from-access-log", "access.log*", "--table", table, "--format", "json")
+    assert result.returncode == 3, result.stderr
+    report = json.loads(result.stdout)
+    assert report["series"]["routes"] == ["/api/_", "other"]
+    assert report["series"]["peak"]["value"] == pytest.approx(50, abs=50)
+    repairs = [one["reason"] for one in report["assumptions"] if one["value"] == "repaired"]
+    assert repairs == [
+        "1 of 5001 lines left out, the first: access.log.1:2501: neither a JSON object nor the"
+        " combined format"
+    ]

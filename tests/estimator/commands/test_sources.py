@@ -12,14 +12,22 @@ from tests.estimator.series.test_files import SCHEMA
 
 GIVEN: dict[str, Any] = {
     "from_series": None,
+    "from_access_log": (),
     "from_datadog": False,
+    "from_prometheus": None,
+    "route": (),
+    "routes": None,
     "metric": "mirror.rps",
     "service": None,
     "env": None,
     "tag": (),
+    "query": None,
     "since": "7d",
     "site": "datadoghq.com",
     "api_url": None,
+    "no_cache": False,
+    "promql": "x",
+    "step": "1m",
 }
 
 
@@ -30,10 +38,18 @@ def test_every_option_of_a_source_has_its_heading() -> None:
 @pytest.mark.parametrize(
     ("given", "by_user", "message"),
     [
-        ({}, set(), "Give one of --from-series FILE and --from-datadog."),
-        ({"from_series": Path("s"), "from_datadog": True}, set(), "Give one of"),
-        ({"from_series": Path("s")}, {"service", "env"}, "Only with --from-datadog: --env, --serv"),
+        (
+            {},
+            set(),
+            "Give exactly one of --from-series, --from-access-log, --from-datadog, --from-p",
+        ),
+        ({"from_series": Path("s"), "from_datadog": True}, set(), "Give exactly one of"),
+        ({"from_access_log": ("a",), "from_prometheus": "u"}, set(), "Give exactly one of"),
+        ({"from_series": Path("s")}, {"env"}, "--env is only with --from-datadog."),
+        ({"from_series": Path("s")}, {"since"}, "--since is only with --from-datadog or --from-pr"),
+        ({"from_datadog": True}, {"step"}, "--step is only with --from-prometheus."),
         ({"from_datadog": True}, set(), "--from-datadog needs --service"),
+        ({"from_datadog": True, "query": "q"}, {"query", "env"}, "--query names its own metric"),
     ],
 )
 def test_a_source_is_exactly_one(given: dict[str, Any], by_user: set[str], message: str) -> None:
@@ -62,7 +78,7 @@ def test_a_file_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
             SCHEMA + "INSERT INTO seconds VALUES (5);"
             "INSERT INTO counts VALUES (5, 'requests', '/api/_', 'safe', 300);"
         )
-    series = read_source(source_of({**GIVEN, "from_series": path}, {"from_series"}))
+    series = read_source(source_of({**GIVEN, "from_series": path}, {"from_series"}), ())
     assert series.routes == ("/api/_",)
     # Progress is for terminals.
     assert capsys.readouterr().err == ""

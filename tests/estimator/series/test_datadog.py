@@ -1,13 +1,16 @@
 import asyncio
 import json
+import time
 from collections.abc import Iterator
+from email.utils import formatdate
 
 import numpy as np
 import pytest
 
-from estimator.errors import InputError, Refused
-from estimator.series.datadog import DatadogQuery, read_datadog
+from estimator.errors import Refused
+from estimator.series.datadog import read_datadog
 from estimator.series.datadog_api import Credentials, DatadogApi
+from estimator.series.datadog_query import DatadogQuery
 from estimator.series.rps import Peak, RpsSeries
 from tests.fakes_datadog import FakeDatadog, Reply
 
@@ -23,13 +26,16 @@ def fake() -> Iterator[FakeDatadog]:
 
 
 def read(
-    fake: FakeDatadog, seconds: int = 600, told: list[tuple[int, int, str]] | None = None
+    fake: FakeDatadog,
+    seconds: int = 600,
+    told: list[tuple[int, int, str]] | None = None,
+    query: DatadogQuery = QUERY,
 ) -> RpsSeries:
     async def run() -> RpsSeries:
         async with DatadogApi(fake.url, Credentials("a", "b")) as api:
             said = [] if told is None else told
             period = (START, START + seconds)
-            return await read_datadog(api, QUERY, period, lambda *each: said.append(each))
+            return await read_datadog(api, query, period, lambda *each: said.append(each))
 
     return asyncio.run(run())
 
@@ -40,40 +46,6 @@ def answer(*groups: dict) -> Reply:
 
 def group(points: list[list[float | None]], interval: int = 60, route: str = "/a") -> dict:
     return {"pointlist": points, "interval": interval, "tag_set": [f"route:{route}"]}
-
-
-def test_default_rollup_is_never_used() -> None:
-    assert QUERY.text == "sum:mirror.rps{service:watch} by {route}.rollup(max, 60)"
-
-
-def test_every_filter_narrows_the_scope() -> None:
-    query = DatadogQuery.of("x.rps", "S", "Prod", ("instance:0", "team:Video-1"))
-    assert query.text.startswith("sum:x.rps{env:prod,instance:0,service:s,team:video-1} by")
-
-
-@pytest.mark.parametrize(
-    ("option", "arguments"),
-    [
-        ("--metric", ("a b", "s", None, ())),
-        ("--metric", ("rps{*}", "s", None, ())),
-        ("--metric", ("1rps", "s", None, ())),
-        ("--service", ("rps", "a,env:b", None, ())),
-        ("--service", ("rps", "a} by {host}", None, ())),
-        ("--service", ("rps", "", None, ())),
-        ("--env", ("rps", "s", "prod:", ())),
-        ("--tag", ("rps", "s", None, ("novalue",))),
-        ("--tag", ("rps", "s", None, ("a:b c",))),
-    ],
-)
-def test_filter_cannot_end_the_scope(option: str, arguments: tuple) -> None:
-    with pytest.raises(InputError, match=f"^{option}: expected"):
-        DatadogQuery.of(*arguments)
-
-
-def test_every_bad_filter_is_named_at_once() -> None:
-    with pytest.raises(InputError) as caught:
-        DatadogQuery.of("?", "?", "?", ("?",))
-    assert len(caught.value.problems) == 4
 
 
 def test_points_land_on_their_minute(fake: FakeDatadog) -> None:
@@ -113,6 +85,7 @@ def test_windows_are_a_day_and_aligned(fake: FakeDatadog) -> None:
         (START, START + DAY),
         (START + DAY, START + 2 * DAY),
         (START + 2 * DAY, START + 2 * DAY + 3600),
+        (START, START + 1440),  # the seconds around the peak
     ]
     assert all((one.end - one.start) / 60 <= 1500 for one in fake.requests)
 
@@ -147,7 +120,7 @@ def test_points_without_route_are_other(fake: FakeDatadog) -> None:
 @pytest.mark.parametrize("interval", [5, 300])
 def test_interval_that_came_back_is_checked(fake: FakeDatadog, interval: int) -> None:
     fake.replies.append(answer(group([[START * 1000, 3]], interval)))
-    with pytest.raises(Refused, match=f"one maximum per 60 s and got one per {interval} s"):
+    with pytest.raises(Refused, match=f"one value per 60 s and got one per {interval} s"):
         read(fake)
 
 
@@ -168,12 +141,92 @@ def test_empty_result_says_what_to_check(fake: FakeDatadog, groups: list[dict]) 
     assert "Check the metric name (mirror.rps), the tags (service:watch), the site" in message
 
 
-def test_upper_bound_is_said(fake: FakeDatadog) -> None:
+def test_windows_do_not_move_with_the_time_of_a_run(fake: FakeDatadog) -> None:
+    fake.points["mirror.rps"] = {"/a": {START - 60.0: 4.0, START + 3600.0: 5.0}}
+
+    async def run() -> RpsSeries:
+        async with DatadogApi(fake.url, Credentials("a", "b")) as api:
+            period = (START + 3540, START + DAY + 120)
+            return await read_datadog(api, QUERY, period, lambda *_: None)
+
+    series = asyncio.run(run())
+    assert [(one.start, one.end) for one in fake.requests[:2]] == [
+        (START, START + DAY),
+        (START + DAY, START + DAY + 120),
+    ]
+    assert (series.start, series.observed_s) == (START + 3540, 60)
+    assert series.peak(["*"]) == Peak(5, START + 3600)
+
+
+def test_the_peak_of_several_routes_is_exact(fake: FakeDatadog) -> None:
     # The routes peak half a minute apart: 5 and 7 were never 12 at once.
-    fake.points["mirror.rps"] = {"/a": {START + 1.0: 5.0}, "/b": {START + 31.0: 7.0}}
+    fake.points["mirror.rps"] = {
+        "/a": {START + 1.0: 5.0, START + 600.0: 4.0},
+        "/b": {START + 31.0: 7.0, START + 600.0: 4.0},
+    }
+    series = read(fake, DAY)
+    assert series.peak(["*"]) == Peak(8, START + 600)
+    assert series.peak(["/b"]) == Peak(7, START)
+    assert "peak of each route and of all together is exact" in series.caveats[0]
+
+
+def test_sum_of_instances_own_peaks_is_an_upper_bound(fake: FakeDatadog) -> None:
+    # Over a day of minutes 9 + 9 looks like 18, and 10 at once in another window is the peak.
+    one = {START + 1.0: 9.0, START + 7200.0: 5.0}
+    other = {START + 31.0: 9.0, START + 7200.0: 5.0}
+    fake.points["mirror.rps"] = {("/a", 0): one, ("/a", 1): other}
+    series = read(fake, DAY)
+    assert series.rps[0][0] == 18
+    assert series.peak(["/a"]) == Peak(10, START + 7200)
+    assert [one.end - one.start for one in fake.requests] == [DAY, 1440, 1440]
+
+
+def test_drilling_has_a_bound_and_says_so(fake: FakeDatadog) -> None:
+    # 30 windows, each higher by minutes than by seconds.
+    one = {START + 1440.0 * n + 1: 9.0 for n in range(30)}
+    other = {START + 1440.0 * n + 31: 9.0 for n in range(30)}
+    fake.points["mirror.rps"] = {("/a", 0): one, ("/a", 1): other}
+    series = read(fake, DAY)
+    assert len(fake.requests) == 1 + 12
+    assert series.peak(["/a"]).rps == 18
+    assert "upper bound" in series.caveats[0] and "12 windows" in series.caveats[0]
+
+
+def test_seconds_that_cannot_be_had_leave_the_bound(fake: FakeDatadog) -> None:
+    fake.replies.append(answer(group([[START * 1000, 3]])))
+    fake.replies.append(answer(group([[START * 1000, 2]], interval=10)))
     series = read(fake)
-    assert series.peak(["*"]) == Peak(12, START)
-    assert "an upper bound of the peak" in series.caveats[0]
+    assert series.peak(["/a"]).rps == 3
+    assert "upper bound: the seconds cannot be had" in series.caveats[0]
+    assert "asked for one value per 1 s and got one per 10 s" in series.caveats[0]
+
+
+@pytest.mark.parametrize("how", ["as_count", "as_rate"])
+def test_counts_become_rps(fake: FakeDatadog, how: str) -> None:
+    # One request a second for ten seconds, then 30 in one.
+    points = {START + n * 1.0: 1.0 for n in range(10)} | {START + 15.0: 30.0}
+    fake.points["istio.requests"] = {"api": points, "web": {START + 20.0: 5.0}}
+    query = DatadogQuery.parse(f"sum:istio.requests{{env:prod}} by {{app}}.{how}()")
+    series = read(fake, query=query)
+    assert fake.requests[0].query == (
+        "sum:istio.requests{env:prod} by {app}.as_count().rollup(sum, 10)"
+    )
+    assert (series.resolution_s, series.averaging_s, series.routes) == (10, None, ("api", "web"))
+    assert series.rps[0][:2].tolist() == [1, 3]
+    assert series.peak(["*"]) == Peak(3, START + 10)
+
+
+def test_counts_without_groups_are_other(fake: FakeDatadog) -> None:
+    fake.points["x"] = {"a": {START: 20.0}, "b": {START: 10.0}}
+    series = read(fake, query=DatadogQuery.parse("sum:x{*}.as_count()"))
+    assert series.routes == ("other",)
+    assert series.rps[0][0] == 3
+
+
+def test_long_counts_are_read_coarsely(fake: FakeDatadog) -> None:
+    fake.points["x"] = {"a": {START: 60.0}}
+    series = read(fake, 80 * DAY, query=DatadogQuery.parse("sum:x{*}.as_count()"))
+    assert (series.resolution_s, len(fake.requests)) == (60, 80)
 
 
 def test_progress_counts_windows(fake: FakeDatadog) -> None:
@@ -181,7 +234,20 @@ def test_progress_counts_windows(fake: FakeDatadog) -> None:
     told: list[tuple[int, int, str]] = []
     read(fake, 2 * DAY, told)
     assert told == [
-        (0, 2, "Datadog, day 1 of 2"),
-        (1, 2, "Datadog, day 2 of 2"),
+        (0, 2, "Datadog, window 1 of 2"),
+        (1, 2, "Datadog, window 2 of 2"),
         (2, 2, "Datadog"),
+        (0, 12, "Datadog, seconds around a peak (1)"),
     ]
+
+
+@pytest.mark.parametrize(("off_s", "side"), [(-3600, "ahead of"), (7200, "behind")])
+def test_a_clock_that_is_off_is_said(fake: FakeDatadog, off_s: int, side: str) -> None:
+    fake.points["mirror.rps"] = {"/a": {START: 2.0}}
+    fake.headers["Date"] = formatdate(time.time() + off_s, usegmt=True)
+    assert f"{abs(off_s)} s {side} Datadog's" in read(fake).caveats[-1]
+
+
+def test_a_clock_that_is_right_is_not_mentioned(fake: FakeDatadog) -> None:
+    fake.points["mirror.rps"] = {"/a": {START: 2.0}}
+    assert not any("clock" in caveat for caveat in read(fake).caveats)

@@ -1,11 +1,14 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from estimator.errors import InputError, Refused
 from estimator.series.datadog_api import Credentials, DatadogApi, Patience, Series, api_url_of
+from estimator.series.datadog_cache import Cache
 from tests.fakes_datadog import FakeDatadog, Reply, errors
 
 QUERY = "sum:mirror.rps{service:s} by {route}.rollup(max, 60)"
@@ -130,7 +133,7 @@ def test_html_instead_of_json_names_the_proxy(fake: FakeDatadog) -> None:
 @pytest.mark.parametrize(
     ("status", "advice"),
     [
-        (400, "check --metric, --service, --env and --tag"),
+        (400, "check --metric, --service, --env and --tag, or --query"),
         (401, "check DD_API_KEY, DD_APP_KEY"),
         (403, "scope timeseries_query"),
         (404, "check --site"),
@@ -233,7 +236,7 @@ def test_nobody_there_says_check_the_site() -> None:
 
 def test_site_that_does_not_exist_says_check_the_site() -> None:
     async def run() -> None:
-        url = api_url_of("datadog.invalid")
+        url = "https://api.datadog.invalid"
         async with DatadogApi(url, KEYS, Waits().patience()) as api:
             await api.query(QUERY, (0, 60), lambda _: None)
 
@@ -248,10 +251,19 @@ def test_dd_site_becomes_the_host(site: str) -> None:
 
 @pytest.mark.parametrize(
     "site",
-    ["", "eu", "https://app.datadoghq.eu", "api.datadoghq.com", "a.com/x", "a.com:1", "a@b.c"],
+    [
+        "",
+        "eu",
+        "us7.datadoghq.com",
+        "https://app.datadoghq.eu",
+        "api.datadoghq.com",
+        "a.com/x",
+        "a.com:1",
+        "a@b.c",
+    ],
 )
 def test_what_is_no_site_is_refused(site: str) -> None:
-    with pytest.raises(InputError, match="expected a site such as"):
+    with pytest.raises(InputError, match="expected one of datadoghq.com, us3"):
         api_url_of(site)
 
 
@@ -259,3 +271,29 @@ def test_what_is_no_site_is_refused(site: str) -> None:
 def test_what_is_no_url_is_refused(url: str) -> None:
     with pytest.raises(InputError, match="--api-url: expected a URL"):
         DatadogApi(url, KEYS)
+
+
+def test_a_second_run_asks_for_nothing(fake: FakeDatadog, tmp_path: Path) -> None:
+    cache = Cache(tmp_path, lambda: 1e6)
+
+    async def run() -> list[Series]:
+        async with DatadogApi(fake.url, KEYS, Waits().patience(), cache) as api:
+            return await api.query(QUERY, (0, 3600), lambda _: None)
+
+    first = asyncio.run(run())
+    assert msgspec.json.encode(asyncio.run(run())) == msgspec.json.encode(first)
+    assert len(fake.requests) == 1
+
+
+def test_a_failure_is_not_kept(fake: FakeDatadog, tmp_path: Path) -> None:
+    cache = Cache(tmp_path, lambda: 1e6)
+
+    async def run() -> list[Series]:
+        async with DatadogApi(fake.url, KEYS, Waits().patience(), cache) as api:
+            return await api.query(QUERY, (0, 3600), lambda _: None)
+
+    fake.replies += [Reply(body='{"status":"error","error":"no"}'), Reply(body=HTML)]
+    for kind in (InputError, Refused):
+        with pytest.raises(kind):
+            asyncio.run(run())
+    assert len(asyncio.run(run())) == 1

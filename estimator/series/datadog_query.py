@@ -1,0 +1,100 @@
+"""What is asked of Datadog: our gauge by its tags, or any metric that somebody else counts.
+
+Owns the text of a query and which route a group of the answer is. The time aggregation is always
+ours: a query that brought its own could average a peak away.
+"""
+
+import re
+from dataclasses import dataclass
+
+from estimator.errors import InputError, Problem
+from estimator.series.rps import OTHER, route_tag
+
+_METRIC = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,199}", re.ASCII)
+# As Datadog stores tags; anything else could end the scope and begin another query.
+_TAG = re.compile(r"[a-z][a-z0-9_\-./]*:[a-z0-9_\-:./*]*[a-z0-9_\-./*]", re.ASCII)
+_QUERY = re.compile(
+    r"(?P<space>[a-z0-9]+):(?P<metric>[A-Za-z][A-Za-z0-9_.]*)\{(?P<scope>[^{}]+)\}"
+    r"(?:\s*by\s*\{(?P<by>[^{}]+)\})?(?P<rest>.*)",
+    re.ASCII | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DatadogQuery:
+    """A metric summed by route; made by `of` or `parse`."""
+
+    metric: str
+    scope: str
+    by: tuple[str, ...]
+    space: str = "sum"
+    is_count: bool = False
+    """Counted requests, to be divided by their interval; else a gauge of rps."""
+    averaging_s: int | None = 1
+    """Of each value; None: its interval."""
+
+    @classmethod
+    def of(
+        cls, metric: str, service: str | None, env: str | None, tags: tuple[str, ...]
+    ) -> "DatadogQuery":
+        """Check and normalise. Raises InputError; tags are lower-cased as Datadog stores them."""
+        problems = []
+        if not _METRIC.fullmatch(metric):
+            rule = f"expected a metric name such as mirror.rps, got {metric!r}"
+            problems.append(Problem("--metric", rule))
+        given = [("--tag", tag) for tag in tags]
+        given += [("--env", f"env:{env}")] if env is not None else []
+        given += [("--service", f"service:{service}")] if service is not None else []
+        for option, tag in given:
+            if not _TAG.fullmatch(tag.lower()):
+                rule = f"expected letters, digits and _ - : . / as in key:value, got {tag!r}"
+                problems.append(Problem(option, rule))
+        if problems:
+            raise InputError(problems)
+        return cls(metric, ",".join(sorted({tag.lower() for _, tag in given})), ("route",))
+
+    @classmethod
+    def parse(cls, text: str) -> "DatadogQuery":
+        """Read `sum:METRIC{FILTER} by {TAG}.as_count()`. Raises InputError saying what is wrong."""
+        found = _QUERY.fullmatch(text.strip())
+        if found is None:
+            rule = (
+                f"expected such as 'sum:requests{{env:prod}} by {{route}}.as_count()', got {text!r}"
+            )
+            raise InputError([Problem("--query", rule)])
+        rest = found["rest"].strip()
+        is_count = rest in (".as_count()", ".as_rate()")
+        problems = []
+        if not is_count and rest:
+            rule = (
+                "expected nothing but .as_count() or .as_rate() after the filter (rollup and fill"
+                f" are added here, functions would change what was counted), got {rest!r}"
+            )
+            problems.append(Problem("--query", rule))
+        if found["space"] not in ("sum", "count"):
+            rule = (
+                "expected sum: (or count: of a distribution), which adds instances up; got"
+                f" {found['space']}:, which tells of one of them"
+            )
+            problems.append(Problem("--query", rule))
+        if problems:
+            raise InputError(problems)
+        by = tuple(tag.strip() for tag in (found["by"] or "").split(",") if tag.strip())
+        # The Agent keeps of a gauge without timestamps one value of each ten seconds.
+        averaging_s = None if is_count else 10
+        return cls(found["metric"], found["scope"], by, found["space"], is_count, averaging_s)
+
+    def text(self, step_s: int) -> str:
+        """Return the query for one value each `step_s`."""
+        by = f" by {{{','.join(self.by)}}}" if self.by else ""
+        head = f"{self.space}:{self.metric}{{{self.scope}}}{by}"
+        if self.is_count:
+            return f"{head}.as_count().rollup(sum, {step_s})"
+        return f"{head}.fill(null).rollup(max, {step_s})"
+
+    def route_of(self, tag_set: list[str]) -> str:
+        """Return the route tag of a group: the value of its tag, several joined by `:`."""
+        values = dict(tag.split(":", 1) for tag in tag_set if ":" in tag)
+        found = [values[tag] for tag in self.by if tag in values]
+        # Points without the tag are real traffic too.
+        return route_tag(":".join(found)) if found else OTHER

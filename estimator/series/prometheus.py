@@ -1,0 +1,72 @@
+"""Requests per second from Prometheus' or VictoriaMetrics' range queries.
+
+    sum by (route) (rate(mirror_requests_total[60s]))          every 60 s
+
+A rate at an instant is the mean over the window before it, so it belongs to the bucket that ends
+there. Instants are multiples of the step in Unix time: two runs ask for the same ones. Where the
+counter was not scraped twice in a window there is no point, which is a gap; a query without a
+window (`[`) has none for up to five minutes after the last sample, because an instant vector
+repeats it.
+"""
+
+import string
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from estimator.errors import InputError, Problem, Refusal, Refused
+from estimator.series.grid import points_of, series_of
+from estimator.series.prometheus_api import PrometheusApi, Series
+from estimator.series.rps import OTHER, RpsSeries, route_tag
+
+QUERY = "sum by (route) (rate(mirror_requests_total[${window}s]))"
+
+
+@dataclass(frozen=True, slots=True)
+class RateQuery:
+    """What to ask; $window in the query becomes the step in seconds."""
+
+    url: str
+    query: str = QUERY
+    step_s: int = 60
+    """Of the series, and what a rate looks back over; at least two scrapes."""
+    authorization: str | None = field(default=None, repr=False)
+
+    @property
+    def text(self) -> str:
+        return string.Template(self.query).safe_substitute(window=str(self.step_s))
+
+
+async def read_prometheus(query: RateQuery, period: tuple[int, int], now: float) -> RpsSeries:
+    """Read [from, to), Unix seconds, narrowed to whole steps.
+
+    Raises InputError for what the server rejects, Refused where it has nothing.
+    """
+    step = query.step_s
+    start, end = -(-period[0] // step) * step, period[1] // step * step
+    async with PrometheusApi(query.url, "--from-prometheus", query.authorization) as api:
+        found = await api.range(query.text, start + step, end + step, step)
+    source = f"Prometheus at {query.url}: {query.text}"
+    if not any(series.values for series in found):
+        reason = f"has nothing from {start} to {end}"
+        advice = "Check the query, the time (--since), and that --step spans two scrapes"
+        raise Refused([Refusal(source, reason, advice)])
+    tags = [_route(series, query) for series in found]
+    sizes = [len(series.values) for series in found]
+    instants = np.array([at for series in found for at, _ in series.values])
+    values = np.array([float(text) for series in found for _, text in series.values])
+    codes = np.repeat(np.arange(len(found)), sizes)
+    series = series_of(points_of(instants - step, codes, tags, values), source, now, step)
+    caveats = list(dict.fromkeys(api.warnings))
+    if "[" not in query.query:
+        caveats.append("a gap of less than five minutes shows the value before it")
+    return replace(series, caveats=tuple(caveats))
+
+
+def _route(series: Series, query: RateQuery) -> str:
+    labels = series.metric
+    if "route" not in labels and len(labels) > 1:
+        rule = f"expected series with a `route` label, as of `sum by (route)`, got {labels}"
+        raise InputError([Problem("--promql", rule)])
+    name = labels.get("route", next(iter(labels.values()), ""))
+    return route_tag(name) or OTHER

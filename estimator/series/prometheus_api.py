@@ -1,0 +1,112 @@
+"""Range queries over HTTP, as Prometheus and VictoriaMetrics answer them.
+
+Owns the connection and the pieces that a long time is asked for in: Prometheus refuses more than
+11,000 points of one series. Knows nothing of routes and containers.
+
+`authorization` is the value of that header, from the environment; it is in no message, and
+redirects are not followed. Certificates are checked, against those of SSL_CERT_FILE where it is
+set.
+"""
+
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import msgspec
+
+from estimator.errors import InputError, Problem, Refusal, Refused
+
+MAX_POINTS = 10_000
+"""Of one series in one answer."""
+TIMEOUT_S = 60.0
+
+
+class Series(msgspec.Struct):
+    """One labelled series: Unix seconds and numbers as text."""
+
+    metric: dict[str, str]
+    values: list[tuple[float, str]]
+
+
+class _Data(msgspec.Struct):
+    result: list[Series]
+    kind: str = msgspec.field(name="resultType", default="matrix")
+
+
+class _Answer(msgspec.Struct):
+    status: str
+    data: _Data | None = None
+    error: str | None = None
+    warnings: list[str] = []
+
+
+class PrometheusApi:
+    """A session with one server. Use as an async context manager."""
+
+    def __init__(self, url: str, option: str, authorization: str | None = None) -> None:
+        """`option` is where the user gave the URL, for the advice of errors."""
+        self._url = url
+        self._option = option
+        self._authorization = authorization
+        self.warnings: list[str] = []
+        """What the server said beside its answers."""
+
+    async def __aenter__(self) -> Self:
+        headers = {} if self._authorization is None else {"Authorization": self._authorization}
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+        self._session = aiohttp.ClientSession(headers=headers, timeout=timeout, trust_env=True)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._session.close()
+
+    async def range(self, text: str, start: float, end: float, step_s: int) -> list[Series]:
+        """Return every series of a query at start, start + step, ... before `end`.
+
+        Raises InputError for what the server rejects, Refused where it gives no usable answer.
+        """
+        found: dict[frozenset[tuple[str, str]], Series] = {}
+        piece_s = step_s * MAX_POINTS
+        while start < end:
+            # The end is included by Prometheus and not by us.
+            last = min(start + piece_s, end) - 0.001
+            for series in await self._ask(text, start, last, step_s):
+                key = frozenset(series.metric.items())
+                found.setdefault(key, Series(series.metric, [])).values.extend(series.values)
+            start += piece_s
+        return list(found.values())
+
+    async def _ask(self, text: str, start: float, end: float, step_s: int) -> list[Series]:
+        url = f"{self._url.rstrip('/')}/api/v1/query_range"
+        data = {"query": text, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": str(step_s)}
+        try:
+            async with self._session.post(url, data=data, allow_redirects=False) as response:
+                status, body = response.status, await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            what = f"cannot be asked: {error or type(error).__name__}"
+            raise self._refused(what) from error
+        if status in (401, 403):
+            rule = f"forbids it (status {status}); check the environment's PROMETHEUS_AUTHORIZATION"
+            raise InputError([Problem(self._name, rule)])
+        try:
+            answer = msgspec.json.decode(body, type=_Answer)
+        except msgspec.DecodeError as error:
+            what = f"answered {status} with what is no answer of its API: {error}"
+            raise self._refused(what) from error
+        if answer.status != "success" or answer.data is None:
+            rule = f"rejects the query {text!r}: {answer.error or status}"
+            raise InputError([Problem(self._name, rule)])
+        self.warnings += answer.warnings
+        return answer.data.result
+
+    def _refused(self, what: str) -> Refused:
+        return Refused([Refusal(self._name, what, f"Check {self._option}")])
+
+    @property
+    def _name(self) -> str:
+        return f"Prometheus at {self._url}"

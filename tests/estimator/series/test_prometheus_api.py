@@ -1,0 +1,118 @@
+"""Against a server made here; the real ones are in tests/contract."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from urllib.parse import parse_qs
+
+import pytest
+
+from estimator.errors import InputError, Refused
+from estimator.series.prometheus_api import PrometheusApi, Series
+from mirror.demo.processes import free_ports
+
+
+class FakePrometheus(ThreadingHTTPServer):
+    """Answers every range query with one point at its start; `replies` come first."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.replies: list[tuple[int, bytes]] = []
+        self.asked: list[dict[str, str]] = []
+        self.authorizations: list[str | None] = []
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: FakePrometheus
+
+    def do_POST(self) -> None:
+        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        given = {name: values[0] for name, values in form.items()}
+        self.server.asked.append(given)
+        self.server.authorizations.append(self.headers["Authorization"])
+        point = [float(given["start"]), "5"]
+        result = [{"metric": {"route": "/a"}, "values": [point]}]
+        data = {"resultType": "matrix", "result": result}
+        body = json.dumps({"status": "success", "data": data, "warnings": ["w"]}).encode()
+        status = 200
+        if self.server.replies:
+            status, body = self.server.replies.pop(0)
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
+
+
+@pytest.fixture
+def fake() -> Iterator[FakePrometheus]:
+    with FakePrometheus() as fake:
+        thread = Thread(target=fake.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield fake
+        fake.shutdown()
+        thread.join(10)
+
+
+def ask(url: str, seconds: int = 60, authorization: str | None = None) -> list[Series]:
+    async def run() -> list[Series]:
+        async with PrometheusApi(url, "--from-prometheus", authorization) as api:
+            found = await api.range("rate(x[1m])", 0, seconds, 1)
+            assert set(api.warnings) <= {"w"}
+            return found
+
+    return asyncio.run(run())
+
+
+def test_points_come_back(fake: FakePrometheus) -> None:
+    (series,) = ask(fake.url)
+    assert (series.metric, series.values) == ({"route": "/a"}, [(0.0, "5")])
+
+
+def test_no_piece_is_beyond_the_point_limit(fake: FakePrometheus) -> None:
+    (series,) = ask(fake.url, 25_000)
+    assert [float(one["start"]) for one in fake.asked] == [0, 10_000, 20_000]
+    assert [float(one["end"]) for one in fake.asked] == [9999.999, 19_999.999, 24_999.999]
+    assert [at for at, _ in series.values] == [0, 10_000, 20_000]
+
+
+def test_authorization_is_sent_only_where_given(fake: FakePrometheus) -> None:
+    ask(fake.url)
+    ask(fake.url, authorization="Bearer secret")
+    assert fake.authorizations == [None, "Bearer secret"]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_forbidden_names_the_variable_and_not_its_value(fake: FakePrometheus, status: int) -> None:
+    fake.replies.append((status, b"<html>"))
+    with pytest.raises(InputError, match="PROMETHEUS_AUTHORIZATION") as caught:
+        ask(fake.url, authorization="Bearer secret")
+    assert "secret" not in str(caught.value)
+
+
+def test_rejected_query_is_bad_input(fake: FakePrometheus) -> None:
+    fake.replies.append((400, b'{"status":"error","error":"parse error"}'))
+    with pytest.raises(InputError, match="rejects the query .*parse error"):
+        ask(fake.url)
+
+
+@pytest.mark.parametrize(
+    "reply", [(502, b"<html>"), (200, b""), (200, b'{"status":1}'), (302, b"")]
+)
+def test_no_answer_of_the_api_is_refused(fake: FakePrometheus, reply: tuple[int, bytes]) -> None:
+    fake.replies.append(reply)
+    with pytest.raises(Refused, match="no answer of its API.*Check --from-prometheus"):
+        ask(fake.url)
+
+
+def test_nobody_there_is_refused() -> None:
+    (port,) = free_ports(1)
+    with pytest.raises(Refused, match="cannot be asked"):
+        ask(f"http://127.0.0.1:{port}")
