@@ -703,6 +703,31 @@ def test_cut_closes_idle_connections() -> None:
     run(main)
 
 
+# --- how much is read ---
+
+
+def test_answers_beyond_the_quota_wait_for_the_next_tick() -> None:
+    async def main() -> None:
+        play = Play(connections=3)
+        play.send("abc")
+        pairs = [play.accept() for _ in range(3)]
+        piece = b"x" * (1 << 20)
+        pairs[0][0].data_received(b"HTTP/1.1 200 OK\r\n\r\n")
+        for _ in range(16):
+            pairs[0][0].data_received(piece)
+        assert [transport.is_reading() for _, transport in pairs] == [False, True, True]
+        pairs[1][0].data_received(OK)
+        assert play.ended() == "2xx: b", "what came is read"
+        assert [transport.is_reading() for _, transport in pairs] == [False, False, True]
+        pairs[1][1].abort()
+        play.upstream.tick(1.0)
+        assert [transport.is_reading() for _, transport in pairs] == [True, False, True]
+        pairs[0][0].data_received(piece)
+        assert pairs[0][1].is_reading()
+
+    run(main)
+
+
 # --- on loopback ---
 
 
