@@ -45,10 +45,20 @@ class Points:
     """Route tags, each once."""
 
 
-def series_of(
-    points: Points, source: str, now: float, resolution_s: int | None = None
-) -> RpsSeries:
-    """Return the series; without `resolution_s` the commonest distance of two points is taken.
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What was asked for: a series has all of it, gaps included."""
+
+    start: int
+    end: int
+    """Unix time; both are multiples of the resolution."""
+    resolution_s: int
+
+
+def series_of(points: Points, source: str, now: float, asked: Span | None = None) -> RpsSeries:
+    """Return the series; without `asked` from the first point to the last.
+
+    Its resolution is then the commonest distance of two points.
 
     Raises Refused where no point is left, or where they lie too far apart to be one series.
     """
@@ -56,12 +66,14 @@ def series_of(
     if not len(points.seconds):
         reason = "holds no point that can be used" + "".join(f"; {one}" for one in repairs)
         raise Refused([Refusal(source, reason, "Check what recorded it")])
-    step = resolution_s or _step(points.seconds)
+    step = asked.resolution_s if asked else _step(points.seconds)
     buckets = np.floor(points.seconds / step).astype(np.int64)
-    first, width = int(buckets.min()), int(buckets.max() - buckets.min()) + 1
+    first, end = int(buckets.min()), int(buckets.max()) + 1
+    if asked:
+        first, end = min(first, asked.start // step), max(end, asked.end // step)
+    width = end - first
     if width * len(points.names) > MAX_CELLS:
-        last = first + width
-        reason = f"spans the seconds {first * step} to {last * step}"
+        reason = f"spans the seconds {first * step} to {end * step}"
         raise Refused([Refusal(source, reason, "Was a clock wrong?")])
     cells = points.routes * width + (buckets - first)
     repairs += _order_repairs(points, cells)

@@ -3,9 +3,9 @@
     sum by (route) (rate(mirror_requests_total[60s]))          every 60 s
 
 A rate at an instant is the mean over the window before it, so it belongs to the bucket that ends
-there. Instants are multiples of the step in Unix time: two runs ask for the same ones. Where the
+there; a value of a query without a window (`[`) to the bucket that begins there. Instants are multiples of the step in Unix time: two runs ask for the same ones. Where the
 counter was not scraped twice in a window there is no point, which is a gap; a query without a
-window (`[`) has none for up to five minutes after the last sample, because an instant vector
+window has none for up to five minutes after the last sample, because an instant vector
 repeats it.
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from estimator.errors import InputError, Problem, Refusal, Refused
-from estimator.series.grid import points_of, series_of
+from estimator.series.grid import Span, points_of, series_of
 from estimator.series.prometheus_api import PrometheusApi, Series
 from estimator.series.rps import OTHER, RpsSeries, route_tag
 
@@ -44,21 +44,23 @@ async def read_prometheus(query: RateQuery, period: tuple[int, int], now: float)
     """
     step = query.step_s
     start, end = -(-period[0] // step) * step, period[1] // step * step
+    lag_s = step if "[" in query.query else 0
     async with PrometheusApi(query.url, "--from-prometheus", query.authorization) as api:
-        found = await api.range(query.text, start + step, end + step, step)
+        found = await api.range(query.text, start + lag_s, end + lag_s, step)
     source = f"Prometheus at {query.url}: {query.text}"
     if not any(series.values for series in found):
         reason = f"has nothing from {start} to {end}"
         advice = "Check the query, the time (--since), and that --step spans two scrapes"
         raise Refused([Refusal(source, reason, advice)])
+    asked = Span(start, end, step)
     tags = [_route(series, query) for series in found]
     sizes = [len(series.values) for series in found]
     instants = np.array([at for series in found for at, _ in series.values])
     values = np.array([float(text) for series in found for _, text in series.values])
     codes = np.repeat(np.arange(len(found)), sizes)
-    series = series_of(points_of(instants - step, codes, tags, values), source, now, step)
+    series = series_of(points_of(instants - lag_s, codes, tags, values), source, now, asked)
     caveats = list(dict.fromkeys(api.warnings))
-    if "[" not in query.query:
+    if not lag_s:
         caveats.append("a gap of less than five minutes shows the value before it")
     return replace(series, caveats=tuple(caveats))
 

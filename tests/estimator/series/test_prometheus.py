@@ -32,7 +32,7 @@ def test_a_rate_belongs_to_the_bucket_before_it(fake: FakePrometheus) -> None:
     fake.replies.append(answer(({"route": "/A"}, [(T + 60, "5"), (T + 180, "7")])))
     series = read(fake)
     assert (series.start, series.resolution_s, series.routes) == (T, 60, ("/a",))
-    np.testing.assert_array_equal(series.rps, [[5, np.nan, 7]])
+    np.testing.assert_array_equal(series.rps, [[5, np.nan, 7, *[np.nan] * 7]])
     assert series.averaging_s is None
 
 
