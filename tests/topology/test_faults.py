@@ -8,7 +8,7 @@ cost production in time is benchmarks/macro/faults.py's to measure.
 import http.client
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
@@ -78,13 +78,15 @@ class Line:
         found: dict[str, Any] = self.sidecar.status()["ledger"]
         return found
 
-    def ask(self, number: int) -> list[tuple[int, bytes]]:
+    def ask(
+        self, number: int, program: str = "nginx", headers: Mapping[str, str] | None = None
+    ) -> list[tuple[int, bytes]]:
         """Requests one after the other on one connection, where a stalled copy would show."""
-        client = http.client.HTTPConnection("127.0.0.1", self.topology.ports["nginx"], timeout=10)
+        client = http.client.HTTPConnection("127.0.0.1", self.topology.ports[program], timeout=10)
         found = []
         with closing(client):
             for _ in range(number):
-                client.request("GET", "/watch/7")
+                client.request("GET", "/watch/7", headers=headers or {})
                 answer = client.getresponse()
                 found.append((answer.status, answer.read()))
         return found
@@ -138,6 +140,18 @@ def test_production_is_served_beside_a_sick_shadow(
         outcomes = line.outcomes_since(REQUESTS)
         assert sum(outcomes.values()) == REQUESTS
         assert set(outcomes) <= EXPECTED[fault]
+
+
+def test_forged_mark_ends_at_apache(shadowed: tuple[int, list[Line]]) -> None:
+    control_port, lines = shadowed
+    sick_upstream.become(control_port, sick_upstream.HEALTHY)
+    mark = {"X-Mirror-Leg": "shadow"}
+    for line in lines:
+        line.topology.start_apache()
+        assert line.ask(1, "apache", mark)[0][0] == 200
+        # Behind Apache the mark stands: it is what ends a loop.
+        assert line.ask(1, "nginx", mark)[0][0] == 200
+        assert line.outcomes_since(1) == {"2xx": 1}
 
 
 def test_every_fault_of_the_shadow_is_expected() -> None:
