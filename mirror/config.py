@@ -122,6 +122,8 @@ class TimeoutsSection:
     """Seconds without a request, or without more of its body. nginx: keepalive_timeout 75 s."""
     connect: Seconds = 1.0
     """Seconds to open a connection to an upstream."""
+    resolve: Seconds = 30.0
+    """Seconds after which the name of an upstream is looked up again."""
     primary: Seconds = 60.0
     """Seconds to the primary's response head, and between its reads. nginx: 60 s."""
     drain: Seconds = 10.0

@@ -32,6 +32,8 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.core.ledger": ("mirror.core.latency",),
     "mirror.core.latency": (),
     "mirror.core.*": ("mirror.errors",),
+    "mirror.capture": (),
+    "mirror.capture.reader": ("mirror.core.record", "mirror.errors"),
     # Templates are validated by the code that compiles them.
     "mirror.config_file": ("mirror.addresses", "mirror.errors"),
     "mirror.config": (
@@ -56,9 +58,15 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.proxy.preflight": ("mirror.addresses", "mirror.errors", "mirror.proxy.upstream"),
     "mirror.proxy.outbox": (),
     "mirror.proxy.recent_ids": (),
+    "mirror.proxy.resolver": (),
     "mirror.proxy.tunnel": (),
     # These three do not know which leg they serve, so not the configuration of either.
-    "mirror.proxy.upstream": ("mirror.core.pool", "mirror.errors", "mirror.proxy.outbox"),
+    "mirror.proxy.upstream": (
+        "mirror.core.pool",
+        "mirror.errors",
+        "mirror.proxy.outbox",
+        "mirror.proxy.resolver",
+    ),
     "mirror.proxy.relaying": (
         "mirror.errors",
         "mirror.core.*",
@@ -109,9 +117,16 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.proxy.relaying",
         "mirror.proxy.tee",
     ),
+    "mirror.proxy.control": ("mirror.core.ledger",),
+    "mirror.proxy.workers": (
+        "mirror.core.breaker",
+        "mirror.core.ledger",
+        "mirror.proxy.control",
+        "mirror.proxy.worker",
+    ),
     "mirror.proxy.worker": (
         "mirror.config",
-        "mirror.core.ledger",
+        "mirror.proxy.control",
         "mirror.proxy.downstream",
         "mirror.proxy.inline",
         "mirror.proxy.listeners",
@@ -130,6 +145,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.proxy.listeners",
         "mirror.proxy.recent_ids",
         "mirror.proxy.worker",
+        "mirror.proxy.workers",
         "mirror.sinks.*",
     ),
     # A replay is a load generator: it has no downstream, no worker and no shadow.
@@ -159,6 +175,12 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.commands": (),
     "mirror.commands.demo": ("mirror.demo.*",),
     "mirror.commands.arguments": ("mirror.addresses", "mirror.replay.schedule"),
+    "mirror.commands.series_file": ("mirror.core.routes", "mirror.errors", "mirror.sinks.series"),
+    "mirror.commands.series": (
+        "mirror.commands.arguments",
+        "mirror.commands.series_file",
+        "mirror.errors",
+    ),
     "mirror.commands.*": (
         "mirror",
         "mirror.addresses",

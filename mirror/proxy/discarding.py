@@ -93,6 +93,7 @@ class DiscardingUpstream(Upstream):
 
     def tick(self, now: float) -> None:
         """Cut what has lasted too long, and read on where too much came."""
+        super().tick(now)
         self._unread_bytes = _READ_BYTES
         paused, self._paused = self._paused, []
         for connection in paused:
@@ -113,6 +114,10 @@ class DiscardingUpstream(Upstream):
     # --- for its connections ---
 
     def released(self, connection: "DiscardingConnection") -> None:
+        if self.has_moved(connection):
+            connection.close()
+            self._in_use.discard(connection)
+            return
         legs = self._batches.next_batch(connection)
         if legs:
             connection.send(legs)

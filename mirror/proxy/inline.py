@@ -27,13 +27,17 @@ class InlineAcceptor(Acceptor):
     def __init__(self, config: Config, tee: Tee) -> None:
         super().__init__(config, tee)
         assert config.primary is not None
-        upstream = RelayingUpstream(
+        self._upstream = RelayingUpstream(
             primary_origin(config),
             Pool(None, 0, _MOST_IDLE_CONNECTIONS),
             tee.outbox,
         )
-        self.primary = Primary(upstream, tee, config.timeouts.primary)
+        self.primary = Primary(self._upstream, tee, config.timeouts.primary)
         self.extends_forwarded = config.forwarded == "append"
+
+    def tick(self, now: float) -> None:
+        super().tick(now)
+        self._upstream.tick(now)
 
 
 class InlineDownstream(Downstream):
@@ -186,7 +190,7 @@ class InlineDownstream(Downstream):
         elif self._refusal is not None:
             self.write(self._refusal)
             self.close()
-        elif self.must_close:
+        elif self.must_not_wait:
             self.close()
         else:
             self.wait_for_request()

@@ -47,6 +47,7 @@ def _origin(url: Url, tls: TlsSection, key: str, config: Config) -> Origin:
         tls.server_name,
         config.timeouts.connect,
         config.max_head_bytes,
+        config.timeouts.resolve,
     )
 
 

@@ -78,7 +78,7 @@ class RelayingUpstream(Upstream):
         self._legs.withdraw(leg)
 
     def released(self, connection: "RelayingConnection") -> None:
-        if self._legs.is_surplus():
+        if self._legs.is_surplus() or self.has_moved(connection):
             connection.close()
         elif (leg := self._legs.released(connection)) is not None:
             connection.serve(leg)

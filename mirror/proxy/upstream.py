@@ -18,6 +18,7 @@ import httptools
 from mirror.core.pool import OPEN, Pool
 from mirror.errors import RemoteProtocolError
 from mirror.proxy.outbox import Outbox
+from mirror.proxy.resolver import Resolver
 
 log = logging.getLogger(__name__)
 
@@ -35,18 +36,25 @@ class Origin:
     """The name in SNI, which the certificate must have; None takes `host`."""
     connect_timeout_s: float = 1.0
     max_head_bytes: int = 32768
+    resolve_interval_s: float = 30.0
+    """After this time a name is looked up again."""
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}" if self.port else f"unix:{self.host}"
 
-    async def connect(self, make: Callable[[], asyncio.Protocol]) -> asyncio.BaseTransport:
-        """Open one connection; raises OSError (also of TLS and of time) or ValueError."""
+    async def connect(
+        self, make: Callable[[], asyncio.Protocol], address: str | None = None
+    ) -> asyncio.BaseTransport:
+        """Open one connection, to one `address` of the host or to any of them.
+
+        Raises OSError (also of TLS and of time) or ValueError.
+        """
         loop = asyncio.get_running_loop()
         name = (self.server_name or self.host) if self.tls else None
         async with asyncio.timeout(self.connect_timeout_s):
             if self.port:
                 transport, _ = await loop.create_connection(
-                    make, self.host, self.port, ssl=self.tls, server_hostname=name
+                    make, address or self.host, self.port, ssl=self.tls, server_hostname=name
                 )
             else:
                 transport, _ = await loop.create_unix_connection(make, self.host)
@@ -66,7 +74,9 @@ class Upstream:
         self.on_connect: Callable[[Exception | None], None] = lambda error: None
         """Called after every connect, with the error of a failed one."""
         self._pool = pool
+        self._resolver = Resolver(origin.host, origin.resolve_interval_s)
         self._connects: set[asyncio.Task[None]] = set()
+        self._generation = 0
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.origin} {self._pool!r}>"
@@ -91,8 +101,25 @@ class Upstream:
         self._connects.add(task)
         task.add_done_callback(self._connects.discard)
 
+    def tick(self, now: float) -> None:
+        """Look the upstream's name up again where it is time to."""
+        self._resolver.tick(now)
+        if self._generation != self._resolver.generation:
+            self._generation = self._resolver.generation
+            for connection in self._pool.idle:
+                if self.has_moved(connection):
+                    connection.close()
+
+    def has_moved(self, connection: "UpstreamConnection") -> bool:
+        """Whether the upstream's name no longer stands for this connection's address."""
+        if connection.generation == self._resolver.generation:
+            return False
+        connection.generation = self._resolver.generation
+        return connection.address not in self._resolver.addresses
+
     def close(self) -> None:
         """Close what is idle or connecting; connections in use end with their legs."""
+        self._resolver.close()
         for task in self._connects:
             task.cancel()
         for connection in self._pool.idle:
@@ -111,21 +138,50 @@ class Upstream:
         self.connect_failed()
 
     async def _connect(self) -> None:
-        connection = self.make_connection()
+        # TimeoutError, ssl.SSLError and the resolver's gaierror are OSErrors; a name that cannot be
+        # encoded is a ValueError.
         try:
-            await self.origin.connect(lambda: connection)
+            async with asyncio.timeout(self.origin.connect_timeout_s):
+                addresses = await self._addresses()
         except (OSError, ValueError) as error:
-            # TimeoutError, ssl.SSLError and the resolver's gaierror are OSErrors; a name that
-            # cannot be encoded is a ValueError.
-            if connection.was_made:
-                return  # timed out at the very end: connection_lost tells the pool
             self.open_failed(error)
+            return
+        failure: Exception | None = None
+        for address in addresses:
+            failure = await self._connect_to(address)
+            if failure is None:
+                return
+        assert failure is not None, "a name without addresses"
+        self.open_failed(failure)
+
+    async def _connect_to(self, address: str) -> Exception | None:
+        """What kept a connection from being made; None where one was."""
+        connection = self.make_connection()
+        connection.address = address
+        connection.generation = self._resolver.generation
+        try:
+            await self.origin.connect(lambda: connection, address)
+        except (OSError, ValueError) as error:
+            # One that timed out at the very end tells the pool itself, in connection_lost.
+            return None if connection.was_made else error
+        return None
+
+    async def _addresses(self) -> list[str]:
+        return await self._resolver.in_turn() if self.origin.port else [self.origin.host]
 
 
 class UpstreamConnection(asyncio.Protocol):
     """One socket to an upstream, and what both kinds of it have in common."""
 
-    __slots__ = ("_is_write_paused", "_outbox", "_retired", "_transport", "_upstream")
+    __slots__ = (
+        "_is_write_paused",
+        "_outbox",
+        "_retired",
+        "_transport",
+        "_upstream",
+        "address",
+        "generation",
+    )
 
     def __init__(self, upstream: Upstream) -> None:
         # per process
@@ -135,6 +191,9 @@ class UpstreamConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._retired = False
         self._is_write_paused = False
+        self.address = ""
+        self.generation = 0
+        """Of the resolver's answer in which the address stood."""
 
     @property
     def was_made(self) -> bool:

@@ -114,8 +114,8 @@ SECURE = Url("a.example", 443, is_tls=True)
 
 def test_origin_has_the_limits_of_the_configuration() -> None:
     config = make_config("inline", 81, 82, timeouts_connect=0.5, max_head_bytes=1000)
-    assert shadow_origin(config) == Origin("127.0.0.1", 82, None, None, 0.5, 1000)
-    assert primary_origin(config) == Origin("127.0.0.1", 81, None, None, 0.5, 1000)
+    assert shadow_origin(config) == Origin("127.0.0.1", 82, None, None, 0.5, 1000, 30.0)
+    assert primary_origin(config) == Origin("127.0.0.1", 81, None, None, 0.5, 1000, 30.0)
     assert replay_origin(PLAIN, 2.0, 500) == Origin("a.example", 81, None, None, 2.0, 500)
 
 

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from mirror.core.pool import Pool
 from mirror.proxy.relaying import RelayingConnection
+from mirror.proxy.resolver import Resolver
 from mirror.proxy.upstream import Origin, Upstream, UpstreamConnection
 from tests.fakes import FakeTransport, WiredRelaying, free_port, run, turns, until
 
@@ -166,6 +167,88 @@ def test_closing_cancels_connects() -> None:
         upstream.close()
         await until(lambda: not upstream._connects)
         assert upstream.failures == 0
+
+    run(main)
+
+
+# --- names ---
+
+
+async def named(names: Sequence[str]) -> tuple[WiredRelaying, list[str]]:
+    """An upstream whose name stands for these addresses, which may be changed."""
+    upstream = WiredRelaying(Pool(4, 4, 4))
+    answer = list(names)
+
+    async def look_up(host: str) -> list[str]:
+        return answer
+
+    upstream._resolver = Resolver("upstream.test", 30.0, look_up)
+    await upstream._resolver.in_turn()
+    return upstream, answer
+
+
+def idle_at(upstream: WiredRelaying, address: str) -> RelayingConnection:
+    """A connection to that address, which is idle."""
+    upstream._pool.assign("leg", fresh=True)
+    upstream.open()
+    upstream._pool.withdraw("leg")
+    connection, _ = upstream.accept()
+    connection.address = address
+    return connection
+
+
+async def look_up_again(upstream: Upstream) -> None:
+    late = asyncio.get_running_loop().time() + 3600
+    upstream.tick(late)
+    await turns(4)
+    upstream.tick(late)
+
+
+def test_all_addresses_of_a_name_are_tried() -> None:
+    async def main() -> None:
+        server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        upstream = Legs(Origin("upstream.test", port))
+
+        async def look_up(host: str) -> list[str]:
+            return ["127.0.0.2", "127.0.0.1"]
+
+        upstream._resolver = Resolver("upstream.test", 30.0, look_up)
+        for number in (1, 2, 3):
+            upstream.ask()
+            await until(lambda: len(upstream.made) == number and not upstream._connects)  # noqa: B023
+        assert upstream.errors == [None, None, None]
+        assert {connection.address for connection in upstream.made} == {"127.0.0.1"}
+        upstream.close()
+        server.close()
+        await server.wait_closed()
+
+    run(main)
+
+
+def test_idle_connection_to_an_address_that_is_gone_is_closed() -> None:
+    async def main() -> None:
+        upstream, answer = await named(["10.0.0.1", "10.0.0.2"])
+        connections = [idle_at(upstream, address) for address in answer]
+        await look_up_again(upstream)
+        assert len(upstream._pool.idle) == 2
+        answer.remove("10.0.0.1")
+        await look_up_again(upstream)
+        assert upstream._pool.idle == (connections[1],)
+
+    run(main)
+
+
+def test_busy_connection_to_an_address_that_is_gone_serves_no_other_leg() -> None:
+    async def main() -> None:
+        upstream, answer = await named(["10.0.0.1"])
+        connection = idle_at(upstream, "10.0.0.1")
+        assert upstream._pool.assign("leg") is connection
+        answer[:] = ["10.0.0.2"]
+        await look_up_again(upstream)
+        assert upstream._pool.open_count == 1
+        upstream.released(connection)
+        assert upstream._pool.open_count == 0
 
     run(main)
 
