@@ -7,6 +7,7 @@ from mirror.commands.check import check
 from mirror.commands.demo import demo
 from mirror.commands.import_log import import_log
 from mirror.commands.replay import replay
+from mirror.commands.series import series
 from mirror.commands.serve import serve
 
 _BUILD = "plain Python" if errors.__file__.endswith(".py") else "compiled"
@@ -24,6 +25,7 @@ main.add_command(serve)
 main.add_command(check)
 main.add_command(import_log)
 main.add_command(replay)
+main.add_command(series)
 
 if __name__ == "__main__":
     main()

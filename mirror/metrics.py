@@ -134,6 +134,13 @@ _TABLE = (
         "copies of a request that nginx mirrored twice: not counted again, not mirrored",
     ),
     Metric(
+        ledger.CONNECTIONS_REFUSED,
+        "count",
+        "connection",
+        "connections to the sidecar beyond `max_connections`, closed unanswered",
+        is_by_route=False,
+    ),
+    Metric(
         ledger.BREAKER_CHANGES,
         "count",
         "",

@@ -18,7 +18,9 @@ from mirror.core.ledger import Settled
 
 log = logging.getLogger(__name__)
 
-SCHEMA = """
+FORMAT = "kagami-series"
+VERSION = "1"
+SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS seconds (second INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS counts (
@@ -40,7 +42,7 @@ CREATE TABLE IF NOT EXISTS latencies (
     max_us INTEGER NOT NULL,
     PRIMARY KEY (second, metric, route)
 ) WITHOUT ROWID;
-INSERT OR IGNORE INTO meta VALUES ('format', 'kagami-series'), ('version', '1');
+INSERT OR IGNORE INTO meta VALUES ('format', '{FORMAT}'), ('version', '{VERSION}');
 """
 
 _QUEUE_SECONDS = 600
@@ -159,7 +161,7 @@ class SeriesSink:
             database.execute(f"PRAGMA max_page_count={self._max_bytes // page_bytes}")
             database.executescript(SCHEMA)
             meta = dict(database.execute("SELECT key, value FROM meta"))
-            if (meta["format"], meta["version"]) != ("kagami-series", "1"):
+            if (meta["format"], meta["version"]) != (FORMAT, VERSION):
                 raise sqlite3.DatabaseError(f"holds {meta['format']} version {meta['version']}")
         except sqlite3.Error:
             database.close()

@@ -1,0 +1,157 @@
+"""`mirror series`: the last minutes of a series.db on the terminal, or the file for other tools.
+
+Owns the argv, the table and its bars; reading and exporting are series_file.py's.
+"""
+
+import sys
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from mirror.commands.arguments import Written, read_span_s
+from mirror.commands.series_file import SeriesFile, Window, export
+from mirror.errors import InputError
+
+EXIT_UNUSABLE = 2
+ALL = "all routes"
+BARS = 40
+_BAR = " ▁▂▃▄▅▆▇█"
+_GAP = "·"
+_REFRESH_S = 1.0
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), default="series.db")
+@click.option("--route", "routes", multiple=True, metavar="TAG", help="Only this route; repeat it.")
+@click.option(
+    "--last",
+    "last_s",
+    type=Written("SPAN", read_span_s),
+    help="How far back from the newest second: 90s, 15m, 24h.  [shown: 15m; exported: all]",
+)
+@click.option("--follow", is_flag=True, help="Show it anew every second, until Ctrl-C.")
+@click.option(
+    "--export",
+    "target",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write every second to a .csv or .parquet file instead.",
+)
+def series(
+    file: Path, routes: tuple[str, ...], last_s: float | None, follow: bool, target: Path | None
+) -> None:
+    """Show the requests per second of FILE (default: series.db), with each peak and its second.
+
+    A sidecar may be writing it. A bar is the highest second of its part of the window, a dot a
+    part in which nothing was observed.
+
+    \b
+    Exit codes:
+      0  shown or written
+      2  the file cannot be used
+
+    \b
+    Examples:
+      mirror series --last 1h --route /api/_
+      mirror series /var/lib/mirror/series.db --export week.parquet --last 168h
+    """
+    if follow and target:
+        raise click.UsageError("--follow and --export exclude each other")
+    try:
+        with SeriesFile(file) as source:
+            chosen = _chosen(source, routes)
+            if target:
+                first, last = _bounds(source, last_s)
+                number = export(source.rows(chosen, first, last), target)
+                click.echo(f"{target}: {number} rows, {_utc(first)} to {_utc(last)}")
+            elif follow:
+                _follow(source, chosen, last_s or 900.0)
+            else:
+                Console().print(_shown(source, chosen, last_s or 900.0))
+    except InputError as error:
+        click.echo(f"mirror: {error}", err=True)
+        sys.exit(EXIT_UNUSABLE)
+
+
+def _chosen(source: SeriesFile, routes: tuple[str, ...]) -> list[str]:
+    known = source.routes()
+    for route in routes:
+        if route not in known:
+            raise InputError(f"--route {route}: expected one of {', '.join(known)}")
+    return list(routes) or known
+
+
+def _bounds(source: SeriesFile, last_s: float | None) -> tuple[int, int]:
+    first, last = source.span()
+    return (first if last_s is None else max(first, last - round(last_s) + 1)), last
+
+
+def _follow(source: SeriesFile, routes: list[str], last_s: float) -> None:
+    shown = Live(_shown(source, routes, last_s), auto_refresh=False)
+    with suppress(KeyboardInterrupt), shown:
+        while True:
+            time.sleep(_REFRESH_S)
+            shown.update(_shown(source, routes, last_s), refresh=True)
+
+
+def _shown(source: SeriesFile, routes: list[str], last_s: float) -> Table:
+    window = source.window(*_bounds(source, last_s))
+    length = window.last - window.first + 1
+    gaps = length - len(window.observed)
+    table = Table(
+        title=f"{_utc(window.first)} to {_utc(window.last)}: {length} s, {gaps} not observed",
+        title_justify="left",
+        box=None,
+    )
+    table.add_column("route")
+    for heading in ("last", "mean", "peak"):
+        table.add_column(heading, justify="right")
+    table.add_column("peak at (UTC)")
+    table.add_column("highest second of each part")
+    everything: dict[int, int] = {}
+    for route in routes:
+        rps = window.rps.get(route, {})
+        table.add_row(*_cells(route, rps, window))
+        for second, number in rps.items():
+            everything[second] = everything.get(second, 0) + number
+    if len(routes) > 1:
+        table.add_row(*_cells(ALL, everything, window), style="bold")
+    return table
+
+
+def _cells(name: str, rps: dict[int, int], window: Window) -> list[str]:
+    mean = sum(rps.values()) / len(window.observed)
+    peak = max(rps.values(), default=0)
+    peak_at = min((second for second, number in rps.items() if number == peak), default=None)
+    return [
+        name,
+        str(rps.get(window.last, 0)),
+        f"{mean:.1f}",
+        str(peak),
+        "" if peak_at is None else _utc(peak_at),
+        bars(rps, window),
+    ]
+
+
+def bars(rps: dict[int, int], window: Window) -> str:
+    """One character for each part of the window: its highest second, of the highest of all."""
+    length = window.last - window.first + 1
+    parts = min(BARS, length)
+    highest: list[int | None] = [None] * parts
+    for second in window.observed:
+        part = (second - window.first) * parts // length
+        highest[part] = max(highest[part] or 0, rps.get(second, 0))
+    top = max(rps.values(), default=0) or 1
+    steps = len(_BAR) - 1
+    # Rounded up: what is not zero shows.
+    return "".join(_GAP if high is None else _BAR[-(-high * steps // top)] for high in highest)
+
+
+def _utc(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,170 @@
+"""A series.db read back: gaps are not zeros, bad files are named, exports are whole."""
+
+import csv
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pyarrow.parquet
+import pytest
+
+from mirror.commands.series_file import SeriesFile, export
+from mirror.errors import InputError
+from mirror.sinks.series import SCHEMA
+
+COUNTS = [
+    (100, "requests", "/a", "safe", 5),
+    (100, "requests", "/a", "unsafe", 2),
+    (100, "requests", "other", "safe", 1),
+    (100, "shed", "/a", "buffer_full", 9),
+    (101, "requests", "/a", "safe", 4),  # not observed to its end
+    (103, "requests", "/a", "safe", 3),
+]
+ROWS = [
+    (100, "/a", 7),
+    (100, "other", 1),
+    (102, "/a", 0),
+    (102, "other", 0),
+    (103, "/a", 3),
+    (103, "other", 0),
+]
+
+
+def make(path: Path, counts: list[tuple[object, ...]], *seconds: int) -> Path:
+    with closing(sqlite3.connect(path)) as database, database:
+        database.executescript(SCHEMA)
+        database.executemany("INSERT INTO counts VALUES (?, ?, ?, ?, ?)", counts)
+        database.executemany("INSERT INTO seconds VALUES (?)", [(second,) for second in seconds])
+    return path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return make(tmp_path / "series.db", COUNTS, 100, 102, 103)
+
+
+def test_rows_are_of_observed_seconds_zeros_too(path: Path) -> None:
+    with SeriesFile(path) as source:
+        assert source.span() == (100, 103)
+        assert source.routes() == ["/a", "other"]
+        assert list(source.rows(["/a", "other"], 100, 103)) == ROWS
+        assert list(source.rows(["/a"], 103, 103)) == [(103, "/a", 3)]
+
+
+def test_window_knows_what_was_observed(path: Path) -> None:
+    with SeriesFile(path) as source:
+        window = source.window(100, 102)
+    assert window.observed == {100, 102}
+    assert window.rps == {"/a": {100: 7}, "other": {100: 1}}
+
+
+def test_an_idle_series_has_rows_of_other(tmp_path: Path) -> None:
+    with SeriesFile(make(tmp_path / "idle.db", [], 100, 101)) as source:
+        routes = source.routes()
+        assert list(source.rows(routes, 100, 101)) == [(100, "other", 0), (101, "other", 0)]
+
+
+def test_csv_has_every_row(path: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    assert export(iter(ROWS), target) == len(ROWS)
+    with target.open(newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["second", "route", "requests"]
+    assert [(int(second), route, int(number)) for second, route, number in rows] == ROWS
+
+
+@pytest.mark.parametrize("number", [0, 6, 100_000, 100_001])
+def test_parquet_has_every_row(number: int, tmp_path: Path) -> None:
+    rows = (ROWS * (number // len(ROWS) + 1))[:number]
+    target = tmp_path / "out.parquet"
+    assert export(iter(rows), target) == number
+    table = pyarrow.parquet.read_table(target)
+    assert [(field.name, str(field.type)) for field in table.schema] == [
+        ("second", "int64"),
+        ("route", "string"),
+        ("requests", "int64"),
+    ]
+    columns = table.to_pydict()
+    assert list(zip(*columns.values(), strict=True)) == rows
+
+
+def test_a_failed_export_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    target.write_text("old")
+
+    def broken():
+        yield ROWS[0]
+        raise InputError("the source broke")
+
+    with pytest.raises(InputError, match="the source broke"):
+        export(broken(), target)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out.csv"]
+    assert target.read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("out.txt", "expected a name that ends in .csv or .parquet"),
+        ("none/out.csv", "cannot be written"),
+    ],
+)
+def test_a_bad_target_is_named(name: str, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=problem):
+        export(iter(ROWS), tmp_path / name)
+
+
+def test_a_missing_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.db: there is no such file"):
+        SeriesFile(tmp_path / "none.db")
+
+
+def test_what_is_no_database_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "text.db"
+    path.write_text("second,route,requests\n" * 100)
+    with pytest.raises(InputError, match=r"text\.db: expected an SQLite file"):
+        SeriesFile(path)
+
+
+def test_another_database_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE things (name TEXT)")
+    with pytest.raises(InputError, match="expected a series that mirror wrote"):
+        SeriesFile(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ("UPDATE meta SET value = '2' WHERE key = 'version'", "is of version 2, expected 1"),
+        ("UPDATE meta SET value = 'x' WHERE key = 'format'", "expected a series that mirror wrote"),
+    ],
+)
+def test_another_version_is_refused(path: Path, change: str, problem: str) -> None:
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(change)
+    with pytest.raises(InputError, match=problem):
+        SeriesFile(path)
+
+
+def test_a_file_that_breaks_inside_is_named(tmp_path: Path) -> None:
+    counts = [(second, "requests", "/a", "safe", 1) for second in range(5000)]
+    path = make(tmp_path / "series.db", counts, *range(5000))
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(size // 2)
+        file.write(b"\xff" * (size - size // 2))
+    with (
+        SeriesFile(path) as source,
+        pytest.raises(InputError, match=r"series\.db: cannot be read"),
+    ):
+        list(source.rows(["/a"], 0, 4999))
+
+
+def test_a_series_without_seconds_is_said(tmp_path: Path) -> None:
+    with (
+        SeriesFile(make(tmp_path / "new.db", [])) as source,
+        pytest.raises(InputError, match="holds no second"),
+    ):
+        source.span()
