@@ -1,0 +1,130 @@
+"""What a sick shadow makes a worker hold, as the kernel counts it: under the ceiling."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from mirror.core.budget import ceiling_bytes
+from mirror.demo.processes import Processes
+from tests.conformance.process import (
+    PROBED,
+    SocketClient,
+    config_for,
+    listen_addresses,
+    start_build,
+    wait_until,
+)
+from tests.conformance.wire import crlf
+
+BUFFER_BYTES = 8 << 20
+CONNECTIONS = 16
+WAITING = 1024
+CEILING_BYTES = ceiling_bytes(BUFFER_BYTES, CONNECTIONS, CONNECTIONS + WAITING, is_tls=False)
+BODY_BYTES = 16 << 10
+REQUESTS = 4 * BUFFER_BYTES // BODY_BYTES
+"""Four times what may be held."""
+ENDLESS = crlf("HTTP/1.1 200 OK||")
+
+
+class SickShadow:
+    """Answers everything until `is_sick`; from then on it does `how` with every connection."""
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+        self.is_sick = False
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._open: list[socket.socket] = []
+        self._is_over = threading.Event()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._is_over.set()
+        for open_socket in (self._listener, *self._open):
+            with contextlib.suppress(OSError):
+                open_socket.shutdown(socket.SHUT_RDWR)
+            open_socket.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self._open.append(connection)
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while not self.is_sick:
+                data = connection.recv(1 << 20)
+                if not data:
+                    return
+                if not self.is_sick:
+                    connection.sendall(PROBED.data)
+            if self.how != "hung":
+                connection.sendall(ENDLESS)
+            while self.how == "endless" and not self._is_over.is_set():
+                connection.sendall(b"x" * (1 << 16))
+            while self.how == "trickling" and not self._is_over.wait(0.1):
+                connection.sendall(b"x")
+            self._is_over.wait()  # hung: nothing is read any more
+
+
+@contextmanager
+def sick_shadow(how: str) -> Iterator[SickShadow]:
+    shadow = SickShadow(how)
+    try:
+        yield shadow
+    finally:
+        shadow.close()
+
+
+def memory_bytes(pid: int, line: str) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition(f"{line}:")[2].split()[0]) << 10
+
+
+@pytest.mark.parametrize("how", ["hung", "endless", "trickling"])
+def test_sick_shadow_stays_under_the_ceiling(directory: Path, how: str) -> None:
+    with sick_shadow(how) as shadow, Processes(directory) as processes:
+        config = config_for(directory, "sink", "", shadow.url)
+        config["shadow"] |= {
+            "connections": CONNECTIONS,
+            "waiting": WAITING,
+            "buffer_bytes": BUFFER_BYTES,
+            "timeout": 3600,
+        }
+        config["timeouts"] = {"drain": 0.2}
+        sidecar = start_build(processes, directory, config)
+        (worker,) = map(int, _children(sidecar.child.pid))
+        post = crlf(f"POST /a HTTP/1.1|Host: h|Content-Length: {BODY_BYTES}||") + b"x" * BODY_BYTES
+        with SocketClient(*listen_addresses(config)[0]) as client:
+            _send(client, post, 100)
+            wait_until(lambda: not sidecar.status()["ledger"]["in_flight"], "the healthy part")
+            Path(f"/proc/{worker}/clear_refs").write_text("5")  # the peak begins anew
+            before = memory_bytes(worker, "VmRSS")
+            shadow.is_sick = True
+            _send(client, post, REQUESTS)
+            wait_until(lambda: sidecar.status()["ledger"]["seen"] == REQUESTS + 100, "all seen")
+        ledger = sidecar.status()["ledger"]
+        assert ledger["balanced"]
+        assert ledger["shed"]["buffer_full"] > REQUESTS // 2
+        print(how, memory_bytes(worker, "VmHWM") - before, CEILING_BYTES, ledger)
+        assert memory_bytes(worker, "VmHWM") - before <= CEILING_BYTES
+
+
+def _send(client: SocketClient, request: bytes, number: int) -> None:
+    """Every request is acknowledged, whatever the shadow does."""
+    for _ in range(number):
+        client.send(request)
+        client.received = b""
+        while not client.received.endswith(b"\r\n\r\n"):
+            assert client.receive()
+
+
+def _children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
