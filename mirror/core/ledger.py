@@ -66,7 +66,7 @@ def add_latencies(into: Latencies, latencies: Latencies) -> None:
 
 
 class Report(msgspec.Struct, array_like=True):
-    """What a worker tells the supervisor, about once a second."""
+    """What a worker tells the supervisor, several times a second."""
 
     through: int
     """Every second up to this one is closed at this worker."""
@@ -80,6 +80,8 @@ class Report(msgspec.Struct, array_like=True):
     """State of the worker's breaker: 0 closed, 1 half-open, 2 open."""
     breaker_cause: str = ""
     """Why it last opened."""
+    open_counts: Counts = {}
+    """Of the second after `through`, so far: what is known of it should the worker be lost."""
 
 
 class Ledger:
@@ -126,7 +128,9 @@ class Ledger:
         totals = dict(self._totals)
         add_counts(totals, self.counts)
         closed, self._closed = self._closed, []
-        return Report(self.second - 1, closed, totals, in_flight, reading)
+        return Report(
+            self.second - 1, closed, totals, in_flight, reading, open_counts=dict(self.counts)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,8 @@ class _WorkerShare:
     in_flight: int = 0
     reading: int = 0
     breaker: int = 0
+    breaker_cause: str = ""
+    open_counts: Counts = field(default_factory=dict)
 
 
 class Merger:
@@ -197,6 +203,8 @@ class Merger:
         share.in_flight = report.in_flight
         share.reading = report.reading
         share.breaker = report.breaker
+        share.breaker_cause = report.breaker_cause
+        share.open_counts = report.open_counts
         for second, counts, latencies in report.seconds:
             add_counts(self._pending.setdefault(second, {}), counts)
             if latencies:
@@ -206,10 +214,12 @@ class Merger:
     def worker_ended(self, worker_id: int, second: int, is_clean: bool) -> None:
         """What the worker still had in flight ends here as `worker_lost`, in `second`.
 
-        A worker that did not end cleanly takes its unreported counts with it: the seconds it had
-        not closed are incomplete.
+        A worker that did not end cleanly takes with it what it counted since its last report: the
+        seconds it had not closed are incomplete.
         """
         share = self._workers.pop(worker_id)
+        if share.open_counts:
+            add_counts(self._pending.setdefault(share.through + 1, {}), share.open_counts)
         if not self._workers:
             self._unobserved_from = second
         if not is_clean:
@@ -291,6 +301,11 @@ class Merger:
     def breaker(self) -> int:
         """The state of the breaker that is furthest from closed: 0 closed, 1 half-open, 2 open."""
         return max((share.breaker for share in self._workers.values()), default=0)
+
+    def breaker_of(self, worker_id: int) -> tuple[int, str]:
+        """The state of a worker's breaker as it last said, and why it last opened."""
+        share = self._workers[worker_id]
+        return share.breaker, share.breaker_cause
 
     def status(self) -> dict[str, object]:
         """The ledger over all workers, for people and tests; `balanced` checks the invariants."""

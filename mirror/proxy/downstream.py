@@ -59,6 +59,7 @@ class Acceptor:
         self._max_connections = config.max_connections
         self.connections: set[Downstream] = set()
         self.is_draining = False
+        self.is_retiring = False
         self.now = asyncio.get_running_loop().time
 
     def tick(self, now: float) -> None:
@@ -71,6 +72,10 @@ class Acceptor:
             return True
         self.tee.connection_refused()
         return False
+
+    def retire(self) -> None:
+        """Each connection closes behind an answer that says so; one without stays for its time."""
+        self.is_retiring = True
 
     def drain(self) -> None:
         """Close what is idle; the rest closes at the end of its exchange."""
@@ -264,7 +269,12 @@ class Downstream(asyncio.Protocol):
 
     @property
     def must_close(self) -> bool:
-        """The exchange under way is the last one of this connection."""
+        """The exchange under way is the last one of this connection, and its answer says so."""
+        return self.must_not_wait or self._acceptor.is_retiring
+
+    @property
+    def must_not_wait(self) -> bool:
+        """No other request will be read, also where the answer did not say so."""
         return self._at_eof or self._acceptor.is_draining
 
     def write(self, data: bytes) -> None:

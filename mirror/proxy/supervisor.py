@@ -13,9 +13,7 @@ import logging
 import os
 import signal
 import socket
-import sys
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from mirror import __version__
@@ -35,7 +33,8 @@ from mirror.metrics import (
 from mirror.proxy.admin import Admin
 from mirror.proxy.listeners import open_listener, remove_listener
 from mirror.proxy.recent_ids import create_table
-from mirror.proxy.worker import EXIT_CUT, EXIT_OK, read_report
+from mirror.proxy.worker import EXIT_CUT, EXIT_OK
+from mirror.proxy.workers import Launch, Workers
 from mirror.sinks.datadog import DogStatsdSink
 from mirror.sinks.prometheus import Exposition, Totals
 from mirror.sinks.series import SeriesSink
@@ -44,18 +43,6 @@ log = logging.getLogger(__name__)
 
 _SETTLE_INTERVAL_S = 0.25
 _SINK_STOP_S = 2.0
-_SHORTEST_LIFE_S = 1.0
-"""A worker that lives shorter is replaced after a wait, so that a crash at start does not spin."""
-_KILL_AFTER_DRAIN_S = 2.0
-
-
-@dataclass(slots=True)
-class _WorkerHandle:
-    worker_id: int
-    process: asyncio.subprocess.Process
-    started_at: float
-    is_ready: bool = False
-    watching: "asyncio.Task[None] | None" = None
 
 
 class Supervisor:
@@ -66,10 +53,7 @@ class Supervisor:
         self._config = config
         self._text = text
         self._merger = Merger(int(time.time()) + 1)
-        self._workers: dict[int, _WorkerHandle] = {}
-        self._next_id = 1
-        self._restarts = 0
-        self._was_cut = False
+        self._workers = Workers(self._merger)
         self._stop = asyncio.Event()
         self._recent_ids = create_table()
         self._listeners: list[socket.socket] = []
@@ -86,8 +70,7 @@ class Supervisor:
             self._start_sinks()
             for name in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(name, self._stop.set)
-            for _ in range(self._config.workers):
-                await self._start_worker()
+            await self._workers.start(self._launch(self._config, self._text))
             log.info("mode %s on %s", self._config.mode, ", ".join(map(str, self._config.listen)))
             while not self._stop.is_set():
                 await self._wait_for_stop(_SETTLE_INTERVAL_S)
@@ -97,7 +80,7 @@ class Supervisor:
             self._close_listeners()
             await self._admin.stop()
             os.close(self._recent_ids)
-        return EXIT_CUT if self._was_cut else EXIT_OK
+        return EXIT_CUT if self._workers.was_cut else EXIT_OK
 
     def status(self) -> dict[str, Any]:
         """The answer of /status."""
@@ -106,11 +89,8 @@ class Supervisor:
             "mode": self._config.mode,
             "instance": self._config.instance,
             "shadow": str(self._config.shadow.url),
-            "workers": [
-                {"id": worker.worker_id, "pid": worker.process.pid, "ready": worker.is_ready}
-                for worker in self._workers.values()
-            ],
-            "worker_restarts": self._restarts,
+            "workers": self._workers.status(),
+            "worker_restarts": self._workers.restarts,
             "ledger": self._merger.status(),
             "sinks": {name: sink.status() for name, sink in self._sinks.items()},
         }
@@ -149,8 +129,8 @@ class Supervisor:
             (IN_FLIGHT, ""): self._merger.in_flight,
             (READING, ""): self._merger.reading,
             (BREAKER, ""): self._merger.breaker,
-            (WORKERS, ""): sum(worker.is_ready for worker in self._workers.values()),
-            (WORKER_RESTARTS, ""): self._restarts,
+            (WORKERS, ""): self._workers.ready,
+            (WORKER_RESTARTS, ""): self._workers.restarts,
             (INCOMPLETE_SECONDS, ""): self._merger.incomplete_seconds,
         }
         for name, sink in self._sinks.items():
@@ -163,60 +143,11 @@ class Supervisor:
     # --- workers ---
 
     def _is_ready(self) -> bool:
-        return any(worker.is_ready for worker in self._workers.values())
+        return self._workers.ready > 0
 
-    async def _start_worker(self) -> None:
-        ours, theirs = socket.socketpair()
-        listeners = [listener.fileno() for listener in self._listeners]
-        descriptors = [theirs.fileno(), self._recent_ids, *listeners]
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",  # whatever lies in the current directory is not ours
-            "-m",
-            "mirror.proxy.worker",
-            *map(str, descriptors),
-            stdin=asyncio.subprocess.PIPE,
-            pass_fds=descriptors,
-        )
-        theirs.close()
-        assert process.stdin is not None
-        process.stdin.write(self._text.encode())
-        process.stdin.close()
-        worker = _WorkerHandle(self._next_id, process, time.monotonic())
-        self._next_id += 1
-        self._workers[worker.worker_id] = worker
-        self._merger.worker_started(worker.worker_id)
-        reader, writer = await asyncio.open_connection(sock=ours)
-        worker.watching = asyncio.create_task(self._watch(worker, reader, writer))
-
-    async def _watch(
-        self,
-        worker: _WorkerHandle,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> None:
-        """Take a worker's reports until it ends, and replace it if nobody asked it to end."""
-        with (
-            contextlib.closing(writer),
-            contextlib.suppress(asyncio.IncompleteReadError, ConnectionError),
-        ):
-            while True:
-                self._merger.worker_reported(worker.worker_id, await read_report(reader))
-                worker.is_ready = True
-        code = await worker.process.wait()
-        del self._workers[worker.worker_id]
-        is_clean = code in (EXIT_OK, EXIT_CUT)
-        self._was_cut |= code == EXIT_CUT
-        self._merger.worker_ended(worker.worker_id, int(time.time()), is_clean)
-        if self._stop.is_set():
-            return
-        self._restarts += 1
-        pid = worker.process.pid
-        log.error("worker %d (pid %d) ended with %d: replacing it", worker.worker_id, pid, code)
-        if time.monotonic() - worker.started_at < _SHORTEST_LIFE_S:
-            await self._wait_for_stop(_SHORTEST_LIFE_S)
-        if not self._stop.is_set():
-            await self._start_worker()
+    def _launch(self, config: Config, text: str) -> Launch:
+        listeners = tuple(listener.fileno() for listener in self._listeners)
+        return Launch(text, config.workers, self._recent_ids, listeners)
 
     async def _wait_for_stop(self, timeout_s: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -226,28 +157,13 @@ class Supervisor:
     async def _drain(self) -> None:
         """Let every worker end its requests, then give the last seconds to the sinks."""
         log.info("draining for at most %g s", self._config.timeouts.drain)
-        workers = list(self._workers.values())
-        for worker in workers:
-            _signal(worker.process, signal.SIGTERM)
+        ending = asyncio.create_task(self._workers.end(self._config.timeouts.drain))
+        await asyncio.sleep(0)
         # While one process holds them, the kernel goes on accepting for nobody.
         self._close_listeners()
-        watching = [worker.watching for worker in workers if worker.watching is not None]
-        if watching:
-            limit_s = self._config.timeouts.drain + _KILL_AFTER_DRAIN_S
-            _, late = await asyncio.wait(watching, timeout=limit_s)
-            if late:
-                self._was_cut = True
-                for worker in list(self._workers.values()):
-                    log.error("worker %d does not drain: killing it", worker.worker_id)
-                    _signal(worker.process, signal.SIGKILL)
-                await asyncio.wait(late)
+        await ending
         self._emit(self._merger.finish(time.time()))
         for sink in self._sinks.values():
             await asyncio.to_thread(sink.stop, _SINK_STOP_S)
         ledger = self._merger.status()
         log.info("ended: %s", ", ".join(f"{name} {value}" for name, value in ledger.items()))
-
-
-def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.send_signal(number)

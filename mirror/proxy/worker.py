@@ -1,8 +1,9 @@
 """One worker process: inherited listeners, one loop, one channel to the supervisor.
 
 Started by the supervisor as `python -m mirror.proxy.worker CHANNEL_FD IDS_FD LISTENER_FD…` with the
-configuration's text on standard input. The channel carries length-prefixed reports up, and its
-end means that the supervisor is gone: the worker then drains and exits, so that none is orphaned.
+configuration's text on standard input. The channel (control.py) carries reports up and commands
+down, and its end means that the supervisor is gone: the worker then drains and exits, so that none
+is orphaned.
 """
 
 import asyncio
@@ -11,16 +12,14 @@ import gc
 import logging
 import signal
 import socket
-import struct
 import sys
 import time
 from typing import Any
 
-import msgspec
 import uvloop
 
 from mirror.config import Config, parse
-from mirror.core.ledger import Report
+from mirror.proxy.control import Command, Retire, SetRatio, encode, read_command
 from mirror.proxy.downstream import Acceptor, Downstream
 from mirror.proxy.inline import InlineAcceptor, InlineDownstream
 from mirror.proxy.listeners import BACKLOG
@@ -29,14 +28,14 @@ from mirror.proxy.recent_ids import RecentIds
 from mirror.proxy.sink import SinkDownstream
 from mirror.proxy.tee import Tee
 
-LENGTH_PREFIX = struct.Struct("<I")
 EXIT_OK = 0
 EXIT_CUT = 1
 """Something in flight was cut at the drain deadline."""
 GC_THRESHOLD = 50_000
 """New container objects before the garbage collector looks for cycles; about 10 MB of them."""
 TICK_S = 0.1
-"""How often deadlines are looked at: they may be this much late."""
+"""How often deadlines are looked at: they may be this much late. Also how often is reported: what
+a killed worker counted after its last report is lost."""
 
 log = logging.getLogger(__name__)
 
@@ -56,22 +55,23 @@ class Worker:
             self._acceptor = InlineAcceptor(config, self._tee)
         else:
             self._acceptor = Acceptor(config, self._tee)
-        self._drain = asyncio.Event()
+        self._ending = asyncio.Event()
+        self._is_retiring = False
         self._writer: asyncio.StreamWriter | None = None
-        self._reported_through = 0
 
     async def run(self, listeners: list[socket.socket]) -> int:
         """Serve until told to drain and in-flight work has ended; returns the exit code."""
         reader, self._writer = await asyncio.open_connection(sock=self._channel)
         for name in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(name, self._drain.set)
+            self._loop.add_signal_handler(name, self._end_soon)
         servers = [await self._serve(listener) for listener in listeners]
         ticking = self._loop.create_task(self._tick())
         watching = self._loop.create_task(self._watch(reader))
         self._report()  # the first report says: ready
-        await self._drain.wait()
+        await self._ending.wait()
         for server in servers:
             server.close()
+        await self._retire()
         self._acceptor.drain()
         exit_code = EXIT_OK if await self._drained() else EXIT_CUT
         for task in (ticking, watching):
@@ -107,15 +107,42 @@ class Worker:
                 self._tee.tick(now)
             except Exception:  # a bug of ours in one connection must not end all deadlines
                 log.exception("unexpected error while looking at deadlines")
-            second = int(time.time())
-            if second > self._tee.ledger.second or second > self._reported_through + 1:
-                self._tee.ledger.roll(second)
-                self._report()
+            self._tee.ledger.roll(int(time.time()))
+            self._report()
 
     async def _watch(self, reader: asyncio.StreamReader) -> None:
-        with contextlib.suppress(OSError):  # reset: it left reports unread
-            await reader.read()
-        self._drain.set()
+        """Obey until the supervisor is gone."""
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):  # reset: reports unread
+            while True:
+                self._obey(await read_command(reader))
+        self._end_soon()
+
+    def _obey(self, command: Command) -> None:
+        match command:
+            case SetRatio(ratio):
+                self._tee.set_ratio(ratio)
+            case Retire():
+                self._is_retiring = not self._ending.is_set()
+                self._ending.set()
+
+    def _end_soon(self) -> None:
+        """Drain, also in the middle of retiring."""
+        self._is_retiring = False
+        self._ending.set()
+
+    async def _retire(self) -> None:
+        """Serve the connections that are open until each has ended by itself.
+
+        An idle one is not closed before its time: the other side may just be sending a request on
+        it. It gets one more answer, which says that the connection closes, or it ends idle.
+        """
+        if not self._is_retiring:
+            return
+        self._acceptor.retire()
+        timeouts = self._config.timeouts
+        deadline = self._loop.time() + timeouts.idle + timeouts.drain
+        while self._is_retiring and self._is_busy() and self._loop.time() < deadline:
+            await asyncio.sleep(TICK_S)
 
     async def _drained(self) -> bool:
         """Wait for what is in flight; False where the deadline came first and it was cut."""
@@ -134,18 +161,8 @@ class Worker:
 
     def _report(self) -> None:
         assert self._writer is not None
-        report = self._tee.report()
-        self._reported_through = report.through
-        if self._writer.is_closing():
-            return  # nobody listens: the worker is about to drain
-        body = msgspec.msgpack.encode(report)
-        self._writer.write(LENGTH_PREFIX.pack(len(body)) + body)
-
-
-async def read_report(reader: asyncio.StreamReader) -> Report:
-    """The next report of a worker; raises IncompleteReadError when the worker is gone."""
-    (length,) = LENGTH_PREFIX.unpack(await reader.readexactly(LENGTH_PREFIX.size))
-    return msgspec.msgpack.decode(await reader.readexactly(length), type=Report)
+        if not self._writer.is_closing():  # else nobody listens: the worker is about to drain
+            self._writer.write(encode(self._tee.report()))
 
 
 def main() -> None:

@@ -288,6 +288,26 @@ def test_killed_worker_leaves_its_open_seconds_incomplete() -> None:
     assert complete == {100: True, 101: False, 102: False, 103: True}
 
 
+def test_killed_worker_loses_only_what_it_had_not_reported() -> None:
+    merger = Merger(100)
+    merger.worker_started(1)
+    counter = Ledger(100)
+    counter.count(REQUESTS, "/a", "safe")
+    merger.worker_reported(1, counter.report(0, 0))
+    counter.count(REQUESTS, "/a", "safe")
+    merger.worker_ended(1, 100, is_clean=False)
+    (settled,) = merger.finish(100.0)
+    assert (settled.second, settled.rps, settled.is_complete) == (100, {"/a": 1}, False)
+    assert merger.status()["seen"] == 1
+
+
+def test_breaker_of_a_worker_is_shown_with_its_cause() -> None:
+    merger = Merger(100)
+    merger.worker_started(1)
+    merger.worker_reported(1, Report(100, [], {}, 0, 0, 2, "10 legs in a row failed"))
+    assert merger.breaker_of(1) == (2, "10 legs in a row failed")
+
+
 def test_killed_worker_ends_its_legs_as_lost() -> None:
     merger = Merger(100)
     merger.worker_started(1)
@@ -409,6 +429,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         self.workers: dict[int, Ledger] = {}
         self.in_flight: Counter[int] = Counter()
         self.handed_over: Counter[tuple[int, ledger.Key]] = Counter()
+        self.handed_open: dict[int, tuple[int, ledger.Counts]] = {}
         self.settled: Counter[tuple[int, ledger.Key]] = Counter()
         self.rps: dict[int, dict[str, int]] = {}
         self.next_second = 100
@@ -445,7 +466,14 @@ class AnyInterleaving(RuleBasedStateMachine):
         for second, counts, _ in report.seconds:
             for key, number in counts.items():
                 self.handed_over[second, key] += number
+        self.handed_open[worker] = (report.through + 1, report.open_counts)
         self.merger.worker_reported(worker, report)
+
+    def end(self, worker: int, is_clean: bool) -> None:
+        second, counts = self.handed_open.pop(worker, (0, {}))
+        for key, number in counts.items():
+            self.handed_over[second, key] += number
+        self.merger.worker_ended(worker, int(self.now), is_clean)
 
     @precondition(lambda self: self.workers)
     @rule(data=st.data())
@@ -464,7 +492,7 @@ class AnyInterleaving(RuleBasedStateMachine):
                 self.workers[worker].count(SHADOW_REQUESTS, "/a", "aborted", lost)
             self.workers[worker].roll(self.workers[worker].second + 1)
             self.report(worker)
-        self.merger.worker_ended(worker, int(self.now), is_clean)
+        self.end(worker, is_clean)
         del self.workers[worker]
         self.in_flight.pop(worker, None)
 
@@ -492,7 +520,7 @@ class AnyInterleaving(RuleBasedStateMachine):
     def teardown(self) -> None:
         for worker in list(self.workers):
             self.report(worker)
-            self.merger.worker_ended(worker, int(self.now), is_clean=True)
+            self.end(worker, is_clean=True)
         self.take(self.merger.finish(self.now))
         self.take(self.merger.settle(self.now + 10))
         settled = Counter({k: n for k, n in self.settled.items() if k[1][2] != WORKER_LOST})

@@ -16,15 +16,15 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import pytest
 import yaml
 
 from mirror.config import Config
 from mirror.core.ledger import Merger, Report
+from mirror.proxy.control import LENGTH_PREFIX, Command, Retire, SetRatio, encode, read_report
 from mirror.proxy.recent_ids import create_table
 from mirror.proxy.tee import Tee
-from mirror.proxy.worker import EXIT_CUT, EXIT_OK, LENGTH_PREFIX, Worker, read_report
+from mirror.proxy.worker import EXIT_CUT, EXIT_OK, Worker
 from tests.fakes import PATIENCE_S, Client, StubUpstream, make_config, run, until
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -54,6 +54,9 @@ class Running:
     reports: list[Report]
     ours: socket.socket
     done: "asyncio.Task[int]"
+
+    def tell(self, command: Command) -> None:
+        self.ours.send(encode(command))
 
     async def client(self) -> Client:
         return Client(*await asyncio.open_connection("127.0.0.1", self.port))
@@ -99,7 +102,7 @@ async def worker(config: Config, *others: socket.socket) -> AsyncIterator[Runnin
 def test_first_report_says_ready() -> None:
     async def main() -> None:
         async with worker(make_config()) as running:
-            (report,) = running.reports
+            report = running.reports[0]
             assert (report.seconds, report.totals, report.in_flight) == ([], {}, 0)
             assert int(time.time()) - report.through in (1, 2)
 
@@ -246,17 +249,55 @@ def test_supervisor_that_is_gone_ends_the_worker() -> None:
     run(main)
 
 
-def test_report_is_read_back_or_the_end_is_seen() -> None:
+def test_ratio_changes_while_running() -> None:
     async def main() -> None:
-        report = Report(100, [(99, {("requests", "/a", "safe"): 1}, {})], {}, 1, 2)
-        body = msgspec.msgpack.encode(report)
-        reader = asyncio.StreamReader()
-        reader.feed_data((LENGTH_PREFIX.pack(len(body)) + body) * 2 + b"\x05")
-        reader.feed_eof()
-        assert await read_report(reader) == report
-        assert await read_report(reader) == report
-        with pytest.raises(asyncio.IncompleteReadError):
-            await read_report(reader)
+        async with StubUpstream() as shadow, worker(make_config(shadow=shadow.port)) as running:
+            client = await running.client()
+            running.tell(SetRatio(0.0))
+            for _ in range(20):
+                client.send(GET)
+                await client.response()
+                if running.status()["not_selected"]:
+                    break
+                await asyncio.sleep(0.05)
+            assert running.status()["not_selected"]
+            client.close()
+
+    run(main)
+
+
+def test_retiring_answers_what_comes_and_then_closes() -> None:
+    async def main() -> None:
+        async with StubUpstream() as shadow, worker(make_config(shadow=shadow.port)) as running:
+            idle, leaving = await running.client(), await running.client()
+            for client in (idle, leaving):
+                client.send(GET)
+                await client.response()
+            running.tell(Retire())
+            await asyncio.sleep(0.2)
+            assert not running.done.done()
+            with pytest.raises(OSError):
+                await running.client()
+            idle.send(GET)
+            assert b"Connection: close" in (await idle.response())[0]
+            assert not running.done.done(), "a connection may yet bring a request"
+            leaving.close()
+            async with asyncio.timeout(PATIENCE_S):
+                assert await running.done == EXIT_OK
+            idle.close()
+        assert running.status()["seen"] == 3
+
+    run(main)
+
+
+def test_sigterm_ends_the_retiring_worker() -> None:
+    async def main() -> None:
+        async with worker(make_config()) as running:
+            client = await running.client()
+            running.tell(Retire())
+            await asyncio.sleep(0.1)
+            assert await running.end() == EXIT_OK
+            client.close()
 
     run(main)
 
