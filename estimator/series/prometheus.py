@@ -3,10 +3,10 @@
     sum by (route) (rate(mirror_requests_total[60s]))          every 60 s
 
 A rate at an instant is the mean over the window before it, so it belongs to the bucket that ends
-there; a value of a query without a window (`[`) to the bucket that begins there. Instants are multiples of the step in Unix time: two runs ask for the same ones. Where the
-counter was not scraped twice in a window there is no point, which is a gap; a query without a
-window has none for up to five minutes after the last sample, because an instant vector
-repeats it.
+there; a value of a query without a window (`[`) to the bucket that begins there. Instants are
+multiples of the step in Unix time: two runs ask for the same ones. Where the counter was not
+scraped twice in a window there is no point, which is a gap; a query without a window has none for
+up to five minutes after the last sample, because an instant vector repeats it.
 """
 
 import string
