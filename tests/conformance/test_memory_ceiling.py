@@ -113,7 +113,6 @@ def test_sick_shadow_stays_under_the_ceiling(directory: Path, how: str) -> None:
         ledger = sidecar.status()["ledger"]
         assert ledger["balanced"]
         assert ledger["shed"]["buffer_full"] > REQUESTS // 2
-        print(how, memory_bytes(worker, "VmHWM") - before, CEILING_BYTES, ledger)
         assert memory_bytes(worker, "VmHWM") - before <= CEILING_BYTES
 
 
