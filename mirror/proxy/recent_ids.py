@@ -28,27 +28,39 @@ _TAG = struct.Struct("<Q")
 _TIME = struct.Struct("<d")
 
 
+_SHARERS_AT = BUCKETS * _BUCKET.size
+_SIZE_BYTES = _SHARERS_AT + 1
+
+
 def create_table() -> int:
     """A new table's descriptor, for workers to inherit."""
     descriptor = os.memfd_create("recent-ids")
-    os.ftruncate(descriptor, BUCKETS * _BUCKET.size)
+    os.ftruncate(descriptor, _SIZE_BYTES)
+    set_sharers(descriptor, 255)
     return descriptor
+
+
+def set_sharers(descriptor: int, sharers: int) -> None:
+    """How many processes use the table, so that one alone saves itself the locks.
+
+    Tell it before another is started and after one has ended. A new table has many.
+    """
+    os.pwrite(descriptor, bytes([min(sharers, 255)]), _SHARERS_AT)
 
 
 class RecentIds:
     """One process's view of a table."""
 
-    def __init__(self, descriptor: int, is_shared: bool) -> None:
-        """Takes the descriptor over; a table that is not shared needs no locks."""
+    def __init__(self, descriptor: int) -> None:
+        """Takes the descriptor over."""
         self._descriptor = descriptor
-        self._is_shared = is_shared
-        self._table = mmap.mmap(descriptor, BUCKETS * _BUCKET.size)
+        self._table = mmap.mmap(descriptor, _SIZE_BYTES)
 
     def add(self, request_id: bytes, now_s: float) -> bool:
         """Note the id; True where it came before, in the last WINDOW_S of the monotonic clock."""
         place, tag = _DIGEST.unpack(blake2b(request_id, digest_size=16).digest())
         offset = place % BUCKETS * _BUCKET.size
-        if not self._is_shared:
+        if self._table[_SHARERS_AT] <= 1:
             return self._add(offset, tag, now_s)
         fcntl.lockf(self._descriptor, fcntl.LOCK_EX, _BUCKET.size, offset)
         try:

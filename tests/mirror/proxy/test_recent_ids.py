@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from mirror.proxy import recent_ids
-from mirror.proxy.recent_ids import WAYS, WINDOW_S, RecentIds, create_table
+from mirror.proxy.recent_ids import WAYS, WINDOW_S, RecentIds, create_table, set_sharers
 
 WORKERS = 4
 IDS = 20_000
@@ -18,7 +18,7 @@ IDS = 20_000
 RACER = """
 import json, sys, time
 from mirror.proxy.recent_ids import RecentIds
-ids = RecentIds(int(sys.argv[1]), is_shared=True)
+ids = RecentIds(int(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
 new = [n for n in range(int(sys.argv[2])) if not ids.add(b"%032x" % n, time.monotonic())]
@@ -26,9 +26,11 @@ print(json.dumps(new))
 """
 
 
-@pytest.fixture
-def ids() -> Iterator[RecentIds]:
-    table = RecentIds(create_table(), is_shared=False)
+@pytest.fixture(params=[1, 2], ids=["alone", "shared"])
+def ids(request: pytest.FixtureRequest) -> Iterator[RecentIds]:
+    descriptor = create_table()
+    set_sharers(descriptor, request.param)
+    table = RecentIds(descriptor)
     yield table
     table.close()
 
@@ -60,7 +62,7 @@ def test_a_full_bucket_forgets_its_oldest(ids: RecentIds, monkeypatch: pytest.Mo
 
 def test_workers_share_one_table() -> None:
     descriptor = create_table()
-    views = [RecentIds(os.dup(descriptor), is_shared=True) for _ in range(2)]
+    views = [RecentIds(os.dup(descriptor)) for _ in range(2)]
     assert not views[0].add(b"a", 100.0)
     assert views[1].add(b"a", 100.0)
     for view in views:

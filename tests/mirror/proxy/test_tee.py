@@ -678,7 +678,7 @@ def with_id(request_id: bytes) -> RequestHead:
 
 def test_a_request_that_comes_twice_is_counted_and_sent_once() -> None:
     async def main() -> None:
-        recent_ids = RecentIds(create_table(), is_shared=False)
+        recent_ids = RecentIds(create_table())
         play = Play(recent_ids=recent_ids)
         for request_id in (b"4a", b"4a", b"4b"):
             await play.send(with_id(request_id))
@@ -694,7 +694,7 @@ def test_a_request_that_comes_twice_is_counted_and_sent_once() -> None:
 
 def test_requests_without_an_id_are_all_counted(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
-        recent_ids = RecentIds(create_table(), is_shared=False)
+        recent_ids = RecentIds(create_table())
         play = Play(recent_ids=recent_ids)
         await play.send(head_of())
         await play.send(with_id(b""))
