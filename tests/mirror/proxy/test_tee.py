@@ -1,5 +1,6 @@
 """The tee in dialogue: what each request counts, which legs it gets, how each leg ends."""
 
+import asyncio
 import logging
 
 import pytest
@@ -14,7 +15,16 @@ from mirror.core.request_head import SHADOW_MARK, RequestHead
 from mirror.proxy.discarding import DiscardingConnection
 from mirror.proxy.recent_ids import RecentIds, create_table
 from mirror.proxy.tee import Exchange, Tee
-from tests.fakes import OK, FakeTransport, WiredDiscarding, make_config, run, turns
+from tests.fakes import (
+    OK,
+    PATIENCE_S,
+    FakeTransport,
+    StubUpstream,
+    WiredDiscarding,
+    make_config,
+    run,
+    turns,
+)
 
 
 def head_of(
@@ -711,5 +721,32 @@ def test_ids_are_nothing_to_a_tee_that_remembers_none() -> None:
         for _ in range(2):
             await play.send(with_id(b"4a"))
         assert play.totals()[("requests", "/a", "safe")] == 2
+
+    run(main)
+
+
+# --- on loopback ---
+
+
+def test_breaker_finds_a_shadow_that_comes_back() -> None:
+    async def main() -> None:
+        async with StubUpstream() as stub:
+            port = stub.port
+        tee = Tee(make_config(shadow=port, shadow_breaker={"failures": 3}))
+
+        async def send_until(state: int) -> None:
+            async with asyncio.timeout(PATIENCE_S):
+                while tee.breaker.state != state:
+                    Exchange(tee, head_of()).end([])
+                    await asyncio.sleep(0.005)
+
+        await send_until(breaker.OPEN)
+        assert "connect_failed" in tee.breaker.cause
+        server = await asyncio.start_server(stub._play, "127.0.0.1", port)
+        await send_until(breaker.CLOSED)
+        server.close()
+        tee.cut()
+        await turns()
+        assert (tee.in_flight, tee.budget.held_bytes) == (0, 0)
 
     run(main)
