@@ -118,7 +118,8 @@ def _correction(observed: Observed, policy: Policy) -> Figure:
     scatter, origin = policy.dispersion, "given"
     flags: tuple[Flag, ...] = ()
     if scatter is None:
-        scatter, origin = peaks.dispersion(observed.demand, averaging), "estimated from the series"
+        scatter = peaks.dispersion(observed.demand, averaging, window)
+        origin = "estimated from the series"
     if scatter is None:
         scatter, origin = peaks.DEFAULT_DISPERSION, "assumed"
         flags = (Flag.ASSUMED,)

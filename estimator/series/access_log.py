@@ -45,7 +45,7 @@ BETWEEN_LOGS_S = 60
 RECENT_IDS = 100_000
 """Of so many requests before a line the ids are known, 10 MB."""
 
-_BLOCK_BYTES = 1 << 22
+_BLOCK_BYTES = 1 << 20
 _SAME_BYTES = 1 << 16
 _ENTRIES = 1 << 20
 

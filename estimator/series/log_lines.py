@@ -9,7 +9,6 @@ A request counts at the instant it began. nginx writes its line when the answer 
 """
 
 import re
-from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
 
@@ -29,6 +28,9 @@ _COMBINED = re.compile(
     rb' "[^ "\n]+ ([^ "\\\n]*(?:\\.[^ "\\\n]*)*) HTTP/[0-9.]+" \d{3} ',
     re.MULTILINE,
 )
+_ABSENT = "-"
+"""What nginx writes, where it does not write nothing."""
+
 # strptime's %b means the months of the locale.
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -108,18 +110,27 @@ def combined_second(text: bytes) -> int:
 
 
 def _request(entry: _Entry) -> Request:
-    target = next(
-        filter(_said, (entry.request_uri, entry.uri, entry.u, entry.target, entry.path)), None
-    )
-    if target is None:
+    target = entry.request_uri or entry.uri or entry.u or entry.target or entry.path
+    if not target or target == _ABSENT:
         parts = (entry.request or "").split(" ")
         if len(parts) != 3 or not parts[2].startswith("HTTP/"):
             raise Unusable("has no request_uri, uri or request line")
         target = parts[1]
-    second = _second(next(filter(_said, _times(entry)), None))
-    identity = next(filter(_is_id, (entry.request_id, entry.id)), "")
-    if not _said(entry.request_time):
-        return target, str(identity), "", second
+    second = _second(
+        entry.msec
+        or entry.t
+        or entry.time
+        or entry.ts
+        or entry.timestamp
+        or entry.at_timestamp
+        or entry.time_iso8601
+        or entry.time_local
+    )
+    given = entry.request_id or entry.id
+    # nginx's $request_id has 32 hexadecimal digits. Any other `id` may be anything.
+    identity = given if isinstance(given, str) and len(given) == 32 else ""
+    if entry.request_time in (None, "", _ABSENT):
+        return target, identity, "", second
     try:
         took_s = float(entry.request_time or 0)
     except ValueError:
@@ -127,28 +138,7 @@ def _request(entry: _Entry) -> Request:
     # Written so that NaN is wrong too.
     if not 0 <= took_s <= second:
         raise Unusable(f"request_time {entry.request_time!r} is no duration in seconds")
-    return target, str(identity), "request_time", second - took_s
-
-
-def _times(entry: _Entry) -> Iterator[Value]:
-    yield entry.msec
-    yield entry.t
-    yield entry.time
-    yield entry.ts
-    yield entry.timestamp
-    yield entry.at_timestamp
-    yield entry.time_iso8601
-    yield entry.time_local
-
-
-def _said(value: Value) -> bool:
-    # nginx writes `-` or nothing for what was not there.
-    return value not in (None, "", "-")
-
-
-def _is_id(value: Value) -> bool:
-    # nginx's $request_id: 32 hexadecimal digits. Any other `id` may be anything.
-    return isinstance(value, str) and len(value) == 32
+    return target, identity, "request_time", second - took_s
 
 
 def _second(value: Value) -> float:

@@ -10,6 +10,7 @@ with the normal tail where m tau >= 10 and, below, the negative binomial of the 
 variance.
 
     I_T = T var(y - moving mean of 5 min) / mean(y)         for rates y averaged over T
+    I_tau = I_T (tau / T)^g,  g = log(I_3T / I_T) / log 3   bursts that last: 0 where none do
 
 | symbol | meaning | unit |
 |---|---|---|
@@ -45,6 +46,7 @@ MOVING_MEAN_S = 300
 FINE_ENOUGH_S = 10
 """Means over longer hide the scatter they are to tell."""
 LONG_ENOUGH_S = 3_600
+_ROLL_UP = 3
 FEWEST_DAYS = 14
 _NORMAL_FROM = 10.0
 # Requests in tau: below it the normal tail is too light by a factor of 3 and more.
@@ -76,15 +78,31 @@ class Gumbel:
         return spread * math.sqrt((1 + 1.1396 * factor + 1.1 * factor**2) / self.days)
 
 
-def dispersion(demand: _Floats, averaging_s: float) -> float | None:
-    """Return I of a demand averaged over `averaging_s`; None where it cannot be told.
+def dispersion(demand: _Floats, averaging_s: float, window_s: float = 1) -> float | None:
+    """Return I over `window_s` of a demand averaged over `averaging_s`; None where it is unknown.
 
     It needs an hour of buckets of at most ten seconds that follow each other without a gap longer
     than the moving mean. Gaps are left out. At least 1: a calmer series than Poisson is averaged.
     """
+    if averaging_s > FINE_ENOUGH_S:
+        return None
+    found = _dispersion(demand, averaging_s)
+    if found is None or averaging_s <= window_s:
+        return found
+    # Bursts that last make I grow with the window: I ~ T^(2H-1), from two roll-ups, taken to ours.
+    whole = demand[: len(demand) // _ROLL_UP * _ROLL_UP].reshape(-1, _ROLL_UP)
+    longer = _dispersion(whole.mean(axis=1), averaging_s * _ROLL_UP)
+    if longer is None:
+        return found
+    growth = max(0.0, math.log(longer / found) / math.log(_ROLL_UP))
+    return float(max(1.0, found * (window_s / averaging_s) ** growth))
+
+
+def _dispersion(demand: _Floats, averaging_s: float) -> float | None:
     width = round(MOVING_MEAN_S / averaging_s)
     seen = ~np.isnan(demand)
-    if averaging_s > FINE_ENOUGH_S or seen.sum() * averaging_s < LONG_ENOUGH_S or width < 3:
+    longest_s = FINE_ENOUGH_S * _ROLL_UP
+    if averaging_s > longest_s or seen.sum() * averaging_s < LONG_ENOUGH_S or width < 3:
         return None
     filled = np.where(seen, demand, 0.0)
     mean = float(filled.sum() / seen.sum())
