@@ -30,6 +30,9 @@ Workers = Annotated[int, Meta(ge=1, le=256, description="a whole number from 1 t
 Bytes = Annotated[int, Meta(ge=1, le=1 << 40, description="a whole number of bytes, 1 or more")]
 BodyBytes = Annotated[int, Meta(ge=0, le=1 << 40, description="a whole number of bytes")]
 Seconds = Annotated[float, Meta(gt=0, le=86400, description="seconds, above 0 and at most 86400")]
+Duration = Annotated[
+    float, Meta(gt=0, le=30 * 86400, description="seconds, above 0 and at most 30 days")
+]
 Days = Annotated[float, Meta(gt=0, le=3660, description="days, above 0 and at most 3660")]
 Sticky = Annotated[
     str,
@@ -85,6 +88,26 @@ class BreakerSection:
 
 
 @dataclass(frozen=True, slots=True)
+class RampSection:
+    from_ratio: Ratio = 0.01
+    """The ratio it begins with."""
+    to_ratio: Ratio = 1.0
+    """The ratio it ends with."""
+    duration: Duration = 3600.0
+    """Seconds from the one to the other, where nothing holds it up."""
+    steps: Count = 20
+    """Equal steps of the climb."""
+    max_error_ratio: Share = 0.01
+    """Share of shadow legs answered 5xx, not answered or not taken, above which it falls back."""
+    max_timeout_ratio: Share = 0.01
+    """Share of shadow legs that time out, above which it falls back."""
+    max_p99: Seconds = 1.0
+    """99th percentile of the shadow's answers in seconds, above which it falls back."""
+    hold: Seconds = 300.0
+    """Seconds that it stays where it fell to."""
+
+
+@dataclass(frozen=True, slots=True)
 class ShadowSection:
     url: Url
     """Where mirrored requests go: the istio-proxy NodePort, past the nginx that logs."""
@@ -110,6 +133,8 @@ class ShadowSection:
     """Seconds that a shadow leg may last, waiting included."""
     breaker: BreakerSection = field(default_factory=BreakerSection)
     """When nothing is sent to a shadow that fails."""
+    ramp: RampSection | None = None
+    """Raises the ratio in steps and lets it fall back, in place of `ratio`."""
     accept_server: tuple[Text, ...] = ("istio-envoy", "envoy")
     """Values of the `server` header that the preflight probe accepts."""
 
@@ -155,6 +180,34 @@ class SeriesSection:
 
 
 @dataclass(frozen=True, slots=True)
+class CaptureSection:
+    path: Text | None = None
+    """Folder of the segments; absent: no capture."""
+    enabled: bool = True
+    """Whether it records from the start; false: when `mirror capture on` says so."""
+    ratio: Share = 1.0
+    """Share of production requests that is recorded."""
+    max_body_bytes: BodyBytes = 0
+    """Longest body that is kept, unredacted; 0 keeps none."""
+    headers: tuple[Text, ...] = ()
+    """Headers to redact beside authorization, cookie and the like."""
+    query_keys: tuple[Text, ...] = ()
+    """Query keys to redact beside token, password and the like."""
+    key_file: Text | None = None
+    """With a key, values are replaced by its hash; absent: they are taken out."""
+    segment_bytes: Bytes = 64 << 20
+    """A segment ends at that size, compressed,"""
+    segment_seconds: Seconds = 300.0
+    """or after that time."""
+    keep_bytes: Bytes = 4 << 30
+    """Oldest segments are deleted above that size, of all workers together,"""
+    keep_days: Days = 7.0
+    """and at that age."""
+    queue_bytes: Bytes = 16 << 20
+    """What a worker holds for the capture; beyond it requests are not recorded."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     listen: tuple[Address, ...] = field(metadata={"one_or_many": True})
     """Where nginx reaches the sidecar: unix:PATH or HOST:PORT, one or several."""
@@ -180,6 +233,7 @@ class Config:
     timeouts: TimeoutsSection = field(default_factory=TimeoutsSection)
     datadog: DatadogSection = field(default_factory=DatadogSection)
     series: SeriesSection = field(default_factory=SeriesSection)
+    capture: CaptureSection = field(default_factory=CaptureSection)
     admin: TcpAddress = TcpAddress("127.0.0.1", 9911)
     """/healthz, /readyz, /status and /metrics."""
 
@@ -220,6 +274,11 @@ def _contradictions(config: Config) -> list[str]:
         problems.append("shadow.tls: only used where shadow.url is https://")
     if not (config.primary and config.primary.is_tls) and config.primary_tls != TlsSection():
         problems.append("primary_tls: only used where primary is https://")
+    ramp = config.shadow.ramp
+    if ramp is not None and ramp.from_ratio >= ramp.to_ratio:
+        problems.append("shadow.ramp.to_ratio: expected more than from_ratio")
+    if ramp is not None and config.shadow.ratio != 1.0:
+        problems.append("shadow.ratio: the ramp sets it; remove one of them")
     if not config.listen:
         problems.append("listen: expected at least one address")
     for index, address in enumerate(config.listen):
@@ -227,6 +286,12 @@ def _contradictions(config: Config) -> list[str]:
             problems.append(f"listen[{index}]: {address} stands twice")
     if config.admin in config.listen:
         problems.append(f"admin: {config.admin} is also in listen")
+    capture = config.capture
+    if capture.keep_bytes < 2 * config.workers * capture.segment_bytes:
+        least = 2 * config.workers * capture.segment_bytes
+        problems.append(
+            f"capture.keep_bytes: expected at least {least}, two segments of each worker"
+        )
     try:
         RouteTable(config.routes)
     except TemplateError as error:

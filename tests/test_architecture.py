@@ -29,11 +29,19 @@ EDGES: dict[str, tuple[str, ...]] = {
     ),
     "mirror.core.selection": ("mirror.core.request_head",),
     "mirror.core.batch_pool": ("mirror.core.pool",),
+    "mirror.core.ramp": ("mirror.core.budget", "mirror.core.latency", "mirror.core.ledger"),
     "mirror.core.ledger": ("mirror.core.latency",),
     "mirror.core.latency": (),
     "mirror.core.*": ("mirror.errors",),
     "mirror.capture": (),
     "mirror.capture.reader": ("mirror.core.record", "mirror.errors"),
+    "mirror.capture.segments": ("mirror.capture.reader", "mirror.config", "mirror.core.record"),
+    "mirror.capture.recorder": (
+        "mirror.capture.segments",
+        "mirror.config",
+        "mirror.core.*",
+        "mirror.errors",
+    ),
     # Templates are validated by the code that compiles them.
     "mirror.config_file": ("mirror.addresses", "mirror.errors"),
     "mirror.config": (
@@ -86,6 +94,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.proxy.upstream",
     ),
     "mirror.proxy.tee": (
+        "mirror.capture.recorder",
         "mirror.config",
         "mirror.core.*",
         "mirror.proxy.discarding",
@@ -191,6 +200,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.proxy.origins",
         "mirror.proxy.preflight",
         "mirror.proxy.supervisor",
+        "mirror.capture.*",
         "mirror.replay.*",
     ),
     "mirror.__main__": ("mirror", "mirror.errors", "mirror.commands.*"),

@@ -17,6 +17,7 @@ SECTIONS = {
     "shadow": config.ShadowSection,
     "shadow.tls": config.TlsSection,
     "shadow.breaker": config.BreakerSection,
+    "shadow.ramp": config.RampSection,
     "primary_tls": config.TlsSection,
     "timeouts": config.TimeoutsSection,
     "datadog": config.DatadogSection,
