@@ -14,7 +14,7 @@ import gzip
 import io
 import sys
 import zlib
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ class _Counts:
         self._spans: list[tuple[int, int]] = []
         """First and last second of each log."""
         self._beginnings: dict[bytes, str] = {}
-        self._recent: dict[str, None] = {}
+        self._recent: OrderedDict[str, None] = OrderedDict()
         self._lines = self._with_begin = self._repeated = self._joined = self._bad = 0
         self._shown: list[str] = []
         self._heads: list[tuple[bytes, str]] = []
@@ -166,7 +166,7 @@ class _Counts:
                     continue
                 recent[identity] = None
                 if len(recent) > RECENT_IDS:
-                    del recent[next(iter(recent))]
+                    recent.popitem(last=False)
             self._with_begin += bool(origin)
             found[int(second // 1) * width + match(target.partition("?")[0])] += 1
 
