@@ -1,44 +1,40 @@
-"""`mirror replay`: send a request list again, open loop, and say what came of it.
+"""`mirror replay`: send a capture again, open loop, and say what came of it.
 
-Owns the argv, the schedule that it asks for, and the report as text or JSON; the sending and the
-measuring are proxy/replayer.py's.
+Owns the argv and what is printed; the doing is mirror/replay's.
 """
 
-import asyncio
 import gc
-import json
-import math
 import resource
-import signal
 import sys
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import asdict, dataclass
-from itertools import cycle, takewhile
+import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 import uvloop
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mirror.addresses import Url, read_url
-from mirror.core import pacing
-from mirror.core.record import MAX_LINE_BYTES, Record, decode, is_host
-from mirror.core.request_head import SAFE_METHODS
+from mirror.addresses import Url
+from mirror.capture.reader import read_records
+from mirror.commands.arguments import (
+    Number,
+    Written,
+    read_instant,
+    read_rates,
+    read_shard,
+    read_span_s,
+    read_target,
+)
+from mirror.commands.replay_table import table_options, tabulated
+from mirror.core.record import is_host
 from mirror.errors import InputError
 from mirror.proxy.origins import replay_origin
-from mirror.proxy.replayer import (
-    CONNECT_TIMEOUT_S,
-    LAG_LIMIT_S,
-    MAX_HEAD_BYTES,
-    Percentiles,
-    Replayer,
-    Report,
-    Request,
-)
+from mirror.replay.replay import Pace, Settings
+from mirror.replay.replay import replay as run
+from mirror.replay.requests import RequestList, Rules, read_filter, read_header
+from mirror.replay.result import to_json
+from mirror.replay.saturation import Limits
+from mirror.replay.text import as_text
 
 EXIT_UNUSABLE = 2
 EXIT_INVALID = 3
@@ -46,59 +42,109 @@ EXIT_SIGNALLED = 128
 """To which a shell adds the number of the signal: 130 is Ctrl-C."""
 
 SPARE_DESCRIPTORS = 64
-PROGRESS_INTERVAL_S = 0.5
-"""Drawing costs 0.3 ms, during which nothing is sent."""
-
-
-class Number(click.FloatRange):
-    """A range that NaN is not in: it compares as neither too small nor too large."""
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        number: float = super().convert(value, param, ctx)
-        if math.isnan(number):
-            self.fail("expected a number", param, ctx)
-        return number
-
+MAX_HEAD_BYTES = 65536
+CONNECT_TIMEOUT_S = 3.0
+MOST_LOSSES_SHOWN = 5
+HOLD_S = 60.0
+FIRST_RPS = 100.0
 
 POSITIVE = Number(min=0.001, max=1e6)
+SPAN = Written("span", read_span_s)
+
+HELP = """Send a capture or request list to URL and report rates, latencies and outcomes.
+
+Open loop: each request goes out at its instant, whatever became of those before. Latency is
+measured from that instant and from the send. Only safe methods are sent unless --all-methods
+is given. The requests carry X-Mirror-Leg: replay, so that no sidecar counts them as production.
+A long list is read while it is sent. Ctrl-C gives the report so far.
+
+Give one of --speed, --rate, --steps and --until-saturated; the last two begin the list again at
+its end. Of each step the first fifth (at most 62 s) is left out of its numbers.
+
+The result is invalid when this program was the bottleneck: when the 99th percentile of the
+schedule lag is above 10 ms, or when it used 90 % of a core.
+
+\b
+Examples:
+  mirror replay requests.jsonl --to http://127.0.0.1:30080 --rate 500
+  mirror replay requests.jsonl --to http://10.0.0.7:30080 --speed 2
+  mirror replay requests.jsonl --to http://10.0.0.7:30080 --rate 800 --loop --duration 5m
+  mirror replay requests.jsonl --to http://10.0.0.7:30080 --steps 100,200,400 --hold 2m
+  mirror replay requests.jsonl --to http://10.0.0.7:30080 --until-saturated --max-p99 250
+  mirror replay requests.jsonl --to http://10.0.0.7:30080 --steps 500,1000,2000 --hold 3m \\
+    --sample prometheus=http://prometheus:9090,istio-ingressgateway --table table.yaml
+  mirror replay requests.jsonl --to http://10.0.0.7:30080 --rate 9000 --loop --duration 5m \\
+    --shard 0/3 --start-at 2026-11-23T09:00:00Z --format json
+
+\b
+Exit codes:
+  0    the report is valid
+  2    the command line or the file cannot be used; nothing was sent
+  3    the report is invalid, and says why
+  130  interrupted by Ctrl-C; the report covers the time so far
+"""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the command line asked for."""
-
-    path: Path
-    url: Url
-    rate_rps: float | None
-    speed: float | None
-    duration_s: float | None
-    is_looped: bool
-    connections: int
-    timeout_s: float
-
-    @property
-    def pace(self) -> str:
-        if self.rate_rps is not None:
-            return f"constant {self.rate_rps:g} rps"
-        return f"original timing, speed {self.speed:g}"
-
-
-@click.command()
+@click.command(help=HELP)
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
 @click.option(
     "--to",
-    "url",
     required=True,
     metavar="URL",
-    callback=lambda ctx, param, value: _checked_url(value),
+    type=Written("url", read_target),
     help="Where to send: http://HOST:PORT.",
 )
-@click.option("--rate", type=POSITIVE, metavar="N", help="N requests per second, evenly spaced.")
 @click.option("--speed", type=POSITIVE, metavar="X", help="The recorded timing, X times as fast.")
-@click.option("--duration", type=POSITIVE, metavar="S", help="Stop sending after S seconds.")
+@click.option("--rate", type=POSITIVE, metavar="N", help="N requests per second, evenly spaced.")
+@click.option(
+    "--steps",
+    type=Written("rates", read_rates),
+    metavar="N,N,…",
+    help="These rates, one after the other, for --hold each.",
+)
+@click.option(
+    "--until-saturated",
+    is_flag=True,
+    help=f"Raise the rate, from --rate or {FIRST_RPS:g}, until a limit breaks, then bisect.",
+)
+@click.option("--hold", type=SPAN, metavar="SPAN", help=f"Length of a step [default: {HOLD_S:g}s].")
+@click.option("--max-p99", type=POSITIVE, metavar="MS", help="Latency limit of --until-saturated.")
+@click.option(
+    "--max-errors",
+    type=Number(min=0, max=1),
+    default=0.01,
+    show_default=True,
+    metavar="RATIO",
+    help="Error limit of --until-saturated: all but 1xx to 4xx, of the requests due.",
+)
+@click.option("--duration", type=SPAN, metavar="SPAN", help="Stop sending after that: 90s, 5m.")
 @click.option("--loop", is_flag=True, help="Begin the file again at its end; needs --duration.")
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    type=Written("filter", read_filter),
+    metavar="KEY=GLOB",
+    help="Only requests that fit: method=GET, host=*.example.com, path=/watch/{id}; repeated, "
+    "one of each key must fit.",
+)
+@click.option("--all-methods", is_flag=True, help="Send unsafe methods too, such as POST.")
+@click.option("--host", metavar="NAME", help="Host header of all requests, instead of their own.")
+@click.option(
+    "--set-header",
+    "set_headers",
+    multiple=True,
+    type=Written("header", read_header),
+    metavar="'NAME: VALUE'",
+    help="A header of all requests, instead of their own; repeated for several.",
+)
+@click.option("--remove-header", "remove_headers", multiple=True, metavar="NAME")
+@click.option(
+    "--as-production",
+    is_flag=True,
+    help="Leave the mark off: a sidecar counts AND MIRRORS these requests as production's. Never "
+    "against a sidecar whose numbers are used.",
+)
 @click.option(
     "--connections",
     type=click.IntRange(1, 65536),
@@ -115,8 +161,21 @@ class Settings:
     metavar="S",
     help="Longest wait for an answer, from the instant a request was due.",
 )
-@click.option("--host", metavar="NAME", help="Host header of all requests, instead of their own.")
-@click.option("--all-methods", is_flag=True, help="Send unsafe methods too, such as POST.")
+@click.option(
+    "--shard",
+    type=Written("shard", read_shard),
+    metavar="I/N",
+    help="Every N-th request of the schedule, from the I-th (0 to N-1) on; see replay-merge.",
+)
+@click.option(
+    "--start-at",
+    type=Written("time", read_instant),
+    metavar="TIME",
+    help="When the schedule begins, for all shards: RFC 3339 or Unix seconds.",
+)
+@click.option(
+    "--salvage", is_flag=True, help="Use what can be read of a damaged file, and say what was lost."
+)
 @click.option(
     "--format",
     "output",
@@ -125,222 +184,105 @@ class Settings:
     show_default=True,
     help="How to print the report.",
 )
-def replay(
-    path: Path,
-    url: Url,
-    rate: float | None,
-    speed: float | None,
-    duration: float | None,
-    loop: bool,
-    connections: int,
-    timeout: float,
-    host: str | None,
-    all_methods: bool,
-    output: str,
-) -> None:
-    """Send a request list to URL and report rates, latencies and outcomes.
-
-    Open loop: each request goes out at its instant, whatever became of those before. Latency is
-    measured from that instant and from the send. Only safe methods are sent unless --all-methods
-    is given. The requests carry X-Mirror-Leg: replay, so that no sidecar counts them as production.
-    The list is held in memory. Ctrl-C gives the report so far.
-
-    The result is invalid when this program could not keep its schedule: when the 99th percentile
-    of the schedule lag is above 10 ms.
-
-    \b
-    Examples:
-      mirror replay requests.jsonl --to http://127.0.0.1:30080 --rate 500
-      mirror replay requests.jsonl --to http://10.0.0.7:30080 --speed 2
-      mirror replay requests.jsonl --to http://10.0.0.7:30080 --rate 800 --loop --duration 300
-
-    \b
-    Exit codes:
-      0    the report is valid
-      2    the command line or the file cannot be used; nothing was sent
-      3    the report is invalid, and says why
-      130  interrupted by Ctrl-C; the report covers the time so far
-    """
-    if (rate is None) == (speed is None):
-        raise click.UsageError("give one of --rate N and --speed X")
-    if loop and duration is None:
-        raise click.UsageError("--loop needs --duration S: it would never end")
-    if host is not None and not is_host(host):
-        raise click.BadParameter("expected a host name", param_hint="--host")
+@table_options
+def replay(path: Path, to: Url, output: str, connections: int, **asked: Any) -> None:
     _allow_descriptors(connections)
-    settings = Settings(path, url, rate, speed, duration, loop, connections, timeout)
+    settings = _settings(path, to, connections, asked)
+    losses: list[str] = []
+    on_loss = losses.append if asked["salvage"] else None
     try:
-        requests, times_s, skipped = load(path, host, all_methods)
-        schedule, window_s = plan(settings, requests, times_s)
+        requests = RequestList(partial(read_records, path, on_loss), settings.rules)
+        if not requests.held:
+            raise InputError(f"{path}: no request to send ({_why_none(requests)})")
+        gc.collect()
+        gc.freeze()  # the list is not looked through for garbage while requests are due
+        origin = replay_origin(to, min(CONNECT_TIMEOUT_S, settings.timeout_s), MAX_HEAD_BYTES)
+        with tabulated(asked["table"], asked["samples"]) as write_table:
+            result, signalled = uvloop.run(run(settings, origin, requests))
     except InputError as error:
         click.echo(error, err=True)
         sys.exit(EXIT_UNUSABLE)
-    gc.freeze()  # the list is not looked through for garbage while requests are due
-    report, signalled = uvloop.run(_run(settings, schedule, window_s))
-    shown = as_json if output == "json" else as_text
-    click.echo(shown(settings, report, skipped))
+    click.echo(to_json(result) if output == "json" else as_text(result))
+    _tell_losses(losses)
+    write_table(result)
     if signalled:
         sys.exit(EXIT_SIGNALLED + signalled)
-    sys.exit(0 if report.is_valid else EXIT_INVALID)
+    sys.exit(0 if result.is_valid else EXIT_INVALID)
 
 
-def _checked_url(text: str) -> Url:
-    try:
-        return read_url(text)
-    except ValueError as error:
-        raise click.BadParameter(f"expected {error}, got {text!r}") from error
-
-
-def load(
-    path: Path, host: str | None, all_methods: bool
-) -> tuple[list[Request], list[float], Counter[str]]:
-    """The requests in the order of their times, the times, and methods left out; InputError."""
-    skipped: Counter[str] = Counter()
-    records: list[Record] = []
-    try:
-        with open(path, "rb") as stream:
-            for record in decode(iter(lambda: stream.readline(MAX_LINE_BYTES + 1), b""), str(path)):
-                if all_methods or record.method.encode() in SAFE_METHODS:
-                    records.append(record)
-                else:
-                    skipped[record.method] += 1
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
-    if not records:
-        why = (
-            "none with a safe method: --all-methods sends the others" if skipped else "it is empty"
+def _settings(path: Path, to: Url, connections: int, asked: dict[str, Any]) -> Settings:
+    """Raises click.UsageError."""
+    host, start_at = asked["host"], asked["start_at"]
+    if host is not None and not is_host(host):
+        raise click.BadParameter("expected a host name", param_hint="--host")
+    if start_at is not None and start_at <= time.time():
+        late_s = time.time() - start_at
+        raise click.BadParameter(
+            f"expected a time to come, this one was {late_s:.1f} s ago", param_hint="--start-at"
         )
-        raise InputError(f"{path}: no request to send ({why})")
-    records.sort(key=lambda record: record.time_s)
-    requests = [Request(record.to_request(host), record.method == "HEAD") for record in records]
-    return requests, [record.time_s for record in records], skipped
+    if asked["table"] is not None and asked["shard"]:
+        raise click.UsageError("--table needs the rate of the whole schedule: not with --shard")
+    if asked["until_saturated"] and (asked["shard"] or start_at is not None):
+        raise click.UsageError("--until-saturated is one process: not with --shard or --start-at")
+    rules = Rules(
+        all_methods=asked["all_methods"],
+        filters=asked["filters"],
+        host=host,
+        set_headers=asked["set_headers"],
+        remove_headers=asked["remove_headers"],
+        as_production=asked["as_production"],
+    )
+    return Settings(
+        path=path,
+        to=str(to),
+        pace=_pace(asked),
+        rules=rules,
+        limits=Limits(asked["max_p99"], asked["max_errors"]),
+        connections=connections,
+        timeout_s=asked["timeout"],
+        shard=asked["shard"],
+        start_at=start_at,
+    )
 
 
-def plan(
-    settings: Settings, requests: list[Request], times_s: list[float]
-) -> tuple[Iterator[tuple[float, Request]], float]:
-    """What is due when, and how long that lasts; raises InputError."""
-    offsets: Iterator[float]
-    if settings.rate_rps is not None:
-        offsets = pacing.constant(settings.rate_rps)
-        window_s = len(requests) / settings.rate_rps
-    else:
-        assert settings.speed is not None
-        recorded = pacing.original(times_s, settings.speed)
-        window_s = pacing.span_s(recorded)
-        try:
-            offsets = pacing.looped(recorded) if settings.is_looped else iter(recorded)
-        except ValueError as error:
-            raise InputError(f"{settings.path}: {error}") from error
-    schedule = zip(offsets, cycle(requests) if settings.is_looped else requests, strict=False)
-    duration_s = settings.duration_s
-    if duration_s is None:
-        return schedule, window_s
-    window_s = duration_s if settings.is_looped else min(window_s, duration_s)
-    return takewhile(lambda item: item[0] < duration_s, schedule), window_s
+def _pace(asked: dict[str, Any]) -> Pace:
+    """Raises click.UsageError."""
+    rate, speed, steps = asked["rate"], asked["speed"], asked["steps"]
+    is_searched = asked["until_saturated"]
+    duration_s, is_looped = asked["duration"], asked["loop"]
+    if (rate is not None and not is_searched) + (speed is not None) + (
+        steps is not None
+    ) + is_searched != 1:
+        raise click.UsageError("give one of --speed X, --rate N, --steps N,N and --until-saturated")
+    if steps is None and not is_searched:
+        if asked["hold"] is not None:
+            raise click.UsageError("--hold is for --steps and --until-saturated")
+        if is_looped and duration_s is None:
+            raise click.UsageError("--loop needs --duration SPAN: it would never end")
+        rates = () if rate is None else (rate,)
+        return Pace(rates, speed, duration_s=duration_s, is_looped=is_looped)
+    if is_looped or duration_s is not None:
+        raise click.UsageError("--hold says how long a step lasts: not with --loop or --duration")
+    hold_s = HOLD_S if asked["hold"] is None else asked["hold"]
+    if is_searched:
+        return Pace(saturate_from_rps=FIRST_RPS if rate is None else rate, hold_s=hold_s)
+    return Pace(steps, hold_s=hold_s)
 
 
-async def _run(
-    settings: Settings, schedule: Iterator[tuple[float, Request]], window_s: float
-) -> tuple[Report, int]:
-    """The report, and the number of the signal that ended the replay early, or 0."""
-    connect_timeout_s = min(CONNECT_TIMEOUT_S, settings.timeout_s)
-    origin = replay_origin(settings.url, connect_timeout_s, MAX_HEAD_BYTES)
-    replayer = Replayer(origin, schedule, settings.connections, settings.timeout_s)
-    signalled = 0
-
-    def stop(number: int) -> None:
-        nonlocal signalled
-        signalled = number
-        replayer.stop()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop, number)
-    showing = loop.create_task(_show_progress(replayer, window_s))
-    await replayer.run()
-    showing.cancel()
-    with suppress(asyncio.CancelledError):
-        await showing
-    return replayer.report(window_s), signalled
+def _why_none(requests: RequestList) -> str:
+    if requests.filtered:
+        return f"--filter left out all {requests.filtered}"
+    if requests.skipped:
+        return "none with a safe method: --all-methods sends the others"
+    return "it is empty"
 
 
-async def _show_progress(replayer: Replayer, window_s: float) -> None:
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        return
-    columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
-    with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
-        task = progress.add_task("", total=window_s)
-        sent_before, elapsed_before = 0, 0.0
-        while True:
-            await asyncio.sleep(PROGRESS_INTERVAL_S)
-            elapsed_s = replayer.elapsed_s
-            rps = (replayer.sent - sent_before) / (elapsed_s - elapsed_before)
-            sent_before, elapsed_before = replayer.sent, elapsed_s
-            text = f"{rps:.0f} rps, {replayer.sent} sent, {replayer.in_flight} in flight"
-            if troubles := _troubles(replayer):
-                text += f", {troubles}"
-            progress.update(task, completed=min(elapsed_s, window_s), description=text)
-            progress.refresh()
-
-
-def _troubles(replayer: Replayer) -> str:
-    answered_well = ("1xx", "2xx", "3xx")
-    counts = [(name, n) for name, n in replayer.outcomes.items() if name not in answered_well]
-    return _listed(dict(counts) | dict(replayer.shed))
-
-
-def as_json(settings: Settings, report: Report, skipped: Counter[str]) -> str:
-    """One object; its keys are those of docs/formats.md."""
-    header = {
-        "format": "kagami-replay",
-        "version": 1,
-        "to": str(settings.url),
-        "rate_rps": settings.rate_rps,
-        "speed": settings.speed,
-        "skipped": dict(skipped),
-        "lag_limit_ms": LAG_LIMIT_S * 1000,
-    }
-    measured = asdict(report)
-    for name, value in measured.items():
-        if isinstance(value, Percentiles):
-            measured[name] = value._asdict()
-    return json.dumps(header | measured, indent=2)
-
-
-def as_text(settings: Settings, report: Report, skipped: Counter[str]) -> str:
-    rows = [
-        f"{settings.path} to {settings.url}, {settings.pace}, {report.elapsed_s:.1f} s",
-        f"  offered   {report.offered_rps:10.1f} rps  {report.due} requests were due",
-        f"  achieved  {report.achieved_rps:10.1f} rps  {report.answered} were answered",
-        f"  outcomes  {_listed(report.outcomes) or 'none'}",
-    ]
-    if report.shed:
-        rows.append(f"  shed      {_listed(report.shed)} (not sent: no connection was free)")
-    if skipped:
-        rows.append(f"  skipped   {_listed(skipped)} (unsafe: --all-methods sends them)")
-    rows += [
-        "",
-        "  milliseconds              p50       p90       p99     p99.9       max",
-        _percentile_row("from intended start", report.from_intended_ms),
-        _percentile_row("from send", report.from_send_ms),
-        _percentile_row("schedule lag", report.schedule_lag_ms),
-    ]
-    if report.is_interrupted:
-        rows.append("\ninterrupted: this is the report so far")
-    if report.invalid_reason:
-        rows.append(f"\nINVALID: {report.invalid_reason}")
-    return "\n".join(rows)
-
-
-def _percentile_row(name: str, percentiles: Percentiles) -> str:
-    values = (f"{value:10.2f}" if value is not None else f"{'-':>10}" for value in percentiles)
-    return f"  {name:<19}" + "".join(values)
-
-
-def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in counts.items())
+def _tell_losses(losses: list[str]) -> None:
+    different = list(dict.fromkeys(losses))  # each lap through a long file meets them again
+    for loss in different[:MOST_LOSSES_SHOWN]:
+        click.echo(loss, err=True)
+    if (more := len(different) - MOST_LOSSES_SHOWN) > 0:
+        click.echo(f"and {more} more losses", err=True)
 
 
 def _allow_descriptors(connections: int) -> None:

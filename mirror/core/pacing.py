@@ -8,17 +8,8 @@ Open loop: no schedule knows of answers.
 """
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
-
-
-def original(times_s: Sequence[float], speed: float) -> list[float]:
-    """The recorded timing, `speed` times as fast: (t - t_first) / speed, sorted.
-
-    t in Unix seconds, `speed` above 0. Recorded at 100.0, 100.5 and 102.0 and replayed with speed
-    2, requests are due at 0, 0.25 and 1 s.
-    """
-    ordered = sorted(times_s)
-    return [(time_s - ordered[0]) / speed for time_s in ordered]
 
 
 def constant(rate_rps: float) -> Iterator[float]:
@@ -26,20 +17,21 @@ def constant(rate_rps: float) -> Iterator[float]:
     return (index / rate_rps for index in itertools.count())
 
 
-def span_s(offsets: Sequence[float]) -> float:
+def stepped(rates_rps: Sequence[float], hold_s: float) -> Iterator[float]:
+    """Each rate for `hold_s`, one after the other, evenly spaced.
+
+    Step k begins at k * hold_s; its i-th request is due at k * hold_s + i / rate. Held for 2 s
+    each, rates 1 and 2 make requests due at 0, 1, 2, 2.5, 3 and 3.5 s.
+    """
+    for step, rate_rps in enumerate(rates_rps):
+        for index in range(math.ceil(round(rate_rps * hold_s, 6))):
+            yield step * hold_s + index / rate_rps
+
+
+def span_s(last_s: float, count: int) -> float:
     """How long a schedule lasts, the gap after its last request included.
 
     That gap is the mean of the others: n requests have n - 1 gaps, and n / span is their rate. A
     schedule without two different instants lasts 0.
     """
-    if len(offsets) < 2:
-        return 0.0
-    return offsets[-1] * len(offsets) / (len(offsets) - 1)
-
-
-def looped(offsets: Sequence[float]) -> Iterator[float]:
-    """The schedule over and over; raises ValueError where it has no two different instants."""
-    period_s = span_s(offsets)
-    if period_s <= 0:
-        raise ValueError("a loop needs two requests at different times")
-    return (lap * period_s + offset for lap in itertools.count() for offset in offsets)
+    return last_s * count / (count - 1) if count > 1 else 0.0

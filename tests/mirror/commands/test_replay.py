@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,14 +17,13 @@ from typing import Any
 import pytest
 import trustme
 
-from mirror.addresses import Url
-from mirror.commands.replay import Settings, load, plan
 from mirror.core.record import Record, encode, encode_header
 from mirror.demo.app import start_app
 from mirror.demo.envoy import find_envoy, start_envoy
 from mirror.demo.processes import Processes, fetch, free_ports
 from mirror.demo.sidecar import start_sidecar
-from mirror.errors import InputError
+from mirror.replay.merge import merge
+from mirror.replay.result import read as read_result
 
 Seen = list[tuple[str, str, dict[str, str]]]
 
@@ -94,82 +94,8 @@ def report(*arguments: object) -> dict[str, Any]:
     assert done.returncode in (0, 3), done.stderr
     read: dict[str, Any] = json.loads(done.stdout)
     assert read["is_valid"] == (done.returncode == 0)
-    assert read["is_valid"] == (read["schedule_lag_ms"]["p99"] <= read["lag_limit_ms"])
+    assert not read["is_valid"] or read["schedule_lag_ms"]["p99"] <= read["lag_limit_ms"]
     return read
-
-
-def settings(**changes: Any) -> Settings:
-    values: dict[str, Any] = {
-        "path": Path("requests.jsonl"),
-        "url": Url("127.0.0.1", 1),
-        "rate_rps": None,
-        "speed": None,
-        "duration_s": None,
-        "is_looped": False,
-        "connections": 1,
-        "timeout_s": 1.0,
-    }
-    return Settings(**(values | changes))
-
-
-def offsets(times_s: list[float], **changes: Any) -> tuple[list[float], float]:
-    """When the requests of a list with these times are due, and the window."""
-    requests: list[Any] = [f"r{index}" for index in range(len(times_s))]
-    schedule, window_s = plan(settings(**changes), requests, times_s)
-    return [offset for offset, _ in schedule], window_s
-
-
-# --- the schedule that was asked for ---
-
-
-def test_rate_ends_with_the_file() -> None:
-    assert offsets([5.0, 5.0, 9.0], rate_rps=10.0) == ([0, 0.1, 0.2], 0.3)
-
-
-def test_speed_keeps_the_timing() -> None:
-    assert offsets([5.0, 6.0, 9.0], speed=2.0) == ([0, 0.5, 2], 3)
-
-
-def test_duration_cuts_the_file() -> None:
-    assert offsets([5.0, 6.0, 9.0], speed=1.0, duration_s=1.5) == ([0, 1], 1.5)
-    assert offsets([5.0, 6.0], rate_rps=1.0, duration_s=60.0) == ([0, 1], 2)
-
-
-def test_loop_goes_on_for_the_duration() -> None:
-    assert offsets([5.0, 6.0], speed=1.0, duration_s=5.0, is_looped=True) == ([0, 1, 2, 3, 4], 5)
-    assert offsets([5.0], rate_rps=2.0, duration_s=1.5, is_looped=True) == ([0, 0.5, 1], 1.5)
-
-
-def test_loop_repeats_the_requests_in_order() -> None:
-    requests: list[Any] = ["a", "b"]
-    looped = settings(rate_rps=1.0, duration_s=5.0, is_looped=True)
-    schedule, _ = plan(looped, requests, [0.0, 1.0])
-    assert [item for _, item in schedule] == ["a", "b", "a", "b", "a"]
-
-
-def test_loop_at_one_instant_is_refused() -> None:
-    with pytest.raises(InputError, match="two requests at different times"):
-        offsets([5.0, 5.0], speed=1.0, duration_s=5.0, is_looped=True)
-
-
-# --- what is read ---
-
-
-def test_list_is_sorted_by_time(tmp_path: Path) -> None:
-    path = write_list(tmp_path, *gets(9.0, 7.0, 8.0))
-    requests, times_s, _ = load(path, None, all_methods=False)
-    assert times_s == [7, 8, 9]
-    assert [request.data.split()[1] for request in requests] == [b"/1", b"/2", b"/0"]
-
-
-def test_unsafe_methods_are_left_out_and_counted(tmp_path: Path) -> None:
-    kinds = ["GET", "HEAD", "OPTIONS", "POST", "POST", "DELETE"]
-    path = write_list(tmp_path, *(Record(0, kind, "a", "/") for kind in kinds))
-    requests, _, skipped = load(path, None, all_methods=False)
-    assert [request.data.split()[0] for request in requests] == [b"GET", b"HEAD", b"OPTIONS"]
-    assert skipped == {"POST": 2, "DELETE": 1}
-    requests, _, skipped = load(path, None, all_methods=True)
-    assert len(requests) == 6 and not skipped
 
 
 # --- the command ---
@@ -187,6 +113,7 @@ def test_rate_is_kept_and_reported(tmp_path: Path, site: Site) -> None:
     for name in ("from_intended_ms", "from_send_ms", "schedule_lag_ms"):
         assert list(measured[name]) == ["p50", "p90", "p99", "p99_9", "max"]
         assert list(measured[name].values()) == sorted(measured[name].values())
+    assert [step["rate_rps"] for step in measured["steps"]] == [200]
     assert sorted(target for _, target, _ in site.seen) == sorted(f"/{i}" for i in range(100))
 
 
@@ -205,6 +132,56 @@ def test_requests_arrive_as_recorded_and_marked(tmp_path: Path, site: Site) -> N
 def test_host_is_replaced(tmp_path: Path, site: Site) -> None:
     report(write_list(tmp_path, *gets(0)), "--to", site.url, "--rate", 1, "--host", "b.example")
     assert site.seen[0][2]["host"] == "b.example"
+
+
+def test_rules_change_what_is_sent(tmp_path: Path, site: Site) -> None:
+    record = Record(0, "GET", "a.example", "/a", (("cookie", "c"), ("x-a", "1")))
+    path = write_list(tmp_path, record, *gets(1, 2))
+    rules = ("--set-header", "X-A: 2", "--remove-header", "Cookie", "--as-production")
+    measured = report(path, "--to", site.url, "--rate", 50, "--filter", "/a", *rules)
+    assert site.seen == [("GET", "/a", {"host": "a.example", "x-a": "2"})]
+    assert measured["filtered"] == 2
+
+
+def test_steps_begin_the_list_again(tmp_path: Path, site: Site) -> None:
+    path = write_list(tmp_path, *gets(0, 1))
+    measured = report(path, "--to", site.url, "--steps", "50,100", "--hold", "500ms")
+    assert measured["due"] == 75 and measured["window_s"] == 1
+    assert [step["rate_rps"] for step in measured["steps"]] == [50, 100]
+    assert [step["due"] for step in measured["steps"]] == [20, 40]
+
+
+def test_search_for_saturation(tmp_path: Path, site: Site) -> None:
+    """Every answer is an error: no rate is held, and the search ends by itself."""
+    path = write_list(tmp_path, Record(0, "GET", "a", "/broken"))
+    arguments = ("--until-saturated", "--rate", 20, "--hold", "250ms")
+    measured = report(path, "--to", site.url, *arguments)
+    assert measured["saturation"]["held_rps"] is None
+    assert len(measured["steps"]) == 6 or not measured["is_valid"]
+
+
+def test_shards_at_one_start_are_the_schedule(tmp_path: Path, site: Site) -> None:
+    """Three processes against one server, and their merged result."""
+    path = write_list(tmp_path, *gets(*range(7)))
+    start_at = time.time() + 4
+    arguments = ("--to", site.url, "--steps", "60,120", "--hold", "500ms", "--format", "json")
+    replays = [
+        subprocess.Popen(
+            command(path, *arguments, "--start-at", f"{start_at:.3f}", "--shard", f"{index}/3"),
+            stdout=subprocess.PIPE,
+        )
+        for index in range(3)
+    ]
+    for index, replay in enumerate(replays):
+        (tmp_path / f"{index}.json").write_bytes(replay.communicate(timeout=60)[0])
+        assert replay.returncode in (0, 3)
+    assert time.time() >= start_at
+    merged = merge([(str(index), read_result(tmp_path / f"{index}.json")) for index in range(3)])
+    expected = [f"/{index % 7}" for index in range(90)]
+    assert sorted(target for _, target, _ in site.seen) == sorted(expected)
+    assert merged.due == 90 and merged.outcomes == {"2xx": 90}
+    assert merged.offered_rps == pytest.approx(90)
+    assert [step.due for step in merged.steps] == [24, 48]
 
 
 def test_loop_lasts_its_duration(tmp_path: Path, site: Site) -> None:
@@ -277,10 +254,21 @@ def test_progress_only_on_a_terminal(tmp_path: Path, site: Site) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("--to", "127.0.0.1:80", "--rate", 1), "expected a URL such as http://127.0.0.1:3000"),
+        (("--to", "127.0.0.1:80", "--rate", 1), "(http://127.0.0.1:80?)"),
+        (("--to", "http://a.example", "--rate", 1, "--shard", "2/2"), "expected INDEX/N"),
+        (("--to", "http://a.example", "--rate", 1, "--start-at", "5"), "expected a time to come"),
+        (("--to", "http://a.example", "--rate", 1, "--hold", "5s"), "--hold is for --steps"),
+        (("--to", "http://a.example", "--steps", "100,0"), "expected rates above 0"),
+        (("--to", "http://a.example", "--steps", "1", "--duration", "5s"), "--hold says how long"),
+        (("--to", "http://a.example", "--until-saturated", "--shard", "0/2"), "one process"),
+        (("--to", "http://a.example", "--rate", 1, "--filter", "x=1"), "expected method=GET"),
+        (("--to", "http://a.example", "--rate", 1, "--set-header", "te: x"), "written anew"),
         (("--to", "http://a.example/path", "--rate", 1), "without path"),
-        (("--to", "http://a.example"), "one of --rate N and --speed X"),
-        (("--to", "http://a.example", "--rate", 1, "--speed", 1), "one of --rate N and --speed X"),
+        (("--to", "http://a.example"), "one of --speed X, --rate N, --steps"),
+        (
+            ("--to", "http://a.example", "--rate", 1, "--speed", 1),
+            "one of --speed X, --rate N, --steps",
+        ),
         (("--to", "http://a.example", "--rate", 0), "--rate"),
         (("--to", "http://a.example", "--rate", "nan"), "--rate"),
         (("--to", "http://a.example", "--speed", "-1"), "--speed"),
@@ -307,7 +295,7 @@ def test_bad_command_line_is_2(
     [
         (b"", "is empty"),
         (encode_header(), "no request to send (it is empty)"),
-        (b"GET / HTTP/1.1\r\n", "not a request list"),
+        (b"GET / HTTP/1.1\r\n", "expected"),
         (encode_header().replace(b"1", b"9"), "version: expected 1, got 9"),
         (encode_header() + b'{"t": 1}\n', ":2: method: is required and missing"),
         (encode_header() + encode(Record(0, "GET", "a", "/"))[:-9], ":2: expected one JSON object"),
@@ -323,6 +311,15 @@ def test_bad_file_is_2(tmp_path: Path, content: bytes | None, expected: str) -> 
     assert done.returncode == 2
     assert str(path) in done.stderr and expected in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_salvage_sends_what_can_be_read(tmp_path: Path, site: Site) -> None:
+    path = write_list(tmp_path, *gets(0, 1))
+    path.write_bytes(path.read_bytes()[:-9])
+    refused = run(path, "--to", site.url, "--rate", 50)
+    assert refused.returncode == 2 and ":3:" in refused.stderr and not site.seen
+    done = run(path, "--to", site.url, "--rate", 50, "--salvage")
+    assert "1 were answered" in done.stdout and str(path) in done.stderr
 
 
 def test_too_many_connections_are_refused(tmp_path: Path) -> None:

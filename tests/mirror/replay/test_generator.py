@@ -1,16 +1,23 @@
-"""The replay's loop against servers on loopback that answer, stall, break and refuse."""
+"""The generator against real sockets: schedules kept, outcomes told apart, nothing uncounted."""
 
 import asyncio
+import math
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 
 import pytest
 import uvloop
 
 from mirror.core.record import Record
-from mirror.proxy.replayer import LAG_LIMIT_S, MOST_WAITING, Replayer, Report, Request
+from mirror.errors import InputError
 from mirror.proxy.upstream import Origin
+from mirror.replay.connection import clock
+from mirror.replay.generator import MOST_WAITING, Generator
+from mirror.replay.measurement import Measure
+from mirror.replay.requests import Request
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
@@ -28,46 +35,71 @@ def at(*offsets: float) -> list[tuple[float, Request]]:
     return [(offset, request(f"/{index}")) for index, offset in enumerate(offsets)]
 
 
+@dataclass
+class Played:
+    """What a generator measured, and how long it took."""
+
+    measure: Measure
+    elapsed_s: float
+    failure: InputError | None
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        return self.measure.outcomes
+
+
 def replayed(
     handler: Handler | None,
     plan: list[tuple[float, Request]],
     connections: int = 64,
     timeout_s: float = 10.0,
-    stop_when: Callable[[Replayer], bool] | None = None,
-) -> Report:
-    """The report on a server with this handler; without one nothing listens."""
+    stop_when: Callable[[Generator, Measure], bool] | None = None,
+) -> Played:
+    """The plan on a server with this handler; without one nothing listens."""
+    return uvloop.run(_replayed(handler, iter(plan), connections, timeout_s, stop_when))
 
-    async def run() -> Report:
-        async def serve(reader: Reader, writer: Writer) -> None:
-            assert handler is not None
-            try:
-                await handler(reader, writer)
-            except (ConnectionError, asyncio.IncompleteReadError):
-                pass
-            finally:
-                writer.close()
 
-        server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=1024)
-        port = server.sockets[0].getsockname()[1]
-        if handler is None:
-            server.close()
-            await server.wait_closed()
-        replayer = Replayer(Origin("127.0.0.1", port), iter(plan), connections, timeout_s)
-        running = asyncio.ensure_future(replayer.run())
-        while stop_when is not None and not running.done():
-            if stop_when(replayer):
-                replayer.stop()
-                break
-            await asyncio.sleep(0.001)
-        await running
-        assert replayer.in_flight == 0
+async def _replayed(
+    handler: Handler | None,
+    schedule: Iterator[tuple[float, Request]],
+    connections: int = 64,
+    timeout_s: float = 10.0,
+    stop_when: Callable[[Generator, Measure], bool] | None = None,
+) -> Played:
+    async def serve(reader: Reader, writer: Writer) -> None:
+        assert handler is not None
+        try:
+            await handler(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=1024)
+    port = server.sockets[0].getsockname()[1]
+    if handler is None:
         server.close()
-        return replayer.report(window_s=plan[-1][0])
+        await server.wait_closed()
+    generator, measure = Generator(Origin("127.0.0.1", port), connections, timeout_s), Measure()
 
-    report = uvloop.run(run())
-    assert report.due == sum(report.shed.values()) + report.sent
-    assert report.sent == sum(report.outcomes.values())
-    return report
+    async def play() -> None:
+        generator.begin(schedule, clock(), math.inf)
+        await generator.advance(math.inf, measure)
+        await generator.drain()
+
+    playing = asyncio.ensure_future(play())
+    while stop_when is not None and not playing.done():
+        if stop_when(generator, measure):
+            generator.stop()
+            break
+        await asyncio.sleep(0.001)
+    await playing
+    assert generator.in_flight == 0
+    generator.close()
+    server.close()
+    sent = sum(measure.outcomes.values())
+    assert measure.due == sum(measure.shed.values()) + sent
+    return Played(measure, generator.ended_at - generator.began_at, generator.failure)
 
 
 async def answer(reader: Reader, writer: Writer) -> None:
@@ -110,13 +142,7 @@ def test_nothing_is_sent_before_its_instant() -> None:
         created.append(time.perf_counter())  # just before the replay starts
         yield from at(*due_s)
 
-    async def run() -> None:
-        server = await asyncio.start_server(keep, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        await Replayer(Origin("127.0.0.1", port), plan(), 64, 10).run()
-        server.close()
-
-    uvloop.run(run())
+    uvloop.run(_replayed(keep, plan()))
     offsets = [arrival - created[0] for arrival in arrivals]
     assert all(offset >= due for offset, due in zip(offsets, due_s, strict=True))
 
@@ -148,44 +174,10 @@ def test_latency_from_intended_includes_the_wait() -> None:
             writer.write(OK)
 
     report = replayed(slow, at(0, 0, 0, 0, 0), connections=1)
-    assert report.from_intended_ms.p50 >= 140 and report.from_intended_ms.max >= 240
-    assert 45 <= report.from_send_ms.p50 < 140
-    assert report.from_send_ms.max + 140 < report.from_intended_ms.max
-    assert report.schedule_lag_ms.max + 140 < report.from_intended_ms.max
-
-
-def test_late_generator_is_invalid() -> None:
-    def plan() -> Iterator[tuple[float, Request]]:
-        for item in at(*(index / 1000 for index in range(100))):
-            time.sleep(0.002)  # what a generator without enough CPU does
-            yield item
-
-    async def run() -> Report:
-        server = await asyncio.start_server(answer, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        replayer = Replayer(Origin("127.0.0.1", port), plan(), 64, 10)
-        await replayer.run()
-        server.close()
-        return replayer.report(0.1)
-
-    report = uvloop.run(run())
-    assert not report.is_valid
-    assert report.invalid_reason is not None and "bottleneck" in report.invalid_reason
-    assert report.outcomes == {"2xx": 100}
-
-
-def test_rates_of_the_report() -> None:
-    report = replayed(answer, at(*(index / 100 for index in range(51))))
-    assert report.offered_rps == pytest.approx(51 / 0.5)
-    assert report.achieved_rps == pytest.approx(51 / max(0.5, report.elapsed_s))
-    assert not report.is_interrupted
-    # On a machine that does more than this test, either may be true; both together may not.
-    assert report.is_valid == (report.schedule_lag_ms.p99 <= LAG_LIMIT_S * 1000)
-
-
-def test_single_request_has_a_rate() -> None:
-    report = replayed(answer, at(0))
-    assert report.offered_rps == pytest.approx(1 / report.elapsed_s)
+    intended, send = report.measure.from_intended, report.measure.from_send
+    assert intended.percentile_ms(0.5) >= 140 and intended.max_us >= 240_000
+    assert send.percentile_ms(0.5) >= 45
+    assert send.max_us + 140_000 < intended.max_us
 
 
 # --- outcomes ---
@@ -220,13 +212,12 @@ def test_reset_is_counted() -> None:
 
     report = replayed(reset, at(0, 0.01))
     assert report.outcomes == {"reset": 2}
-    assert report.invalid_reason == "no request was answered"
 
 
 def test_nobody_listens() -> None:
     report = replayed(None, at(*(index / 1000 for index in range(50))))
     assert report.outcomes == {"connect_failed": 50}
-    assert report.from_intended_ms.max is None and report.achieved_rps == 0
+    assert report.measure.from_intended.percentile_ms(1) is None
 
 
 def test_silence_times_out_from_the_instant_due() -> None:
@@ -279,13 +270,13 @@ def test_body_arrives() -> None:
 def test_wait_without_a_connection_is_shed() -> None:
     report = replayed(stall, at(0, 0, 0), connections=1, timeout_s=0.2)
     assert report.outcomes == {"timeout": 1}
-    assert report.shed == {"no_connection": 2}
+    assert report.measure.shed == {"no_connection": 2}
 
 
 def test_full_queue_sheds() -> None:
     plan = [(0.0, request())] * (MOST_WAITING + 101)
-    report = replayed(stall, plan, connections=1, stop_when=lambda r: r.due == len(plan))
-    assert report.shed == {"waiting_full": 100}
+    report = replayed(stall, plan, connections=1, stop_when=lambda _, m: m.due == len(plan))
+    assert report.measure.shed == {"waiting_full": 100}
     assert report.outcomes == {"aborted": MOST_WAITING + 1}
 
 
@@ -293,14 +284,15 @@ def test_full_queue_sheds() -> None:
 
 
 def test_stop_reports_so_far() -> None:
-    report = replayed(answer, at(0, 0.01, 0.02, 3600), stop_when=lambda r: r.outcomes["2xx"] == 3)
-    assert report.is_interrupted
-    assert report.due == 3 and report.outcomes == {"2xx": 3}
-    assert report.window_s == report.elapsed_s < 10
+    report = replayed(
+        answer, at(0, 0.01, 0.02, 3600), stop_when=lambda _, m: m.outcomes.get("2xx") == 3
+    )
+    assert report.measure.due == 3 and report.outcomes == {"2xx": 3}
+    assert report.elapsed_s < 10
 
 
 def test_stop_cuts_what_is_in_flight() -> None:
-    report = replayed(stall, at(0, 0, 3600), connections=1, stop_when=lambda r: r.in_flight == 2)
+    report = replayed(stall, at(0, 0, 3600), connections=1, stop_when=lambda g, _: g.in_flight == 2)
     assert report.outcomes == {"aborted": 2}
 
 
@@ -308,23 +300,76 @@ def test_stop_twice_changes_nothing() -> None:
     async def run() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             origin = Origin("127.0.0.1", listener.getsockname()[1])
-            replayer = Replayer(origin, iter(at(3600)), 1, 1)
-            running = asyncio.ensure_future(replayer.run())
+            generator, measure = Generator(origin, 1, 1), Measure()
+            generator.begin(iter(at(3600)), clock(), 7200)
+            advancing = asyncio.ensure_future(generator.advance(7200, measure))
             await asyncio.sleep(0)
-            replayer.stop()
-            await running
-            before = replayer.report(1)
-            replayer.stop()
-            assert replayer.report(1) == before
-            assert before.due == 0 and before.schedule_lag_ms.p50 is None
+            generator.stop()
+            await advancing
+            ended_at = generator.ended_at
+            generator.stop()
+            await generator.advance(7200, measure)  # returns at once
+            await generator.drain()
+            assert generator.ended_at == ended_at and measure.due == 0
+            generator.close()
 
     uvloop.run(run())
 
 
 def test_empty_schedule_ends_at_once() -> None:
-    async def run() -> Report:
-        replayer = Replayer(Origin("127.0.0.1", 1), iter([]), 1, 1)
-        await replayer.run()
-        return replayer.report(0)
+    assert replayed(None, []).measure.due == 0
 
-    assert uvloop.run(run()).due == 0
+
+def test_unreadable_rest_ends_the_schedule() -> None:
+    def schedule() -> Iterator[tuple[float, Request]]:
+        yield from at(0, 0.001)
+        raise InputError("list:3: cut short")
+
+    report = uvloop.run(_replayed(answer, schedule()))
+    assert report.outcomes == {"2xx": 2}
+    assert str(report.failure) == "list:3: cut short"
+
+
+# --- parts ---
+
+
+def test_parts_divide_at_their_instants() -> None:
+    """A request belongs to the part in which it was due; an answer counts where it came."""
+    ramp, steady = Measure(), Measure()
+    released = asyncio.Event()
+
+    async def hold(reader: Reader, writer: Writer) -> None:
+        while await reader.readuntil(b"\r\n\r\n"):
+            await released.wait()
+            writer.write(OK)
+
+    async def run() -> None:
+        async def serve(reader: Reader, writer: Writer) -> None:
+            with suppress(ConnectionError, asyncio.IncompleteReadError):
+                await hold(reader, writer)
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        generator = Generator(Origin("127.0.0.1", server.sockets[0].getsockname()[1]), 9, 10)
+        began_at = clock()
+        generator.begin(iter(at(0, 0.01, 0.02, 0.03)), began_at, 0.2)
+        await generator.advance(0.02, ramp)
+        assert clock() - began_at >= 0.02
+        released.set()
+        await generator.advance(0.2, steady)
+        await generator.drain()
+        generator.close()
+        server.close()
+
+    uvloop.run(run())
+    assert (ramp.due, steady.due) == (2, 2)
+    assert (ramp.completed, ramp.outcomes) == (0, {"2xx": 2})
+    assert steady.outcomes == {"2xx": 2}
+
+
+def test_clock_of_the_day_may_jump(monkeypatch: pytest.MonkeyPatch) -> None:
+    days = iter(range(0, 86400 * 10**6, 86400))
+    monkeypatch.setattr(time, "time", lambda: float(next(days)))
+    report = replayed(answer, at(*(index / 500 for index in range(50))))
+    assert report.outcomes == {"2xx": 50}
+    assert report.measure.from_intended.max_us < 60_000_000 and report.elapsed_s < 60

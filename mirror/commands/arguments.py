@@ -1,0 +1,97 @@
+"""How rates, spans and instants are written on a command line; each error says what to write."""
+
+import math
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+import click
+
+from mirror.addresses import Url, read_url
+from mirror.replay.schedule import Shard
+
+Value = TypeVar("Value")
+
+_SPAN = re.compile(r"([0-9]*\.?[0-9]+)(ms|s|m|h)?")
+_UNITS_S = {"ms": 0.001, None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+LONGEST_S = 1e6
+
+
+class Number(click.FloatRange):
+    """A range that NaN is not in: it compares as neither too small nor too large."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail("expected a number", param, ctx)
+        return number
+
+
+class Written(click.ParamType):  # type: ignore[type-arg]
+    """A value that `read` understands; it raises ValueError that says what was expected."""
+
+    def __init__(self, name: str, read: Callable[[str], object]) -> None:
+        self.name = name
+        self._read = read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value  # a default
+        try:
+            return self._read(value)
+        except ValueError as error:
+            self.fail(f"{error}, got {value!r}", param, ctx)
+
+
+def read_span_s(text: str) -> float:
+    """`90`, `90s`, `1.5m`, `500ms`, in seconds; ValueError."""
+    match = _SPAN.fullmatch(text)
+    span_s = float(match[1]) * _UNITS_S[match[2]] if match else 0.0
+    if not 0.001 <= span_s <= LONGEST_S:
+        raise ValueError("expected a time span such as 60s, 5m or 500ms")
+    return span_s
+
+
+def read_rates(text: str) -> tuple[float, ...]:
+    """`100,200,400`; ValueError."""
+    try:
+        rates = tuple(float(rate) for rate in text.split(","))
+    except ValueError:
+        rates = ()
+    if not rates or not all(0.001 <= rate <= 1e6 for rate in rates):
+        raise ValueError("expected rates above 0 such as 100,200,400")
+    return rates
+
+
+def read_shard(text: str) -> Shard:
+    """`INDEX/N`, the index from 0; ValueError."""
+    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+    if match is None or not int(match[1]) < int(match[2]):
+        raise ValueError("expected INDEX/N with 0 <= INDEX < N, such as 0/4 for the first of four")
+    return Shard(int(match[1]), int(match[2]))
+
+
+def read_instant(text: str) -> float:
+    """RFC 3339 with its offset, or Unix seconds, as Unix time; ValueError."""
+    expected = "expected a time such as 2026-11-23T09:00:00Z, or Unix seconds"
+    if re.fullmatch(r"[0-9]{1,11}(\.[0-9]+)?", text):
+        return float(text)
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(expected) from None
+    if instant.tzinfo is None:
+        raise ValueError(f"{expected}: without an offset, each machine has its own")
+    return instant.timestamp()
+
+
+def read_target(text: str) -> Url:
+    """The URL of an upstream; ValueError."""
+    try:
+        return read_url(text)
+    except ValueError as error:
+        hint = "" if "://" in text else f" (http://{text}?)"
+        raise ValueError(f"expected {error}{hint}") from None

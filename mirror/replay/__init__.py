@@ -1,0 +1,1 @@
+"""Sends recorded requests again, open loop, and measures what becomes of them."""

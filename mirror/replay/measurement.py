@@ -1,0 +1,92 @@
+"""What is counted while requests are sent: one Measure for each part of a replay.
+
+Keeps: due = sum of shed + sent, and sent = sum of outcomes + in flight; a request stays with the
+part in which it was due, however late its answer comes.
+Histograms are sparse dicts in the layout of core/latency.py: recording costs 0.3 us, where the
+hdrh library's own record_value costs 2.5, and adding two of them loses nothing.
+"""
+
+from mirror.core.latency import Buckets, add_buckets, bucket_of, percentile_us
+
+LATE_S = 0.010
+"""A request that is started later than this after its instant is counted as late; the result is
+invalid when more than one in a hundred is."""
+
+
+class Histogram:
+    """Times in microseconds; the longest one is kept exactly."""
+
+    __slots__ = ("buckets", "max_us")
+
+    def __init__(self) -> None:
+        self.buckets: Buckets = {}
+        self.max_us = 0
+
+    def record(self, time_us: int) -> None:
+        bucket = bucket_of(time_us)
+        buckets = self.buckets
+        buckets[bucket] = buckets.get(bucket, 0) + 1
+        if time_us > self.max_us:
+            self.max_us = time_us
+
+    def add(self, other: "Histogram") -> None:
+        add_buckets(self.buckets, other.buckets)
+        self.max_us = max(self.max_us, other.max_us)
+
+    def percentile_ms(self, ratio: float) -> float | None:
+        """What a share of `ratio` did not exceed; None where there is nothing."""
+        if not self.buckets:
+            return None
+        return min(percentile_us(self.buckets, ratio), self.max_us) / 1000
+
+
+class Measure:
+    """Counts and times of the requests due in one part of a replay."""
+
+    __slots__ = (
+        "completed",
+        "due",
+        "from_intended",
+        "from_send",
+        "lag",
+        "late",
+        "outcomes",
+        "shed",
+    )
+
+    def __init__(self) -> None:
+        self.due = 0
+        self.late = 0
+        self.shed: dict[str, int] = {}
+        """By reason: never sent."""
+        self.outcomes: dict[str, int] = {}
+        self.completed = 0
+        """Answers that came while this part lasted, to whichever part's requests."""
+        self.from_intended = Histogram()
+        self.from_send = Histogram()
+        self.lag = Histogram()
+
+    def started(self, lag_s: float) -> None:
+        """A request was due, and was turned to `lag_s` later."""
+        self.due += 1
+        if lag_s > LATE_S:
+            self.late += 1
+        self.lag.record(int(lag_s * 1e6))
+
+    def count_shed(self, reason: str) -> None:
+        self.shed[reason] = self.shed.get(reason, 0) + 1
+
+    def ended(self, outcome: str) -> None:
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+
+    def add(self, other: "Measure") -> None:
+        self.due += other.due
+        self.late += other.late
+        self.completed += other.completed
+        for reason, number in other.shed.items():
+            self.shed[reason] = self.shed.get(reason, 0) + number
+        for outcome, number in other.outcomes.items():
+            self.outcomes[outcome] = self.outcomes.get(outcome, 0) + number
+        self.from_intended.add(other.from_intended)
+        self.from_send.add(other.from_send)
+        self.lag.add(other.lag)

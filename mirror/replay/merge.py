@@ -1,0 +1,91 @@
+"""Adds the results of all shards of one schedule up to the result of the schedule.
+
+Keeps: nothing is lost. Counts and histograms add up bucket by bucket, and percentiles are worked
+out again from the sums. Results of other schedules, the same shard twice, or a missing one are
+refused.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from mirror.errors import InputError
+from mirror.replay.measurement import Measure
+from mirror.replay.result import Part, Result, StepResult, counts_of, measure_of
+
+
+def merge(results: Sequence[tuple[str, Result]]) -> Result:
+    """`results` with the names of their files. Raises InputError."""
+    _check(results)
+    parts = [result for _, result in results]
+    first = parts[0]
+    window_s = max(part.window_s for part in parts)
+    elapsed_s = max(part.elapsed_s for part in parts)
+    measure = _sum(results, parts)
+    merged = msgspec.structs.replace(
+        first,
+        **counts_of(measure),
+        **_validity(parts),
+        shard=None,
+        window_s=window_s,
+        elapsed_s=elapsed_s,
+        offered_rps=sum(part.offered_rps for part in parts),
+        is_interrupted=any(part.is_interrupted for part in parts),
+        steps=_merged_steps(results),
+    )
+    merged.achieved_rps = merged.answered / max(window_s, elapsed_s) if elapsed_s else 0.0
+    return merged
+
+
+def _check(results: Sequence[tuple[str, Result]]) -> None:
+    first_name, first = results[0]
+    seen: dict[str, str] = {}
+    for name, result in results:
+        if result.shard is None:
+            raise InputError(f"{name}: is the result of a whole schedule, not of a shard")
+        if result.schedule != first.schedule:
+            raise InputError(f"{name}: is of another schedule than {first_name}")
+        if result.shard in seen:
+            raise InputError(f"{name}: is shard {result.shard}, as {seen[result.shard]} is")
+        seen[result.shard] = name
+        if len(result.steps) != len(first.steps):
+            raise InputError(f"{name}: holds {len(result.steps)} steps, {first_name} others")
+    assert first.shard is not None
+    of = int(first.shard.partition("/")[2])
+    missing = [f"{index}/{of}" for index in range(of) if f"{index}/{of}" not in seen]
+    if missing:
+        raise InputError(f"shards are missing: {', '.join(missing)}")
+
+
+def _merged_steps(results: Sequence[tuple[str, Result]]) -> list[StepResult]:
+    merged = []
+    for place, first in enumerate(results[0][1].steps):
+        parts = [result.steps[place] for _, result in results]
+        begun = [part.steady_from for part in parts if part.steady_from is not None]
+        step = msgspec.structs.replace(
+            first,
+            **counts_of(_sum(results, parts)),
+            **_validity(parts),
+            window_s=max(part.window_s for part in parts),
+            offered_rps=sum(part.offered_rps for part in parts),
+            achieved_rps=sum(part.achieved_rps for part in parts),
+            steady_from=max(begun) if begun else None,
+            generator_cpu_ratio=max(part.generator_cpu_ratio for part in parts),
+        )
+        merged.append(step)
+    return merged
+
+
+def _sum(results: Sequence[tuple[str, Result]], parts: Sequence[Part]) -> Measure:
+    total = Measure()
+    for (name, _), part in zip(results, parts, strict=True):
+        try:
+            total.add(measure_of(part))
+        except ValueError as error:
+            raise InputError(f"{name}: histograms: {error}") from error
+    return total
+
+
+def _validity(parts: Sequence[Part]) -> dict[str, object]:
+    reasons = [part.invalid_reason for part in parts if part.invalid_reason]
+    return {"is_valid": not reasons, "invalid_reason": reasons[0] if reasons else None}

@@ -1,0 +1,191 @@
+"""From recorded requests to bytes that are ready to be sent: which ones, and with what head.
+
+Owns the filters, the header rules and the memory: a list is read as it is sent. What fits into
+HELD_BYTES is made ready before the start; of a longer one that much is kept ahead, in order of
+time. Whatever is out of order by more than that is sent late, and its lag shows it.
+Must never know when anything is due.
+"""
+
+import heapq
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import count
+
+from mirror.core.record import WRITTEN_ANEW, Record
+from mirror.core.request_head import SAFE_METHODS
+
+HELD_BYTES = 64 << 20
+ENTRY_BYTES = 300
+"""What Python takes for one entry beside its bytes."""
+
+FILTER_KEYS = ("method", "host", "path")
+_PATTERN = re.compile(r"(\*)|\{[A-Za-z_][A-Za-z0-9_]*\}")
+_HEADER = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, ready to be written."""
+
+    data: bytes
+    is_head: bool
+    """Its method is HEAD: the answer has no body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Which requests are sent, and what is changed in them."""
+
+    all_methods: bool = False
+    filters: tuple[tuple[str, str], ...] = ()
+    """Key and pattern: one of each key must fit."""
+    host: str | None = None
+    set_headers: tuple[tuple[str, str], ...] = ()
+    remove_headers: tuple[str, ...] = ()
+    as_production: bool = False
+    """Without the mark by which a sidecar knows a replay."""
+
+
+def read_filter(text: str) -> tuple[str, str]:
+    """Key and pattern; a pattern alone is a path's. Raises ValueError."""
+    key, equals, pattern = text.partition("=")
+    if not equals or key.startswith("/"):
+        key, pattern = "path", text
+    if key not in FILTER_KEYS or not pattern:
+        raise ValueError("expected method=GET, host=*.example.com or path=/watch/{id}")
+    if key == "path" and pattern[0] not in "/*":
+        raise ValueError("expected a path that starts with / or *")
+    return key, pattern
+
+
+def read_header(text: str) -> tuple[str, str]:
+    """`Name: value`; ValueError."""
+    match = _HEADER.fullmatch(text)
+    if match is None:
+        raise ValueError("expected 'Name: value'")
+    if match[1].lower() in WRITTEN_ANEW:
+        raise ValueError(f"{match[1]} is written anew for each request")
+    return match[1], match[2].rstrip()
+
+
+def compiled(pattern: str) -> re.Pattern[str]:
+    """`*` fits anything, `{name}` one segment of a path."""
+    pieces = []
+    end = 0
+    for match in _PATTERN.finditer(pattern):
+        pieces.append(re.escape(pattern[end : match.start()]))
+        pieces.append(".*" if match[1] else "[^/]+")
+        end = match.end()
+    return re.compile("".join([*pieces, re.escape(pattern[end:])]), re.DOTALL)
+
+
+class RequestList:
+    """Requests in order of time, as often as they are asked for."""
+
+    def __init__(
+        self,
+        read: Callable[[], Iterator[Record]],
+        rules: Rules,
+        held_bytes: int = HELD_BYTES,
+    ) -> None:
+        """Reads the first of them; raises what `read` raises (InputError)."""
+        self.skipped: Counter[str] = Counter()
+        """Left out for their method."""
+        self.filtered = 0
+        self._read = read
+        self._rules = rules
+        self._held_bytes = held_bytes
+        self._removed = {name.lower() for name in rules.remove_headers}
+        self._removed |= {name.lower() for name, _ in rules.set_headers}
+        self._patterns: dict[str, list[re.Pattern[str]]] = {}
+        for key, pattern in rules.filters:
+            self._patterns.setdefault(key, []).append(compiled(pattern))
+        self._rest = self._entries(is_counted=True)
+        self._held = self._fill(self._rest)
+        self.is_whole = next(self._peek(), None) is None
+        """All of it is held."""
+
+    @property
+    def held(self) -> list[tuple[float, int, Request]]:
+        """Unix time, place and request of those made ready, in order of time."""
+        return self._held
+
+    def lap(self) -> Iterator[tuple[float, Request]]:
+        """Seconds after the first request, and the request: the list once, from its beginning."""
+        if self.is_whole:
+            held = self._held
+            return ((entry[0] - held[0][0], entry[2]) for entry in held)
+        return self._streamed()
+
+    def cycle(self) -> Iterator[Request]:
+        """The requests over and over, without end."""
+        while True:
+            for _, request in self.lap():
+                yield request
+
+    def _streamed(self) -> Iterator[tuple[float, Request]]:
+        if self._held:
+            heap, rest = self._held, self._rest  # sorted, so a heap
+            self._held = []
+        else:
+            rest = self._entries(is_counted=False)
+            heap = self._fill(rest)
+        first_s = heap[0][0]
+        last_s = 0.0
+        for entry in rest:
+            time_s, _, request = heapq.heappushpop(heap, entry)
+            last_s = max(last_s, time_s - first_s)
+            yield last_s, request
+        for time_s, _, request in sorted(heap):
+            last_s = max(last_s, time_s - first_s)
+            yield last_s, request
+
+    def _peek(self) -> Iterator[tuple[float, int, Request]]:
+        """The first of the rest, which is held as well."""
+        for entry in self._rest:
+            self._held.append(entry)
+            self._held.sort()
+            yield entry
+
+    def _fill(
+        self, entries: Iterator[tuple[float, int, Request]]
+    ) -> list[tuple[float, int, Request]]:
+        held = []
+        room_bytes = self._held_bytes
+        for entry in entries:
+            held.append(entry)
+            room_bytes -= len(entry[2].data) + ENTRY_BYTES
+            if room_bytes <= 0:
+                break
+        held.sort()
+        return held
+
+    def _entries(self, is_counted: bool) -> Iterator[tuple[float, int, Request]]:
+        """The place keeps requests of one instant in their order; of one lap is counted what is
+        left out."""
+        place = count()
+        for record in self._read():
+            if not self._rules.all_methods and record.method.encode() not in SAFE_METHODS:
+                self.skipped[record.method] += is_counted
+            elif self._patterns and not self._fits(record):
+                self.filtered += is_counted
+            else:
+                yield record.time_s, next(place), self._request(record)
+
+    def _fits(self, record: Record) -> bool:
+        path = record.target.partition("?")[0]
+        for key, patterns in self._patterns.items():
+            value = {"method": record.method, "host": record.host, "path": path}[key]
+            if not any(pattern.fullmatch(value) for pattern in patterns):
+                return False
+        return True
+
+    def _request(self, record: Record) -> Request:
+        rules = self._rules
+        if self._removed:
+            kept = [field for field in record.headers if field[0].lower() not in self._removed]
+            record = replace(record, headers=(*kept, *rules.set_headers))
+        data = record.to_request(rules.host, marked=not rules.as_production)
+        return Request(data, record.method == "HEAD")

@@ -1,0 +1,46 @@
+from collections.abc import Callable
+
+import pytest
+
+from mirror.commands.arguments import (
+    read_instant,
+    read_rates,
+    read_shard,
+    read_span_s,
+    read_target,
+)
+from mirror.replay.schedule import Shard
+
+
+@pytest.mark.parametrize(
+    ("text", "span_s"), [("90", 90), ("60s", 60), ("1.5m", 90), ("2h", 7200), ("500ms", 0.5)]
+)
+def test_spans(text: str, span_s: float) -> None:
+    assert read_span_s(text) == span_s
+
+
+def test_rates_shards_and_instants() -> None:
+    assert read_rates("100, 200.5") == (100, 200.5)
+    assert read_shard("0/3") == Shard(0, 3)
+    assert read_instant("1970-01-01T09:00:10+09:00") == 10 == read_instant("10")
+    assert read_instant("1970-01-01T00:00:10.5Z") == 10.5
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        *((read_span_s, text) for text in ("", "0", "-1", "nan", "inf", "5 m", "5d", "1e9", "ms")),
+        *((read_rates, text) for text in ("", "0", "100,", "a", "nan", "-1", "100;200")),
+        *((read_shard, text) for text in ("", "1", "3/3", "-1/3", "0/0", "a/b")),
+        *((read_instant, text) for text in ("", "9am", "2026-11-23T09:00:00", "-5")),
+        *((read_target, text) for text in ("a.example:80", "ftp://a", "http://a/path")),
+    ],
+)
+def test_bad_text_says_what_was_expected(read: Callable[[str], object], text: str) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        read(text)
+
+
+def test_missing_scheme_is_named() -> None:
+    with pytest.raises(ValueError, match=r"http://a\.example:8080\?"):
+        read_target("a.example:8080")

@@ -1,0 +1,137 @@
+import json
+from pathlib import Path
+
+import pytest
+from hdrh.histogram import HdrHistogram
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mirror.core.latency import MOST_US
+from mirror.errors import InputError
+from mirror.replay.measurement import Histogram, Measure
+from mirror.replay.result import (
+    Result,
+    counts_of,
+    decoded,
+    encoded,
+    measure_of,
+    percentiles,
+    read,
+    step_result,
+    to_json,
+)
+from mirror.replay.run import MeasuredStep
+from mirror.replay.schedule import Step
+
+
+def measure(*times_us: int) -> Measure:
+    made = Measure()
+    for time_us in times_us:
+        made.started(time_us / 2e6)
+        made.from_intended.record(time_us)
+        made.from_send.record(time_us // 2)
+        made.ended("2xx")
+    return made
+
+
+def result(of: Measure, **changes: object) -> Result:
+    """A whole result of these counts."""
+    values: dict[str, object] = {
+        "format": "kagami-replay",
+        "version": 1,
+        "to": "http://127.0.0.1:1",
+        "schedule": "5ca1ab1e",
+        "shard": None,
+        "rate_rps": 10.0,
+        "speed": None,
+        "is_valid": True,
+        "invalid_reason": None,
+        "is_interrupted": False,
+        "window_s": 10.0,
+        "elapsed_s": 10.5,
+        "offered_rps": of.due / 10,
+        "achieved_rps": of.due / 10.5,
+        "skipped": {},
+        "filtered": 0,
+        "steps": [],
+        "saturation": None,
+    }
+    return Result(**(counts_of(of) | values | changes))  # type: ignore[arg-type]
+
+
+@given(st.lists(st.integers(0, MOST_US), max_size=60))
+def test_histogram_survives_its_text(times_us: list[int]) -> None:
+    histogram = Histogram()
+    for time_us in times_us:
+        histogram.record(time_us)
+    again = decoded(encoded(histogram), percentiles(histogram).max)
+    assert (again.buckets, again.max_us) == (histogram.buckets, histogram.max_us)
+
+
+def test_other_tools_read_the_histogram() -> None:
+    whole = HdrHistogram.decode(encoded(measure(*range(1000, 2000)).from_intended).encode())
+    assert whole.get_total_count() == 1000
+    assert whole.get_value_at_percentile(50) == pytest.approx(1500, rel=0.01)
+
+
+@pytest.mark.parametrize("text", ["", "####", "HISTFAAAAB", "AAAA"])
+def test_broken_histogram(text: str) -> None:
+    with pytest.raises(ValueError, match="V2 encoding"):
+        decoded(text, None)
+
+
+def test_measure_survives_its_part() -> None:
+    made = measure(5, 70_000)
+    made.count_shed("no_connection")
+    part = result(made)
+    assert counts_of(measure_of(part)) == counts_of(made)
+    assert part.sent == 1 and part.late == 1
+
+
+def test_step_is_its_steady_part() -> None:
+    step = MeasuredStep(Step(10, 0, 10), measure(1), measure(2000, 3000), 1e9, 8.0, 0.5)
+    step.steady.completed = 3
+    shown = step_result(step)
+    assert (shown.due, shown.window_s, shown.steady_from) == (2, 8.0, 1e9)
+    assert (shown.offered_rps, shown.achieved_rps) == (0.25, 0.375)
+    assert shown.from_intended_ms.max == 3.0 and shown.generator_cpu_ratio == 0.5
+
+
+def test_step_without_a_steady_part() -> None:
+    shown = step_result(MeasuredStep(Step(10, 0, 10), measure(1)))
+    assert (shown.due, shown.window_s, shown.steady_from, shown.offered_rps) == (1, 0, None, 0)
+
+
+def test_read_what_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    step = step_result(MeasuredStep(Step(10, 0, 10), measure(1), measure(5), 1e9, 8.0, 0.5))
+    written = result(measure(1, 5), steps=[step])
+    path.write_text(to_json(written))
+    assert read(path) == written
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"format": "other"}, "format: expected kagami-replay"),
+        ({"version": 2}, "version: expected 1, got 2"),
+        ({"due": "many"}, "due"),
+        ({"steps": [{}]}, "steps[0]"),
+    ],
+)
+def test_other_files_are_refused(tmp_path: Path, change: dict[str, object], expected: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(json.loads(to_json(result(measure(1)))) | change))
+    with pytest.raises(InputError) as refused:
+        read(path)
+    assert str(path) in str(refused.value) and expected in str(refused.value)
+
+
+def test_no_json_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    for content in (b"", b"[]", b"{", b"\xff"):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match="expected the JSON of mirror replay"):
+            read(path)
+    with pytest.raises(InputError, match="cannot be read"):
+        read(tmp_path / "none.json")
