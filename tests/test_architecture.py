@@ -292,6 +292,7 @@ SAYS_SHADOW = {
     # Of core and proxy, only these may know that there is a shadow beside the primary.
     "mirror.core.request_head": "writes the mark and reads it",
     "mirror.core.ledger": "names the metrics",
+    "mirror.core.ramp": "judges what the shadow did",
     "mirror.proxy.origins": "reads the sections of both upstreams",
     "mirror.proxy.tee": "owns the shadow legs",
     "mirror.proxy.supervisor": "shows the shadow's address in /status",
