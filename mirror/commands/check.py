@@ -96,7 +96,8 @@ def _settings(config: Config, path: Path) -> str:
         "mode": config.mode,
         "listen": ", ".join(map(str, config.listen)),
         "primary": config.primary,
-        "shadow": f"{shadow.url}, ratio {shadow.ratio:g}, {' '.join(shadow.methods)}",
+        "shadow": f"{shadow.url}, {_selection(config)}, {' '.join(shadow.methods)}",
+        "ids": _request_ids(config),
         "routes": ", ".join(config.routes) or "none: every path is `other`",
         "workers": config.workers,
         "datadog": config.datadog.dogstatsd or "off",
@@ -105,3 +106,21 @@ def _settings(config: Config, path: Path) -> str:
     }
     lines = [f"  {name:<8} {value}" for name, value in rows.items() if value is not None]
     return "\n".join([f"{path} is sound", *lines])
+
+
+def _selection(config: Config) -> str:
+    shadow = config.shadow
+    sticky = f" sticky by {shadow.sticky}" if shadow.sticky else ""
+    if shadow.ramp is None:
+        return f"ratio {shadow.ratio:g}{sticky}"
+    ramp = shadow.ramp
+    return f"ratio {ramp.from_ratio:g} to {ramp.to_ratio:g} in {ramp.duration:g} s{sticky}"
+
+
+def _request_ids(config: Config) -> str | None:
+    if config.mode == "inline":
+        return None
+    if config.request_id_header is None:
+        return "off: a request that nginx mirrors twice (index redirect) counts twice"
+    header = config.request_id_header
+    return f"nginx must set {header} to $request_id, or what it mirrors twice counts twice"

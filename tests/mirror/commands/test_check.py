@@ -156,3 +156,19 @@ def test_help_documents_the_exit_codes(tmp_path: Path) -> None:
             line.strip().startswith(f"{code}  ") and word in line for line in shown.split("\n")
         )
     assert "mirror check -c mirror.yaml" in shown
+
+
+def test_what_nginx_mirrors_twice_is_spoken_of(tmp_path: Path) -> None:
+    with answering(ISTIO) as (port, _):
+        done = check(tmp_path, port)
+    assert "nginx must set X-Mirror-Request-Id to $request_id" in done.stdout
+    with answering(ISTIO) as (port, _):
+        done = check(tmp_path, port, text=CONFIG + "request_id_header: null\n")
+    assert "off: a request that nginx mirrors twice (index redirect) counts twice" in done.stdout
+
+
+def test_the_way_to_the_ratio_is_shown(tmp_path: Path) -> None:
+    text = CONFIG.replace("methods", 'sticky: "cookie:id", ramp: {{to_ratio: 0.5}}, methods')
+    with answering(ISTIO) as (port, _):
+        done = check(tmp_path, port, text=text)
+    assert "ratio 0.01 to 0.5 in 3600 s sticky by cookie:id, GET HEAD" in done.stdout
