@@ -15,8 +15,10 @@ from setuptools import Extension, setup
 # What a request runs through. The rest (commands, supervisor, sinks) runs once a second or less.
 COMPILED = [
     "mirror/errors.py",
-    # Not the ledger: msgspec reads the annotations of its Report, which mypyc would erase.
-    *sorted(set(glob("mirror/core/[a-z]*.py")) - {"mirror/core/ledger.py"}),
+    # Not these two: msgspec reads the annotations of their structs, which mypyc would erase.
+    *sorted(
+        set(glob("mirror/core/[a-z]*.py")) - {"mirror/core/ledger.py", "mirror/core/record.py"}
+    ),
     *(
         f"mirror/proxy/{name}.py"
         for name in (

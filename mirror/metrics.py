@@ -18,6 +18,8 @@ RPS_DISTRIBUTION = "rps.distribution"
 IN_FLIGHT = "shadow.in_flight"
 READING = "shadow.reading"
 BREAKER = "shadow.breaker"
+RATIO = "shadow.ratio"
+RELOADS = "reloads"
 WORKERS = "workers"
 WORKER_RESTARTS = "worker.restarts"
 INCOMPLETE_SECONDS = "incomplete_seconds"
@@ -141,6 +143,22 @@ _TABLE = (
         is_by_route=False,
     ),
     Metric(
+        ledger.CAPTURE_RECORDS,
+        "count",
+        "request",
+        "requests written to the capture",
+        is_by_route=False,
+    ),
+    Metric(
+        ledger.CAPTURE_DROPPED,
+        "count",
+        "request",
+        "requests that the capture lost",
+        "reason",
+        ("queue_full", "disk", "incomplete", "unusable"),
+        is_by_route=False,
+    ),
+    Metric(
         ledger.BREAKER_CHANGES,
         "count",
         "",
@@ -172,6 +190,22 @@ _TABLE = (
         "gauge",
         "",
         "the worst breaker of all workers: 0 closed, 1 half-open, 2 open",
+        is_by_route=False,
+    ),
+    Metric(
+        RATIO,
+        "gauge",
+        "",
+        "shadow legs for each request: the configuration's, the ramp's or what was set",
+        is_by_route=False,
+    ),
+    Metric(
+        RELOADS,
+        "count",
+        "",
+        "configurations read again on SIGHUP",
+        "result",
+        ("reloaded", "refused"),
         is_by_route=False,
     ),
     Metric(WORKERS, "gauge", "process", "worker processes that are ready", is_by_route=False),

@@ -31,6 +31,8 @@ LOOPED = "looped"
 REPEATED = "repeated"
 BREAKER_CHANGES = "shadow.breaker.changes"
 CONNECTIONS_REFUSED = "connections.refused"
+CAPTURE_RECORDS = "capture.records"
+CAPTURE_DROPPED = "capture.dropped"
 
 SHADOW_LATENCY = "shadow.latency"
 PRIMARY_LATENCY = "primary.latency"

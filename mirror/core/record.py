@@ -1,8 +1,9 @@
-"""The request list: requests to replay, one JSON object a line, read and written strictly.
+"""The lines of a capture: one JSON object for each request, read and written strictly.
 
-Owns version 1 of the format (docs/formats.md). A `Record` can only be made of parts that are safe
-to put on the wire: no line break or NUL anywhere, no field that says where a message ends or what
-a connection does. So a list from a stranger cannot smuggle a second request into a replay.
+Owns version 1 of the format (docs/formats.md); how the lines lie in files is mirror/capture's. A
+`Record` can only be made of parts that are safe to put on the wire: no line break or NUL anywhere,
+no field that says where a message ends or what a connection does. So a capture from a stranger
+cannot smuggle a second request into a replay.
 
 Bytes are written as the characters U+0000 to U+00FF (ISO 8859-1), so that whatever a request
 carried survives the JSON.
@@ -15,14 +16,14 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 
 import msgspec
 
 from mirror.errors import InputError
 
-FORMAT = "kagami-requests"
+FORMAT = "kagami-capture"
 VERSION = 1
 
 MAX_LINE_BYTES = 16 << 20
@@ -54,7 +55,12 @@ _EXPECTED = {
     "target": "a path that starts with /, as it stood in the request",
     "headers": "a list of [name, value] pairs",
     "body": "base64",
+    "chunked": "true or false",
+    "body_bytes": "a whole number of bytes",
 }
+
+OnLoss = Callable[[str], None]
+"""Told what of a capture cannot be read, one line of text each time."""
 
 
 # What msgspec raises: it decodes strings as it meets them, and nests as deep as Python does.
@@ -80,7 +86,11 @@ class Record:
     target: str
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes | None = None
-    """None where the request had no body at all: it then has no Content-Length either."""
+    """None where the request had no body at all, or where that was not kept."""
+    is_chunked: bool = False
+    """The body came in chunks, and is sent so again."""
+    body_bytes: int | None = None
+    """Of a body that was not kept: how long it was."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.time_s < _FIRST_IMPLAUSIBLE_S:
@@ -103,15 +113,23 @@ class Record:
             if not _VALUE.fullmatch(value):
                 raise FieldError(f"headers[{index}][1]", "a value without control characters")
 
-    def to_request(self, host: str | None = None) -> bytes:
-        """The whole request as bytes, marked as a replay; `host` replaces the recorded one.
+    def to_request(self, host: str | None = None, marked: bool = True) -> bytes:
+        """The whole request as bytes, `marked` as a replay; `host` replaces the recorded one.
 
-        `host` must be one that a Record takes.
+        `host` must be one that a Record takes. A sidecar counts what is not marked as production.
         """
         fields = "".join(f"{name}: {value}\r\n" for name, value in self.headers)
         head = f"{self.method} {self.target} HTTP/1.1\r\nHost: {host or self.host}\r\n{fields}"
-        length = b"" if self.body is None else b"Content-Length: %d\r\n" % len(self.body)
-        return b"".join((head.encode("latin-1"), length, REPLAY_MARK, b"\r\n", self.body or b""))
+        mark = REPLAY_MARK if marked else b""
+        body = self.body
+        if body is None:
+            framing = body = b""
+        elif self.is_chunked:
+            framing = b"Transfer-Encoding: chunked\r\n"
+            body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
+        else:
+            framing = b"Content-Length: %d\r\n" % len(body)
+        return b"".join((head.encode("latin-1"), framing, mark, b"\r\n", body))
 
 
 def is_host(text: str) -> bool:
@@ -119,76 +137,165 @@ def is_host(text: str) -> bool:
     return _HOST.fullmatch(text) is not None
 
 
-class _Line(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+@dataclass(slots=True)
+class Summary:
+    """What a capture says of itself, added up over its summary lines."""
+
+    not_sampled: int = 0
+    redacted: int = 0
+    """Values removed or replaced."""
+    dropped: dict[str, int] = field(default_factory=dict)
+    """Requests that were lost, by reason."""
+
+    def add(self, other: "Summary") -> None:
+        self.not_sampled += other.not_sampled
+        self.redacted += other.redacted
+        for reason, number in other.dropped.items():
+            self.dropped[reason] = self.dropped.get(reason, 0) + number
+
+
+class Line(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A record as it is written, unchecked."""
+
     t: float
     method: str
     host: str
     target: str
     headers: tuple[tuple[str, str], ...] = ()
     body: str | None = None
+    chunked: bool = False
+    body_bytes: int | None = None
 
 
-class _FirstLine(msgspec.Struct):
+class _SummaryLine(msgspec.Struct):
+    summary: Summary
+
+
+class Header(msgspec.Struct, omit_defaults=True):
+    """The first line of every file."""
+
     format: str
     version: int
+    begin: float = 0
+    """Unix time of about the first record."""
+    instance: str = ""
 
 
-def encode_header() -> bytes:
-    """The first line of every list."""
-    return msgspec.json.encode(_FirstLine(FORMAT, VERSION)) + b"\n"
+_SUMMARY_START = b'{"summary":'
+
+
+def encode_header(begin_s: float = 0, instance: str = "") -> bytes:
+    """The first line of every file."""
+    return msgspec.json.encode(Header(FORMAT, VERSION, begin_s, instance)) + b"\n"
+
+
+def encode_summary(summary: Summary) -> bytes:
+    """A line that says what happened since the last one."""
+    return msgspec.json.encode(_SummaryLine(summary)) + b"\n"
 
 
 def encode(record: Record) -> bytes:
     """One line."""
     body = None if record.body is None else base64.b64encode(record.body).decode()
-    line = _Line(record.time_s, record.method, record.host, record.target, record.headers, body)
+    line = Line(
+        record.time_s,
+        record.method,
+        record.host,
+        record.target,
+        record.headers,
+        body,
+        record.is_chunked,
+        record.body_bytes,
+    )
+    return encode_line(line)
+
+
+def encode_line(line: Line) -> bytes:
+    """For who knows that its parts are safe; a `decode` elsewhere checks them again."""
     return msgspec.json.encode(line) + b"\n"
 
 
-def decode(lines: Iterable[bytes], source: str) -> Iterator[Record]:
-    """The records of a list, in its order; raises InputError naming `source`, line and key."""
+def decode(
+    lines: Iterable[bytes],
+    source: str,
+    on_loss: OnLoss | None = None,
+    summary: Summary | None = None,
+) -> Iterator[Record]:
+    """The records of a file, in its order; raises InputError naming `source`, line and key.
+
+    With `on_loss` a line that cannot be read is left out, and told. What summary lines say is
+    added to `summary`.
+    """
     numbered = enumerate(lines, start=1)
     _, first = next(numbered, (1, b""))
-    _check_header(first, source)
+    try:
+        decode_header(first, source)
+    except NotACapture as error:
+        if on_loss is None or not first:
+            raise
+        on_loss(str(error))
     for number, line in numbered:
         try:
-            yield _decode_line(line)
-        except FieldError as error:
-            raise InputError(f"{source}:{number}: {error}") from error
-        except _UNREADABLE as error:
-            raise InputError(f"{source}:{number}: {_explain(error)}") from error
+            if line.startswith(_SUMMARY_START):
+                said = msgspec.json.decode(line, type=_SummaryLine).summary
+                if summary is not None:
+                    summary.add(said)
+                continue
+            record = _decode_line(line)
+        except (FieldError, *_UNREADABLE) as error:
+            what = str(error) if isinstance(error, FieldError) else _explain(error)
+            if on_loss is None:
+                raise InputError(f"{source}:{number}: {what}") from error
+            on_loss(f"{source}:{number}: {what}")
+            continue
+        yield record
 
 
-def _check_header(line: bytes, source: str) -> None:
+class NotACapture(InputError):
+    """The first line is not a capture's, of whichever version."""
+
+
+def decode_header(line: bytes, source: str) -> Header:
+    """Check the first line; raises NotACapture, or InputError for another version."""
     expected = f'expected {{"format": "{FORMAT}", "version": {VERSION}}}'
     if not line:
-        raise InputError(f"{source}: is empty; {expected} on line 1")
+        raise NotACapture(f"{source}: is empty; {expected} on line 1")
     try:
-        header = msgspec.json.decode(line, type=_FirstLine)
+        header = msgspec.json.decode(line, type=Header)
     except _UNREADABLE as error:
-        raise InputError(
-            f"{source}:1: {expected}: not a request list (`mirror import` makes one of a log)"
+        raise NotACapture(
+            f"{source}:1: {expected}: not a capture (`mirror import` makes one of a log)"
         ) from error
     if header.format != FORMAT:
-        raise InputError(f"{source}:1: format: {expected}, got {json.dumps(header.format[:40])}")
+        raise NotACapture(f"{source}:1: format: {expected}, got {json.dumps(header.format[:40])}")
     if header.version != VERSION:
         raise InputError(
             f"{source}:1: version: expected {VERSION}, got {header.version}: "
             "this file is for another release of mirror"
         )
+    return header
 
 
 def _decode_line(line: bytes) -> Record:
     if len(line) > MAX_LINE_BYTES:
         raise FieldError("line", f"at most {MAX_LINE_BYTES} bytes")
-    read = msgspec.json.decode(line, type=_Line)
+    read = msgspec.json.decode(line, type=Line)
     body = None
     if read.body is not None:
         try:
             body = base64.b64decode(read.body, validate=True)
         except (binascii.Error, ValueError):
             raise FieldError("body", _EXPECTED["body"]) from None
-    return Record(read.t, read.method, read.host, read.target, read.headers, body)
+    return Record(
+        read.t,
+        read.method,
+        read.host,
+        read.target,
+        read.headers,
+        body,
+        read.chunked,
+        read.body_bytes,
+    )
 
 
 _AT = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<key>.*)`)?", re.DOTALL)

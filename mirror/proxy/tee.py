@@ -14,6 +14,7 @@ from copy import copy
 from random import random
 from time import monotonic, time
 
+from mirror.capture.recorder import Capturing, Recorder
 from mirror.config import Config
 from mirror.core import breaker, ledger
 from mirror.core.batch_pool import BatchPool
@@ -43,16 +44,27 @@ log = logging.getLogger(__name__)
 # those that change nothing: a connection that breaks leaves open which of its requests were seen.
 _MAY_SHARE = frozenset({b"GET", b"OPTIONS", b"TRACE"})
 
+_CAPTURE_STOP_S = 2.0
+
 
 class Exchange:
     """One production request on its way to the shadow."""
 
-    __slots__ = ("_body", "_body_bytes", "_held_bytes", "_legs_wanted", "_tee", "head", "route")
+    __slots__ = (
+        "_body",
+        "_body_bytes",
+        "_capturing",
+        "_held_bytes",
+        "_legs_wanted",
+        "_tee",
+        "head",
+        "route",
+    )
 
     def __init__(self, tee: "Tee", head: RequestHead) -> None:
         self.head = head
         self._tee = tee
-        self.route, self._legs_wanted = tee.begin(head)
+        self.route, self._legs_wanted, self._capturing = tee.begin(head)
         self._body: list[bytes] | None = None
         self._body_bytes = 0
         self._held_bytes = 0
@@ -60,6 +72,8 @@ class Exchange:
 
     def add_body(self, data: bytes) -> None:
         """A piece of the request's body."""
+        if self._capturing is not None:
+            self._tee.recorder_in_use.add_body(self._capturing, data)
         if not self._legs_wanted:
             return
         self._body_bytes += len(data)
@@ -75,6 +89,9 @@ class Exchange:
 
     def end(self, trailers: list[bytes]) -> None:
         """The request is complete: start its shadow legs."""
+        if self._capturing is not None:
+            self._tee.recorder_in_use.end(self._capturing)
+            self._capturing = None
         if not self._legs_wanted:
             return
         head = self.head
@@ -90,6 +107,9 @@ class Exchange:
 
     def abandon(self) -> None:
         """The request will never be complete."""
+        if self._capturing is not None:
+            self._tee.recorder_in_use.abandon(self._capturing)
+            self._capturing = None
         if self._legs_wanted:
             self._shed(DOWNSTREAM_LOST)
 
@@ -139,6 +159,9 @@ class Tee:
         )
         self.breaker.changed = self._breaker_changed
         self._connect_error = ""
+        self.recorder: Recorder | None = None
+        if config.capture.path is not None:
+            self.recorder = Recorder(config.capture, config.instance, self._captured)
         self._recent_ids = recent_ids
         self._id_header = (config.request_id_header or "").lower().encode()
         self._warned_of_no_id = False
@@ -148,28 +171,44 @@ class Tee:
         self._gathered: list[DiscardingLeg] = []
         """Shadow legs that this turn of the loop completed."""
 
-    def begin(self, head: RequestHead) -> tuple[str, int]:
-        """Count a request whose head is complete; its route, and how many shadow legs it gets."""
+    def begin(self, head: RequestHead) -> tuple[str, int, Capturing | None]:
+        """Count a request whose head is complete; its route, how many shadow legs it gets, and
+        its record where it is captured."""
         counts = self.ledger
-        second = int(time())
+        now = time()
+        second = int(now)
         if second > counts.second:
             counts.roll(second)
         route = self._match_route(head.target)
         if head.is_shadow:
             counts.count(ledger.LOOPED, route)
-            return route, 0
+            return route, 0, None
         if self._recent_ids is not None and self._is_repeat(head, self._recent_ids):
             counts.count(ledger.REPEATED, route)
-            return route, 0
+            return route, 0, None
         counts.count(ledger.REQUESTS, route, "safe" if head.method in SAFE_METHODS else "unsafe")
+        capturing = None if self.recorder is None else self.recorder.begin(head, now)
         legs = self._selector.choose(head)
         if isinstance(legs, str):
             counts.count(ledger.NOT_SELECTED, route, legs)
-            return route, 0
+            return route, 0, capturing
         if legs > 1:
             counts.count(ledger.AMPLIFIED, route, "", legs - 1)
         self.reading += legs
-        return route, legs
+        return route, legs, capturing
+
+    @property
+    def recorder_in_use(self) -> Recorder:
+        """For a request whose record was begun."""
+        assert self.recorder is not None
+        return self.recorder
+
+    def _captured(self, reason: str, number: int) -> None:
+        """So many requests were written to the capture, or dropped for `reason`."""
+        if reason:
+            self.ledger.count(ledger.CAPTURE_DROPPED, "other", reason, number)
+        else:
+            self.ledger.count(ledger.CAPTURE_RECORDS, "other", "", number)
 
     def refused(self, reason: str) -> None:
         """Count a request that was answered with an error here and goes nowhere."""
@@ -295,10 +334,14 @@ class Tee:
         """Cut the legs whose time is over."""
         self.shadow.tick(now)
         self.breaker.tick(now)
+        if self.recorder is not None:
+            self.recorder.tick()
 
     def cut(self) -> None:
-        """Abort whatever is in flight and close the connections to the shadow."""
+        """Abort whatever is in flight, close the connections to the shadow, end the capture."""
         self.shadow.cut()
+        if self.recorder is not None:
+            self.recorder.stop(_CAPTURE_STOP_S)
 
     def _on_connect(self, error: Exception | None) -> None:
         if error is not None:

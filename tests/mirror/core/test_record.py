@@ -21,7 +21,7 @@ from mirror.core.record import (
 )
 from mirror.errors import InputError
 
-HEADER = b'{"format":"kagami-requests","version":1}\n'
+HEADER = b'{"format":"kagami-capture","version":1}\n'
 LINE = {"t": 1.5, "method": "GET", "host": "www.example.com", "target": "/a?x=1"}
 
 TOKENS = st.from_regex(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,12}", fullmatch=True)
@@ -169,7 +169,7 @@ def test_lines_before_a_bad_one_are_read() -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        (b'{"format": "kagami-requests", "version": 2}', "list:1: version: expected 1, got 2"),
+        (b'{"format": "kagami-capture", "version": 2}', "list:1: version: expected 1, got 2"),
         (b'{"format": "har", "version": 1}', "list:1: format: expected"),
         (b"GET / HTTP/1.1", "list:1: expected {"),
         (b'{"t": 1}', "list:1: expected {"),

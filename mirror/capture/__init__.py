@@ -1,0 +1,1 @@
+"""Captures: requests in files, written while they are served and read again later."""

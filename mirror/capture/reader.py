@@ -1,0 +1,214 @@
+"""Reads captures: one file, plain or zstd, or a directory of segments merged by time.
+
+Keeps: memory does not grow with a capture, whatever its bytes say: a line and what one read of the
+file unpacks to are bounded. What is damaged is an InputError that names file and position, or,
+where the caller takes losses, is left out and told; what lies behind it is found again at the next
+zstd frame.
+Must never know what is done with the records.
+"""
+
+import heapq
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import BinaryIO
+
+import zstandard
+
+from mirror.core.record import (
+    MAX_LINE_BYTES,
+    Header,
+    NotACapture,
+    OnLoss,
+    Record,
+    Summary,
+    decode,
+    decode_header,
+)
+from mirror.errors import InputError
+
+SUFFIX = ".capture.zst"
+"""Of the names of segments; a file that is given by its name may have any."""
+
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_GZIP_MAGIC = b"\x1f\x8b"
+_READ_BYTES = 1024
+"""Unpacked at a time. A zstd block of 4 bytes may unpack to 128 KiB: 32 MiB at most."""
+_MOST_WINDOW_BYTES = 1 << 27
+_MOST_HELD_BYTES = 4 << 20
+"""Four times what a segment has in a frame."""
+
+
+def read_records(
+    path: Path, on_loss: OnLoss | None = None, summary: Summary | None = None
+) -> Iterator[Record]:
+    """The records of a file or directory, about in the order of time; raises InputError.
+
+    Records of a file come in its order: a request is recorded when it is complete, with the time
+    at which it began. With `on_loss`, what cannot be read is told and left out (`--salvage`). To
+    `summary` is added what the capture says of itself.
+    """
+    try:
+        if not path.is_dir():
+            yield from _read_file(path, on_loss, summary)
+            return
+        segments = sorted(path.glob(f"*{SUFFIX}"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+    if not segments:
+        raise InputError(f"{path}: is a directory without segments (*{SUFFIX})")
+    yield from _merged(segments, on_loss, summary)
+
+
+def _merged(
+    segments: list[Path], on_loss: OnLoss | None, summary: Summary | None
+) -> Iterator[Record]:
+    """A segment is opened when its time has come, so few are open at once."""
+    begins = []
+    for place, segment in enumerate(segments):
+        try:
+            begins.append((_begin_s(segment), place))
+        except InputError as error:
+            if on_loss is None or not isinstance(error, NotACapture):
+                raise
+            begins.append((0.0, place))
+    begins.sort(reverse=True)
+    heads: list[tuple[float, int, Record, Iterator[Record]]] = []
+    while heads or begins:
+        while begins and (not heads or begins[-1][0] <= heads[0][0]):
+            _, place = begins.pop()
+            records = _read_file(segments[place], on_loss, summary)
+            if (record := next(records, None)) is not None:
+                heapq.heappush(heads, (record.time_s, place, record, records))
+        if not heads:
+            continue
+        _, place, record, records = heads[0]
+        yield record
+        if (following := next(records, None)) is None:
+            heapq.heappop(heads)
+        else:
+            heapq.heapreplace(heads, (following.time_s, place, following, records))
+
+
+def _begin_s(segment: Path) -> float:
+    with closing(read_lines(segment, on_loss=lambda what: None)) as lines:
+        header: Header = decode_header(next(lines, b""), str(segment))
+    return header.begin
+
+
+def _read_file(path: Path, on_loss: OnLoss | None, summary: Summary | None) -> Iterator[Record]:
+    yield from decode(read_lines(path, on_loss), str(path), on_loss, summary)
+
+
+def read_lines(path: Path, on_loss: OnLoss | None = None) -> Generator[bytes, None, None]:
+    """The lines of a file, unpacked, without their ends; raises InputError."""
+    try:
+        with open(path, "rb") as stream:
+            start = stream.read(len(_ZSTD_MAGIC))
+            if start[:2] == _GZIP_MAGIC:
+                raise NotACapture(f"{path}: is packed by gzip: unpack it first")
+            stream.seek(0)
+            if start == _ZSTD_MAGIC:
+                yield from _Unpacking(path, stream, on_loss).lines()
+            else:
+                yield from _plain_lines(stream)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+
+
+def _plain_lines(stream: BinaryIO) -> Iterator[bytes]:
+    """One that is too long is cut behind the first byte that is too much, for `decode` to tell."""
+    while line := stream.readline(MAX_LINE_BYTES + 1):
+        yield line
+        while len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
+            line = stream.readline(MAX_LINE_BYTES)
+
+
+class _Unpacking:
+    """One zstd file, frame by frame."""
+
+    def __init__(self, path: Path, stream: BinaryIO, on_loss: OnLoss | None) -> None:
+        self._path = path
+        self._stream = stream
+        self._on_loss = on_loss
+        self._packed = b""
+        """Read of the file and not unpacked yet."""
+        self._at = 0
+        """Where in the file that begins."""
+        self._rest = b""
+        """A line that is not complete."""
+
+    def lines(self) -> Iterator[bytes]:
+        while self._fill():
+            if self._packed.startswith(_ZSTD_MAGIC):
+                yield from self._frame()
+            else:
+                self._lose("no zstd frame begins")
+                self._skip()
+        if self._rest:
+            yield self._rest
+
+    def _fill(self) -> bool:
+        """Have at least the start of a frame at hand, where there is more to read."""
+        if len(self._packed) < len(_ZSTD_MAGIC):
+            self._packed += self._stream.read(_READ_BYTES)
+        return bool(self._packed)
+
+    def _frame(self) -> Iterator[bytes]:
+        """Lines are held back until the frame's checksum is known to be right, where that is not
+        far off: a flipped bit may unpack to another request."""
+        began = self._at
+        unpacking = zstandard.ZstdDecompressor(max_window_size=_MOST_WINDOW_BYTES).decompressobj()
+        held: list[bytes] = []
+        held_bytes = 0
+        while True:
+            piece = self._packed
+            try:
+                held.append(unpacking.decompress(piece))
+            except zstandard.ZstdError:
+                self._lose("the zstd frame is damaged", began)
+                # Its own start must not be found again.
+                self._packed = piece[1:] if self._at == began else piece
+                self._at += len(piece) - len(self._packed)
+                self._skip()
+                return
+            if unpacking.eof:
+                self._packed = unpacking.unused_data
+                self._at += len(piece) - len(self._packed)
+                yield from self._split(b"".join(held))
+                return
+            self._at += len(piece)
+            self._packed = self._stream.read(_READ_BYTES)
+            held_bytes += len(held[-1])
+            if held_bytes > _MOST_HELD_BYTES or not self._packed:
+                yield from self._split(b"".join(held))
+                held, held_bytes = [], 0
+            if not self._packed:
+                self._rest = b""
+                self._lose("the file ends within this zstd frame", began)
+                return
+
+    def _split(self, plain: bytes) -> Iterator[bytes]:
+        *lines, self._rest = (self._rest + plain).split(b"\n") if plain else [self._rest]
+        yield from lines
+        if len(self._rest) > MAX_LINE_BYTES:
+            raise InputError(f"{self._path}: a line has more than {MAX_LINE_BYTES} bytes")
+
+    def _lose(self, what: str, at: int | None = None) -> None:
+        text = f"{self._path}: byte {self._at if at is None else at}: {what}"
+        if self._on_loss is None:
+            raise InputError(f"{text} (--salvage uses what can be read)")
+        self._on_loss(text)
+
+    def _skip(self) -> None:
+        """Go on at the next frame; a line that began in a damaged one is lost."""
+        self._rest = b""
+        while (found := self._packed.find(_ZSTD_MAGIC)) < 0:
+            kept = self._packed[-(len(_ZSTD_MAGIC) - 1) :]
+            more = self._stream.read(_READ_BYTES)
+            self._at += len(self._packed) - len(kept) if more else len(self._packed)
+            self._packed = kept + more if more else b""
+            if not more:
+                return
+        self._packed = self._packed[found:]
+        self._at += found

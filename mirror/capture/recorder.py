@@ -1,0 +1,285 @@
+"""Records production requests: redacted on the loop, packed and written by a thread.
+
+Owns what one worker records. The loop turns a complete request into its line, which is redacted
+before it leaves this module, and hands lines on once a second; the thread compresses and writes.
+Invariant: nothing here waits for the disk or raises into its caller. What is held, bodies that are
+still being read included, stays under `capture.queue_bytes`; beyond it requests are dropped, and
+counted as everything that is lost.
+"""
+
+import base64
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+
+from mirror.capture.segments import Segments
+from mirror.config import CaptureSection
+from mirror.core.http1 import CHUNKED, NONE
+from mirror.core.record import Line, Summary, encode_line, encode_summary, is_host
+from mirror.core.redaction import Redactor
+from mirror.core.request_head import RequestHead
+from mirror.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+FLUSH_S = 1.0
+FLUSH_BYTES = 1 << 20
+"""Lines are handed on after that time or size: what a crash may lose, and what a frame holds."""
+WARN_INTERVAL_S = 60.0
+RETRY_S = 1.0
+"""How long nothing is written after a failure."""
+RECORD_BYTES = 256
+"""What a request that is being recorded costs beside its body."""
+LEAST_KEY_BYTES = 16
+
+QUEUE_FULL = "queue_full"
+DISK = "disk"
+INCOMPLETE = "incomplete"
+UNUSABLE = "unusable"
+
+_NOT_RECORDED = frozenset({"trailer", "x-mirror-request-id"})
+"""Beside what concerns one hop: nginx's id of the request is new with each."""
+
+
+def read_key(section: CaptureSection) -> bytes | None:
+    """The key of the hashes, None without a file; raises ConfigError."""
+    path = section.key_file
+    if path is None:
+        return None
+    try:
+        text = Path(path).read_bytes().strip()
+    except OSError as error:
+        raise ConfigError("capture.key_file", [f"{path} cannot be read: {error}"]) from error
+    if len(text) < LEAST_KEY_BYTES:
+        expected = f"expected at least {LEAST_KEY_BYTES} bytes, such as `openssl rand -hex 32`"
+        raise ConfigError("capture.key_file", [f"{path}: {expected}, got {len(text)}"])
+    return hashlib.blake2b(text, digest_size=32).digest()
+
+
+class Capturing:
+    """One request that is being recorded."""
+
+    __slots__ = ("body", "body_bytes", "head", "held_bytes", "time_s")
+
+    def __init__(self, head: RequestHead, time_s: float) -> None:
+        self.head = head
+        self.time_s = time_s
+        self.body: list[bytes] | None = []
+        """None where it is too long to be kept."""
+        self.body_bytes = 0
+        self.held_bytes = RECORD_BYTES
+
+
+class Recorder:
+    """The capture of one worker; `tick` about ten times a second, `stop` at the end."""
+
+    def __init__(
+        self,
+        section: CaptureSection,
+        instance: str,
+        count: Callable[[str, int], None],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """`count` gets an empty text for records written, or why they were dropped, and how many;
+        `now` is Unix time. Raises ConfigError."""
+        self._section = section
+        self._count = count
+        self._now = now
+        self._until_s = float("inf") if section.enabled else 0.0
+        self._redactor = Redactor(section.headers, section.query_keys, read_key(section))
+        self._writer = _Writer(Segments(section, instance, now))
+        self._credit = 0.0
+        self._held_bytes = 0
+        self._settled_bytes = 0
+        self._lines: list[bytes] = []
+        self._line_bytes = 0
+        self._begin_s = now()
+        self._next_flush_s = 0.0
+        self._summary = Summary()
+        self._redacted = 0
+
+    # --- on and off ---
+
+    def switch(self, until_s: float) -> None:
+        """Record until that Unix time; 0 is off."""
+        self._until_s = until_s
+
+    # --- one request ---
+
+    def begin(self, head: RequestHead, now: float) -> Capturing | None:
+        """A production request whose head is complete at the Unix time `now`."""
+        if now >= self._until_s:
+            return None
+        self._credit += self._section.ratio
+        if self._credit < 1:
+            self._summary.not_sampled += 1
+            return None
+        self._credit -= 1
+        if self._held_bytes + RECORD_BYTES > self._section.queue_bytes:
+            self._drop(QUEUE_FULL)
+            return None
+        self._held_bytes += RECORD_BYTES
+        return Capturing(head, now)
+
+    def add_body(self, capturing: Capturing, data: bytes) -> None:
+        """A piece of its body; kept up to `capture.max_body_bytes`, and while there is room."""
+        size = len(data)
+        capturing.body_bytes += size
+        body = capturing.body
+        if body is None:
+            return
+        is_short = capturing.body_bytes <= self._section.max_body_bytes
+        if is_short and self._held_bytes + size + RECORD_BYTES <= self._section.queue_bytes:
+            body.append(data)
+            capturing.held_bytes += size + RECORD_BYTES
+            self._held_bytes += size + RECORD_BYTES
+        else:
+            capturing.body = None
+
+    def end(self, capturing: Capturing) -> None:
+        """The request is complete."""
+        self._held_bytes -= capturing.held_bytes
+        if not is_host(capturing.head.host.decode("latin-1")):
+            self._drop(UNUSABLE)  # HTTP/1.0 without a Host: no replay could send it
+            return
+        line = self._line(capturing)
+        if self._held_bytes + len(line) > self._section.queue_bytes:
+            self._drop(QUEUE_FULL)
+            return
+        self._held_bytes += len(line)
+        self._lines.append(line)
+        self._line_bytes += len(line)
+        self._begin_s = min(self._begin_s, capturing.time_s)
+        if self._line_bytes >= FLUSH_BYTES:
+            self._flush()
+
+    def abandon(self, capturing: Capturing) -> None:
+        """The request will never be complete."""
+        self._held_bytes -= capturing.held_bytes
+        self._drop(INCOMPLETE)
+
+    def _line(self, capturing: Capturing) -> bytes:
+        head = capturing.head
+        redactor = self._redactor
+        fields = []
+        for text in head.start.decode("latin-1").split("\r\n")[2:-1]:
+            name, _, value = text.partition(":")
+            if name.lower() not in _NOT_RECORDED:
+                fields.append((name, value.strip(" \t")))
+        body: str | None = None
+        body_bytes: int | None = None
+        if head.framing is not NONE:
+            if capturing.body is None or not self._section.max_body_bytes:
+                body_bytes = capturing.body_bytes
+            else:
+                body = base64.b64encode(b"".join(capturing.body)).decode()
+        line = Line(
+            round(capturing.time_s, 6),
+            head.method.decode("latin-1"),
+            head.host.decode("latin-1"),
+            redactor.target(head.target.decode("latin-1")),
+            redactor.fields(fields),
+            body,
+            head.framing is CHUNKED and body is not None,
+            body_bytes,
+        )
+        return encode_line(line)
+
+    # --- to the thread ---
+
+    def tick(self) -> None:
+        """Hand lines on when they are due, and count what became of those before."""
+        now = self._now()
+        if not 0 < self._next_flush_s - now < FLUSH_S:
+            self._next_flush_s = now + FLUSH_S
+            self._flush()
+        self._settle()
+
+    def stop(self, timeout_s: float) -> None:
+        """Write what is held, for at most that long."""
+        self._flush()
+        self._writer.stop(timeout_s)
+        self._settle()
+
+    def _flush(self) -> None:
+        summary = self._summary
+        summary.redacted = self._redactor.redacted - self._redacted
+        self._redacted = self._redactor.redacted
+        records = len(self._lines)
+        if summary != Summary():
+            self._lines.append(encode_summary(summary))
+            self._summary = Summary()
+        if self._lines:
+            self._writer.queue.put(
+                (b"".join(self._lines), self._line_bytes, records, self._begin_s)
+            )
+            self._lines = []
+            self._line_bytes = 0
+        # What is still being read began before now, and is recorded later.
+        self._begin_s = self._now()
+
+    def _settle(self) -> None:
+        written, failed, settled_bytes = self._writer.take()
+        self._held_bytes -= settled_bytes
+        if written:
+            self._count("", written)
+        if failed:
+            self._count(DISK, failed)
+            dropped = self._summary.dropped
+            dropped[DISK] = dropped.get(DISK, 0) + failed
+
+    def _drop(self, reason: str) -> None:
+        self._count(reason, 1)
+        dropped = self._summary.dropped
+        dropped[reason] = dropped.get(reason, 0) + 1
+
+
+class _Writer:
+    """The thread; what it did is read by the loop as sums that only grow."""
+
+    def __init__(self, segments: Segments) -> None:
+        self.queue: SimpleQueue[tuple[bytes, int, int, float] | None] = SimpleQueue()
+        self._segments = segments
+        self._written = self._failed = self._settled_bytes = 0
+        self._taken = (0, 0, 0)
+        self._retry_at = self._warn_at = 0.0
+        self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
+        self._thread.start()
+
+    def take(self) -> tuple[int, int, int]:
+        """Records written and lost, and bytes settled, since the last call."""
+        now = (self._written, self._failed, self._settled_bytes)
+        before, self._taken = self._taken, now
+        return now[0] - before[0], now[1] - before[1], now[2] - before[2]
+
+    def stop(self, timeout_s: float) -> None:
+        self.queue.put(None)
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while (item := self.queue.get()) is not None:
+            lines, size_bytes, records, begin_s = item
+            if self._write(lines, begin_s):
+                self._written += records
+            else:
+                self._failed += records
+            self._settled_bytes += size_bytes
+        self._segments.close()
+
+    def _write(self, lines: bytes, begin_s: float) -> bool:
+        now = time.monotonic()
+        if now < self._retry_at:
+            return False
+        try:
+            self._segments.write(lines, begin_s)
+        except OSError as error:
+            self._retry_at = now + RETRY_S
+            if now >= self._warn_at:
+                self._warn_at = now + WARN_INTERVAL_S
+                log.warning("capture cannot be written, requests are dropped: %s", error)
+            return False
+        return True
