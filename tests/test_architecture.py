@@ -184,6 +184,11 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.demo.*": ("mirror.demo.*",),
     "mirror.commands": (),
     "mirror.commands.demo": ("mirror.demo.*",),
+    "mirror.commands.replay_table": (
+        "mirror.errors",
+        "mirror.replay.result",
+        "mirror.sampling.*",
+    ),
     "mirror.commands.arguments": ("mirror.addresses", "mirror.replay.schedule"),
     "mirror.commands.series_file": ("mirror.core.routes", "mirror.errors", "mirror.sinks.series"),
     "mirror.commands.series": (
