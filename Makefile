@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check -q
 
-.PHONY: demo exactness test test-compiled check cover compiled bench programs clean fuzz
+.PHONY: demo exactness test test-compiled check cover compiled bench programs clean fuzz soak
 
 demo: .venv/demo
 	$(BIN)/mirror demo
@@ -43,7 +43,11 @@ fuzz: .venv/dev
 exactness: .venv/dev programs
 	EXACTNESS_S=60 $(BIN)/python -m pytest -s tests/topology/test_exactness.py
 
-bench: bench-peers bench-latency bench-connections bench-bodies bench-pipelining bench-estimate bench-micro bench-tables
+# Ten minutes of faults under load in both modes; SEED=… draws others, SECONDS=… bounds it.
+soak: .venv/dev
+	$(BIN)/python -m benchmarks.macro.soak --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
+
+bench: bench-peers bench-latency bench-connections bench-bodies bench-pipelining bench-faults bench-estimate bench-micro bench-tables
 
 bench-peers: compiled
 	$(BIN)/python -m benchmarks.macro.mirror_vs_peers
@@ -59,6 +63,10 @@ bench-bodies: compiled
 
 bench-pipelining: compiled
 	$(BIN)/python -m benchmarks.macro.pipelining
+
+# FAULTS="shadow,primary slow" measures those anew and leaves the others.
+bench-faults: compiled
+	$(BIN)/python -m benchmarks.macro.faults $(if $(FAULTS),--faults "$(FAULTS)")
 
 bench-estimate: .venv/dev
 	$(BIN)/python -m benchmarks.macro.ground_truth

@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import micro, profile_worker, result
-from benchmarks.macro import bodies, connections, ground_truth, latency, mirror_vs_peers, pipelining
+from benchmarks.macro import (
+    bodies,
+    connections,
+    faults,
+    ground_truth,
+    latency,
+    mirror_vs_peers,
+    pipelining,
+)
 
 README = Path(__file__).parent / "README.md"
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -21,6 +29,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "connections": connections.table,
     "bodies": bodies.table,
     "pipelining": pipelining.table,
+    "faults": faults.table,
     "micro": micro.table,
     "profile": profile_worker.table,
     "ground_truth": ground_truth.markdown,

@@ -31,7 +31,7 @@ BODY = b"a small answer"
 OK = HEAD + b"Content-Length: 14\r\n\r\n" + BODY
 SLOW_S = 1.0
 TRICKLE_S = 1.0
-ENDLESS_S = 0.02
+ENDLESS_S = 0.1
 ENDLESS_CHUNK = b"2000\r\n" + b"x" * 0x2000 + b"\r\n"
 
 # No accept() empties this queue: Linux drops the SYN of whoever comes when it is full.
