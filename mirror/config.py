@@ -235,7 +235,9 @@ class Config:
     series: SeriesSection = field(default_factory=SeriesSection)
     capture: CaptureSection = field(default_factory=CaptureSection)
     admin: TcpAddress = TcpAddress("127.0.0.1", 9911)
-    """/healthz, /readyz, /status and /metrics."""
+    """/healthz, /readyz, /status, /metrics, and POST /ratio."""
+    admin_writes: bool = False
+    """Whether POST is allowed where admin is bound to more than loopback."""
 
     @property
     def instance(self) -> str:
@@ -261,6 +263,14 @@ def parse(
     if config is None or problems:
         raise ConfigError(source, problems)
     return config
+
+
+def read_ratio(got: object) -> float:
+    """A `shadow.ratio` from elsewhere; raises ValueError that says what was expected."""
+    try:
+        return msgspec.convert(got, Ratio)
+    except msgspec.ValidationError:
+        raise ValueError(problem("ratio", "a number from 0 to 10", got)) from None
 
 
 def _contradictions(config: Config) -> list[str]:

@@ -50,3 +50,11 @@ class InputError(MirrorError):
 
 class SamplingError(MirrorError):
     """What a component used cannot be had; the message names the source. A replay goes on."""
+
+
+class UpstreamRefusedError(MirrorError):
+    """An upstream is none that may get mirrored requests; the message says why."""
+
+
+class ReloadError(MirrorError):
+    """A configuration that is sound could not be put into force."""

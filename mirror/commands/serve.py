@@ -9,7 +9,7 @@ import uvloop
 
 from mirror.config import Config, parse
 from mirror.config_file import read_text
-from mirror.errors import ConfigError, ListenError, TlsError
+from mirror.errors import ConfigError, ListenError, TlsError, UpstreamRefusedError
 from mirror.proxy.origins import check_origins, shadow_origin
 from mirror.proxy.preflight import probe
 from mirror.proxy.supervisor import Supervisor
@@ -24,6 +24,9 @@ log = logging.getLogger("mirror")
 @click.option("-c", "--config", "path", required=True, metavar="FILE", help="mirror.yaml")
 def serve(path: str) -> None:
     """Run the sidecar in the foreground until SIGTERM, then drain.
+
+    SIGHUP reads the configuration again: a sound one is put into force without losing a request,
+    any other is refused, and the present one stays.
 
     \b
     Exit codes:
@@ -40,32 +43,45 @@ def serve(path: str) -> None:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
+    _raise_descriptor_limit()
+    sys.exit(uvloop.run(_serve(path)))
+
+
+async def _serve(path: str) -> int:
+    async def load() -> tuple[Config, str]:
+        return await _load(path)
+
     try:
-        text = read_text(path)
-        config = parse(text, path)
-        check_origins(config)
+        config, text = await load()
+        return await Supervisor(config, text, load).run()
+    except UpstreamRefusedError as error:
+        click.echo(f"mirror: {error}", err=True)
+        return EXIT_REFUSED
+    except ListenError as error:
+        click.echo(f"mirror: {error}", err=True)
+        return EXIT_CONFIG
     except (ConfigError, TlsError) as error:
         click.echo(error, err=True)
-        sys.exit(EXIT_CONFIG)
-    _raise_descriptor_limit()
-    sys.exit(uvloop.run(_serve(config, text)))
+        return EXIT_CONFIG
 
 
-async def _serve(config: Config, text: str) -> int:
+async def _load(path: str) -> tuple[Config, str]:
+    """A configuration that can be served, and its text; also for a reload.
+
+    Raises ConfigError, TlsError, and UpstreamRefusedError for a shadow that must get nothing.
+    """
+    text = read_text(path)
+    config = parse(text, path)
+    check_origins(config)
     shadow = config.shadow
     verdict = await probe(shadow_origin(config), shadow.accept_server, config.timeouts.connect)
     if verdict.is_reachable and not verdict.is_accepted:
-        click.echo(f"mirror: shadow.url {shadow.url} is refused: {verdict.reason}", err=True)
-        return EXIT_REFUSED
+        raise UpstreamRefusedError(f"shadow.url {shadow.url} is refused: {verdict.reason}")
     if not verdict.is_reachable:
         log.warning("starting without the shadow %s: %s", shadow.url, verdict.reason)
     for warning in verdict.warnings:
         log.warning("shadow %s: %s", shadow.url, warning)
-    try:
-        return await Supervisor(config, text).run()
-    except ListenError as error:
-        click.echo(f"mirror: {error}", err=True)
-        return EXIT_CONFIG
+    return config, text
 
 
 def _raise_descriptor_limit() -> None:

@@ -1,6 +1,14 @@
-"""The admin port: is it alive, is it ready, and does the ledger add up."""
+"""The admin port: is it alive, is it ready, does the ledger add up, and what may be changed.
 
-from collections.abc import Callable
+Reading is open to whoever reaches the port. Changing is refused where the port is bound to more
+than loopback, unless `admin_writes` says otherwise; and always to a web page that a person with
+access has open: its requests carry an Origin, cannot have our content type unasked, and after DNS
+rebinding carry a name in Host where we expect an address.
+"""
+
+import ipaddress
+import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -8,11 +16,17 @@ from aiohttp import web
 from mirror.addresses import TcpAddress
 from mirror.errors import ListenError
 
+_MOST_BODY_BYTES = 4096
+
+Change = Callable[[Mapping[str, Any]], dict[str, Any]]
+"""Takes a JSON object, answers with one; raises ValueError that says what was expected."""
+
 
 class Admin:
     """What is given is asked for every request; all of it is cheap.
 
-    `metrics` takes the Accept field and answers with a page and its content type.
+    `metrics` takes the Accept field and answers with a page and its content type; `changes` are
+    the paths that take POST.
     """
 
     def __init__(
@@ -20,19 +34,27 @@ class Admin:
         is_ready: Callable[[], bool],
         status: Callable[[], dict[str, Any]],
         metrics: Callable[[str], tuple[bytes, str]],
+        changes: Mapping[str, Change],
     ) -> None:
         self._is_ready = is_ready
         self._status = status
         self._metrics = metrics
-        app = web.Application()
+        self._changes = changes
+        self._address: TcpAddress | None = None
+        self.allows_writes = False
+        """`admin_writes`: changes are accepted where the port is bound to more than loopback."""
+        app = web.Application(client_max_size=_MOST_BODY_BYTES)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/status", self._show_status)
         app.router.add_get("/metrics", self._show_metrics)
+        for path in changes:
+            app.router.add_post(path, self._change)
         self._runner = web.AppRunner(app, access_log=None)
 
     async def start(self, address: TcpAddress) -> None:
         """Listen; raises ListenError."""
+        self._address = address
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, address.host, address.port).start()
@@ -57,3 +79,41 @@ class Admin:
     async def _show_metrics(self, request: web.Request) -> web.Response:
         page, content_type = self._metrics(request.headers.get("Accept", ""))
         return web.Response(body=page, headers={"Content-Type": content_type})
+
+    async def _change(self, request: web.Request) -> web.Response:
+        if (why := self._refusal(request)) is not None:
+            return web.json_response({"error": why}, status=403)
+        try:
+            asked = json.loads(await request.read())
+            if not isinstance(asked, dict):
+                raise ValueError("expected a JSON object")
+            return web.json_response(self._changes[request.path](asked))
+        except (ValueError, RecursionError) as error:
+            return web.json_response({"error": str(error)}, status=400)
+
+    def _refusal(self, request: web.Request) -> str | None:
+        """Why this request may change nothing; None where it may."""
+        assert self._address is not None
+        if not (self.allows_writes or _is_loopback(self._address.host)):
+            return f"admin {self._address} is not loopback: set admin_writes to change things here"
+        if "Origin" in request.headers or "Sec-Fetch-Site" in request.headers:
+            return "a web page may not change anything here"
+        if request.content_type != "application/json":
+            return "expected Content-Type: application/json"
+        host = request.host.rpartition(":")[0] or request.host
+        host = host.removeprefix("[").removesuffix("]")
+        if host not in ("localhost", self._address.host) and not _is_ip(host):
+            return "expected an address, not a name, in Host"
+        return None
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)

@@ -1,35 +1,56 @@
 """Listening sockets, opened once by the supervisor and inherited by every worker.
 
-A unix socket file that nobody answers on is left over from a crash and is taken over; one that
-answers belongs to a running process and is refused.
+Keeps: a unix socket belongs to whoever holds the lock beside it (PATH.lock), which the kernel
+releases with its process however that ends. With the lock a socket file that was left behind is
+replaced in one step, by renaming, so that nginx finds one that listens at any time; without it
+nothing is touched. The lock file stays: whoever removed it could remove another's.
 """
 
+import errno
+import fcntl
 import os
 import shutil
 import socket
+import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 from mirror.addresses import Address, TcpAddress, UnixAddress
 from mirror.errors import ListenError
 
 BACKLOG = 4096
+_TCP_STATE_LISTEN = "0A"
 
 
-def open_listener(address: Address) -> socket.socket:
+@dataclass(slots=True)
+class Listener:
+    """One open address; `close` it."""
+
+    address: Address
+    socket: socket.socket
+    lock: int | None = None
+    """Descriptor that holds the lock of a unix socket."""
+
+    def fileno(self) -> int:
+        return self.socket.fileno()
+
+    def close(self) -> None:
+        """Close, and leave no socket file behind."""
+        self.socket.close()
+        if isinstance(self.address, UnixAddress):
+            Path(self.address.path).unlink(missing_ok=True)
+        if self.lock is not None:
+            os.close(self.lock)
+
+
+def open_listener(address: Address) -> Listener:
     """A listening socket for `address`; raises ListenError."""
     try:
         if isinstance(address, UnixAddress):
             return _open_unix(address)
-        return _open_tcp(address)
+        return Listener(address, _open_tcp(address))
     except (OSError, LookupError) as error:
         raise ListenError(f"cannot listen on {address}: {error}") from error
-
-
-def remove_listener(address: Address, listener: socket.socket) -> None:
-    """Close, and leave no socket file behind."""
-    listener.close()
-    if isinstance(address, UnixAddress):
-        Path(address.path).unlink(missing_ok=True)
 
 
 def _open_tcp(address: TcpAddress) -> socket.socket:
@@ -41,37 +62,102 @@ def _open_tcp(address: TcpAddress) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(resolved)
         listener.listen(BACKLOG)
-    except OSError:
+    except OSError as error:
         listener.close()
+        if error.errno == errno.EADDRINUSE and (holder := _holder_of(address.port)):
+            raise OSError(f"{error.strerror}, by {holder}") from error
         raise
     return listener
 
 
-def _open_unix(address: UnixAddress) -> socket.socket:
+def _open_unix(address: UnixAddress) -> Listener:
     path = Path(address.path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists():
-        _take_over(path)
+    lock = _lock(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # Short, because the path of a unix socket may have 107 bytes only.
+    fresh = path.with_name(f".{os.getpid()}")
     try:
-        listener.bind(str(path))
-        if address.group is not None:
-            shutil.chown(path, group=address.group)
-        os.chmod(path, int(address.mode, 8))
+        if path.exists() and not path.is_socket():
+            raise OSError(f"{path} exists and is not a socket; remove it or choose another path")
+        fresh.unlink(missing_ok=True)
+        listener.bind(str(fresh))
+        _grant(fresh, address)
         listener.listen(BACKLOG)
+        fresh.rename(path)
     except (OSError, LookupError):
+        fresh.unlink(missing_ok=True)
         listener.close()
+        os.close(lock)
         raise
-    return listener
+    return Listener(address, listener, lock)
 
 
-def _take_over(path: Path) -> None:
-    if not path.is_socket():
-        raise OSError(f"{path} exists and is not a socket; remove it or choose another path")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+def _grant(path: Path, address: UnixAddress) -> None:
+    if address.group is not None:
+        shutil.chown(path, group=address.group)
+    os.chmod(path, int(address.mode, 8))
+
+
+def _lock(path: Path) -> int:
+    """The lock of the socket at `path`; raises OSError while another process holds it.
+
+    Where the lock is free and its file was there, whoever still answers on the socket are workers
+    whose supervisor was killed: they drain, and the address is free. Where there was none, what
+    answers is not ours.
+    """
+    lock_path = Path(f"{path}.lock")
+    is_new = not lock_path.exists()
+    lock = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
         try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()
-            return
-    raise OSError(f"another process answers on {path}; stop it first")
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(lock, 20).decode("ascii", "replace").strip()
+            raise OSError(
+                f"another sidecar (pid {holder}) answers on {path}; stop it first"
+            ) from None
+        if is_new and _answers(path):
+            lock_path.unlink()
+            raise OSError(f"another process answers on {path}; stop it first")
+        os.ftruncate(lock, 0)
+        os.write(lock, b"%d\n" % os.getpid())
+    except OSError:
+        os.close(lock)
+        raise
+    return lock
+
+
+def _answers(path: Path) -> bool:
+    if not path.is_socket():
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        # A full queue is somebody's too; ECONNREFUSED: nobody listens.
+        return probe.connect_ex(str(path)) in (0, errno.EAGAIN)
+
+
+def _holder_of(port: int) -> str:
+    """Who listens on a TCP port, as far as /proc shows it to this user; else nothing."""
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            rows = [line.split() for line in Path(table).read_text().splitlines()[1:]]
+        except OSError:
+            continue
+        inodes |= {
+            row[9]
+            for row in rows
+            if row[3] == _TCP_STATE_LISTEN and int(row[1].rpartition(":")[2], 16) == port
+        }
+    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if not stat.S_ISSOCK(descriptor.stat().st_mode):
+                continue
+            inode = str(descriptor.stat().st_ino)
+            if inode in inodes:
+                pid = descriptor.parts[2]
+                return f"{Path(f'/proc/{pid}/comm').read_text().strip()} (pid {pid})"
+        except OSError:
+            continue
+    return ""

@@ -1,10 +1,9 @@
 """The parent of the workers: opens sockets, keeps workers alive, owns sinks and the admin port.
 
 Workers do the traffic; the supervisor only adds their reports up, gives every settled second to
-the sinks, and answers /status. It starts each worker as a fresh interpreter, so that no thread or
-loop is ever forked.
+the sinks, and answers /status.
 Invariant: a count that a worker reported reaches every sink exactly once, also when the worker
-dies or reports late.
+dies or reports late, and over a reload. A reload that fails anywhere changes nothing.
 """
 
 import asyncio
@@ -12,26 +11,29 @@ import contextlib
 import logging
 import os
 import signal
-import socket
 import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from mirror import __version__
-from mirror.config import Config
+from mirror.config import Config, read_ratio
 from mirror.core.ledger import Merger, Settled
 from mirror.core.routes import RouteTable
+from mirror.errors import MirrorError, ReloadError
 from mirror.metrics import (
     BREAKER,
     IN_FLIGHT,
     INCOMPLETE_SECONDS,
+    RATIO,
     READING,
+    RELOADS,
     SINK_DROPPED,
     WORKER_RESTARTS,
     WORKERS,
     Readings,
 )
 from mirror.proxy.admin import Admin
-from mirror.proxy.listeners import open_listener, remove_listener
+from mirror.proxy.listeners import Listener, open_listener
 from mirror.proxy.recent_ids import create_table
 from mirror.proxy.worker import EXIT_CUT, EXIT_OK
 from mirror.proxy.workers import Launch, Workers
@@ -43,22 +45,38 @@ log = logging.getLogger(__name__)
 
 _SETTLE_INTERVAL_S = 0.25
 _SINK_STOP_S = 2.0
+_READY_TIMEOUT_S = 20.0
+"""The longest that the workers of a new configuration take to start on a busy machine."""
+
+RELOADED = "reloaded"
+REFUSED = "refused"
 
 
 class Supervisor:
     """`run` is the whole life of `mirror serve`."""
 
-    def __init__(self, config: Config, text: str) -> None:
-        """`text` is the configuration file's, for the workers to read again."""
+    def __init__(
+        self, config: Config, text: str, load: Callable[[], Awaitable[tuple[Config, str]]]
+    ) -> None:
+        """`text` is the configuration file's, for the workers to read again.
+
+        `load` reads and checks it anew for a reload; it raises MirrorError.
+        """
         self._config = config
         self._text = text
+        self._load = load
         self._merger = Merger(int(time.time()) + 1)
         self._workers = Workers(self._merger)
         self._stop = asyncio.Event()
+        self._hangup = asyncio.Event()
         self._recent_ids = create_table()
-        self._listeners: list[socket.socket] = []
-        self._admin = Admin(self._is_ready, self.status, Exposition(self._totals).render)
+        self._listeners: list[Listener] = []
+        self._admin = self._make_admin(config)
         self._sinks: dict[str, SeriesSink | DogStatsdSink] = {}
+        self._stopping: set[asyncio.Task[None]] = set()
+        self._ratio = config.shadow.ratio
+        self._reloads = {RELOADED: 0, REFUSED: 0}
+        self._last_reload: dict[str, Any] | None = None
 
     async def run(self) -> int:
         """Serve until SIGTERM or SIGINT; returns the exit code. Raises ListenError at start."""
@@ -67,14 +85,18 @@ class Supervisor:
             for address in self._config.listen:
                 self._listeners.append(open_listener(address))
             await self._admin.start(self._config.admin)
-            self._start_sinks()
+            self._start_sinks(None)
             for name in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(name, self._stop.set)
-            await self._workers.start(self._launch(self._config, self._text))
+            loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
+            await self._workers.start(self._launch(self._config, self._text, self._listeners))
             log.info("mode %s on %s", self._config.mode, ", ".join(map(str, self._config.listen)))
+            reloading = asyncio.create_task(self._reload_when_told())
             while not self._stop.is_set():
                 await self._wait_for_stop(_SETTLE_INTERVAL_S)
                 self._emit(self._merger.settle(time.time()))
+            reloading.cancel()
+            await asyncio.wait([reloading])
             await self._drain()
         finally:
             self._close_listeners()
@@ -89,31 +111,116 @@ class Supervisor:
             "mode": self._config.mode,
             "instance": self._config.instance,
             "shadow": str(self._config.shadow.url),
+            "ratio": self._ratio,
             "workers": self._workers.status(),
             "worker_restarts": self._workers.restarts,
+            "reload": {**self._reloads, "last": self._last_reload},
             "ledger": self._merger.status(),
             "sinks": {name: sink.status() for name, sink in self._sinks.items()},
         }
 
     def _close_listeners(self) -> None:
-        for address, listener in zip(self._config.listen, self._listeners, strict=False):
-            remove_listener(address, listener)
+        for listener in self._listeners:
+            listener.close()
         self._listeners = []
+
+    # --- what changes while it runs ---
+
+    def _make_admin(self, config: Config) -> Admin:
+        page = Exposition(self._totals).render
+        admin = Admin(self._is_ready, self.status, page, {"/ratio": self._change_ratio})
+        admin.allows_writes = config.admin_writes
+        return admin
+
+    def _change_ratio(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """POST /ratio: in force at every worker until the next reload."""
+        before, self._ratio = self._ratio, read_ratio(asked.get("ratio"))
+        self._workers.set_ratio(self._ratio)
+        log.info("ratio set from %g to %g", before, self._ratio)
+        return {"was": before, "ratio": self._ratio}
+
+    async def _reload_when_told(self) -> None:
+        while True:
+            await self._hangup.wait()
+            self._hangup.clear()
+            problems: list[str] = []
+            try:
+                await self._change(*await self._load())
+                log.info("reloaded")
+            except MirrorError as error:
+                problems = str(error).splitlines()
+                for line in problems:
+                    log.error("reload refused: %s", line)
+            except Exception as error:
+                log.exception("unexpected error while reloading")
+                problems = [f"unexpected: {error!r}"]
+            result = REFUSED if problems else RELOADED
+            self._reloads[result] += 1
+            self._last_reload = {"at": int(time.time()), "result": result, "problems": problems}
+
+    async def _change(self, config: Config, text: str) -> None:
+        """Put another configuration into force; raises MirrorError with everything as before."""
+        present = {str(listener.address): listener for listener in self._listeners}
+        listeners: list[Listener] = []
+        admin: Admin | None = None
+        try:
+            for address in config.listen:
+                found = present.get(str(address))
+                if found is not None and found.address != address:
+                    raise ReloadError(f"listen: restart for other permissions of {address}")
+                listeners.append(found or open_listener(address))
+            if config.admin != self._config.admin:
+                admin = self._make_admin(config)
+                await admin.start(config.admin)
+            launch = self._launch(config, text, listeners)
+            if not await self._workers.change(launch, _READY_TIMEOUT_S):
+                raise ReloadError("a new worker did not get ready; the log above says why")
+        except BaseException:
+            for listener in listeners:
+                if listener not in self._listeners:
+                    listener.close()
+            if admin is not None:
+                await admin.stop()
+            raise
+        for listener in self._listeners:
+            if listener not in listeners:
+                listener.close()
+        before, self._config, self._text = self._config, config, text
+        self._listeners = listeners
+        self._ratio = config.shadow.ratio
+        self._start_sinks(before)
+        if admin is not None:
+            await self._admin.stop()
+            self._admin = admin
+        self._admin.allows_writes = config.admin_writes
 
     # --- sinks ---
 
-    def _start_sinks(self) -> None:
+    def _start_sinks(self, before: Config | None) -> None:
+        """Those whose configuration is new; each second goes to the one or to the other."""
         config = self._config
-        if config.series.enabled:
-            series = SeriesSink(config.series)
-            series.start()
-            self._sinks["series"] = series
-        if config.datadog.dogstatsd is not None:
-            self._sinks["datadog"] = DogStatsdSink(
-                config.datadog,
-                config.instance,
-                RouteTable(config.routes).tags,
-            )
+        if before is None or config.series != before.series:
+            self._retire_sink("series")
+            if config.series.enabled:
+                series = SeriesSink(config.series)
+                series.start()
+                self._sinks["series"] = series
+        if before is None or _datadog_of(config) != _datadog_of(before):
+            old = self._retire_sink("datadog")
+            if config.datadog.dogstatsd is not None:
+                routes = RouteTable(config.routes).tags
+                datadog = DogStatsdSink(config.datadog, config.instance, routes)
+                if isinstance(old, DogStatsdSink):
+                    datadog.go_on_from(old)
+                self._sinks["datadog"] = datadog
+
+    def _retire_sink(self, name: str) -> SeriesSink | DogStatsdSink | None:
+        sink = self._sinks.pop(name, None)
+        if sink is not None:
+            stopping = asyncio.create_task(asyncio.to_thread(sink.stop, _SINK_STOP_S))
+            self._stopping.add(stopping)
+            stopping.add_done_callback(self._stopping.discard)
+        return sink
 
     def _emit(self, seconds: list[Settled]) -> None:
         for settled in seconds:
@@ -129,10 +236,13 @@ class Supervisor:
             (IN_FLIGHT, ""): self._merger.in_flight,
             (READING, ""): self._merger.reading,
             (BREAKER, ""): self._merger.breaker,
+            (RATIO, ""): self._ratio,
             (WORKERS, ""): self._workers.ready,
             (WORKER_RESTARTS, ""): self._workers.restarts,
             (INCOMPLETE_SECONDS, ""): self._merger.incomplete_seconds,
         }
+        for result, number in self._reloads.items():
+            readings[RELOADS, result] = number
         for name, sink in self._sinks.items():
             readings[SINK_DROPPED, name] = sink.dropped
         return readings
@@ -145,9 +255,9 @@ class Supervisor:
     def _is_ready(self) -> bool:
         return self._workers.ready > 0
 
-    def _launch(self, config: Config, text: str) -> Launch:
-        listeners = tuple(listener.fileno() for listener in self._listeners)
-        return Launch(text, config.workers, self._recent_ids, listeners)
+    def _launch(self, config: Config, text: str, listeners: Sequence[Listener]) -> Launch:
+        descriptors = tuple(listener.fileno() for listener in listeners)
+        return Launch(text, config.workers, self._recent_ids, descriptors)
 
     async def _wait_for_stop(self, timeout_s: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -163,7 +273,14 @@ class Supervisor:
         self._close_listeners()
         await ending
         self._emit(self._merger.finish(time.time()))
-        for sink in self._sinks.values():
-            await asyncio.to_thread(sink.stop, _SINK_STOP_S)
+        for name in list(self._sinks):
+            self._retire_sink(name)
+        if self._stopping:
+            await asyncio.wait(self._stopping)
         ledger = self._merger.status()
         log.info("ended: %s", ", ".join(f"{name} {value}" for name, value in ledger.items()))
+
+
+def _datadog_of(config: Config) -> tuple[object, ...]:
+    """All that its sink is made from."""
+    return config.datadog, config.instance, config.routes

@@ -66,7 +66,7 @@ def test_a_second_start_is_refused_and_the_first_goes_on(tmp_path: Path) -> None
         first = start_sidecar(processes, tmp_path, settings)
         second = processes.start("second", serve_command(tmp_path / "mirror.yaml"))
         assert second.wait(15.0) == 2
-        assert "another process answers" in second.last_lines()
+        assert "another sidecar" in second.last_lines()
         assert first.status()["ledger"]["seen"] == 0
         assert first.child.stop() == 0
     assert not (tmp_path / "mirror.sock").exists()

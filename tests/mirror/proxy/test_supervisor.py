@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+import yaml
 
 from mirror.demo.processes import Processes, free_ports
 from mirror.demo.sidecar import Sidecar, start_sidecar
@@ -28,6 +30,10 @@ class _App(BaseHTTPRequestHandler):
         time.sleep(self.delay_s)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._answer()
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
 
     def _answer(self) -> None:
         self.send_response(200)
@@ -85,8 +91,8 @@ def wait_until(is_true: Any, timeout_s: float = 10.0) -> None:
         time.sleep(0.02)
 
 
-def recorded(directory: Path) -> int:
-    database = sqlite3.connect(directory / "series.db")
+def recorded(directory: Path, name: str = "series.db") -> int:
+    database = sqlite3.connect(directory / name)
     try:
         query = "SELECT coalesce(sum(value), 0) FROM counts WHERE metric = 'requests'"
         return int(database.execute(query).fetchone()[0])
@@ -171,3 +177,130 @@ def test_health_and_readiness_answer(tmp_path: Path, path: str) -> None:
         connection.request("GET", path)
         assert connection.getresponse().status == 200
         connection.close()
+
+
+def post(port: int, path: str, body: str) -> tuple[int, dict[str, Any]]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
+
+
+def rewrite(directory: Path, **changes: Any) -> None:
+    path = directory / "mirror.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | changes))
+
+
+def reload_count(running: Sidecar, result: str) -> int:
+    return int(running.status()["reload"][result])
+
+
+def test_the_ratio_is_changed_and_a_reload_puts_the_files_back(tmp_path: Path) -> None:
+    with app() as primary, sidecar(tmp_path, primary) as (running, port):
+        assert post(running.admin_port, "/ratio", '{"ratio": 0}') == (200, {"was": 1, "ratio": 0})
+        status, answer = post(running.admin_port, "/ratio", '{"ratio": 11}')
+        assert status == 400 and "from 0 to 10" in answer["error"]
+        assert running.status()["ratio"] == 0
+        assert get(port) == 200
+        assert running.settled_ledger()["not_selected"] == {"ratio": 1}
+        running.child.send_signal(signal.SIGHUP)
+        wait_until(lambda: reload_count(running, "reloaded") == 1)
+        assert running.status()["ratio"] == 1
+
+
+def test_a_bad_configuration_is_refused_with_every_problem(tmp_path: Path) -> None:
+    with app() as primary, sidecar(tmp_path, primary) as (running, port):
+        before = running.status()["workers"]
+        rewrite(tmp_path, workrs=2, routes=["no-slash"])
+        running.child.send_signal(signal.SIGHUP)
+        wait_until(lambda: reload_count(running, "refused") == 1)
+        problems = "\n".join(running.status()["reload"]["last"]["problems"])
+        assert "workrs: unknown key" in problems
+        assert "reload refused: " in running.child.last_lines()
+        assert running.status()["workers"] == before
+        assert get(port) == 200
+
+
+def test_an_address_that_is_taken_is_refused_and_the_rest_stays(tmp_path: Path) -> None:
+    with app() as primary, sidecar(tmp_path, primary) as (running, port):
+        rewrite(tmp_path, listen=f"127.0.0.1:{primary}", workers=2)
+        running.child.send_signal(signal.SIGHUP)
+        wait_until(lambda: reload_count(running, "refused") == 1)
+        assert len(running.status()["workers"]) == 1
+        assert get(port) == 200
+
+
+def test_a_reload_moves_addresses_and_keeps_every_count(tmp_path: Path) -> None:
+    listen, admin = free_ports(2)
+    with app() as primary, sidecar(tmp_path, primary) as (running, port):
+        assert get(port) == 200
+        rewrite(
+            tmp_path,
+            listen=[f"127.0.0.1:{listen}", f"unix:{tmp_path}/m.sock"],
+            admin=f"127.0.0.1:{admin}",
+            series={"path": str(tmp_path / "other.db")},
+        )
+        running.child.send_signal(signal.SIGHUP)
+        moved = Sidecar(running.child, admin)
+        wait_until(lambda: bool(moved.status()) and reload_count(moved, "reloaded") == 1)
+        assert get(listen) == 200
+        with pytest.raises(OSError):
+            get(port)
+        assert moved.settled_ledger()["seen"] == 2
+        assert moved.child.stop() == 0
+        assert recorded(tmp_path) + recorded(tmp_path, "other.db") == 2
+        assert not (tmp_path / "m.sock").exists()
+
+
+def test_a_client_that_stays_connected_never_fails_over_reloads(tmp_path: Path) -> None:
+    ended = threading.Event()
+    failures: list[str] = []
+    answered: list[int] = []
+
+    def client(port: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        while not ended.is_set():
+            try:
+                connection.request("POST", "/", b"x")
+                response = connection.getresponse()
+                response.read()
+                answered.append(response.status)
+            except (OSError, http.client.HTTPException) as error:
+                failures.append(repr(error))
+                connection.close()
+        connection.close()
+
+    with app() as primary, sidecar(tmp_path, primary, workers=2) as (running, port):
+        clients = [threading.Thread(target=client, args=(port,)) for _ in range(4)]
+        for thread in clients:
+            thread.start()
+        for number in (1, 2):
+            running.child.send_signal(signal.SIGHUP)
+            wait_until(lambda number=number: reload_count(running, "reloaded") == number)
+        ended.set()
+        for thread in clients:
+            thread.join()
+        assert failures == []
+        assert set(answered) == {200}
+        wait_until(lambda: running.settled_ledger()["seen"] == len(answered))
+        assert running.settled_ledger()["balanced"]
+        assert running.status()["worker_restarts"] == 0
+
+
+def test_a_new_start_works_at_once_after_the_supervisor_was_killed(tmp_path: Path) -> None:
+    with app(delay_s=1.0) as primary, sidecar(tmp_path, primary) as (running, port):
+        client = threading.Thread(target=lambda: answers.append(get(port)))
+        answers: list[int] = []
+        client.start()
+        wait_until(lambda: running.status()["ledger"]["seen"] == 1)
+        os.kill(running.child.pid, signal.SIGKILL)
+        with Processes(tmp_path) as processes:
+            config = yaml.safe_load((tmp_path / "mirror.yaml").read_text())
+            again = start_sidecar(processes, tmp_path, config)
+            client.join()
+            assert answers == [200]
+            assert get(port) == 200
+            assert again.child.stop() == 0

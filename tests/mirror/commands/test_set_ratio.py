@@ -1,0 +1,77 @@
+"""`mirror set ratio` as a person meets it."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from click.testing import CliRunner
+
+from mirror.__main__ import main
+from mirror.demo.processes import free_ports
+
+
+class _AdminPort(BaseHTTPRequestHandler):
+    status = 200
+    answer = b"{}"
+    asked: list[tuple[str, bytes]]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.asked.append((self.path, body))
+        self.send_response(self.status)
+        self.end_headers()
+        self.wfile.write(self.answer)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+@contextmanager
+def admin_port(status: int, answer: bytes) -> Iterator[tuple[int, list[tuple[str, bytes]]]]:
+    asked: list[tuple[str, bytes]] = []
+    members = {"status": status, "answer": answer, "asked": asked}
+    with HTTPServer(("127.0.0.1", 0), type("Port", (_AdminPort,), members)) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_address[1], asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def set_ratio(*arguments: str) -> tuple[int, str]:
+    done = CliRunner().invoke(main, ["set", "ratio", *arguments])
+    return done.exit_code, done.output
+
+
+def test_a_change_is_shown_with_what_was_before() -> None:
+    with admin_port(200, b'{"was": 1.0, "ratio": 0.1}') as (port, asked):
+        got = set_ratio("0.1", "--admin", f"127.0.0.1:{port}")
+    assert got == (0, "ratio was 1, is 0.1\n")
+    assert asked == [("/ratio", b'{"ratio": 0.1}')]
+
+
+def test_a_refusal_says_why() -> None:
+    with admin_port(403, b'{"error": "admin is not loopback"}') as (port, _):
+        code, output = set_ratio("0.1", "--admin", f"127.0.0.1:{port}")
+    assert code == 4 and "admin is not loopback" in output
+
+
+@pytest.mark.parametrize("answer", [b"", b"<html>"])
+def test_something_else_that_answers_is_no_sidecar(answer: bytes) -> None:
+    with admin_port(200, answer) as (port, _):
+        code, output = set_ratio("0.1", "--admin", f"127.0.0.1:{port}")
+    assert code == 3 and "no sidecar answers" in output
+
+
+def test_no_sidecar_is_said() -> None:
+    (port,) = free_ports(1)
+    assert set_ratio("0.1", "--admin", f"127.0.0.1:{port}")[0] == 3
+
+
+@pytest.mark.parametrize("arguments", [("11",), ("x",), ("0.1", "--admin", "nowhere")])
+def test_nonsense_is_refused(arguments: tuple[str, ...]) -> None:
+    assert set_ratio(*arguments)[0] == 2
