@@ -1,22 +1,26 @@
 """The published errors of the estimator follow from what was measured, by today's curves."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from benchmarks.macro.ground_truth import (
-    HELD_OUT_RATES,
     RESULT,
     ROW_RATES,
+    TABLE_MIX,
+    TRAFFIC_RATES,
     Check,
-    Step,
+    Measured,
     checks_of,
     markdown,
-    medians_of,
     summary_of,
-    table_of,
-    through_a_file,
+    traffic,
+    write_requests,
 )
+from estimator.table.files import read_table
+from estimator.table.load_points import Table
+from mirror.core.record import decode
 
 
 @pytest.fixture(scope="module")
@@ -24,56 +28,82 @@ def found() -> dict:
     return json.loads(RESULT.read_text())
 
 
-def step(rate: float, cpu: float) -> Step:
-    return Step("envoy", rate, rate, cpu, 10**8, 1.0, 2.0, 0.0)
+def read(text: str, directory: Path) -> Table:
+    path = directory / "table.yaml"
+    path.write_text(text)
+    return read_table(path)
 
 
-LINE = [step(rate, 10 + rate / 10) for rate in (*ROW_RATES, *HELD_OUT_RATES)]
-
-
-def test_predictions_follow_from_the_measured_rows(found: dict) -> None:
-    steps = medians_of([Step(**each) for each in found["steps"]])
-    table = through_a_file(table_of(steps))
-    checks = checks_of(table, steps)
-    assert [check.proxy for check in checks].count("envoy") == len(HELD_OUT_RATES)
+def test_predictions_follow_from_the_table_and_the_series(found: dict, tmp_path: Path) -> None:
+    table = read(found["table"], tmp_path)
+    checks = checks_of(table, [Measured(**each) for each in found["windows"]])
+    assert len(checks) == len(TRAFFIC_RATES)
     for check, published in zip(checks, found["checks"], strict=True):
         assert check.measured_millicores == published["measured_millicores"]
         assert check.predicted_millicores == pytest.approx(published["predicted_millicores"])
     assert summary_of(checks) == found["summary"]
 
 
-def test_every_rate_was_measured_in_every_round(found: dict) -> None:
-    rounds = found["parameters"]["rounds"]
-    for proxy in ("envoy", "nginx"):
-        rates = [each["rate_rps"] for each in found["steps"] if each["proxy"] == proxy]
-        assert sorted(rates) == sorted((*ROW_RATES, *HELD_OUT_RATES) * rounds)
-    assert set(sum(found["verdicts"].values(), [])) == {"ok"}
+def test_replay_wrote_every_step_and_the_estimator_took_it(found: dict, tmp_path: Path) -> None:
+    (component,) = read(found["table"], tmp_path).components
+    targets = [row.rps_target for row in component.points]
+    assert targets == [*ROW_RATES] * found["parameters"]["rounds"]
+    assert set(found["verdicts"]) == {"ok"}
 
 
-def test_held_out_rates_are_in_no_row() -> None:
-    assert not set(ROW_RATES) & set(HELD_OUT_RATES)
-    (component,) = table_of(LINE).components
-    assert [row.rps_target for row in component.points] == sorted(ROW_RATES)
+def test_traffic_meets_other_rates_than_the_rows() -> None:
+    assert not set(TRAFFIC_RATES) & set(ROW_RATES)
+    assert max(TRAFFIC_RATES) < max(ROW_RATES)
 
 
-def test_true_line_is_predicted_without_error() -> None:
-    checks = checks_of(table_of(LINE), LINE)
-    inside = [check for check in checks if not check.is_extrapolated]
-    assert len(inside) == len(HELD_OUT_RATES) - 1
-    for check in inside:
+def test_traffic_holds_each_rate_for_a_window() -> None:
+    instants = list(traffic((100, 900), 50))
+    assert instants == sorted(instants)
+    assert instants[0] == 0
+    # The same dice each time: 5000 and 45000 expected, three deviations are 212 and 636.
+    early = sum(at < 50 for at in instants)
+    assert early == pytest.approx(5000, abs=212)
+    assert len(instants) - early == pytest.approx(45000, abs=636)
+
+
+def test_requests_are_a_mix(tmp_path: Path) -> None:
+    path = tmp_path / "requests.jsonl"
+    write_requests(path, [float(number) for number in range(1000)], TABLE_MIX)
+    with path.open("rb") as file:
+        targets = [each.target for each in decode(file, "x")]
+    assert len(targets) == 1000
+    shares = [targets.count(target) for target in TABLE_MIX]
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) == 1000
+
+
+LINE = """
+components:
+  - name: istio-ingressgateway
+    kind: gateway
+    routes: ["*"]
+    requests: {istio-proxy: {cpu: 1, memory: 256Mi}}
+    points:
+"""
+
+
+def test_true_line_is_predicted_without_error(tmp_path: Path) -> None:
+    rows = [
+        f"      - {{replicas: 1, rps: {rps}, usage: {{istio-proxy: {{cpu: {10 + rps / 10:g}m,"
+        " memory: 64Mi}}}"
+        for rps in ROW_RATES
+    ]
+    table = read(LINE + "\n".join(rows), tmp_path)
+    checks = checks_of(table, [Measured(rps, 10 + rps / 10) for rps in (500, 3000, 1100)])
+    assert [check.rps for check in checks] == [500, 1100, 3000]
+    for check in checks:
         assert check.error == pytest.approx(0, abs=1e-3)
     # In proportion to 410m at 4000 rps: at 500 rps 51.25m instead of 60m.
-    assert inside[0].proportional_error == pytest.approx(51.25 / 60 - 1)
-
-
-def test_rounds_count_with_their_median() -> None:
-    (median,) = medians_of([step(100, 10), step(100, 30), step(100, 11), step(100, 9)])
-    assert (median.cpu_millicores, median.p99_ms) == (10.5, 2.0)
+    assert checks[0].proportional_error == pytest.approx(51.25 / 60 - 1)
 
 
 def test_summary_has_errors_without_signs() -> None:
-    shared = {"low": 90, "high": 110, "proportional_millicores": 50, "is_extrapolated": False}
-    checks = [Check("envoy", 1, 100, each, **shared) for each in (90, 120, 105)]
+    checks = [Check(1, 100, each, 90, 110, 50) for each in (90, 120, 105)]
     assert summary_of(checks) == {
         "checks": 3,
         "median_error": 0.1,

