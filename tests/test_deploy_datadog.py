@@ -65,8 +65,8 @@ def test_dashboard_shows_every_metric() -> None:
     left_out = {metric.name for metric in METRICS.values() if not is_shown(metric)}
     # Said by others, or of an old Agent only.
     assert left_out <= {"rps.distribution", "amplified", "shadow.sent", "primary.requests"} | {
-        name for name in METRICS if name.startswith(("capture.", "ramp.", "connections.", "reload"))
-    } | {"shadow.breaker.changes", "shadow.ratio"}
+        name for name in METRICS if name.startswith(("capture.", "ramp.", "connections."))
+    } | {"shadow.breaker.changes"}
 
 
 def test_dashboard_has_the_fields_that_datadog_requires() -> None:
