@@ -7,6 +7,8 @@ from mirror.commands.check import check
 from mirror.commands.demo import demo
 from mirror.commands.import_log import import_log
 from mirror.commands.replay import replay
+from mirror.commands.replay_diff import replay_diff
+from mirror.commands.replay_merge import replay_merge
 from mirror.commands.series import series
 from mirror.commands.serve import serve
 
@@ -25,6 +27,8 @@ main.add_command(serve)
 main.add_command(check)
 main.add_command(import_log)
 main.add_command(replay)
+main.add_command(replay_diff)
+main.add_command(replay_merge)
 main.add_command(series)
 
 if __name__ == "__main__":

@@ -1,0 +1,62 @@
+"""`mirror replay-diff`: is the second result worse than the first, or is that noise?"""
+
+import sys
+from pathlib import Path
+
+import click
+
+from mirror.commands.arguments import Number
+from mirror.errors import InputError
+from mirror.replay.diff import Difference, compare
+from mirror.replay.result import read
+
+EXIT_WORSE = 1
+EXIT_UNUSABLE = 2
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command("replay-diff")
+@click.argument("before", type=_FILE)
+@click.argument("after", type=_FILE)
+@click.option(
+    "--max-ratio",
+    type=Number(min=1),
+    default=1.1,
+    show_default=True,
+    metavar="X",
+    help="A latency or error share up to X times that of BEFORE is no reason for exit code 1.",
+)
+def replay_diff(before: Path, after: Path, max_ratio: float) -> None:
+    """Compare two results of mirror replay --format json, in all and step by step.
+
+    The interval is where the ratio lies with 95 % confidence, had the requests been independent;
+    requests close in time are not, so small differences are to be measured again.
+
+    \b
+    Exit codes:
+      0  nothing is worse by more than --max-ratio beyond noise
+      1  something is; the report says what
+      2  a file cannot be used, or its result is invalid
+    """
+    try:
+        differences = compare(read(before), read(after))
+    except InputError as error:
+        click.echo(error, err=True)
+        sys.exit(EXIT_UNUSABLE)
+    click.echo("  where       what        before     after   ratio  95 % interval")
+    for difference in differences:
+        click.echo(_row(difference, max_ratio))
+    sys.exit(EXIT_WORSE if any(found.is_worse(max_ratio) for found in differences) else 0)
+
+
+def _row(found: Difference, max_ratio: float) -> str:
+    if found.is_worse(max_ratio):
+        verdict = "WORSE"
+    elif not found.is_beyond_noise:
+        verdict = "within noise"
+    else:
+        verdict = "higher" if found.ratio > 1 else "lower"
+    numbers = f"{found.before.value:9.4g} {found.after.value:9.4g} {found.ratio:7.3f}"
+    interval = f"{found.low:.3f} to {found.high:.3f}"
+    return f"  {found.where:<11} {found.name:<7} {numbers}  {interval:<16} {verdict}"

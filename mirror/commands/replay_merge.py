@@ -1,0 +1,53 @@
+"""`mirror replay-merge`: the results of all shards become the result of their schedule."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from mirror.errors import InputError
+from mirror.replay.merge import merge
+from mirror.replay.result import read, to_json
+from mirror.replay.text import as_text
+
+EXIT_UNUSABLE = 2
+EXIT_INVALID = 3
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command("replay-merge")
+@click.argument("results", nargs=-1, required=True, metavar="FILE…", type=_FILE)
+@click.option(
+    "-o", "--output", type=_FILE, metavar="FILE", help="Write the JSON there, print the text."
+)
+def replay_merge(results: tuple[Path, ...], output: Path | None) -> None:
+    """Add the results (mirror replay --shard I/N --format json) of all shards up.
+
+    Histograms add up exactly: the percentiles are those of all requests together. Without -o the
+    JSON is printed.
+
+    \b
+    Exit codes:
+      0  the result is valid
+      2  a file cannot be used, is of another schedule, or a shard is missing
+      3  the result is invalid, and says why
+    """
+    try:
+        merged = merge([(str(path), read(path)) for path in results])
+        if output is None:
+            click.echo(to_json(merged))
+        else:
+            _write(output, to_json(merged))
+            click.echo(as_text(merged))
+    except InputError as error:
+        click.echo(error, err=True)
+        sys.exit(EXIT_UNUSABLE)
+    sys.exit(0 if merged.is_valid else EXIT_INVALID)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text + "\n")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error}") from error
