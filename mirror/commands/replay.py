@@ -29,10 +29,11 @@ from mirror.commands.replay_table import table_options, tabulated
 from mirror.core.record import is_host
 from mirror.errors import InputError
 from mirror.proxy.origins import replay_origin
+from mirror.replay.html import as_html
 from mirror.replay.replay import Pace, Settings
 from mirror.replay.replay import replay as run
 from mirror.replay.requests import RequestList, Rules, read_filter, read_header
-from mirror.replay.result import to_json
+from mirror.replay.result import Result, to_json
 from mirror.replay.saturation import Limits
 from mirror.replay.text import as_text
 
@@ -184,6 +185,12 @@ Exit codes:
     show_default=True,
     help="How to print the report.",
 )
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the report with plots there: one page, nothing beside it.",
+)
 @table_options
 def replay(path: Path, to: Url, output: str, connections: int, **asked: Any) -> None:
     _allow_descriptors(connections)
@@ -204,6 +211,8 @@ def replay(path: Path, to: Url, output: str, connections: int, **asked: Any) -> 
         sys.exit(EXIT_UNUSABLE)
     click.echo(to_json(result) if output == "json" else as_text(result))
     _tell_losses(losses)
+    if asked["html"] is not None:
+        _write_page(asked["html"], result)
     write_table(result)
     if signalled:
         sys.exit(EXIT_SIGNALLED + signalled)
@@ -275,6 +284,14 @@ def _why_none(requests: RequestList) -> str:
     if requests.skipped:
         return "none with a safe method: --all-methods sends the others"
     return "it is empty"
+
+
+def _write_page(path: Path, result: Result) -> None:
+    """What was measured is printed all the same."""
+    try:
+        path.write_text(as_html(result))
+    except OSError as error:
+        click.echo(f"{path}: cannot be written: {error}", err=True)
 
 
 def _tell_losses(losses: list[str]) -> None:

@@ -193,7 +193,9 @@ def test_loop_lasts_its_duration(tmp_path: Path, site: Site) -> None:
 def test_text_report(tmp_path: Path, site: Site) -> None:
     broken = Record(0, "GET", "www.example.com", "/broken")
     path = write_list(tmp_path, *gets(0, 1), broken, Record(0, "POST", "a", "/"))
-    done = run(path, "--to", site.url, "--rate", 100)
+    page = tmp_path / "report.html"
+    done = run(path, "--to", site.url, "--rate", 100, "--html", page)
+    assert page.read_text().count("<svg") == 1
     assert done.returncode == (3 if "INVALID" in done.stdout else 0)
     assert "offered" in done.stdout and "3 requests were due" in done.stdout
     assert "2xx 2" in done.stdout and "5xx 1" in done.stdout
