@@ -47,7 +47,7 @@ exactness: .venv/dev programs
 soak: .venv/dev
 	$(BIN)/python -m benchmarks.macro.soak --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
 
-bench: bench-peers bench-latency bench-connections bench-bodies bench-pipelining bench-faults bench-estimate bench-micro bench-tables
+bench: bench-peers bench-latency bench-connections bench-bodies bench-pipelining bench-faults bench-estimate bench-series bench-micro bench-tables
 
 bench-peers: compiled
 	$(BIN)/python -m benchmarks.macro.mirror_vs_peers
@@ -70,6 +70,10 @@ bench-faults: compiled
 
 bench-estimate: .venv/dev
 	$(BIN)/python -m benchmarks.macro.ground_truth
+
+bench-series: .venv/dev
+	$(BIN)/python -m benchmarks.micro.peak_correction
+	$(BIN)/python -m benchmarks.macro.access_log
 
 bench-micro: .venv/dev
 	$(BIN)/python -m benchmarks.micro

@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks import micro, profile_worker, result
 from benchmarks.macro import (
+    access_log,
     bodies,
     connections,
     faults,
@@ -21,6 +22,7 @@ from benchmarks.macro import (
     mirror_vs_peers,
     pipelining,
 )
+from benchmarks.micro import peak_correction
 
 README = Path(__file__).parent / "README.md"
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -33,6 +35,8 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "micro": micro.table,
     "profile": profile_worker.table,
     "ground_truth": ground_truth.markdown,
+    "peaks": peak_correction.table,
+    "access_log": access_log.table,
 }
 
 

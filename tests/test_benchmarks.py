@@ -18,6 +18,7 @@ import pytest
 
 from benchmarks import compare, micro, profile_worker, result, tables
 from benchmarks.macro import (
+    access_log,
     bodies,
     body_upstream,
     client,
@@ -36,6 +37,7 @@ from benchmarks.micro import (
     head_writer,
     heads,
     ledger,
+    peak_correction,
     selection,
 )
 
@@ -47,6 +49,8 @@ SUMMARISE = {
     "pipelining": result.medians_of,
     "micro": every_micro.summarise,
     "profile": result.medians_of,
+    "peaks": peak_correction.summarise,
+    "access_log": access_log.summarise,
 }
 
 

@@ -32,18 +32,12 @@ def test_peaks_are_measured_against_the_truth() -> None:
     assert rows["poisson 300 s"]["dispersion"] == 2
 
 
-def test_published_peaks_are_those_of_the_rounds() -> None:
+def test_anybody_measures_the_published_peaks() -> None:
     found = result.read(result.path_of("peaks"))
-    assert found["medians"] == peak_correction.summarise(found["rounds"])
-    # The days are drawn from fixed seeds: anybody gets the same.
+    # The days are drawn from fixed seeds.
     again = peak_correction.measured(np.random.default_rng(0))
     for row, values in found["rounds"][0].items():
         assert values == pytest.approx(again[row], rel=1e-6)
-
-
-def test_published_logs_are_those_of_the_rounds() -> None:
-    found = result.read(result.path_of("access_log"))
-    assert found["medians"] == access_log.summarise(found["rounds"])
 
 
 @pytest.mark.topology

@@ -12,11 +12,12 @@ little is told. `naive` is the highest average; `corrected` what `estimate` size
 dispersion estimated from the averages where it can be (10 s), else its default; `told` corrected
 with the dispersion of the traffic itself, as `--dispersion` would give it.
 
-Run: python -m benchmarks.micro.peak_correction [--days 20]
+Run: python -m benchmarks.micro.peak_correction [--rounds 20]
 """
 
 import argparse
 import json
+from typing import Any
 
 import numpy as np
 
@@ -77,10 +78,9 @@ def summarise(rounds: list[result.Round]) -> result.Round:
     return medians
 
 
-def table(found: dict[str, object]) -> str:
+def table(found: dict[str, Any]) -> str:
     """Return the block of benchmarks/README.md."""
     medians = found["medians"]
-    assert isinstance(medians, dict)
     lines = [
         "| true peak ÷ told, median (worst of the days) | highest average | corrected |"
         " with the traffic's dispersion | dispersion used (true) |",
@@ -98,10 +98,11 @@ def table(found: dict[str, object]) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     def add(parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--days", type=int, default=20)
+        # A round is a day.
+        parser.add_argument("--rounds", type=int, default=20)
 
     options = result.options_of(__doc__, "peaks", add, argv)
-    rounds = [measured(np.random.default_rng(number)) for number in range(options.days)]
+    rounds = [measured(np.random.default_rng(number)) for number in range(options.rounds)]
     print(json.dumps(result.write(options, rounds, summarise(rounds))["medians"], indent=1))
 
 
