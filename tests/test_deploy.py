@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import kubernetes_validate
 import pytest
 import yaml
 
 from mirror import config
+from mirror.commands.replay import replay
 from mirror.demo.envoy import find_envoy
 from mirror.demo.processes import find_program, free_ports
 
@@ -210,6 +212,21 @@ def test_mirror_nodeport_goes_past_the_log_nginx() -> None:
     for name in ("istio-ingressgateway-mirror", "istio-ingressgateway"):
         selector = resources["Service", name]["spec"]["selector"]
         assert selector.items() <= pod["metadata"]["labels"].items()
+
+
+def test_replay_job_is_valid() -> None:
+    job = yaml.safe_load((DEPLOY / "kubernetes/replay-job.yaml").read_text())
+    kubernetes_validate.validate(job, "1.34", strict=True)
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    variables = {item["name"]: item.get("value", "0") for item in container["env"]}
+    assert job["spec"]["completions"] == job["spec"]["parallelism"] == int(variables["SHARDS"])
+    words = shlex.split(re.sub(r"\$(\w+)", lambda name: variables[name[1]], *container["args"]))
+    assert words[:3] == ["exec", "mirror", "replay"] and words[-2:] == [
+        ">",
+        "/replay/results/0.json",
+    ]
+    asked = replay.make_context("replay", words[3:-2]).params
+    assert str(asked["shard"]) == "0/4" and len(asked["steps"]) == 4
 
 
 def unit() -> configparser.ConfigParser:
