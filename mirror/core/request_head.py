@@ -51,6 +51,22 @@ _RARE_METHODS = frozenset({b"CONNECT", b"TRACE", b"OPTIONS"})
 # What TRACE does not show (RFC 9110 9.3.8).
 _SENSITIVE = frozenset({b"authorization", b"cookie", b"proxy-authorization"})
 
+# What people point at this port that is not HTTP/1.1; all of it is refused by name.
+_FOREIGN = (
+    (b"PRI * HTTP/2", "http2"),
+    (b"PROXY ", "proxy_protocol"),
+    (b"\r\n\r\n\0\r\nQUIT\n", "proxy_protocol"),
+    (b"\x16\x03", "tls"),
+)
+
+
+def foreign_protocol(data: bytes) -> str:
+    """The name of what begins so where it is no HTTP/1.1 but known; else empty."""
+    for start, name in _FOREIGN:
+        if data.startswith(start):
+            return name
+    return ""
+
 
 class ParsedLine(Protocol):
     """What the parser knows of a request when its head is complete."""

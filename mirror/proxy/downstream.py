@@ -21,7 +21,7 @@ import httptools
 
 from mirror.config import Config
 from mirror.core.http1 import error_response, fields_size_bytes
-from mirror.core.request_head import Hop, RequestHead, read_request_head
+from mirror.core.request_head import Hop, RequestHead, foreign_protocol, read_request_head
 from mirror.errors import RemoteProtocolError
 from mirror.proxy.tee import Tee
 
@@ -38,14 +38,6 @@ _RESET = struct.pack("ii", 1, 0)
 
 # What is being read of a request.
 _NOTHING, _HEAD, _BODY = range(3)
-
-# What people point at this port that is not HTTP/1.1; all of it is refused by name.
-_FOREIGN = (
-    (b"PRI * HTTP/2", "http2"),
-    (b"PROXY ", "proxy_protocol"),
-    (b"\r\n\r\n\0\r\nQUIT\n", "proxy_protocol"),
-    (b"\x16\x03", "tls"),
-)
 
 
 class Acceptor:
@@ -334,10 +326,7 @@ class Downstream(asyncio.Protocol):
             transport.resume_reading()
 
     def close(self) -> None:
-        """Send what was written, then close; nothing more is read.
-
-        What the peer has not taken when the idle timeout is over is thrown away.
-        """
+        """Send what was written, for the idle timeout at most, then close; nothing more is read."""
         self._is_closing = True
         self.expires_at = self.now() + self._acceptor.idle_timeout_s
         if self._transport is not None:
@@ -385,20 +374,23 @@ class Downstream(asyncio.Protocol):
 
     def _refuse_for(self, error: Exception, data: bytes) -> None:
         """The parser, or a callback in it, raised."""
-        cause = error.__context__
-        if isinstance(error, httptools.HttpParserCallbackError):
-            if isinstance(cause, RemoteProtocolError):
-                self.refuse(cause.status, cause.reason)
-            else:
-                log.error("unexpected error while reading a request", exc_info=cause)
-                self.request_broken()
-                self.close()
+        refusal = _refusal_of(error, data)
+        if refusal is not None:
+            self.refuse(*refusal)
             return
-        for start, reason in _FOREIGN:
-            if data.startswith(start):
-                self.refuse(505 if reason == "http2" else 400, reason)
-                return
-        if isinstance(error, httptools.HttpParserInvalidMethodError):
-            self.refuse(501, "method")
-        else:
-            self.refuse(400, "syntax")
+        log.error("unexpected error while reading a request", exc_info=error.__context__)
+        self.request_broken()
+        self.close()
+
+
+def _refusal_of(error: Exception, data: bytes) -> tuple[int, str] | None:
+    """Status and reason for what the parser raised at `data`; None where it is a bug of ours."""
+    if isinstance(error, httptools.HttpParserCallbackError):
+        cause = error.__context__
+        return (cause.status, cause.reason) if isinstance(cause, RemoteProtocolError) else None
+    protocol = foreign_protocol(data)
+    if protocol:
+        return 505 if protocol == "http2" else 400, protocol
+    if isinstance(error, httptools.HttpParserInvalidMethodError):
+        return 501, "method"
+    return 400, "syntax"

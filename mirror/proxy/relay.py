@@ -193,13 +193,10 @@ class Relay(Exchange):
         if start or body:
             self._downstream.write(start + body)
         if ended:
-            was_asked = self._state is states.DOWNLOADING  # in full, and it is no tunnel
+            is_whole = self._state is states.DOWNLOADING  # and no tunnel
+            took_s = perf_counter() - self._asked_at if is_whole else None
             self._state = after(self._state, states.RESPONSE_END)
-            if was_asked:
-                latency_us = int((perf_counter() - self._asked_at) * 1e6)
-                self._primary.tee.primary_answered(self, self._outcome, latency_us)
-            else:
-                self._primary.tee.primary_ended(self, self._outcome)
+            self._primary.tee.primary_ended(self, self._outcome, took_s)
             self._answered()
         else:
             self._wait_for_primary()

@@ -220,13 +220,11 @@ class Tee:
         self.ledger.roll(int(time()))
         self.ledger.count(ledger.CONNECTIONS_REFUSED, "other")
 
-    def primary_ended(self, exchange: Exchange, outcome: str) -> None:
+    def primary_ended(self, exchange: Exchange, outcome: str, took_s: float | None = None) -> None:
+        """`took_s`: from a complete request to the end of its complete answer."""
         self.ledger.count(ledger.PRIMARY_REQUESTS, exchange.route, outcome)
-
-    def primary_answered(self, exchange: Exchange, outcome: str, latency_us: int) -> None:
-        """As `primary_ended`, with the time that a complete request took."""
-        self.ledger.count(ledger.PRIMARY_REQUESTS, exchange.route, outcome)
-        self.ledger.record(ledger.PRIMARY_LATENCY, exchange.route, latency_us)
+        if took_s is not None:
+            self.ledger.record(ledger.PRIMARY_LATENCY, exchange.route, int(took_s * 1e6))
 
     def start_legs(self, leg: DiscardingLeg, number: int) -> None:
         """Send a complete shadow request so many times, with what else this turn brings.

@@ -12,6 +12,7 @@ from mirror.core.request_head import (
     SHADOW_MARK,
     Hop,
     RequestHead,
+    foreign_protocol,
     read_request_head,
 )
 from mirror.errors import RemoteProtocolError
@@ -650,3 +651,17 @@ def test_garbage_never_raises_anything_else(data: bytes) -> None:
             Reader(Hop(b"a")).feed(prefix + data)
         except RemoteProtocolError as error:
             assert 400 <= error.status < 600
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "http2"),
+        (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", "proxy_protocol"),
+        (b"\r\n\r\n\0\r\nQUIT\n!", "proxy_protocol"),
+        (b"\x16\x03\x01\x02", "tls"),
+        (b"GET / HTTP/1.1\r\n", ""),
+    ],
+)
+def test_foreign_protocols_are_named(data: bytes, name: str) -> None:
+    assert foreign_protocol(data) == name
