@@ -316,7 +316,12 @@ class _Shown:
     def __call__(self, done: int, total: int, what: str) -> None:
         self._progress.update(self._task, completed=done, total=total, description=escape(what))
         if self._progress.disable and "waiting" in what:
-            click.echo(f"estimate: {what} ({done} of {total} done)", err=True)
+            say_wait(f"{what} ({done} of {total} done)")
+
+
+def say_wait(what: str) -> None:
+    """Say on stderr that something is waited for."""
+    click.echo(f"estimate: {what}", err=True)
 
 
 async def _read_datadog(source: Source, now: float, shown: _Shown) -> RpsSeries:

@@ -16,6 +16,7 @@ from estimator.commands.sources import (
     authorization,
     missing_keys,
     open_datadog,
+    say_wait,
 )
 from estimator.errors import InputError, Problem
 from estimator.observed.datadog import UsageQuery, read_usage_from_datadog
@@ -96,7 +97,9 @@ class UsageSource:
             return read_prometheus(self._prometheus(period), components, period)
         if self.where == DATADOG:
             query = UsageQuery(tags=tuple(self.given["observed_tags"]))
-            return read_usage_from_datadog(self._datadog(), query, tuple(components), period)
+            return read_usage_from_datadog(
+                self._datadog(), query, tuple(components), period, say_wait
+            )
         return read_usage(Path(self.where))
 
     def _prometheus(self, period: tuple[float, float]) -> PrometheusQuery:

@@ -3,8 +3,9 @@
     avg:kubernetes.cpu.usage.total{kube_deployment:api} by {pod_name,kube_container_name}.rollup(avg, 60)
     max:kubernetes.memory.working_set{...} by {...}.rollup(max, 60)
 
-Cpu is in nanocores. Windows are a day, like those of the rps series, and the interval that comes
-back is checked: Datadog widens it without a word.
+Cpu is in nanocores. Windows are whole days of Unix time, like those of the rps series, so that the
+next run finds them in the cache. The interval that comes back is checked: Datadog widens it without
+a word.
 Source: docs.datadoghq.com, Kubernetes data collected.
 """  # noqa: E501 - a query is one line
 
@@ -65,14 +66,17 @@ def read_usage_from_datadog(
     query: UsageQuery,
     components: tuple[str, ...],
     period: tuple[float, float],
+    say: Callable[[str], None] = lambda _: None,
 ) -> Usage:
     """Return the samples of these components in [start, end), widened to whole minutes.
+
+    `say` is told of every wait.
 
     Raises InputError and Refused as the API does, Refused also for no data at all and for another
     interval than asked for.
     """
     query.check(components)
-    return asyncio.run(_read(open_api, query, components, period))
+    return asyncio.run(_read(open_api, query, components, period, say))
 
 
 async def _read(
@@ -80,6 +84,7 @@ async def _read(
     query: UsageQuery,
     components: tuple[str, ...],
     period: tuple[float, float],
+    say: Callable[[str], None],
 ) -> Usage:
     start = int(period[0]) // RESOLUTION_S * RESOLUTION_S
     end = -(-int(period[1]) // RESOLUTION_S) * RESOLUTION_S
@@ -88,10 +93,11 @@ async def _read(
         for component in components:
             for is_cpu, text in zip((True, False), query.texts(component), strict=True):
                 before = len(samples)
-                for at in range(start, end, WINDOW_S):
+                for at in range(start // WINDOW_S * WINDOW_S, end, WINDOW_S):
                     window = (at, min(at + WINDOW_S, end))
-                    for group in await api.query(text, window, lambda _: None):
-                        samples += _samples(group, component, is_cpu, window)
+                    wanted = (max(at, start), window[1])
+                    for group in await api.query(text, window, say):
+                        samples += _samples(group, component, is_cpu, wanted)
                 if len(samples) == before:
                     raise Refused([_nothing(api, component, text)])
         source = f"Datadog at {api.url}"

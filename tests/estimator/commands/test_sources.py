@@ -1,14 +1,24 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import click
 import pytest
 
-from estimator.commands.sources import SECTIONS, check_source, read_source, source_of, working
+from estimator.commands.sources import (
+    SECTIONS,
+    _cache_folder,
+    check_source,
+    read_source,
+    source_of,
+    working,
+)
 from estimator.errors import InputError
+from estimator.series.rps import RpsSeries
 from tests.estimator.series.test_files import SCHEMA
+from tests.estimator.series.test_prometheus_api import FakePrometheus
 
 GIVEN: dict[str, Any] = {
     "from_series": None,
@@ -97,3 +107,82 @@ def test_work_is_shown_on_a_terminal_only(
         pass
     out, err = capsys.readouterr()
     assert out == "" and "Reading [red]" in err
+
+
+def log_line(second: int, path: str) -> str:
+    return f'{{"msec":"{second}.000","uri":"{path}"}}\n'
+
+
+def read_logs(given: dict[str, Any], templates: tuple[str, ...] = ()) -> RpsSeries:
+    return read_source(source_of({**GIVEN, **given}, set()), templates)
+
+
+@pytest.fixture
+def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "access.log").write_text(log_line(1_700_000_000, "/watch/7"))
+    (tmp_path / "access.log.1").write_text(log_line(1_700_000_001, "/api/x"))
+    (tmp_path / "odd[1].log").write_text(log_line(1_700_000_002, "/watch/7"))
+    return tmp_path
+
+
+def test_logs_are_named_or_patterns(logs: Path) -> None:
+    assert read_logs({"from_access_log": ("access.log*",)}).duration_s == 2
+    assert read_logs({"from_access_log": ("odd[1].log", "access.log")}).duration_s == 3
+    with pytest.raises(InputError, match=r"^none\*: no such file"):
+        read_logs({"from_access_log": ("none*",)})
+
+
+def test_routes_of_a_log_are_those_of_the_table(logs: Path) -> None:
+    given = {"from_access_log": ("access.log*",)}
+    series = read_logs(given, ("*", "/watch/{id}", "other", "/watch/{id}"))
+    assert series.routes == ("/watch/_id_", "other")
+    series = read_logs({**given, "route": ("/api/*",)}, ("/watch/{id}",))
+    assert series.routes == ("/api/_", "other")
+    (logs / "mirror.yaml").write_text("mode: sink\nroutes: ['/watch/{id}', '/api/*']\n")
+    series = read_logs({**given, "routes": Path("mirror.yaml")})
+    assert series.routes == ("/watch/_id_", "/api/_", "other")
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("routes: /a", "routes: expected a list"),
+        ("[]", "routes: expected a list"),
+        ("routes: [7]", "routes: expected a list"),
+        ("routes: [", "cannot be read"),
+        ("routes: ['a']", "expected a path such as"),
+    ],
+)
+def test_bad_routes_are_named(logs: Path, text: str, rule: str) -> None:
+    (logs / "r.yaml").write_text(text)
+    with pytest.raises(InputError, match="^r.yaml: ") as refused:
+        read_logs({"from_access_log": ("access.log",), "routes": Path("r.yaml")})
+    assert rule in str(refused.value)
+
+
+def test_answers_are_kept_where_xdg_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert _cache_folder() == tmp_path / "kagami" / "datadog"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert _cache_folder() == tmp_path / ".cache" / "kagami" / "datadog"
+
+
+def test_step_of_prometheus_is_checked_before_anything_is_asked() -> None:
+    source = source_of({**GIVEN, "from_prometheus": "http://127.0.0.1:1", "step": "2h"}, set())
+    with pytest.raises(InputError, match="--step: expected at most 1h, got 2h"):
+        check_source(source)
+
+
+def test_prometheus_is_read_with_its_header(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMETHEUS_AUTHORIZATION", "Bearer secret")
+    with FakePrometheus() as fake:
+        thread = Thread(target=fake.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        given = {**GIVEN, "from_prometheus": fake.url, "since": "1h", "promql": "x[$window]"}
+        series = read_source(source_of(given, set()), ())
+        fake.shutdown()
+        thread.join(10)
+    assert fake.authorizations == ["Bearer secret"]
+    assert (series.resolution_s, series.duration_s) == (60, 3600)

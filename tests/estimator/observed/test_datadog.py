@@ -8,7 +8,7 @@ from estimator.errors import InputError, Refused
 from estimator.observed.datadog import UsageQuery, read_usage_from_datadog
 from estimator.observed.usage import Usage
 from estimator.series.datadog_api import Credentials, DatadogApi
-from tests.fakes_datadog import FakeDatadog, Reply
+from tests.fakes_datadog import FakeDatadog, Reply, errors
 
 START = 1_700_006_400
 
@@ -65,6 +65,32 @@ def test_long_times_are_read_day_by_day(fake: FakeDatadog) -> None:
     read(fake, seconds=100_000)
     starts = [request.start for request in fake.requests]
     assert starts == [START, START + 86_400] * 2
+
+
+def test_windows_do_not_move_and_only_the_period_counts(fake: FakeDatadog) -> None:
+    fake.replies += [answer(group("a", 1e6, 2e6, 3e6)), answer(group("a", 1, 2, 3))]
+    usage = read_usage_from_datadog(
+        lambda: DatadogApi(fake.url, Credentials("a", "b")),
+        UsageQuery(),
+        ("api",),
+        (START + 70, START + 130),
+    )
+    assert [(one.start, one.end) for one in fake.requests] == [(START, START + 180)] * 2
+    assert sorted(set(usage.of("api")["app"].seconds)) == [START + 60, START + 120]
+
+
+def test_waits_are_said(fake: FakeDatadog) -> None:
+    fake.replies += [errors(429, "slow", X_RateLimit_Reset="0")]
+    fake.replies += [answer(group("a", 1))] * 2
+    said: list[str] = []
+    read_usage_from_datadog(
+        lambda: DatadogApi(fake.url, Credentials("a", "b")),
+        UsageQuery(),
+        ("api",),
+        (START, START + 60),
+        said.append,
+    )
+    assert said and said[0].startswith("answered 429: slow; waiting")
 
 
 def test_point_of_the_next_window_is_left_to_it(fake: FakeDatadog) -> None:
