@@ -62,7 +62,8 @@ def load(topology: Topology) -> Iterator[None]:
 
 def wait_for_more(nginx: Nginx, requests: int) -> None:
     before = len(nginx.logged())
-    assert wait_for(lambda: len(nginx.logged()) > before + requests)
+    has_more = wait_for(lambda: len(nginx.logged()) > before + requests)
+    assert has_more, f"{len(nginx.logged()) - before} in ten seconds\n{nginx.child.last_lines()}"
 
 
 def seen(sidecar: Sidecar) -> int:
