@@ -46,3 +46,31 @@ def test_late_generator_has_no_latency(read) -> None:
 def test_other_reports_are_refused(refused) -> None:
     assert refused(json.dumps(REPORT | {"version": 2})) == ["expected version 1, got 2"]
     assert refused(json.dumps(REPORT | {"answered": 0})) == ["holds no answered request"]
+    (shard,) = refused(json.dumps(REPORT | {"shard": "0/2"}))
+    assert shard.startswith("is shard 0/2: `mirror replay-merge`")
+
+
+STEP = {
+    **{name: REPORT[name] for name in ("is_valid", "invalid_reason", "outcomes")},
+    "steady_from": 1.7e9,
+    "window_s": 240.0,
+    "due": 24000,
+    "answered": 23990,
+    "outcomes": {"2xx": 23760, "timeout": 240},
+    "offered_rps": 100.0,
+    "achieved_rps": 99.0,
+    "from_intended_ms": {"p50": 1.5, "p99": 8.0},
+}
+
+
+def test_one_step_is_its_steady_part(read) -> None:
+    run = read(json.dumps(REPORT | {"steps": [STEP]}))
+    assert (run.rps, run.duration_s, run.start) == (99, 240, 1.7e9)
+    assert (run.p50_ms, run.p99_ms, round(run.error_ratio, 6)) == (1.5, 8, 0.01)
+    short = read(json.dumps(REPORT | {"steps": [STEP | {"steady_from": None}]}))
+    assert (short.rps, short.start) == (99.77, None)
+
+
+def test_several_steps_are_rows_of_the_replay(refused) -> None:
+    (problem,) = refused(json.dumps(REPORT | {"steps": [STEP, STEP]}))
+    assert problem == "holds 2 steps: `mirror replay --table` makes a row of each"
