@@ -10,7 +10,7 @@ Must never know: where a metric is sent.
 from dataclasses import dataclass
 from typing import Literal
 
-from mirror.core import ledger
+from mirror.core import ledger, ramp
 
 RPS = "rps"
 SHADOW_RPS = "shadow.rps"
@@ -20,6 +20,7 @@ READING = "shadow.reading"
 BREAKER = "shadow.breaker"
 RATIO = "shadow.ratio"
 RELOADS = "reloads"
+RAMP_FALLBACKS = "ramp.fallbacks"
 WORKERS = "workers"
 WORKER_RESTARTS = "worker.restarts"
 INCOMPLETE_SECONDS = "incomplete_seconds"
@@ -197,6 +198,15 @@ _TABLE = (
         "gauge",
         "",
         "shadow legs for each request: the configuration's, the ramp's or what was set",
+        is_by_route=False,
+    ),
+    Metric(
+        RAMP_FALLBACKS,
+        "count",
+        "",
+        "steps of a ramp that were taken back",
+        "reason",
+        ("errors", "timeouts", "latency"),
         is_by_route=False,
     ),
     Metric(

@@ -65,7 +65,7 @@ def test_dashboard_shows_every_metric() -> None:
     left_out = {metric.name for metric in METRICS.values() if not is_shown(metric)}
     # Said by others, or of an old Agent only.
     assert left_out <= {"rps.distribution", "amplified", "shadow.sent", "primary.requests"} | {
-        name for name in METRICS if name.startswith(("capture.", "ramp.", "connections."))
+        name for name in METRICS if name.startswith(("capture.", "connections."))
     } | {"shadow.breaker.changes"}
 
 
