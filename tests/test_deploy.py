@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from mirror import config
+from mirror.addresses import UnixAddress
 from mirror.commands.replay import replay
 from mirror.demo.envoy import find_envoy
 from mirror.demo.processes import find_program, free_ports
@@ -252,7 +253,7 @@ def test_unit_gives_the_drain_its_time() -> None:
     assert float(service["TimeoutStopSec"]) > loaded.timeouts.drain
     assert shlex.split(service["ExecStart"])[1:3] == ["serve", "-c"]
     (listen,) = loaded.listen
-    assert isinstance(listen, config.UnixAddress)
+    assert isinstance(listen, UnixAddress)
     assert listen.group == service["Group"]
     assert str(listen.path).startswith(f"/run/{service['RuntimeDirectory']}/")
     assert loaded.series.path.startswith(f"/var/lib/{service['StateDirectory']}/")
