@@ -17,7 +17,8 @@ test: .venv/dev programs check
 # Whatever runs the data plane as a process, once more with the compiled build.
 test-compiled: compiled
 	PYTHONPATH=build/compiled KAGAMI_PYTHONPATH=build/compiled \
-	$(BIN)/python -m pytest tests/conformance tests/topology --ignore tests/topology/test_ground_truth.py
+	$(BIN)/python -m pytest tests/conformance tests/topology --ignore tests/topology/test_ground_truth.py \
+	--ignore tests/topology/test_sinks_never_wait.py --ignore tests/topology/test_prometheus.py
 
 check: .venv/dev
 	$(BIN)/ruff format --check .
@@ -47,7 +48,7 @@ exactness: .venv/dev programs
 soak: .venv/dev
 	$(BIN)/python -m benchmarks.macro.soak --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
 
-bench: bench-peers bench-latency bench-connections bench-bodies bench-pipelining bench-faults bench-estimate bench-series bench-micro bench-tables
+bench: bench-peers bench-latency bench-connections bench-bodies bench-pipelining bench-faults bench-estimate bench-replay bench-schedule bench-capture bench-import bench-series bench-micro bench-tables
 
 bench-peers: compiled
 	$(BIN)/python -m benchmarks.macro.mirror_vs_peers
@@ -70,6 +71,18 @@ bench-faults: compiled
 
 bench-estimate: .venv/dev
 	$(BIN)/python -m benchmarks.macro.ground_truth
+
+bench-replay: .venv/dev
+	$(BIN)/python -m benchmarks.macro.replay_speed
+
+bench-schedule: .venv/dev
+	$(BIN)/python -m benchmarks.macro.replay_schedule
+
+bench-capture: compiled
+	$(BIN)/python -m benchmarks.macro.capture_cost
+
+bench-import: .venv/dev
+	$(BIN)/python -m benchmarks.macro.import_speed
 
 bench-series: .venv/dev
 	$(BIN)/python -m benchmarks.micro.peak_correction
