@@ -147,6 +147,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.proxy.supervisor": (
         "mirror",
         "mirror.config",
+        "mirror.core.budget",
         "mirror.core.ledger",
         "mirror.core.routes",
         "mirror.errors",

@@ -17,6 +17,7 @@ from typing import Any
 
 from mirror import __version__
 from mirror.config import Config, read_ratio
+from mirror.core.budget import ceiling_bytes
 from mirror.core.ledger import Merger, Settled
 from mirror.core.routes import RouteTable
 from mirror.errors import MirrorError, ReloadError
@@ -114,6 +115,7 @@ class Supervisor:
             "ratio": self._ratio,
             "workers": self._workers.status(),
             "worker_restarts": self._workers.restarts,
+            "memory_ceiling_bytes": _memory_ceiling_bytes(self._config),
             "reload": {**self._reloads, "last": self._last_reload},
             "ledger": self._merger.status(),
             "sinks": {name: sink.status() for name, sink in self._sinks.items()},
@@ -284,3 +286,10 @@ class Supervisor:
 def _datadog_of(config: Config) -> tuple[object, ...]:
     """All that its sink is made from."""
     return config.datadog, config.instance, config.routes
+
+
+def _memory_ceiling_bytes(config: Config) -> int:
+    """What the shadow can make each worker hold beyond what it took at its start."""
+    shadow = config.shadow
+    legs = shadow.connections * shadow.pipelining + shadow.waiting
+    return ceiling_bytes(shadow.buffer_bytes, shadow.connections, legs, shadow.url.is_tls)

@@ -204,6 +204,7 @@ def test_the_ratio_is_changed_and_a_reload_puts_the_files_back(tmp_path: Path) -
         status, answer = post(running.admin_port, "/ratio", '{"ratio": 11}')
         assert status == 400 and "from 0 to 10" in answer["error"]
         assert running.status()["ratio"] == 0
+        assert running.status()["memory_ceiling_bytes"] > 64 << 20
         assert get(port) == 200
         assert running.settled_ledger()["not_selected"] == {"ratio": 1}
         running.child.send_signal(signal.SIGHUP)
