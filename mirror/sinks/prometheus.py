@@ -4,7 +4,9 @@ Keeps: every counter is the ledger's total at this moment, so it never falls whi
 lives. Per-second rates are not here: a scrape sees only averages between two of them.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 
 from prometheus_client.core import (
     CollectorRegistry,
@@ -21,6 +23,7 @@ from mirror.core.ledger import Counts, Latencies
 from mirror.metrics import METRICS, RPS, RPS_DISTRIBUTION, SHADOW_RPS, Readings
 
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_BOUNDS_US = [bound * 1e6 for bound in BOUNDS_S]
 _OF_ONE_SECOND = (RPS, SHADOW_RPS, RPS_DISTRIBUTION)
 
 Totals = tuple[Counts, Latencies, Readings]
@@ -79,8 +82,8 @@ def _add(family: Metric, labels: list[str], value: float) -> None:
 
 def _cumulative(buckets: Buckets) -> list[tuple[str, float]]:
     """Bound and the number of latencies whose bucket ends below it, as Prometheus counts."""
-    numbers = [
-        (str(bound), float(sum(n for bucket, n in buckets.items() if highest_us(bucket) <= us)))
-        for bound, us in ((bound, bound * 1e6) for bound in BOUNDS_S)
-    ]
-    return [*numbers, ("+Inf", float(sum(buckets.values())))]
+    numbers = [0] * (len(_BOUNDS_US) + 1)
+    for bucket, number in buckets.items():
+        numbers[bisect_left(_BOUNDS_US, highest_us(bucket))] += number
+    bounds = [*map(str, BOUNDS_S), "+Inf"]
+    return list(zip(bounds, accumulate(map(float, numbers)), strict=True))

@@ -58,6 +58,15 @@ def test_latency_is_a_histogram() -> None:
     assert samples[f"{name}_sum", "route=other"] == pytest.approx(2.0036, rel=0.005)
 
 
+def test_a_latency_on_a_bound_is_below_it() -> None:
+    # 128 us has a bucket of its own; 1 ms shares one that ends at 1.003 ms.
+    for latency_us, lowest in ((128, "0.001"), (999, "0.001"), (1001, "0.0025")):
+        latencies = {("shadow.latency", "other"): {bucket_of(latency_us): 1}}
+        page, _ = Exposition(lambda held=latencies: ({}, held, {})).render("text/plain")
+        holding = [line for line in page.decode().splitlines() if line.endswith(" 1.0")]
+        assert f'le="{lowest}"' in holding[0]
+
+
 def test_every_metric_but_those_of_a_second_is_described() -> None:
     page, _ = Exposition(lambda: ({}, {}, {})).render("text/plain")
     described = {family.name for family in read_text(page.decode())}
