@@ -76,7 +76,7 @@ def test_prism_lets_a_count_pass(fake: FakeDatadog, url: str) -> None:
 
 
 def test_prism_lets_usage_pass(fake: FakeDatadog, url: str) -> None:
-    # The fake does not know `avg:`. That it was asked, and that its refusal came back, is the point.
+    # The fake does not know `avg:`; that its refusal came back is the point.
     with pytest.raises(InputError, match="did not accept the query"):
         read_usage_from_datadog(
             lambda: DatadogApi(url, KEYS), UsageQuery(), ("api",), (START, START + 60)
