@@ -19,6 +19,7 @@ IN_FLIGHT = "shadow.in_flight"
 READING = "shadow.reading"
 BREAKER = "shadow.breaker"
 RATIO = "shadow.ratio"
+RAMP_FALLBACKS = "ramp.fallbacks"
 RELOADS = "reloads"
 RAMP_FALLBACKS = "ramp.fallbacks"
 WORKERS = "workers"
@@ -207,6 +208,15 @@ _TABLE = (
         "steps of a ramp that were taken back",
         "reason",
         ("errors", "timeouts", "latency"),
+        is_by_route=False,
+    ),
+    Metric(
+        RAMP_FALLBACKS,
+        "count",
+        "",
+        "steps of a ramp that were taken back",
+        "reason",
+        ramp.REASONS,
         is_by_route=False,
     ),
     Metric(

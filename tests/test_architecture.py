@@ -35,6 +35,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.core.*": ("mirror.errors",),
     "mirror.capture": (),
     "mirror.capture.reader": ("mirror.core.record", "mirror.errors"),
+    "mirror.capture.overview": ("mirror.core.record",),
     "mirror.capture.segments": ("mirror.capture.reader", "mirror.config", "mirror.core.record"),
     "mirror.capture.recorder": (
         "mirror.capture.segments",
@@ -51,7 +52,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.core.routes",
     ),
     "mirror.sinks": (),
-    "mirror.metrics": ("mirror.core.ledger",),
+    "mirror.metrics": ("mirror.core.ledger", "mirror.core.ramp"),
     "mirror.sinks.*": (
         "mirror.addresses",
         "mirror.config",
@@ -131,6 +132,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.core.breaker",
         "mirror.core.ledger",
         "mirror.proxy.control",
+        "mirror.proxy.recent_ids",
         "mirror.proxy.worker",
     ),
     "mirror.proxy.worker": (
@@ -149,6 +151,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.config",
         "mirror.core.budget",
         "mirror.core.ledger",
+        "mirror.core.ramp",
         "mirror.core.routes",
         "mirror.errors",
         "mirror.metrics",

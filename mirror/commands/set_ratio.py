@@ -74,3 +74,5 @@ def ratio(ratio: float, admin: TcpAddress) -> None:
         click.echo(f"mirror: {admin} refuses: {answer.get('error')}", err=True)
         sys.exit(EXIT_REFUSED)
     click.echo(f"ratio was {answer['was']:g}, is {answer['ratio']:g}")
+    if answer["ended_ramp"]:
+        click.echo("the ramp has ended; the next reload or start begins it anew")

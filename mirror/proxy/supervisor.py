@@ -19,12 +19,14 @@ from mirror import __version__
 from mirror.config import Config, read_ratio
 from mirror.core.budget import ceiling_bytes
 from mirror.core.ledger import Merger, Settled
+from mirror.core.ramp import REASONS, Health, Limits, Ramp, health_of
 from mirror.core.routes import RouteTable
 from mirror.errors import MirrorError, ReloadError
 from mirror.metrics import (
     BREAKER,
     IN_FLIGHT,
     INCOMPLETE_SECONDS,
+    RAMP_FALLBACKS,
     RATIO,
     READING,
     RELOADS,
@@ -75,7 +77,10 @@ class Supervisor:
         self._admin = self._make_admin(config)
         self._sinks: dict[str, SeriesSink | DogStatsdSink] = {}
         self._stopping: set[asyncio.Task[None]] = set()
-        self._ratio = config.shadow.ratio
+        self._ramp = _ramp_of(config)
+        self._ratio = _first_ratio(config)
+        self._fallbacks = dict.fromkeys(REASONS, 0)
+        """Of ramps that have ended."""
         self._reloads = {RELOADED: 0, REFUSED: 0}
         self._last_reload: dict[str, Any] | None = None
 
@@ -113,6 +118,7 @@ class Supervisor:
             "instance": self._config.instance,
             "shadow": str(self._config.shadow.url),
             "ratio": self._ratio,
+            "ramp": self._ramp_status(),
             "workers": self._workers.status(),
             "worker_restarts": self._workers.restarts,
             "memory_ceiling_bytes": _memory_ceiling_bytes(self._config),
@@ -137,9 +143,42 @@ class Supervisor:
     def _change_ratio(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """POST /ratio: in force at every worker until the next reload."""
         before, self._ratio = self._ratio, read_ratio(asked.get("ratio"))
+        ended_ramp = self._ramp is not None
+        self._end_ramp()
         self._workers.set_ratio(self._ratio)
         log.info("ratio set from %g to %g", before, self._ratio)
-        return {"was": before, "ratio": self._ratio}
+        return {"was": before, "ratio": self._ratio, "ended_ramp": ended_ramp}
+
+    def _follow_ramp(self, seconds: list[Settled]) -> None:
+        """Let the ramp judge what these seconds showed of the shadow."""
+        ramp = self._ramp
+        if ramp is None or not seconds:
+            return
+        health = Health()
+        for settled in seconds:
+            health.add(health_of(settled.counts, settled.latencies))
+        if (words := ramp.tick(time.monotonic(), health)) is None:
+            return
+        log.log(logging.WARNING if ramp.is_holding else logging.INFO, "ramp: %s", words)
+        self._ratio = ramp.ratio
+        self._workers.set_ratio(ramp.ratio)
+
+    def _ramp_status(self) -> dict[str, Any] | None:
+        """None where no ramp is under way: none is configured, or the ratio was set since."""
+        if (ramp := self._ramp) is None:
+            return None
+        return {
+            "at_top": ramp.is_at_top,
+            "holding": ramp.is_holding,
+            "fallbacks": ramp.fallbacks,
+            "last_fall": ramp.last_fall,
+        }
+
+    def _end_ramp(self) -> None:
+        if self._ramp is not None:
+            for reason, number in self._ramp.fallbacks.items():
+                self._fallbacks[reason] += number
+        self._ramp = None
 
     async def _reload_when_told(self) -> None:
         while True:
@@ -189,7 +228,8 @@ class Supervisor:
                 listener.close()
         before, self._config, self._text = self._config, config, text
         self._listeners = listeners
-        self._ratio = config.shadow.ratio
+        self._end_ramp()
+        self._ratio, self._ramp = _first_ratio(config), _ramp_of(config)
         self._start_sinks(before)
         if admin is not None:
             await self._admin.stop()
@@ -228,6 +268,7 @@ class Supervisor:
         for settled in seconds:
             for sink in self._sinks.values():
                 sink.emit(settled)
+        self._follow_ramp(seconds)
         datadog = self._sinks.get("datadog")
         if seconds and isinstance(datadog, DogStatsdSink):
             datadog.observe(int(time.time()), self._readings())
@@ -245,6 +286,11 @@ class Supervisor:
         }
         for result, number in self._reloads.items():
             readings[RELOADS, result] = number
+        ramped = self._ramp.fallbacks if self._ramp is not None else {}
+        for reason, number in self._fallbacks.items():
+            readings[RAMP_FALLBACKS, reason] = number + ramped.get(reason, 0)
+        for result, number in self._reloads.items():
+            readings[RELOADS, result] = number
         for name, sink in self._sinks.items():
             readings[SINK_DROPPED, name] = sink.dropped
         return readings
@@ -259,7 +305,7 @@ class Supervisor:
 
     def _launch(self, config: Config, text: str, listeners: Sequence[Listener]) -> Launch:
         descriptors = tuple(listener.fileno() for listener in listeners)
-        return Launch(text, config.workers, self._recent_ids, descriptors)
+        return Launch(text, config.workers, _first_ratio(config), self._recent_ids, descriptors)
 
     async def _wait_for_stop(self, timeout_s: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -286,6 +332,21 @@ class Supervisor:
 def _datadog_of(config: Config) -> tuple[object, ...]:
     """All that its sink is made from."""
     return config.datadog, config.instance, config.routes
+
+
+def _first_ratio(config: Config) -> float:
+    ramp = config.shadow.ramp
+    return config.shadow.ratio if ramp is None else ramp.from_ratio
+
+
+def _ramp_of(config: Config) -> Ramp | None:
+    """The ramp of a configuration, at its first step."""
+    ramp = config.shadow.ramp
+    if ramp is None:
+        return None
+    limits = Limits(ramp.max_error_ratio, ramp.max_timeout_ratio, ramp.max_p99)
+    ratios = (ramp.from_ratio, ramp.to_ratio)
+    return Ramp(ratios, ramp.duration, ramp.steps, limits, ramp.hold)
 
 
 def _memory_ceiling_bytes(config: Config) -> int:

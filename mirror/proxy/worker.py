@@ -2,8 +2,8 @@
 
 Started by the supervisor as `python -m mirror.proxy.worker CHANNEL_FD IDS_FD LISTENER_FD…` with the
 configuration's text on standard input. The channel (control.py) carries reports up and commands
-down, and its end means that the supervisor is gone: the worker then drains and exits, so that none
-is orphaned.
+down, the first of which is the ratio. Its end means that the supervisor is gone: the worker then
+drains and exits, so that none is orphaned.
 """
 
 import asyncio
@@ -36,6 +36,8 @@ GC_THRESHOLD = 50_000
 TICK_S = 0.1
 """How often deadlines are looked at: they may be this much late. Also how often is reported: what
 a killed worker counted after its last report is lost."""
+_MOST_UNREAD_BYTES = 1 << 20
+"""Reports that the supervisor has not read; beyond that the seconds wait in the ledger."""
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +64,10 @@ class Worker:
     async def run(self, listeners: list[socket.socket]) -> int:
         """Serve until told to drain and in-flight work has ended; returns the exit code."""
         reader, self._writer = await asyncio.open_connection(sock=self._channel)
+        try:
+            self._obey(await read_command(reader))  # the ratio, before any request
+        except (OSError, asyncio.IncompleteReadError):
+            return EXIT_OK
         for name in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(name, self._end_soon)
         servers = [await self._serve(listener) for listener in listeners]
@@ -161,7 +167,9 @@ class Worker:
 
     def _report(self) -> None:
         assert self._writer is not None
-        if not self._writer.is_closing():  # else nobody listens: the worker is about to drain
+        # Else nobody listens: this is about to drain, or the supervisor hangs.
+        is_heard = self._writer.transport.get_write_buffer_size() < _MOST_UNREAD_BYTES
+        if is_heard and not self._writer.is_closing():
             self._writer.write(encode(self._tee.report()))
 
 
@@ -177,7 +185,7 @@ def main() -> None:
     # In mode inline a request comes once; its id would be the client's own.
     has_repeats = config.mode == "sink" and config.request_id_header is not None
     table = int(sys.argv[2])
-    recent_ids = RecentIds(table, is_shared=config.workers > 1) if has_repeats else None
+    recent_ids = RecentIds(table) if has_repeats else None
     # What exists now lives as long as the process, and what an exchange makes dies with it: the
     # default threshold of 700 would have the collector walk every open connection each few ms.
     gc.freeze()

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from mirror.core.breaker import STATES
 from mirror.core.ledger import Merger
 from mirror.proxy.control import Command, Retire, SetRatio, encode, read_report
+from mirror.proxy.recent_ids import set_sharers
 from mirror.proxy.worker import EXIT_CUT, EXIT_OK
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ class Launch:
     text: str
     """The configuration, for the worker to read again."""
     number: int
+    ratio: float
+    """What to mirror at first."""
     recent_ids: int
     """Descriptor of the table of request ids that all workers share."""
     listeners: tuple[int, ...]
@@ -80,8 +83,8 @@ class Workers:
         self._next_id = 1
         self._early_deaths = 0
         self._ending = asyncio.Event()
-        self._ratio: float | None = None
-        """In force instead of the configuration's, also for workers that replace others."""
+        self._ratio = 0.0
+        """In force, also for workers that replace others."""
         self.restarts = 0
         """Workers that ended unasked and were replaced."""
         self.was_cut = False
@@ -108,7 +111,7 @@ class Workers:
 
     async def start(self, launch: Launch) -> None:
         """The first generation; its workers get ready by and by."""
-        self._launch = launch
+        self._launch, self._ratio = launch, launch.ratio
         for _ in range(launch.number):
             await self._start_one(launch)
 
@@ -118,7 +121,7 @@ class Workers:
         Then nothing has changed: the new workers, of which one ended or was not ready in time,
         are killed. Those that still retire from a change before are drained at once.
         """
-        ratio, self._ratio = self._ratio, None
+        ratio, self._ratio = self._ratio, launch.ratio
         generation = [await self._start_one(launch) for _ in range(launch.number)]
         starts = asyncio.gather(*(worker.started for worker in generation))
         are_ready = False
@@ -143,7 +146,7 @@ class Workers:
             worker.send(command)
 
     def set_ratio(self, ratio: float) -> None:
-        """From now on, instead of the configuration's, until the next generation."""
+        """From now on, until the next generation."""
         self._ratio = ratio
         self.send(SetRatio(ratio))
 
@@ -170,6 +173,7 @@ class Workers:
 
     async def _start_one(self, launch: Launch) -> Worker:
         ours, theirs = socket.socketpair()
+        set_sharers(launch.recent_ids, len(self._running) + 1)
         descriptors = [theirs.fileno(), launch.recent_ids, *launch.listeners]
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -190,8 +194,7 @@ class Workers:
         self._next_id += 1
         self._running[worker.worker_id] = worker
         self._merger.worker_started(worker.worker_id)
-        if self._ratio is not None:
-            worker.send(SetRatio(self._ratio))
+        worker.send(SetRatio(self._ratio))
         worker.watching = asyncio.create_task(self._watch(worker, reader))
         return worker
 
@@ -207,6 +210,7 @@ class Workers:
                     worker.started.set_result(True)
         code = await worker.process.wait()
         del self._running[worker.worker_id]
+        set_sharers(worker.launch.recent_ids, len(self._running))
         self.was_cut |= code == EXIT_CUT
         is_clean = code in (EXIT_OK, EXIT_CUT)
         self._merger.worker_ended(worker.worker_id, int(time.time()), is_clean)

@@ -48,9 +48,10 @@ def set_ratio(*arguments: str) -> tuple[int, str]:
 
 
 def test_a_change_is_shown_with_what_was_before() -> None:
-    with admin_port(200, b'{"was": 1.0, "ratio": 0.1}') as (port, asked):
+    with admin_port(200, b'{"was": 1.0, "ratio": 0.1, "ended_ramp": true}') as (port, asked):
         got = set_ratio("0.1", "--admin", f"127.0.0.1:{port}")
-    assert got == (0, "ratio was 1, is 0.1\n")
+    assert got[0] == 0
+    assert "ratio was 1, is 0.1\n" in got[1] and "ramp has ended" in got[1]
     assert asked == [("/ratio", b'{"ratio": 0.1}')]
 
 

@@ -200,7 +200,8 @@ def reload_count(running: Sidecar, result: str) -> int:
 
 def test_the_ratio_is_changed_and_a_reload_puts_the_files_back(tmp_path: Path) -> None:
     with app() as primary, sidecar(tmp_path, primary) as (running, port):
-        assert post(running.admin_port, "/ratio", '{"ratio": 0}') == (200, {"was": 1, "ratio": 0})
+        changed = {"was": 1, "ratio": 0, "ended_ramp": False}
+        assert post(running.admin_port, "/ratio", '{"ratio": 0}') == (200, changed)
         status, answer = post(running.admin_port, "/ratio", '{"ratio": 11}')
         assert status == 400 and "from 0 to 10" in answer["error"]
         assert running.status()["ratio"] == 0
@@ -305,3 +306,24 @@ def test_a_new_start_works_at_once_after_the_supervisor_was_killed(tmp_path: Pat
             assert answers == [200]
             assert get(port) == 200
             assert again.child.stop() == 0
+
+
+def test_a_ramp_begins_low_and_falls_back_from_a_sick_shadow(tmp_path: Path) -> None:
+    ramp = {"from_ratio": 1, "to_ratio": 5, "duration": 4, "steps": 4, "hold": 60}
+    with app() as primary:
+        shadow = {"url": f"http://127.0.0.1:{free_ports(1)[0]}", "ramp": ramp}
+        with sidecar(tmp_path, primary, shadow=shadow) as (running, port):
+            assert running.status()["ratio"] == 1
+            wait_until(lambda: running.status()["ratio"] > 1)
+
+            def has_fallen() -> bool:
+                assert get(port) == 200
+                return bool(running.status()["ramp"]["fallbacks"]["errors"])
+
+            wait_until(has_fallen, timeout_s=20)
+            status = running.status()
+            assert status["ratio"] < 5 and "limit 1.0%" in status["ramp"]["last_fall"]
+            assert "ramp: ratio falls from" in running.child.last_lines()
+            _, answer = post(running.admin_port, "/ratio", '{"ratio": 0.5}')
+            assert answer["ended_ramp"]
+            assert running.status()["ramp"] is None

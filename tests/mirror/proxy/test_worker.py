@@ -86,6 +86,7 @@ async def worker(config: Config, *others: socket.socket) -> AsyncIterator[Runnin
                 reports.append(await read_report(reader))
         writer.close()
 
+    ours.send(encode(SetRatio(config.shadow.ratio)))
     collecting = asyncio.create_task(collect())
     port = listener.getsockname()[1]
     done = asyncio.create_task(Worker(config, theirs).run([listener, *others]))
@@ -324,6 +325,7 @@ def test_process_serves_and_exits(ending: str) -> None:
         assert process.stdin is not None and process.stderr is not None
         process.stdin.write(yaml.safe_dump(document).encode())
         process.stdin.close()
+        ours.send(encode(SetRatio(1.0)))
         ours.settimeout(PATIENCE_S)
         assert ours.recv(LENGTH_PREFIX.size), "the first report"
         with socket.create_connection(listener.getsockname()) as client:

@@ -35,7 +35,7 @@ class Parent:
 
     def launch(self, number: int = 1, text: str = "") -> Launch:
         listeners = (self.listener.fileno(),)
-        return Launch(text or config_text(), number, self._table, listeners)
+        return Launch(text or config_text(), number, 1.0, self._table, listeners)
 
     async def ready(self, number: int = 1) -> None:
         deadline = time.monotonic() + PATIENCE_S
