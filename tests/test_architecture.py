@@ -36,6 +36,10 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.capture": (),
     "mirror.capture.reader": ("mirror.core.record", "mirror.errors"),
     "mirror.capture.overview": ("mirror.core.record",),
+    "mirror.capture.entries": ("mirror.core.record",),
+    "mirror.capture.access_log": ("mirror.capture.entries", "mirror.core.record"),
+    "mirror.capture.goreplay": ("mirror.capture.entries", "mirror.core.record"),
+    "mirror.capture.har": ("mirror.capture.entries", "mirror.core.record", "mirror.errors"),
     "mirror.capture.segments": ("mirror.capture.reader", "mirror.config", "mirror.core.record"),
     "mirror.capture.recorder": (
         "mirror.capture.segments",

@@ -1,30 +1,15 @@
-"""Access logs in, a request list out: each format, and what cannot be used."""
+"""nginx's log lines: each format, and what is no request."""
 
-import gzip
+import io
 import json
-import os
-import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.commands.import_log import (
-    MAX_LINE_BYTES,
-    Entry,
-    Found,
-    Unusable,
-    in_order,
-    read_line,
-    read_log,
-)
-from mirror.core.record import FieldError, Record, decode
-from mirror.demo.app import start_app
-from mirror.demo.nginx import proxy_site, start_nginx
-from mirror.demo.processes import Processes, fetch, find_program, free_ports
+from mirror.capture.access_log import MAX_LINE_BYTES, read_line, read_log
+from mirror.capture.entries import Entry, Unusable
+from mirror.core.record import FieldError, Record
 
 COMBINED = (
     b'10.0.0.1 - - [31/Dec/2025:23:59:59 +0900] "GET /watch/7?x=1 HTTP/1.1" 200 512 '
@@ -42,22 +27,6 @@ DEPLOYED = (
 )
 
 
-def run(
-    *arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None
-) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-m", "mirror", "import", *map(str, arguments)],
-        capture_output=True,
-        input=stdin,
-        timeout=60,
-        cwd=cwd,
-    )
-
-
-def records_in(path: Path) -> list[Record]:
-    return list(decode(path.read_bytes().splitlines(keepends=True), str(path)))
-
-
 def json_line(**keys: object) -> bytes:
     line = {"time": 5.5, "method": "GET", "uri": "/", "host": "a.example"} | keys
     return json.dumps({key: value for key, value in line.items() if value is not None}).encode()
@@ -67,9 +36,6 @@ def why_unusable(line: bytes, host: str | None = "a.example") -> str:
     with pytest.raises((Unusable, FieldError)) as error:
         read_line(line, host)
     return str(error.value)
-
-
-# --- one line ---
 
 
 def test_combined_line() -> None:
@@ -229,131 +195,9 @@ def test_any_object_is_read_or_unusable(document: dict[str, object]) -> None:
         assert str(error)
 
 
-# --- many lines ---
-
-
-def entries(*times: float, whole: bool) -> list[Entry]:
-    return [Entry(Record(time, "GET", "a", f"/{i}"), whole) for i, time in enumerate(times)]
-
-
-def test_whole_seconds_are_spread() -> None:
-    records = in_order(entries(7, 7, 8, 7, 7, whole=True))
-    assert [record.time_s for record in records] == [7, 7.25, 7.5, 7.75, 8]
-    assert [record.target for record in records] == ["/0", "/1", "/3", "/4", "/2"]
-
-
-def test_fractions_are_left_alone() -> None:
-    records = in_order(entries(7.5, 7.5, 7.25, whole=False))
-    assert [record.time_s for record in records] == [7.25, 7.5, 7.5]
-
-
-def test_unusable_lines_are_counted_and_few_shown() -> None:
-    found = Found()
-    read_log([b"x"] * 20 + [b"", b"\n", DEPLOYED + b"\r\n"], "log", None, found)
-    assert (found.unusable, len(found.entries)) == (20, 1)
-    assert len(found.shown) == 5 and found.shown[1].startswith("log:2: neither")
-
-
-# --- the command ---
-
-
-def test_logs_are_merged_in_time_order(tmp_path: Path) -> None:
-    (tmp_path / "new.log").write_bytes(json_line(time=9.5, uri="/3") + b"\n")
-    with gzip.open(tmp_path / "old.log.gz", "wb") as old:
-        old.write(json_line(time=7.5, uri="/1") + b"\n" + json_line(time=8.5, uri="/2") + b"\n")
-    output = tmp_path / "requests.jsonl"
-    done = run(
-        *(tmp_path / "new.log", tmp_path / "old.log.gz", "-", "-o", output),
-        stdin=json_line(time=10.5, uri="/4"),
-    )
-    assert done.returncode == 0, done.stderr
-    assert [record.target for record in records_in(output)] == ["/1", "/2", "/3", "/4"]
-    assert b"4 requests over 3.0 s from 1970-01-01T00:00:07+00:00 (GET 4)" in done.stderr
-
-
-def test_some_unusable_lines_are_reported(tmp_path: Path) -> None:
-    log, output = tmp_path / "access.log", tmp_path / "requests.jsonl"
-    log.write_bytes(b"\n".join([b"x"] * 7 + [COMBINED]))
-    done = run(log, "-o", output, "--host", "a.example")
-    assert done.returncode == 0
-    assert b"7 unusable lines" in done.stderr and b"and 2 more" in done.stderr
-    assert f"{log}:1: neither".encode() in done.stderr
-    assert len(records_in(output)) == 1
-
-
-def test_overlong_line_takes_no_memory(tmp_path: Path) -> None:
-    log, output = tmp_path / "access.log", tmp_path / "requests.jsonl"
-    log.write_bytes(b"x" * (3 * MAX_LINE_BYTES) + b"\n" + DEPLOYED + b"\n")
-    done = run(log, "-o", output)
-    assert done.returncode == 0 and b"1 unusable lines" in done.stderr
-    assert b":1: longer than" in done.stderr
-
-
-@pytest.mark.parametrize("content", [b"", b"x\n", COMBINED])
-def test_nothing_usable_writes_nothing(tmp_path: Path, content: bytes) -> None:
-    log, output = tmp_path / "access.log", tmp_path / "requests.jsonl"
-    log.write_bytes(content)
-    done = run(log, "-o", output)
-    assert done.returncode == 2
-    assert b"no line is a request" in done.stderr
-    assert os.listdir(tmp_path) == ["access.log"]
-
-
-def test_bad_files_are_2_and_named(tmp_path: Path) -> None:
-    good, cut = tmp_path / "good.log", tmp_path / "cut.log.gz"
-    good.write_bytes(DEPLOYED)
-    cut.write_bytes(gzip.compress(DEPLOYED * 1000)[:-20])
-    fake = tmp_path / "fake.log.gz"
-    fake.write_bytes(DEPLOYED)
-    output = tmp_path / "requests.jsonl"
-    output.write_bytes(b"before")
-    for bad in (tmp_path / "none.log", tmp_path, cut, fake):
-        done = run(good, bad, "-o", output)
-        assert done.returncode == 2 and f"{bad}: cannot be read".encode() in done.stderr
-    assert output.read_bytes() == b"before"
-    done = run(good, "-o", tmp_path / "missing" / "requests.jsonl")
-    assert done.returncode == 2 and b"cannot be written" in done.stderr
-    done = run(good, "-o", tmp_path)
-    assert done.returncode == 2 and b"cannot be written" in done.stderr
-    assert sorted(os.listdir(tmp_path)) == sorted([good.name, cut.name, fake.name, output.name])
-
-
-def test_bad_host_is_2(tmp_path: Path) -> None:
-    done = run("-", "-o", tmp_path / "x", "--host", "a b", stdin=COMBINED)
-    assert done.returncode == 2 and b"expected a host name" in done.stderr
-
-
-def test_help_has_examples() -> None:
-    assert b"mirror import access.log access.log.1" in run("--help").stdout
-
-
-@pytest.mark.topology
-def test_log_of_a_real_nginx(tmp_path: Path) -> None:
-    nginx = find_program("nginx")
-    if nginx is None:
-        pytest.skip("needs nginx")
-    app_port, port = free_ports(2)
-    targets = ["/watch/1", "/api/a%20b?q=%22x%22", '/static/"quoted"\\', "/api/\u00e9"]
-    with Processes(tmp_path) as processes:
-        start_app(processes, "app", app_port)
-        site = proxy_site(port, app_port) + f"\naccess_log {tmp_path}/combined.log;\n"
-        site += f"access_log {tmp_path}/json.log mirror_json;\n"
-        running = start_nginx(processes, tmp_path / "nginx", nginx, site=site, port=port)
-        for target in targets:
-            fetch_raw(port, target.encode("latin-1"))
-        assert fetch(port, "/watch/2") is not None
-        assert running.child.stop() == 0
-    for name, host in [("json.log", None), ("combined.log", "a.example")]:
-        output = tmp_path / f"{name}.jsonl"
-        done = run(tmp_path / name, "-o", output, *(["--host", host] if host else []))
-        assert done.returncode == 0, done.stderr
-        assert [record.target for record in records_in(output)] == [*targets, "/watch/2"]
-
-
-def fetch_raw(port: int, target: bytes) -> None:
-    """http.client refuses some of these targets; nginx does not."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        connection.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: a.example\r\n")
-        connection.sendall(b"Connection: close\r\n\r\n")
-        while connection.recv(65536):
-            pass
+def test_each_line_is_an_entry_or_says_why() -> None:
+    lines = b"".join([b"x\n" * 2, b"\n", DEPLOYED + b"\r\n"])
+    one, two, three = read_log(io.BytesIO(lines), None)
+    assert isinstance(one, str) and one.startswith("1: neither")
+    assert isinstance(two, str) and two.startswith("2: neither")
+    assert isinstance(three, Entry)

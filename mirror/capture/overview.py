@@ -1,0 +1,91 @@
+"""What a capture holds, added up record by record, so that memory does not grow with it.
+
+Keeps: names that clients make up (paths, hosts) are bounded in number; what is beyond the bound is
+counted as `other`. Seconds are kept one by one: a day is 86400 small numbers.
+Must never know how any of it is printed.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from math import floor
+
+from mirror.core.record import Record
+
+MOST_NAMES = 10_000
+OTHER = "other"
+
+
+class Overview:
+    """Add every record; the rest is read."""
+
+    def __init__(self, route_of: Callable[[bytes], str] | None = None) -> None:
+        """`route_of` names the route of a target; without it a route is the path itself."""
+        self.requests = 0
+        self.begin_s = self.end_s = 0.0
+        """Unix time of the first and the last request."""
+        self.seconds: Counter[int] = Counter()
+        self.methods: Counter[str] = Counter()
+        self.hosts: Counter[str] = Counter()
+        self.routes: Counter[str] = Counter()
+        self.bodies = 0
+        """Requests that had a body, kept or not."""
+        self.bodies_left_out = 0
+        self.body_bytes = 0
+        """Of all bodies, kept or not."""
+        self.largest_body_bytes = 0
+        self.head_bytes = 0
+        """About: of the request lines and fields that were recorded."""
+        self._route_of = route_of
+
+    def add(self, record: Record) -> None:
+        time_s = record.time_s
+        self.begin_s = time_s if not self.requests else min(self.begin_s, time_s)
+        self.end_s = max(self.end_s, time_s)
+        self.requests += 1
+        self.seconds[floor(time_s)] += 1
+        _count(self.methods, record.method)
+        _count(self.hosts, record.host)
+        path = record.target.partition("?")[0]
+        if self._route_of is not None:
+            path = self._route_of(record.target.encode("latin-1"))
+        _count(self.routes, path)
+        self.head_bytes += len(record.method) + len(record.target) + len(record.host) + 20
+        self.head_bytes += sum(len(name) + len(value) + 4 for name, value in record.headers)
+        if record.body is not None or record.body_bytes is not None:
+            size = len(record.body) if record.body is not None else record.body_bytes or 0
+            self.bodies += 1
+            self.bodies_left_out += record.body is None
+            self.body_bytes += size
+            self.largest_body_bytes = max(self.largest_body_bytes, size)
+
+    @property
+    def span_s(self) -> float:
+        return self.end_s - self.begin_s
+
+    @property
+    def mean_rps(self) -> float:
+        """Over the seconds from the first request to the last, both included."""
+        return self.requests / (floor(self.end_s) - floor(self.begin_s) + 1)
+
+    @property
+    def peak(self) -> tuple[int, int]:
+        """The busiest second and its requests; the first of several."""
+        second = min(self.seconds, key=lambda second: (-self.seconds[second], second))
+        return second, self.seconds[second]
+
+    def rps_over_time(self, columns: int) -> list[float]:
+        """The highest second of each of at most so many equal parts of the time."""
+        first, last = min(self.seconds), max(self.seconds)
+        length = last - first + 1
+        parts = min(columns, length)
+        highest = [0.0] * parts
+        for second, number in self.seconds.items():
+            part = (second - first) * parts // length
+            highest[part] = max(highest[part], number)
+        return highest
+
+
+def _count(names: Counter[str], name: str) -> None:
+    if name not in names and len(names) >= MOST_NAMES:
+        name = OTHER
+    names[name] += 1

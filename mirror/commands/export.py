@@ -1,0 +1,89 @@
+"""`mirror export`: a capture in another tool's format.
+
+Owns the argv and the format: vegeta's JSON targets, one a line, as `vegeta attack -format=json`
+reads them (its README, "JSON format"). They hold no times: vegeta sends at a rate of its own.
+"""
+
+import base64
+import json
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from mirror.addresses import Url, read_url
+from mirror.capture.reader import read_records
+from mirror.core.record import Record
+from mirror.errors import InputError
+
+EXIT_UNUSABLE = 2
+
+
+@click.command()
+@click.argument("path", metavar="FILE", type=Path)
+@click.option(
+    "--vegeta", "base", required=True, metavar="URL", help="Targets for vegeta, to be sent to URL."
+)
+@click.option("-o", "--output", metavar="FILE", type=Path, help="To write; default: stdout.")
+@click.option("--salvage", is_flag=True, help="Use what can be read of a damaged capture.")
+def export(path: Path, base: str, output: Path | None, salvage: bool) -> None:
+    """Write a capture as targets for another load generator, in its order, without its times.
+
+    The recorded Host goes along as a header. Requests carry no mark: a sidecar counts them as
+    production.
+
+    \b
+    Examples:
+      mirror export requests.zst --vegeta http://10.0.0.7:30080 -o targets.jsonl
+      mirror export capture/ --vegeta http://10.0.0.7:30080 | \\
+        vegeta attack -format=json -lazy -rate=500 -duration=60s | vegeta report
+
+    \b
+    Exit codes:
+      0  written
+      2  the capture cannot be read, or the file not written
+    """
+    try:
+        url = read_url(base)
+    except ValueError as error:
+        raise click.BadParameter(
+            f"expected {error}, got {base!r}", param_hint="--vegeta"
+        ) from error
+    if not url.port:
+        raise click.BadParameter("vegeta knows no unix sockets", param_hint="--vegeta")
+
+    def lose(what: str) -> None:
+        click.echo(what, err=True)
+
+    try:
+        with ExitStack() as stack:
+            stream = sys.stdout.buffer
+            if output is not None:
+                stream = stack.enter_context(open(output, "wb"))
+            for record in read_records(path, lose if salvage else None):
+                stream.write(vegeta_target(record, url) + b"\n")
+            stream.flush()
+    except InputError as error:
+        click.echo(error, err=True)
+        sys.exit(EXIT_UNUSABLE)
+    except BrokenPipeError:  # who reads has enough
+        sys.stderr.close()
+    except OSError as error:
+        click.echo(f"{output or 'standard output'}: cannot be written: {error}", err=True)
+        sys.exit(EXIT_UNUSABLE)
+
+
+def vegeta_target(record: Record, url: Url) -> bytes:
+    """One line, without its end."""
+    header: dict[str, list[str]] = {"Host": [record.host]}
+    for name, value in record.headers:
+        header.setdefault(name, []).append(value)
+    target: dict[str, object] = {
+        "method": record.method,
+        "url": str(url) + ("" if record.target == "*" else record.target),
+        "header": header,
+    }
+    if record.body is not None:
+        target["body"] = base64.b64encode(record.body).decode()
+    return json.dumps(target).encode()

@@ -1,0 +1,216 @@
+"""`mirror import`: logs, HAR and GoReplay files become a capture that `mirror replay` can send.
+
+Owns the argv, which reader a file gets, told by its content, and the writing of the capture: all or
+nothing, so that a reader never sees half of it.
+"""
+
+import gzip
+import os
+import sys
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from io import BufferedReader
+from pathlib import Path
+from typing import IO, BinaryIO
+
+import click
+import zstandard
+
+from mirror.capture import goreplay, har
+from mirror.capture.access_log import read_log
+from mirror.capture.entries import Item, Sorter
+from mirror.core.record import encode_header, is_host
+from mirror.core.redaction import Redactor
+from mirror.errors import InputError
+
+EXIT_UNUSABLE = 2
+
+SHOWN = 5
+FRAME_BYTES = 1 << 20
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_PEEKED_BYTES = 4096
+
+
+@dataclass(slots=True)
+class Found:
+    """What the files held."""
+
+    methods: Counter[str] = field(default_factory=Counter)
+    unusable: int = 0
+    shown: list[str] = field(default_factory=list)
+    """The first unusable lines, with the reason."""
+
+
+@click.command(name="import")
+@click.argument("logs", nargs=-1, required=True, metavar="FILE...")
+@click.option("-o", "--output", "path", required=True, metavar="FILE", type=Path, help="To write.")
+@click.option("--host", metavar="NAME", help="Host of lines that name none (combined never does).")
+@click.option("--keep-secrets", is_flag=True, help="Do not remove credentials, cookies, tokens.")
+def import_requests(
+    logs: tuple[str, ...], path: Path, host: str | None, keep_secrets: bool
+) -> None:
+    """Turn access logs and recordings into a capture for `mirror replay`.
+
+    Reads nginx's combined format and JSON lines, HAR and GoReplay files, each also packed by gzip
+    or zstd, and standard input for `-`. All files are merged in the order of time, on disk where
+    memory is too small. Where a log knows only the second, the requests of that second are spread
+    evenly over it. Bodies are in no log: a POST is imported without one. Credentials, cookies and
+    token-like query keys are removed. The capture is packed where its name ends in .zst.
+
+    \b
+    Examples:
+      mirror import /var/log/nginx/access.log -o requests.jsonl --host www.example.com
+      mirror import access.log access.log.1 access.log.2.gz -o requests.zst
+      mirror import session.har -o requests.jsonl --keep-secrets
+      mirror import requests_0.gor requests_1.gor.gz -o requests.zst
+      ssh web-1 cat /var/log/nginx/access.log | mirror import - -o requests.jsonl
+
+    \b
+    Exit codes:
+      0  written; unusable lines were counted and the first shown
+      2  a file cannot be read or written, or no line is usable
+    """
+    if host is not None and not is_host(host):
+        raise click.BadParameter("expected a host name", param_hint="--host")
+    found = Found()
+    redactor = None if keep_secrets else Redactor()
+    try:
+        with _sorter(path) as sorter:
+            for log in logs:
+                with _opened(log) as stream:
+                    _collect(_items(stream, log, host), log, sorter, found, redactor)
+            _report_unusable(found)
+            if not sorter.number:
+                raise InputError(f"{', '.join(logs)}: no line is a request that can be replayed")
+            first_s, last_s = _write(path, sorter)
+    except InputError as error:
+        click.echo(error, err=True)
+        sys.exit(EXIT_UNUSABLE)
+    listed = ", ".join(f"{method} {count}" for method, count in found.methods.most_common())
+    begin = datetime.fromtimestamp(first_s, UTC).isoformat(timespec="seconds")
+    seconds = f"{last_s - first_s:.1f} s from {begin}"
+    click.echo(f"{path}: {sorter.number} requests over {seconds} ({listed})", err=True)
+    if redactor is not None and redactor.redacted:
+        click.echo(f"{redactor.redacted} secrets removed", err=True)
+
+
+@contextmanager
+def _sorter(path: Path) -> Iterator[Sorter]:
+    """Its runs lie beside the capture: where that fits, they do too."""
+    folder = path.parent
+    with closing(Sorter(str(folder) if folder.is_dir() else None)) as sorter:
+        yield sorter
+
+
+def _items(stream: BufferedReader, source: str, host: str | None) -> Iterator[Item]:
+    start = stream.peek(_PEEKED_BYTES)[:_PEEKED_BYTES]
+    if har.START.match(start):
+        return har.read_har(stream, source)
+    if goreplay.START.match(start):
+        return goreplay.read_goreplay(stream)
+    return read_log(stream, host)
+
+
+def _collect(
+    items: Iterator[Item], source: str, sorter: Sorter, found: Found, redactor: Redactor | None
+) -> None:
+    for item in items:
+        if isinstance(item, str):
+            found.unusable += 1
+            if len(found.shown) < SHOWN:
+                found.shown.append(f"{source}:{item}")
+            continue
+        record = item.record
+        found.methods[record.method] += 1
+        if redactor is not None:
+            target, headers = redactor.target(record.target), redactor.fields(record.headers)
+            if target != record.target or headers != record.headers:
+                item.record = replace(record, target=target, headers=headers)
+        try:
+            sorter.add(item)
+        except OSError as error:
+            raise InputError(f"sorting needs room on disk: {error}") from error
+
+
+@contextmanager
+def _opened(log: str) -> Iterator[BufferedReader]:
+    """The file as plain bytes; what goes wrong with it is an InputError."""
+    try:
+        with open(sys.stdin.fileno() if log == "-" else log, "rb", closefd=log != "-") as stream:
+            start = stream.peek(4)
+            if start.startswith(_GZIP_MAGIC):
+                with gzip.open(stream, "rb") as unpacked:
+                    yield BufferedReader(unpacked, _PEEKED_BYTES * 16)
+            elif start.startswith(_ZSTD_MAGIC):
+                unpacking = zstandard.ZstdDecompressor()
+                with unpacking.stream_reader(stream, read_across_frames=True) as plain:
+                    yield BufferedReader(plain, _PEEKED_BYTES * 16)
+            else:
+                yield stream
+    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+        raise InputError(f"{log}: cannot be read: {error}") from error
+
+
+def _write(path: Path, sorter: Sorter) -> tuple[float, float]:
+    """The times of the first and the last request."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    lines = sorter.lines()
+    first_s, first = next(lines)
+    last_s = first_s
+    try:
+        with open(unfinished, "xb") as stream, _Frames(stream, path.suffix == ".zst") as frames:
+            frames.write(encode_header(first_s))
+            frames.write(first)
+            for time_s, line in lines:
+                frames.write(line)
+                last_s = time_s
+        os.replace(unfinished, path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return first_s, last_s
+
+
+class _Frames:
+    """Whole lines as they are, or as zstd frames of about a mebibyte."""
+
+    def __init__(self, stream: BinaryIO | IO[bytes], is_packed: bool) -> None:
+        self._stream = stream
+        packing = zstandard.ZstdCompressor(write_checksum=True)
+        self._pack = packing.compress if is_packed else bytes
+        self._lines: list[bytes] = []
+        self._size_bytes = 0
+
+    def __enter__(self) -> "_Frames":
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if error is None:
+            self._flush()
+
+    def write(self, line: bytes) -> None:
+        self._lines.append(line)
+        self._size_bytes += len(line)
+        if self._size_bytes >= FRAME_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._stream.write(self._pack(b"".join(self._lines)))
+        self._lines, self._size_bytes = [], 0
+
+
+def _report_unusable(found: Found) -> None:
+    if not found.unusable:
+        return
+    click.echo(f"{found.unusable} unusable lines, left out:", err=True)
+    for line in found.shown:
+        click.echo(f"  {line}", err=True)
+    if found.unusable > len(found.shown):
+        click.echo(f"  and {found.unusable - len(found.shown)} more", err=True)

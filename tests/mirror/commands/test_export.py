@@ -1,0 +1,69 @@
+"""`mirror export`: what vegeta would read."""
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mirror.commands.export import export
+from mirror.core.record import Record, encode, encode_header
+
+RECORDS = (
+    Record(1, "GET", "a.example", "/a?b", (("accept", "x"), ("accept", "y"))),
+    Record(2, "POST", "a.example", "/c", (), b"\0body"),
+    Record(3, "OPTIONS", "a.example", "*"),
+)
+URL = "http://10.0.0.7:30080"
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(export, list(map(str, arguments)))
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    path = tmp_path / "capture"
+    path.write_bytes(encode_header() + b"".join(map(encode, RECORDS)))
+    return path
+
+
+def test_targets_are_one_a_line(capture: Path, tmp_path: Path) -> None:
+    done = run(capture, "--vegeta", URL)
+    assert done.exit_code == 0
+    output = tmp_path / "targets"
+    assert run(capture, "--vegeta", URL, "-o", output).exit_code == 0
+    assert output.read_text() == done.stdout
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {
+            "method": "GET",
+            "url": f"{URL}/a?b",
+            "header": {"Host": ["a.example"], "accept": ["x", "y"]},
+        },
+        {
+            "method": "POST",
+            "url": f"{URL}/c",
+            "header": {"Host": ["a.example"]},
+            "body": base64.b64encode(b"\0body").decode(),
+        },
+        {"method": "OPTIONS", "url": URL, "header": {"Host": ["a.example"]}},
+    ]
+
+
+def test_damage_is_2_or_salvaged(capture: Path) -> None:
+    capture.write_bytes(capture.read_bytes() + b"x\n")
+    done = run(capture, "--vegeta", URL)
+    assert done.exit_code == 2 and f"{capture}:5: expected one JSON object" in done.output
+    done = run(capture, "--vegeta", URL, "--salvage")
+    assert done.exit_code == 0 and len(done.stdout.splitlines()) == 3
+
+
+@pytest.mark.parametrize("url", ["10.0.0.7", "unix:/a", "http://a/path"])
+def test_bad_url_is_2(capture: Path, url: str) -> None:
+    assert run(capture, "--vegeta", url).exit_code == 2
+
+
+def test_unwritable_output_is_2(capture: Path, tmp_path: Path) -> None:
+    done = run(capture, "--vegeta", URL, "-o", tmp_path)
+    assert done.exit_code == 2 and "cannot be written" in done.output

@@ -1,0 +1,200 @@
+"""Logs and recordings in, a capture out."""
+
+import gzip
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from mirror.capture.access_log import MAX_LINE_BYTES
+from mirror.capture.reader import read_records
+from mirror.core.record import Record
+from mirror.demo.app import start_app
+from mirror.demo.nginx import proxy_site, start_nginx
+from mirror.demo.processes import Processes, fetch, find_program, free_ports
+
+COMBINED = (
+    b'10.0.0.1 - - [31/Dec/2025:23:59:59 +0900] "GET /watch/7?x=1 HTTP/1.1" 200 512 '
+    b'"https://example.com/a" "Mozilla/5.0 (X11)"'
+)
+NEW_YEAR_S = 1767193199.0
+"""The time above, which is 14:59:59 UTC."""
+
+DEPLOYED = (
+    b'{"id":"8f","time":"1767193199.250","status":"200","method":"GET","host":"a.example",'
+    b'"uri":"/a?b","upstream_s":"0.004","upstream":"127.0.0.1:3000"}'
+)
+
+
+def run(
+    *arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "mirror", "import", *map(str, arguments)],
+        capture_output=True,
+        input=stdin,
+        timeout=60,
+        cwd=cwd,
+    )
+
+
+def records_in(path: Path) -> list[Record]:
+    return list(read_records(path))
+
+
+def json_line(**keys: object) -> bytes:
+    line = {"time": 5.5, "method": "GET", "uri": "/", "host": "a.example"} | keys
+    return json.dumps({key: value for key, value in line.items() if value is not None}).encode()
+
+
+def test_logs_are_merged_in_time_order(tmp_path: Path) -> None:
+    (tmp_path / "new.log").write_bytes(json_line(time=9.5, uri="/3") + b"\n")
+    with gzip.open(tmp_path / "old.log.gz", "wb") as old:
+        old.write(json_line(time=7.5, uri="/1") + b"\n" + json_line(time=8.5, uri="/2") + b"\n")
+    output = tmp_path / "requests.jsonl"
+    done = run(
+        *(tmp_path / "new.log", tmp_path / "old.log.gz", "-", "-o", output),
+        stdin=json_line(time=10.5, uri="/4"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert [record.target for record in records_in(output)] == ["/1", "/2", "/3", "/4"]
+    assert b"4 requests over 3.0 s from 1970-01-01T00:00:07+00:00 (GET 4)" in done.stderr
+
+
+def test_some_unusable_lines_are_reported(tmp_path: Path) -> None:
+    log, output = tmp_path / "access.log", tmp_path / "requests.jsonl"
+    log.write_bytes(b"\n".join([b"x"] * 7 + [COMBINED]))
+    done = run(log, "-o", output, "--host", "a.example")
+    assert done.returncode == 0
+    assert b"7 unusable lines" in done.stderr and b"and 2 more" in done.stderr
+    assert f"{log}:1: neither".encode() in done.stderr
+    assert len(records_in(output)) == 1
+
+
+def test_overlong_line_takes_no_memory(tmp_path: Path) -> None:
+    log, output = tmp_path / "access.log", tmp_path / "requests.jsonl"
+    log.write_bytes(b"x" * (3 * MAX_LINE_BYTES) + b"\n" + DEPLOYED + b"\n")
+    done = run(log, "-o", output)
+    assert done.returncode == 0 and b"1 unusable lines" in done.stderr
+    assert b":1: longer than" in done.stderr
+
+
+@pytest.mark.parametrize("content", [b"", b"x\n", COMBINED])
+def test_nothing_usable_writes_nothing(tmp_path: Path, content: bytes) -> None:
+    log, output = tmp_path / "access.log", tmp_path / "requests.jsonl"
+    log.write_bytes(content)
+    done = run(log, "-o", output)
+    assert done.returncode == 2
+    assert b"no line is a request" in done.stderr
+    assert os.listdir(tmp_path) == ["access.log"]
+
+
+def test_bad_files_are_2_and_named(tmp_path: Path) -> None:
+    good, cut = tmp_path / "good.log", tmp_path / "cut.log.gz"
+    good.write_bytes(DEPLOYED)
+    cut.write_bytes(gzip.compress(DEPLOYED * 1000)[:-20])
+    output = tmp_path / "requests.jsonl"
+    output.write_bytes(b"before")
+    for bad in (tmp_path / "none.log", tmp_path, cut):
+        done = run(good, bad, "-o", output)
+        assert done.returncode == 2 and f"{bad}: cannot be read".encode() in done.stderr
+    assert output.read_bytes() == b"before"
+    done = run(good, "-o", tmp_path / "missing" / "requests.jsonl")
+    assert done.returncode == 2 and b"cannot be written" in done.stderr
+    done = run(good, "-o", tmp_path)
+    assert done.returncode == 2 and b"cannot be written" in done.stderr
+    assert sorted(os.listdir(tmp_path)) == sorted([good.name, cut.name, output.name])
+
+
+def test_bad_host_is_2(tmp_path: Path) -> None:
+    done = run("-", "-o", tmp_path / "x", "--host", "a b", stdin=COMBINED)
+    assert done.returncode == 2 and b"expected a host name" in done.stderr
+
+
+def test_help_has_examples() -> None:
+    assert b"mirror import access.log access.log.1" in run("--help").stdout
+
+
+@pytest.mark.topology
+def test_log_of_a_real_nginx(tmp_path: Path) -> None:
+    nginx = find_program("nginx")
+    if nginx is None:
+        pytest.skip("needs nginx")
+    app_port, port = free_ports(2)
+    targets = ["/watch/1", "/api/a%20b?q=%22x%22", '/static/"quoted"\\', "/api/\u00e9"]
+    with Processes(tmp_path) as processes:
+        start_app(processes, "app", app_port)
+        site = proxy_site(port, app_port) + f"\naccess_log {tmp_path}/combined.log;\n"
+        site += f"access_log {tmp_path}/json.log mirror_json;\n"
+        running = start_nginx(processes, tmp_path / "nginx", nginx, site=site, port=port)
+        for target in targets:
+            fetch_raw(port, target.encode("latin-1"))
+        assert fetch(port, "/watch/2") is not None
+        assert running.child.stop() == 0
+    for name, host in [("json.log", None), ("combined.log", "a.example")]:
+        output = tmp_path / f"{name}.jsonl"
+        done = run(tmp_path / name, "-o", output, *(["--host", host] if host else []))
+        assert done.returncode == 0, done.stderr
+        assert [record.target for record in records_in(output)] == [*targets, "/watch/2"]
+
+
+def fetch_raw(port: int, target: bytes) -> None:
+    """http.client refuses some of these targets; nginx does not."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: a.example\r\n")
+        connection.sendall(b"Connection: close\r\n\r\n")
+        while connection.recv(65536):
+            pass
+
+
+HAR = {
+    "log": {
+        "version": "1.2",
+        "entries": [
+            {
+                "startedDateTime": "2025-12-31T15:00:00.125Z",
+                "request": {
+                    "method": "GET",
+                    "url": "https://a.example/har?token=S3CRET",
+                    "headers": [{"name": "Cookie", "value": "S3CRET"}],
+                },
+            }
+        ],
+    }
+}
+GOR = (
+    "1 8f 1767193201000000000 0\nGET /gor HTTP/1.1\r\nHost: a\r\n\r\n"
+    "\n\U0001f435\U0001f648\U0001f649\n"
+)
+
+
+def test_every_format_is_told_by_its_content(tmp_path: Path) -> None:
+    files = {
+        "log": DEPLOYED,
+        "har.gz": gzip.compress(json.dumps(HAR, indent=2).encode()),
+        "gor.zst": zstandard.compress(GOR.encode()),
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    output = tmp_path / "out.zst"
+    done = run(*(tmp_path / name for name in reversed(files)), "-o", output)
+    assert done.returncode == 0, done.stderr
+    assert output.read_bytes().startswith(b"\x28\xb5\x2f\xfd")
+    assert [record.target for record in records_in(output)] == ["/a?b", "/har", "/gor"]
+    assert b"2 secrets removed" in done.stderr
+    run(tmp_path / "har.gz", "-o", output, "--keep-secrets")
+    (record,) = records_in(output)
+    assert (record.target, record.headers) == ("/har?token=S3CRET", (("Cookie", "S3CRET"),))
+
+
+def test_captures_are_packed_in_frames(tmp_path: Path) -> None:
+    log, output = tmp_path / "log", tmp_path / "out.zst"
+    log.write_bytes(b"\n".join(json_line(time=n + 0.5, uri="/" + "a" * 90) for n in range(9000)))
+    assert run(log, "-o", output).returncode == 0
+    assert output.read_bytes().count(b"\x28\xb5\x2f\xfd") >= 2
+    assert len(records_in(output)) == 9000
