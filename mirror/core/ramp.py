@@ -1,11 +1,13 @@
 """How the ratio climbs to its aim, and when it falls back.
 
-It climbs in equal steps of equal length. Once a second the shadow's last WINDOW_S seconds of the
-step are judged; where a limit is passed, the ratio falls to half of the steps it had climbed, stays
-there for `hold_s` and climbs again from there: as TCP does, additive up, multiplicative down, so
-that it settles below what the shadow bears. It goes on judging at the top.
+It climbs in equal steps of equal length. Once a second the shadow's last WINDOW_S seconds are
+judged, or the whole step where those are too few; where a limit is passed, the ratio falls to half
+of the steps it had climbed, stays there for `hold_s` and climbs again from there: as TCP does,
+additive up, multiplicative down, so that it settles below what the shadow bears. It goes on
+judging at the top.
 
-Keeps: the ratio is always one of the steps. Fewer than MIN_ATTEMPTS say nothing.
+Keeps: the ratio is always one of the steps. Fewer than MIN_ATTEMPTS in a step neither raise nor
+lower it: a quiet night proves nothing.
 """
 
 from collections import deque
@@ -62,8 +64,6 @@ class Health:
 
     def passes(self, limits: Limits) -> tuple[str, str] | None:
         """The first limit that is passed, and how in words."""
-        if self.attempts < MIN_ATTEMPTS:
-            return None
         for reason, number, most in (
             (ERRORS, self.errors, limits.error_ratio),
             (TIMEOUTS, self.timeouts, limits.timeout_ratio),
@@ -115,6 +115,7 @@ class Ramp:
         self._climbs_at: float | None = None
         self._settled_at = 0.0
         self._window: deque[Health] = deque(maxlen=WINDOW_S)
+        self._in_step = Health()
         self.is_holding = False
         """It fell back and waits."""
         self.fallbacks = dict.fromkeys(REASONS, 0)
@@ -138,10 +139,15 @@ class Ramp:
         if now_s < self._settled_at:
             return None
         self._window.append(second)
-        total = Health()
-        for health in self._window:
-            total.add(health)
-        passed = total.passes(self._limits)
+        self._in_step.add(second)
+        health = Health()
+        for one in self._window:
+            health.add(one)
+        if health.attempts < MIN_ATTEMPTS:
+            health = self._in_step
+        if health.attempts < MIN_ATTEMPTS:
+            return None
+        passed = health.passes(self._limits)
         if passed is not None and not (self.is_holding and self._step == 0):
             return self._fall(now_s, *passed)
         if now_s >= self._climbs_at and passed is None and not self.is_at_top:
@@ -155,7 +161,8 @@ class Ramp:
         self.is_holding = True
         self.fallbacks[reason] += 1
         self.last_fall = words
-        return f"ratio falls from {before:g} to {self.ratio:g} ({words}), for {self._hold_s:g} s"
+        how = f"falls from {before:g} to" if self.ratio < before else "stays at"
+        return f"ratio {how} {self.ratio:g} ({words}), for {self._hold_s:g} s"
 
     def _climb(self, now_s: float) -> str:
         self._step += 1
@@ -167,3 +174,4 @@ class Ramp:
         self._climbs_at = now_s + stay_s
         self._settled_at = now_s + SETTLE_S
         self._window.clear()
+        self._in_step = Health()

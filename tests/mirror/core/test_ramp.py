@@ -114,8 +114,22 @@ def test_it_watches_at_the_top_too() -> None:
 
 def test_few_requests_decide_nothing() -> None:
     climb = Climb()
-    few = Health((MIN_ATTEMPTS - 1) // WINDOW_S, errors=9)
-    assert climb.pass_s(10 * STEP_S + 1, few) == 1.1
+    assert climb.pass_s(MIN_ATTEMPTS - 1, Health(1, errors=1)) == 0.1
+    assert climb.said == []
+    climb.pass_s(1, Health(1, errors=1))
+    assert climb.said == ["ratio stays at 0.1 (errors: 100.0% of 100 legs, limit 1.0%), for 60 s"]
+    climb = Climb()
+    climb.pass_s(3 * STEP_S + 1)
+    assert climb.pass_s(200, Health()) == 0.4
+
+
+@pytest.mark.parametrize(("errors", "ratio"), [(0, 0.5), (1, 0.2)])
+def test_a_slow_step_is_judged_when_it_has_enough(errors: int, ratio: float) -> None:
+    climb = Climb()
+    climb.pass_s(3 * STEP_S + 1)
+    attempts = MIN_ATTEMPTS // 50
+    assert climb.pass_s(SETTLE_S + 48, Health(attempts, errors)) == 0.4
+    assert climb.pass_s(3, Health(attempts, errors)) == ratio
 
 
 def test_it_settles_below_what_the_shadow_bears() -> None:
