@@ -55,6 +55,16 @@ def test_more_scatter_never_a_lower_peak(means: list[float], a: float, b: float)
     assert calm <= wild * 1.02 + 1e-6
 
 
+def test_bursts_that_last_are_not_taken_for_scatter() -> None:
+    random = np.random.default_rng(5)
+    lasting = np.interp(np.arange(86_400), np.arange(4321) * 20, random.gamma(4, 0.25, 4321))
+    seconds = random.poisson(400 * (0.8 + 0.2 * lasting)).astype(float)
+    means = seconds.reshape(-1, 10).mean(axis=1)
+    # Over 10 s they make the counts scatter by some thirty times their mean, over 1 s by four.
+    assert dispersion(means, 10, 10) > 20
+    assert 3 < dispersion(means, 10, 1) < 10
+
+
 def test_poisson_has_dispersion_one() -> None:
     series = np.random.default_rng(3).poisson(200, 7200).astype(float)
     assert dispersion(series, 1) == pytest.approx(1, abs=0.06)

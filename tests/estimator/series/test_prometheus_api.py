@@ -25,6 +25,7 @@ class FakePrometheus(ThreadingHTTPServer):
         self.replies: list[tuple[int, bytes]] = []
         self.asked: list[dict[str, str]] = []
         self.authorizations: list[str | None] = []
+        self.location = ""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -44,6 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
             status, body = self.server.replies.pop(0)
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("Location", self.server.location)
         self.end_headers()
         self.wfile.write(body)
 
@@ -95,6 +97,14 @@ def test_forbidden_names_the_variable_and_not_its_value(fake: FakePrometheus, st
     with pytest.raises(InputError, match="PROMETHEUS_AUTHORIZATION") as caught:
         ask(fake.url, authorization="Bearer secret")
     assert "secret" not in str(caught.value)
+
+
+def test_authorization_does_not_follow_a_redirect(fake: FakePrometheus) -> None:
+    fake.location = f"{fake.url}/elsewhere"
+    fake.replies.append((307, b""))
+    with pytest.raises(Refused, match="answered 307"):
+        ask(fake.url, authorization="Bearer secret")
+    assert len(fake.asked) == 1
 
 
 def test_rejected_query_is_bad_input(fake: FakePrometheus) -> None:

@@ -83,7 +83,7 @@ def test_details_tell_the_highest_sum() -> None:
 
 
 def test_details_beside_the_series_say_nothing() -> None:
-    seconds = np.full((1, 30), 9.0)
+    seconds = np.full((1, 50), 9.0)
     known = RpsSeries("t", 1000, 10, ("/a",), np.array([[1, NAN]]), details=(Detail(990, seconds),))
     assert known.demand(["/a"])[0] == 9
     # Nor do they fill a gap.
