@@ -196,13 +196,13 @@ class CaptureSection:
     key_file: Text | None = None
     """With a key, values are replaced by its hash; absent: they are taken out."""
     segment_bytes: Bytes = 64 << 20
-    """A segment ends at that size, compressed,"""
+    """Compressed size at which a segment ends."""
     segment_seconds: Seconds = 300.0
-    """or after that time."""
+    """Seconds after which a segment ends."""
     keep_bytes: Bytes = 4 << 30
-    """Oldest segments are deleted above that size, of all workers together,"""
+    """Size of all segments together above which the oldest is deleted."""
     keep_days: Days = 7.0
-    """and at that age."""
+    """Age at which a segment is deleted."""
     queue_bytes: Bytes = 16 << 20
     """What a worker holds for the capture; beyond it requests are not recorded."""
 
@@ -333,3 +333,11 @@ def _with_unified_tags(
     if environ.get("DD_DOGSTATSD_DISABLE", "").lower() in ("true", "yes", "1"):
         problems.append("datadog.dogstatsd: DD_DOGSTATSD_DISABLE in the environment turns it off")
     return replace(section, tags=(*section.tags, *added))
+
+
+def read_capture_span(got: object) -> float:
+    """For how many seconds to record, 0 is not at all; raises ValueError."""
+    try:
+        return 0.0 if got == 0 else msgspec.convert(got, Seconds)
+    except msgspec.ValidationError:
+        raise ValueError(problem("for_s", "seconds, at most 86400, or 0", got)) from None

@@ -22,6 +22,7 @@ SECTIONS = {
     "timeouts": config.TimeoutsSection,
     "datadog": config.DatadogSection,
     "series": config.SeriesSection,
+    "capture": config.CaptureSection,
 }
 
 
