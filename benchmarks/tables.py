@@ -15,12 +15,16 @@ from benchmarks import micro, profile_worker, result
 from benchmarks.macro import (
     access_log,
     bodies,
+    capture_cost,
     connections,
     faults,
     ground_truth,
+    import_speed,
     latency,
     mirror_vs_peers,
     pipelining,
+    replay_schedule,
+    replay_speed,
 )
 from benchmarks.micro import peak_correction
 
@@ -37,6 +41,10 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "ground_truth": ground_truth.markdown,
     "peaks": peak_correction.table,
     "access_log": access_log.table,
+    "replay_speed": replay_speed.table,
+    "replay_schedule": replay_schedule.table,
+    "capture_cost": capture_cost.table,
+    "import_speed": import_speed.table,
 }
 
 

@@ -21,6 +21,7 @@ from benchmarks.macro import (
     access_log,
     bodies,
     body_upstream,
+    capture_cost,
     client,
     connections,
     cpu_per_request,
@@ -51,6 +52,10 @@ SUMMARISE = {
     "profile": result.medians_of,
     "peaks": peak_correction.summarise,
     "access_log": access_log.summarise,
+    "replay_speed": result.medians_of,
+    "replay_schedule": result.medians_of,
+    "capture_cost": capture_cost.summarise,
+    "import_speed": result.medians_of,
 }
 
 

@@ -29,7 +29,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import result
-from benchmarks.macro.cores import CORE_OF_CLIENT, CORE_UNDER_TEST, core
+from benchmarks.macro.cores import CORE_OF_CLIENT, CORE_UNDER_TEST, before_others
 from benchmarks.macro.ways import ROUTES
 from estimator.migration.curves import curves_of
 from estimator.series.files import read_series
@@ -105,18 +105,6 @@ class Check:
     @property
     def proportional_error(self) -> float:
         return self.proportional_millicores / self.measured_millicores - 1
-
-
-@contextmanager
-def before_others(number: int) -> Iterator[None]:
-    """What is started in this block runs on that core, ahead of all ordinary processes (root)."""
-    with suppress(PermissionError):
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-    with core(number):
-        try:
-            yield
-        finally:
-            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 class Stage:

@@ -3,7 +3,7 @@
 The capacity is the highest of the tried rates at which it was no bottleneck by its own verdict. The
 lag of a request is from the instant at which it was due to the generator turning to it; percentiles
 are of all requests in the steady part of a step, medians over the rounds. The generator has a core
-to itself; the app has the other.
+to itself, and the app the other; where it may (root), both are scheduled before everybody else.
 
 Run: python -m benchmarks.macro.replay_schedule [--rounds 5] [--seconds 8]
 """

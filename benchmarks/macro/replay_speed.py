@@ -20,11 +20,11 @@ import sys
 from typing import Any
 
 from benchmarks import result
-from benchmarks.macro.cores import CORE_UNDER_TEST, core
+from benchmarks.macro.cores import CORE_UNDER_TEST, before_others
 from benchmarks.macro.replaying import Loaded, cpu_us_per_request, loaded
 from mirror.demo.processes import find_program
 
-RATES = (4000, 6000, 8000, 10_000, 12_000, 15_000, 18_000, 22_000)
+RATES = (4000, 10_000, 15_000, 20_000, 25_000, 30_000, 36_000, 42_000, 50_000, 60_000)
 """Tried for the capacity, one after the other."""
 
 
@@ -49,7 +49,7 @@ def hey(url: str, seconds: float, connections: int, rate: float = 0) -> tuple[li
 def measure_peer(command: list[str], pattern: str, seconds: float) -> result.Row:
     """Run a generator to its end."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with core(CORE_UNDER_TEST):
+    with before_others(CORE_UNDER_TEST):
         done = subprocess.run(
             command, capture_output=True, text=True, check=True, timeout=60 + 2 * seconds
         )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.macro.cores import CORE_OF_CLIENT, CORE_UNDER_TEST, core
+from benchmarks.macro.cores import CORE_OF_CLIENT, CORE_UNDER_TEST, before_others
 from benchmarks.macro.ways import TARGET, upstream_site
 from mirror.core.record import Record, encode, encode_header
 from mirror.demo.nginx import start_nginx
@@ -38,7 +38,7 @@ class Loaded:
         command = [sys.executable, "-m", "mirror", "replay", str(self.requests), "--to", self.url]
         command += ["--steps", ",".join(f"{rate:g}" for rate in rates), "--hold", f"{hold_s:g}s"]
         command += ["--connections", str(self.connections), "--format", "json"]
-        with core(CORE_UNDER_TEST):
+        with before_others(CORE_UNDER_TEST):
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=60 + 2 * hold_s * len(rates)
             )
@@ -65,7 +65,7 @@ def loaded(connections: int) -> Iterator[Loaded]:
         tempfile.TemporaryDirectory(prefix="kagami-") as name,
         Processes(Path(name)) as processes,
     ):
-        with core(CORE_OF_CLIENT):
+        with before_others(CORE_OF_CLIENT):
             start_nginx(processes, Path(name) / "app", nginx, site=site, port=port)
         path = Path(name) / "requests.jsonl"
         one = Record(0.0, "GET", "bench.example", TARGET)

@@ -1,0 +1,118 @@
+"""How fast `mirror import` reads nginx's access log, and that its memory does not grow with it.
+
+A log in the combined format is made once, and one ten times as long; both are compressed, as a
+rotated log is. Each becomes a capture, in a process of its own; then `mirror replay` begins to send
+the longer one. Megabytes are those of the log uncompressed, seconds are the process from start to
+end, the peak is its resident memory. The floor is `gzip -dc LOG | wc -l`: nothing that reads the
+log is faster.
+
+Run: python -m benchmarks.macro.import_speed [--rounds 3] [--megabytes 50]
+"""
+
+import argparse
+import gzip
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import result
+
+LONGER = 10
+START_S = 1_767_225_600
+AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0"
+REPLAY_S = 5
+
+
+def write_log(path: Path, size_bytes: int) -> None:
+    """Write a compressed log of at least so many bytes, 500 requests a second."""
+    dice = random.Random(3)
+    written, number = 0, 0
+    with gzip.open(path, "wt", compresslevel=1) as file:
+        while written < size_bytes:
+            at = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(START_S + number // 500))
+            target = f"/watch/{dice.randrange(100_000)}?from=feed&page={dice.randrange(50)}"
+            line = f'10.0.0.7 - - [{at}] "GET {target} HTTP/1.1" 200 5120 "-" "{AGENT}"\n'
+            written += file.write(line)
+            number += 1
+
+
+def run(command: Sequence[str | Path], codes: tuple[int, ...] = (0,)) -> tuple[float, float, float]:
+    """Run a command; return its seconds, cpu seconds and peak in MiB."""
+    began = time.perf_counter()
+    with subprocess.Popen(
+        [str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        said = process.stderr.read()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in codes:
+        sys.exit(f"{command[:5]} ended with {process.returncode}: {said.decode()[-500:]}")
+    return time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+
+
+def row_of(measured: tuple[float, float, float], megabytes: float) -> result.Row:
+    elapsed_s, cpu_s, peak_mebibytes = measured
+    return {
+        "megabytes_per_s": round(megabytes / elapsed_s, 2),
+        "cpu_s": round(cpu_s, 2),
+        "peak_mebibytes": round(peak_mebibytes, 1),
+    }
+
+
+def one_round(logs: dict[str, Path], megabytes: float) -> result.Round:
+    found: result.Round = {}
+    mirror = [sys.executable, "-m", "mirror"]
+    for name, path in logs.items():
+        size = megabytes * (LONGER if name == "longer" else 1)
+        floor = ["sh", "-c", 'gzip -dc "$0" | wc -l', path]
+        found[f"floor, {name}"] = row_of(run(floor), size)
+        captured = path.with_suffix(".jsonl")
+        command = [*mirror, "import", path, "-o", captured, "--host", "www.example.com"]
+        found[f"import, {name}"] = row_of(run(command), size)
+    # Nobody listens there: what is looked at is the memory of reading.
+    replay = [*mirror, "replay", captured, "--to", "http://127.0.0.1:1", "--rate", "2000"]
+    measured = run([*replay, "--duration", f"{REPLAY_S}s"], codes=(0, 3))
+    found["replay, longer"] = {"peak_mebibytes": round(measured[2], 1)}
+    return found
+
+
+def table(found: dict[str, Any]) -> str:
+    lines = ["| | MB/s | CPU s | peak MiB |", "|---|---:|---:|---:|"]
+    for name, row in found["medians"].items():
+        speed, cpu = (
+            f"{row[key]:,.1f}" if key in row else "" for key in ("megabytes_per_s", "cpu_s")
+        )
+        lines.append(f"| {name} | {speed} | {cpu} | {row['peak_mebibytes']:.0f} |")
+    size = found["parameters"]["megabytes"]
+    lines += ["", f"The log is {size:g} MB, the longer one {LONGER * size:g} MB."]
+    return "\n".join(lines)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--megabytes", type=float, default=50.0, help="of the shorter log")
+
+
+def main() -> None:
+    options = result.options_of(__doc__, "import_speed", add_options)
+    with tempfile.TemporaryDirectory(prefix="kagami-") as name:
+        logs = {each: Path(name) / f"{each}.log.gz" for each in ("shorter", "longer")}
+        write_log(logs["shorter"], int(options.megabytes * 1e6))
+        write_log(logs["longer"], int(options.megabytes * 1e6 * LONGER))
+        rounds = []
+        for number in range(options.rounds):
+            rounds.append(one_round(logs, options.megabytes))
+            print(f"round {number + 1} {rounds[-1]}", flush=True)
+    written = result.write(options, rounds, result.medians_of(rounds))
+    print(table(written))
+
+
+if __name__ == "__main__":
+    main()
