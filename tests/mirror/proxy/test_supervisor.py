@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -18,13 +19,14 @@ import psutil
 import pytest
 import yaml
 
-from mirror.demo.processes import Processes, free_ports
+from mirror.demo.processes import Processes, fetch, free_ports
 from mirror.demo.sidecar import Sidecar, start_sidecar
 
 
 class _App(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     delay_s = 0.0
+    is_sick = threading.Event()
 
     def do_GET(self) -> None:
         time.sleep(self.delay_s)
@@ -36,7 +38,7 @@ class _App(BaseHTTPRequestHandler):
         self.do_GET()
 
     def _answer(self) -> None:
-        self.send_response(200)
+        self.send_response(500 if self.is_sick.is_set() else 200)
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"ok")
@@ -46,8 +48,9 @@ class _App(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def app(delay_s: float = 0.0) -> Iterator[int]:
-    handler = type("App", (_App,), {"delay_s": delay_s})
+def app(delay_s: float = 0.0, is_sick: threading.Event | None = None) -> Iterator[int]:
+    members = {"delay_s": delay_s, "is_sick": is_sick or threading.Event()}
+    handler = type("App", (_App,), members)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever)
@@ -257,6 +260,33 @@ def test_a_reload_moves_addresses_and_keeps_every_count(tmp_path: Path) -> None:
         assert not (tmp_path / "m.sock").exists()
 
 
+def sinks_lost(running: Sidecar) -> dict[str, float]:
+    """What /metrics says that each sink lost."""
+    page = fetch(running.admin_port, "/metrics")
+    assert page is not None
+    found = re.findall(
+        r'^mirror_sink_dropped_total\{sink="(\w+)"\} (\S+)$', page.body.decode(), re.M
+    )
+    return {name: float(number) for name, number in found}
+
+
+def test_what_a_sink_lost_stays_counted_over_reloads(tmp_path: Path) -> None:
+    (agent,) = free_ports(1)  # where nobody listens
+    sick = {
+        "series": {"path": str(tmp_path / "not there/series.db")},
+        "datadog": {"dogstatsd": f"udp://127.0.0.1:{agent}"},
+    }
+    with app() as primary, sidecar(tmp_path, primary, **sick) as (running, port):
+        assert get(port) == 200
+        wait_until(lambda: all(sinks_lost(running).get(name) for name in sick), 20.0)
+        before = sinks_lost(running)
+        rewrite(tmp_path, series={"path": str(tmp_path / "series.db")}, datadog={})
+        running.child.send_signal(signal.SIGHUP)
+        wait_until(lambda: reload_count(running, "reloaded") == 1)
+        after = sinks_lost(running)
+        assert all(after[name] >= before[name] for name in sick)
+
+
 def test_a_client_that_stays_connected_never_fails_over_reloads(tmp_path: Path) -> None:
     ended = threading.Event()
     failures: list[str] = []
@@ -308,22 +338,25 @@ def test_a_new_start_works_at_once_after_the_supervisor_was_killed(tmp_path: Pat
             assert again.child.stop() == 0
 
 
-def test_a_ramp_begins_low_and_falls_back_from_a_sick_shadow(tmp_path: Path) -> None:
-    ramp = {"from_ratio": 1, "to_ratio": 5, "duration": 4, "steps": 4, "hold": 60}
-    with app() as primary:
-        shadow = {"url": f"http://127.0.0.1:{free_ports(1)[0]}", "ramp": ramp}
+def test_a_ramp_climbs_and_falls_back_from_a_sick_shadow(tmp_path: Path) -> None:
+    ramp = {"from_ratio": 1, "to_ratio": 2, "duration": 1, "steps": 1, "hold": 60}
+    is_sick = threading.Event()
+    with app() as primary, app(is_sick=is_sick) as mirrored:
+        url = f"http://127.0.0.1:{mirrored}"
+        shadow = {"url": url, "accept_server": ["BaseHTTP"], "ramp": ramp}
         with sidecar(tmp_path, primary, shadow=shadow) as (running, port):
             assert running.status()["ratio"] == 1
-            wait_until(lambda: running.status()["ratio"] > 1)
 
-            def has_fallen() -> bool:
-                assert get(port) == 200
-                return bool(running.status()["ramp"]["fallbacks"]["errors"])
+            def is_at(ratio: int) -> bool:
+                assert [get(port) for _ in range(20)] == [200] * 20
+                return bool(running.status()["ratio"] == ratio)
 
-            wait_until(has_fallen, timeout_s=20)
-            status = running.status()
-            assert status["ratio"] < 5 and "limit 1.0%" in status["ramp"]["last_fall"]
-            assert "ramp: ratio falls from" in running.child.last_lines()
+            wait_until(lambda: is_at(2), timeout_s=40)
+            is_sick.set()
+            wait_until(lambda: is_at(1), timeout_s=40)
+            status = running.status()["ramp"]
+            assert status["fallbacks"]["errors"] == 1 and "limit 1.0%" in status["last_fall"]
+            assert "ramp: ratio falls from 2 to 1" in running.child.last_lines()
             _, answer = post(running.admin_port, "/ratio", '{"ratio": 0.5}')
             assert answer["ended_ramp"]
             assert running.status()["ramp"] is None
