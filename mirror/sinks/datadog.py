@@ -38,7 +38,7 @@ class DogStatsdSink:
         self._agent = agent
         self._has_timestamps = section.timestamps
         self._route_tags = {route: [f"route:{route}"] for route in routes}
-        logging.getLogger("datadog.dogstatsd").addFilter(_OncePerInterval())
+        _limit_the_clients_log()
         self._client = DogStatsd(
             host=agent.host if isinstance(agent, TcpAddress) else None,
             port=agent.port if isinstance(agent, TcpAddress) else None,
@@ -151,6 +151,13 @@ def _own(metric: str, label: str) -> list[str]:
     """The metric's own tag."""
     tag = METRICS[metric].tag
     return [f"{tag}:{label}"] if tag else []
+
+
+def _limit_the_clients_log() -> None:
+    """Once in a process: a reload makes another sink, and another filter would stay for ever."""
+    client_log = logging.getLogger("datadog.dogstatsd")
+    if not any(isinstance(one, _OncePerInterval) for one in client_log.filters):
+        client_log.addFilter(_OncePerInterval())
 
 
 class _OncePerInterval(logging.Filter):
