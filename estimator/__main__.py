@@ -25,6 +25,8 @@ Examples:
   estimate --from-series series.db --table table.yaml --against k8s/    # in CI
   DD_API_KEY=... DD_APP_KEY=... estimate --from-datadog --service watch --env prod \\
       --since 7d --site datadoghq.eu --table table.yaml
+  estimate --from-prometheus https://prometheus.example.com --since 7d --table table.yaml
+  estimate --from-access-log '/var/log/nginx/access.log*' --table table.yaml
 
 \b
 Exit codes:
