@@ -3,6 +3,7 @@
 import click
 
 from mirror import __version__, errors
+from mirror.commands.capture import capture
 from mirror.commands.check import check
 from mirror.commands.demo import demo
 from mirror.commands.export import export
@@ -29,6 +30,7 @@ main.add_command(demo)
 main.add_command(serve)
 main.add_command(set_group)
 main.add_command(check)
+main.add_command(capture)
 main.add_command(import_requests)
 main.add_command(inspect)
 main.add_command(export)

@@ -197,6 +197,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.replay.result",
         "mirror.sampling.*",
     ),
+    "mirror.commands.admin_client": ("mirror.addresses",),
     "mirror.commands.arguments": ("mirror.addresses", "mirror.replay.schedule"),
     "mirror.commands.series_file": ("mirror.core.routes", "mirror.errors", "mirror.sinks.series"),
     "mirror.commands.series": (
@@ -217,6 +218,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.capture.*",
         "mirror.replay.*",
         "mirror.sampling.*",
+        "mirror.commands.admin_client",
         "mirror.commands.arguments",
         "mirror.commands.replay_table",
     ),

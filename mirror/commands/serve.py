@@ -7,6 +7,7 @@ import sys
 import click
 import uvloop
 
+from mirror.capture.recorder import read_key
 from mirror.config import Config, parse
 from mirror.config_file import read_text
 from mirror.errors import ConfigError, ListenError, TlsError, UpstreamRefusedError
@@ -73,6 +74,7 @@ async def _load(path: str) -> tuple[Config, str]:
     text = read_text(path)
     config = parse(text, path)
     check_origins(config)
+    read_key(config.capture)
     shadow = config.shadow
     verdict = await probe(shadow_origin(config), shadow.accept_server, config.timeouts.connect)
     if verdict.is_reachable and not verdict.is_accepted:

@@ -22,11 +22,17 @@ class SetRatio(msgspec.Struct, tag=True, frozen=True):
     ratio: float
 
 
+class Capture(msgspec.Struct, tag=True, frozen=True):
+    """Record requests until this Unix time; 0 is not at all."""
+
+    until_s: float
+
+
 class Retire(msgspec.Struct, tag=True, frozen=True):
     """Accept nothing new, answer what comes on open connections and close each behind that."""
 
 
-Command = SetRatio | Retire
+Command = SetRatio | Capture | Retire
 """Whatever a running worker can be told; a new one is a new struct here."""
 
 _commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)

@@ -12,11 +12,12 @@ import logging
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from mirror import __version__
-from mirror.config import Config, read_ratio
+from mirror.config import Config, read_capture_span, read_ratio
 from mirror.core.budget import ceiling_bytes
 from mirror.core.ledger import Merger, Settled
 from mirror.core.ramp import REASONS, Health, Limits, Ramp, health_of
@@ -77,6 +78,8 @@ class Supervisor:
         self._admin = self._make_admin(config)
         self._sinks: dict[str, SeriesSink | DogStatsdSink] = {}
         self._stopping: set[asyncio.Task[None]] = set()
+        self._lost: Counter[str] = Counter()
+        """What sinks lost that others have replaced."""
         self._ramp = _ramp_of(config)
         self._ratio = _first_ratio(config)
         self._fallbacks = dict.fromkeys(REASONS, 0)
@@ -136,7 +139,8 @@ class Supervisor:
 
     def _make_admin(self, config: Config) -> Admin:
         page = Exposition(self._totals).render
-        admin = Admin(self._is_ready, self.status, page, {"/ratio": self._change_ratio})
+        changes = {"/ratio": self._change_ratio, "/capture": self._switch_capture}
+        admin = Admin(self._is_ready, self.status, page, changes)
         admin.allows_writes = config.admin_writes
         return admin
 
@@ -148,6 +152,16 @@ class Supervisor:
         self._workers.set_ratio(self._ratio)
         log.info("ratio set from %g to %g", before, self._ratio)
         return {"was": before, "ratio": self._ratio, "ended_ramp": ended_ramp}
+
+    def _switch_capture(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """POST /capture: record for so many seconds, 0 is off, until the next reload."""
+        if self._config.capture.path is None:
+            raise ValueError("expected capture.path in the configuration: it says where to")
+        for_s = read_capture_span(asked.get("for_s"))
+        until_s = time.time() + for_s if for_s else 0.0
+        self._workers.switch_capture(until_s)
+        log.info("capture %s", f"on for {for_s:g} s" if for_s else "off")
+        return {"path": self._config.capture.path, "until": until_s}
 
     def _follow_ramp(self, seconds: list[Settled]) -> None:
         """Let the ramp judge what these seconds showed of the shadow."""
@@ -259,10 +273,17 @@ class Supervisor:
     def _retire_sink(self, name: str) -> SeriesSink | DogStatsdSink | None:
         sink = self._sinks.pop(name, None)
         if sink is not None:
-            stopping = asyncio.create_task(asyncio.to_thread(sink.stop, _SINK_STOP_S))
+            self._lost[name] += sink.dropped
+            stopping = asyncio.create_task(self._stop_sink(name, sink, sink.dropped))
             self._stopping.add(stopping)
             stopping.add_done_callback(self._stopping.discard)
         return sink
+
+    async def _stop_sink(
+        self, name: str, sink: SeriesSink | DogStatsdSink, dropped_before: int
+    ) -> None:
+        await asyncio.to_thread(sink.stop, _SINK_STOP_S)
+        self._lost[name] += sink.dropped - dropped_before
 
     def _emit(self, seconds: list[Settled]) -> None:
         for settled in seconds:
@@ -291,8 +312,9 @@ class Supervisor:
             readings[RAMP_FALLBACKS, reason] = number + ramped.get(reason, 0)
         for result, number in self._reloads.items():
             readings[RELOADS, result] = number
-        for name, sink in self._sinks.items():
-            readings[SINK_DROPPED, name] = sink.dropped
+        for name in self._sinks.keys() | self._lost.keys():
+            dropped = self._sinks[name].dropped if name in self._sinks else 0
+            readings[SINK_DROPPED, name] = dropped + self._lost[name]
         return readings
 
     def _totals(self) -> Totals:

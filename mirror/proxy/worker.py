@@ -19,7 +19,7 @@ from typing import Any
 import uvloop
 
 from mirror.config import Config, parse
-from mirror.proxy.control import Command, Retire, SetRatio, encode, read_command
+from mirror.proxy.control import Capture, Command, Retire, SetRatio, encode, read_command
 from mirror.proxy.downstream import Acceptor, Downstream
 from mirror.proxy.inline import InlineAcceptor, InlineDownstream
 from mirror.proxy.listeners import BACKLOG
@@ -127,6 +127,9 @@ class Worker:
         match command:
             case SetRatio(ratio):
                 self._tee.set_ratio(ratio)
+            case Capture(until_s):
+                if self._tee.recorder is not None:
+                    self._tee.recorder.switch(until_s)
             case Retire():
                 self._is_retiring = not self._ending.is_set()
                 self._ending.set()

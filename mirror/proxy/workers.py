@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from mirror.core.breaker import STATES
 from mirror.core.ledger import Merger
-from mirror.proxy.control import Command, Retire, SetRatio, encode, read_report
+from mirror.proxy.control import Capture, Command, Retire, SetRatio, encode, read_report
 from mirror.proxy.recent_ids import set_sharers
 from mirror.proxy.worker import EXIT_CUT, EXIT_OK
 
@@ -85,6 +85,8 @@ class Workers:
         self._ending = asyncio.Event()
         self._ratio = 0.0
         """In force, also for workers that replace others."""
+        self._capture: Capture | None = None
+        """What was asked for since the present launch."""
         self.restarts = 0
         """Workers that ended unasked and were replaced."""
         self.was_cut = False
@@ -122,13 +124,14 @@ class Workers:
         are killed. Those that still retire from a change before are drained at once.
         """
         ratio, self._ratio = self._ratio, launch.ratio
+        capture, self._capture = self._capture, None
         generation = [await self._start_one(launch) for _ in range(launch.number)]
         starts = asyncio.gather(*(worker.started for worker in generation))
         are_ready = False
         with contextlib.suppress(TimeoutError):
             are_ready = all(await asyncio.wait_for(starts, timeout_s))
         if not are_ready:
-            self._ratio = ratio
+            self._ratio, self._capture = ratio, capture
             for worker in generation:
                 worker.signal(signal.SIGKILL)
             return False
@@ -149,6 +152,11 @@ class Workers:
         """From now on, until the next generation."""
         self._ratio = ratio
         self.send(SetRatio(ratio))
+
+    def switch_capture(self, until_s: float) -> None:
+        """Record until that Unix time, 0 is off; until the next generation."""
+        self._capture = Capture(until_s)
+        self.send(self._capture)
 
     async def end(self, drain_s: float) -> None:
         """Let every worker end its requests; kill those that do not end in time."""
@@ -195,6 +203,8 @@ class Workers:
         self._running[worker.worker_id] = worker
         self._merger.worker_started(worker.worker_id)
         worker.send(SetRatio(self._ratio))
+        if self._capture is not None:
+            worker.send(self._capture)
         worker.watching = asyncio.create_task(self._watch(worker, reader))
         return worker
 

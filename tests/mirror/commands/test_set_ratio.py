@@ -1,45 +1,11 @@
 """`mirror set ratio` as a person meets it."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
 import pytest
 from click.testing import CliRunner
 
 from mirror.__main__ import main
 from mirror.demo.processes import free_ports
-
-
-class _AdminPort(BaseHTTPRequestHandler):
-    status = 200
-    answer = b"{}"
-    asked: list[tuple[str, bytes]]
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.asked.append((self.path, body))
-        self.send_response(self.status)
-        self.end_headers()
-        self.wfile.write(self.answer)
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        pass
-
-
-@contextmanager
-def admin_port(status: int, answer: bytes) -> Iterator[tuple[int, list[tuple[str, bytes]]]]:
-    asked: list[tuple[str, bytes]] = []
-    members = {"status": status, "answer": answer, "asked": asked}
-    with HTTPServer(("127.0.0.1", 0), type("Port", (_AdminPort,), members)) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server.server_address[1], asked
-        finally:
-            server.shutdown()
-            thread.join()
+from tests.fakes_admin import admin_port
 
 
 def set_ratio(*arguments: str) -> tuple[int, str]:
