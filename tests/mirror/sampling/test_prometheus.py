@@ -1,10 +1,12 @@
-"""Usage from Prometheus; a real one is in tests/estimator/observed."""
+"""Usage from Prometheus, from a real one too."""
 
 import pytest
 
 from mirror.errors import SamplingError
 from mirror.sampling.prometheus import PrometheusSampler
 from mirror.sampling.usage import Part, Window
+from tests.estimator.observed.conftest import Backfilled
+from tests.estimator.observed.conftest import prometheus as prometheus
 from tests.mirror.sampling.conftest import Api
 
 
@@ -51,3 +53,23 @@ def test_other_answers_are_refused(api: Api, answer: object) -> None:
     api.answers = [answer]
     with pytest.raises(SamplingError, match="no vector by pod and container"):
         PrometheusSampler(api.url, {"api": None}).usage(Window(100, 160))
+
+
+@pytest.mark.topology
+def test_real_prometheus_gives_known_usage(prometheus: Backfilled) -> None:
+    window = Window(prometheus.start + 300, prometheus.start + 900)
+    found = PrometheusSampler(prometheus.url, {"api": None}).usage(window)
+    # Neither the pause container, nor the pod's own sum, nor the pods of api-worker.
+    assert found.keys() == {Part("api", "app"), Part("api", "istio-proxy")}
+    app = found[Part("api", "app")]
+    assert app.cpu_millicores == pytest.approx(200, rel=1e-3)
+    assert (app.replicas, app.memory_bytes) == (2, 100_000_900)
+    one = 'namespace="shop",pod="api-7d9f8c6b5-zzq9m"'
+    selected = PrometheusSampler(prometheus.url, {"api": one}).usage(window)[Part("api", "app")]
+    assert (selected.replicas, round(selected.cpu_millicores)) == (1, 300)
+
+
+@pytest.mark.topology
+def test_real_prometheus_says_what_is_wrong_with_a_selector(prometheus: Backfilled) -> None:
+    with pytest.raises(SamplingError, match="answered 400: .*parse error"):
+        PrometheusSampler(prometheus.url, {"api": "pod=x"}).usage(Window(100, 160))
