@@ -1,9 +1,11 @@
 """Ceilings: what is held is given back."""
 
+import sys
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.core.budget import ByteBudget, ceiling_bytes
+from mirror.core.budget import PIECE_BYTES, ByteBudget, ceiling_bytes
 
 
 def test_budget_admits_up_to_its_ceiling() -> None:
@@ -43,3 +45,7 @@ def test_ceiling_counts_requests_connections_and_legs() -> None:
     assert ceiling_bytes(64 << 20, 512, 1536, is_tls=False) == (128 << 20) + (8 << 20) + 1536 * 1024
     plain, tls = (ceiling_bytes(0, 10, 0, is_tls) for is_tls in (False, True))
     assert plain < tls
+
+
+def test_piece_costs_at_least_its_object_and_its_place() -> None:
+    assert sys.getsizeof(b"x") - 1 + 8 <= PIECE_BYTES

@@ -167,3 +167,19 @@ def test_sticky_leaves_other_reasons_alone() -> None:
     selector = Selector(SAFE, 1.0, "header:X-User")
     assert selector.choose(head_of(b"POST")) == METHOD
     assert selector.choose(head_of(b"GET", upgrade=b"websocket")) == UPGRADE
+
+
+@pytest.mark.parametrize(
+    ("number", "ratio", "answer"),
+    [
+        # The keys of the first and of the last millionth, found by trying.
+        (3_352_670, 0.0, RATIO),
+        (3_352_670, 0.000_001, 1),
+        (594_528, 0.999_999, RATIO),
+        (594_528, 1.0, 1),
+        (594_528, 1.999_999, 1),
+        (594_528, 2.0, 2),
+    ],
+)
+def test_sticky_ratio_has_no_gap_at_its_ends(number: int, ratio: float, answer: int | str) -> None:
+    assert Selector(SAFE, ratio, "header:X-User").choose(user(number)) == answer

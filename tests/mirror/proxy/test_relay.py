@@ -417,3 +417,24 @@ def test_exchange_without_a_whole_answer_has_no_latency(answer: bytes) -> None:
         assert line.latencies() == {}
 
     run(main)
+
+
+def test_tunnel_has_no_latency() -> None:
+    async def main() -> None:
+        line = Line()
+        switched(line).get_protocol().connection_lost(None)
+        assert line.latencies() == {}
+        assert line.count("primary.requests") == {"1xx": 1}
+
+    run(main)
+
+
+def test_answer_before_the_end_of_the_request_has_no_latency() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nx")
+        line.accept()[0].data_received(OK)
+        assert line.latencies() == {}
+        assert line.count("primary.requests") == {"2xx": 1}
+
+    run(main)
