@@ -20,7 +20,8 @@ from mirror.errors import InputError
 
 EXIT_UNUSABLE = 2
 ALL = "all routes"
-BARS = 40
+BARS = 24
+SHOWN_S = 900.0
 _BAR = " ▁▂▃▄▅▆▇█"
 _GAP = "·"
 _REFRESH_S = 1.0
@@ -65,22 +66,22 @@ def series(
         raise click.UsageError("--follow and --export exclude each other")
     try:
         with SeriesFile(file) as source:
-            chosen = _chosen(source, routes)
             if target:
                 first, last = _bounds(source, last_s)
+                chosen = _chosen(source, routes, first, last)
                 number = export(source.rows(chosen, first, last), target)
                 click.echo(f"{target}: {number} rows, {_utc(first)} to {_utc(last)}")
             elif follow:
-                _follow(source, chosen, last_s or 900.0)
+                _follow(source, routes, last_s or SHOWN_S)
             else:
-                Console().print(_shown(source, chosen, last_s or 900.0))
+                Console().print(_shown(source, routes, last_s or SHOWN_S))
     except InputError as error:
         click.echo(f"mirror: {error}", err=True)
         sys.exit(EXIT_UNUSABLE)
 
 
-def _chosen(source: SeriesFile, routes: tuple[str, ...]) -> list[str]:
-    known = source.routes()
+def _chosen(source: SeriesFile, routes: tuple[str, ...], first: int, last: int) -> list[str]:
+    known = source.routes(first, last)
     for route in routes:
         if route not in known:
             raise InputError(f"--route {route}: expected one of {', '.join(known)}")
@@ -92,7 +93,7 @@ def _bounds(source: SeriesFile, last_s: float | None) -> tuple[int, int]:
     return (first if last_s is None else max(first, last - round(last_s) + 1)), last
 
 
-def _follow(source: SeriesFile, routes: list[str], last_s: float) -> None:
+def _follow(source: SeriesFile, routes: tuple[str, ...], last_s: float) -> None:
     shown = Live(_shown(source, routes, last_s), auto_refresh=False)
     with suppress(KeyboardInterrupt), shown:
         while True:
@@ -100,8 +101,9 @@ def _follow(source: SeriesFile, routes: list[str], last_s: float) -> None:
             shown.update(_shown(source, routes, last_s), refresh=True)
 
 
-def _shown(source: SeriesFile, routes: list[str], last_s: float) -> Table:
+def _shown(source: SeriesFile, routes: tuple[str, ...], last_s: float) -> Table:
     window = source.window(*_bounds(source, last_s))
+    chosen = _chosen(source, routes, window.first, window.last)
     length = window.last - window.first + 1
     gaps = length - len(window.observed)
     table = Table(
@@ -115,12 +117,12 @@ def _shown(source: SeriesFile, routes: list[str], last_s: float) -> Table:
     table.add_column("peak at (UTC)")
     table.add_column("highest second of each part")
     everything: dict[int, int] = {}
-    for route in routes:
+    for route in chosen:
         rps = window.rps.get(route, {})
         table.add_row(*_cells(route, rps, window))
         for second, number in rps.items():
             everything[second] = everything.get(second, 0) + number
-    if len(routes) > 1:
+    if len(chosen) > 1:
         table.add_row(*_cells(ALL, everything, window), style="bold")
     return table
 

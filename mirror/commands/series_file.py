@@ -83,13 +83,22 @@ class SeriesFile:
 
     def span(self) -> tuple[int, int]:
         """The first and the last second that was observed."""
-        ((first, last),) = self._rows("SELECT min(second), max(second) FROM seconds")
+        # One by one: asked for both at once, SQLite reads the whole table.
+        ((first, last),) = self._rows(
+            "SELECT (SELECT min(second) FROM seconds), (SELECT max(second) FROM seconds)"
+        )
         if first is None:
             raise InputError(f"{self._path}: holds no second that was observed to its end")
         return first, last
 
-    def routes(self) -> list[str]:
-        found = self._rows("SELECT DISTINCT route FROM counts WHERE metric = 'requests'")
+    def routes(self, first: int, last: int) -> list[str]:
+        """Those that were asked for between two seconds; `other` where there is none."""
+        found = self._rows(
+            "SELECT DISTINCT route FROM counts"
+            " WHERE metric = 'requests' AND second BETWEEN ? AND ?",
+            first,
+            last,
+        )
         return sorted(route for (route,) in found) or [OTHER]
 
     def window(self, first: int, last: int) -> Window:

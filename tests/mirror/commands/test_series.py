@@ -86,9 +86,9 @@ def test_a_missing_file_is_said(tmp_path: Path) -> None:
 
 
 def test_bars_are_peaks_of_their_part_and_dots_are_gaps() -> None:
-    window = Window(0, 79, frozenset(range(40, 80)), {})
-    shown = bars({41: 8, 50: 1, 51: 4}, window)
-    assert shown == "·" * 20 + "█    ▄" + " " * 14
+    window = Window(0, 47, frozenset(range(24, 48)), {})
+    shown = bars({25: 8, 30: 1, 31: 4}, window)
+    assert shown == "·" * 12 + "█  ▄" + " " * 8
 
 
 def test_what_was_asked_for_once_shows() -> None:

@@ -46,7 +46,8 @@ def path(tmp_path: Path) -> Path:
 def test_rows_are_of_observed_seconds_zeros_too(path: Path) -> None:
     with SeriesFile(path) as source:
         assert source.span() == (100, 103)
-        assert source.routes() == ["/a", "other"]
+        assert source.routes(100, 103) == ["/a", "other"]
+        assert source.routes(103, 103) == ["/a"]
         assert list(source.rows(["/a", "other"], 100, 103)) == ROWS
         assert list(source.rows(["/a"], 103, 103)) == [(103, "/a", 3)]
 
@@ -60,7 +61,7 @@ def test_window_knows_what_was_observed(path: Path) -> None:
 
 def test_an_idle_series_has_rows_of_other(tmp_path: Path) -> None:
     with SeriesFile(make(tmp_path / "idle.db", [], 100, 101)) as source:
-        routes = source.routes()
+        routes = source.routes(100, 101)
         assert list(source.rows(routes, 100, 101)) == [(100, "other", 0), (101, "other", 0)]
 
 
