@@ -13,6 +13,7 @@ import threading
 import time
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -38,8 +39,10 @@ class Reading(NamedTuple):
 def read_family(root: psutil.Process, at_s: float) -> Reading:
     """Read a process and its descendants. Raises psutil.NoSuchProcess where the root is gone."""
     cpu_s, memory_bytes = 0.0, 0
-    for process in (root, *root.children(recursive=True)):
+    family = [root]
+    for process in family:  # grows by the children of each
         try:
+            family += children_of(process)
             with process.oneshot():
                 times, memory = process.cpu_times(), process.memory_info()
         except psutil.NoSuchProcess:
@@ -49,6 +52,26 @@ def read_family(root: psutil.Process, at_s: float) -> Reading:
         cpu_s += times.user + times.system + times.children_user + times.children_system
         memory_bytes += memory.rss
     return Reading(at_s, cpu_s, memory_bytes)
+
+
+def children_of(process: psutil.Process) -> list[psutil.Process]:
+    """Return its living children. Raises psutil.NoSuchProcess.
+
+    psutil's own way looks at every process of the machine: 9 ms among 170 of them, during which the
+    replay beside us could send nothing. The kernel's list of a thread's children takes 0.02 ms.
+    """
+    try:
+        lists = [
+            Path(f"/proc/{process.pid}/task/{thread.id}/children").read_text()
+            for thread in process.threads()
+        ]
+    except OSError:  # another system, another kernel, or a thread that ended just now
+        return process.children()
+    found = []
+    for pid in " ".join(lists).split():
+        with suppress(psutil.NoSuchProcess):
+            found.append(psutil.Process(int(pid)))
+    return found
 
 
 def usage_between(readings: Sequence[Reading], window: Window) -> tuple[float, float, int]:
@@ -165,4 +188,7 @@ class ProcessSampler:
                 reading = read_family(each.process, self._epoch_s + time.monotonic())
             except psutil.Error:
                 continue  # the gap is seen when a window asks for it
-            each.readings.append(reading)
+            # An account never falls: a child was missed, which the kernel's list may do while
+            # others of the family end.
+            if not each.readings or reading.cpu_s >= each.readings[-1].cpu_s:
+                each.readings.append(reading)

@@ -13,6 +13,7 @@ from mirror.errors import SamplingError
 from mirror.sampling.processes import (
     ProcessSampler,
     Reading,
+    children_of,
     cpu_limit_millicores,
     read_family,
     usage_between,
@@ -70,6 +71,17 @@ def test_living_children_belong_to_the_family() -> None:
         assert read_family(root, 0).memory_bytes == both
 
 
+def test_children_are_those_that_psutil_finds() -> None:
+    with (
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE),
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE),
+    ):
+        me = psutil.Process()
+        found = children_of(me)
+        assert len(found) >= 2
+        assert {each.pid for each in found} == {each.pid for each in me.children()}
+
+
 def test_process_that_ended_is_no_family() -> None:
     with subprocess.Popen(["true"]) as child:
         root = psutil.Process(child.pid)
@@ -119,6 +131,16 @@ def test_ended_process_is_named() -> None:
         SamplingError, match=rf"process {child.pid} \(gateway/istio-proxy\) was not"
     ):
         sampler.usage(Window(last, last + 1))
+
+
+def test_account_that_falls_is_no_reading() -> None:
+    sampler = ProcessSampler([(ENVOY, os.getpid())])
+    sampler._is_closed.set()
+    sampler._thread.join()
+    (watched,) = sampler._watched
+    watched.readings.append(Reading(watched.readings[-1].at_s, 1e9, 1))
+    sampler._read()
+    assert watched.readings[-1].cpu_s == 1e9
 
 
 def test_pid_of_nobody_is_refused() -> None:
