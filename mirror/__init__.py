@@ -2,7 +2,8 @@
 
 core      decisions on values; no asyncio, sockets, clock, environment or logging
 proxy     the data plane: one owner per socket, a supervisor over worker processes
-sinks     where counts go: DogStatsD, the local series file
+sinks     where counts go: DogStatsD, Prometheus, the local series file
+metrics   every name, kind, unit and tag of what is counted, once
 commands  one file for each subcommand
 config    the configuration file as frozen sections, every problem reported at once
 errors    what can go wrong, ours and theirs
