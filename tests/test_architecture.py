@@ -68,6 +68,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.proxy.alarm": (),
     "mirror.proxy.admin": ("mirror.addresses", "mirror.errors"),
     "mirror.proxy.listeners": ("mirror.addresses", "mirror.errors"),
+    "mirror.proxy.descriptors": ("mirror.config",),
     "mirror.proxy.preflight": ("mirror.addresses", "mirror.errors", "mirror.proxy.upstream"),
     "mirror.proxy.outbox": (),
     "mirror.proxy.recent_ids": (),
@@ -212,6 +213,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.config_file",
         "mirror.errors",
         "mirror.core.*",
+        "mirror.proxy.descriptors",
         "mirror.proxy.origins",
         "mirror.proxy.preflight",
         "mirror.proxy.supervisor",
@@ -310,6 +312,7 @@ SAYS_SHADOW = {
     "mirror.core.ramp": "judges what the shadow did",
     "mirror.proxy.origins": "reads the sections of both upstreams",
     "mirror.proxy.tee": "owns the shadow legs",
+    "mirror.proxy.descriptors": "counts the connections to both upstreams",
     "mirror.proxy.supervisor": "shows the shadow's address in /status",
 }
 

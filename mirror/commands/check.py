@@ -12,12 +12,15 @@ import click
 from mirror.config import Config, load
 from mirror.core.record import is_host
 from mirror.errors import ConfigError, TlsError
+from mirror.proxy.descriptors import raise_limit, shortage
 from mirror.proxy.origins import shadow_origin
 from mirror.proxy.preflight import Verdict, probe
 
 EXIT_CONFIG = 2
 EXIT_UNREACHABLE = 3
 EXIT_REFUSED = 4
+NGINX_KEEPALIVE_S = 60.0
+"""Default of keepalive_timeout in an `upstream` of nginx."""
 
 
 @click.command()
@@ -71,6 +74,8 @@ def check(path: Path, names: tuple[str, ...], host: str | None) -> None:
         click.echo(error, err=True)
         sys.exit(EXIT_CONFIG)
     click.echo(_settings(config, path))
+    for warning in _warnings(config, raise_limit()):
+        click.echo(f"warning: {warning}", err=True)
     accepted = (*config.shadow.accept_server, *names)
     verdict = asyncio.run(probe(origin, accepted, config.shadow.timeout, host))
     sys.exit(_show(verdict, config))
@@ -88,6 +93,20 @@ def _show(verdict: Verdict, config: Config) -> int:
         return EXIT_UNREACHABLE
     click.echo(f"{target} is refused: {verdict.reason}", err=True)
     return EXIT_REFUSED
+
+
+def _warnings(config: Config, descriptors: int) -> list[str]:
+    """What is sound and still goes wrong under load or beside nginx."""
+    warnings = []
+    if (missing := shortage(config, descriptors)) is not None:
+        warnings.append(missing)
+    if config.timeouts.idle <= NGINX_KEEPALIVE_S:
+        warnings.append(
+            f"timeouts.idle is {config.timeouts.idle:g} s: nginx keeps its connections to an "
+            f"upstream for {NGINX_KEEPALIVE_S:g} s unless told otherwise, and may send a request "
+            "on one that is just being closed; set it above keepalive_timeout of that upstream"
+        )
+    return warnings
 
 
 def _settings(config: Config, path: Path) -> str:

@@ -1,7 +1,6 @@
 """`mirror serve`: run the sidecar in the foreground."""
 
 import logging
-import resource
 import sys
 
 import click
@@ -11,6 +10,7 @@ from mirror.capture.recorder import read_key
 from mirror.config import Config, parse
 from mirror.config_file import read_text
 from mirror.errors import ConfigError, ListenError, TlsError, UpstreamRefusedError
+from mirror.proxy.descriptors import raise_limit, shortage
 from mirror.proxy.origins import check_origins, shadow_origin
 from mirror.proxy.preflight import probe
 from mirror.proxy.supervisor import Supervisor
@@ -44,7 +44,6 @@ def serve(path: str) -> None:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
-    _raise_descriptor_limit()
     sys.exit(uvloop.run(_serve(path)))
 
 
@@ -83,11 +82,6 @@ async def _load(path: str) -> tuple[Config, str]:
         log.warning("starting without the shadow %s: %s", shadow.url, verdict.reason)
     for warning in verdict.warnings:
         log.warning("shadow %s: %s", shadow.url, warning)
+    if (missing := shortage(config, raise_limit())) is not None:
+        log.warning("%s", missing)
     return config, text
-
-
-def _raise_descriptor_limit() -> None:
-    """Every connection is a descriptor; the usual soft limit of 1024 is for another century."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

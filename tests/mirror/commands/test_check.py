@@ -13,6 +13,7 @@ mode: sink
 listen: unix:run/mirror.sock
 shadow: {{url: "http://127.0.0.1:{port}", timeout: {timeout}, methods: [GET, HEAD]}}
 routes: ["/watch/{{id}}"]
+max_connections: 100
 """
 ISTIO = b"HTTP/1.1 200 OK\r\nserver: istio-envoy\r\ncontent-length: 0\r\n\r\n"
 NGINX = b"HTTP/1.1 200 OK\r\nserver: nginx/1.22.1\r\ncontent-length: 0\r\n\r\n"
@@ -172,3 +173,24 @@ def test_the_way_to_the_ratio_is_shown(tmp_path: Path) -> None:
     with answering(ISTIO) as (port, _):
         done = check(tmp_path, port, text=text)
     assert "ratio 0.01 to 0.5 in 3600 s sticky by cookie:id, GET HEAD" in done.stdout
+
+
+def test_what_goes_wrong_under_load_is_warned_of(tmp_path: Path) -> None:
+    text = CONFIG.replace("max_connections: 100", "max_connections: 1000000\ntimeouts: {{idle: 5}}")
+    text = f"{text}workers: 1\n"
+    program = (
+        "import resource, runpy; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 4096));"
+        "runpy.run_module('mirror', run_name='__main__')"
+    )
+    path = tmp_path / "mirror.yaml"
+    with answering(ISTIO) as (port, _):
+        path.write_text(text.format(port=port, timeout=5))
+        done = subprocess.run(
+            [sys.executable, "-c", program, "check", "-c", str(path)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 0, done.stderr
+    assert "may open 4096 descriptors and could need 1000576" in done.stderr
+    assert "timeouts.idle is 5 s: nginx keeps its connections" in done.stderr
