@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirror.addresses import TcpAddress, UnixAddress, Url
-from mirror.config import DatadogSection, SeriesSection, TimeoutsSection, load, parse
+from mirror.config import (
+    DatadogSection,
+    SeriesSection,
+    TimeoutsSection,
+    load,
+    parse,
+    read_capture_span,
+)
 from mirror.errors import ConfigError
 
 SMALLEST = "listen: 127.0.0.1:8080\nshadow: {url: 'http://127.0.0.1:30080'}\n"
@@ -126,7 +133,10 @@ def test_instance_defaults_to_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     ("keys", "problem"),
     [
         ({"shadow__ratio": "all"}, 'shadow.ratio: expected a number from 0 to 10, got "all"'),
-        ({"shadow__sticky": "uid"}, 'shadow.sticky: expected header:NAME or cookie:NAME, got "uid"'),
+        (
+            {"shadow__sticky": "uid"},
+            'shadow.sticky: expected header:NAME or cookie:NAME, got "uid"',
+        ),
         (
             {"shadow__sticky": "cookie:a b"},
             'shadow.sticky: expected header:NAME or cookie:NAME, got "cookie:a b"',
@@ -378,3 +388,21 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 def test_json_is_yaml_too() -> None:
     assert parse(json.dumps(yaml.safe_load(FULL))) == parse(FULL)
+
+
+def test_a_capture_keeps_what_is_being_written() -> None:
+    capture = {"path": "c", "segment_bytes": 1000, "keep_bytes": 3999}
+    text = SMALLEST + yaml.safe_dump({"workers": 2, "capture": capture})
+    assert problems_of(text) == (
+        "capture.keep_bytes: expected at least 4000, two segments of each worker",
+    )
+    assert parse(text.replace("3999", "4000")).capture.keep_bytes == 4000
+    assert parse(SMALLEST).capture.path is None
+
+
+def test_capture_span_is_seconds_or_nothing() -> None:
+    assert read_capture_span(0) == 0
+    assert read_capture_span(600) == 600
+    for bad in (None, -1, "10m", 86401, True):
+        with pytest.raises(ValueError, match="for_s: expected seconds"):
+            read_capture_span(bad)
