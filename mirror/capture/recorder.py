@@ -13,8 +13,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from mirror.capture.segments import Segments
 from mirror.config import CaptureSection
@@ -32,6 +33,8 @@ FLUSH_BYTES = 1 << 20
 WARN_INTERVAL_S = 60.0
 RETRY_S = 1.0
 """How long nothing is written after a failure."""
+REMOVE_INTERVAL_S = 600.0
+"""How often old segments are looked for while none is opened."""
 RECORD_BYTES = 256
 """What a request that is being recorded costs beside its body."""
 LEAST_KEY_BYTES = 16
@@ -40,9 +43,6 @@ QUEUE_FULL = "queue_full"
 DISK = "disk"
 INCOMPLETE = "incomplete"
 UNUSABLE = "unusable"
-
-_NOT_RECORDED = frozenset({"trailer", "x-mirror-request-id"})
-"""Beside what concerns one hop: nginx's id of the request is new with each."""
 
 
 def read_key(section: CaptureSection) -> bytes | None:
@@ -168,8 +168,7 @@ class Recorder:
         fields = []
         for text in head.start.decode("latin-1").split("\r\n")[2:-1]:
             name, _, value = text.partition(":")
-            if name.lower() not in _NOT_RECORDED:
-                fields.append((name, value.strip(" \t")))
+            fields.append((name, value.strip(" \t")))
         body: str | None = None
         body_bytes: int | None = None
         if head.framing is not NONE:
@@ -261,7 +260,7 @@ class _Writer:
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        while (item := self.queue.get()) is not None:
+        while (item := self._next()) is not None:
             lines, size_bytes, records, begin_s = item
             if self._write(lines, begin_s):
                 self._written += records
@@ -269,6 +268,14 @@ class _Writer:
                 self._failed += records
             self._settled_bytes += size_bytes
         self._segments.close()
+
+    def _next(self) -> tuple[bytes, int, int, float] | None:
+        """What was handed on next; segments grow old also while nothing is."""
+        while True:
+            with suppress(Empty):
+                return self.queue.get(timeout=REMOVE_INTERVAL_S)
+            with suppress(OSError):  # said when the next segment is opened
+                self._segments.remove_old()
 
     def _write(self, lines: bytes, begin_s: float) -> bool:
         now = time.monotonic()

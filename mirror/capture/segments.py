@@ -45,7 +45,7 @@ class Segments:
         if is_full or not 0 <= now - self._opened_at < section.segment_seconds:
             self.close()
         if self._stream is None:
-            self._remove_old(now)
+            self.remove_old()
             self._stream = self._open(now)
             lines = encode_header(begin_s, self._instance) + lines
         frame = self._compressor.compress(lines)
@@ -86,7 +86,7 @@ class Segments:
             with suppress(OSError):
                 os.unlink(self._path)
 
-    def _remove_old(self, now: float) -> None:
+    def remove_old(self) -> None:
         """Of all workers' segments the oldest, until age and size are within bounds."""
         found = []
         with suppress(FileNotFoundError):
@@ -97,7 +97,7 @@ class Segments:
                         found.append((status.st_mtime, entry.path, status.st_size))
         found.sort()
         size_bytes = sum(size for _, _, size in found) + self._section.segment_bytes
-        oldest = now - self._section.keep_days * 86400
+        oldest = self._now() - self._section.keep_days * 86400
         for modified_at, path, size in found:
             if modified_at >= oldest and size_bytes <= self._section.keep_bytes:
                 return

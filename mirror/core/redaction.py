@@ -31,7 +31,9 @@ QUERY_KEYS = frozenset(
 _URLS = frozenset(
     {"referer", "x-original-url", "x-original-uri", "x-rewrite-url", "x-forwarded-uri"}
 )
-_KEEP, _REDACT, _COOKIE, _URL = range(4)
+# No part of a record: of one hop, and nginx's id, which is new with each request.
+_LEFT_OUT = frozenset({"trailer", "x-mirror-request-id"})
+_KEEP, _REDACT, _COOKIE, _URL, _LEAVE_OUT = range(5)
 _MOST_NAMES = 4096
 """Names and keys that are remembered, whatever clients make up."""
 _HASH_BYTES = 12
@@ -65,6 +67,8 @@ class Redactor:
                 kept.append(field)
             elif action == _URL:
                 kept.append((name, self.target(value)))
+            elif action == _LEAVE_OUT:
+                continue
             elif self._key is None:
                 self.redacted += 1
             elif action == _COOKIE:
@@ -97,6 +101,8 @@ class Redactor:
             action = _COOKIE if lower == "cookie" else _REDACT
         elif lower in _URLS:
             action = _URL
+        elif lower in _LEFT_OUT:
+            action = _LEAVE_OUT
         if len(self._actions) >= _MOST_NAMES:
             self._actions.clear()
         self._actions[name] = action

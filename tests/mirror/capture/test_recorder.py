@@ -1,6 +1,8 @@
 """The recorder: what it takes, what it drops, and that it never waits for the disk."""
 
+import os
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -133,6 +135,9 @@ class Stuck:
     def write(self, lines: bytes, begin_s: float) -> None:
         assert self.go.wait(20)
 
+    def remove_old(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 
@@ -177,6 +182,21 @@ def test_a_disk_that_fails_is_counted_and_tried_again(
     assert recording.counts == {"disk": 3, "": 1}
     assert recording.summary.dropped == {"disk": 3}
     assert len([line for line in caplog.messages if "cannot be written" in line]) == 1
+
+
+def test_segments_grow_old_without_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REMOVE_INTERVAL_S", 0.01)
+    old = tmp_path / f"old{SUFFIX}"
+    old.write_bytes(b"")
+    os.utime(old, (0, 0))
+    recorder = Recording(tmp_path, enabled=False).recorder
+    deadline = time.monotonic() + 20
+    while old.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    recorder.stop(10)
 
 
 SECRET = st.text("abcdefghij0123456789", min_size=8, max_size=20).map(lambda text: "S3CR" + text)
