@@ -48,7 +48,7 @@ exactness: .venv/dev programs
 soak: .venv/dev
 	$(BIN)/python -m benchmarks.macro.soak --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
 
-bench: bench-peers bench-latency bench-connections bench-bodies bench-pipelining bench-faults bench-estimate bench-replay bench-schedule bench-capture bench-import bench-series bench-micro bench-tables
+bench: bench-peers bench-latency bench-connections bench-bodies bench-pipelining bench-faults bench-estimate bench-replay bench-schedule bench-capture bench-import bench-series bench-logs bench-micro bench-tables
 
 bench-peers: compiled
 	$(BIN)/python -m benchmarks.macro.mirror_vs_peers
@@ -86,6 +86,8 @@ bench-import: .venv/dev
 
 bench-series: .venv/dev
 	$(BIN)/python -m benchmarks.micro.peak_correction
+
+bench-logs: .venv/dev
 	$(BIN)/python -m benchmarks.macro.access_log
 
 bench-micro: .venv/dev
