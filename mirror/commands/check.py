@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from mirror.capture.recorder import read_key
 from mirror.config import Config, load
 from mirror.core.record import is_host
 from mirror.errors import ConfigError, TlsError
@@ -70,6 +71,7 @@ def check(path: Path, names: tuple[str, ...], host: str | None) -> None:
     try:
         config = load(path)
         origin = shadow_origin(config)
+        read_key(config.capture)
     except (ConfigError, TlsError) as error:
         click.echo(error, err=True)
         sys.exit(EXIT_CONFIG)

@@ -133,6 +133,12 @@ def test_every_configuration_problem_is_listed(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_missing_key_file_is_2(tmp_path: Path) -> None:
+    done = check(tmp_path, 1, text=CONFIG + "capture: {{path: c, key_file: none}}\n")
+    assert done.returncode == 2
+    assert "capture.key_file: none cannot be read" in done.stderr
+
+
 def test_missing_file_is_2(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "mirror", "check", "-c", str(tmp_path / "none.yaml")],
