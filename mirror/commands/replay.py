@@ -52,7 +52,7 @@ FIRST_RPS = 100.0
 POSITIVE = Number(min=0.001, max=1e6)
 SPAN = Written("span", read_span_s)
 
-HELP = """Send a capture or request list to URL and report rates, latencies and outcomes.
+HELP = """Send a capture to URL and report rates, latencies and outcomes.
 
 Open loop: each request goes out at its instant, whatever became of those before. Latency is
 measured from that instant and from the send. Only safe methods are sent unless --all-methods
@@ -139,7 +139,13 @@ Exit codes:
     metavar="'NAME: VALUE'",
     help="A header of all requests, instead of their own; repeated for several.",
 )
-@click.option("--remove-header", "remove_headers", multiple=True, metavar="NAME")
+@click.option(
+    "--remove-header",
+    "remove_headers",
+    multiple=True,
+    metavar="NAME",
+    help="A header that no request gets; repeated for several.",
+)
 @click.option(
     "--as-production",
     is_flag=True,
