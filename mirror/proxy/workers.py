@@ -57,7 +57,6 @@ class Worker:
     started: "asyncio.Future[bool]"
     """True once it takes requests, False where it ended before."""
     is_retiring: bool = False
-    watching: "asyncio.Task[None] | None" = None
 
     @property
     def is_ready(self) -> bool:
@@ -79,6 +78,8 @@ class Workers:
     def __init__(self, merger: Merger) -> None:
         self._merger = merger
         self._running: dict[int, Worker] = {}
+        self._watching: set[asyncio.Task[None]] = set()
+        """One for each worker that was started, until it is reaped or another took its place."""
         self._launch: Launch | None = None
         self._next_id = 1
         self._early_deaths = 0
@@ -164,16 +165,15 @@ class Workers:
         self._ending.set()
         for worker in self._running.values():
             worker.signal(signal.SIGTERM)
-        watching = [w.watching for w in self._running.values() if w.watching is not None]
-        if not watching:
-            return
-        _, late = await asyncio.wait(watching, timeout=drain_s + _KILL_AFTER_DRAIN_S)
-        if late:
+        deadline = time.monotonic() + drain_s + _KILL_AFTER_DRAIN_S
+        while self._watching and (left_s := deadline - time.monotonic()) > 0:
+            await asyncio.wait(self._watching, timeout=left_s)
+        if self._watching:
             self.was_cut = True
             for worker in list(self._running.values()):
                 log.error("worker %d does not drain: killing it", worker.worker_id)
                 worker.signal(signal.SIGKILL)
-            await asyncio.wait(late)
+            await asyncio.wait(self._watching)
 
     def _retire(self, worker: Worker) -> None:
         worker.is_retiring = True
@@ -205,7 +205,11 @@ class Workers:
         worker.send(SetRatio(self._ratio))
         if self._capture is not None:
             worker.send(self._capture)
-        worker.watching = asyncio.create_task(self._watch(worker, reader))
+        watching = asyncio.create_task(self._watch(worker, reader))
+        self._watching.add(watching)
+        watching.add_done_callback(self._watching.discard)
+        if self._ending.is_set():  # it was just being started
+            worker.signal(signal.SIGTERM)
         return worker
 
     async def _watch(self, worker: Worker, reader: asyncio.StreamReader) -> None:

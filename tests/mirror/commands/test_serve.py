@@ -1,12 +1,17 @@
 """`mirror serve` as a person meets it: what it refuses, what it says, how it ends."""
 
+import os
 import socket
+import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
-from mirror.demo.processes import Processes, free_ports
+import pytest
+
+from mirror.demo.processes import Processes, answers, free_ports
 from mirror.demo.sidecar import serve_command, start_sidecar, write_config
 
 
@@ -99,3 +104,31 @@ def answer_once(server: socket.socket, answer: bytes) -> None:
     with connection:
         connection.recv(65536)
         connection.sendall(answer)
+
+
+NO_CAPABILITY = ["setpriv", "--bounding-set=-all", "--no-new-privs"]
+NOBODY = ["--reuid=65534", "--regid=65534", "--clear-groups"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can start it as somebody else")
+@pytest.mark.parametrize("who", [[], NOBODY], ids=["root", "nobody"])
+def test_it_runs_without_any_capability(who: list[str]) -> None:
+    privileges = [*NO_CAPABILITY, *who]
+    if subprocess.run([*privileges, "env", sys.executable, "-c", ""]).returncode:
+        pytest.skip(f"nobody may not run {sys.executable}")
+    with tempfile.TemporaryDirectory(prefix="kagami-") as name:
+        directory = Path(name)
+        if who:
+            os.chown(directory, 65534, 65534)
+        settings = config(directory)
+        settings["listen"] = f"unix:{directory}/mirror.sock"
+        path = write_config(directory, settings)
+        path.chmod(0o644)
+        admin = int(str(settings["admin"]).rpartition(":")[2])
+        with Processes(directory) as processes:
+            child = processes.start("mirror", [*privileges, *map(str, serve_command(path))])
+            child.wait_until(lambda: answers(admin, "/readyz", status=200))
+            status = Path(f"/proc/{child.pid}/status").read_text()
+            assert "CapEff:\t0000000000000000" in status
+            assert stat.S_IMODE((directory / "mirror.sock").stat().st_mode) == 0o660
+            assert child.stop() == 0

@@ -323,6 +323,24 @@ def test_drain_amid_an_answer_closes_after_it() -> None:
     run(main)
 
 
+def test_retiring_closes_behind_an_answer_that_says_so() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET)
+        connection, _ = line.accept()
+        connection.data_received(OK[:-1])
+        line.acceptor.retire()
+        connection.data_received(OK[-1:])
+        assert line.client.take_written() == OK
+        assert not line.client.is_closing(), "the answer did not say that it closes"
+        line.send(GET)
+        connection.data_received(OK)
+        assert line.client.written == OK_CLOSE
+        assert line.client.is_closing()
+
+    run(main)
+
+
 # --- what stands behind a request that asks to upgrade ---
 
 
