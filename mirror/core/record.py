@@ -57,6 +57,7 @@ _EXPECTED = {
     "body": "base64",
     "chunked": "true or false",
     "body_bytes": "a whole number of bytes",
+    "summary": "numbers of requests and values",
 }
 
 OnLoss = Callable[[str], None]
@@ -314,4 +315,4 @@ def _explain(error: Exception) -> str:
         return f"{named[1]}: unknown key"
     if not key:
         return "expected one JSON object"
-    return f"{key}: expected {_EXPECTED[key.partition('[')[0]]}"
+    return f"{key}: expected {_EXPECTED[re.split(r'[.\[]', key)[0]]}"

@@ -1,4 +1,4 @@
-"""The request list: what is written is read back, and nothing dangerous is ever read."""
+"""The lines of a capture: what is written is read back, and nothing dangerous is ever read."""
 
 import base64
 import json
@@ -14,9 +14,12 @@ from mirror.core.record import (
     WRITTEN_ANEW,
     FieldError,
     Record,
+    Summary,
     decode,
+    decode_header,
     encode,
     encode_header,
+    encode_summary,
     is_host,
 )
 from mirror.errors import InputError
@@ -36,6 +39,8 @@ RECORDS = st.builds(
     st.from_regex(r"/[\x21-\x7e\x80-\xff]{0,40}", fullmatch=True),
     st.lists(st.tuples(TOKENS.filter(lambda n: n.lower() not in WRITTEN_ANEW), VALUES)).map(tuple),
     st.none() | st.binary(max_size=64),
+    st.booleans(),
+    st.none() | st.integers(0, 1 << 40),
 )
 
 
@@ -60,7 +65,7 @@ def test_records_survive_the_file(records: list[Record]) -> None:
 @given(RECORDS)
 def test_request_has_one_head_end(record: Record) -> None:
     head, _, rest = record.to_request().partition(b"\r\n\r\n")
-    assert rest == (record.body or b"")
+    assert record.is_chunked or rest == (record.body or b"")
     lines = head.split(b"\r\n")
     assert len(lines) == 3 + len(record.headers) + (record.body is not None)
     assert not any(b"\r" in line or b"\n" in line or b"\0" in line for line in lines)
@@ -77,6 +82,39 @@ def test_request_bytes() -> None:
 def test_no_body_is_not_an_empty_body() -> None:
     assert b"Content-Length" not in Record(0, "GET", "a", "/").to_request()
     assert b"Content-Length: 0\r\n" in Record(0, "POST", "a", "/", (), b"").to_request()
+
+
+def test_chunks_are_sent_again() -> None:
+    record = Record(0, "POST", "a", "/", (), b"0123456789abcdef", True)
+    assert record.to_request(marked=False) == (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"10\r\n0123456789abcdef\r\n0\r\n\r\n"
+    )
+    empty = Record(0, "POST", "a", "/", (), b"", True)
+    assert empty.to_request().endswith(b"\r\n\r\n0\r\n\r\n")
+
+
+def test_summaries_are_no_records_and_add_up() -> None:
+    line = encode_summary(Summary(1, 2, {"disk": 3}))
+    summary = Summary()
+    assert list(decode([encode_header(1.5, "here"), line, line], "list", None, summary)) == []
+    assert summary == Summary(2, 4, {"disk": 6})
+    assert list(decode([encode_header(), line], "list")) == []
+    assert "summary: expected" in failure([encode_header(), b'{"summary":1}'])
+
+
+def test_losses_are_told_where_they_are_taken() -> None:
+    losses: list[str] = []
+    lines = [b"no header", b"x", json.dumps(LINE).encode(), b'{"summary":{"redacted":"x"}}']
+    assert len(list(decode(lines, "list", losses.append))) == 1
+    assert [loss.split(": ")[0] for loss in losses] == ["list:1", "list:2", "list:4"]
+    with pytest.raises(InputError, match="is empty"):
+        list(decode([], "list", losses.append))
+
+
+def test_header_says_when_it_begins() -> None:
+    header = decode_header(encode_header(1.5, "here"), "list")
+    assert (header.begin, header.instance) == (1.5, "here")
 
 
 def test_host_can_be_replaced() -> None:
