@@ -315,4 +315,5 @@ def _explain(error: Exception) -> str:
         return f"{named[1]}: unknown key"
     if not key:
         return "expected one JSON object"
-    return f"{key}: expected {_EXPECTED[re.split(r'[.\[]', key)[0]]}"
+    outermost = re.split(r"[.\[]", key)[0]
+    return f"{key}: expected {_EXPECTED[outermost]}"
