@@ -48,6 +48,7 @@ SUMMARISE = {
     "connections": result.medians_of,
     "bodies": result.medians_of,
     "pipelining": result.medians_of,
+    "faults": result.medians_of,
     "micro": every_micro.summarise,
     "profile": result.medians_of,
     "peaks": peak_correction.summarise,
