@@ -12,10 +12,12 @@ import hashlib
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import NamedTuple
 
 from mirror.capture.segments import Segments
 from mirror.config import CaptureSection
@@ -200,22 +202,22 @@ class Recorder:
 
     def stop(self, timeout_s: float) -> None:
         """Write what is held, for at most that long."""
+        self._settle()
         self._flush()
         self._writer.stop(timeout_s)
         self._settle()
 
     def _flush(self) -> None:
         summary = self._summary
-        summary.redacted = self._redactor.redacted - self._redacted
+        summary.redacted += self._redactor.redacted - self._redacted
         self._redacted = self._redactor.redacted
         records = len(self._lines)
         if summary != Summary():
             self._lines.append(encode_summary(summary))
-            self._summary = Summary()
         if self._lines:
-            self._writer.queue.put(
-                (b"".join(self._lines), self._line_bytes, records, self._begin_s)
-            )
+            self._summary = Summary()
+            lines = b"".join(self._lines)
+            self._writer.queue.put(_Batch(lines, self._line_bytes, records, self._begin_s, summary))
             self._lines = []
             self._line_bytes = 0
         # What is still being read began before now, and is recorded later.
@@ -224,6 +226,8 @@ class Recorder:
     def _settle(self) -> None:
         written, failed, settled_bytes = self._writer.take()
         self._held_bytes -= settled_bytes
+        while self._writer.unsaid:
+            self._summary.add(self._writer.unsaid.popleft())
         if written:
             self._count("", written)
         if failed:
@@ -237,11 +241,24 @@ class Recorder:
         dropped[reason] = dropped.get(reason, 0) + 1
 
 
+class _Batch(NamedTuple):
+    """What the loop hands on."""
+
+    lines: bytes
+    held_bytes: int
+    records: int
+    begin_s: float
+    summary: Summary
+    """What the last line says."""
+
+
 class _Writer:
     """The thread; what it did is read by the loop as sums that only grow."""
 
     def __init__(self, segments: Segments) -> None:
-        self.queue: SimpleQueue[tuple[bytes, int, int, float] | None] = SimpleQueue()
+        self.queue: SimpleQueue[_Batch | None] = SimpleQueue()
+        self.unsaid: deque[Summary] = deque()
+        """Of batches that could not be written: for the next one to say."""
         self._segments = segments
         self._written = self._failed = self._settled_bytes = 0
         self._taken = (0, 0, 0)
@@ -260,16 +277,16 @@ class _Writer:
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        while (item := self._next()) is not None:
-            lines, size_bytes, records, begin_s = item
-            if self._write(lines, begin_s):
-                self._written += records
+        while (batch := self._next()) is not None:
+            if self._write(batch.lines, batch.begin_s):
+                self._written += batch.records
             else:
-                self._failed += records
-            self._settled_bytes += size_bytes
+                self.unsaid.append(batch.summary)
+                self._failed += batch.records
+            self._settled_bytes += batch.held_bytes
         self._segments.close()
 
-    def _next(self) -> tuple[bytes, int, int, float] | None:
+    def _next(self) -> _Batch | None:
         """What was handed on next; segments grow old also while nothing is."""
         while True:
             with suppress(Empty):
