@@ -188,6 +188,9 @@ class Wire(asyncio.Transport):
 class Upstream:
     """A scripted upstream, in the place of an Origin."""
 
+    host = "127.0.0.1"
+    port = 1
+    connect_timeout_s = 1.0
     max_head_bytes = 32768
 
     def __init__(self, plane: "Plane", script: Script, pieces_bytes: tuple[int, ...]) -> None:
@@ -198,7 +201,9 @@ class Upstream:
         self.wires: list[tuple[Wire, Conversation]] = []
         self.refuses = False
 
-    async def connect(self, make: Callable[[], asyncio.Protocol]) -> None:
+    async def connect(
+        self, make: Callable[[], asyncio.Protocol], address: str | None = None
+    ) -> None:
         self._plane.moved += 1
         if self.refuses:
             raise ConnectionRefusedError("refused")
