@@ -30,7 +30,7 @@ import time
 from collections import Counter, deque
 from typing import Self
 
-from benchmarks.macro.cores import CORE_OF_CLIENT, core
+from benchmarks.macro.cores import CORE_OF_CLIENT, before_others
 from benchmarks.macro.ways import BODY, TARGET
 
 REQUEST = f"GET {TARGET} HTTP/1.1\r\nHost: bench.example\r\n\r\n".encode()
@@ -155,7 +155,8 @@ def is_complete(head: bytes, body: bytes) -> bool:
 
 
 class ClientProcess:
-    """The client as a process on its core: entered when it has connected, left when it is done.
+    """The client as a process on its core, ahead of what else is there where it may be (root):
+    entered when it has connected, left when it is done.
 
     Raises RuntimeError with what it said when it failed, and, unless `may_fail`, when a request
     did. `report` is there after the block, `failures` too.
@@ -171,7 +172,7 @@ class ClientProcess:
         self._may_fail = may_fail
 
     def __enter__(self) -> Self:
-        with core(CORE_OF_CLIENT):
+        with before_others(CORE_OF_CLIENT):
             self._running = subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.macro.client", *self._arguments],
                 stdout=subprocess.PIPE,

@@ -40,7 +40,7 @@ from benchmarks import result
 from benchmarks.macro import sick_upstream
 from benchmarks.macro.client import ClientProcess
 from benchmarks.macro.connections import DESCRIPTORS, calm, idle_connections
-from benchmarks.macro.cores import CORE_OF_CLIENT, core, family
+from benchmarks.macro.cores import CORE_OF_CLIENT, before_others, core, family
 from benchmarks.macro.sick_upstream import HEALTHY, become, requests_of
 from benchmarks.macro.ways import MIRRORS, Stage, Way, stage, upstream_site
 from benchmarks.macro.wrk import Wrk
@@ -89,7 +89,8 @@ class Scene:
         self.stage = on_stage
         self.shadow = Sick(on_stage, "shadow")
         self.primary = Sick(on_stage, "primary")
-        with core(CORE_OF_CLIENT):
+        # What is sick on their core must not keep the client or a healthy app waiting.
+        with before_others(CORE_OF_CLIENT):
             on_stage.start_nginx("app", upstream_site(on_stage.app_port), on_stage.app_port)
         self.agent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.agent.bind(("127.0.0.1", 0))
@@ -255,9 +256,9 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-def resident_bytes(way: Way) -> int:
+def resident_bytes(processes: list[psutil.Process]) -> int:
     found = 0
-    for process in family(way.pids):
+    for process in processes:
         try:
             found += process.memory_info().rss
         except psutil.NoSuchProcess:  # the worker that was killed
@@ -267,7 +268,8 @@ def resident_bytes(way: Way) -> int:
 
 def run(way: Way, options: argparse.Namespace) -> dict[str, float]:
     """Offer the rate once: what became of it, and the most memory meanwhile."""
-    before = most = resident_bytes(way)
+    processes = family(way.pids)  # looked for once: that takes milliseconds of a core
+    before = most = resident_bytes(processes)
     client = ClientProcess(
         way.port, options.connections, options.seconds, options.rate, may_fail=True
     )
@@ -275,7 +277,7 @@ def run(way: Way, options: argparse.Namespace) -> dict[str, float]:
         until = time.monotonic() + options.seconds
         while time.monotonic() < until:
             time.sleep(SAMPLE_S)
-            most = max(most, resident_bytes(way))
+            most = max(most, resident_bytes(processes))
     return {
         "errors": sum(client.failures.values()),
         "unanswered": client.failures.get("unanswered", 0),
@@ -415,6 +417,7 @@ def main() -> None:
     if hard < DESCRIPTORS:
         sys.exit(f"needs {DESCRIPTORS} descriptors, the limit is {hard}: ulimit -Hn")
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # children inherit it
+    os.sched_setaffinity(0, {CORE_OF_CLIENT})  # what samples must not run where it is measured
     rounds = earlier(options) or [{} for _ in range(options.rounds)]
     with stage() as on_stage:
         scene = Scene(on_stage)
