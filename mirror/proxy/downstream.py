@@ -35,6 +35,8 @@ With the default one, a body may be as slow as 14 bytes/s; Apache's mod_reqtimeo
 
 _RESET = struct.pack("ii", 1, 0)
 """For SO_LINGER: closing sends a reset; without effect on a unix socket."""
+# As NO_PARSER in upstream.py.
+_NO_PARSER = httptools.HttpRequestParser(object())
 
 # What is being read of a request.
 _NOTHING, _HEAD, _BODY = range(3)
@@ -214,6 +216,7 @@ class Downstream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_closing = True
+        self._parser = _NO_PARSER
         self._acceptor.connections.discard(self)
 
     # --- httptools callbacks; on_body is the list's own append ---

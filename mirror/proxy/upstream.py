@@ -22,6 +22,11 @@ from mirror.proxy.resolver import Resolver
 
 log = logging.getLogger(__name__)
 
+NO_PARSER = httptools.HttpResponseParser(object())
+"""In the place of a lost connection's own. A parser and its connection hold each other, and such
+cycles would pile up for the garbage collector: measured, a pause of 15 ms every two seconds with
+an upstream that has each request on a new connection."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:

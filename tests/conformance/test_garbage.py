@@ -1,0 +1,58 @@
+"""A connection that ended is gone at once: nothing of it waits for the garbage collector.
+
+Cycles would be collected in pauses that production waits for, the longer the more there are.
+"""
+
+import asyncio
+import gc
+
+import pytest
+
+from mirror.proxy.downstream import Acceptor, Downstream
+from mirror.proxy.inline import InlineAcceptor, InlineDownstream
+from mirror.proxy.sink import SinkDownstream
+from mirror.proxy.tee import Tee
+from mirror.proxy.upstream import UpstreamConnection
+from tests.fakes import Client, StubUpstream, make_config, run, until
+
+REQUEST = b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+LAST = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+
+
+@pytest.mark.parametrize("mode", ["sink", "inline"])
+def test_connections_leave_no_garbage(mode: str) -> None:
+    async def main() -> None:
+        async with StubUpstream() as stub:
+            stub._script = stub.answer(LAST, close=True)
+            primary = stub.port if mode == "inline" else None
+            config = make_config(mode, primary, stub.port)
+            tee = Tee(config)
+            acceptor = InlineAcceptor(config, tee) if mode == "inline" else Acceptor(config, tee)
+
+            def accept() -> Downstream:
+                if isinstance(acceptor, InlineAcceptor):
+                    return InlineDownstream(acceptor)
+                return SinkDownstream(acceptor)
+
+            server = await asyncio.get_running_loop().create_server(accept, "127.0.0.1", 0)
+            port = server.sockets[0].getsockname()[1]
+            for _ in range(3):
+                client = Client(*await asyncio.open_connection("127.0.0.1", port))
+                client.send(REQUEST)
+                assert (await client.all()).startswith(b"HTTP/1.1 20")
+                client.close()
+            await until(lambda: not (acceptor.connections or tee.in_flight))
+            await until(lambda: not left())
+            server.close()
+
+    gc.collect()
+    gc.disable()
+    try:
+        run(main)
+    finally:
+        gc.enable()
+
+
+def left() -> list[object]:
+    kinds = (Downstream, UpstreamConnection)
+    return [found for found in gc.get_objects() if isinstance(found, kinds)]
