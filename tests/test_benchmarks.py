@@ -296,6 +296,14 @@ def test_percentile_is_the_nearest_rank(share: float, expected: float) -> None:
     assert client.percentile_ms([1, 2, 3, 4], share) == expected
 
 
+def test_a_pause_decides_no_p99_of_tenths() -> None:
+    calm = [0.001] * 1000
+    assert client.tenths_p99_ms(calm) == 1
+    assert client.tenths_p99_ms([*calm[:500], *[0.02] * 30, *calm[530:]]) == 1
+    assert client.tenths_p99_ms([0.001 if at % 20 else 0.02 for at in range(1000)]) == 20
+    assert client.tenths_p99_ms([0.003]) == 3
+
+
 def test_latency_is_what_a_way_adds() -> None:
     def found(p50: float, p99: float) -> dict[str, float]:
         return {"p50_ms": p50, "p99_ms": p99, "core_utilisation": 0.5}
