@@ -310,8 +310,6 @@ class Supervisor:
         ramped = self._ramp.fallbacks if self._ramp is not None else {}
         for reason, number in self._fallbacks.items():
             readings[RAMP_FALLBACKS, reason] = number + ramped.get(reason, 0)
-        for result, number in self._reloads.items():
-            readings[RELOADS, result] = number
         for name in self._sinks.keys() | self._lost.keys():
             dropped = self._sinks[name].dropped if name in self._sinks else 0
             readings[SINK_DROPPED, name] = dropped + self._lost[name]
