@@ -8,6 +8,7 @@ redirects are not followed. Certificates are checked, against those of SSL_CERT_
 set.
 """
 
+import re
 from types import TracebackType
 from typing import Self
 
@@ -109,4 +110,4 @@ class PrometheusApi:
 
     @property
     def _name(self) -> str:
-        return f"Prometheus at {self._url}"
+        return f"Prometheus at {re.sub('//[^/@]*@', '//...@', self._url)}"  # no password is shown

@@ -4,6 +4,7 @@ Redirects are not followed: keys travel in headers, and only to the host that th
 """
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,11 @@ def ask(
     return asyncio.run(_ask(url, parameters, headers))
 
 
+def shown(url: str) -> str:
+    """The URL without the user and password that it may have."""
+    return re.sub("//[^/@]*@", "//...@", url)
+
+
 async def _ask(
     url: str, parameters: Mapping[str, str], headers: Mapping[str, str] | None
 ) -> dict[str, Any]:
@@ -33,10 +39,12 @@ async def _ask(
         ):
             if response.status != 200:
                 said = (await response.text(errors="replace"))[:EXCERPT_CHARS]
-                raise SamplingError(f"{url} answered {response.status}: {said}")
+                raise SamplingError(f"{shown(url)} answered {response.status}: {said}")
             answer = await response.json(content_type=None)
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        raise SamplingError(f"{url} cannot be asked: {error or type(error).__name__}") from error
+        raise SamplingError(
+            f"{shown(url)} cannot be asked: {error or type(error).__name__}"
+        ) from error
     if not isinstance(answer, dict):
-        raise SamplingError(f"{url} answered no JSON object")
+        raise SamplingError(f"{shown(url)} answered no JSON object")
     return answer

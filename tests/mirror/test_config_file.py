@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import pytest
 from msgspec import Meta
 
-from mirror.config_file import read_document, read_section
+from mirror.config_file import problem, read_document, read_section
 from mirror.errors import ConfigError
 
 Small = Annotated[int, Meta(le=9, description="a number up to 9")]
@@ -50,3 +50,8 @@ def test_a_key_written_twice_names_its_line() -> None:
 def test_a_list_is_no_document() -> None:
     with pytest.raises(ConfigError, match="expected a mapping of keys"):
         read("- 1")
+
+
+def test_no_message_shows_a_password() -> None:
+    said = problem("shadow.url", "a URL", "http://me:secret@a.test:1")
+    assert said == 'shadow.url: expected a URL, got "http://...@a.test:1"'

@@ -126,3 +126,13 @@ def test_nobody_there_is_refused() -> None:
     (port,) = free_ports(1)
     with pytest.raises(Refused, match="cannot be asked"):
         ask(f"http://127.0.0.1:{port}")
+
+
+def test_no_error_shows_a_password() -> None:
+    async def ask() -> None:
+        async with PrometheusApi("http://me:secret@127.0.0.1:1", "--from-prometheus") as api:
+            await api.range("up", 0, 60, 60)
+
+    with pytest.raises(Refused) as refused:
+        asyncio.run(ask())
+    assert "http://...@127.0.0.1:1" in str(refused.value) and "secret" not in str(refused.value)

@@ -35,3 +35,9 @@ def test_nobody_there() -> None:
     (port,) = free_ports(1)
     with pytest.raises(SamplingError, match="cannot be asked"):
         ask(f"http://127.0.0.1:{port}", {})
+
+
+def test_no_error_shows_a_password() -> None:
+    with pytest.raises(SamplingError) as refused:
+        ask("http://me:secret@127.0.0.1:1/api", {})
+    assert "http://...@127.0.0.1:1" in str(refused.value) and "secret" not in str(refused.value)
