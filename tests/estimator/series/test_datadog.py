@@ -1,5 +1,6 @@
 import asyncio
 import json
+import re
 import time
 from collections.abc import Iterator
 from email.utils import formatdate
@@ -245,7 +246,9 @@ def test_progress_counts_windows(fake: FakeDatadog) -> None:
 def test_a_clock_that_is_off_is_said(fake: FakeDatadog, off_s: int, side: str) -> None:
     fake.points["mirror.rps"] = {"/a": {START: 2.0}}
     fake.headers["Date"] = formatdate(time.time() + off_s, usegmt=True)
-    assert f"{abs(off_s)} s {side} Datadog's" in read(fake).caveats[-1]
+    said = re.search(rf"(\d+) s {side} Datadog's", read(fake).caveats[-1])
+    # The header counts whole seconds, and some pass until it is read.
+    assert said is not None and abs(int(said[1]) - abs(off_s)) <= 5
 
 
 def test_a_clock_that_is_right_is_not_mentioned(fake: FakeDatadog) -> None:
