@@ -10,15 +10,16 @@ demo: .venv/demo
 	$(BIN)/mirror demo
 
 test: .venv/dev programs check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/topology --ignore tests/conformance
+	$(BIN)/python -m pytest tests/conformance tests/topology
 	if command -v cc >/dev/null; then $(MAKE) test-compiled; \
 	else echo "test: no C compiler, so the compiled build is not tested"; fi
 
 # Whatever runs the data plane as a process, once more with the compiled build.
 test-compiled: compiled
 	PYTHONPATH=build/compiled KAGAMI_PYTHONPATH=build/compiled \
-	$(BIN)/python -m pytest tests/conformance tests/topology --ignore tests/topology/test_ground_truth.py \
-	--ignore tests/topology/test_sinks_never_wait.py --ignore tests/topology/test_prometheus.py
+	$(BIN)/python -m pytest tests/conformance $(addprefix tests/topology/test_,counting.py down.py drain.py \
+	exactness.py faults.py reload.py repeats.py)
 
 check: .venv/dev
 	$(BIN)/ruff format --check .

@@ -158,7 +158,9 @@ def test_a_log_without_a_request_is_refused(tmp_path: Path, content: bytes) -> N
 
 
 @pytest.mark.parametrize(
-    "content", [gzip.compress(combined(T))[:-9], zstandard.compress(combined(T))[:-9]]
+    "content",
+    [gzip.compress(combined(T))[:-9], zstandard.compress(combined(T))[:-9]],
+    ids=["gzip", "zstd"],
 )
 def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
     with pytest.raises((InputError, Refused), match=r"log\.0"):
