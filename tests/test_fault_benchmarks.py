@@ -17,11 +17,13 @@ ROW = {
     "unanswered": 0.0,
     "p50_ms": 1.0,
     "p99_ms": 2.0,
+    "highest_ms": 9.0,
     "growth_bytes": float(3 << 20),
     "recovered_s": 0.1,
     "healthy_errors": 0.0,
     "healthy_p50_ms": 1.0,
     "healthy_p99_ms": 4.0,
+    "healthy_highest_ms": 8.0,
     "p99_ratio": 0.5,
     "balanced": 1.0,
 }
@@ -45,7 +47,7 @@ def test_broken_ledger_and_errors_stand_out() -> None:
     }
     text = faults.table({"parameters": {"rate": 100, "seconds": 2}, "medians": medians})
     assert text.startswith("200 requests a run, at 100 per second:")
-    assert "| slow | sink | 0 | 1.00 → 1.00 | 4.00 → 2.00 | 0.50 | 3.0 | sums |" in text
+    assert "| slow | sink | 0 | 1.00 → 1.00 | 4.00 → 2.00 | 0.50 | 8.0 → 9.0 | 3.0 | sums |" in text
     assert "| slow | nginx_mirror | 12 ⚠ |" in text and "| none |" in text
     assert text.endswith("| **broken** |")
     assert text.count("| way |") == 2
