@@ -2,8 +2,9 @@
 
 Two steps. **Isotonic means** (pool adjacent violators, PAVA): rows at the same x are averaged, then
 neighbours that fall are averaged until none does, because more rps never costs less cpu and a row
-that says so is noise. Then **PCHIP**, the monotone piecewise cubic of Fritsch and Carlson, through
-them.
+that says so is noise. The same x is the same to 2 %: no load generator reaches a rate to the last
+digit twice, and the slope between two such rows is noise. Then **PCHIP**, the monotone piecewise
+cubic of Fritsch and Carlson, through them.
 
     h_k = x_(k+1) - x_k        d_k = (y_(k+1) - y_k) / h_k
     inner slope  m_k = (w1 + w2) / (w1 / d_(k-1) + w2 / d_k)        0 where a neighbour d is 0
@@ -35,6 +36,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from estimator.table.verdicts import SAME_LOAD_RATIO
 
 _Floats = NDArray[np.float64]
 
@@ -110,7 +113,7 @@ def fit(rps: ArrayLike, millicores: ArrayLike) -> LoadCurve:
 
 
 def isotonic_means(rps: ArrayLike, millicores: ArrayLike) -> tuple[_Floats, _Floats]:
-    """Return the distinct x, rising, and the least-squares y over them that never fall.
+    """Return the mean x of the rows at the same rps, rising, and least-squares y that never fall.
 
     Pool adjacent violators: blocks whose means fall are merged from left to right. Worked: y = 1,
     3, 2, 4 at x = 1, 2, 3, 4 becomes 1, 2.5, 2.5, 4.
@@ -120,8 +123,9 @@ def isotonic_means(rps: ArrayLike, millicores: ArrayLike) -> tuple[_Floats, _Flo
     y = np.asarray(millicores, dtype=np.float64).round(9)
     # Sorted, so that the order of the rows cannot change the last bit of a sum.
     order = np.lexsort((y, x))
-    distinct, place = np.unique(x[order], return_inverse=True)
+    place = _places(x[order])
     weights = np.bincount(place).astype(np.float64)
+    distinct = np.bincount(place, weights=x[order]) / weights
     means = np.bincount(place, weights=y[order]) / weights
     blocks: list[tuple[float, float, int]] = []  # mean, weight, number of distinct x
     for mean, weight in zip(means.tolist(), weights.tolist(), strict=True):
@@ -134,6 +138,17 @@ def isotonic_means(rps: ArrayLike, millicores: ArrayLike) -> tuple[_Floats, _Flo
         blocks.append(block)
     fitted: _Floats = np.repeat([block[0] for block in blocks], [block[2] for block in blocks])
     return distinct, fitted
+
+
+def _places(x: _Floats) -> NDArray[np.intp]:
+    """Return for each x, which rise, the number of the rps that it is at."""
+    places = np.zeros(len(x), dtype=np.intp)
+    lowest = x[0]
+    for index in range(1, len(x)):
+        is_same = x[index] <= lowest * (1 + SAME_LOAD_RATIO)
+        places[index] = places[index - 1] + (not is_same)
+        lowest = lowest if is_same else x[index]
+    return places
 
 
 def _slopes(x: _Floats, y: _Floats) -> _Floats:

@@ -178,7 +178,7 @@ def predict(
         has_interval=not evidence.startswith("assumed"),
         last_slope=_last_slope(curve),
         line=_line(np.asarray(rps, float), np.asarray(values, float), confidence.share),
-        limit_rps=curve.highest_rps * confidence.limit,
+        limit_rps=max(rps) * confidence.limit,
     )
 
 

@@ -46,6 +46,7 @@ BURST_RATIO = 2.0
 BURST_FLOOR_MILLICORES = 50.0
 """Below it one scheduler tick is a burst."""
 SAME_LOAD_RATIO = 0.02
+"""Rows are at one load up to so much above the lowest of them."""
 REPEAT_RATIO = 0.25
 FALL_RATIO = 0.1
 FLOOR_MILLICORES = 5.0
@@ -179,16 +180,8 @@ def _missed(point: LoadPoint) -> str:
 
 def _repeats(points: Sequence[LoadPoint]) -> dict[int, str]:
     """Return the rows that others at the same load contradict, with the words."""
-    order = sorted(range(len(points)), key=lambda k: points[k].rps_per_replica)
-    groups: list[list[int]] = []
-    for k in order:
-        x = points[k].rps_per_replica
-        if groups and x <= points[groups[-1][0]].rps_per_replica * (1 + SAME_LOAD_RATIO):
-            groups[-1].append(k)
-        else:
-            groups.append([k])
     found: dict[int, str] = {}
-    for group in groups:
+    for group in _loads(points):
         if len(group) < 3:  # Two that disagree have nobody to decide between them.
             continue
         for container in sorted(set().union(*(points[k].usage for k in group))):
@@ -207,12 +200,25 @@ def _repeats(points: Sequence[LoadPoint]) -> dict[int, str]:
     return found
 
 
+def _loads(points: Sequence[LoadPoint]) -> list[list[int]]:
+    """Return the places of the rows of each load, rising."""
+    groups: list[list[int]] = []
+    for k in sorted(range(len(points)), key=lambda k: points[k].rps_per_replica):
+        x = points[k].rps_per_replica
+        if groups and x <= points[groups[-1][0]].rps_per_replica * (1 + SAME_LOAD_RATIO):
+            groups[-1].append(k)
+        else:
+            groups.append([k])
+    return groups
+
+
 def _falls(points: Sequence[LoadPoint]) -> dict[int, str]:
     """Return the fewest rows without which cpu never falls with rps, with the words."""
     found: dict[int, str] = {}
     for container in sorted(set().union(*(point.usage for point in points))):
         cpu = [point.usage[container].cpu_millicores for point in points]
-        order = sorted(range(len(points)), key=lambda k: (points[k].rps_per_replica, cpu[k]))
+        # At one load the cheaper row first: what differs there are repetitions, not a fall.
+        order = [k for load in _loads(points) for k in sorted(load, key=lambda k: cpu[k])]
         kept = _longest_chain([cpu[k] for k in order])
         for place in sorted(set(range(len(order))) - kept):
             k = order[place]

@@ -26,6 +26,19 @@ def test_rows_at_one_rps_are_averaged() -> None:
     assert (x.tolist(), y.tolist()) == ([5, 9], [15, 40])
 
 
+def test_rows_within_a_fiftieth_are_at_one_rps() -> None:
+    x, y = isotonic_means([100, 101.8, 102.5, 250], [10, 12, 20, 40])
+    assert (x.tolist(), y.tolist()) == ([100.9, 102.5, 250], [11, 20, 40])
+
+
+def test_repetition_of_a_ladder_does_not_bend_the_curve() -> None:
+    # Two runs: 10 % apart in cpu, a thousandth in rps. Their mean is the line through (0, 0).
+    rows = [(100, 95), (100.1, 105), (200, 190), (200.2, 210), (400, 380), (400.4, 420)]
+    curve = fit(*zip(*rows, strict=True))
+    for rps in (120, 150, 180, 250, 300, 350):
+        assert curve.millicores_at(rps) == pytest.approx(rps, rel=0.01)
+
+
 def test_pooling_weighs_each_row() -> None:
     # Two rows at x=1 with mean 30 and one at x=2 with 0: pooled to (60 + 0) / 3.
     _, y = isotonic_means([1, 1, 2], [30, 30, 0])

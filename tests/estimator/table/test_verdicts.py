@@ -133,6 +133,12 @@ def test_one_high_row_does_not_condemn_those_after_it() -> None:
     assert [found.verdict for found in judge(rows)] == ["non-monotone", "ok", "ok", "ok"]
 
 
+def test_repetitions_at_one_load_are_no_fall() -> None:
+    # A generator reaches 100.0 rps once and 100.1 the other time; only the cpu differs by more.
+    again = [replace(cpu(point, 0.8 * point.rps), rps=point.rps * 1.001) for point in LADDER]
+    assert {found.verdict for found in judge([*LADDER, *again])} == {Verdict.OK}
+
+
 def test_small_falls_are_noise_and_slow_falls_are_not() -> None:
     gentle = [cpu(LADDER[0], 110), cpu(LADDER[1], 100)]
     assert {found.verdict for found in judge(gentle)} == {Verdict.OK}
