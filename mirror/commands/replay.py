@@ -26,6 +26,7 @@ from mirror.commands.arguments import (
     read_target,
 )
 from mirror.commands.replay_table import table_options, tabulated
+from mirror.core.pacing import Arrivals
 from mirror.core.record import is_host
 from mirror.errors import InputError
 from mirror.proxy.origins import replay_origin
@@ -73,7 +74,8 @@ Examples:
   mirror replay requests.jsonl --to http://10.0.0.7:30080 --steps 100,200,400 --hold 2m
   mirror replay requests.jsonl --to http://10.0.0.7:30080 --until-saturated --max-p99 250
   mirror replay requests.jsonl --to http://10.0.0.7:30080 --steps 500,1000,2000 --hold 3m \\
-    --sample prometheus=http://prometheus:9090,istio-ingressgateway --table table.yaml
+    --arrivals poisson --sample prometheus=http://prometheus:9090,istio-ingressgateway \\
+    --table table.yaml
   mirror replay requests.jsonl --to http://10.0.0.7:30080 --rate 9000 --loop --duration 5m \\
     --shard 0/3 --start-at 2026-11-23T09:00:00Z --format json
 
@@ -96,7 +98,7 @@ Exit codes:
     help="Where to send: http://HOST:PORT.",
 )
 @click.option("--speed", type=POSITIVE, metavar="X", help="The recorded timing, X times as fast.")
-@click.option("--rate", type=POSITIVE, metavar="N", help="N requests per second, evenly spaced.")
+@click.option("--rate", type=POSITIVE, metavar="N", help="N requests per second.")
 @click.option(
     "--steps",
     type=Written("rates", read_rates),
@@ -109,6 +111,13 @@ Exit codes:
     help=f"Raise the rate, from --rate or {FIRST_RPS:g}, until a limit breaks, then bisect.",
 )
 @click.option("--hold", type=SPAN, metavar="SPAN", help=f"Length of a step [default: {HOLD_S:g}s].")
+@click.option(
+    "--arrivals",
+    type=click.Choice(list(Arrivals), case_sensitive=False),
+    help="How the requests of a rate follow each other: evenly spaced, or each at a random instant "
+    "as from many users, which is what a table for production should be measured with "
+    "[default: even].",
+)
 @click.option("--max-p99", type=POSITIVE, metavar="MS", help="Latency limit of --until-saturated.")
 @click.option(
     "--max-errors",
@@ -263,25 +272,29 @@ def _settings(path: Path, to: Url, connections: int, asked: dict[str, Any]) -> S
 def _pace(asked: dict[str, Any]) -> Pace:
     """Raises click.UsageError."""
     rate, speed, steps = asked["rate"], asked["speed"], asked["steps"]
+    arrivals = Arrivals(asked["arrivals"] or Arrivals.EVEN)
     is_searched = asked["until_saturated"]
     duration_s, is_looped = asked["duration"], asked["loop"]
     if (rate is not None and not is_searched) + (speed is not None) + (
         steps is not None
     ) + is_searched != 1:
         raise click.UsageError("give one of --speed X, --rate N, --steps N,N and --until-saturated")
+    if speed is not None and asked["arrivals"] is not None:
+        raise click.UsageError("--speed keeps the recorded timing: not with --arrivals")
     if steps is None and not is_searched:
         if asked["hold"] is not None:
             raise click.UsageError("--hold is for --steps and --until-saturated")
         if is_looped and duration_s is None:
             raise click.UsageError("--loop needs --duration SPAN: it would never end")
         rates = () if rate is None else (rate,)
-        return Pace(rates, speed, duration_s=duration_s, is_looped=is_looped)
+        return Pace(rates, speed, duration_s=duration_s, is_looped=is_looped, arrivals=arrivals)
     if is_looped or duration_s is not None:
         raise click.UsageError("--hold says how long a step lasts: not with --loop or --duration")
     hold_s = HOLD_S if asked["hold"] is None else asked["hold"]
     if is_searched:
-        return Pace(saturate_from_rps=FIRST_RPS if rate is None else rate, hold_s=hold_s)
-    return Pace(steps, hold_s=hold_s)
+        first_rps = FIRST_RPS if rate is None else rate
+        return Pace(saturate_from_rps=first_rps, hold_s=hold_s, arrivals=arrivals)
+    return Pace(steps, hold_s=hold_s, arrivals=arrivals)
 
 
 def _why_none(requests: RequestList) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from mirror.core.pacing import Arrivals
 from mirror.errors import InputError
 from mirror.proxy.upstream import Origin
 from mirror.replay import schedule as schedules
@@ -51,6 +52,8 @@ class Pace:
     """Of each step."""
     duration_s: float | None = None
     is_looped: bool = False
+    arrivals: Arrivals = Arrivals.EVEN
+    """Of rates; a recorded timing has its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +80,13 @@ def plan(settings: Settings, requests: RequestList) -> Schedule:
         if pace.speed is not None:
             return schedules.original(requests, pace.speed, pace.duration_s, pace.is_looped, shard)
         if pace.hold_s is not None:
-            return schedules.stepped(requests, pace.rates_rps, pace.hold_s, shard)
+            rates_rps, hold_s = pace.rates_rps, pace.hold_s
+            return schedules.stepped(requests, rates_rps, hold_s, shard, pace.arrivals)
     except InputError as error:
         raise InputError(f"{settings.path}: {error}") from error
     (rate_rps,) = pace.rates_rps
-    return schedules.constant(requests, rate_rps, pace.duration_s, pace.is_looped, shard)
+    duration_s, is_looped = pace.duration_s, pace.is_looped
+    return schedules.constant(requests, rate_rps, duration_s, is_looped, shard, pace.arrivals)
 
 
 async def replay(settings: Settings, origin: Origin, requests: RequestList) -> tuple[Result, int]:
@@ -113,7 +118,8 @@ async def replay(settings: Settings, origin: Origin, requests: RequestList) -> t
             assert settings.pace.hold_s is not None
             first = Step(settings.pace.saturate_from_rps, 0.0, settings.pace.hold_s)
             showing = loop.create_task(show(run, generator, math.inf))
-            saturation = await run.saturate(requests, settings.limits, first)
+            arrivals = settings.pace.arrivals
+            saturation = await run.saturate(requests, settings.limits, first, arrivals)
         showing.cancel()
         with suppress(asyncio.CancelledError):
             await showing

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from mirror.core import pacing
 from mirror.core.ledger import STATUS_CLASSES
+from mirror.core.pacing import Arrivals
 from mirror.replay.connection import clock
 from mirror.replay.generator import Generator
 from mirror.replay.measurement import LATE_S, Measure
@@ -104,7 +105,9 @@ class Run:
             await self._measure(step)
         await self._generator.drain()
 
-    async def saturate(self, requests: RequestList, limits: Limits, first: Step) -> Saturation:
+    async def saturate(
+        self, requests: RequestList, limits: Limits, first: Step, arrivals: Arrivals
+    ) -> Saturation:
         """Steps as long as `first`, at rates that rise until one is not held, then close in."""
         assert first.rate_rps is not None
         hold_s = first.ends_s - first.begins_s
@@ -113,7 +116,7 @@ class Run:
         cycle = requests.cycle()
         while (rate_rps := search.next_rps) is not None:
             schedule = Schedule(
-                zip(pacing.stepped([rate_rps], hold_s), cycle, strict=False),
+                zip(pacing.stepped([rate_rps], hold_s, arrivals), cycle, strict=False),
                 [Step(rate_rps, 0.0, hold_s)],
                 Shard(),
             )

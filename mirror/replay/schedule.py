@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mirror.core import pacing
+from mirror.core.pacing import Arrivals
 from mirror.errors import InputError
 from mirror.replay.requests import Request, RequestList
 
@@ -73,29 +74,41 @@ class Schedule:
 
 
 def stepped(
-    requests: RequestList, rates_rps: Sequence[float], hold_s: float, shard: Shard
+    requests: RequestList,
+    rates_rps: Sequence[float],
+    hold_s: float,
+    shard: Shard,
+    arrivals: Arrivals = Arrivals.EVEN,
 ) -> Schedule:
     """Each rate for `hold_s`; the requests begin again at their end."""
     steps = [
         Step(rate_rps, place * hold_s, (place + 1) * hold_s)
         for place, rate_rps in enumerate(rates_rps)
     ]
-    entries = zip(pacing.stepped(rates_rps, hold_s), requests.cycle(), strict=False)
+    offsets = pacing.stepped(rates_rps, hold_s, arrivals)
+    entries = zip(offsets, requests.cycle(), strict=False)
     return Schedule(entries, steps, shard)
 
 
 def constant(
-    requests: RequestList, rate_rps: float, duration_s: float | None, is_looped: bool, shard: Shard
+    requests: RequestList,
+    rate_rps: float,
+    duration_s: float | None,
+    is_looped: bool,
+    shard: Shard,
+    arrivals: Arrivals = Arrivals.EVEN,
 ) -> Schedule:
     """One rate, for `duration_s`, or to the end of the list where that comes first or is None."""
     ends_s = math.inf if duration_s is None else duration_s
+    count = None
     if is_looped:
         chosen: Iterator[Request] = requests.cycle()
     else:
         chosen = (request for _, request in requests.lap())
         if requests.is_whole:
-            ends_s = min(ends_s, len(requests.held) / rate_rps)
-    entries = zip(pacing.constant(rate_rps), chosen, strict=False)
+            count = len(requests.held)
+            ends_s = min(ends_s, count / rate_rps)
+    entries = zip(pacing.constant(rate_rps, count, arrivals), chosen, strict=False)
     return Schedule(entries, [Step(rate_rps, 0.0, ends_s)], shard)
 
 

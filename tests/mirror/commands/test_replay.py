@@ -153,6 +153,14 @@ def test_steps_begin_the_list_again(tmp_path: Path, site: Site) -> None:
     assert [step["due"] for step in measured["steps"]] == [20, 40]
 
 
+def test_poisson_arrivals_are_as_many_as_even_ones(tmp_path: Path, site: Site) -> None:
+    path = write_list(tmp_path, *gets(*range(30)))
+    pace = ("--rate", 100, "--arrivals", "poisson")
+    measured = report(path, "--to", site.url, *pace)
+    assert (measured["due"], measured["window_s"]) == (30, 0.3)
+    assert len(site.seen) == 30
+
+
 def test_search_for_saturation(tmp_path: Path, site: Site) -> None:
     """Every answer is an error: no rate is held, and the search ends by itself."""
     path = write_list(tmp_path, Record(0, "GET", "a", "/broken"))
@@ -273,6 +281,8 @@ def test_progress_only_on_a_terminal(tmp_path: Path, site: Site) -> None:
         (("--to", "http://a.example", "--rate", 1, "--hold", "5s"), "--hold is for --steps"),
         (("--to", "http://a.example", "--steps", "100,0"), "expected rates above 0"),
         (("--to", "http://a.example", "--steps", "1", "--duration", "5s"), "--hold says how long"),
+        (("--to", "http://a.example", "--speed", "1", "--arrivals", "even"), "not with --arrivals"),
+        (("--to", "http://a.example", "--rate", "1", "--arrivals", "bursts"), "'poisson'"),
         (("--to", "http://a.example", "--until-saturated", "--shard", "0/2"), "one process"),
         (("--to", "http://a.example", "--rate", 1, "--filter", "x=1"), "expected method=GET"),
         (("--to", "http://a.example", "--rate", 1, "--set-header", "te: x"), "written anew"),

@@ -8,6 +8,7 @@ from typing import cast
 import pytest
 import uvloop
 
+from mirror.core.pacing import Arrivals
 from mirror.core.record import Record
 from mirror.proxy.upstream import Origin
 from mirror.replay.connection import clock
@@ -96,7 +97,7 @@ def test_search_ends_between_two_rates(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def play(run: Run, generator: Generator) -> None:
         limits = Limits(None, 0.05)
-        found.append(await run.saturate(gets(3), limits, Step(100, 0.0, 0.2)))
+        found.append(await run.saturate(gets(3), limits, Step(100, 0.0, 0.2), Arrivals.POISSON))
 
     run = on_a_site(Tired, play)
     assert run.steps[0].step.rate_rps == 100 and found[0].held_rps is not None
