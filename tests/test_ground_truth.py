@@ -14,8 +14,10 @@ from benchmarks.macro.ground_truth import (
     Measured,
     checks_of,
     markdown,
+    median_of,
     summary_of,
     traffic,
+    verdicts_of,
     write_requests,
 )
 from estimator.table.files import read_table
@@ -36,7 +38,8 @@ def read(text: str, directory: Path) -> Table:
 
 def test_predictions_follow_from_the_table_and_the_series(found: dict, tmp_path: Path) -> None:
     table = read(found["table"], tmp_path)
-    checks = checks_of(table, [Measured(**each) for each in found["windows"]])
+    rounds = [[Measured(**each) for each in windows] for windows in found["rounds"]]
+    checks = checks_of(table, median_of(rounds))
     assert len(checks) == len(TRAFFIC_RATES)
     for check, published in zip(checks, found["checks"], strict=True):
         assert check.measured_millicores == published["measured_millicores"]
@@ -48,7 +51,10 @@ def test_replay_wrote_every_step_and_the_estimator_took_it(found: dict, tmp_path
     (component,) = read(found["table"], tmp_path).components
     targets = [row.rps_target for row in component.points]
     assert targets == [*ROW_RATES] * found["parameters"]["rounds"]
-    assert set(found["verdicts"]) == {"ok"}
+    assert found["verdicts"] == verdicts_of(component)
+    # The machine may have been busy in one round: the rule of repeated rows leaves those out.
+    assert set(found["verdicts"]) <= {"ok", "noisy"}
+    assert found["verdicts"].count("ok") * 3 > 2 * len(targets)
 
 
 def test_traffic_meets_other_rates_than_the_rows() -> None:
@@ -94,12 +100,18 @@ def test_true_line_is_predicted_without_error(tmp_path: Path) -> None:
         for rps in ROW_RATES
     ]
     table = read(LINE + "\n".join(rows), tmp_path)
-    checks = checks_of(table, [Measured(rps, 10 + rps / 10) for rps in (500, 3000, 1100)])
-    assert [check.rps for check in checks] == [500, 1100, 3000]
+    checks = checks_of(table, [Measured(rps, 10 + rps / 10) for rps in (500, 1500, 1100)])
+    assert [check.rps for check in checks] == [500, 1100, 1500]
     for check in checks:
         assert check.error == pytest.approx(0, abs=1e-3)
-    # In proportion to 410m at 4000 rps: at 500 rps 51.25m instead of 60m.
-    assert checks[0].proportional_error == pytest.approx(51.25 / 60 - 1)
+    # In proportion to 190m at 1800 rps: at 500 rps 52.78m instead of 60m.
+    assert checks[0].proportional_error == pytest.approx(190 / 1800 * 500 / 60 - 1, abs=1e-4)
+
+
+def test_median_is_that_of_each_window() -> None:
+    rounds = [[Measured(10, 1), Measured(20, 9)], [Measured(11, 3), Measured(21, 7)]]
+    rounds.append([Measured(12, 2), Measured(22, 8)])
+    assert median_of(rounds) == [Measured(11, 2), Measured(21, 8)]
 
 
 def test_summary_has_errors_without_signs() -> None:

@@ -5,6 +5,8 @@ core. What is measured runs on one core; client and upstreams share the other.
 """
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,6 +14,8 @@ from dataclasses import dataclass
 import psutil
 
 CORE_UNDER_TEST, CORE_OF_CLIENT = 0, 1
+
+SPINNER = f"import os\nwhile os.getppid() == {os.getpid()}:\n    sum(range(10_000))"
 
 
 @contextmanager
@@ -35,6 +39,27 @@ def before_others(number: int) -> Iterator[None]:
             yield
         finally:
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+@contextmanager
+def awake() -> Iterator[None]:
+    """Both cores are busy in this block, with what gives way to everybody (SCHED_IDLE).
+
+    A virtual core that was asleep is woken by the hypervisor, and how fast it then runs depends on
+    the neighbours: the same load costs another cpu and another latency in each minute.
+    """
+    spinners = []
+    for number in (CORE_UNDER_TEST, CORE_OF_CLIENT):
+        spinner = subprocess.Popen([sys.executable, "-c", SPINNER])
+        spinners.append(spinner)
+        os.sched_setscheduler(spinner.pid, os.SCHED_IDLE, os.sched_param(0))
+        os.sched_setaffinity(spinner.pid, {number})
+    try:
+        yield
+    finally:
+        for spinner in spinners:
+            spinner.kill()
+            spinner.wait()
 
 
 @dataclass(frozen=True, slots=True)

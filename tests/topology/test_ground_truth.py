@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from benchmarks.macro.ground_truth import Stage, build_table, checks_of, mirror_traffic
+from benchmarks.macro.ground_truth import Stage, add_rows, checks_of, mirror_traffic, warm_up
 from estimator.table.files import read_table
 from mirror.demo.envoy import find_envoy
 from mirror.demo.processes import Processes, find_program
@@ -22,10 +22,11 @@ def test_cpu_of_a_real_gateway_is_predicted_from_its_mirror(tmp_path) -> None:
         pytest.skip("needs two cores: one for Envoy, one for everything else")
     with Processes(tmp_path) as processes:
         stage = Stage(processes, tmp_path)
-        path, result = build_table(stage, ROWS, 1.0, 1)
+        warm_up(stage)
+        result = add_rows(stage, ROWS, 1.0)
         windows = mirror_traffic(stage, TRAFFIC, 3)
         arrived = stage.envoy.requests_forwarded()
-    (component,) = (table := read_table(path)).components
+    (component,) = (table := read_table(stage.table)).components
     assert [row.rps_target for row in component.points] == [*ROWS]
     assert result["outcomes"] == {"2xx": sum(ROWS)}
     # Both replays, and a copy of each of production's requests: 1000 of the warm-up, the steps.
