@@ -42,14 +42,15 @@ def before_others(number: int) -> Iterator[None]:
 
 
 @contextmanager
-def awake() -> Iterator[None]:
-    """Both cores are busy in this block, with what gives way to everybody (SCHED_IDLE).
+def awake(*cores: int) -> Iterator[None]:
+    """These cores are busy in this block, with what gives way to everybody (SCHED_IDLE).
 
     A virtual core that was asleep is woken by the hypervisor, and how fast it then runs depends on
-    the neighbours: the same load costs another cpu and another latency in each minute.
+    the neighbours: the same load costs another cpu and another latency in each minute. What is to
+    be measured must be started `before_others`: the kernel is lazy to preempt for the rest.
     """
     spinners = []
-    for number in (CORE_UNDER_TEST, CORE_OF_CLIENT):
+    for number in cores:
         spinner = subprocess.Popen([sys.executable, "-c", SPINNER])
         spinners.append(spinner)
         os.sched_setscheduler(spinner.pid, os.SCHED_IDLE, os.sched_param(0))

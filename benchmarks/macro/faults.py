@@ -42,7 +42,14 @@ from benchmarks import result
 from benchmarks.macro import sick_upstream
 from benchmarks.macro.client import ClientProcess
 from benchmarks.macro.connections import DESCRIPTORS, calm, idle_connections
-from benchmarks.macro.cores import CORE_OF_CLIENT, before_others, core, family
+from benchmarks.macro.cores import (
+    CORE_OF_CLIENT,
+    CORE_UNDER_TEST,
+    awake,
+    before_others,
+    core,
+    family,
+)
 from benchmarks.macro.sick_upstream import HEALTHY, become, requests_of
 from benchmarks.macro.ways import MIRRORS, Stage, Way, stage, upstream_site
 from benchmarks.macro.wrk import Wrk
@@ -117,7 +124,8 @@ class Scene:
                 sections["series"] = {"path": str(self.disk / f"{name}.db")}
             elif variant == "worker_killed":
                 sections["workers"] = 2
-            self._ways[key] = self.stage.start(name, **sections)
+            with before_others(CORE_UNDER_TEST):
+                self._ways[key] = self.stage.start(name, **sections)
         return self._ways[key]
 
     def recover(self, way: Way) -> float:
@@ -425,7 +433,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # children inherit it
     os.sched_setaffinity(0, {CORE_OF_CLIENT})  # what samples must not run where it is measured
     rounds = earlier(options) or [{} for _ in range(options.rounds)]
-    with stage() as on_stage:
+    with stage() as on_stage, awake(CORE_UNDER_TEST):
         scene = Scene(on_stage)
         for number, title in enumerate(options.faults):
             progress = f"[{number + 1}/{len(options.faults)}]"

@@ -335,7 +335,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory(prefix="kagami-") as name,
         Processes(Path(name)) as processes,
-        awake(),
+        awake(CORE_UNDER_TEST, CORE_OF_CLIENT),
     ):
         stage = Stage(processes, Path(name))
         warm_up(stage)

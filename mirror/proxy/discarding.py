@@ -74,6 +74,8 @@ class DiscardingUpstream(Upstream):
         self._batches = pool
         self.most_legs = most_legs
         self.ended = ended
+        self.spoiled: Callable[[DiscardingLeg], None] = lambda leg: None
+        """More came behind the answer of this leg, and costs the connection; `ended` follows."""
         # Not the loop's clock, which counts milliseconds.
         self.now: Callable[[], float] = perf_counter
         self._in_use: set[DiscardingConnection] = set()
@@ -248,6 +250,8 @@ class DiscardingConnection(UpstreamConnection):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
+            if len(self._answers) == len(self.legs) and not self._is_head:
+                self._discarding.spoiled(self.legs[-1])
             self._settle()
             self._fail_after(error)
             return

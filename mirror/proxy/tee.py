@@ -46,6 +46,9 @@ _MAY_SHARE = frozenset({b"GET", b"OPTIONS", b"TRACE"})
 
 _CAPTURE_STOP_S = 2.0
 
+_SURPLUS = "surplus bytes behind an answer"
+_NO_GENERATION = -1
+
 
 class Exchange:
     """One production request on its way to the shadow."""
@@ -149,6 +152,7 @@ class Tee:
             self.outbox,
         )
         self.shadow.on_connect = self._on_connect
+        self.shadow.spoiled = self._spoiled
         self._url = section.url
         self._timeout_s = section.timeout
         self._match_route = RouteTable(config.routes).match
@@ -287,6 +291,11 @@ class Tee:
             now = self._now()
             for leg in legs:
                 self.breaker.failed(leg.generation, how, now)
+
+    def _spoiled(self, leg: DiscardingLeg) -> None:
+        """To the breaker it failed, because it costs a connection; its answer says nothing more."""
+        self.breaker.failed(leg.generation, _SURPLUS, self._now())
+        leg.generation = _NO_GENERATION
 
     def _is_repeat(self, head: RequestHead, recent_ids: RecentIds) -> bool:
         """nginx mirrors a request that it redirects internally once more, with the same id."""

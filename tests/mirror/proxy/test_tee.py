@@ -54,6 +54,7 @@ class Play:
         pool: BatchPool[DiscardingConnection, object] = BatchPool(connections, waiting, connections)
         self.shadow = WiredDiscarding(pool, 8, self.tee.legs_ended)
         self.shadow.on_connect = self.tee.shadow.on_connect
+        self.shadow.spoiled = self.tee.shadow.spoiled
         self.tee.shadow = self.shadow
 
     def begin(self, head: RequestHead | None = None) -> Exchange:
@@ -595,6 +596,36 @@ def test_errors_of_the_application_leave_the_breaker_closed() -> None:
         for _ in range(3):
             connection.data_received(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
             await play.send()
+        assert play.tee.breaker.state == breaker.CLOSED
+
+    run(main)
+
+
+def test_answers_that_each_cost_their_connection_open_the_breaker() -> None:
+    async def main() -> None:
+        play = Play(shadow_breaker={"failures": 3})
+        for surplus in (b"x", b"garbage", b"", b"garbage", OK, b"\0"):
+            assert play.tee.breaker.state == breaker.CLOSED
+            await play.send()
+            connection, _ = play.accept()
+            connection.data_received(OK + surplus)
+            connection.connection_lost(None)
+        assert play.outcomes() == {"2xx": 6}
+        assert play.tee.breaker.state == breaker.OPEN
+        assert play.tee.breaker.cause == (
+            "3 legs in a row failed, the last as surplus bytes behind an answer"
+        )
+
+    run(main)
+
+
+def test_body_behind_answers_to_head_leaves_the_breaker_closed() -> None:
+    async def main() -> None:
+        play = Play(shadow_breaker={"failures": 1})
+        await play.send(head_of(method=b"HEAD"))
+        connection, _ = play.accept()
+        connection.data_received(OK)
+        assert play.outcomes() == {"2xx": 1}
         assert play.tee.breaker.state == breaker.CLOSED
 
     run(main)
