@@ -28,6 +28,7 @@ from tests.conformance.process import (
     listen_addresses,
     settled_ledger,
     start_build,
+    wait_until,
 )
 from tests.conformance.wire import PATIENCE_S, Reply, Script, crlf
 from tests.topology.conftest import apache_server, require
@@ -146,6 +147,8 @@ def test_aiohttp_is_served_and_its_websocket_tunnelled(site: Site) -> None:
                 assert messages.close_code == 1000
 
     asyncio.run(main())
+    # The tunnel is over for us before it is for the worker, and no gauge says that it is open.
+    wait_until(lambda: sum(site.ledger(seen=6)["primary"].values()) == 6, "the tunnel stays open")
     ledger = site.ledger(seen=6)
     assert ledger["not_selected"] == {"upgrade": 1} and ledger["primary"] == {"1xx": 1, "2xx": 5}
     assert all(b"/ws" not in request for request in site.shadow.script.requests)

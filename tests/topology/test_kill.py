@@ -22,7 +22,7 @@ from tests.topology.test_faults import start_sick
 
 pytestmark = pytest.mark.topology
 
-REQUESTS = 7000
+REQUESTS = 12_000
 RPS = 2000
 
 
