@@ -251,7 +251,10 @@ EDGES: dict[str, tuple[str, ...]] = {
     "estimator.model.figure": (),
     "estimator.model.policy": (),
     "estimator.model.plots": (),
-    "estimator.model.load_curve": ("estimator.errors",),
+    "estimator.model.load_curve": (
+        "estimator.errors",
+        "estimator.table.verdicts",  # which rows are at one load
+    ),
     "estimator.model.projection": (
         "estimator.errors",
         "estimator.units",
