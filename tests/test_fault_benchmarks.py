@@ -46,7 +46,7 @@ def test_broken_ledger_and_errors_stand_out() -> None:
         "process reload inline_nginx": {**ROW, "balanced": 0.0},
     }
     text = faults.table({"parameters": {"rate": 100, "seconds": 2}, "medians": medians})
-    assert text.startswith("200 requests a run, twice as many where the shadow hangs, at 100 ")
+    assert text.startswith("200 requests a run, at 100 per second:")
     assert "| slow | sink | 0 | 1.00 → 1.00 | 4.00 → 2.00 | 0.50 | 8.0 → 9.0 | 3.0 | sums |" in text
     assert "| slow | nginx_mirror | 12 ⚠ |" in text and "| none |" in text
     assert text.endswith("| **broken** |")

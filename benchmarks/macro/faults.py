@@ -237,8 +237,6 @@ def storm(scene: Scene, way: Way) -> Iterator[None]:
 RUN_METRICS = ("errors", "p50_ms", "p99_ms", "highest_ms")
 SHADOW_WAYS = ("nginx_mirror", "envoy", "sink", "inline")
 PRIMARY_WAYS = ("plain", "envoy", "inline")
-# 512 connections hang before legs are shed: as many requests, which are not to be half of a run.
-HANGING = ("black_hole", "silent", "slow", "trickling", "endless")
 
 
 @dataclass(frozen=True)
@@ -249,17 +247,12 @@ class Fault:
     ways: tuple[str, ...]
     variant: str = ""
     """Which sections of `Scene.way` it needs."""
-    longer: int = 1
-    """Times as long as other runs."""
 
 
 FAULTS: dict[str, Fault] = {
     **{
         f"shadow {name}": Fault(
-            sick_shadow(name),
-            SHADOW_WAYS,
-            name if name == "tls_failure" else "",
-            2 if name in HANGING else 1,
+            sick_shadow(name), SHADOW_WAYS, name if name == "tls_failure" else ""
         )
         for name in sick_upstream.FAULTS
     },
@@ -288,13 +281,15 @@ def resident_bytes(processes: list[psutil.Process]) -> int:
     return found
 
 
-def run(way: Way, options: argparse.Namespace, seconds: float) -> dict[str, float]:
+def run(way: Way, options: argparse.Namespace) -> dict[str, float]:
     """Offer the rate once: what became of it, and the most memory meanwhile."""
     processes = family(way.pids)  # looked for once: that takes milliseconds of a core
     before = most = resident_bytes(processes)
-    client = ClientProcess(way.port, options.connections, seconds, options.rate, may_fail=True)
+    client = ClientProcess(
+        way.port, options.connections, options.seconds, options.rate, may_fail=True
+    )
     with client:
-        until = time.monotonic() + seconds
+        until = time.monotonic() + options.seconds
         while time.monotonic() < until:
             time.sleep(SAMPLE_S)
             most = max(most, resident_bytes(processes))
@@ -315,10 +310,9 @@ def measure(scene: Scene, fault: Fault, name: str, options: argparse.Namespace) 
     way = scene.way(name, fault.variant)
     well = scene.way(name, "") if is_never_well else way
     scene.recover(well)
-    seconds = options.seconds * fault.longer
-    healthy = run(well, options, seconds)
+    healthy = run(well, options)
     with fault.sicken(scene, way):
-        sick = run(way, options, seconds)
+        sick = run(way, options)
     recovered_s = scene.recover(well)
     found: result.Row = {**sick, "recovered_s": round(recovered_s, 3)}
     found |= {f"healthy_{metric}": healthy[metric] for metric in RUN_METRICS}
@@ -362,10 +356,7 @@ def table(found: dict[str, Any]) -> str:
     """One table for each family of faults, a line for each way."""
     parameters = found["parameters"]
     requests = parameters["rate"] * parameters["seconds"]
-    lines = [
-        f"{requests:,.0f} requests a run, twice as many where the shadow hangs, at"
-        f" {parameters['rate']:,.0f} per second:"
-    ]
+    lines = [f"{requests:,.0f} requests a run, at {parameters['rate']:,.0f} per second:"]
     family_before = ""
     for key, row in found["medians"].items():
         kind, fault, way = key.split(" ")
