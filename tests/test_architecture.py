@@ -253,7 +253,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "estimator.model.plots": (),
     "estimator.model.load_curve": (
         "estimator.errors",
-        "estimator.table.verdicts",  # which rows are at one load
+        "estimator.table.same_load",
     ),
     "estimator.model.projection": (
         "estimator.errors",

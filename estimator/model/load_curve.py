@@ -37,7 +37,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from estimator.table.verdicts import SAME_LOAD_RATIO
+from estimator.table.same_load import same_loads
 
 _Floats = NDArray[np.float64]
 
@@ -123,12 +123,13 @@ def isotonic_means(rps: ArrayLike, millicores: ArrayLike) -> tuple[_Floats, _Flo
     y = np.asarray(millicores, dtype=np.float64).round(9)
     # Sorted, so that the order of the rows cannot change the last bit of a sum.
     order = np.lexsort((y, x))
-    place = _places(x[order])
-    weights = np.bincount(place).astype(np.float64)
-    distinct = np.bincount(place, weights=x[order]) / weights
-    means = np.bincount(place, weights=y[order]) / weights
+    x, y = x[order], y[order]
+    loads = same_loads(x.tolist())
+    weights = [float(len(load)) for load in loads]
+    distinct = np.array([x[load].mean() for load in loads])
+    means = [float(y[load].mean()) for load in loads]
     blocks: list[tuple[float, float, int]] = []  # mean, weight, number of distinct x
-    for mean, weight in zip(means.tolist(), weights.tolist(), strict=True):
+    for mean, weight in zip(means, weights, strict=True):
         block = (mean, weight, 1)
         while blocks and blocks[-1][0] > block[0]:
             left_mean, left_weight, left_count = blocks.pop()
@@ -138,17 +139,6 @@ def isotonic_means(rps: ArrayLike, millicores: ArrayLike) -> tuple[_Floats, _Flo
         blocks.append(block)
     fitted: _Floats = np.repeat([block[0] for block in blocks], [block[2] for block in blocks])
     return distinct, fitted
-
-
-def _places(x: _Floats) -> NDArray[np.intp]:
-    """Return for each x, which rise, the number of the rps that it is at."""
-    places = np.zeros(len(x), dtype=np.intp)
-    lowest = x[0]
-    for index in range(1, len(x)):
-        is_same = x[index] <= lowest * (1 + SAME_LOAD_RATIO)
-        places[index] = places[index - 1] + (not is_same)
-        lowest = lowest if is_same else x[index]
-    return places
 
 
 def _slopes(x: _Floats, y: _Floats) -> _Floats:

@@ -35,6 +35,7 @@ from dataclasses import dataclass
 from statistics import median_low
 
 from estimator.table.rows import Judgement, LoadPoint, Loop, Verdict
+from estimator.table.same_load import same_loads
 
 ERROR_RATIO_LIMIT = 0.01
 """Above it a row shows a component that fails; a failed request costs less than a served one."""
@@ -45,8 +46,6 @@ MIN_DURATION_S = 120.0
 BURST_RATIO = 2.0
 BURST_FLOOR_MILLICORES = 50.0
 """Below it one scheduler tick is a burst."""
-SAME_LOAD_RATIO = 0.02
-"""Rows are at one load up to so much above the lowest of them."""
 REPEAT_RATIO = 0.25
 FALL_RATIO = 0.1
 FLOOR_MILLICORES = 5.0
@@ -181,7 +180,7 @@ def _missed(point: LoadPoint) -> str:
 def _repeats(points: Sequence[LoadPoint]) -> dict[int, str]:
     """Return the rows that others at the same load contradict, with the words."""
     found: dict[int, str] = {}
-    for group in _loads(points):
+    for group in same_loads([point.rps_per_replica for point in points]):
         if len(group) < 3:  # Two that disagree have nobody to decide between them.
             continue
         for container in sorted(set().union(*(points[k].usage for k in group))):
@@ -200,25 +199,14 @@ def _repeats(points: Sequence[LoadPoint]) -> dict[int, str]:
     return found
 
 
-def _loads(points: Sequence[LoadPoint]) -> list[list[int]]:
-    """Return the places of the rows of each load, rising."""
-    groups: list[list[int]] = []
-    for k in sorted(range(len(points)), key=lambda k: points[k].rps_per_replica):
-        x = points[k].rps_per_replica
-        if groups and x <= points[groups[-1][0]].rps_per_replica * (1 + SAME_LOAD_RATIO):
-            groups[-1].append(k)
-        else:
-            groups.append([k])
-    return groups
-
-
 def _falls(points: Sequence[LoadPoint]) -> dict[int, str]:
     """Return the fewest rows without which cpu never falls with rps, with the words."""
+    loads = same_loads([point.rps_per_replica for point in points])
     found: dict[int, str] = {}
     for container in sorted(set().union(*(point.usage for point in points))):
         cpu = [point.usage[container].cpu_millicores for point in points]
         # At one load the cheaper row first: what differs there are repetitions, not a fall.
-        order = [k for load in _loads(points) for k in sorted(load, key=lambda k: cpu[k])]
+        order = [k for load in loads for k in sorted(load, key=lambda k: cpu[k])]
         kept = _longest_chain([cpu[k] for k in order])
         for place in sorted(set(range(len(order))) - kept):
             k = order[place]
