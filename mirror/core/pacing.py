@@ -32,10 +32,7 @@ def constant(
     rate_rps: float, count: int | None = None, arrivals: Arrivals = Arrivals.EVEN
 ) -> Iterator[float]:
     """`count` requests at this rate; None: without end."""
-    if arrivals is Arrivals.EVEN:
-        indices = itertools.count() if count is None else range(count)
-        return (index / rate_rps for index in indices)
-    return _poisson(rate_rps, count, math.inf)
+    return _offsets(rate_rps, count, math.inf, arrivals)
 
 
 def stepped(
@@ -48,12 +45,17 @@ def stepped(
     """
     for step, rate_rps in enumerate(rates_rps):
         count = math.ceil(round(rate_rps * hold_s, 6))
-        if arrivals is Arrivals.EVEN:
-            offsets = constant(rate_rps, count)
-        else:
-            offsets = _poisson(rate_rps, count, hold_s)
-        for offset_s in offsets:
+        for offset_s in _offsets(rate_rps, count, hold_s, arrivals):
             yield step * hold_s + offset_s
+
+
+def _offsets(
+    rate_rps: float, count: int | None, most_s: float, arrivals: Arrivals
+) -> Iterator[float]:
+    if arrivals is Arrivals.POISSON:
+        return _poisson(rate_rps, count, most_s)
+    indices = itertools.count() if count is None else range(count)
+    return (index / rate_rps for index in indices)
 
 
 def _poisson(rate_rps: float, count: int | None, most_s: float) -> Iterator[float]:
