@@ -8,7 +8,6 @@ says.
 import difflib
 import json
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
@@ -28,10 +27,8 @@ from mirror.addresses import (
     read_tcp_address,
     read_url,
 )
-from mirror.errors import ConfigError
+from mirror.errors import ConfigError, without_user
 
-_USER = re.compile(r"//[^/@]*@")
-"""User and password in a URL, which no message may show."""
 _PARSERS: dict[Any, Callable[[object], Any]] = {
     Address: read_listen_address,
     AgentAddress | None: read_agent_address,
@@ -142,7 +139,7 @@ def problem(path: str, expected: str, got: object) -> str:
         shown = json.dumps(got, default=str, ensure_ascii=False)
     except (TypeError, ValueError):  # a date as a key, a list that holds itself
         shown = repr(got)
-    shown = _USER.sub("//...@", shown)
+    shown = without_user(shown)
     if len(shown) > 80:
         shown = shown[:77] + "..."
     return f"{path}: expected {expected}, got {shown}"

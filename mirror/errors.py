@@ -4,7 +4,15 @@ Local errors are ours, remote errors are the other side's and carry the status t
 Legs never raise across the tee: they end in an outcome (see core/ledger.py).
 """
 
+import re
 from collections.abc import Sequence
+
+_USER = re.compile("//[^/@]*@")
+
+
+def without_user(text: str) -> str:
+    """The text without the user and password of any URL in it, which no message may show."""
+    return _USER.sub("//...@", text)
 
 
 class MirrorError(Exception):

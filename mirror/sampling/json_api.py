@@ -4,13 +4,12 @@ Redirects are not followed: keys travel in headers, and only to the host that th
 """
 
 import asyncio
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
 
-from mirror.errors import SamplingError
+from mirror.errors import SamplingError, without_user
 
 TIMEOUT_S = 30.0
 EXCERPT_CHARS = 200
@@ -21,11 +20,6 @@ def ask(
 ) -> dict[str, Any]:
     """Return the object that was answered with status 200. Raises SamplingError."""
     return asyncio.run(_ask(url, parameters, headers))
-
-
-def shown(url: str) -> str:
-    """The URL without the user and password that it may have."""
-    return re.sub("//[^/@]*@", "//...@", url)
 
 
 async def _ask(
@@ -39,12 +33,12 @@ async def _ask(
         ):
             if response.status != 200:
                 said = (await response.text(errors="replace"))[:EXCERPT_CHARS]
-                raise SamplingError(f"{shown(url)} answered {response.status}: {said}")
+                raise SamplingError(f"{without_user(url)} answered {response.status}: {said}")
             answer = await response.json(content_type=None)
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         raise SamplingError(
-            f"{shown(url)} cannot be asked: {error or type(error).__name__}"
+            f"{without_user(url)} cannot be asked: {error or type(error).__name__}"
         ) from error
     if not isinstance(answer, dict):
-        raise SamplingError(f"{shown(url)} answered no JSON object")
+        raise SamplingError(f"{without_user(url)} answered no JSON object")
     return answer

@@ -12,8 +12,8 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 
-from mirror.errors import SamplingError
-from mirror.sampling.json_api import ask, shown
+from mirror.errors import SamplingError, without_user
+from mirror.sampling.json_api import ask
 from mirror.sampling.usage import Part, Samples, Usage, Window
 
 _LETTER = "[bcdfghjklmnpqrstvwxz2456789]"
@@ -52,7 +52,7 @@ class PrometheusSampler:
             )
             for part, pod, value in self._ask(memory, component, window):
                 samples.add_memory(part, pod, value)
-        return samples.usage(self._components, f"Prometheus at {shown(self._url)}")
+        return samples.usage(self._components, f"Prometheus at {without_user(self._url)}")
 
     def _ask(self, query: str, component: str, window: Window) -> Iterator[tuple[Part, str, float]]:
         parameters = {"query": query, "time": f"{window.end_s:.3f}"}
@@ -64,5 +64,6 @@ class PrometheusSampler:
                     yield Part(component, labels["container"]), labels["pod"], value
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise SamplingError(
-                f"Prometheus at {shown(self._url)} answered what is no vector by pod and container"
+                f"Prometheus at {without_user(self._url)} answered what is no vector by pod"
+                " and container"
             ) from error
