@@ -104,8 +104,8 @@ def test_true_line_is_predicted_without_error(tmp_path: Path) -> None:
     assert [check.rps for check in checks] == [500, 1100, 1500]
     for check in checks:
         assert check.error == pytest.approx(0, abs=1e-3)
-    # In proportion to 190m at 1800 rps: at 500 rps 52.78m instead of 60m.
-    assert checks[0].proportional_error == pytest.approx(190 / 1800 * 500 / 60 - 1, abs=1e-4)
+    # In proportion to 190m at 1800 rps: at 500 rps 52.778m instead of 60m.
+    assert checks[0].proportional_error == pytest.approx(52.778 / 60 - 1)
 
 
 def test_median_is_that_of_each_window() -> None:

@@ -50,12 +50,12 @@ def awake(*cores: int) -> Iterator[None]:
     be measured must be started `before_others`: the kernel is lazy to preempt for the rest.
     """
     spinners = []
-    for number in cores:
-        spinner = subprocess.Popen([sys.executable, "-c", SPINNER])
-        spinners.append(spinner)
-        os.sched_setscheduler(spinner.pid, os.SCHED_IDLE, os.sched_param(0))
-        os.sched_setaffinity(spinner.pid, {number})
     try:
+        for number in cores:
+            spinner = subprocess.Popen([sys.executable, "-c", SPINNER])
+            spinners.append(spinner)
+            os.sched_setscheduler(spinner.pid, os.SCHED_IDLE, os.sched_param(0))
+            os.sched_setaffinity(spinner.pid, {number})
         yield
     finally:
         for spinner in spinners:
