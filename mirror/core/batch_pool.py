@@ -4,14 +4,20 @@ Legs gather while one turn of the event loop lasts, and are then dealt out to id
 connection that has proven itself gets several at once (HTTP/1.1 pipelining, RFC 9112 9.3.2), which
 saves most of the socket calls. As in core/pool.py, the pool decides and remembers, and opens,
 sends and closes nothing.
+
+An upstream that accepts connections and answers on none costs a connect per leg, and holds them
+all. So connections start slowly, as what TCP sends does (RFC 5681 3.1): at first WINDOW of them may
+be without an answer, each first answer makes it one more, one that ends without an answer makes it
+WINDOW again.
 """
 
 from typing import Protocol, TypeVar
 
-from mirror.core.pool import Pool
+from mirror.core.pool import Assignment, Pool
 
-MOST_OPENING = 32
-"""Connections that open at a time: a burst must not become a storm of connects."""
+WINDOW = 32
+"""Connections that open at a time, and at first may be without an answer: a burst must not become
+a storm of connects."""
 
 
 class Sender(Protocol):
@@ -20,6 +26,10 @@ class Sender(Protocol):
     @property
     def most_legs(self) -> int:
         """How many legs it may be given at once, now."""
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether `answered` was said of it."""
 
 
 class BatchLeg(Protocol):
@@ -36,7 +46,14 @@ Leg = TypeVar("Leg", bound=BatchLeg)
 class BatchPool(Pool[Connection, Leg]):
     """Connections to one upstream, each with the legs that it sends together."""
 
-    __slots__ = ()
+    __slots__ = ("_answered", "_window")
+
+    def __init__(self, max_connections: int, max_waiting: int, max_idle: int) -> None:
+        super().__init__(max_connections, max_waiting, max_idle)
+        self._answered = 0
+        """Open connections that have answered."""
+        self._window = WINDOW
+        """How many may be open or opening that have not."""
 
     @property
     def room(self) -> int:
@@ -70,19 +87,27 @@ class BatchPool(Pool[Connection, Leg]):
 
     def to_open(self) -> int:
         """How many connections to open now: one for each leg that waits, within the ceilings."""
-        if not self._waiting:
-            return 0
-        assert self._max_connections is not None
-        missing = min(
-            len(self._waiting) - self._opening,
-            self._max_connections - self._open,
-            MOST_OPENING - self._opening,
-        )
-        if missing <= 0:
-            return 0
+        missing = max(0, self._missing())
         self._open += missing
         self._opening += missing
         return missing
+
+    def answered(self) -> None:
+        """A connection has answered for the first time."""
+        self._answered += 1
+        has_others = self._open > self._answered
+        self._window = self._window + 1 if has_others else WINDOW
+
+    def closed(self, connection: Connection) -> Assignment | None:
+        if connection.has_answered:
+            self._answered -= 1
+        else:
+            self._window = WINDOW
+        return super().closed(connection)
+
+    def connect_failed(self) -> list[Leg]:
+        self._window = WINDOW
+        return super().connect_failed()
 
     def expired(self, now: float) -> list[Leg]:
         """The legs that waited past their deadline, oldest first; they wait no more."""
@@ -94,6 +119,15 @@ class BatchPool(Pool[Connection, Leg]):
     def put_back(self, legs: list[Leg]) -> None:
         """Legs that were dealt out and not sent after all are the first of the next dealing."""
         self._waiting.extendleft(reversed(legs))
+
+    def _missing(self) -> int:
+        assert self._max_connections is not None
+        return min(
+            super()._missing(),
+            self._max_connections - self._open,
+            WINDOW - self._opening,
+            self._window - (self._open - self._answered),
+        )
 
     def _take(self, most: int) -> list[Leg]:
         waiting = self._waiting

@@ -104,7 +104,7 @@ class Pool(Generic[Connection, Leg]):
         self._open -= 1
         if connection in self._idle:
             self._idle.remove(connection)
-        return self._ask_to_open() if len(self._waiting) > self._opening else None
+        return self._ask_to_open() if self._missing() > 0 else None
 
     def withdraw(self, leg: Leg) -> None:
         """`leg` waits no more; one that does not wait is no error."""
@@ -115,6 +115,10 @@ class Pool(Generic[Connection, Leg]):
     def idle(self) -> tuple[Connection, ...]:
         """Connections that serve no leg."""
         return tuple(self._idle)
+
+    def _missing(self) -> int:
+        """How many more connections should be opening for the legs that wait."""
+        return len(self._waiting) - self._opening
 
     def _ask_to_open(self) -> Assignment:
         self._open += 1

@@ -105,6 +105,7 @@ class DiscardingUpstream(Upstream):
             self.ended(expired, ledger.TIMEOUT, NOT_ANSWERED)
         for connection in [c for c in self._in_use if c.legs[0].expires_at <= now]:
             connection.cut(now)
+        self._open_missing()  # what answered since the last dealing made the window larger
 
     def cut(self) -> None:
         """Abort every leg, and close all connections."""
@@ -132,6 +133,10 @@ class DiscardingUpstream(Upstream):
         if self._unread_bytes < 0:
             self._paused.append(connection)
             connection.pause_reading()
+
+    def first_answered(self) -> None:
+        """A connection has answered for the first time."""
+        self._batches.answered()
 
     def lost(self, connection: "DiscardingConnection") -> None:
         self._in_use.discard(connection)
@@ -183,6 +188,7 @@ class DiscardingConnection(UpstreamConnection):
         "_most_quick_s",
         "_parser",
         "_sent_at",
+        "has_answered",
         "legs",
         "on_headers_complete",
     )
@@ -195,6 +201,7 @@ class DiscardingConnection(UpstreamConnection):
         # C's own list.clear, because it is called for every answer.
         self.on_headers_complete: Callable[[], None] = self._awaits_head.clear
         self._parser = httptools.HttpResponseParser(self)
+        self.has_answered = False
         self._is_proven = False
         """The last answers were quick and left the connection open."""
         # per batch
@@ -270,8 +277,11 @@ class DiscardingConnection(UpstreamConnection):
             self._is_proven = took_s <= self._most_quick_s
             self._release()
 
+    def eof_received(self) -> None:
+        if not self.legs:  # theirs may be what ends the answer
+            self.retire()
+
     def connection_lost(self, exc: Exception | None) -> None:
-        self.retire()
         self._end_legs(exc)
         self._parser = NO_PARSER
 
@@ -317,6 +327,9 @@ class DiscardingConnection(UpstreamConnection):
     def _settle(self) -> float:
         """Tell the outcomes of the answers that this read completed, and how long they took."""
         answers, legs = self._answers, self.legs
+        if answers and not self.has_answered:
+            self.has_answered = True
+            self._discarding.first_answered()
         took_s = self._discarding.now() - self._sent_at
         latency_us = int(took_s * 1e6)
         if len(answers) == 1 == len(legs):

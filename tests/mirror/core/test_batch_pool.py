@@ -5,7 +5,7 @@ import math
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from mirror.core.batch_pool import MOST_OPENING, BatchPool
+from mirror.core.batch_pool import WINDOW, BatchPool
 from mirror.core.pool import OPEN
 
 
@@ -24,6 +24,7 @@ class Sender:
 
     def __init__(self, most_legs: int = 1) -> None:
         self.most_legs = most_legs
+        self.has_answered = False
 
 
 Pool = BatchPool[Sender, Leg]
@@ -138,13 +139,84 @@ def test_ceiling_holds() -> None:
     assert pool.to_open() == 0
 
 
-def test_few_are_opened_at_a_time() -> None:
+def crowded_pool() -> Pool:
+    """More legs wait than connections may be opened."""
     pool = make_pool(max_connections=1000, max_waiting=1000)
-    pool.wait([Leg(number) for number in range(MOST_OPENING + 5)])
-    assert pool.to_open() == MOST_OPENING
+    pool.wait([Leg(number) for number in range(1000)])
+    return pool
+
+
+def open_all(pool: Pool) -> list[Sender]:
+    """Every connection that the pool wants opened, each with a leg."""
+    connections = []
+    while number := pool.to_open():
+        connections += [Sender() for _ in range(number)]
+        for connection in connections[-number:]:
+            pool.opened(connection)
+    return connections
+
+
+def answer(pool: Pool, connection: Sender) -> None:
+    connection.has_answered = True
+    pool.answered()
+
+
+def test_few_are_opened_at_a_time() -> None:
+    pool = crowded_pool()
+    for connection in open_all(pool):
+        answer(pool, connection)
+    assert pool.to_open() == WINDOW, "though more may be without an answer"
     assert pool.to_open() == 0
-    pool.opened(Sender())
-    assert pool.to_open() == 1
+
+
+def test_upstream_without_answers_holds_few_connections() -> None:
+    assert len(open_all(crowded_pool())) == WINDOW
+
+
+def test_each_first_answer_makes_the_window_larger() -> None:
+    pool = crowded_pool()
+    first, *others = open_all(pool)
+    answer(pool, first)
+    assert len(open_all(pool)) == 2, "one in its place and one more"
+    for connection in others:
+        answer(pool, connection)
+    assert pool.open_count == WINDOW + 2
+    open_all(pool)
+    assert pool.open_count == 3 * WINDOW
+
+
+def test_window_starts_again_where_a_connection_ends_unanswered() -> None:
+    pool = crowded_pool()
+    first, *others = open_all(pool)
+    for connection in others:
+        answer(pool, connection)
+    unanswered = [first, *open_all(pool)]
+    assert len(unanswered) == 2 * WINDOW - 1
+    while len(unanswered) > WINDOW:
+        assert pool.closed(unanswered.pop()) is None
+    assert pool.closed(unanswered.pop()) is OPEN
+
+
+def test_window_starts_again_where_a_connect_fails() -> None:
+    pool = crowded_pool()
+    _, *others = open_all(pool)
+    for connection in others:
+        answer(pool, connection)
+    assert pool.to_open() == WINDOW
+    pool.connect_failed()
+    for _ in range(WINDOW - 1):
+        pool.opened(Sender())
+    assert pool.to_open() == 0
+
+
+def test_window_starts_again_where_all_have_answered() -> None:
+    pool = crowded_pool()
+    connections = open_all(pool)
+    pool.expired(math.inf)
+    for connection in connections:
+        answer(pool, connection)
+    pool.wait([Leg(number) for number in range(1000)])
+    assert len(open_all(pool)) == WINDOW
 
 
 def test_nothing_is_opened_for_nobody() -> None:
@@ -268,6 +340,8 @@ class AnyHistory(RuleBasedStateMachine):
     def answers_end(self, data: st.DataObject) -> None:
         connection = data.draw(st.sampled_from(list(self.sending)))
         del self.sending[connection]
+        if not connection.has_answered:
+            answer(self.pool, connection)
         self.take(connection, self.pool.next_batch(connection))
 
     @precondition(lambda self: self.sending)

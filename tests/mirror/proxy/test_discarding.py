@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mirror.core.batch_pool import BatchPool
+from mirror.core.batch_pool import WINDOW, BatchPool
 from mirror.proxy.discarding import (
     SLOW_S,
     DiscardingConnection,
@@ -585,6 +585,52 @@ def test_refused_connect_fails_who_waited_longest() -> None:
         assert play.ended() == "connect_failed: a"
         play.upstream.refuse()
         assert play.ended() == "connect_failed: bc", "nobody is left to serve them"
+
+    run(main)
+
+
+def crowd() -> tuple[Play, list[DiscardingConnection]]:
+    """An upstream with more legs than it gets connections before its first answer."""
+    play = Play(connections=100, waiting=100)
+    play.send("a" * 100)
+    connections = [play.accept()[0] for _ in range(WINDOW)]
+    assert play.upstream.opening == 0
+    return play, connections
+
+
+def test_first_answer_lets_another_connection_open() -> None:
+    async def main() -> None:
+        play, (first, *_) = crowd()
+        first.data_received(OK)
+        play.upstream.tick(0.0)
+        assert play.upstream.opening == 2, "one in its place and one more"
+        first.data_received(OK)
+        play.upstream.tick(0.0)
+        assert play.upstream.opening == 2, "it was not the first"
+
+    run(main)
+
+
+def test_first_answer_may_be_the_only_one() -> None:
+    async def main() -> None:
+        play, (first, *_) = crowd()
+        first.data_received(b"HTTP/1.0 200 OK\r\n\r\n")
+        first.eof_received()
+        first.connection_lost(None)
+        assert play.ended() == "2xx: a"
+        assert play.upstream.opening == 2
+
+    run(main)
+
+
+def test_connections_without_an_answer_are_replaced_when_they_are_cut() -> None:
+    async def main() -> None:
+        play, _ = crowd()
+        play.send("b", expires_at=9.0)
+        play.upstream.tick(5.0)
+        assert play.ended() == "timeout: " + "a" * 100
+        assert play.open_count == play.upstream.opening == 1
+        assert play.accept()[1].written == b"b"
 
     run(main)
 
