@@ -186,7 +186,6 @@ class DiscardingConnection(UpstreamConnection):
         "_is_last",
         "_is_proven",
         "_most_quick_s",
-        "_parser",
         "_sent_at",
         "has_answered",
         "legs",
@@ -200,7 +199,6 @@ class DiscardingConnection(UpstreamConnection):
         """Empty between the end of an answer's head and the end of the answer."""
         # C's own list.clear, because it is called for every answer.
         self.on_headers_complete: Callable[[], None] = self._awaits_head.clear
-        self._parser = httptools.HttpResponseParser(self)
         self.has_answered = False
         self._is_proven = False
         """The last answers were quick and left the connection open."""

@@ -109,7 +109,6 @@ class RelayingConnection(UpstreamConnection):
         "_head",
         "_is_head_new",
         "_leg",
-        "_parser",
         "_reason",
         "_received_any",
         "_relaying",
@@ -126,7 +125,6 @@ class RelayingConnection(UpstreamConnection):
         self._relaying = upstream
         self._body: list[bytes] = []
         self.on_body = self._body.append
-        self._parser = httptools.HttpResponseParser(self)
         self._served = 0
         # per exchange
         self._leg: Leg | None = None

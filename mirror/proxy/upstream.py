@@ -23,9 +23,9 @@ from mirror.proxy.resolver import Resolver
 log = logging.getLogger(__name__)
 
 NO_PARSER = httptools.HttpResponseParser(object())
-"""In the place of a lost connection's own. A parser and its connection hold each other, and such
-cycles would pile up for the garbage collector: measured, a pause of 15 ms every two seconds with
-an upstream that has each request on a new connection."""
+"""In the place of a connection's own before it is made and after it is lost. A parser and its
+connection hold each other, and such cycles would pile up for the garbage collector: measured, a
+pause of 15 ms every two seconds with an upstream that has each request on a new connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +181,7 @@ class UpstreamConnection(asyncio.Protocol):
     __slots__ = (
         "_is_write_paused",
         "_outbox",
+        "_parser",
         "_retired",
         "_transport",
         "_upstream",
@@ -194,6 +195,7 @@ class UpstreamConnection(asyncio.Protocol):
         # per connection
         self._upstream = upstream
         self._transport: asyncio.Transport | None = None
+        self._parser = NO_PARSER
         self._retired = False
         self._is_write_paused = False
         self.address = ""
@@ -224,6 +226,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
+        self._parser = httptools.HttpResponseParser(self)
         self._upstream.opened(self)
 
     def eof_received(self) -> None:

@@ -98,12 +98,11 @@ class LoadUpstream(Upstream):
 class LoadConnection(UpstreamConnection):
     """One socket to the upstream."""
 
-    __slots__ = ("_awaits_head", "_head", "_keep_alive", "_leg", "_load", "_parser", "_status")
+    __slots__ = ("_awaits_head", "_head", "_keep_alive", "_leg", "_load", "_status")
 
     def __init__(self, upstream: LoadUpstream) -> None:
         super().__init__(upstream)
         self._load = upstream
-        self._parser = httptools.HttpResponseParser(self)
         # per request
         self._leg: Leg | None = None
         self._status = 0

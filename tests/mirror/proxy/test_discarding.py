@@ -3,6 +3,7 @@
 A leg's request is its name here, so that what was sent reads as `123`: legs 1, 2 and 3 at once.
 """
 
+import gc
 import logging
 import math
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from tests.fakes import (
     StubUpstream,
     WiredDiscarding,
     both_ways,
+    free_port,
     run,
     turns,
     until,
@@ -805,3 +807,21 @@ def test_batches_travel_on_one_connection(use_uvloop: bool, answer: bytes) -> No
             await turns()
 
     run(main, use_uvloop)
+
+
+def test_failed_connect_leaves_no_work_for_the_garbage_collector() -> None:
+    async def main() -> None:
+        outcomes: list[str] = []
+        upstream = real(free_port(), lambda _, how, __: outcomes.append(how))
+        gc.collect()
+        gc.disable()
+        try:
+            upstream.send([leg_of("a", math.inf)])
+            await until(lambda: outcomes == ["connect_failed"])
+            await turns()
+            left = [found for found in gc.get_objects() if isinstance(found, DiscardingConnection)]
+        finally:
+            gc.enable()
+        assert left == []
+
+    run(main)
