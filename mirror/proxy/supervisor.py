@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from mirror import __version__
-from mirror.config import Config, read_capture_span, read_ratio
+from mirror.config import CaptureSection, Config, read_capture_span, read_ratio
 from mirror.core.budget import ceiling_bytes
 from mirror.core.ledger import Merger, Settled
 from mirror.core.ramp import REASONS, Health, Limits, Ramp, health_of
@@ -122,6 +122,7 @@ class Supervisor:
             "shadow": str(self._config.shadow.url),
             "ratio": self._ratio,
             "ramp": self._ramp_status(),
+            "capture": _capture_status(self._config.capture, self._workers.capture_until_s),
             "workers": self._workers.status(),
             "worker_restarts": self._workers.restarts,
             "memory_ceiling_bytes": _memory_ceiling_bytes(self._config),
@@ -367,6 +368,14 @@ def _ramp_of(config: Config) -> Ramp | None:
     limits = Limits(ramp.max_error_ratio, ramp.max_timeout_ratio, ramp.max_p99)
     ratios = (ramp.from_ratio, ramp.to_ratio)
     return Ramp(ratios, ramp.duration, ramp.steps, limits, ramp.hold)
+
+
+def _capture_status(section: CaptureSection, until_s: float | None) -> dict[str, Any] | None:
+    """None where none is configured; `until` None: until it is told otherwise."""
+    if section.path is None:
+        return None
+    is_recording = section.enabled if until_s is None else time.time() < until_s
+    return {"path": section.path, "recording": is_recording, "until": until_s or None}
 
 
 def _memory_ceiling_bytes(config: Config) -> int:

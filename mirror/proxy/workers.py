@@ -98,6 +98,11 @@ class Workers:
         """How many take new connections."""
         return sum(w.is_ready and not w.is_retiring for w in self._running.values())
 
+    @property
+    def capture_until_s(self) -> float | None:
+        """Unix time until which a capture was asked for since the present launch; 0 is off."""
+        return None if self._capture is None else self._capture.until_s
+
     def status(self) -> list[dict[str, object]]:
         return [self._status_of(worker) for worker in self._running.values()]
 

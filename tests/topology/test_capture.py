@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ def command(running: Sidecar, *arguments: str) -> str:
 def test_every_request_is_recorded_without_its_secrets(tmp_path: Path) -> None:
     with Processes(tmp_path) as processes:
         running, port = start(processes, tmp_path, max_body_bytes=100)
+        assert running.status()["capture"]["recording"]
         send(port, 0, 40)
         assert wait_for(lambda: metric(running, "capture_records_total") == 40)
         assert running.child.stop() == 0
@@ -85,10 +87,16 @@ def test_a_killed_worker_leaves_what_it_flushed(tmp_path: Path) -> None:
 def test_switched_on_for_a_while_and_off(tmp_path: Path) -> None:
     with Processes(tmp_path) as processes:
         running, port = start(processes, tmp_path, enabled=False)
+        path = str(tmp_path / "capture")
+        off = {"path": path, "recording": False, "until": None}
+        assert running.status()["capture"] == off
         send(port, 0, 4)
         assert "recording to" in command(running, "on", "--for", "10m")
+        on = running.status()["capture"]
+        assert on["recording"] and 590 < on["until"] - time.time() <= 600
         send(port, 4, 4)
         assert "no longer" in command(running, "off")
+        assert running.status()["capture"] == off
         send(port, 8, 4)
         assert running.child.stop() == 0
     records = list(read_records(tmp_path / "capture"))
@@ -100,6 +108,7 @@ def test_switched_on_for_a_while_and_off(tmp_path: Path) -> None:
 def test_without_a_path_it_says_so(tmp_path: Path) -> None:
     with Processes(tmp_path) as processes:
         running, _ = start(processes, tmp_path, path=None)
+        assert running.status()["capture"] is None
         assert "capture.path" in command(running, "on", "--for", "1m")
 
 
