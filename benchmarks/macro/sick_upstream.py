@@ -136,7 +136,9 @@ FAULTS: dict[str, Callable[[Patient], None] | None] = {
     "trickling": Patient.answer_bytewise,
     "endless": Patient.answer_endlessly,
     "garbage": partial(answer, b"\0\xff no HTTP at all \r\n\r\n"),
-    "errors": partial(answer, b"HTTP/1.1 500 Oops\r\nContent-Length: 4\r\n\r\noops"),
+    "errors": partial(
+        answer, HEAD.replace(b"200 OK", b"500 Oops") + b"Content-Length: 4\r\n\r\noops"
+    ),
     "cut_short": Patient.cut_short,
     "surplus": partial(answer, OK + BODY * 4),
     "tls_failure": talk_plainly,
