@@ -48,6 +48,7 @@ CALM_SHARE = 0.2
 MEMORY_WARM_S = 15.0
 """Until breakers are closed again, and young workers have met every kind of request."""
 START_TIMEOUT_S = 10.0
+LEAST_LOOKS = 30
 MOST_GROWTH_MIB = 1.0
 """A minute, of supervisor and two workers together."""
 SPARE_DESCRIPTORS = 4
@@ -107,7 +108,7 @@ class Line:
         """Slope of the least squares line through what was noted; NaN where that is too little."""
         first = self.memory[0][0] if self.memory else 0.0
         points = [(at, size) for at, size in self.memory if at - first > MEMORY_WARM_S]
-        if len(points) < 3:
+        if len(points) < LEAST_LOOKS:
             return math.nan
         at_mean = sum(at for at, _ in points) / len(points)
         size_mean = sum(size for _, size in points) / len(points)
