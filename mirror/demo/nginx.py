@@ -44,6 +44,8 @@ SINK_LOCATION = """
             log_subrequest off;
             %(bodies)s
             client_max_body_size 0;
+            proxy_buffer_size 1k;
+            proxy_buffering off;
             proxy_http_version 1.1;
             proxy_set_header Connection "";
             proxy_set_header Host $http_host;
