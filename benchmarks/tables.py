@@ -1,6 +1,7 @@
 """Writes the tables of benchmarks/README.md from the result files.
 
-Each stands between `<!-- NAME -->` and `<!-- end -->`; the text around is a person's. A test
+Each stands between `<!-- NAME -->` and `<!-- end -->`, with the processor and the commit that it is
+of; the text around is a person's. A test
 compares the two, so that no table can say anything else than its result.
 
 Run: python -m benchmarks.tables
@@ -58,8 +59,10 @@ def rewritten(readme: str) -> str:
 
     def block(found: re.Match[str]) -> str:
         name = found[1]
-        table = TABLES[name](result.read(path_of(name)))
-        return f"<!-- {name} -->\n{table}\n<!-- end -->"
+        table = TABLES[name]
+        measured = result.read(path_of(name))
+        where = f"{measured['machine']['cpu']}, commit {measured['versions']['commit']}"
+        return f"<!-- {name} -->\n{table(measured)}\n\n({where})\n<!-- end -->"
 
     return re.sub(r"<!-- (\w+) -->\n.*?<!-- end -->", block, readme, flags=re.DOTALL)
 
