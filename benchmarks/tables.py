@@ -1,8 +1,8 @@
 """Writes the tables of benchmarks/README.md from the result files.
 
 Each stands between `<!-- NAME -->` and `<!-- end -->`, with the processor and the commit that it is
-of; the text around is a person's. A test
-compares the two, so that no table can say anything else than its result.
+of; the text around is a person's. A test compares the two, so that no table can say anything else
+than its result.
 
 Run: python -m benchmarks.tables
 """

@@ -87,6 +87,8 @@ class BatchPool(Pool[Connection, Leg]):
 
     def to_open(self) -> int:
         """How many connections to open now: one for each leg that waits, within the ceilings."""
+        if not self._waiting:
+            return 0
         missing = max(0, self._missing())
         self._open += missing
         self._opening += missing
