@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import socket
 import threading
 from collections.abc import Iterator
@@ -64,12 +65,17 @@ def test_faults_measured_before_are_kept(tmp_path: Path) -> None:
     assert faults.earlier(options) == []
 
 
-def test_growth_is_the_slope_of_a_warm_life() -> None:
+def test_growth_is_the_slope_once_it_is_warm() -> None:
     line: Any = soak.Line.__new__(soak.Line)
-    line.memory = [(at, 50 + 2 * at if at > 10 else 10_000) for at in range(40)]
+    line.memory = [(at, 50 + 2 * at if at > 15 else 10_000) for at in range(50)]
     assert line.growth_bytes_per_minute() == pytest.approx(120)
-    line.memory = []
-    assert line.growth_bytes_per_minute() == 0
+
+
+@pytest.mark.parametrize("looks", [0, 40])
+def test_growth_needs_half_a_minute_of_looks(looks: int) -> None:
+    line: Any = soak.Line.__new__(soak.Line)
+    line.memory = [(at, at) for at in range(looks)]
+    assert math.isnan(line.growth_bytes_per_minute())
 
 
 ANSWERS = [
