@@ -21,6 +21,7 @@ import os
 import random
 import signal
 import socket
+import statistics
 import sys
 import tempfile
 import time
@@ -110,11 +111,8 @@ class Line:
         points = [(at, size) for at, size in self.memory if at - first > MEMORY_WARM_S]
         if len(points) < LEAST_LOOKS:
             return math.nan
-        at_mean = sum(at for at, _ in points) / len(points)
-        size_mean = sum(size for _, size in points) / len(points)
-        covariance = sum((at - at_mean) * (size - size_mean) for at, size in points)
-        variance = sum((at - at_mean) ** 2 for at, _ in points)
-        return 60 * covariance / variance
+        ats, sizes = zip(*points, strict=True)
+        return 60 * statistics.linear_regression(ats, sizes).slope
 
 
 def resident_bytes(sidecar: Sidecar) -> int:

@@ -22,7 +22,7 @@ from mirror.core.batch_pool import BatchPool
 from mirror.core.ledger import STATUS_CLASSES
 from mirror.errors import RemoteProtocolError
 from mirror.proxy.outbox import Outbox
-from mirror.proxy.upstream import NO_PARSER, Origin, Upstream, UpstreamConnection, log_bug
+from mirror.proxy.upstream import Origin, Upstream, UpstreamConnection, log_bug
 
 SLOW_S = 0.010
 """An upstream that needs longer for one answer gets one request at a time on each connection:
@@ -281,7 +281,7 @@ class DiscardingConnection(UpstreamConnection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_legs(exc)
-        self._parser = NO_PARSER
+        super().connection_lost(exc)
 
     def _end_legs(self, exc: Exception | None) -> None:
         if (

@@ -14,7 +14,7 @@ from mirror.core.pool import OPEN, REFUSED, WAIT, Pool
 from mirror.core.response_head import ResponseHead, read_response_head
 from mirror.errors import RemoteProtocolError
 from mirror.proxy.outbox import Outbox
-from mirror.proxy.upstream import NO_PARSER, Origin, Upstream, UpstreamConnection, log_bug
+from mirror.proxy.upstream import Origin, Upstream, UpstreamConnection, log_bug
 
 
 class Leg(Protocol):
@@ -208,8 +208,7 @@ class RelayingConnection(UpstreamConnection):
             self._fail()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.retire()
-        self._parser = NO_PARSER
+        super().connection_lost(exc)
         leg, self._leg = self._leg, None
         if leg is None:
             return

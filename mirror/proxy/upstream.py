@@ -232,6 +232,10 @@ class UpstreamConnection(asyncio.Protocol):
     def eof_received(self) -> None:
         self.retire()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.retire()
+        self._parser = NO_PARSER
+
     def pause_writing(self) -> None:
         self._is_write_paused = True
 

@@ -15,7 +15,7 @@ from mirror.core import http1, ledger
 from mirror.core.pool import OPEN, REFUSED, WAIT, Pool
 from mirror.core.response_head import ResponseHead, read_response_head
 from mirror.errors import RemoteProtocolError
-from mirror.proxy.upstream import NO_PARSER, Origin, Upstream, UpstreamConnection, log_bug
+from mirror.proxy.upstream import Origin, Upstream, UpstreamConnection, log_bug
 from mirror.replay.measurement import Measure
 
 clock = time.perf_counter
@@ -151,8 +151,7 @@ class LoadConnection(UpstreamConnection):
                 self._fail(ledger.PROTOCOL_ERROR)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.retire()
-        self._parser = NO_PARSER
+        super().connection_lost(exc)
         leg, self._leg = self._leg, None
         if leg is None:
             return
