@@ -35,7 +35,7 @@ With the default one, a body may be as slow as 14 bytes/s; Apache's mod_reqtimeo
 
 _RESET = struct.pack("ii", 1, 0)
 """For SO_LINGER: closing sends a reset; without effect on a unix socket."""
-# As NO_PARSER in upstream.py.
+# As _NO_PARSER in upstream.py.
 _NO_PARSER = httptools.HttpRequestParser(object())
 
 # What is being read of a request.

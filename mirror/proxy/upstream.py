@@ -22,7 +22,7 @@ from mirror.proxy.resolver import Resolver
 
 log = logging.getLogger(__name__)
 
-NO_PARSER = httptools.HttpResponseParser(object())
+_NO_PARSER = httptools.HttpResponseParser(object())
 """In the place of a connection's own before it is made and after it is lost. A parser and its
 connection hold each other, and such cycles would pile up for the garbage collector: measured, a
 pause of 15 ms every two seconds with an upstream that has each request on a new connection."""
@@ -195,7 +195,7 @@ class UpstreamConnection(asyncio.Protocol):
         # per connection
         self._upstream = upstream
         self._transport: asyncio.Transport | None = None
-        self._parser = NO_PARSER
+        self._parser = _NO_PARSER
         self._retired = False
         self._is_write_paused = False
         self.address = ""
@@ -234,7 +234,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.retire()
-        self._parser = NO_PARSER
+        self._parser = _NO_PARSER
 
     def pause_writing(self) -> None:
         self._is_write_paused = True
