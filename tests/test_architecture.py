@@ -20,6 +20,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror": (),
     "mirror.errors": (),
     "mirror.addresses": (),
+    "mirror.tls": (),
     "mirror.core": (),
     "mirror.core.request_head": ("mirror.core.http1", "mirror.errors"),
     "mirror.core.response_head": (
@@ -98,6 +99,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.config",
         "mirror.errors",
         "mirror.proxy.upstream",
+        "mirror.tls",
     ),
     "mirror.proxy.tee": (
         "mirror.capture.recorder",
@@ -188,7 +190,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     ),
     # What is sampled while a replay runs; of the replay itself it knows windows of time.
     "mirror.sampling": (),
-    "mirror.sampling.*": ("mirror.errors", "mirror.sampling.*"),
+    "mirror.sampling.*": ("mirror.errors", "mirror.sampling.*", "mirror.tls"),
     "mirror.demo": (),
     "mirror.demo.*": ("mirror.demo.*",),
     "mirror.commands": (),
@@ -317,6 +319,11 @@ SAYS_SHADOW = {
     "mirror.proxy.tee": "owns the shadow legs",
     "mirror.proxy.descriptors": "counts the connections to both upstreams",
     "mirror.proxy.supervisor": "shows the shadow's address in /status",
+}
+
+OWN_SESSIONS = {
+    "mirror.demo.load": "drives plain HTTP on this machine",
+    "mirror.sampling.json_api": "takes its context from mirror.tls",
 }
 
 SHELL = {"asyncio", "socket", "time", "os", "logging", "threading", "signal", "selectors", "ssl"}
@@ -475,6 +482,12 @@ def identifiers_of(module: str) -> Iterator[str]:
                 yield value
 
 
+def calls_of(module: str) -> set[str]:
+    """The last names of what is called: `SSLContext` of `ssl.SSLContext()`."""
+    calls = (node.func for node in ast.walk(tree_of(module)) if isinstance(node, ast.Call))
+    return {ast.unparse(call).rpartition(".")[2] for call in calls}
+
+
 def test_only_these_modules_know_the_shadow() -> None:
     knowing = {
         module
@@ -489,6 +502,14 @@ def test_only_the_configuration_reads_the_environment() -> None:
     for module in SOURCES:
         if module.startswith(("mirror.core.", "mirror.proxy.", "mirror.sinks.")):
             assert not {"environ", "getenv"} & set(identifiers_of(module)), module
+
+
+def test_tls_contexts_and_api_sessions_are_made_in_one_place() -> None:
+    # Elsewhere the minimum version would be whatever OpenSSL's configuration says.
+    for module in set(SOURCES) - {"mirror.tls", "estimator.series.http_session"}:
+        assert not {"create_default_context", "SSLContext"} & calls_of(module), module
+    for module in set(SOURCES) - {"estimator.series.http_session", *OWN_SESSIONS}:
+        assert "ClientSession" not in calls_of(module), module
 
 
 # --- sizes and names ---

@@ -23,6 +23,7 @@ import msgspec
 
 from estimator.errors import InputError, Problem, Refusal, Refused
 from estimator.series.datadog_cache import Cache
+from estimator.series.http_session import open_session
 
 SITES = (
     "datadoghq.com",
@@ -127,15 +128,12 @@ class DatadogApi:
         """To wait before the next request, because the last answer used up the rate limit."""
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            headers={
-                "DD-API-KEY": self._credentials.api_key,
-                "DD-APPLICATION-KEY": self._credentials.app_key,
-                "Accept": "application/json",
-            },
-            timeout=aiohttp.ClientTimeout(total=self._patience.timeout_s),
-            trust_env=True,
-        )
+        headers = {
+            "DD-API-KEY": self._credentials.api_key,
+            "DD-APPLICATION-KEY": self._credentials.app_key,
+            "Accept": "application/json",
+        }
+        self._session = open_session(headers, self._patience.timeout_s)
         return self
 
     async def __aexit__(

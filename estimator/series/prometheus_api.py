@@ -16,6 +16,7 @@ import aiohttp
 import msgspec
 
 from estimator.errors import InputError, Problem, Refusal, Refused
+from estimator.series.http_session import open_session
 
 MAX_POINTS = 10_000
 """Of one series in one answer."""
@@ -54,8 +55,7 @@ class PrometheusApi:
 
     async def __aenter__(self) -> Self:
         headers = {} if self._authorization is None else {"Authorization": self._authorization}
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-        self._session = aiohttp.ClientSession(headers=headers, timeout=timeout, trust_env=True)
+        self._session = open_session(headers, TIMEOUT_S)
         return self
 
     async def __aexit__(

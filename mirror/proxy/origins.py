@@ -10,6 +10,7 @@ from mirror.addresses import Url
 from mirror.config import Config, TlsSection
 from mirror.errors import TlsError
 from mirror.proxy.upstream import Origin
+from mirror.tls import client_context
 
 
 def shadow_origin(config: Config) -> Origin:
@@ -52,9 +53,9 @@ def _origin(url: Url, tls: TlsSection, key: str, config: Config) -> Origin:
 
 
 def _context(tls: TlsSection, key: str) -> ssl.SSLContext:
-    """A client's context: TLS 1.2 or later, HTTP/1.1 by ALPN."""
+    """Return the context for one upstream, which offers HTTP/1.1 by ALPN."""
     try:
-        context = ssl.create_default_context(cafile=tls.ca_file)
+        context = client_context(tls.ca_file)
     except OSError as error:  # ssl.SSLError is one
         raise TlsError(f"{key}.ca_file: cannot read {tls.ca_file}: {error}") from error
     context.set_alpn_protocols(["http/1.1"])

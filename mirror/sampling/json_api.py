@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 
 from mirror.errors import SamplingError, without_user
+from mirror.tls import client_context
 
 TIMEOUT_S = 30.0
 EXCERPT_CHARS = 200
@@ -28,7 +29,11 @@ async def _ask(
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     try:
         async with (
-            aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
+            aiohttp.ClientSession(
+                timeout=timeout,
+                trust_env=True,
+                connector=aiohttp.TCPConnector(ssl=client_context()),
+            ) as session,
             session.get(url, params=parameters, headers=headers, allow_redirects=False) as response,
         ):
             if response.status != 200:
