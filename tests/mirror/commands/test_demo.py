@@ -1,5 +1,6 @@
 """`mirror demo` as a person runs it: what it prints, how it ends, and that nothing stays behind."""
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -74,6 +75,10 @@ def run() -> Iterator[Demo]:
         run = Demo(Path(name))
         yield run
         left = run.running()
+        # A failed test must not leave a demo behind, which would fail the tests after it.
+        for process in left:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
         assert left == []
         assert list(run.directory.iterdir()) == []
 
