@@ -13,9 +13,7 @@ from tests.conformance.wire import Script
 from tests.fuzz.grammar import Made, made_request, request
 
 RANDOM = st.randoms(use_true_random=False)
-BOUNDED = settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
-)
+BOUNDED = settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 
 
 def forwarded(data: bytes, mode: str) -> tuple[bytes, bytes, bytes]:

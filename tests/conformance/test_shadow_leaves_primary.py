@@ -14,9 +14,7 @@ from tests.conformance.wire import OK, End, Reply, Script
 from tests.fuzz.grammar import request, response
 
 RANDOM = st.randoms(use_true_random=False)
-BOUNDED = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
-)
+BOUNDED = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 SHADOWS = {
     "quick": Reply(OK.data),
     "hanging": Reply(),

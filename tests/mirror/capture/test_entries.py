@@ -40,7 +40,7 @@ def test_fractions_are_left_alone() -> None:
 TIMES = st.lists(st.tuples(st.integers(0, 4_000_000).map(lambda us: us / 1e6), st.just(False)))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(TIMES, st.lists(st.tuples(st.integers(0, 4).map(float), st.just(True))))
 def test_runs_on_disk_change_nothing(
     fractions: list[tuple[float, bool]], wholes: list[tuple[float, bool]]
