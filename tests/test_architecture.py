@@ -21,6 +21,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.errors": (),
     "mirror.addresses": (),
     "mirror.tls": (),
+    "mirror.lean_imports": (),
     "mirror.core": (),
     "mirror.core.request_head": ("mirror.core.http1", "mirror.errors"),
     "mirror.core.response_head": (
@@ -42,7 +43,9 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.capture.goreplay": ("mirror.capture.entries", "mirror.core.record"),
     "mirror.capture.har": ("mirror.capture.entries", "mirror.core.record", "mirror.errors"),
     "mirror.capture.segments": ("mirror.capture.reader", "mirror.config", "mirror.core.record"),
+    "mirror.capture.key_file": ("mirror.config", "mirror.errors"),
     "mirror.capture.recorder": (
+        "mirror.capture.key_file",
         "mirror.capture.segments",
         "mirror.config",
         "mirror.core.*",
@@ -63,11 +66,12 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.config",
         "mirror.core.latency",
         "mirror.core.ledger",
+        "mirror.lean_imports",
         "mirror.metrics",
     ),
     "mirror.proxy": (),
     "mirror.proxy.alarm": (),
-    "mirror.proxy.admin": ("mirror.addresses", "mirror.errors"),
+    "mirror.proxy.admin": ("mirror.addresses", "mirror.errors", "mirror.lean_imports"),
     "mirror.proxy.listeners": ("mirror.addresses", "mirror.errors"),
     "mirror.proxy.descriptors": ("mirror.config",),
     "mirror.proxy.preflight": ("mirror.addresses", "mirror.errors", "mirror.proxy.upstream"),
@@ -140,7 +144,6 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.core.ledger",
         "mirror.proxy.control",
         "mirror.proxy.recent_ids",
-        "mirror.proxy.worker",
     ),
     "mirror.proxy.worker": (
         "mirror.config",
@@ -163,9 +166,9 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.errors",
         "mirror.metrics",
         "mirror.proxy.admin",
+        "mirror.proxy.control",
         "mirror.proxy.listeners",
         "mirror.proxy.recent_ids",
-        "mirror.proxy.worker",
         "mirror.proxy.workers",
         "mirror.sinks.*",
     ),
@@ -307,7 +310,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "estimator.commands": (),
     "estimator.commands.exits": ("estimator.errors",),
     "estimator.commands.*": ("estimator", "estimator.*"),
-    "estimator.__main__": ("estimator", "estimator.*"),
+    "estimator.__main__": ("estimator.commands.exits", "estimator.commands.estimate"),
 }
 
 SAYS_SHADOW = {

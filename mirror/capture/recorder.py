@@ -8,24 +8,22 @@ counted as everything that is lost.
 """
 
 import base64
-import hashlib
 import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
+from mirror.capture.key_file import read_key
 from mirror.capture.segments import Segments
 from mirror.config import CaptureSection
 from mirror.core.http1 import CHUNKED, NONE
 from mirror.core.record import Line, Summary, encode_line, encode_summary, is_host
 from mirror.core.redaction import Redactor
 from mirror.core.request_head import RequestHead
-from mirror.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
@@ -39,27 +37,11 @@ REMOVE_INTERVAL_S = 600.0
 """How often old segments are looked for while none is opened."""
 RECORD_BYTES = 256
 """What a request that is being recorded costs beside its body."""
-LEAST_KEY_BYTES = 16
 
 QUEUE_FULL = "queue_full"
 DISK = "disk"
 INCOMPLETE = "incomplete"
 UNUSABLE = "unusable"
-
-
-def read_key(section: CaptureSection) -> bytes | None:
-    """The key of the hashes, None without a file; raises ConfigError."""
-    path = section.key_file
-    if path is None:
-        return None
-    try:
-        text = Path(path).read_bytes().strip()
-    except OSError as error:
-        raise ConfigError("capture.key_file", [f"{path} cannot be read: {error}"]) from error
-    if len(text) < LEAST_KEY_BYTES:
-        expected = f"expected at least {LEAST_KEY_BYTES} bytes, such as `openssl rand -hex 32`"
-        raise ConfigError("capture.key_file", [f"{path}: {expected}, got {len(text)}"])
-    return hashlib.blake2b(text, digest_size=32).digest()
 
 
 class Capturing:

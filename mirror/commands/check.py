@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from mirror.capture.recorder import read_key
+from mirror.capture.key_file import read_key
 from mirror.config import Config, load
 from mirror.core.record import is_host
 from mirror.errors import ConfigError, TlsError

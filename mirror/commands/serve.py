@@ -1,12 +1,12 @@
 """`mirror serve`: run the sidecar in the foreground."""
 
+import asyncio
 import logging
 import sys
 
 import click
-import uvloop
 
-from mirror.capture.recorder import read_key
+from mirror.capture.key_file import read_key
 from mirror.config import Config, parse
 from mirror.config_file import read_text
 from mirror.errors import ConfigError, ListenError, TlsError, UpstreamRefusedError
@@ -44,7 +44,8 @@ def serve(path: str) -> None:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
-    sys.exit(uvloop.run(_serve(path)))
+    # uvloop is for the workers: here once a second counts are added up, and it costs 3 MiB.
+    sys.exit(asyncio.run(_serve(path)))
 
 
 async def _serve(path: str) -> int:

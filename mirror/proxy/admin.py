@@ -11,10 +11,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aiohttp import web
-
 from mirror.addresses import TcpAddress
 from mirror.errors import ListenError
+from mirror.lean_imports import web
 
 _MOST_BODY_BYTES = 4096
 

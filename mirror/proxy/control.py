@@ -15,6 +15,11 @@ from mirror.core.ledger import Report
 
 LENGTH_PREFIX = struct.Struct("<I")
 
+EXIT_OK = 0
+EXIT_CUT = 1
+"""Exit code of a worker, and of the supervisor: something in flight was cut at the drain deadline.
+"""
+
 
 class SetRatio(msgspec.Struct, tag=True, frozen=True):
     """Mirror this share of requests from now on."""

@@ -8,8 +8,8 @@ nothing is touched. The lock file stays: whoever removed it could remove another
 
 import errno
 import fcntl
+import grp
 import os
-import shutil
 import socket
 import stat
 from dataclasses import dataclass
@@ -95,7 +95,7 @@ def _open_unix(address: UnixAddress) -> Listener:
 
 def _grant(path: Path, address: UnixAddress) -> None:
     if address.group is not None:
-        shutil.chown(path, group=address.group)
+        os.chown(path, -1, grp.getgrnam(address.group).gr_gid)
     os.chmod(path, int(address.mode, 8))
 
 

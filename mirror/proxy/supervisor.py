@@ -37,9 +37,9 @@ from mirror.metrics import (
     Readings,
 )
 from mirror.proxy.admin import Admin
+from mirror.proxy.control import EXIT_CUT, EXIT_OK
 from mirror.proxy.listeners import Listener, open_listener
 from mirror.proxy.recent_ids import create_table
-from mirror.proxy.worker import EXIT_CUT, EXIT_OK
 from mirror.proxy.workers import Launch, Workers
 from mirror.sinks.datadog import DogStatsdSink
 from mirror.sinks.prometheus import Exposition, Totals

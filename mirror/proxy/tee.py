@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from copy import copy
 from random import random
 from time import monotonic, time
+from typing import TYPE_CHECKING
 
-from mirror.capture.recorder import Capturing, Recorder
 from mirror.config import Config
 from mirror.core import breaker, ledger
 from mirror.core.batch_pool import BatchPool
@@ -37,6 +37,9 @@ from mirror.proxy.discarding import NOT_ANSWERED, DiscardingLeg, DiscardingUpstr
 from mirror.proxy.origins import shadow_origin
 from mirror.proxy.outbox import Outbox
 from mirror.proxy.recent_ids import RecentIds
+
+if TYPE_CHECKING:
+    from mirror.capture.recorder import Capturing, Recorder
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +168,10 @@ class Tee:
         self._connect_error = ""
         self.recorder: Recorder | None = None
         if config.capture.path is not None:
-            self.recorder = Recorder(config.capture, config.instance, self._captured)
+            # Imported here, because a worker that records nothing is smaller without it.
+            from mirror.capture import recorder
+
+            self.recorder = recorder.Recorder(config.capture, config.instance, self._captured)
         self._recent_ids = recent_ids
         self._id_header = (config.request_id_header or "").lower().encode()
         self._warned_of_no_id = False
@@ -175,7 +181,7 @@ class Tee:
         self._gathered: list[DiscardingLeg] = []
         """Shadow legs that this turn of the loop completed."""
 
-    def begin(self, head: RequestHead) -> tuple[str, int, Capturing | None]:
+    def begin(self, head: RequestHead) -> "tuple[str, int, Capturing | None]":
         """Count a request whose head is complete; its route, how many shadow legs it gets, and
         its record where it is captured."""
         counts = self.ledger
@@ -202,7 +208,7 @@ class Tee:
         return route, legs, capturing
 
     @property
-    def recorder_in_use(self) -> Recorder:
+    def recorder_in_use(self) -> "Recorder":
         """For a request whose record was begun."""
         assert self.recorder is not None
         return self.recorder

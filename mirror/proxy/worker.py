@@ -19,7 +19,16 @@ from typing import Any
 import uvloop
 
 from mirror.config import Config, parse
-from mirror.proxy.control import Capture, Command, Retire, SetRatio, encode, read_command
+from mirror.proxy.control import (
+    EXIT_CUT,
+    EXIT_OK,
+    Capture,
+    Command,
+    Retire,
+    SetRatio,
+    encode,
+    read_command,
+)
 from mirror.proxy.downstream import Acceptor, Downstream
 from mirror.proxy.inline import InlineAcceptor, InlineDownstream
 from mirror.proxy.listeners import BACKLOG
@@ -28,9 +37,6 @@ from mirror.proxy.recent_ids import RecentIds
 from mirror.proxy.sink import SinkDownstream
 from mirror.proxy.tee import Tee
 
-EXIT_OK = 0
-EXIT_CUT = 1
-"""Something in flight was cut at the drain deadline."""
 GC_THRESHOLD = 50_000
 """New container objects before the garbage collector looks for cycles; about 10 MB of them."""
 TICK_S = 0.1

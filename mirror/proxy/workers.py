@@ -19,9 +19,17 @@ from dataclasses import dataclass
 
 from mirror.core.breaker import STATES
 from mirror.core.ledger import Merger
-from mirror.proxy.control import Capture, Command, Retire, SetRatio, encode, read_report
+from mirror.proxy.control import (
+    EXIT_CUT,
+    EXIT_OK,
+    Capture,
+    Command,
+    Retire,
+    SetRatio,
+    encode,
+    read_report,
+)
 from mirror.proxy.recent_ids import set_sharers
-from mirror.proxy.worker import EXIT_CUT, EXIT_OK
 
 log = logging.getLogger(__name__)
 

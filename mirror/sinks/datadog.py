@@ -14,12 +14,11 @@ import logging
 import time
 from collections.abc import Sequence
 
-from datadog.dogstatsd.base import DogStatsd
-
 from mirror.addresses import TcpAddress, UnixAddress
 from mirror.config import DatadogSection
 from mirror.core.latency import percentile_us
 from mirror.core.ledger import Settled
+from mirror.lean_imports import DogStatsd
 from mirror.metrics import METRICS, PERCENTILES, RPS, RPS_DISTRIBUTION, SHADOW_RPS, Readings
 
 _SENDER_QUEUE = 1024

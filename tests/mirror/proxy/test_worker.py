@@ -21,10 +21,19 @@ import yaml
 
 from mirror.config import Config
 from mirror.core.ledger import Merger, Report
-from mirror.proxy.control import LENGTH_PREFIX, Command, Retire, SetRatio, encode, read_report
+from mirror.proxy.control import (
+    EXIT_CUT,
+    EXIT_OK,
+    LENGTH_PREFIX,
+    Command,
+    Retire,
+    SetRatio,
+    encode,
+    read_report,
+)
 from mirror.proxy.recent_ids import create_table
 from mirror.proxy.tee import Tee
-from mirror.proxy.worker import EXIT_CUT, EXIT_OK, Worker
+from mirror.proxy.worker import Worker
 from tests.fakes import PATIENCE_S, Client, StubUpstream, make_config, run, until
 
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
