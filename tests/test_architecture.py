@@ -334,7 +334,6 @@ PANDAS = (
     "estimator.series.*",
     "estimator.table.*",
     "estimator.model.projection",
-    "estimator.__main__",
 )
 GRAVITY_WELLS = {
     "utils",

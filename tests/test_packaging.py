@@ -1,15 +1,20 @@
-"""How the distribution is built, and what becomes of a failure to compile."""
+"""How the distribution is built: what it depends on, and what becomes of a failure to compile."""
 
 import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+
+from estimator.__main__ import EXTRA
 
 ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 @pytest.fixture
@@ -42,6 +47,15 @@ def build(source: Path, **environment: str) -> subprocess.CompletedProcess[str]:
 def wheel_in(source: Path) -> Path:
     (wheel,) = (source / "wheels").iterdir()
     return wheel
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {Requirement(text).name for text in requirements}
+
+
+def test_extra_is_what_estimate_asks_for() -> None:
+    assert names(PROJECT["optional-dependencies"]["estimate"]) == set(EXTRA)
+    assert not names(PROJECT["dependencies"]) & set(EXTRA)
 
 
 def test_wheel_without_a_compiler_is_plain_python_and_says_so(source: Path) -> None:

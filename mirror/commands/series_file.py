@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,9 @@ def export(rows: Iterator[tuple[int, str, int]], path: Path) -> int:
     write = {".csv": _write_csv, ".parquet": _write_parquet}.get(path.suffix)
     if write is None:
         raise InputError(f"{path}: expected a name that ends in .csv or .parquet")
+    if write is _write_parquet and find_spec("pyarrow") is None:
+        how = "in the source folder of kagami run: pip install '.[estimate]'"
+        raise InputError(f"{path}: Parquet needs pyarrow; {how}, or choose a name in .csv")
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         number = write(rows, part)

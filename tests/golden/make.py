@@ -21,7 +21,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from estimator.__main__ import main
+from estimator.commands.estimate import main
 
 GOLDEN = Path(__file__).parent
 ROOT = GOLDEN.parents[1]

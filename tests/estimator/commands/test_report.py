@@ -1,4 +1,4 @@
-"""The report's command in this process; tests/estimator/test_main.py starts it as a user would."""
+"""The report's command in this process; test_estimate.py starts it as a user would."""
 
 import json
 import sqlite3
@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from estimator.__main__ import main
 from estimator.cluster.files import EXAMPLE as EXAMPLE_NODES
+from estimator.commands.estimate import main
+from tests.estimator.commands.test_estimate import TABLE
 from tests.estimator.series.test_files import SCHEMA
-from tests.estimator.test_main import TABLE
 
 Estimate = Callable[..., Result]
 

@@ -1,7 +1,7 @@
 import pytest
 from click.testing import CliRunner
 
-from estimator.__main__ import main
+from estimator.commands.estimate import main
 
 
 @pytest.mark.parametrize("command", ["table", "verify"])

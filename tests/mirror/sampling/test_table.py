@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from estimator.__main__ import main as estimate
+from estimator.commands.estimate import main as estimate
 from estimator.table.files import read_table
 from mirror.errors import InputError, SamplingError
 from mirror.sampling.table import Step, Table

@@ -1,0 +1,79 @@
+"""The `estimate` command: the group, its options, its help; every command is in `commands`.
+
+Without a sub-command it makes the report (commands/report.py). Owns nothing else.
+"""
+
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from estimator import __version__
+from estimator.commands import policy_options, report, sources
+from estimator.commands.exits import endings
+from estimator.commands.help_sections import SectionedGroup
+from estimator.commands.table import table as table_command
+from estimator.commands.verify import verify as verify_command
+
+EPILOG = """\b
+Examples:
+  estimate --from-series series.db --table table.yaml
+  estimate --from-series series.db --table table.yaml --html report.html
+  estimate --from-series series.db --table table.yaml --growth 3%/month --event 2.5x \\
+      --slo-p99 250ms --zones 3 --nodes nodes.yaml --manifests k8s/
+  estimate --from-series series.db --table table.yaml --explain watch
+  estimate --from-series series.db --table table.yaml --against k8s/    # in CI
+  DD_API_KEY=... DD_APP_KEY=... estimate --from-datadog --service watch --env prod \\
+      --since 7d --site datadoghq.eu --table table.yaml
+  estimate --from-prometheus https://prometheus.example.com --since 7d --table table.yaml
+  estimate --from-access-log '/var/log/nginx/access.log*' --table table.yaml
+
+\b
+Exit codes:
+  0  the answer rests on the evidence
+  2  bad input: every problem is listed on stderr
+  3  low confidence: less than a day observed, more than a tenth of the time in
+     gaps, or the bundled example table; the report is printed and says which
+  4  refused: no rows, no traffic, or a peak too far outside the table; no number
+     printed
+  5  the manifests of --against differ from what the report asks for
+"""
+
+
+@click.group(
+    cls=SectionedGroup,
+    sections=sources.SECTIONS | policy_options.SECTIONS | report.SECTIONS,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EPILOG,
+    subcommand_metavar="[COMMAND]",
+)
+@sources.source_options
+@report.evidence_options
+@policy_options.policy_options
+@report.output_options
+@click.version_option(__version__, prog_name="estimate")
+@click.pass_context
+def main(context: click.Context, /, **given: Any) -> None:
+    """Say how many replicas, how much cpu and memory every pod and gateway needs.
+
+    Takes the peak of a recorded rps series, and from a load-test correspondence table what each
+    component used at such a load. Every figure comes with its reason; what the table does not
+    show is refused, not guessed.
+    """
+    if context.invoked_subcommand is None:
+        set_by_user = {
+            name
+            for name in given
+            if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        }
+        with endings():
+            report.run(
+                sources.source_of(given, set_by_user),
+                report.output_of(given),
+                {name: given[name] for name in policy_options.SECTIONS},
+            )
+
+
+main.add_command(table_command)
+main.add_command(verify_command)
