@@ -51,10 +51,15 @@ class Sidecar:
             time.sleep(SETTLE_STEP_S)
 
 
-def start_sidecar(processes: Processes, directory: Path, config: dict[str, Any]) -> Sidecar:
+def start_sidecar(
+    processes: Processes,
+    directory: Path,
+    config: dict[str, Any],
+    python: str | Path = sys.executable,
+) -> Sidecar:
     """Write the configuration, start `mirror serve` and wait until its workers accept."""
     path = write_config(directory, config)
-    child = processes.start("mirror", serve_command(path))
+    child = processes.start("mirror", serve_command(path, python))
     admin_port = int(config["admin"].rpartition(":")[2])
     child.wait_until(lambda: answers(admin_port, "/readyz", status=200))
     return Sidecar(child, admin_port)
@@ -67,5 +72,5 @@ def write_config(directory: Path, config: dict[str, Any]) -> Path:
     return path
 
 
-def serve_command(config: Path) -> list[str | Path]:
-    return [sys.executable, "-P", "-m", "mirror", "serve", "-c", config]
+def serve_command(config: Path, python: str | Path = sys.executable) -> list[str | Path]:
+    return [python, "-P", "-m", "mirror", "serve", "-c", config]
