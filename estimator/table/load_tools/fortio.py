@@ -6,11 +6,10 @@ the 99th: then it is interpolated in the histogram. Source: fortio, periodic.Run
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 
 import msgspec
 
-from estimator.table.load_tools.run import Run, decode, require
+from estimator.table.load_tools.run import Instant, Run, decode, require
 from estimator.table.rows import Loop
 
 NAME = "fortio (JSON)"
@@ -40,7 +39,7 @@ class _Result(msgspec.Struct):
     threads: int = msgspec.field(name="NumThreads")
     histogram: _Histogram = msgspec.field(name="DurationHistogram")
     codes: dict[str, int] = msgspec.field(name="RetCodes")
-    start: datetime | None = msgspec.field(name="StartTime", default=None)
+    start: Instant | None = msgspec.field(name="StartTime", default=None)
     jitter: bool = msgspec.field(name="Jitter", default=False)
 
 

@@ -6,12 +6,11 @@ call in `details`, where there are any. The latency distribution is over the cal
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 
 import msgspec
 import numpy as np
 
-from estimator.table.load_tools.run import Requests, Run, decode, measured, require
+from estimator.table.load_tools.run import Instant, Requests, Run, decode, measured, require
 from estimator.table.rows import Loop
 
 NAME = "ghz (JSON)"
@@ -29,7 +28,7 @@ class _Latency(msgspec.Struct):
 
 
 class _Call(msgspec.Struct):
-    timestamp: datetime
+    timestamp: Instant
     latency: float
     status: str
 

@@ -11,7 +11,8 @@ of the whole run, its ramp included.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -23,6 +24,9 @@ from estimator.table.rows import Loop
 SKIP_START_S = 62.0
 SKIP_END_S = 30.0
 MIN_STEADY_S = 120.0
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+"""One without a zone is refused: it would be read as the time of whichever zone this runs in."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

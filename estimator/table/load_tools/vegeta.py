@@ -8,13 +8,12 @@ status, latency, sizes, error, body, attack, number, then (newer) method, URL an
 import csv
 import io
 from collections.abc import Mapping
-from datetime import datetime
 
 import msgspec
 import numpy as np
 
 from estimator.errors import InputError, Problem
-from estimator.table.load_tools.run import Requests, Run, decode, measured, require
+from estimator.table.load_tools.run import Instant, Requests, Run, decode, measured, require
 from estimator.table.rows import Loop
 
 NAME = "vegeta (`report -type=json`, `encode --to csv`)"
@@ -34,7 +33,7 @@ class _Report(msgspec.Struct):
     wait: float
     """For the last answer."""
     success: float
-    earliest: datetime
+    earliest: Instant
     status_codes: dict[str, int] | None = None
 
 

@@ -59,5 +59,10 @@ def test_broken_results_are_refused(refused, document: dict) -> None:
     assert "`$.ActualQPS`" in problem
 
 
+def test_time_without_a_zone_is_refused(refused, document: dict) -> None:
+    (problem,) = refused(json.dumps(document | {"StartTime": "2026-03-02T09:30:00.5"}))
+    assert "timezone" in problem and "`$.StartTime`" in problem
+
+
 def test_histogram_that_ends_early_gives_its_end() -> None:
     assert interpolated(99.0, [_Bucket(0.0, 0.001, 90.0)]) == 0.001

@@ -44,5 +44,11 @@ def test_asynchronous_run_is_open(read, document: dict) -> None:
     assert (run.loop, run.rps_target) == (Loop.OPEN, 1200)
 
 
+def test_time_without_a_zone_is_refused(refused, document: dict) -> None:
+    document["details"][4]["timestamp"] = "2026-03-02T09:40:00.165200"
+    (problem,) = refused(json.dumps(document))
+    assert "timezone" in problem and "`$.details[4].timestamp`" in problem
+
+
 def test_run_without_calls_is_refused(refused, document: dict) -> None:
     assert refused(json.dumps(document | {"count": 0})) == ["holds no call"]

@@ -36,6 +36,11 @@ def test_status_zero_was_never_answered(read, document: dict) -> None:
     assert run.error_ratio == pytest.approx(0.4458)
 
 
+def test_time_without_a_zone_is_refused(refused, document: dict) -> None:
+    (problem,) = refused(json.dumps(document | {"earliest": "2026-03-02T10:00:00.25"}))
+    assert "timezone" in problem and "`$.earliest`" in problem
+
+
 def test_empty_report_is_refused(refused, document: dict) -> None:
     assert refused(json.dumps(document | {"requests": 0})) == ["holds no request"]
 
