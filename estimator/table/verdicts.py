@@ -23,8 +23,9 @@ A rule that needs a key which the row does not state is not applied. A non-monot
 use: which of two rows is wrong cannot be known, so the curve pools them (load_curve.py), and the
 verdict says that somebody should measure there again. All others are left out.
 
-Worked (nginx on one core, limit 1000m): asked for 1300 rps it reached 745.5 with 998.2m, 99.8 % of
-the limit: saturated. Asked for 600 it reached 506.2 with 670m: generator-bound.
+Worked (nginx with one worker, so 1000m at most; tests/load_tool_samples/nginx_ladder.csv): asked
+for 1300 rps it reached 475.6 with 949.1m, 95 % of that: saturated. Asked for 400 over a single
+connection it reached 382.7 with 785.6m: generator-bound.
 
 Sources: 97 % and the first 62 s are those of Istio's benchmark runner; two minutes hold four
 samples of a 30 s scrape; Istio 1.2 measured cpu_max / cpu = 1.35 on a steady run.

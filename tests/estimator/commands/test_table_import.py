@@ -6,8 +6,8 @@ from estimator.table.files import read_table
 from estimator.table.load_points import Loop, Resources
 from tests.estimator.observed.conftest import START, Backfilled
 
-# 2019-07-10T19:12:17.2Z, as the fortio sample says of itself.
-FORTIO_START = 1562785937.2
+# 2026-03-02T09:30:00.5Z, as the fortio sample says of itself.
+FORTIO_START = 1772443800.5
 NEW = ["--kind", "pod", "--route", "/echo/*", "--request", "app=1,512Mi"]
 API = ["--component", "api", "--replicas", "1", "--samples", "usage.csv", "-o", "table.yaml"]
 
@@ -23,7 +23,7 @@ def write_usage(start: float, seconds: int = 240, millicores: float = 350) -> No
 
 def test_result_and_samples_become_a_row(run_table, load_tool_samples: Path) -> None:
     write_usage(FORTIO_START)
-    result = run_table("import", str(load_tool_samples / "fortio_http.json"), *API, *NEW)
+    result = run_table("import", str(load_tool_samples / "fortio.json"), *API, *NEW)
     assert result.exit_code == 0, result.output
     (component,) = read_table(Path("table.yaml")).components
     assert (component.templates, component.requests) == (
@@ -33,12 +33,12 @@ def test_result_and_samples_become_a_row(run_table, load_tool_samples: Path) -> 
     (point,) = component.points
     assert point.usage == {"app": Resources(350, 100 * 2**20)}
     assert (point.rps, point.rps_target, point.tool, point.loop) == (
-        999.982,
-        1000,
+        499.975,
+        500,
         "fortio",
         Loop.CLOSED,
     )
-    assert point.duration_s == pytest.approx(148.004)
+    assert point.duration_s == pytest.approx(148.012)
     assert "used: usage of 62 s to 210 s of the run" in result.output
     assert "ok: not checked, because not stated: cpu_limit or workers" in result.output
     assert "doubted: p99 of a closed loop" in result.output
@@ -46,7 +46,7 @@ def test_result_and_samples_become_a_row(run_table, load_tool_samples: Path) -> 
 
 def test_limits_show_saturation(run_table, load_tool_samples: Path) -> None:
     write_usage(FORTIO_START)
-    sample = str(load_tool_samples / "fortio_http.json")
+    sample = str(load_tool_samples / "fortio.json")
     result = run_table("import", sample, *API, *NEW, "--cpu-limit", "app=380m")
     assert "saturated: app used 350m, 92% of its limit of 380m" in result.output
     (component,) = read_table(Path("table.yaml")).components
@@ -55,9 +55,9 @@ def test_limits_show_saturation(run_table, load_tool_samples: Path) -> None:
 
 def test_rows_are_added_to_a_table(run_table, load_tool_samples: Path) -> None:
     write_usage(FORTIO_START)
-    run_table("import", str(load_tool_samples / "fortio_http.json"), *API, *NEW)
+    run_table("import", str(load_tool_samples / "fortio.json"), *API, *NEW)
     write_usage(1_700_000_000, 10)
-    sample = str(load_tool_samples / "wrk_latency.txt")
+    sample = str(load_tool_samples / "wrk.txt")
     arguments = ("import", sample, *API, "--start", "1700000000")
     refused = run_table(*arguments)
     assert (refused.exit_code, "is new: describe it by --kind" in refused.output) == (2, True)
@@ -65,14 +65,14 @@ def test_rows_are_added_to_a_table(run_table, load_tool_samples: Path) -> None:
     assert "is described in table.yaml; leave --kind, --route and --request out" in twice.output
     added = run_table(*arguments, "--table", "table.yaml")
     assert "row 2: " in added.output
-    assert "too short: duration_s 6.01 is below 120" in added.output
+    assert "too short: duration_s 6.1 is below 120" in added.output
     (component,) = read_table(Path("table.yaml")).components
     assert [point.tool for point in component.points] == ["fortio", "wrk"]
 
 
 def test_component_is_added_beside_others(run_table, load_tool_samples: Path) -> None:
     write_usage(FORTIO_START)
-    sample = str(load_tool_samples / "fortio_http.json")
+    sample = str(load_tool_samples / "fortio.json")
     run_table("import", sample, *API, *NEW)
     web = ["web" if word == "api" else word for word in API]
     result = run_table("import", sample, *web, *NEW, "--table", "table.yaml", "--workers", "app=2")
@@ -85,7 +85,7 @@ def test_component_is_added_beside_others(run_table, load_tool_samples: Path) ->
 def test_table_is_never_overwritten_unasked(run_table, load_tool_samples: Path) -> None:
     write_usage(FORTIO_START)
     Path("table.yaml").write_text("mine")
-    result = run_table("import", str(load_tool_samples / "fortio_http.json"), *API, *NEW)
+    result = run_table("import", str(load_tool_samples / "fortio.json"), *API, *NEW)
     assert result.exit_code == 2
     assert "table.yaml: exists; name it as --table to add rows to it" in result.output
     assert Path("table.yaml").read_text() == "mine"
@@ -95,11 +95,10 @@ def test_time_and_rate_are_asked_for_where_the_file_is_silent(
     run_table, load_tool_samples: Path
 ) -> None:
     write_usage(1_700_000_000, 30, 1)
-    sample = str(load_tool_samples / "wrk2_latency.txt")
+    sample = str(load_tool_samples / "wrk2.txt")
     silent = run_table("import", sample, *API, *NEW)
     assert (
-        "--start: expected once for each result without a time (wrk2_latency.txt), got 0"
-        in silent.output
+        "--start: expected once for each result without a time (wrk2.txt), got 0" in silent.output
     )
     twice = ("--rps-target", "1", "--rps-target", "2", "--start", "1700000000")
     assert "--rps-target: expected once" in run_table("import", sample, *API, *NEW, *twice).output
@@ -111,7 +110,7 @@ def test_time_and_rate_are_asked_for_where_the_file_is_silent(
 
 def test_every_bad_option_and_file_is_named(run_table, load_tool_samples: Path) -> None:
     Path("empty.json").write_text("{}")
-    results = ["empty.json", "none.json", str(load_tool_samples / "wrk_latency.txt")]
+    results = ["empty.json", "none.json", str(load_tool_samples / "wrk.txt")]
     result = run_table("import", *results, *API, *NEW, "--start", "noon")
     assert result.exit_code == 2
     assert [line.split(": ")[2] for line in result.output.splitlines()] == [
@@ -131,10 +130,10 @@ def test_every_bad_option_and_file_is_named(run_table, load_tool_samples: Path) 
 
 def test_run_without_samples_writes_nothing(run_table, load_tool_samples: Path) -> None:
     write_usage(FORTIO_START + 10_000)
-    result = run_table("import", str(load_tool_samples / "fortio_http.json"), *API, *NEW)
+    result = run_table("import", str(load_tool_samples / "fortio.json"), *API, *NEW)
     assert result.exit_code == 2
     assert "usage.csv has fewer than 2 cpu and memory samples of app" in result.output
-    assert "(run: 2019-07-10T19:13:19Z to 2019-07-10T19:15:47Z)" in result.output
+    assert "(run: 2026-03-02T09:31:02Z to 2026-03-02T09:33:30Z)" in result.output
     assert not Path("table.yaml").exists()
 
 
@@ -144,7 +143,7 @@ def test_samples_may_come_from_prometheus(
 ) -> None:
     source = ["--samples", "prometheus", "--prometheus-url", prometheus.url, "--namespace", "shop"]
     result = run_table(
-        *("import", str(load_tool_samples / "wrk2_latency.txt"), "--start", str(START + 600)),
+        *("import", str(load_tool_samples / "wrk2.txt"), "--start", str(START + 600)),
         *("--component", "api", "--replicas", "2", *source, "-o", "table.csv"),
         *("--kind", "pod", "--route", "*"),
         *("--request", "app=1,1Gi", "--request", "istio-proxy=200m,128Mi"),

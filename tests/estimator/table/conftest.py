@@ -1,28 +1,28 @@
 import csv
-import os
 from pathlib import Path
 
 import pytest
 
 from estimator.table.rows import LoadPoint, Resources
 
-ROOT = Path(__file__).parent.parent.parent.parent
+SAMPLES = Path(__file__).parents[2] / "load_tool_samples"
 
 
 @pytest.fixture(scope="session")
 def load_tool_samples() -> Path:
-    """Real result files that are not part of this repository; absent ones skip, visibly."""
-    data = Path(os.environ.get("SHARED_DATA", ROOT.parent / "shared" / "data"))
-    path = data / "loadtool-samples"
-    if not path.is_dir():
-        pytest.skip(f"no load-tool samples at {path}; set SHARED_DATA to the folder above")
-    return path
+    """Result files of load tools; the README beside them says how each was made."""
+    return SAMPLES
 
 
 @pytest.fixture(scope="session")
-def nginx_ladder(load_tool_samples: Path) -> tuple[LoadPoint, ...]:
-    """A measured ladder against one nginx worker on one core, by a generator that starved twice."""
-    with (load_tool_samples / "nginx_gzip_proxy_ladder.csv").open() as file:
+def nginx_ladder() -> tuple[LoadPoint, ...]:
+    """A measured ladder against one nginx worker, by a generator that starved once."""
+    return read_ladder(SAMPLES / "nginx_ladder.csv")
+
+
+def read_ladder(path: Path) -> tuple[LoadPoint, ...]:
+    """Return the rows of a ladder of one nginx worker, which can use one core."""
+    with path.open(newline="") as file:
         return tuple(
             LoadPoint(
                 number,

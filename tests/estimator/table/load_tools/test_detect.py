@@ -9,15 +9,19 @@ from estimator.errors import InputError
 from estimator.table.load_tools.detect import READERS, read_result
 
 SAMPLES = {
-    "fortio_http.json": "fortio",
-    "ghz_pretty.json": "ghz",
-    "hey_100rps.csv": "hey",
-    "hey_2000rps_saturated_head.csv": "hey",
+    "fortio.json": "fortio",
+    "ghz.json": "ghz",
+    "hey.csv": "hey",
+    "hey_limited.csv": "hey",
+    "k6_handle_summary.json": "k6",
+    "k6_summary_export.json": "k6",
     "locust_stats.csv": "locust",
     "locust_stats_history.csv": "locust",
+    "vegeta.csv": "vegeta",
     "vegeta_report.json": "vegeta",
-    "wrk2_latency.txt": "wrk2",
-    "wrk_latency.txt": "wrk",
+    "wrk2.txt": "wrk2",
+    "wrk.txt": "wrk",
+    "wrk_limited.txt": "wrk",
 }
 
 
@@ -40,7 +44,7 @@ def test_one_reader_claims_a_file(load_tool_samples: Path, name: str) -> None:
     [
         ("hey_summary.txt", "is the text summary of hey or ghz: use -o csv, or -O json"),
         ("vegeta_report.txt", "is vegeta's text report: use `vegeta report -type=json`"),
-        ("nginx_gzip_proxy_ladder.csv", "is no result of a known tool; known are fortio (JSON); "),
+        ("nginx_ladder.csv", "is no result of a known tool; known are fortio (JSON); "),
     ],
 )
 def test_other_outputs_get_advice(load_tool_samples: Path, name: str, advice: str) -> None:

@@ -10,18 +10,18 @@ from estimator.table.rows import Loop
 
 @pytest.fixture
 def document(load_tool_samples: Path) -> dict:
-    return json.loads((load_tool_samples / "fortio_http.json").read_text())
+    return json.loads((load_tool_samples / "fortio.json").read_text())
 
 
 def test_sample_has_its_units(load_tool_samples: Path) -> None:
-    run = read_result(load_tool_samples / "fortio_http.json")
-    assert run.rps == pytest.approx(999.98, abs=0.01)
-    assert run.duration_s == pytest.approx(240.004, abs=0.001)
-    assert (run.rps_target, run.connections, run.error_ratio) == (1000, 64, 0)
-    assert run.p50_ms == pytest.approx(3.33, abs=0.01)
-    assert run.p99_ms == pytest.approx(4.78, abs=0.01)
-    # 2019-07-10T19:12:17.206854704Z
-    assert run.start == pytest.approx(1562785937.2069, abs=1e-3)
+    run = read_result(load_tool_samples / "fortio.json")
+    assert run.rps == pytest.approx(120_000 / 240.012)
+    assert run.duration_s == pytest.approx(240.012)
+    assert (run.rps_target, run.connections) == (500, 32)
+    assert run.error_ratio == pytest.approx(300 / 120_000)
+    assert run.p50_ms == pytest.approx(3 + 2 / 3)
+    assert run.p99_ms == pytest.approx(12)
+    assert run.start == 1772443800.5  # 2026-03-02T09:30:00.5Z
     assert run.loop is Loop.CLOSED
 
 
@@ -43,7 +43,7 @@ def test_errors_are_what_is_not_2xx(read, document: dict) -> None:
     run = read(json.dumps(document | {"RetCodes": {"200": 150, "503": 30, "-1": 20}}))
     assert run.error_ratio == pytest.approx(0.25)
     # A connection that failed was no work for the component.
-    assert run.rps == pytest.approx(999.98 * 0.9, abs=0.01)
+    assert run.rps == pytest.approx(120_000 / 240.012 * 0.9)
 
 
 def test_grpc_statuses_are_good(read, document: dict) -> None:

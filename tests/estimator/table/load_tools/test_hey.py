@@ -9,13 +9,21 @@ HEAD = "response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read,
 
 
 def test_sample_has_its_units(load_tool_samples: Path) -> None:
-    run = read_result(load_tool_samples / "hey_100rps.csv")
-    assert run.rps == pytest.approx(100, rel=0.01)
-    assert run.p50_ms == pytest.approx(15.8)
-    # The measured ladder says 31.8 ms of this very run.
-    assert run.p99_ms == pytest.approx(31.8)
+    run = read_result(load_tool_samples / "hey.csv")
+    # 200 lines, from the smallest offset to the last end.
+    assert run.duration_s == pytest.approx(4.0128 - 0.0805)
+    assert run.rps == pytest.approx(200 / 3.9323)
+    # Of the sorted times the 100th and the 198th.
+    assert (run.p50_ms, run.p99_ms) == (pytest.approx(9.1), pytest.approx(30.6))
     assert (run.loop, run.error_ratio, run.rps_target, run.start) == (Loop.CLOSED, 0, None, None)
     assert "leaves requests without an answer out" in run.notes[0]
+
+
+def test_refusals_of_a_rate_limit_are_errors(load_tool_samples: Path) -> None:
+    run = read_result(load_tool_samples / "hey_limited.csv")
+    assert run.error_ratio == pytest.approx(78 / 200)  # lines with 503
+    assert run.rps == pytest.approx(200 / (4.0151 - 0.0836))
+    assert run.p99_ms == pytest.approx(140.5)
 
 
 def test_errors_are_statuses(read) -> None:

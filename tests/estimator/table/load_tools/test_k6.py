@@ -1,7 +1,9 @@
 import json
+from pathlib import Path
 
 import pytest
 
+from estimator.table.load_tools.detect import read_result
 from estimator.table.rows import Loop
 
 FLAT = {
@@ -52,6 +54,23 @@ def test_three_shapes_say_the_same(read, document: dict) -> None:
     assert (run.connections, run.loop, run.rps_target) == (30, Loop.CLOSED, None)
     assert "include the ramp" in run.notes[0]
     assert "taken as a closed loop" in run.notes[1]
+
+
+def test_exported_sample_has_its_units(load_tool_samples: Path) -> None:
+    run = read_result(load_tool_samples / "k6_summary_export.json")
+    assert run.duration_s == pytest.approx(60.03)
+    assert run.rps == pytest.approx(3000 / 60.03)
+    assert (run.p50_ms, run.p99_ms, run.error_ratio) == (6.21, 31.4, 0.004)
+    assert (run.loop, run.rps_target, run.connections) == (Loop.CLOSED, None, 10)
+
+
+def test_sample_with_dropped_iterations_is_open(load_tool_samples: Path) -> None:
+    run = read_result(load_tool_samples / "k6_handle_summary.json")
+    assert run.duration_s == pytest.approx(60)
+    # 3000 iterations in a minute were asked for, 200 of them never began.
+    assert (run.loop, run.rps_target) == (Loop.OPEN, pytest.approx(50))
+    assert run.rps == pytest.approx(2800 / 60)
+    assert (run.p50_ms, run.p99_ms, run.error_ratio) == (397.5, 1010.2, 0.025)
 
 
 def test_summary_is_written_at_the_end(read) -> None:

@@ -19,20 +19,20 @@ def line(at_s: float, status: int, latency_ms: float) -> str:
 
 def test_sample_has_its_units(load_tool_samples: Path) -> None:
     run = read_result(load_tool_samples / "vegeta_report.json")
-    assert run.p99_ms == pytest.approx(3.53)
-    assert run.p50_ms == pytest.approx(2.854306)
-    assert run.duration_s == pytest.approx(0.993507166)
-    assert run.rps == pytest.approx(100 / 0.993507166)
-    assert run.rps_target == pytest.approx(101.01, abs=0.001)
-    assert (run.loop, run.error_ratio) == (Loop.OPEN, 0)
-    # 2015-09-19T14:45:50.645+02:00
-    assert run.start == pytest.approx(1442666750.6458, abs=1e-3)
+    assert run.p99_ms == pytest.approx(24.3)
+    assert run.p50_ms == pytest.approx(7.9)
+    assert run.duration_s == pytest.approx(29.95 + 0.05)
+    # 6 of its 600 were never answered, 6 more with 503.
+    assert run.rps == pytest.approx(594 / 30)
+    assert run.rps_target == pytest.approx(600 / 29.95)
+    assert (run.loop, run.error_ratio) == (Loop.OPEN, pytest.approx(0.02))
+    assert run.start == 1772442000.25  # 2026-03-02T10:00:00.25+01:00
 
 
 def test_status_zero_was_never_answered(read, document: dict) -> None:
-    document |= {"success": 0.5542, "status_codes": {"0": 45, "200": 55}}
+    document |= {"requests": 100, "success": 0.5542, "status_codes": {"0": 45, "200": 55}}
     run = read(json.dumps(document))
-    assert run.rps == pytest.approx(55 / 0.993507166)
+    assert run.rps == pytest.approx(55 / 30)
     assert run.error_ratio == pytest.approx(0.4458)
 
 
@@ -43,6 +43,17 @@ def test_time_without_a_zone_is_refused(refused, document: dict) -> None:
 
 def test_empty_report_is_refused(refused, document: dict) -> None:
     assert refused(json.dumps(document | {"requests": 0})) == ["holds no request"]
+
+
+def test_encoded_sample_is_measured(load_tool_samples: Path) -> None:
+    # 11 lines, 50 ms apart: the fifth is a 503, the eighth has no status, the last took 10 ms.
+    run = read_result(load_tool_samples / "vegeta.csv")
+    assert run.duration_s == pytest.approx(0.51)
+    assert run.rps == pytest.approx(10 / 0.51)
+    assert run.rps_target == pytest.approx(20)
+    assert run.error_ratio == pytest.approx(2 / 11)
+    assert (run.p50_ms, run.p99_ms) == (8.3, 31)
+    assert run.start == pytest.approx(1772442000.25, abs=1e-6)
 
 
 def test_csv_is_measured_request_by_request(read) -> None:

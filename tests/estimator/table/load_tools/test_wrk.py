@@ -8,21 +8,29 @@ from estimator.table.rows import Loop
 
 @pytest.fixture
 def text(load_tool_samples: Path) -> str:
-    return (load_tool_samples / "wrk_latency.txt").read_text()
+    return (load_tool_samples / "wrk.txt").read_text()
 
 
 def test_sample_has_its_units(load_tool_samples: Path) -> None:
-    run = read_result(load_tool_samples / "wrk_latency.txt")
-    assert (run.rps, run.duration_s, run.connections) == (712.82, 6.01, 16)
-    assert (run.p50_ms, run.p99_ms, run.error_ratio) == (22.46, 25.39, 0)
+    run = read_result(load_tool_samples / "wrk.txt")
+    assert (run.rps, run.duration_s, run.connections) == (256.02, 6.10, 16)
+    assert (run.p50_ms, run.p99_ms, run.error_ratio) == (66.23, 335.59, 0)
     assert (run.loop, run.rps_target, run.start) == (Loop.CLOSED, None, None)
+
+
+def test_refusals_of_a_rate_limit_are_errors(load_tool_samples: Path) -> None:
+    run = read_result(load_tool_samples / "wrk_limited.txt")
+    assert run.error_ratio == pytest.approx(80842 / 80905)
+    assert (run.rps, run.connections) == (40225.51, 4)
+    # 38.00us and 32.99ms
+    assert (run.p50_ms, run.p99_ms) == (pytest.approx(0.038), 32.99)
 
 
 @pytest.mark.parametrize(
     ("written", "expected"), [("25.39us", 0.02539), ("1.20s", 1200), ("1.50m", 90_000)]
 )
 def test_every_number_has_its_own_unit(read, text: str, written: str, expected: float) -> None:
-    assert read(text.replace("25.39ms", written)).p99_ms == pytest.approx(expected)
+    assert read(text.replace("335.59ms", written)).p99_ms == pytest.approx(expected)
 
 
 def test_both_kinds_of_errors_count(read, text: str) -> None:
@@ -31,7 +39,7 @@ def test_both_kinds_of_errors_count(read, text: str) -> None:
         "  Socket errors: connect 1, read 2, write 3, timeout 712\n"
         "  Non-2xx or 3xx responses: 282\nRequests/sec",
     )
-    assert read(failing).error_ratio == pytest.approx((282 + 718) / (4282 + 718))
+    assert read(failing).error_ratio == pytest.approx((282 + 718) / (1562 + 718))
 
 
 def test_missing_latency_is_told(read, text: str) -> None:
@@ -41,7 +49,7 @@ def test_missing_latency_is_told(read, text: str) -> None:
 
 
 def test_rate_is_divided_where_it_is_not_written(read, text: str) -> None:
-    assert read(text.replace("Requests/sec", "Rate")).rps == pytest.approx(4282 / 6.01)
+    assert read(text.replace("Requests/sec", "Rate")).rps == pytest.approx(1562 / 6.10)
 
 
 def test_cut_off_output_is_refused(refused, text: str) -> None:

@@ -7,18 +7,18 @@ from estimator.table.rows import Loop
 
 
 def test_sample_is_open_loop_with_its_units(load_tool_samples: Path) -> None:
-    run = read_result(load_tool_samples / "wrk2_latency.txt")
-    assert (run.rps, run.duration_s, run.connections) == (2000.28, 30, 100)
-    assert (run.p50_ms, run.p99_ms) == (6.67, 11.18)
+    run = read_result(load_tool_samples / "wrk2.txt")
+    assert (run.rps, run.duration_s, run.connections) == (500.18, 30, 40)
+    assert (run.p50_ms, run.p99_ms) == (4.12, 12.34)
     assert run.loop is Loop.OPEN
     assert run.notes == ("wrk2 does not write the rate that was asked for",)
 
 
 def test_corrected_distribution_counts(read, load_tool_samples: Path) -> None:
-    text = (load_tool_samples / "wrk2_latency.txt").read_text()
+    text = (load_tool_samples / "wrk2.txt").read_text()
     uncorrected = (
         "  Latency Distribution (HdrHistogram - Uncorrected Latency)\n"
         " 50.000%    1.00ms\n 99.000%    2.00ms\n"
     )
-    at = text.index("60018 requests")
-    assert read(text[:at] + uncorrected + text[at:]).p99_ms == pytest.approx(11.18)
+    at = text.index("15006 requests")
+    assert read(text[:at] + uncorrected + text[at:]).p99_ms == pytest.approx(12.34)

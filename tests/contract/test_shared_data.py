@@ -1,0 +1,152 @@
+"""What others published, as one more referee: result files, datagrams and schemas (shared_data.py).
+
+Each of these has a referee in this repository too, in the test of what it is about.
+"""
+
+import json
+import re
+
+import jsonschema
+import pytest
+
+from estimator.errors import InputError
+from estimator.table.load_tools.detect import READERS, read_result
+from estimator.table.rows import Loop, Verdict
+from estimator.table.verdicts import judge
+from tests.estimator.table.conftest import read_ladder
+from tests.fakes_agent import Rejected, parse
+from tests.shared_data import DATA
+from tests.test_deploy import compose, kubernetes
+
+if not DATA.is_dir():
+    pytest.skip(
+        f"no folder {DATA}: what others published is not compared with; SHARED_DATA may name it",
+        allow_module_level=True,
+    )
+
+SAMPLES = DATA / "loadtool-samples"
+# file: tool, loop, rps, duration in s, p50 and p99 in ms, share of errors, connections; as each
+# file says, in the units of its tool
+RUNS: dict[str, tuple[str, Loop, float, float, float, float, float, int | None]] = {
+    "fortio_http.json": ("fortio", Loop.CLOSED, 999.98, 240.0, 3.33, 4.78, 0, 64),
+    "ghz_pretty.json": ("ghz", Loop.CLOSED, 1156.34, 0.17296, 31.946, 62.985, 9 / 200, 50),
+    "hey_100rps.csv": ("hey", Loop.CLOSED, 1408 / 13.95, 13.95, 15.8, 31.8, 0, None),
+    "hey_2000rps_saturated_head.csv": (
+        "hey",
+        Loop.CLOSED,
+        59 / 0.0923,
+        0.0923,
+        43.2,
+        51.9,
+        0,
+        None,
+    ),
+    "locust_stats.csv": ("locust", Loop.CLOSED, 97.81, 19.03, 18, 33, 381 / 1861, None),
+    "locust_stats_history.csv": ("locust", Loop.CLOSED, 1711 / 17, 17, 17, 33, 348 / 1711, 20),
+    "vegeta_report.json": ("vegeta", Loop.OPEN, 100 / 0.9935, 0.9935, 2.854, 3.53, 0, None),
+    "wrk2_latency.txt": ("wrk2", Loop.OPEN, 2000.28, 30, 6.67, 11.18, 0, 100),
+    "wrk_latency.txt": ("wrk", Loop.CLOSED, 712.82, 6.01, 22.46, 25.39, 0, 16),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_published_result_has_its_units(name: str) -> None:
+    tool, loop, rps, duration_s, p50_ms, p99_ms, error_ratio, connections = RUNS[name]
+    text = (SAMPLES / name).read_text()
+    document = json.loads(text) if text.startswith("{") else None
+    assert sum(reader.matches(document, text) for reader in READERS) == 1
+    run = read_result(SAMPLES / name)
+    assert (run.tool, run.loop, run.connections) == (tool, loop, connections)
+    assert (run.rps, run.duration_s) == (
+        pytest.approx(rps, rel=1e-3),
+        pytest.approx(duration_s, rel=1e-3),
+    )
+    assert (run.p50_ms, run.p99_ms) == (
+        pytest.approx(p50_ms, rel=2e-3),
+        pytest.approx(p99_ms, rel=2e-3),
+    )
+    assert run.error_ratio == pytest.approx(error_ratio)
+
+
+def test_published_results_say_when_and_how_much() -> None:
+    starts = {
+        "fortio_http.json": 1562785937.2069,  # 2019-07-10T19:12:17.206854704Z
+        "vegeta_report.json": 1442666750.6458,  # 2015-09-19T14:45:50.645818631+02:00
+        "ghz_pretty.json": 1545079975.73693,  # of the first call, not of the report
+        "locust_stats_history.csv": 1795367821,
+    }
+    for name, start in starts.items():
+        assert read_result(SAMPLES / name).start == pytest.approx(start, abs=1e-3)
+    assert read_result(SAMPLES / "fortio_http.json").rps_target == 1000
+    # The sample lists 191 of its 200 calls.
+    assert read_result(SAMPLES / "ghz_pretty.json").requests is None
+
+
+def test_published_text_reports_get_advice() -> None:
+    for name, advice in (
+        ("hey_summary.txt", "is the text summary of hey or ghz"),
+        ("vegeta_report.txt", "is vegeta's text report"),
+    ):
+        with pytest.raises(InputError, match=advice):
+            read_result(SAMPLES / name)
+
+
+def test_published_ladder_is_judged_as_its_owners_did() -> None:
+    ladder = read_ladder(SAMPLES / "nginx_gzip_proxy_ladder.csv")
+    found = {p.rps_target: j.verdict for p, j in zip(ladder, judge(ladder), strict=True)}
+    saturated = {800, 1000, 1200, 1300, 1400, 1600, 2000}
+    assert {target for target, v in found.items() if v is Verdict.SATURATED} == saturated
+    assert {t for t, v in found.items() if v is Verdict.GENERATOR_BOUND} == {400, 600}
+    # 25 asked, 24.0 reached: 4 %, but one request a second.
+    assert {target for target, v in found.items() if v is Verdict.OK} == {25, 50, 100, 200, 300}
+
+
+def test_the_parser_passes_the_agents_vectors() -> None:
+    path = DATA / "datadog/dogstatsd/datadog_agent_parser_vectors.json"
+    cases = json.loads(path.read_text())["metric_cases"]
+    assert len(cases) > 30
+    for case in cases:
+        if not case["accept"]:
+            with pytest.raises(Rejected):
+                parse(case["input"])
+            continue
+        line = parse(case["input"])
+        values = case["values"] or ([] if case["value"] is None else [case["value"]])
+        timestamp = case["timestamp"]
+        if case.get("agent_config") == {"dogstatsd_no_aggregation_pipeline": False}:
+            timestamp = line.timestamp  # that switch is not modelled
+        got = (line.name, line.kind, list(line.values), line.set_value, list(line.tags))
+        assert got == (case["name"], case["type"], values, case["set_value"], case["tags"])
+        assert (line.sample_rate, line.timestamp) == (case["sample_rate"], timestamp)
+
+
+def test_the_parser_reads_the_recorded_datagrams() -> None:
+    path = DATA / "datadog/dogstatsd/datadogpy_0.56.0_datagrams.json"
+    read = 0
+    for case in json.loads(path.read_text())["cases"]:
+        for datagram in case["datagrams"]:
+            for text in datagram.split("\n"):
+                if re.match(r"[\w.]+:[\d.:]+\|[gcdh](\||$)", text) and "|T" not in text:
+                    assert parse(text).kind in "gcdh"
+                    read += 1
+    assert read > 10
+
+
+def test_compose_file_fits_the_published_schema() -> None:
+    schema = json.loads((DATA / "schemas/compose-spec.json").read_text())
+    # Named here because the file writes https:// in its $schema, which no draft 7 is known by.
+    validator = jsonschema.Draft7Validator(schema)
+    validator.validate(compose())
+    # And the schema is one that refuses something.
+    broken = compose()
+    broken["services"]["mirror"]["volume"] = []
+    assert not validator.is_valid(broken)
+
+
+@pytest.mark.parametrize("kind", ["Gateway", "VirtualService"])
+def test_istio_resources_fit_the_published_schema(kind: str) -> None:
+    schemas = json.loads((DATA / "schemas/istio-networking-v1.json").read_text())
+    # The schema of a custom resource allows unknown keys, which the API server would prune.
+    jsonschema.validate(kubernetes()[kind, "site"], schemas[kind])
+    spec = kubernetes()[kind, "site"]["spec"]
+    assert set(spec) <= set(schemas[kind]["properties"]["spec"]["properties"])
