@@ -27,6 +27,7 @@ async def _ask(
     url: str, parameters: Mapping[str, str], headers: Mapping[str, str] | None
 ) -> dict[str, Any]:
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+    headers = {"Accept": "application/json", **(headers or {})}
     try:
         async with (
             aiohttp.ClientSession(

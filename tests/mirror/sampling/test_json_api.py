@@ -13,6 +13,7 @@ def test_parameters_and_headers_arrive(api: Api) -> None:
     assert ask(f"{api.url}/x", {"q": "a+b&c"}, {"Key": "k"}) == {"a": 1}
     path, parameters, headers = api.asked[0]
     assert (path, parameters, headers["key"]) == ("/x", {"q": "a+b&c"}, "k")
+    assert headers["accept"] == "application/json"
 
 
 @pytest.mark.parametrize(
