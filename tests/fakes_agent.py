@@ -1,7 +1,8 @@
 """The Datadog Agent's reading of DogStatsD: its parser, and what it stores of a line.
 
 Made after datadog-agent comp/dogstatsd/server and pkg/aggregator at 8c2e260c; the parser is held
-against the Agent's own test vectors in tests/contract.
+against the documented protocol and the Python client in tests/contract/test_dogstatsd.py, and
+against the Agent's own test vectors where they are there.
 """
 
 import math

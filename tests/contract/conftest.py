@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.estimator.conftest import no_outside_environment
+
+__all__ = ["no_outside_environment"]  # the fixture, for these tests too
+
 ROOT = Path(__file__).parent.parent.parent
 
 

@@ -4,7 +4,6 @@ The traps are those of DogStatsD's protocol, of its Python client and of Datadog
 of reading back are in the tests of reading.
 """
 
-import json
 import logging
 import re
 import socket
@@ -65,37 +64,6 @@ def a_burst(**section: Any) -> list[Line]:
 
 def named(lines: list[Line], name: str) -> list[Line]:
     return [line for line in lines if line.name == f"mirror.{name}"]
-
-
-# --- the parser ---
-
-
-def test_the_parser_passes_the_agents_vectors(shared_data: Path) -> None:
-    path = shared_data / "datadog/dogstatsd/datadog_agent_parser_vectors.json"
-    cases = json.loads(path.read_text())["metric_cases"]
-    assert len(cases) > 30
-    for case in cases:
-        if not case["accept"]:
-            with pytest.raises(Rejected):
-                parse(case["input"])
-            continue
-        line = parse(case["input"])
-        values = case["values"] or ([] if case["value"] is None else [case["value"]])
-        timestamp = case["timestamp"]
-        if case.get("agent_config") == {"dogstatsd_no_aggregation_pipeline": False}:
-            timestamp = line.timestamp  # that switch is not modelled
-        got = (line.name, line.kind, list(line.values), line.set_value, list(line.tags))
-        assert got == (case["name"], case["type"], values, case["set_value"], case["tags"])
-        assert (line.sample_rate, line.timestamp) == (case["sample_rate"], timestamp)
-
-
-def test_the_parser_reads_what_the_client_writes(shared_data: Path) -> None:
-    path = shared_data / "datadog/dogstatsd/datadogpy_0.56.0_datagrams.json"
-    for case in json.loads(path.read_text())["cases"]:
-        for datagram in case["datagrams"]:
-            for text in datagram.split("\n"):
-                if re.match(r"[\w.]+:[\d.:]+\|[gcdh](\||$)", text) and "|T" not in text:
-                    assert parse(text).kind in "gcdh"
 
 
 # --- traps of the protocol ---
