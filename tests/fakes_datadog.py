@@ -3,7 +3,7 @@
 It computes rollups from points, in the shapes that were recorded from the real one: `interval` in
 seconds, `unit` null, absent buckets, the partial bucket at the end of the window, a wider interval
 than asked for beyond 1500 points. Replies can be scripted. Every request, and every reply that it
-makes up itself, is checked against Datadog's published OpenAPI where that file is present.
+makes up itself, is checked against an OpenAPI description of Datadog, where it is given one.
 """
 
 import asyncio
@@ -207,7 +207,7 @@ class FakeDatadog:
 
 
 class Contract:
-    """Datadog's OpenAPI as the referee of both directions."""
+    """An OpenAPI description of Datadog as the referee of both directions."""
 
     def __init__(self, spec: dict[str, Any], url: str) -> None:
         from openapi_core import OpenAPI

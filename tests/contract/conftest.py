@@ -1,21 +1,37 @@
-"""Finds the shared data that the contract tests compare with."""
+"""The OpenAPI descriptions of Datadog that referee contract tests, and a fake beside them."""
 
-import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from tests.estimator.conftest import no_outside_environment
+from tests.fakes_datadog import FakeDatadog
+from tests.shared_data import published
 
 __all__ = ["no_outside_environment"]  # the fixture, for these tests too
 
-ROOT = Path(__file__).parent.parent.parent
+SPECS = [
+    Path(__file__).parent / "datadog_query.yaml",
+    *published("datadog/openapi/datadog-v1-metrics.observed.yaml"),
+]
+
+
+@pytest.fixture(scope="session", params=SPECS, ids=lambda path: path.stem)
+def spec_path(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.param
+    return path
 
 
 @pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """Specifications that are not part of this repository; absent ones skip the test, visibly."""
-    path = Path(os.environ.get("SHARED_DATA", ROOT.parent / "shared" / "data"))
-    if not path.is_dir():
-        pytest.skip(f"no shared data at {path}; set SHARED_DATA to its folder")
-    return path
+def spec(spec_path: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(spec_path.read_text(encoding="utf-8"))
+    return loaded
+
+
+@pytest.fixture
+def fake(spec: dict[str, Any]) -> Iterator[FakeDatadog]:
+    with FakeDatadog(spec) as fake:
+        yield fake

@@ -1,13 +1,8 @@
-"""Our queries and the fake's answers, refereed by Datadog's published OpenAPI."""
+"""Our queries and the fake's answers, refereed by OpenAPI descriptions (conftest.py)."""
 
 import asyncio
 import copy
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-import pytest
-import yaml
 
 from estimator.series.datadog import read_datadog
 from estimator.series.datadog_api import Credentials, DatadogApi
@@ -18,23 +13,6 @@ from tests.fakes_datadog import Contract, FakeDatadog
 DAY = 86_400
 START = 1_700_006_400  # a midnight, UTC
 QUERY = DatadogQuery.of("mirror.rps", "watch", "prod", ())
-
-
-@pytest.fixture(scope="session")
-def spec(shared_data: Path) -> dict[str, Any]:
-    path = shared_data / "datadog" / "openapi" / "datadog-v1-metrics.observed.yaml"
-    if not path.is_file():
-        pytest.skip(f"no OpenAPI at {path}")
-    loaded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return loaded
-
-
-@pytest.fixture
-def fake(spec: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDatadog]:
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    with FakeDatadog(spec) as fake:
-        yield fake
 
 
 def read(fake: FakeDatadog, days: int) -> RpsSeries:

@@ -1,13 +1,11 @@
-"""Our queries for cpu and memory, refereed by Datadog's published OpenAPI."""
+"""Our queries for cpu and memory, refereed by OpenAPI descriptions (conftest.py)."""
 
 import json
 
 from estimator.observed.datadog import UsageQuery, read_usage_from_datadog
 from estimator.series.datadog_api import Credentials, DatadogApi
-from tests.contract.test_datadog_query import START, fake, spec
+from tests.contract.test_datadog_query import START
 from tests.fakes_datadog import FakeDatadog, Reply
-
-__all__ = ["fake", "spec"]  # the fixtures, for this test too
 
 
 def test_two_days_are_read_within_the_contract(fake: FakeDatadog) -> None:

@@ -26,6 +26,9 @@ KEYS = Credentials("a" * 32, "b" * 40)
 
 pytestmark = pytest.mark.topology
 
+if not PRISM.exists():
+    pytest.skip(f"no {PRISM}: with npm, .ci/programs installs it", allow_module_level=True)
+
 
 @pytest.fixture(scope="module")
 def fake() -> Iterator[FakeDatadog]:
@@ -35,19 +38,24 @@ def fake() -> Iterator[FakeDatadog]:
 
 @pytest.fixture(scope="module")
 def url(
-    fake: FakeDatadog, shared_data: Path, tmp_path_factory: pytest.TempPathFactory
+    fake: FakeDatadog, spec_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    spec = shared_data / "datadog" / "openapi" / "datadog-v1-metrics.observed.yaml"
-    if not PRISM.exists() or not spec.is_file():
-        pytest.skip(
-            f"no {PRISM if spec.is_file() else spec} (with npm, .ci/programs installs Prism)"
-        )
     (port,) = free_ports(1)
     with Processes(tmp_path_factory.mktemp("prism")) as processes:
         # Not through npx, whose child outlives it.
         child = processes.start(
             "prism",
-            [PRISM, "proxy", "-h", "127.0.0.1", "-p", str(port), "--errors", str(spec), fake.url],
+            [
+                PRISM,
+                "proxy",
+                "-h",
+                "127.0.0.1",
+                "-p",
+                str(port),
+                "--errors",
+                str(spec_path),
+                fake.url,
+            ],
         )
         child.wait_until(lambda: accepts(port), 30)
         yield f"http://127.0.0.1:{port}"
