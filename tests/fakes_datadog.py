@@ -46,10 +46,22 @@ def errors(status: int, *messages: str, **headers: str) -> Reply:
 class Request:
     """What arrived."""
 
-    start: int
-    end: int
-    query: str
+    method: str
+    path: str
+    parameters: dict[str, str]
     headers: dict[str, str]
+
+    @property
+    def start(self) -> int:
+        return int(self.parameters["from"])
+
+    @property
+    def end(self) -> int:
+        return int(self.parameters["to"])
+
+    @property
+    def query(self) -> str:
+        return self.parameters["query"]
 
 
 class FakeDatadog:
@@ -104,9 +116,8 @@ class FakeDatadog:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if self._contract:
             self.violations += self._contract.of_request(request)
-        given = request.query
         self.requests.append(
-            Request(int(given["from"]), int(given["to"]), given["query"], dict(request.headers))
+            Request(request.method, request.path, dict(request.query), dict(request.headers))
         )
         if self.replies:
             return await self._scripted(request, self.replies.popleft())
