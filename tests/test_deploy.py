@@ -1,22 +1,23 @@
 """Every file that a user copies from deploy/ is read by the program that it is written for.
 
-nginx, Apache, Envoy and systemd check their own; the compose file and the Istio resources are
-held against the published schemas; mirror.yaml against our own configuration reader.
+nginx, Apache, Envoy and systemd check their own. The compose file is read by a strict reader of the
+Compose specification, the Istio resources by models made from Istio's custom resource definitions,
+mirror.yaml by our own configuration reader.
 """
 
 import configparser
 import json
-import os
 import re
 import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
+from cloudcoil.models.istio.networking.v1 import Gateway, VirtualService
+from compose_spec import PyCompose
 
 from mirror import config
 from mirror.addresses import UnixAddress
@@ -30,16 +31,6 @@ APACHE_MODULES = Path("/usr/lib/apache2/modules")
 
 # Built into Debian's binary, separate in the httpd image.
 STATIC_IN_DEBIAN = ("mod_unixd", "mod_log_config")
-
-
-def shared_schema(name: str) -> dict[str, Any]:
-    """A schema that nobody on this project wrote; the test is skipped where it is absent."""
-    data = Path(os.environ.get("SHARED_DATA", ROOT.parent / "shared" / "data"))
-    path = data / "schemas" / name
-    if not path.is_file():
-        pytest.skip(f"needs schemas/{name} in ../shared/data, or in the folder SHARED_DATA names")
-    schema: dict[str, Any] = json.loads(path.read_text())
-    return schema
 
 
 def program(name: str, package: str) -> Path:
@@ -134,13 +125,22 @@ def test_mirror_accepts(name: str) -> None:
 
 
 def test_compose_file_is_valid() -> None:
-    # Named here because the file writes https:// in its $schema, which no draft 7 is known by.
-    validator = jsonschema.Draft7Validator(shared_schema("compose-spec.json"))
-    validator.validate(compose())
-    # And the schema is one that refuses something.
+    # As JSON, because the reader does not merge YAML's `<<` itself.
+    read = PyCompose.from_json(json.dumps(compose()))
+    assert set(read.service_names()) == set(compose()["services"])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"volume": []}, {"restart": "maybe"}, {"ports": ["x:y:z"]}, {"stop_grace_period": "20 years"}],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_compose_referee_sees_a_wrong_file(wrong: dict[str, Any]) -> None:
+    # Guards the test above: a referee that never objects proves nothing.
     broken = compose()
-    broken["services"]["mirror"]["volume"] = []
-    assert not validator.is_valid(broken)
+    broken["services"]["mirror"].update(wrong)
+    with pytest.raises(ValueError):
+        PyCompose.from_json(json.dumps(broken))
 
 
 def test_compose_mounts_files_that_exist() -> None:
@@ -188,13 +188,29 @@ def test_image_has_the_directories_that_volumes_cover() -> None:
         assert (ROOT / source).exists(), source
 
 
-@pytest.mark.parametrize("kind", ["Gateway", "VirtualService"])
-def test_istio_resources_are_valid(kind: str) -> None:
-    schema = shared_schema("istio-networking-v1.json")[kind]
-    # The schema of a custom resource allows unknown keys, which the API server would prune.
-    jsonschema.validate(kubernetes()[kind, "site"], schema)
-    spec = kubernetes()[kind, "site"]["spec"]
-    assert set(spec) <= set(schema["properties"]["spec"]["properties"])
+@pytest.mark.parametrize("model", [Gateway, VirtualService], ids=lambda model: model.__name__)
+def test_istio_resources_are_valid(model: type[Gateway | VirtualService]) -> None:
+    resource = kubernetes()[model.__name__, "site"]
+    # The API server prunes unknown keys without a word, and so does the model: none may be lost.
+    assert pruned(model, resource) == resource
+
+
+def pruned(model: type[Gateway | VirtualService], resource: dict[str, Any]) -> dict[str, Any]:
+    """Return what is left of a resource where it was read by Istio's schema of it."""
+    read = model.model_validate(resource)
+    left: dict[str, Any] = read.model_dump(by_alias=True, exclude_none=True)
+    return left
+
+
+def test_istio_referee_sees_a_wrong_resource() -> None:
+    # Guards the test above: a referee that never objects proves nothing.
+    resource = kubernetes()["VirtualService", "site"]
+    (route,) = resource["spec"]["http"]
+    route["math"] = route.pop("match")
+    assert pruned(VirtualService, resource) != resource
+    resource["spec"]["http"] = "everything"
+    with pytest.raises(ValueError, match="http"):
+        pruned(VirtualService, resource)
 
 
 def test_mirror_nodeport_goes_past_the_log_nginx() -> None:
