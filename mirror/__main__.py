@@ -8,10 +8,8 @@ from importlib import import_module
 
 import click
 
-from mirror import __version__, errors
-
-BUILD = "plain Python" if errors.__file__.endswith(".py") else "compiled"
-"""Which of the two builds this is (setup.py)."""
+from mirror import __version__
+from mirror.build import BUILD
 
 COMMANDS = {
     "capture": "mirror.commands.capture:capture",

@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from mirror.build import BUILD
 from mirror.demo.load import Tally, arrivals, drive
 from mirror.demo.processes import ChildFailed, Processes
 from mirror.demo.world import World, start_world
@@ -129,6 +130,7 @@ def _print_world(console: Console, world: World) -> None:
         target = f"Envoy as istio-proxy (127.0.0.1:{world.envoy.port}) -> app (shadow)"
     else:
         console.print("no Envoy wheel for this platform: mirroring to the shadow app directly")
+    console.print(f"mirror runs as the {BUILD} build")
     if world.mode == "sink":
         console.print(f"client -> nginx ({front}) -> app (primary)")
         console.print(f"            \\-> mirror, sink mode -> {target}")

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from mirror.build import HOW_TO_COMPILE, IS_COMPILED
 from mirror.capture.key_file import read_key
 from mirror.config import Config, parse
 from mirror.config_file import read_text
@@ -54,6 +55,8 @@ async def _serve(path: str) -> int:
 
     try:
         config, text = await load()
+        if not IS_COMPILED:
+            log.warning("%s", HOW_TO_COMPILE)
         return await Supervisor(config, text, load).run()
     except UpstreamRefusedError as error:
         click.echo(f"mirror: {error}", err=True)

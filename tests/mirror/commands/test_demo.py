@@ -18,6 +18,7 @@ import psutil
 import pytest
 from rich.console import Console
 
+from mirror.build import BUILD
 from mirror.commands import demo as command
 from mirror.demo.load import Tally
 from mirror.demo.processes import find_program
@@ -90,6 +91,7 @@ def test_everything_adds_up_and_is_projected(run: Demo, options: list[str]) -> N
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 0, said
     has_nginx = find_program("nginx") is not None and not options
+    assert f"mirror runs as the {BUILD} build" in said
     assert ("sink mode" if has_nginx else "inline mode") in said
     assert said.count("  ok  ") >= 3 and "  NO  " not in said
     assert "0 failed" in said

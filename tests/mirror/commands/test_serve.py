@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from mirror.build import IS_COMPILED
 from mirror.demo.processes import Processes, answers, free_ports
 from mirror.demo.sidecar import serve_command, start_sidecar, write_config
 
@@ -132,3 +133,10 @@ def test_it_runs_without_any_capability(who: list[str]) -> None:
             assert "CapEff:\t0000000000000000" in status
             assert stat.S_IMODE((directory / "mirror.sock").stat().st_mode) == 0o660
             assert child.stop() == 0
+
+
+def test_plain_python_says_at_start_how_to_be_compiled(tmp_path: Path) -> None:
+    with Processes(tmp_path) as processes:
+        sidecar = start_sidecar(processes, tmp_path, config(tmp_path))
+        said = sidecar.child.last_lines()
+    assert ("`pip install .` makes the compiled one" in said) == (not IS_COMPILED)
