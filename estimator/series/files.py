@@ -111,9 +111,9 @@ def _check_values(database: sqlite3.Connection, path: Path) -> None:
 def _read(database: sqlite3.Connection, path: Path, now: float) -> RpsSeries:
     present = int(min(now + FUTURE_S, MAX_SECOND))
     first, last, future = database.execute(
-        "SELECT min(second), max(second) FILTER (WHERE second <= ?1),"
-        " count(*) FILTER (WHERE second > ?1) FROM seconds",
-        (present,),
+        "SELECT min(second), max(second) FILTER (WHERE second <= :present),"
+        " count(*) FILTER (WHERE second > :present) FROM seconds",
+        {"present": present},
     ).fetchone()
     routes = [
         route
