@@ -158,6 +158,9 @@ class Upstream:
                 return
         assert failure is not None, "a name without addresses"
         self.open_failed(failure)
+        # From Python 3.12 on, a traceback's frames know who awaited them: this coroutine would hold
+        # itself, and with it the connection, until the garbage collector runs.
+        failure = None
 
     async def _connect_to(self, address: str) -> Exception | None:
         """What kept a connection from being made; None where one was."""
