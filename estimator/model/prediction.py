@@ -58,6 +58,8 @@ _LOWEST_WEIGHT_SHARE = 0.05
 # An idle row would otherwise have an infinite weight and be the whole line.
 _NOTHING = 1e-9
 # The load curve rounds to it; no usage at all has no relative error.
+_ONE_X_SHARE = 1e-6
+# Rows this close together are one x: their slope would be made of rounding, or divide by zero.
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +231,7 @@ def _margins(rps: _Floats, values: _Floats, confidence: Confidence) -> tuple[flo
 
 def _line(x: _Floats, y: _Floats, share: float) -> _Line | None:
     """Return the weighted line; None with fewer than three rows or a single x."""
-    if len(x) < 3 or x.max() == x.min():
+    if len(x) < 3 or x.max() - x.min() <= _ONE_X_SHARE * x.max():
         return None
     order = np.lexsort((y, x))
     x, y = x[order], y[order]

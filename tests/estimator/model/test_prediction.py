@@ -65,6 +65,12 @@ def test_one_row_is_carried_on_in_proportion() -> None:
     assert found.line is None
 
 
+def test_rows_that_differ_by_rounding_have_no_slope() -> None:
+    found = predict([5000.0, 5000.0, 4999.999999999999], [1.0, 1.0, 1.0])
+    assert found.line is None
+    assert found.at(5000).value == 1
+
+
 def test_budget_is_kept_by_the_upper_bound() -> None:
     found = predict([100, 300, 500], [100, 300, 500])
     rps = found.highest_rps_within(300)
