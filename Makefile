@@ -3,14 +3,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check -q
+WITHOUT_SERVERS := -n 2 --dist loadfile --ignore tests/topology --ignore tests/conformance
 
-.PHONY: demo exactness test test-compiled check cover compiled bench programs clean fuzz soak
+.PHONY: demo exactness test test-compiled test-pythons check cover compiled bench programs clean fuzz soak
 
 demo: .venv/demo
 	$(BIN)/mirror demo
 
 test: .venv/dev programs check
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/topology --ignore tests/conformance
+	$(BIN)/python -m pytest $(WITHOUT_SERVERS)
 	$(BIN)/python -m pytest tests/conformance tests/topology
 	if command -v cc >/dev/null; then $(MAKE) test-compiled; \
 	else echo "test: no C compiler, so the compiled build is not tested"; fi
@@ -20,6 +21,10 @@ test-compiled: compiled
 	PYTHONPATH=build/compiled KAGAMI_PYTHONPATH=build/compiled \
 	$(BIN)/python -m pytest tests/conformance $(addprefix tests/topology/test_,counting.py down.py drain.py \
 	exactness.py faults.py reload.py repeats.py)
+
+# What needs no real server once more, with each other Python from 3.11 to 3.14 that is found.
+test-pythons:
+	sh .ci/pythons $(WITHOUT_SERVERS)
 
 check: .venv/dev
 	$(BIN)/ruff format --check .
