@@ -2,10 +2,13 @@
 # run as root on Debian installs the programs its topology tests drive.
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/pip --disable-pip-version-check -q
+# The pins hold for the packages that a build needs, too; which of the two variables says so to pip
+# depends on its version.
+PINS := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt
+PIP := $(PINS) $(BIN)/pip --disable-pip-version-check -q
 WITHOUT_SERVERS := -n 2 --dist loadfile --ignore tests/topology --ignore tests/conformance
 
-.PHONY: demo exactness test test-compiled test-pythons check cover compiled bench programs clean fuzz soak
+.PHONY: demo exactness test test-compiled test-pythons check cover compiled bench programs wheel clean fuzz soak
 
 demo: .venv/demo
 	$(BIN)/mirror demo
@@ -41,6 +44,12 @@ compiled: build/compiled
 build/compiled: .venv/dev setup.py $(wildcard mirror/*.py mirror/*/*.py)
 	rm -rf build
 	KAGAMI_COMPILE=1 $(PIP) install --no-deps --no-build-isolation --target $@ .
+
+# A wheel for machines with this system, processor and minor version of Python: pip installs it
+# there without a compiler. Plain Python, and named so, where there is no compiler here.
+wheel: .venv/bin/python
+	$(PIP) wheel --no-deps --wheel-dir dist .
+	ls dist
 
 # Five minutes of made dialogues; SEED=… begins with that one.
 fuzz: .venv/dev
@@ -115,15 +124,19 @@ programs:
 	sh .ci/programs
 
 clean:
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
+# Without its package for environments, Debian's Python leaves half of one behind.
 .venv/bin/python:
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	|| { echo "make: $(PYTHON) is no Python 3.11 or later; name one: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
+	echo "make: $(PYTHON) makes no virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
 
 .venv/demo: .venv/bin/python pyproject.toml constraints.txt
-	$(PIP) install -c constraints.txt -e '.[demo]'
+	$(PIP) install -e '.[demo]'
 	touch $@
 
 .venv/dev: .venv/bin/python pyproject.toml constraints.txt
-	$(PIP) install -c constraints.txt -e '.[demo,dev]'
+	$(PIP) install -e '.[demo,dev]'
 	touch $@

@@ -67,11 +67,11 @@ TRAPS = {
     ),
     # the API
     "DD_SITE is ignored by the client": (
-        "tests/estimator/test_main.py",
+        "tests/estimator/commands/test_estimate.py",
         "test_dd_site_is_honoured",
     ),
     "a site that does not exist": (
-        "tests/estimator/test_main.py",
+        "tests/estimator/commands/test_estimate.py",
         "test_a_site_that_does_not_exist_is_told_the_list",
     ),
     "200 with status: error": (
@@ -136,7 +136,7 @@ TRAPS = {
         "test_empty_result_says_what_to_check",
     ),
     "keys in messages": (
-        "tests/estimator/test_main.py",
+        "tests/estimator/commands/test_estimate.py",
         "test_wrong_keys_say_so_and_are_not_shown",
     ),
     "keys that follow a redirect": (

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
+from mirror.commands import series_file
 from mirror.commands.series_file import SeriesFile, export
 from mirror.errors import InputError
 from mirror.sinks.series import SCHEMA
@@ -87,6 +88,16 @@ def test_parquet_has_every_row(number: int, tmp_path: Path) -> None:
     ]
     columns = table.to_pydict()
     assert list(zip(*columns.values(), strict=True)) == rows
+
+
+def test_parquet_without_its_library_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(series_file, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"needs pyarrow; .* pip install '\.\[estimate\]'"):
+        export(iter(ROWS), tmp_path / "out.parquet")
+    assert list(tmp_path.iterdir()) == []
+    assert export(iter(ROWS), tmp_path / "out.csv") == len(ROWS)
 
 
 def test_a_failed_export_leaves_the_old_file(tmp_path: Path) -> None:
