@@ -1,25 +1,41 @@
-# `mirror` and `estimate` in one image, run by a user who owns nothing but two directories.
-FROM python:3.12-slim AS build
-RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev
+# Two images from one build: `mirror`, the sidecar (the default), and `estimate`. A user runs them
+# who owns nothing but two directories.
+#
+# The base has apt and a Python: the registry's image of Python, or a Debian with python3.
+ARG BASE=python:3.12-slim
+
+FROM ${BASE} AS build
+# Debian's Python has its headers and venv in packages of their own.
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev \
+        $(test "$(command -v python3)" != /usr/bin/python3 || echo python3-dev python3-venv)
 WORKDIR /src
 COPY pyproject.toml setup.py constraints.txt README.md ./
 COPY mirror mirror
 COPY estimator estimator
-RUN python -m venv /opt/kagami \
-    && /opt/kagami/bin/pip install --no-cache-dir --constraint constraints.txt setuptools mypy \
-    && KAGAMI_COMPILE=1 /opt/kagami/bin/pip install --no-cache-dir --no-build-isolation \
-        --constraint constraints.txt . \
-    && /opt/kagami/bin/pip uninstall --yes mypy setuptools
+# pip stays in an environment of its own, which no image takes over.
+ENV PIP_NO_CACHE_DIR=1 PIP_CONSTRAINT=/src/constraints.txt PIP_BUILD_CONSTRAINT=/src/constraints.txt
+RUN python3 -m venv /pip && python3 -m venv --without-pip /opt/kagami \
+    && KAGAMI_COMPILE=1 /pip/bin/pip wheel --no-deps --wheel-dir /wheels . \
+    && /pip/bin/pip --python /opt/kagami install /wheels/*.whl
 
-FROM python:3.12-slim
-COPY --from=build /opt/kagami /opt/kagami
+FROM build AS build-estimate
+RUN /pip/bin/pip --python /opt/kagami install "$(echo /wheels/*.whl)[estimate]"
+
+FROM ${BASE} AS run
 # /run/mirror holds the socket that nginx connects to, /var/lib/mirror the series. A volume that is
 # mounted there for the first time takes over this owner.
-RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin mirror \
+RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin mirror \
     && install --directory --owner=mirror --group=mirror /run/mirror /var/lib/mirror
 ENV PATH=/opt/kagami/bin:$PATH PYTHONUNBUFFERED=1
 USER mirror
 WORKDIR /var/lib/mirror
+
+FROM run AS estimate
+COPY --from=build-estimate /opt/kagami /opt/kagami
+ENTRYPOINT ["estimate"]
+
+FROM run AS mirror
+COPY --from=build /opt/kagami /opt/kagami
 # Drains: requests in flight are finished.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["mirror"]

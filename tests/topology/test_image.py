@@ -1,0 +1,356 @@
+"""The Dockerfile as it stands: both targets are built, looked at and run.
+
+The base that the Dockerfile names lies in a registry of images, which these tests do not reach.
+Another takes its place through the same ARG: a minimal Debian that debootstrap makes of the
+packages which this machine installs, so the Dockerfile is tested on Debian's Python. That base is
+made once and kept in .venv/image.
+
+buildah keeps images and containers in a folder of this run. Its chroot isolation separates neither
+network nor process ids: a container's ports and processes are found as those of any child.
+"""
+
+import ast
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+
+from mirror.demo.envoy import start_envoy
+from mirror.demo.processes import (
+    Child,
+    ChildFailed,
+    Processes,
+    answers,
+    find_program,
+    free_ports,
+)
+from mirror.demo.sidecar import Sidecar
+from tests.topology.conftest import require
+
+# The two builds share the machine's processors; the first run makes the base, too.
+pytestmark = [pytest.mark.topology, pytest.mark.timeout(1500)]
+
+ROOT = Path(__file__).parents[2]
+CACHE = ROOT / ".venv/image"
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+
+# The oldest Debian whose Python is one of ours.
+RELEASE = "bookworm"
+DEBOOTSTRAP_S, BUILD_S = 300.0, 600.0
+
+# What of pip's configuration says how to reach an index, and not what to install from it.
+PIP_KEYS = (
+    *("index-url", "extra-index-url", "trusted-host", "proxy", "cert"),
+    *("timeout", "default-timeout"),
+)
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+# A name that no package of the base writes over.
+TRUSTED = "/etc/ssl/machine.crt"
+
+ESTIMATORS = {"numpy", "pandas", "pyarrow", "scipy"}
+MOST_SIDECAR_BYTES = 200e6
+UID = 10001
+
+REQUEST = """
+import socket
+with socket.socket(socket.AF_UNIX) as downstream:
+    downstream.connect("/run/mirror/mirror.sock")
+    downstream.sendall(b"GET /watch/1 HTTP/1.1\\r\\nHost: site\\r\\n\\r\\n")
+    print(downstream.recv(4096).decode())
+"""
+
+
+@dataclass(frozen=True)
+class Buildah:
+    """buildah with images and containers of its own, below one directory."""
+
+    directory: Path
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return {"TMPDIR": str(self.directory), "BUILDAH_ISOLATION": "chroot"}
+
+    def command(self, *words: str | Path) -> list[str | Path]:
+        storage = ("--root", self.directory / "root", "--runroot", self.directory / "run")
+        return ["buildah", *storage, "--storage-driver", "vfs", *words]
+
+    def __call__(self, *words: str | Path, timeout_s: float = 60.0) -> str:
+        """What it, or the program that it ran, printed; it must have succeeded."""
+        done = subprocess.run(
+            self.command(*words),
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            env={**os.environ, **self.environment},
+        )
+        assert done.returncode == 0, done.stderr + done.stdout
+        return done.stdout.strip()
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container of an image. Its commands run as the image's user, in its directory."""
+
+    buildah: Buildah
+    image: str
+
+    @cached_property
+    def name(self) -> str:
+        return self.buildah("from", self.image)
+
+    @cached_property
+    def root(self) -> Path:
+        return Path(self.buildah("mount", self.name))
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.buildah("inspect", self.name))["OCIv1"]["config"]
+        return found
+
+    def run(self, *words: str, config: Path | None = None) -> str:
+        return self.buildah(*self._run(words, config))
+
+    def start(self, processes: Processes, *words: str, config: Path) -> Child:
+        """As `run`, for a program that goes on."""
+        command = self.buildah.command(*self._run(words, config))
+        return processes.start(words[0], command, environment=self.buildah.environment)
+
+    def _run(self, words: Sequence[str], config: Path | None) -> list[str]:
+        """With the configuration where the Compose file mounts it."""
+        volume = ("--volume", f"{config}:/etc/mirror/mirror.yaml:ro") if config else ()
+        return ["run", *volume, self.name, "--", *words]
+
+    def sizes(self) -> dict[str, int]:
+        """Its files and their bytes."""
+        return {
+            str(path.relative_to(self.root)): path.lstat().st_size
+            for folder, _, names in os.walk(self.root)
+            for path in (Path(folder, name) for name in names)
+        }
+
+
+@dataclass(frozen=True)
+class Images:
+    base: Container
+    mirror: Container
+    estimate: Container
+
+    def added(self, container: Container) -> dict[str, int]:
+        """The files that an image has and the base has not."""
+        base = self.base.sizes()
+        return {name: size for name, size in container.sizes().items() if name not in base}
+
+
+@pytest.fixture
+def images() -> Iterator[Images]:
+    """Both targets, built at the same time; skips where this machine cannot build any."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can make a Debian and build an image on it")
+    for program in ("apt-get", "debootstrap", "buildah"):
+        if find_program(program) is None:
+            pytest.skip(f"no {program} here: on Debian, apt-get install buildah debootstrap")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE) as name, Processes(Path(name)) as processes:
+        buildah = Buildah(Path(name))
+        make_base(buildah, debian(processes, Path(name)))
+        builds = [
+            processes.start(
+                f"build-{target}",
+                buildah.command(
+                    *("build", "--build-arg", "BASE=localhost/base"),
+                    *("--target", target, "--tag", target, ROOT),
+                ),
+                environment=buildah.environment,
+            )
+            for target in ("mirror", "estimate")
+        ]
+        if any([build.wait(BUILD_S) for build in builds]):
+            skip_without_packages(Path(name))
+            pytest.fail("\n".join(build.last_lines(30) for build in builds))
+        yield Images(*(Container(buildah, image) for image in ("base", "mirror", "estimate")))
+
+
+def debian(processes: Processes, directory: Path) -> Path:
+    """A minimal Debian with a Python, in a tar."""
+    tar = CACHE / f"{RELEASE}-python3.tar"
+    if not tar.exists():
+        asked = ("Created-By: Packages", "Label: Debian", "Component: main")
+        targets = said("apt-get", "indextargets", "--format", "$(REPO_URI)", *asked)
+        if not targets:
+            pytest.skip("apt names no mirror of Debian here: apt-get update")
+        tree = directory / "debian"
+        # What it mounts goes with its mount namespace, whatever ends it.
+        words = ("--variant=minbase", "--include=python3", RELEASE, tree, targets.split()[0])
+        try:
+            made = processes.start("debootstrap", ["unshare", "--mount", "debootstrap", *words])
+            code = made.wait(DEBOOTSTRAP_S)
+        except ChildFailed as error:
+            pytest.skip(f"debootstrap makes no Debian here: {error}")
+        if code != 0:
+            pytest.skip(f"debootstrap makes no Debian here: {made.last_lines(1)}")
+        part = directory / "debian.tar"
+        said("tar", "-cf", part, "-C", tree, "--exclude=./var/cache/apt/archives/*.deb", ".")
+        part.rename(tar)
+        shutil.rmtree(tree)
+    return tar
+
+
+def make_base(buildah: Buildah, tar: Path) -> None:
+    """The image `base`: that Debian, which reaches the registries as this machine does."""
+    settings = buildah.directory / "settings"
+    for path, text in machine_settings().items():
+        target = settings / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+    container = buildah("from", "scratch")
+    buildah("add", container, tar, "/")
+    buildah("copy", container, settings, "/")
+    buildah("commit", "--rm", container, "base")
+
+
+def machine_settings() -> dict[str, str]:
+    """Files that say how this machine's apt and pip reach their registries, by their paths.
+
+    A proxy of the environment is none of them, because buildah hands it on by itself.
+    """
+    # Everything else that apt is told may name programs that only this machine has.
+    apt = [line for line in said("apt-config", "dump").splitlines() if line.startswith("Acquire::")]
+    pip: dict[str, str] = {}
+    for line in said(sys.executable, "-m", "pip", "config", "list").splitlines():
+        name, _, value = line.partition("=")
+        # What the environment says stands first, and counts before a file.
+        pip.setdefault(name.rpartition(".")[2], " ".join(ast.literal_eval(value).split()))
+    trusted = Path(pip.get("cert", CERTIFICATES))
+    files = {}
+    if trusted.is_file():
+        files[TRUSTED] = trusted.read_text()
+        apt.append(f'Acquire::https::CAInfo "{TRUSTED}";')
+        pip["cert"] = TRUSTED
+    files["/etc/apt/apt.conf.d/99machine"] = "\n".join([*apt, ""])
+    reaching = [f"{key} = {pip[key]}" for key in PIP_KEYS if key in pip]
+    files["/etc/pip.conf"] = "\n".join(["[global]", *reaching, ""])
+    return files
+
+
+def skip_without_packages(directory: Path) -> None:
+    """A build that failed is not at fault where this machine gets no packages, either."""
+    for command in (
+        ("apt-get", "download", "libc6-dev"),
+        (sys.executable, "-m", "pip", "download", "--no-deps", "click"),
+    ):
+        try:
+            subprocess.run(command, cwd=directory, timeout=60, check=True)
+        except subprocess.SubprocessError as error:
+            pytest.skip(f"the registries give no packages here: {error}")
+
+
+def said(*command: str | Path) -> str:
+    """What a program of this machine prints; nothing where it fails."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=120)
+    return done.stdout if done.returncode == 0 else ""
+
+
+def test_images(images: Images, subtests: pytest.Subtests, tmp_path: Path) -> None:
+    """One test, so that a machine which builds no image shows one skip."""
+    for look in (
+        sidecar_is_compiled,
+        sidecar_is_light,
+        estimate_finds_its_libraries,
+        nothing_of_the_build_remains,
+        user_owns_two_directories,
+    ):
+        with subtests.test(look.__name__):
+            look(images)
+    with subtests.test("serves_as_composed"):
+        serves_as_composed(images.mirror, tmp_path)
+
+
+def sidecar_is_compiled(images: Images) -> None:
+    assert images.mirror.config["Entrypoint"] == ["mirror"]
+    assert "(compiled)" in images.mirror.run("mirror", "--version")
+
+
+def sidecar_is_light(images: Images) -> None:
+    assert not ESTIMATORS & site_packages(images.mirror)
+    assert sum(images.added(images.mirror).values()) <= MOST_SIDECAR_BYTES
+
+
+def estimate_finds_its_libraries(images: Images) -> None:
+    assert images.estimate.config["Entrypoint"] == ["estimate"]
+    assert images.estimate.run("estimate", "--version").startswith("estimate, version")
+    assert site_packages(images.estimate) >= ESTIMATORS
+    images.estimate.run("python", "-c", f"import {', '.join(sorted(ESTIMATORS))}")
+
+
+def site_packages(container: Container) -> set[str]:
+    return {path.name for path in container.root.glob("opt/kagami/lib/python3*/site-packages/*")}
+
+
+def nothing_of_the_build_remains(images: Images) -> None:
+    for container in (images.mirror, images.estimate):
+        added = images.added(container)
+        # useradd keeps a copy of each file that it changes.
+        assert [name for name in added if not name.startswith(("opt/kagami/", "etc/"))] == []
+        assert [name for name in added if name.startswith("opt/kagami/bin/pip")] == []
+
+
+def user_owns_two_directories(images: Images) -> None:
+    for container in (images.mirror, images.estimate):
+        assert container.run("id", "--user") == str(UID)
+        owned = {
+            str(path.relative_to(container.root))
+            for path in container.root.rglob("*")
+            if path.lstat().st_uid == UID
+        }
+        assert owned == {"run/mirror", "var/lib/mirror"}
+
+
+def serves_as_composed(container: Container, directory: Path) -> None:
+    """The commands of the Compose file, on loopback and with ports that are free."""
+    services = COMPOSE["services"]
+    envoy = require("envoy")
+    admin, app, gateway, stats = free_ports(4)
+    addresses = {
+        "0.0.0.0:9911": f"127.0.0.1:{admin}",
+        "'127.0.0.1', 9911": f"'127.0.0.1', {admin}",
+        "istio-proxy:8081": f"127.0.0.1:{gateway}",
+        "0.0.0.0:3000": f"127.0.0.1:{app}",
+    }
+
+    def here(text: str) -> str:
+        return re.sub("|".join(map(re.escape, addresses)), lambda found: addresses[found[0]], text)
+
+    config = directory / "mirror.yaml"
+    config.write_text(here((ROOT / "deploy/compose/mirror.yaml").read_text()))
+    with Processes(directory) as processes:
+        application = container.start(
+            processes, *map(here, services["kubernetes-app"]["entrypoint"]), config=config
+        )
+        application.wait_until(lambda: answers(app, "/_seen", status=200))
+        start_envoy(processes, directory, envoy, ports=(gateway, stats), app_port=app)
+        container.run("mirror", "check", "-c", "/etc/mirror/mirror.yaml", config=config)
+        command = container.config["Entrypoint"] + services["mirror"]["command"]
+        sidecar = Sidecar(container.start(processes, *command, config=config), admin)
+        sidecar.child.wait_until(lambda: answers(admin, "/readyz", status=200))
+        container.run(*map(here, services["mirror"]["healthcheck"]["test"][1:]))
+        assert container.run("python", "-c", REQUEST).startswith("HTTP/1.1 ")
+        assert sidecar.settled_ledger()["outcomes"] == {"2xx": 1}
+        (worker,) = sidecar.status()["workers"]
+        supervisor = psutil.Process(worker["pid"]).parent()
+        assert supervisor is not None
+        assert supervisor.uids().real == UID
+        supervisor.send_signal(signal.SIGTERM)
+        assert sidecar.child.wait(20) == 0, sidecar.child.last_lines()
