@@ -111,7 +111,8 @@ def test_stop_ends_the_last_started_first(processes: Processes, tmp_path: Path) 
             "    sys.exit(0)\n"
             "signal.signal(signal.SIGTERM, end)\n"
             "print('up', flush=True)\n"
-            "time.sleep(60)\n"
+            # A signal that comes just before a long sleep would be handled after it.
+            "for _ in range(6000): time.sleep(0.01)\n"
         )
         start(processes, program, name)
     processes.stop()
