@@ -183,9 +183,23 @@ def test_image_has_the_directories_that_volumes_cover() -> None:
     assert targets == ["/run/mirror", "/var/lib/mirror"]
     assert all(target in text for target in targets)
     assert re.search(r"(?m)^USER mirror$", text)
-    copied = re.findall(r"(?m)^COPY (?!--)(.*)$", text)
-    for source in (name for line in copied for name in line.split()[:-1]):
-        assert (ROOT / source).exists(), source
+
+
+def test_image_copies_what_its_context_has() -> None:
+    copied = re.findall(r"(?m)^COPY (?!--)(.*)$", (ROOT / "Dockerfile").read_text())
+    sources = [name for line in copied for name in line.split()[:-1]]
+    assert "setup.py" in sources
+    # Everything is left out of the context but what has a line of its own.
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert ignored[0] == "*"
+    for source in sources:
+        assert (ROOT / source).exists() and f"!{source}" in ignored, source
+
+
+def test_compose_builds_the_sidecar() -> None:
+    targets = re.findall(r"(?m)^FROM .* AS (.*)$", (ROOT / "Dockerfile").read_text())
+    builds = [item["build"] for item in compose()["services"].values() if "build" in item]
+    assert {build["target"] for build in builds} == {"mirror"} == {targets[-1]}
 
 
 @pytest.mark.parametrize("model", [Gateway, VirtualService], ids=lambda model: model.__name__)
