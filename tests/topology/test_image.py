@@ -206,7 +206,9 @@ def debian(processes: Processes, directory: Path) -> Path:
         if code != 0:
             pytest.skip(f"debootstrap makes no Debian here: {made.last_lines(1)}")
         part = directory / "debian.tar"
-        said("tar", "-cf", part, "-C", tree, "--exclude=./var/cache/apt/archives/*.deb", ".")
+        pack = ("tar", "-cf", part, "-C", tree, "--exclude=./var/cache/apt/archives/*.deb", ".")
+        # A tar that a full disk cut short must not become the base of later runs.
+        subprocess.run(pack, check=True, timeout=120)
         part.rename(tar)
         shutil.rmtree(tree)
     return tar
