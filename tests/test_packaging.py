@@ -17,16 +17,19 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
+def copy_source(target: Path) -> Path:
+    """A copy to build in: a build leaves files behind, and those of an earlier one would count."""
+    target.mkdir()
+    for name in ("pyproject.toml", "setup.py", "README.md", "constraints.txt"):
+        shutil.copy(ROOT / name, target)
+    for name in ("mirror", "estimator"):
+        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return target
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A copy to build in: a build leaves files behind, and those of an earlier one would count."""
-    copy = tmp_path / "source"
-    copy.mkdir()
-    for name in ("pyproject.toml", "setup.py", "README.md"):
-        shutil.copy(ROOT / name, copy)
-    for name in ("mirror", "estimator"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    return copy
+    return copy_source(tmp_path / "source")
 
 
 def build(source: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -1,9 +1,8 @@
 """`pip install .` into an empty environment, as the README says for a host: what it is and weighs.
 
-The only test that needs a package index; it is skipped, visibly, where pip reaches none.
+It needs a package index, and is skipped, visibly, where pip reaches none.
 """
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,10 +13,9 @@ import pytest
 
 from mirror.demo.processes import Processes, fetch, find_program, free_ports
 from mirror.demo.sidecar import start_sidecar
+from tests.test_packaging import copy_source
 
 pytestmark = [pytest.mark.topology, pytest.mark.timeout(600)]
-
-ROOT = Path(__file__).parents[2]
 
 MOST_INSTALLED_BYTES = 130_000_000
 """Of the whole environment, pip included. 112 MB on Debian 12."""
@@ -48,17 +46,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     reached = run([*pip, "--retries=0", "--timeout=20", "download", "-qd", folder / "one", "click"])
     if reached.returncode != 0:
         pytest.skip(f"pip reaches no package index: {reached.stdout.splitlines()[-1]}")
-    source = folder / "source"
-    shutil.copytree(
-        ROOT,
-        source,
-        ignore=lambda parent, names: (
-            set(names)
-            - {"pyproject.toml", "setup.py", "README.md", "constraints.txt", "mirror", "estimator"}
-            if Path(parent) == ROOT
-            else {"__pycache__"}
-        ),
-    )
+    source = copy_source(folder / "source")
     done = run([*pip, "install", "-q", "-c", source / "constraints.txt", source])
     assert done.returncode == 0, done.stdout
     return binaries
