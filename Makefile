@@ -41,7 +41,7 @@ cover: .venv/dev
 # The compiled build of the data plane beside the plain one, for benchmarks and its own test run.
 compiled: build/compiled
 
-build/compiled: .venv/dev setup.py $(wildcard mirror/*.py mirror/*/*.py)
+build/compiled: .venv/dev setup.py $(shell find mirror -name '*.py')
 	rm -rf build
 	KAGAMI_COMPILE=1 $(PIP) install --no-deps --no-build-isolation --target $@ .
 

@@ -23,20 +23,11 @@ COMPILED = [
     *sorted(
         set(glob("mirror/core/[a-z]*.py")) - {"mirror/core/ledger.py", "mirror/core/record.py"}
     ),
+    "mirror/proxy/tee.py",
+    *sorted(glob("mirror/proxy/downstream/[a-z]*.py")),
     *(
-        f"mirror/proxy/{name}.py"
-        for name in (
-            "discarding",
-            "downstream",
-            "inline",
-            "outbox",
-            "relay",
-            "relaying",
-            "sink",
-            "tee",
-            "tunnel",
-            "upstream",
-        )
+        f"mirror/proxy/upstream/{name}.py"
+        for name in ("connection", "discarding", "outbox", "relaying")
     ),
 ]
 

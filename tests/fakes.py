@@ -23,15 +23,15 @@ from mirror.config import Config, parse
 from mirror.core.batch_pool import BatchPool
 from mirror.core.ledger import Merger
 from mirror.core.pool import Pool
-from mirror.proxy.discarding import DiscardingConnection, DiscardingLeg, DiscardingUpstream
-from mirror.proxy.downstream import Acceptor, Downstream
-from mirror.proxy.inline import InlineAcceptor, InlineDownstream
-from mirror.proxy.outbox import Outbox
-from mirror.proxy.relay import Primary
-from mirror.proxy.relaying import Leg, RelayingConnection, RelayingUpstream
-from mirror.proxy.sink import SinkDownstream
+from mirror.proxy.downstream.connection import Acceptor, Downstream
+from mirror.proxy.downstream.inline import InlineAcceptor, InlineDownstream
+from mirror.proxy.downstream.inline_exchange import Primary
+from mirror.proxy.downstream.sink import SinkDownstream
 from mirror.proxy.tee import Tee
-from mirror.proxy.upstream import Origin, UpstreamConnection
+from mirror.proxy.upstream.connection import Origin, UpstreamConnection
+from mirror.proxy.upstream.discarding import DiscardingConnection, DiscardingLeg, DiscardingUpstream
+from mirror.proxy.upstream.outbox import Outbox
+from mirror.proxy.upstream.relaying import Leg, RelayingConnection, RelayingUpstream
 
 PATIENCE_S = 5.0
 """The longest that a test waits for what must happen at once."""

@@ -18,13 +18,11 @@ PACKAGES = ("mirror", "estimator")
 
 EDGES: dict[str, tuple[str, ...]] = {
     # module (the first pattern that fits counts): what it may import of ours
-    "mirror": (),
     "mirror.errors": (),
     "mirror.build": ("mirror.errors",),
     "mirror.addresses": (),
     "mirror.tls": (),
     "mirror.lean_imports": (),
-    "mirror.core": (),
     "mirror.core.request_head": ("mirror.core.http1", "mirror.errors"),
     "mirror.core.response_head": (
         "mirror.core.http1",
@@ -37,7 +35,6 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.core.ledger": ("mirror.core.latency",),
     "mirror.core.latency": (),
     "mirror.core.*": ("mirror.errors",),
-    "mirror.capture": (),
     "mirror.capture.reader": ("mirror.core.record", "mirror.errors"),
     "mirror.capture.overview": ("mirror.core.record",),
     "mirror.capture.entries": ("mirror.core.record",),
@@ -61,7 +58,6 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.errors",
         "mirror.core.routes",
     ),
-    "mirror.sinks": (),
     "mirror.metrics": ("mirror.core.ledger", "mirror.core.ramp"),
     "mirror.sinks.*": (
         "mirror.addresses",
@@ -71,94 +67,101 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.lean_imports",
         "mirror.metrics",
     ),
-    "mirror.proxy": (),
     "mirror.proxy.alarm": (),
-    "mirror.proxy.admin": ("mirror.addresses", "mirror.errors", "mirror.lean_imports"),
-    "mirror.proxy.listeners": ("mirror.addresses", "mirror.errors"),
-    "mirror.proxy.descriptors": ("mirror.config",),
-    "mirror.proxy.preflight": ("mirror.addresses", "mirror.errors", "mirror.proxy.upstream"),
-    "mirror.proxy.outbox": (),
+    "mirror.process.admin": ("mirror.addresses", "mirror.errors", "mirror.lean_imports"),
+    "mirror.process.listeners": ("mirror.addresses", "mirror.errors"),
+    "mirror.preflight.descriptors": ("mirror.config",),
+    "mirror.preflight.probe": (
+        "mirror.addresses",
+        "mirror.errors",
+        "mirror.proxy.upstream.connection",
+    ),
+    "mirror.proxy.upstream.outbox": (),
     "mirror.proxy.recent_ids": (),
-    "mirror.proxy.resolver": (),
-    "mirror.proxy.tunnel": (),
+    "mirror.proxy.upstream.resolver": (),
+    "mirror.proxy.downstream.tunnel": (),
     # These three do not know which leg they serve, so not the configuration of either.
-    "mirror.proxy.upstream": (
+    "mirror.proxy.upstream.connection": (
         "mirror.core.pool",
         "mirror.errors",
-        "mirror.proxy.outbox",
-        "mirror.proxy.resolver",
+        "mirror.proxy.upstream.outbox",
+        "mirror.proxy.upstream.resolver",
     ),
-    "mirror.proxy.relaying": (
+    "mirror.proxy.upstream.relaying": (
         "mirror.errors",
         "mirror.core.*",
-        "mirror.proxy.outbox",
-        "mirror.proxy.upstream",
+        "mirror.proxy.upstream.outbox",
+        "mirror.proxy.upstream.connection",
     ),
-    "mirror.proxy.discarding": (
+    "mirror.proxy.upstream.discarding": (
         "mirror.errors",
         "mirror.core.*",
-        "mirror.proxy.outbox",
-        "mirror.proxy.upstream",
+        "mirror.proxy.upstream.outbox",
+        "mirror.proxy.upstream.connection",
     ),
-    "mirror.proxy.origins": (
+    "mirror.proxy.upstream.origins": (
         "mirror.addresses",
         "mirror.config",
         "mirror.errors",
-        "mirror.proxy.upstream",
+        "mirror.proxy.upstream.connection",
         "mirror.tls",
     ),
     "mirror.proxy.tee": (
         "mirror.capture.recorder",
         "mirror.config",
         "mirror.core.*",
-        "mirror.proxy.discarding",
-        "mirror.proxy.origins",
-        "mirror.proxy.outbox",
+        "mirror.proxy.upstream.discarding",
+        "mirror.proxy.upstream.origins",
+        "mirror.proxy.upstream.outbox",
         "mirror.proxy.recent_ids",
     ),
-    "mirror.proxy.downstream": (
+    "mirror.proxy.downstream.connection": (
         "mirror.config",
         "mirror.errors",
         "mirror.core.*",
         "mirror.proxy.tee",
     ),
-    "mirror.proxy.sink": ("mirror.core.*", "mirror.proxy.downstream", "mirror.proxy.tee"),
-    "mirror.proxy.relay": (
+    "mirror.proxy.downstream.sink": (
         "mirror.core.*",
-        "mirror.proxy.downstream",
-        "mirror.proxy.relaying",
+        "mirror.proxy.downstream.connection",
         "mirror.proxy.tee",
-        "mirror.proxy.tunnel",
     ),
-    "mirror.proxy.inline": (
+    "mirror.proxy.downstream.inline_exchange": (
+        "mirror.core.*",
+        "mirror.proxy.downstream.connection",
+        "mirror.proxy.upstream.relaying",
+        "mirror.proxy.tee",
+        "mirror.proxy.downstream.tunnel",
+    ),
+    "mirror.proxy.downstream.inline": (
         "mirror.config",
         "mirror.errors",
         "mirror.core.*",
-        "mirror.proxy.downstream",
-        "mirror.proxy.origins",
-        "mirror.proxy.relay",
-        "mirror.proxy.relaying",
+        "mirror.proxy.downstream.connection",
+        "mirror.proxy.upstream.origins",
+        "mirror.proxy.downstream.inline_exchange",
+        "mirror.proxy.upstream.relaying",
         "mirror.proxy.tee",
     ),
-    "mirror.proxy.control": ("mirror.core.ledger",),
-    "mirror.proxy.workers": (
+    "mirror.process.control": ("mirror.core.ledger",),
+    "mirror.process.children": (
         "mirror.core.breaker",
         "mirror.core.ledger",
-        "mirror.proxy.control",
+        "mirror.process.control",
         "mirror.proxy.recent_ids",
     ),
-    "mirror.proxy.worker": (
+    "mirror.process.worker": (
         "mirror.config",
-        "mirror.proxy.control",
-        "mirror.proxy.downstream",
-        "mirror.proxy.inline",
-        "mirror.proxy.listeners",
-        "mirror.proxy.outbox",
+        "mirror.process.control",
+        "mirror.proxy.downstream.connection",
+        "mirror.proxy.downstream.inline",
+        "mirror.process.listeners",
+        "mirror.proxy.upstream.outbox",
         "mirror.proxy.recent_ids",
-        "mirror.proxy.sink",
+        "mirror.proxy.downstream.sink",
         "mirror.proxy.tee",
     ),
-    "mirror.proxy.supervisor": (
+    "mirror.process.supervisor": (
         "mirror",
         "mirror.config",
         "mirror.core.budget",
@@ -167,15 +170,14 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.core.routes",
         "mirror.errors",
         "mirror.metrics",
-        "mirror.proxy.admin",
-        "mirror.proxy.control",
-        "mirror.proxy.listeners",
+        "mirror.process.admin",
+        "mirror.process.control",
+        "mirror.process.listeners",
         "mirror.proxy.recent_ids",
-        "mirror.proxy.workers",
+        "mirror.process.children",
         "mirror.sinks.*",
     ),
     # A replay is a load generator: it has no downstream, no worker and no shadow.
-    "mirror.replay": (),
     "mirror.replay.measurement": ("mirror.core.latency",),
     "mirror.replay.saturation": (),
     "mirror.replay.requests": ("mirror.core.record", "mirror.core.request_head"),
@@ -183,22 +185,19 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.replay.connection": (
         "mirror.core.*",
         "mirror.errors",
-        "mirror.proxy.upstream",
+        "mirror.proxy.upstream.connection",
         "mirror.replay.measurement",
     ),
     "mirror.replay.*": (
         "mirror.core.*",
         "mirror.errors",
         "mirror.proxy.alarm",
-        "mirror.proxy.upstream",
+        "mirror.proxy.upstream.connection",
         "mirror.replay.*",
     ),
     # What is sampled while a replay runs; of the replay itself it knows windows of time.
-    "mirror.sampling": (),
     "mirror.sampling.*": ("mirror.errors", "mirror.sampling.*", "mirror.tls"),
-    "mirror.demo": (),
     "mirror.demo.*": ("mirror.demo.*",),
-    "mirror.commands": (),
     "mirror.commands.demo": ("mirror.build", "mirror.demo.*"),
     "mirror.commands.replay_table": (
         "mirror.errors",
@@ -221,10 +220,10 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.config_file",
         "mirror.errors",
         "mirror.core.*",
-        "mirror.proxy.descriptors",
-        "mirror.proxy.origins",
-        "mirror.proxy.preflight",
-        "mirror.proxy.supervisor",
+        "mirror.preflight.descriptors",
+        "mirror.proxy.upstream.origins",
+        "mirror.preflight.probe",
+        "mirror.process.supervisor",
         "mirror.capture.*",
         "mirror.replay.*",
         "mirror.sampling.*",
@@ -233,19 +232,15 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.commands.replay_table",
     ),
     "mirror.__main__": ("mirror", "mirror.build"),
-    "estimator": (),
     "estimator.errors": (),
     "estimator.units": ("estimator.errors",),
-    "estimator.series": (),
     "estimator.series.*": ("estimator.errors", "estimator.units", "estimator.series.*"),
-    "estimator.table": (),
     "estimator.table.*": (
         "estimator.errors",
         "estimator.units",
         "estimator.table.*",
         "estimator.series.rps",  # whose route tags a component names
     ),
-    "estimator.cluster": (),
     "estimator.cluster.*": (
         "estimator.errors",
         "estimator.units",
@@ -255,7 +250,6 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.table.load_points",
         "estimator.table.yaml_file",
     ),
-    "estimator.model": (),
     "estimator.model.figure": (),
     "estimator.model.policy": (),
     "estimator.model.plots": (),
@@ -282,7 +276,6 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.series.peaks",  # arrays in, floats out
         "estimator.table.load_points",
     ),
-    "estimator.observed": (),
     "estimator.observed.*": (
         "estimator.errors",
         "estimator.units",
@@ -292,7 +285,6 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.table.rows",
         "estimator.table.load_tools.run",
     ),
-    "estimator.migration": (),
     "estimator.migration.*": (
         "estimator.errors",
         "estimator.units",
@@ -302,7 +294,6 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.series.rps",
         "estimator.table.*",
     ),
-    "estimator.report": (),
     "estimator.report.*": (
         "estimator.errors",
         "estimator.units",
@@ -310,21 +301,19 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.model.*",
         "estimator.table.load_points",  # whose kinds a manifest tells apart
     ),
-    "estimator.commands": (),
     "estimator.commands.exits": ("estimator.errors",),
     "estimator.commands.*": ("estimator", "estimator.*"),
     "estimator.__main__": ("estimator.commands.exits", "estimator.commands.estimate"),
 }
 
 SAYS_SHADOW = {
-    # Of core and proxy, only these may know that there is a shadow beside the primary.
+    # In core, proxy and process only these may know that there is a shadow beside the primary.
     "mirror.core.request_head": "writes the mark and reads it",
     "mirror.core.ledger": "names the metrics",
     "mirror.core.ramp": "judges what the shadow did",
-    "mirror.proxy.origins": "reads the sections of both upstreams",
+    "mirror.proxy.upstream.origins": "reads the sections of both upstreams",
     "mirror.proxy.tee": "owns the shadow legs",
-    "mirror.proxy.descriptors": "counts the connections to both upstreams",
-    "mirror.proxy.supervisor": "shows the shadow's address in /status",
+    "mirror.process.supervisor": "shows the shadow's address in /status",
 }
 
 OWN_SESSIONS = {
@@ -398,7 +387,13 @@ def ours(module: str) -> list[str]:
     return sorted(name for name in imports_of(module) if name.split(".")[0] in PACKAGES)
 
 
+def is_package(module: str) -> bool:
+    return SOURCES[module].name == "__init__.py"
+
+
 def edges_of(module: str) -> tuple[str, ...] | None:
+    if is_package(module):
+        return ()
     for pattern, allowed in EDGES.items():
         if fnmatchcase(module, pattern):
             return allowed
@@ -497,7 +492,7 @@ def test_only_these_modules_know_the_shadow() -> None:
     knowing = {
         module
         for module in SOURCES
-        if module.startswith(("mirror.core.", "mirror.proxy."))
+        if module.startswith(("mirror.core.", "mirror.process.", "mirror.proxy."))
         and any("shadow" in name.lower() for name in identifiers_of(module))
     }
     assert knowing == set(SAYS_SHADOW)
@@ -505,7 +500,7 @@ def test_only_these_modules_know_the_shadow() -> None:
 
 def test_only_the_configuration_reads_the_environment() -> None:
     for module in SOURCES:
-        if module.startswith(("mirror.core.", "mirror.proxy.", "mirror.sinks.")):
+        if module.startswith(("mirror.core.", "mirror.process.", "mirror.proxy.", "mirror.sinks.")):
             assert not {"environ", "getenv"} & set(identifiers_of(module)), module
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from mirror.core.batch_pool import BatchPool
 from mirror.core.pool import Pool
-from mirror.proxy.discarding import DiscardingLeg
+from mirror.proxy.upstream.discarding import DiscardingLeg
 from tests.fakes import (
     OK,
     Client,

@@ -65,7 +65,11 @@ def test_every_reason_of_the_core_is_a_label() -> None:
 def test_every_reason_of_a_refusal_is_a_label() -> None:
     sources = "".join(
         (ROOT / "mirror" / name).read_text()
-        for name in ("core/http1.py", "proxy/downstream.py", "proxy/inline.py")
+        for name in (
+            "core/http1.py",
+            "proxy/downstream/connection.py",
+            "proxy/downstream/inline.py",
+        )
     )
     # 502 is for what the primary sends; after_close is not read and so not counted.
     refusals = re.findall(r'(?:RemoteProtocolError|refuse)\((?!502)\d+, "([a-z_]+)"\)', sources)

@@ -13,10 +13,10 @@ from benchmarks.micro.harness import Case
 from mirror.config import parse
 from mirror.core.batch_pool import BatchPool
 from mirror.core.pool import Pool
-from mirror.proxy.discarding import DiscardingUpstream
-from mirror.proxy.inline import InlineAcceptor, InlineDownstream
-from mirror.proxy.relaying import RelayingUpstream
+from mirror.proxy.downstream.inline import InlineAcceptor, InlineDownstream
 from mirror.proxy.tee import Tee
+from mirror.proxy.upstream.discarding import DiscardingUpstream
+from mirror.proxy.upstream.relaying import RelayingUpstream
 
 CONFIG = """
 mode: inline

@@ -1,6 +1,6 @@
 """`mirror check`: is the configuration sound, and may its shadow get mirrored requests?
 
-Owns what a person sees and the exit codes; the probe and its judgement are proxy/preflight.py's.
+Owns what a person sees and the exit codes; the probe and its judgement are preflight/probe.py's.
 """
 
 import asyncio
@@ -13,9 +13,9 @@ from mirror.capture.key_file import read_key
 from mirror.config import Config, load
 from mirror.core.record import is_host
 from mirror.errors import ConfigError, TlsError
-from mirror.proxy.descriptors import raise_limit, shortage
-from mirror.proxy.origins import shadow_origin
-from mirror.proxy.preflight import Verdict, probe
+from mirror.preflight.descriptors import raise_limit, shortage
+from mirror.preflight.probe import Verdict, probe
+from mirror.proxy.upstream.origins import shadow_origin
 
 EXIT_CONFIG = 2
 EXIT_UNREACHABLE = 3

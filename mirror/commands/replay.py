@@ -29,7 +29,7 @@ from mirror.commands.replay_table import table_options, tabulated
 from mirror.core.pacing import Arrivals
 from mirror.core.record import is_host
 from mirror.errors import InputError
-from mirror.proxy.origins import replay_origin
+from mirror.proxy.upstream.origins import replay_origin
 from mirror.replay.html import as_html
 from mirror.replay.replay import Pace, Settings
 from mirror.replay.replay import replay as run

@@ -11,10 +11,10 @@ from mirror.capture.key_file import read_key
 from mirror.config import Config, parse
 from mirror.config_file import read_text
 from mirror.errors import ConfigError, ListenError, TlsError, UpstreamRefusedError
-from mirror.proxy.descriptors import raise_limit, shortage
-from mirror.proxy.origins import check_origins, shadow_origin
-from mirror.proxy.preflight import probe
-from mirror.proxy.supervisor import Supervisor
+from mirror.preflight.descriptors import raise_limit, shortage
+from mirror.preflight.probe import probe
+from mirror.process.supervisor import Supervisor
+from mirror.proxy.upstream.origins import check_origins, shadow_origin
 
 EXIT_CONFIG = 2
 EXIT_REFUSED = 4

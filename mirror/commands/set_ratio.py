@@ -1,6 +1,6 @@
 """`mirror set`: change what a running sidecar does, through its admin port.
 
-Owns what a person sees and the exit codes; what may be changed is proxy/supervisor.py's.
+Owns what a person sees and the exit codes; what may be changed is process/supervisor.py's.
 """
 
 import click

@@ -33,10 +33,10 @@ from mirror.core.ledger import Ledger, Report
 from mirror.core.request_head import SAFE_METHODS, RequestHead
 from mirror.core.routes import RouteTable
 from mirror.core.selection import Selector
-from mirror.proxy.discarding import NOT_ANSWERED, DiscardingLeg, DiscardingUpstream
-from mirror.proxy.origins import shadow_origin
-from mirror.proxy.outbox import Outbox
 from mirror.proxy.recent_ids import RecentIds
+from mirror.proxy.upstream.discarding import NOT_ANSWERED, DiscardingLeg, DiscardingUpstream
+from mirror.proxy.upstream.origins import shadow_origin
+from mirror.proxy.upstream.outbox import Outbox
 
 if TYPE_CHECKING:
     from mirror.capture.recorder import Capturing, Recorder

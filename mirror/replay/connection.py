@@ -1,7 +1,7 @@
 """Connections of a load generator: one request at a time, of its answer only status and end.
 
 Owns its sockets. Framing is checked as strictly as elsewhere, by three callbacks an answer, where
-the connections of proxy/relaying.py need one a header. Requests are never sent behind each other:
+proxy/upstream/relaying.py needs one a header. Requests are never sent behind each other:
 what a pipelined request waits for is the one before it, and would be counted as the upstream's.
 Must never know when a request is due, nor what is counted of it.
 """
@@ -15,7 +15,7 @@ from mirror.core import http1, ledger
 from mirror.core.pool import OPEN, REFUSED, WAIT, Pool
 from mirror.core.response_head import ResponseHead, read_response_head
 from mirror.errors import RemoteProtocolError
-from mirror.proxy.upstream import Origin, Upstream, UpstreamConnection, log_bug
+from mirror.proxy.upstream.connection import Origin, Upstream, UpstreamConnection, log_bug
 from mirror.replay.measurement import Measure
 
 clock = time.perf_counter

@@ -20,7 +20,7 @@ from mirror.core.deadlines import Deadlines
 from mirror.core.pool import Pool
 from mirror.errors import InputError
 from mirror.proxy.alarm import Alarm
-from mirror.proxy.upstream import Origin
+from mirror.proxy.upstream.connection import Origin
 from mirror.replay.connection import Leg, LoadConnection, LoadUpstream, clock
 from mirror.replay.measurement import Measure
 from mirror.replay.requests import Request

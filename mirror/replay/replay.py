@@ -17,7 +17,7 @@ import msgspec
 
 from mirror.core.pacing import Arrivals
 from mirror.errors import InputError
-from mirror.proxy.upstream import Origin
+from mirror.proxy.upstream.connection import Origin
 from mirror.replay import schedule as schedules
 from mirror.replay.connection import clock
 from mirror.replay.generator import Generator

@@ -15,9 +15,9 @@ import uvloop
 
 from mirror.config import Config
 from mirror.core.ledger import Merger
-from mirror.proxy.downstream import Acceptor, Downstream
-from mirror.proxy.inline import InlineAcceptor, InlineDownstream
-from mirror.proxy.sink import SinkDownstream
+from mirror.proxy.downstream.connection import Acceptor, Downstream
+from mirror.proxy.downstream.inline import InlineAcceptor, InlineDownstream
+from mirror.proxy.downstream.sink import SinkDownstream
 from mirror.proxy.tee import Tee
 from tests.conformance.wire import Conversation, End, Script, begun
 

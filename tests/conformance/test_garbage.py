@@ -8,11 +8,11 @@ import gc
 
 import pytest
 
-from mirror.proxy.downstream import Acceptor, Downstream
-from mirror.proxy.inline import InlineAcceptor, InlineDownstream
-from mirror.proxy.sink import SinkDownstream
+from mirror.proxy.downstream.connection import Acceptor, Downstream
+from mirror.proxy.downstream.inline import InlineAcceptor, InlineDownstream
+from mirror.proxy.downstream.sink import SinkDownstream
 from mirror.proxy.tee import Tee
-from mirror.proxy.upstream import UpstreamConnection
+from mirror.proxy.upstream.connection import UpstreamConnection
 from tests.fakes import Client, StubUpstream, make_config, run, until
 
 REQUEST = b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"

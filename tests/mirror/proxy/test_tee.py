@@ -12,9 +12,9 @@ from mirror.core.budget import PIECE_BYTES
 from mirror.core.http1 import CHUNKED, LENGTH
 from mirror.core.ledger import Merger
 from mirror.core.request_head import SHADOW_MARK, RequestHead
-from mirror.proxy.discarding import DiscardingConnection
 from mirror.proxy.recent_ids import RecentIds, create_table
 from mirror.proxy.tee import Exchange, Tee
+from mirror.proxy.upstream.discarding import DiscardingConnection
 from tests.fakes import (
     OK,
     PATIENCE_S,

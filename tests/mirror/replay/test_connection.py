@@ -6,7 +6,7 @@ import pytest
 import uvloop
 
 from mirror.core.pool import Pool
-from mirror.proxy.upstream import Origin
+from mirror.proxy.upstream.connection import Origin
 from mirror.replay.connection import Leg, LoadConnection, LoadUpstream
 from mirror.replay.measurement import Measure
 

@@ -13,7 +13,7 @@ import uvloop
 
 from mirror.core.record import Record
 from mirror.errors import InputError
-from mirror.proxy.upstream import Origin
+from mirror.proxy.upstream.connection import Origin
 from mirror.replay.connection import clock
 from mirror.replay.generator import MOST_WAITING, Generator
 from mirror.replay.measurement import Measure

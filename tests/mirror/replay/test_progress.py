@@ -5,7 +5,7 @@ import asyncio
 import pytest
 import uvloop
 
-from mirror.proxy.upstream import Origin
+from mirror.proxy.upstream.connection import Origin
 from mirror.replay import progress
 from mirror.replay.generator import Generator
 from mirror.replay.progress import Shown, show

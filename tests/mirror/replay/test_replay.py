@@ -9,7 +9,7 @@ import uvloop
 
 from mirror.core.record import Record, encode, encode_header
 from mirror.errors import InputError
-from mirror.proxy.upstream import Origin
+from mirror.proxy.upstream.connection import Origin
 from mirror.replay.replay import Pace, Settings, plan, replay, schedule_digest
 from mirror.replay.requests import RequestList, Rules
 from mirror.replay.result import Result

@@ -10,7 +10,7 @@ import uvloop
 
 from mirror.core.pacing import Arrivals
 from mirror.core.record import Record
-from mirror.proxy.upstream import Origin
+from mirror.proxy.upstream.connection import Origin
 from mirror.replay.connection import clock
 from mirror.replay.generator import Generator
 from mirror.replay.requests import RequestList, Rules

@@ -1,0 +1,9 @@
+"""The processes of `mirror serve`: a supervisor and its workers.
+
+supervisor  the parent: opens the sockets, merges the counts, owns the admin port and the metrics
+children    the supervisor's view of its workers: start, hear, replace, retire, stop
+worker      one worker process: the data plane on one event loop
+control     the messages between the two
+listeners   listening sockets, opened once and inherited
+admin       the admin port: health, readiness, metrics, status
+"""

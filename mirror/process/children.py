@@ -1,0 +1,260 @@
+"""The worker processes: started, listened to, replaced when they die, retired, ended.
+
+Each worker is a fresh interpreter, so that no thread or loop is ever forked. A generation is the
+workers of one configuration: after a reload the next one is started and, once all of it is ready,
+the one before is told to retire.
+Keeps: every worker that was started is watched until it is reaped, and its counts are merged; only
+a worker of the present launch is replaced. Must never know: what a worker does with a request, or
+any sink.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass
+
+from mirror.core.breaker import STATES
+from mirror.core.ledger import Merger
+from mirror.process.control import (
+    EXIT_CUT,
+    EXIT_OK,
+    Capture,
+    Command,
+    Retire,
+    SetRatio,
+    encode,
+    read_report,
+)
+from mirror.proxy.recent_ids import set_sharers
+
+log = logging.getLogger(__name__)
+
+_SHORTEST_LIFE_S = 1.0
+"""Where several in a row live shorter, each is replaced after a wait: no crash loop spins."""
+_KILL_AFTER_DRAIN_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What the workers of one generation are started with."""
+
+    text: str
+    """The configuration, for the worker to read again."""
+    number: int
+    ratio: float
+    """What to mirror at first."""
+    recent_ids: int
+    """Descriptor of the table of request ids that all workers share."""
+    listeners: tuple[int, ...]
+    """Descriptors of the listening sockets."""
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """One process, seen from its parent."""
+
+    worker_id: int
+    launch: Launch
+    process: asyncio.subprocess.Process
+    writer: asyncio.StreamWriter
+    started_at: float
+    started: "asyncio.Future[bool]"
+    """True once it takes requests, False where it ended before."""
+    is_retiring: bool = False
+
+    @property
+    def is_ready(self) -> bool:
+        return self.started.done() and self.started.result()
+
+    def send(self, command: Command) -> None:
+        """Tell it; one that is about to end no longer hears."""
+        if not self.writer.is_closing():
+            self.writer.write(encode(command))
+
+    def signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(number)
+
+
+class Workers:
+    """All workers of the sidecar; wanted are those of the present launch."""
+
+    def __init__(self, merger: Merger) -> None:
+        self._merger = merger
+        self._running: dict[int, Worker] = {}
+        self._watching: set[asyncio.Task[None]] = set()
+        """One for each worker that was started, until it is reaped or another took its place."""
+        self._launch: Launch | None = None
+        self._next_id = 1
+        self._early_deaths = 0
+        self._ending = asyncio.Event()
+        self._ratio = 0.0
+        """In force, also for workers that replace others."""
+        self._capture: Capture | None = None
+        """What was asked for since the present launch."""
+        self.restarts = 0
+        """Workers that ended unasked and were replaced."""
+        self.was_cut = False
+        """A worker had to cut something in flight."""
+
+    @property
+    def ready(self) -> int:
+        """How many take new connections."""
+        return sum(w.is_ready and not w.is_retiring for w in self._running.values())
+
+    @property
+    def capture_until_s(self) -> float | None:
+        """Unix time until which a capture was asked for since the present launch; 0 is off."""
+        return None if self._capture is None else self._capture.until_s
+
+    def status(self) -> list[dict[str, object]]:
+        return [self._status_of(worker) for worker in self._running.values()]
+
+    def _status_of(self, worker: Worker) -> dict[str, object]:
+        state, cause = self._merger.breaker_of(worker.worker_id)
+        return {
+            "id": worker.worker_id,
+            "pid": worker.process.pid,
+            "ready": worker.is_ready,
+            "retiring": worker.is_retiring,
+            "breaker": STATES[state],
+            "breaker_cause": cause,
+        }
+
+    async def start(self, launch: Launch) -> None:
+        """The first generation; its workers get ready by and by."""
+        self._launch, self._ratio = launch, launch.ratio
+        for _ in range(launch.number):
+            await self._start_one(launch)
+
+    async def change(self, launch: Launch, timeout_s: float) -> bool:
+        """Start another generation and retire the present one; False where that did not work.
+
+        Then nothing has changed: the new workers, of which one ended or was not ready in time,
+        are killed. Those that still retire from a change before are drained at once.
+        """
+        ratio, self._ratio = self._ratio, launch.ratio
+        capture, self._capture = self._capture, None
+        generation = [await self._start_one(launch) for _ in range(launch.number)]
+        starts = asyncio.gather(*(worker.started for worker in generation))
+        are_ready = False
+        with contextlib.suppress(TimeoutError):
+            are_ready = all(await asyncio.wait_for(starts, timeout_s))
+        if not are_ready:
+            self._ratio, self._capture = ratio, capture
+            for worker in generation:
+                worker.signal(signal.SIGKILL)
+            return False
+        self._launch = launch
+        for worker in self._running.values():
+            if worker.is_retiring:
+                worker.signal(signal.SIGTERM)
+            elif worker.launch is not launch:
+                self._retire(worker)
+        return True
+
+    def send(self, command: Command) -> None:
+        """Tell every worker."""
+        for worker in self._running.values():
+            worker.send(command)
+
+    def set_ratio(self, ratio: float) -> None:
+        """From now on, until the next generation."""
+        self._ratio = ratio
+        self.send(SetRatio(ratio))
+
+    def switch_capture(self, until_s: float) -> None:
+        """Record until that Unix time, 0 is off; until the next generation."""
+        self._capture = Capture(until_s)
+        self.send(self._capture)
+
+    async def end(self, drain_s: float) -> None:
+        """Let every worker end its requests; kill those that do not end in time."""
+        self._launch = None
+        self._ending.set()
+        for worker in self._running.values():
+            worker.signal(signal.SIGTERM)
+        deadline = time.monotonic() + drain_s + _KILL_AFTER_DRAIN_S
+        while self._watching and (left_s := deadline - time.monotonic()) > 0:
+            await asyncio.wait(self._watching, timeout=left_s)
+        if self._watching:
+            self.was_cut = True
+            for worker in list(self._running.values()):
+                log.error("worker %d does not drain: killing it", worker.worker_id)
+                worker.signal(signal.SIGKILL)
+            await asyncio.wait(self._watching)
+
+    def _retire(self, worker: Worker) -> None:
+        worker.is_retiring = True
+        worker.send(Retire())
+
+    async def _start_one(self, launch: Launch) -> Worker:
+        ours, theirs = socket.socketpair()
+        set_sharers(launch.recent_ids, len(self._running) + 1)
+        descriptors = [theirs.fileno(), launch.recent_ids, *launch.listeners]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",  # whatever lies in the current directory is not ours
+            "-m",
+            "mirror.process.worker",
+            *map(str, descriptors),
+            stdin=asyncio.subprocess.PIPE,
+            pass_fds=descriptors,
+        )
+        theirs.close()
+        assert process.stdin is not None
+        process.stdin.write(launch.text.encode())
+        process.stdin.close()
+        reader, writer = await asyncio.open_connection(sock=ours)
+        started = asyncio.get_running_loop().create_future()
+        worker = Worker(self._next_id, launch, process, writer, time.monotonic(), started)
+        self._next_id += 1
+        self._running[worker.worker_id] = worker
+        self._merger.worker_started(worker.worker_id)
+        worker.send(SetRatio(self._ratio))
+        if self._capture is not None:
+            worker.send(self._capture)
+        watching = asyncio.create_task(self._watch(worker, reader))
+        self._watching.add(watching)
+        watching.add_done_callback(self._watching.discard)
+        if self._ending.is_set():  # it was just being started
+            worker.signal(signal.SIGTERM)
+        return worker
+
+    async def _watch(self, worker: Worker, reader: asyncio.StreamReader) -> None:
+        """Take a worker's reports until it ends, and replace it if nobody asked it to end."""
+        with (
+            contextlib.closing(worker.writer),
+            contextlib.suppress(asyncio.IncompleteReadError, ConnectionError),
+        ):
+            while True:
+                self._merger.worker_reported(worker.worker_id, await read_report(reader))
+                if not worker.started.done():
+                    worker.started.set_result(True)
+        code = await worker.process.wait()
+        del self._running[worker.worker_id]
+        set_sharers(worker.launch.recent_ids, len(self._running))
+        self.was_cut |= code == EXIT_CUT
+        is_clean = code in (EXIT_OK, EXIT_CUT)
+        self._merger.worker_ended(worker.worker_id, int(time.time()), is_clean)
+        if not worker.started.done():
+            worker.started.set_result(False)
+        if worker.launch is self._launch:
+            await self._replace(worker, code)
+
+    async def _replace(self, worker: Worker, code: int) -> None:
+        self.restarts += 1
+        pid = worker.process.pid
+        log.error("worker %d (pid %d) ended with %d: replacing it", worker.worker_id, pid, code)
+        is_early = time.monotonic() - worker.started_at < _SHORTEST_LIFE_S
+        self._early_deaths = self._early_deaths + 1 if is_early else 0
+        if self._early_deaths > worker.launch.number:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_SHORTEST_LIFE_S):
+                    await self._ending.wait()
+        if worker.launch is self._launch:
+            await self._start_one(worker.launch)

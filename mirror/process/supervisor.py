@@ -1,0 +1,385 @@
+"""The parent of the workers: opens sockets, keeps workers alive, owns sinks and the admin port.
+
+Workers do the traffic; the supervisor only adds their reports up, gives every settled second to
+the sinks, and answers /status.
+Invariant: a count that a worker reported reaches every sink exactly once, also when the worker
+dies or reports late, and over a reload. A reload that fails anywhere changes nothing.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from mirror import __version__
+from mirror.config import CaptureSection, Config, read_capture_span, read_ratio
+from mirror.core.budget import ceiling_bytes
+from mirror.core.ledger import Merger, Settled
+from mirror.core.ramp import REASONS, Health, Limits, Ramp, health_of
+from mirror.core.routes import RouteTable
+from mirror.errors import MirrorError, ReloadError
+from mirror.metrics import (
+    BREAKER,
+    IN_FLIGHT,
+    INCOMPLETE_SECONDS,
+    RAMP_FALLBACKS,
+    RATIO,
+    READING,
+    RELOADS,
+    SINK_DROPPED,
+    WORKER_RESTARTS,
+    WORKERS,
+    Readings,
+)
+from mirror.process.admin import Admin
+from mirror.process.children import Launch, Workers
+from mirror.process.control import EXIT_CUT, EXIT_OK
+from mirror.process.listeners import Listener, open_listener
+from mirror.proxy.recent_ids import create_table
+from mirror.sinks.datadog import DogStatsdSink
+from mirror.sinks.prometheus import Exposition, Totals
+from mirror.sinks.series import SeriesSink
+
+log = logging.getLogger(__name__)
+
+_SETTLE_INTERVAL_S = 0.25
+_SINK_STOP_S = 2.0
+_READY_TIMEOUT_S = 20.0
+"""The longest that the workers of a new configuration take to start on a busy machine."""
+
+RELOADED = "reloaded"
+REFUSED = "refused"
+
+
+class Supervisor:
+    """`run` is the whole life of `mirror serve`."""
+
+    def __init__(
+        self, config: Config, text: str, load: Callable[[], Awaitable[tuple[Config, str]]]
+    ) -> None:
+        """`text` is the configuration file's, for the workers to read again.
+
+        `load` reads and checks it anew for a reload; it raises MirrorError.
+        """
+        self._config = config
+        self._text = text
+        self._load = load
+        self._merger = Merger(int(time.time()) + 1)
+        self._workers = Workers(self._merger)
+        self._stop = asyncio.Event()
+        self._hangup = asyncio.Event()
+        self._recent_ids = create_table()
+        self._listeners: list[Listener] = []
+        self._admin = self._make_admin(config)
+        self._sinks: dict[str, SeriesSink | DogStatsdSink] = {}
+        self._stopping: set[asyncio.Task[None]] = set()
+        self._lost: Counter[str] = Counter()
+        """What sinks lost that others have replaced."""
+        self._ramp = _ramp_of(config)
+        self._ratio = _first_ratio(config)
+        self._fallbacks = dict.fromkeys(REASONS, 0)
+        """Of ramps that have ended."""
+        self._reloads = {RELOADED: 0, REFUSED: 0}
+        self._last_reload: dict[str, Any] | None = None
+
+    async def run(self) -> int:
+        """Serve until SIGTERM or SIGINT; returns the exit code. Raises ListenError at start."""
+        loop = asyncio.get_running_loop()
+        try:
+            for address in self._config.listen:
+                self._listeners.append(open_listener(address))
+            await self._admin.start(self._config.admin)
+            self._start_sinks(None)
+            for name in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(name, self._stop.set)
+            loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
+            await self._workers.start(self._launch(self._config, self._text, self._listeners))
+            log.info("mode %s on %s", self._config.mode, ", ".join(map(str, self._config.listen)))
+            reloading = asyncio.create_task(self._reload_when_told())
+            while not self._stop.is_set():
+                await self._wait_for_stop(_SETTLE_INTERVAL_S)
+                self._emit(self._merger.settle(time.time()))
+            reloading.cancel()
+            await asyncio.wait([reloading])
+            await self._drain()
+        finally:
+            self._close_listeners()
+            await self._admin.stop()
+            os.close(self._recent_ids)
+        return EXIT_CUT if self._workers.was_cut else EXIT_OK
+
+    def status(self) -> dict[str, Any]:
+        """The answer of /status."""
+        return {
+            "version": __version__,
+            "mode": self._config.mode,
+            "instance": self._config.instance,
+            "shadow": str(self._config.shadow.url),
+            "ratio": self._ratio,
+            "ramp": self._ramp_status(),
+            "capture": _capture_status(self._config.capture, self._workers.capture_until_s),
+            "workers": self._workers.status(),
+            "worker_restarts": self._workers.restarts,
+            "memory_ceiling_bytes": _memory_ceiling_bytes(self._config),
+            "reload": {**self._reloads, "last": self._last_reload},
+            "ledger": self._merger.status(),
+            "sinks": {name: sink.status() for name, sink in self._sinks.items()},
+        }
+
+    def _close_listeners(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+        self._listeners = []
+
+    # --- what changes while it runs ---
+
+    def _make_admin(self, config: Config) -> Admin:
+        page = Exposition(self._totals).render
+        changes = {"/ratio": self._change_ratio, "/capture": self._switch_capture}
+        admin = Admin(self._is_ready, self.status, page, changes)
+        admin.allows_writes = config.admin_writes
+        return admin
+
+    def _change_ratio(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """POST /ratio: in force at every worker until the next reload."""
+        before, self._ratio = self._ratio, read_ratio(asked.get("ratio"))
+        ended_ramp = self._ramp is not None
+        self._end_ramp()
+        self._workers.set_ratio(self._ratio)
+        log.info("ratio set from %g to %g", before, self._ratio)
+        return {"was": before, "ratio": self._ratio, "ended_ramp": ended_ramp}
+
+    def _switch_capture(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """POST /capture: record for so many seconds, 0 is off, until the next reload."""
+        if self._config.capture.path is None:
+            raise ValueError("expected capture.path in the configuration: it says where to")
+        for_s = read_capture_span(asked.get("for_s"))
+        until_s = time.time() + for_s if for_s else 0.0
+        self._workers.switch_capture(until_s)
+        log.info("capture %s", f"on for {for_s:g} s" if for_s else "off")
+        return {"path": self._config.capture.path, "until": until_s}
+
+    def _follow_ramp(self, seconds: list[Settled]) -> None:
+        """Let the ramp judge what these seconds showed of the shadow."""
+        ramp = self._ramp
+        if ramp is None or not seconds:
+            return
+        health = Health()
+        for settled in seconds:
+            health.add(health_of(settled.counts, settled.latencies))
+        if (words := ramp.tick(time.monotonic(), health)) is None:
+            return
+        log.log(logging.WARNING if ramp.is_holding else logging.INFO, "ramp: %s", words)
+        self._ratio = ramp.ratio
+        self._workers.set_ratio(ramp.ratio)
+
+    def _ramp_status(self) -> dict[str, Any] | None:
+        """None where no ramp is under way: none is configured, or the ratio was set since."""
+        if (ramp := self._ramp) is None:
+            return None
+        return {
+            "at_top": ramp.is_at_top,
+            "holding": ramp.is_holding,
+            "fallbacks": ramp.fallbacks,
+            "last_fall": ramp.last_fall,
+        }
+
+    def _end_ramp(self) -> None:
+        if self._ramp is not None:
+            for reason, number in self._ramp.fallbacks.items():
+                self._fallbacks[reason] += number
+        self._ramp = None
+
+    async def _reload_when_told(self) -> None:
+        while True:
+            await self._hangup.wait()
+            self._hangup.clear()
+            problems: list[str] = []
+            try:
+                await self._change(*await self._load())
+                log.info("reloaded")
+            except MirrorError as error:
+                problems = str(error).splitlines()
+                for line in problems:
+                    log.error("reload refused: %s", line)
+            except Exception as error:
+                log.exception("unexpected error while reloading")
+                problems = [f"unexpected: {error!r}"]
+            result = REFUSED if problems else RELOADED
+            self._reloads[result] += 1
+            self._last_reload = {"at": int(time.time()), "result": result, "problems": problems}
+
+    async def _change(self, config: Config, text: str) -> None:
+        """Put another configuration into force; raises MirrorError with everything as before."""
+        present = {str(listener.address): listener for listener in self._listeners}
+        listeners: list[Listener] = []
+        admin: Admin | None = None
+        try:
+            for address in config.listen:
+                found = present.get(str(address))
+                if found is not None and found.address != address:
+                    raise ReloadError(f"listen: restart for other permissions of {address}")
+                listeners.append(found or open_listener(address))
+            if config.admin != self._config.admin:
+                admin = self._make_admin(config)
+                await admin.start(config.admin)
+            launch = self._launch(config, text, listeners)
+            if not await self._workers.change(launch, _READY_TIMEOUT_S):
+                raise ReloadError("a new worker did not get ready; the log above says why")
+        except BaseException:
+            for listener in listeners:
+                if listener not in self._listeners:
+                    listener.close()
+            if admin is not None:
+                await admin.stop()
+            raise
+        for listener in self._listeners:
+            if listener not in listeners:
+                listener.close()
+        before, self._config, self._text = self._config, config, text
+        self._listeners = listeners
+        self._end_ramp()
+        self._ratio, self._ramp = _first_ratio(config), _ramp_of(config)
+        self._start_sinks(before)
+        if admin is not None:
+            await self._admin.stop()
+            self._admin = admin
+        self._admin.allows_writes = config.admin_writes
+
+    # --- sinks ---
+
+    def _start_sinks(self, before: Config | None) -> None:
+        """Those whose configuration is new; each second goes to the one or to the other."""
+        config = self._config
+        if before is None or config.series != before.series:
+            self._retire_sink("series")
+            if config.series.enabled:
+                series = SeriesSink(config.series)
+                series.start()
+                self._sinks["series"] = series
+        if before is None or _datadog_of(config) != _datadog_of(before):
+            old = self._retire_sink("datadog")
+            if config.datadog.dogstatsd is not None:
+                routes = RouteTable(config.routes).tags
+                datadog = DogStatsdSink(config.datadog, config.instance, routes)
+                if isinstance(old, DogStatsdSink):
+                    datadog.go_on_from(old)
+                self._sinks["datadog"] = datadog
+
+    def _retire_sink(self, name: str) -> SeriesSink | DogStatsdSink | None:
+        sink = self._sinks.pop(name, None)
+        if sink is not None:
+            self._lost[name] += sink.dropped
+            stopping = asyncio.create_task(self._stop_sink(name, sink, sink.dropped))
+            self._stopping.add(stopping)
+            stopping.add_done_callback(self._stopping.discard)
+        return sink
+
+    async def _stop_sink(
+        self, name: str, sink: SeriesSink | DogStatsdSink, dropped_before: int
+    ) -> None:
+        await asyncio.to_thread(sink.stop, _SINK_STOP_S)
+        self._lost[name] += sink.dropped - dropped_before
+
+    def _emit(self, seconds: list[Settled]) -> None:
+        for settled in seconds:
+            for sink in self._sinks.values():
+                sink.emit(settled)
+        self._follow_ramp(seconds)
+        datadog = self._sinks.get("datadog")
+        if seconds and isinstance(datadog, DogStatsdSink):
+            datadog.observe(int(time.time()), self._readings())
+
+    def _readings(self) -> Readings:
+        """What is known here beside the counts of the workers."""
+        readings: Readings = {
+            (IN_FLIGHT, ""): self._merger.in_flight,
+            (READING, ""): self._merger.reading,
+            (BREAKER, ""): self._merger.breaker,
+            (RATIO, ""): self._ratio,
+            (WORKERS, ""): self._workers.ready,
+            (WORKER_RESTARTS, ""): self._workers.restarts,
+            (INCOMPLETE_SECONDS, ""): self._merger.incomplete_seconds,
+        }
+        for result, number in self._reloads.items():
+            readings[RELOADS, result] = number
+        ramped = self._ramp.fallbacks if self._ramp is not None else {}
+        for reason, number in self._fallbacks.items():
+            readings[RAMP_FALLBACKS, reason] = number + ramped.get(reason, 0)
+        for name in self._sinks.keys() | self._lost.keys():
+            dropped = self._sinks[name].dropped if name in self._sinks else 0
+            readings[SINK_DROPPED, name] = dropped + self._lost[name]
+        return readings
+
+    def _totals(self) -> Totals:
+        return self._merger.totals(), self._merger.latencies, self._readings()
+
+    # --- workers ---
+
+    def _is_ready(self) -> bool:
+        return self._workers.ready > 0
+
+    def _launch(self, config: Config, text: str, listeners: Sequence[Listener]) -> Launch:
+        descriptors = tuple(listener.fileno() for listener in listeners)
+        return Launch(text, config.workers, _first_ratio(config), self._recent_ids, descriptors)
+
+    async def _wait_for_stop(self, timeout_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._stop.wait()
+
+    async def _drain(self) -> None:
+        """Let every worker end its requests, then give the last seconds to the sinks."""
+        log.info("draining for at most %g s", self._config.timeouts.drain)
+        ending = asyncio.create_task(self._workers.end(self._config.timeouts.drain))
+        await asyncio.sleep(0)
+        # While one process holds them, the kernel goes on accepting for nobody.
+        self._close_listeners()
+        await ending
+        self._emit(self._merger.finish(time.time()))
+        for name in list(self._sinks):
+            self._retire_sink(name)
+        if self._stopping:
+            await asyncio.wait(self._stopping)
+        ledger = self._merger.status()
+        log.info("ended: %s", ", ".join(f"{name} {value}" for name, value in ledger.items()))
+
+
+def _datadog_of(config: Config) -> tuple[object, ...]:
+    """All that its sink is made from."""
+    return config.datadog, config.instance, config.routes
+
+
+def _first_ratio(config: Config) -> float:
+    ramp = config.shadow.ramp
+    return config.shadow.ratio if ramp is None else ramp.from_ratio
+
+
+def _ramp_of(config: Config) -> Ramp | None:
+    """The ramp of a configuration, at its first step."""
+    ramp = config.shadow.ramp
+    if ramp is None:
+        return None
+    limits = Limits(ramp.max_error_ratio, ramp.max_timeout_ratio, ramp.max_p99)
+    ratios = (ramp.from_ratio, ramp.to_ratio)
+    return Ramp(ratios, ramp.duration, ramp.steps, limits, ramp.hold)
+
+
+def _capture_status(section: CaptureSection, until_s: float | None) -> dict[str, Any] | None:
+    """None where none is configured; `until` None: until it is told otherwise."""
+    if section.path is None:
+        return None
+    is_recording = section.enabled if until_s is None else time.time() < until_s
+    return {"path": section.path, "recording": is_recording, "until": until_s or None}
+
+
+def _memory_ceiling_bytes(config: Config) -> int:
+    """What the shadow can make each worker hold beyond what it took at its start."""
+    shadow = config.shadow
+    legs = shadow.connections * shadow.pipelining + shadow.waiting
+    return ceiling_bytes(shadow.buffer_bytes, shadow.connections, legs, shadow.url.is_tls)

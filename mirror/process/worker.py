@@ -1,0 +1,215 @@
+"""One worker process: inherited listeners, one loop, one channel to the supervisor.
+
+The supervisor starts it as `python -m mirror.process.worker CHANNEL_FD IDS_FD LISTENER_FD…` with
+the configuration's text on standard input. The channel (control.py) carries reports up and commands
+down, the first of which is the ratio. Its end means that the supervisor is gone: the worker then
+drains and exits, so that none is orphaned.
+"""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+import uvloop
+
+from mirror.config import Config, parse
+from mirror.process.control import (
+    EXIT_CUT,
+    EXIT_OK,
+    Capture,
+    Command,
+    Retire,
+    SetRatio,
+    encode,
+    read_command,
+)
+from mirror.process.listeners import BACKLOG
+from mirror.proxy.downstream.connection import Acceptor, Downstream
+from mirror.proxy.downstream.inline import InlineAcceptor, InlineDownstream
+from mirror.proxy.downstream.sink import SinkDownstream
+from mirror.proxy.recent_ids import RecentIds
+from mirror.proxy.tee import Tee
+from mirror.proxy.upstream.outbox import Outbox
+
+GC_THRESHOLD = 50_000
+"""New container objects before the garbage collector looks for cycles; about 10 MB of them."""
+TICK_S = 0.1
+"""How often deadlines are looked at: they may be this much late. Also how often is reported: what
+a killed worker counted after its last report is lost."""
+_MOST_UNREAD_BYTES = 1 << 20
+"""Reports that the supervisor has not read; beyond that the seconds wait in the ledger."""
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Accepts, ticks, reports and drains."""
+
+    def __init__(
+        self, config: Config, channel: socket.socket, recent_ids: RecentIds | None = None
+    ) -> None:
+        self._config = config
+        self._channel = channel
+        self._loop = asyncio.get_running_loop()
+        self._tee = Tee(config, Outbox(), recent_ids)
+        self._acceptor: Acceptor
+        if config.mode == "inline":
+            self._acceptor = InlineAcceptor(config, self._tee)
+        else:
+            self._acceptor = Acceptor(config, self._tee)
+        self._ending = asyncio.Event()
+        self._is_retiring = False
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def run(self, listeners: list[socket.socket]) -> int:
+        """Serve until told to drain and in-flight work has ended; returns the exit code."""
+        reader, self._writer = await asyncio.open_connection(sock=self._channel)
+        try:
+            self._obey(await read_command(reader))  # the ratio, before any request
+        except (OSError, asyncio.IncompleteReadError):
+            return EXIT_OK
+        for name in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(name, self._end_soon)
+        servers = [await self._serve(listener) for listener in listeners]
+        ticking = self._loop.create_task(self._tick())
+        watching = self._loop.create_task(self._watch(reader))
+        self._report()  # the first report says: ready
+        await self._ending.wait()
+        for server in servers:
+            server.close()
+        await self._retire()
+        self._acceptor.drain()
+        exit_code = EXIT_OK if await self._drained() else EXIT_CUT
+        for task in (ticking, watching):
+            task.cancel()
+        self._tee.ledger.roll(self._tee.ledger.second + 1)
+        self._report()
+        self._writer.close()
+        with contextlib.suppress(OSError):  # the supervisor may be gone
+            await self._writer.wait_closed()
+        return exit_code
+
+    async def _serve(self, listener: socket.socket) -> asyncio.AbstractServer:
+        if listener.family != socket.AF_UNIX:
+            return await self._loop.create_server(self._accept, sock=listener, backlog=BACKLOG)
+        # The socket file is the supervisor's: Python 3.13 would remove it with the first worker.
+        keep: dict[str, Any] = {"cleanup_socket": False}
+        return await self._loop.create_unix_server(
+            self._accept, sock=listener, backlog=BACKLOG, **keep
+        )
+
+    def _accept(self) -> Downstream:
+        if isinstance(self._acceptor, InlineAcceptor):
+            return InlineDownstream(self._acceptor)
+        return SinkDownstream(self._acceptor)
+
+    async def _tick(self) -> None:
+        """The one timer of this loop."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            now = self._loop.time()
+            try:
+                self._acceptor.tick(now)
+                self._tee.tick(now)
+            except Exception:  # a bug of ours in one connection must not end all deadlines
+                log.exception("unexpected error while looking at deadlines")
+            self._tee.ledger.roll(int(time.time()))
+            self._report()
+
+    async def _watch(self, reader: asyncio.StreamReader) -> None:
+        """Obey until the supervisor is gone."""
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):  # reset: reports unread
+            while True:
+                self._obey(await read_command(reader))
+        self._end_soon()
+
+    def _obey(self, command: Command) -> None:
+        match command:
+            case SetRatio(ratio):
+                self._tee.set_ratio(ratio)
+            case Capture(until_s):
+                if self._tee.recorder is not None:
+                    self._tee.recorder.switch(until_s)
+            case Retire():
+                self._is_retiring = not self._ending.is_set()
+                self._ending.set()
+
+    def _end_soon(self) -> None:
+        """Drain, also in the middle of retiring."""
+        self._is_retiring = False
+        self._ending.set()
+
+    async def _retire(self) -> None:
+        """Serve the connections that are open until each has ended by itself.
+
+        An idle one is not closed before its time: the other side may just be sending a request on
+        it. It gets one more answer, which says that the connection closes, or it ends idle.
+        """
+        if not self._is_retiring:
+            return
+        self._acceptor.retire()
+        timeouts = self._config.timeouts
+        deadline = self._loop.time() + timeouts.idle + timeouts.drain
+        while self._is_retiring and self._is_busy() and self._loop.time() < deadline:
+            await asyncio.sleep(TICK_S)
+
+    async def _drained(self) -> bool:
+        """Wait for what is in flight; False where the deadline came first and it was cut."""
+        deadline = self._loop.time() + self._config.timeouts.drain
+        while self._is_busy() and self._loop.time() < deadline:
+            await asyncio.sleep(TICK_S / 4)
+        is_drained = not self._is_busy()
+        self._acceptor.cut()
+        self._tee.cut()
+        await asyncio.sleep(TICK_S / 4)  # the loop reports what was cut to its owners
+        return is_drained
+
+    def _is_busy(self) -> bool:
+        tee = self._tee
+        return bool(self._acceptor.connections or tee.in_flight or tee.reading)
+
+    def _report(self) -> None:
+        assert self._writer is not None
+        # Else nobody listens: this is about to drain, or the supervisor hangs.
+        is_heard = self._writer.transport.get_write_buffer_size() < _MOST_UNREAD_BYTES
+        if is_heard and not self._writer.is_closing():
+            self._writer.write(encode(self._tee.report()))
+
+
+def main() -> None:
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s worker: %(message)s",
+    )
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    listeners = [socket.socket(fileno=int(number)) for number in sys.argv[3:]]
+    config = parse(sys.stdin.read())
+    # In mode inline a request comes once; its id would be the client's own.
+    has_repeats = config.mode == "sink" and config.request_id_header is not None
+    table = int(sys.argv[2])
+    recent_ids = RecentIds(table) if has_repeats else None
+    # What exists now lives as long as the process, and what an exchange makes dies with it: the
+    # default threshold of 700 would have the collector walk every open connection each few ms.
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD, 50, 50)
+    sys.exit(uvloop.run(_run(config, channel, recent_ids, listeners)))
+
+
+async def _run(
+    config: Config,
+    channel: socket.socket,
+    recent_ids: RecentIds | None,
+    listeners: list[socket.socket],
+) -> int:
+    return await Worker(config, channel, recent_ids).run(listeners)
+
+
+if __name__ == "__main__":
+    main()

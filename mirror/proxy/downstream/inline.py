@@ -1,0 +1,215 @@
+"""Mode inline: a client's connection whose requests we proxy, in order.
+
+Requests that a client pipelines wait their turn unread. One exchange is in inline_exchange.py.
+"""
+
+import asyncio
+from collections import deque
+
+from mirror.config import Config
+from mirror.core.http1 import NONE, error_response
+from mirror.core.pool import Pool
+from mirror.core.request_head import Hop, RequestHead
+from mirror.errors import RemoteProtocolError
+from mirror.proxy.downstream.connection import NEVER, Acceptor, Downstream
+from mirror.proxy.downstream.inline_exchange import Primary, Relay
+from mirror.proxy.tee import Tee
+from mirror.proxy.upstream.origins import primary_origin
+from mirror.proxy.upstream.relaying import RelayingUpstream
+
+_MOST_IDLE_CONNECTIONS = 256
+_HOP = Hop()
+
+
+class InlineAcceptor(Acceptor):
+    """Adds the primary to what the connections of a worker share."""
+
+    def __init__(self, config: Config, tee: Tee) -> None:
+        super().__init__(config, tee)
+        assert config.primary is not None
+        self._upstream = RelayingUpstream(
+            primary_origin(config),
+            Pool(None, 0, _MOST_IDLE_CONNECTIONS),
+            tee.outbox,
+        )
+        self.primary = Primary(self._upstream, tee, config.timeouts.primary)
+        self.extends_forwarded = config.forwarded == "append"
+
+    def tick(self, now: float) -> None:
+        super().tick(now)
+        self._upstream.tick(now)
+
+
+class InlineDownstream(Downstream):
+    """One connection from nginx (or any client) that we proxy."""
+
+    __slots__ = ("_held", "_is_starting", "_pipeline", "_refusal", "_shared")
+
+    def __init__(self, acceptor: InlineAcceptor) -> None:
+        super().__init__(acceptor)
+        self._shared = acceptor
+        self._pipeline: deque[Relay] = deque()
+        """The exchange under way first, then what was read behind it."""
+        self._refusal: bytes | None = None
+        """Answer to a malformed request that came behind others."""
+        self._is_starting = False
+        self._held = b""
+        """Read behind a request that asks to upgrade, until that is decided."""
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._pipeline
+
+    # --- Downstream ---
+
+    def request_begun(self, head: RequestHead) -> None:
+        pipeline = self._pipeline
+        if pipeline and pipeline[-1].is_last:
+            # The parser goes on behind an HTTP/1.0 request that asks for keep-alive; we do not.
+            raise RemoteProtocolError(400, "after_close")
+        relay = Relay(self._shared.primary, head, self, self._exchange_ended)
+        if not pipeline:
+            self.expires_at = NEVER
+            pipeline.append(relay)
+            if head.framing is not NONE:
+                relay.start()
+        else:
+            pipeline.append(relay)
+            self.pause_reading()  # what is behind waits in the socket
+
+    def request_body(self, data: bytes) -> None:
+        if self._pipeline:
+            self._pipeline[-1].relay_body(data)
+
+    def request_ended(self, trailers: list[bytes]) -> None:
+        pipeline = self._pipeline
+        if not pipeline:
+            return
+        relay = pipeline[-1]
+        relay.end_request(trailers)
+        if relay.head.framing is NONE and pipeline[0] is relay:
+            relay.start()
+        relay.end(trailers)
+
+    def request_broken(self) -> bool:
+        if not self._pipeline:
+            return True
+        relay = self._pipeline[-1]
+        if relay.is_request_complete:
+            return False
+        may_answer = not relay.has_answered
+        self._pipeline.pop()
+        relay.leave()
+        return may_answer
+
+    def refuse(self, status: int, reason: str) -> None:
+        begun = bool(self._pipeline) and not self._pipeline[-1].is_request_complete
+        if self._is_closing or len(self._pipeline) == begun:
+            super().refuse(status, reason)
+            return
+        # Requests before the malformed one are answered first.
+        self.request_broken()
+        self._is_closing = True
+        if not self._pipeline[-1].is_last:  # what follows a last request is not read
+            self._tee.refused(reason)
+            self._refusal = error_response(status, close=True)
+
+    def expire(self) -> None:
+        pipeline = self._pipeline
+        if not pipeline or (pipeline[0].is_uploading and not self._is_reading_paused):
+            super().expire()  # it is the client that we wait for
+        else:
+            self.expires_at = NEVER
+            pipeline[0].time_out()
+
+    def behind_upgrade(self, data: bytes) -> bytes:
+        if not self._pipeline or not self._pipeline[-1].head.upgrade:
+            return data
+        self._held += data
+        self.pause_reading()
+        return b""
+
+    def resume_reading(self) -> None:
+        # Behind a request that asks to upgrade nothing is a request until that is decided.
+        if not self._pipeline or not self._pipeline[-1].head.upgrade:
+            super().resume_reading()
+
+    def take_held(self) -> bytes:
+        held, self._held = self._held, b""
+        return held
+
+    # --- asyncio.Protocol ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if self._shared.extends_forwarded:
+            address = transport.get_extra_info("peername")
+            # A unix socket has no address; nginx writes `unix:` for it.
+            shown = address[0] if isinstance(address, tuple) else "unix:"
+            self._hop = Hop(shown.encode())
+        else:
+            self._hop = _HOP
+
+    def eof_received(self) -> bool:
+        super().eof_received()
+        if self._pipeline and not self._pipeline[-1].is_request_complete:
+            self.request_broken()  # its end will never come
+        return bool(self._pipeline)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._leave_rest()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._pipeline:
+            self._pipeline[0].pause_response()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._pipeline:
+            self._pipeline[0].resume_response()
+        else:
+            self.resume_reading()
+
+    # --- inside ---
+
+    def _exchange_ended(self, relay: Relay, close: bool) -> None:
+        """The response (or an error in its place) is written; on with the next request."""
+        pipeline = self._pipeline
+        if not pipeline or pipeline[0] is not relay:
+            return
+        pipeline.popleft()
+        if close:
+            self._leave_rest()
+            self.close()
+        elif pipeline:
+            if len(pipeline) == 1:
+                self.resume_reading()
+            self._start_next()
+        elif self._refusal is not None:
+            self.write(self._refusal)
+            self.close()
+        elif self.must_not_wait:
+            self.close()
+        else:
+            self.wait_for_request()
+            if not self.is_write_paused:
+                self.resume_reading()
+            if self._held:
+                self.data_received(self.take_held())
+
+    def _start_next(self) -> None:
+        """Start what is first; a loop, as those that end at once (TRACE) would nest too deep."""
+        if self._is_starting:
+            return
+        self._is_starting = True
+        started: Relay | None = None
+        while self._pipeline and self._pipeline[0] is not started:
+            started = self._pipeline[0]
+            started.start()
+        self._is_starting = False
+
+    def _leave_rest(self) -> None:
+        while self._pipeline:
+            self._pipeline.pop().leave()

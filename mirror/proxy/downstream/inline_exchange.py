@@ -1,0 +1,344 @@
+"""One inline exchange: relay a request to the primary and its response to the client.
+
+Bodies stream both ways: what one side brings is written to the other at once, and a side that
+does not take it stops the other from being read. The tee takes its copy on the way; no line here
+waits for it. The states of an exchange are in core/exchange_states.py.
+"""
+
+from collections.abc import Callable
+from time import perf_counter
+
+from mirror.core import exchange_states as states
+from mirror.core import ledger
+from mirror.core.exchange_states import ENDED, after
+from mirror.core.http1 import (
+    CHUNKED,
+    NONE,
+    UNTIL_CLOSE,
+    Framing,
+    chunk,
+    error_response,
+    last_chunk,
+)
+from mirror.core.ledger import STATUS_CLASSES
+from mirror.core.request_head import RequestHead
+from mirror.core.response_head import ResponseHead, downstream_framing
+from mirror.proxy.downstream.connection import NEVER, Downstream
+from mirror.proxy.downstream.tunnel import join
+from mirror.proxy.tee import Exchange, Tee
+from mirror.proxy.upstream.relaying import RelayingConnection, RelayingUpstream
+
+# RFC 9110 9.2.2; a request of these without a body may be sent again on a fresh connection.
+_IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
+
+
+class Primary:
+    """The primary as all exchanges of a worker see it."""
+
+    def __init__(self, upstream: RelayingUpstream, tee: Tee, timeout_s: float) -> None:
+        self.upstream = upstream
+        self.tee = tee
+        self.timeout_s = timeout_s
+        """From the end of the request to the response head."""
+
+
+class Relay(Exchange):
+    """An exchange that we proxy, and its primary leg.
+
+    `ended(relay, close)` is called when the response (or an error in its place) is written.
+    """
+
+    __slots__ = (
+        "_asked_at",
+        "_body_framing",
+        "_close",
+        "_connection",
+        "_downstream",
+        "_ended",
+        "_outcome",
+        "_pending",
+        "_primary",
+        "_state",
+        "_was_retried",
+        "answers_head",
+    )
+
+    def __init__(
+        self,
+        primary: Primary,
+        head: RequestHead,
+        downstream: Downstream,
+        ended: Callable[["Relay", bool], None],
+    ) -> None:
+        Exchange.__init__(self, primary.tee, head)
+        self._primary = primary
+        self._downstream = downstream
+        self._ended = ended
+        self._state = states.UPLOADING
+        self._connection: RelayingConnection | None = None
+        self._pending: list[bytes] | None = None
+        """Request body read before there was a connection."""
+        self._body_framing: Framing = NONE
+        self._outcome = ""
+        self._was_retried = False
+        self._close = not head.keep_alive
+        self._asked_at = 0.0
+        """When the request was complete and it was its turn: its latency counts from there."""
+        self.answers_head = head.method == b"HEAD"
+
+    def __repr__(self) -> str:
+        head = self.head
+        return f"<Relay {head.method!r} {head.target!r} {self._state.value}>"
+
+    @property
+    def is_last(self) -> bool:
+        """The client asked to close the connection after this exchange."""
+        return not self.head.keep_alive
+
+    @property
+    def is_request_complete(self) -> bool:
+        return self._state not in (states.UPLOADING, states.EARLY, states.DONE_EARLY)
+
+    @property
+    def is_uploading(self) -> bool:
+        """Neither is the request complete nor an answer begun."""
+        return self._state is states.UPLOADING
+
+    @property
+    def has_answered(self) -> bool:
+        return self._state not in (states.UPLOADING, states.WAITING)
+
+    # --- the request, from the downstream ---
+
+    def start(self) -> None:
+        """It is this exchange's turn."""
+        if self.head.is_last_hop:
+            self._answer_last_hop()
+            return
+        self._asked_at = perf_counter()
+        self._primary.upstream.start(self)
+        if self._pending and self._connection is None:
+            self._downstream.pause_reading()
+
+    def relay_body(self, data: bytes) -> None:
+        if self._state in ENDED:
+            return  # answered before it was read: see core/exchange_states.py, DONE_EARLY
+        self.add_body(data)
+        framed = chunk(data) if self.head.framing is CHUNKED else data
+        if self._connection is not None:
+            self._connection.write(framed)
+            self._downstream.body_came(len(data))
+        else:
+            self._hold(framed)
+            self._downstream.pause_reading()
+
+    def end_request(self, trailers: list[bytes]) -> None:
+        self._state = after(self._state, states.REQUEST_END)
+        if self._state is states.DONE:
+            self._ended(self, True)
+            return
+        if self.head.framing is CHUNKED:
+            end = last_chunk(trailers)
+            if self._connection is not None:
+                self._connection.write(end)
+            else:
+                self._hold(end)
+        if self.head.framing is not NONE:
+            self._asked_at = perf_counter()
+        if self._connection is not None:
+            self._end_upload(self._connection)
+
+    def leave(self) -> None:
+        """The downstream left, or broke its request."""
+        if self._state not in ENDED:
+            is_tunnel = self._state is states.TUNNEL
+            self._state = after(self._state, states.DOWNSTREAM_LOST)
+            self._stop_leg()
+            # Either side may end a tunnel: its outcome is that there was one.
+            outcome = self._outcome if is_tunnel else ledger.ABORTED
+            self._primary.tee.primary_ended(self, outcome)
+        self.abandon()
+
+    # --- the leg, from relaying.py ---
+
+    def on_assigned(self, connection: RelayingConnection) -> None:
+        self._connection = connection
+        head = self.head.to_primary()
+        if self._pending:
+            head = b"".join((head, *self._pending))
+            self._pending = None
+            self._downstream.resume_reading()
+        connection.write(head)
+        if self._downstream.is_write_paused:
+            connection.pause_reading()
+        if self._state is states.WAITING:
+            self._end_upload(connection)
+        else:
+            self._downstream.wait_for_body()
+
+    def on_informational(self, head: ResponseHead) -> None:
+        if self.head.minor_version == 1:
+            self._downstream.write(head.to_downstream(NONE, close=False))
+
+    def on_response(
+        self, head: ResponseHead | None, body: bytes, trailers: list[bytes], ended: bool
+    ) -> None:
+        if ended:
+            self._connection = None  # free already, perhaps another leg's: not ours to pause
+        start = b"" if head is None else self._begin_response(head)
+        if self._body_framing is CHUNKED:
+            body = chunk(body) if body else b""
+            if ended:
+                body += last_chunk(trailers)
+        if start or body:
+            self._downstream.write(start + body)
+        if ended:
+            is_whole = self._state is states.DOWNLOADING  # and no tunnel
+            took_s = perf_counter() - self._asked_at if is_whole else None
+            self._state = after(self._state, states.RESPONSE_END)
+            self._primary.tee.primary_ended(self, self._outcome, took_s)
+            self._answered()
+        else:
+            self._wait_for_primary()
+
+    def on_switched(self, head: ResponseHead, rest: bytes) -> None:
+        connection = self._connection
+        assert connection is not None
+        if not self.head.upgrade:
+            connection.abort()
+            self.on_failure(ledger.PROTOCOL_ERROR, is_stale=False)
+            return
+        self._state = after(self._state, states.SWITCHED)
+        self._outcome = STATUS_CLASSES[1]
+        self._close = True
+        self._downstream.expires_at = NEVER
+        self._downstream.write(head.to_downstream(NONE, close=False) + rest)
+        self._primary.tee.outbox.flush()
+        join(
+            (self._downstream.transport, self._downstream),
+            (connection.transport, connection),
+        )
+        # Now back-pressure is the tunnel's; what is full already will not say so again.
+        if self._downstream.is_write_paused:
+            connection.pause_reading()
+        held = self._downstream.take_held()
+        if held:
+            connection.transport.write(held)
+
+    def on_failure(self, outcome: str, is_stale: bool) -> None:
+        self._connection = None
+        if self._state is states.TUNNEL:
+            self.on_response(None, b"", [], ended=True)
+        elif is_stale and self._may_retry():
+            self._was_retried = True
+            self._primary.upstream.start(self, fresh=True)
+        else:
+            self._fail(outcome)
+
+    def on_writable(self, writable: bool) -> None:
+        if writable:
+            self._downstream.resume_reading()
+            if self.is_uploading:
+                self._downstream.wait_for_body()
+        else:
+            self._downstream.pause_reading()
+
+    # --- back-pressure of the response, and its deadline ---
+
+    def pause_response(self) -> None:
+        if self._connection is not None:
+            self._connection.pause_reading()
+
+    def resume_response(self) -> None:
+        if self._connection is not None:
+            self._connection.resume_reading()
+            if self.has_answered:
+                self._wait_for_primary()
+
+    def time_out(self) -> None:
+        """Nothing moved for as long as the state may last."""
+        if self._state is states.DONE_EARLY:
+            self._ended(self, True)  # answered, and the rest of the request never came
+            return
+        self._stop_leg()
+        self._fail(ledger.TIMEOUT)
+
+    # --- inside ---
+
+    def _hold(self, data: bytes) -> None:
+        if self._pending is None:
+            self._pending = []
+        self._pending.append(data)
+
+    def _begin_response(self, head: ResponseHead) -> bytes:
+        self._state = after(self._state, states.RESPONSE_HEAD)
+        downstream = self._downstream
+        downstream.expires_at = NEVER
+        self._outcome = STATUS_CLASSES[head.status // 100]
+        self._body_framing = framing = downstream_framing(head, self.head)
+        if framing is UNTIL_CLOSE or self._state is states.EARLY or downstream.must_close:
+            self._close = True
+        return head.to_downstream(framing, self._close)
+
+    def _end_upload(self, connection: RelayingConnection) -> None:
+        connection.end_request()
+        if self._state is states.WAITING:
+            self._wait_for_primary()
+
+    def _wait_for_primary(self) -> None:
+        """As nginx's proxy_read_timeout and send_timeout: the answer goes on, or is cut."""
+        downstream = self._downstream
+        downstream.expires_at = downstream.now() + self._primary.timeout_s
+
+    def _answer_last_hop(self) -> None:
+        """RFC 9110 7.6.2: TRACE and OPTIONS with no hop left are answered here."""
+        self._state = after(self._state, states.RESPONSE_HEAD)
+        if self._state is states.EARLY or self._downstream.must_close:
+            self._close = True
+        self._state = after(self._state, states.RESPONSE_END)
+        self._downstream.write(self.head.to_last_answer(self._close))
+        self._primary.tee.primary_ended(self, STATUS_CLASSES[2])
+        self._answered()
+
+    def _may_retry(self) -> bool:
+        return (
+            self._state is states.WAITING
+            and not self._was_retried
+            and self.head.framing is NONE
+            and self.head.method in _IDEMPOTENT
+        )
+
+    def _stop_leg(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.abort()
+        else:
+            self._primary.upstream.withdraw(self)
+
+    def _fail(self, outcome: str) -> None:
+        self._state = after(self._state, states.PRIMARY_FAILED)
+        self._downstream.expires_at = NEVER
+        self._primary.tee.primary_ended(self, outcome)
+        if self._state is states.BROKEN:
+            self.abandon()
+            self._downstream.abort()
+            return
+        is_early = self._state is states.DONE_EARLY
+        # A primary that cannot be understood without doubt may have been made to answer so by
+        # what this client sent: neither side of the exchange is used again.
+        is_last = is_early or outcome == ledger.PROTOCOL_ERROR
+        self._close = self._close or is_last or self._downstream.must_close
+        status = 504 if outcome == ledger.TIMEOUT else 502
+        self._downstream.write(error_response(status, self._close, not self.answers_head))
+        self._answered()
+
+    def _answered(self) -> None:
+        if self._state is not states.DONE_EARLY:
+            self._ended(self, self._close)
+            return
+        # Closing now would reset the connection under the answer: read on until the request
+        # ends or the idle timeout passes.
+        self.abandon()
+        self._pending = None
+        self._downstream.resume_reading()
+        self._downstream.wait_for_request()

@@ -1,0 +1,33 @@
+"""What a configuration needs of descriptors, and what is said where that is too much."""
+
+import resource
+import subprocess
+import sys
+
+from mirror.preflight.descriptors import needed, shortage
+from tests.fakes import make_config
+
+
+def test_each_side_of_a_connection_is_counted() -> None:
+    sink = make_config(max_connections=1000, shadow_connections=100)
+    inline = make_config("inline", primary=1, max_connections=1000, shadow_connections=100)
+    assert needed(sink) - 1100 == needed(inline) - 2100 > 0
+
+
+def test_what_is_missing_is_said_in_numbers() -> None:
+    config = make_config(max_connections=1000, shadow_connections=100)
+    most = needed(config)
+    assert shortage(config, most) is None
+    assert shortage(config, resource.RLIM_INFINITY) is None
+    said = shortage(config, most - 1)
+    assert said is not None and str(most) in said and str(most - 1) in said
+
+
+def test_the_limit_is_raised_as_far_as_it_goes() -> None:
+    program = (
+        "import resource; from mirror.preflight.descriptors import raise_limit;"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (256, 512));"
+        "assert raise_limit() == 512;"
+        "assert resource.getrlimit(resource.RLIMIT_NOFILE) == (512, 512)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0

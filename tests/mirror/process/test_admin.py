@@ -1,0 +1,123 @@
+"""The admin port says what it is asked, and a taken port is an error that names it."""
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import pytest
+
+from mirror.addresses import TcpAddress
+from mirror.errors import ListenError
+from mirror.process.admin import Admin
+
+
+def free_address() -> TcpAddress:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return TcpAddress("127.0.0.1", server.getsockname()[1])
+
+
+def metrics(accept: str) -> tuple[bytes, str]:
+    return f"for {accept}\n".encode(), "text/plain; charset=utf-8"
+
+
+def change(asked: Mapping[str, Any]) -> dict[str, Any]:
+    if "ratio" not in asked:
+        raise ValueError("ratio: expected a number")
+    return {"was": 1, "ratio": asked["ratio"]}
+
+
+def make_admin(is_ready: bool = True) -> Admin:
+    return Admin(lambda: is_ready, lambda: {"ledger": {"seen": 3}}, metrics, {"/ratio": change})
+
+
+async def answers(is_ready: bool) -> dict[str, tuple[int, str]]:
+    address = free_address()
+    admin = make_admin(is_ready)
+    await admin.start(address)
+    try:
+        async with aiohttp.ClientSession(f"http://{address}") as session:
+            found = {}
+            for path in ("/healthz", "/readyz", "/status", "/metrics", "/other"):
+                async with session.get(path, headers={"Accept": "text/x"}) as response:
+                    found[path] = (response.status, await response.text())
+            return found
+    finally:
+        await admin.stop()
+
+
+def test_a_ready_sidecar_says_so() -> None:
+    got = asyncio.run(answers(is_ready=True))
+    assert got["/healthz"] == (200, "ok\n")
+    assert got["/readyz"] == (200, "ready\n")
+    assert got["/status"] == (200, '{"ledger": {"seen": 3}}')
+    assert got["/metrics"] == (200, "for text/x\n")
+    assert got["/other"][0] == 404
+
+
+def test_without_a_worker_it_is_alive_but_not_ready() -> None:
+    got = asyncio.run(answers(is_ready=False))
+    assert got["/healthz"][0] == 200
+    assert got["/readyz"][0] == 503
+
+
+def test_a_taken_admin_port_is_named() -> None:
+    async def start_twice(address: TcpAddress) -> None:
+        await make_admin().start(address)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = TcpAddress("127.0.0.1", server.getsockname()[1])
+        with pytest.raises(ListenError, match=f"admin {address}"):
+            asyncio.run(start_twice(address))
+
+
+async def post(body: str, headers: dict[str, str], host: str = "127.0.0.1", **flags: bool) -> Any:
+    address = TcpAddress(host, free_address().port)
+    admin = make_admin()
+    admin.allows_writes = flags.get("allows_writes", False)
+    await admin.start(address)
+    try:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(
+                f"http://127.0.0.1:{address.port}/ratio",
+                data=body,
+                headers={"Content-Type": "application/json", **headers},
+            ) as response,
+        ):
+            return response.status, await response.json()
+    finally:
+        await admin.stop()
+
+
+def test_a_change_is_answered_with_what_was_and_is() -> None:
+    got = asyncio.run(post('{"ratio": 0.1}', {}))
+    assert got == (200, {"was": 1, "ratio": 0.1})
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{", "{}", "[" * 3000])
+def test_a_change_that_makes_no_sense_says_what_was_expected(body: str) -> None:
+    status, answer = asyncio.run(post(body, {}))
+    assert status == 400 and answer["error"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Content-Type": "text/plain"},
+        {"Host": "rebound.example:80"},
+    ],
+)
+def test_a_web_page_can_change_nothing(headers: dict[str, str]) -> None:
+    status, _ = asyncio.run(post('{"ratio": 0.1}', headers))
+    assert status == 403
+
+
+def test_beyond_loopback_nothing_is_changed_unless_allowed() -> None:
+    status, answer = asyncio.run(post('{"ratio": 0.1}', {}, host="0.0.0.0"))
+    assert status == 403 and "admin_writes" in answer["error"]
+    status, _ = asyncio.run(post('{"ratio": 0.1}', {}, host="0.0.0.0", allows_writes=True))
+    assert status == 200

@@ -1,0 +1,98 @@
+"""Sockets are opened once, stale files are taken over, running processes are not."""
+
+import grp
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from mirror.addresses import TcpAddress, UnixAddress
+from mirror.errors import ListenError
+from mirror.process.listeners import open_listener
+
+
+def test_a_unix_socket_gets_its_mode_and_group_and_its_directory(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "mirror.sock"
+    group = grp.getgrgid(os.getgid()).gr_name
+    address = UnixAddress(str(path), mode="0620", group=group)
+    listener = open_listener(address)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o620
+    assert path.group() == group
+    listener.close()
+    assert not path.exists()
+
+
+def test_a_stale_socket_file_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "mirror.sock"
+    with socket.socket(socket.AF_UNIX) as crashed:
+        crashed.bind(str(path))
+    assert path.exists()
+    listener = open_listener(UnixAddress(str(path)))
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+    listener.close()
+
+
+def test_a_running_sidecar_keeps_its_socket(tmp_path: Path) -> None:
+    address = UnixAddress(str(tmp_path / "mirror.sock"))
+    first = open_listener(address)
+    with pytest.raises(ListenError, match=f"another sidecar \\(pid {os.getpid()}\\) answers"):
+        open_listener(address)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(address.path)
+    first.close()
+    open_listener(address).close()
+
+
+def test_a_stranger_keeps_its_socket(tmp_path: Path) -> None:
+    path = tmp_path / "mirror.sock"
+    with socket.socket(socket.AF_UNIX) as stranger:
+        stranger.bind(str(path))
+        stranger.listen()
+        for _ in range(2):
+            with pytest.raises(ListenError, match="another process answers"):
+                open_listener(UnixAddress(str(path)))
+    assert path.exists()
+
+
+def test_workers_that_outlived_their_supervisor_are_no_hindrance(tmp_path: Path) -> None:
+    address = UnixAddress(str(tmp_path / "mirror.sock"))
+    killed = open_listener(address)
+    assert killed.lock is not None
+    os.close(killed.lock)  # as the kernel does; the socket is still open in a worker
+    listener = open_listener(address)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(address.path)
+        listener.socket.settimeout(5)
+        listener.socket.accept()[0].close()
+    killed.socket.close()
+    listener.close()
+
+
+def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "mirror.sock"
+    path.write_text("precious")
+    with pytest.raises(ListenError, match="is not a socket"):
+        open_listener(UnixAddress(str(path)))
+    assert path.read_text() == "precious"
+
+
+def test_an_unknown_group_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ListenError, match="no-such-group"):
+        open_listener(UnixAddress(str(tmp_path / "mirror.sock"), group="no-such-group"))
+
+
+def test_a_taken_port_is_named() -> None:
+    first = open_listener(TcpAddress("127.0.0.1", 0))
+    port = first.socket.getsockname()[1]
+    with pytest.raises(ListenError, match=rf"127.0.0.1:{port}: .*by .*pid {os.getpid()}\)"):
+        open_listener(TcpAddress("127.0.0.1", port))
+    first.close()
+
+
+def test_ipv6_is_listened_on() -> None:
+    listener = open_listener(TcpAddress("::1", 0))
+    assert listener.socket.family == socket.AF_INET6
+    listener.close()
