@@ -25,6 +25,7 @@ COMPILED = [
     ),
     "mirror/proxy/tee.py",
     *sorted(glob("mirror/proxy/downstream/[a-z]*.py")),
+    "mirror/formats/routes.py",
     *(
         f"mirror/proxy/upstream/{name}.py"
         for name in ("connection", "discarding", "outbox", "relaying")

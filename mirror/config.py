@@ -17,8 +17,8 @@ from msgspec import Meta
 
 from mirror.addresses import Address, AgentAddress, TcpAddress, Text, Url
 from mirror.config_file import problem, read_document, read_section, read_text
-from mirror.core.routes import RouteTable, TemplateError
 from mirror.errors import ConfigError
+from mirror.formats.routes import RouteTable, TemplateError
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
 

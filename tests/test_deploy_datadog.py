@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mirror.metrics import METRICS, Metric
+from mirror.metrics.catalogue import METRICS, Metric
 
 ROOT = Path(__file__).parents[1] / "deploy/datadog"
 DASHBOARD = json.loads((ROOT / "dashboard.json").read_text())

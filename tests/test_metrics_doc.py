@@ -1,11 +1,11 @@
-"""docs/metrics.md says what mirror/metrics.py says, and that says what is counted."""
+"""docs/metrics.md says what mirror/metrics/catalogue.py says, and that says what is counted."""
 
 import re
 from pathlib import Path
 
 from mirror.core import budget, selection
 from mirror.core.ledger import MALFORMED, NOT_SELECTED, SHED, WORKER_LOST
-from mirror.metrics import METRICS, Metric, most_series
+from mirror.metrics.catalogue import METRICS, Metric, most_series
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs/metrics.md").read_text()

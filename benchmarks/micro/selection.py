@@ -4,8 +4,8 @@ from benchmarks.macro.ways import templates
 from benchmarks.micro import heads
 from benchmarks.micro.harness import Case
 from benchmarks.micro.head_parser import read_request
-from mirror.core.routes import RouteTable
 from mirror.core.selection import Selector
+from mirror.formats.routes import RouteTable
 
 
 def cases() -> dict[str, Case]:

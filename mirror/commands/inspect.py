@@ -15,8 +15,8 @@ import click
 from mirror.capture.overview import Overview
 from mirror.capture.reader import read_records
 from mirror.core.record import Summary
-from mirror.core.routes import RouteTable, TemplateError
 from mirror.errors import InputError
+from mirror.formats.routes import RouteTable, TemplateError
 
 EXIT_UNUSABLE = 2
 

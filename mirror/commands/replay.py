@@ -26,16 +26,16 @@ from mirror.commands.arguments import (
     read_target,
 )
 from mirror.commands.replay_table import table_options, tabulated
-from mirror.core.pacing import Arrivals
 from mirror.core.record import is_host
 from mirror.errors import InputError
 from mirror.proxy.upstream.origins import replay_origin
 from mirror.replay.html import as_html
-from mirror.replay.replay import Pace, Settings
-from mirror.replay.replay import replay as run
+from mirror.replay.pacing import Arrivals
 from mirror.replay.requests import RequestList, Rules, read_filter, read_header
 from mirror.replay.result import Result, to_json
 from mirror.replay.saturation import Limits
+from mirror.replay.session import Pace, Settings
+from mirror.replay.session import replay as run
 from mirror.replay.text import as_text
 
 EXIT_UNUSABLE = 2

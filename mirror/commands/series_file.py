@@ -15,9 +15,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mirror.core.routes import OTHER
 from mirror.errors import InputError
-from mirror.sinks.series import FORMAT, VERSION
+from mirror.formats.routes import OTHER
+from mirror.metrics.series_db import FORMAT, VERSION
 
 COLUMNS = ("second", "route", "requests")
 BATCH_ROWS = 100_000

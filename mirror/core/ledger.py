@@ -10,7 +10,7 @@ Invariants, over all time and all workers:
 `reading` and `in_flight` are gauges that the tee keeps apart from these counters, so that a leg
 that ends twice or never shows as an imbalance.
 
-What each metric means, and which tag its label is, stands in mirror/metrics.py.
+What each metric means, and which tag its label is, stands in mirror/metrics/catalogue.py.
 """
 
 from dataclasses import dataclass, field

@@ -21,9 +21,9 @@ from mirror.config import CaptureSection, Config, read_capture_span, read_ratio
 from mirror.core.budget import ceiling_bytes
 from mirror.core.ledger import Merger, Settled
 from mirror.core.ramp import REASONS, Health, Limits, Ramp, health_of
-from mirror.core.routes import RouteTable
 from mirror.errors import MirrorError, ReloadError
-from mirror.metrics import (
+from mirror.formats.routes import RouteTable
+from mirror.metrics.catalogue import (
     BREAKER,
     IN_FLIGHT,
     INCOMPLETE_SECONDS,
@@ -36,14 +36,14 @@ from mirror.metrics import (
     WORKERS,
     Readings,
 )
+from mirror.metrics.datadog import DogStatsdSink
+from mirror.metrics.prometheus import Exposition, Totals
+from mirror.metrics.series_db import SeriesSink
 from mirror.process.admin import Admin
 from mirror.process.children import Launch, Workers
 from mirror.process.control import EXIT_CUT, EXIT_OK
 from mirror.process.listeners import Listener, open_listener
 from mirror.proxy.recent_ids import create_table
-from mirror.sinks.datadog import DogStatsdSink
-from mirror.sinks.prometheus import Exposition, Totals
-from mirror.sinks.series import SeriesSink
 
 log = logging.getLogger(__name__)
 

@@ -31,8 +31,8 @@ from mirror.core.budget import (
 from mirror.core.http1 import NONE
 from mirror.core.ledger import Ledger, Report
 from mirror.core.request_head import SAFE_METHODS, RequestHead
-from mirror.core.routes import RouteTable
 from mirror.core.selection import Selector
+from mirror.formats.routes import RouteTable
 from mirror.proxy.recent_ids import RecentIds
 from mirror.proxy.upstream.discarding import NOT_ANSWERED, DiscardingLeg, DiscardingUpstream
 from mirror.proxy.upstream.origins import shadow_origin

@@ -1,1 +1,17 @@
-"""Sends recorded requests again, open loop, and measures what becomes of them."""
+"""A replay: a load generator that sends captured requests again, open loop, and measures.
+
+requests     captured requests, made ready to be sent
+schedule     which request is due when: original timing, a rate, or steps; shards of it
+pacing       arrival times for a rate or for steps
+session      one replay from its settings to its result
+generator    sends what is due; bounds what is in flight
+alarm        wakes the event loop to within a tenth of a millisecond
+deadlines    timeouts of one class, kept in order
+connection   one connection to the system under test
+steps        which step, and which part of it, is being measured
+measurement  counters and histograms of a part
+saturation   the search for the highest rate that holds
+result       the result as a document
+merge, diff  results of shards added up; two results compared
+progress, text, html  what a person sees, during and afterwards
+"""

@@ -16,12 +16,12 @@ from collections.abc import Iterator
 
 from mirror.core import ledger
 from mirror.core.budget import WAITING_FULL
-from mirror.core.deadlines import Deadlines
 from mirror.core.pool import Pool
 from mirror.errors import InputError
-from mirror.proxy.alarm import Alarm
 from mirror.proxy.upstream.connection import Origin
+from mirror.replay.alarm import Alarm
 from mirror.replay.connection import Leg, LoadConnection, LoadUpstream, clock
+from mirror.replay.deadlines import Deadlines
 from mirror.replay.measurement import Measure
 from mirror.replay.requests import Request
 

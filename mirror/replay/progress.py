@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mirror.replay.connection import clock
 from mirror.replay.generator import Generator
-from mirror.replay.run import NOT_ERRORS, Run
+from mirror.replay.steps import NOT_ERRORS, Run
 
 BAR_INTERVAL_S = 0.5
 LINE_INTERVAL_S = 10.0

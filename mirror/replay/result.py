@@ -15,7 +15,7 @@ from mirror.core.latency import MOST_US, bucket_of, lowest_us
 from mirror.core.ledger import STATUS_CLASSES
 from mirror.errors import InputError
 from mirror.replay.measurement import LATE_S, Histogram, Measure
-from mirror.replay.run import MeasuredStep
+from mirror.replay.steps import MeasuredStep
 
 FORMAT = "kagami-replay"
 VERSION = 1

@@ -10,9 +10,9 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mirror.core import pacing
-from mirror.core.pacing import Arrivals
 from mirror.errors import InputError
+from mirror.replay import pacing
+from mirror.replay.pacing import Arrivals
 from mirror.replay.requests import Request, RequestList
 
 UNSTEADY_RATIO = 0.2

@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from estimator.errors import InputError
 from estimator.series.routes import RouteTable
-from mirror.core.routes import RouteTable as Recorder
-from mirror.core.routes import TemplateError
+from mirror.formats.routes import RouteTable as Recorder
+from mirror.formats.routes import TemplateError
 
 TEMPLATES = ["/watch/{id}", "/watch/live", "/api/*", "/api/{x}/a", "/api/b/*", "/", "/{any}/a"]
 

@@ -5,7 +5,7 @@ import pytest
 from mirror.capture import overview as module
 from mirror.capture.overview import OTHER, Overview
 from mirror.core.record import Record
-from mirror.core.routes import RouteTable
+from mirror.formats.routes import RouteTable
 
 
 def test_everything_is_added_up() -> None:

@@ -11,7 +11,7 @@ import pytest
 from mirror.commands import series_file
 from mirror.commands.series_file import SeriesFile, export
 from mirror.errors import InputError
-from mirror.sinks.series import SCHEMA
+from mirror.metrics.series_db import SCHEMA
 
 COUNTS = [
     (100, "requests", "/a", "safe", 5),

@@ -6,8 +6,8 @@ from mirror.errors import InputError
 from mirror.replay.diff import Difference, compare
 from mirror.replay.measurement import Measure
 from mirror.replay.result import Result, step_result
-from mirror.replay.run import MeasuredStep
 from mirror.replay.schedule import Step
+from mirror.replay.steps import MeasuredStep
 from tests.mirror.replay.test_result import measure, result
 
 

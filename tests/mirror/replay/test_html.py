@@ -6,8 +6,8 @@ import pytest
 from mirror.replay.html import BOTTOM, LEFT, RIGHT, TOP, as_html, plots_of
 from mirror.replay.measurement import Measure
 from mirror.replay.result import Result, step_result
-from mirror.replay.run import MeasuredStep
 from mirror.replay.schedule import Step
+from mirror.replay.steps import MeasuredStep
 from tests.mirror.replay.test_result import measure, result
 
 

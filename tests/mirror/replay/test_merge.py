@@ -7,8 +7,8 @@ from mirror.errors import InputError
 from mirror.replay.measurement import Measure
 from mirror.replay.merge import merge
 from mirror.replay.result import Result, counts_of, step_result
-from mirror.replay.run import MeasuredStep
 from mirror.replay.schedule import Step
+from mirror.replay.steps import MeasuredStep
 from tests.mirror.replay.test_result import measure, result
 
 TIMES = st.lists(st.integers(0, 10**8), min_size=1, max_size=30)

@@ -9,8 +9,8 @@ from mirror.proxy.upstream.connection import Origin
 from mirror.replay import progress
 from mirror.replay.generator import Generator
 from mirror.replay.progress import Shown, show
-from mirror.replay.run import MeasuredStep, Run
 from mirror.replay.schedule import Step
+from mirror.replay.steps import MeasuredStep, Run
 from tests.mirror.replay.test_result import measure
 
 

@@ -20,8 +20,8 @@ from mirror.replay.result import (
     step_result,
     to_json,
 )
-from mirror.replay.run import MeasuredStep
 from mirror.replay.schedule import Step
+from mirror.replay.steps import MeasuredStep
 
 
 def measure(*times_us: int) -> Measure:

@@ -1,7 +1,7 @@
 from mirror.replay.measurement import Measure
 from mirror.replay.result import SaturationResult, step_result
-from mirror.replay.run import MeasuredStep
 from mirror.replay.schedule import Step
+from mirror.replay.steps import MeasuredStep
 from mirror.replay.text import as_text
 from tests.mirror.replay.test_result import measure, result
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 import uvloop
+from tests.mirror.replay.test_run import Site, gets
 
 from mirror.core.record import Record, encode, encode_header
 from mirror.errors import InputError
 from mirror.proxy.upstream.connection import Origin
-from mirror.replay.replay import Pace, Settings, plan, replay, schedule_digest
 from mirror.replay.requests import RequestList, Rules
 from mirror.replay.result import Result
 from mirror.replay.schedule import Shard, Step
-from tests.mirror.replay.test_run import Site, gets
+from mirror.replay.session import Pace, Settings, plan, replay, schedule_digest
 
 
 @pytest.fixture

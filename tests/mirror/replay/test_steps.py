@@ -8,15 +8,15 @@ from typing import cast
 import pytest
 import uvloop
 
-from mirror.core.pacing import Arrivals
 from mirror.core.record import Record
 from mirror.proxy.upstream.connection import Origin
 from mirror.replay.connection import clock
 from mirror.replay.generator import Generator
+from mirror.replay.pacing import Arrivals
 from mirror.replay.requests import RequestList, Rules
-from mirror.replay.run import MeasuredStep, Run, Saturation, late_generator
 from mirror.replay.saturation import Limits
 from mirror.replay.schedule import Shard, Step, stepped
+from mirror.replay.steps import MeasuredStep, Run, Saturation, late_generator
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 NO = b"HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n"
@@ -87,8 +87,8 @@ def test_stopped_run_has_no_further_step() -> None:
 def test_search_ends_between_two_rates(monkeypatch: pytest.MonkeyPatch) -> None:
     """A site that is used up stands for one that is saturated: no time is asserted."""
 
-    monkeypatch.setattr("mirror.replay.run.LATE_S", 1e9)  # however busy this machine is
-    monkeypatch.setattr("mirror.replay.run.MOST_CPU_RATIO", 1e9)
+    monkeypatch.setattr("mirror.replay.steps.LATE_S", 1e9)  # however busy this machine is
+    monkeypatch.setattr("mirror.replay.steps.MOST_CPU_RATIO", 1e9)
 
     class Tired(Site):
         most = 60

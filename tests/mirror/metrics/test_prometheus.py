@@ -7,8 +7,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from mirror.core.latency import bucket_of
-from mirror.metrics import IN_FLIGHT, METRICS, SINK_DROPPED
-from mirror.sinks.prometheus import Exposition
+from mirror.metrics.catalogue import IN_FLIGHT, METRICS, SINK_DROPPED
+from mirror.metrics.prometheus import Exposition
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 COUNTS = {

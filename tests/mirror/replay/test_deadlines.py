@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.core.deadlines import Deadlines
+from mirror.replay.deadlines import Deadlines
 
 
 def test_item_expires_after_its_timeout() -> None:

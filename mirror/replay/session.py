@@ -15,12 +15,12 @@ from pathlib import Path
 
 import msgspec
 
-from mirror.core.pacing import Arrivals
 from mirror.errors import InputError
 from mirror.proxy.upstream.connection import Origin
 from mirror.replay import schedule as schedules
 from mirror.replay.connection import clock
 from mirror.replay.generator import Generator
+from mirror.replay.pacing import Arrivals
 from mirror.replay.progress import show
 from mirror.replay.requests import RequestList, Rules
 from mirror.replay.result import (
@@ -32,9 +32,9 @@ from mirror.replay.result import (
     per_second,
     step_result,
 )
-from mirror.replay.run import Run, Saturation, late_generator
 from mirror.replay.saturation import Limits
 from mirror.replay.schedule import Schedule, Shard, Step
+from mirror.replay.steps import Run, Saturation, late_generator
 
 DIGESTED_BYTES = 1 << 20
 """Of the beginning and of the end of each file: a capture may be larger than is quick to read."""

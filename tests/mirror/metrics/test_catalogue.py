@@ -1,7 +1,7 @@
 """The table of metrics is closed: every name once, every counter of the ledger in it."""
 
 from mirror.core import ledger
-from mirror.metrics import METRICS, OUTCOMES, PERCENTILES, Metric, most_series
+from mirror.metrics.catalogue import METRICS, OUTCOMES, PERCENTILES, Metric, most_series
 
 
 def test_every_name_of_the_ledger_is_a_metric() -> None:

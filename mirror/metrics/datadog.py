@@ -19,7 +19,14 @@ from mirror.config import DatadogSection
 from mirror.core.latency import percentile_us
 from mirror.core.ledger import Settled
 from mirror.lean_imports import DogStatsd
-from mirror.metrics import METRICS, PERCENTILES, RPS, RPS_DISTRIBUTION, SHADOW_RPS, Readings
+from mirror.metrics.catalogue import (
+    METRICS,
+    PERCENTILES,
+    RPS,
+    RPS_DISTRIBUTION,
+    SHADOW_RPS,
+    Readings,
+)
 
 _SENDER_QUEUE = 1024
 _LOG_INTERVAL_S = 60.0

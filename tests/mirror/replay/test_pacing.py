@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest import approx
 
-from mirror.core.pacing import Arrivals, constant, span_s, stepped
+from mirror.replay.pacing import Arrivals, constant, span_s, stepped
 
 RATES = st.floats(min_value=0.1, max_value=1e4)
 

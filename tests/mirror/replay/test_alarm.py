@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 import uvloop
 
-from mirror.proxy.alarm import Alarm
+from mirror.replay.alarm import Alarm
 
 
 class WithoutTimerfd(Alarm):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.core.routes import OTHER, RouteTable, TemplateError, route_tag
+from mirror.formats.routes import OTHER, RouteTable, TemplateError, route_tag
 
 TEMPLATES = (
     "/",

@@ -12,8 +12,8 @@ from mirror.addresses import Address, TcpAddress, UnixAddress
 from mirror.config import DatadogSection
 from mirror.core.latency import bucket_of, highest_us
 from mirror.core.ledger import Settled
-from mirror.metrics import IN_FLIGHT, SINK_DROPPED
-from mirror.sinks.datadog import DogStatsdSink
+from mirror.metrics.catalogue import IN_FLIGHT, SINK_DROPPED
+from mirror.metrics.datadog import DogStatsdSink
 
 START = 1_700_000_000
 COUNTS = {

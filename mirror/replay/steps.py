@@ -7,12 +7,12 @@ counted is generator.py's.
 import time
 from dataclasses import dataclass, field
 
-from mirror.core import pacing
 from mirror.core.ledger import STATUS_CLASSES
-from mirror.core.pacing import Arrivals
+from mirror.replay import pacing
 from mirror.replay.connection import clock
 from mirror.replay.generator import Generator
 from mirror.replay.measurement import LATE_S, Measure
+from mirror.replay.pacing import Arrivals
 from mirror.replay.requests import RequestList
 from mirror.replay.saturation import Limits, Search
 from mirror.replay.schedule import Schedule, Shard, Step

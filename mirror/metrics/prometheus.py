@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 
 from mirror.core.latency import Buckets, highest_us, sum_us
 from mirror.core.ledger import Counts, Latencies
-from mirror.metrics import METRICS, RPS, RPS_DISTRIBUTION, SHADOW_RPS, Readings
+from mirror.metrics.catalogue import METRICS, RPS, RPS_DISTRIBUTION, SHADOW_RPS, Readings
 
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _BOUNDS_US = [bound * 1e6 for bound in BOUNDS_S]
