@@ -1,15 +1,24 @@
 """The `mirror` command: tee production requests to a new cluster, count them, never disturb them.
 
-core      decisions on values; no asyncio, sockets, clock, environment or logging
-proxy     the data plane: one owner per socket, a supervisor over worker processes
-sinks     where counts go: DogStatsD, Prometheus, the local series file
-metrics   every name, kind, unit and tag of what is counted, once
-commands  one file for each subcommand
-config    the configuration file as frozen sections, every problem reported at once
-errors    what can go wrong, ours and theirs
-tls       the TLS context of every connection that is opened as a client
-build     which of the two builds this is, compiled or plain Python
-lean_imports  two libraries without what they load beside the part that serves
+core       decisions on values; no asyncio, sockets, clock, environment or logging
+proxy      the data plane: downstream, the tee, upstream; one owner for each socket
+process    a supervisor over worker processes
+preflight  what is checked before the first mirrored request
+metrics    every metric once, and the sinks that counts go to
+capture    recorded requests: written while they are served, read again later
+replay     a load generator that sends a capture again
+sampling   cpu and memory of what is being loaded
+formats    what `mirror` writes and `estimate` reads
+demo       a small world of real programs, for `mirror demo` and the tests
+commands   one file for each subcommand
+
+config        the configuration as frozen sections
+config_file   the configuration file, read strictly, every problem reported at once
+addresses     host:port and unix:/path, as people write them
+errors        what can go wrong, on our side and on theirs
+tls           the TLS context of every connection that we open
+build         which of the two builds this is, compiled or plain Python
+lean_imports  two libraries without the parts that the sidecar never uses
 """
 
 __version__ = "0.1.0"

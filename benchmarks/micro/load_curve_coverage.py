@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import result
-from estimator.model.prediction import Confidence, predict
+from estimator.model.evidence.prediction import Confidence, predict
 
 ROWS = (3, 5, 8, 12, 20)
 ERRORS = (0.02, 0.04, 0.08)

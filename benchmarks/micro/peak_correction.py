@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import result
-from estimator.series.peaks import DEFAULT_DISPERSION, dispersion, expected_peak
+from estimator.model.demand.peaks import DEFAULT_DISPERSION, dispersion, expected_peak
 
 DAY_S = 86_400
 MEAN_RPS = 400.0

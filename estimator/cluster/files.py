@@ -1,7 +1,7 @@
 """Node pools, DaemonSets, zones and prices from a YAML file, read strictly.
 
 The walk names every problem with file, line, key and what was expected. Allocatable capacity is
-taken as given, or computed by the provider's formula (model/nodes.py); a pool has one of the two.
+given, or computed by the provider's formula (model/nodes/packing.py): a pool states one of the two.
 A price without its date and its source is refused: nobody could tell whether it still holds.
 """
 
@@ -14,7 +14,7 @@ import msgspec
 
 from estimator import units
 from estimator.errors import InputError
-from estimator.model.nodes import PROVIDERS, Cluster, DaemonSet, NodePool, allocatable
+from estimator.model.nodes.packing import PROVIDERS, Cluster, DaemonSet, NodePool, allocatable
 from estimator.table import yaml_file
 from estimator.table.document import read_resources
 from estimator.table.fields import Place, read_fields, shown

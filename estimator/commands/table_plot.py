@@ -14,8 +14,8 @@ from estimator.commands.exits import endings
 from estimator.errors import InputError, Problem, Refusal, Refused
 from estimator.migration.curves import curves_of, plot_of
 from estimator.report.blocks import Chart, Grid
-from estimator.report.charts import TALL, WIDTH, CurveChart, draw_curve
-from estimator.report.drawings import curve_chart
+from estimator.report.charts.content import curve_chart
+from estimator.report.charts.svg import TALL, WIDTH, CurveChart, draw_curve
 from estimator.table.files import read_table, write_whole
 
 EPILOG = """\b

@@ -1,7 +1,7 @@
 """The load curve of every container of a component, with the error of leaving rows out.
 
-The curves are the model's (model/prediction.py); here they are only asked for one component, and
-put beside the rows that they rest on. Pure.
+The model predicts (model/evidence/prediction.py); this module asks it for one component and puts
+the curves beside the rows that they rest on. Pure.
 """
 
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from statistics import median
 
 import numpy as np
 
+from estimator.model.evidence.prediction import Prediction, left_out_errors, predict
 from estimator.model.plots import CurvePlot, PlottedRow
-from estimator.model.prediction import Prediction, left_out_errors, predict
 from estimator.table.load_points import Component, Verdict
 
 DRAWN_POINTS = 121

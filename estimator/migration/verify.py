@@ -14,7 +14,7 @@ For every bucket of at least a minute in which both rps and cpu were observed:
 | demand | rps of the component's routes, mean over the bucket | requests/s |
 | ratio | requests that reached the new cluster for each of production | |
 | replicas | pods with cpu samples in the bucket | |
-| predicted | load curve of the container (model/prediction.py), up to its limit | millicores |
+| predicted | load curve of the container (model/evidence), up to its limit | millicores |
 | observed | mean cpu of one replica, at least 5m (below that scrapes are noise) | millicores |
 
 Memory is compared as it is sized: the highest sample against the maximum over the rows. Predicting

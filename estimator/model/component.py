@@ -9,19 +9,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from estimator import units
-from estimator.model import drawing, requests
-from estimator.model.amounts import Amounts, add, container_amounts, times
-from estimator.model.autoscaling import HpaRecommendation, Scaled, pod_of, recommend
-from estimator.model.evidence import PROXY, Evidence, gather
+from estimator.model import drawing
+from estimator.model.autoscaling.recommendation import HpaRecommendation, Scaled, pod_of, recommend
+from estimator.model.autoscaling.simulation import Load, Simulation, summarise
+from estimator.model.demand.scenario import Demand, Observed, demand_of
+from estimator.model.evidence.evidence import PROXY, Evidence, gather
+from estimator.model.evidence.queueing import Queue
 from estimator.model.explanation import Worked, explain
 from estimator.model.figure import ExplanationLine, Figure, Flag
 from estimator.model.plots import CurvePlot, DemandPlot
 from estimator.model.policy import Policy
-from estimator.model.queueing import Queue
-from estimator.model.rate_limits import Downstream, RateLimits, Room, rate_limits
-from estimator.model.scenario import Demand, Observed, demand_of
-from estimator.model.simulation import Load, Simulation, summarise
-from estimator.model.sizing import SPECS, Constraint, Sizing, size, surge, unavailable
+from estimator.model.sizing import requests
+from estimator.model.sizing.amounts import Amounts, add, container_amounts, times
+from estimator.model.sizing.rate_limits import Downstream, RateLimits, Room, rate_limits
+from estimator.model.sizing.replicas import SPECS, Constraint, Sizing, size, surge, unavailable
 from estimator.table.load_points import Component, Kind
 
 __all__ = ["Amounts", "ComponentProjection", "Demand", "Rollout", "project_component"]

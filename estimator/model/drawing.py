@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from estimator.model.evidence import Evidence
+from estimator.model.demand.peaks import daily_maxima
+from estimator.model.demand.scenario import Observed
+from estimator.model.evidence.evidence import Evidence
+from estimator.model.evidence.prediction import Prediction
 from estimator.model.plots import CurvePlot, DemandPlot, MarkedPeak, PlottedRow, thin
 from estimator.model.policy import Policy
-from estimator.model.prediction import Prediction
-from estimator.model.scenario import Observed
-from estimator.model.sizing import Sizing
-from estimator.series.peaks import daily_maxima
+from estimator.model.sizing.replicas import Sizing
 from estimator.table.load_points import LoadPoint
 
 CURVE_POINTS = 121

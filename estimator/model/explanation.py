@@ -13,19 +13,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from estimator import units
-from estimator.model.amounts import Amounts
-from estimator.model.autoscaling import Scaled
-from estimator.model.evidence import Evidence
+from estimator.model.autoscaling.recommendation import Scaled
+from estimator.model.autoscaling.simulation import TOLERANCE, Simulation
+from estimator.model.demand.scenario import Demand
+from estimator.model.evidence.evidence import Evidence
+from estimator.model.evidence.load_curve import LoadCurve
+from estimator.model.evidence.prediction import Prediction
+from estimator.model.evidence.queueing import Queue
 from estimator.model.figure import ExplanationLine, Figure
-from estimator.model.load_curve import LoadCurve
 from estimator.model.policy import Policy
-from estimator.model.prediction import Prediction
-from estimator.model.queueing import Queue
-from estimator.model.rate_limits import FILL_INTERVAL_S, RateLimits
-from estimator.model.requests import CPU_STEP_MILLICORES, MEMORY_MARGIN
-from estimator.model.scenario import Demand
-from estimator.model.simulation import TOLERANCE, Simulation
-from estimator.model.sizing import Sizing
+from estimator.model.sizing.amounts import Amounts
+from estimator.model.sizing.rate_limits import FILL_INTERVAL_S, RateLimits
+from estimator.model.sizing.replicas import Sizing
+from estimator.model.sizing.requests import CPU_STEP_MILLICORES, MEMORY_MARGIN
 
 MEBIBYTE = 2**20
 

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from estimator.errors import Refused
-from estimator.model.amounts import add, container_amounts, times
 from estimator.model.component import replicas_figure
-from estimator.model.evidence import Evidence
+from estimator.model.demand.scenario import Demand
+from estimator.model.evidence.evidence import Evidence
 from estimator.model.figure import Figure
 from estimator.model.policy import Policy
-from estimator.model.requests import proxy_workers
-from estimator.model.scenario import Demand
-from estimator.model.sizing import size
+from estimator.model.sizing.amounts import add, container_amounts, times
+from estimator.model.sizing.replicas import size
+from estimator.model.sizing.requests import proxy_workers
 from estimator.table.load_points import Kind
 
 PHASES = (2, 3)

@@ -11,13 +11,15 @@ from dataclasses import dataclass, fields, replace
 
 from estimator import units
 from estimator.errors import Refusal, Refused
-from estimator.model.amounts import Amounts, add, name_rows
 from estimator.model.component import ComponentProjection, project_component
+from estimator.model.demand.scenario import Demand, Observed, demand_of
+from estimator.model.demand.traffic import Traffic
 from estimator.model.drawing import demand_plot
-from estimator.model.evidence import gather
+from estimator.model.evidence.evidence import gather
+from estimator.model.evidence.prediction import PRIOR_ERROR
 from estimator.model.figure import Assumption, ExplanationLine, Figure, Flag
-from estimator.model.node_explanation import explain_nodes
-from estimator.model.nodes import Cluster, NodePlan, PodGroup, plan_nodes
+from estimator.model.nodes.arithmetic import explain_nodes
+from estimator.model.nodes.packing import Cluster, NodePlan, PodGroup, plan_nodes
 from estimator.model.phases import (
     PHASES,
     Moved,
@@ -30,11 +32,9 @@ from estimator.model.phases import (
 )
 from estimator.model.plots import DemandPlot
 from estimator.model.policy import REASONS, Policy
-from estimator.model.prediction import PRIOR_ERROR
-from estimator.model.rate_limits import Downstream
-from estimator.model.requests import MEMORY_MARGIN, MEMORY_MARGIN_REASON
-from estimator.model.scenario import Demand, Observed, demand_of
-from estimator.model.traffic import Traffic
+from estimator.model.sizing.amounts import Amounts, add, name_rows
+from estimator.model.sizing.rate_limits import Downstream
+from estimator.model.sizing.requests import MEMORY_MARGIN, MEMORY_MARGIN_REASON
 from estimator.series.rps import ALL_ROUTES, RpsSeries
 from estimator.table.load_points import Component, Kind, Resources, Table
 

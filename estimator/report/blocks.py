@@ -9,7 +9,7 @@ blocks, or behind `estimate --explain`, so text may leave them out.
 from dataclasses import dataclass
 from enum import Enum
 
-from estimator.report.charts import CurveChart, TimeChart
+from estimator.report.charts.svg import CurveChart, TimeChart
 
 
 class Level(Enum):

@@ -8,14 +8,13 @@ the formulas stand behind `Fold`s and `estimate --explain`.
 from collections.abc import Iterator
 from dataclasses import replace
 
-from estimator.model.autoscaling import HpaRecommendation
+from estimator.model.autoscaling.recommendation import HpaRecommendation
+from estimator.model.autoscaling.simulation import Simulation
 from estimator.model.component import Amounts, Rollout
+from estimator.model.demand.scenario import Demand
 from estimator.model.projection import ComponentProjection, Figure
-from estimator.model.rate_limits import RateLimits
-from estimator.model.scenario import Demand
-from estimator.model.simulation import Simulation
+from estimator.model.sizing.rate_limits import RateLimits
 from estimator.report import explain, wording
-from estimator.report.axes import instant
 from estimator.report.blocks import (
     Block,
     Cell,
@@ -29,7 +28,8 @@ from estimator.report.blocks import (
     Section,
     Sums,
 )
-from estimator.report.drawings import Detail, Room, curve_chart, replica_charts
+from estimator.report.charts.axes import instant
+from estimator.report.charts.content import Detail, Room, curve_chart, replica_charts
 
 _WHAT_VALUE_WHY = (Column("what"), Column("value", is_number=True), Column("why"))
 

@@ -9,11 +9,10 @@ a chart or an arithmetic line holds. Computes nothing.
 from collections.abc import Iterator
 
 from estimator import units
-from estimator.model.nodes import NodePlan, PoolPlan
+from estimator.model.nodes.packing import NodePlan, PoolPlan
 from estimator.model.phases import PhaseProjection
 from estimator.model.projection import ComponentProjection, Figure, Flag, Projection
 from estimator.report import wording
-from estimator.report.axes import instant
 from estimator.report.blocks import (
     Banner,
     Block,
@@ -27,8 +26,9 @@ from estimator.report.blocks import (
     Section,
     Tiles,
 )
+from estimator.report.charts.axes import instant
+from estimator.report.charts.content import Detail, Room, demand_chart
 from estimator.report.component_content import component_section
-from estimator.report.drawings import Detail, Room, demand_chart
 
 _LEFT_OUT = {
     Detail.FULL: "",

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from estimator.report.blocks import Block, Chart, Document
-from estimator.report.charts import CurveChart, Drawing, draw_curve, draw_time
+from estimator.report.charts.svg import CurveChart, Drawing, draw_curve, draw_time
 
 
 def to_html(document: Document) -> str:

@@ -19,10 +19,10 @@ from typing import Any
 
 from estimator import units
 from estimator.errors import InputError, Problem
-from estimator.model.autoscaling import HpaRecommendation
+from estimator.model.autoscaling.recommendation import HpaRecommendation
 from estimator.model.component import Amounts
 from estimator.model.projection import ComponentProjection, Figure, Projection
-from estimator.model.rate_limits import RateLimits
+from estimator.model.sizing.rate_limits import RateLimits
 from estimator.report import wording
 from estimator.report.yaml_text import Why, to_yaml
 from estimator.table.load_points import Kind

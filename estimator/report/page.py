@@ -7,8 +7,8 @@ out.
 """
 
 from estimator.model.projection import Projection
+from estimator.report.charts.content import Detail
 from estimator.report.content import document_of
-from estimator.report.drawings import Detail
 from estimator.report.html import to_html
 
 MOST_BYTES = 1_000_000

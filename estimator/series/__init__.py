@@ -1,17 +1,17 @@
 """The rps series: whatever recorded it, one type, with its resolution, gaps and completeness.
 
-rps          the type; demand and peak of a set of routes
-grid         points in any order to a series, and what was repaired on the way
-files        series.db, the local per-second series; other files by their content
-columns      CSV and Parquet
-routes       path to route tag
-log_lines    lines of an access log to requests
-access_log   access logs, any number, counted by second and route
-datadog      maxima per minute of a gauge, and the seconds of the highest; counts of others
-datadog_query  its text, and which route a group is
-datadog_api  Datadog's query endpoint over HTTP, and what each of its failures means
-datadog_cache  its answers about closed windows, on disk
-prometheus   rates of Prometheus and VictoriaMetrics
+rps             the type; demand and peak of a set of routes
+grid            points in any order to a series, and what was repaired on the way
+files           series.db, the local per-second series; other files by their content
+columns         CSV and Parquet
+routes          path to route tag
+log_lines       lines of an access log to requests
+access_log      access logs, any number, counted by second and route
+datadog         maxima per minute of a gauge, and the seconds of the highest; counts of others
+datadog_query   the text of a query, and which route a group is
+datadog_api     Datadog's query endpoint over HTTP, and what each of its failures means
+datadog_cache   answers about closed windows, on disk
+prometheus      rates from Prometheus and VictoriaMetrics
 prometheus_api  their range queries over HTTP
-peaks        highest second of what was averaged, and of a year
+http_session    the HTTP session with which every monitoring system is asked
 """

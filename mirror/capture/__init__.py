@@ -1,1 +1,12 @@
-"""Captures: requests in files, written while they are served and read again later."""
+"""Captures: requests in files, written while they are served and read again later.
+
+recorder    records production requests: redacted on the loop, written by a thread
+segments    files of zstd frames, rotated and bounded
+key_file    the key with which captured values are hashed
+reader      reads captures: one file, or a directory of segments merged by time
+overview    what a capture holds, added up record by record
+entries     what an import yields: requests, and lines that cannot be used
+access_log  requests from nginx's access logs
+har         requests from what a browser recorded
+goreplay    requests from GoReplay's files
+"""

@@ -1,1 +1,16 @@
-"""One file for each subcommand of `mirror`."""
+"""One file for each subcommand of `mirror`, and what several of them share.
+
+serve            run the sidecar
+check            validate the configuration and probe the shadow
+set_ratio        change the ratio of a running sidecar
+capture          switch recording on or off in a running sidecar
+inspect          what captures hold
+import_requests  logs, HAR and GoReplay files to a capture
+export           a capture in another tool's format
+replay           send a capture again, open loop; replay_table writes the table of it,
+                 replay_merge adds up shards, replay_diff compares two results
+series           show or export a series.db, which series_file reads
+demo             the whole product on this machine
+arguments        how rates, spans and instants are written on a command line
+admin_client     how a running sidecar is asked
+"""

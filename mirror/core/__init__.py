@@ -1,1 +1,17 @@
-"""Decisions only: nothing here knows asyncio, sockets, the clock, the environment or logging."""
+"""Decisions on values; nothing here knows asyncio, sockets, the clock, environment or logging.
+
+http1           what request and response heads share: framing, fields, chunks, our own answers
+request_head    a request head as a value, and its bytes for each leg
+response_head   a response head as a value, and its bytes for the downstream
+exchange_states the states of one inline exchange
+selection       which requests get a shadow leg, and how many
+ramp            how the ratio rises to its aim, and when it falls back
+budget          how many bytes the shadow may hold in a worker
+breaker         whether the shadow is sent anything now
+pool            which connection of an upstream serves which leg
+batch_pool      the same for legs whose answers nobody receives
+ledger          counters that add up: every request once, in one second, under one route
+latency         latencies in the layout of an HDR histogram
+record          one line of a capture
+redaction       what must not be recorded
+"""

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from estimator.errors import Refused
 from estimator.model.component import ComponentProjection, project_component
+from estimator.model.demand.scenario import Observed
 from estimator.model.figure import Figure, Flag
 from estimator.model.policy import Policy
-from estimator.model.rate_limits import Downstream
-from estimator.model.scenario import Observed
+from estimator.model.sizing.rate_limits import Downstream
 from estimator.table.load_points import Component, Kind, LoadPoint, Resources
 
 MIB = 2**20

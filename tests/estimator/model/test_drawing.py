@@ -1,10 +1,10 @@
 import numpy as np
 
+from estimator.model.demand.scenario import Observed
 from estimator.model.drawing import curves_of, demand_plot
-from estimator.model.evidence import gather
+from estimator.model.evidence.evidence import gather
 from estimator.model.policy import Policy
-from estimator.model.scenario import Observed
-from estimator.model.sizing import size
+from estimator.model.sizing.replicas import size
 from estimator.table.load_points import Component, Kind, LoadPoint, Resources
 
 DAY = 86_400

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from estimator.model.component import project_component
+from estimator.model.demand.scenario import Observed
 from estimator.model.figure import ExplanationLine
 from estimator.model.policy import Policy
-from estimator.model.scenario import Observed
 from estimator.table.load_points import Component, Kind, LoadPoint, Resources
 
 MIB = 2**20

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from estimator.model.evidence import gather
+from estimator.model.demand.scenario import Observed, demand_of
+from estimator.model.evidence.evidence import gather
 from estimator.model.phases import Moved, Part, kinds_of, project_path, project_phase
 from estimator.model.policy import Policy
-from estimator.model.scenario import Observed, demand_of
 from estimator.table.load_points import Component, Kind, LoadPoint, Resources
 
 MIB = 2**20

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from estimator.model.autoscaling import HpaRecommendation
+from estimator.model.autoscaling.recommendation import HpaRecommendation
+from estimator.model.autoscaling.simulation import Saturation, Simulation
 from estimator.model.component import Amounts, ComponentProjection, Rollout
+from estimator.model.demand.scenario import Demand
 from estimator.model.figure import Assumption, ExplanationLine, Figure, Flag
-from estimator.model.nodes import NodePlan, PoolPlan
+from estimator.model.nodes.packing import NodePlan, PoolPlan
 from estimator.model.phases import PathProjection, PhaseProjection
 from estimator.model.plots import CurvePlot, DemandPlot, MarkedPeak, PlottedRow, ReplicasPlot
 from estimator.model.projection import Projection, SeriesSummary
-from estimator.model.rate_limits import RateLimits
-from estimator.model.scenario import Demand
-from estimator.model.simulation import Saturation, Simulation
-from estimator.model.sizing import Constraint
+from estimator.model.sizing.rate_limits import RateLimits
+from estimator.model.sizing.replicas import Constraint
 from estimator.table.load_points import Kind
 
 MIB = 2**20

@@ -1,10 +1,10 @@
 from dataclasses import replace
 
 from estimator.model.projection import ComponentProjection, Projection
-from estimator.model.sizing import Constraint
+from estimator.model.sizing.replicas import Constraint
 from estimator.report.blocks import Chart, Decision, Facts, Fold, Grid, Listing, Section
+from estimator.report.charts.content import Detail, Room
 from estimator.report.component_content import component_section
-from estimator.report.drawings import Detail, Room
 
 
 def section_of(component: ComponentProjection) -> Section:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import uvloop
-from tests.mirror.replay.test_run import Site, gets
 
 from mirror.core.record import Record, encode, encode_header
 from mirror.errors import InputError
@@ -15,6 +14,7 @@ from mirror.replay.requests import RequestList, Rules
 from mirror.replay.result import Result
 from mirror.replay.schedule import Shard, Step
 from mirror.replay.session import Pace, Settings, plan, replay, schedule_digest
+from tests.mirror.replay.test_steps import Site, gets
 
 
 @pytest.fixture

@@ -1,0 +1,290 @@
+"""The HorizontalPodAutoscaler of one component, from its series' own ramps.
+
+    L      = scrape + sync + pod start                          reaction lag
+    r      = max over t of d(t + L) / max(d(t), m x_s)          steepest ramp that adds replicas
+    x*     = min(x_s / r, peak / R) / 1.1                       rps per replica at the target
+    target = 100 * sum c(x*) / sum request, rounded down
+    min    = max(R_min, zones, k + 1, R at the 5 % quantile of the demand)
+    max    = R                                                  replicas of the sizing
+
+| symbol | meaning | unit |
+|---|---|---|
+| d | demand with growth and events | requests/s |
+| x_s | least of performance limit and full request, over the imbalance | requests/s |
+| m, R, k | min replicas, replicas, replicas that may be lost | count |
+| c, request | expected cpu and recommended cpu request of each container | millicores |
+| 1.1 | the HPA does nothing within its tolerance | |
+
+Then its own series is run through it (simulation.py). Where a replica is saturated for a second, a
+lower target and a higher minimum are tried, and where a ramp lowered the target, also the minimum
+that makes up for it; of those that survive the one with the fewest pod-hours is taken. Where none
+does, the answer says when and how far.
+
+`max` holds no surge: a rolling update's extra pods come on top of the replicas that an HPA counts
+(kubernetes, Deployment). Requests are the recommended ones: an HPA divides by requests, so a target
+without its request is no recommendation.
+
+Worked: x_s 400, peak 3000 over 12 replicas, r = 1.25: x* = min(320, 250) / 1.1 = 227.3 rps; with
+1 m for each rps and requests of 400 m: target = 56 %.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from estimator import units
+from estimator.model.autoscaling import simulation
+from estimator.model.autoscaling.simulation import Load, Loop, Pod, Run, simulate
+from estimator.model.evidence.evidence import Evidence
+from estimator.model.figure import Figure
+from estimator.model.policy import Policy
+from estimator.model.sizing.replicas import Sizing, replicas_for
+
+GRID_POINTS = 513
+LOW_QUANTILE = 0.05
+TRIED_TARGETS = (0.85, 0.7, 0.55)
+"""Of the first target; below half of it a fixed count is cheaper and calmer."""
+LEAST_TARGET = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class HpaRecommendation:
+    """autoscaling/v2, with the figures that its choice rests on."""
+
+    min_replicas: Figure
+    max_replicas: Figure
+    target_percent: Figure
+    """averageUtilization: percent of the **recommended** requests summed over all containers."""
+    trigger_rps: Figure
+    """Rps per replica at which it begins to add replicas (target x 1.1, its tolerance)."""
+    rps_target: Figure
+    """Rps per replica at the target: averageValue of the alternative, rps-based metric."""
+    steepest_ramp: Figure
+    """Highest demand over demand one reaction lag earlier, where replicas had to be added."""
+    reaction_lag: Figure
+    """Seconds from a rise to a ready replica: scrape + sync + pod start."""
+    scale_up_percent: int
+    """behavior.scaleUp: percent policy."""
+    scale_up_pods: int
+    scale_up_period_s: int
+    scale_down_stabilisation_s: int
+    survives: bool
+    """Whether its own series, simulated, leaves no second at saturation."""
+    notes: tuple[str, ...]
+    """What was tried to make it survive; where it does not."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scaled:
+    """A recommendation with the run that it rests on."""
+
+    hpa: HpaRecommendation
+    run: Run
+    pod: Pod
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    loop: Loop
+    run: Run
+
+
+def pod_of(evidence: Evidence, requests: Mapping[str, float], policy: Policy) -> Pod:
+    """Return what one replica does with its load; `requests` in millicores by container."""
+    end = min(curve.limit_rps for curve in evidence.cpu.values())
+    rps = np.linspace(0.0, end, GRID_POINTS)
+    used = np.zeros((3, GRID_POINTS))  # expected, low, high
+    limit = evidence.performance_limit.rps
+    for container, curve in evidence.cpu.items():
+        used += np.array(curve.at_each(rps))
+        limit = min(limit, curve.highest_rps_within(requests[container]) or limit)
+    share, low, high = np.maximum.accumulate(used / sum(requests.values()), axis=1)
+    if all(curve.has_interval for curve in evidence.cpu.values()):
+        return Pod(rps, share, limit, policy.imbalance, low, high)
+    return Pod(rps, share, limit, policy.imbalance)
+
+
+def recommend(load: Load, sizing: Sizing, evidence: Evidence, pod: Pod, policy: Policy) -> Scaled:
+    """Return the HPA for this load, simulated over it."""
+    lag = policy.scrape_interval_s + simulation.SYNC_S + policy.pod_start_s
+    least, least_reason = _least(load, sizing, evidence, policy)
+    safe = pod.limit_rps / pod.imbalance
+    ramp = steepest_ramp(load, lag, least * safe)
+    by_ramp, by_peak = safe / max(ramp, 1.0), sizing.rps_per_replica
+    reserve = 1 + simulation.TOLERANCE
+    first = Loop(
+        min_replicas=least,
+        max_replicas=sizing.replicas,
+        target=_whole_percent(pod.utilisation_at(min(by_ramp, by_peak) / reserve)),
+        scrape_s=policy.scrape_interval_s,
+        pod_start_s=policy.pod_start_s,
+    )
+    relaxed = _whole_percent(pod.utilisation_at(by_peak / reserve))
+    chosen, notes = _surviving(_Try(first, simulate(load, pod, first)), relaxed, load, pod)
+    if pod.utilisation_at(min(by_ramp, by_peak) / reserve) < LEAST_TARGET:
+        notes.append("cpu hardly follows rps here: let the HPA follow an rps metric (rps_target)")
+    hpa = _recommendation(chosen, pod, (ramp, lag), notes)
+    if chosen.loop.min_replicas != least:
+        least_reason = f"{least} by themselves ({least_reason}), raised to survive the series"
+    decided = "the steepest ramp" if by_ramp < by_peak else "the sized peak over its replicas"
+    reason = (
+        f"{units.format_rps(pod.rps_at(chosen.loop.target))} rps per replica: {decided} stays"
+        f" within {units.format_rps(safe)} rps, and 1.1 for the tolerance"
+    )
+    if chosen.loop.target < first.target:
+        reason += f"; lowered from {100 * first.target:.0f} to survive the series"
+    if chosen.loop.target > first.target:
+        decided = "the sized peak over its replicas"
+        reason = (
+            f"{units.format_rps(pod.rps_at(chosen.loop.target))} rps per replica: the sized peak"
+            " over its replicas, and 1.1 for the tolerance; for the ramps there are enough"
+            f" replicas at the minimum, which takes fewer pod-hours than {100 * first.target:.0f} %"
+        )
+    hpa = replace(
+        hpa,
+        min_replicas=replace(hpa.min_replicas, reason=least_reason),
+        max_replicas=replace(
+            hpa.max_replicas, low=sizing.low, high=sizing.high, flags=sizing.flags
+        ),
+        target_percent=replace(hpa.target_percent, reason=reason, constraint=decided),
+    )
+    return Scaled(hpa, chosen.run, pod)
+
+
+def _least(load: Load, sizing: Sizing, evidence: Evidence, policy: Policy) -> tuple[int, str]:
+    low = float(np.nanquantile(load.demand, LOW_QUANTILE))
+    quiet = replicas_for(low * policy.imbalance, sizing.capacity_rps, evidence) if low > 0 else 1
+    asked = [
+        (policy.min_replicas, "min replicas"),
+        (policy.hpa_min or 1, "lowest minReplicas asked for"),
+        (policy.zones, f"one in each of {policy.zones} zones"),
+        (policy.lose_pods + 1, f"one left when {policy.lose_pods} are lost"),
+        (quiet, f"what the demand exceeds in 95 % of the time, {units.format_rps(low)} rps, needs"),
+    ]
+    count, reason = max(asked, key=lambda pair: pair[0])
+    return min(count, sizing.replicas), reason
+
+
+def steepest_ramp(load: Load, lag_s: float, carried_rps: float) -> float:
+    """Return how much the demand grows within the lag, at most, where replicas had to be added.
+
+    `carried_rps` is what the fewest replicas carry: growth below it adds none. At least 1.
+    """
+    steps = max(1, math.ceil(lag_s / load.resolution_s))
+    before, after = load.demand[:-steps], load.demand[steps:]
+    if not len(after):
+        return 1.0
+    ratio = after / np.maximum(before, max(carried_rps, 1e-9))
+    seen = ratio[~np.isnan(ratio)]
+    return max(1.0, float(seen.max())) if len(seen) else 1.0
+
+
+def _whole_percent(utilisation: float) -> float:
+    return max(LEAST_TARGET, math.floor(100 * utilisation + 1e-9) / 100)
+
+
+def _surviving(first: _Try, relaxed: float, load: Load, pod: Pod) -> tuple[_Try, list[str]]:
+    """Return the cheapest that survives, or the best that there is, and what was tried.
+
+    `relaxed` is the target that the peak alone asks for, where ramps ask for a lower one: with
+    enough replicas at the minimum there is no ramp to fear.
+    """
+    if not first.run.saturations and first.loop.target >= relaxed:
+        return first, []
+    notes = []
+    tried = [first]
+    if first.loop.target < relaxed:
+        loop = replace(first.loop, target=relaxed)
+        tried.append(_raised(_Try(loop, simulate(load, pod, loop)), load, pod))
+    if first.run.saturations:
+        notes.append(
+            f"with target {100 * first.loop.target:.0f} % and at least {first.loop.min_replicas}"
+            f" replicas it is saturated for {first.run.saturated_s} s in the simulation"
+        )
+        tried += [_raised(first, load, pod), *_lowered(first, load, pod)]
+    chosen = min(tried, key=lambda one: (one.run.saturated_s, one.run.pod_hours))
+    if chosen is first:
+        return first, notes + _failure(first)
+    if not chosen.run.saturations:
+        notes.append(
+            f"target {100 * chosen.loop.target:.0f} % and at least {chosen.loop.min_replicas}"
+            " replicas survive with the fewest pod-hours of what was tried"
+        )
+    return chosen, notes + _failure(chosen)
+
+
+def _failure(chosen: _Try) -> list[str]:
+    if not chosen.run.saturations:
+        return []
+    worst = max(chosen.run.saturations, key=lambda one: one.needed - one.replicas)
+    return [
+        f"does not survive its series: {chosen.run.saturated_s} s at saturation in"
+        f" {len(chosen.run.saturations)} stretch(es), at worst {worst.replicas} ready of"
+        f" {worst.needed} needed, at Unix time {worst.second}"
+    ]
+
+
+def _lowered(first: _Try, load: Load, pod: Pod) -> list[_Try]:
+    """Return lower targets, up to the first that survives."""
+    tried: list[_Try] = []
+    for share in TRIED_TARGETS:
+        target = _whole_percent(first.loop.target * share)
+        if target < (tried[-1] if tried else first).loop.target:
+            loop = replace(first.loop, target=target)
+            tried.append(_Try(loop, simulate(load, pod, loop)))
+            if not tried[-1].run.saturations:
+                break
+    return tried
+
+
+def _raised(first: _Try, load: Load, pod: Pod) -> _Try:
+    """Return the loop with a minimum that every saturated moment would have needed."""
+    best = first
+    for _ in range(3):
+        needed = min(best.run.needed, best.loop.max_replicas)
+        if needed <= best.loop.min_replicas:
+            break
+        loop = replace(best.loop, min_replicas=needed)
+        best = _Try(loop, simulate(load, pod, loop))
+        if not best.run.saturations:
+            break
+    return best
+
+
+def _recommendation(
+    chosen: _Try, pod: Pod, ramp: tuple[float, float], notes: list[str]
+) -> HpaRecommendation:
+    loop = chosen.loop
+    at_target = pod.rps_at(loop.target)
+    trigger_at = loop.target * (1 + simulation.TOLERANCE)
+    trigger, of_trigger = pod.rps_at(trigger_at), pod.rps_range_at(trigger_at) or (None, None)
+    of_target = pod.rps_range_at(loop.target) or (None, None)
+    return HpaRecommendation(
+        min_replicas=Figure(loop.min_replicas, "replicas", ""),
+        max_replicas=Figure(loop.max_replicas, "replicas", "the replicas of the sizing"),
+        target_percent=Figure(round(100 * loop.target), "percent", ""),
+        trigger_rps=Figure(
+            trigger,
+            "rps per replica",
+            "expected cpu reaches 1.1 times the target, its tolerance",
+            *of_trigger,
+        ),
+        rps_target=Figure(
+            at_target, "rps per replica", "expected cpu reaches the target", *of_target
+        ),
+        steepest_ramp=Figure(
+            ramp[0],
+            "ratio",
+            f"highest demand over that of {ramp[1]:g} s before, where more than the fewest replicas"
+            " were needed",
+        ),
+        reaction_lag=Figure(ramp[1], "seconds", "scrape interval + 15 s sync + pod start"),
+        scale_up_percent=simulation.SCALE_UP_PERCENT,
+        scale_up_pods=simulation.SCALE_UP_PODS,
+        scale_up_period_s=simulation.SCALE_UP_PERIOD_S,
+        scale_down_stabilisation_s=simulation.STABILISATION_S,
+        survives=not chosen.run.saturations,
+        notes=tuple(notes),
+    )

@@ -1,0 +1,151 @@
+"""From the demand that was observed to the one that is sized for: each factor by itself.
+
+    peak = u * (1 + g)^months * event
+    u    = the highest tau-mean expected in the series (peaks.py), or, where asked for, the level
+           that daily maxima exceed once in N days, if that is higher
+
+| symbol | meaning | unit |
+|---|---|---|
+| u | peak at the averaging window that is to be served | requests/s |
+| g | growth per month | fraction |
+| event | factor of an event | fraction |
+
+Worked: 1000 rps observed as one-second values, 3 % a month for 12 months and an event of 2.5:
+1000 * 1.42576 * 2.5 = 3564.4 rps.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from estimator import units
+from estimator.model.demand import peaks
+from estimator.model.figure import Figure, Flag
+from estimator.model.policy import Policy
+
+SHOWN_RETURN_DAYS = 365
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observed:
+    """The demand of some routes, as the series holds it."""
+
+    what: str
+    """In words: `all routes`, or their tags."""
+    demand: NDArray[np.float64]
+    """Rps of each bucket; NaN where nobody looked. At least one value above 0."""
+    start: int
+    """Unix time of the first bucket."""
+    resolution_s: int
+    averaging_s: int
+    """Each value is a mean over this long, or the highest such mean in its bucket."""
+    peak_rps: float
+    peak_second: int
+    """Unix time of the start of its bucket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """From the observed peak to the one that is sized for: each factor by itself."""
+
+    observed: Figure
+    """Highest bucket of the series."""
+    window_correction: Figure
+    """Ratio: peak over `peak_window_s` to the highest bucket."""
+    growth: Figure
+    """Ratio, over the horizon."""
+    event: Figure
+    """Ratio."""
+    return_level: Figure | None
+    """Rps exceeded once in 365 days (or `return_days`), before growth and event; None with fewer
+    than 14 daily maxima."""
+    daily_maxima: tuple[tuple[int, float], ...]
+    """Unix time of the day and its highest rps, for every day observed at least by half."""
+    peak: Figure
+    """What is sized for."""
+
+
+def demand_of(observed: Observed, policy: Policy) -> Demand:
+    """Return the peak to size for, and how it came about."""
+    highest = Figure(observed.peak_rps, "rps", _told(observed))
+    correction = _correction(observed, policy)
+    growth = Figure(
+        (1 + policy.growth_per_month) ** policy.horizon_months if policy.growth_per_month else 1.0,
+        "ratio",
+        f"{policy.growth_per_month:.1%} a month for {policy.horizon_months:g} months"
+        if policy.growth_per_month
+        else "no growth was given",
+    )
+    event = Figure(policy.event_factor, "ratio", "given" if policy.event_factor != 1 else "none")
+    days = peaks.daily_maxima(observed.demand, observed.start, observed.resolution_s)
+    level = _return_level([rps * correction.value for _, rps in days], policy)
+    base, reason = observed.peak_rps * correction.value, highest.reason
+    high = None
+    if correction.value != 1:
+        reason += f", times {correction.value:.3f} ({correction.reason})"
+    if policy.return_days is not None and level is not None and level.value > base:
+        base, reason = level.value, level.reason
+    factor = growth.value * event.value
+    if factor != 1:
+        reason += f", times {factor:.3f} for growth ({growth.reason}) and event ({event.reason})"
+    if level is not None and level.high is not None and policy.return_days is not None:
+        high = max(base, level.high) * factor
+    peak = Figure(
+        base * factor,
+        "rps",
+        reason,
+        low=None if high is None else observed.peak_rps * factor,
+        high=high,
+        flags=correction.flags,
+    )
+    return Demand(highest, correction, growth, event, level, tuple(days), peak)
+
+
+def _told(observed: Observed) -> str:
+    step = observed.resolution_s
+    every = "every second" if step == 1 else f"each {step} s bucket"
+    return f"maximum over {every} of the sum over {observed.what}"
+
+
+def _correction(observed: Observed, policy: Policy) -> Figure:
+    averaging = float(observed.averaging_s if policy.averaging_s is None else policy.averaging_s)
+    window = policy.peak_window_s
+    if averaging <= window:
+        told = f"the series already tells means over {averaging:g} s"
+        return Figure(1.0, "ratio", told)
+    scatter, origin = policy.dispersion, "given"
+    flags: tuple[Flag, ...] = ()
+    if scatter is None:
+        scatter = peaks.dispersion(observed.demand, averaging, window)
+        origin = "estimated from the series"
+    if scatter is None:
+        scatter, origin = peaks.DEFAULT_DISPERSION, "assumed"
+        flags = (Flag.ASSUMED,)
+    peak = peaks.expected_peak(observed.demand, averaging, window, scatter)
+    return Figure(
+        peak / observed.peak_rps,
+        "ratio",
+        f"peak over {window:g} s expected within means over {averaging:g} s, with variance"
+        f" {scatter:.2f} times the mean, {origin}",
+        flags=flags,
+    )
+
+
+def _return_level(maxima: list[float], policy: Policy) -> Figure | None:
+    law = peaks.gumbel(maxima)
+    if law is None:
+        return None
+    # What is exceeded every day has no return level.
+    days = max(2, policy.return_days or SHOWN_RETURN_DAYS)
+    value = max(law.level(days), max(maxima))
+    reach = float(ndtri(policy.confidence)) * law.level_error(days)
+    return Figure(
+        value,
+        "rps",
+        f"exceeded once in {days} days by a Gumbel law of {len(maxima)} daily maxima, and no less"
+        f" than the highest of them, {units.format_rps(max(maxima))}",
+        low=max(law.level(days) - reach, max(maxima)) if value > max(maxima) else max(maxima),
+        high=max(value, law.level(days) + reach),
+    )

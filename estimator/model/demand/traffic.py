@@ -1,0 +1,81 @@
+"""Whose requests reach a component: the demand of its routes in the series, and of some paths.
+
+Keeps what it has added up, because the same routes are asked for by several components and phases.
+Adds one row after the other: beside the series it holds a few sums, whatever the number of routes.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estimator.errors import Refusal, Refused
+from estimator.model.demand.scenario import Observed
+from estimator.series.rps import ALL_ROUTES, RpsSeries
+
+MOST_KEPT = 8
+"""Sums of several routes that are kept; a single route is cheap to add up again."""
+
+
+class Traffic:
+    """The demand of sets of routes in one series."""
+
+    def __init__(self, series: RpsSeries) -> None:
+        self.series = series
+        self._is_observed = ~np.isnan(series.rps).all(axis=0)
+        self._kept: dict[frozenset[str], NDArray[np.float64]] = {}
+
+    def carried(self, routes: Iterable[str], paths: tuple[str, ...]) -> tuple[str, ...]:
+        """Return those of a component's routes that are among the paths; all without paths."""
+        if not paths:
+            return tuple(routes)
+        wanted = set(routes)
+        return tuple(path for path in paths if ALL_ROUTES in wanted or path in wanted)
+
+    def demand(self, routes: Iterable[str]) -> NDArray[np.float64]:
+        """Return the sum over these route tags in each bucket; NaN where nobody looked."""
+        wanted = set(routes)
+        chosen = frozenset(
+            route for route in self.series.routes if ALL_ROUTES in wanted or route in wanted
+        )
+        if chosen in self._kept:
+            return self._kept[chosen]
+        total = np.zeros(self.series.rps.shape[1])
+        for route, row in zip(self.series.routes, self.series.rps, strict=True):
+            if route in chosen:
+                np.add(total, row, out=total, where=~np.isnan(row))
+        total[~self._is_observed] = np.nan
+        self.series.refine(total, [route in chosen for route in self.series.routes])
+        total.setflags(write=False)
+        if len(chosen) > 1 and len(self._kept) < MOST_KEPT:
+            self._kept[chosen] = total
+        return total
+
+    def peak(self, route: str) -> float:
+        """Return the highest rps of one route; 0 where it had none."""
+        return float(np.nanmax(self.demand([route]), initial=0.0))
+
+    def has(self, routes: tuple[str, ...]) -> bool:
+        """Say whether any of these routes had a request."""
+        if ALL_ROUTES in routes:
+            return True
+        return any(self.peak(route) > 0 for route in routes if route in self.series.routes)
+
+    def observed(self, name: str, routes: tuple[str, ...]) -> Observed:
+        """Return the demand of these routes. Raises Refused, naming `name`, without a request."""
+        series = self.series
+        demand = self.demand(routes)
+        if not (demand > 0).any():
+            reason = f"none of its routes ({', '.join(routes)}) had a request in the series"
+            advice = f"The series has the routes {', '.join(series.routes)}; correct its routes, or"
+            raise Refused([Refusal(name, reason, f"{advice} leave the component out")])
+        place = int(np.nanargmax(demand))
+        return Observed(
+            what="all routes" if ALL_ROUTES in routes else ", ".join(routes),
+            demand=demand,
+            start=series.start,
+            resolution_s=series.resolution_s,
+            averaging_s=series.averaging_s or series.resolution_s,
+            peak_rps=float(demand[place]),
+            peak_second=series.start + place * series.resolution_s,
+        )

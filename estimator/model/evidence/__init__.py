@@ -1,0 +1,8 @@
+"""Step 2: what the correspondence table says of a component.
+
+load_curve  cpu (or p99) of one container over its rps
+prediction  a load curve with its error bounds, inside and beyond the rows
+scaling     the universal scalability law: what many replicas serve together
+queueing    how long requests wait for a worker of a pod
+evidence    all of it for one component, and what bounds one replica
+"""

@@ -1,0 +1,252 @@
+"""A load curve with its error: bounds inside the rows, bounded extrapolation beyond them.
+
+**Inside** the rows the bounds are relative margins on the curve. Each row is left out in turn, the
+curve is fitted to the others, and e_i = (y_i - y_(-i)(x_i)) / max(y_(-i)(x_i), y_max / 20) is kept
+where the others enclose x_i. (The floor keeps rows next to idle, where a millicore is half of all,
+from deciding for the peak.)
+
+    m >= 9 rows (at confidence 0.9):  margin = the ceil(q (m + 1))-th smallest e   (conformal)
+    1 <= m < that:  margin = t_(q, m + v) s sqrt(1 + 1 / (m + v))
+                    s^2 = (sum e_i^2 + v s_0^2) / (m + v)       v = 1, s_0 = 0.061
+    m = 0:          the assumed margin of the policy, and no interval
+
+Few left-out rows may agree by chance, so they are joined by one more with the error that 20 Istio
+load series had (median 4.1 %, which is 0.061 as a standard deviation).
+
+**Beyond** the largest row x_n, up to `limit` times it:
+
+    value = max(line(x), y_n + d (x - x_n))      d: slope of the last segment
+    high  = max(line(x) + t_(q, n-2) s sqrt(v(x)), (y_n + d (x - x_n)) (1 + margin))
+    low   = min(line(x) - t_(q, n-2) s sqrt(v(x)), y_n (1 - margin) (x / x_n)^0.75)
+
+with the least-squares line weighted by 1/x (variance grows with x; x floored at a twentieth of the
+largest), intercept and slope held at 0 or above. The low end rises with the flattest power that
+those series had. On 20 Istio series, predicting 3000 rps from rows
+up to 2000, the larger of the two was off by -10 to +19 %, median +6.5 %. Further out nobody knows:
+asking is a bug of the caller.
+
+| symbol | meaning | unit |
+|---|---|---|
+| x, y | rps and cpu (or latency) of one replica | requests/s, millicores (ms) |
+| q | confidence of each bound by itself | fraction |
+| t_(q, k) | q quantile of Student's t with k degrees of freedom | |
+
+Worked: rows (100, 100), (300, 300), (500, 500): one row can be left out, with e = 0;
+s = sqrt(0.061^2 / 2) = 0.0431, t_(0.9, 2) = 1.8856, margin = 0.0431 * 1.8856 * sqrt(3/2) = 0.0996.
+
+Sources: leave-one-out conformal, R. Barber et al., Ann. Statist. 49 (2021) 486; the prediction
+interval of a weighted line, any text on regression.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
+
+from estimator.model.evidence import load_curve
+from estimator.model.evidence.load_curve import LoadCurve
+
+_Floats = NDArray[np.float64]
+
+PRIOR_RESIDUALS = 1
+PRIOR_ERROR = 0.061
+"""Standard deviation of the relative error of left-out rows on 20 Istio load series."""
+_LOWEST_WEIGHT_SHARE = 0.05
+# An idle row would otherwise have an infinite weight and be the whole line.
+_NOTHING = 1e-9
+# The load curve rounds to it; no usage at all has no relative error.
+_ONE_X_SHARE = 1e-6
+# Rows this close together are one x: their slope would be made of rounding, or divide by zero.
+
+
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """How sure a bound shall be, and how far it may reach."""
+
+    share: float = 0.9
+    """Of new measurements below `high`; as many above `low`."""
+    limit: float = 1.5
+    """Of extrapolation, as a multiple of the largest row."""
+    assumed_margin: float = 0.2
+    """Where no row can be left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A predicted value with its bounds."""
+
+    value: float
+    low: float
+    high: float
+    is_extrapolated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """Weighted least squares a + b x, and what its prediction interval needs."""
+
+    intercept: float
+    slope: float
+    spread: float
+    """s: of a residual at x = 1."""
+    covariance: tuple[float, float, float]
+    """Of intercept, both, slope; over s^2."""
+    quantile: float
+    floor: float
+
+    def bounds(self, x: _Floats) -> tuple[_Floats, _Floats]:
+        c00, c01, c11 = self.covariance
+        variance = np.maximum(x, self.floor) + c00 + 2 * c01 * x + c11 * x * x
+        middle = self.intercept + self.slope * x
+        reach = self.quantile * self.spread * np.sqrt(variance)
+        return middle - reach, middle + reach
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """A load curve that knows its error; made by `predict`."""
+
+    curve: LoadCurve
+    margin_up: float
+    """Relative, at least 0."""
+    margin_down: float
+    """Relative, 0 to 1."""
+    evidence: str
+    """In words: how the margins were found."""
+    has_interval: bool
+    """False where an assumed margin stands in."""
+    last_slope: float
+    line: _Line | None
+    limit_rps: float
+    """Extrapolation ends here."""
+
+    def at(self, rps: float) -> Band:
+        """Return the prediction at this rps per replica, 0 to `limit_rps`."""
+        value, low, high = self.at_each([rps])
+        is_beyond = rps > self.curve.highest_rps
+        return Band(float(value[0]), float(low[0]), float(high[0]), is_beyond)
+
+    def at_each(self, rps: ArrayLike) -> tuple[_Floats, _Floats, _Floats]:
+        """Return value, low and high at each rps; AssertionError beyond `limit_rps`."""
+        x = np.asarray(rps, dtype=np.float64)
+        assert x.max(initial=0) <= self.limit_rps, f"{x.max()} rps is beyond {self.limit_rps}"
+        last_x, last_y = self.curve.highest_rps, float(self.curve.y[-1])
+        value = self.curve.millicores_at_each(np.minimum(x, last_x))
+        segment = last_y + self.last_slope * np.maximum(x - last_x, 0)
+        beyond = x > last_x
+        value = np.where(beyond, segment, value)
+        low, high = value * (1 - self.margin_down), value * (1 + self.margin_up)
+        if beyond.any():
+            flattest = last_y * (1 - self.margin_down) * (np.maximum(x, last_x) / last_x) ** 0.75
+            low = np.where(beyond, np.minimum(flattest, low), low)
+        if self.line is not None and beyond.any():
+            line_low, line_high = self.line.bounds(x)
+            middle = (line_low + line_high) / 2
+            value = np.where(beyond, np.maximum(middle, value), value)
+            low = np.where(beyond, np.clip(np.minimum(line_low, low), 0, None), low)
+            high = np.where(beyond, np.maximum(line_high, high), high)
+        return value, low, high
+
+    def highest_rps_within(self, budget: float) -> float | None:
+        """Return the largest rps among the rows whose upper bound is within the budget.
+
+        None where even the lowest row's is not. Never beyond the rows: another replica costs less
+        than believing an extrapolation.
+        """
+        return self.curve.highest_rps_within(budget / (1 + self.margin_up))
+
+    def expected_rps_within(self, budget: float, is_low: bool = False) -> float | None:
+        """Return the same for the curve itself, or for the lower bound."""
+        return self.curve.highest_rps_within(
+            budget / (1 - self.margin_down) if is_low and self.margin_down < 1 else budget
+        )
+
+
+def predict(
+    rps: Sequence[float], values: Sequence[float], confidence: Confidence | None = None
+) -> Prediction:
+    """Return the curve through these rows with its error; any order, at least one row."""
+    confidence = confidence or Confidence()
+    curve = load_curve.fit(rps, values)
+    up, down, evidence = _margins(np.asarray(rps), np.asarray(values), confidence)
+    return Prediction(
+        curve=curve,
+        margin_up=up,
+        margin_down=down,
+        evidence=evidence,
+        has_interval=not evidence.startswith("assumed"),
+        last_slope=_last_slope(curve),
+        line=_line(np.asarray(rps, float), np.asarray(values, float), confidence.share),
+        limit_rps=max(rps) * confidence.limit,
+    )
+
+
+def _last_slope(curve: LoadCurve) -> float:
+    if len(curve.x) > 1:
+        return float((curve.y[-1] - curve.y[-2]) / (curve.x[-1] - curve.x[-2]))
+    # One row: in proportion. Cpu rises more slowly than that, so it errs upwards.
+    return float(curve.y[0] / curve.x[0]) if curve.x[0] > 0 else 0.0
+
+
+def left_out_errors(rps: _Floats, values: _Floats) -> _Floats:
+    """Return the relative error at each row, predicted from the others that enclose it."""
+    errors = []
+    # Sorted, so that the order of the rows cannot change the last bit of a sum.
+    order = np.lexsort((values, rps))
+    x, y = rps[order], values[order]
+    floor = float(y.max()) * _LOWEST_WEIGHT_SHARE
+    if floor <= _NOTHING:
+        return np.array([])
+    for index in range(len(x)):
+        others_x, others_y = np.delete(x, index), np.delete(y, index)
+        if len(others_x) < 2 or not others_x[0] <= x[index] <= others_x[-1]:
+            continue
+        curve = load_curve.fit(others_x, others_y)
+        expected = curve.millicores_at(min(float(x[index]), curve.highest_rps))
+        errors.append((float(y[index]) - expected) / max(expected, floor))
+    return np.sort(np.array(errors))
+
+
+def _margins(rps: _Floats, values: _Floats, confidence: Confidence) -> tuple[float, float, str]:
+    errors = left_out_errors(rps, values)
+    count, share = len(errors), confidence.share
+    if count == 0:
+        margin = confidence.assumed_margin
+        return margin, min(margin, 1.0), f"assumed: too few rows to leave one out, {margin:.0%}"
+    rank = math.ceil(share * (count + 1))
+    if rank <= count:
+        up = max(0.0, float(errors[rank - 1]))
+        down = min(1.0, max(0.0, float(-errors[count - rank])))
+        return up, down, f"{share:.0%} of {count} rows, each left out in turn"
+    freedom = count + PRIOR_RESIDUALS
+    squares = float(np.sum(errors**2)) + PRIOR_RESIDUALS * PRIOR_ERROR**2
+    spread = math.sqrt(squares / freedom)
+    margin = float(stdtrit(freedom, share)) * spread * math.sqrt(1 + 1 / freedom)
+    told = f"{count} row(s) left out in turn, joined by the usual error of such curves"
+    return margin, min(margin, 1.0), told
+
+
+def _line(x: _Floats, y: _Floats, share: float) -> _Line | None:
+    """Return the weighted line; None with fewer than three rows or a single x."""
+    if len(x) < 3 or x.max() - x.min() <= _ONE_X_SHARE * x.max():
+        return None
+    order = np.lexsort((y, x))
+    x, y = x[order], y[order]
+    floor = float(x.max()) * _LOWEST_WEIGHT_SHARE
+    weight = 1 / np.maximum(x, floor)
+    s0, s1, s2 = (float(np.sum(weight * x**power)) for power in (0, 1, 2))
+    t0, t1 = float(np.sum(weight * y)), float(np.sum(weight * x * y))
+    determinant = s0 * s2 - s1 * s1
+    intercept, slope = (s2 * t0 - s1 * t1) / determinant, (s0 * t1 - s1 * t0) / determinant
+    if intercept < 0:
+        intercept, slope = 0.0, t1 / s2
+    elif slope < 0:
+        intercept, slope = t0 / s0, 0.0
+    freedom = len(x) - 2
+    residual = y - intercept - slope * x
+    spread = math.sqrt(float(np.sum(weight * residual**2)) / freedom)
+    covariance = (s2 / determinant, -s1 / determinant, s0 / determinant)
+    return _Line(intercept, slope, spread, covariance, float(stdtrit(freedom, share)), floor)

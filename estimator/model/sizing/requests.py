@@ -1,0 +1,98 @@
+"""Requests and limits of every container of a Pod, for a replica count that was decided.
+
+    cpu request     c_upper(peak * phi / R_0) / target, up to whole 10 m
+    cpu limit       none; istio-proxy: 1000 m for each worker, a whole number of cores
+    memory request  1.15 times the highest measured (KRR), at least 128 MiB for the Pod, shared
+    memory limit    the memory request
+
+A container without a cpu request makes an HPA read `<unknown>`, so every one gets one. A cpu limit
+throttles in slices of 100 ms and is left out; Envoy starts a thread for each core it may use, so
+there a limit that is no whole number of cores is throttled by its own threads.
+
+Worked: c_upper 241.9m at a target of 0.6 is 403.2m, 410m. 100 MiB measured is 115 MiB.
+"""
+
+import math
+
+from estimator import units
+from estimator.model.evidence.evidence import PROXY, Evidence
+from estimator.model.figure import Figure, Flag
+from estimator.model.policy import Policy
+from estimator.model.sizing.replicas import Sizing
+
+MEMORY_MARGIN = 1.15
+MEMORY_MARGIN_REASON = "15 % above the highest measured, as KRR adds"
+LOWEST_POD_MEMORY_BYTES = 128 * 2**20
+CPU_STEP_MILLICORES = 10
+
+
+def cpu_request(container: str, evidence: Evidence, sizing: Sizing, policy: Policy) -> Figure:
+    """Return the cpu request to recommend, in millicores; at most what the container can use."""
+    curve = evidence.cpu[container]
+    design = min(sizing.design_rps, curve.limit_rps)
+    used = curve.at(design)
+    wanted = used.high / policy.target_utilisation
+    steps = max(1, math.ceil(wanted / CPU_STEP_MILLICORES - 1e-9))
+    value = float(steps * CPU_STEP_MILLICORES)
+    reason = (
+        f"upper bound of cpu at {units.format_rps(design)} rps of the busiest replica,"
+        f" {units.format_cpu(used.high)}, over the target {policy.target_utilisation:g}, up to"
+        f" whole {CPU_STEP_MILLICORES}m"
+    )
+    ceiling = evidence.ceilings.get(container, math.inf)
+    if value > ceiling:
+        value = ceiling
+        reason += f"; but no more than the {units.format_cpu(ceiling)} that it can use"
+    return Figure(
+        value,
+        "millicores",
+        reason,
+        low=min(value, used.low / policy.target_utilisation) if curve.has_interval else None,
+        high=value if curve.has_interval else None,
+        rows=evidence.nearest_rows(design),
+        assumptions=("target utilisation", "imbalance"),
+        flags=sizing.flags,
+    )
+
+
+def memory_request(container: str, evidence: Evidence) -> Figure:
+    """Return the memory to request, and to limit to, in bytes."""
+    highest = max(evidence.points, key=lambda point: point.usage[container].memory_bytes)
+    measured = highest.usage[container].memory_bytes
+    floor = LOWEST_POD_MEMORY_BYTES // len(evidence.cpu)
+    wanted = max(measured * MEMORY_MARGIN, floor)
+    reason = (
+        f"highest measured, {units.format_memory(measured)} in row {highest.row},"
+        f" {MEMORY_MARGIN_REASON}"
+    )
+    if wanted == floor:
+        reason += f"; at least {units.format_memory(LOWEST_POD_MEMORY_BYTES)} for the Pod"
+    mebibytes = math.ceil(wanted / 2**20)
+    return Figure(float(mebibytes * 2**20), "bytes", reason, rows=(highest.row,))
+
+
+def proxy_workers(evidence: Evidence, sizing: Sizing, policy: Policy) -> Figure | None:
+    """Return the Envoy worker threads to set; None where no container is the proxy."""
+    if PROXY not in evidence.cpu:
+        return None
+    if policy.workers is not None:
+        return Figure(policy.workers, "workers", "given")
+    measured = evidence.workers(PROXY)
+    if measured is not None:
+        return Figure(measured, "workers", "as the rows were measured with")
+    request = cpu_request(PROXY, evidence, sizing, policy).value
+    return Figure(
+        math.ceil(request / 1000),
+        "workers",
+        f"a core for each; {units.format_cpu(request)} are requested. Without a cpu limit Envoy"
+        " would start one for every core of the node",
+        flags=(Flag.ASSUMED,),
+    )
+
+
+def cpu_limit(container: str, workers: Figure | None) -> Figure | None:
+    """Return the cpu limit to set in millicores; None where none is recommended."""
+    if container != PROXY or workers is None:
+        return None
+    reason = f"a whole core for each of {workers.value:g} worker(s)"
+    return Figure(workers.value * 1000, "millicores", reason, flags=workers.flags)

@@ -1,0 +1,208 @@
+"""From the model's plots to charts: which line, which colour, which words beside it.
+
+The model thins its arrays to at most a thousand bins, extremes kept. A report with many components
+gives each chart fewer, so that the whole page stays under its size (`Room`); neighbouring bins are
+then merged into their extreme (columns.py). Computes nothing.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from estimator import units
+from estimator.model.plots import CurvePlot, DemandPlot, ReplicasPlot
+from estimator.model.projection import ComponentProjection
+from estimator.report.blocks import Cell, Chart, Column, Grid
+from estimator.report.charts.axes import instant
+from estimator.report.charts.svg import LOW, CurveChart, Line, Mark, Rule, Span, TimeChart
+from estimator.report.charts.thinning import Keep, Values, merge, merged_width, values_of
+
+_ROOM = 24_000
+"""Bins over all lines of all components: at about 20 bytes each in the page, half a megabyte."""
+_MOST = 480
+"""Two pixels a bin: more would not be seen."""
+_LINES = 4
+CURVE_POINTS = 41
+"""Of a smooth curve through a handful of rows."""
+
+
+class Detail(Enum):
+    """How much of each component a page carries; fewer words where there are many components."""
+
+    FULL = "full"
+    LESS = "less"
+    """Coarser charts, no table behind those over time, and no arithmetic."""
+    LEAST = "least"
+    """Without a component's charts and the reasons of its single amounts, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the charts of one component may take."""
+
+    bins: int
+    table_rows: int
+    """Of the table behind a chart over time; 0 for none."""
+    curve_points: int = CURVE_POINTS
+
+    @classmethod
+    def among(cls, components: int, detail: Detail) -> "Room":
+        """Return the share of each; at least 40 bins, below which nothing could be read."""
+        most = _MOST if detail is Detail.FULL else 80
+        bins = max(40, min(most, _ROOM // (_LINES * max(1, components))))
+        return cls(bins, 24) if detail is Detail.FULL else cls(bins, 0, CURVE_POINTS // 2)
+
+
+def demand_chart(plot: DemandPlot) -> Chart:
+    """Return rps over time with its peaks marked."""
+    span = Span(plot.start, plot.bin_s, len(plot.highest_rps))
+    highest, mean = values_of(plot.highest_rps), values_of(plot.mean_rps)
+    marks = tuple(
+        Mark(
+            peak.second,
+            peak.rps,
+            f"{units.format_rps(peak.rps)} rps" if number == 0 else "",
+            f"{peak.label}\n{units.format_rps(peak.rps)} rps at {instant(peak.second)}",
+        )
+        for number, peak in enumerate(plot.peaks)
+    )
+    lines = (
+        Line("highest", "line-1", highest),
+        *([Line("mean", "line-2", mean)] if plot.bin_s and mean != highest else []),
+    )
+    each = units.format_duration(max(1, int(plot.bin_s)))
+    return Chart(
+        TimeChart("Requests per second over time", "rps", span, lines, marks),
+        f"As observed, before growth and events; each point covers {each}; times are UTC."
+        " Marked: the peak of the series and of the highest days.",
+        _as_table(span, lines, 24),
+    )
+
+
+def replica_charts(plot: ReplicasPlot, component: ComponentProjection, room: Room) -> list[Chart]:
+    """Return the simulated control loop: replicas over time, and utilisation."""
+    width = merged_width(len(plot.replicas), room.bins)
+    ready = merge(values_of(plot.replicas), width, Keep.LOWEST)
+    desired = merge(values_of(plot.desired), width, Keep.HIGHEST)
+    used = merge(values_of(plot.utilisation), width, Keep.HIGHEST)
+    saturated = merge([float(one) for one in plot.saturated], width, Keep.HIGHEST)
+    span = Span(plot.start, plot.bin_s * width, len(ready))
+    fixed = component.replicas.value
+    rules = [Rule(fixed, f"fixed count {fixed:g}")]
+    utilisation_rules = [Rule(1.0, "all that is requested", "rule bad")]
+    if component.hpa is not None:
+        target = component.hpa.target_percent
+        utilisation_rules.append(Rule(target.value / 100, f"HPA target {target.value:g}%"))
+    shaded = tuple(bool(one) for one in saturated)
+    lines = (
+        Line("ready (lowest)", "line-1", ready, True, Keep.LOWEST),
+        Line("asked for by the HPA (highest)", "line-2", desired, is_step=True),
+    )
+    utilisation = (Line("utilisation (highest)", "line-3", used, is_step=True),)
+    shade = " Shaded: a replica beyond its performance limit." if any(shaded) else ""
+    return [
+        Chart(
+            TimeChart(
+                f"Replicas of {component.name} under the simulated HPA",
+                *("replicas", span, lines, (), tuple(rules), shaded, LOW),
+            ),
+            f"The recommended HPA, run over this series with growth and events.{shade}",
+            _as_table(span, lines, room.table_rows),
+        ),
+        Chart(
+            TimeChart(
+                f"Cpu utilisation of {component.name} under the simulated HPA",
+                *("of requests", span, utilisation, (), tuple(utilisation_rules), shaded, LOW),
+            ),
+            "Cpu used over cpu requested, all containers; 1 is all that is requested.",
+            _as_table(span, utilisation, room.table_rows),
+        ),
+    ]
+
+
+def curve_chart(plot: CurvePlot, component: str, points: int = CURVE_POINTS) -> Chart:
+    """Return a load curve with its band, its rows, its range, and what was chosen on it."""
+    step = merged_width(len(plot.rps), points)
+    # Every step-th point, the last, and the last that was measured: where the line ends matters.
+    measured = sum(float(at) <= plot.highest_row_rps for at in plot.rps) - 1
+    chosen = sorted({*range(0, len(plot.rps), step), max(0, measured), len(plot.rps) - 1})
+    x = [float(plot.rps[index]) for index in chosen]
+    y = [float(plot.value[index]) for index in chosen]
+    whole_band = list(zip(values_of(plot.low), values_of(plot.high), strict=True))
+    band = [whole_band[index] for index in chosen]
+    # A band is drawn whole or not at all: a hole in it would look like certainty.
+    whole = [(low, high) for low, high in band if low is not None and high is not None]
+    marks = tuple(
+        Mark(
+            row.rps,
+            row.value,
+            "",
+            f"row {row.row}: {units.format_rps(row.rps)} rps per replica,"
+            f" {row.value:,.4g} {plot.unit}; {row.verdict}",
+            "mark used" if row.is_used else "mark unused",
+        )
+        for row in plot.rows
+    )
+    limits = [Rule(plot.highest_row_rps, f"largest row used, {plot.highest_row_rps:,.4g} rps")]
+    if plot.chosen_rps is not None:
+        limits.append(Rule(plot.chosen_rps, f"at the peak, {plot.chosen_rps:,.4g} rps", "rule ok"))
+    budget = (
+        ()
+        if plot.budget is None
+        else (Rule(plot.budget, f"not above {plot.budget:,.4g} {plot.unit}", "rule bad"),)
+    )
+    chart = CurveChart(
+        title=f"{plot.quantity} of {component} over rps per replica",
+        name=plot.quantity,
+        unit=plot.unit,
+        x=tuple(x),
+        y=tuple(y),
+        band=tuple(whole) if len(whole) == len(x) else (),
+        points=marks,
+        rules=budget,
+        limits=tuple(limits),
+        known_to=plot.highest_row_rps,
+    )
+    interval = "with the interval of the policy's confidence" if chart.band else "without interval"
+    beyond = "; shaded: beyond every row used, extrapolated" if x[-1] > plot.highest_row_rps else ""
+    return Chart(
+        chart,
+        f"Rows as circles (hollow: not used), the curve {interval}, measured from"
+        f" {plot.lowest_row_rps:,.4g} to {plot.highest_row_rps:,.4g} rps per replica{beyond}.",
+        _rows_grid(plot),
+    )
+
+
+def _rows_grid(plot: CurvePlot) -> Grid:
+    columns = (
+        Column("row"),
+        Column("rps per replica", is_number=True),
+        Column(plot.unit, is_number=True),
+        Column("verdict"),
+    )
+    rows = tuple(
+        (
+            Cell(str(row.row)),
+            Cell(units.format_rps(row.rps)),
+            Cell(f"{row.value:,.4g}"),
+            Cell(row.verdict if row.is_used else f"not used: {row.verdict}"),
+        )
+        for row in plot.rows
+    )
+    return Grid(f"Rows behind {plot.quantity}", columns, rows)
+
+
+def _as_table(span: Span, lines: tuple[Line, ...], most_rows: int) -> Grid | None:
+    if not most_rows:
+        return None
+    width = merged_width(span.bins, most_rows)
+    columns = (Column("from"), *(Column(line.name, is_number=True) for line in lines))
+    merged: list[Values] = [merge(line.values, width, line.keep) for line in lines]
+    rows = tuple(
+        (
+            Cell(instant(span.start + index * width * span.bin_s)),
+            *(Cell("no data" if v[index] is None else f"{v[index]:,.4g}") for v in merged),
+        )
+        for index in range(len(merged[0]))
+    )
+    each = units.format_duration(max(1, int(width * span.bin_s)))
+    return Grid(f"The extreme of each {each}", columns, rows)

@@ -1,0 +1,360 @@
+"""Charts as inline SVG: lines over time, and a load curve with the rows it was fitted through.
+
+A chart is two things: the SVG, complete without any script (it prints, and it shows where scripts
+are off), and the `data` that the page's own script reads to answer a pointer or an arrow key. Both
+are made of the same values, so a tooltip says what is drawn. Colours are classes, given by the
+style sheet for light, dark and paper.
+
+Every name may come from a user's file: text enters the SVG through `Markup.format`, which escapes.
+Computes no number but pixels. Must never know components, policies or files.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from estimator.report.charts.axes import Axis, short_number, ticks, time_ticks
+from estimator.report.charts.thinning import Keep, Values
+
+WIDTH, LEFT, RIGHT, TOP = 960, 64, 934, 22
+TALL, LOW = 300, 190
+_FOOT = 42
+"""Below the plot: ticks and their labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Values of one thing over time."""
+
+    name: str
+    css: str
+    """Class of the stroke: `line-1` to `line-6`."""
+    values: Values
+    """One for each bin; None is a gap."""
+    is_step: bool = False
+    """The value holds until the next one, such as replicas."""
+    keep: Keep = Keep.HIGHEST
+    """Which of neighbouring values stands for them where there is less room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A point worth a circle and words."""
+
+    x: float
+    y: float
+    label: str
+    """Beside the circle; empty for none."""
+    tip: str
+    css: str = "mark"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A straight line across, at a value of one axis."""
+
+    at: float
+    label: str
+    css: str = "rule"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Bins of equal length from `start`, in Unix seconds."""
+
+    start: int
+    bin_s: float
+    bins: int
+
+    @property
+    def end(self) -> float:
+        return self.start + self.bins * self.bin_s
+
+
+@dataclass(frozen=True, slots=True)
+class TimeChart:
+    """Everything of a chart over time; every line has a value for every bin."""
+
+    title: str
+    unit: str
+    span: Span
+    lines: tuple[Line, ...]
+    marks: tuple[Mark, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    shaded: tuple[bool, ...] = ()
+    """Bins in which something was wrong; empty for none."""
+    height: int = TALL
+
+
+@dataclass(frozen=True, slots=True)
+class CurveChart:
+    """A function of rps with its band, the rows measured, and the limits of what is known."""
+
+    title: str
+    name: str
+    """Of the value, in the tooltip."""
+    unit: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    band: tuple[tuple[float, float], ...]
+    """Low and high at each x; empty for none."""
+    points: tuple[Mark, ...]
+    rules: tuple[Rule, ...]
+    """Horizontal, at a value of y."""
+    limits: tuple[Rule, ...]
+    """Vertical, at rps per replica."""
+    known_to: float
+    """The end of what was measured; beyond it the chart is shaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A finished chart."""
+
+    svg: Markup
+    data: dict[str, Any]
+
+
+def draw_time(chart: TimeChart) -> Drawing:
+    """Return the chart; at least one line with at least one value."""
+    span = chart.span
+    highest = max(
+        [value or 0.0 for line in chart.lines for value in line.values]
+        + [mark.y for mark in chart.marks]
+        + [rule.at for rule in chart.rules]
+    )
+    bottom = chart.height - _FOOT
+    x = Axis(span.start, span.end, LEFT, RIGHT)
+    y_ticks = ticks(highest or 1.0, 5 if chart.height == TALL else 3)
+    y = Axis(0.0, y_ticks[-1], bottom, TOP)
+    when = time_ticks(span.start, int(span.end))
+    parts = [
+        _shade(chart, x),
+        _y_axis(y, y_ticks, chart.unit),
+        _x_axis([(x.px(second), label) for second, label in when], bottom),
+        *(_path(line, span, x, y) for line in chart.lines),
+        # Above the lines: their labels have to be read.
+        _rules(chart.rules, y),
+        _marks(chart.marks, x, y),
+    ]
+    data = {
+        "kind": "time",
+        "unit": chart.unit,
+        "start": span.start,
+        "bin": span.bin_s,
+        "left": LEFT,
+        "right": RIGHT,
+        "top": TOP,
+        "bottom": bottom,
+        "most": y.high,
+        "lines": [
+            {"name": one.name, "css": one.css, "value": [_short(value) for value in one.values]}
+            for one in chart.lines
+        ],
+    }
+    return Drawing(_frame(chart.title, chart.height, parts), data)
+
+
+def draw_curve(chart: CurveChart) -> Drawing:
+    """Return the chart; at least two values of x."""
+    above = [high for _, high in chart.band] or [0.0]
+    right = max([*chart.x, *(point.x for point in chart.points), *(one.at for one in chart.limits)])
+    highest = max([*chart.y, *above, *(p.y for p in chart.points), *(r.at for r in chart.rules)])
+    x_ticks, y_ticks = ticks(right or 1.0, 8), ticks(highest or 1.0)
+    x = Axis(0.0, x_ticks[-1], LEFT, RIGHT)
+    bottom = TALL - _FOOT
+    y = Axis(0.0, y_ticks[-1], bottom, TOP)
+    known = x.px(min(chart.known_to, x.high))
+    beyond = Markup('<rect class="beyond" x="{}" y="{}" width="{}" height="{}"/>').format(
+        known, TOP, round(RIGHT - known, 1), bottom - TOP
+    )
+    parts = [
+        beyond if known < RIGHT else Markup(""),
+        _y_axis(y, y_ticks, chart.unit),
+        _x_axis([(x.px(value), short_number(value)) for value in x_ticks], bottom),
+        _band(chart, x, y),
+        _rules(chart.rules, y),
+        _limits(chart.limits, x, bottom),
+        _curve(chart, x, y),
+        Markup('<text class="unit" x="{}" y="{}" text-anchor="end">rps per replica</text>').format(
+            RIGHT, TALL - 3
+        ),
+        _marks(chart.points, x, y),
+    ]
+    data = {
+        "kind": "curve",
+        "unit": chart.unit,
+        "at": [_short(value) for value in chart.x],
+        "left": LEFT,
+        "right": RIGHT,
+        "top": TOP,
+        "bottom": bottom,
+        "widest": x.high,
+        "most": y.high,
+        "lines": [
+            {
+                "name": chart.name,
+                "css": "line-1",
+                "value": [_short(value) for value in chart.y],
+                "low": [_short(low) for low, _ in chart.band],
+                "high": [_short(high) for _, high in chart.band],
+            }
+        ],
+    }
+    return Drawing(_frame(chart.title, TALL, parts), data)
+
+
+def _frame(title: str, height: int, parts: Iterable[Markup]) -> Markup:
+    """The cursor is the script's: hidden until asked for."""
+    return Markup(
+        '<svg viewBox="0 0 {} {}" role="group" aria-label="{}">{}'
+        '<line class="cursor" x1="0" x2="0" y1="{}" y2="{}" visibility="hidden"/></svg>'
+    ).format(WIDTH, height, title, Markup("").join(parts), TOP, height - _FOOT)
+
+
+def _shade(chart: TimeChart, x: Axis) -> Markup:
+    """Neighbouring bins share a rectangle: thousands of slivers would be drawn with seams."""
+    runs: list[tuple[int, int]] = []
+    for index, is_shaded in enumerate(chart.shaded):
+        if is_shaded and runs and runs[-1][1] == index:
+            runs[-1] = (runs[-1][0], index + 1)
+        elif is_shaded:
+            runs.append((index, index + 1))
+    span = chart.span
+    return Markup("").join(
+        Markup('<rect class="shade" x="{}" y="{}" width="{}" height="{}"/>').format(
+            left, TOP, max(1.5, round(right - left, 1)), chart.height - _FOOT - TOP
+        )
+        for first, end in runs
+        for left in [x.px(span.start + first * span.bin_s)]
+        for right in [x.px(span.start + end * span.bin_s)]
+    )
+
+
+def _y_axis(axis: Axis, values: Sequence[float], unit: str) -> Markup:
+    placed = [(axis.px(value), short_number(value)) for value in values]
+    grid = "".join(f"M{LEFT} {at:g}H{RIGHT}" for at, _ in placed)
+    labels = Markup("").join(
+        Markup('<text x="{}" y="{}">{}</text>').format(LEFT - 8, at + 4, label)
+        for at, label in placed
+    )
+    return Markup(
+        '<path class="grid" d="{}"/><g class="tick" text-anchor="end">{}</g>'
+        '<text class="unit" x="{}" y="{}">{}</text>'
+    ).format(grid, labels, LEFT - 8, TOP - 10, unit)
+
+
+def _x_axis(placed: Sequence[tuple[float, str]], bottom: float) -> Markup:
+    marks = "".join(f"M{at:g} {bottom}v5" for at, _ in placed)
+    labels = Markup("").join(
+        Markup('<text x="{}" y="{}">{}</text>').format(at, bottom + 20, label)
+        for at, label in placed
+    )
+    return Markup('<path class="axis" d="{}"/><g class="tick" text-anchor="middle">{}</g>').format(
+        marks, labels
+    )
+
+
+def _rules(rules: Iterable[Rule], y: Axis) -> Markup:
+    return Markup("").join(
+        Markup(
+            '<line class="{}" x1="{}" x2="{}" y1="{}" y2="{}"/>'
+            '<text class="rule-label" x="{}" y="{}" text-anchor="end">{}</text>'
+        ).format(rule.css, LEFT, RIGHT, at, at, RIGHT - 4, round(at - 5, 1), rule.label)
+        for rule in rules
+        for at in [y.px(rule.at)]
+    )
+
+
+def _limits(limits: Sequence[Rule], x: Axis, bottom: float) -> Markup:
+    """Vertical lines; their labels stand on rows of their own, so that close ones stay legible."""
+    drawn = []
+    for row, limit in enumerate(limits):
+        at = x.px(limit.at)
+        is_left = at > (LEFT + RIGHT) / 2
+        drawn.append(
+            Markup(
+                '<line class="{}" x1="{}" x2="{}" y1="{}" y2="{}"/>'
+                '<text class="rule-label" x="{}" y="{}" text-anchor="{}">{}</text>'
+            ).format(
+                *(limit.css, at, at, TOP, bottom),
+                *(at + (-5 if is_left else 5), TOP + 12 + 15 * row),
+                "end" if is_left else "start",
+                limit.label,
+            )
+        )
+    return Markup("").join(drawn)
+
+
+def _marks(marks: Iterable[Mark], x: Axis, y: Axis) -> Markup:
+    drawn = []
+    for mark in marks:
+        at_x, at_y = x.px(mark.x), y.px(mark.y)
+        is_left = at_x > (LEFT + 3 * RIGHT) / 4
+        label = Markup('<text class="mark-label" x="{}" y="{}" text-anchor="{}">{}</text>').format(
+            at_x + (-9 if is_left else 9), at_y - 6, "end" if is_left else "start", mark.label
+        )
+        drawn.append(
+            Markup('<g class="{}" tabindex="0" role="img" aria-label="{}">').format(
+                mark.css, mark.tip
+            )
+            + Markup('<circle class="hit" cx="{}" cy="{}" r="12"/>').format(at_x, at_y)
+            + Markup('<circle class="dot" cx="{}" cy="{}" r="5"/>').format(at_x, at_y)
+            + (label if mark.label else Markup(""))
+            + Markup("</g>")
+        )
+    return Markup("").join(drawn)
+
+
+def _path(line: Line, span: Span, x: Axis, y: Axis) -> Markup:
+    """One stroke from bin to bin; a gap lifts the pen, and a level stretch is one command."""
+    steps: list[str] = []
+    before: float | None = None
+    for index, value in enumerate(line.values):
+        if value is not None:
+            at = x.px(span.start + (index + (0 if line.is_step else 0.5)) * span.bin_s)
+            if before is None:
+                steps.append(f"M{at:g} {y.px(value):g}")
+            elif line.is_step:
+                steps += [] if value == before else [f"H{at:g}V{y.px(value):g}"]
+            else:
+                steps.append(f"L{at:g} {y.px(value):g}")
+        is_last = index + 1 == len(line.values) or line.values[index + 1] is None
+        if value is not None and is_last:
+            # A lone bin is as wide as it is long; a lone point would not be drawn at all.
+            end = x.px(span.start + (index + 1) * span.bin_s)
+            steps += [f"H{end:g}"] if line.is_step or before is None else []
+        before = value
+    return Markup('<path class="line {}" d="{}"/>').format(line.css, "".join(steps))
+
+
+def _straight(xs: Sequence[float], ys: Sequence[float], x: Axis, y: Axis) -> str:
+    placed = [f"{x.px(one):g} {y.px(other):g}" for one, other in zip(xs, ys, strict=True)]
+    return "M" + "L".join(placed)
+
+
+def _curve(chart: CurveChart, x: Axis, y: Axis) -> Markup:
+    """Solid where rows were measured, dashed where nothing was."""
+    measured = max(1, sum(at <= chart.known_to for at in chart.x))
+    solid = _straight(chart.x[:measured], chart.y[:measured], x, y)
+    beyond = _straight(chart.x[measured - 1 :], chart.y[measured - 1 :], x, y)
+    return Markup(
+        '<path class="line line-1" d="{}"/><path class="line line-1 extrapolated" d="{}"/>'
+    ).format(solid, beyond)
+
+
+def _band(chart: CurveChart, x: Axis, y: Axis) -> Markup:
+    if not chart.band:
+        return Markup("")
+    lows = [low for low, _ in chart.band]
+    highs = [high for _, high in chart.band]
+    there = _straight(chart.x, highs, x, y)
+    back = _straight(chart.x[::-1], lows[::-1], x, y)
+    return Markup('<path class="band" d="{}L{}Z"/>').format(there, back[1:])
+
+
+def _short(value: float | None) -> float | None:
+    """Five digits: what a tooltip shows, and a third of the bytes of a double."""
+    return None if value is None else float(f"{value:.6g}")

@@ -1,0 +1,181 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from estimator.model.autoscaling.simulation import Load, Loop, Pod, Run, simulate, summarise
+
+# 1 % of the requests for each rps, up to 150 %; 90 rps are too much for a replica.
+RPS = np.linspace(0, 150, 151)
+POD = Pod(RPS, RPS / 100, 90, 1.0)
+
+
+def loop(least: int = 1, most: int = 1000, target: float = 0.5, start_s: float = 30) -> Loop:
+    return Loop(least, most, target, 15, start_s)
+
+
+def load(*stretches: tuple[int, float], resolution_s: int = 15) -> Load:
+    """Return a load of (buckets, rps)."""
+    demand = np.concatenate([np.full(count, rps) for count, rps in stretches])
+    return Load(demand, 1000, resolution_s)
+
+
+def run(given_load: Load, given_loop: Loop | None = None) -> Run:
+    return simulate(given_load, POD, given_loop or loop())
+
+
+def test_steady_demand_changes_nothing() -> None:
+    found = run(load((100, 500)))
+    assert set(found.desired.tolist()) == set(found.ready.tolist()) == {10}
+    assert found.saturations == ()
+
+
+def test_worked_ratio_of_the_docstring() -> None:
+    # From 500 to 900 rps: utilisation 0.9 of 10 replicas, ratio 1.8.
+    found = run(load((40, 500), (40, 900)))
+    assert set(found.desired.tolist()) == {10, 18}
+
+
+@pytest.mark.parametrize("rps", [549, 455])
+def test_within_the_tolerance_nothing_happens(rps: float) -> None:
+    assert set(run(load((40, 500), (100, rps))).desired.tolist()) == {10}
+
+
+def test_beyond_the_tolerance_something_does() -> None:
+    assert run(load((40, 500), (40, 551))).desired[-1] == 12
+
+
+def test_rise_is_seen_a_scrape_later_and_served_after_the_start() -> None:
+    found = run(load((40, 500), (40, 900)), loop(start_s=30))
+    asked = int(np.argmax(found.desired > 10))
+    assert asked == 42
+    assert int(np.argmax(found.ready > 10)) == asked + 2
+
+
+def test_at_most_twice_the_replicas_or_four_more_in_a_period() -> None:
+    # No replica is ready yet, so each sees all of it, up to 150 % used.
+    found = run(load((40, 500), (40, 15_000)), loop(start_s=15))
+    steps = found.desired[41:46].tolist()
+    assert steps[:3] == [10, 20, 40]
+    # One replica wants fifteen: four more are more than twice.
+    few = run(load((40, 9), (40, 5000)), loop(target=0.1, start_s=15))
+    assert few.desired[41:44].tolist() == [1, 5, 10]
+
+
+def test_replicas_that_start_count_with_no_usage() -> None:
+    # 18 are asked for at once; while 8 of them start, no more are.
+    found = run(load((40, 500), (40, 900)), loop(start_s=300))
+    assert found.desired.max() == 18
+    # Nor are two more for a demand that is within the tolerance of what starts.
+    found = run(load((40, 500), (4, 900), (10, 940), (40, 900)), loop(start_s=300))
+    assert found.desired.max() == 18
+
+
+def test_fall_is_followed_after_the_stabilisation() -> None:
+    found = run(load((40, 900), (60, 500)))
+    fell = int(np.argmax(found.desired < 18))
+    # Two steps to see it, twenty until the last higher wish is 300 s old.
+    assert fell == 42 + 19
+    assert found.desired[-1] == 10
+
+
+def test_replicas_that_are_not_ready_go_first() -> None:
+    # Ten serve and eight start when the demand falls to what nine can serve.
+    found = run(load((40, 500), (3, 900), (30, 440)), loop(start_s=900))
+    assert (found.desired.max(), found.desired[-1]) == (18, 9)
+    assert set(found.ready.tolist()) == {10, 9}
+
+
+def test_fall_takes_ready_ones_where_none_is_starting() -> None:
+    found = run(load((40, 500), (20, 900), (60, 200)), loop(start_s=30))
+    assert (found.desired[-1], found.ready[-1], found.ready.max()) == (4, 4, 18)
+
+
+def test_rps_is_the_inverse_of_utilisation() -> None:
+    pod = Pod(RPS, RPS / 100 + 0.1, 90, 1.0, RPS / 120, RPS / 80)
+    assert pod.rps_at(0.6) == pytest.approx(50)
+    assert (pod.rps_at(0.05), pod.rps_at(9)) == (0, 150)
+    assert pod.rps_range_at(0.5) == pytest.approx((40, 60))
+    assert POD.rps_range_at(0.5) is None
+
+
+def test_bounds_are_kept() -> None:
+    found = run(load((40, 500), (40, 5000), (100, 0)), loop(4, 12))
+    assert (found.desired.min(), found.desired.max()) == (4, 12)
+
+
+def test_seconds_beyond_the_limit_are_counted() -> None:
+    found = run(load((40, 500), (40, 1000)), loop(start_s=30))
+    (stretch,) = found.saturations
+    # 10 replicas can take 900; two steps until it is seen, two until more are ready.
+    assert (stretch.second, stretch.duration_s) == (1000 + 600, 60)
+    assert (stretch.replicas, stretch.needed) == (10, 12)
+
+
+def test_busiest_replica_decides() -> None:
+    uneven = Pod(RPS, RPS / 100, 90, 1.5)
+    assert run(load((100, 500))).saturated_s == 0
+    assert simulate(load((100, 650)), uneven, loop(10, 10)).saturated_s == 1500
+
+
+def test_gap_is_neither_saturated_nor_quiet() -> None:
+    found = run(load((40, 500), (40, np.nan), (40, 500)))
+    assert set(found.desired.tolist()) == {10}
+    assert run(load((40, np.nan), (40, 5000)), loop(1, 10)).saturations[0].second >= 1600
+
+
+@pytest.mark.parametrize("resolution_s", [1, 5, 10, 15, 60])
+def test_resolution_does_not_change_the_story(resolution_s: int) -> None:
+    count = 3600 // resolution_s
+    found = run(load((count, 500), (count, 900), resolution_s=resolution_s))
+    assert len(found.desired) == 480
+    assert found.desired[-1] == 18
+    assert found.desired[239] == 10
+
+
+def test_figures_are_those_of_the_run() -> None:
+    given_load = load((240, 500), (240, 900))
+    found = run(given_load)
+    answer = summarise(given_load, found, POD, 20)
+    assert answer.fixed_pod_hours.value == 40
+    assert answer.pod_hours.value == pytest.approx(28, abs=0.2)
+    assert answer.saved.value == pytest.approx(1 - answer.pod_hours.value / 40)
+    assert answer.changes.value == 1
+    assert (answer.lowest_replicas.value, answer.highest_replicas.value) == (10, 18)
+
+
+def test_plot_is_bounded_and_keeps_its_extremes() -> None:
+    given_load = load((50_000, 500), (1, 5000), (50_000, 500), resolution_s=5)
+    found = run(given_load, loop(1, 15))
+    plot = summarise(given_load, found, POD, 20).plot
+    assert len(plot.demand_rps) == len(plot.replicas) == len(plot.saturated) <= 1000
+    assert np.nanmax(plot.demand_rps) == 5000
+    assert plot.saturated.sum() == 1
+    assert plot.replicas.min() == found.ready.min()
+
+
+def test_series_shorter_than_a_scrape_is_followed() -> None:
+    found = run(load((5, 500), resolution_s=1))
+    assert found.desired.tolist() == [10]
+    assert found.seen_rps.tolist() == [500]
+
+
+def test_long_series_is_searched_in_pieces() -> None:
+    given_load = load((1_100_000, 500), (60, 5000), (1000, 500), resolution_s=1)
+    (stretch,) = run(given_load, loop(10, 10)).saturations
+    assert (stretch.second, stretch.duration_s) == (1000 + 1_100_000, 60)
+
+
+@given(st.lists(st.floats(0, 3000), min_size=4, max_size=60), st.integers(1, 40))
+def test_enough_fixed_replicas_are_never_saturated(rps: list[float], spare: int) -> None:
+    needed = max(1, int(np.ceil(max(rps) / POD.limit_rps)))
+    given_load = Load(np.array(rps), 0, 60)
+    fixed = simulate(given_load, POD, loop(needed, needed + spare))
+    assert fixed.saturations == ()
+
+
+@given(st.lists(st.floats(0, 3000), min_size=4, max_size=60), st.integers(1, 30))
+def test_ready_never_exceed_what_was_asked_for(rps: list[float], least: int) -> None:
+    found = simulate(Load(np.array(rps), 0, 60), POD, loop(least, 40))
+    assert (found.ready <= found.desired).all()
+    assert (found.ready >= 1).all()

@@ -1,0 +1,101 @@
+from dataclasses import replace
+
+import pytest
+
+from estimator.errors import Refused
+from estimator.model.evidence.evidence import Evidence, gather
+from estimator.model.policy import Policy
+from estimator.table.load_points import Component, Kind, LoadPoint, Loop, Resources
+
+
+def row(number: int, rps: float, replicas: int = 1, **measured: object) -> LoadPoint:
+    return LoadPoint(number, replicas, rps * replicas, {"app": Resources(rps, 1)}, **measured)
+
+
+def evidence(*rows: LoadPoint, **policy: object) -> Evidence:
+    component = Component("api", Kind.POD, ("*",), {"app": Resources(500, 1)}, rows)
+    return gather(component, Policy(**policy))
+
+
+def test_range_ends_at_the_largest_row() -> None:
+    limit = evidence(row(1, 100), row(2, 400)).performance_limit
+    assert (limit.name, limit.rps, limit.rows) == ("range", 400, (2,))
+
+
+def test_row_that_fails_below_the_largest_lowers_the_limit() -> None:
+    found = evidence(row(1, 100), row(2, 300, error_ratio=0.2), row(3, 400))
+    assert (found.performance_limit.name, found.performance_limit.rps) == ("errors", 100)
+    assert "row 2 at 300 rps has error_ratio 0.2, above 0.01" in found.performance_limit.reason
+
+
+def test_smallest_row_that_fails_is_refused() -> None:
+    with pytest.raises(Refused, match="no smaller row serves: row 1 at 100 rps"):
+        evidence(row(1, 100, error_ratio=0.2), row(3, 400))
+
+
+def test_latency_is_read_off_the_curve() -> None:
+    rows = (row(1, 100, p99_ms=10), row(2, 200, p99_ms=20), row(3, 300, p99_ms=30))
+    limit = evidence(*rows, slo_p99_ms=25).performance_limit
+    assert (limit.name, limit.rps) == ("latency", pytest.approx(250))
+
+
+def test_latency_of_a_closed_loop_near_its_ceiling_is_not_believed() -> None:
+    closed = {"loop": Loop.CLOSED, "cpu_limit_millicores": {"app": 400.0}}
+    rows = (row(1, 100, p99_ms=10, **closed), row(2, 350, p99_ms=11, **closed))
+    found = evidence(*rows)
+    assert found.p99 is not None
+    assert found.p99.curve.highest_rps == 100
+
+
+def test_limit_of_the_rows_bounds_cpu() -> None:
+    limited = {"cpu_limit_millicores": {"app": 340.0}}
+    rows = tuple(row(n, 100.0 * n, **limited) for n in (1, 2, 3))
+    found = evidence(*rows)
+    # With the margin, 300 rps may use all of 340m.
+    assert found.ceilings == {"app": 340}
+    assert found.performance_limit.name in ("range", "cpu limit of app")
+    assert evidence(*rows[:2]).performance_limit.rps <= 200
+
+
+def test_ceiling_below_every_row_leaves_the_smallest() -> None:
+    found = evidence(row(1, 0), row(2, 200), row(3, 300))
+    tight = replace(found.component, name="api")
+    proxied = tuple(
+        replace(p, usage={"istio-proxy": Resources(3000 + p.rps, 1)}) for p in tight.points
+    )
+    gateway = Component("g", Kind.GATEWAY, ("*",), {"istio-proxy": Resources(5000, 1)}, proxied)
+    limit = gather(gateway, Policy(workers=1)).performance_limit
+    assert (limit.name, limit.rps) == ("cpu limit of istio-proxy", 200)
+
+
+def test_few_counts_give_no_law() -> None:
+    found = evidence(row(1, 100), row(2, 200, 4))
+    assert found.law is None
+    assert (
+        found.law_note == "rows were measured at 1, 4 replica(s): too few counts for a scaling law"
+    )
+    assert found.efficiency(1000) == 1
+
+
+def test_counts_without_a_common_level_give_no_law() -> None:
+    found = evidence(row(1, 100, 1), row(2, 200, 2), row(3, 300, 4), row(4, 400, 8))
+    assert found.law is None
+    assert "no common cpu level" in found.law_note
+
+
+def test_counts_that_do_not_identify_give_no_law() -> None:
+    rows = [row(3 * k + n, 100.0 * n, 2**k) for k in range(3) for n in (1, 2, 3)]
+    assert "3 points at 3 counts, of 6 at 4 needed" in evidence(*rows).law_note
+
+
+def test_nearest_rows_enclose_an_answer() -> None:
+    found = evidence(row(1, 100), row(2, 200), row(3, 300))
+    assert found.nearest_rows(250) == (2, 3)
+    assert found.nearest_rows(200) == (2,)
+    assert found.nearest_rows(50) == (1,)
+
+
+def test_fewest_workers_of_the_rows_count() -> None:
+    rows = (row(1, 100, workers={"app": 4}), row(2, 200, workers={"app": 2}))
+    assert evidence(*rows).workers("app") == 2
+    assert evidence(*(replace(one, workers={}) for one in rows)).workers("app") is None

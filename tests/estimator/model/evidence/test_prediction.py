@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from estimator.model.evidence.prediction import Confidence, left_out_errors, predict
+
+LADDERS = st.lists(st.tuples(st.floats(1, 1000), st.floats(1, 2000)), min_size=1, max_size=14).map(
+    lambda rows: tuple(zip(*rows, strict=True))
+)
+
+
+def test_worked_margin_of_the_docstring() -> None:
+    found = predict([100, 300, 500], [100, 300, 500])
+    assert found.margin_up == pytest.approx(0.0996, abs=1e-4)
+    band = found.at(250)
+    assert (band.value, band.high) == pytest.approx((250, 250 * 1.0996), rel=1e-4)
+
+
+def test_too_few_rows_have_no_interval() -> None:
+    found = predict([100, 300], [100, 300], Confidence(assumed_margin=0.3))
+    assert not found.has_interval
+    assert found.at(200).high == pytest.approx(260)
+
+
+def test_many_rows_speak_for_themselves() -> None:
+    # Alternating +-5 % around a line: nine inner rows, the ninth smallest error decides.
+    x = np.arange(100, 1200, 100.0)
+    y = x * np.where(np.arange(11) % 2, 1.05, 0.95)
+    found = predict(x.tolist(), y.tolist())
+    assert found.margin_up == pytest.approx(left_out_errors(x, y)[8])
+    assert "9 rows" in found.evidence
+
+
+def test_noise_widens_the_band() -> None:
+    x = [100.0, 200, 300, 400, 500]
+    calm = predict(x, x)
+    noisy = predict(x, [100, 230, 290, 450, 500])
+    assert noisy.margin_up > 2 * calm.margin_up
+
+
+def test_beyond_the_rows_is_flagged_and_bounded() -> None:
+    found = predict([100, 300, 500], [100, 300, 500])
+    assert not found.at(500).is_extrapolated
+    beyond = found.at(750)
+    assert beyond.is_extrapolated
+    assert beyond.value == pytest.approx(750)
+    assert beyond.high >= 750 * 1.099
+    with pytest.raises(AssertionError, match="beyond"):
+        found.at(751)
+
+
+def test_beyond_the_rows_the_larger_of_two_slopes_counts() -> None:
+    # Steeper at the end than the line through all: the last segment decides.
+    steep = predict([100, 200, 300], [100, 120, 300])
+    assert steep.at(400).value == pytest.approx(480)
+    # Flatter at the end: the line decides.
+    flat = predict([100, 200, 300], [100, 280, 290])
+    assert flat.at(400).value > 300
+
+
+def test_one_row_is_carried_on_in_proportion() -> None:
+    found = predict([100], [50])
+    assert found.at(150).value == pytest.approx(75)
+    assert found.line is None
+
+
+def test_rows_that_differ_by_rounding_have_no_slope() -> None:
+    found = predict([5000.0, 5000.0, 4999.999999999999], [1.0, 1.0, 1.0])
+    assert found.line is None
+    assert found.at(5000).value == 1
+
+
+def test_budget_is_kept_by_the_upper_bound() -> None:
+    found = predict([100, 300, 500], [100, 300, 500])
+    rps = found.highest_rps_within(300)
+    assert rps is not None
+    assert found.at(rps).high == pytest.approx(300)
+    assert found.expected_rps_within(300) == pytest.approx(300)
+    assert found.highest_rps_within(109) is None
+
+
+@given(LADDERS, st.floats(0, 1), st.floats(0, 1))
+def test_upper_bound_never_falls(rows, a: float, b: float) -> None:
+    found = predict(*rows)
+    less, more = (found.at(share * found.limit_rps).high for share in sorted((a, b)))
+    assert less <= more * (1 + 1e-9)
+
+
+@given(LADDERS, st.floats(0, 1))
+def test_value_lies_within_its_bounds(rows, share: float) -> None:
+    band = predict(*rows).at(share * predict(*rows).limit_rps)
+    assert band.low <= band.value * (1 + 1e-9)
+    assert band.value <= band.high * (1 + 1e-9)
+
+
+@given(LADDERS, st.randoms())
+def test_permutation_of_rows_changes_nothing(rows, random) -> None:
+    shuffled = list(zip(*rows, strict=True))
+    random.shuffle(shuffled)
+    one, other = predict(*rows), predict(*zip(*shuffled, strict=True))
+    assert (one.margin_up, one.margin_down) == (other.margin_up, other.margin_down)
+    assert one.at(one.limit_rps) == other.at(one.limit_rps)
+
+
+@given(LADDERS, st.floats(0, 1))
+def test_inverse_of_forward(rows, share: float) -> None:
+    found = predict(*rows)
+    curve = found.curve
+    rps = curve.lowest_rps + share * (curve.highest_rps - curve.lowest_rps)
+    budget = found.at(min(rps, curve.highest_rps)).high
+    back = found.highest_rps_within(budget * (1 + 1e-12))
+    assert back is not None
+    # The largest rps within the budget: never less than where it came from, never above it.
+    assert back >= rps * (1 - 1e-6)
+    assert found.at(back).high <= budget * (1 + 1e-9)

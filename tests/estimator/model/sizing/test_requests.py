@@ -1,0 +1,114 @@
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from estimator.model.evidence.evidence import gather
+from estimator.model.policy import Policy
+from estimator.model.sizing import requests
+from estimator.model.sizing.replicas import size
+from estimator.table.load_points import Component, Kind, LoadPoint, Resources
+
+MIB = 2**20
+
+
+def gateway(request: float = 500, **measured: dict[str, int]) -> Component:
+    points = tuple(
+        LoadPoint(
+            n,
+            2,
+            2 * rps,
+            {"istio-proxy": Resources(rps, 100 * MIB), "nginx": Resources(rps / 10, 9 * MIB)},
+            **measured,
+        )
+        for n, rps in enumerate((100.0, 300.0, 500.0), start=1)
+    )
+    asked = {"istio-proxy": Resources(request, 256 * MIB), "nginx": Resources(100, 64 * MIB)}
+    return Component("gateway", Kind.GATEWAY, ("*",), asked, points)
+
+
+def test_worked_cpu_request_of_the_docstring() -> None:
+    policy = Policy()
+    evidence = gather(gateway(), policy)
+    sizing = size(1000, evidence, policy)
+    # 1.0996 * 220 / 0.6 = 403.2
+    figure = requests.cpu_request("istio-proxy", evidence, sizing, policy)
+    assert figure.value == 410
+    assert figure.low == pytest.approx(220 * (1 - 0.0996) / 0.6, abs=0.1)
+    assert "at 220 rps of the busiest replica, 242m, over the target 0.6" in figure.reason
+
+
+def test_request_is_no_more_than_the_container_can_use() -> None:
+    policy = Policy(workers=1)
+    evidence = gather(gateway(request=4000), policy)
+    narrow = replace(size(3000, evidence, policy), design_rps=700)
+    figure = requests.cpu_request("istio-proxy", evidence, narrow, policy)
+    assert figure.value == 1000
+    assert "no more than the 1 that it can use" in figure.reason
+
+
+def test_memory_is_the_highest_measured_and_15_percent() -> None:
+    evidence = gather(gateway(), Policy())
+    assert requests.memory_request("istio-proxy", evidence).value == 115 * MIB
+    # Two containers share the least that a Pod gets.
+    small = requests.memory_request("nginx", evidence)
+    assert small.value == 64 * MIB
+    assert "at least 128Mi for the Pod" in small.reason
+
+
+def vpa_memory(samples: list[int]) -> float:
+    """What the Vertical Pod Autoscaler would ask for: the end of the bucket of the 90th percentile
+    in its histogram (first bucket 10 MB, each 5 % wider than the one before), and 15 %.
+
+    kubernetes/autoscaler, vertical-pod-autoscaler/pkg/recommender: exponential histogram options,
+    TargetMemoryPercentile 0.9, recommendation margin fraction 0.15.
+    """
+    wanted = sorted(samples)[math.ceil(0.9 * len(samples)) - 1]
+    end, width = 0.0, 10e6
+    while end <= wanted:
+        end, width = end + width, width * 1.05
+    return end * 1.15
+
+
+@given(st.lists(st.integers(150 * MIB, 8192 * MIB), min_size=3, max_size=12))
+def test_memory_is_below_vpa_by_less_than_its_bucket(samples: list[int]) -> None:
+    points = tuple(
+        LoadPoint(n, 1, 100.0 * n, {"app": Resources(100.0 * n, used)})
+        for n, used in enumerate(samples, start=1)
+    )
+    asked = {"app": Resources(4000, 8192 * MIB)}
+    evidence = gather(Component("app", Kind.POD, ("*",), asked, points), Policy())
+    ours = requests.memory_request("app", evidence).value
+    assert ours >= 1.15 * max(samples)
+    assert vpa_memory(samples) <= 1.05 * ours + 1.15 * 10e6
+
+
+def test_workers_are_what_was_given_then_measured_then_needed() -> None:
+    def workers(policy: Policy, of: Component) -> float:
+        evidence = gather(of, policy)
+        figure = requests.proxy_workers(evidence, size(1000, evidence, policy), policy)
+        assert figure is not None
+        return figure.value
+
+    measured = gateway(workers={"istio-proxy": 2})
+    assert workers(Policy(workers=4), measured) == 4
+    assert workers(Policy(), measured) == 2
+    assert workers(Policy(), gateway()) == 1
+
+
+def test_only_the_proxy_gets_a_cpu_limit_of_whole_cores() -> None:
+    policy = Policy(workers=2)
+    evidence = gather(gateway(), policy)
+    workers = requests.proxy_workers(evidence, size(100, evidence, policy), policy)
+    limit = requests.cpu_limit("istio-proxy", workers)
+    assert limit is not None and limit.value == 2000
+    assert requests.cpu_limit("nginx", workers) is None
+
+
+def test_pod_without_a_proxy_has_no_workers() -> None:
+    points = (LoadPoint(1, 1, 100, {"app": Resources(10, MIB)}),)
+    pod = Component("api", Kind.POD, ("*",), {"app": Resources(500, MIB)}, points)
+    evidence = gather(pod, Policy())
+    assert requests.proxy_workers(evidence, size(10, evidence, Policy()), Policy()) is None
