@@ -9,6 +9,7 @@ migration  what a table predicts against what is observed while mirroring
 report     words, tables, JSON, charts and manifests of a projection; computes no number
 commands   one file for each subcommand
 units      the only conversions of cpu, memory and durations
+text_files reading a text file, and writing one whole
 errors     bad input, every problem at once; and the refusal to answer
 """
 

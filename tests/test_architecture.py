@@ -242,11 +242,13 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.__main__": ("mirror", "mirror.build"),
     "estimator.errors": (),
     "estimator.units": ("estimator.errors",),
+    "estimator.text_files": ("estimator.errors",),
     "estimator.series.*": ("estimator.errors", "estimator.units", "estimator.series.*"),
     "estimator.table.*": (
         "estimator.errors",
         "estimator.units",
         "estimator.table.*",
+        "estimator.text_files",
         "estimator.series.rps",  # whose route tags a component names
     ),
     "estimator.cluster.*": (
@@ -257,6 +259,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.table.fields",
         "estimator.table.load_points",
         "estimator.table.yaml_file",
+        "estimator.text_files",
     ),
     "estimator.model.figure": (),
     "estimator.model.policy": (),
@@ -291,6 +294,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.series.prometheus_api",
         "estimator.table.rows",
         "estimator.table.load_tools.run",
+        "estimator.text_files",
     ),
     "estimator.migration.*": (
         "estimator.errors",

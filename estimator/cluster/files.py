@@ -19,6 +19,7 @@ from estimator.table import yaml_file
 from estimator.table.document import read_resources
 from estimator.table.fields import Place, read_fields, shown
 from estimator.table.load_points import Resources
+from estimator.text_files import read_text
 
 EXAMPLE = Path(__file__).parent / "example_nodes.yaml"
 
@@ -68,24 +69,14 @@ class _DaemonSet(msgspec.Struct):
 def read_cluster(path: Path) -> Cluster:
     """Read a node file. Raises InputError with every problem that it has."""
     place = Place([], "example nodes" if path == EXAMPLE else str(path))
-    document = _document(path, place)
+    parsed = yaml_file.parse(read_text(path), place)
     cluster = None
-    if document is not None:
-        raw, marks = document
+    if parsed is not None:
+        raw, marks = parsed
         cluster = _cluster(raw, replace(place, marks=marks), path == EXAMPLE)
     if cluster is None or place.problems:
         raise InputError(place.problems)
     return cluster
-
-
-def _document(path: Path, place: Place) -> Any:
-    try:
-        return yaml_file.parse(path.read_text(encoding="utf-8-sig"), place)
-    except FileNotFoundError:
-        place.report("", "no such file")
-    except (OSError, UnicodeDecodeError) as error:
-        place.report("", f"cannot be read: {error}")
-    return None
 
 
 def _cluster(raw: object, place: Place, is_example: bool) -> Cluster | None:

@@ -27,7 +27,6 @@ from estimator.report.content import document_of
 from estimator.report.data import to_csv, to_json
 from estimator.report.drift import compare, drift_csv, drift_document, drift_json
 from estimator.report.explain import explained
-from estimator.report.files import write_set, write_whole
 from estimator.report.manifests import manifests
 from estimator.report.markdown import to_markdown
 from estimator.report.page import page_of
@@ -35,6 +34,7 @@ from estimator.report.text import print_text
 from estimator.series.rps import RpsSeries
 from estimator.table.files import EXAMPLE, read_table
 from estimator.table.load_points import Table
+from estimator.text_files import write_set, write_whole
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _Read = TypeVar("_Read")
@@ -226,14 +226,10 @@ def _write_files(projection: Projection, output: Output) -> None:
     # Made before any is written: what cannot be made leaves nothing behind.
     page = None if output.html is None else page_of(projection, __version__)
     files = {} if output.manifests is None else manifests(projection)
-    try:
-        if output.html is not None and page is not None:
-            write_whole(output.html, page)
-        if output.manifests is not None:
-            write_set(output.manifests, files)
-    except OSError as error:
-        place = error.filename or output.html or output.manifests
-        raise InputError([Problem(str(place), f"cannot be written: {error.strerror}")]) from error
+    if output.html is not None and page is not None:
+        write_whole(output.html, page)
+    if output.manifests is not None:
+        write_set(output.manifests, files)
 
 
 def _print(projection: Projection, output: Output) -> bool:

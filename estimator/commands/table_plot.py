@@ -16,7 +16,8 @@ from estimator.migration.curves import curves_of, plot_of
 from estimator.report.blocks import Chart, Grid
 from estimator.report.charts.content import curve_chart
 from estimator.report.charts.svg import TALL, WIDTH, CurveChart, draw_curve
-from estimator.table.files import read_table, write_whole
+from estimator.table.files import read_table
+from estimator.text_files import write_whole
 
 EPILOG = """\b
 Examples:
@@ -53,7 +54,7 @@ def plot(file: Path, output: Path) -> None:
             advice = f"`estimate table check {file}` says why"
             raise Refused([Refusal(str(file), "has no row that can be used", advice)])
         make = _page if output.suffix.lower() == ".html" else _picture
-        write_whole(str(make(charts, file.name)), output)
+        write_whole(output, str(make(charts, file.name)))
 
 
 def _page(charts: list[Chart], title: str) -> Markup:

@@ -15,6 +15,7 @@ from typing import Any
 from estimator import units
 from estimator.errors import InputError, Problem
 from estimator.observed.usage import Sample, Usage, usage_of
+from estimator.text_files import read_text
 
 NEEDED = ("time", "container", "cpu", "memory")
 COLUMNS = (*NEEDED, "component", "pod")
@@ -23,14 +24,7 @@ COLUMNS = (*NEEDED, "component", "pod")
 def read_usage(path: Path) -> Usage:
     """Read samples. Raises InputError with every bad column and cell."""
     source = str(path)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            text = file.read()
-    except FileNotFoundError:
-        raise InputError([Problem(source, "no such file")]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError([Problem(source, f"cannot be read: {error}")]) from error
-    reader = csv.reader(io.StringIO(text, newline=""))
+    reader = csv.reader(io.StringIO(read_text(path), newline=""))
     header = next(reader, [])
     problems = [
         Problem(f"{source}:1", "this column is missing", key=column)

@@ -12,5 +12,4 @@ charts             charts as inline SVG; axes, columns: where a value lies, whic
 data               JSON and CSV (docs/formats.md, "Estimate report")
 manifests          what to apply; yaml_text: YAML with the reason of each number
 drift              where existing manifests differ
-files              written whole or not at all
 """

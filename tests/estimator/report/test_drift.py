@@ -12,8 +12,8 @@ from estimator.errors import InputError
 from estimator.model.projection import Projection
 from estimator.report.blocks import Grid, Level
 from estimator.report.drift import Drift, compare, drift_csv, drift_document, drift_json
-from estimator.report.files import write_set
 from estimator.report.manifests import manifests
+from estimator.text_files import write_set
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from estimator.errors import InputError
 from estimator.series.rps import route_tag
-from estimator.table.files import EXAMPLE, read_table, table_text, write_table, write_whole
+from estimator.table.files import EXAMPLE, read_table, table_text, write_table
 from estimator.table.load_points import Component, Kind, LoadPoint, Loop, Resources, Table
 
 GATEWAY = """
@@ -182,20 +182,6 @@ def test_long_values_are_shown_short(write) -> None:
     assert len(found) < 150
 
 
-def test_missing_file_is_named(tmp_path: Path) -> None:
-    assert problems(tmp_path / "none.yaml") == ["no such file"]
-
-
-def test_directory_is_no_table(tmp_path: Path) -> None:
-    assert problems(tmp_path)[0].startswith("cannot be read: ")
-
-
-def test_binary_file_is_no_table(tmp_path: Path) -> None:
-    path = tmp_path / "table.yaml"
-    path.write_bytes(b"\xff\xfe\x00\x01" * 10)
-    assert problems(path)[0].startswith("cannot be read: ")
-
-
 def test_bundled_example_covers_the_demo() -> None:
     table = read_table(EXAMPLE)
     assert table.is_example
@@ -359,21 +345,3 @@ def test_rows_are_written_as_people_write_them(write, tmp_path: Path) -> None:
         "      - {replicas: 2, rps: 1000.0, p99_ms: 8.1, error_ratio: 0.0, usage: {istio-proxy:"
         " {cpu: 410m, memory: 180Mi}, nginx: {cpu: 60m, memory: 30Mi}}}"
     )
-
-
-def test_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="none/a.yaml: cannot be written"):
-        write_whole("text", tmp_path / "none" / "a.yaml")
-
-
-def test_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").mkdir()
-    with pytest.raises(InputError, match="cannot be written"):
-        write_whole("text", tmp_path / "a.yaml")
-    assert [path.name for path in tmp_path.iterdir()] == ["a.yaml"]
-
-
-def test_written_file_obeys_the_umask(tmp_path: Path) -> None:
-    (tmp_path / "plain").touch()
-    write_whole("text", tmp_path / "a.yaml")
-    assert (tmp_path / "a.yaml").stat().st_mode == (tmp_path / "plain").stat().st_mode

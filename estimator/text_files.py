@@ -1,0 +1,62 @@
+"""Text files: read with one message for each failure, and written whole or not at all.
+
+A file is written beside its destination and then renamed. Whoever reads it meanwhile finds the old
+file or the new one, and an interrupted write leaves nothing behind.
+"""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from estimator.errors import InputError, Problem
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a UTF-8 file, without its byte order mark and with its own line ends.
+
+    Raises InputError where the file is missing, unreadable or not UTF-8.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return file.read()
+    except FileNotFoundError:
+        raise InputError([Problem(str(path), "no such file")]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError([Problem(str(path), f"cannot be read: {error}")]) from error
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file, which may exist, into a directory that must exist.
+
+    Raises InputError where the operating system refuses.
+    """
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".kagami-")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+                file.write(text)
+            # mkstemp sets 0600; the file gets the permissions of any other new file.
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(temporary, 0o666 & ~mask)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise InputError([Problem(str(path), f"cannot be written: {error.strerror}")]) from error
+
+
+def write_set(directory: Path, files: Mapping[str, str]) -> None:
+    """Write files, text by name, into a directory; create the directory where it is missing.
+
+    Raises InputError where the operating system refuses.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        rule = f"cannot be written: {error.strerror}"
+        raise InputError([Problem(str(directory), rule)]) from error
+    for name, text in files.items():
+        write_whole(directory / name, text)
