@@ -35,7 +35,8 @@ _MEMORY_BYTES = {
 }
 _DURATION_S = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
-_QUANTITY = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)([A-Za-z]{0,2})", re.ASCII)
+# Room for every float of at least 1e-3, so that `exact_cpu` reads back, and a bound on nonsense.
+_QUANTITY = re.compile(r"(\d{1,24}(?:\.\d{1,20})?)([A-Za-z]{0,2})", re.ASCII)
 _GROWTH = re.compile(r"([+-]?\d{1,4}(?:\.\d{1,6})?)%/(month|year)", re.ASCII)
 _FACTOR = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)x?", re.ASCII)
 _DURATION = re.compile(r"(?:\d{1,9}[wdhms])+", re.ASCII)
@@ -108,6 +109,14 @@ def format_cpu(millicores: float) -> str:
     return str(whole // 1000) if whole and whole % 1000 == 0 else f"{whole}m"
 
 
+def exact_cpu(millicores: float) -> str:
+    """Return Kubernetes notation that `parse_cpu` reads back as the same number: `62.5m`.
+
+    Digits beyond the twentieth decimal of a millicore are lost.
+    """
+    return f"{Decimal(repr(round(millicores, 20))).normalize():f}m"
+
+
 def format_memory(amount_bytes: int) -> str:
     """Return Kubernetes notation, rounded up to whole Gi, Mi or Ki: `256Mi`, `1Gi`."""
     if amount_bytes % 2**30 == 0 and amount_bytes:
@@ -115,6 +124,14 @@ def format_memory(amount_bytes: int) -> str:
     if amount_bytes >= 2**20:
         return f"{-(-amount_bytes // 2**20)}Mi"
     return f"{-(-amount_bytes // 2**10)}Ki" if amount_bytes else "0"
+
+
+def exact_memory(amount_bytes: int) -> str:
+    """Return Kubernetes notation that `parse_memory` reads back as the same number: `1000`."""
+    for suffix in ("Gi", "Mi", "Ki"):
+        if amount_bytes and amount_bytes % _MEMORY_BYTES[suffix] == 0:
+            return f"{amount_bytes // _MEMORY_BYTES[suffix]}{suffix}"
+    return str(amount_bytes)
 
 
 def format_duration(seconds: int) -> str:

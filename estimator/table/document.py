@@ -6,7 +6,6 @@ table again, to the last digit.
 """
 
 from dataclasses import replace
-from decimal import Decimal, localcontext
 from typing import Annotated, Any
 
 import msgspec
@@ -255,44 +254,16 @@ def _row_of(point: LoadPoint) -> Mapping:
         ("cpu_max", point.cpu_max_millicores),
         ("cpu_limit", point.cpu_limit_millicores),
     ):
-        values[key] = {container: exact_cpu(cpu) for container, cpu in cpus.items()} or None
+        values[key] = {container: units.exact_cpu(cpu) for container, cpu in cpus.items()} or None
     values["workers"] = dict(point.workers) or None
     return {key: value for key, value in values.items() if value is not None}
 
 
 def _amounts(containers: Any) -> Mapping:
     return {
-        container: {"cpu": exact_cpu(of.cpu_millicores), "memory": exact_memory(of.memory_bytes)}
+        container: {
+            "cpu": units.exact_cpu(of.cpu_millicores),
+            "memory": units.exact_memory(of.memory_bytes),
+        }
         for container, of in containers.items()
     }
-
-
-def exact_cpu(millicores: float) -> str:
-    """Return Kubernetes notation that reads back as this very number; m, or n for what is finer.
-
-    Worked: 62.5 is `62.5m`, 0.0000123456789 is `12.3456789n`.
-    """
-    exact = Decimal(repr(float(millicores)))
-    with localcontext() as context:
-        context.prec = 60
-        # m where it has room for every digit; n for fine amounts, k for absurd ones. Below a
-        # billionth of a nanocore nothing was measured.
-        is_fine = exact != exact.quantize(_LAST_DIGIT)
-        factor, suffix = (Decimal("1e6"), "n") if is_fine else (Decimal(1), "m")
-        if exact >= _MOST_DIGITS:
-            factor, suffix = Decimal("1e-6"), "k"
-        amount = (exact * factor).quantize(_LAST_DIGIT)
-    return f"{amount:f}".rstrip("0").rstrip(".") + suffix
-
-
-_LAST_DIGIT = Decimal("1e-9")
-_MOST_DIGITS = Decimal("1e12")
-"""Of what units.py reads: 18 before the point, which n needs six of."""
-
-
-def exact_memory(amount_bytes: int) -> str:
-    """Return Kubernetes notation that reads back as this very number: `256Mi`, `1000`."""
-    for suffix, size in (("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10)):
-        if amount_bytes and amount_bytes % size == 0:
-            return f"{amount_bytes // size}{suffix}"
-    return str(amount_bytes)

@@ -79,6 +79,24 @@ def test_shown_memory_is_never_less(amount_bytes: int) -> None:
     assert 0 <= shown - amount_bytes < 2**20
 
 
+@pytest.mark.parametrize(
+    ("millicores", "text"),
+    [(500, "500m"), (62.5, "62.5m"), (0.0000123, "0.0000123m"), (0, "0m"), (1e20, f"1{'0' * 20}m")],
+)
+def test_cpu_is_written_exactly(millicores: float, text: str) -> None:
+    assert units.exact_cpu(millicores) == text
+
+
+@given(st.floats(1e-3, 9e23) | st.integers(0, 10**15).map(lambda nano: nano / 1e6))
+def test_exact_cpu_reads_back(millicores: float) -> None:
+    assert units.parse_cpu(units.exact_cpu(millicores)) == millicores
+
+
+@given(st.integers(0, 10**18))
+def test_exact_memory_reads_back(amount_bytes: int) -> None:
+    assert units.parse_memory(units.exact_memory(amount_bytes)) == amount_bytes
+
+
 @given(st.integers(1, 10**8))
 def test_durations_round_trip(seconds: int) -> None:
     assert units.parse_duration(units.format_duration(seconds)) == seconds
