@@ -115,13 +115,6 @@ class ContainerError:
         # A table of zeros cannot be scaled to anything.
         return 1 / (1 + self.bias) if self.bias > -1 else 1.0
 
-    @property
-    def memory_error(self) -> float | None:
-        """Predicted over observed, minus 1."""
-        if not self.observed_memory_bytes:
-            return None
-        return self.predicted_memory_bytes / self.observed_memory_bytes - 1
-
 
 @dataclass(frozen=True, slots=True)
 class Verification:

@@ -54,18 +54,6 @@ class Component:
     def excluded_points(self) -> tuple[LoadPoint, ...]:
         return tuple(point for point in self.points if point.exclusion is not None)
 
-    @property
-    def saturation_rps(self) -> float | None:
-        """Highest rps per replica among the saturated rows: more was never served."""
-        return max(
-            (
-                point.rps_per_replica
-                for point in self.points
-                if point.judgement is not None and point.judgement.verdict is Verdict.SATURATED
-            ),
-            default=None,
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Table:

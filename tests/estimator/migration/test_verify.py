@@ -24,7 +24,7 @@ def test_worked_number_of_the_docstring() -> None:
     assert error.bias == pytest.approx(0)
     assert error.median_error == pytest.approx(0.15)
     assert (error.worst_short, error.worst_excess) == (pytest.approx(-0.2), pytest.approx(0.1))
-    assert (error.coverage, error.observed_memory_bytes, error.memory_error) == (None, None, None)
+    assert (error.coverage, error.observed_memory_bytes) == (None, None)
 
 
 def test_true_table_is_a_go(series, observe) -> None:
@@ -35,7 +35,8 @@ def test_true_table_is_a_go(series, observe) -> None:
         assert error.bias == pytest.approx(0, abs=1e-9)
         assert (error.coverage, len(error.buckets.replicas)) == (1.0, 60)
         assert set(error.buckets.replicas) == {2}
-    assert found.containers[0].memory_error == pytest.approx(10 / 90, abs=1e-6)
+    app = found.containers[0]
+    assert (app.predicted_memory_bytes, app.observed_memory_bytes) == (100 * MIB, 90 * MIB)
     assert found.containers[0].reached_ratio == pytest.approx(0.75)
 
 

@@ -7,10 +7,6 @@ def point(row: int, error_ratio: float | None) -> LoadPoint:
     return LoadPoint(row, replicas=4, rps=1000, usage=USAGE, error_ratio=error_ratio)
 
 
-def test_rps_per_replica_divides_the_total() -> None:
-    assert point(1, 0).rps_per_replica == 250
-
-
 def test_every_row_is_used_or_excluded() -> None:
     points = (point(1, 0), point(2, 0.5), point(3, None))
     component = Component("api", Kind.POD, ("*",), USAGE, points)
@@ -32,14 +28,3 @@ def test_row_outside_a_component_has_no_verdict() -> None:
 def test_judged_row_is_still_the_same_row() -> None:
     component = Component("api", Kind.POD, ("*",), USAGE, (point(1, 0.5),))
     assert component.points == (point(1, 0.5),)
-
-
-def test_saturation_is_the_most_that_was_ever_served() -> None:
-    full = {"app": 100.0}
-    points = tuple(
-        LoadPoint(n, 2, rps, USAGE, cpu_limit_millicores=full if rps > 500 else {})
-        for n, rps in enumerate((500.0, 900.0, 880.0), start=1)
-    )
-    component = Component("api", Kind.POD, ("*",), USAGE, points)
-    assert component.saturation_rps == 450
-    assert Component("api", Kind.POD, ("*",), USAGE, points[:1]).saturation_rps is None
