@@ -69,11 +69,7 @@ class _DaemonSet(msgspec.Struct):
 def read_cluster(path: Path) -> Cluster:
     """Read a node file. Raises InputError with every problem that it has."""
     place = Place([], "example nodes" if path == EXAMPLE else str(path))
-    parsed = yaml_file.parse(read_text(path), place)
-    cluster = None
-    if parsed is not None:
-        raw, marks = parsed
-        cluster = _cluster(raw, replace(place, marks=marks), path == EXAMPLE)
+    cluster = _cluster(yaml_file.parse(read_text(path), place), place, path == EXAMPLE)
     if cluster is None or place.problems:
         raise InputError(place.problems)
     return cluster

@@ -1,8 +1,8 @@
 """A table as CSV: one line for each container of each row, for spreadsheets and programs.
 
-What belongs to the component or to the row is repeated in each of its lines and must be the same in
-all of them. An empty cell is a key that is not stated. Turned into the same document as YAML, so
-both formats are checked by the same code.
+Every line repeats what belongs to its component and to its row, and all lines of one component or
+row must agree. An empty cell means that the key is not stated. The lines become the same document
+that YAML gives, so the same code (document.py) checks both formats.
 """
 
 import csv
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from estimator.errors import InputError, Problem
-from estimator.table.fields import Marks, Place
+from estimator.table.fields import Place
 
 COMPONENT_COLUMNS = ("component", "kind", "routes")
 REQUEST_COLUMNS = ("container", "cpu_request", "memory_request")
@@ -24,137 +24,123 @@ USAGE_COLUMNS = ("cpu", "memory", "cpu_max", "cpu_limit", "workers")
 COLUMNS = (*COMPONENT_COLUMNS, *REQUEST_COLUMNS, *ROW_COLUMNS, *USAGE_COLUMNS)
 
 _NEEDED = {*COMPONENT_COLUMNS, *REQUEST_COLUMNS, "row", "replicas", "rps", "cpu", "memory"}
-_WORDS = ("tool", "loop")
+_TEXT_COLUMNS = ("tool", "loop")
 _PER_CONTAINER = ("cpu_max", "cpu_limit", "workers")
 
-_Line = tuple[int, dict[str, str]]
+_Cells = dict[str, str]
 
 
-def parse(text: str, place: Place) -> tuple[object, Marks] | None:
-    """Return the document and the line of each part; None, with reports, for what is no table."""
+def parse(text: str, place: Place) -> object:
+    """Return the document of a CSV text; put the line of each of its parts into `place.marks`.
+
+    Reports lines that contradict each other to `place`. Raises InputError where the text is not CSV
+    or its columns are not those of a table.
+    """
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    builder = _DocumentBuilder(place)
     try:
         header = next(reader, [])
-        if not _columns_are_known(header, place):
-            return None
-        lines: list[_Line] = []
+        _check_columns(header, place)
         last = reader.line_num
         for cells in reader:
+            # A quoted cell may hold line ends, so a line of the table may be several of the file.
             number, last = last + 1, reader.line_num
-            if len(cells) not in (0, len(header)):
+            if cells and len(cells) != len(header):
                 rule = f"expected {len(header)} cells as in the first line, got {len(cells)}"
                 place.report("", rule, number)
             elif cells:
-                lines.append((number, dict(zip(header, cells, strict=True))))
+                builder.add(dict(zip(header, cells, strict=True)), number)
     except csv.Error as error:
         place.report("", f"is not CSV: {error}", reader.line_num)
-        return None
-    return _Document(place).of(lines)
+        raise InputError(place.problems) from error
+    return {"components": list(builder.components.values())}
 
 
-def _columns_are_known(header: list[str], place: Place) -> bool:
-    before = len(place.problems)
+def _check_columns(header: list[str], place: Place) -> None:
     for column in sorted(_NEEDED - set(header)):
         place.report(column, "this column is missing", 1)
     for column in sorted(set(header) - set(COLUMNS)):
-        known = ", ".join(COLUMNS)
-        place.report(column, f"unknown column; the columns here are {known}", 1)
+        place.report(column, f"unknown column; the columns here are {', '.join(COLUMNS)}", 1)
     for column in sorted({column for column in header if header.count(column) > 1}):
         place.report(column, "this column is given twice", 1)
-    return len(place.problems) == before
+    if place.problems:
+        raise InputError(place.problems)
 
 
-class _Document:
-    """Builds the document of a table, line by line; parts that come again must agree."""
+class _DocumentBuilder:
+    """Collects the components of a table line by line; parts that come again must agree."""
 
     def __init__(self, place: Place) -> None:
+        self.components: dict[str, dict[str, Any]] = {}
+        self._rows: dict[tuple[str, str], dict[str, Any]] = {}
         self._place = place
-        self._marks = Marks()
-        self._first: dict[tuple[str, ...], tuple[int, dict[str, str]]] = {}
-        """Component, or component and container, or component and row: its first line."""
+        self._first: dict[tuple[str, ...], tuple[_Cells, int]] = {}
+        """The cells that describe a component, container or row in its first line, and the line."""
 
-    def of(self, lines: list[_Line]) -> tuple[object, Marks]:
-        components: dict[str, dict[str, Any]] = {}
-        rows: dict[tuple[str, str], dict[str, Any]] = {}
-        for number, cells in lines:
-            name, container, row = cells["component"], cells["container"], cells["row"]
-            component = components.setdefault(name, {"requests": {}, "points": []})
-            if self._is_new(("component", name), number, _part(cells, COMPONENT_COLUMNS)):
-                component |= {
-                    "name": name,
-                    "kind": cells["kind"],
-                    "routes": cells["routes"].split(),
-                }
-                self._marks.note(component, number, {})
-            if self._is_new(("container", name, container), number, _part(cells, REQUEST_COLUMNS)):
-                amounts = _stated({"cpu": cells["cpu_request"], "memory": cells["memory_request"]})
-                self._put(component["requests"], container, amounts, number)
-            if not row:
-                self._expect_no_measurement(number, cells)
-                continue
-            if self._is_new(("row", name, row), number, _part(cells, ROW_COLUMNS)):
-                point = rows[name, row] = _row(cells)
-                component["points"].append(point)
-                self._marks.note(point, number, {})
-            self._add_usage(rows[name, row], container, cells, number)
-        return {"components": list(components.values())}, self._marks
+    def add(self, cells: _Cells, line: int) -> None:
+        name, container, row = cells["component"], cells["container"], cells["row"]
+        component = self.components.setdefault(name, {"requests": {}, "points": []})
+        if self._is_new(("component", name), _part(cells, COMPONENT_COLUMNS), line):
+            routes = cells["routes"].split()
+            component |= {"name": name, "kind": cells["kind"], "routes": routes}
+            self._place.marks.note(component, line)
+        if self._is_new(("container", name, container), _part(cells, REQUEST_COLUMNS), line):
+            amounts = _stated({"cpu": cells["cpu_request"], "memory": cells["memory_request"]})
+            self._put(component["requests"], container, amounts, line)
+        if not row:
+            for column in (*ROW_COLUMNS, *USAGE_COLUMNS):
+                if cells.get(column):
+                    rule = "is given without a row; number the rows of a component in column `row`"
+                    self._place.report(column, rule, line)
+            return
+        if self._is_new(("row", name, row), _part(cells, ROW_COLUMNS), line):
+            self._rows[name, row] = point = {**_row(cells), "usage": {}}
+            component["points"].append(point)
+            self._place.marks.note(point, line)
+        self._add_usage(self._rows[name, row], container, cells, line)
 
-    def _is_new(self, key: tuple[str, ...], number: int, part: dict[str, str]) -> bool:
-        """Note the first line of a part; report a later one that says something else."""
-        if key not in self._first:
-            self._first[key] = (number, part)
-            return True
-        first, before = self._first[key]
+    def _is_new(self, key: tuple[str, ...], part: _Cells, line: int) -> bool:
+        """Remember the first line of a part; report a later line that contradicts it."""
+        first, first_line = self._first.setdefault(key, (part, line))
         for column, value in part.items():
-            if value != before[column]:
-                what = f"is {value!r} here and {before[column]!r} in line {first}"
-                self._place.report(column, f"{what}, of the same {' '.join(key)}", number)
-        return False
+            if value != first[column]:
+                what = f"is {value!r} here and {first[column]!r} in line {first_line}"
+                self._place.report(column, f"{what}, of the same {' '.join(key)}", line)
+        return first is part
 
-    def _add_usage(
-        self, point: dict[str, Any], container: str, cells: dict[str, str], number: int
-    ) -> None:
+    def _add_usage(self, point: dict[str, Any], container: str, cells: _Cells, line: int) -> None:
         if container in point["usage"]:
             rule = f"{container!r} comes twice in row {cells['row']}"
-            self._place.report("container", rule, number)
+            self._place.report("container", rule, line)
             return
         amounts = _stated({"cpu": cells["cpu"], "memory": cells["memory"]})
-        self._put(point["usage"], container, amounts, number)
-        for column in _PER_CONTAINER:
-            if value := cells.get(column, ""):
-                found = _number(value) if column == "workers" else value
-                self._put(point.setdefault(column, {}), container, found, number)
+        self._put(point["usage"], container, amounts, line)
+        for column, text in _stated(_part(cells, _PER_CONTAINER)).items():
+            value = _number(text) if column == "workers" else text
+            self._put(point.setdefault(column, {}), container, value, line)
 
-    def _put(self, mapping: dict[str, Any], key: str, value: Any, number: int) -> None:
+    def _put(self, mapping: dict[str, Any], key: str, value: Any, line: int) -> None:
         mapping[key] = value
-        lines = {each: self._marks.line(mapping, each) or number for each in mapping}
-        self._marks.note(mapping, number, lines | {key: number})
+        self._place.marks.note(mapping, line, {key: line})
         if isinstance(value, dict):
-            self._marks.note(value, number, {})
-
-    def _expect_no_measurement(self, number: int, cells: dict[str, str]) -> None:
-        for column in (*ROW_COLUMNS, *USAGE_COLUMNS):
-            if cells.get(column):
-                rule = "is given without a row; number the rows of a component in column `row`"
-                self._place.report(column, rule, number)
+            self._place.marks.note(value, line)
 
 
-def _part(cells: dict[str, str], columns: tuple[str, ...]) -> dict[str, str]:
+def _part(cells: _Cells, columns: tuple[str, ...]) -> _Cells:
     return {column: cells[column] for column in columns if column in cells}
 
 
-def _stated(cells: dict[str, str]) -> dict[str, str]:
-    return {key: value for key, value in cells.items() if value}
+def _stated(cells: _Cells) -> _Cells:
+    return {column: text for column, text in cells.items() if text}
 
 
-def _row(cells: dict[str, str]) -> dict[str, Any]:
+def _row(cells: _Cells) -> dict[str, Any]:
     stated = _stated(_part(cells, ROW_COLUMNS[1:]))
-    values = {key: value if key in _WORDS else _number(value) for key, value in stated.items()}
-    return {**values, "usage": {}}
+    return {key: text if key in _TEXT_COLUMNS else _number(text) for key, text in stated.items()}
 
 
 def _number(text: str) -> object:
-    """Return the number that a cell holds; its text where it is none, for the message."""
+    """Return the number in a cell; the text itself where there is none, for the message."""
     for kind in (int, float):
         try:
             return kind(text)
@@ -164,9 +150,9 @@ def _number(text: str) -> object:
 
 
 def dump(document: dict[str, Any], source: str) -> str:
-    """Return CSV of a table's document.
+    """Return a table's document as CSV.
 
-    Raises InputError for a route with white space, which this format cannot hold.
+    Raises InputError, naming `source`, for a route with white space: CSV separates routes by it.
     """
     problems = [
         Problem(source, f"{route!r} holds white space, which CSV cannot hold", component["name"])
@@ -188,17 +174,14 @@ def _lines_of(component: dict[str, Any]) -> Iterator[dict[str, Any]]:
     shared = {"component": component["name"], "kind": component["kind"]}
     shared["routes"] = " ".join(component["routes"])
     requests = {
-        container: {"container": container} | {f"{key}_request": of[key] for key in of}
-        for container, of in component["requests"].items()
+        container: {"container": container} | {f"{key}_request": amounts[key] for key in amounts}
+        for container, amounts in component["requests"].items()
     }
     if not component["points"]:
         yield from ({**shared, **request} for request in requests.values())
     for number, point in enumerate(component["points"], start=1):
-        of_row = {key: point[key] for key in ROW_COLUMNS if key in point}
-        for container, used in point["usage"].items():
-            extra = {
-                key: point[key][container]
-                for key in _PER_CONTAINER
-                if container in point.get(key, {})
-            }
-            yield {**shared, **requests[container], **of_row, "row": number, **used, **extra}
+        row = {"row": number} | _part(point, ROW_COLUMNS)
+        for container, amounts in point["usage"].items():
+            stated = (key for key in _PER_CONTAINER if container in point.get(key, {}))
+            extra = {key: point[key][container] for key in stated}
+            yield {**shared, **requests[container], **row, **amounts, **extra}

@@ -26,8 +26,9 @@ class Marks:
 
     _lines: dict[int, tuple[int, dict[str, int]]] = field(default_factory=dict)
 
-    def note(self, mapping: object, line: int, keys: Mapping[str, int]) -> None:
-        self._lines[id(mapping)] = (line, dict(keys))
+    def note(self, mapping: object, line: int, keys: Mapping[str, int] | None = None) -> None:
+        """Remember the line of a mapping that is new, and the lines of these keys of it."""
+        self._lines.setdefault(id(mapping), (line, {}))[1].update(keys or {})
 
     def line(self, mapping: object, key: str | None = None) -> int | None:
         """Return the line of a key, or of the mapping where it has no such key."""

@@ -4,7 +4,6 @@ The name decides the format: `.csv`, or YAML. One read names every problem of a 
 written appears whole under its name or not at all.
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 from estimator.errors import InputError
@@ -24,23 +23,14 @@ def read_table(path: Path) -> Table:
     """
     place = Place([], "example table" if path == EXAMPLE else str(path))
     parse = csv_file.parse if path.suffix.lower() == ".csv" else yaml_file.parse
-    parsed = parse(read_text(path), place)
-    if parsed is not None:
-        document, marks = parsed
-        components = to_components(document, replace(place, marks=marks))
-        if not place.problems:
-            return Table(place.source, components, is_example=path == EXAMPLE)
-    raise InputError(place.problems)
-
-
-def table_text(table: Table, path: Path) -> str:
-    """Return what `write_table` would write to a file of this name."""
-    document = of_components(table.components)
-    if path.suffix.lower() == ".csv":
-        return csv_file.dump(document, str(path))
-    return yaml_file.dump(document)
+    components = to_components(parse(read_text(path), place), place)
+    if place.problems:
+        raise InputError(place.problems)
+    return Table(place.source, components, is_example=path == EXAMPLE)
 
 
 def write_table(table: Table, path: Path) -> None:
     """Write a table as the file's name says. Raises InputError where that is not possible."""
-    write_whole(path, table_text(table, path))
+    document = of_components(table.components)
+    is_csv = path.suffix.lower() == ".csv"
+    write_whole(path, csv_file.dump(document, str(path)) if is_csv else yaml_file.dump(document))

@@ -9,50 +9,48 @@ from typing import Any
 
 import yaml
 
-from estimator.table.fields import Marks, Place
+from estimator.errors import InputError
+from estimator.table.fields import Place
 
 
 class _Loader(yaml.SafeLoader):
-    """A safe loader that remembers lines, and keys given twice."""
+    """A safe loader that marks the lines of keys, and reports keys given twice."""
 
-    def __init__(self, stream: str) -> None:
-        super().__init__(stream)
-        self.key_lines = Marks()
-        self.repeated_keys: list[tuple[int, Hashable]] = []
+    def __init__(self, text: str, place: Place) -> None:
+        super().__init__(text)
+        self.place = place
 
     def construct_yaml_map(self, node: yaml.MappingNode) -> Generator[dict[Any, Any], None, None]:
         # A generator, as in the parent: the mapping exists before its values do.
         data: dict[Hashable, Any] = {}
         yield data
         lines: dict[str, int] = {}
-        seen: set[Hashable] = set()
         for key_node, _ in node.value:
-            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else id(key_node)
-            line = key_node.start_mark.line + 1
-            if key in seen:
-                self.repeated_keys.append((line, key))
-            seen.add(key)
-            lines[str(key)] = line
-        self.key_lines.note(data, node.start_mark.line + 1, lines)
+            key, line = str(key_node.value), key_node.start_mark.line + 1
+            if key in lines:
+                rule = f"is given twice in one mapping, again in line {line}"
+                self.place.report(key, rule, line)
+            lines[key] = line
+        self.place.marks.note(data, node.start_mark.line + 1, lines)
         data.update(self.construct_mapping(node))
 
 
 _Loader.add_constructor("tag:yaml.org,2002:map", _Loader.construct_yaml_map)
 
 
-def parse(text: str, place: Place) -> tuple[object, Marks] | None:
-    """Return the document and where its keys stand; None, with a report, for what is no YAML."""
-    loader = _Loader(text)
+def parse(text: str, place: Place) -> object:
+    """Return the document of a YAML text; put the line of every key into `place.marks`.
+
+    Reports keys given twice to `place`. Raises InputError where the text is not plain YAML.
+    """
+    loader = _Loader(text, place)
     try:
-        document = loader.get_single_data()
+        return loader.get_single_data()
     except (yaml.YAMLError, RecursionError) as error:
         place.report("", f"is not YAML: {' '.join(str(error).split())}")
-        return None
+        raise InputError(place.problems) from error
     finally:
         loader.dispose()
-    for line, key in loader.repeated_keys:
-        place.report(str(key), f"is given twice in one mapping, again in line {line}", line)
-    return document, loader.key_lines
 
 
 class _Flow(dict[Any, Any]):

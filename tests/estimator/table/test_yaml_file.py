@@ -1,11 +1,16 @@
+from typing import Any
+
 import pytest
 
+from estimator.errors import InputError
 from estimator.table.fields import Place
 from estimator.table.yaml_file import dump, parse
 
 
 def test_lines_are_known_by_key() -> None:
-    document, marks = parse("a: 1\nb:\n  c: 2\n  d: {e: 3}\n", Place([], "x")) or (None, None)
+    place = Place([], "x")
+    document: Any = parse("a: 1\nb:\n  c: 2\n  d: {e: 3}\n", place)
+    marks = place.marks
     assert document == {"a": 1, "b": {"c": 2, "d": {"e": 3}}}
     assert [marks.line(document, key) for key in ("a", "b", "absent")] == [1, 2, 1]
     assert marks.line(document["b"], "d") == 4
@@ -14,7 +19,7 @@ def test_lines_are_known_by_key() -> None:
 
 def test_repeated_key_is_reported_with_its_line() -> None:
     place = Place([], "x")
-    assert parse("a: 1\nb: 2\na: 3\n", place) is not None
+    parse("a: 1\nb: 2\na: 3\n", place)
     assert [str(problem) for problem in place.problems] == [
         "x:3: a: is given twice in one mapping, again in line 3"
     ]
@@ -22,17 +27,15 @@ def test_repeated_key_is_reported_with_its_line() -> None:
 
 @pytest.mark.parametrize("text", ["{", "!!python/name:os.system x", "[" * 10_000, "{[1]: 2}"])
 def test_what_is_no_plain_yaml_is_reported(text: str) -> None:
-    place = Place([], "x")
-    assert parse(text, place) is None
-    assert "is not YAML" in str(place.problems[0])
+    with pytest.raises(InputError, match="^x: is not YAML: "):
+        parse(text, Place([], "x"))
 
 
 def test_written_words_stay_words() -> None:
     words = ["yes", "1", "null", "a: b", "# no", "", "é", " x ", "1e3", "*", "!x", "2026-01-01"]
     component = {"name": "yes", "routes": words, "points": [{"tool": word} for word in words]}
     document = {"components": [component]}
-    again, _ = parse(dump(document), Place([], "x")) or (None, None)
-    assert again == document
+    assert parse(dump(document), Place([], "x")) == document
 
 
 def test_no_rows_are_an_empty_list() -> None:
