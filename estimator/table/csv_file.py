@@ -58,17 +58,17 @@ def parse(text: str, place: Place) -> object:
 
 def _check_columns(header: list[str], place: Place) -> None:
     for column in sorted(_NEEDED - set(header)):
-        place.report(column, "this column is missing", 1)
+        place.report(column, "missing; expected this column in the first line", 1)
     for column in sorted(set(header) - set(COLUMNS)):
-        place.report(column, f"unknown column; the columns here are {', '.join(COLUMNS)}", 1)
+        place.report(column, f"unknown column; expected one of {', '.join(COLUMNS)}", 1)
     for column in sorted({column for column in header if header.count(column) > 1}):
-        place.report(column, "this column is given twice", 1)
+        place.report(column, "expected this column once, got it twice", 1)
     if place.problems:
         raise InputError(place.problems)
 
 
 class _DocumentBuilder:
-    """Collects the components of a table line by line; parts that come again must agree."""
+    """Builds the components of a table line by line; parts that come again must agree."""
 
     def __init__(self, place: Place) -> None:
         self.components: dict[str, dict[str, Any]] = {}
@@ -90,7 +90,7 @@ class _DocumentBuilder:
         if not row:
             for column in (*ROW_COLUMNS, *USAGE_COLUMNS):
                 if cells.get(column):
-                    rule = "is given without a row; number the rows of a component in column `row`"
+                    rule = "expected an empty cell, because `row` is empty: number the row there"
                     self._place.report(column, rule, line)
             return
         if self._is_new(("row", name, row), _part(cells, ROW_COLUMNS), line):
@@ -104,13 +104,14 @@ class _DocumentBuilder:
         first, first_line = self._first.setdefault(key, (part, line))
         for column, value in part.items():
             if value != first[column]:
-                what = f"is {value!r} here and {first[column]!r} in line {first_line}"
-                self._place.report(column, f"{what}, of the same {' '.join(key)}", line)
+                where = f"as in line {first_line} of the same {' '.join(key)}"
+                rule = f"expected {first[column]!r} {where}, got {value!r}"
+                self._place.report(column, rule, line)
         return first is part
 
     def _add_usage(self, point: dict[str, Any], container: str, cells: _Cells, line: int) -> None:
         if container in point["usage"]:
-            rule = f"{container!r} comes twice in row {cells['row']}"
+            rule = f"expected each container once in row {cells['row']}, got {container!r} again"
             self._place.report("container", rule, line)
             return
         amounts = _stated({"cpu": cells["cpu"], "memory": cells["memory"]})
@@ -155,7 +156,11 @@ def dump(document: dict[str, Any], source: str) -> str:
     Raises InputError, naming `source`, for a route with white space: CSV separates routes by it.
     """
     problems = [
-        Problem(source, f"{route!r} holds white space, which CSV cannot hold", component["name"])
+        Problem(
+            source,
+            f"{route!r} has white space, which separates routes in CSV: write YAML",
+            component["name"],
+        )
         for component in document["components"]
         for route in component["routes"]
         if route.split() != [route]

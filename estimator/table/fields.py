@@ -1,8 +1,8 @@
-"""Reading the keys of a mapping strictly, with every problem at its place.
+"""Reads the keys of a mapping strictly, and reports every problem at its place.
 
-A walk over a document converts key by key; what is wrong is noted with file, line, component, row,
-key and what was expected, and the walk goes on. A value is never repaired or guessed. The document
-is plain Python; which file format it came from is known only to the `Marks` that it brought.
+A walk over a document converts key by key. A wrong value is reported with its file, line,
+component, row and key and with what was expected, and the walk goes on. Invariant: no value is
+repaired or guessed. The document is plain Python; only its `Marks` depend on the file format.
 """
 
 import math
@@ -19,19 +19,19 @@ _S = TypeVar("_S", bound=msgspec.Struct)
 
 @dataclass(slots=True)
 class Marks:
-    """In which line of the file each mapping, and each of its keys, stands.
+    """The line of the file in which each mapping, and each of its keys, stands.
 
-    By identity: the mappings of a document live as long as it does, and equal ones are many.
+    Mappings are known by identity: they live as long as their document, and many are equal.
     """
 
     _lines: dict[int, tuple[int, dict[str, int]]] = field(default_factory=dict)
 
     def note(self, mapping: object, line: int, keys: Mapping[str, int] | None = None) -> None:
-        """Remember the line of a mapping that is new, and the lines of these keys of it."""
+        """Remember the line of a mapping, unless it is known, and the lines of some of its keys."""
         self._lines.setdefault(id(mapping), (line, {}))[1].update(keys or {})
 
     def line(self, mapping: object, key: str | None = None) -> int | None:
-        """Return the line of a key, or of the mapping where it has no such key."""
+        """Return the line of a key, or of its mapping where the key is absent; None if unknown."""
         if id(mapping) not in self._lines:
             return None
         line, keys = self._lines[id(mapping)]
@@ -40,7 +40,7 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the walk stands, and the one list of problems it adds to."""
+    """Where the walk stands, and the one list of problems that it adds to."""
 
     problems: list[Problem]
     source: str
@@ -51,6 +51,7 @@ class Place:
     line: int | None = None
 
     def report(self, key: str, rule: str, line: int | None = None) -> None:
+        """Add a problem with `key`, which may be empty, in `line` or else in the place's line."""
         path = ".".join(part for part in (self.prefix, key) if part)
         line = self.line if line is None else line
         source = self.source if line is None else f"{self.source}:{line}"
@@ -58,41 +59,40 @@ class Place:
 
 
 def read_fields(raw: object, shape: type[_S], place: Place) -> dict[str, Any]:
-    """Return the keys of `raw` that are as `shape` says; report every one that is not."""
-    fields = msgspec.structs.fields(shape)
-    known = ", ".join(each.name for each in fields)
+    """Return the values in `raw` that `shape` allows, by key; report every other key to `place`.
+
+    Every field of `shape` needs a `msgspec.Meta` with a description, which messages quote.
+    """
+    fields = {info.name: info for info in msgspec.structs.fields(shape)}
+    known = ", ".join(fields)
     if not isinstance(raw, dict):
         place.report("", f"expected a mapping with {known}, got {shown(raw)}")
         return {}
-
-    def line(key: str | None = None) -> int | None:
-        return place.marks.line(raw, key)
-
-    for key in sorted(str(key) for key in raw.keys() - {each.name for each in fields}):
-        place.report(key, f"unknown key; the keys here are {known}", line(key))
-    result = {}
-    for each in fields:
-        if each.name not in raw:
-            if each.required:
-                place.report(each.name, f"missing; expected {_expected(each.type)}", line())
+    for key in sorted(str(key) for key in raw.keys() - fields.keys()):
+        place.report(key, f"unknown key; expected one of {known}", place.marks.line(raw, key))
+    values = {}
+    for key, info in fields.items():
+        line = place.marks.line(raw, key)
+        if key not in raw:
+            if info.required:
+                place.report(key, f"missing; expected {_expected(info.type)}", line)
             continue
-        value = raw[each.name]
+        value = raw[key]
         try:
-            converted = msgspec.convert(value, each.type)
+            converted = msgspec.convert(value, info.type)
         except msgspec.ValidationError:
             converted = math.nan
-        # .inf is a float to YAML and to msgspec, and no measurement.
+        # YAML and msgspec accept .inf as a float, but no measurement is infinite.
         if isinstance(converted, float) and not math.isfinite(converted):
-            rule = f"expected {_expected(each.type)}, got {shown(value)}"
-            place.report(each.name, rule, line(each.name))
+            place.report(key, f"expected {_expected(info.type)}, got {shown(value)}", line)
         else:
-            # Containers stay the very objects whose lines are known; conversion copies them.
-            result[each.name] = value if isinstance(converted, dict | list) else converted
-    return result
+            # Conversion copies mappings and lists; their lines are known only for the originals.
+            values[key] = value if isinstance(converted, dict | list) else converted
+    return values
 
 
 def _expected(kind: Any) -> str:
-    """Return the description that the type carries; the first one of a union."""
+    """Return the description of a type; of a union, the first description in it."""
     for part in (kind, *get_args(kind)):
         for meta in getattr(part, "__metadata__", ()):
             if isinstance(meta, msgspec.Meta) and meta.description:
@@ -101,6 +101,6 @@ def _expected(kind: Any) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a value as a message shows it, never long."""
+    """Return a value as a message shows it, in at most 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

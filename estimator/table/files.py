@@ -1,7 +1,6 @@
-"""Reading and writing a correspondence table file: YAML for people, CSV for tools.
+"""Reads and writes a correspondence table: CSV where the name ends in `.csv`, else YAML.
 
-The name decides the format: `.csv`, or YAML. One read names every problem of a file; what is
-written appears whole under its name or not at all.
+YAML is for people, CSV for tools. A read names every problem of a file at once.
 """
 
 from pathlib import Path
@@ -17,9 +16,9 @@ EXAMPLE = Path(__file__).parent.parent / "example_table.yaml"
 
 
 def read_table(path: Path) -> Table:
-    """Read a table. Raises InputError with every problem that it has.
+    """Return the table in a file. Raises InputError with every problem of the file.
 
-    A component without rows is well-formed here; sizing refuses it.
+    A component without rows is well-formed; sizing refuses it.
     """
     place = Place([], "example table" if path == EXAMPLE else str(path))
     parse = csv_file.parse if path.suffix.lower() == ".csv" else yaml_file.parse
@@ -30,7 +29,10 @@ def read_table(path: Path) -> Table:
 
 
 def write_table(table: Table, path: Path) -> None:
-    """Write a table as the file's name says. Raises InputError where that is not possible."""
+    """Write a table in the format that the file's name asks for, whole or not at all.
+
+    Raises InputError where the file cannot be written, or CSV cannot hold a route.
+    """
     document = of_components(table.components)
     is_csv = path.suffix.lower() == ".csv"
     write_whole(path, csv_file.dump(document, str(path)) if is_csv else yaml_file.dump(document))

@@ -1,7 +1,7 @@
-"""YAML text to a document with the line of every key, and a document to YAML that people edit.
+"""Reads YAML with the line of every key, and writes YAML that people edit, a row in one line.
 
-A row is one line. Reads only plain YAML: no tags that build objects, no key given twice (YAML
-would silently take the last). Knows nothing of what the keys mean.
+Only plain YAML is read: no tags that build objects, and no key given twice in one mapping, where
+YAML would silently keep the last. This module does not know what the keys mean.
 """
 
 from collections.abc import Generator, Hashable
@@ -21,14 +21,14 @@ class _Loader(yaml.SafeLoader):
         self.place = place
 
     def construct_yaml_map(self, node: yaml.MappingNode) -> Generator[dict[Any, Any], None, None]:
-        # A generator, as in the parent: the mapping exists before its values do.
+        # A generator, as in the parent class, so that the mapping exists before its values do.
         data: dict[Hashable, Any] = {}
         yield data
         lines: dict[str, int] = {}
         for key_node, _ in node.value:
             key, line = str(key_node.value), key_node.start_mark.line + 1
             if key in lines:
-                rule = f"is given twice in one mapping, again in line {line}"
+                rule = f"expected once in a mapping, first given in line {lines[key]}"
                 self.place.report(key, rule, line)
             lines[key] = line
         self.place.marks.note(data, node.start_mark.line + 1, lines)
@@ -54,7 +54,7 @@ def parse(text: str, place: Place) -> object:
 
 
 class _Flow(dict[Any, Any]):
-    """A mapping to be written in one line."""
+    """A mapping that is written in one line."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -71,7 +71,7 @@ _Dumper.add_representer(
 
 
 def dump(document: dict[str, Any]) -> str:
-    """Return YAML of a table's document."""
+    """Return a table's document as YAML."""
     lines = ["components:"]
     for component in document["components"]:
         prefix = "  - "
@@ -88,7 +88,7 @@ def dump(document: dict[str, Any]) -> str:
 def _one_line(value: object) -> str:
     if isinstance(value, dict):
         value = _Flow(value)
-    # Infinite width: the dumper folds nothing.
+    # An infinite width keeps the dumper from folding lines.
     text = yaml.dump(
         value,
         Dumper=_Dumper,

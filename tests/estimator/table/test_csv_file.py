@@ -58,25 +58,26 @@ api,pod,/api,log,10m,1Mi,,1,,,
 api,pod
 """)
     assert sorted(problems(path)) == [
-        "3: kind: is 'gateway' here and 'pod' in line 2, of the same component api",
-        "3: rps: is '101' here and '100' in line 2, of the same row api 1",
+        "3: kind: expected 'pod' as in line 2 of the same component api, got 'gateway'",
+        "3: rps: expected '100' as in line 2 of the same row api 1, got '101'",
         "4: component api, row 2, replicas: expected a whole number of at least 1, got 'none'",
         "4: component api, row 2, usage.app.cpu: expected cpu such as 500m, 1 or 0.5, got 'fast'",
         "4: component api, row 2, usage.app.memory: "
         "expected memory such as 256Mi; '64m' would be milli-bytes",
-        "4: component api, row 2, usage.log: missing; every container with requests is measured",
-        "4: cpu_request: is '2' here and '1' in line 2, of the same container api app",
-        "5: container: 'app' comes twice in row 2",
-        "6: replicas: is given without a row; number the rows of a component in column `row`",
+        "4: component api, row 2, usage.log: missing;"
+        " expected the usage of every container that has requests",
+        "4: cpu_request: expected '1' as in line 2 of the same container api app, got '2'",
+        "5: container: expected each container once in row 2, got 'app' again",
+        "6: replicas: expected an empty cell, because `row` is empty: number the row there",
         "7: expected 11 cells as in the first line, got 2",
     ]
 
 
 def test_columns_are_checked_before_the_rows(write) -> None:
     assert problems(write(HEAD.replace("rps,", "") + ",colour,memory\n1,2\n")) == [
-        "1: rps: this column is missing",
-        f"1: colour: unknown column; the columns here are {', '.join(COLUMNS)}",
-        "1: memory: this column is given twice",
+        "1: rps: missing; expected this column in the first line",
+        f"1: colour: unknown column; expected one of {', '.join(COLUMNS)}",
+        "1: memory: expected this column once, got it twice",
     ]
 
 
@@ -85,13 +86,14 @@ def test_empty_file_names_its_columns(write) -> None:
 
 
 def test_file_without_rows_holds_no_component(write) -> None:
-    (found,) = problems(write(HEAD + "\n"))
-    assert found == "components: expected a list of at least one component, got []"
+    assert problems(write(HEAD + "\n")) == [
+        "components: expected a list of at least one component, got []"
+    ]
 
 
 def test_broken_quotes_are_no_csv(write) -> None:
-    (found,) = problems(write(f'{HEAD}\n"api"x,pod\n'))
-    assert found.startswith("2: is not CSV: ")
+    (message,) = problems(write(f'{HEAD}\n"api"x,pod\n'))
+    assert message.startswith("2: is not CSV: ")
 
 
 def test_line_numbers_survive_quoted_line_ends(write) -> None:
@@ -99,7 +101,7 @@ def test_line_numbers_survive_quoted_line_ends(write) -> None:
     assert problems(write(text)) == ["6: component ap\ni, kind: expected pod or gateway, got 'cow'"]
 
 
-def test_route_with_white_space_has_no_place() -> None:
+def test_route_with_white_space_is_refused() -> None:
     component = {"name": "api", "kind": "pod", "routes": ["/a b"], "requests": {}, "points": []}
-    with pytest.raises(InputError, match="x.csv: component api: '/a b' holds white space"):
+    with pytest.raises(InputError, match="x.csv: component api: '/a b' has white space"):
         dump({"components": [component]}, "x.csv")

@@ -16,7 +16,7 @@ def test_document_comes_back() -> None:
     assert not place.problems
 
 
-def test_problem_without_lines_is_told_without() -> None:
+def test_problem_without_a_known_line_names_none() -> None:
     place = Place([], "f")
     assert to_components({"components": [API | {"kind": "cow"}]}, place) == ()
     assert [str(problem) for problem in place.problems] == [

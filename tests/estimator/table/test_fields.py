@@ -22,10 +22,10 @@ def test_good_keys_are_converted() -> None:
 
 
 def test_containers_keep_their_identity() -> None:
-    # Their lines are known by it.
+    # Marks know the lines of a mapping by its identity.
     parts: dict = {}
-    found = read_fields({"size": 1, "parts": parts}, Shape, Place([], "f"))
-    assert found["parts"] is parts
+    values = read_fields({"size": 1, "parts": parts}, Shape, Place([], "f"))
+    assert values["parts"] is parts
 
 
 @pytest.mark.parametrize("value", [-1, "3", None, float("nan"), float("inf"), True, []])
@@ -35,12 +35,12 @@ def test_impossible_values_are_reported(value: object) -> None:
 
 def test_unknown_and_missing_are_reported_together() -> None:
     assert reports({"sise": 1}) == [
-        "f: sise: unknown key; the keys here are size, parts",
+        "f: sise: unknown key; expected one of size, parts",
         "f: size: missing; expected a number of at least 0",
     ]
 
 
-def test_line_of_the_key_is_told() -> None:
+def test_line_of_the_key_is_reported() -> None:
     raw = {"size": -1, "x": 1}
     marks = Marks()
     marks.note(raw, 7, {"size": 8})
