@@ -1,4 +1,4 @@
-"""What the pods run on: node pools, DaemonSets, zones and prices, read from a file.
+"""What the pods run on: node pools, DaemonSets, zones and prices.
 
-files  YAML (docs/formats.md, "Nodes and prices") to the model's `Cluster`; every problem at once
+files  reads a YAML file (docs/formats.md, "Nodes and prices") as the model's `Cluster`
 """

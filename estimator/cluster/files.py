@@ -1,14 +1,15 @@
-"""Node pools, DaemonSets, zones and prices from a YAML file, read strictly.
+"""Reads node pools, DaemonSets, zones and prices strictly from a YAML file.
 
-The walk names every problem with file, line, key and what was expected. Allocatable capacity is
-given, or computed by the provider's formula (model/nodes/packing.py): a pool states one of the two.
-A price without its date and its source is refused: nobody could tell whether it still holds.
+Every problem is reported with its file, line and key and with what was expected. A pool states
+either its allocatable capacity or a provider, whose formula gives it (model/nodes/packing.py). A
+price needs its date and its source, because nobody could tell otherwise whether it still holds.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -23,14 +24,16 @@ from estimator.text_files import read_text
 
 EXAMPLE = Path(__file__).parent / "example_nodes.yaml"
 
+_Item = TypeVar("_Item", NodePool, DaemonSet)
+
 _Name = Annotated[str, msgspec.Meta(min_length=1, description="a name")]
-_Words = Annotated[
+_Labels = Annotated[
     dict[str, str], msgspec.Meta(description="a mapping of labels to values, both text")
 ]
 _Amount = Annotated[Any, msgspec.Meta(description="a mapping with cpu and memory")]
 
 
-class _File(msgspec.Struct):
+class _ClusterFields(msgspec.Struct):
     pools: Annotated[
         list[Any], msgspec.Meta(min_length=1, description="a list of at least one node pool")
     ]
@@ -44,7 +47,7 @@ class _File(msgspec.Struct):
     ] = {}
 
 
-class _Pool(msgspec.Struct):
+class _PoolFields(msgspec.Struct):
     name: _Name
     capacity: _Amount
     provider: Annotated[str, msgspec.Meta(description=f"one of {', '.join(PROVIDERS)}")] | None = (
@@ -54,20 +57,20 @@ class _Pool(msgspec.Struct):
     max_pods: Annotated[
         int, msgspec.Meta(ge=1, le=1000, description="a whole number from 1 to 1000")
     ] = 110
-    labels: _Words = {}
+    labels: _Labels = {}
     price_per_hour: (
         Annotated[float, msgspec.Meta(ge=0, description="a number of at least 0")] | None
     ) = None
 
 
-class _DaemonSet(msgspec.Struct):
+class _DaemonSetFields(msgspec.Struct):
     name: _Name
     requests: _Amount
-    node_selector: _Words = {}
+    node_selector: _Labels = {}
 
 
 def read_cluster(path: Path) -> Cluster:
-    """Read a node file. Raises InputError with every problem that it has."""
+    """Return the cluster in a node file. Raises InputError with every problem of the file."""
     place = Place([], "example nodes" if path == EXAMPLE else str(path))
     cluster = _cluster(yaml_file.parse(read_text(path), place), place, path == EXAMPLE)
     if cluster is None or place.problems:
@@ -76,101 +79,111 @@ def read_cluster(path: Path) -> Cluster:
 
 
 def _cluster(raw: object, place: Place, is_example: bool) -> Cluster | None:
-    given = read_fields(raw, _File, place)
-    pools = [
-        _pool(one, replace(place, prefix=f"pools[{number}]"))
-        for number, one in enumerate(given.get("pools", []), start=1)
-    ]
-    daemon_sets = [
-        _daemon_set(one, replace(place, prefix=f"daemon_sets[{number}]"))
-        for number, one in enumerate(given.get("daemon_sets", []), start=1)
-    ]
-    found = [pool for pool in pools if pool is not None]
-    names = [pool.name for pool in found]
+    fields = read_fields(raw, _ClusterFields, place)
+    pools = _items(fields.get("pools", []), "pools", _pool, place)
+    daemon_sets = _items(fields.get("daemon_sets", []), "daemon_sets", _daemon_set, place)
+    names = [pool.name for pool in pools]
     for name in sorted({name for name in names if names.count(name) > 1}):
-        place.report("pools", f"{name} is the name of two pools")
-    selectors = _selectors(given.get("node_selectors", {}), found, place)
-    is_priced = any(pool.price_per_hour is not None for pool in found)
+        place.report("pools", f"expected each name once, got {name} twice")
+    selectors = _selectors(fields.get("node_selectors", {}), pools, place)
+    is_priced = any(pool.price_per_hour is not None for pool in pools)
     for key in ("priced_on", "price_source"):
-        if is_priced and given.get(key) is None:
+        if is_priced and fields.get(key) is None:
             place.report(key, "missing; prices need their date and their source")
     if place.problems:
         return None
     return Cluster(
         source=place.source,
-        pools=tuple(found),
-        daemon_sets=tuple(one for one in daemon_sets if one is not None),
-        zones=given.get("zones", 1),
+        pools=tuple(pools),
+        daemon_sets=tuple(daemon_sets),
+        zones=fields.get("zones", 1),
         node_selectors=selectors,
-        currency=given.get("currency", "USD"),
-        priced_on=given.get("priced_on"),
-        price_source=given.get("price_source") or "",
+        currency=fields.get("currency", "USD"),
+        priced_on=fields.get("priced_on"),
+        price_source=fields.get("price_source") or "",
         is_example=is_example,
     )
 
 
+def _items(
+    raws: list[Any], key: str, read: Callable[[object, Place], _Item | None], place: Place
+) -> list[_Item]:
+    """Return the well-formed items of a list; `read` reports the problems of the others."""
+    items = (
+        read(raw, replace(place, prefix=f"{key}[{number}]"))
+        for number, raw in enumerate(raws, start=1)
+    )
+    return [item for item in items if item is not None]
+
+
 def _pool(raw: object, place: Place) -> NodePool | None:
     before = len(place.problems)
-    given = read_fields(raw, _Pool, place)
+    fields = read_fields(raw, _PoolFields, place)
     line = place.marks.line(raw)
-    capacity = _resources(given.get("capacity"), replace(place, prefix=f"{place.prefix}.capacity"))
-    provider, stated = given.get("provider"), given.get("allocatable")
+    capacity = _resources(fields.get("capacity"), replace(place, prefix=f"{place.prefix}.capacity"))
+    provider, stated = fields.get("provider"), fields.get("allocatable")
     if (provider is None) == (stated is None):
-        place.report("allocatable", "expected one of allocatable and provider", line)
+        place.report("allocatable", "expected either allocatable or provider", line)
     elif provider is not None and provider not in PROVIDERS:
         rule = f"expected one of {', '.join(PROVIDERS)}, got {shown(provider)}"
         place.report("provider", rule, place.marks.line(raw, "provider"))
-    left = None
-    if stated is not None:
-        left = _resources(stated, replace(place, prefix=f"{place.prefix}.allocatable"))
+    usable = _resources(stated, replace(place, prefix=f"{place.prefix}.allocatable"))
     if len(place.problems) > before or capacity is None:
         return None
-    max_pods = given.get("max_pods", 110)
+    max_pods = fields.get("max_pods", 110)
     reason = "given"
     if provider is not None:
-        left = allocatable(provider, capacity, max_pods)
+        usable = allocatable(provider, capacity, max_pods)
         reason = f"by the formula of {provider} for {max_pods} pods"
-    assert left is not None
-    if left.cpu_millicores > capacity.cpu_millicores or left.memory_bytes > capacity.memory_bytes:
-        place.report("allocatable", "is more than the capacity", line)
+    assert usable is not None
+    if not _fits(usable, capacity):
+        place.report("allocatable", "expected at most the capacity", line)
     return NodePool(
-        name=given["name"],
+        name=fields["name"],
         capacity=capacity,
-        allocatable=left,
+        allocatable=usable,
         allocatable_reason=(
-            f"{units.format_cpu(left.cpu_millicores)} and {units.format_memory(left.memory_bytes)},"
-            f" {reason}"
+            f"{units.format_cpu(usable.cpu_millicores)} and"
+            f" {units.format_memory(usable.memory_bytes)}, {reason}"
         ),
         max_pods=max_pods,
-        labels=given.get("labels", {}),
-        price_per_hour=given.get("price_per_hour"),
+        labels=fields.get("labels", {}),
+        price_per_hour=fields.get("price_per_hour"),
+    )
+
+
+def _fits(amount: Resources, capacity: Resources) -> bool:
+    return (
+        amount.cpu_millicores <= capacity.cpu_millicores
+        and amount.memory_bytes <= capacity.memory_bytes
     )
 
 
 def _daemon_set(raw: object, place: Place) -> DaemonSet | None:
-    given = read_fields(raw, _DaemonSet, place)
-    requests = _resources(given.get("requests"), replace(place, prefix=f"{place.prefix}.requests"))
-    if requests is None or "name" not in given:
+    fields = read_fields(raw, _DaemonSetFields, place)
+    requests = _resources(fields.get("requests"), replace(place, prefix=f"{place.prefix}.requests"))
+    if requests is None or "name" not in fields:
         return None
-    return DaemonSet(given["name"], requests, given.get("node_selector", {}))
+    return DaemonSet(fields["name"], requests, fields.get("node_selector", {}))
 
 
 def _selectors(
     raw: dict[str, Any], pools: list[NodePool], place: Place
 ) -> dict[str, dict[str, str]]:
-    result = {}
+    selectors = {}
     for component, labels in raw.items():
         key = f"node_selectors.{component}"
         line = place.marks.line(raw, component)
         if not isinstance(labels, dict) or not all(
             isinstance(word, str) for pair in labels.items() for word in pair
         ):
-            place.report(key, f"expected labels and their values, got {shown(labels)}", line)
+            rule = f"expected a mapping of labels to values, both text, got {shown(labels)}"
+            place.report(key, rule, line)
         elif pools and not any(labels.items() <= pool.labels.items() for pool in pools):
-            place.report(key, "matches the labels of no pool", line)
+            place.report(key, f"expected labels of a pool, got {shown(labels)}", line)
         else:
-            result[component] = labels
-    return result
+            selectors[component] = labels
+    return selectors
 
 
 def _resources(raw: object, place: Place) -> Resources | None:

@@ -26,7 +26,7 @@ def problems(tmp_path: Path, text: str) -> list[str]:
     path.write_text(text)
     with pytest.raises(InputError) as caught:
         read_cluster(path)
-    return [str(one).removeprefix(str(path)) for one in caught.value.problems]
+    return [str(problem).removeprefix(str(path)) for problem in caught.value.problems]
 
 
 def test_file_is_read(tmp_path: Path) -> None:
@@ -56,33 +56,35 @@ def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
         .replace("cpu: 100m", "cpu: fast")
         .replace("max_pods: 30", "max_pod: 30")
     )
-    found = problems(tmp_path, text)
-    assert [line.split(": ")[0] for line in found] == [":5", ":7", ":8", ":10"]
-    assert "zones: expected a whole number from 1 to 20, got 0" in found[0]
-    assert "pools[1].provider: expected one of gke, eks, aks, got 'ibm'" in found[1]
-    assert "pools[2].max_pod: unknown key" in found[2]
-    assert "daemon_sets[1].requests.cpu: expected cpu such as 500m" in found[3]
+    messages = problems(tmp_path, text)
+    assert [message.split(": ")[0] for message in messages] == [":5", ":7", ":8", ":10"]
+    assert "zones: expected a whole number from 1 to 20, got 0" in messages[0]
+    assert "pools[1].provider: expected one of gke, eks, aks, got 'ibm'" in messages[1]
+    assert "pools[2].max_pod: unknown key" in messages[2]
+    assert "daemon_sets[1].requests.cpu: expected cpu such as 500m" in messages[3]
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "message"),
     [
-        ("provider: gke, ", "", "expected one of allocatable and provider"),
-        ("cpu: 3900m", "cpu: 5", "is more than the capacity"),
-        ("name: b", "name: a", "a is the name of two pools"),
+        ("provider: gke, ", "", "expected either allocatable or provider"),
+        ("cpu: 3900m", "cpu: 5", "expected at most the capacity"),
+        ("name: b", "name: a", "expected each name once, got a twice"),
         ("priced_on: 2026-11-01\n", "", "priced_on: missing; prices need their date"),
         ("price_source: contract\n", "", "price_source: missing; prices need their date"),
-        ("{api: {pool: a}}", "{api: {pool: z}}", "node_selectors.api: matches the labels of no"),
-        ("{api: {pool: a}}", "{api: 3}", "node_selectors.api: expected labels"),
+        ("{api: {pool: a}}", "{api: {pool: z}}", "node_selectors.api: expected labels of a pool"),
+        ("{api: {pool: a}}", "{api: 3}", "node_selectors.api: expected a mapping of labels"),
         ("name: ship, ", "", "daemon_sets[1].name: missing; expected a name"),
     ],
 )
-def test_each_problem_has_its_words(tmp_path: Path, before: str, after: str, told: str) -> None:
+def test_each_problem_has_its_message(
+    tmp_path: Path, before: str, after: str, message: str
+) -> None:
     assert before in GOOD
-    assert any(told in line for line in problems(tmp_path, GOOD.replace(before, after)))
+    assert any(message in line for line in problems(tmp_path, GOOD.replace(before, after)))
 
 
 def test_no_pools_and_no_file_are_bad_input(tmp_path: Path) -> None:
-    assert any("at least one node pool" in one for one in problems(tmp_path, "pools: []\n"))
+    assert any("at least one node pool" in line for line in problems(tmp_path, "pools: []\n"))
     with pytest.raises(InputError, match="no such file"):
         read_cluster(tmp_path / "none.yaml")
