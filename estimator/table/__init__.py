@@ -1,15 +1,15 @@
-"""The correspondence table: at this rps, this component used this much.
+"""The correspondence table: the resources that a component used at a measured rps.
 
-rows         one measured row, and the words for what it is worth
-verdicts     which row is worth what, and the rule that says so
-same_load    which rows were measured at one load
-soundness    what keeps a whole table from being relied on
+rows         one measured row, and the verdicts that it can get
+verdicts     the rules that give each row its verdict
+same_load    groups the rows that were measured at one load
+soundness    says which rows of a component should be measured again
 load_points  components with their judged rows
-fields       reading keys strictly, every problem at its line
-document     a table as plain keys and values, both ways
-yaml_file    that document as YAML
-csv_file     that document as CSV
-files        the file, whichever format
-text_plot    a curve and its rows in characters
-load_tools   result files of load generators to rows
+fields       reads keys strictly and reports every problem with its line
+document     converts between a plain document and components
+yaml_file    the document as YAML
+csv_file     the document as CSV
+files        reads and writes a table in either format
+text_plot    draws a curve and its rows in characters
+load_tools   reads result files of load generators as rows
 """

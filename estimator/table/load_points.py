@@ -1,8 +1,8 @@
-"""Components, their load points, and which of these a curve may rest on.
+"""Components, their load points, and which of these points a load curve may rest on.
 
-A component judges its rows when it is made, so there is no row without a verdict and no second
-opinion elsewhere. A row that cannot be used is kept with the rule that excluded it; nothing is
-dropped in silence. Knows nothing of files and of curves.
+A component judges its rows when it is created, so every row of a component has one verdict. A row
+that cannot be used is kept with the rule that excludes it. This module knows neither files nor
+curves.
 """
 
 from collections.abc import Mapping
@@ -26,18 +26,18 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One pod or gateway, with whose traffic reaches it and what it was measured to use."""
+    """One pod or gateway: the routes that reach it, its requests and its measured rows."""
 
     name: str
     kind: Kind
     routes: tuple[str, ...]
-    """Route tags, or `*`."""
+    """Route tags, or `*` for all."""
     requests: Mapping[str, Resources]
-    """Kubernetes requests by container; the same containers as in every row's usage."""
+    """Kubernetes requests by container. Every row's usage has the same containers."""
     points: tuple[LoadPoint, ...]
-    """Judged: every one has its `judgement`."""
+    """Invariant: every point has its `judgement`."""
     templates: tuple[str, ...] = field(default=(), compare=False)
-    """The routes as the file spelt them, for writing it again; empty: as the tags."""
+    """The routes as the file spells them, for writing them again; empty where the tags do."""
 
     def __post_init__(self) -> None:
         judged = tuple(
@@ -62,10 +62,14 @@ class Table:
     source: str
     components: tuple[Component, ...]
     is_example: bool = False
-    """The bundled one, which nobody measured."""
+    """True for the bundled table, which nobody measured."""
 
     @property
     def templates(self) -> tuple[str, ...]:
-        """The routes of all components as the file spelt them, each once."""
-        spelt = [route for one in self.components for route in one.templates or one.routes]
-        return tuple(dict.fromkeys(spelt))
+        """The routes of all components as the file spells them, each once."""
+        routes = (
+            route
+            for component in self.components
+            for route in component.templates or component.routes
+        )
+        return tuple(dict.fromkeys(routes))

@@ -1,10 +1,10 @@
-"""One measured row of a correspondence table, and the words for what it is worth.
+"""One measured row of a correspondence table, and the verdicts that it can get.
 
-A load point says: so many replicas served so much rps together, and each replica used this much.
-What else was written down about the run (the rate asked for, connections, how long, by which tool)
-is here because a verdict rests on it; a row without it is judged by what it has.
+A load point says how much rps a number of replicas served together, and what each replica used. It
+also holds what else is known of the run (target rate, connections, duration, tool), because a
+verdict rests on that; a row without it is judged by what it has.
 
-Values only. The rules that give a verdict are in verdicts.py; knows nothing of files and curves.
+This module holds values only: the rules for a verdict are in verdicts.py.
 """
 
 from collections.abc import Mapping
@@ -13,18 +13,18 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a component is; gateways are also limited by things a table of rps does not show."""
+    """The kind of a component. A gateway also has limits that a table of rps does not show."""
 
     POD = "pod"
     GATEWAY = "gateway"
 
 
 class Loop(StrEnum):
-    """How the load was generated.
+    """How the generator paced its requests.
 
-    Open: requests come at their instants, whatever the server does. Closed: each connection waits
-    for its answer before it asks again, so a server that is full slows the questions down, and
-    the latency of a full server reads like that of a busy one (coordinated omission).
+    Open: each request is sent at its scheduled instant, whatever the server does. Closed: each
+    connection sends its next request only after a response, so a saturated server slows the
+    generator down and its latency looks like that of a busy one (coordinated omission).
     """
 
     OPEN = "open"
@@ -33,14 +33,14 @@ class Loop(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """An amount of both resources, of one container."""
+    """An amount of cpu and memory for one container."""
 
     cpu_millicores: float
     memory_bytes: int
 
 
 class Verdict(StrEnum):
-    """What a row is worth: `ok` and `non-monotone` ones carry the curve, others are left out."""
+    """What a row is worth. The curve rests on `ok` and `non-monotone` rows; others are left out."""
 
     OK = "ok"
     FAILING = "failing"
@@ -57,9 +57,9 @@ class Judgement:
 
     verdict: Verdict
     rule: str
-    """With its numbers; also for `ok`, where it says what was checked."""
+    """The rule with its numbers. For `ok` it says which rules could not be checked."""
     latency_doubt: str | None = None
-    """Why no latency limit may rest on this row's p99; None where it may, or has none."""
+    """Why no latency limit may rest on this row's p99; None where one may, or there is no p99."""
 
     @property
     def is_usable(self) -> bool:
@@ -71,32 +71,32 @@ class LoadPoint:
     """One measured row."""
 
     row: int
-    """Its place in the component's `points`, counted from 1."""
+    """Position in the component's `points`, counted from 1."""
     replicas: int
     rps: float
-    """Achieved, over all replicas."""
+    """Achieved rate over all replicas."""
     usage: Mapping[str, Resources]
-    """By container, of one replica: mean cpu and highest memory."""
+    """Mean cpu and highest memory of one replica, by container."""
     p99_ms: float | None = None
     error_ratio: float | None = None
-    """0 to 1; None where the table does not say, which counts as 0 and is listed as assumed."""
+    """0 to 1. None where the table does not state it: it counts as 0 and is listed as assumed."""
     p50_ms: float | None = None
     rps_target: float | None = None
-    """What the generator was told to send, over all replicas; None for a closed loop."""
+    """Rate that the generator was set to, over all replicas; None for a closed loop."""
     connections: int | None = None
-    """Of the generator, over all replicas."""
+    """Connections of the generator, over all replicas."""
     duration_s: float | None = None
-    """Of the steady part that the row is about."""
+    """Duration of the steady part, which the row describes."""
     tool: str | None = None
     loop: Loop | None = None
     cpu_max_millicores: Mapping[str, float] = field(default_factory=dict)
-    """Highest cpu sample of one replica, for the containers that state it."""
+    """Highest cpu sample of one replica, for containers where it is stated."""
     cpu_limit_millicores: Mapping[str, float] = field(default_factory=dict)
-    """What the kernel allowed during the run, for the containers that state it."""
+    """Cpu limit during the run, for containers where it is stated."""
     workers: Mapping[str, int] = field(default_factory=dict)
-    """Threads that do the work (Envoy's concurrency), for the containers that state them."""
+    """Worker threads (Envoy's concurrency), for containers where they are stated."""
     judgement: Judgement | None = field(default=None, compare=False, repr=False)
-    """Set by the component that the row belongs to; None outside one."""
+    """Set by the component that owns the row; None outside a component."""
 
     @property
     def rps_per_replica(self) -> float:
@@ -104,13 +104,16 @@ class LoadPoint:
 
     @property
     def exclusion(self) -> str | None:
-        """The rule by which this row must not be used, or None."""
+        """The rule that excludes this row from the curve; None where the row is used."""
         if self.judgement is None or self.judgement.is_usable:
             return None
         return self.judgement.rule
 
     def ceiling_millicores(self, container: str) -> float | None:
-        """Return the most cpu that this container could use: the limit, or a core per worker."""
+        """Return the most millicores that a container can use: its limit, or a core per worker.
+
+        None where neither is stated.
+        """
         ceilings = []
         if container in self.cpu_limit_millicores:
             ceilings.append(self.cpu_limit_millicores[container])

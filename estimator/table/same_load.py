@@ -1,17 +1,20 @@
-"""Which rows were measured at one load: for the verdicts as for the curve. Pure."""
+"""Groups rows that were measured at one load, both for verdicts and for the load curve. Pure."""
 
 from collections.abc import Sequence
 
 SAME_LOAD_RATIO = 0.02
-"""Rows are at one load up to so much above the lowest of them."""
+"""Rows belong to one load while they exceed its lowest row by at most this ratio."""
 
 
 def same_loads(rps: Sequence[float]) -> list[list[int]]:
-    """Return the places of the rows of each load, rising; `rps` per replica, in any order."""
+    """Return the indices of `rps`, one list for each load, by rising rps.
+
+    `rps` is per replica, in any order.
+    """
     loads: list[list[int]] = []
-    for place in sorted(range(len(rps)), key=lambda place: rps[place]):
-        if loads and rps[place] <= rps[loads[-1][0]] * (1 + SAME_LOAD_RATIO):
-            loads[-1].append(place)
+    for index in sorted(range(len(rps)), key=lambda index: rps[index]):
+        if loads and rps[index] <= rps[loads[-1][0]] * (1 + SAME_LOAD_RATIO):
+            loads[-1].append(index)
         else:
-            loads.append([place])
+            loads.append([index])
     return loads

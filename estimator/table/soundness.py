@@ -1,7 +1,7 @@
-"""What keeps a table from being relied on: rows whose measurement failed, and too few rows.
+"""Says why a component's rows are not enough to rely on: spoilt measurements, or too few loads.
 
-A saturated or a failing row is no fault: it shows where the component ends. A row that the
-generator, the length of the run or noise spoilt is one that somebody meant to have.
+A saturated or failing row is no fault, because it shows where the component ends. A row spoilt by
+the generator, a short run or noise is one that somebody meant to have.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from estimator.table.load_points import Component, Verdict
 
 MIN_LOADS = 3
-"""Different rps per replica: with fewer no row can be left out, so no error is known."""
+"""Different rps per replica. With fewer, no row can be left out, so no error can be estimated."""
 
 SPOILT = frozenset(
     (Verdict.GENERATOR_BOUND, Verdict.TOO_SHORT, Verdict.NOISY, Verdict.NON_MONOTONE)
@@ -17,7 +17,7 @@ SPOILT = frozenset(
 
 
 def shortcomings(component: Component) -> Iterator[str]:
-    """Yield in words what should be measured again; nothing for a sound component."""
+    """Yield one sentence for each reason to measure again; nothing for a sound component."""
     spoilt = [
         point.row
         for point in component.points
@@ -29,6 +29,6 @@ def shortcomings(component: Component) -> Iterator[str]:
     loads = {point.rps_per_replica for point in component.used_points}
     if len(loads) < MIN_LOADS:
         yield (
-            f"has {len(loads)} different load{'s' * (len(loads) != 1)} that can be used, and"
-            f" {MIN_LOADS} are the least by which an error can be known"
+            f"has {len(loads)} usable load{'s' * (len(loads) != 1)}; an estimate of the error needs"
+            f" at least {MIN_LOADS}"
         )

@@ -1,4 +1,4 @@
-"""A curve and its rows in characters, for a terminal or a log. Knows values only."""
+"""Draws a curve and its rows in characters, for a terminal or a log."""
 
 from collections.abc import Sequence
 
@@ -9,18 +9,17 @@ Points = Sequence[tuple[float, float]]
 
 
 def draw(curve: Points, used: Points, unused: Points, unit: str) -> str:
-    """Return lines of text: y upwards from 0 in `unit`, x in rps per replica from 0.
+    """Return the drawing: y upwards from 0 in `unit`, x to the right from 0 in rps per replica.
 
-    At least one point with a positive x and one with a positive y, or everything lies in the
-    corner.
+    Coordinates are at least 0. The largest x and y of all points set the scale.
     """
-    everything = [*curve, *used, *unused]
-    widest = max((x for x, _ in everything), default=0.0) or 1.0
-    highest = max((y for _, y in everything), default=0.0) or 1.0
+    points = [*curve, *used, *unused]
+    widest = max((x for x, _ in points), default=0.0) or 1.0
+    highest = max((y for _, y in points), default=0.0) or 1.0
     grid = [[" "] * WIDTH for _ in range(HEIGHT)]
-    # Rows over the curve, used ones on top: a circle must not hide behind a dot.
-    for points, mark in ((curve, LINE), (unused, UNUSED), (used, USED)):
-        for x, y in points:
+    # Drawn in this order so that no row hides behind the curve, and no used row behind another.
+    for layer, mark in ((curve, LINE), (unused, UNUSED), (used, USED)):
+        for x, y in layer:
             column = round(x / widest * (WIDTH - 1))
             grid[HEIGHT - 1 - round(y / highest * (HEIGHT - 1))][column] = mark
     left = max(len(f"{highest:.4g}"), 6)

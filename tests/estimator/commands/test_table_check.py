@@ -29,7 +29,7 @@ def test_spoilt_row_is_low_confidence(run_table) -> None:
     assert result.exit_code == 3
     assert "row 4 generator-bound: 400 of 900 rps were reached" in result.output
     assert "[red]api: row 4 should be measured again" in result.output
-    assert "[red]api: has 2 different loads" in result.output
+    assert "[red]api: has 2 usable loads" in result.output
 
 
 def test_doubted_latency_is_said(run_table) -> None:
