@@ -1,34 +1,37 @@
-"""What each row of a component is worth, and the rule that says so. Pure: rows in, judgements out.
+"""The rules that give each row of a component its verdict. Pure: rows in, judgements out.
 
-First every row by itself, in this order, the first rule that fits deciding:
+Each row is first judged by itself. The first of these rules that applies decides:
 
     failing          error_ratio > 0.01
     too short        duration_s < 120
-    saturated        cpu_c >= 0.9 K_c for a container c, or the target was missed and another
+    saturated        cpu_c >= 0.9 K_c for a container c; or the target was missed and a different
                      target (or 1.5 times the connections of a closed loop) brought no more rps
-    generator-bound  rps < 0.97 rps_target, by over 1 rps, and nothing shows that it was full
+    generator-bound  rps < 0.97 rps_target, by more than 1 rps, and nothing shows saturation
     noisy            cpu_max_c > 2 cpu_c
 
-then the rows that are left against each other:
+The remaining rows are then judged against each other:
 
-    noisy            over 25 % from what the majority of three or more rows at its load used
-    non-monotone     does not fit in the longest series in which cpu never falls with rps
+    noisy            cpu is more than 25 % away from that of the majority of three or more rows at
+                     the same load
+    non-monotone     the row is not in the longest series of rows in which cpu never falls with rps
 
 | symbol | meaning | unit |
 |---|---|---|
 | cpu_c, cpu_max_c | mean and highest cpu of container c of one replica | millicores |
-| K_c | what it can use at most: min(cpu_limit, 1000 workers) | millicores |
+| K_c | the most that c can use: min(cpu_limit, 1000 workers) | millicores |
 
-A rule that needs a key which the row does not state is not applied. A non-monotone row stays in
-use: which of two rows is wrong cannot be known, so the curve pools them (load_curve.py), and the
-verdict says that somebody should measure there again. All others are left out.
+A rule that needs a key which the row does not state is not applied. Non-monotone rows stay in use,
+because nobody can know which of two contradicting rows is wrong: the curve pools them
+(load_curve.py), and the verdict asks for a new measurement. Rows with any other verdict than ok are
+left out.
 
-Worked (nginx with one worker, so 1000m at most; tests/load_tool_samples/nginx_ladder.csv): asked
-for 1300 rps it reached 475.6 with 949.1m, 95 % of that: saturated. Asked for 400 over a single
-connection it reached 382.7 with 785.6m: generator-bound.
+Worked example (nginx with one worker, hence at most 1000m, in
+tests/load_tool_samples/nginx_ladder.csv): at a target of 1300 rps it reached 475.6 rps with 949.1m,
+95 % of 1000m: saturated. At a target of 400 rps over a single connection it reached 382.7 rps with
+785.6m: generator-bound.
 
-Sources: 97 % and the first 62 s are those of Istio's benchmark runner; two minutes hold four
-samples of a 30 s scrape; Istio 1.2 measured cpu_max / cpu = 1.35 on a steady run.
+Sources: 97 %, and leaving out the first 62 s, come from Istio's benchmark runner; 120 s hold four
+samples of a 30 s scrape; Istio 1.2 measured cpu_max / cpu = 1.35 in a steady run.
 """
 
 from collections.abc import Sequence
@@ -39,42 +42,48 @@ from estimator.table.rows import Judgement, LoadPoint, Loop, Verdict
 from estimator.table.same_load import same_loads
 
 ERROR_RATIO_LIMIT = 0.01
-"""Above it a row shows a component that fails; a failed request costs less than a served one."""
+"""A row above it shows a failing component; a failed request costs less than a served one."""
 FULL_RATIO = 0.9
-"""Of a container's ceiling: queues grow and samples average over throttled moments."""
+"""Share of a ceiling that counts as saturated: queues grow, and samples average over throttling."""
 ACHIEVED_RATIO = 0.97
+"""Share of `rps_target` that counts as reached."""
 MIN_DURATION_S = 120.0
 BURST_RATIO = 2.0
+"""Highest sample over the mean above which the load was not steady."""
 BURST_FLOOR_MILLICORES = 50.0
-"""Below it one scheduler tick is a burst."""
+"""Samples below it show no burst: one scheduler tick reaches it."""
 REPEAT_RATIO = 0.25
+"""Distance from the majority at the same load above which a row is noisy."""
 FALL_RATIO = 0.1
+"""Share by which cpu may fall as rps rises before the row counts as non-monotone."""
 FLOOR_MILLICORES = 5.0
-"""Differences below are not seen: samples come in whole millicores and background work is there."""
+"""Smaller differences are ignored: samples are whole millicores and include background work."""
 PLATEAU_RATIO = 0.05
+"""Two rates that differ by at most this ratio count as equal."""
 MORE_CONNECTIONS = 1.5
+"""Ratio of connections from which a closed loop counts as having asked for more."""
 CLOSED_LOOP_RATIO = 0.7
-"""Of a ceiling: below it a closed loop rarely has to wait, and its p99 may be believed."""
+"""Share of a ceiling below which a closed loop rarely waits, so its p99 can be believed."""
+
+_Decision = tuple[Verdict, str]
+"""A verdict and its rule in words."""
 
 
 def judge(points: Sequence[LoadPoint]) -> tuple[Judgement, ...]:
-    """Return one judgement for each row, in their order; the order of rows changes none."""
-    found = [_alone(point, points) for point in points]
-    for compare in (_repeats, _falls):
-        left = [k for k, judgement in enumerate(found) if judgement is None]
-        for k, rule in compare([points[k] for k in left]).items():
-            verdict = Verdict.NOISY if compare is _repeats else Verdict.NON_MONOTONE
-            found[left[k]] = (verdict, rule)
+    """Return one judgement for each row, in their order, which affects no verdict."""
+    decisions = [_alone(point, points) for point in points]
+    for compare, verdict in ((_repeats, Verdict.NOISY), (_falls, Verdict.NON_MONOTONE)):
+        open_rows = [k for k, decision in enumerate(decisions) if decision is None]
+        for k, rule in compare([points[k] for k in open_rows]).items():
+            decisions[open_rows[k]] = (verdict, rule)
     return tuple(
-        Judgement(*(decided or (Verdict.OK, _checked(point))), latency_doubt=_latency_doubt(point))
-        for point, decided in zip(points, found, strict=True)
+        Judgement(*(decision or (Verdict.OK, _checked(point))), latency_doubt=_latency_doubt(point))
+        for point, decision in zip(points, decisions, strict=True)
     )
 
 
-_Decided = tuple[Verdict, str] | None
-
-
-def _alone(point: LoadPoint, points: Sequence[LoadPoint]) -> _Decided:
+def _alone(point: LoadPoint, points: Sequence[LoadPoint]) -> _Decision | None:
+    """Apply the rules that judge a row by itself; `points` are all rows of its component."""
     if point.error_ratio is not None and point.error_ratio > ERROR_RATIO_LIMIT:
         rule = f"error_ratio {point.error_ratio:g} is above {ERROR_RATIO_LIMIT:g}"
         return Verdict.FAILING, rule
@@ -83,12 +92,14 @@ def _alone(point: LoadPoint, points: Sequence[LoadPoint]) -> _Decided:
             f"duration_s {point.duration_s:g} is below {MIN_DURATION_S:g}: too few samples of cpu"
         )
         return Verdict.TOO_SHORT, rule
+    # cpu_c >= 0.9 K_c
     if (full := _full(point)) is not None:
         return Verdict.SATURATED, full
     if (plateau := _plateau(point, points)) is not None:
         return Verdict.SATURATED, plateau
     if _missed_target(point):
         return Verdict.GENERATOR_BOUND, _missed(point)
+    # cpu_max_c > 2 cpu_c
     for container, highest in sorted(point.cpu_max_millicores.items()):
         mean = point.usage[container].cpu_millicores
         if highest > BURST_RATIO * mean and highest > BURST_FLOOR_MILLICORES:
@@ -101,6 +112,7 @@ def _alone(point: LoadPoint, points: Sequence[LoadPoint]) -> _Decided:
 
 
 def _full(point: LoadPoint) -> str | None:
+    """Return the rule for the first container that used 90 % of its ceiling."""
     for container in sorted(point.usage):
         ceiling = point.ceiling_millicores(container)
         used = point.usage[container].cpu_millicores
@@ -119,9 +131,10 @@ def _full(point: LoadPoint) -> str | None:
 
 
 def _missed_target(point: LoadPoint) -> bool:
+    """Whether rps < 0.97 rps_target, by more than 1 rps."""
     if point.rps_target is None:
         return False
-    # In a short run at a low rate the ends alone are some per cent.
+    # At a low rate the ends of a short run alone are several per cent.
     slack_rps = max((1 - ACHIEVED_RATIO) * point.rps_target, 1.0)
     return point.rps < point.rps_target - slack_rps
 
@@ -130,19 +143,22 @@ def _reached(point: LoadPoint) -> str:
     return f"{point.rps:g} of {point.rps_target or 0:g} rps were reached"
 
 
-def _has_room(point: LoadPoint) -> bool:
-    """Whether it is known of every container that it was not full."""
+def _has_known_ceilings(point: LoadPoint) -> bool:
+    """Whether every container states its limit or workers, so that `_full` can judge all."""
     return all(point.ceiling_millicores(container) is not None for container in point.usage)
 
 
 def _plateau(point: LoadPoint, points: Sequence[LoadPoint]) -> str | None:
-    """Say that more was asked and no more came; only where the ceilings cannot tell whose limit."""
-    if _has_room(point):
+    """Return the rule where another row shows that more effort brings no more rps.
+
+    Applied only where ceilings are unknown: known ones tell whether component or generator is full.
+    """
+    if _has_known_ceilings(point):
         return None
     if _missed_target(point):
         for other in points:
-            # Another effort, hence another row; the smaller of both must have missed as well,
-            # or it reached its target and is the knee.
+            # The other row counts only if it missed a clearly different target as well: a row that
+            # reached its target is the knee, not the plateau.
             if (
                 _missed_target(other)
                 and other.replicas == point.replicas
@@ -172,80 +188,83 @@ def _plateau(point: LoadPoint, points: Sequence[LoadPoint]) -> str | None:
 def _missed(point: LoadPoint) -> str:
     known = (
         "while no container was full"
-        if _has_room(point)
+        if _has_known_ceilings(point)
         else "and no cpu_limit or workers says of every container whether it was full"
     )
     return f"{_reached(point)} (from {ACHIEVED_RATIO:.0%} on it counts) {known}"
 
 
 def _repeats(points: Sequence[LoadPoint]) -> dict[int, str]:
-    """Return the rows that others at the same load contradict, with the words."""
-    found: dict[int, str] = {}
+    """Return the rule for each row, by index, that the majority at its load contradicts."""
+    rules: dict[int, str] = {}
     for group in same_loads([point.rps_per_replica for point in points]):
-        if len(group) < 3:  # Two that disagree have nobody to decide between them.
+        if len(group) < 3:  # Between two rows there is no majority.
             continue
         for container in sorted(set().union(*(points[k].usage for k in group))):
             cpus = {k: points[k].usage[container].cpu_millicores for k in group}
             middle = median_low(cpus.values())
             allowed = max(REPEAT_RATIO * middle, FLOOR_MILLICORES)
             odd = [k for k, cpu in cpus.items() if abs(cpu - middle) > allowed]
-            if 2 * len(odd) < len(group):  # Otherwise there is no majority that could be right.
+            if 2 * len(odd) < len(group):  # Otherwise no majority agrees on the median.
                 for k in odd:
                     others = ", ".join(str(points[j].row) for j in sorted(group) if j not in odd)
-                    found.setdefault(
+                    rules.setdefault(
                         k,
                         f"{container} used {cpus[k]:.4g}m, over {REPEAT_RATIO:.0%} from the"
                         f" {middle:.4g}m of the same load in row(s) {others}",
                     )
-    return found
+    return rules
 
 
 def _falls(points: Sequence[LoadPoint]) -> dict[int, str]:
-    """Return the fewest rows without which cpu never falls with rps, with the words."""
+    """Return the rule, by index, for the fewest rows without which cpu never falls with rps."""
     loads = same_loads([point.rps_per_replica for point in points])
-    found: dict[int, str] = {}
+    rules: dict[int, str] = {}
     for container in sorted(set().union(*(point.usage for point in points))):
         cpu = [point.usage[container].cpu_millicores for point in points]
-        # At one load the cheaper row first: what differs there are repetitions, not a fall.
+        # Rows at one load are repetitions, so a difference between them is no fall: cheapest first.
         order = [k for load in loads for k in sorted(load, key=lambda k: cpu[k])]
         kept = _longest_chain([cpu[k] for k in order])
         for place in sorted(set(range(len(order))) - kept):
             k = order[place]
-            # The chain is the longest, so something in it speaks against every other row.
+            # The chain is the longest, so at least one row in it contradicts this one.
             against = next(
                 order[other]
                 for other in sorted(kept)
                 if not _may_follow(*(cpu[order[end]] for end in sorted((place, other))))
             )
-            found.setdefault(
+            rules.setdefault(
                 k,
                 f"{container} used {cpu[k]:.4g}m at {points[k].rps_per_replica:.4g} rps per"
                 f" replica, and {cpu[against]:.4g}m at {points[against].rps_per_replica:.4g} in row"
                 f" {points[against].row}: cpu does not fall with rps",
             )
-    return found
+    return rules
 
 
 def _may_follow(before: float, after: float) -> bool:
+    """Whether `after` is at least `before`, except for noise; both in millicores."""
     return after >= before - max(FALL_RATIO * before, FLOOR_MILLICORES)
 
 
 def _longest_chain(cpu: Sequence[float]) -> set[int]:
-    """Return the places of the most values of which none falls beyond noise; of equals the dearest.
+    """Return the indices of the most values of which none falls below an earlier one.
 
-    Against the highest before it, not its neighbour: ten steps of 9 % down are a fall. For each
-    highest so far the best chain is known, so the answer is exact, in n^2 steps.
+    Of two chains of equal length the one with the larger sum wins. A value is compared with the
+    highest before it in its chain, not with its neighbour, because ten steps of 9 % down are a
+    fall. For each highest value so far the best chain is known, so the result is exact; the time
+    grows with n^2.
     """
-    chains: dict[float, _Chain] = {}  # by the highest value in it
+    chains: dict[float, _Chain] = {}  # by the highest value in each
     for place, value in enumerate(cpu):
         longer = {value: _Chain(1, value, place, None)}
         for highest, chain in chains.items():
             if _may_follow(highest, value):
-                found = _Chain(chain.length + 1, chain.total + value, place, chain)
+                extended = _Chain(chain.length + 1, chain.total + value, place, chain)
                 top = max(highest, value)
-                longer[top] = max(longer.get(top, found), found, key=_Chain.worth)
-        for top, found in longer.items():
-            chains[top] = max(chains.get(top, found), found, key=_Chain.worth)
+                longer[top] = max(longer.get(top, extended), extended, key=_Chain.worth)
+        for top, chain in longer.items():
+            chains[top] = max(chains.get(top, chain), chain, key=_Chain.worth)
     best = max(chains.values(), key=_Chain.worth, default=None)
     places = set()
     while best is not None:
@@ -256,7 +275,7 @@ def _longest_chain(cpu: Sequence[float]) -> set[int]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Chain:
-    """Values none of which falls; linked, so that a longer one costs nothing to make."""
+    """Values none of which falls, as a linked list, so that extending a chain copies nothing."""
 
     length: int
     total: float
@@ -268,20 +287,22 @@ class _Chain:
 
 
 def _checked(point: LoadPoint) -> str:
+    """Return which rules an ok row could not be checked against."""
     stated = {
         "rps_target": point.rps_target is not None,
         "duration_s": point.duration_s is not None,
         "error_ratio": point.error_ratio is not None,
-        "cpu_limit or workers": _has_room(point),
+        "cpu_limit or workers": _has_known_ceilings(point),
     }
     missing = [key for key, is_stated in stated.items() if not is_stated]
     return f"not checked, because not stated: {', '.join(missing)}" if missing else "all rules held"
 
 
 def _latency_doubt(point: LoadPoint) -> str | None:
+    """Return why the p99 of a closed loop is too low to rest a latency limit on, or None."""
     if point.p99_ms is None or point.loop is not Loop.CLOSED:
         return None
-    if not _has_room(point):
+    if not _has_known_ceilings(point):
         return "p99 of a closed loop, and no cpu_limit or workers says how full the component was"
     fullest = max(
         point.usage[container].cpu_millicores / (point.ceiling_millicores(container) or 1.0)

@@ -18,20 +18,19 @@ def cpu(point: LoadPoint, millicores: float) -> LoadPoint:
 
 
 def verdict(point: LoadPoint) -> tuple[Verdict, str]:
-    (found,) = judge([point])
-    return found.verdict, found.rule
+    (judgement,) = judge([point])
+    return judgement.verdict, judgement.rule
 
 
 def test_measured_ladder_is_judged_as_its_owners_did(nginx_ladder) -> None:
-    found = {
-        p.rps_target: j.verdict for p, j in zip(nginx_ladder, judge(nginx_ladder), strict=True)
+    targets: dict[Verdict, set[float | None]] = {}
+    for point, judgement in zip(nginx_ladder, judge(nginx_ladder), strict=True):
+        targets.setdefault(judgement.verdict, set()).add(point.rps_target)
+    assert targets == {
+        Verdict.OK: {25, 50, 100, 150, 200, 250, 300},
+        Verdict.GENERATOR_BOUND: {400},  # over a single connection
+        Verdict.SATURATED: {600, 700, 800, 1000, 1300},
     }
-    saturated = {600, 700, 800, 1000, 1300}
-    assert {target for target, v in found.items() if v is Verdict.SATURATED} == saturated
-    # Over a single connection.
-    assert {target for target, v in found.items() if v is Verdict.GENERATOR_BOUND} == {400}
-    unhindered = {25, 50, 100, 150, 200, 250, 300}
-    assert {target for target, v in found.items() if v is Verdict.OK} == unhindered
 
 
 def test_worked_rows_of_the_docstring(nginx_ladder) -> None:
@@ -47,11 +46,11 @@ def test_worked_rows_of_the_docstring(nginx_ladder) -> None:
 
 def test_without_ceilings_the_plateau_shows_saturation(nginx_ladder) -> None:
     blind = [replace(point, workers={}) for point in nginx_ladder]
-    found = {p.rps_target: j for p, j in zip(blind, judge(blind), strict=True)}
-    assert found[1000].verdict is Verdict.SATURATED
-    assert "rps no longer rises" in found[1000].rule
-    assert found[400].verdict is Verdict.GENERATOR_BOUND
-    assert "no cpu_limit or workers says" in found[400].rule
+    by_target = {p.rps_target: j for p, j in zip(blind, judge(blind), strict=True)}
+    assert by_target[1000].verdict is Verdict.SATURATED
+    assert "rps no longer rises" in by_target[1000].rule
+    assert by_target[400].verdict is Verdict.GENERATOR_BOUND
+    assert "no cpu_limit or workers says" in by_target[400].rule
 
 
 @pytest.mark.parametrize(
@@ -100,15 +99,15 @@ def test_ok_says_what_was_not_checked() -> None:
 def test_connections_that_bring_nothing_show_saturation() -> None:
     closed = [replace(LADDER[0], loop=Loop.CLOSED, connections=16, rps=700)]
     closed.append(replace(closed[0], row=2, connections=64, rps=712))
-    assert [found.verdict for found in judge(closed)] == [Verdict.OK, Verdict.SATURATED]
+    assert [j.verdict for j in judge(closed)] == [Verdict.OK, Verdict.SATURATED]
     assert "64 connections brought 712 rps, and 16 in row 1 700" in judge(closed)[1].rule
     open_loop = [replace(point, loop=Loop.OPEN) for point in closed]
-    assert {found.verdict for found in judge(open_loop)} == {Verdict.OK}
+    assert {j.verdict for j in judge(open_loop)} == {Verdict.OK}
 
 
 def test_majority_decides_among_repeats() -> None:
     rows = [replace(cpu(LADDER[1], used), row=n) for n, used in enumerate((200, 204, 300), start=1)]
-    assert [found.verdict for found in judge(rows)] == ["ok", "ok", "noisy"]
+    assert [j.verdict for j in judge(rows)] == ["ok", "ok", "noisy"]
     assert judge(rows)[2].rule == (
         "app used 300m, over 25% from the 204m of the same load in row(s) 1, 2"
     )
@@ -117,34 +116,34 @@ def test_majority_decides_among_repeats() -> None:
 @pytest.mark.parametrize("used", [(200, 300), (200, 200, 300, 300)])
 def test_repeats_without_a_majority_are_all_kept(used: tuple[float, ...]) -> None:
     rows = [replace(cpu(LADDER[1], value), row=n) for n, value in enumerate(used, start=1)]
-    assert {found.verdict for found in judge(rows)} == {Verdict.OK}
+    assert {j.verdict for j in judge(rows)} == {Verdict.OK}
 
 
 def test_falling_row_is_named_with_what_it_contradicts() -> None:
     rows = [*LADDER[:2], cpu(LADDER[2], 120), LADDER[3]]
-    found = judge(rows)
-    assert [judgement.verdict for judgement in found] == ["ok", "ok", "non-monotone", "ok"]
-    assert found[2].rule == (
+    judgements = judge(rows)
+    assert [j.verdict for j in judgements] == ["ok", "ok", "non-monotone", "ok"]
+    assert judgements[2].rule == (
         "app used 120m at 300 rps per replica, and 200m at 200 in row 2: cpu does not fall with rps"
     )
 
 
 def test_one_high_row_does_not_condemn_those_after_it() -> None:
     rows = [cpu(LADDER[0], 900), *LADDER[1:]]
-    assert [found.verdict for found in judge(rows)] == ["non-monotone", "ok", "ok", "ok"]
+    assert [j.verdict for j in judge(rows)] == ["non-monotone", "ok", "ok", "ok"]
 
 
 def test_repetitions_at_one_load_are_no_fall() -> None:
-    # A generator reaches 100.0 rps once and 100.1 the other time; only the cpu differs by more.
+    # The generator reached 100.0 rps in one run and 100.1 in the other; only cpu differs clearly.
     again = [replace(cpu(point, 0.8 * point.rps), rps=point.rps * 1.001) for point in LADDER]
-    assert {found.verdict for found in judge([*LADDER, *again])} == {Verdict.OK}
+    assert {j.verdict for j in judge([*LADDER, *again])} == {Verdict.OK}
 
 
 def test_small_falls_are_noise_and_slow_falls_are_not() -> None:
     gentle = [cpu(LADDER[0], 110), cpu(LADDER[1], 100)]
-    assert {found.verdict for found in judge(gentle)} == {Verdict.OK}
+    assert {j.verdict for j in judge(gentle)} == {Verdict.OK}
     slide = [cpu(point, used) for point, used in zip(LADDER, (200, 185, 171, 158), strict=True)]
-    assert [found.verdict for found in judge(slide)].count(Verdict.NON_MONOTONE) == 2
+    assert [j.verdict for j in judge(slide)].count(Verdict.NON_MONOTONE) == 2
 
 
 def test_closed_loop_latency_is_doubted_when_full() -> None:
@@ -180,15 +179,15 @@ rows = st.lists(
 def test_order_of_rows_changes_no_verdict(points: list[LoadPoint], random) -> None:
     expected = {point.row: j.verdict for point, j in zip(points, judge(points), strict=True)}
     random.shuffle(points)
-    found = {point.row: j.verdict for point, j in zip(points, judge(points), strict=True)}
-    assert found == expected
+    shuffled = {point.row: j.verdict for point, j in zip(points, judge(points), strict=True)}
+    assert shuffled == expected
 
 
 @given(rows)
-def test_every_verdict_has_words(points: list[LoadPoint]) -> None:
-    found = judge(points)
-    assert len(found) == len(points)
-    assert all(judgement.rule for judgement in found)
+def test_every_verdict_has_its_rule(points: list[LoadPoint]) -> None:
+    judgements = judge(points)
+    assert len(judgements) == len(points)
+    assert all(judgement.rule for judgement in judgements)
 
 
 @given(st.lists(st.floats(0, 1000), max_size=7))
