@@ -104,7 +104,7 @@ def _alone(point: LoadPoint, points: Sequence[LoadPoint]) -> _Decision | None:
         mean = point.usage[container].cpu_millicores
         if highest > BURST_RATIO * mean and highest > BURST_FLOOR_MILLICORES:
             rule = (
-                f"cpu_max {highest:.4g}m of {container} is over {BURST_RATIO:g} times its mean of"
+                f"cpu_max of {container}, {highest:.4g}m, is above {BURST_RATIO:g} times its mean,"
                 f" {mean:.4g}m: the load was not steady"
             )
             return Verdict.NOISY, rule
@@ -118,14 +118,14 @@ def _full(point: LoadPoint) -> str | None:
         used = point.usage[container].cpu_millicores
         if ceiling is not None and used >= FULL_RATIO * ceiling:
             what = (
-                f"limit of {ceiling:.4g}m"
+                "limit of"
                 if point.cpu_limit_millicores.get(container) == ceiling
-                else f"{point.workers[container]} worker(s), a core each"
+                else f"{point.workers[container]} worker(s), which can use"
             )
             reached = f"; {_reached(point)}" if _missed_target(point) else ""
             return (
-                f"{container} used {used:.4g}m, {used / ceiling:.0%} of its {what}"
-                f" ({FULL_RATIO:.0%} is full){reached}"
+                f"{container} used {used:.4g}m, {used / ceiling:.0%} of its {what} {ceiling:.4g}m"
+                f" (saturated from {FULL_RATIO:.0%}){reached}"
             )
     return None
 
@@ -140,7 +140,7 @@ def _missed_target(point: LoadPoint) -> bool:
 
 
 def _reached(point: LoadPoint) -> str:
-    return f"{point.rps:g} of {point.rps_target or 0:g} rps were reached"
+    return f"reached {point.rps:g} of {point.rps_target or 0:g} rps"
 
 
 def _has_known_ceilings(point: LoadPoint) -> bool:
@@ -179,19 +179,21 @@ def _plateau(point: LoadPoint, points: Sequence[LoadPoint]) -> str | None:
                 and other.rps * (1 + PLATEAU_RATIO) >= point.rps
             ):
                 return (
-                    f"{point.connections} connections brought {point.rps:g} rps, and"
-                    f" {other.connections} in row {other.row} {other.rps:g}: rps no longer rises"
+                    f"{point.connections} connections reached {point.rps:g} rps, and"
+                    f" {other.connections} connections {other.rps:g} rps in row {other.row}: rps no"
+                    " longer rises"
                 )
     return None
 
 
 def _missed(point: LoadPoint) -> str:
     known = (
-        "while no container was full"
+        "while no container was saturated"
         if _has_known_ceilings(point)
-        else "and no cpu_limit or workers says of every container whether it was full"
+        else "and cpu_limit or workers is not stated for every container, so that none is known to"
+        " have been saturated"
     )
-    return f"{_reached(point)} (from {ACHIEVED_RATIO:.0%} on it counts) {known}"
+    return f"{_reached(point)}, less than {ACHIEVED_RATIO:.0%}, {known}"
 
 
 def _repeats(points: Sequence[LoadPoint]) -> dict[int, str]:
@@ -210,8 +212,8 @@ def _repeats(points: Sequence[LoadPoint]) -> dict[int, str]:
                     others = ", ".join(str(points[j].row) for j in sorted(group) if j not in odd)
                     rules.setdefault(
                         k,
-                        f"{container} used {cpus[k]:.4g}m, over {REPEAT_RATIO:.0%} from the"
-                        f" {middle:.4g}m of the same load in row(s) {others}",
+                        f"{container} used {cpus[k]:.4g}m, more than {REPEAT_RATIO:.0%} away from"
+                        f" the {middle:.4g}m at the same load in row(s) {others}",
                     )
     return rules
 
@@ -237,7 +239,7 @@ def _falls(points: Sequence[LoadPoint]) -> dict[int, str]:
                 k,
                 f"{container} used {cpu[k]:.4g}m at {points[k].rps_per_replica:.4g} rps per"
                 f" replica, and {cpu[against]:.4g}m at {points[against].rps_per_replica:.4g} in row"
-                f" {points[against].row}: cpu does not fall with rps",
+                f" {points[against].row}: cpu should not fall as rps rises",
             )
     return rules
 
@@ -303,7 +305,7 @@ def _latency_doubt(point: LoadPoint) -> str | None:
     if point.p99_ms is None or point.loop is not Loop.CLOSED:
         return None
     if not _has_known_ceilings(point):
-        return "p99 of a closed loop, and no cpu_limit or workers says how full the component was"
+        return "p99 of a closed loop at an unknown utilisation: state cpu_limit or workers"
     fullest = max(
         point.usage[container].cpu_millicores / (point.ceiling_millicores(container) or 1.0)
         for container in point.usage
@@ -311,6 +313,6 @@ def _latency_doubt(point: LoadPoint) -> str | None:
     if fullest < CLOSED_LOOP_RATIO:
         return None
     return (
-        f"p99 of a closed loop at {fullest:.0%} of the cpu: it asks less when answers are late, so"
-        f" from {CLOSED_LOOP_RATIO:.0%} on its p99 is too good"
+        f"p99 of a closed loop at {fullest:.0%} of the cpu: from {CLOSED_LOOP_RATIO:.0%} on such a"
+        " loop slows down with the component, so its p99 is too low"
     )

@@ -27,7 +27,7 @@ def test_spoilt_row_is_low_confidence(run_table) -> None:
     Path("t.yaml").write_text(TABLE.replace("rps: 400,", "rps: 400, rps_target: 900,"))
     result = run_table("check", "t.yaml")
     assert result.exit_code == 3
-    assert "row 4 generator-bound: 400 of 900 rps were reached" in result.output
+    assert "row 4 generator-bound: reached 400 of 900 rps" in result.output
     assert "[red]api: row 4 should be measured again" in result.output
     assert "[red]api: has 2 usable loads" in result.output
 

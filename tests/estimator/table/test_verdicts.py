@@ -36,11 +36,11 @@ def test_measured_ladder_is_judged_as_its_owners_did(nginx_ladder) -> None:
 def test_worked_rows_of_the_docstring(nginx_ladder) -> None:
     rules = {p.rps_target: j.rule for p, j in zip(nginx_ladder, judge(nginx_ladder), strict=True)}
     assert rules[1300] == (
-        "nginx used 949.1m, 95% of its 1 worker(s), a core each (90% is full);"
-        " 475.6 of 1300 rps were reached"
+        "nginx used 949.1m, 95% of its 1 worker(s), which can use 1000m (saturated from 90%);"
+        " reached 475.6 of 1300 rps"
     )
     assert rules[400] == (
-        "382.7 of 400 rps were reached (from 97% on it counts) while no container was full"
+        "reached 382.7 of 400 rps, less than 97%, while no container was saturated"
     )
 
 
@@ -50,7 +50,7 @@ def test_without_ceilings_the_plateau_shows_saturation(nginx_ladder) -> None:
     assert by_target[1000].verdict is Verdict.SATURATED
     assert "rps no longer rises" in by_target[1000].rule
     assert by_target[400].verdict is Verdict.GENERATOR_BOUND
-    assert "no cpu_limit or workers says" in by_target[400].rule
+    assert "cpu_limit or workers is not stated" in by_target[400].rule
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_rules_carry_their_numbers() -> None:
     assert verdict(short)[1] == "duration_s 30 is below 120: too few samples of cpu"
     bursting = replace(LADDER[0], cpu_max_millicores={"app": 250})
     assert verdict(bursting)[1] == (
-        "cpu_max 250m of app is over 2 times its mean of 100m: the load was not steady"
+        "cpu_max of app, 250m, is above 2 times its mean, 100m: the load was not steady"
     )
 
 
@@ -100,7 +100,10 @@ def test_connections_that_bring_nothing_show_saturation() -> None:
     closed = [replace(LADDER[0], loop=Loop.CLOSED, connections=16, rps=700)]
     closed.append(replace(closed[0], row=2, connections=64, rps=712))
     assert [j.verdict for j in judge(closed)] == [Verdict.OK, Verdict.SATURATED]
-    assert "64 connections brought 712 rps, and 16 in row 1 700" in judge(closed)[1].rule
+    assert (
+        "64 connections reached 712 rps, and 16 connections 700 rps in row 1"
+        in judge(closed)[1].rule
+    )
     open_loop = [replace(point, loop=Loop.OPEN) for point in closed]
     assert {j.verdict for j in judge(open_loop)} == {Verdict.OK}
 
@@ -109,7 +112,7 @@ def test_majority_decides_among_repeats() -> None:
     rows = [replace(cpu(LADDER[1], used), row=n) for n, used in enumerate((200, 204, 300), start=1)]
     assert [j.verdict for j in judge(rows)] == ["ok", "ok", "noisy"]
     assert judge(rows)[2].rule == (
-        "app used 300m, over 25% from the 204m of the same load in row(s) 1, 2"
+        "app used 300m, more than 25% away from the 204m at the same load in row(s) 1, 2"
     )
 
 
@@ -124,7 +127,8 @@ def test_falling_row_is_named_with_what_it_contradicts() -> None:
     judgements = judge(rows)
     assert [j.verdict for j in judgements] == ["ok", "ok", "non-monotone", "ok"]
     assert judgements[2].rule == (
-        "app used 120m at 300 rps per replica, and 200m at 200 in row 2: cpu does not fall with rps"
+        "app used 120m at 300 rps per replica, and 200m at 200 in row 2: cpu should not fall as"
+        " rps rises"
     )
 
 
@@ -148,7 +152,7 @@ def test_small_falls_are_noise_and_slow_falls_are_not() -> None:
 
 def test_closed_loop_latency_is_doubted_when_full() -> None:
     closed = replace(LADDER[3], p99_ms=9.0, loop=Loop.CLOSED)
-    assert "how full the component was" in (judge([closed])[0].latency_doubt or "")
+    assert "at an unknown utilisation" in (judge([closed])[0].latency_doubt or "")
     half_full = replace(closed, cpu_limit_millicores={"app": 800})
     assert judge([half_full])[0].latency_doubt is None
     fuller = replace(closed, cpu_limit_millicores={"app": 500})
