@@ -22,7 +22,7 @@ from estimator.commands.terminal import console
 from estimator.commands.usage_options import DATADOG, UsageSource, usage_options
 from estimator.errors import InputError, Problem
 from estimator.migration.correct import Corrected, Correction, correct
-from estimator.migration.verify import Conditions, ContainerError, Verdict, Verification
+from estimator.migration.verify import Conditions, ContainerError, Decision, Verification
 from estimator.migration.verify import verify as compare
 from estimator.observed.usage_file import parse_time
 from estimator.series.rps import RpsSeries
@@ -142,7 +142,7 @@ def verify(context: click.Context, /, **given: Any) -> None:
         click.echo(json.dumps(_document(found, corrected, given["corrected"]), indent=2))
     else:
         _print(found, corrected, given["corrected"])
-    if found.verdict is not Verdict.GO:
+    if found.decision is not Decision.GO:
         sys.exit(EXIT_LOW_CONFIDENCE)
 
 
@@ -195,8 +195,8 @@ def _print(found: Verification, corrected: Corrected | None, path: Path | None) 
         _list(out, title, lines)
     if corrected is not None:
         _list(out, f"changed in {path}", corrected.changes)
-    style = "green" if found.verdict is Verdict.GO else "red"
-    out.print(Text(found.verdict.value, f"bold {style}"))
+    style = "green" if found.decision is Decision.GO else "red"
+    out.print(Text(found.decision.value, f"bold {style}"))
 
 
 def _cells(error: ContainerError) -> Iterable[str]:
@@ -224,7 +224,7 @@ def _document(
     return {
         "format": FORMAT,
         "version": VERSION,
-        "verdict": found.verdict.value,
+        "verdict": found.decision.value,
         "reasons": list(found.reasons),
         "cautions": list(found.cautions),
         "containers": [

@@ -1,6 +1,6 @@
-"""From one cluster to the other: what a table predicts, against what is seen while mirroring.
+"""The move to another cluster: is what a table predicts what mirrored traffic uses there?
 
 curves   the load curve of every container of a table, with its error
-verify   predicted against observed cpu and memory
-correct  a table corrected by what was observed
+verify   compares predicted with observed cpu and memory, and decides go or no-go
+correct  corrects a table by what was observed
 """

@@ -1,13 +1,15 @@
-"""A table corrected by what was observed while mirroring; every change in words.
+"""Corrects a table by what was observed while mirroring, and describes every change.
 
-Two ways:
+There are two ways:
 
-    scale   cpu of every row times 1 / (1 + bias): the shape of the load test, the level observed
-    refit   rows within the observed loads are replaced by observed ones (means of up to eight
-            groups of equal size by rps per replica); rows outside are scaled as above
+    scale   cpu of every used row times 1 / (1 + bias): the load test gives the shape of the curve,
+            the observation its level
+    refit   rows within the observed loads are replaced by observed rows: the buckets are sorted by
+            rps per replica and cut into up to eight groups of equal size, and the means of a group
+            are a row; rows outside the observed loads are scaled as above
 
-Memory is never lowered: it becomes the highest that was seen anywhere. Rows that are not used stay
-as they are, for they say where the component ends.
+Memory is never lowered: it becomes the highest value of the table and the observation. Rows that
+are not used are kept unchanged, because they show where the component ends.
 """
 
 from collections.abc import Mapping
@@ -21,14 +23,15 @@ from estimator.migration.verify import ContainerError, Verification
 from estimator.table.load_points import Component, LoadPoint, Resources, Table
 
 MOST_GROUPS = 8
+"""Largest number of observed rows."""
 MIN_GROUP = 10
-"""Buckets behind one observed row: ten minutes."""
+"""Fewest buckets behind one observed row: ten minutes, if a bucket is a minute."""
 OBSERVED = "observed"
-"""The `tool` of a row that no load generator made."""
+"""The `tool` of a row that comes from mirrored traffic."""
 
 
 class Correction(StrEnum):
-    """How to correct."""
+    """The way to correct a table."""
 
     SCALE = "scale"
     REFIT = "refit"
@@ -36,14 +39,14 @@ class Correction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """The new table and what was changed."""
+    """A corrected table, and one sentence for each change."""
 
     table: Table
     changes: tuple[str, ...]
 
 
 def correct(table: Table, verification: Verification, how: Correction) -> Corrected:
-    """Return the table with every observed component corrected."""
+    """Return the table with every component corrected whose containers were all observed."""
     components: list[Component] = []
     changes: list[str] = []
     for component in table.components:
@@ -54,12 +57,12 @@ def correct(table: Table, verification: Verification, how: Correction) -> Correc
         }
         if errors.keys() != component.requests.keys():
             components.append(component)
-            changes.append(f"{component.name}: left as it was, not every container was observed")
+            changes.append(f"{component.name}: unchanged, because not every container was observed")
             continue
         rows = list(_scaled(component, errors))
         for container, error in errors.items():
             changes.append(
-                f"{component.name}, {container}: cpu of the rows used times"
+                f"{component.name}, {container}: cpu of the used rows multiplied by"
                 f" {error.factor:.4g}{_memory_change(error)}"
             )
         if how is Correction.REFIT:
@@ -70,6 +73,7 @@ def correct(table: Table, verification: Verification, how: Correction) -> Correc
 
 
 def _scaled(component: Component, errors: Mapping[str, ContainerError]) -> list[LoadPoint]:
+    """Return the rows with cpu times 1 / (1 + bias) and the highest memory; unused ones as is."""
     rows = []
     for row in component.points:
         if row.exclusion is not None:
@@ -77,13 +81,14 @@ def _scaled(component: Component, errors: Mapping[str, ContainerError]) -> list[
             continue
         usage = {
             name: Resources(
-                _nano(used.cpu_millicores * errors[name].factor),
+                _to_nanocore(used.cpu_millicores * errors[name].factor),
                 max(used.memory_bytes, errors[name].observed_memory_bytes or 0),
             )
             for name, used in row.usage.items()
         }
         highest = {
-            name: _nano(cpu * errors[name].factor) for name, cpu in row.cpu_max_millicores.items()
+            name: _to_nanocore(cpu * errors[name].factor)
+            for name, cpu in row.cpu_max_millicores.items()
         }
         rows.append(replace(row, usage=usage, cpu_max_millicores=highest))
     return rows
@@ -97,24 +102,25 @@ def _refitted(
 ) -> list[LoadPoint]:
     loads = np.concatenate([error.buckets.rps_per_replica for error in errors.values()])
     low, high = float(loads.min()), float(loads.max())
-    seen = observed_rows(errors)
-    if not seen:
-        changes.append(f"{component.name}: too few minutes for observed rows; scaled only")
+    observed = observed_rows(errors)
+    if not observed:
+        changes.append(f"{component.name}: too few minutes for observed rows; only scaled")
         return rows
     kept = [
         row for row in rows if row.exclusion is not None or not low <= row.rps_per_replica <= high
     ]
     changes.append(
         f"{component.name}: {len(rows) - len(kept)} row(s) from {low:.4g} to {high:.4g} rps per"
-        f" replica replaced by {len(seen)} observed ones"
+        f" replica replaced by {len(observed)} observed rows"
     )
-    return [*kept, *seen]
+    return [*kept, *observed]
 
 
 def observed_rows(errors: Mapping[str, ContainerError]) -> list[LoadPoint]:
-    """Return rows made of the observed buckets, by rising load; none of too few buckets.
+    """Return rows of means of the observed buckets, by rising load; empty for too few buckets.
 
-    A row is of one replica, because replicas came and went.
+    `errors` has every container of one component, by name. Each row describes one replica, because
+    their number changed during the observation.
     """
     fewest = min(len(error.buckets.rps_per_replica) for error in errors.values())
     groups = min(MOST_GROUPS, fewest // MIN_GROUP)
@@ -127,7 +133,7 @@ def observed_rows(errors: Mapping[str, ContainerError]) -> list[LoadPoint]:
             loads.append(float(error.buckets.rps_per_replica[chosen].mean()))
             cpu = float(error.buckets.observed_millicores[chosen].mean())
             memory = max(error.observed_memory_bytes or 0, error.predicted_memory_bytes)
-            usage[container] = Resources(_nano(cpu), memory)
+            usage[container] = Resources(_to_nanocore(cpu), memory)
             width_s, count = error.buckets.width_s, len(chosen)
         rows.append(
             LoadPoint(
@@ -146,8 +152,9 @@ def _memory_change(error: ContainerError) -> str:
     observed = error.observed_memory_bytes
     if observed is None or observed <= error.predicted_memory_bytes:
         return ""
-    return f", memory raised to {units.format_memory(observed)}"
+    return f"; memory raised to {units.format_memory(observed)}"
 
 
-def _nano(millicores: float) -> float:
+def _to_nanocore(millicores: float) -> float:
+    """Round to a nanocore, which is as fine as Kubernetes measures."""
     return round(millicores, 6)

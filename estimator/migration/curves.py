@@ -1,7 +1,7 @@
-"""The load curve of every container of a component, with the error of leaving rows out.
+"""The load curve of every container of a component, with the error when rows are left out.
 
-The model predicts (model/evidence/prediction.py); this module asks it for one component and puts
-the curves beside the rows that they rest on. Pure.
+The prediction itself is the model's (model/evidence/prediction.py). This module applies it to each
+container of one component and puts the curves beside their rows. Pure.
 """
 
 from dataclasses import dataclass
@@ -14,29 +14,32 @@ from estimator.model.plots import CurvePlot, PlottedRow
 from estimator.table.load_points import Component, Verdict
 
 DRAWN_POINTS = 121
+"""Points of the line that is drawn for a curve."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ContainerCurve:
-    """Cpu of one container as a function of rps per replica."""
+    """The cpu of one container as a function of rps per replica."""
 
     component: Component
     container: str
     prediction: Prediction
     left_out: tuple[float, ...]
-    """Relative errors of the rows that others enclose, each left out in turn; may be empty."""
+    """Relative error of each row that lies between others, when that row is left out."""
 
     @property
     def median_error(self) -> float | None:
+        """The median of the absolute errors; None where no row lies between others."""
         return median(abs(error) for error in self.left_out) if self.left_out else None
 
     @property
     def worst_error(self) -> float | None:
+        """The error with the largest absolute value; None where no row lies between others."""
         return max(self.left_out, key=abs) if self.left_out else None
 
 
 def curves_of(component: Component) -> dict[str, ContainerCurve]:
-    """Return a curve for each container; none where the component has no row that can be used."""
+    """Return the curve of each container; empty where the component has no usable row."""
     rows = component.used_points
     if not rows:
         return {}
@@ -46,13 +49,13 @@ def curves_of(component: Component) -> dict[str, ContainerCurve]:
         cpu = [row.usage[container].cpu_millicores for row in rows]
         left_out = left_out_errors(np.array(rps), np.array(cpu))
         curves[container] = ContainerCurve(
-            component, container, predict(rps, cpu), tuple(float(each) for each in left_out)
+            component, container, predict(rps, cpu), tuple(float(error) for error in left_out)
         )
     return curves
 
 
 def plot_of(curve: ContainerCurve) -> CurvePlot:
-    """Return what is drawn of a curve: the line, its band, and every row with its verdict."""
+    """Return what is drawn for a curve: the line, its bounds, and every row with its verdict."""
     prediction = curve.prediction
     x = np.linspace(0.0, prediction.limit_rps, DRAWN_POINTS)
     value, low, high = prediction.at_each(x)
@@ -62,11 +65,11 @@ def plot_of(curve: ContainerCurve) -> CurvePlot:
     for point in curve.component.points:
         judgement = point.judgement
         assert judgement is not None
-        told = judgement.verdict.value
+        verdict = judgement.verdict.value
         if judgement.verdict is not Verdict.OK:
-            told = f"{told}: {judgement.rule}"
+            verdict = f"{verdict}: {judgement.rule}"
         cpu = point.usage[curve.container].cpu_millicores
-        rows.append(PlottedRow(point.row, point.rps_per_replica, cpu, told, judgement.is_usable))
+        rows.append(PlottedRow(point.row, point.rps_per_replica, cpu, verdict, judgement.is_usable))
     return CurvePlot(
         quantity=f"cpu of {curve.container}",
         unit="millicores",

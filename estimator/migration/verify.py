@@ -1,26 +1,28 @@
-"""Predicted against observed cpu and memory while traffic is mirrored, and whether to go on.
+"""Compares predicted with observed cpu and memory while traffic is mirrored: go or no-go.
 
 For every bucket of at least a minute in which both rps and cpu were observed:
 
     x = demand * ratio / replicas        e = predicted(x) / observed - 1
 
-    bias      sum predicted / sum observed - 1    what all pods together would have been short of
-    median    of |e|
-    short     the 5 % quantile of e: in one bucket of twenty the prediction was below by more
+    bias      sum predicted / sum observed - 1: the share that all pods together lacked or wasted
+    median    median of |e|
+    short     5 % quantile of e: in one bucket of twenty the prediction was too low by more
     coverage  share of buckets in which observed lies between the curve's bounds
 
 | symbol | meaning | unit |
 |---|---|---|
 | demand | rps of the component's routes, mean over the bucket | requests/s |
-| ratio | requests that reached the new cluster for each of production | |
-| replicas | pods with cpu samples in the bucket | |
+| ratio | requests that reached the new cluster per request of production | 1 |
+| replicas | pods with cpu samples in the bucket | 1 |
 | predicted | load curve of the container (model/evidence), up to its limit | millicores |
 | observed | mean cpu of one replica, at least 5m (below that scrapes are noise) | millicores |
 
-Memory is compared as it is sized: the highest sample against the maximum over the rows. Predicting
-too little is judged more strictly than too much: one is an outage, the other is money.
+Memory is compared as it is sized: the highest sample with the maximum over the rows. The limits for
+predicting too little are stricter than those for predicting too much, because the one causes an
+outage and the other costs money.
 
-Worked: predicted 80m and 220m, observed 100m and 200m: e = -0.2 and +0.1, bias = 0, median 0.15.
+Worked example: predicted 80m and 220m, observed 100m and 200m: e = -0.2 and +0.1, bias = 0,
+median = 0.15.
 """
 
 from collections.abc import Iterable
@@ -40,25 +42,29 @@ from estimator.table.load_points import Component, Table
 _Floats = NDArray[np.float64]
 
 MIN_WIDTH_S = 60
-"""Cpu is scraped every 15 to 30 s: a shorter bucket may hold one sample of one pod."""
+"""Cpu is scraped every 15 to 30 s, so a shorter bucket may hold a single sample of a pod."""
 MIN_BUCKETS = 30
-"""Half an hour: below that a single minute decides a quantile."""
+"""Half an hour. With fewer buckets a single minute decides the 5 % quantile."""
 MOST_SHORT_BIAS = 0.10
+"""Largest -bias for a go."""
 MOST_EXCESS_BIAS = 0.30
+"""Largest bias for a go."""
 MOST_SHORT = 0.20
-"""Of single buckets: what a target utilisation of 0.6 leaves free, with room to spare."""
+"""Largest -short for a go: less than the share that a target utilisation of 0.6 leaves free."""
 MEMORY_BUFFER = 0.15
-"""What sizing adds to the highest memory of the rows."""
+"""The share that sizing adds to the highest memory of the rows."""
 FLOOR_MILLICORES = 5.0
+"""Smaller observations are raised to this, because scrapes below it are noise."""
 MOSTLY_OBSERVED = 0.9
+"""Share of a bucket's seconds that must be observed for its mean demand to be known."""
 LEAST_COVERAGE = 0.5
-"""Bounds of 0.9 to each side hold for 0.8 of all minutes where the rows are like the traffic."""
+"""Bounds that hold with 0.9 on each side enclose 0.8 of all minutes when rows match traffic."""
 REACHED_RATIO = 0.5
-"""Of the largest row; below it most of the curve was never seen."""
+"""Share of the largest row. Below it, mirrored traffic never reached most of the curve."""
 
 
-class Verdict(StrEnum):
-    """Whether the table may carry the switch."""
+class Decision(StrEnum):
+    """Whether the table is good enough to switch production to the new cluster."""
 
     GO = "go"
     NO_GO = "no-go"
@@ -67,16 +73,17 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What the observation itself cannot tell."""
+    """Facts about the observation that neither series nor samples hold."""
 
     ratio: float = 1.0
+    """Requests that reached the new cluster per request of production."""
     replicas: int | None = None
-    """Needed where samples do not name their pods."""
+    """Number of pods; needed where samples do not name theirs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Buckets:
-    """What was seen of one container in the buckets that could be compared."""
+    """One container in the buckets that were compared; all arrays have one value per bucket."""
 
     rps_per_replica: _Floats
     observed_millicores: _Floats
@@ -87,7 +94,7 @@ class Buckets:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ContainerError:
-    """How far prediction and observation of one container lie apart."""
+    """The difference between prediction and observation of one container."""
 
     component: str
     container: str
@@ -95,24 +102,26 @@ class ContainerError:
     bias: float
     median_error: float
     short_error: float
+    """`short` of the module's formulas."""
     worst_short: float
     """The lowest e of all buckets."""
     worst_excess: float
+    """The highest e of all buckets."""
     coverage: float | None
     """None where the curve has no interval of its own."""
     beyond_rows: int
-    """Buckets above the largest row, where the curve is extrapolated."""
+    """Number of buckets above the largest row, where the curve is extrapolated."""
     beyond_limit: int
-    """Buckets left out: too far above the largest row for any number."""
+    """Number of buckets left out, too far above the largest row for a prediction."""
     reached_ratio: float
-    """Highest rps per replica seen over that of the largest row."""
+    """Highest observed rps per replica over that of the largest row."""
     predicted_memory_bytes: int
     observed_memory_bytes: int | None
 
     @property
     def factor(self) -> float:
-        """By which the table's cpu is to be multiplied to be right over all minutes."""
-        # A table of zeros cannot be scaled to anything.
+        """Factor for the table's cpu that makes the bias 0: observed over predicted."""
+        # Scaling cannot correct a table of zeros.
         return 1 / (1 + self.bias) if self.bias > -1 else 1.0
 
 
@@ -121,23 +130,24 @@ class Verification:
     """The whole comparison."""
 
     containers: tuple[ContainerError, ...]
-    verdict: Verdict
+    decision: Decision
     reasons: tuple[str, ...]
-    """Why it is not go, or not sure; empty for go."""
+    """Why the decision is no-go or low confidence; empty for go."""
     cautions: tuple[str, ...]
-    """What a go does not cover."""
+    """What the comparison does not cover."""
 
 
 def verify(
     series: RpsSeries, table: Table, usage: Usage, conditions: Conditions | None = None
 ) -> Verification:
-    """Return the comparison of every component that the usage has.
+    """Return the comparison of every component that has samples in `usage`.
 
-    Raises InputError where usage and table name different things, or pods are not told apart.
+    Raises InputError where usage and table name different components or containers, and where
+    samples do not name their pods and `conditions.replicas` is None.
     """
     conditions = conditions or Conditions()
     components = _compared(table, usage, conditions)
-    found: list[ContainerError] = []
+    errors: list[ContainerError] = []
     missing: list[str] = []
     for component in components:
         curves = curves_of(component)
@@ -148,32 +158,33 @@ def verify(
             if isinstance(error, str):
                 missing.append(f"{component.name}, {name}: {error}")
             else:
-                found.append(error)
-    no_go = [reason for error in found for reason in _no_go(error)]
-    doubts = missing + [reason for error in found for reason in _doubts(error)]
+                errors.append(error)
+    no_go = [reason for error in errors for reason in _no_go(error)]
+    doubts = missing + [reason for error in errors for reason in _doubts(error)]
     if table.is_example:
         doubts.append("the table is the bundled example: nobody measured it on your cluster")
-    verdict = Verdict.NO_GO if no_go else Verdict.LOW_CONFIDENCE if doubts else Verdict.GO
-    cautions = [caution for error in found for caution in _cautions(error)]
+    decision = Decision.NO_GO if no_go else Decision.LOW_CONFIDENCE if doubts else Decision.GO
+    cautions = [caution for error in errors for caution in _cautions(error)]
     cautions += [*series.caveats, *series.repairs, *usage.caveats]
-    unseen = [each.name for each in table.components if each not in components]
+    unseen = [component.name for component in table.components if component not in components]
     if unseen:
         cautions.append(f"not observed, hence not verified: {', '.join(unseen)}")
-    return Verification(tuple(found), verdict, (*no_go, *doubts), tuple(cautions))
+    return Verification(tuple(errors), decision, (*no_go, *doubts), tuple(cautions))
 
 
 def _compared(table: Table, usage: Usage, conditions: Conditions) -> list[Component]:
+    """Return the components to compare. Raises InputError with every mismatch."""
     names = {component.name for component in table.components}
     is_unnamed = usage.components == ("",)
     problems = [
-        Problem(usage.source, f"the table has no such component; it has {', '.join(names)}", name)
+        Problem(usage.source, f"unknown component; the table has {', '.join(names)}", name)
         for name in usage.components
         if name not in names and not is_unnamed
     ]
     if is_unnamed and len(names) > 1:
-        rule = "has no column `component`, and the table has several: "
-        problems.append(Problem(usage.source, rule + ", ".join(sorted(names))))
-    compared = [each for each in table.components if is_unnamed or each.name in usage.components]
+        rule = "missing; the table has several components: "
+        problems.append(Problem(usage.source, rule + ", ".join(sorted(names)), key="component"))
+    compared = [c for c in table.components if is_unnamed or c.name in usage.components]
     for component in compared:
         observed = usage.of(component.name)
         for container in component.requests:
@@ -181,7 +192,7 @@ def _compared(table: Table, usage: Usage, conditions: Conditions) -> list[Compon
                 rule = f"has no samples of container {container}, which the table predicts"
                 problems.append(Problem(usage.source, rule, component.name))
             elif observed[container].pods == ("",) and conditions.replicas is None:
-                rule = f"does not name the pods of {container}: give their number by --replicas"
+                rule = f"does not name the pods of {container}: state their number with --replicas"
                 problems.append(Problem(usage.source, rule, component.name))
     if problems:
         raise InputError(problems)
@@ -191,7 +202,7 @@ def _compared(table: Table, usage: Usage, conditions: Conditions) -> list[Compon
 def _error(
     series: RpsSeries, curve: ContainerCurve, used: ContainerUsage, conditions: Conditions
 ) -> ContainerError | str:
-    """Return the comparison, or in words why there is none."""
+    """Return the comparison of one container, or the reason why there is none."""
     width_s = -(-MIN_WIDTH_S // series.resolution_s) * series.resolution_s
     count = series.duration_s // width_s
     demand = _means(series, curve.component.routes, width_s, count) * conditions.ratio
@@ -201,7 +212,7 @@ def _error(
     known = ~np.isnan(demand) & ~np.isnan(observed)
     if not known.any():
         return "rps and cpu were never observed in the same minute"
-    x = demand[known] / replicas[known]
+    x = demand[known] / replicas[known]  # rps per replica
     prediction = curve.prediction
     within = x <= prediction.limit_rps
     reached = float(x.max())
@@ -209,25 +220,26 @@ def _error(
     x = x[within]
     if not len(x):
         return (
-            f"every minute had more than {prediction.limit_rps:.4g} rps per replica, for which the"
-            " table has no answer"
+            f"every minute had more than {prediction.limit_rps:.4g} rps per replica, which the"
+            " table does not cover"
         )
     predicted, low, high = prediction.at_each(x)
-    seen = observed[known]
-    errors = predicted / np.maximum(seen, FLOOR_MILLICORES) - 1
-    total = max(float(seen.sum()), FLOOR_MILLICORES)
+    used_cpu = observed[known]
+    # e = predicted / observed - 1 of each bucket, and bias of their sums
+    errors = predicted / np.maximum(used_cpu, FLOOR_MILLICORES) - 1
+    bias = float(predicted.sum()) / max(float(used_cpu.sum()), FLOOR_MILLICORES) - 1
     window = used.between(series.start, series.start + series.duration_s).memory_bytes
     rows = curve.component.used_points
     return ContainerError(
         component=curve.component.name,
         container=curve.container,
-        buckets=Buckets(x, seen, predicted, replicas[known], width_s),
-        bias=float(predicted.sum()) / total - 1,
+        buckets=Buckets(x, used_cpu, predicted, replicas[known], width_s),
+        bias=bias,
         median_error=float(np.median(np.abs(errors))),
         short_error=float(np.quantile(errors, 0.05)),
         worst_short=float(errors.min()),
         worst_excess=float(errors.max()),
-        coverage=float(((seen >= low) & (seen <= high)).mean())
+        coverage=float(((used_cpu >= low) & (used_cpu <= high)).mean())
         if prediction.has_interval
         else None,
         beyond_rows=int((x > prediction.curve.highest_rps).sum()),
@@ -239,12 +251,12 @@ def _error(
 
 
 def _means(series: RpsSeries, routes: Iterable[str], width_s: int, count: int) -> _Floats:
-    """Return the mean demand of each bucket; NaN where a tenth of it was not observed."""
+    """Return the mean rps of each bucket; NaN where over a tenth of it was not observed."""
     per_bucket = width_s // series.resolution_s
     cells = series.demand(routes)[: count * per_bucket].reshape(count, per_bucket)
-    seen = ~np.isnan(cells)
-    means: _Floats = np.where(seen, cells, 0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
-    means[seen.mean(axis=1) < MOSTLY_OBSERVED] = np.nan
+    is_known = ~np.isnan(cells)
+    means: _Floats = np.where(is_known, cells, 0).sum(axis=1) / np.maximum(is_known.sum(axis=1), 1)
+    means[is_known.mean(axis=1) < MOSTLY_OBSERVED] = np.nan
     return means
 
 
@@ -252,36 +264,36 @@ def _no_go(error: ContainerError) -> Iterable[str]:
     name = f"{error.component}, {error.container}"
     if error.bias < -MOST_SHORT_BIAS:
         yield (
-            f"{name}: {-error.bias:.0%} less cpu was predicted than used, over all minutes"
-            f" (at most {MOST_SHORT_BIAS:.0%})"
+            f"{name}: predicted {-error.bias:.0%} less cpu than was used over all minutes"
+            f" (limit {MOST_SHORT_BIAS:.0%})"
         )
     if error.bias > MOST_EXCESS_BIAS:
         yield (
-            f"{name}: {error.bias:.0%} more cpu was predicted than used, over all minutes"
-            f" (at most {MOST_EXCESS_BIAS:.0%}): the table is not of this component"
+            f"{name}: predicted {error.bias:.0%} more cpu than was used over all minutes"
+            f" (limit {MOST_EXCESS_BIAS:.0%}): the table does not describe this component"
         )
     if error.short_error < -MOST_SHORT:
         yield (
             f"{name}: in one minute of twenty the prediction was at least"
-            f" {-error.short_error:.0%} too low (at most {MOST_SHORT:.0%})"
+            f" {-error.short_error:.0%} too low (limit {MOST_SHORT:.0%})"
         )
     observed = error.observed_memory_bytes
     if observed is not None and observed > error.predicted_memory_bytes * (1 + MEMORY_BUFFER):
         yield (
-            f"{name}: used {units.format_memory(observed)} of memory, more than the"
-            f" {units.format_memory(error.predicted_memory_bytes)} of the table and"
-            f" {MEMORY_BUFFER:.0%}"
+            f"{name}: used {units.format_memory(observed)} of memory, more than"
+            f" {MEMORY_BUFFER:.0%} above the {units.format_memory(error.predicted_memory_bytes)}"
+            " of the table"
         )
 
 
 def _doubts(error: ContainerError) -> Iterable[str]:
     name = f"{error.component}, {error.container}"
     if (count := len(error.buckets.rps_per_replica)) < MIN_BUCKETS:
-        yield f"{name}: only {count} minutes could be compared, at least {MIN_BUCKETS} are needed"
+        yield f"{name}: only {count} minutes could be compared; at least {MIN_BUCKETS} are needed"
     if error.beyond_limit:
         yield (
-            f"{name}: {error.beyond_limit} minutes had more rps per replica than the table can"
-            " answer for; they were left out"
+            f"{name}: {error.beyond_limit} minutes were left out, because they had more rps per"
+            " replica than the table covers"
         )
 
 
@@ -289,18 +301,18 @@ def _cautions(error: ContainerError) -> Iterable[str]:
     name = f"{error.component}, {error.container}"
     if error.beyond_rows:
         yield (
-            f"{name}: {error.beyond_rows} minutes lie beyond the largest row: compared with an"
-            " extrapolation"
+            f"{name}: {error.beyond_rows} minutes lie beyond the largest row and were compared with"
+            " an extrapolation"
         )
     if error.coverage is not None and error.coverage < LEAST_COVERAGE:
         yield (
-            f"{name}: only {error.coverage:.0%} of the minutes lie within the curve's bounds: it is"
-            " less sure than its rows make it look"
+            f"{name}: only {error.coverage:.0%} of the minutes lie within the curve's bounds: the"
+            " curve is less certain than its rows suggest"
         )
     if error.reached_ratio < REACHED_RATIO:
         yield (
-            f"{name}: mirrored traffic reached {error.reached_ratio:.0%} of the largest row; above"
-            " that the table is not confirmed"
+            f"{name}: mirrored traffic reached {error.reached_ratio:.0%} of the largest row; the"
+            " table is not verified above that"
         )
     if error.observed_memory_bytes is None:
         yield f"{name}: no memory was observed"

@@ -68,7 +68,7 @@ def test_wrong_table_is_a_no_go_with_its_reason(run) -> None:
     write_usage(260)
     result = run()
     assert result.exit_code == 3
-    assert "because: api, app: 23% less cpu was predicted than used" in result.output
+    assert "because: api, app: predicted 23% less cpu than was used" in result.output
     assert result.output.splitlines()[-1] == "no-go"
 
 
@@ -87,7 +87,9 @@ def test_json_says_the_same(run) -> None:
 def test_corrected_table_is_written_and_said(run) -> None:
     write_usage(260)
     result = run("--corrected", "better.yaml")
-    assert "changed in better.yaml: api, app: cpu of the rows used times 1.3" in result.output
+    assert (
+        "changed in better.yaml: api, app: cpu of the used rows multiplied by 1.3" in result.output
+    )
     (component,) = read_table(Path("better.yaml")).components
     assert component.points[1].usage["app"].cpu_millicores == pytest.approx(260)
     again = run("--corrected", "better.yaml")

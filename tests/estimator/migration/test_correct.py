@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from estimator.migration.correct import Correction, correct, observed_rows
-from estimator.migration.verify import Verdict, verify
+from estimator.migration.verify import Decision, verify
 from estimator.table.load_points import Table
 from tests.estimator.migration.conftest import MIB, TABLE
 
@@ -11,17 +11,17 @@ from tests.estimator.migration.conftest import MIB, TABLE
 @pytest.mark.parametrize("how", Correction)
 def test_corrected_table_is_a_go(series, observe, how: Correction) -> None:
     usage = observe(1.3, memory=150 * MIB)
-    found = verify(series, TABLE, usage)
-    assert found.verdict is Verdict.NO_GO
-    corrected = correct(TABLE, found, how)
+    verification = verify(series, TABLE, usage)
+    assert verification.decision is Decision.NO_GO
+    corrected = correct(TABLE, verification, how)
     again = verify(series, corrected.table, usage)
-    assert again.verdict is Verdict.GO
+    assert again.decision is Decision.GO
     assert again.containers[0].bias == pytest.approx(0, abs=0.02)
 
 
 def test_scaling_keeps_the_shape(series, observe) -> None:
-    found = verify(series, TABLE, observe(1.3, memory=150 * MIB))
-    corrected = correct(TABLE, found, Correction.SCALE)
+    verification = verify(series, TABLE, observe(1.3, memory=150 * MIB))
+    corrected = correct(TABLE, verification, Correction.SCALE)
     (component,) = corrected.table.components
     before = TABLE.components[0].points
     for old, new in zip(before, component.points, strict=True):
@@ -31,16 +31,16 @@ def test_scaling_keeps_the_shape(series, observe) -> None:
         assert new.usage["app"].memory_bytes == 150 * MIB
         assert new.usage["proxy"].memory_bytes == 50 * MIB
     assert corrected.changes == (
-        "api, app: cpu of the rows used times 1.3, memory raised to 150Mi",
-        "api, proxy: cpu of the rows used times 1",
+        "api, app: cpu of the used rows multiplied by 1.3; memory raised to 150Mi",
+        "api, proxy: cpu of the used rows multiplied by 1",
     )
 
 
 def test_refit_replaces_rows_that_were_observed(series, observe) -> None:
-    found = verify(series, TABLE, observe(1.3))
-    corrected = correct(TABLE, found, Correction.REFIT)
+    verification = verify(series, TABLE, observe(1.3))
+    corrected = correct(TABLE, verification, Correction.REFIT)
     (component,) = corrected.table.components
-    # 100 to 300 rps per replica were seen; rows 1 and 4 lie outside or at the edge.
+    # 100 to 300 rps per replica were observed: rows 1 to 3 are replaced, row 4 is scaled.
     assert corrected.changes[-1].startswith("api: 3 row(s) from 100 to 300 rps per replica")
     assert [point.tool for point in component.points] == [None, *["observed"] * 6]
     assert [point.row for point in component.points] == [1, 2, 3, 4, 5, 6, 7]
@@ -60,15 +60,15 @@ def test_rows_that_are_not_used_stay(series, observe) -> None:
 
 
 def test_too_few_minutes_give_no_rows(series, observe) -> None:
-    found = verify(series, TABLE, observe(1.3, minutes=9))
-    assert observed_rows({error.container: error for error in found.containers}) == []
-    corrected = correct(TABLE, found, Correction.REFIT)
-    assert corrected.changes[-1] == "api: too few minutes for observed rows; scaled only"
+    verification = verify(series, TABLE, observe(1.3, minutes=9))
+    assert observed_rows({error.container: error for error in verification.containers}) == []
+    corrected = correct(TABLE, verification, Correction.REFIT)
+    assert corrected.changes[-1] == "api: too few minutes for observed rows; only scaled"
 
 
-def test_component_that_was_not_observed_is_left(series, observe) -> None:
+def test_component_that_was_not_observed_is_unchanged(series, observe) -> None:
     other = replace(TABLE.components[0], name="web")
     table = replace(TABLE, components=(*TABLE.components, other))
     corrected = correct(table, verify(series, table, observe(1.3)), Correction.SCALE)
     assert corrected.table.components[1] == other
-    assert corrected.changes[-1] == "web: left as it was, not every container was observed"
+    assert corrected.changes[-1] == "web: unchanged, because not every container was observed"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from estimator.errors import InputError
-from estimator.migration.verify import Conditions, Verdict, verify
+from estimator.migration.verify import Conditions, Decision, verify
 from estimator.observed.usage import Sample, usage_of
 from estimator.series.rps import RpsSeries
 from estimator.table.load_points import Component, Kind, LoadPoint, Resources, Table
@@ -28,93 +28,99 @@ def test_worked_number_of_the_docstring() -> None:
 
 
 def test_true_table_is_a_go(series, observe) -> None:
-    found = verify(series, TABLE, observe())
-    assert (found.verdict, found.reasons, found.cautions) == (Verdict.GO, (), ())
-    assert [error.container for error in found.containers] == ["app", "proxy"]
-    for error in found.containers:
+    verification = verify(series, TABLE, observe())
+    assert (verification.decision, verification.reasons, verification.cautions) == (
+        Decision.GO,
+        (),
+        (),
+    )
+    assert [error.container for error in verification.containers] == ["app", "proxy"]
+    for error in verification.containers:
         assert error.bias == pytest.approx(0, abs=1e-9)
         assert (error.coverage, len(error.buckets.replicas)) == (1.0, 60)
         assert set(error.buckets.replicas) == {2}
-    app = found.containers[0]
+    app = verification.containers[0]
     assert (app.predicted_memory_bytes, app.observed_memory_bytes) == (100 * MIB, 90 * MIB)
-    assert found.containers[0].reached_ratio == pytest.approx(0.75)
+    assert verification.containers[0].reached_ratio == pytest.approx(0.75)
 
 
 @pytest.mark.parametrize(
     ("factor", "reason"),
     [
-        (1.2, "api, app: 17% less cpu was predicted than used, over all minutes (at most 10%)"),
-        (0.7, "api, app: 43% more cpu was predicted than used, over all minutes (at most 30%)"),
+        (1.2, "api, app: predicted 17% less cpu than was used over all minutes (limit 10%)"),
+        (0.7, "api, app: predicted 43% more cpu than was used over all minutes (limit 30%)"),
     ],
 )
 def test_bias_is_a_no_go(series, observe, factor: float, reason: str) -> None:
-    found = verify(series, TABLE, observe(factor))
-    assert found.verdict is Verdict.NO_GO
-    assert found.reasons[0].startswith(reason)
-    assert found.containers[0].bias == pytest.approx(1 / factor - 1)
-    assert found.containers[0].factor == pytest.approx(factor)
-    assert found.containers[1].bias == pytest.approx(0, abs=1e-9)
+    verification = verify(series, TABLE, observe(factor))
+    assert verification.decision is Decision.NO_GO
+    assert verification.reasons[0].startswith(reason)
+    assert verification.containers[0].bias == pytest.approx(1 / factor - 1)
+    assert verification.containers[0].factor == pytest.approx(factor)
+    assert verification.containers[1].bias == pytest.approx(0, abs=1e-9)
 
 
 def test_too_much_is_judged_more_gently_than_too_little(series, observe) -> None:
-    found = verify(series, TABLE, observe(0.85))
-    assert found.verdict is Verdict.GO
-    assert found.cautions[0].startswith("api, app: only 0% of the minutes lie within the curve's")
-    assert verify(series, TABLE, observe(1.15)).verdict is Verdict.NO_GO
+    verification = verify(series, TABLE, observe(0.85))
+    assert verification.decision is Decision.GO
+    assert verification.cautions[0].startswith(
+        "api, app: only 0% of the minutes lie within the curve's"
+    )
+    assert verify(series, TABLE, observe(1.15)).decision is Decision.NO_GO
 
 
 def test_few_bad_minutes_are_a_no_go(series, observe) -> None:
     usage = observe()
     app = usage.of("api")["app"]
-    # Four minutes of 60 at double: no bias to speak of, and still an outage.
+    # Four minutes of 60 use twice the cpu: hardly any bias, but still an outage.
     app.cpu_millicores[(app.seconds >= START + 600) & (app.seconds < START + 840)] *= 2
-    found = verify(series, TABLE, usage)
-    assert found.reasons == (
-        "api, app: in one minute of twenty the prediction was at least 50% too low (at most 20%)",
+    verification = verify(series, TABLE, usage)
+    assert verification.reasons == (
+        "api, app: in one minute of twenty the prediction was at least 50% too low (limit 20%)",
     )
-    assert found.containers[0].bias > -0.1
+    assert verification.containers[0].bias > -0.1
 
 
 def test_memory_above_the_buffer_is_a_no_go(series, observe) -> None:
-    assert verify(series, TABLE, observe(memory=114 * MIB)).verdict is Verdict.GO
-    found = verify(series, TABLE, observe(memory=116 * MIB))
-    assert found.reasons == (
-        "api, app: used 116Mi of memory, more than the 100Mi of the table and 15%",
+    assert verify(series, TABLE, observe(memory=114 * MIB)).decision is Decision.GO
+    verification = verify(series, TABLE, observe(memory=116 * MIB))
+    assert verification.reasons == (
+        "api, app: used 116Mi of memory, more than 15% above the 100Mi of the table",
     )
 
 
 def test_short_observation_is_low_confidence(series, observe) -> None:
-    found = verify(series, TABLE, observe(minutes=29))
-    assert found.verdict is Verdict.LOW_CONFIDENCE
-    assert found.reasons[0] == (
-        "api, app: only 29 minutes could be compared, at least 30 are needed"
+    verification = verify(series, TABLE, observe(minutes=29))
+    assert verification.decision is Decision.LOW_CONFIDENCE
+    assert verification.reasons[0] == (
+        "api, app: only 29 minutes could be compared; at least 30 are needed"
     )
-    assert verify(series, TABLE, observe(minutes=30)).verdict is Verdict.GO
+    assert verify(series, TABLE, observe(minutes=30)).decision is Decision.GO
 
 
-def test_load_beyond_the_table_is_told(series, observe) -> None:
-    found = verify(series, TABLE, observe(replicas=1))
-    assert found.verdict is Verdict.GO
-    assert found.containers[0].beyond_rows == 30
-    assert "api, app: 30 minutes lie beyond the largest row" in found.cautions[0]
+def test_load_beyond_the_table_is_a_caution(series, observe) -> None:
+    verification = verify(series, TABLE, observe(replicas=1))
+    assert verification.decision is Decision.GO
+    assert verification.containers[0].beyond_rows == 30
+    assert "api, app: 30 minutes lie beyond the largest row" in verification.cautions[0]
     narrow = replace(TABLE.components[0], points=TABLE.components[0].points[:3])
-    found = verify(series, replace(TABLE, components=(narrow,)), observe(replicas=1))
-    assert found.verdict is Verdict.LOW_CONFIDENCE
-    assert "had more rps per replica than the table can answer for" in found.reasons[0]
+    verification = verify(series, replace(TABLE, components=(narrow,)), observe(replicas=1))
+    assert verification.decision is Decision.LOW_CONFIDENCE
+    assert "were left out, because they had more rps per replica" in verification.reasons[0]
 
 
 def test_weak_mirroring_confirms_little(series, observe) -> None:
-    found = verify(series, TABLE, observe(replicas=4))
-    assert found.cautions[0] == (
-        "api, app: mirrored traffic reached 38% of the largest row; above that the table is not"
-        " confirmed"
+    verification = verify(series, TABLE, observe(replicas=4))
+    assert verification.cautions[0] == (
+        "api, app: mirrored traffic reached 38% of the largest row; the table is not verified"
+        " above that"
     )
 
 
 def test_mirrored_share_scales_the_demand(series, observe) -> None:
     halved = replace(series, rps=series.rps * 2)
-    assert verify(halved, TABLE, observe(), Conditions(ratio=0.5)).verdict is Verdict.GO
-    assert verify(halved, TABLE, observe()).verdict is not Verdict.GO
+    assert verify(halved, TABLE, observe(), Conditions(ratio=0.5)).decision is Decision.GO
+    assert verify(halved, TABLE, observe()).decision is not Decision.GO
 
 
 def test_gaps_are_not_compared(series, observe) -> None:
@@ -123,9 +129,9 @@ def test_gaps_are_not_compared(series, observe) -> None:
 
 
 def test_times_that_never_met_are_low_confidence(series, observe) -> None:
-    found = verify(replace(series, start=START + 10**6), TABLE, observe())
-    assert found.verdict is Verdict.LOW_CONFIDENCE
-    assert found.reasons[0] == "api, app: rps and cpu were never observed in the same minute"
+    verification = verify(replace(series, start=START + 10**6), TABLE, observe())
+    assert verification.decision is Decision.LOW_CONFIDENCE
+    assert verification.reasons[0] == "api, app: rps and cpu were never observed in the same minute"
 
 
 def test_samples_without_pods_need_their_number(series) -> None:
@@ -134,10 +140,10 @@ def test_samples_without_pods_need_their_number(series) -> None:
         for k in range(240)
         for name in ("app", "proxy")
     ]
-    with pytest.raises(InputError, match="does not name the pods of app: give their number"):
+    with pytest.raises(InputError, match="does not name the pods of app: state their number"):
         verify(series, TABLE, usage_of("u", samples))
-    found = verify(series, TABLE, usage_of("u", samples), Conditions(replicas=3))
-    assert set(found.containers[0].buckets.replicas) == {3}
+    verification = verify(series, TABLE, usage_of("u", samples), Conditions(replicas=3))
+    assert set(verification.containers[0].buckets.replicas) == {3}
 
 
 def test_everything_that_does_not_fit_is_named(series) -> None:
@@ -145,35 +151,34 @@ def test_everything_that_does_not_fit_is_named(series) -> None:
     with pytest.raises(InputError) as caught:
         verify(series, TABLE, usage_of("u", samples))
     assert [str(problem) for problem in caught.value.problems] == [
-        "u: component web: the table has no such component; it has api",
+        "u: component web: unknown component; the table has api",
         "u: component api: has no samples of container proxy, which the table predicts",
     ]
 
 
 def test_component_that_was_not_observed_is_a_caution(series, observe) -> None:
     other = replace(TABLE.components[0], name="web")
-    found = verify(series, replace(TABLE, components=(*TABLE.components, other)), observe())
-    assert found.verdict is Verdict.GO
-    assert found.cautions == ("not observed, hence not verified: web",)
+    verification = verify(series, replace(TABLE, components=(*TABLE.components, other)), observe())
+    assert verification.decision is Decision.GO
+    assert verification.cautions == ("not observed, hence not verified: web",)
 
 
-def test_load_far_beyond_the_table_is_told_as_such(series, observe) -> None:
+def test_load_far_beyond_the_table_is_not_compared(series, observe) -> None:
     crowded = replace(series, rps=series.rps * 10)
-    found = verify(crowded, TABLE, observe())
-    assert found.verdict is Verdict.LOW_CONFIDENCE
-    assert found.containers == ()
-    assert found.reasons[0] == (
-        "api, app: every minute had more than 600 rps per replica, for which the table has no"
-        " answer"
+    verification = verify(crowded, TABLE, observe())
+    assert verification.decision is Decision.LOW_CONFIDENCE
+    assert verification.containers == ()
+    assert verification.reasons[0] == (
+        "api, app: every minute had more than 600 rps per replica, which the table does not cover"
     )
 
 
 def test_component_without_usable_rows_is_low_confidence(series, observe) -> None:
     points = tuple(replace(point, error_ratio=1.0) for point in TABLE.components[0].points)
     broken = replace(TABLE, components=(replace(TABLE.components[0], points=points),))
-    found = verify(series, broken, observe())
-    assert (found.verdict, found.reasons) == (
-        Verdict.LOW_CONFIDENCE,
+    verification = verify(series, broken, observe())
+    assert (verification.decision, verification.reasons) == (
+        Decision.LOW_CONFIDENCE,
         ("api: has no row that can be used",),
     )
 
@@ -184,11 +189,11 @@ def test_samples_without_component_need_a_table_of_one(series) -> None:
     with pytest.raises(InputError) as caught:
         verify(series, two, usage_of("u", [Sample("", "a", "app", START, 1, 1)]))
     assert str(caught.value.problems[0]) == (
-        "u: has no column `component`, and the table has several: api, web"
+        "u: component: missing; the table has several components: api, web"
     )
 
 
 def test_example_table_is_never_a_go(series, observe) -> None:
-    found = verify(series, replace(TABLE, is_example=True), observe())
-    assert found.verdict is Verdict.LOW_CONFIDENCE
-    assert "bundled example" in found.reasons[0]
+    verification = verify(series, replace(TABLE, is_example=True), observe())
+    assert verification.decision is Decision.LOW_CONFIDENCE
+    assert "bundled example" in verification.reasons[0]
