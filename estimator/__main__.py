@@ -1,7 +1,7 @@
-"""The `estimate` command, where what it calculates with is installed.
+"""The entry point of `estimate`, which first checks that its packages are installed.
 
-The base distribution is what the sidecar needs; `estimate` needs the extra of its name as well.
-Without it one line says what to install.
+The base distribution holds what the sidecar needs; `estimate` also needs the extra of the same
+name. Where that is missing, one line says what to install.
 """
 
 import sys
@@ -14,10 +14,10 @@ EXTRA = ("numpy", "pandas", "pyarrow", "scipy")
 
 
 def main() -> None:
-    """Run the command, or end with exit code 2 where a package of the extra is missing."""
+    """Run the command. Exits with code 2 where a package of the extra is missing."""
     if missing := [name for name in EXTRA if find_spec(name) is None]:
-        said = f"not installed: {', '.join(missing)}; in the source folder of kagami run: "
-        print(f"estimate: {said}pip install '.[estimate]'", file=sys.stderr)
+        problem = f"not installed: {', '.join(missing)}; in the source folder of kagami run: "
+        print(f"estimate: {problem}pip install '.[estimate]'", file=sys.stderr)
         sys.exit(EXIT_INPUT)
     from estimator.commands.estimate import main as estimate
 

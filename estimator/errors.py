@@ -1,8 +1,8 @@
-"""The two ways an estimate ends without an answer.
+"""The two ways in which an estimate ends without an answer.
 
-`InputError` is for what the user can correct by editing something: a file, an option, a key. It
-carries every problem found, not the first. `Refused` is for input that is well-formed and still
-holds no answer: no evidence, no traffic, a peak beyond what was measured. Both say what to do.
+`InputError` is for what the user can correct: a file, an option, a key. It carries every problem
+of the input, not only the first. `Refused` is for well-formed input that holds no answer: no
+evidence, no traffic, or a peak beyond what was measured. Both say what to do.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with the input, placed as exactly as it can be."""
+    """One problem of the input, located as exactly as possible."""
 
     source: str
-    """File, option or service that holds it."""
+    """File, option or service that has the problem; a file may be followed by `:line`."""
     rule: str
     """What was expected, and what was there instead."""
     component: str | None = None
@@ -28,13 +28,12 @@ class Problem:
             f"row {self.row}" if self.row is not None else "",
             self.key or "",
         ]
-        return ": ".join(part for part in (self.source, ", ".join(filter(None, place))) if part) + (
-            f": {self.rule}"
-        )
+        parts = (self.source, ", ".join(filter(None, place)), self.rule)
+        return ": ".join(filter(None, parts))
 
 
 class InputError(Exception):
-    """The input is wrong; `problems` lists all that was found. Exit code 2."""
+    """The input is wrong; `problems` lists everything that is. Exit code 2."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
@@ -46,16 +45,17 @@ class Refusal:
     """One question that the evidence cannot answer."""
 
     subject: str
-    """Component, file or service the question is about."""
+    """The component, file or service that the question is about."""
     reason: str
     advice: str
+    """What to do about it, as a sentence without its full stop."""
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.reason}. {self.advice}"
 
 
 class Refused(Exception):
-    """No number is given, because none would rest on evidence. Exit code 4."""
+    """No number is given, because no evidence supports one. Exit code 4."""
 
     def __init__(self, refusals: Sequence[Refusal]) -> None:
         super().__init__("\n".join(str(refusal) for refusal in refusals))

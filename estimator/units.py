@@ -1,9 +1,9 @@
 """The only conversions of units in the estimator.
 
-Inside, cpu is a float in millicores, memory an int in bytes, a duration an int in seconds.
-Kubernetes notation exists at the edges only. Parsing is exact (decimal, never binary floats);
-formatting rounds **up**: a shown amount must never be smaller than the computed one. Every parser
-raises `ValueError` with what was expected and what it got.
+Inside the estimator cpu is a float in millicores, memory an int in bytes, and a duration an int in
+seconds; Kubernetes notation exists only at the edges. Parsing uses decimals, never binary floats.
+`format_*` round up, because a shown amount must not be smaller than the computed one; `exact_*`
+keep every digit. Every parser raises ValueError with what was expected and what it got.
 
 Notation: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
 """
@@ -12,7 +12,7 @@ import math
 import re
 from decimal import Decimal
 
-# metrics-server reports cpu in n and u, people write m or cores.
+# metrics-server reports cpu in n and u; people write m or cores.
 _CPU_MILLICORES = {
     "n": Decimal("1e-6"),
     "u": Decimal("1e-3"),
@@ -35,7 +35,7 @@ _MEMORY_BYTES = {
 }
 _DURATION_S = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
-# Room for every float of at least 1e-3, so that `exact_cpu` reads back, and a bound on nonsense.
+# Enough digits for what `exact_cpu` writes; the bound keeps nonsense cheap.
 _QUANTITY = re.compile(r"(\d{1,24}(?:\.\d{1,20})?)([A-Za-z]{0,2})", re.ASCII)
 _GROWTH = re.compile(r"([+-]?\d{1,4}(?:\.\d{1,6})?)%/(month|year)", re.ASCII)
 _FACTOR = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)x?", re.ASCII)
@@ -44,10 +44,7 @@ _DURATION_PART = re.compile(r"(\d+)([wdhms])", re.ASCII)
 
 
 def parse_cpu(value: object) -> float:
-    """Return millicores for `500m`, `1`, `0.5` or `123456789n`.
-
-    Raises ValueError.
-    """
+    """Return millicores for `500m`, `1`, `0.5` or `123456789n`. Raises ValueError."""
     number, suffix = _split(value)
     if number is None or suffix not in _CPU_MILLICORES:
         raise ValueError(f"expected cpu such as 500m, 1 or 0.5, got {value!r}")
@@ -57,8 +54,8 @@ def parse_cpu(value: object) -> float:
 def parse_memory(value: object) -> int:
     """Return bytes for `256Mi`, `1Gi`, `500M` or a plain number of bytes.
 
-    A fraction of a byte rounds up. Raises ValueError; `m`, a frequent slip that Kubernetes reads as
-    thousandths of a byte, is refused by name.
+    A fraction of a byte is rounded up. Raises ValueError, also for the suffix `m`: Kubernetes reads
+    it as thousandths of a byte, but whoever writes it means something else.
     """
     number, suffix = _split(value)
     if number is not None and suffix == "m":
@@ -82,9 +79,9 @@ def parse_duration(value: str) -> int:
 
 
 def parse_growth(value: str) -> float:
-    """Return the ratio per month for `3%/month` or `40%/year` (compound), above -1.
+    """Return the compound growth per month, a ratio above -1, for `3%/month` or `40%/year`.
 
-    Worked: 40 % a year is 1.4 ** (1 / 12) - 1 = 0.028436 a month. Raises ValueError.
+    Worked example: 40 % a year is 1.4 ** (1 / 12) - 1 = 0.028436 a month. Raises ValueError.
     """
     match = _GROWTH.fullmatch(value.strip())
     ratio = float(match[1]) / 100 if match else -1.0
@@ -104,7 +101,7 @@ def parse_factor(value: str) -> float:
 
 def format_cpu(millicores: float) -> str:
     """Return Kubernetes notation, rounded up to a whole millicore: `500m`, `2`."""
-    # The guard keeps 0.1 + 0.2 style noise from adding a millicore.
+    # Rounding first keeps the noise of binary floats (0.1 + 0.2) from adding a millicore.
     whole = math.ceil(round(millicores, 6))
     return str(whole // 1000) if whole and whole % 1000 == 0 else f"{whole}m"
 
@@ -112,7 +109,7 @@ def format_cpu(millicores: float) -> str:
 def exact_cpu(millicores: float) -> str:
     """Return Kubernetes notation that `parse_cpu` reads back as the same number: `62.5m`.
 
-    Digits beyond the twentieth decimal of a millicore are lost.
+    Only the first 20 decimals are kept.
     """
     return f"{Decimal(repr(round(millicores, 20))).normalize():f}m"
 
@@ -135,7 +132,7 @@ def exact_memory(amount_bytes: int) -> str:
 
 
 def format_duration(seconds: int) -> str:
-    """Return a chain of days and less that `parse_duration` reads back: `7d`, `1d12h`, `1m30s`."""
+    """Return days and smaller units that `parse_duration` reads back: `7d`, `1d12h`, `1m30s`."""
     parts = []
     for unit in "dhms":
         length_s = _DURATION_S[unit]
@@ -146,12 +143,12 @@ def format_duration(seconds: int) -> str:
 
 
 def format_rps(rps: float) -> str:
-    """Return at most one decimal, thousands apart: `1,234.5`, `600`. For reading only."""
+    """Return rps for people, with at most one decimal: `1,234.5`, `600`."""
     return f"{rps:,.1f}".removesuffix(".0")
 
 
 def _split(value: object) -> tuple[Decimal | None, str]:
-    # bool is an int to Python and a mistake to everyone else.
+    # Python takes a bool for an int, but `cpu: true` is a mistake.
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None, ""
     match = _QUANTITY.fullmatch(str(value).strip())

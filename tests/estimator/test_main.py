@@ -1,6 +1,6 @@
-"""`estimate` where the extra of its name is not installed: one line, and exit code 2.
+"""`estimate` without its extra prints one line and exits with code 2.
 
-tests/topology/test_installation.py sees the same in an environment that really lacks it.
+tests/topology/test_installation.py tests the same in an environment that really lacks the extra.
 """
 
 from importlib.util import find_spec
@@ -14,10 +14,10 @@ from estimator import __main__ as entry
 def test_missing_packages_are_named(
     missing: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def find(name: str) -> object:
+    def spec_of(name: str) -> object:
         return None if name in missing else find_spec(name)
 
-    monkeypatch.setattr(entry, "find_spec", find)
+    monkeypatch.setattr(entry, "find_spec", spec_of)
     with pytest.raises(SystemExit) as ending:
         entry.main()
     assert ending.value.code == 2
