@@ -305,7 +305,7 @@ def _contradictions(config: Config) -> list[str]:
     try:
         RouteTable(config.routes)
     except TemplateError as error:
-        problems.append(f"routes[{error.index}]: {error}")
+        problems += [f"routes[{index}]: {expected}" for index, expected in error.problems]
     return problems
 
 

@@ -243,13 +243,19 @@ EDGES: dict[str, tuple[str, ...]] = {
     "estimator.errors": (),
     "estimator.units": ("estimator.errors",),
     "estimator.text_files": ("estimator.errors",),
-    "estimator.series.*": ("estimator.errors", "estimator.units", "estimator.series.*"),
+    "estimator.series.*": (
+        "estimator.errors",
+        "estimator.units",
+        "estimator.series.*",
+        "mirror.formats.*",
+    ),
     "estimator.table.*": (
         "estimator.errors",
         "estimator.units",
         "estimator.table.*",
         "estimator.text_files",
         "estimator.series.rps",  # whose route tags a component names
+        "mirror.formats.routes",
     ),
     "estimator.cluster.*": (
         "estimator.errors",
@@ -313,7 +319,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.table.load_points",  # whose kinds a manifest tells apart
     ),
     "estimator.commands.exits": ("estimator.errors",),
-    "estimator.commands.*": ("estimator", "estimator.*"),
+    "estimator.commands.*": ("estimator", "estimator.*", "mirror.formats.*"),
     "estimator.__main__": ("estimator.commands.exits", "estimator.commands.estimate"),
 }
 

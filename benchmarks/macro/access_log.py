@@ -33,7 +33,7 @@ AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) 
 FORMATS = ("combined", "json")
 _READ = (
     "import sys, time; from estimator.series.access_log import read_access_logs;"
-    " from estimator.series.routes import RouteTable;"
+    " from mirror.formats.routes import RouteTable;"
     " series = read_access_logs(sys.argv[1:], RouteTable(['/watch/{id}', '/api/*']), time.time());"
     " assert not series.repairs, series.repairs; print(int(series.rps.sum()))"
 )

@@ -17,7 +17,7 @@ from estimator.commands import quantities
 from estimator.commands.quantities import Bounds, Reader
 from estimator.errors import InputError, Problem
 from estimator.model.policy import OPTIONS, Policy
-from estimator.series.rps import route_tag
+from mirror.formats.routes import route_tag
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _SHARE = Bounds(0, 1)

@@ -28,8 +28,8 @@ from estimator.series.datadog_cache import Cache
 from estimator.series.datadog_query import DatadogQuery
 from estimator.series.files import read_series
 from estimator.series.prometheus import QUERY, RateQuery, read_prometheus
-from estimator.series.routes import RouteTable
-from estimator.series.rps import ALL_ROUTES, OTHER, RpsSeries
+from estimator.series.rps import ALL_ROUTES, RpsSeries
+from mirror.formats.routes import OTHER, RouteTable, TemplateError
 
 DEFAULT_SITE = "datadoghq.com"
 MAX_SINCE_S = 15 * 30 * 86_400
@@ -279,11 +279,16 @@ def _logs(patterns: tuple[str, ...]) -> list[str]:
 
 def _route_table(source: Source, templates: Iterable[str]) -> RouteTable:
     if source.routes is not None:
-        return RouteTable([*source.route, *_routes_of(source.routes)], str(source.routes))
-    if source.route:
-        return RouteTable(source.route)
-    named = dict.fromkeys(one for one in templates if one not in (ALL_ROUTES, OTHER))
-    return RouteTable(tuple(named), "routes of the table")
+        chosen, origin = [*source.route, *_routes_of(source.routes)], str(source.routes)
+    elif source.route:
+        chosen, origin = [*source.route], "--route"
+    else:
+        chosen = [*dict.fromkeys(route for route in templates if route not in (ALL_ROUTES, OTHER))]
+        origin = "routes of the table"
+    try:
+        return RouteTable(chosen)
+    except TemplateError as error:
+        raise InputError([Problem(origin, expected) for _, expected in error.problems]) from error
 
 
 def _routes_of(path: Path) -> list[str]:

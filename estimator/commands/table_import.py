@@ -15,11 +15,12 @@ from estimator.commands.usage_options import UsageSource, usage_options
 from estimator.errors import InputError, Problem
 from estimator.observed.join import Setup, join
 from estimator.observed.usage_file import parse_time
-from estimator.series.rps import ALL_ROUTES, route_tag
+from estimator.series.rps import ALL_ROUTES
 from estimator.table.files import read_table, write_table
 from estimator.table.load_points import Component, Kind, LoadPoint, Loop, Resources, Table
 from estimator.table.load_tools.detect import read_result
 from estimator.table.load_tools.run import Run, steady
+from mirror.formats.routes import route_tag
 
 EPILOG = """\b
 Examples:

@@ -15,9 +15,10 @@ import io
 import sys
 import zlib
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -35,8 +36,8 @@ from estimator.series.log_lines import (
     read_json,
     read_line,
 )
-from estimator.series.routes import RouteTable
 from estimator.series.rps import RpsSeries
+from mirror.formats.routes import RouteTable
 
 STDIN = "-"
 SHOWN_LINES = 5
@@ -48,6 +49,7 @@ RECENT_IDS = 100_000
 _BLOCK_BYTES = 1 << 20
 _SAME_BYTES = 1 << 16
 _ENTRIES = 1 << 20
+_REMEMBERED_PATHS = 1 << 16
 
 
 def read_access_logs(logs: Iterable[str], routes: RouteTable, now: float) -> RpsSeries:
@@ -78,7 +80,8 @@ class _Counts:
     """What all logs held so far."""
 
     def __init__(self, routes: RouteTable) -> None:
-        self._routes = routes
+        self._tags = routes.tags
+        self._row_of = lru_cache(_REMEMBERED_PATHS)(_row_of(routes))
         self._parts: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
         """(second * routes + route, how many), each block's own."""
         self._spans: list[tuple[int, int]] = []
@@ -150,15 +153,15 @@ class _Counts:
             self._shown.append(sentence)
 
     def _add_combined(self, entries: list[tuple[bytes, bytes]], found: Counter[int]) -> None:
-        width, match = len(self._routes.tags), self._routes.match
+        width, row_of = len(self._tags), self._row_of
         sums: Counter[int] = Counter()
         for (time, target), count in Counter(entries).items():
-            path = target.partition(b"?")[0].decode("latin-1")
-            sums[combined_second(time) * width + match(path)] += count
+            path = target.partition(b"?")[0]
+            sums[combined_second(time) * width + row_of(path)] += count
         found.update(sums)
 
     def _add(self, requests: list[Request], found: Counter[int]) -> None:
-        width, match, recent = len(self._routes.tags), self._routes.match, self._recent
+        width, row_of, recent = len(self._tags), self._row_of, self._recent
         for target, identity, origin, second in requests:
             if identity:
                 if identity in recent:
@@ -168,14 +171,14 @@ class _Counts:
                 if len(recent) > RECENT_IDS:
                     recent.popitem(last=False)
             self._with_begin += bool(origin)
-            found[int(second // 1) * width + match(target.partition("?")[0])] += 1
+            found[int(second // 1) * width + row_of(target.partition("?")[0])] += 1
 
     def _keep(self, found: Counter[int]) -> None:
         if found:
             keys = np.fromiter(found.keys(), dtype=np.int64, count=len(found))
             counts = np.fromiter(found.values(), dtype=np.int64, count=len(found))
             found.clear()
-            seconds = keys // len(self._routes.tags)
+            seconds = keys // len(self._tags)
             first, last = self._spans[-1]
             self._spans[-1] = (min(first, int(seconds.min())), max(last, int(seconds.max())))
             self._parts.append((keys, counts))
@@ -206,7 +209,7 @@ class _Counts:
             what = "; ".join(["holds no request", *self._shown])
             advice = "Expected nginx's combined format or JSON lines (docs/formats.md)"
             raise Refused([Refusal(source, what, advice)])
-        tags = self._routes.tags
+        tags = self._tags
         keys = np.concatenate([keys for keys, _ in self._parts])
         counts = np.concatenate([counts for _, counts in self._parts])
         seconds, routes = np.divmod(keys, len(tags))
@@ -257,6 +260,16 @@ class _Counts:
         if future:
             repairs.append(f"{future} lines of the future left out (whose clock is off?)")
         return tuple(repairs)
+
+
+def _row_of(routes: RouteTable) -> Callable[[str | bytes], int]:
+    """Return the function from a path to the place of its tag among `routes.tags`."""
+    match, places = routes.match, {tag: place for place, tag in enumerate(routes.tags)}
+
+    def row_of(path: str | bytes) -> int:
+        return places[match(path.encode() if isinstance(path, str) else path)]
+
+    return row_of
 
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from estimator.errors import InputError, Problem
 from estimator.series.grid import Points, points_of, series_of
-from estimator.series.rps import OTHER, RpsSeries, route_tag
+from estimator.series.rps import RpsSeries
+from mirror.formats.routes import OTHER, route_tag
 
 _TIMES = ("second", "time")
 _VALUES = ("requests", "rps")

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from estimator.errors import InputError, Problem
-from estimator.series.rps import OTHER, route_tag
+from mirror.formats.routes import OTHER, route_tag
 
 _METRIC = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,199}", re.ASCII)
 # As Datadog stores tags; anything else could end the scope and begin another query.

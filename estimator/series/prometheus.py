@@ -17,7 +17,8 @@ import numpy as np
 from estimator.errors import InputError, Problem, Refusal, Refused
 from estimator.series.grid import Span, points_of, series_of
 from estimator.series.prometheus_api import PrometheusApi, Series
-from estimator.series.rps import OTHER, RpsSeries, route_tag
+from estimator.series.rps import RpsSeries
+from mirror.formats.routes import OTHER, route_tag
 
 QUERY = "sum by (route) (rate(mirror_requests_total[${window}s]))"
 

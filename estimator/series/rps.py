@@ -7,27 +7,14 @@ had no request there: Datadog keeps no points for silence.
 Knows nothing of files, HTTP or components.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-OTHER = "other"
-"""The tag of what fits no template."""
 ALL_ROUTES = "*"
 """In place of a route: whatever arrives, `other` included."""
-
-_NOT_IN_A_TAG = re.compile(r"[^a-z0-9_\-:./]")
-
-
-def route_tag(template: str) -> str:
-    """Return the tag of a route template as docs/formats.md defines it.
-
-    `/watch/{id}` is `/watch/_id_`, `/api/*` is `/api/_`; at most 190 characters.
-    """
-    return _NOT_IN_A_TAG.sub("_", template.lower())[:190]
 
 
 @dataclass(frozen=True, slots=True)

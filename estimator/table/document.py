@@ -12,10 +12,11 @@ from typing import Annotated, Any
 import msgspec
 
 from estimator import units
-from estimator.series.rps import ALL_ROUTES, route_tag
+from estimator.series.rps import ALL_ROUTES
 from estimator.table.fields import Place, read_fields, shown
 from estimator.table.load_points import Component
 from estimator.table.rows import Kind, LoadPoint, Loop, Resources
+from mirror.formats.routes import route_tag
 
 _Document = dict[Any, Any]
 

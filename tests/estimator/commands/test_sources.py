@@ -151,7 +151,7 @@ def test_routes_of_a_log_are_those_of_the_table(logs: Path) -> None:
         ("[]", "routes: expected a list"),
         ("routes: [7]", "routes: expected a list"),
         ("routes: [", "cannot be read"),
-        ("routes: ['a']", "expected a path such as"),
+        ("routes: ['a']", "expected a template that starts with /"),
     ],
 )
 def test_bad_routes_are_named(logs: Path, text: str, rule: str) -> None:

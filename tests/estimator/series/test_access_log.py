@@ -11,8 +11,8 @@ import zstandard
 from estimator.errors import InputError, Refused
 from estimator.series import access_log
 from estimator.series.access_log import read_access_logs
-from estimator.series.routes import RouteTable
 from estimator.series.rps import RpsSeries
+from mirror.formats.routes import RouteTable
 
 T = 1_700_000_000
 NOW = T + 1e6

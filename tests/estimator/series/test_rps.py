@@ -1,23 +1,14 @@
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimator.series.rps import Detail, Peak, RpsSeries, route_tag
+from estimator.series.rps import Detail, Peak, RpsSeries
 
 NAN = float("nan")
 
 
 def series(*rows: list[float], routes: tuple[str, ...] = ("/a", "/b", "other")) -> RpsSeries:
     return RpsSeries("test", 1000, 10, routes[: len(rows)], np.array(rows, dtype=np.float64))
-
-
-@pytest.mark.parametrize(
-    ("template", "tag"),
-    [("/watch/{id}", "/watch/_id_"), ("/api/*", "/api/_"), ("/API/V1", "/api/v1"), ("/é", "/_")],
-)
-def test_route_tag_is_what_datadog_makes(template: str, tag: str) -> None:
-    assert route_tag(template) == tag
 
 
 def test_peak_is_the_maximum_of_the_sum() -> None:

@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from estimator.errors import InputError
-from estimator.series.rps import route_tag
 from estimator.table.files import EXAMPLE, read_table, write_table
 from estimator.table.load_points import Component, Kind, LoadPoint, Loop, Resources, Table
+from mirror.formats.routes import route_tag
 
 GATEWAY = """
 components:

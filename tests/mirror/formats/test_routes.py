@@ -47,6 +47,8 @@ TABLE = RouteTable(TEMPLATES)
         (b"", OTHER),
         (b"/watch/%2F", "/watch/_id_"),
         (b"/watch/\xff", "/watch/_id_"),
+        (b"/api/\n/\n", "/api/_"),
+        (b"http://h/watch/7", OTHER),
     ],
 )
 def test_target_gets_its_tag(target: bytes, tag: str) -> None:
@@ -87,12 +89,25 @@ def test_every_tag_is_listed_with_other_last() -> None:
 def test_bad_template_is_named(templates: list[str], index: int, words: str) -> None:
     with pytest.raises(TemplateError, match=words) as refusal:
         RouteTable(templates)
-    assert refusal.value.index == index
+    ((bad, expected),) = refusal.value.problems
+    assert (bad, expected.endswith(f", got {templates[index]!r}")) == (index, True)
+
+
+def test_every_bad_template_is_named() -> None:
+    with pytest.raises(TemplateError) as refusal:
+        RouteTable(["x", "/a/*/b", "/{id}", "/{ID}", "/{other}"])
+    assert refusal.value.problems == (
+        (0, "expected a template that starts with /, got 'x'"),
+        (1, "expected segments such as name, {id} or a final *, got '/a/*/b'"),
+        (3, "expected another tag than /_id_ of an earlier template, got '/{ID}'"),
+        (4, "expected other paths than those of /_id_, an earlier template, got '/{other}'"),
+    )
 
 
 def test_tag_is_a_datadog_tag_value() -> None:
     assert route_tag("/Watch/{id}") == "/watch/_id_"
     assert route_tag("/a~b/*") == "/a_b/_"
+    assert route_tag("/é") == "/_"
     assert len(route_tag("/" + "x" * 500)) == 190
 
 
@@ -113,3 +128,31 @@ def test_literal_template_matches_itself_alone(segments: list[str]) -> None:
 
 def test_long_path_costs_no_recursion() -> None:
     assert RouteTable(["/a/*"]).match(b"/a" + b"/" * 60_000) == "/a/_"
+
+
+def kinds_of(template: str) -> list[int]:
+    """Rank of each segment: a literal beats a parameter, a parameter beats `*`."""
+    return [{"*": 2, "{x}": 1}.get(segment, 0) for segment in template[1:].split("/")]
+
+
+def pattern_of(template: str) -> re.Pattern[str]:
+    escaped = re.escape(template).replace(re.escape("{x}"), "[^/]+")
+    return re.compile(escaped.removesuffix(re.escape("*")) + (".*" if template[-1] == "*" else ""))
+
+
+_segments = st.sampled_from(["a", "b", "", "{x}", "a.b"])
+_templates = st.lists(
+    st.tuples(st.lists(_segments, min_size=1, max_size=3), st.sampled_from(["", "/*"])), max_size=6
+)
+_paths = st.lists(st.sampled_from(["a", "b", "", "aXb", "c", "a.b"]), min_size=1, max_size=5)
+
+
+@given(_templates, _paths)
+def test_best_fitting_template_wins(
+    templates: list[tuple[list[str], str]], path: list[str]
+) -> None:
+    spelt = list(dict.fromkeys("/" + "/".join(parts) + rest for parts, rest in templates))
+    target = "/" + "/".join(path)
+    fitting = [template for template in spelt if pattern_of(template).fullmatch(target)]
+    best = route_tag(min(fitting, key=kinds_of)) if fitting else OTHER
+    assert RouteTable(spelt).match(target.encode()) == best
