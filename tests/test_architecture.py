@@ -39,7 +39,11 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.capture.reader": ("mirror.core.record", "mirror.errors"),
     "mirror.capture.overview": ("mirror.core.record",),
     "mirror.capture.entries": ("mirror.core.record",),
-    "mirror.capture.access_log": ("mirror.capture.entries", "mirror.core.record"),
+    "mirror.capture.access_log": (
+        "mirror.capture.entries",
+        "mirror.core.record",
+        "mirror.formats.access_log",
+    ),
     "mirror.capture.goreplay": ("mirror.capture.entries", "mirror.core.record"),
     "mirror.capture.har": ("mirror.capture.entries", "mirror.core.record", "mirror.errors"),
     "mirror.capture.segments": ("mirror.capture.reader", "mirror.config", "mirror.core.record"),

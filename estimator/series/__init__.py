@@ -4,7 +4,6 @@ rps             the type; demand and peak of a set of routes
 grid            points in any order to a series, and what was repaired on the way
 files           series.db, the local per-second series; other files by their content
 columns         CSV and Parquet
-log_lines       lines of an access log to requests
 access_log      access logs, any number, counted by second and route
 datadog         maxima per minute of a gauge, and the seconds of the highest; counts of others
 datadog_query   the text of a query, and which route a group is

@@ -14,11 +14,10 @@ import gzip
 import io
 import sys
 import zlib
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -27,29 +26,28 @@ from numpy.typing import NDArray
 
 from estimator.errors import InputError, Problem, Refusal, Refused
 from estimator.series.grid import FUTURE_S, MAX_CELLS
-from estimator.series.log_lines import (
+from estimator.series.rps import RpsSeries
+from mirror.formats.access_log import (
     MAX_LINE_BYTES,
-    Request,
-    Unusable,
-    combined_second,
+    Arrival,
+    BadLine,
+    KnownIds,
+    local_second,
     read_combined,
     read_json,
     read_line,
+    unescaped,
 )
-from estimator.series.rps import RpsSeries
 from mirror.formats.routes import RouteTable
 
 STDIN = "-"
 SHOWN_LINES = 5
 BETWEEN_LOGS_S = 60
 """Two logs further apart leave a gap; a rotation takes less than a second."""
-RECENT_IDS = 100_000
-"""Of so many requests before a line the ids are known, 10 MB."""
 
 _BLOCK_BYTES = 1 << 20
 _SAME_BYTES = 1 << 16
 _ENTRIES = 1 << 20
-_REMEMBERED_PATHS = 1 << 16
 
 
 def read_access_logs(logs: Iterable[str], routes: RouteTable, now: float) -> RpsSeries:
@@ -81,13 +79,14 @@ class _Counts:
 
     def __init__(self, routes: RouteTable) -> None:
         self._tags = routes.tags
-        self._row_of = lru_cache(_REMEMBERED_PATHS)(_row_of(routes))
+        self._match = routes.match
+        self._row_of = {tag: row for row, tag in enumerate(routes.tags)}
         self._parts: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
         """(second * routes + route, how many), each block's own."""
         self._spans: list[tuple[int, int]] = []
         """First and last second of each log."""
         self._beginnings: dict[bytes, str] = {}
-        self._recent: OrderedDict[str, None] = OrderedDict()
+        self._known_ids = KnownIds()
         self._lines = self._with_begin = self._repeated = self._joined = self._bad = 0
         self._shown: list[str] = []
         self._heads: list[tuple[bytes, str]] = []
@@ -129,7 +128,7 @@ class _Counts:
                 self._add_combined(entries, found)
                 self._lines += lines
                 return
-        except Unusable:
+        except BadLine:
             pass
         requests = []
         for number, line in enumerate(block.split(b"\n"), start=place.number):
@@ -137,8 +136,8 @@ class _Counts:
                 continue
             self._lines += 1
             try:
-                requests.append(read_line(line.strip()))
-            except Unusable as error:
+                requests.append(_arrival(line))
+            except BadLine as error:
                 is_cut = number == place.number + lines - 1 and not block.endswith(b"\n")
                 self._report(f"{place.name}:{number}: {error}", line, is_cut, number == 1)
         self._add(requests, found)
@@ -153,25 +152,24 @@ class _Counts:
             self._shown.append(sentence)
 
     def _add_combined(self, entries: list[tuple[bytes, bytes]], found: Counter[int]) -> None:
-        width, row_of = len(self._tags), self._row_of
+        width, match, row_of = len(self._tags), self._match, self._row_of
         sums: Counter[int] = Counter()
         for (time, target), count in Counter(entries).items():
-            path = target.partition(b"?")[0]
-            sums[combined_second(time) * width + row_of(path)] += count
+            if b"\\" in target:
+                target = unescaped(target)
+            sums[local_second(time) * width + row_of[match(target)]] += count
         found.update(sums)
 
-    def _add(self, requests: list[Request], found: Counter[int]) -> None:
-        width, row_of, recent = len(self._tags), self._row_of, self._recent
-        for target, identity, origin, second in requests:
-            if identity:
-                if identity in recent:
-                    self._repeated += 1
-                    continue
-                recent[identity] = None
-                if len(recent) > RECENT_IDS:
-                    recent.popitem(last=False)
-            self._with_begin += bool(origin)
-            found[int(second // 1) * width + row_of(target.partition("?")[0])] += 1
+    def _add(self, requests: list[Arrival], found: Counter[int]) -> None:
+        width, match, row_of = len(self._tags), self._match, self._row_of
+        is_repeat = self._known_ids.is_repeat
+        for target, request_id, time_s, has_duration in requests:
+            if request_id and is_repeat(request_id):
+                self._repeated += 1
+                continue
+            self._with_begin += has_duration
+            row = row_of[match(target.encode("latin-1"))]
+            found[int(time_s // 1) * width + row] += 1
 
     def _keep(self, found: Counter[int]) -> None:
         if found:
@@ -189,8 +187,8 @@ class _Counts:
         for tail, tail_sentence in self._tails:
             for head in self._heads:
                 try:
-                    request = read_line((tail + head[0]).strip())
-                except Unusable:
+                    request = _arrival(tail + head[0])
+                except BadLine:
                     continue
                 self._heads.remove(head)
                 self._lines -= 1
@@ -262,14 +260,9 @@ class _Counts:
         return tuple(repairs)
 
 
-def _row_of(routes: RouteTable) -> Callable[[str | bytes], int]:
-    """Return the function from a path to the place of its tag among `routes.tags`."""
-    match, places = routes.match, {tag: place for place, tag in enumerate(routes.tags)}
-
-    def row_of(path: str | bytes) -> int:
-        return places[match(path.encode() if isinstance(path, str) else path)]
-
-    return row_of
+def _arrival(line: bytes) -> Arrival:
+    request = read_line(line.strip())
+    return request.target, request.request_id, request.time_s, request.duration_s is not None
 
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:

@@ -26,6 +26,7 @@ from mirror.capture.entries import Item, Sorter
 from mirror.core.record import encode_header, is_host
 from mirror.core.redaction import Redactor
 from mirror.errors import InputError
+from mirror.formats.access_log import KnownIds
 
 EXIT_UNUSABLE = 2
 
@@ -80,11 +81,13 @@ def import_requests(
         raise click.BadParameter("expected a host name", param_hint="--host")
     found = Found()
     redactor = None if keep_secrets else Redactor()
+    known_ids = KnownIds()
     try:
         with _sorter(path) as sorter:
             for log in logs:
                 with _opened(log) as stream:
-                    _collect(_items(stream, log, host), log, sorter, found, redactor)
+                    items = _items(stream, log, host, known_ids)
+                    _collect(items, log, sorter, found, redactor)
             _report_unusable(found)
             if not sorter.number:
                 raise InputError(f"{', '.join(logs)}: no line is a request that can be replayed")
@@ -108,13 +111,15 @@ def _sorter(path: Path) -> Iterator[Sorter]:
         yield sorter
 
 
-def _items(stream: BufferedReader, source: str, host: str | None) -> Iterator[Item]:
+def _items(
+    stream: BufferedReader, source: str, host: str | None, known_ids: KnownIds
+) -> Iterator[Item]:
     start = stream.peek(_PEEKED_BYTES)[:_PEEKED_BYTES]
     if har.START.match(start):
         return har.read_har(stream, source)
     if goreplay.START.match(start):
         return goreplay.read_goreplay(stream)
-    return read_log(stream, host)
+    return read_log(stream, host, known_ids)
 
 
 def _collect(

@@ -1,6 +1,7 @@
 """What `mirror` writes and `estimate` reads: the one package of `mirror` that both import.
 
-routes  route templates, and the route tag that a request path gets
+access_log  lines of access logs, and the request that each is about
+routes      route templates, and the route tag that a request path gets
 
 Nothing here imports another package of `mirror`, except for its errors.
 """

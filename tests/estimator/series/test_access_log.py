@@ -118,12 +118,6 @@ def test_a_line_with_a_known_id_counts_once(tmp_path: Path) -> None:
     assert series.repairs == ("1 lines with the id of one before counted once",)
 
 
-def test_known_ids_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access_log, "RECENT_IDS", 2)
-    ids = [f',"request_id":"{number:032}"' for number in (1, 2, 3, 1)]
-    assert demand(read(tmp_path, b"".join(jsonl(T, more=one) for one in ids))) == [4]
-
-
 def test_the_same_log_twice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"log\.1: begins exactly as .*log\.0 does"):
         read(tmp_path, combined(T), gzip.compress(combined(T)))
