@@ -70,6 +70,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.config",
         "mirror.core.latency",
         "mirror.core.ledger",
+        "mirror.formats.series_db",
         "mirror.lean_imports",
         "mirror.metrics.catalogue",
     ),
@@ -214,9 +215,8 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.commands.admin_client": ("mirror.addresses",),
     "mirror.commands.arguments": ("mirror.addresses", "mirror.replay.schedule"),
     "mirror.commands.series_file": (
-        "mirror.formats.routes",
+        "mirror.formats.*",
         "mirror.errors",
-        "mirror.metrics.series_db",
     ),
     "mirror.commands.series": (
         "mirror.commands.arguments",

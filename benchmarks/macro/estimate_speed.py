@@ -33,19 +33,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import result
+from mirror.formats.series_db import SCHEMA
 
 ROUTES = 50
 PODS = 10
 STEP_S = 10
-SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE seconds (second INTEGER PRIMARY KEY);
-CREATE TABLE counts (
-    second INTEGER NOT NULL, metric TEXT NOT NULL, route TEXT NOT NULL, label TEXT NOT NULL,
-    value INTEGER NOT NULL, PRIMARY KEY (second, metric, route, label)
-) WITHOUT ROWID;
-INSERT INTO meta VALUES ('format', 'kagami-series'), ('version', '1');
-"""
 
 
 def routes() -> list[str]:

@@ -9,7 +9,6 @@ but may have started in the middle of its first; such a second counts too few re
 many, so it cannot invent a peak, and cutting it could lose one.
 """
 
-import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
@@ -22,16 +21,17 @@ import numpy as np
 from estimator.errors import InputError, Problem, Refusal, Refused
 from estimator.series.grid import FUTURE_S, MAX_CELLS
 from estimator.series.rps import RpsSeries
-
-FORMAT = "kagami-series"
-VERSION = "1"
-
-# The last second that a calendar of four-digit years knows.
-MAX_SECOND = 253_402_300_799
+from mirror.formats.series_db import (
+    MAX_SECOND,
+    OBSERVED_SECONDS,
+    REQUESTS,
+    ROUTES,
+    SPAN,
+    connect_to_read,
+)
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _PARQUET_MAGIC = b"PAR1"
-_TABLES = {"meta", "seconds", "counts"}
 
 
 def read_series(path: Path, now: float) -> RpsSeries:
@@ -59,38 +59,12 @@ def read_series(path: Path, now: float) -> RpsSeries:
 
 def _read_database(path: Path, now: float) -> RpsSeries:
     try:
-        with closing(sqlite3.connect(_uri(path), uri=True, isolation_level=None)) as database:
+        with closing(connect_to_read(path)) as database:
             database.execute("BEGIN")
-            _check_format(database, path)
             _check_values(database, path)
             return _read(database, path, now)
     except sqlite3.Error as error:
         raise InputError([Problem(str(path), f"cannot be read as a series.db: {error}")]) from error
-
-
-def _uri(path: Path) -> str:
-    # as_uri quotes what SQLite would read as its own: ? # %
-    path = path.resolve()
-    uri = f"{path.as_uri()}?mode=ro"
-    # Even a reader of a WAL database creates files beside it, unless a writer's are there. Where
-    # it may not, and no log says that anybody writes, the file is read as it lies.
-    is_at_rest = not Path(f"{path}-wal").exists()
-    return f"{uri}&immutable=1" if is_at_rest and not os.access(path.parent, os.W_OK) else uri
-
-
-def _check_format(database: sqlite3.Connection, path: Path) -> None:
-    tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
-    if missing := sorted(_TABLES - tables):
-        rule = f"is no series.db: expected the tables {', '.join(missing)}"
-        raise InputError([Problem(str(path), rule)])
-    meta = dict(database.execute("SELECT key, value FROM meta"))
-    problems = [
-        Problem(str(path), f"expected {expected!r}, got {meta.get(key)!r}", key=f"meta.{key}")
-        for key, expected in (("format", FORMAT), ("version", VERSION))
-        if str(meta.get(key)) != expected
-    ]
-    if problems:
-        raise InputError(problems)
 
 
 def _check_values(database: sqlite3.Connection, path: Path) -> None:
@@ -109,44 +83,31 @@ def _check_values(database: sqlite3.Connection, path: Path) -> None:
 
 
 def _read(database: sqlite3.Connection, path: Path, now: float) -> RpsSeries:
-    present = int(min(now + FUTURE_S, MAX_SECOND))
-    first, last, future = database.execute(
-        "SELECT min(second), max(second) FILTER (WHERE second <= :present),"
-        " count(*) FILTER (WHERE second > :present) FROM seconds",
-        {"present": present},
+    bounds = {"first": 0, "last": int(min(now + FUTURE_S, MAX_SECOND))}
+    first, last = database.execute(SPAN, bounds).fetchone()
+    (future,) = database.execute(
+        "SELECT count(*) FROM seconds WHERE second > :last", bounds
     ).fetchone()
-    routes = [
-        route
-        for (route,) in database.execute(
-            "SELECT DISTINCT route FROM counts WHERE metric = 'requests' ORDER BY route"
-        )
-    ]
+    routes = [route for (route,) in database.execute(ROUTES, bounds)]
     if last is None or not routes:
         what = "holds no observed second" if last is None else "holds no request"
         what += f"; {future} lie in the future" if future else ""
         advice = "Let `mirror serve` record production requests into it first"
         raise Refused([Refusal(str(path), what, advice)])
     width = last - first + 1
-    if first < 0 or last > MAX_SECOND or width * len(routes) > MAX_CELLS:
+    if first < 0 or width * len(routes) > MAX_CELLS:
         rule = f"spans the seconds {first} to {last} over {len(routes)} routes: was a clock wrong?"
         raise InputError([Problem(str(path), rule, key="seconds")])
 
     rps = np.full((len(routes), width), np.nan)
     is_covered = np.zeros(width, dtype=np.bool_)
-    for rows in _batches(
-        database.execute("SELECT second FROM seconds WHERE second <= ?", (present,))
-    ):
+    for rows in _batches(database.execute(OBSERVED_SECONDS, bounds)):
         is_covered[np.array(rows)[:, 0] - first] = True
     rps[:, is_covered] = 0.0
 
     row_of = {route: row for row, route in enumerate(routes)}
     unfinished: Counter[int] = Counter()
-    counts = database.execute(
-        "SELECT second, route, sum(value) FROM counts WHERE metric = 'requests'"
-        " AND second <= ? GROUP BY second, route",
-        (present,),
-    )
-    for rows in _batches(counts):
+    for rows in _batches(database.execute(REQUESTS, bounds)):
         columns = np.array([second for second, _, _ in rows]) - first
         values = np.array([value for _, _, value in rows], dtype=np.float64)
         lines = np.array([row_of[route] for _, route, _ in rows])

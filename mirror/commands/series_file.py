@@ -1,7 +1,7 @@
-"""Reads a series.db (docs/formats.md), also while a sidecar writes it, and exports it.
+"""Reads a series.db (mirror/formats/series_db.py) for `mirror series`, and exports it.
 
-Keeps the difference between a second without requests and a second that nobody observed. Knows
-nothing of how a series is shown.
+Invariant: a second without requests and a second that nobody observed stay different. This module
+knows nothing of how a series is shown.
 """
 
 import csv
@@ -17,20 +17,22 @@ from typing import Any
 
 from mirror.errors import InputError
 from mirror.formats.routes import OTHER
-from mirror.metrics.series_db import FORMAT, VERSION
+from mirror.formats.series_db import (
+    EXPORTED_COLUMNS,
+    MAX_SECOND,
+    OBSERVED_SECONDS,
+    REQUESTS,
+    ROUTES,
+    SPAN,
+    connect_to_read,
+)
 
-COLUMNS = ("second", "route", "requests")
 BATCH_ROWS = 100_000
-
-_RPS = """
-    SELECT second, route, sum(value) FROM counts JOIN seconds USING (second)
-    WHERE metric = 'requests' AND second BETWEEN ? AND ? GROUP BY second, route
-"""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Requests by route and second, between two seconds, both included."""
+    """Requests by route and second between two seconds, both included."""
 
     first: int
     last: int
@@ -40,18 +42,16 @@ class Window:
 
 
 class SeriesFile:
-    """Use as a context manager. Every method raises InputError that names the file."""
+    """A series.db, opened as a context manager. Every method raises InputError naming the file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         if not path.exists():
             raise InputError(f"{path}: there is no such file; `series.path` names it")
-        self._database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:
-            self._check()
-        except InputError:
-            self._database.close()
-            raise
+            self._database = connect_to_read(path)
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from error
 
     def __enter__(self) -> "SeriesFile":
         return self
@@ -59,60 +59,36 @@ class SeriesFile:
     def __exit__(self, *_: object) -> None:
         self._database.close()
 
-    def _check(self) -> None:
-        try:
-            meta = dict(self._database.execute("SELECT key, value FROM meta"))
-        except sqlite3.OperationalError as error:
-            if "no such table" in str(error):
-                raise InputError(f"{self._path}: expected a series that mirror wrote") from error
-            raise InputError(f"{self._path}: cannot be read: {error}") from error
-        except sqlite3.DatabaseError as error:
-            raise InputError(f"{self._path}: expected an SQLite file: {error}") from error
-        if meta.get("format") != FORMAT:
-            raise InputError(f"{self._path}: expected a series that mirror wrote")
-        if meta.get("version") != VERSION:
-            raise InputError(
-                f"{self._path}: is of version {meta.get('version')}, expected {VERSION}: "
-                "a newer mirror wrote it"
-            )
+    def _unreadable(self, error: sqlite3.Error) -> InputError:
+        return InputError(f"{self._path}: cannot be read as a series.db: {error}")
 
-    def _rows(self, query: str, *values: int) -> list[Any]:
+    def _rows(self, query: str, first: int, last: int) -> list[Any]:
         try:
-            return self._database.execute(query, values).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise InputError(f"{self._path}: cannot be read: {error}") from error
+            return self._database.execute(query, {"first": first, "last": last}).fetchall()
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from error
 
     def span(self) -> tuple[int, int]:
-        """The first and the last second that was observed."""
-        # One by one: asked for both at once, SQLite reads the whole table.
-        ((first, last),) = self._rows(
-            "SELECT (SELECT min(second) FROM seconds), (SELECT max(second) FROM seconds)"
-        )
+        """Return the first and the last second that were observed to their end."""
+        ((first, last),) = self._rows(SPAN, 0, MAX_SECOND)
         if first is None:
             raise InputError(f"{self._path}: holds no second that was observed to its end")
         return first, last
 
     def routes(self, first: int, last: int) -> list[str]:
-        """Those that were asked for between two seconds; `other` where there is none."""
-        found = self._rows(
-            "SELECT DISTINCT route FROM counts"
-            " WHERE metric = 'requests' AND second BETWEEN ? AND ?",
-            first,
-            last,
-        )
-        return sorted(route for (route,) in found) or [OTHER]
+        """Return the tags of the routes that had a request; `other` where none had."""
+        return [route for (route,) in self._rows(ROUTES, first, last)] or [OTHER]
 
     def window(self, first: int, last: int) -> Window:
+        observed = frozenset(second for (second,) in self._rows(OBSERVED_SECONDS, first, last))
         rps: dict[str, dict[int, int]] = defaultdict(dict)
-        for second, route, number in self._rows(_RPS, first, last):
-            rps[route][second] = number
-        observed = self._rows(
-            "SELECT second FROM seconds WHERE second BETWEEN ? AND ?", first, last
-        )
-        return Window(first, last, frozenset(second for (second,) in observed), dict(rps))
+        for second, route, number in self._rows(REQUESTS, first, last):
+            if second in observed:
+                rps[route][second] = number
+        return Window(first, last, observed, dict(rps))
 
     def rows(self, routes: Sequence[str], first: int, last: int) -> Iterator[tuple[int, str, int]]:
-        """second, route, requests: of each observed second each route, zeros too."""
+        """Yield (second, route, requests) for each observed second and route, zeros included."""
         step_s = max(1, BATCH_ROWS // len(routes))
         for start in range(first, last + 1, step_s):
             window = self.window(start, min(last, start + step_s - 1))
@@ -122,9 +98,9 @@ class SeriesFile:
 
 
 def export(rows: Iterator[tuple[int, str, int]], path: Path) -> int:
-    """Write CSV or Parquet, by the name's ending; the number of rows. Raises InputError.
+    """Write CSV or Parquet, by the ending of the name, and return the number of rows.
 
-    The file is there as a whole or not at all.
+    The file is there as a whole or not at all. Raises InputError.
     """
     write = {".csv": _write_csv, ".parquet": _write_parquet}.get(path.suffix)
     if write is None:
@@ -147,7 +123,7 @@ def _write_csv(rows: Iterator[tuple[int, str, int]], path: Path) -> int:
     number = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(COLUMNS)
+        writer.writerow(EXPORTED_COLUMNS)
         for row in rows:
             writer.writerow(row)
             number += 1
@@ -155,11 +131,11 @@ def _write_csv(rows: Iterator[tuple[int, str, int]], path: Path) -> int:
 
 
 def _write_parquet(rows: Iterator[tuple[int, str, int]], path: Path) -> int:
-    # Here and not above: 0.1 s and 50 MB that no other command of mirror needs.
+    # Imported here, because it takes 0.1 s and 50 MB that no other command of mirror needs.
     import pyarrow
     from pyarrow.parquet import ParquetWriter
 
-    types = zip(COLUMNS, (pyarrow.int64(), pyarrow.string(), pyarrow.int64()), strict=True)
+    types = zip(EXPORTED_COLUMNS, (pyarrow.int64(), pyarrow.string(), pyarrow.int64()), strict=True)
     schema = pyarrow.schema(list(types))
     number = 0
     with closing(ParquetWriter(path, schema, compression="zstd")) as writer:

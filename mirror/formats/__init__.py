@@ -2,6 +2,7 @@
 
 access_log  lines of access logs, and the request that each is about
 routes      route templates, and the route tag that a request path gets
+series_db   series.db and its exports: schema, version, columns, and the queries of readers
 
 Nothing here imports another package of `mirror`, except for its errors.
 """

@@ -38,7 +38,7 @@ from mirror.metrics.catalogue import (
 )
 from mirror.metrics.datadog import DogStatsdSink
 from mirror.metrics.prometheus import Exposition, Totals
-from mirror.metrics.series_db import SeriesSink
+from mirror.metrics.series_writer import SeriesSink
 from mirror.process.admin import Admin
 from mirror.process.children import Launch, Workers
 from mirror.process.control import EXIT_CUT, EXIT_OK

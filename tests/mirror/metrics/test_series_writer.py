@@ -10,7 +10,7 @@ import pytest
 
 from mirror.config import SeriesSection
 from mirror.core.ledger import Settled
-from mirror.metrics.series_db import SeriesSink
+from mirror.metrics.series_writer import SeriesSink
 
 WATCH = ("requests", "/watch/_id_", "safe")
 
@@ -151,7 +151,7 @@ WRITER = """
 import sys
 from mirror.config import SeriesSection
 from mirror.core.ledger import Settled
-from mirror.metrics.series_db import SeriesSink
+from mirror.metrics.series_writer import SeriesSink
 sink = SeriesSink(SeriesSection(path=sys.argv[1]))
 sink.start()
 for second in range(100_000):

@@ -15,35 +15,9 @@ import time
 from mirror.config import SeriesSection
 from mirror.core.latency import percentile_us
 from mirror.core.ledger import Settled
+from mirror.formats.series_db import SCHEMA, check_format
 
 log = logging.getLogger(__name__)
-
-FORMAT = "kagami-series"
-VERSION = "1"
-SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS seconds (second INTEGER PRIMARY KEY);
-CREATE TABLE IF NOT EXISTS counts (
-    second INTEGER NOT NULL,
-    metric TEXT NOT NULL,
-    route  TEXT NOT NULL,
-    label  TEXT NOT NULL,
-    value  INTEGER NOT NULL,
-    PRIMARY KEY (second, metric, route, label)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS latencies (
-    second INTEGER NOT NULL,
-    metric TEXT NOT NULL,
-    route  TEXT NOT NULL,
-    legs   INTEGER NOT NULL,
-    p50_us INTEGER NOT NULL,
-    p90_us INTEGER NOT NULL,
-    p99_us INTEGER NOT NULL,
-    max_us INTEGER NOT NULL,
-    PRIMARY KEY (second, metric, route)
-) WITHOUT ROWID;
-INSERT OR IGNORE INTO meta VALUES ('format', '{FORMAT}'), ('version', '{VERSION}');
-"""
 
 _QUEUE_SECONDS = 600
 """Seconds held while the disk is away: ten minutes, a few kilobytes each."""
@@ -160,9 +134,7 @@ class SeriesSink:
             (page_bytes,) = database.execute("PRAGMA page_size").fetchone()
             database.execute(f"PRAGMA max_page_count={self._max_bytes // page_bytes}")
             database.executescript(SCHEMA)
-            meta = dict(database.execute("SELECT key, value FROM meta"))
-            if (meta["format"], meta["version"]) != (FORMAT, VERSION):
-                raise sqlite3.DatabaseError(f"holds {meta['format']} version {meta['version']}")
+            check_format(database)
         except sqlite3.Error:
             database.close()
             raise
