@@ -199,6 +199,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.replay.*": (
         "mirror.core.*",
         "mirror.errors",
+        "mirror.formats.replay_result",
         "mirror.replay.alarm",
         "mirror.proxy.upstream.connection",
         "mirror.replay.*",
@@ -209,7 +210,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.commands.demo": ("mirror.build", "mirror.demo.*"),
     "mirror.commands.replay_table": (
         "mirror.errors",
-        "mirror.replay.result",
+        "mirror.formats.*",
         "mirror.sampling.*",
     ),
     "mirror.commands.admin_client": ("mirror.addresses",),
@@ -260,6 +261,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.text_files",
         "estimator.series.rps",  # whose route tags a component names
         "mirror.formats.routes",
+        "mirror.formats.replay_result",
     ),
     "estimator.cluster.*": (
         "estimator.errors",

@@ -28,11 +28,11 @@ from mirror.commands.arguments import (
 from mirror.commands.replay_table import table_options, tabulated
 from mirror.core.record import is_host
 from mirror.errors import InputError
+from mirror.formats.replay_result import ReplayResult, to_json
 from mirror.proxy.upstream.origins import replay_origin
 from mirror.replay.html import as_html
 from mirror.replay.pacing import Arrivals
 from mirror.replay.requests import RequestList, Rules, read_filter, read_header
-from mirror.replay.result import Result, to_json
 from mirror.replay.saturation import Limits
 from mirror.replay.session import Pace, Settings
 from mirror.replay.session import replay as run
@@ -305,7 +305,7 @@ def _why_none(requests: RequestList) -> str:
     return "it is empty"
 
 
-def _write_page(path: Path, result: Result) -> None:
+def _write_page(path: Path, result: ReplayResult) -> None:
     """What was measured is printed all the same."""
     try:
         path.write_text(as_html(result))

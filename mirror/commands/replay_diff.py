@@ -7,8 +7,8 @@ import click
 
 from mirror.commands.arguments import Number
 from mirror.errors import InputError
+from mirror.formats.replay_result import read
 from mirror.replay.diff import Difference, compare
-from mirror.replay.result import read
 
 EXIT_WORSE = 1
 EXIT_UNUSABLE = 2

@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from mirror.errors import InputError
+from mirror.formats.replay_result import read, to_json
 from mirror.replay.merge import merge
-from mirror.replay.result import read, to_json
 from mirror.replay.text import as_text
 
 EXIT_UNUSABLE = 2

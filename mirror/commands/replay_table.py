@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from mirror.errors import ConfigError
-from mirror.replay.result import Result, StepResult
+from mirror.formats.replay_result import ReplayResult, StepResult
 from mirror.sampling.sources import sampling
 from mirror.sampling.table import Step, Table
 from mirror.sampling.usage import Window
@@ -46,7 +46,9 @@ def table_options(command: _Command) -> _Command:
 
 
 @contextmanager
-def tabulated(path: Path | None, samples: Sequence[str]) -> Iterator[Callable[[Result], None]]:
+def tabulated(
+    path: Path | None, samples: Sequence[str]
+) -> Iterator[Callable[[ReplayResult], None]]:
     """Sample while the block lasts; what it yields, called after the block, writes the table.
 
     Raises InputError for a table that cannot be added to, click.UsageError for what else is wrong,
@@ -66,7 +68,7 @@ def tabulated(path: Path | None, samples: Sequence[str]) -> Iterator[Callable[[R
         yield lambda result: _write(table, path, table.add(steps_of(result), samplers))
 
 
-def steps_of(result: Result) -> list[Step]:
+def steps_of(result: ReplayResult) -> list[Step]:
     """The steady parts that were reached."""
     return [_step(step) for step in result.steps if step.steady_from is not None and step.due]
 

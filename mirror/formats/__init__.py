@@ -1,8 +1,9 @@
 """What `mirror` writes and `estimate` reads: the one package of `mirror` that both import.
 
-access_log  lines of access logs, and the request that each is about
-routes      route templates, and the route tag that a request path gets
-series_db   series.db and its exports: schema, version, columns, and the queries of readers
+access_log     lines of access logs, and the request that each is about
+replay_result  the result of a replay as a document
+routes         route templates, and the route tag that a request path gets
+series_db      series.db and its exports: schema, version, columns, and the queries of readers
 
 Nothing here imports another package of `mirror`, except for its errors.
 """

@@ -15,8 +15,9 @@ import math
 from dataclasses import dataclass
 
 from mirror.errors import InputError
+from mirror.formats.replay_result import PartResult, ReplayResult
 from mirror.replay.measurement import Histogram
-from mirror.replay.result import Part, Result, measure_of
+from mirror.replay.result import measure_of
 
 RATIOS = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 Z = 2.2414
@@ -65,7 +66,7 @@ class Difference:
         return self.is_beyond_noise and self.ratio > max_ratio
 
 
-def compare(before: Result, after: Result) -> list[Difference]:
+def compare(before: ReplayResult, after: ReplayResult) -> list[Difference]:
     """Latency from the intended start, and errors: in all and of each step at the same rate.
 
     Raises InputError where one of them is invalid.
@@ -73,7 +74,7 @@ def compare(before: Result, after: Result) -> list[Difference]:
     for name, result in (("first", before), ("second", after)):
         if not result.is_valid:
             raise InputError(f"the {name} result is invalid: {result.invalid_reason}")
-    pairs: list[tuple[str, Part, Part]] = [("total", before, after)]
+    pairs: list[tuple[str, PartResult, PartResult]] = [("total", before, after)]
     if len(before.steps) > 1:
         pairs += [
             (f"{one.rate_rps:g} rps", one, two)
@@ -87,7 +88,7 @@ def compare(before: Result, after: Result) -> list[Difference]:
     return found
 
 
-def _latencies(where: str, before: Part, after: Part) -> list[Difference]:
+def _latencies(where: str, before: PartResult, after: PartResult) -> list[Difference]:
     try:
         one, two = (measure_of(part).from_intended for part in (before, after))
     except ValueError as error:
@@ -111,7 +112,7 @@ def _percentile(histogram: Histogram, ratio: float) -> Bounded:
     return Bounded(value, low, high)
 
 
-def _errors(part: Part) -> Bounded:
+def _errors(part: PartResult) -> Bounded:
     """Requests due without an answer of 2xx or 3xx, as a share."""
     good = part.outcomes.get("2xx", 0) + part.outcomes.get("3xx", 0)
     due = max(part.due, 1)

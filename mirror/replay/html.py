@@ -11,7 +11,8 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from mirror.replay.result import Part, Result, StepResult, measure_of
+from mirror.formats.replay_result import PartResult, ReplayResult, StepResult
+from mirror.replay.result import measure_of
 from mirror.replay.text import as_text
 
 WIDTH, HEIGHT = 640, 260
@@ -44,14 +45,14 @@ class Plot:
     lines: list[tuple[str, Points]]
 
 
-def as_html(result: Result) -> str:
+def as_html(result: ReplayResult) -> str:
     """The whole page. Raises ValueError for histograms that cannot be read."""
     area = {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT}
     area |= {"top": TOP, "bottom": BOTTOM}
     return _template().render(result=result, text=as_text(result), plots=plots_of(result), **area)
 
 
-def plots_of(result: Result) -> list[Plot]:
+def plots_of(result: ReplayResult) -> list[Plot]:
     steps = [step for step in result.steps if step.due]
     if len(steps) < 2:
         return [_spectra([("all requests", result)])]
@@ -78,7 +79,7 @@ def plots_of(result: Result) -> list[Plot]:
     ]
 
 
-def _spectra(parts: Sequence[tuple[str, Part]]) -> Plot:
+def _spectra(parts: Sequence[tuple[str, PartResult]]) -> Plot:
     """Latency over the share of requests that it holds for; the axis counts the nines of it."""
     lines = []
     for name, part in parts:

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 import msgspec
 
 from mirror.errors import InputError
+from mirror.formats.replay_result import PartResult, ReplayResult, StepResult
 from mirror.replay.measurement import Measure
-from mirror.replay.result import Part, Result, StepResult, counts_of, measure_of
+from mirror.replay.result import counts_of, measure_of
 
 
-def merge(results: Sequence[tuple[str, Result]]) -> Result:
+def merge(results: Sequence[tuple[str, ReplayResult]]) -> ReplayResult:
     """`results` with the names of their files. Raises InputError."""
     _check(results)
     parts = [result for _, result in results]
@@ -37,7 +38,7 @@ def merge(results: Sequence[tuple[str, Result]]) -> Result:
     return merged
 
 
-def _check(results: Sequence[tuple[str, Result]]) -> None:
+def _check(results: Sequence[tuple[str, ReplayResult]]) -> None:
     first_name, first = results[0]
     seen: dict[str, str] = {}
     for name, result in results:
@@ -57,7 +58,7 @@ def _check(results: Sequence[tuple[str, Result]]) -> None:
         raise InputError(f"shards are missing: {', '.join(missing)}")
 
 
-def _merged_steps(results: Sequence[tuple[str, Result]]) -> list[StepResult]:
+def _merged_steps(results: Sequence[tuple[str, ReplayResult]]) -> list[StepResult]:
     merged = []
     for place, first in enumerate(results[0][1].steps):
         parts = [result.steps[place] for _, result in results]
@@ -76,7 +77,7 @@ def _merged_steps(results: Sequence[tuple[str, Result]]) -> list[StepResult]:
     return merged
 
 
-def _sum(results: Sequence[tuple[str, Result]], parts: Sequence[Part]) -> Measure:
+def _sum(results: Sequence[tuple[str, ReplayResult]], parts: Sequence[PartResult]) -> Measure:
     total = Measure()
     for (name, _), part in zip(results, parts, strict=True):
         try:
@@ -86,6 +87,6 @@ def _sum(results: Sequence[tuple[str, Result]], parts: Sequence[Part]) -> Measur
     return total
 
 
-def _validity(parts: Sequence[Part]) -> dict[str, object]:
+def _validity(parts: Sequence[PartResult]) -> dict[str, object]:
     reasons = [part.invalid_reason for part in parts if part.invalid_reason]
     return {"is_valid": not reasons, "invalid_reason": reasons[0] if reasons else None}

@@ -1,100 +1,21 @@
-"""The result of a replay as a document: its parts, its percentiles and its whole histograms.
+"""Builds the document of a result (mirror/formats/replay_result.py) from what was measured.
 
-Owns version 1 of the format (docs/formats.md), reading and writing. A histogram is text in the V2
-encoding of HdrHistogram (http://hdrhistogram.org), which tools of many languages read; its counts
-are exact, so that results add up without loss.
+Owns the two encodings: percentiles for people, and whole histograms as text in the V2 encoding of
+HdrHistogram (http://hdrhistogram.org), which libraries of many languages read. Its counts are
+exact, so results add up without loss.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
-import msgspec
 from hdrh.histogram import HdrHistogram
 
 from mirror.core.latency import MOST_US, bucket_of, lowest_us
 from mirror.core.ledger import STATUS_CLASSES
-from mirror.errors import InputError
-from mirror.replay.measurement import LATE_S, Histogram, Measure
+from mirror.formats.replay_result import Histograms, PartResult, Percentiles, StepResult
+from mirror.replay.measurement import Histogram, Measure
 from mirror.replay.steps import MeasuredStep
 
-FORMAT = "kagami-replay"
-VERSION = 1
-
 _DIGITS = 2
-
-
-class Percentiles(msgspec.Struct, frozen=True):
-    """Of a time, in milliseconds; null where there was nothing to measure."""
-
-    p50: float | None
-    p90: float | None
-    p99: float | None
-    p99_9: float | None
-    max: float | None
-
-
-class Histograms(msgspec.Struct, frozen=True):
-    """In microseconds, each in the V2 encoding."""
-
-    from_intended_us: str
-    from_send_us: str
-    schedule_lag_us: str
-
-
-class Part(msgspec.Struct, kw_only=True):
-    """What was counted in a replay, or in one part of it."""
-
-    is_valid: bool
-    invalid_reason: str | None
-    window_s: float
-    due: int
-    late: int
-    shed: dict[str, int]
-    sent: int
-    outcomes: dict[str, int]
-    answered: int
-    offered_rps: float
-    achieved_rps: float
-    from_intended_ms: Percentiles
-    from_send_ms: Percentiles
-    schedule_lag_ms: Percentiles
-    histograms: Histograms
-
-
-class StepResult(Part, kw_only=True):
-    """The steady part of a step; of one that ended before it, all of it."""
-
-    rate_rps: float | None
-    steady_from: float | None
-    """Unix time; null where the step ended before its steady part."""
-    generator_cpu_ratio: float
-
-
-class SaturationResult(msgspec.Struct, frozen=True):
-    held_rps: float | None
-    broken_rps: float | None
-    broken_by: str | None
-
-
-class Result(Part, kw_only=True):
-    """What `mirror replay --format json` prints."""
-
-    format: str
-    version: int
-    to: str
-    schedule: str
-    """Equal for shards of one schedule: a digest of the list and of all that was asked for."""
-    shard: str | None
-    """INDEX/N; null for a whole schedule, also for one that was merged."""
-    rate_rps: float | None
-    speed: float | None
-    lag_limit_ms: float = LATE_S * 1000
-    is_interrupted: bool
-    elapsed_s: float
-    skipped: dict[str, int]
-    filtered: int
-    steps: list[StepResult]
-    saturation: SaturationResult | None
 
 
 def percentiles(histogram: Histogram) -> Percentiles:
@@ -124,7 +45,7 @@ def decoded(text: str, longest_ms: float | None) -> Histogram:
     return histogram
 
 
-def measure_of(part: Part) -> Measure:
+def measure_of(part: PartResult) -> Measure:
     """What `counts_of` was told. Raises ValueError."""
     measure = Measure()
     measure.due, measure.late = part.due, part.late
@@ -145,7 +66,7 @@ def per_second(number: int, span_s: float) -> float:
 
 
 def counts_of(measure: Measure) -> dict[str, object]:
-    """The fields of a Part that a Measure knows."""
+    """The fields of a PartResult that a Measure knows."""
     return {
         "due": measure.due,
         "late": measure.late,
@@ -179,27 +100,3 @@ def step_result(measured: MeasuredStep) -> StepResult:
         generator_cpu_ratio=measured.cpu_ratio,
         **counts_of(measure),  # type: ignore[arg-type]
     )
-
-
-def read(path: Path) -> Result:
-    """Raises InputError."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
-    try:
-        head = msgspec.json.decode(data, type=dict[str, object])
-    except msgspec.DecodeError as error:
-        raise InputError(f"{path}: expected the JSON of mirror replay --format json") from error
-    if head.get("format") != FORMAT:
-        raise InputError(f"{path}: format: expected {FORMAT}")
-    if head.get("version") != VERSION:
-        raise InputError(f"{path}: version: expected {VERSION}, got {head.get('version')}")
-    try:
-        return msgspec.convert(head, Result)
-    except msgspec.ValidationError as error:
-        raise InputError(f"{path}: {error}") from error
-
-
-def to_json(result: Result) -> str:
-    return msgspec.json.format(msgspec.json.encode(result), indent=2).decode()

@@ -1,4 +1,4 @@
-"""A replay from what was asked for to its Result: one event loop, its signals, one start.
+"""A replay from what was asked for to its ReplayResult: one event loop, its signals, one start.
 
 Owns Settings, the schedule they mean, the wait for the common start and the digest by which shards
 of one schedule are known. Must never know how it is asked for, or shown.
@@ -16,22 +16,16 @@ from pathlib import Path
 import msgspec
 
 from mirror.errors import InputError
+from mirror.formats.replay_result import FORMAT, VERSION, ReplayResult, SaturationResult
 from mirror.proxy.upstream.connection import Origin
 from mirror.replay import schedule as schedules
 from mirror.replay.connection import clock
 from mirror.replay.generator import Generator
+from mirror.replay.measurement import LATE_S
 from mirror.replay.pacing import Arrivals
 from mirror.replay.progress import show
 from mirror.replay.requests import RequestList, Rules
-from mirror.replay.result import (
-    FORMAT,
-    VERSION,
-    Result,
-    SaturationResult,
-    counts_of,
-    per_second,
-    step_result,
-)
+from mirror.replay.result import counts_of, per_second, step_result
 from mirror.replay.saturation import Limits
 from mirror.replay.schedule import Schedule, Shard, Step
 from mirror.replay.steps import Run, Saturation, late_generator
@@ -89,7 +83,9 @@ def plan(settings: Settings, requests: RequestList) -> Schedule:
     return schedules.constant(requests, rate_rps, duration_s, is_looped, shard, pace.arrivals)
 
 
-async def replay(settings: Settings, origin: Origin, requests: RequestList) -> tuple[Result, int]:
+async def replay(
+    settings: Settings, origin: Origin, requests: RequestList
+) -> tuple[ReplayResult, int]:
     """The result, and the number of the signal that ended it early, or 0. Raises InputError."""
     digest = schedule_digest(settings)
     generator = Generator(origin, settings.connections, settings.timeout_s)
@@ -162,7 +158,7 @@ def schedule_digest(settings: Settings) -> str:
 
 def _result(
     settings: Settings, requests: RequestList, run: Run, spans_s: tuple[float, float]
-) -> Result:
+) -> ReplayResult:
     window_s, elapsed_s = spans_s
     total = run.total()
     counts = counts_of(total)
@@ -174,7 +170,7 @@ def _result(
     if not answered:
         reason = "no request was answered"
     pace = settings.pace
-    return Result(
+    return ReplayResult(
         format=FORMAT,
         version=VERSION,
         to=settings.to,
@@ -182,6 +178,7 @@ def _result(
         shard=str(settings.shard) if settings.shard else None,
         rate_rps=pace.rates_rps[0] if len(pace.rates_rps) == 1 else None,
         speed=pace.speed,
+        lag_limit_ms=LATE_S * 1000,
         is_valid=reason is None,
         invalid_reason=reason,
         is_interrupted=False,

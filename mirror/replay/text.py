@@ -1,6 +1,6 @@
 """The result of a replay as text for a terminal. Computes nothing: it lays out result.py's."""
 
-from mirror.replay.result import Part, Percentiles, Result, StepResult
+from mirror.formats.replay_result import PartResult, Percentiles, ReplayResult, StepResult
 
 ENDINGS = {
     "connect_failed": "refused",
@@ -12,7 +12,7 @@ ENDINGS = {
 """Outcomes without a status, in words."""
 
 
-def as_text(result: Result) -> str:
+def as_text(result: ReplayResult) -> str:
     rows = [
         f"replay to {result.to}, {_pace(result)}, {result.elapsed_s:.1f} s",
         f"  offered   {result.offered_rps:10.1f} rps  {result.due} requests were due",
@@ -48,7 +48,7 @@ def listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
-def _pace(result: Result) -> str:
+def _pace(result: ReplayResult) -> str:
     if result.speed is not None:
         pace = f"original timing, speed {result.speed:g}"
     elif result.rate_rps is not None:
@@ -58,7 +58,7 @@ def _pace(result: Result) -> str:
     return pace if result.shard is None else f"{pace}, shard {result.shard}"
 
 
-def _percentile_rows(part: Part) -> list[str]:
+def _percentile_rows(part: PartResult) -> list[str]:
     return [
         "  milliseconds              p50       p90       p99     p99.9       max",
         _percentile_row("from intended start", part.from_intended_ms),
@@ -96,7 +96,7 @@ def _step_rows(steps: list[StepResult]) -> list[str]:
     return rows
 
 
-def _saturation(result: Result) -> str:
+def _saturation(result: ReplayResult) -> str:
     found = result.saturation
     assert found is not None
     held = "no rate was held" if found.held_rps is None else f"{found.held_rps:.1f} rps were held"

@@ -8,43 +8,13 @@ writes with --table.
 
 from collections.abc import Mapping
 
-import msgspec
-
-from estimator.table.load_tools.run import Run, decode, require
+from estimator.errors import InputError, Problem
+from estimator.table.load_tools.run import Run, require
 from estimator.table.rows import Loop
+from mirror.formats.replay_result import FORMAT, PartResult, ReplayResult, decode
 
 NAME = "mirror replay (--format json)"
-FORMAT = "kagami-replay"
 _GOOD = ("2xx", "3xx")
-
-
-class _Percentiles(msgspec.Struct):
-    p50: float | None
-    p99: float | None
-
-
-class _Part(msgspec.Struct, kw_only=True):
-    is_valid: bool
-    invalid_reason: str | None
-    offered_rps: float
-    achieved_rps: float
-    window_s: float
-    due: int
-    answered: int
-    outcomes: dict[str, int]
-    from_intended_ms: _Percentiles
-
-
-class _Step(_Part, kw_only=True):
-    steady_from: float | None
-    """Unix time; null where the step ended before its steady part."""
-
-
-class _Report(_Part, kw_only=True):
-    version: int
-    elapsed_s: float
-    shard: str | None = None
-    steps: list[_Step] = []
 
 
 def matches(document: object, text: str) -> bool:
@@ -53,13 +23,12 @@ def matches(document: object, text: str) -> bool:
 
 def read(text: str, source: str) -> Run:
     """Return the run. Raises InputError."""
-    report: _Report = decode(text, _Report, source)
-    require(report.version == 1, source, f"expected version 1, got {report.version}")
+    report = _decoded(text, source)
     several = f"holds {len(report.steps)} steps: `mirror replay --table` makes a row of each"
     require(len(report.steps) < 2, source, several)
     shard = f"is shard {report.shard}: `mirror replay-merge` adds all of them up"
     require(report.shard is None, source, shard)
-    part: _Part = report
+    part: PartResult = report
     start, duration_s = None, max(report.window_s, report.elapsed_s)
     if report.steps and report.steps[0].steady_from is not None:
         part, start = report.steps[0], report.steps[0].steady_from
@@ -78,3 +47,10 @@ def read(text: str, source: str) -> Run:
         error_ratio=1 - good / part.due,
         notes=() if report.is_valid else (f"no latency: {report.invalid_reason}",),
     )
+
+
+def _decoded(text: str, source: str) -> ReplayResult:
+    try:
+        return decode(text)
+    except ValueError as error:
+        raise InputError([Problem(source, str(error))]) from error

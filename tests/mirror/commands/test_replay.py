@@ -24,8 +24,8 @@ from mirror.demo.app import start_app
 from mirror.demo.envoy import find_envoy, start_envoy
 from mirror.demo.processes import Processes, fetch, free_ports
 from mirror.demo.sidecar import start_sidecar
+from mirror.formats.replay_result import read as read_result
 from mirror.replay.merge import merge
-from mirror.replay.result import read as read_result
 
 Seen = list[tuple[str, str, dict[str, str]]]
 

@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from mirror.commands.replay_diff import replay_diff
-from mirror.replay.result import to_json
+from mirror.formats.replay_result import to_json
 from tests.mirror.replay.test_diff import run
 
 

@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from mirror.commands.replay_merge import replay_merge
-from mirror.replay.result import read, to_json
+from mirror.formats.replay_result import read, to_json
 from tests.mirror.replay.test_merge import shard
 from tests.mirror.replay.test_result import measure
 

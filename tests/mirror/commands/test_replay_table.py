@@ -13,7 +13,7 @@ from mirror.commands.replay_table import steps_of
 from mirror.core.record import Record, encode, encode_header
 from mirror.demo.app import start_app
 from mirror.demo.processes import Processes, free_ports
-from mirror.replay import result as results
+from mirror.formats import replay_result as results
 
 
 def write_list(directory: Path) -> Path:
@@ -92,7 +92,7 @@ def test_latency_of_a_late_generator_is_left_out(tmp_path: Path) -> None:
             generator_cpu_ratio=0.1,
         )
 
-    whole = results.Result(
+    whole = results.ReplayResult(
         format=results.FORMAT,
         version=1,
         to="",
@@ -100,13 +100,14 @@ def test_latency_of_a_late_generator_is_left_out(tmp_path: Path) -> None:
         shard=None,
         rate_rps=None,
         speed=1.0,
+        lag_limit_ms=10.0,
         is_interrupted=False,
         elapsed_s=30.0,
         skipped={},
         filtered=0,
         steps=[step(True, 100.0), step(False, 110.0), step(True, None)],
         saturation=None,
-        **{name: getattr(step(True, None), name) for name in results.Part.__struct_fields__},
+        **{name: getattr(step(True, None), name) for name in results.PartResult.__struct_fields__},
     )
     good, late = steps_of(whole)
     assert (good.rps_target, good.rps, good.p99_ms, tuple(good.window)) == (20, 19, 3, (100, 110))

@@ -3,15 +3,16 @@ import random
 import pytest
 
 from mirror.errors import InputError
+from mirror.formats.replay_result import ReplayResult
 from mirror.replay.diff import Difference, compare
 from mirror.replay.measurement import Measure
-from mirror.replay.result import Result, step_result
+from mirror.replay.result import step_result
 from mirror.replay.schedule import Step
 from mirror.replay.steps import MeasuredStep
 from tests.mirror.replay.test_result import measure, result
 
 
-def run(seed: int, slower: float = 1.0, number: int = 4000) -> Result:
+def run(seed: int, slower: float = 1.0, number: int = 4000) -> ReplayResult:
     """A run whose latencies are drawn from one distribution."""
     drawn = random.Random(seed)
     return result(measure(*(int(drawn.lognormvariate(9, 0.4) * slower) for _ in range(number))))
@@ -56,7 +57,7 @@ def test_errors_are_compared() -> None:
 
 
 def test_steps_at_the_same_rate() -> None:
-    def stepped(*rates: float) -> Result:
+    def stepped(*rates: float) -> ReplayResult:
         made = run(1, number=50)
         made.steps = [
             step_result(MeasuredStep(Step(rate, 0, 1), Measure(), measure(5000), 1, 1, 0))

@@ -3,15 +3,16 @@ from html.parser import HTMLParser
 
 import pytest
 
+from mirror.formats.replay_result import ReplayResult
 from mirror.replay.html import BOTTOM, LEFT, RIGHT, TOP, as_html, plots_of
 from mirror.replay.measurement import Measure
-from mirror.replay.result import Result, step_result
+from mirror.replay.result import step_result
 from mirror.replay.schedule import Step
 from mirror.replay.steps import MeasuredStep
 from tests.mirror.replay.test_result import measure, result
 
 
-def stepped(number: int) -> Result:
+def stepped(number: int) -> ReplayResult:
     steps = []
     for place in range(number):
         times = measure(*range(1000 + place, 90_000, 700))

@@ -4,9 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirror.errors import InputError
+from mirror.formats.replay_result import ReplayResult
 from mirror.replay.measurement import Measure
 from mirror.replay.merge import merge
-from mirror.replay.result import Result, counts_of, step_result
+from mirror.replay.result import counts_of, step_result
 from mirror.replay.schedule import Step
 from mirror.replay.steps import MeasuredStep
 from tests.mirror.replay.test_result import measure, result
@@ -14,7 +15,7 @@ from tests.mirror.replay.test_result import measure, result
 TIMES = st.lists(st.integers(0, 10**8), min_size=1, max_size=30)
 
 
-def shard(index: int, of: int, counted: Measure, **changes: object) -> tuple[str, Result]:
+def shard(index: int, of: int, counted: Measure, **changes: object) -> tuple[str, ReplayResult]:
     step = step_result(MeasuredStep(Step(10, 0, 10), Measure(), counted, 1e9 + index, 8.0, 0.5))
     made = result(counted, shard=f"{index}/{of}", steps=[step], **changes)
     return f"{index}.json", made
@@ -48,7 +49,7 @@ def test_longest_shard_and_any_fault_count() -> None:
         ([("a.json", result(measure(1)))], "a.json: is the result of a whole schedule"),
     ],
 )
-def test_what_does_not_add_up(results: list[tuple[str, Result]], expected: str) -> None:
+def test_what_does_not_add_up(results: list[tuple[str, ReplayResult]], expected: str) -> None:
     with pytest.raises(InputError, match=expected):
         merge(results)
 

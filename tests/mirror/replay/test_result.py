@@ -1,25 +1,12 @@
-import json
-from pathlib import Path
-
 import pytest
 from hdrh.histogram import HdrHistogram
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.core.latency import MOST_US
-from mirror.errors import InputError
+from mirror.formats.replay_result import ReplayResult
 from mirror.replay.measurement import Histogram, Measure
-from mirror.replay.result import (
-    Result,
-    counts_of,
-    decoded,
-    encoded,
-    measure_of,
-    percentiles,
-    read,
-    step_result,
-    to_json,
-)
+from mirror.replay.result import counts_of, decoded, encoded, measure_of, percentiles, step_result
 from mirror.replay.schedule import Step
 from mirror.replay.steps import MeasuredStep
 
@@ -34,7 +21,7 @@ def measure(*times_us: int) -> Measure:
     return made
 
 
-def result(of: Measure, **changes: object) -> Result:
+def result(of: Measure, **changes: object) -> ReplayResult:
     """A whole result of these counts."""
     values: dict[str, object] = {
         "format": "kagami-replay",
@@ -44,6 +31,7 @@ def result(of: Measure, **changes: object) -> Result:
         "shard": None,
         "rate_rps": 10.0,
         "speed": None,
+        "lag_limit_ms": 10.0,
         "is_valid": True,
         "invalid_reason": None,
         "is_interrupted": False,
@@ -56,7 +44,7 @@ def result(of: Measure, **changes: object) -> Result:
         "steps": [],
         "saturation": None,
     }
-    return Result(**(counts_of(of) | values | changes))  # type: ignore[arg-type]
+    return ReplayResult(**(counts_of(of) | values | changes))  # type: ignore[arg-type]
 
 
 @given(st.lists(st.integers(0, MOST_US), max_size=60))
@@ -100,38 +88,3 @@ def test_step_is_its_steady_part() -> None:
 def test_step_without_a_steady_part() -> None:
     shown = step_result(MeasuredStep(Step(10, 0, 10), measure(1)))
     assert (shown.due, shown.window_s, shown.steady_from, shown.offered_rps) == (1, 0, None, 0)
-
-
-def test_read_what_was_written(tmp_path: Path) -> None:
-    path = tmp_path / "a.json"
-    step = step_result(MeasuredStep(Step(10, 0, 10), measure(1), measure(5), 1e9, 8.0, 0.5))
-    written = result(measure(1, 5), steps=[step])
-    path.write_text(to_json(written))
-    assert read(path) == written
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        ({"format": "other"}, "format: expected kagami-replay"),
-        ({"version": 2}, "version: expected 1, got 2"),
-        ({"due": "many"}, "due"),
-        ({"steps": [{}]}, "steps[0]"),
-    ],
-)
-def test_other_files_are_refused(tmp_path: Path, change: dict[str, object], expected: str) -> None:
-    path = tmp_path / "a.json"
-    path.write_text(json.dumps(json.loads(to_json(result(measure(1)))) | change))
-    with pytest.raises(InputError) as refused:
-        read(path)
-    assert str(path) in str(refused.value) and expected in str(refused.value)
-
-
-def test_no_json_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "a.json"
-    for content in (b"", b"[]", b"{", b"\xff"):
-        path.write_bytes(content)
-        with pytest.raises(InputError, match="expected the JSON of mirror replay"):
-            read(path)
-    with pytest.raises(InputError, match="cannot be read"):
-        read(tmp_path / "none.json")

@@ -9,9 +9,9 @@ import uvloop
 
 from mirror.core.record import Record, encode, encode_header
 from mirror.errors import InputError
+from mirror.formats.replay_result import ReplayResult
 from mirror.proxy.upstream.connection import Origin
 from mirror.replay.requests import RequestList, Rules
-from mirror.replay.result import Result
 from mirror.replay.schedule import Shard, Step
 from mirror.replay.session import Pace, Settings, plan, replay, schedule_digest
 from tests.mirror.replay.test_steps import Site, gets
@@ -24,8 +24,8 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(path, "http://a", Pace((100.0,)), Rules())
 
 
-def played(settings: Settings, requests: RequestList) -> Result:
-    async def run() -> Result:
+def played(settings: Settings, requests: RequestList) -> ReplayResult:
+    async def run() -> ReplayResult:
         server = await asyncio.get_running_loop().create_server(Site, "127.0.0.1", 0)
         origin = Origin("127.0.0.1", server.sockets[0].getsockname()[1])
         result, signalled = await replay(settings, origin, requests)

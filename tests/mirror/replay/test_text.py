@@ -1,5 +1,6 @@
+from mirror.formats.replay_result import SaturationResult
 from mirror.replay.measurement import Measure
-from mirror.replay.result import SaturationResult, step_result
+from mirror.replay.result import step_result
 from mirror.replay.schedule import Step
 from mirror.replay.steps import MeasuredStep
 from mirror.replay.text import as_text

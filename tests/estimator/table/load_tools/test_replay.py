@@ -25,6 +25,13 @@ REPORT = {
     "from_send_ms": {"p50": 1.9, "p90": 2.9, "p99": 8.0, "p99_9": 19.0, "max": 39.0},
     "schedule_lag_ms": {"p50": 0.1, "p90": 0.1, "p99": 0.2, "p99_9": 0.3, "max": 1.0},
     "lag_limit_ms": 10.0,
+    "schedule": "5ca1ab1e",
+    "shard": None,
+    "late": 0,
+    "filtered": 0,
+    "histograms": {"from_intended_us": "", "from_send_us": "", "schedule_lag_us": ""},
+    "steps": [],
+    "saturation": None,
 }
 
 
@@ -44,14 +51,16 @@ def test_late_generator_has_no_latency(read) -> None:
 
 
 def test_other_reports_are_refused(refused) -> None:
-    assert refused(json.dumps(REPORT | {"version": 2})) == ["expected version 1, got 2"]
+    assert refused(json.dumps(REPORT | {"version": 2})) == ["version: expected 1, got 2"]
     assert refused(json.dumps(REPORT | {"answered": 0})) == ["holds no answered request"]
     (shard,) = refused(json.dumps(REPORT | {"shard": "0/2"}))
     assert shard.startswith("is shard 0/2: `mirror replay-merge`")
 
 
 STEP = {
-    **{name: REPORT[name] for name in ("is_valid", "invalid_reason", "outcomes")},
+    **REPORT,
+    "rate_rps": 100.0,
+    "generator_cpu_ratio": 0.2,
     "steady_from": 1.7e9,
     "window_s": 240.0,
     "due": 24000,
@@ -59,7 +68,7 @@ STEP = {
     "outcomes": {"2xx": 23760, "timeout": 240},
     "offered_rps": 100.0,
     "achieved_rps": 99.0,
-    "from_intended_ms": {"p50": 1.5, "p99": 8.0},
+    "from_intended_ms": REPORT["from_intended_ms"] | {"p50": 1.5, "p99": 8.0},
 }
 
 

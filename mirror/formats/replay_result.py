@@ -1,0 +1,128 @@
+"""The result of a replay as a document: its types, its format id and version, reading and writing.
+
+`mirror replay` builds it, `mirror replay-merge` adds several up, `estimate table import` makes rows
+of it. docs/formats.md describes every key. Keys may be added within a version; none is renamed.
+
+Invariant: this module computes nothing. Percentiles and histograms are what their owner,
+mirror/replay/result.py, has put here.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from mirror.errors import InputError
+
+FORMAT = "kagami-replay"
+VERSION = 1
+
+
+class Percentiles(msgspec.Struct, frozen=True):
+    """One kind of time in milliseconds; null where nothing was measured."""
+
+    p50: float | None
+    p90: float | None
+    p99: float | None
+    p99_9: float | None
+    max: float | None
+
+
+class Histograms(msgspec.Struct, frozen=True):
+    """Histograms in microseconds, in HdrHistogram's V2 encoding (base64, compressed)."""
+
+    from_intended_us: str
+    from_send_us: str
+    schedule_lag_us: str
+
+
+class PartResult(msgspec.Struct, kw_only=True):
+    """What was counted in a whole replay, or in one step of it."""
+
+    is_valid: bool
+    invalid_reason: str | None
+    window_s: float
+    due: int
+    late: int
+    shed: dict[str, int]
+    sent: int
+    outcomes: dict[str, int]
+    answered: int
+    offered_rps: float
+    achieved_rps: float
+    from_intended_ms: Percentiles
+    from_send_ms: Percentiles
+    schedule_lag_ms: Percentiles
+    histograms: Histograms
+
+
+class StepResult(PartResult, kw_only=True):
+    """The steady part of a step, or the whole step where it ended before its steady part."""
+
+    rate_rps: float | None
+    """The scheduled rate; null for the recorded timing."""
+    steady_from: float | None
+    """Unix time at which the steady part began; null where it was not reached."""
+    generator_cpu_ratio: float
+
+
+class SaturationResult(msgspec.Struct, frozen=True):
+    """What the search for the saturation found."""
+
+    held_rps: float | None
+    """Highest rate held; null where none was."""
+    broken_rps: float | None
+    """Lowest rate not held; null where the search ended before it met one."""
+    broken_by: str | None
+    """The limit that this rate broke, in words."""
+
+
+class ReplayResult(PartResult, kw_only=True):
+    """What `mirror replay --format json` prints."""
+
+    format: str
+    version: int
+    to: str
+    schedule: str
+    """A digest of the list and of all settings that decide what is due: equal for all shards."""
+    shard: str | None
+    """INDEX/N; null for a whole schedule, also for a merged one."""
+    rate_rps: float | None
+    speed: float | None
+    lag_limit_ms: float
+    is_interrupted: bool
+    elapsed_s: float
+    skipped: dict[str, int]
+    filtered: int
+    steps: list[StepResult]
+    saturation: SaturationResult | None
+
+
+def decode(data: bytes | str) -> ReplayResult:
+    """Return the result in this JSON. Raises ValueError that says what was expected."""
+    try:
+        head = msgspec.json.decode(data, type=dict[str, object])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError("expected the JSON of mirror replay --format json") from error
+    if head.get("format") != FORMAT:
+        raise ValueError(f"format: expected {FORMAT}")
+    if head.get("version") != VERSION:
+        raise ValueError(f"version: expected {VERSION}, got {head.get('version')}")
+    try:
+        return msgspec.convert(head, ReplayResult)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from error
+
+
+def read(path: Path) -> ReplayResult:
+    """Return the result in a file. Raises InputError that names the file."""
+    try:
+        return decode(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def to_json(result: ReplayResult) -> str:
+    """Return the indented JSON of a result."""
+    return msgspec.json.format(msgspec.json.encode(result), indent=2).decode()
