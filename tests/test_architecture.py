@@ -307,6 +307,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.table.rows",
         "estimator.table.load_tools.run",
         "estimator.text_files",
+        "mirror.formats.replay_result",
     ),
     "estimator.migration.*": (
         "estimator.errors",

@@ -8,5 +8,7 @@ exits            the exit codes, and how an error becomes one
 terminal         where text goes, and how wide it is
 table            `estimate table`; table_check, table_fit, table_plot, table_import: its commands
 verify           `estimate verify`: predicted against observed cpu and memory
-usage_options    where cpu and memory were recorded, for the two that read them
+usage_options    where cpu and memory were recorded, for verify and table_import
+result_files     result files of load generators, and options for what they do not state
+component_options: how a component that is new to a table is described
 """

@@ -1,34 +1,48 @@
-"""`estimate table import`: results of load generators and samples of cpu and memory to rows.
+"""`estimate table import`: results of load generators and samples of cpu and memory become rows.
 
-Prints what of each run was used and what the row is worth, and writes the table whole.
+Prints which part of each run was used and what its row is worth, and writes the table whole.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import click
 
 from estimator import units
+from estimator.commands.component_options import (
+    Description,
+    component_options,
+    description_of,
+    new_component,
+)
 from estimator.commands.exits import endings
-from estimator.commands.usage_options import UsageSource, usage_options
+from estimator.commands.result_files import ResultFile, read_files, result_options
+from estimator.commands.usage_options import UsageOptions, read_samples, usage_options
 from estimator.errors import InputError, Problem
 from estimator.observed.join import Setup, join
-from estimator.observed.usage_file import parse_time
-from estimator.series.rps import ALL_ROUTES
+from estimator.observed.process_accounts import usage_of_processes
+from estimator.observed.usage import Usage, combined
 from estimator.table.files import read_table, write_table
-from estimator.table.load_points import Component, Kind, LoadPoint, Loop, Resources, Table
-from estimator.table.load_tools.detect import read_result
-from estimator.table.load_tools.run import Run, steady
-from mirror.formats.routes import route_tag
+from estimator.table.load_points import Component, LoadPoint, Table
+from estimator.table.load_tools.run import LoadRun
+
+BEFORE_S, AFTER_S = 120, 60
+"""How much more is read of a remote source than the runs took: rate() looks back."""
+
+_Value = TypeVar("_Value")
 
 EPILOG = """\b
 Examples:
+  estimate table import replay.json -o table.yaml
   estimate table import fortio-*.json --samples usage.csv --component api \\
       --replicas 2 --kind pod --route '/api/*' --request app=1,512Mi -o table.yaml
   estimate table import step3.json --samples prometheus --namespace shop \\
       --prometheus-url http://prometheus:9090 --component api --replicas 2 \\
       --table table.yaml -o table.yaml
+  estimate table import replay.json --table table.yaml -o table.yaml \\
+      --samples prometheus=http://prometheus:9090,istio-ingressgateway,api
   estimate table import wrk2.txt --start 2026-03-01T10:00:00Z --rps-target 500 \\
       --samples usage.csv --component api --replicas 2 --table table.yaml -o table.yaml
 
@@ -38,199 +52,200 @@ usage.csv has the columns time,container,cpu,memory and may have pod,component.
 
 
 @dataclass(frozen=True, slots=True)
-class _Result:
+class ImportOptions:
+    """The options as click names them."""
+
+    samples: tuple[str, ...]
+    components: tuple[str, ...]
+    replicas: int | None
+    output: Path
+    existing: Path | None
+    kind: str | None
+    routes: tuple[str, ...]
+    requests: tuple[str, ...]
+    cpu_limits: tuple[str, ...]
+    workers: tuple[str, ...]
+    starts: tuple[str, ...]
+    targets: tuple[float, ...]
+    loop: str | None
+    usage: UsageOptions
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Sort what click passes to the command."""
+        own = {each.name: values[each.name] for each in fields(cls) if each.name != "usage"}
+        return cls(**own, usage=UsageOptions.of(values))
+
+
+@dataclass(frozen=True, slots=True)
+class NewRow:
+    """A row of one component, and the run that it comes from."""
+
     path: Path
-    run: Run
+    run: LoadRun
+    point: LoadPoint
 
 
 @click.command("import", epilog=EPILOG)
 @click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--samples",
-    required=True,
-    metavar="FILE|prometheus|datadog",
-    help="Cpu and memory of the component's pods over time.",
+    multiple=True,
+    metavar="SOURCE",
+    help="Cpu and memory of the components' pods over time: a CSV file, `prometheus` or `datadog`"
+    " for every --component, or prometheus=URL,COMPONENT,… or datadog=COMPONENT,… for the"
+    " components named there; repeatable. What a replay sampled itself is read from its result.",
 )
-@click.option("--component", required=True, metavar="NAME", help="What was loaded.")
+@click.option(
+    "--component",
+    "components",
+    multiple=True,
+    metavar="NAME",
+    help="A component that was loaded; repeatable [default: every component of the samples].",
+)
 @click.option(
     "--replicas",
-    required=True,
     type=click.IntRange(1, 100_000),
     metavar="N",
-    help="How many of it shared the load.",
+    help="How many replicas of each component shared the load [default: the pods in the samples].",
 )
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="A .yaml or .csv file."
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The table to write, .yaml or .csv.",
 )
 @click.option(
     "--table",
     "existing",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="A table to add the rows to; where it has the component, that is not described again.",
+    help="A table to add the rows to. Its descriptions of components stay as they are.",
 )
-@click.option("--kind", type=click.Choice(["pod", "gateway"]), help="Of a new component.")
-@click.option("--route", "routes", multiple=True, help="Of a new component; repeatable.")
-@click.option(
-    "--request",
-    "requests",
-    multiple=True,
-    metavar="CONTAINER=CPU,MEMORY",
-    help="Kubernetes request of a container of a new component; repeatable.",
-)
+@component_options
 @click.option(
     "--cpu-limit",
     "cpu_limits",
     multiple=True,
     metavar="CONTAINER=CPU",
-    help="Its limit during the runs: shows which rows are saturated; repeatable.",
+    help="Cpu limit of a container during the runs, which shows saturated rows; repeatable.",
 )
 @click.option(
     "--workers",
     "workers",
     multiple=True,
     metavar="CONTAINER=N",
-    help="Threads that do its work, such as Envoy's concurrency; repeatable.",
+    help="Threads that do a container's work, such as Envoy's concurrency; repeatable.",
 )
+@result_options
+@click.option("--site", envvar="DD_SITE", show_envvar=True, help="With `datadog`: the site.")
 @click.option(
-    "--start",
-    "starts",
-    multiple=True,
-    metavar="TIME",
-    help="When a run began, where its file does not say: once for each such RESULT, in order.",
+    "--api-url", metavar="URL", help="With `datadog`: the address of its API, if not at the site."
 )
-@click.option(
-    "--rps-target",
-    "targets",
-    multiple=True,
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="RPS",
-    help="The rate asked for, where its file does not say: once for each such RESULT, in order,"
-    " or not at all.",
-)
-@click.option("--loop", type=click.Choice(["open", "closed"]), help="Of all runs, if known better.")
-@click.option("--site", envvar="DD_SITE", show_envvar=True, help="With `datadog`: its site.")
-@click.option("--api-url", metavar="URL", help="With `datadog`: where its API is instead.")
 @usage_options
-def import_results(results: tuple[Path, ...], **given: Any) -> None:
+def import_results(results: tuple[Path, ...], **values: Any) -> None:
     """Make rows of RESULT files: fortio, vegeta, k6, wrk, wrk2, hey, locust, ghz, mirror replay.
 
-    The format is told by the content. Of each run the first 62 s and the last 30 s are left out
-    where two minutes remain; cpu and memory are those of that time.
+    The content of a file decides its format. Of each run the first 62 s and the last 30 s are left
+    out where two minutes remain; of a replay every step gives a row of its steady part. Cpu and
+    memory are those of that time. A new component is a pod, or a gateway where its name says so;
+    it takes all routes, and requests what was measured at most, unless options describe it.
     """
     with endings():
-        _import(results, given)
+        _import(results, ImportOptions.of(values))
 
 
-def _import(results: tuple[Path, ...], given: dict[str, Any]) -> None:
-    table, component = _component(given)
-    runs = _runs(results, given)
-    _check_output(given["output"], given["existing"])
-    setup = Setup(
-        component.name,
-        tuple(component.requests),
-        given["replicas"],
-        _by_container("--cpu-limit", given["cpu_limits"], component, units.parse_cpu),
-        _by_container("--workers", given["workers"], component, _count),
-    )
-    starts = [each.run.start or 0.0 for each in runs]
-    ends = [start + each.run.duration_s for start, each in zip(starts, runs, strict=True)]
-    # rate() looks back: ask for a little before the first run.
-    period = (min(starts) - 120, max(ends) + 60)
-    source = UsageSource(given["samples"], given)
-    usage = source.read({component.name: setup.containers}, period)
-    rows: list[LoadPoint] = []
+def _import(paths: Sequence[Path], options: ImportOptions) -> None:
+    table = read_table(options.existing) if options.existing else Table("", ())
+    known = {component.name: component for component in table.components}
+    description = description_of(options.kind, options.routes, options.requests)
+    files = read_files(paths, options.starts, options.targets, options.loop)
+    _check_output(options.output, options.existing)
+
+    def containers_of(name: str) -> tuple[str, ...]:
+        return tuple(known[name].requests if name in known else description.requests)
+
+    usages = _usages(files, options, {name: containers_of(name) for name in options.components})
+    measured = dict.fromkeys(name for usage in usages for name in usage.components)
+    names = options.components or tuple(measured)
+    _check_names(names, known, description, options)
+    limits, workers = _of_containers(options, usages, names)
+    rows: dict[str, list[NewRow]] = {}
     problems: list[Problem] = []
-    for each in runs:
-        joined = join(each.run, usage, setup, str(each.path))
-        if isinstance(joined, LoadPoint):
-            rows.append(replace(joined, row=len(component.points) + len(rows) + 1))
-        else:
-            problems += joined
+    left_out: list[Problem] = []
+    for name in names:
+        setup = Setup(name, containers_of(name), options.replicas, limits, workers)
+        rows[name] = []
+        for file, usage in zip(files, usages, strict=True):
+            added, misfits = _rows(file, usage, setup)
+            rows[name] += added
+            # One of several steps may fail; a file that gives no row at all is a mistake.
+            (left_out if added else problems).extend(misfits)
     if problems:
         raise InputError(problems)
-    done = replace(component, points=(*component.points, *rows))
-    others = tuple(each for each in table.components if each.name != component.name)
-    kept = [each.name for each in table.components]
-    place = kept.index(component.name) if component.name in kept else len(others)
-    write_table(
-        Table(str(given["output"]), (*others[:place], done, *others[place:])), given["output"]
-    )
-    for each, point in zip(runs, done.points[len(component.points) :], strict=True):
-        _print(each, point)
-    click.echo(f"{given['output']}: {len(rows)} row(s) of {component.name} written")
+    components = _components(table, description, rows)
+    assumed = [] if description.requests else [name for name in names if name not in known]
+    write_table(Table(str(options.output), components), options.output, assumed)
+    _print(components, rows, files)
+    for name in assumed:
+        click.echo(
+            f"{name} is new: its requests are the highest measured amounts; put its own there"
+        )
+    for problem in left_out:
+        click.echo(f"estimate: left out: {problem}", err=True)
+    count = sum(map(len, rows.values()))
+    click.echo(f"{options.output}: {count} row(s) of {', '.join(names)} written")
 
 
-def _component(given: dict[str, Any]) -> tuple[Table, Component]:
-    """Return the table to add to, and the component as it is there or as it is described."""
-    name, described = given["component"], [given["kind"], given["routes"], given["requests"]]
-    existing = given["existing"]
-    table = read_table(existing) if existing else Table("", ())
-    for component in table.components:
-        if component.name == name:
-            if any(described):
-                rule = f"is described in {existing}; leave --kind, --route and --request out"
-                raise InputError([Problem("--component", rule, name)])
-            return table, component
-    if not all(described):
-        rule = "is new: describe it by --kind, --route and --request"
-        raise InputError([Problem("--component", rule, name)])
-    templates = tuple(given["routes"])
-    problems = [
-        Problem("--route", f'expected a template such as /api/*, "other" or "*", got {each!r}')
-        for each in templates
-        if each not in (ALL_ROUTES, "other") and not each.startswith("/")
+def _usages(
+    files: Sequence[ResultFile], options: ImportOptions, containers: Mapping[str, tuple[str, ...]]
+) -> list[Usage]:
+    """Return the usage for each file: what every source has, and what the file itself holds."""
+    if not options.samples and not any(file.result.processes for file in files):
+        rule = "missing: no result holds samples of its own"
+        raise InputError([Problem("--samples", rule)])
+    windows = [window for file in files for window in file.windows]
+    period = (min(w[0] for w in windows) - BEFORE_S, max(w[1] for w in windows) + AFTER_S)
+    shared = [
+        _attributed(read_samples(text, options.usage, containers, period), text, options)
+        for text in options.samples
     ]
-    requests: dict[str, Resources] = {}
-    for text in given["requests"]:
-        container, _, amounts = text.partition("=")
-        cpu, _, memory = amounts.partition(",")
-        try:
-            requests[container] = Resources(units.parse_cpu(cpu), units.parse_memory(memory))
-        except ValueError as error:
-            problems.append(Problem("--request", f"{error}, in {text!r}"))
-    if problems:
-        raise InputError(problems)
-    tags = tuple(each if each == ALL_ROUTES else route_tag(each) for each in templates)
-    return table, Component(name, Kind(given["kind"]), tags, requests, (), templates)
+    return [
+        combined(
+            [
+                usage_of_processes(file.result.processes, file.windows, str(file.path)),
+                *shared,
+            ]
+        )
+        for file in files
+    ]
 
 
-def _runs(results: tuple[Path, ...], given: dict[str, Any]) -> list[_Result]:
-    problems: list[Problem] = []
-    found: list[_Result] = []
-    for path in results:
-        try:
-            found.append(_Result(path, read_result(path)))
-        except InputError as error:
-            problems += error.problems
-    starts: list[float] = []
-    for text in given["starts"]:
-        try:
-            starts.append(parse_time(text))
-        except ValueError as error:
-            problems.append(Problem("--start", str(error)))
-    timeless = [each.path.name for each in found if each.run.start is None]
-    if not problems and len(starts) != len(timeless):
-        rule = f"expected once for each result without a time ({', '.join(timeless) or 'none'})"
-        problems.append(Problem("--start", f"{rule}, got {len(starts)}"))
-    aimless = [each.path.name for each in found if each.run.rps_target is None]
-    if not problems and len(given["targets"]) not in (0, len(aimless)):
-        rule = f"expected once for each result without a rate ({', '.join(aimless) or 'none'})"
-        problems.append(Problem("--rps-target", f"{rule}, got {len(given['targets'])}"))
-    if problems:
-        raise InputError(problems)
-    start, target = iter(starts), iter(given["targets"])
-    runs = []
-    for each in found:
-        run = each.run
-        if run.start is None:
-            run = replace(run, start=next(start))
-        if run.rps_target is None:
-            run = replace(run, rps_target=next(target, None))
-        if given["loop"]:
-            run = replace(run, loop=Loop(given["loop"]))
-        runs.append(_Result(each.path, steady(run)))
-    return runs
+def _attributed(usage: Usage, source: str, options: ImportOptions) -> Usage:
+    """Give samples without a component to the only --component, or to that of their container."""
+    if "" in usage.components and len(options.components) > 1:
+        rule = "has samples that name no component, and there are several: add a column `component`"
+        raise InputError([Problem(source, rule)])
+    return usage.attributed(options.components[0] if options.components else None)
+
+
+def _check_names(
+    names: Sequence[str],
+    known: Mapping[str, Component],
+    description: Description,
+    options: ImportOptions,
+) -> None:
+    if not names:
+        raise InputError([Problem("--samples", "no source has a sample in the time of the runs")])
+    if description.is_empty:
+        return
+    if len(names) > 1:
+        rule = "--kind, --route and --request describe one component, and there are several"
+        raise InputError([Problem("--component", rule, ", ".join(names))])
+    if names[0] in known:
+        rule = f"is described in {options.existing}; leave --kind, --route and --request out"
+        raise InputError([Problem("--component", rule, names[0])])
 
 
 def _check_output(output: Path, existing: Path | None) -> None:
@@ -239,23 +254,33 @@ def _check_output(output: Path, existing: Path | None) -> None:
         raise InputError([Problem(str(output), rule)])
 
 
-def _by_container(
-    option: str, texts: tuple[str, ...], component: Component, parse: Any
-) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    problems = []
-    for text in texts:
-        container, _, value = text.partition("=")
-        try:
-            found[container] = parse(value)
-        except ValueError as error:
-            problems.append(Problem(option, f"{error}, in {text!r}"))
-        if container not in component.requests:
-            known = ", ".join(component.requests)
-            problems.append(Problem(option, f"expected one of {known}, got {container!r}"))
+def _of_containers(
+    options: ImportOptions, usages: Sequence[Usage], names: Sequence[str]
+) -> tuple[dict[str, float], dict[str, int]]:
+    """Return cpu limits in millicores, and workers, by container. Raises InputError."""
+    containers = {container for usage in usages for name in names for container in usage.of(name)}
+    problems: list[Problem] = []
+
+    def read(
+        option: str, texts: Sequence[str], parse: Callable[[str], _Value]
+    ) -> dict[str, _Value]:
+        values = {}
+        for text in texts:
+            container, _, value = text.partition("=")
+            try:
+                values[container] = parse(value)
+            except ValueError as error:
+                problems.append(Problem(option, f"{error}, in {text!r}"))
+            if container not in containers:
+                expected = ", ".join(sorted(containers))
+                problems.append(Problem(option, f"expected one of {expected}, got {container!r}"))
+        return values
+
+    limits = read("--cpu-limit", options.cpu_limits, units.parse_cpu)
+    workers = read("--workers", options.workers, _count)
     if problems:
         raise InputError(problems)
-    return found
+    return limits, workers
 
 
 def _count(text: str) -> int:
@@ -264,16 +289,62 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _print(result: _Result, point: LoadPoint) -> None:
-    assert point.judgement is not None
-    judgement = point.judgement
-    cpu = ", ".join(
-        f"{name} {units.format_cpu(used.cpu_millicores)} {units.format_memory(used.memory_bytes)}"
-        for name, used in point.usage.items()
-    )
-    click.echo(f"row {point.row}: {result.path}: {units.format_rps(point.rps)} rps, {cpu}")
-    for note in result.run.notes:
-        click.echo(f"  used: {note}")
-    click.echo(f"  {judgement.verdict}: {judgement.rule}")
-    if judgement.latency_doubt is not None:
-        click.echo(f"  doubted: {judgement.latency_doubt}")
+def _rows(file: ResultFile, usage: Usage, setup: Setup) -> tuple[list[NewRow], list[Problem]]:
+    """Return the rows that a file gives for one component, and what keeps others from being one."""
+    rows: list[NewRow] = []
+    problems: list[Problem] = []
+    for run in file.result.runs:
+        joined = join(run, usage, setup, str(file.path))
+        if isinstance(joined, LoadPoint):
+            rows.append(NewRow(file.path, run, joined))
+        else:
+            problems += joined
+    return rows, problems
+
+
+def _components(
+    table: Table, description: Description, rows: Mapping[str, Sequence[NewRow]]
+) -> tuple[Component, ...]:
+    """Return the components of the table with the new rows, then the new components."""
+    components = {component.name: component for component in table.components}
+    for name, added in rows.items():
+        before = components[name].points if name in components else ()
+        points = (
+            *before,
+            *(replace(row.point, row=len(before) + n) for n, row in enumerate(added, start=1)),
+        )
+        components[name] = (
+            replace(components[name], points=points)
+            if name in components
+            else new_component(name, description, points)
+        )
+    return tuple(components.values())
+
+
+def _print(
+    components: Sequence[Component],
+    rows: Mapping[str, Sequence[NewRow]],
+    files: Sequence[ResultFile],
+) -> None:
+    for file in files:
+        for note in file.result.notes:
+            click.echo(f"{file.path}: {note}")
+    for component in components:
+        added = rows.get(component.name, ())
+        points = component.points[len(component.points) - len(added) :]
+        for row, point in zip(added, points, strict=True):
+            assert point.judgement is not None
+            cpu = ", ".join(
+                f"{name} {units.format_cpu(used.cpu_millicores)}"
+                f" {units.format_memory(used.memory_bytes)}"
+                for name, used in point.usage.items()
+            )
+            click.echo(
+                f"{component.name}, row {point.row}: {row.path}:"
+                f" {units.format_rps(point.rps)} rps, {cpu}"
+            )
+            for note in row.run.notes:
+                click.echo(f"  used: {note}")
+            click.echo(f"  {point.judgement.verdict}: {point.judgement.rule}")
+            if point.judgement.latency_doubt is not None:
+                click.echo(f"  doubted: {point.judgement.latency_doubt}")

@@ -19,7 +19,7 @@ from estimator import units
 from estimator.commands.exits import EXIT_LOW_CONFIDENCE, endings
 from estimator.commands.sources import check_source, read_source, source_of, source_options
 from estimator.commands.terminal import console
-from estimator.commands.usage_options import DATADOG, UsageSource, usage_options
+from estimator.commands.usage_options import DATADOG, UsageOptions, read_samples, usage_options
 from estimator.errors import InputError, Problem
 from estimator.migration.correct import Corrected, Correction, correct
 from estimator.migration.verify import Conditions, ContainerError, Decision, Verification
@@ -131,7 +131,7 @@ def verify(context: click.Context, /, **given: Any) -> None:
         series = between(read_source(source, table.templates), *limits)
         containers = {each.name: tuple(each.requests) for each in table.components}
         period = (float(series.start), float(series.start + series.duration_s))
-        usage = UsageSource(given["observed"], given).read(containers, period)
+        usage = read_samples(given["observed"], UsageOptions.of(given), containers, period)
         conditions = Conditions(given["mirror_ratio"], given["replicas"])
         found = compare(series, table, usage, conditions)
         corrected = None

@@ -3,16 +3,16 @@
     avg:kubernetes.cpu.usage.total{kube_deployment:api} by {pod_name,kube_container_name}.rollup(avg, 60)
     max:kubernetes.memory.working_set{...} by {...}.rollup(max, 60)
 
-Cpu is in nanocores. Windows are whole days of Unix time, like those of the rps series, so that the
-next run finds them in the cache. The interval that comes back is checked: Datadog widens it without
-a word.
+Cpu is in nanocores. Requests cover whole days of Unix time, as those for the rps series do, so the
+next run finds them in the cache. The interval that comes back is checked, because Datadog widens it
+without notice.
 Source: docs.datadoghq.com, Kubernetes data collected.
 """  # noqa: E501 - a query is one line
 
 import asyncio
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from estimator.errors import InputError, Problem, Refusal, Refused
 from estimator.observed.usage import Sample, Usage, usage_of
@@ -31,21 +31,24 @@ _BY = "by {pod_name,kube_container_name}"
 
 @dataclass(frozen=True, slots=True)
 class UsageQuery:
-    """How the pods of a component are found: by a tag whose value is its name."""
+    """How the pods of a component are found: by a tag whose value is the component's name."""
 
     tag: str = "kube_deployment"
     tags: tuple[str, ...] = ()
-    """Further ones, such as kube_cluster_name:new."""
+    """Further tags of all pods, such as kube_cluster_name:new."""
+    component_tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Further tags by component."""
 
     def check(self, components: tuple[str, ...]) -> None:
         """Raise InputError for names and tags that would end the scope and begin another query."""
+        tags = [*self.tags, *(tag for name in components for tag in self._tags_of(name))]
         problems = [
-            Problem("--observed-tag", f"expected KEY:VALUE, got {tag!r}")
-            for tag in self.tags
+            Problem("Datadog", f"expected tags as KEY:VALUE, got {tag!r}")
+            for tag in dict.fromkeys(tags)
             if not _TAG.fullmatch(tag)
         ]
         problems += [
-            Problem("Datadog", f"{name!r} cannot be the value of a tag; name it otherwise", name)
+            Problem("Datadog", f"{name!r} cannot be the value of a tag; rename it", name)
             for name in components
             if not _VALUE.fullmatch(name)
         ]
@@ -54,11 +57,14 @@ class UsageQuery:
 
     def texts(self, component: str) -> tuple[str, str]:
         """Return the queries for cpu and for memory."""
-        scope = ",".join((f"{self.tag}:{component}", *self.tags))
+        scope = ",".join((f"{self.tag}:{component}", *self.tags, *self._tags_of(component)))
         return (
             f"avg:{CPU_METRIC}{{{scope}}} {_BY}.rollup(avg, {RESOLUTION_S})",
             f"max:{MEMORY_METRIC}{{{scope}}} {_BY}.rollup(max, {RESOLUTION_S})",
         )
+
+    def _tags_of(self, component: str) -> tuple[str, ...]:
+        return self.component_tags.get(component, ())
 
 
 def read_usage_from_datadog(
@@ -70,10 +76,10 @@ def read_usage_from_datadog(
 ) -> Usage:
     """Return the samples of these components in [start, end), widened to whole minutes.
 
-    `say` is told of every wait.
+    `say` is called with a sentence at every wait.
 
-    Raises InputError and Refused as the API does, Refused also for no data at all and for another
-    interval than asked for.
+    Raises InputError and Refused as the API does; Refused also where Datadog has no data, or
+    answers with another interval than a minute.
     """
     query.check(components)
     return asyncio.run(_read(open_api, query, components, period, say))

@@ -1,8 +1,9 @@
-"""One run of a load generator, joined by time with the cpu and memory of its replicas, to a row.
+"""One run of a load generator, joined by time with the usage of its replicas, becomes a row.
 
 Only samples of the run's steady part count (load_tools/run.py). Cpu is the mean over time and over
-the replicas, memory and `cpu_max` the highest sample of any replica. What does not fit is an error
-and no guess: no samples in that time, a container that is missing, another number of pods.
+the replicas; memory and `cpu_max` are the highest sample of any replica. What does not fit is a
+problem and never a guess: no samples in that time, a missing or an unknown container, another
+number of pods.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 
 from estimator.errors import Problem
 from estimator.observed.usage import ContainerUsage, Usage
-from estimator.table.load_tools.run import Run
+from estimator.table.load_tools.run import LoadRun
 from estimator.table.rows import LoadPoint, Resources
 
 MIN_SAMPLES = 2
@@ -20,32 +21,44 @@ MIN_SAMPLES = 2
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What was loaded, as no result file tells."""
+    """What was loaded, which no result file says."""
 
     component: str
     containers: tuple[str, ...]
-    replicas: int
+    """The containers of its requests; empty: those that have samples."""
+    replicas: int | None
+    """None: as many as there were pods."""
     cpu_limit_millicores: dict[str, float]
+    """By container, perhaps of another component too; overrides what the samples state."""
     workers: dict[str, int]
+    """By container, as above."""
 
 
-def join(run: Run, usage: Usage, setup: Setup, source: str) -> LoadPoint | list[Problem]:
-    """Return the row of a run whose `start` is known, numbered 1; or all that does not fit."""
+def join(run: LoadRun, usage: Usage, setup: Setup, source: str) -> LoadPoint | list[Problem]:
+    """Return the row of a run whose `start` is known, numbered 1, or everything that does not fit.
+
+    `source` names the result file in problems. A row of exact accounts states no `duration_s`: the
+    shortest duration is a rule for samples.
+    """
     assert run.start is not None
     start, end = run.start, run.start + run.duration_s
-    found = {name: each.between(start, end) for name, each in usage.of(setup.component).items()}
-    problems = [
-        Problem(source, problem, setup.component)
-        for container in setup.containers
-        for problem in _problems(container, found.get(container), setup, usage.source)
-    ]
-    if problems:
-        times = f"{_shown(start)} to {_shown(end)}"
-        return [Problem(p.source, f"{p.rule} (run: {times})", p.component) for p in problems]
-    used = {container: found[container] for container in setup.containers}
+    within = {name: each.between(start, end) for name, each in usage.of(setup.component).items()}
+    measured = {name: each for name, each in within.items() if len(each.seconds)}
+    containers = setup.containers or tuple(sorted(measured))
+    rules = _rules(containers, measured, setup, usage.source)
+    if rules:
+        times = f"(run: {_shown(start)} to {_shown(end)})"
+        return [Problem(source, f"{rule} {times}", setup.component) for rule in rules]
+    used = {container: measured[container] for container in containers}
+    limits = {
+        name: limit
+        for name, each in used.items()
+        if (limit := setup.cpu_limit_millicores.get(name, each.cpu_limit_millicores)) is not None
+    }
+    is_exact = all(each.is_exact for each in used.values())
     return LoadPoint(
         row=1,
-        replicas=setup.replicas,
+        replicas=setup.replicas or len(used[containers[0]].pods),
         rps=_rounded(run.rps),
         usage={name: _resources(each) for name, each in used.items()},
         p50_ms=_rounded_or_none(run.p50_ms),
@@ -53,30 +66,57 @@ def join(run: Run, usage: Usage, setup: Setup, source: str) -> LoadPoint | list[
         error_ratio=None if run.error_ratio is None else round(run.error_ratio, 9),
         rps_target=_rounded_or_none(run.rps_target),
         connections=run.connections,
-        duration_s=_rounded(run.duration_s),
+        duration_s=None if is_exact else _rounded(run.duration_s),
         tool=run.tool,
         loop=run.loop,
         cpu_max_millicores={
             name: round(float(np.nanmax(each.cpu_millicores)), 3) for name, each in used.items()
         },
-        cpu_limit_millicores=setup.cpu_limit_millicores,
-        workers=setup.workers,
+        cpu_limit_millicores=limits,
+        workers={name: n for name, n in setup.workers.items() if name in used},
     )
 
 
-def _problems(container: str, found: ContainerUsage | None, setup: Setup, source: str) -> list[str]:
-    if found is None:
-        return [f"{source} has no samples of container {container}"]
-    missing = [
-        what
-        for what, values in (("cpu", found.cpu_millicores), ("memory", found.memory_bytes))
-        if np.count_nonzero(~np.isnan(values)) < MIN_SAMPLES
+def _rules(
+    containers: tuple[str, ...], measured: dict[str, ContainerUsage], setup: Setup, source: str
+) -> list[str]:
+    """Return everything that keeps these samples from being a row, in words."""
+    if not containers:
+        return [f"{source} has no samples of it in its time"]
+    rules = [
+        rule
+        for container in containers
+        for rule in _container_rules(container, measured.get(container), setup, source)
     ]
-    if missing:
-        what = " and ".join(missing)
-        return [f"{source} has fewer than {MIN_SAMPLES} {what} samples of {container} in its time"]
-    pods = len(found.pods)
-    if found.pods != ("",) and pods != setup.replicas:
+    rules += [
+        f"container {container} was measured, and the requests of the component lack it"
+        for container in sorted(measured.keys() - set(containers))
+    ]
+    counts = {name: len(each.pods) for name, each in measured.items() if name in containers}
+    if not rules and setup.replicas is None:
+        if any(each.pods == ("",) for each in measured.values()):
+            rules.append(f"{source} names no pods: give --replicas")
+        elif len(set(counts.values())) > 1:
+            seen = ", ".join(f"{count} of {name}" for name, count in sorted(counts.items()))
+            rules.append(f"the containers were seen in different numbers of pods: {seen}")
+    return rules
+
+
+def _container_rules(
+    container: str, used: ContainerUsage | None, setup: Setup, source: str
+) -> list[str]:
+    counts = {"cpu": 0, "memory": 0}
+    if used is not None:
+        counts["cpu"] = int(np.count_nonzero(~np.isnan(used.cpu_millicores)))
+        counts["memory"] = int(np.count_nonzero(~np.isnan(used.memory_bytes)))
+    if missing := [resource for resource, count in counts.items() if count < MIN_SAMPLES]:
+        resources = " and ".join(missing)
+        return [
+            f"{source} has fewer than {MIN_SAMPLES} {resources} samples of {container} in its time"
+        ]
+    assert used is not None
+    pods = len(used.pods)
+    if setup.replicas is not None and used.pods != ("",) and pods != setup.replicas:
         return [
             f"{pods} pods of {container} were seen in its time, and --replicas is {setup.replicas}"
         ]

@@ -1,20 +1,21 @@
-"""Samples of cpu and memory from Prometheus' `query_range`.
+"""Samples of cpu and memory from Prometheus' `query_range`, in cAdvisor's series.
 
     1000 * sum by (pod, container) (rate(container_cpu_usage_seconds_total{...}[60s]))
     max by (pod, container) (container_memory_working_set_bytes{...})
 
-as cAdvisor exports them. A pod belongs to a component by its name: that of the component, then what
-a ReplicaSet, a DaemonSet or a StatefulSet adds. Kubernetes draws those letters from an alphabet
-without vowels, so `api` does not match the pods of `api-worker`. Other exporters: give queries.
+A pod belongs to a component by its name: the component's name, then what a ReplicaSet, a DaemonSet
+or a StatefulSet appends. Kubernetes draws those letters from an alphabet without vowels, so `api`
+does not match the pods of `api-worker`. Label matchers can replace the name; for other exporters
+than cAdvisor, the queries themselves can be replaced.
 
-`rate` looks back over its window, so the first samples after `start` are asked for a window later.
+`rate` looks back over its window, so the first cpu samples are taken one window after `start`.
 """
 
 import asyncio
 import math
 import re
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from estimator.errors import InputError, Problem, Refusal, Refused
@@ -22,10 +23,7 @@ from estimator.observed.usage import Sample, Usage, usage_of
 from estimator.series.prometheus_api import PrometheusApi, Series
 
 _LETTER = "[bcdfghjklmnpqrstvwxz2456789]"
-_SELECTOR = (
-    '{$namespace pod=~"$component-(' + _LETTER + "{6,10}-)?" + _LETTER + '{5}|$component-[0-9]+",'
-    ' container!="", container!="POD"}'
-)
+_SELECTOR = '{$namespace $pods, container!="", container!="POD"}'
 CPU_QUERY = (
     "1000 * sum by (pod, container) (rate(container_cpu_usage_seconds_total"
     + _SELECTOR
@@ -37,35 +35,45 @@ MEMORY_QUERY = "max by (pod, container) (container_memory_working_set_bytes" + _
 
 @dataclass(frozen=True, slots=True)
 class PrometheusQuery:
-    """What to ask; the queries are templates with $component, $namespace and $window."""
+    """What to ask; the queries are templates.
+
+    Placeholders: $pods (label matchers of the component's pods), $namespace (a matcher with a
+    comma behind it, or nothing), $component (the name, escaped) and $window (seconds).
+    """
 
     url: str
     namespace: str | None = None
     window_s: int = 60
-    """Of rate; it needs two scrapes."""
+    """What rate() looks back over; it needs two scrapes."""
     step_s: int = 15
     cpu: str = CPU_QUERY
     memory: str = MEMORY_QUERY
+    matchers: Mapping[str, str] = field(default_factory=dict)
+    """Label matchers by component, which replace the pods of its name."""
     authorization: str | None = field(default=None, repr=False)
-    """Value of that header."""
+    """Value of the Authorization header."""
 
     def text(self, template: str, component: str) -> str:
         """Return a query for one component."""
+        escaped = re.sub(r"([.+*?^$(){}|\[\]\\])", r"\\\\\1", component)
+        workload = f"({_LETTER}{{6,10}}-)?{_LETTER}{{5}}"
+        by_name = f'pod=~"{escaped}-{workload}|{escaped}-[0-9]+"'
         values = {
-            "component": re.sub(r"([.+*?^$(){}|\[\]\\])", r"\\\\\1", component),
+            "component": escaped,
+            "pods": self.matchers.get(component) or by_name,
             "namespace": f'namespace="{self.namespace}",' if self.namespace else "",
             "window": str(self.window_s),
         }
-        # `$` ends a regular expression too: what is no placeholder of ours stays.
+        # `$` also ends a regular expression: whatever is no placeholder stays as it is.
         return string.Template(template).safe_substitute(values)
 
 
 def read_prometheus(
     query: PrometheusQuery, components: dict[str, tuple[str, ...]], period: tuple[float, float]
 ) -> Usage:
-    """Return the samples of these components (with their containers) in [start, end).
+    """Return the samples of these components, with their containers, in [start, end).
 
-    Raises InputError for what Prometheus rejects, Refused where it cannot be had or has nothing.
+    Raises InputError for what Prometheus rejects, Refused where it has no series or no answer.
     """
     return asyncio.run(_read(query, components, period))
 
@@ -100,7 +108,7 @@ def _samples(
     if not container:
         rule = "expected series with a `container` label, got " + (str(series.metric) or "none")
         raise InputError([Problem("--cpu-query or --memory-query", rule, component)])
-    # Whatever tells two replicas apart, where no pod is named.
+    # Without a pod label, the instance tells replicas apart.
     pod = series.metric.get("pod") or series.metric.get("instance", "")
     for second, text in series.values:
         value = float(text)

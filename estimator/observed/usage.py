@@ -1,12 +1,12 @@
-"""Samples of cpu and memory by component, pod and container, and what they say of one replica.
+"""Samples of cpu and memory by component, pod and container, and what one replica used.
 
-A sample belongs to one pod; a source that does not tell pods apart gives samples of one replica.
-The mean over a bucket is first of each pod, then over the pods: a pod that was scraped more often
-does not count more. Knows nothing of tables, curves and rps.
+A sample belongs to one pod; where a source does not name pods, each sample is about one replica.
+The mean over a bucket is first taken for each pod, then over the pods, so a pod that was scraped
+more often does not count more. This module knows nothing of tables, curves and rps.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,12 @@ _Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One value of each resource, or of one of them."""
+    """One value of cpu, of memory, or of both."""
 
     component: str
-    """Empty where the source does not say."""
+    """Empty where the source names no component."""
     pod: str
+    """Empty where the source names no pod."""
     container: str
     second: float
     """Unix time."""
@@ -30,7 +31,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ContainerUsage:
-    """All samples of one container of one component, in the order of time."""
+    """All samples of one container of one component, ordered by time."""
 
     component: str
     container: str
@@ -38,36 +39,41 @@ class ContainerUsage:
     seconds: _Floats
     """Shape (n,), Unix time."""
     pod: NDArray[np.int64]
-    """Shape (n,), place in `pods`."""
+    """Shape (n,), index into `pods`."""
     cpu_millicores: _Floats
-    """Shape (n,); NaN where a sample has none."""
+    """Shape (n,); NaN where a sample has no cpu."""
     memory_bytes: _Floats
+    """Shape (n,); NaN where a sample has no memory."""
+    cpu_limit_millicores: float | None = None
+    """What the kernel lets one replica use; None where the source does not know it."""
+    is_exact: bool = False
+    """Whether cpu comes from the kernel's own account, which no window is too short for."""
 
     def between(self, start: float, end: float) -> "ContainerUsage":
         """Return the samples with start <= second < end; `pods` are those of the window."""
         chosen = (self.seconds >= start) & (self.seconds < end)
         present, place = np.unique(self.pod[chosen], return_inverse=True)
-        return ContainerUsage(
-            self.component,
-            self.container,
-            tuple(self.pods[index] for index in present),
-            self.seconds[chosen],
-            place.astype(np.int64),
-            self.cpu_millicores[chosen],
-            self.memory_bytes[chosen],
+        return replace(
+            self,
+            pods=tuple(self.pods[index] for index in present),
+            seconds=self.seconds[chosen],
+            pod=place.astype(np.int64),
+            cpu_millicores=self.cpu_millicores[chosen],
+            memory_bytes=self.memory_bytes[chosen],
         )
 
     def mean_cpu(self) -> float | None:
-        """Return the mean over time of each pod, averaged over the pods; None without samples."""
+        """Return millicores: the mean over time of each pod, averaged; None without samples."""
         _, means = self.buckets(-np.inf, np.inf, 1)
         return None if np.isnan(means[0]) else float(means[0])
 
     def buckets(
         self, start: float, width_s: float, count: int
     ) -> tuple[NDArray[np.int64], _Floats]:
-        """Return for each bucket the pods with cpu samples and the mean cpu of one of them.
+        """Return the number of pods with cpu samples and their mean cpu in each bucket.
 
-        Shapes (count,); the mean is NaN where no pod has a sample.
+        Bucket i covers [start + i width_s, start + (i + 1) width_s). Both arrays have the shape
+        (count,); the mean is in millicores, and NaN where no pod has a sample.
         """
         known = ~np.isnan(self.cpu_millicores)
         if np.isinf(start):
@@ -88,7 +94,7 @@ class ContainerUsage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Usage:
-    """Everything that a source had."""
+    """All samples of one source, or of several."""
 
     source: str
     containers: tuple[ContainerUsage, ...]
@@ -99,9 +105,25 @@ class Usage:
         return tuple(dict.fromkeys(each.component for each in self.containers))
 
     def of(self, component: str) -> dict[str, ContainerUsage]:
-        """Return the containers of a component by name; where none is named, of the only one."""
+        """Return the containers of a component by name.
+
+        Samples that name no component belong to whichever component is asked for.
+        """
         name = "" if self.components == ("",) else component
         return {each.container: each for each in self.containers if each.component == name}
+
+    def attributed(self, component: str | None) -> "Usage":
+        """Return this usage with samples that name no component attributed to `component`.
+
+        With None each of them belongs to a component with the name of its container.
+        """
+        return replace(
+            self,
+            containers=tuple(
+                each if each.component else replace(each, component=component or each.container)
+                for each in self.containers
+            ),
+        )
 
     @property
     def first(self) -> float:
@@ -112,8 +134,18 @@ class Usage:
         return float(max(each.seconds[-1] for each in self.containers))
 
 
+def combined(usages: Sequence[Usage]) -> Usage:
+    """Return the samples of several sources; of a container in two of them the last one counts."""
+    containers = {
+        (each.component, each.container): each for usage in usages for each in usage.containers
+    }
+    caveats = dict.fromkeys(caveat for usage in usages for caveat in usage.caveats)
+    source = ", ".join(dict.fromkeys(usage.source for usage in usages))
+    return Usage(source, tuple(containers.values()), tuple(caveats))
+
+
 def usage_of(source: str, samples: Iterable[Sample], caveats: tuple[str, ...] = ()) -> Usage:
-    """Return samples, given in any order, by container."""
+    """Return samples, in any order, grouped by container."""
     groups: dict[tuple[str, str], list[Sample]] = {}
     for sample in samples:
         groups.setdefault((sample.component, sample.container), []).append(sample)

@@ -1,8 +1,8 @@
 """Samples of cpu and memory from CSV: columns time, container, cpu, memory, and component, pod.
 
-`time` is Unix seconds or RFC 3339, `cpu` and `memory` are in Kubernetes notation, of one pod. The
-last two columns may be absent; without `pod` a line is about one replica. An empty cpu or memory
-means that this line has none.
+`time` is Unix seconds or RFC 3339; `cpu` and `memory` are in Kubernetes notation and about one pod.
+The columns `component` and `pod` are optional; without `pod`, a line is about one replica. An empty
+cpu or memory means that the line has none.
 """
 
 import csv
@@ -22,7 +22,7 @@ COLUMNS = (*NEEDED, "component", "pod")
 
 
 def read_usage(path: Path) -> Usage:
-    """Read samples. Raises InputError with every bad column and cell."""
+    """Return the samples of a file. Raises InputError that lists every bad column and cell."""
     source = str(path)
     reader = csv.reader(io.StringIO(read_text(path), newline=""))
     header = next(reader, [])
@@ -83,7 +83,7 @@ def _sample(cells: dict[str, str], place: str, problems: list[Problem]) -> Sampl
 def parse_time(text: str) -> float:
     """Return Unix time of `1767225600`, `1767225600.5` or `2026-01-01T00:00:00Z`.
 
-    Raises ValueError, also for a time without its offset from UTC: it could be any of 24 hours.
+    Raises ValueError, also for a time without its offset from UTC, which could be any of 24 hours.
     """
     try:
         second = float(text)
@@ -94,7 +94,7 @@ def parse_time(text: str) -> float:
             second = math.nan
         else:
             second = math.nan if moment.tzinfo is None else moment.timestamp()
-    # Milliseconds are a frequent slip, and a year 58,000 is none that was measured.
+    # Milliseconds are a frequent slip: they would mean the year 58,000.
     if not 0 <= second <= 253_402_300_799:
         rule = "expected Unix seconds or a time such as 2026-01-01T00:00:00Z"
         raise ValueError(f"{rule}, got {text!r}")

@@ -3,6 +3,7 @@
 YAML is for people, CSV for tools. A read names every problem of a file at once.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 
 from estimator.errors import InputError
@@ -12,6 +13,7 @@ from estimator.table.fields import Place
 from estimator.table.load_points import Table
 from estimator.text_files import read_text, write_whole
 
+ASSUMED_REQUESTS = "the highest measured amounts: put the Pod's own requests here"
 EXAMPLE = Path(__file__).parent.parent / "example_table.yaml"
 
 
@@ -28,11 +30,30 @@ def read_table(path: Path) -> Table:
     return Table(place.source, components, is_example=path == EXAMPLE)
 
 
-def write_table(table: Table, path: Path) -> None:
+def table_text(table: Table, path: Path, assumed: Collection[str] = ()) -> str:
+    """Return what `write_table` would write to a file of this name."""
+    document = of_components(table.components)
+    if path.suffix.lower() == ".csv":
+        return csv_file.dump(document, str(path))
+    return yaml_file.dump(document, _comments(table, assumed))
+
+
+def _comments(table: Table, assumed: Collection[str]) -> yaml_file.Comments:
+    comments: yaml_file.Comments = {}
+    for place, component in enumerate(table.components):
+        if component.name in assumed:
+            comments[place, "requests"] = ASSUMED_REQUESTS
+        for row, point in enumerate(component.points):
+            if point.judgement is not None:
+                comments[place, row] = point.judgement.verdict.value
+    return comments
+
+
+def write_table(table: Table, path: Path, assumed: Collection[str] = ()) -> None:
     """Write a table in the format that the file's name asks for, whole or not at all.
 
-    Raises InputError where the file cannot be written, or CSV cannot hold a route.
+    In YAML a comment behind each row is its verdict, and another marks the requests of the
+    components in `assumed`, which nobody chose. Raises InputError where the file cannot be
+    written, or CSV cannot hold a route.
     """
-    document = of_components(table.components)
-    is_csv = path.suffix.lower() == ".csv"
-    write_whole(path, csv_file.dump(document, str(path)) if is_csv else yaml_file.dump(document))
+    write_whole(path, table_text(table, path, assumed))

@@ -70,19 +70,31 @@ _Dumper.add_representer(
 )
 
 
-def dump(document: dict[str, Any]) -> str:
-    """Return a table's document as YAML."""
+Comments = dict[tuple[int, str | int], str]
+"""Comments by place of the component, and key or place of the row."""
+
+
+def dump(document: dict[str, Any], comments: Comments) -> str:
+    """Return a table's document as YAML, with comments above their key or behind their row."""
     lines = ["components:"]
-    for component in document["components"]:
+    for place, component in enumerate(document["components"]):
         prefix = "  - "
         for key, value in component.items():
+            if (place, key) in comments:
+                lines.append(f"    # {comments[place, key]}")
             if key == "points" and value:
                 lines.append(f"{prefix}points:")
-                lines += [f"      - {_one_line(_Flow(point))}" for point in value]
+                for row, point in enumerate(value):
+                    line = f"      - {_one_line(_Flow(point))}"
+                    lines.append(line + _behind(comments.get((place, row))))
             else:
                 lines.append(f"{prefix}{key}: {_one_line(value)}")
             prefix = "    "
     return "\n".join(lines) + "\n"
+
+
+def _behind(comment: str | None) -> str:
+    return "" if comment is None else f"  # {comment}"
 
 
 def _one_line(value: object) -> str:

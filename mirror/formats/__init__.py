@@ -4,6 +4,7 @@ access_log     lines of access logs, and the request that each is about
 replay_result  the result of a replay as a document
 routes         route templates, and the route tag that a request path gets
 series_db      series.db and its exports: schema, version, columns, and the queries of readers
+usage_source   where cpu and memory come from: the grammar of --sample
 
 Nothing here imports another package of `mirror`, except for its errors.
 """

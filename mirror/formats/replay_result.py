@@ -76,6 +76,30 @@ class SaturationResult(msgspec.Struct, frozen=True):
     """The limit that this rate broke, in words."""
 
 
+class ProcessReading(msgspec.Struct, frozen=True, array_like=True):
+    """The accounts of a process and its descendants at an instant."""
+
+    time: float
+    """Unix time."""
+    cpu_s: float
+    """User and system time since the process began; it never falls."""
+    memory_bytes: int
+    """Sum of the resident sets."""
+
+
+class ProcessUsage(msgspec.Struct, frozen=True):
+    """What one sampled process used while the replay ran."""
+
+    component: str
+    container: str
+    replica: str
+    """HOST/PID; a container with several is one with several replicas."""
+    cpu_limit_millicores: float | None
+    """The most that the kernel lets the process use; null where that is unknown."""
+    readings: list[ProcessReading]
+    """In the order of time, about one a second."""
+
+
 class ReplayResult(PartResult, kw_only=True):
     """What `mirror replay --format json` prints."""
 
@@ -95,6 +119,7 @@ class ReplayResult(PartResult, kw_only=True):
     filtered: int
     steps: list[StepResult]
     saturation: SaturationResult | None
+    usage: list[ProcessUsage] = []
 
 
 def decode(data: bytes | str) -> ReplayResult:

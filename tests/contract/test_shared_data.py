@@ -55,7 +55,7 @@ def test_published_result_has_its_units(name: str) -> None:
     text = (SAMPLES / name).read_text()
     document = json.loads(text) if text.startswith("{") else None
     assert sum(reader.matches(document, text) for reader in READERS) == 1
-    run = read_result(SAMPLES / name)
+    (run,) = read_result(SAMPLES / name).runs
     assert (run.tool, run.loop, run.connections) == (tool, loop, connections)
     assert (run.rps, run.duration_s) == (
         pytest.approx(rps, rel=1e-3),
@@ -76,10 +76,10 @@ def test_published_results_say_when_and_how_much() -> None:
         "locust_stats_history.csv": 1795367821,
     }
     for name, start in starts.items():
-        assert read_result(SAMPLES / name).start == pytest.approx(start, abs=1e-3)
-    assert read_result(SAMPLES / "fortio_http.json").rps_target == 1000
+        assert read_result(SAMPLES / name).runs[0].start == pytest.approx(start, abs=1e-3)
+    assert read_result(SAMPLES / "fortio_http.json").runs[0].rps_target == 1000
     # The sample lists 191 of its 200 calls.
-    assert read_result(SAMPLES / "ghz_pretty.json").requests is None
+    assert read_result(SAMPLES / "ghz_pretty.json").runs[0].requests is None
 
 
 def test_published_text_reports_get_advice() -> None:

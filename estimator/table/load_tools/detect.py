@@ -1,7 +1,7 @@
-"""Which tool wrote a result file: told by its content, never by its name.
+"""Which tool wrote a result file: recognised by its content, never by its name.
 
-The readers are listed in the order of asking. A file that nobody knows is answered with the list of
-what is known, and with advice where it looks like another output of a known tool.
+`READERS` stand in the order in which they are tried. For a file that none of them knows, the error
+lists the known formats, with advice where the file looks like another output of a known tool.
 """
 
 import re
@@ -12,9 +12,10 @@ import msgspec
 
 from estimator.errors import InputError, Problem
 from estimator.table.load_tools import fortio, ghz, hey, k6, locust, replay, vegeta, wrk, wrk2
-from estimator.table.load_tools.run import Run
+from estimator.table.load_tools.run import LoadResult
 
-READERS: tuple[ModuleType, ...] = (fortio, vegeta, k6, wrk2, wrk, hey, locust, ghz, replay)
+READERS: tuple[ModuleType, ...] = (fortio, vegeta, k6, wrk2, wrk, hey, locust, ghz)
+"""The tools of which a file holds one run. A replay holds several."""
 
 _ADVICE = (
     (r"^Requests\s+\[total, rate", "is vegeta's text report: use `vegeta report -type=json`"),
@@ -25,8 +26,8 @@ _ADVICE = (
 )
 
 
-def read_result(path: Path) -> Run:
-    """Read a result file. Raises InputError for one that is of no known tool, or broken."""
+def read_result(path: Path) -> LoadResult:
+    """Read a result file. Raises InputError for a broken file and for an unknown format."""
     source = str(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -38,12 +39,13 @@ def read_result(path: Path) -> Run:
         document = msgspec.json.decode(text) if text.lstrip().startswith("{") else None
     except msgspec.DecodeError:
         document = None
+    if replay.matches(document, text):
+        return replay.read(text, source)
     for reader in READERS:
         if reader.matches(document, text):
-            run: Run = reader.read(text, source)
-            return run
+            return LoadResult((reader.read(text, source),))
     for pattern, advice in _ADVICE:
         if re.search(pattern, text):
             raise InputError([Problem(source, advice)])
-    known = "; ".join(str(reader.NAME) for reader in READERS)
+    known = "; ".join(str(reader.NAME) for reader in (*READERS, replay))
     raise InputError([Problem(source, f"is no result of a known tool; known are {known}")])

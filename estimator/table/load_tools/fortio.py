@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from estimator.table.load_tools.run import Instant, Run, decode, require
+from estimator.table.load_tools.run import Instant, LoadRun, decode, require
 from estimator.table.rows import Loop
 
 NAME = "fortio (JSON)"
@@ -32,7 +32,7 @@ class _Histogram(msgspec.Struct, rename="pascal"):
     percentiles: list[_Percentile] | None = None
 
 
-class _Result(msgspec.Struct):
+class _FortioResult(msgspec.Struct):
     requested: str = msgspec.field(name="RequestedQPS")
     actual: float = msgspec.field(name="ActualQPS")
     duration_ns: float = msgspec.field(name="ActualDuration")
@@ -47,9 +47,9 @@ def matches(document: object, text: str) -> bool:
     return isinstance(document, Mapping) and "DurationHistogram" in document
 
 
-def read(text: str, source: str) -> Run:
+def read(text: str, source: str) -> LoadRun:
     """Return the run. Raises InputError."""
-    result: _Result = decode(text, _Result, source)
+    result: _FortioResult = decode(text, _FortioResult, source)
     count = sum(result.codes.values())
     require(count > 0 and result.duration_ns > 0, source, "holds no request")
     notes: tuple[str, ...] = ()
@@ -71,7 +71,7 @@ def read(text: str, source: str) -> Run:
     good = sum(number for code, number in result.codes.items() if _is_good(code))
     never = sum(number for code, number in result.codes.items() if code == "-1")
     duration_s = result.duration_ns / 1e9
-    return Run(
+    return LoadRun(
         tool="fortio",
         loop=Loop.CLOSED,
         rps=result.actual * (count - never) / count,

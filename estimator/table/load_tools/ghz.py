@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 import numpy as np
 
-from estimator.table.load_tools.run import Instant, Requests, Run, decode, measured, require
+from estimator.table.load_tools.run import Instant, LoadRun, Requests, decode, measured, require
 from estimator.table.rows import Loop
 
 NAME = "ghz (JSON)"
@@ -33,7 +33,7 @@ class _Call(msgspec.Struct):
     status: str
 
 
-class _Report(msgspec.Struct):
+class _GhzReport(msgspec.Struct):
     count: int
     total: float
     rps: float
@@ -47,9 +47,9 @@ def matches(document: object, text: str) -> bool:
     return isinstance(document, Mapping) and "statusCodeDistribution" in document
 
 
-def read(text: str, source: str) -> Run:
+def read(text: str, source: str) -> LoadRun:
     """Return the run. Raises InputError."""
-    report: _Report = decode(text, _Report, source)
+    report: _GhzReport = decode(text, _GhzReport, source)
     require(report.count > 0 and report.total > 0, source, "holds no call")
     duration_s = report.total / 1e9
     is_whole = report.details is not None and len(report.details) == report.count
@@ -63,7 +63,7 @@ def read(text: str, source: str) -> Run:
     }
     start = min((call.timestamp for call in report.details or []), default=None)
     notes = () if is_whole else (f"not every one of its {report.count} calls is in the file",)
-    return Run(
+    return LoadRun(
         tool="ghz",
         loop=Loop.OPEN if report.options.is_async else Loop.CLOSED,
         duration_s=duration_s,

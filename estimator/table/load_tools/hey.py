@@ -11,7 +11,7 @@ import io
 import numpy as np
 
 from estimator.errors import InputError, Problem
-from estimator.table.load_tools.run import Requests, Run, measured, require
+from estimator.table.load_tools.run import LoadRun, Requests, measured, require
 from estimator.table.rows import Loop
 
 NAME = "hey (-o csv)"
@@ -22,7 +22,7 @@ def matches(document: object, text: str) -> bool:
     return text.startswith("response-time,DNS+dialup,")
 
 
-def read(text: str, source: str) -> Run:
+def read(text: str, source: str) -> LoadRun:
     """Return the run. Raises InputError with every line that is not as hey writes it."""
     reader = csv.reader(io.StringIO(text, newline=""))
     header = next(reader)
@@ -50,7 +50,7 @@ def read(text: str, source: str) -> Run:
         (statuses < 200) | (statuses >= 400),
         np.ones(len(rows), dtype=np.bool_),
     )
-    return Run(
+    return LoadRun(
         tool="hey",
         loop=Loop.CLOSED,
         duration_s=duration_s,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from estimator.table.load_tools.run import Run, decode, require
+from estimator.table.load_tools.run import LoadRun, decode, require
 from estimator.table.rows import Loop
 
 NAME = "k6 (--summary-export, handleSummary, machine-readable summary)"
@@ -25,7 +25,7 @@ def matches(document: object, text: str) -> bool:
     return isinstance(results, Mapping) and isinstance(results.get("metrics"), list)
 
 
-def read(text: str, source: str) -> Run:
+def read(text: str, source: str) -> LoadRun:
     """Return the run. Raises InputError."""
     document: dict[str, Any] = decode(text, dict[str, Any], source)
     metrics = _metrics(document, source)
@@ -46,7 +46,7 @@ def read(text: str, source: str) -> Run:
     connections = _optional(metrics, "vus_max", "max", source)
     metadata = document.get("metadata")
     generated = metadata.get("generated_at") if isinstance(metadata, Mapping) else None
-    return Run(
+    return LoadRun(
         tool="k6",
         loop=Loop.OPEN if is_open else Loop.CLOSED,
         rps=rate,

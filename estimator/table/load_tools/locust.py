@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from estimator.errors import InputError, Problem
-from estimator.table.load_tools.run import Run, require
+from estimator.table.load_tools.run import LoadRun, require
 from estimator.table.rows import Loop
 
 NAME = "locust (_stats.csv, _stats_history.csv)"
@@ -23,7 +23,7 @@ def matches(document: object, text: str) -> bool:
     return text.startswith(("Type,Name,Request Count,", "Timestamp,User Count,"))
 
 
-def read(text: str, source: str) -> Run:
+def read(text: str, source: str) -> LoadRun:
     """Return the run. Raises InputError with every cell that is no number."""
     lines = list(enumerate(csv.DictReader(io.StringIO(text, newline="")), start=2))
     rows = [(number, row) for number, row in lines if row.get("Name") == "Aggregated"]
@@ -53,7 +53,7 @@ class _Cells:
             raise InputError(self.problems)
 
 
-def _totals(rows: list[tuple[int, _Row]], cells: _Cells) -> Run:
+def _totals(rows: list[tuple[int, _Row]], cells: _Cells) -> LoadRun:
     line, row = rows[-1]
     count, failed, rate, p50, p99 = (
         cells.number(line, row, column)
@@ -61,7 +61,7 @@ def _totals(rows: list[tuple[int, _Row]], cells: _Cells) -> Run:
     )
     cells.check()
     require(count > 0 and rate > 0, cells.source, "holds no request")
-    return Run(
+    return LoadRun(
         tool="locust",
         loop=Loop.CLOSED,
         rps=rate,
@@ -73,7 +73,7 @@ def _totals(rows: list[tuple[int, _Row]], cells: _Cells) -> Run:
     )
 
 
-def _history(rows: list[tuple[int, _Row]], cells: _Cells) -> Run:
+def _history(rows: list[tuple[int, _Row]], cells: _Cells) -> LoadRun:
     def column(name: str, of: Callable[[Any], Any] = float) -> list[Any]:
         return [of(cells.number(line, row, name)) for line, row in rows]
 
@@ -85,7 +85,7 @@ def _history(rows: list[tuple[int, _Row]], cells: _Cells) -> Run:
     first = users.index(max(users))
     window_s, answered = times[-1] - times[first], counts[-1] - counts[first]
     require(window_s > 0 and answered > 0, cells.source, "holds no request at full user count")
-    return Run(
+    return LoadRun(
         tool="locust",
         loop=Loop.CLOSED,
         rps=answered / window_s,

@@ -1,12 +1,12 @@
-"""One run of a load generator as its result file tells it, and the steady part of that run.
+"""One run of a load generator as its result file describes it, and the steady part of that run.
 
 Units inside: seconds, milliseconds for latency, Unix time for instants, fractions for errors. Each
-reader converts from the units of its tool, and writes down in `notes` what the file cannot say.
+reader converts from the units of its tool, and writes into `notes` what the file cannot say.
 
 The steady part leaves out the first 62 s and the last 30 s, as Istio's benchmark runner does, where
-at least two minutes remain; a shorter run is taken whole, which its note says. Where a file holds
-every request, rate, latency and errors are those of the steady part; a file with totals only tells
-of the whole run, its ramp included.
+at least two minutes remain; a shorter run is taken whole, and a note says so. A step of a replay is
+a steady part already. Where a file holds every request, rate, latency and errors are those of the
+steady part; a file with totals only describes the whole run, its ramp included.
 """
 
 from collections.abc import Callable
@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 
 from estimator.errors import InputError, Problem
 from estimator.table.rows import Loop
+from mirror.formats.replay_result import ProcessUsage
 
 SKIP_START_S = 62.0
 SKIP_END_S = 30.0
 MIN_STEADY_S = 120.0
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-"""One without a zone is refused: it would be read as the time of whichever zone this runs in."""
+"""An instant with its zone. Without one it would mean the time zone of the reading machine."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,11 +35,11 @@ class Requests:
     """Every request of a run."""
 
     offset_s: NDArray[np.float64]
-    """When each began, from the start of the run."""
+    """Seconds from the start of the run to the beginning of each request."""
     latency_ms: NDArray[np.float64]
     is_error: NDArray[np.bool_]
     was_answered: NDArray[np.bool_]
-    """With any status; a refused connection cost the component nothing."""
+    """Whether a response came, with any status; a refused connection costs no cpu."""
 
     def between(self, start_s: float, end_s: float) -> "Requests":
         chosen = (self.offset_s >= start_s) & (self.offset_s < end_s)
@@ -51,13 +52,13 @@ class Requests:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Run:
-    """What a result file says; None where it does not."""
+class LoadRun:
+    """What a result file says of one run; None where it says nothing."""
 
     tool: str
     loop: Loop
     rps: float
-    """Answered, with any status: those are what the component worked for."""
+    """Responses per second, with any status: the component worked for each of them."""
     duration_s: float
     start: float | None = None
     """Unix time."""
@@ -68,10 +69,26 @@ class Run:
     error_ratio: float | None = None
     notes: tuple[str, ...] = ()
     requests: Requests | None = None
+    is_steady: bool = False
+    """Whether the run is a steady part already, from which `steady` leaves nothing out."""
 
 
-def steady(run: Run) -> Run:
-    """Return the steady part of a run, with a note that says what was taken."""
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """What one result file holds."""
+
+    runs: tuple[LoadRun, ...]
+    """At least one; several from a replay in steps."""
+    notes: tuple[str, ...] = ()
+    """What concerns the whole file."""
+    processes: tuple[ProcessUsage, ...] = ()
+    """Usage that a replay sampled itself."""
+
+
+def steady(run: LoadRun) -> LoadRun:
+    """Return the steady part of a run, with a note that says which part that is."""
+    if run.is_steady:
+        return run
     left_s = run.duration_s - SKIP_START_S - SKIP_END_S
     if left_s < MIN_STEADY_S:
         whole = (
@@ -92,7 +109,7 @@ def steady(run: Run) -> Run:
 
 
 def measured(requests: Requests, duration_s: float) -> dict[str, Any]:
-    """Return rate, latency and errors of these requests, by the names of a Run's fields."""
+    """Return rate, latency and errors of these requests, by the names of a LoadRun's fields."""
     answered = requests.latency_ms[requests.was_answered]
     count = len(requests.offset_s)
     return {
@@ -104,12 +121,12 @@ def measured(requests: Requests, duration_s: float) -> dict[str, Any]:
 
 
 def quantile(values: NDArray[np.float64], q: float) -> float | None:
-    """Return a value that was measured, never one between two; None of nothing."""
+    """Return the measured value at quantile `q`, never one between two; None without values."""
     return float(np.quantile(values, q, method="inverted_cdf")) if len(values) else None
 
 
 def decode(text: str, shape: Callable[..., Any], source: str) -> Any:
-    """Return JSON as this type. Raises InputError that names the key which is not as expected."""
+    """Return JSON as this type. Raises InputError that names the unexpected key."""
     try:
         return msgspec.json.decode(text, type=shape)
     except msgspec.DecodeError as error:

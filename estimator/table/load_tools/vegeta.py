@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from estimator.errors import InputError, Problem
-from estimator.table.load_tools.run import Instant, Requests, Run, decode, measured, require
+from estimator.table.load_tools.run import Instant, LoadRun, Requests, decode, measured, require
 from estimator.table.rows import Loop
 
 NAME = "vegeta (`report -type=json`, `encode --to csv`)"
@@ -24,7 +24,7 @@ class _Latencies(msgspec.Struct):
     p99: float = msgspec.field(name="99th", default=0.0)
 
 
-class _Report(msgspec.Struct):
+class _VegetaReport(msgspec.Struct):
     latencies: _Latencies
     requests: int
     rate: float
@@ -44,18 +44,18 @@ def matches(document: object, text: str) -> bool:
     return len(cells) in (9, 12) and len(cells[0]) == 19 and all(c.isdigit() for c in cells[:3])
 
 
-def read(text: str, source: str) -> Run:
+def read(text: str, source: str) -> LoadRun:
     """Return the run. Raises InputError."""
     return _report(text, source) if text.lstrip().startswith("{") else _encoded(text, source)
 
 
-def _report(text: str, source: str) -> Run:
-    report: _Report = decode(text, _Report, source)
+def _report(text: str, source: str) -> LoadRun:
+    report: _VegetaReport = decode(text, _VegetaReport, source)
     duration_s = (report.duration + report.wait) / 1e9
     require(report.requests > 0 and duration_s > 0, source, "holds no request")
     codes = report.status_codes or {}
     answered = report.requests - codes.get("0", 0)
-    return Run(
+    return LoadRun(
         tool="vegeta",
         loop=Loop.OPEN,
         rps=answered / duration_s,
@@ -69,7 +69,7 @@ def _report(text: str, source: str) -> Run:
     )
 
 
-def _encoded(text: str, source: str) -> Run:
+def _encoded(text: str, source: str) -> LoadRun:
     rows: list[tuple[int, int, int]] = []
     problems = []
     # Bodies are base64, of any length.
@@ -92,7 +92,7 @@ def _encoded(text: str, source: str) -> Run:
         (codes < 200) | (codes >= 400),
         codes != 0,
     )
-    return Run(
+    return LoadRun(
         tool="vegeta",
         loop=Loop.OPEN,
         duration_s=duration_s,

@@ -6,7 +6,7 @@ requests. It writes neither when it ran nor a rate that was asked for.
 
 import re
 
-from estimator.table.load_tools.run import Run, require
+from estimator.table.load_tools.run import LoadRun, require
 from estimator.table.rows import Loop
 
 NAME = "wrk (text)"
@@ -25,12 +25,12 @@ def matches(document: object, text: str) -> bool:
     return _RUNNING.search(text) is not None and "Thread calibration" not in text
 
 
-def read(text: str, source: str) -> Run:
+def read(text: str, source: str) -> LoadRun:
     """Return the run. Raises InputError."""
     return read_text(text, source, "wrk", Loop.CLOSED)
 
 
-def read_text(text: str, source: str, tool: str, loop: Loop) -> Run:
+def read_text(text: str, source: str, tool: str, loop: Loop) -> LoadRun:
     """Return the run of wrk or of wrk2, which writes the same frame. Raises InputError."""
     found = _REQUESTS.search(text)
     require(found is not None, source, "expected `N requests in T`; was the run cut off?")
@@ -42,7 +42,7 @@ def read_text(text: str, source: str, tool: str, loop: Loop) -> Run:
     connections = _CONNECTIONS.search(text)
     p50, p99 = (percentile_ms(text, percent) for percent in (50, 99))
     notes = ("no p50 and p99: run it with --latency",) if p99 is None else ()
-    return Run(
+    return LoadRun(
         tool=tool,
         loop=loop,
         # More digits than the duration, which is rounded to 10 ms.

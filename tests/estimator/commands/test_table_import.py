@@ -3,8 +3,13 @@ from pathlib import Path
 import pytest
 
 from estimator.table.files import read_table
-from estimator.table.load_points import Loop, Resources
+from estimator.table.load_points import Kind, Loop, Resources
+from mirror.formats.replay_result import ProcessReading, ProcessUsage, to_json
+from mirror.replay.result import step_result
+from mirror.replay.schedule import Step
+from mirror.replay.steps import MeasuredStep
 from tests.estimator.observed.conftest import START, Backfilled
+from tests.mirror.replay.test_result import measure, result
 
 # 2026-03-02T09:30:00.5Z, as the fortio sample says of itself.
 FORTIO_START = 1772443800.5
@@ -59,8 +64,6 @@ def test_rows_are_added_to_a_table(run_table, load_tool_samples: Path) -> None:
     write_usage(1_700_000_000, 10)
     sample = str(load_tool_samples / "wrk.txt")
     arguments = ("import", sample, *API, "--start", "1700000000")
-    refused = run_table(*arguments)
-    assert (refused.exit_code, "is new: describe it by --kind" in refused.output) == (2, True)
     twice = run_table(*arguments, "--table", "table.yaml", *NEW)
     assert "is described in table.yaml; leave --kind, --route and --request out" in twice.output
     added = run_table(*arguments, "--table", "table.yaml")
@@ -122,6 +125,7 @@ def test_every_bad_option_and_file_is_named(run_table, load_tool_samples: Path) 
     result = run_table("import", results[2], *API, *bad)
     assert "--route: expected a template" in result.output
     assert "--request: expected cpu such as 500m, 1 or 0.5, got 'fast'" in result.output
+    write_usage(1, 10)
     limits = ["--start", "1", "--workers", "web=0"]
     result = run_table("import", results[2], *API, *NEW, *limits)
     assert "--workers: expected a whole number of at least 1, got '0', in 'web=0'" in result.output
@@ -134,6 +138,113 @@ def test_run_without_samples_writes_nothing(run_table, load_tool_samples: Path) 
     assert result.exit_code == 2
     assert "usage.csv has fewer than 2 cpu and memory samples of app" in result.output
     assert "(run: 2026-03-02T09:31:02Z to 2026-03-02T09:33:30Z)" in result.output
+    assert not Path("table.yaml").exists()
+
+
+REPLAY_START = 1_700_000_000.0
+
+
+def write_replay(*processes: ProcessUsage, held_s: float = 150.0) -> None:
+    """Three steps of 100, 200 and 400 rps; the last one ended before its steady part."""
+    steps = [
+        step_result(
+            MeasuredStep(
+                Step(rate_rps, 0.0, held_s),
+                steady=measure(*[2000] * 100),
+                steady_from=REPLAY_START + held_s * place,
+                steady_s=held_s,
+            )
+        )
+        for place, rate_rps in enumerate((100.0, 200.0))
+    ]
+    for step in steps:
+        step.achieved_rps = step.rate_rps or 0.0
+    steps.append(step_result(MeasuredStep(Step(400.0, 0.0, held_s))))
+    whole = result(measure(1), steps=steps, usage=list(processes))
+    Path("replay.json").write_text(to_json(whole))
+
+
+def process(component: str, container: str, millicores: float, ends_s: float) -> ProcessUsage:
+    """A process that uses the same cpu all the time, read every second."""
+    readings = [
+        ProcessReading(REPLAY_START + at, at * millicores / 1000, 60 * 2**20 + 1)
+        for at in range(-1, int(ends_s))
+    ]
+    return ProcessUsage(component, container, f"host/{container}", 2000.0, readings)
+
+
+def test_replay_gives_a_row_for_each_step_and_component(run_table) -> None:
+    write_replay(process("istio-ingressgateway", "envoy", 503, 302), process("api", "app", 90, 302))
+    result = run_table("import", "replay.json", "-o", "table.yaml")
+    assert result.exit_code == 0, result.output
+    gateway, api = read_table(Path("table.yaml")).components
+    assert (gateway.kind, api.kind) == (Kind.GATEWAY, Kind.POD)
+    assert gateway.requests == {"envoy": Resources(510, 61 * 2**20)}
+    for component, millicores in ((gateway, 503), (api, 90)):
+        assert [point.rps for point in component.points] == [100, 200]
+        assert [point.replicas for point in component.points] == [1, 1]
+        assert [point.duration_s for point in component.points] == [None, None]
+        for point in component.points:
+            (used,) = point.usage.values()
+            assert used.cpu_millicores == pytest.approx(millicores, abs=1e-3)
+            assert list(point.cpu_limit_millicores.values()) == [2000]
+    assert "1 of 3 steps ended before their steady part" in result.output
+    text = Path("table.yaml").read_text()
+    assert text.count("put the Pod's own requests here") == 2
+    assert text.count("  # ok\n") == 4
+
+
+def test_replay_adds_to_a_table_and_takes_samples_from_elsewhere(run_table) -> None:
+    write_replay(process("api", "app", 90, 302))
+    run_table("import", "replay.json", "-o", "table.yaml")
+    lines = ["time,container,cpu,memory,pod"]
+    lines += [f"{REPLAY_START + at},nginx,{pod}m,1Mi,{pod}" for at in range(300) for pod in (5, 7)]
+    Path("usage.csv").write_text("\n".join(lines) + "\n")
+    added = ("import", "replay.json", "--table", "table.yaml", "-o", "table.yaml")
+    result = run_table(*added, "--samples", "csv=usage.csv")
+    assert result.exit_code == 0, result.output
+    api, nginx = read_table(Path("table.yaml")).components
+    assert (len(api.points), len(nginx.points)) == (4, 2)
+    assert [(row.replicas, row.duration_s) for row in nginx.points] == [(2, 150), (2, 150)]
+    assert nginx.points[0].usage["nginx"].cpu_millicores == 6
+
+
+def test_step_without_usage_is_left_out_and_said(run_table) -> None:
+    write_replay(process("api", "app", 90, 160))
+    result = run_table("import", "replay.json", "-o", "table.yaml")
+    assert result.exit_code == 0, result.output
+    assert "estimate: left out: replay.json: component api: replay.json has no samples" in (
+        result.output
+    )
+    assert len(read_table(Path("table.yaml")).components[0].points) == 1
+
+
+def test_noisy_row_keeps_its_verdict(run_table) -> None:
+    # The writer of tables that was here before said ok of such a row.
+    busy = process("api", "app", 90, 302)
+    burst = [
+        ProcessReading(each.time, each.cpu_s + (0.5 if place > 70 else 0), each.memory_bytes)
+        for place, each in enumerate(busy.readings)
+    ]
+    write_replay(ProcessUsage("api", "app", "host/1", None, burst))
+    run_table("import", "replay.json", "-o", "table.yaml")
+    rows = [line for line in Path("table.yaml").read_text().splitlines() if "rps:" in line]
+    assert [row.rpartition("# ")[2] for row in rows] == ["noisy", "ok"]
+
+
+def test_what_cannot_be_joined_is_refused(run_table) -> None:
+    write_replay()
+    first = ("import", "replay.json", "-o", "table.yaml")
+    assert "--samples: missing: no result holds samples" in run_table(*first).output
+    write_replay(process("api", "app", 90, 302), process("web", "app", 90, 302))
+    both = run_table(*first, "--kind", "pod")
+    assert "--kind, --route and --request describe one component" in both.output
+    lines = [f"{REPLAY_START + at},app,5m,1Mi" for at in range(300)]
+    Path("usage.csv").write_text("\n".join(["time,container,cpu,memory", *lines]) + "\n")
+    several = ("--component", "a", "--component", "b", "--samples", "usage.csv")
+    assert "samples that name no component" in run_table(*first, *several).output
+    unnamed = run_table(*first, "--component", "a", "--samples", "usage.csv")
+    assert "usage.csv names no pods: give --replicas" in unnamed.output
     assert not Path("table.yaml").exists()
 
 

@@ -109,8 +109,9 @@ def test_nothing_found_and_wider_intervals_are_refused(fake: FakeDatadog) -> Non
 
 def test_names_that_would_widen_the_query_are_refused() -> None:
     with pytest.raises(InputError) as caught:
-        UsageQuery(tags=("a}b",)).check(("api,env:*", "ok"))
+        UsageQuery(tags=("a}b",), component_tags={"ok": ("c",)}).check(("api,env:*", "ok"))
     assert [str(problem) for problem in caught.value.problems] == [
-        "--observed-tag: expected KEY:VALUE, got 'a}b'",
-        "Datadog: component api,env:*: 'api,env:*' cannot be the value of a tag; name it otherwise",
+        "Datadog: expected tags as KEY:VALUE, got 'a}b'",
+        "Datadog: expected tags as KEY:VALUE, got 'c'",
+        "Datadog: component api,env:*: 'api,env:*' cannot be the value of a tag; rename it",
     ]

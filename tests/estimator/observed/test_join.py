@@ -5,10 +5,10 @@ import pytest
 from estimator.errors import Problem
 from estimator.observed.join import Setup, join
 from estimator.observed.usage import Sample, usage_of
-from estimator.table.load_tools.run import Run
+from estimator.table.load_tools.run import LoadRun
 from estimator.table.rows import LoadPoint, Loop, Resources
 
-RUN = Run("wrk", Loop.CLOSED, rps=500.12345, duration_s=200.0, start=1000.0, p99_ms=9.0)
+RUN = LoadRun("wrk", Loop.CLOSED, rps=500.12345, duration_s=200.0, start=1000.0, p99_ms=9.0)
 SETUP = Setup("api", ("app",), 2, {"app": 1000.0}, {})
 SAMPLES = [
     # The ramp before and the idle time after must not count.
@@ -19,7 +19,7 @@ SAMPLES = [
 USAGE = usage_of("usage.csv", SAMPLES)
 
 
-def problems(run: Run = RUN, setup: Setup = SETUP, usage=USAGE) -> list[str]:
+def problems(run: LoadRun = RUN, setup: Setup = SETUP, usage=USAGE) -> list[str]:
     found = join(run, usage, setup, "r.json")
     assert isinstance(found, list)
     assert all(isinstance(each, Problem) for each in found)
@@ -56,7 +56,8 @@ def test_everything_that_is_missing_is_named() -> None:
     assert [each.partition(" (")[0] for each in late] == [
         "r.json: component api: usage.csv has fewer than 2 cpu and memory samples of app in its"
         " time",
-        "r.json: component api: usage.csv has no samples of container proxy",
+        "r.json: component api: usage.csv has fewer than 2 cpu and memory samples of proxy in its"
+        " time",
     ]
 
 

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from estimator.errors import InputError
-from estimator.table.files import EXAMPLE, read_table, write_table
+from estimator.table.files import ASSUMED_REQUESTS, EXAMPLE, read_table, write_table
 from estimator.table.load_points import Component, Kind, LoadPoint, Loop, Resources, Table
 from mirror.formats.routes import route_tag
 
@@ -349,5 +349,8 @@ def test_rows_are_written_as_people_write_them(write, tmp_path: Path) -> None:
     write_table(read_table(write(GATEWAY)), path)
     assert path.read_text().splitlines()[-1] == (
         "      - {replicas: 2, rps: 1000.0, p99_ms: 8.1, error_ratio: 0.0, usage: {istio-proxy:"
-        " {cpu: 410m, memory: 180Mi}, nginx: {cpu: 60m, memory: 30Mi}}}"
+        " {cpu: 410m, memory: 180Mi}, nginx: {cpu: 60m, memory: 30Mi}}}  # ok"
     )
+    assert ASSUMED_REQUESTS not in path.read_text()
+    write_table(read_table(path), path, ["istio-ingressgateway"])
+    assert f"    # {ASSUMED_REQUESTS}\n    requests: " in path.read_text()

@@ -35,10 +35,23 @@ def test_written_words_stay_words() -> None:
     words = ["yes", "1", "null", "a: b", "# no", "", "é", " x ", "1e3", "*", "!x", "2026-01-01"]
     component = {"name": "yes", "routes": words, "points": [{"tool": word} for word in words]}
     document = {"components": [component]}
-    assert parse(dump(document), Place([], "x")) == document
+    assert parse(dump(document, {}), Place([], "x")) == document
 
 
 def test_no_rows_are_an_empty_list() -> None:
-    assert dump({"components": [{"name": "a", "points": []}]}) == (
+    assert dump({"components": [{"name": "a", "points": []}]}, {}) == (
         "components:\n  - name: a\n    points: []\n"
     )
+
+
+def test_comments_stand_above_a_key_and_behind_a_row() -> None:
+    rows = [{"rps": 1}, {"rps": 2}]
+    document = {"components": [{"name": "a", "requests": 1, "points": rows}]}
+    text = dump(document, {(0, "requests"): "a guess", (0, 1): "ok"})
+    assert text.splitlines()[2:] == [
+        "    # a guess",
+        "    requests: 1",
+        "    points:",
+        "      - {rps: 1}",
+        "      - {rps: 2}  # ok",
+    ]

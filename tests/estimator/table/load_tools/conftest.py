@@ -5,19 +5,20 @@ import pytest
 
 from estimator.errors import InputError
 from estimator.table.load_tools.detect import read_result
-from estimator.table.load_tools.run import Run
+from estimator.table.load_tools.run import LoadRun
 
-Read = Callable[[str], Run]
+Read = Callable[[str], LoadRun]
 
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
     """Write this text to a file whose name says nothing, and read it."""
 
-    def read_text(text: str) -> Run:
+    def read_text(text: str) -> LoadRun:
         path = tmp_path / "result"
         path.write_text(text, encoding="utf-8")
-        return read_result(path)
+        (run,) = read_result(path).runs
+        return run
 
     return read_text
 

@@ -29,7 +29,7 @@ SAMPLES = {
 def test_content_tells_the_tool(load_tool_samples: Path, tmp_path: Path, name, tool) -> None:
     disguised = tmp_path / "result.bin"
     disguised.write_bytes((load_tool_samples / name).read_bytes())
-    assert read_result(disguised).tool == tool
+    assert read_result(disguised).runs[0].tool == tool
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -78,4 +78,4 @@ def test_damaged_files_are_bad_input_and_no_crash(
         at, length = dice.randrange(len(text)), dice.choice([1, 5, len(text)])
         path.write_text(text[:at] + dice.choice(["", "x", '"', "-1", "[]"]) + text[at + length :])
         with suppress(InputError):
-            assert read_result(path).rps >= 0
+            assert read_result(path).runs[0].rps >= 0

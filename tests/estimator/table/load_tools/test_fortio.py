@@ -14,7 +14,7 @@ def document(load_tool_samples: Path) -> dict:
 
 
 def test_sample_has_its_units(load_tool_samples: Path) -> None:
-    run = read_result(load_tool_samples / "fortio.json")
+    (run,) = read_result(load_tool_samples / "fortio.json").runs
     assert run.rps == pytest.approx(120_000 / 240.012)
     assert run.duration_s == pytest.approx(240.012)
     assert (run.rps_target, run.connections) == (500, 32)

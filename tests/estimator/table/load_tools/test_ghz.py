@@ -13,7 +13,7 @@ def document(load_tool_samples: Path) -> dict:
 
 
 def test_sample_has_its_units(load_tool_samples: Path) -> None:
-    run = read_result(load_tool_samples / "ghz.json")
+    (run,) = read_result(load_tool_samples / "ghz.json").runs
     assert run.duration_s == pytest.approx(0.2808)
     # 18 calls were OK; one of the two others never reached the server.
     assert run.rps == pytest.approx(19 / 0.2808)

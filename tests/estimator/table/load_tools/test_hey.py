@@ -9,7 +9,7 @@ HEAD = "response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read,
 
 
 def test_sample_has_its_units(load_tool_samples: Path) -> None:
-    run = read_result(load_tool_samples / "hey.csv")
+    (run,) = read_result(load_tool_samples / "hey.csv").runs
     # 200 lines, from the smallest offset to the last end.
     assert run.duration_s == pytest.approx(4.0128 - 0.0805)
     assert run.rps == pytest.approx(200 / 3.9323)
@@ -20,7 +20,7 @@ def test_sample_has_its_units(load_tool_samples: Path) -> None:
 
 
 def test_refusals_of_a_rate_limit_are_errors(load_tool_samples: Path) -> None:
-    run = read_result(load_tool_samples / "hey_limited.csv")
+    (run,) = read_result(load_tool_samples / "hey_limited.csv").runs
     assert run.error_ratio == pytest.approx(78 / 200)  # lines with 503
     assert run.rps == pytest.approx(200 / (4.0151 - 0.0836))
     assert run.p99_ms == pytest.approx(140.5)

@@ -57,7 +57,7 @@ def test_three_shapes_say_the_same(read, document: dict) -> None:
 
 
 def test_exported_sample_has_its_units(load_tool_samples: Path) -> None:
-    run = read_result(load_tool_samples / "k6_summary_export.json")
+    (run,) = read_result(load_tool_samples / "k6_summary_export.json").runs
     assert run.duration_s == pytest.approx(60.03)
     assert run.rps == pytest.approx(3000 / 60.03)
     assert (run.p50_ms, run.p99_ms, run.error_ratio) == (6.21, 31.4, 0.004)
@@ -65,7 +65,7 @@ def test_exported_sample_has_its_units(load_tool_samples: Path) -> None:
 
 
 def test_sample_with_dropped_iterations_is_open(load_tool_samples: Path) -> None:
-    run = read_result(load_tool_samples / "k6_handle_summary.json")
+    (run,) = read_result(load_tool_samples / "k6_handle_summary.json").runs
     assert run.duration_s == pytest.approx(60)
     # 3000 iterations in a minute were asked for, 200 of them never began.
     assert (run.loop, run.rps_target) == (Loop.OPEN, pytest.approx(50))

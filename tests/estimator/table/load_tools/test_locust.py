@@ -7,7 +7,7 @@ from estimator.table.rows import Loop
 
 
 def test_totals_are_of_the_aggregated_row(load_tool_samples: Path) -> None:
-    run = read_result(load_tool_samples / "locust_stats.csv")
+    (run,) = read_result(load_tool_samples / "locust_stats.csv").runs
     assert run.rps == pytest.approx(97.65, abs=0.01)
     assert run.duration_s == pytest.approx(19.05, abs=0.01)
     assert (run.p50_ms, run.p99_ms) == (45, 100)
@@ -16,7 +16,7 @@ def test_totals_are_of_the_aggregated_row(load_tool_samples: Path) -> None:
 
 
 def test_history_leaves_the_ramp_out(load_tool_samples: Path) -> None:
-    run = read_result(load_tool_samples / "locust_stats_history.csv")
+    (run,) = read_result(load_tool_samples / "locust_stats_history.csv").runs
     # 20 users from second 32 on; 150 of the 1860 requests came before.
     assert (run.start, run.duration_s, run.connections) == (1795611432, 17, 20)
     assert run.rps == pytest.approx((1860 - 150) / 17)

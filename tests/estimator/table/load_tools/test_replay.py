@@ -1,5 +1,9 @@
 import json
 
+import pytest
+
+from estimator.table.load_tools.detect import read_result
+from estimator.table.load_tools.run import steady
 from estimator.table.rows import Loop
 
 REPORT = {
@@ -35,28 +39,6 @@ REPORT = {
 }
 
 
-def test_own_report_is_read(read) -> None:
-    run = read(json.dumps(REPORT))
-    assert (run.rps, run.rps_target, run.duration_s) == (99.77, 100, 300.2)
-    # From the instant a request was due, not from its sending.
-    assert (run.p50_ms, run.p99_ms, run.loop) == (2, 9, Loop.OPEN)
-    # What was shed, timed out or answered with 5xx: 100 of 30,000.
-    assert round(run.error_ratio * 30000) == 100
-
-
-def test_late_generator_has_no_latency(read) -> None:
-    run = read(json.dumps(REPORT | {"is_valid": False, "invalid_reason": "1 % were late"}))
-    assert (run.rps, run.p50_ms, run.p99_ms) == (99.77, None, None)
-    assert run.notes == ("no latency: 1 % were late",)
-
-
-def test_other_reports_are_refused(refused) -> None:
-    assert refused(json.dumps(REPORT | {"version": 2})) == ["version: expected 1, got 2"]
-    assert refused(json.dumps(REPORT | {"answered": 0})) == ["holds no answered request"]
-    (shard,) = refused(json.dumps(REPORT | {"shard": "0/2"}))
-    assert shard.startswith("is shard 0/2: `mirror replay-merge`")
-
-
 STEP = {
     **REPORT,
     "rate_rps": 100.0,
@@ -72,14 +54,65 @@ STEP = {
 }
 
 
-def test_one_step_is_its_steady_part(read) -> None:
-    run = read(json.dumps(REPORT | {"steps": [STEP]}))
-    assert (run.rps, run.duration_s, run.start) == (99, 240, 1.7e9)
-    assert (run.p50_ms, run.p99_ms, round(run.error_ratio, 6)) == (1.5, 8, 0.01)
-    short = read(json.dumps(REPORT | {"steps": [STEP | {"steady_from": None}]}))
-    assert (short.rps, short.start) == (99.77, None)
+def with_steps(*steps: dict, **changes: object) -> str:
+    return json.dumps(REPORT | {"steps": list(steps)} | changes)
 
 
-def test_several_steps_are_rows_of_the_replay(refused) -> None:
-    (problem,) = refused(json.dumps(REPORT | {"steps": [STEP, STEP]}))
-    assert problem == "holds 2 steps: `mirror replay --table` makes a row of each"
+def test_step_is_its_steady_part(read) -> None:
+    run = read(with_steps(STEP))
+    assert (run.rps, run.rps_target, run.duration_s, run.start) == (99, 100, 240, 1.7e9)
+    # From the instant a request was due, not from its sending.
+    assert (run.p50_ms, run.p99_ms, run.loop) == (1.5, 8, Loop.OPEN)
+    assert round(run.error_ratio, 6) == 0.01
+    assert run.notes == ("the steady part of the step at 100 rps, 240 s",)
+
+
+def test_steady_part_of_a_step_is_not_trimmed_again(read) -> None:
+    # A run of another tool that is as long would lose its first 62 s and its last 30 s.
+    run = read(with_steps(STEP))
+    assert steady(run) == run
+
+
+def test_recorded_timing_aims_at_what_was_due(read) -> None:
+    assert read(with_steps(STEP | {"rate_rps": None, "offered_rps": 98.5})).rps_target == 98.5
+
+
+def test_late_generator_has_no_latency(read) -> None:
+    run = read(with_steps(STEP | {"is_valid": False, "invalid_reason": "1 % were late"}))
+    assert (run.rps, run.p50_ms, run.p99_ms) == (99, None, None)
+    assert run.notes[1:] == ("no latency: 1 % were late",)
+
+
+def test_every_step_that_was_reached_is_a_run(tmp_path) -> None:
+    usage = {
+        "component": "api",
+        "container": "app",
+        "replica": "host/7",
+        "cpu_limit_millicores": 2000.0,
+        "readings": [[1.7e9, 10.0, 5000]],
+    }
+    steps = (STEP, STEP | {"achieved_rps": 198.0}, STEP | {"steady_from": None})
+    path = tmp_path / "replay.json"
+    path.write_text(with_steps(*steps, usage=[usage]))
+    result = read_result(path)
+    assert [run.rps for run in result.runs] == [99, 198]
+    assert result.notes == ("1 of 3 steps ended before their steady part",)
+    (process,) = result.processes
+    assert (process.replica, process.readings[0].cpu_s) == ("host/7", 10)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        (with_steps(STEP, version=2), "version: expected 1, got 2"),
+        (with_steps(), "holds no step that reached its steady part"),
+        (with_steps(STEP | {"due": 0}), "holds no step that reached its steady part"),
+        (with_steps(STEP, due="many"), "Expected `int`, got `str` - at `$.due`"),
+        (
+            with_steps(STEP, shard="0/2"),
+            "is shard 0/2: `mirror replay-merge` adds all of them up",
+        ),
+    ],
+)
+def test_other_results_are_refused(refused, text: str, rule: str) -> None:
+    assert refused(text) == [rule]

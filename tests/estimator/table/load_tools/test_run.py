@@ -5,8 +5,8 @@ import pytest
 
 from estimator.errors import InputError
 from estimator.table.load_tools.run import (
+    LoadRun,
     Requests,
-    Run,
     decode,
     measured,
     quantile,
@@ -23,9 +23,9 @@ def requests(seconds: int) -> Requests:
     return Requests(offset, np.where(offset < 62, 500.0, 10.0), late, ~late)
 
 
-def run(seconds: int) -> Run:
+def run(seconds: int) -> LoadRun:
     each = requests(seconds)
-    return Run(
+    return LoadRun(
         "x", Loop.OPEN, duration_s=seconds, start=1000.0, requests=each, **measured(each, seconds)
     )
 

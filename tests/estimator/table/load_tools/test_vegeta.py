@@ -18,7 +18,7 @@ def line(at_s: float, status: int, latency_ms: float) -> str:
 
 
 def test_sample_has_its_units(load_tool_samples: Path) -> None:
-    run = read_result(load_tool_samples / "vegeta_report.json")
+    (run,) = read_result(load_tool_samples / "vegeta_report.json").runs
     assert run.p99_ms == pytest.approx(24.3)
     assert run.p50_ms == pytest.approx(7.9)
     assert run.duration_s == pytest.approx(29.95 + 0.05)
@@ -47,7 +47,7 @@ def test_empty_report_is_refused(refused, document: dict) -> None:
 
 def test_encoded_sample_is_measured(load_tool_samples: Path) -> None:
     # 11 lines, 50 ms apart: the fifth is a 503, the eighth has no status, the last took 10 ms.
-    run = read_result(load_tool_samples / "vegeta.csv")
+    (run,) = read_result(load_tool_samples / "vegeta.csv").runs
     assert run.duration_s == pytest.approx(0.51)
     assert run.rps == pytest.approx(10 / 0.51)
     assert run.rps_target == pytest.approx(20)

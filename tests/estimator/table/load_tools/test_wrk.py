@@ -12,14 +12,14 @@ def text(load_tool_samples: Path) -> str:
 
 
 def test_sample_has_its_units(load_tool_samples: Path) -> None:
-    run = read_result(load_tool_samples / "wrk.txt")
+    (run,) = read_result(load_tool_samples / "wrk.txt").runs
     assert (run.rps, run.duration_s, run.connections) == (256.02, 6.10, 16)
     assert (run.p50_ms, run.p99_ms, run.error_ratio) == (66.23, 335.59, 0)
     assert (run.loop, run.rps_target, run.start) == (Loop.CLOSED, None, None)
 
 
 def test_refusals_of_a_rate_limit_are_errors(load_tool_samples: Path) -> None:
-    run = read_result(load_tool_samples / "wrk_limited.txt")
+    (run,) = read_result(load_tool_samples / "wrk_limited.txt").runs
     assert run.error_ratio == pytest.approx(80842 / 80905)
     assert (run.rps, run.connections) == (40225.51, 4)
     # 38.00us and 32.99ms

@@ -7,7 +7,7 @@ from estimator.table.rows import Loop
 
 
 def test_sample_is_open_loop_with_its_units(load_tool_samples: Path) -> None:
-    run = read_result(load_tool_samples / "wrk2.txt")
+    (run,) = read_result(load_tool_samples / "wrk2.txt").runs
     assert (run.rps, run.duration_s, run.connections) == (500.18, 30, 40)
     assert (run.p50_ms, run.p99_ms) == (4.12, 12.34)
     assert run.loop is Loop.OPEN
