@@ -266,7 +266,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "estimator.cluster.*": (
         "estimator.errors",
         "estimator.units",
-        "estimator.model.nodes.packing",
+        "estimator.model.nodes.capacity",
         "estimator.table.document",
         "estimator.table.fields",
         "estimator.table.load_points",
@@ -278,6 +278,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "estimator.model.plots": (),
     "estimator.model.evidence.load_curve": (
         "estimator.errors",
+        "estimator.model.figure",
         "estimator.table.same_load",
     ),
     "estimator.model.projection": (

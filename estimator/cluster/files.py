@@ -15,7 +15,7 @@ import msgspec
 
 from estimator import units
 from estimator.errors import InputError
-from estimator.model.nodes.packing import PROVIDERS, Cluster, DaemonSet, NodePool, allocatable
+from estimator.model.nodes.capacity import PROVIDERS, Cluster, DaemonSet, NodePool, allocatable
 from estimator.table import yaml_file
 from estimator.table.document import read_resources
 from estimator.table.fields import Place, read_fields, shown

@@ -19,7 +19,7 @@ from estimator.commands.exits import EXIT_DRIFT, EXIT_LOW_CONFIDENCE
 from estimator.commands.policy_options import read_policy
 from estimator.commands.sources import Source, check_source, read_source, working
 from estimator.errors import InputError, Problem
-from estimator.model.nodes.packing import Cluster
+from estimator.model.nodes.capacity import Cluster
 from estimator.model.policy import Policy
 from estimator.model.projection import Projection, project
 from estimator.report.blocks import Document

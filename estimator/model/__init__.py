@@ -10,8 +10,9 @@ nodes        what all of it runs on and costs
 
 Around them:
 
-figure, policy, plots   a number with its reason and doubts; what the user decides; what is drawn
-drawing, explanation    the plots filled; the arithmetic line by line
+figure, policy, plots   a number with its reason, arithmetic and doubts; what the user decides;
+                        what is drawn
+drawing                 the plots filled
 component, phases       one component's whole answer; other phases of the migration, single paths
 projection              every component, what was assumed, why not to rely on it
 """

@@ -5,27 +5,44 @@ limits, plots and the arithmetic of all of them. Components know nothing of each
 they share (nodes, phases, totals) is projection.py's.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from estimator import units
 from estimator.model import drawing
-from estimator.model.autoscaling.recommendation import HpaRecommendation, Scaled, pod_of, recommend
+from estimator.model.autoscaling.recommendation import (
+    HpaRecommendation,
+    Scaled,
+    explain_hpa,
+    pod_of,
+    recommend,
+)
 from estimator.model.autoscaling.simulation import Load, Simulation, summarise
-from estimator.model.demand.scenario import Demand, Observed, demand_of
-from estimator.model.evidence.evidence import PROXY, Evidence, gather
+from estimator.model.demand.scenario import Demand, Observed, demand_of, explain_demand
+from estimator.model.evidence.evidence import PROXY, Evidence, explain_curves
 from estimator.model.evidence.queueing import Queue
-from estimator.model.explanation import Worked, explain
-from estimator.model.figure import ExplanationLine, Figure, Flag
+from estimator.model.figure import ExplanationLine, Figure, Flag, explained
 from estimator.model.plots import CurvePlot, DemandPlot
 from estimator.model.policy import Policy
 from estimator.model.sizing import requests
 from estimator.model.sizing.amounts import Amounts, add, container_amounts, times
-from estimator.model.sizing.rate_limits import Downstream, RateLimits, Room, rate_limits
-from estimator.model.sizing.replicas import SPECS, Constraint, Sizing, size, surge, unavailable
+from estimator.model.sizing.rate_limits import (
+    Downstream,
+    RateLimits,
+    Room,
+    explain_rate_limits,
+    rate_limits,
+)
+from estimator.model.sizing.replicas import (
+    SPECS,
+    Constraint,
+    Sizing,
+    explain_replicas,
+    size,
+    surge,
+    unavailable,
+)
 from estimator.table.load_points import Component, Kind
-
-__all__ = ["Amounts", "ComponentProjection", "Demand", "Rollout", "project_component"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +108,38 @@ class ComponentProjection:
     """By topic, in the order of the calculation."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """All parts of the answer for one component."""
+
+    demand: Demand
+    evidence: Evidence
+    sizing: Sizing
+    containers: Mapping[str, Amounts]
+    workers: Figure | None
+    queue: Queue | None
+    """Before the Envoy workers, where there are any."""
+    scaled: Scaled
+    simulation: Simulation
+    rate_limits: RateLimits
+    policy: Policy
+
+
 def project_component(
     observed: Observed,
-    component: Component,
+    evidence: Evidence,
     policy: Policy,
     downstreams: tuple[Downstream, ...] = (),
 ) -> ComponentProjection:
-    """Return what this component needs for the demand of its routes.
+    """Return what a component needs for the demand of its routes.
 
-    `downstreams` take what it passes on; those of the policy are added.
+    `downstreams` take what the component passes on; those of the policy are added.
 
     Raises Refused where the table cannot answer.
     """
-    worked = _work(observed, gather(component, policy), policy, downstreams)
-    evidence, sizing, demand = worked.evidence, worked.sizing, worked.demand
-    pod = add(worked.containers.values(), "sum over containers")
+    parts = _calculate(observed, evidence, policy, downstreams)
+    component, sizing, demand = evidence.component, parts.sizing, parts.demand
+    pod = add(parts.containers.values(), "sum over containers")
     return ComponentProjection(
         name=component.name,
         kind=component.kind,
@@ -128,7 +162,7 @@ def project_component(
             "ratio",
             "cpu used over cpu requested, both summed over the containers, at the peak",
         ),
-        containers=worked.containers,
+        containers=parts.containers,
         total=times(pod, sizing.replicas, sizing.high),
         rows_used=tuple(point.row for point in evidence.points),
         rows_nearest=evidence.nearest_rows(sizing.rps_per_replica),
@@ -136,25 +170,25 @@ def project_component(
         not_covered=_not_covered(evidence, policy),
         warnings=(
             *_warnings(component, evidence, sizing),
-            *_not_surviving(worked.scaled.hpa),
-            *_queueing(worked),
+            *_not_surviving(parts.scaled.hpa),
+            *_queueing(parts),
         ),
         demand=demand,
         performance_limit=_performance_limit(evidence),
-        workers=worked.workers,
+        workers=parts.workers,
         rollout=_rollout(sizing, policy),
-        hpa=worked.scaled.hpa,
-        rate_limits=worked.rate_limits,
-        simulation=worked.simulation,
+        hpa=parts.scaled.hpa,
+        rate_limits=parts.rate_limits,
+        simulation=parts.simulation,
         curves=drawing.curves_of(evidence, sizing, policy),
         demand_plot=drawing.demand_plot(observed),
-        explanation=explain(worked),
+        explanation=tuple(_explain(parts)),
     )
 
 
-def _work(
+def _calculate(
     observed: Observed, evidence: Evidence, policy: Policy, downstreams: tuple[Downstream, ...]
-) -> Worked:
+) -> Parts:
     """Return all parts of the answer, each from those before it."""
     component = evidence.component
     demand = demand_of(observed, policy)
@@ -169,7 +203,7 @@ def _work(
     load = Load(observed.demand * factor, observed.start, observed.resolution_s)
     scaled = recommend(load, sizing, evidence, pod_of(evidence, requested, policy), policy)
     taken = (*downstreams, *_given(component, policy))
-    return Worked(
+    return Parts(
         demand=demand,
         evidence=evidence,
         sizing=sizing,
@@ -181,6 +215,22 @@ def _work(
         rate_limits=_rate_limits(scaled, evidence, sizing, taken),
         policy=policy,
     )
+
+
+def _explain(parts: Parts) -> Iterator[ExplanationLine]:
+    """Yield the arithmetic of every step, by topic, in the order of the calculation."""
+    yield from explain_demand(parts.demand)
+    yield from explain_curves(parts.evidence, parts.sizing.design_rps)
+    yield from explain_replicas(parts.sizing, parts.policy)
+    for amounts in parts.containers.values():
+        yield from explained("requests", amounts.cpu_request, amounts.memory_request)
+    if parts.queue is not None:
+        yield from explained("requests", parts.workers)
+        yield from parts.queue.explain("requests")
+    requested = sum(amounts.cpu_request.value for amounts in parts.containers.values())
+    yield from explain_hpa(parts.scaled, parts.sizing, requested)
+    yield from explained("hpa", parts.simulation.saturated)
+    yield from explain_rate_limits(parts.rate_limits)
 
 
 def _queue(evidence: Evidence, sizing: Sizing, workers: Figure | None) -> Queue | None:
@@ -316,8 +366,8 @@ def _not_surviving(hpa: HpaRecommendation) -> tuple[str, ...]:
     return () if hpa.survives else (f"the HPA {hpa.notes[-1]}",)
 
 
-def _queueing(worked: Worked) -> tuple[str, ...]:
-    queue, slo_ms = worked.queue, worked.policy.slo_p99_ms
+def _queueing(parts: Parts) -> tuple[str, ...]:
+    queue, slo_ms = parts.queue, parts.policy.slo_p99_ms
     if queue is None or (queue.load < queue.servers and slo_ms is None):
         return ()
     wait_ms = queue.wait_quantile_s(0.99) * 1000

@@ -4,9 +4,17 @@ Every number of an answer is a `Figure`. Invariant: what rests on less than meas
 `Flag`, and the flag reaches the report; a number whose error is unknown has no bounds and says so
 (`Flag.NO_INTERVAL`), it never has bounds of zero width by default.
 
+A calculation puts its arithmetic into the Figure that it returns (`formula`, `numbers`), so that
+`--explain` cannot drift from what was calculated: the formula in symbols, then the same with its
+numbers. Numbers are plain arithmetic of six digits (`^` is a power; `ceil`, `floor`, `max`, `min`
+as usual), and tests evaluate them. Where a calculation cannot be redone by hand (a bisection, a
+simulation), `numbers` says how it was done.
+
 Knows nothing of curves, components or series: everything else in the model imports it.
 """
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -47,6 +55,11 @@ class Figure:
     assumptions: tuple[str, ...] = ()
     """Names of the assumptions it rests on, as in `Projection.assumptions`."""
     flags: tuple[Flag, ...] = ()
+    formula: str = ""
+    """In symbols: `x_cpu = max x with c_upper(x) <= u * request`; empty where nothing was
+    calculated."""
+    numbers: str = ""
+    """The same with its numbers: `max x with c_upper(x) <= 0.6 * 500`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +86,28 @@ class ExplanationLine:
     result: Figure
     inputs: tuple[tuple[str, Figure], ...] = ()
     """Symbol and what stands for it."""
+
+
+def explained(topic: str, *figures: Figure | None) -> Iterator[ExplanationLine]:
+    """Yield the line of each figure that was calculated, in the given order."""
+    for figure in figures:
+        if figure is not None and figure.formula:
+            yield ExplanationLine(topic, figure.formula, figure.numbers, figure)
+
+
+def digits(value: float, significant: int = 6) -> str:
+    """Return a number with this many significant digits, never with an exponent."""
+    if value == 0:
+        return "0"
+    decimals = max(0, significant - 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def ceiling(load: float, share: float, count: int) -> str:
+    """Return `ceil(load / share)` with as many digits as it takes to give this count."""
+    for significant in (6, 9, 12, 15):
+        words = digits(load, significant), digits(share, significant)
+        if math.ceil(float(words[0]) / float(words[1])) == count:
+            return f"ceil({words[0]} / {words[1]})"
+    return f"ceil({digits(load)} / {digits(share)}), less a billionth for rounding"

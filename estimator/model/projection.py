@@ -6,7 +6,6 @@ be read without it. The report formats what it finds here and computes nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 
 from estimator import units
@@ -15,11 +14,11 @@ from estimator.model.component import ComponentProjection, project_component
 from estimator.model.demand.scenario import Demand, Observed, demand_of
 from estimator.model.demand.traffic import Traffic
 from estimator.model.drawing import demand_plot
-from estimator.model.evidence.evidence import gather
+from estimator.model.evidence.evidence import Evidence, gather
 from estimator.model.evidence.prediction import PRIOR_ERROR
 from estimator.model.figure import Assumption, ExplanationLine, Figure, Flag
-from estimator.model.nodes.arithmetic import explain_nodes
-from estimator.model.nodes.packing import Cluster, NodePlan, PodGroup, plan_nodes
+from estimator.model.nodes.capacity import Cluster
+from estimator.model.nodes.packing import NodePlan, PodGroup, explain_nodes, plan_nodes
 from estimator.model.phases import (
     PHASES,
     Moved,
@@ -112,7 +111,8 @@ def project(
         advice = "Record production traffic first, or choose another time"
         raise Refused([Refusal(series.source, "no request was observed in it", advice)])
     whole = traffic.observed(series.source, (ALL_ROUTES,))
-    components = _components(traffic, table, policy)
+    evidence = {component.name: _gathered(component, policy) for component in table.components}
+    components = _components(traffic, table, policy, evidence)
     nodes = None
     if cluster is not None:
         groups = _groups(components)
@@ -121,7 +121,9 @@ def project(
         components = tuple(
             replace(one, explanation=(*one.explanation, *lines[one.name])) for one in components
         )
-    moved, alone = _moves(traffic, table, policy)
+    moved, alone = _moves(
+        traffic, policy, [e for e in evidence.values() if isinstance(e, Evidence)]
+    )
     together = policy.paths or (ALL_ROUTES,)
     return Projection(
         series=_summary(series, whole),
@@ -139,7 +141,17 @@ def project(
     )
 
 
-def _components(traffic: Traffic, table: Table, policy: Policy) -> tuple[ComponentProjection, ...]:
+def _gathered(component: Component, policy: Policy) -> Evidence | Refused:
+    """Return the evidence of a component, or why it has none: not every phase needs all of them."""
+    try:
+        return gather(component, policy)
+    except Refused as refused:
+        return refused
+
+
+def _components(
+    traffic: Traffic, table: Table, policy: Policy, evidence: Mapping[str, Evidence | Refused]
+) -> tuple[ComponentProjection, ...]:
     """Return the components of the phase, in the order of the table.
 
     Pods before gateways: what the pods can take bounds what a gateway should let through.
@@ -152,9 +164,12 @@ def _components(traffic: Traffic, table: Table, policy: Policy) -> tuple[Compone
         if component.kind not in kinds_of(policy.phase) or (policy.paths and not routes):
             continue
         try:
+            gathered = evidence[component.name]
+            if isinstance(gathered, Refused):
+                raise gathered
             observed = traffic.observed(component.name, routes)
             downstreams = _downstreams(observed, component, found) if found else ()
-            projected = project_component(observed, component, policy, downstreams)
+            projected = project_component(observed, gathered, policy, downstreams)
             unseen = _unseen_routes(traffic.series, component)
             found[component.name] = replace(projected, warnings=(*unseen, *projected.warnings))
         except Refused as refused:
@@ -188,14 +203,10 @@ def _downstreams(
     return tuple(result)
 
 
-def _moves(traffic: Traffic, table: Table, policy: Policy) -> tuple[Moved, list[Moved]]:
+def _moves(
+    traffic: Traffic, policy: Policy, evidence: Sequence[Evidence]
+) -> tuple[Moved, list[Moved]]:
     """Return the paths of the policy moved together, and the largest of them each alone."""
-    evidence = []
-    for component in table.components:
-        # A component that cannot be answered was refused already, unless this phase leaves it out.
-        with suppress(Refused):
-            evidence.append(gather(component, policy))
-
     demands: dict[tuple[str, ...], Demand] = {}
 
     def demand(routes: tuple[str, ...]) -> Demand:

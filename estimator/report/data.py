@@ -14,8 +14,8 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
-from estimator.model.component import Amounts
 from estimator.model.projection import ComponentProjection, Figure, Projection
+from estimator.model.sizing.amounts import Amounts
 
 FORMAT = "kagami-estimate"
 VERSION = 1

@@ -20,8 +20,8 @@ from typing import Any
 from estimator import units
 from estimator.errors import InputError, Problem
 from estimator.model.autoscaling.recommendation import HpaRecommendation
-from estimator.model.component import Amounts
 from estimator.model.projection import ComponentProjection, Figure, Projection
+from estimator.model.sizing.amounts import Amounts
 from estimator.model.sizing.rate_limits import RateLimits
 from estimator.report import wording
 from estimator.report.yaml_text import Why, to_yaml

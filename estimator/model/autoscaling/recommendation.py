@@ -29,7 +29,7 @@ Worked: x_s 400, peak 3000 over 12 replicas, r = 1.25: x* = min(320, 250) / 1.1 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,10 +38,11 @@ from estimator import units
 from estimator.model.autoscaling import simulation
 from estimator.model.autoscaling.simulation import Load, Loop, Pod, Run, simulate
 from estimator.model.evidence.evidence import Evidence
-from estimator.model.figure import Figure
+from estimator.model.figure import ExplanationLine, Figure, digits, explained
 from estimator.model.policy import Policy
 from estimator.model.sizing.replicas import Sizing, replicas_for
 
+TOPIC = "hpa"
 GRID_POINTS = 513
 LOW_QUANTILE = 0.05
 TRIED_TARGETS = (0.85, 0.7, 0.55)
@@ -148,9 +149,42 @@ def recommend(load: Load, sizing: Sizing, evidence: Evidence, pod: Pod, policy: 
         max_replicas=replace(
             hpa.max_replicas, low=sizing.low, high=sizing.high, flags=sizing.flags
         ),
+        reaction_lag=replace(
+            hpa.reaction_lag,
+            numbers=f"{digits(policy.scrape_interval_s)} + {digits(simulation.SYNC_S)}"
+            f" + {digits(policy.pod_start_s)}",
+        ),
         target_percent=replace(hpa.target_percent, reason=reason, constraint=decided),
     )
     return Scaled(hpa, chosen.run, pod)
+
+
+def explain_hpa(scaled: Scaled, sizing: Sizing, requested: float) -> Iterator[ExplanationLine]:
+    """Yield the arithmetic of the HPA; `requested` is the cpu of one replica in millicores."""
+    hpa, pod = scaled.hpa, scaled.pod
+    yield from explained(TOPIC, hpa.reaction_lag, hpa.steepest_ramp)
+    safe = pod.limit_rps / pod.imbalance
+    yield ExplanationLine(
+        TOPIC,
+        "x_s = min(performance limit, rps at the whole request) / phi",
+        f"{digits(pod.limit_rps)} / {digits(pod.imbalance)}",
+        Figure(safe, "rps per replica", "what the mean replica may get"),
+    )
+    ramp, mean, reserve = hpa.steepest_ramp.value, sizing.rps_per_replica, 1 + simulation.TOLERANCE
+    yield ExplanationLine(
+        TOPIC,
+        f"x* = min(x_s / r, peak / R) / {reserve:g}",
+        f"min({digits(safe)} / {digits(ramp)}, {digits(mean)}) / {reserve:g}",
+        Figure(min(safe / max(ramp, 1.0), mean) / reserve, "rps per replica", "first candidate"),
+    )
+    used = requested * pod.utilisation_at(pod.rps_at(hpa.target_percent.value / 100))
+    yield ExplanationLine(
+        TOPIC,
+        "target = floor(100 * sum c / sum request), at x* or at what the simulation asked for",
+        f"floor(100 * {digits(used)} / {digits(requested)} + 0.001)",
+        hpa.target_percent,
+    )
+    yield from explained(TOPIC, hpa.min_replicas, hpa.max_replicas)
 
 
 def _least(load: Load, sizing: Sizing, evidence: Evidence, policy: Policy) -> tuple[int, str]:
@@ -262,8 +296,20 @@ def _recommendation(
     trigger, of_trigger = pod.rps_at(trigger_at), pod.rps_range_at(trigger_at) or (None, None)
     of_target = pod.rps_range_at(loop.target) or (None, None)
     return HpaRecommendation(
-        min_replicas=Figure(loop.min_replicas, "replicas", ""),
-        max_replicas=Figure(loop.max_replicas, "replicas", "the replicas of the sizing"),
+        min_replicas=Figure(
+            loop.min_replicas,
+            "replicas",
+            "",
+            formula="min = max(R_min, zones, k + 1, R at the 5 % quantile)",
+            numbers="see the reason",
+        ),
+        max_replicas=Figure(
+            loop.max_replicas,
+            "replicas",
+            "the replicas of the sizing",
+            formula="max = R",
+            numbers=f"{loop.max_replicas}",
+        ),
         target_percent=Figure(round(100 * loop.target), "percent", ""),
         trigger_rps=Figure(
             trigger,
@@ -279,8 +325,15 @@ def _recommendation(
             "ratio",
             f"highest demand over that of {ramp[1]:g} s before, where more than the fewest replicas"
             " were needed",
+            formula="r = max over t of d(t + L) / max(d(t), m x_s)",
+            numbers="over all buckets of the series",
         ),
-        reaction_lag=Figure(ramp[1], "seconds", "scrape interval + 15 s sync + pod start"),
+        reaction_lag=Figure(
+            ramp[1],
+            "seconds",
+            f"scrape interval + {simulation.SYNC_S:g} s sync + pod start",
+            formula="L = scrape + sync + pod start",
+        ),
         scale_up_percent=simulation.SCALE_UP_PERCENT,
         scale_up_pods=simulation.SCALE_UP_PODS,
         scale_up_period_s=simulation.SCALE_UP_PERIOD_S,

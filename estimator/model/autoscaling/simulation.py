@@ -301,7 +301,13 @@ def summarise(load: Load, run: Run, pod: Pod, fixed_replicas: int) -> Simulation
     return Simulation(
         highest_replicas=Figure(int(run.desired.max()), "replicas", told),
         lowest_replicas=Figure(int(run.desired.min()), "replicas", told),
-        saturated=Figure(run.saturated_s, "seconds", saturated),
+        saturated=Figure(
+            run.saturated_s,
+            "seconds",
+            saturated,
+            formula="seconds at saturation of this HPA over its own series",
+            numbers=f"simulated in {SYNC_S} s steps",
+        ),
         pod_hours=Figure(run.pod_hours, "pod-hours", f"{told}; starting replicas included"),
         fixed_pod_hours=Figure(fixed, "pod-hours", f"{fixed_replicas} replicas all the time"),
         saved=Figure(1 - run.pod_hours / fixed, "ratio", "1 - pod-hours over those of the fixed"),

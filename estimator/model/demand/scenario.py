@@ -14,6 +14,7 @@ Worked: 1000 rps observed as one-second values, 3 % a month for 12 months and an
 1000 * 1.42576 * 2.5 = 3564.4 rps.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,7 @@ from scipy.special import ndtri
 
 from estimator import units
 from estimator.model.demand import peaks
-from estimator.model.figure import Figure, Flag
+from estimator.model.figure import ExplanationLine, Figure, Flag, digits, explained
 from estimator.model.policy import Policy
 
 SHOWN_RETURN_DAYS = 365
@@ -69,27 +70,29 @@ class Demand:
 
 def demand_of(observed: Observed, policy: Policy) -> Demand:
     """Return the peak to size for, and how it came about."""
-    highest = Figure(observed.peak_rps, "rps", _told(observed))
-    correction = _correction(observed, policy)
-    growth = Figure(
-        (1 + policy.growth_per_month) ** policy.horizon_months if policy.growth_per_month else 1.0,
-        "ratio",
-        f"{policy.growth_per_month:.1%} a month for {policy.horizon_months:g} months"
-        if policy.growth_per_month
-        else "no growth was given",
+    highest = Figure(
+        observed.peak_rps,
+        "rps",
+        _source_of_peak(observed),
+        formula="observed = max over t of sum of the routes",
+        numbers="read from the series",
     )
+    correction = _correction(observed, policy)
+    growth = _growth(policy)
     event = Figure(policy.event_factor, "ratio", "given" if policy.event_factor != 1 else "none")
     days = peaks.daily_maxima(observed.demand, observed.start, observed.resolution_s)
     level = _return_level([rps * correction.value for _, rps in days], policy)
     base, reason = observed.peak_rps * correction.value, highest.reason
-    high = None
+    factors = {"observed": highest, "correction": correction, "growth": growth, "event": event}
     if correction.value != 1:
         reason += f", times {correction.value:.3f} ({correction.reason})"
     if policy.return_days is not None and level is not None and level.value > base:
         base, reason = level.value, level.reason
+        factors = {"level": level, "growth": growth, "event": event}
     factor = growth.value * event.value
     if factor != 1:
         reason += f", times {factor:.3f} for growth ({growth.reason}) and event ({event.reason})"
+    high = None
     if level is not None and level.high is not None and policy.return_days is not None:
         high = max(base, level.high) * factor
     peak = Figure(
@@ -99,11 +102,37 @@ def demand_of(observed: Observed, policy: Policy) -> Demand:
         low=None if high is None else observed.peak_rps * factor,
         high=high,
         flags=correction.flags,
+        formula=f"peak = {' * '.join(factors)}",
+        numbers=" * ".join(digits(figure.value) for figure in factors.values()),
     )
     return Demand(highest, correction, growth, event, level, tuple(days), peak)
 
 
-def _told(observed: Observed) -> str:
+def explain_demand(demand: Demand) -> Iterator[ExplanationLine]:
+    """Yield the arithmetic of the peak that is sized for."""
+    observed, correction, growth = demand.observed, demand.window_correction, demand.growth
+    level = demand.return_level if "level" in demand.peak.formula else None
+    yield from explained("demand", observed, correction, growth, level)
+    factors = [("observed", observed), ("correction", correction), ("growth", growth)]
+    inputs = (*factors, ("event", demand.event))
+    peak = demand.peak
+    yield ExplanationLine("demand", peak.formula, peak.numbers, peak, inputs)
+
+
+def _growth(policy: Policy) -> Figure:
+    rate, months = policy.growth_per_month, policy.horizon_months
+    if not rate:
+        return Figure(1.0, "ratio", "no growth was given")
+    return Figure(
+        (1 + rate) ** months,
+        "ratio",
+        f"{rate:.1%} a month for {months:g} months",
+        formula="growth = (1 + g)^months",
+        numbers=f"(1 + {digits(rate)})^{digits(months)}",
+    )
+
+
+def _source_of_peak(observed: Observed) -> str:
     step = observed.resolution_s
     every = "every second" if step == 1 else f"each {step} s bucket"
     return f"maximum over {every} of the sum over {observed.what}"
@@ -130,6 +159,8 @@ def _correction(observed: Observed, policy: Policy) -> Figure:
         f"peak over {window:g} s expected within means over {averaging:g} s, with variance"
         f" {scatter:.2f} times the mean, {origin}",
         flags=flags,
+        formula="correction = u / observed, with u: sum_w (T / tau) P(rps over tau > u | m_w) = 1",
+        numbers="by bisection over all windows w of the series",
     )
 
 
@@ -148,4 +179,6 @@ def _return_level(maxima: list[float], policy: Policy) -> Figure | None:
         f" than the highest of them, {units.format_rps(max(maxima))}",
         low=max(law.level(days) - reach, max(maxima)) if value > max(maxima) else max(maxima),
         high=max(value, law.level(days) + reach),
+        formula="level = mu - sigma ln(-ln(1 - 1/N)), from the daily maxima",
+        numbers=f"{len(maxima)} daily maxima, N = {days}",
     )

@@ -14,7 +14,7 @@ rows at N.
 Rows that a verdict excluded carry no curve; they may only lower the limit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ from estimator.model.evidence import scaling
 from estimator.model.evidence.load_curve import isotonic_means
 from estimator.model.evidence.prediction import Confidence, Prediction, predict
 from estimator.model.evidence.scaling import ScalingLaw
+from estimator.model.figure import ExplanationLine, Figure, digits
 from estimator.model.policy import Policy
 from estimator.table.load_points import Component, LoadPoint
 
@@ -265,3 +266,25 @@ def _span(rows: Sequence[LoadPoint]) -> tuple[list[float], list[float]]:
 
 def _encloses(cpu: Sequence[float], level: float) -> bool:
     return cpu[0] <= level <= cpu[-1]
+
+
+def explain_curves(evidence: Evidence, design_rps: float) -> Iterator[ExplanationLine]:
+    """Yield the arithmetic of each container's cpu at the busiest replica's rps."""
+    topic = "load curve"
+    for container, curve in evidence.cpu.items():
+        rps = min(design_rps, curve.limit_rps)
+        band = curve.at(rps)
+        rows = tuple((f"row {point.row}", _as_input(point, container)) for point in evidence.points)
+        formula, numbers = curve.arithmetic_at(rps)
+        at = f"c of {container} at the busiest replica's {units.format_rps(rps)} rps"
+        used = Figure(band.value, "millicores", "load curve", rows=evidence.nearest_rows(rps))
+        yield ExplanationLine(topic, f"{at}: {formula}", numbers, used, rows)
+        margin = band.high / band.value - 1 if band.value else 0.0
+        numbers = f"{digits(band.value)} * (1 + {digits(margin)})"
+        upper = Figure(band.high, "millicores", curve.evidence)
+        yield ExplanationLine(topic, "c_upper = c (1 + margin)", numbers, upper)
+
+
+def _as_input(point: LoadPoint, container: str) -> Figure:
+    at = f"at {digits(point.rps_per_replica)} rps per replica"
+    return Figure(point.usage[container].cpu_millicores, "millicores", at)

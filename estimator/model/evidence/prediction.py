@@ -48,6 +48,7 @@ from scipy.special import stdtrit
 
 from estimator.model.evidence import load_curve
 from estimator.model.evidence.load_curve import LoadCurve
+from estimator.model.figure import digits
 
 _Floats = NDArray[np.float64]
 
@@ -149,6 +150,17 @@ class Prediction:
             low = np.where(beyond, np.clip(np.minimum(line_low, low), 0, None), low)
             high = np.where(beyond, np.maximum(line_high, high), high)
         return value, low, high
+
+    def arithmetic_at(self, rps: float) -> tuple[str, str]:
+        """Return the formula of the predicted value at this rps, and the same with its numbers."""
+        if rps <= self.curve.highest_rps:
+            return self.curve.arithmetic_at(rps)
+        last = f"{digits(float(self.curve.y[-1]))} + {digits(self.last_slope)}"
+        last += f" * ({digits(rps)} - {digits(self.curve.highest_rps)})"
+        if self.line is not None:
+            line = f"{digits(self.line.intercept)} + {digits(self.line.slope)} * {digits(rps)}"
+            last = f"max({line}, {last})"
+        return "c(x) = max(line(x), y_n + d (x - x_n))", last
 
     def highest_rps_within(self, budget: float) -> float | None:
         """Return the largest rps among the rows whose upper bound is within the budget.

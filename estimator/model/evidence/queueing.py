@@ -22,7 +22,10 @@ Source: A. K. Erlang, 1917.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from estimator.model.figure import ExplanationLine, Figure, digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +65,20 @@ class Queue:
         if waiting <= 1 - share:
             return 0.0
         return self.service_s / (self.servers - self.load) * math.log(waiting / (1 - share))
+
+    def explain(self, topic: str) -> Iterator[ExplanationLine]:
+        """Yield the arithmetic of the check: how busy the servers are, and how long a wait is."""
+        yield ExplanationLine(
+            topic,
+            "check: a = x c_upper / x / 1000, erlang; must stay below m",
+            f"{digits(self.rate_rps)} * {digits(self.service_s)}",
+            Figure(self.load, "erlang", f"{self.utilisation:.0%} of {self.servers} worker(s) busy"),
+        )
+        wait = self.wait_quantile_s(0.99)
+        if math.isfinite(wait):
+            yield ExplanationLine(
+                topic,
+                "check: p99 wait = S / (m - a) ln(C / 0.01), 0 where C <= 0.01; C by Erlang",
+                f"C = {digits(self.waiting_probability)}, S = {digits(self.service_s)} s",
+                Figure(wait, "seconds", "for Poisson arrivals; the rows' own p99 decides"),
+            )

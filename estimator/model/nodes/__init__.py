@@ -1,5 +1,5 @@
 """Step 5: nodes and their cost.
 
-packing     pods packed into the allocatable capacity of nodes
-arithmetic  the same, line by line, for `--explain`
+capacity  node pools, DaemonSets, zones, and what pods may use of a node
+packing   pods packed into nodes, and what the nodes cost
 """

@@ -1,88 +1,29 @@
 """Nodes by packing pods into allocatable capacity, and their cost.
 
-    free      = allocatable - DaemonSets that the pool's labels select
     packing   first fit, pods by falling dominant share max(cpu / free cpu, memory / free memory);
               at most 11/9 of the fewest nodes possible, and 6/9 of a node
     zones     each component's pods spread evenly; every zone is packed by itself
     cost      nodes * price * 730 h
     stranded  1 - (pods + DaemonSets) / allocatable
 
-A rolling update is held too: what is packed is replicas + maxSurge. A component goes to the first
-pool of the file that its node selector matches and whose nodes can carry one of its pods.
+The nodes also hold a rolling update: what is packed is replicas + maxSurge. A component goes to the
+first pool of the file that its node selector matches and whose nodes can carry one of its pods.
 
-What kubelet, system and eviction keep (`allocatable`):
-
-| provider | cpu | memory |
-|---|---|---|
-| gke, eks | 6 % of the first core, 1 % of the second, 0.5 % of the next two, 0.25 % of the rest | |
-| gke | | 25 % of 4 GiB, 20 % of the next 4, 10 % of 8, 6 % of 112, 2 % of the rest + 100 MiB |
-| eks | | 11 MiB * max pods + 255 MiB + 100 MiB |
-| aks | 60, 100, 140, 180, 260, 420, 740 m up to 1, 2, 4, 8, 16, 32, 64 cores | the least of 20 MB |
-| | | times max pods + 50 MB and of a quarter, + 100 MiB |
-
-Worked: gke, 4 cores and 16 GiB keep 80 m and 1.0 + 0.8 + 0.8 GiB + 100 MiB = 2762.4 MiB; 3920 m and
-13621.6 MiB are left.
-
-Sources: the providers' documentation of node sizes, as of 2025; D. Johnson 1973 for first fit.
+Source: D. Johnson 1973 for first fit.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 from estimator import units
 from estimator.errors import Refusal, Refused
-from estimator.model.figure import Figure
+from estimator.model.figure import ExplanationLine, Figure, explained
+from estimator.model.nodes.capacity import MIB, Cluster, NodePool, free_on
 from estimator.table.load_points import Resources
 
+TOPIC = "nodes"
 HOURS_PER_MONTH = 730
-PROVIDERS = ("gke", "eks", "aks")
-MIB, GIB = 2**20, 2**30
-_EVICTION_BYTES = 100 * MIB
-_AKS_CPU = ((1, 60), (2, 100), (4, 140), (8, 180), (16, 260), (32, 420), (64, 740))
-_GKE_MEMORY = ((4, 0.25), (4, 0.20), (8, 0.10), (112, 0.06), (math.inf, 0.02))
-_CORES = ((1, 0.06), (1, 0.01), (2, 0.005), (math.inf, 0.0025))
-
-
-@dataclass(frozen=True, slots=True)
-class DaemonSet:
-    """A pod that every node of the pools it selects carries."""
-
-    name: str
-    requests: Resources
-    node_selector: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class NodePool:
-    """A kind of node that pods may be placed on."""
-
-    name: str
-    capacity: Resources
-    allocatable: Resources
-    """Capacity less what kubelet, system and eviction keep."""
-    allocatable_reason: str
-    """`given`, or the provider's formula with its numbers."""
-    max_pods: int
-    labels: Mapping[str, str]
-    price_per_hour: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """What a node file says."""
-
-    source: str
-    pools: tuple[NodePool, ...]
-    daemon_sets: tuple[DaemonSet, ...]
-    zones: int
-    node_selectors: Mapping[str, Mapping[str, str]]
-    """By component name; a component without one may go to every pool (the first that fits)."""
-    currency: str
-    priced_on: date | None
-    price_source: str
-    is_example: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,30 +75,6 @@ class PodGroup:
     """Replicas that may be lost at the peak."""
 
 
-def allocatable(provider: str, capacity: Resources, max_pods: int) -> Resources:
-    """Return what pods may use of a node; `provider` is one of PROVIDERS."""
-    cores = capacity.cpu_millicores / 1000
-    if provider == "aks":
-        kept_cpu = float(next((m for size, m in _AKS_CPU if cores <= size), _AKS_CPU[-1][1]))
-        kept = min(20e6 * max_pods + 50e6, 0.25 * capacity.memory_bytes)
-    else:
-        kept_cpu = 1000 * _tiers(cores, _CORES)
-        kept = 11 * MIB * max_pods + 255 * MIB
-    if provider == "gke":
-        tiers = _tiers(capacity.memory_bytes / GIB, _GKE_MEMORY) * GIB
-        kept = 255 * MIB if capacity.memory_bytes < GIB else tiers
-    memory = capacity.memory_bytes - kept - _EVICTION_BYTES
-    return Resources(max(0.0, capacity.cpu_millicores - kept_cpu), max(0, math.floor(memory)))
-
-
-def _tiers(amount: float, tiers: Sequence[tuple[float, float]]) -> float:
-    kept = 0.0
-    for width, share in tiers:
-        kept += min(amount, width) * share
-        amount = max(0.0, amount - width)
-    return kept
-
-
 def plan_nodes(groups: Sequence[PodGroup], cluster: Cluster) -> NodePlan:
     """Return the nodes of every pool. Raises Refused with every component that fits on none."""
     placed = _place(groups, cluster)
@@ -189,6 +106,44 @@ def plan_nodes(groups: Sequence[PodGroup], cluster: Cluster) -> NodePlan:
     )
 
 
+def explain_nodes(
+    groups: Sequence[PodGroup], cluster: Cluster, plan: NodePlan
+) -> dict[str, tuple[ExplanationLine, ...]]:
+    """Return the arithmetic of nodes and cost for each component, by name."""
+    pools = {pool.name: pool for pool in cluster.pools}
+    lines = {}
+    for group in groups:
+        carrier = next(pool for pool in plan.pools if group.component in pool.components)
+        figures = explained(TOPIC, carrier.nodes, carrier.cost_per_month)
+        lines[group.component] = (*_explain_group(group, pools[carrier.pool], cluster), *figures)
+    return lines
+
+
+def _explain_group(group: PodGroup, pool: NodePool, cluster: Cluster) -> Iterator[ExplanationLine]:
+    cpu, memory, places = free_on(pool, cluster)
+    pod_cpu, pod_mib = group.pod.cpu_millicores, group.pod.memory_bytes / MIB
+    left = pool.allocatable.cpu_millicores
+    yield ExplanationLine(
+        TOPIC,
+        "cpu for pods = allocatable - DaemonSets",
+        f"{left:g} - {left - cpu:g}",
+        Figure(cpu, "millicores", f"pool {pool.name}: allocatable {pool.allocatable_reason}"),
+    )
+    by_memory = f"floor({memory / MIB:.2f} / {pod_mib:.2f})"
+    yield ExplanationLine(
+        TOPIC,
+        "pods of a node = min(floor(cpu / request), floor(memory / request), places)",
+        f"min(floor({cpu:g} / {pod_cpu:g}), {by_memory}, {places})",
+        Figure(
+            _per_node(group, pool, cluster),
+            "replicas",
+            f"of {group.component} alone, in millicores and MiB",
+        ),
+    )
+    count = Figure(group.replicas, "replicas", f"over {cluster.zones} zone(s), evenly")
+    yield ExplanationLine(TOPIC, "pods = R + maxSurge", f"{group.replicas}", count)
+
+
 def _place(groups: Sequence[PodGroup], cluster: Cluster) -> dict[str, list[PodGroup]]:
     placed: dict[str, list[PodGroup]] = {}
     refusals = []
@@ -212,14 +167,6 @@ def _place(groups: Sequence[PodGroup], cluster: Cluster) -> dict[str, list[PodGr
     if refusals:
         raise Refused(refusals)
     return placed
-
-
-def free_on(pool: NodePool, cluster: Cluster) -> tuple[float, int, int]:
-    """Return cpu, memory and places for pods that DaemonSets leave on a node."""
-    running = [d for d in cluster.daemon_sets if d.node_selector.items() <= pool.labels.items()]
-    cpu = pool.allocatable.cpu_millicores - sum(d.requests.cpu_millicores for d in running)
-    memory = pool.allocatable.memory_bytes - sum(d.requests.memory_bytes for d in running)
-    return cpu, memory, pool.max_pods - len(running)
 
 
 def _per_node(group: PodGroup, pool: NodePool, cluster: Cluster) -> int:
@@ -296,12 +243,30 @@ def _plan_pool(pool: NodePool, groups: Sequence[PodGroup], cluster: Cluster) -> 
     if pool.price_per_hour is not None:
         month = pool.price_per_hour * HOURS_PER_MONTH
         unit = f"{cluster.currency} per month"
-        told = f"{count} node(s) at {pool.price_per_hour:g} {cluster.currency} an hour, 730 h"
-        cost = Figure(count * month, unit, told, low=low * month, high=high * month)
+        price = f"{pool.price_per_hour:g} {cluster.currency} an hour, {HOURS_PER_MONTH} h"
+        cost = Figure(
+            count * month,
+            unit,
+            f"{count} node(s) at {price}",
+            low=low * month,
+            high=high * month,
+            formula="cost = nodes * price * hours",
+            numbers=f"{count} * {pool.price_per_hour:g} * {HOURS_PER_MONTH}",
+        )
+    components = tuple(group.component for group in groups)
     return PoolPlan(
         pool=pool.name,
-        components=tuple(group.component for group in groups),
-        nodes=Figure(count, "nodes", reason, low=min(low, count), high=max(high, count)),
+        components=components,
+        nodes=Figure(
+            count,
+            "nodes",
+            reason,
+            low=min(low, count),
+            high=max(high, count),
+            formula=f"nodes of pool {pool.name} = sum over zones of first fit, of "
+            + ", ".join(components),
+            numbers=" + ".join(str(nodes) for nodes in per_zone),
+        ),
         nodes_per_zone=per_zone,
         pods_per_node=Figure(most, "replicas", "of the smallest pod, after DaemonSets"),
         stranded_cpu=Figure(

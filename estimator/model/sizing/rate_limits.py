@@ -28,10 +28,11 @@ Sources: envoy.extensions.filters.http.local_ratelimit.v3; ngx_http_limit_req_mo
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from estimator import units
-from estimator.model.figure import Figure, Flag
+from estimator.model.figure import ExplanationLine, Figure, Flag, digits, explained
 
 FILL_INTERVAL_S = 1.0
 """Whole tokens of a tenth would lose up to 10 rps; the bucket holds more than a second anyway."""
@@ -85,43 +86,85 @@ class Downstream:
 
 def rate_limits(room: Room, downstreams: tuple[Downstream, ...]) -> RateLimits:
     """Return the limits of one component."""
-    notes = []
-    middle = (room.trigger_rps + room.limit_rps) / 2
-    told = (
-        f"middle of the HPA trigger, {units.format_rps(room.trigger_rps)}, and of what one replica"
-        f" can take, {units.format_rps(room.limit_rps)} ({room.limit_name})"
-    )
-    rate = min(room.limit_rps, max(middle, room.design_rps))
-    if rate > middle:
-        told = (
-            f"what the busiest replica gets at the peak with the fewest that serve it, more than"
-            f" the middle of the HPA trigger, {units.format_rps(room.trigger_rps)}, and of what one"
-            f" can take, {units.format_rps(room.limit_rps)} ({room.limit_name})"
-        )
-    if room.trigger_rps >= room.limit_rps:
-        rate = room.limit_rps
-        notes.append(
-            f"no room: the HPA adds replicas at {units.format_rps(room.trigger_rps)} rps, not below"
-            f" the {units.format_rps(room.limit_rps)} rps that one can take; the limit would reject"
-            " requests before a replica is added"
-        )
-    low, high = sorted((room.trigger_rps, room.limit_rps))
+    notes: list[str] = []
+    local = _local(room, notes)
     # Whole requests, downwards: a limit may be too low by one, never too high.
-    per_second = max(1, math.floor(rate + 1e-9))
+    per_second = max(1, math.floor(local.value + 1e-9))
     surplus = math.ceil(3 * math.sqrt(per_second))
-    scatter = f"a second of it and 3 sqrt({per_second}) for arrivals that scatter"
+    burst = f"ceil(3 * {per_second}^0.5)"
     return RateLimits(
-        local=Figure(rate, "rps per replica", told, low, high, room.limit_name, flags=room.flags),
-        envoy_max_tokens=Figure(per_second + surplus, "tokens", scatter),
-        envoy_tokens_per_fill=Figure(per_second, "tokens", "a second of it, rounded down"),
+        local=local,
+        envoy_max_tokens=Figure(
+            per_second + surplus,
+            "tokens",
+            f"a second of it and 3 sqrt({per_second}) for arrivals that scatter",
+            formula="Envoy max_tokens = floor(local) + ceil(3 sqrt(floor(local)))",
+            numbers=f"{per_second} + {burst}",
+        ),
+        envoy_tokens_per_fill=Figure(
+            per_second,
+            "tokens",
+            "a second of it, rounded down",
+            formula="Envoy tokens_per_fill = floor(local * interval), at least 1",
+            numbers=f"max(1, floor({digits(local.value)} * {FILL_INTERVAL_S}))",
+        ),
         envoy_fill_interval=Figure(
             FILL_INTERVAL_S, "seconds", "a shorter one would round more of the limit away"
         ),
         nginx_rate=Figure(per_second, "rps per replica", "the local limit, rounded down"),
-        nginx_burst=Figure(surplus, "requests", f"3 sqrt({per_second}), with nodelay"),
-        global_limit=_global(rate, room, downstreams, notes),
+        nginx_burst=Figure(
+            surplus,
+            "requests",
+            f"3 sqrt({per_second}), with nodelay",
+            formula="nginx burst = ceil(3 sqrt(rate))",
+            numbers=burst,
+        ),
+        global_limit=_global(local.value, room, downstreams, notes),
         notes=tuple(notes),
     )
+
+
+def _local(room: Room, notes: list[str]) -> Figure:
+    """Return the local limit; add a note where it lies below the HPA trigger."""
+    trigger, limit = units.format_rps(room.trigger_rps), units.format_rps(room.limit_rps)
+    middle = (room.trigger_rps + room.limit_rps) / 2
+    rate = min(room.limit_rps, max(middle, room.design_rps))
+    reason = (
+        f"middle of the HPA trigger, {trigger}, and of what one replica can take, {limit}"
+        f" ({room.limit_name})"
+    )
+    if rate > middle:
+        reason = (
+            "what the busiest replica gets at the peak with the fewest that serve it, more than the"
+            f" middle of the HPA trigger, {trigger}, and of what one can take, {limit}"
+            f" ({room.limit_name})"
+        )
+    if room.trigger_rps >= room.limit_rps:
+        rate = room.limit_rps
+        notes.append(
+            f"no room: the HPA adds replicas at {trigger} rps, not below the {limit} rps that one"
+            " can take; the limit would reject requests before a replica is added"
+        )
+    low, high = sorted((room.trigger_rps, room.limit_rps))
+    most, least = digits(room.limit_rps), digits(room.trigger_rps)
+    return Figure(
+        rate,
+        "rps per replica",
+        reason,
+        low,
+        high,
+        room.limit_name,
+        flags=room.flags,
+        formula="local = min(limit, max((trigger + limit) / 2, peak * phi / R_0))",
+        numbers=f"min({most}, max(({least} + {most}) / 2, {digits(room.design_rps)}))",
+    )
+
+
+def explain_rate_limits(limits: RateLimits) -> Iterator[ExplanationLine]:
+    """Yield the arithmetic of the rate limits."""
+    tokens = (limits.envoy_tokens_per_fill, limits.envoy_max_tokens)
+    figures = (limits.local, *tokens, limits.nginx_burst, limits.global_limit)
+    return explained("rate limits", *figures)
 
 
 def _global(
@@ -142,4 +185,14 @@ def _global(
             f"the bottleneck is {name}: {sum_of} would let {units.format_rps(pods)} rps through,"
             f" and {units.format_rps(value)} can be taken"
         )
-    return Figure(value, "rps", reason, constraint=name, flags=room.flags)
+    return Figure(
+        value,
+        "rps",
+        reason,
+        constraint=name,
+        flags=room.flags,
+        formula="global = min(R * local, what each downstream can take)",
+        numbers=f"min({', '.join(digits(bound) for _, bound, _ in bounds)})"
+        if len(bounds) > 1
+        else f"{room.replicas} * {digits(rate)}",
+    )

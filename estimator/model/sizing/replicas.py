@@ -34,16 +34,17 @@ target 0.6, margin 9.96 % (prediction.py): x = 300 / 1.0996 = 272.8; a peak of 1
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from estimator import units
 from estimator.errors import Refusal, Refused
 from estimator.model.evidence.evidence import Evidence, Limit
-from estimator.model.figure import Flag
+from estimator.model.figure import ExplanationLine, Figure, Flag, ceiling, digits
 from estimator.model.policy import Policy
 from estimator.table.load_points import Kind
 
+TOPIC = "replicas"
 MOST_REPLICAS = 100_000
 """Above it the answer is a mistake in the units of an input."""
 
@@ -79,6 +80,14 @@ class Constraint:
     reason: str
     rps_per_replica: float | None = None
     """What it allows one replica; None where it does not speak of rps."""
+    formula: str = ""
+    numbers: str = ""
+    """As in a Figure."""
+
+    @property
+    def line(self) -> ExplanationLine:
+        result = Figure(self.replicas, "replicas", self.reason, constraint=self.name)
+        return ExplanationLine(TOPIC, f"{self.name}: {self.formula}", self.numbers, result)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +139,8 @@ def size(peak_rps: float, evidence: Evidence, policy: Policy) -> Sizing:
     replicas = reserve.replicas
     if policy.min_replicas > replicas:
         replicas = policy.min_replicas
-        decided_by = Constraint("min replicas", replicas, f"at least {replicas} asked for")
+        reason = f"at least {replicas} asked for"
+        decided_by = Constraint("min replicas", replicas, reason, None, "R_min", f"{replicas}")
         constraints.append(decided_by)
     if policy.hpa_max is not None and replicas > policy.hpa_max:
         warnings.append(
@@ -161,6 +171,27 @@ def size(peak_rps: float, evidence: Evidence, policy: Policy) -> Sizing:
     )
     low, high = _bounds(sizing, evidence, policy)
     return replace(sizing, low=low, high=high)
+
+
+def explain_replicas(sizing: Sizing, policy: Policy) -> Iterator[ExplanationLine]:
+    """Yield the arithmetic of the replica count."""
+    peak, phi = sizing.peak_rps, policy.imbalance
+    busiest = Figure(peak * phi, "rps", "all of it as if every replica were the busiest")
+    numbers = f"{digits(peak)} * {digits(phi)}"
+    yield ExplanationLine(TOPIC, "busiest = peak * phi", numbers, busiest)
+    by_load = [one for one in sizing.constraints if one.rps_per_replica is not None]
+    others = [one for one in sizing.constraints if one.rps_per_replica is None]
+    yield from (constraint.line for constraint in by_load)
+    needed = [one.replicas for one in others if one.name == "connections"]
+    serving = max(needed + [one.replicas for one in by_load])
+    figure = Figure(serving, "replicas", "the most that a constraint asks for")
+    yield ExplanationLine(TOPIC, "R_0 = max of these", f"{serving}", figure)
+    yield from (constraint.line for constraint in others)
+    decided = f"decided by {sizing.decided_by.name}, with {sizing.reserve.name}"
+    count, low, high = sizing.replicas, sizing.low, sizing.high
+    formula = "R = max(R_0 + k, R_zone, R_update, R_min), at most the quota"
+    figure = Figure(count, "replicas", decided, low, high, flags=sizing.flags)
+    yield ExplanationLine(TOPIC, formula, f"{count}", figure)
 
 
 def replicas_for(busiest_rps: float, capacity_rps: float, evidence: Evidence) -> int:
@@ -223,7 +254,11 @@ def _limits(evidence: Evidence, policy: Policy) -> tuple[list[Limit], list[str]]
 def _constraint(limit: Limit, busiest_rps: float, evidence: Evidence) -> Constraint:
     replicas = replicas_for(busiest_rps, limit.rps, evidence)
     reason = f"{limit.reason}; {units.format_rps(busiest_rps)} rps need {replicas} replica(s)"
-    return Constraint(limit.name, replicas, reason, limit.rps)
+    formula, numbers = "R = ceil(busiest / x)", ceiling(busiest_rps, limit.rps, replicas)
+    if evidence.law is not None:
+        formula += " by the scaling law"
+        numbers = f"smallest R with R * e(R) * {digits(limit.rps)} >= {digits(busiest_rps)}"
+    return Constraint(limit.name, replicas, reason, limit.rps, formula, numbers)
 
 
 def _connections(spec: Spec, evidence: Evidence, policy: Policy) -> list[Constraint]:
@@ -237,7 +272,9 @@ def _connections(spec: Spec, evidence: Evidence, policy: Policy) -> list[Constra
         f"no row had more than {max(held):g} connections per replica; {busiest:g} need"
         f" {replicas} replica(s)"
     )
-    return [Constraint("connections", replicas, reason)]
+    formula = "ceil(connections * phi / connections of a replica)"
+    numbers = f"ceil({digits(busiest)} / {digits(max(held))})"
+    return [Constraint("connections", replicas, reason, None, formula, numbers)]
 
 
 def _reserves(serving: int, policy: Policy) -> list[Constraint]:
@@ -247,6 +284,8 @@ def _reserves(serving: int, policy: Policy) -> list[Constraint]:
             "loss of a pod",
             serving + policy.lose_pods,
             f"{serving} serve the peak while {policy.lose_pods} are lost",
+            formula="R_0 + k",
+            numbers=f"{serving} + {policy.lose_pods}",
         )
     ]
     if policy.zones > 1:
@@ -255,15 +294,20 @@ def _reserves(serving: int, policy: Policy) -> list[Constraint]:
         lost = math.ceil(count / policy.zones)
         reason = (
             f"{serving} serve the peak while one of {policy.zones} zones, {lost} of {count}, is"
+            " lost"
         )
-        reserves.append(Constraint("loss of a zone", count, f"{reason} lost"))
+        formula = f"smallest R with R - ceil(R / {policy.zones}) >= R_0"
+        numbers = f"check: {count} - ceil({count} / {policy.zones}) >= {serving}"
+        reserves.append(Constraint("loss of a zone", count, reason, None, formula, numbers))
     ratio = policy.max_unavailable_ratio
     assert ratio < 1, "an update that takes every replica away serves nobody"
     if ratio > 0:
         fewest = max(serving, math.floor(serving / (1 - ratio)) - math.ceil(1 / (1 - ratio)))
         count = _smallest(fewest, lambda r: r - unavailable(r, ratio) >= serving)
         reason = f"{serving} serve the peak while an update takes {unavailable(count, ratio)} away"
-        reserves.append(Constraint("rolling update", count, reason))
+        formula = f"smallest R with R - floor({digits(ratio)} R) >= R_0"
+        numbers = f"check: {count} - floor({digits(ratio)} * {count}) >= {serving}"
+        reserves.append(Constraint("rolling update", count, reason, None, formula, numbers))
     return reserves
 
 
@@ -294,7 +338,8 @@ def _quota(busiest_rps: float, evidence: Evidence, policy: Policy) -> Constraint
         advice = "Raise the quota, or measure rows at that rps per replica"
         raise Refused([Refusal(evidence.component.name, reason, advice)])
     reason = f"no more than {policy.hpa_max} may run; each gets {units.format_rps(share)} rps"
-    return Constraint("quota", policy.hpa_max, reason)
+    formula, numbers = "no more than may run", f"{policy.hpa_max}"
+    return Constraint("quota", policy.hpa_max, reason, None, formula, numbers)
 
 
 def _flags(

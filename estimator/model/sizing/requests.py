@@ -16,13 +16,14 @@ import math
 
 from estimator import units
 from estimator.model.evidence.evidence import PROXY, Evidence
-from estimator.model.figure import Figure, Flag
+from estimator.model.figure import Figure, Flag, digits
 from estimator.model.policy import Policy
 from estimator.model.sizing.replicas import Sizing
 
 MEMORY_MARGIN = 1.15
 MEMORY_MARGIN_REASON = "15 % above the highest measured, as KRR adds"
-LOWEST_POD_MEMORY_BYTES = 128 * 2**20
+MEBIBYTE = 2**20
+LOWEST_POD_MEMORY_BYTES = 128 * MEBIBYTE
 CPU_STEP_MILLICORES = 10
 
 
@@ -39,7 +40,11 @@ def cpu_request(container: str, evidence: Evidence, sizing: Sizing, policy: Poli
         f" {units.format_cpu(used.high)}, over the target {policy.target_utilisation:g}, up to"
         f" whole {CPU_STEP_MILLICORES}m"
     )
+    step, target = CPU_STEP_MILLICORES, digits(policy.target_utilisation)
+    numbers = f"ceil({digits(used.high)} / {target} / {step}) * {step}"
     ceiling = evidence.ceilings.get(container, math.inf)
+    if ceiling < math.inf:
+        numbers = f"min({numbers}, {digits(ceiling)})"
     if value > ceiling:
         value = ceiling
         reason += f"; but no more than the {units.format_cpu(ceiling)} that it can use"
@@ -52,6 +57,8 @@ def cpu_request(container: str, evidence: Evidence, sizing: Sizing, policy: Poli
         rows=evidence.nearest_rows(design),
         assumptions=("target utilisation", "imbalance"),
         flags=sizing.flags,
+        formula=f"cpu of {container} = c_upper / target, up to {step}m",
+        numbers=numbers,
     )
 
 
@@ -59,7 +66,7 @@ def memory_request(container: str, evidence: Evidence) -> Figure:
     """Return the memory to request, and to limit to, in bytes."""
     highest = max(evidence.points, key=lambda point: point.usage[container].memory_bytes)
     measured = highest.usage[container].memory_bytes
-    floor = LOWEST_POD_MEMORY_BYTES // len(evidence.cpu)
+    floor = LOWEST_POD_MEMORY_BYTES / len(evidence.cpu)
     wanted = max(measured * MEMORY_MARGIN, floor)
     reason = (
         f"highest measured, {units.format_memory(measured)} in row {highest.row},"
@@ -67,26 +74,37 @@ def memory_request(container: str, evidence: Evidence) -> Figure:
     )
     if wanted == floor:
         reason += f"; at least {units.format_memory(LOWEST_POD_MEMORY_BYTES)} for the Pod"
-    mebibytes = math.ceil(wanted / 2**20)
-    return Figure(float(mebibytes * 2**20), "bytes", reason, rows=(highest.row,))
+    mib = math.ceil(wanted / MEBIBYTE)
+    largest = f"max({digits(measured / MEBIBYTE)} * {MEMORY_MARGIN}, {digits(floor / MEBIBYTE)})"
+    return Figure(
+        float(mib * MEBIBYTE),
+        "bytes",
+        reason,
+        rows=(highest.row,),
+        formula=f"memory of {container} = highest measured (MiB) * {MEMORY_MARGIN}, as limit too",
+        numbers=f"ceil({largest}) * {MEBIBYTE}",
+    )
 
 
 def proxy_workers(evidence: Evidence, sizing: Sizing, policy: Policy) -> Figure | None:
     """Return the Envoy worker threads to set; None where no container is the proxy."""
     if PROXY not in evidence.cpu:
         return None
-    if policy.workers is not None:
-        return Figure(policy.workers, "workers", "given")
-    measured = evidence.workers(PROXY)
-    if measured is not None:
-        return Figure(measured, "workers", "as the rows were measured with")
     request = cpu_request(PROXY, evidence, sizing, policy).value
+    measured = evidence.workers(PROXY)
+    flags: tuple[Flag, ...] = ()
+    if policy.workers is not None:
+        count, reason = policy.workers, "given"
+    elif measured is not None:
+        count, reason = measured, "as the rows were measured with"
+    else:
+        count, flags = math.ceil(request / 1000), (Flag.ASSUMED,)
+        reason = (
+            f"a core for each; {units.format_cpu(request)} are requested. Without a cpu limit Envoy"
+            " would start one for every core of the node"
+        )
     return Figure(
-        math.ceil(request / 1000),
-        "workers",
-        f"a core for each; {units.format_cpu(request)} are requested. Without a cpu limit Envoy"
-        " would start one for every core of the node",
-        flags=(Flag.ASSUMED,),
+        count, "workers", reason, flags=flags, formula="m = Envoy workers", numbers=f"{count}"
     )
 
 

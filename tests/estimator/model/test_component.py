@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from estimator.errors import Refused
 from estimator.model.component import ComponentProjection, project_component
 from estimator.model.demand.scenario import Observed
+from estimator.model.evidence.evidence import gather
 from estimator.model.figure import Figure, Flag
 from estimator.model.policy import Policy
 from estimator.model.sizing.rate_limits import Downstream
@@ -37,8 +38,14 @@ def observed(peak: float = 1500) -> Observed:
     return Observed("all routes", demand, 0, 15, 1, float(demand.max()), 0)
 
 
+def answer(
+    seen: Observed, component: Component, policy: Policy, *downstreams: Downstream
+) -> ComponentProjection:
+    return project_component(seen, gather(component, policy), policy, downstreams)
+
+
 def projected(peak: float = 1500, rows: int = 4, **policy: object) -> ComponentProjection:
-    return project_component(observed(peak), component(rows=rows), Policy(**policy))
+    return answer(observed(peak), component(rows=rows), Policy(**policy))
 
 
 def test_every_part_is_answered() -> None:
@@ -94,7 +101,7 @@ def test_rollout_never_serves_with_too_few() -> None:
 
 
 def test_downstream_bounds_the_global_limit() -> None:
-    found = project_component(observed(), component(), Policy(), (Downstream("pods of api", 123),))
+    found = answer(observed(), component(), Policy(), Downstream("pods of api", 123))
     assert found.rate_limits is not None and found.rate_limits.global_limit is not None
     assert found.rate_limits.global_limit.value == 123
     given = projected(downstream_rps=(("gateway", 99.0), ("other", 1.0)))
@@ -118,20 +125,18 @@ def test_worker_that_queues_beyond_the_objective_is_a_warning() -> None:
     narrow = Component("gateway", Kind.GATEWAY, ("*",), proxy, points)
     busy = Policy(workers=1, slo_p99_ms=2.9, target_utilisation=1.0, lose_pods=0)
     (warning,) = (
-        one
-        for one in project_component(observed(3000), narrow, busy).warnings
-        if "Envoy worker" in one
+        one for one in answer(observed(3000), narrow, busy).warnings if "Envoy worker" in one
     )
     assert "of the 1 Envoy worker(s)" in warning
     wide = Policy(workers=4, slo_p99_ms=2.9, target_utilisation=1.0, lose_pods=0)
-    found = project_component(observed(3000), narrow, wide)
+    found = answer(observed(3000), narrow, wide)
     assert not any("Envoy worker" in one for one in found.warnings)
 
 
 def test_hpa_that_does_not_survive_is_a_warning() -> None:
     demand = np.concatenate([np.full(4000, 50.0), np.full(1000, 3000.0)])
     jump = Observed("all routes", demand, 0, 15, 1, 3000.0, 60_000)
-    found = project_component(jump, component(), Policy(hpa_max=6))
+    found = answer(jump, component(), Policy(hpa_max=6))
     assert found.hpa is not None and not found.hpa.survives
     assert any("does not survive its series" in one for one in found.warnings)
 
@@ -191,7 +196,7 @@ def test_any_table_is_answered_soundly_or_refused(
     demand = np.repeat(rps, 20)
     seen = Observed("all", demand, 0, 15, 15, float(demand.max()), int(demand.argmax()) * 15)
     try:
-        found = project_component(seen, gateway, policy)
+        found = answer(seen, gateway, policy)
     except Refused as refused:
         assert all(one.reason and one.advice for one in refused.refusals)
         return

@@ -6,6 +6,7 @@ import pytest
 
 from estimator.model.component import project_component
 from estimator.model.demand.scenario import Observed
+from estimator.model.evidence.evidence import gather
 from estimator.model.figure import ExplanationLine
 from estimator.model.policy import Policy
 from estimator.table.load_points import Component, Kind, LoadPoint, Resources
@@ -34,10 +35,16 @@ def component(rows: int) -> Component:
     return Component("gateway", Kind.GATEWAY, ("*",), requests, points)
 
 
+def explanation(
+    observed: Observed, component: Component, policy: Policy
+) -> tuple[ExplanationLine, ...]:
+    return project_component(observed, gather(component, policy), policy).explanation
+
+
 def lines(rows: int = 6, **policy: object) -> tuple[ExplanationLine, ...]:
     demand = 1000 + 777.7 * np.sin(np.linspace(0, 2 * np.pi, 5760))
     observed = Observed("all routes", demand, 0, 15, 15, float(demand.max()), 0)
-    return project_component(observed, component(rows), Policy(**policy)).explanation
+    return explanation(observed, component(rows), Policy(**policy))
 
 
 POLICIES = pytest.mark.parametrize(
@@ -91,7 +98,7 @@ def test_return_level_is_explained_where_it_decides() -> None:
     days[:, 700] = 500 + 13.0 * np.arange(20)
     demand = days.ravel()
     observed = Observed("all", demand, 0, 60, 1, float(demand.max()), 0)
-    found = project_component(observed, component(6), Policy(return_days=1000)).explanation
+    found = explanation(observed, component(6), Policy(return_days=1000))
     assert any(line.formula.startswith("level = mu - sigma") for line in found)
     assert any(line.formula == "peak = level * growth * event" for line in found)
 
@@ -108,7 +115,7 @@ def test_scaling_law_is_explained_as_a_search() -> None:
     )
     crowd = Component("app", Kind.POD, ("*",), {"app": Resources(900, 1)}, points)
     demand = np.full(100, 1000.0)
-    found = project_component(Observed("all", demand, 0, 15, 1, 1000, 0), crowd, Policy())
-    line = next(one for one in found.explanation if one.formula.startswith("cpu of app: R"))
+    found = explanation(Observed("all", demand, 0, 15, 1, 1000, 0), crowd, Policy())
+    line = next(one for one in found if one.formula.startswith("cpu of app: R"))
     assert line.formula.endswith("by the scaling law")
     assert line.substituted.startswith("smallest R with R * e(R)")

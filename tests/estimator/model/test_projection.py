@@ -5,7 +5,7 @@ import pytest
 
 from estimator.errors import Refused
 from estimator.model.figure import Flag
-from estimator.model.nodes.packing import Cluster, NodePool
+from estimator.model.nodes.capacity import Cluster, NodePool
 from estimator.model.policy import Policy
 from estimator.model.projection import Projection, project
 from estimator.series.rps import RpsSeries

@@ -1,3 +1,5 @@
+import math
+import re
 from dataclasses import replace
 from datetime import date
 
@@ -6,17 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.errors import Refused
-from estimator.model.nodes.packing import (
-    GIB,
-    MIB,
-    Cluster,
-    DaemonSet,
-    NodePlan,
-    NodePool,
-    PodGroup,
-    allocatable,
-    plan_nodes,
-)
+from estimator.model.nodes.capacity import GIB, MIB, Cluster, DaemonSet, NodePool
+from estimator.model.nodes.packing import NodePlan, PodGroup, explain_nodes, plan_nodes
 from estimator.table.load_points import Resources
 
 GENERAL = NodePool(
@@ -32,48 +25,6 @@ def pods(component: str, replicas: int, cpu: float, memory_mib: int = 1) -> PodG
 
 def nodes(*groups: PodGroup, cluster: Cluster = CLUSTER) -> NodePlan:
     return plan_nodes(groups, cluster)
-
-
-@pytest.mark.parametrize(("cores", "kept"), [(1, 60), (2, 70), (4, 80), (8, 90), (16, 110)])
-@pytest.mark.parametrize("provider", ["gke", "eks"])
-def test_published_cpu_that_is_kept(provider: str, cores: int, kept: float) -> None:
-    left = allocatable(provider, Resources(cores * 1000, 64 * GIB), 110)
-    assert cores * 1000 - left.cpu_millicores == pytest.approx(kept)
-
-
-@pytest.mark.parametrize(("cores", "kept"), [(1, 60), (4, 140), (6, 180), (64, 740), (96, 740)])
-def test_published_cpu_that_aks_keeps(cores: int, kept: float) -> None:
-    left = allocatable("aks", Resources(cores * 1000, 64 * GIB), 110)
-    assert cores * 1000 - left.cpu_millicores == kept
-
-
-@pytest.mark.parametrize(
-    ("memory_gib", "kept_mib"),
-    [(0.5, 255), (4, 1024), (8, 1024 + 819.2), (16, 2662.4), (128, 2662.4 + 112 * 61.44)],
-)
-def test_published_memory_that_gke_keeps(memory_gib: float, kept_mib: float) -> None:
-    capacity = Resources(4000, int(memory_gib * GIB))
-    left = allocatable("gke", capacity, 110).memory_bytes
-    assert (capacity.memory_bytes - left) / MIB == pytest.approx(kept_mib + 100, abs=0.01)
-
-
-def test_published_memory_that_eks_keeps() -> None:
-    # m5.large carries 29 pods: 11 * 29 + 255.
-    left = allocatable("eks", Resources(2000, 8 * GIB), 29).memory_bytes
-    assert (8 * GIB - left) / MIB == pytest.approx(574 + 100)
-
-
-def test_memory_that_aks_keeps_is_the_lesser_of_two() -> None:
-    small = allocatable("aks", Resources(2000, 4 * GIB), 250).memory_bytes
-    assert (4 * GIB - small) / MIB == pytest.approx(1024 + 100)
-    large = allocatable("aks", Resources(2000, 64 * GIB), 30).memory_bytes
-    assert 64 * GIB - large == 650e6 + 100 * MIB
-
-
-def test_worked_allocatable_of_the_docstring() -> None:
-    left = allocatable("gke", Resources(4000, 16 * GIB), 110)
-    assert left.cpu_millicores == 3920
-    assert left.memory_bytes / MIB == pytest.approx(13621.6, abs=0.01)
 
 
 def test_identical_pods_fill_nodes() -> None:
@@ -178,3 +129,27 @@ def test_more_pods_never_fewer_nodes(count: int, more: int, cpu: float) -> None:
         nodes(pods("api", count, cpu)).nodes.value
         <= nodes(pods("api", count + more, cpu)).nodes.value
     )
+
+
+@pytest.mark.parametrize("component", ["api", "web"])
+def test_arithmetic_can_be_redone_by_hand(component: str) -> None:
+    shipper = DaemonSet("ship", Resources(150, 100 * MIB), {})
+    pool = replace(GENERAL, allocatable=Resources(3920, 13 * GIB), max_pods=9)
+    cluster = replace(CLUSTER, pools=(pool,), daemon_sets=(shipper,), zones=3)
+    groups = [replace(pods("api", 8, 510, 640), low=7, high=9), pods("web", 3, 100, 5000)]
+    found = explain_nodes(groups, cluster, plan_nodes(groups, cluster))
+    assert set(found) == {"api", "web"}
+    assert len(found[component]) == 5
+    for line in found[component]:
+        assert line.topic == "nodes"
+        assert re.fullmatch(r"(?:min|floor|[\d.+\-*/(), ])+", line.substituted), line
+        functions = {"min": min, "floor": math.floor}
+        by_hand = eval(line.substituted, {"__builtins__": {}}, functions)
+        assert by_hand == pytest.approx(line.result.value, rel=1e-4), line
+
+
+def test_nodes_without_a_price_have_no_cost_line() -> None:
+    free = replace(CLUSTER, pools=(replace(GENERAL, price_per_hour=None),))
+    groups = [pods("api", 1, 10)]
+    (lines,) = explain_nodes(groups, free, plan_nodes(groups, free)).values()
+    assert not any("cost" in line.formula for line in lines)
