@@ -189,7 +189,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.replay.measurement": ("mirror.core.latency",),
     "mirror.replay.saturation": (),
     "mirror.replay.requests": ("mirror.core.record", "mirror.core.request_head"),
-    "mirror.replay.schedule": ("mirror.replay.pacing", "mirror.errors", "mirror.replay.requests"),
+    "mirror.replay.schedule": ("mirror.errors", "mirror.replay.requests"),
     "mirror.replay.connection": (
         "mirror.core.*",
         "mirror.errors",

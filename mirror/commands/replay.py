@@ -31,9 +31,9 @@ from mirror.errors import InputError
 from mirror.formats.replay_result import ReplayResult, to_json
 from mirror.proxy.upstream.origins import replay_origin
 from mirror.replay.html import as_html
-from mirror.replay.pacing import Arrivals
 from mirror.replay.requests import RequestList, Rules, read_filter, read_header
 from mirror.replay.saturation import Limits
+from mirror.replay.schedule import Arrivals
 from mirror.replay.session import Pace, Settings
 from mirror.replay.session import replay as run
 from mirror.replay.text import as_text

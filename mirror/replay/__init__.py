@@ -2,7 +2,6 @@
 
 requests     captured requests, made ready to be sent
 schedule     which request is due when: original timing, a rate, or steps; shards of it
-pacing       arrival times for a rate or for steps
 session      one replay from its settings to its result
 generator    sends what is due; bounds what is in flight
 alarm        wakes the event loop to within a tenth of a millisecond

@@ -22,12 +22,11 @@ from mirror.replay import schedule as schedules
 from mirror.replay.connection import clock
 from mirror.replay.generator import Generator
 from mirror.replay.measurement import LATE_S
-from mirror.replay.pacing import Arrivals
 from mirror.replay.progress import show
 from mirror.replay.requests import RequestList, Rules
 from mirror.replay.result import counts_of, per_second, step_result
 from mirror.replay.saturation import Limits
-from mirror.replay.schedule import Schedule, Shard, Step
+from mirror.replay.schedule import Arrivals, Schedule, Shard, Step
 from mirror.replay.steps import Run, Saturation, late_generator
 
 DIGESTED_BYTES = 1 << 20
@@ -75,7 +74,7 @@ def plan(settings: Settings, requests: RequestList) -> Schedule:
             return schedules.original(requests, pace.speed, pace.duration_s, pace.is_looped, shard)
         if pace.hold_s is not None:
             rates_rps, hold_s = pace.rates_rps, pace.hold_s
-            return schedules.stepped(requests, rates_rps, hold_s, shard, pace.arrivals)
+            return schedules.stepped(requests.cycle(), rates_rps, hold_s, shard, pace.arrivals)
     except InputError as error:
         raise InputError(f"{settings.path}: {error}") from error
     (rate_rps,) = pace.rates_rps

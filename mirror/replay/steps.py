@@ -8,14 +8,12 @@ import time
 from dataclasses import dataclass, field
 
 from mirror.core.ledger import STATUS_CLASSES
-from mirror.replay import pacing
 from mirror.replay.connection import clock
 from mirror.replay.generator import Generator
 from mirror.replay.measurement import LATE_S, Measure
-from mirror.replay.pacing import Arrivals
 from mirror.replay.requests import RequestList
 from mirror.replay.saturation import Limits, Search
-from mirror.replay.schedule import Schedule, Shard, Step
+from mirror.replay.schedule import Arrivals, Schedule, Shard, Step, stepped
 
 MOST_CPU_RATIO = 0.9
 """Of one core, which is all that a loop can use: above it requests wait for this program."""
@@ -115,12 +113,7 @@ class Run:
         broken_by: str | None = None
         cycle = requests.cycle()
         while (rate_rps := search.next_rps) is not None:
-            schedule = Schedule(
-                zip(pacing.stepped([rate_rps], hold_s, arrivals), cycle, strict=False),
-                [Step(rate_rps, 0.0, hold_s)],
-                Shard(),
-            )
-            await self.play(schedule, clock())
+            await self.play(stepped(cycle, [rate_rps], hold_s, Shard(), arrivals), clock())
             measured = self.steps[-1]
             if self._generator.is_stopped or measured.generator_limit:
                 break

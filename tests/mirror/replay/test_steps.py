@@ -12,10 +12,9 @@ from mirror.core.record import Record
 from mirror.proxy.upstream.connection import Origin
 from mirror.replay.connection import clock
 from mirror.replay.generator import Generator
-from mirror.replay.pacing import Arrivals
 from mirror.replay.requests import RequestList, Rules
 from mirror.replay.saturation import Limits
-from mirror.replay.schedule import Shard, Step, stepped
+from mirror.replay.schedule import Arrivals, Shard, Step, stepped
 from mirror.replay.steps import MeasuredStep, Run, Saturation, late_generator
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
@@ -60,7 +59,7 @@ def on_a_site(site: type[Site], play: Callable[[Run, Generator], Awaitable[objec
 
 def test_steps_are_measured_apart() -> None:
     before = time.time()
-    schedule = stepped(gets(3), [50, 100], 0.5, Shard())
+    schedule = stepped(gets(3).cycle(), [50, 100], 0.5, Shard())
     run = on_a_site(Site, lambda run, _: run.play(schedule, clock()))
     assert [step.step.rate_rps for step in run.steps] == [50, 100]
     assert [(step.ramp.due, step.steady.due) for step in run.steps] == [(5, 20), (10, 40)]
@@ -73,7 +72,7 @@ def test_steps_are_measured_apart() -> None:
 def test_stopped_run_has_no_further_step() -> None:
     async def play(run: Run, generator: Generator) -> None:
         playing = asyncio.ensure_future(
-            run.play(stepped(gets(3), [100, 100, 100], 60, Shard()), clock())
+            run.play(stepped(gets(3).cycle(), [100, 100, 100], 60, Shard()), clock())
         )
         while not run.total().outcomes:
             await asyncio.sleep(0.001)
