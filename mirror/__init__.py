@@ -7,7 +7,6 @@ preflight  what is checked before the first mirrored request
 metrics    every metric once, and the sinks that counts go to
 capture    recorded requests: written while they are served, read again later
 replay     a load generator that sends a capture again
-sampling   cpu and memory of what is being loaded
 formats    what `mirror` writes and `estimate` reads
 demo       a small world of real programs, for `mirror demo` and the tests
 commands   one file for each subcommand

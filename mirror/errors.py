@@ -56,10 +56,6 @@ class InputError(MirrorError):
     """A file given to a command cannot be used; the message names file and line."""
 
 
-class SamplingError(MirrorError):
-    """What a component used cannot be had; the message names the source. A replay goes on."""
-
-
 class UpstreamRefusedError(MirrorError):
     """An upstream is none that may get mirrored requests; the message says why."""
 

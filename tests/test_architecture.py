@@ -199,19 +199,17 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.replay.*": (
         "mirror.core.*",
         "mirror.errors",
-        "mirror.formats.replay_result",
+        "mirror.formats.*",
         "mirror.replay.alarm",
         "mirror.proxy.upstream.connection",
         "mirror.replay.*",
     ),
-    # What is sampled while a replay runs; of the replay itself it knows windows of time.
-    "mirror.sampling.*": ("mirror.errors", "mirror.sampling.*", "mirror.tls"),
     "mirror.demo.*": ("mirror.demo.*",),
     "mirror.commands.demo": ("mirror.build", "mirror.demo.*"),
     "mirror.commands.replay_table": (
         "mirror.errors",
         "mirror.formats.*",
-        "mirror.sampling.*",
+        "mirror.replay.process_usage",
     ),
     "mirror.commands.admin_client": ("mirror.addresses",),
     "mirror.commands.arguments": ("mirror.addresses", "mirror.replay.schedule"),
@@ -239,7 +237,6 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.process.supervisor",
         "mirror.capture.*",
         "mirror.replay.*",
-        "mirror.sampling.*",
         "mirror.commands.admin_client",
         "mirror.commands.arguments",
         "mirror.commands.replay_table",
@@ -343,7 +340,6 @@ SAYS_SHADOW = {
 
 OWN_SESSIONS = {
     "mirror.demo.load": "drives plain HTTP on this machine",
-    "mirror.sampling.json_api": "takes its context from mirror.tls",
 }
 
 SHELL = {"asyncio", "socket", "time", "os", "logging", "threading", "signal", "selectors", "ssl"}

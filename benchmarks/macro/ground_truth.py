@@ -43,6 +43,7 @@ from benchmarks import result
 from benchmarks.macro.cores import CORE_OF_CLIENT, CORE_UNDER_TEST, awake, before_others
 from benchmarks.macro.ways import ROUTES
 from estimator.migration.curves import curves_of
+from estimator.observed.process_accounts import Window, usage_of_processes
 from estimator.series.files import read_series
 from estimator.series.rps import RpsSeries
 from estimator.table.files import read_table
@@ -52,13 +53,13 @@ from mirror.demo.envoy import Envoy, find_envoy, start_envoy
 from mirror.demo.nginx import sink_site, start_nginx
 from mirror.demo.processes import Processes, find_program, free_ports
 from mirror.demo.sidecar import Sidecar, start_sidecar
-from mirror.sampling.processes import ProcessSampler
-from mirror.sampling.usage import Part, Window
+from mirror.formats.usage_source import SampledProcess
+from mirror.replay.process_usage import ProcessSampler
 
 # Not beside the results of mirror: those are compared between versions of it.
 RESULT = result.DIRECTORY / "estimator" / "ground_truth.json"
 
-ENVOY = Part("istio-ingressgateway", "istio-proxy")
+COMPONENT, CONTAINER = "istio-ingressgateway", "istio-proxy"
 ROW_RATES = (250, 500, 900, 1300, 1800)
 TRAFFIC_RATES = (300, 450, 700, 1000, 1400, 1700, 1500, 600, 1600, 1100, 800, 400)
 """A day in small; the rise from 600 to 1600 is the burst."""
@@ -72,10 +73,10 @@ START_AFTER_S = 5.0
 
 TABLE = f"""
 components:
-  - name: {ENVOY.component}
+  - name: {COMPONENT}
     kind: gateway
     routes: ["*"]
-    requests: {{{ENVOY.container}: {{cpu: 1, memory: 256Mi}}}}
+    requests: {{{CONTAINER}: {{cpu: 1, memory: 256Mi}}}}
     points: []
 """
 
@@ -169,7 +170,8 @@ class Stage:
         text = said.read_text()
         if code != 0:
             print(f"mirror replay ended with {code}:\n{text[:2000]}", file=sys.stderr)
-        return json.loads(text[text.index("{") :])
+        measured, _ = json.JSONDecoder().raw_decode(text[text.index("{") :])
+        return measured
 
 
 def app_site(port: int) -> str:
@@ -217,7 +219,7 @@ def add_rows(stage: Stage, rates: Sequence[int], hold_s: float) -> Any:
     """Let `mirror replay` add a row for each rate to the table; return its result."""
     arguments = ["--steps", ",".join(map(str, rates)), "--hold", f"{hold_s:g}s"]
     arguments += ["--arrivals", "poisson", "--table", str(stage.table)]
-    arguments += ["--sample", f"pid={ENVOY}:{stage.envoy.child.pid}"]
+    arguments += ["--sample", f"pid={COMPONENT}/{CONTAINER}:{stage.envoy.child.pid}"]
     timeout_s = 60 + len(rates) * hold_s
     return stage.replay(stage.envoy.port, stage.steps, *arguments, timeout_s=timeout_s)
 
@@ -228,23 +230,24 @@ def mirror_traffic(stage: Stage, rates: Sequence[float], window_s: float) -> lis
     write_requests(requests, list(traffic(rates, window_s)), TRAFFIC_MIX)
     start_s = float(int(time.time() + START_AFTER_S) + 1)
     windows = [
-        Window(start_s + number * window_s + SETTLE_S, start_s + (number + 1) * window_s)
+        (start_s + number * window_s + SETTLE_S, start_s + (number + 1) * window_s)
         for number in range(len(rates))
     ]
     arguments = ["--speed", "1", "--as-production", "--start-at", f"{start_s:.3f}"]
-    with closing(ProcessSampler([(ENVOY, stage.envoy.child.pid)])) as sampler:
+    process = SampledProcess(COMPONENT, CONTAINER, stage.envoy.child.pid)
+    with closing(ProcessSampler([process])) as sampler:
         stage.replay(stage.nginx_port, requests, *arguments, timeout_s=90 + len(rates) * window_s)
     ledger = stage.sidecar.settled_ledger()
     if not ledger["balanced"]:
         sys.exit("the ledger of the sidecar does not add up")
     series = read_series(stage.series, time.time())
-    return [
-        Measured(
-            round(recorded_rps(series, window), 3),
-            round(sampler.usage(window)[ENVOY].cpu_millicores, 3),
-        )
-        for window in windows
-    ]
+    usage = usage_of_processes(sampler.usage(), windows, "the kernel").of(COMPONENT)[CONTAINER]
+    measured = []
+    for window in windows:
+        millicores = usage.between(*window).mean_cpu()
+        assert millicores is not None
+        measured.append(Measured(round(recorded_rps(series, window), 3), round(millicores, 3)))
+    return measured
 
 
 def median_of(rounds: Sequence[Sequence[Measured]]) -> list[Measured]:
@@ -260,16 +263,16 @@ def median_of(rounds: Sequence[Sequence[Measured]]) -> list[Measured]:
 
 def recorded_rps(series: RpsSeries, window: Window) -> float:
     """Return the mean over the whole seconds of a window, all routes together."""
-    first, last = int(window.start_s) - series.start, int(window.end_s) - series.start
+    first, last = (int(instant) - series.start for instant in window)
     return float(np.mean(series.rps[:, first:last].sum(axis=0)))
 
 
 def checks_of(table: Table, windows: Sequence[Measured]) -> list[Check]:
     """Predict every window from its recorded rps, as the estimator would."""
     (component,) = table.components
-    prediction = curves_of(component)[ENVOY.container].prediction
+    prediction = curves_of(component)[CONTAINER].prediction
     largest = max(component.used_points, key=lambda row: row.rps)
-    by_row = largest.usage[ENVOY.container].cpu_millicores / largest.rps
+    by_row = largest.usage[CONTAINER].cpu_millicores / largest.rps
     checks = []
     for window in windows:
         band = prediction.at(window.rps)

@@ -25,7 +25,7 @@ from mirror.commands.arguments import (
     read_span_s,
     read_target,
 )
-from mirror.commands.replay_table import table_options, tabulated
+from mirror.commands.replay_table import sampled, table_options, write_table
 from mirror.core.record import is_host
 from mirror.errors import InputError
 from mirror.formats.replay_result import ReplayResult, to_json
@@ -38,6 +38,7 @@ from mirror.replay.session import Pace, Settings
 from mirror.replay.session import replay as run
 from mirror.replay.text import as_text
 
+EXIT_NO_TABLE = 1
 EXIT_UNUSABLE = 2
 EXIT_INVALID = 3
 EXIT_SIGNALLED = 128
@@ -82,6 +83,7 @@ Examples:
 \b
 Exit codes:
   0    the report is valid
+  1    the report is valid, and the table was not written; stderr says why
   2    the command line or the file cannot be used; nothing was sent
   3    the report is invalid, and says why
   130  interrupted by Ctrl-C; the report covers the time so far
@@ -219,19 +221,23 @@ def replay(path: Path, to: Url, output: str, connections: int, **asked: Any) -> 
         gc.collect()
         gc.freeze()  # the list is not looked through for garbage while requests are due
         origin = replay_origin(to, min(CONNECT_TIMEOUT_S, settings.timeout_s), MAX_HEAD_BYTES)
-        with tabulated(asked["table"], asked["samples"]) as write_table:
+        with sampled(asked["samples"], asked["table"]) as usage:
             result, signalled = uvloop.run(run(settings, origin, requests))
     except InputError as error:
         click.echo(error, err=True)
         sys.exit(EXIT_UNUSABLE)
+    result.usage = usage()
     click.echo(to_json(result) if output == "json" else as_text(result))
     _tell_losses(losses)
     if asked["html"] is not None:
         _write_page(asked["html"], result)
-    write_table(result)
+    table = asked["table"]
+    has_failed = table is not None and not write_table(result, table, asked["samples"])
     if signalled:
         sys.exit(EXIT_SIGNALLED + signalled)
-    sys.exit(0 if result.is_valid else EXIT_INVALID)
+    if not result.is_valid:
+        sys.exit(EXIT_INVALID)
+    sys.exit(EXIT_NO_TABLE if has_failed else 0)
 
 
 def _settings(path: Path, to: Url, connections: int, asked: dict[str, Any]) -> Settings:

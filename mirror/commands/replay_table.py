@@ -1,25 +1,30 @@
-"""`mirror replay --sample … --table FILE`: the steps of a result become rows of a table.
+"""`mirror replay --sample SOURCE --table FILE`: usage in the result, and a table made of it.
 
-Owns both options and what is said of rows that could not be had. Sampling never breaks a replay:
-what is wrong with the options is told before anything is sent, what fails later on stderr.
+Owns the two options. The rows are made by `estimate table import`, which runs as a process on the
+result: the two packages share files and nothing else. What can be known to be wrong is said before
+anything is sent; the result is kept, whatever fails afterwards.
 """
 
 import os
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from mirror.errors import ConfigError
-from mirror.formats.replay_result import ReplayResult, StepResult
-from mirror.sampling.sources import sampling
-from mirror.sampling.table import Step, Table
-from mirror.sampling.usage import Window
+from mirror.errors import InputError
+from mirror.formats.replay_result import ProcessUsage, ReplayResult, to_json
+from mirror.formats.usage_source import FromDatadog, FromProcesses, read_usage_source
+from mirror.replay.process_usage import ProcessSampler
 
-GOOD = ("2xx", "3xx")
-"""As `estimate table import` counts: a 404 of a gateway is no work that it will do."""
+ESTIMATE = (sys.executable, "-m", "estimator", "table")
+BAD_INPUT = 2
+"""The exit code of `estimate` for files that cannot be used and packages that are missing."""
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -31,66 +36,96 @@ def table_options(command: _Command) -> _Command:
         "samples",
         multiple=True,
         metavar="SOURCE",
-        help="Where cpu and memory of components come from: pid=NAME:PID,… (NAME is COMPONENT or "
-        "COMPONENT/CONTAINER), csv=FILE, prometheus=URL,COMPONENT,… or datadog=COMPONENT,…; "
-        "repeated for several.",
+        help="Where cpu and memory of components come from: pid=COMPONENT/CONTAINER:PID,…, which"
+        " needs no --table, csv=FILE, prometheus=URL,COMPONENT,… or datadog=COMPONENT,…;"
+        " repeatable.",
     )
     table = click.option(
         "--table",
         type=click.Path(path_type=Path, dir_okay=False),
         metavar="FILE",
-        help="Write a correspondence table of the steps, which estimate --table reads; rows are "
-        "added to a file that exists.",
+        help="Make a correspondence table of the steps, or add to the table in this file, by"
+        " `estimate table import`. The result is kept beside it.",
     )
     return sample(table(command))
 
 
 @contextmanager
-def tabulated(
-    path: Path | None, samples: Sequence[str]
-) -> Iterator[Callable[[ReplayResult], None]]:
-    """Sample while the block lasts; what it yields, called after the block, writes the table.
+def sampled(
+    samples: Sequence[str], table: Path | None
+) -> Iterator[Callable[[], list[ProcessUsage]]]:
+    """Sample processes while the block lasts; what it yields returns their usage afterwards.
 
-    Raises InputError for a table that cannot be added to, click.UsageError for what else is wrong,
-    both before the block.
+    Raises, before the block, click.UsageError for wrong options and InputError for a process that
+    does not exist or a table that cannot be added to.
     """
-    if (path is None) != (not samples):
-        raise click.UsageError("--sample SOURCE and --table FILE go together")
-    if path is None:
-        yield lambda result: None
+    sources = _sources(samples, table)
+    if table is not None:
+        _check_table(table)
+    processes = [
+        process
+        for source in sources
+        if isinstance(source, FromProcesses)
+        for process in source.processes
+    ]
+    if not processes:
+        yield list
         return
-    table = Table(path)
-    with ExitStack() as opened:
+    with closing(ProcessSampler(processes)) as sampler:
+        yield sampler.usage
+
+
+def _sources(samples: Sequence[str], table: Path | None) -> list[object]:
+    if table is not None and not samples:
+        raise click.UsageError("--table FILE needs --sample SOURCE")
+    sources: list[object] = []
+    for text in samples:
         try:
-            samplers = opened.enter_context(sampling(samples, os.environ))
-        except ConfigError as error:
-            raise click.UsageError(str(error)) from error
-        yield lambda result: _write(table, path, table.add(steps_of(result), samplers))
+            source = read_usage_source(text)
+        except ValueError as error:
+            raise click.UsageError(f"--sample: {error}, got {text!r}") from error
+        if table is None and not isinstance(source, FromProcesses):
+            raise click.UsageError(
+                f"--sample {text} needs --table FILE: a result holds the usage of processes only"
+            )
+        keys = ("DD_API_KEY", "DD_APP_KEY")
+        if isinstance(source, FromDatadog) and not all(map(os.environ.get, keys)):
+            raise click.UsageError("--sample datadog needs DD_API_KEY and DD_APP_KEY")
+        sources.append(source)
+    return sources
 
 
-def steps_of(result: ReplayResult) -> list[Step]:
-    """The steady parts that were reached."""
-    return [_step(step) for step in result.steps if step.steady_from is not None and step.due]
+def _check_table(table: Path) -> None:
+    """Raise InputError where `estimate` is not installed, or would refuse to add to the table."""
+    if not table.parent.is_dir():
+        raise InputError(f"{table}: there is no directory {table.parent}")
+    arguments = ["check", str(table)] if table.exists() else ["--help"]
+    done = subprocess.run([*ESTIMATE, *arguments], capture_output=True, text=True, check=False)
+    if done.returncode == BAD_INPUT:
+        raise InputError(f"--table runs `estimate` (kagami[estimate]): {done.stderr.strip()}")
 
 
-def _step(step: StepResult) -> Step:
-    assert step.steady_from is not None
-    good = sum(step.outcomes.get(name, 0) for name in GOOD)
-    return Step(
-        rps_target=step.offered_rps if step.rate_rps is None else step.rate_rps,
-        rps=step.achieved_rps,
-        window=Window(step.steady_from, step.steady_from + step.window_s),
-        error_ratio=1 - good / step.due,
-        # Of a late generator they are its own lag.
-        p50_ms=step.from_intended_ms.p50 if step.is_valid else None,
-        p99_ms=step.from_intended_ms.p99 if step.is_valid else None,
-    )
+def write_table(result: ReplayResult, table: Path, samples: Sequence[str]) -> bool:
+    """Write the result beside the table, and its rows into the table; return whether both worked.
 
-
-def _write(table: Table, path: Path, troubles: Sequence[str]) -> None:
-    for trouble in troubles:
-        click.echo(f"table: {trouble}", err=True)
+    What `estimate` prints goes to stderr, so that stdout holds the report alone.
+    """
+    kept = table.with_name(f"{table.stem}.replay-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json")
     try:
-        table.write()
+        kept.write_text(to_json(result) + "\n")
     except OSError as error:
-        raise click.FileError(str(path), str(error)) from error
+        click.echo(f"{kept}: cannot be written, so there are no new rows: {error}", err=True)
+        return False
+    command = [*ESTIMATE, "import", str(kept), "-o", str(table)]
+    if table.exists():
+        command += ["--table", str(table)]
+    for text in samples:
+        if not isinstance(read_usage_source(text), FromProcesses):
+            command += ["--samples", text]
+    click.echo(f"result kept in {kept}", err=True)
+    sys.stderr.flush()
+    if subprocess.run(command, stdout=sys.stderr, check=False).returncode == 0:
+        return True
+    again = shlex.join(["estimate", *command[command.index("table") :]])
+    click.echo(f"no rows were written to {table}; to try again: {again}", err=True)
+    return False

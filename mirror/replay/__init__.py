@@ -12,5 +12,6 @@ measurement  counters and histograms of a part
 saturation   the search for the highest rate that holds
 result       the result as a document
 merge, diff  results of shards added up; two results compared
+process_usage  cpu and memory of processes meanwhile
 progress, text, html  what a person sees, during and afterwards
 """

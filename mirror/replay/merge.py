@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from mirror.errors import InputError
-from mirror.formats.replay_result import PartResult, ReplayResult, StepResult
+from mirror.formats.replay_result import PartResult, ProcessUsage, ReplayResult, StepResult
 from mirror.replay.measurement import Measure
 from mirror.replay.result import counts_of, measure_of
 
@@ -33,6 +33,7 @@ def merge(results: Sequence[tuple[str, ReplayResult]]) -> ReplayResult:
         offered_rps=sum(part.offered_rps for part in parts),
         is_interrupted=any(part.is_interrupted for part in parts),
         steps=_merged_steps(results),
+        usage=_merged_usage(parts),
     )
     merged.achieved_rps = merged.answered / max(window_s, elapsed_s) if elapsed_s else 0.0
     return merged
@@ -75,6 +76,16 @@ def _merged_steps(results: Sequence[tuple[str, ReplayResult]]) -> list[StepResul
         )
         merged.append(step)
     return merged
+
+
+def _merged_usage(parts: Sequence[ReplayResult]) -> list[ProcessUsage]:
+    """Return each process once: shards on one machine may have sampled the same one."""
+    merged: dict[tuple[str, str, str], ProcessUsage] = {}
+    for usage in (usage for part in parts for usage in part.usage):
+        key = (usage.component, usage.container, usage.replica)
+        if key not in merged or len(usage.readings) > len(merged[key].readings):
+            merged[key] = usage
+    return list(merged.values())
 
 
 def _sum(results: Sequence[tuple[str, ReplayResult]], parts: Sequence[PartResult]) -> Measure:

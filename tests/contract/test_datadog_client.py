@@ -22,9 +22,6 @@ from datadog_api_client.v1.model.metrics_query_response import MetricsQueryRespo
 from estimator.errors import InputError, Refused
 from estimator.observed.datadog import UsageQuery
 from estimator.series.datadog_api import Credentials, DatadogApi, Patience, Series
-from mirror.errors import SamplingError
-from mirror.sampling.datadog import Account, DatadogSampler
-from mirror.sampling.usage import Window
 from tests.contract.test_datadog_query import DAY, QUERY, START
 from tests.fakes_datadog import FakeDatadog, Reply, Request, errors
 
@@ -84,19 +81,6 @@ def test_estimate_sends_what_the_official_client_sends(fake: FakeDatadog, text: 
     asyncio.run(ask())
     theirs, ours = fake.requests
     assert sent(ours) == sent(theirs)
-
-
-def test_sampling_sends_what_the_official_client_sends(fake: FakeDatadog) -> None:
-    fake.replies += [Reply(body='{"status": "ok", "series": []}')] * 4
-    sampler = DatadogSampler(Account(fake.url, *KEYS), ("api",))
-    with pytest.raises(SamplingError, match="no sample"):
-        sampler.usage(Window(START, START + 300))
-    ours = fake.requests[:]
-    with official(fake) as api:
-        for request in ours:
-            api.query_metrics(request.start, request.end, request.query)
-    assert len(ours) == 2
-    assert [sent(request) for request in ours] == [sent(each) for each in fake.requests[2:]]
 
 
 # --- what is answered ---

@@ -1,5 +1,6 @@
 """`mirror replay --sample --table` as a person meets it."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -9,11 +10,17 @@ from click.testing import CliRunner
 
 from estimator.table.files import read_table
 from mirror.__main__ import main
-from mirror.commands.replay_table import steps_of
 from mirror.core.record import Record, encode, encode_header
 from mirror.demo.app import start_app
 from mirror.demo.processes import Processes, free_ports
-from mirror.formats import replay_result as results
+from mirror.formats.replay_result import read
+
+# Behaves as a Python without one package of the extra: nothing is found under its name.
+WITHOUT_SCIPY = """
+import importlib.util
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *more: None if name == "scipy" else found(name, *more)
+"""
 
 
 def write_list(directory: Path) -> Path:
@@ -23,35 +30,85 @@ def write_list(directory: Path) -> Path:
     return path
 
 
-def test_steps_become_rows(tmp_path: Path) -> None:
-    path, table, (port,) = write_list(tmp_path), tmp_path / "table.yaml", free_ports(1)
-    with Processes(tmp_path) as processes:
+def replay(directory: Path, *arguments: str, **environment: str) -> tuple[int, str]:
+    """Replay to an app that is sampled as `api/app`; return the exit code and what was printed."""
+    path, (port,) = write_list(directory), free_ports(1)
+    log = directory / "replay.log"
+    log.unlink(missing_ok=True)
+    with Processes(directory) as processes:
         app = start_app(processes, "app", port)
-        command = ["replay", str(path), "--to", f"http://127.0.0.1:{port}", "--steps", "40,80"]
-        command += ["--hold", "1s", "--sample", f"pid=api/app:{app.pid}"]
-        command += ["--sample", f"csv={tmp_path}/none.csv", "--table", str(table)]
+        words = [word.replace("PID", str(app.pid)) for word in arguments]
+        target = ["--to", f"http://127.0.0.1:{port}", "--steps", "40,80", "--hold", "1s"]
         # A process of its own: a replay takes over the signals and the loop.
-        child = processes.start(
-            "replay", [sys.executable, "-m", "mirror", *command, "--format", "json"]
-        )
-        # 3 says that its generator had to wait, on a machine that is busy.
-        assert child.wait(30) in (0, 3)
-    said = (tmp_path / "replay.log").read_text()
-    assert "table: step of 40 rps: " in said
-    assert "No such file" in said
-    (component,) = read_table(table).components
-    assert (component.name, list(component.requests)) == ("api", ["app"])
-    assert [row.rps_target for row in component.points] == [40, 80]
-    assert all(row.usage["app"].memory_bytes > 2**20 for row in component.points)
+        command = [sys.executable, "-m", "mirror", "replay", str(path), *target, *words]
+        code = processes.start("replay", command, environment=environment).wait(60)
+    return code, log.read_text()
+
+
+def test_steps_become_rows(tmp_path: Path) -> None:
+    table = tmp_path / "table.yaml"
+    usage = tmp_path / "usage.csv"
+    usage.write_text("time,pod,container,cpu,memory\n1,a,other,1m,1Mi\n")
+    arguments = ("--sample", "pid=api/app:PID,api-gateway:PID", "--table", str(table))
+    code, printed = replay(tmp_path, *arguments, "--format", "json")
+    # 3 says that its generator had to wait, on a machine that is busy.
+    assert code in (0, 3), printed
+    for component in read_table(table).components:
+        assert [row.rps_target for row in component.points] == [40, 80]
+        (container,) = component.requests
+        assert all(row.usage[container].memory_bytes > 2**20 for row in component.points)
+    assert [each.name for each in read_table(table).components] == ["api", "api-gateway"]
+    (kept,) = tmp_path.glob("table.replay-*.json")
+    assert f"result kept in {kept}" in printed
+    assert [each.component for each in read(kept).usage] == ["api", "api-gateway"]
+    kept.unlink()
+    code, printed = replay(tmp_path, "--sample", "pid=api/app:PID", "--table", str(table))
+    assert [len(each.points) for each in read_table(table).components] == [4, 2], printed
+
+
+def test_source_that_fails_leaves_the_result(tmp_path: Path) -> None:
+    table = tmp_path / "table.yaml"
+    sources = ("--sample", "pid=api/app:PID", "--sample", f"csv={tmp_path}/none.csv")
+    code, printed = replay(tmp_path, *sources, "--table", str(table))
+    assert code in (1, 3), printed
+    (kept,) = tmp_path.glob("table.replay-*.json")
+    assert "none.csv: no such file" in printed
+    again = f"estimate table import {kept} -o {table} --samples csv={tmp_path}/none.csv"
+    assert f"no rows were written to {table}; to try again: {again}" in printed
+    assert not table.exists()
+
+
+def test_processes_need_no_table(tmp_path: Path) -> None:
+    code, printed = replay(tmp_path, "--sample", "pid=api/app:PID", "--format", "json")
+    assert code in (0, 3), printed
+    (usage,) = json.loads(printed[printed.index("{") :])["usage"]
+    assert (usage["component"], usage["container"]) == ("api", "app")
+    assert len(usage["readings"]) >= 3
+
+
+def test_missing_extra_is_said_before_anything_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT_SCIPY)
+    arguments = ("--sample", "pid=api:PID", "--table", str(tmp_path / "table.yaml"))
+    code, printed = replay(tmp_path, *arguments, PYTHONPATH=str(tmp_path))
+    assert code == 2
+    assert "--table runs `estimate` (kagami[estimate]): estimate: not installed: scipy" in printed
+    assert not list(tmp_path.glob("table*"))
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--table", "t.yaml"], "--sample SOURCE and --table FILE go together"),
-        (["--sample", "csv=x"], "--sample SOURCE and --table FILE go together"),
+        (["--table", "t.yaml"], "--table FILE needs --sample SOURCE"),
+        (["--sample", "csv=x"], "--sample csv=x needs --table FILE"),
         (["--sample", "top=1", "--table", "t.yaml"], "expected pid, csv"),
         (["--sample", "csv=x", "--table", "none/t.yaml"], "there is no directory none"),
+        (["--sample", "csv=x", "--table", "requests.jsonl"], "is not YAML"),
+        (["--sample", "datadog=api", "--table", "t.yaml"], "needs DD_API_KEY and DD_APP_KEY"),
+        (["--sample", "pid=api:999999999"], "process 999999999 (api/api) cannot be read"),
+        (
+            ["--sample", "csv=x", "--table", "t.yaml", "--shard", "0/2"],
+            "--table needs the rate of the whole schedule",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_sent(
@@ -59,57 +116,9 @@ def test_what_is_wrong_is_said_before_anything_is_sent(
 ) -> None:
     path = write_list(tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DD_API_KEY", raising=False)
     command = ["replay", str(path), "--to", "http://127.0.0.1:1", "--rate", "1", *arguments]
-    found = CliRunner().invoke(main, command)
-    assert found.exit_code == 2
-    assert message in found.output
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 2
+    assert message in done.output
     assert os.listdir(tmp_path) == [path.name]
-
-
-def test_latency_of_a_late_generator_is_left_out(tmp_path: Path) -> None:
-    nothing = results.Percentiles(1.0, 2.0, 3.0, 4.0, 5.0)
-    histograms = results.Histograms("", "", "")
-
-    def step(is_valid: bool, steady_from: float | None) -> results.StepResult:
-        return results.StepResult(
-            is_valid=is_valid,
-            invalid_reason=None,
-            window_s=10.0,
-            due=200,
-            late=0,
-            shed={"waiting_full": 10},
-            sent=190,
-            outcomes={"2xx": 100, "3xx": 50, "4xx": 40},
-            answered=190,
-            offered_rps=20.0,
-            achieved_rps=19.0,
-            from_intended_ms=nothing,
-            from_send_ms=nothing,
-            schedule_lag_ms=nothing,
-            histograms=histograms,
-            rate_rps=None,
-            steady_from=steady_from,
-            generator_cpu_ratio=0.1,
-        )
-
-    whole = results.ReplayResult(
-        format=results.FORMAT,
-        version=1,
-        to="",
-        schedule="",
-        shard=None,
-        rate_rps=None,
-        speed=1.0,
-        lag_limit_ms=10.0,
-        is_interrupted=False,
-        elapsed_s=30.0,
-        skipped={},
-        filtered=0,
-        steps=[step(True, 100.0), step(False, 110.0), step(True, None)],
-        saturation=None,
-        **{name: getattr(step(True, None), name) for name in results.PartResult.__struct_fields__},
-    )
-    good, late = steps_of(whole)
-    assert (good.rps_target, good.rps, good.p99_ms, tuple(good.window)) == (20, 19, 3, (100, 110))
-    assert good.error_ratio == pytest.approx(0.25)
-    assert (late.p50_ms, late.p99_ms) == (None, None)

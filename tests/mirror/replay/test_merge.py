@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirror.errors import InputError
-from mirror.formats.replay_result import ReplayResult
+from mirror.formats.replay_result import ProcessReading, ProcessUsage, ReplayResult
 from mirror.replay.measurement import Measure
 from mirror.replay.merge import merge
 from mirror.replay.result import counts_of, step_result
@@ -52,6 +52,19 @@ def test_longest_shard_and_any_fault_count() -> None:
 def test_what_does_not_add_up(results: list[tuple[str, ReplayResult]], expected: str) -> None:
     with pytest.raises(InputError, match=expected):
         merge(results)
+
+
+def usage(replica: str, *times: float) -> ProcessUsage:
+    return ProcessUsage("api", "app", replica, None, [ProcessReading(t, t, 1) for t in times])
+
+
+def test_usage_of_all_shards_is_kept_once() -> None:
+    shards = [
+        shard(0, 3, measure(1), usage=[usage("a/1", 1, 2)]),
+        shard(1, 3, measure(1), usage=[usage("a/1", 1, 2, 3), usage("b/1", 1)]),
+        shard(2, 3, measure(1)),
+    ]
+    assert merge(shards).usage == [usage("a/1", 1, 2, 3), usage("b/1", 1)]
 
 
 def test_broken_histogram_names_its_file() -> None:

@@ -1,27 +1,24 @@
-"""Accounts of processes: conserved when a child ends, interpolated in a window."""
+"""Accounts of processes are complete, also when a child ends, and never fall."""
 
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from mirror.errors import SamplingError
-from mirror.sampling.processes import (
+from mirror.errors import InputError
+from mirror.formats.replay_result import ProcessReading
+from mirror.formats.usage_source import SampledProcess
+from mirror.replay.process_usage import (
     ProcessSampler,
-    Reading,
     children_of,
     cpu_limit_millicores,
     read_family,
-    usage_between,
 )
-from mirror.sampling.usage import Part, Window
-
-ENVOY = Part("gateway", "istio-proxy")
-READINGS = [Reading(0, 10.0, 5), Reading(1, 10.5, 9), Reading(2, 11.5, 7), Reading(3, 12.0, 50)]
 
 # Burns a known time in a child that it waits for, says so, and rests until it is told to end.
 FAMILY = """
@@ -54,7 +51,7 @@ def test_cpu_of_a_child_that_ended_stays_counted(busy: tuple[subprocess.Popen[st
     reading, times = read_family(root, 7.0), root.cpu_times()
     assert used_s >= 0.2 - 0.01
     assert reading.cpu_s == pytest.approx(times.user + times.system + used_s, abs=0.011)
-    assert reading.at_s == 7.0
+    assert reading.time == 7.0
     assert reading.memory_bytes == root.memory_info().rss
 
 
@@ -89,56 +86,35 @@ def test_process_that_ended_is_no_family() -> None:
         read_family(root, 0)
 
 
-def test_window_is_interpolated() -> None:
-    mean, highest, memory_bytes = usage_between(READINGS, Window(0.5, 2))
-    assert mean == pytest.approx(1000 * (11.5 - 10.25) / 1.5)
-    assert highest == pytest.approx(1000)
-    assert memory_bytes == 9
-
-
-def test_sliver_at_an_end_is_no_burst() -> None:
-    readings = [Reading(0, 0, 1), Reading(0.05, 0.05, 1), Reading(1, 0.1, 1), Reading(2, 0.2, 1)]
-    mean, highest, _ = usage_between(readings, Window(0, 2))
-    assert (mean, highest) == (pytest.approx(100), pytest.approx(100))
-
-
-@pytest.mark.parametrize("window", [Window(-0.1, 1), Window(1, 3.1)])
-def test_window_beyond_the_readings_is_refused(window: Window) -> None:
-    with pytest.raises(SamplingError, match="not read during the whole step"):
-        usage_between(READINGS, window)
-
-
 def test_replicas_are_processes_of_one_name(busy: tuple[subprocess.Popen[str], float]) -> None:
     me, other = os.getpid(), busy[0].pid
-    sampler = ProcessSampler([(ENVOY, me), (ENVOY, other)])
+    sampler = ProcessSampler([SampledProcess("gateway", "envoy", pid) for pid in (me, other)])
     sampler.close()
-    readings = [each.readings for each in sampler._watched]
-    window = Window(max(each[0].at_s for each in readings), min(each[-1].at_s for each in readings))
-    used = sampler.usage(window)[ENVOY]
-    assert used.replicas == 2
-    assert used.is_exact
-    assert used.memory_bytes >= psutil.Process(other).memory_info().rss
-    assert used.cpu_limit_millicores is not None
-    assert used.cpu_limit_millicores <= 1000 * len(os.sched_getaffinity(0))
+    usage = sampler.usage()
+    assert [(each.component, each.container) for each in usage] == [("gateway", "envoy")] * 2
+    assert [each.replica.rpartition("/")[2] for each in usage] == [str(me), str(other)]
+    for each in usage:
+        assert len(each.readings) == 2
+        assert each.cpu_limit_millicores is not None
+        assert each.cpu_limit_millicores <= 1000 * len(os.sched_getaffinity(0))
+    assert usage[1].readings[-1].memory_bytes >= psutil.Process(other).memory_info().rss
+    assert usage[0].readings[0].time == pytest.approx(time.time(), abs=5)
 
 
-def test_ended_process_is_named() -> None:
+def test_ended_process_is_read_no_more() -> None:
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
-        sampler = ProcessSampler([(ENVOY, child.pid)])
-        last = sampler._watched[0].readings[-1].at_s
+        sampler = ProcessSampler([SampledProcess("app", "app", child.pid)])
     sampler.close()
-    with pytest.raises(
-        SamplingError, match=rf"process {child.pid} \(gateway/istio-proxy\) was not"
-    ):
-        sampler.usage(Window(last, last + 1))
+    (usage,) = sampler.usage()
+    assert len(usage.readings) == 1
 
 
 def test_account_that_falls_is_no_reading() -> None:
-    sampler = ProcessSampler([(ENVOY, os.getpid())])
+    sampler = ProcessSampler([SampledProcess("app", "app", os.getpid())])
     sampler._is_closed.set()
     sampler._thread.join()
     (watched,) = sampler._watched
-    watched.readings.append(Reading(watched.readings[-1].at_s, 1e9, 1))
+    watched.readings.append(ProcessReading(watched.readings[-1].time, 1e9, 1))
     sampler._read()
     assert watched.readings[-1].cpu_s == 1e9
 
@@ -146,8 +122,8 @@ def test_account_that_falls_is_no_reading() -> None:
 def test_pid_of_nobody_is_refused() -> None:
     with subprocess.Popen(["true"]) as child:
         pass
-    with pytest.raises(SamplingError, match=f"cannot read process {child.pid}"):
-        ProcessSampler([(ENVOY, child.pid)])
+    with pytest.raises(InputError, match=rf"process {child.pid} \(api/app\) cannot be read"):
+        ProcessSampler([SampledProcess("api", "app", child.pid)])
 
 
 def test_smallest_quota_above_a_process_limits_it(tmp_path: Path) -> None:
