@@ -37,7 +37,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.core.latency": (),
     "mirror.core.*": ("mirror.errors",),
     "mirror.capture.reader": ("mirror.core.record", "mirror.errors"),
-    "mirror.capture.overview": ("mirror.core.record",),
+    "mirror.capture.overview": ("mirror.core.record", "mirror.formats.routes"),
     "mirror.capture.entries": ("mirror.core.record",),
     "mirror.capture.access_log": (
         "mirror.capture.entries",

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from estimator.errors import InputError, Problem, Refusal, Refused
 from estimator.observed.usage import Sample, Usage, usage_of
-from estimator.series.datadog_api import DatadogApi, Series
+from estimator.series.datadog_api import DatadogApi, QueryGroup
 
 RESOLUTION_S = 60
 WINDOW_S = 86_400
@@ -110,7 +110,9 @@ async def _read(
     return usage_of(source, samples, ("cpu and memory are of whole minutes",))
 
 
-def _samples(group: Series, component: str, is_cpu: bool, window: tuple[int, int]) -> list[Sample]:
+def _samples(
+    group: QueryGroup, component: str, is_cpu: bool, window: tuple[int, int]
+) -> list[Sample]:
     tags = dict(tag.split(":", 1) for tag in group.tag_set if ":" in tag)
     container = tags.get("kube_container_name", "")
     if group.interval != RESOLUTION_S:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 from estimator.errors import InputError, Problem, Refusal, Refused
 from estimator.observed.usage import Sample, Usage, usage_of
-from estimator.series.prometheus_api import PrometheusApi, Series
+from estimator.series.prometheus_api import LabelledSeries, PrometheusApi
 
 _LETTER = "[bcdfghjklmnpqrstvwxz2456789]"
 _SELECTOR = '{$namespace $pods, container!="", container!="POD"}'
@@ -100,7 +100,7 @@ async def _read(
 
 
 def _samples(
-    series: Series, component: str, containers: tuple[str, ...], is_cpu: bool
+    series: LabelledSeries, component: str, containers: tuple[str, ...], is_cpu: bool
 ) -> Iterator[Sample]:
     container = series.metric.get("container", "")
     if not container and len(containers) == 1:

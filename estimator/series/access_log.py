@@ -29,8 +29,8 @@ from estimator.series.grid import FUTURE_S, MAX_CELLS
 from estimator.series.rps import RpsSeries
 from mirror.formats.access_log import (
     MAX_LINE_BYTES,
-    Arrival,
     BadLine,
+    CountedRequest,
     KnownIds,
     local_second,
     read_combined,
@@ -136,7 +136,7 @@ class _Counts:
                 continue
             self._lines += 1
             try:
-                requests.append(_arrival(line))
+                requests.append(_counted(line))
             except BadLine as error:
                 is_cut = number == place.number + lines - 1 and not block.endswith(b"\n")
                 self._report(f"{place.name}:{number}: {error}", line, is_cut, number == 1)
@@ -160,7 +160,7 @@ class _Counts:
             sums[local_second(time) * width + row_of[match(target)]] += count
         found.update(sums)
 
-    def _add(self, requests: list[Arrival], found: Counter[int]) -> None:
+    def _add(self, requests: list[CountedRequest], found: Counter[int]) -> None:
         width, match, row_of = len(self._tags), self._match, self._row_of
         is_repeat = self._known_ids.is_repeat
         for target, request_id, time_s, has_duration in requests:
@@ -187,7 +187,7 @@ class _Counts:
         for tail, tail_sentence in self._tails:
             for head in self._heads:
                 try:
-                    request = _arrival(tail + head[0])
+                    request = _counted(tail + head[0])
                 except BadLine:
                     continue
                 self._heads.remove(head)
@@ -260,7 +260,7 @@ class _Counts:
         return tuple(repairs)
 
 
-def _arrival(line: bytes) -> Arrival:
+def _counted(line: bytes) -> CountedRequest:
     request = read_line(line.strip())
     return request.target, request.request_id, request.time_s, request.duration_s is not None
 

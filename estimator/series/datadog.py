@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estimator.errors import Refusal, Refused
-from estimator.series.datadog_api import CLOCK_OFF_S, DatadogApi, Series
+from estimator.series.datadog_api import CLOCK_OFF_S, DatadogApi, QueryGroup
 from estimator.series.datadog_query import DatadogQuery
-from estimator.series.rps import ALL_ROUTES, Detail, RpsSeries
+from estimator.series.rps import ALL_ROUTES, KnownSeconds, RpsSeries
 
 WINDOW_POINTS = 1_440
 MAX_WINDOWS = 60
@@ -162,7 +162,7 @@ async def _drilled(reading: _Reading, series: RpsSeries) -> tuple[RpsSeries, str
                 f" second, an upper bound: the seconds cannot be had ({error})"
             )
         rows = [found.get(route, np.full(window[1] - at, np.nan)) for route in series.routes]
-        series = replace(series, details=(*series.details, Detail(at, np.array(rows))))
+        series = replace(series, details=(*series.details, KnownSeconds(at, np.array(rows))))
     return series, (
         f"maxima within 60 s are added over routes and instances, an upper bound; the seconds of"
         f" {MAX_DRILLS} windows around the highest were read, which does not settle every peak"
@@ -180,7 +180,7 @@ def _undecided(series: RpsSeries, read: set[int]) -> int | None:
     return None
 
 
-def _check(group: Series, query: DatadogQuery, step: int) -> None:
+def _check(group: QueryGroup, query: DatadogQuery, step: int) -> None:
     subject = f"Datadog, {query.text(step)}, {query.route_of(group.tag_set)}"
     if group.interval != step:
         reason = f"asked for one value per {step} s and got one per {group.interval} s"
@@ -191,7 +191,7 @@ def _check(group: Series, query: DatadogQuery, step: int) -> None:
         raise Refused([Refusal(subject, reason, "Check --metric or --query")])
 
 
-def _grid(group: Series, window: tuple[int, int], step: int) -> NDArray[np.float64]:
+def _grid(group: QueryGroup, window: tuple[int, int], step: int) -> NDArray[np.float64]:
     """Return the points of one window on its grid, NaN where there is none.
 
     Datadog answers with the bucket at the window's end too, cut off there: that one belongs to the

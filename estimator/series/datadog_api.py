@@ -74,7 +74,7 @@ class Patience:
     """Unix time."""
 
 
-class Series(msgspec.Struct):
+class QueryGroup(msgspec.Struct):
     """One group of an answer, as far as it is read here. `interval` is in seconds."""
 
     pointlist: list[tuple[float, float | None]]
@@ -83,12 +83,12 @@ class Series(msgspec.Struct):
     scope: str = ""
 
 
-class _Answer(msgspec.Struct):
+class _QueryAnswer(msgspec.Struct):
     # `errors` belongs to the error bodies, which also come with status 200.
     status: str | None = None
     error: str | None = None
     errors: list[str] | str | None = None
-    series: list[Series] | None = None
+    series: list[QueryGroup] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class DatadogApi:
 
     async def query(
         self, query: str, window: tuple[int, int], say: Callable[[str], None]
-    ) -> list[Series]:
+    ) -> list[QueryGroup]:
         """Return the groups for one window (from, to) in Unix seconds.
 
         `say` is told of every wait. Raises InputError for what the user can correct, Refused where
@@ -209,9 +209,9 @@ class DatadogApi:
         ) as response:
             return _Reply(response.status, response.headers, await response.read())
 
-    def _decode(self, reply: _Reply) -> list[Series]:
+    def _decode(self, reply: _Reply) -> list[QueryGroup]:
         try:
-            answer = msgspec.json.decode(reply.body, type=_Answer)
+            answer = msgspec.json.decode(reply.body, type=_QueryAnswer)
         except msgspec.DecodeError as error:
             if _is_html(reply):
                 raise self._refused(
@@ -287,7 +287,7 @@ def _errors(reply: _Reply) -> str:
     if _is_html(reply):
         return "a web page, not an answer of the API"
     try:
-        answer = msgspec.json.decode(reply.body, type=_Answer)
+        answer = msgspec.json.decode(reply.body, type=_QueryAnswer)
     except msgspec.DecodeError:
         return ""
     errors = answer.errors or answer.error or ""

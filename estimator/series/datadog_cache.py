@@ -19,8 +19,6 @@ MAX_BYTES = 256 << 20
 """Of all files: a year of 50 routes is about 100 MB. The oldest go first."""
 _MAX_ANSWER_BYTES = 1 << 28
 
-Window = tuple[int, int]
-
 
 class Cache:
     """A folder of answers; `now` returns Unix time."""
@@ -30,7 +28,7 @@ class Cache:
         self._now = now
         self._max_bytes = max_bytes
 
-    def read(self, identity: tuple[str, ...], window: Window) -> bytes | None:
+    def read(self, identity: tuple[str, ...], window: tuple[int, int]) -> bytes | None:
         """Return the kept answer, or None."""
         try:
             packed = self._path(identity, window).read_bytes()
@@ -38,7 +36,7 @@ class Cache:
         except (OSError, zstandard.ZstdError):
             return None
 
-    def write(self, identity: tuple[str, ...], window: Window, body: bytes) -> None:
+    def write(self, identity: tuple[str, ...], window: tuple[int, int], body: bytes) -> None:
         """Keep an answer if its window is settled; a disk that cannot is no trouble."""
         if window[1] + SETTLED_S > self._now():
             return
@@ -52,7 +50,7 @@ class Cache:
         except OSError:
             return
 
-    def _path(self, identity: tuple[str, ...], window: Window) -> Path:
+    def _path(self, identity: tuple[str, ...], window: tuple[int, int]) -> Path:
         parts = (*identity, *(str(edge) for edge in window))
         digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
         return self._folder / f"{digest}.json.zst"

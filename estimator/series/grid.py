@@ -46,7 +46,7 @@ class Points:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class Period:
     """What was asked for: a series has all of it, gaps included."""
 
     start: int
@@ -55,7 +55,7 @@ class Span:
     resolution_s: int
 
 
-def series_of(points: Points, source: str, now: float, asked: Span | None = None) -> RpsSeries:
+def series_of(points: Points, source: str, now: float, asked: Period | None = None) -> RpsSeries:
     """Return the series; without `asked` from the first point to the last.
 
     Its resolution is then the commonest distance of two points.

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from estimator.errors import InputError, Problem, Refusal, Refused
-from estimator.series.grid import Span, points_of, series_of
-from estimator.series.prometheus_api import PrometheusApi, Series
+from estimator.series.grid import Period, points_of, series_of
+from estimator.series.prometheus_api import LabelledSeries, PrometheusApi
 from estimator.series.rps import RpsSeries
 from mirror.formats.routes import OTHER, route_tag
 
@@ -53,7 +53,7 @@ async def read_prometheus(query: RateQuery, period: tuple[int, int], now: float)
         reason = f"has nothing from {start} to {end}"
         advice = "Check the query, the time (--since), and that --step spans two scrapes"
         raise Refused([Refusal(source, reason, advice)])
-    asked = Span(start, end, step)
+    asked = Period(start, end, step)
     tags = [_route(series, query) for series in found]
     sizes = [len(series.values) for series in found]
     instants = np.array([at for series in found for at, _ in series.values])
@@ -66,7 +66,7 @@ async def read_prometheus(query: RateQuery, period: tuple[int, int], now: float)
     return replace(series, caveats=tuple(caveats))
 
 
-def _route(series: Series, query: RateQuery) -> str:
+def _route(series: LabelledSeries, query: RateQuery) -> str:
     labels = series.metric
     if "route" not in labels and len(labels) > 1:
         rule = f"expected series with a `route` label, as of `sum by (route)`, got {labels}"

@@ -23,21 +23,21 @@ MAX_POINTS = 10_000
 TIMEOUT_S = 60.0
 
 
-class Series(msgspec.Struct):
+class LabelledSeries(msgspec.Struct):
     """One labelled series: Unix seconds and numbers as text."""
 
     metric: dict[str, str]
     values: list[tuple[float, str]]
 
 
-class _Data(msgspec.Struct):
-    result: list[Series]
+class _RangeData(msgspec.Struct):
+    result: list[LabelledSeries]
     kind: str = msgspec.field(name="resultType", default="matrix")
 
 
-class _Answer(msgspec.Struct):
+class _RangeAnswer(msgspec.Struct):
     status: str
-    data: _Data | None = None
+    data: _RangeData | None = None
     error: str | None = None
     warnings: list[str] = []
 
@@ -66,23 +66,25 @@ class PrometheusApi:
     ) -> None:
         await self._session.close()
 
-    async def range(self, text: str, start: float, end: float, step_s: int) -> list[Series]:
+    async def range(self, text: str, start: float, end: float, step_s: int) -> list[LabelledSeries]:
         """Return every series of a query at start, start + step, ... before `end`.
 
         Raises InputError for what the server rejects, Refused where it gives no usable answer.
         """
-        found: dict[frozenset[tuple[str, str]], Series] = {}
+        found: dict[frozenset[tuple[str, str]], LabelledSeries] = {}
         piece_s = step_s * MAX_POINTS
         while start < end:
             # The end is included by Prometheus and not by us.
             last = min(start + piece_s, end) - 0.001
             for series in await self._ask(text, start, last, step_s):
                 key = frozenset(series.metric.items())
-                found.setdefault(key, Series(series.metric, [])).values.extend(series.values)
+                found.setdefault(key, LabelledSeries(series.metric, [])).values.extend(
+                    series.values
+                )
             start += piece_s
         return list(found.values())
 
-    async def _ask(self, text: str, start: float, end: float, step_s: int) -> list[Series]:
+    async def _ask(self, text: str, start: float, end: float, step_s: int) -> list[LabelledSeries]:
         url = f"{self._url.rstrip('/')}/api/v1/query_range"
         data = {"query": text, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": str(step_s)}
         try:
@@ -95,7 +97,7 @@ class PrometheusApi:
             rule = f"forbids it (status {status}); check the environment's PROMETHEUS_AUTHORIZATION"
             raise InputError([Problem(self._name, rule)])
         try:
-            answer = msgspec.json.decode(body, type=_Answer)
+            answer = msgspec.json.decode(body, type=_RangeAnswer)
         except msgspec.DecodeError as error:
             what = f"answered {status} with what is no answer of its API: {error}"
             raise self._refused(what) from error

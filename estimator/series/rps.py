@@ -27,7 +27,7 @@ class Peak:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Detail:
+class KnownSeconds:
     """Seconds of some buckets, where a source was asked again more closely."""
 
     start: int
@@ -57,7 +57,7 @@ class RpsSeries:
     repairs: tuple[str, ...] = ()
     """What was wrong in the source and is not in `rps` as it stood there, each with its count; goes
     to the report's assumptions too."""
-    details: tuple[Detail, ...] = ()
+    details: tuple[KnownSeconds, ...] = ()
     """Where `rps` holds maxima of each route and these are known to the second: the demand of
     several routes is then the highest sum, and not the sum of their maxima."""
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from math import floor
 
 from mirror.core.record import Record
+from mirror.formats.routes import OTHER
 
 MOST_NAMES = 10_000
-OTHER = "other"
 
 
 class Overview:

@@ -21,7 +21,7 @@ from mirror.capture.key_file import read_key
 from mirror.capture.segments import Segments
 from mirror.config import CaptureSection
 from mirror.core.http1 import CHUNKED, NONE
-from mirror.core.record import Line, Summary, encode_line, encode_summary, is_host
+from mirror.core.record import RecordLine, Summary, encode_line, encode_summary, is_host
 from mirror.core.redaction import Redactor
 from mirror.core.request_head import RequestHead
 
@@ -160,7 +160,7 @@ class Recorder:
                 body_bytes = capturing.body_bytes
             else:
                 body = base64.b64encode(b"".join(capturing.body)).decode()
-        line = Line(
+        line = RecordLine(
             round(capturing.time_s, 6),
             head.method.decode("latin-1"),
             head.host.decode("latin-1"),

@@ -39,7 +39,7 @@ _PEEKED_BYTES = 4096
 
 
 @dataclass(slots=True)
-class Found:
+class ImportCounts:
     """What the files held."""
 
     methods: Counter[str] = field(default_factory=Counter)
@@ -79,7 +79,7 @@ def import_requests(
     """
     if host is not None and not is_host(host):
         raise click.BadParameter("expected a host name", param_hint="--host")
-    found = Found()
+    found = ImportCounts()
     redactor = None if keep_secrets else Redactor()
     known_ids = KnownIds()
     try:
@@ -123,7 +123,11 @@ def _items(
 
 
 def _collect(
-    items: Iterator[Item], source: str, sorter: Sorter, found: Found, redactor: Redactor | None
+    items: Iterator[Item],
+    source: str,
+    sorter: Sorter,
+    found: ImportCounts,
+    redactor: Redactor | None,
 ) -> None:
     for item in items:
         if isinstance(item, str):
@@ -211,7 +215,7 @@ class _Frames:
         self._lines, self._size_bytes = [], 0
 
 
-def _report_unusable(found: Found) -> None:
+def _report_unusable(found: ImportCounts) -> None:
     if not found.unusable:
         return
     click.echo(f"{found.unusable} unusable lines, left out:", err=True)

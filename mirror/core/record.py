@@ -155,7 +155,7 @@ class Summary:
             self.dropped[reason] = self.dropped.get(reason, 0) + number
 
 
-class Line(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+class RecordLine(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """A record as it is written, unchecked."""
 
     t: float
@@ -198,7 +198,7 @@ def encode_summary(summary: Summary) -> bytes:
 def encode(record: Record) -> bytes:
     """One line."""
     body = None if record.body is None else base64.b64encode(record.body).decode()
-    line = Line(
+    line = RecordLine(
         record.time_s,
         record.method,
         record.host,
@@ -211,7 +211,7 @@ def encode(record: Record) -> bytes:
     return encode_line(line)
 
 
-def encode_line(line: Line) -> bytes:
+def encode_line(line: RecordLine) -> bytes:
     """For who knows that its parts are safe; a `decode` elsewhere checks them again."""
     return msgspec.json.encode(line) + b"\n"
 
@@ -280,7 +280,7 @@ def decode_header(line: bytes, source: str) -> Header:
 def _decode_line(line: bytes) -> Record:
     if len(line) > MAX_LINE_BYTES:
         raise FieldError("line", f"at most {MAX_LINE_BYTES} bytes")
-    read = msgspec.json.decode(line, type=Line)
+    read = msgspec.json.decode(line, type=RecordLine)
     body = None
     if read.body is not None:
         try:

@@ -5,7 +5,7 @@ same requests. `read_line` reads one line completely. `read_combined` and `read_
 of lines of one format and return only what counting needs; they are several times as fast. A block
 that they do not read as a whole goes through `read_line`, line by line.
 
-To add a format, write a function from a line to a Request and put it into `_READERS`.
+To add a format, write a function from a line to a LoggedRequest and put it into `_READERS`.
 
 Invariant: nothing is guessed. A time without its offset from UTC, for example, is not taken for
 UTC: wherever the host runs on local time, that would shift the traffic by hours.
@@ -90,7 +90,7 @@ class BadLine(Exception):
 
 
 @dataclass(slots=True)
-class Request:
+class LoggedRequest:
     """What a line says about its request; texts have one character for each byte."""
 
     time_s: float
@@ -107,8 +107,8 @@ class Request:
     """The logged ones of User-Agent and Referer."""
 
 
-Arrival = tuple[str, str, float, bool]
-"""What counting needs of a Request: `target`, `request_id`, `time_s`, and whether `duration_s` is
+CountedRequest = tuple[str, str, float, bool]
+"""What counting needs of a request: `target`, `request_id`, `time_s`, and whether its duration is
 known."""
 
 
@@ -132,7 +132,7 @@ class KnownIds:
         return False
 
 
-def read_line(line: bytes) -> Request:
+def read_line(line: bytes) -> LoggedRequest:
     """Return the request of one line without its line break. Raises BadLine."""
     if len(line) >= MAX_LINE_BYTES:
         raise BadLine(f"longer than {MAX_LINE_BYTES} bytes")
@@ -177,7 +177,7 @@ def unescaped(value: bytes) -> bytes:
     )
 
 
-def _read_combined_line(line: bytes) -> Request | None:
+def _read_combined_line(line: bytes) -> LoggedRequest | None:
     found = _COMBINED_LINE.match(line)
     if found is None:
         if almost := _ALMOST_COMBINED.match(line):
@@ -185,7 +185,7 @@ def _read_combined_line(line: bytes) -> Request | None:
         return None
     time, method, target, referer, agent = found.groups(b"")
     fields = (("user-agent", agent), ("referer", referer))
-    return Request(
+    return LoggedRequest(
         time_s=local_second(time),
         is_whole_second=True,
         duration_s=None,
@@ -210,7 +210,7 @@ def _why_not_combined(time: bytes) -> str:
 # --- JSON objects ---
 
 
-class _Counted(msgspec.Struct, gc=False):
+class _CountedKeys(msgspec.Struct, gc=False):
     """The keys that counting needs; a key of another type is no error while it is not needed."""
 
     msec: Any = None
@@ -232,8 +232,8 @@ class _Counted(msgspec.Struct, gc=False):
     id: Any = None
 
 
-class _Logged(_Counted, gc=False):
-    """All keys that a Request is made of."""
+class _LoggedKeys(_CountedKeys, gc=False):
+    """All keys that a LoggedRequest is made of."""
 
     request_method: Any = None
     method: Any = None
@@ -248,12 +248,12 @@ class _Logged(_Counted, gc=False):
     referer: Any = None
 
 
-_COUNTED = msgspec.json.Decoder(_Counted)
-_LOGGED = msgspec.json.Decoder(_Logged)
+_COUNTED = msgspec.json.Decoder(_CountedKeys)
+_LOGGED = msgspec.json.Decoder(_LoggedKeys)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def read_json(block: bytes) -> list[Arrival]:
+def read_json(block: bytes) -> list[CountedRequest]:
     """Return the requests of a block of JSON lines. Raises BadLine where one line has none."""
     try:
         entries = _COUNTED.decode_lines(block)
@@ -262,16 +262,16 @@ def read_json(block: bytes) -> list[Arrival]:
     # The decoder accepts objects that share a line, or that take several.
     if len(entries) != block.count(b"\n") + (not block.endswith(b"\n")):
         raise BadLine("not one JSON object a line")
-    return [_arrival(entry) for entry in entries]
+    return [_counted(entry) for entry in entries]
 
 
-def _read_json_line(line: bytes) -> Request | None:
+def _read_json_line(line: bytes) -> LoggedRequest | None:
     if not line.startswith(b"{"):
         return None
     entry = _logged(line)
-    target, request_id, time_s, has_duration = _arrival(entry)
+    target, request_id, time_s, has_duration = _counted(entry)
     written = str(_written(entry))
-    return Request(
+    return LoggedRequest(
         time_s=time_s,
         is_whole_second=not re.search("[.,]", written) and not _is_milliseconds(written),
         duration_s=float(entry.request_time) if has_duration else None,
@@ -283,7 +283,7 @@ def _read_json_line(line: bytes) -> Request | None:
     )
 
 
-def _logged(line: bytes) -> _Logged:
+def _logged(line: bytes) -> _LoggedKeys:
     try:
         return _LOGGED.decode(line)
     except _UNREADABLE:
@@ -293,10 +293,10 @@ def _logged(line: bytes) -> _Logged:
         document = json.loads(line.decode("utf-8", "surrogateescape"))
     except (ValueError, RecursionError) as error:
         raise BadLine(f"not a JSON object: {error}") from error
-    return msgspec.convert(document, _Logged)
+    return msgspec.convert(document, _LoggedKeys)
 
 
-def _arrival(entry: _Counted) -> Arrival:
+def _counted(entry: _CountedKeys) -> CountedRequest:
     # These chains of `or` find almost every value, and take a quarter of the time of a loop.
     target = entry.request_uri or entry.uri or entry.u or entry.target or entry.path
     if type(target) is not str or target == _ABSENT or not target.isascii():
@@ -321,7 +321,7 @@ def _arrival(entry: _Counted) -> Arrival:
     return target, request_id, time_s - duration_s, True
 
 
-def _text(entry: _Counted, keys: Sequence[str]) -> str:
+def _text(entry: _CountedKeys, keys: Sequence[str]) -> str:
     """Return the first text with one character for each byte; empty where there is none."""
     for key in keys:
         value = getattr(entry, key)
@@ -334,13 +334,13 @@ def _text(entry: _Counted, keys: Sequence[str]) -> str:
     return ""
 
 
-def _request_line(entry: _Counted) -> tuple[str, str]:
+def _request_line(entry: _CountedKeys) -> tuple[str, str]:
     """Return method and target of the key `request`; both empty where it has no such line."""
     found = _REQUEST_LINE.fullmatch(_text(entry, ("request",)))
     return (found[1], found[2]) if found else ("", "")
 
 
-def _written(entry: _Counted) -> Any:
+def _written(entry: _CountedKeys) -> Any:
     """Return the first time with a value, as it is written."""
     value = (
         entry.msec
@@ -389,6 +389,9 @@ def _written_time(text: str) -> float:
     return moment.timestamp()
 
 
-_READERS: tuple[Callable[[bytes], Request | None], ...] = (_read_json_line, _read_combined_line)
+_READERS: tuple[Callable[[bytes], LoggedRequest | None], ...] = (
+    _read_json_line,
+    _read_combined_line,
+)
 """The formats. Each function returns None for a line of another format, and raises BadLine for one
 of its own that is not about a request; the first that returns a request decides."""

@@ -21,7 +21,6 @@ BREAKER = "shadow.breaker"
 RATIO = "shadow.ratio"
 RAMP_FALLBACKS = "ramp.fallbacks"
 RELOADS = "reloads"
-RAMP_FALLBACKS = "ramp.fallbacks"
 WORKERS = "workers"
 WORKER_RESTARTS = "worker.restarts"
 INCOMPLETE_SECONDS = "incomplete_seconds"
@@ -199,15 +198,6 @@ _TABLE = (
         "gauge",
         "",
         "shadow legs for each request: the configuration's, the ramp's or what was set",
-        is_by_route=False,
-    ),
-    Metric(
-        RAMP_FALLBACKS,
-        "count",
-        "",
-        "steps of a ramp that were taken back",
-        "reason",
-        ("errors", "timeouts", "latency"),
         is_by_route=False,
     ),
     Metric(

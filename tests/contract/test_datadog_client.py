@@ -21,7 +21,7 @@ from datadog_api_client.v1.model.metrics_query_response import MetricsQueryRespo
 
 from estimator.errors import InputError, Refused
 from estimator.observed.datadog import UsageQuery
-from estimator.series.datadog_api import Credentials, DatadogApi, Patience, Series
+from estimator.series.datadog_api import Credentials, DatadogApi, Patience, QueryGroup
 from tests.contract.test_datadog_query import DAY, QUERY, START
 from tests.fakes_datadog import FakeDatadog, Reply, Request, errors
 
@@ -43,8 +43,8 @@ def official_answer(fake: FakeDatadog) -> MetricsQueryResponse:
         return api.query_metrics(*WINDOW, TEXT)
 
 
-def our_answer(fake: FakeDatadog, patience: Patience | None = None) -> list[Series]:
-    async def run() -> list[Series]:
+def our_answer(fake: FakeDatadog, patience: Patience | None = None) -> list[QueryGroup]:
+    async def run() -> list[QueryGroup]:
         async with DatadogApi(fake.url, Credentials(*KEYS), patience) as api:
             return await api.query(TEXT, WINDOW, lambda _: None)
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from estimator.errors import InputError, Refused
-from estimator.series.datadog_api import Credentials, DatadogApi, Patience, Series, api_url_of
+from estimator.series.datadog_api import Credentials, DatadogApi, Patience, QueryGroup, api_url_of
 from estimator.series.datadog_cache import Cache
 from tests.fakes_datadog import FakeDatadog, Reply, errors
 
@@ -39,10 +39,10 @@ class Waits:
 
 def ask(
     fake: FakeDatadog, waits: Waits | None = None, times: int = 1, **changes: float
-) -> list[Series]:
+) -> list[QueryGroup]:
     waits = waits or Waits()
 
-    async def run() -> list[Series]:
+    async def run() -> list[QueryGroup]:
         async with DatadogApi(fake.url, KEYS, waits.patience(**changes)) as api:
             for _ in range(times):
                 answer = await api.query(QUERY, (0, 3600), waits.said.append)
@@ -276,7 +276,7 @@ def test_what_is_no_url_is_refused(url: str) -> None:
 def test_a_second_run_asks_for_nothing(fake: FakeDatadog, tmp_path: Path) -> None:
     cache = Cache(tmp_path, lambda: 1e6)
 
-    async def run() -> list[Series]:
+    async def run() -> list[QueryGroup]:
         async with DatadogApi(fake.url, KEYS, Waits().patience(), cache) as api:
             return await api.query(QUERY, (0, 3600), lambda _: None)
 
@@ -288,7 +288,7 @@ def test_a_second_run_asks_for_nothing(fake: FakeDatadog, tmp_path: Path) -> Non
 def test_a_failure_is_not_kept(fake: FakeDatadog, tmp_path: Path) -> None:
     cache = Cache(tmp_path, lambda: 1e6)
 
-    async def run() -> list[Series]:
+    async def run() -> list[QueryGroup]:
         async with DatadogApi(fake.url, KEYS, Waits().patience(), cache) as api:
             return await api.query(QUERY, (0, 3600), lambda _: None)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from estimator.errors import Refused
-from estimator.series.grid import Points, Span, points_of, series_of
+from estimator.series.grid import Period, Points, points_of, series_of
 from estimator.series.rps import RpsSeries
 
 NOW = 10_000.0
@@ -11,7 +11,7 @@ NOW = 10_000.0
 def made(
     rows: list[tuple[float, int, float]],
     names: tuple[str, ...] = ("a", "b"),
-    asked: Span | None = None,
+    asked: Period | None = None,
 ) -> RpsSeries:
     columns = np.array(rows, dtype=np.float64).T
     return series_of(
@@ -26,13 +26,15 @@ def test_points_land_on_their_bucket() -> None:
 
 
 def test_what_was_asked_for_is_there_gaps_included() -> None:
-    series = made([(120, 0, 1), (180, 0, 2)], asked=Span(60, 300, 10))
+    series = made([(120, 0, 1), (180, 0, 2)], asked=Period(60, 300, 10))
     assert (series.start, series.resolution_s, series.duration_s) == (60, 10, 240)
     assert series.observed_s == 20
 
 
 def test_a_point_of_now_is_not_of_the_future() -> None:
-    series = made([(NOW, 0, 1), (NOW + 60, 0, 2), (NOW + 61, 0, 9)], asked=Span(10_000, 10_001, 1))
+    series = made(
+        [(NOW, 0, 1), (NOW + 60, 0, 2), (NOW + 61, 0, 9)], asked=Period(10_000, 10_001, 1)
+    )
     assert series.peak(["a"]).rps == 2
     assert "1 of 3 points of the future" in series.repairs[0]
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from estimator.errors import InputError, Refused
-from estimator.series.prometheus_api import PrometheusApi, Series
+from estimator.series.prometheus_api import LabelledSeries, PrometheusApi
 from mirror.demo.processes import free_ports
 
 
@@ -63,8 +63,8 @@ def fake() -> Iterator[FakePrometheus]:
         thread.join(10)
 
 
-def ask(url: str, seconds: int = 60, authorization: str | None = None) -> list[Series]:
-    async def run() -> list[Series]:
+def ask(url: str, seconds: int = 60, authorization: str | None = None) -> list[LabelledSeries]:
+    async def run() -> list[LabelledSeries]:
         async with PrometheusApi(url, "--from-prometheus", authorization) as api:
             found = await api.range("rate(x[1m])", 0, seconds, 1)
             assert set(api.warnings) <= {"w"}

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimator.series.rps import Detail, Peak, RpsSeries
+from estimator.series.rps import KnownSeconds, Peak, RpsSeries
 
 NAN = float("nan")
 
@@ -67,7 +67,7 @@ def test_details_tell_the_highest_sum() -> None:
     seconds = np.zeros((2, 20))
     seconds[0, 11], seconds[1, 17], seconds[:, 15] = 5, 7, 4
     coarse = np.array([[1.0, 5, 2], [1, 7, 2]])
-    known = RpsSeries("t", 1000, 10, ("/a", "/b"), coarse, details=(Detail(1000, seconds),))
+    known = RpsSeries("t", 1000, 10, ("/a", "/b"), coarse, details=(KnownSeconds(1000, seconds),))
     assert known.peak(["*"]) == Peak(8, 1010)
     assert known.peak(["/b"]) == Peak(7, 1010)
     assert known.demand(["*"]).tolist() == [0, 8, 4]
@@ -75,13 +75,15 @@ def test_details_tell_the_highest_sum() -> None:
 
 def test_details_beside_the_series_say_nothing() -> None:
     seconds = np.full((1, 50), 9.0)
-    known = RpsSeries("t", 1000, 10, ("/a",), np.array([[1, NAN]]), details=(Detail(990, seconds),))
+    known = RpsSeries(
+        "t", 1000, 10, ("/a",), np.array([[1, NAN]]), details=(KnownSeconds(990, seconds),)
+    )
     assert known.demand(["/a"])[0] == 9
     # Nor do they fill a gap.
     assert np.isnan(known.demand(["/a"])[1])
 
 
 def test_details_without_a_value_lower_no_peak() -> None:
-    detail = Detail(1000, np.full((1, 10), NAN))
+    detail = KnownSeconds(1000, np.full((1, 10), NAN))
     known = RpsSeries("t", 1000, 10, ("/a",), np.array([[9.0]]), details=(detail,))
     assert known.peak(["/a"]) == Peak(9, 1000)

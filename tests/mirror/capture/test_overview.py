@@ -3,9 +3,9 @@
 import pytest
 
 from mirror.capture import overview as module
-from mirror.capture.overview import OTHER, Overview
+from mirror.capture.overview import Overview
 from mirror.core.record import Record
-from mirror.formats.routes import RouteTable
+from mirror.formats.routes import OTHER, RouteTable
 
 
 def test_everything_is_added_up() -> None:

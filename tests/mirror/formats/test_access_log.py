@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from mirror.formats import access_log
 from mirror.formats.access_log import (
     MAX_LINE_BYTES,
-    Arrival,
     BadLine,
+    CountedRequest,
     KnownIds,
-    Request,
+    LoggedRequest,
     local_second,
     read_combined,
     read_json,
@@ -47,7 +47,7 @@ def why_bad(line: bytes) -> str:
     return str(error.value)
 
 
-def as_arrival(request: Request) -> Arrival:
+def as_counted(request: LoggedRequest) -> CountedRequest:
     return request.target, request.request_id, request.time_s, request.duration_s is not None
 
 
@@ -55,7 +55,7 @@ def as_arrival(request: Request) -> Arrival:
 
 
 def test_combined_line_is_read() -> None:
-    assert read_line(COMBINED) == Request(
+    assert read_line(COMBINED) == LoggedRequest(
         time_s=NEW_YEAR_S,
         is_whole_second=True,
         duration_s=None,
@@ -119,9 +119,9 @@ def test_cut_line_is_no_request(cut: int) -> None:
 
 @pytest.mark.parametrize("line", [SYSLOG, DEPLOYED])
 def test_json_formats_of_this_project_are_read(line: bytes) -> None:
-    expected = Request(NEW_YEAR_S + 0.25, False, None, "GET", "/a?b", "a.example", "", ())
+    expected = LoggedRequest(NEW_YEAR_S + 0.25, False, None, "GET", "/a?b", "a.example", "", ())
     assert read_line(line) == expected
-    assert read_json(line + b"\n") == [as_arrival(expected)]
+    assert read_json(line + b"\n") == [as_counted(expected)]
 
 
 def test_usual_json_names_are_read() -> None:
@@ -133,7 +133,7 @@ def test_usual_json_names_are_read() -> None:
         http_user_agent="curl",
         http_referer="-",
     )
-    assert read_line(line) == Request(
+    assert read_line(line) == LoggedRequest(
         NEW_YEAR_S, True, None, "HEAD", "/b", "b.example:8080", "", (("user-agent", "curl"),)
     )
 
@@ -151,7 +151,7 @@ def test_key_of_another_type_is_passed_over() -> None:
     line = json_line(host={"name": "web-1"}, server_name="b.example", id={}, request={"id": 7})
     assert read_line(line).host == "b.example"
     assert read_line(json_line(request_uri=7)).target == "/"
-    assert read_json(line) == [as_arrival(read_line(line))]
+    assert read_json(line) == [as_counted(read_line(line))]
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ _objects = st.dictionaries(
 def test_block_and_line_say_the_same(document: dict[str, object]) -> None:
     line = json.dumps({"time": 1.5, "method": "GET", "uri": "/", **document}).encode()
     try:
-        expected = as_arrival(read_line(line))
+        expected = as_counted(read_line(line))
     except BadLine as error:
         # A block says only that it has such a line.
         assert str(error)

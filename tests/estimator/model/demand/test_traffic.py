@@ -5,7 +5,7 @@ import pytest
 
 from estimator.errors import Refused
 from estimator.model.demand.traffic import Traffic
-from estimator.series.rps import Detail, RpsSeries
+from estimator.series.rps import KnownSeconds, RpsSeries
 
 NAN = np.nan
 RPS = np.array([[1.0, 5, NAN, 3], [10, NAN, NAN, 30], [0, 0, NAN, 0]])
@@ -46,7 +46,7 @@ def test_routes_without_a_request_are_refused() -> None:
 
 
 def test_seconds_that_are_known_decide_a_sum() -> None:
-    detail = Detail(1000 // 60 * 60, np.zeros((3, 60)))
+    detail = KnownSeconds(1000 // 60 * 60, np.zeros((3, 60)))
     detail.rps[0, 5], detail.rps[1, 6] = RPS[0, 0], RPS[1, 0]
     known = replace(SERIES, start=1000 // 60 * 60, details=(detail,))
     both = Traffic(known).demand(("/a", "/b"))
