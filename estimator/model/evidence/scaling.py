@@ -1,9 +1,7 @@
-"""Universal scalability law: what N replicas (or cores) serve together, and how sure that is.
+"""Universal scalability law: what N replicas (or cores) serve together.
 
     X(N) = gamma N / (1 + alpha (N - 1) + beta N (N - 1))      0 <= alpha <= 1, beta >= 0, gamma > 0
     N_max = sqrt((1 - alpha) / beta)     X_max = X(floor(N_max))     X_limit = gamma / alpha
-    N(X): the smaller root of  beta X N^2 + (alpha X - beta X - gamma) N + X (1 - alpha) = 0
-    R(N) = N / X(N)
 
 | symbol | meaning | unit |
 |---|---|---|
@@ -12,20 +10,16 @@
 | alpha | contention: share of the work that waits for one | fraction |
 | beta | coherency: share of the work that waits for every other | fraction |
 | gamma | throughput of one | requests/s |
-| R | time in the system, of N clients | seconds |
 
-Fitted by least squares within the bounds, parameters scaled by their start (gamma_0 = max X/N,
-alpha 0.01, beta 1e-4). Intervals are +- t_(0.975, n - 3) sqrt(diag(s^2 (J'J)^-1)) with
-s^2 = SSR / (n - 3); a parameter at its bound has none, because there no normal law holds.
+The fit is a least-squares fit within the bounds, with parameters scaled by their start (gamma_0 =
+max X/N, alpha 0.01, beta 1e-4).
 
-**Identified** means: six points or more, at least four counts, and counts that reach half of
-N_max. A fit that is not identified decides nothing. Over the *connections* of one saturated pod
-the law says nothing of pods: one closed-loop core has alpha of about 0.87.
+The law is **identified** by six points or more, at four counts or more that reach half of N_max. A
+fit that is not identified decides nothing. A law over the *connections* of one saturated pod says
+nothing about pods: one closed-loop core has an alpha of about 0.87.
 
 Worked (specsdm91, SPEC SDM 1991 on a Sun server, seven points): alpha 0.027728, beta 0.00010437,
-gamma 89.995, N_max 96.52, X_max 1884, X_limit 3245.6. Known to be wrong and not used as oracles:
-usl4j's latencyAtThroughput, concurrencyAtThroughput and throughputAtLatency; the confidence
-intervals of R's usl.
+gamma 89.995, N_max 96.52, X_max 1884, X_limit 3245.6.
 
 Source: N. J. Gunther, Guerrilla Capacity Planning, 2007; data of R's usl package.
 """
@@ -37,7 +31,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
-from scipy.special import stdtrit
 
 _Floats = NDArray[np.float64]
 
@@ -49,7 +42,7 @@ _AT_BOUND = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class ScalingLaw:
-    """A fitted law; made by `fit`."""
+    """A fitted law. `fit` makes it."""
 
     contention: float
     """alpha."""
@@ -57,16 +50,12 @@ class ScalingLaw:
     """beta."""
     single_rps: float
     """gamma."""
-    contention_range: tuple[float, float] | None
-    """95 % interval; None at the bound or with fewer than four points."""
-    coherency_range: tuple[float, float] | None
-    single_range: tuple[float, float] | None
     not_identified: str | None
-    """Why the points do not tell these parameters apart; None where they do."""
+    """Why the points do not identify the parameters; None where they do."""
 
     @property
     def best_count(self) -> float:
-        """N_max: more than this serve less together; infinite without coherency."""
+        """N_max: more replicas than this serve less; infinite without coherency."""
         if self.coherency <= 0:
             return math.inf
         return math.sqrt((1 - self.contention) / self.coherency)
@@ -80,29 +69,8 @@ class ScalingLaw:
 
     def rps_of(self, count: float) -> float:
         """Return X(N)."""
-        return self.single_rps * count / self._slowdown(count)
-
-    def count_for(self, rps: float) -> float | None:
-        """Return the smallest N with X(N) = rps; None where no count serves so much."""
-        if rps <= 0:
-            return 0.0
-        a = self.coherency * rps
-        b = self.contention * rps - self.coherency * rps - self.single_rps
-        c = rps * (1 - self.contention)
-        if a == 0:
-            return c / -b if b < 0 else None
-        under_root = b * b - 4 * a * c
-        if under_root < 0 or b >= 0:
-            return None
-        # 2c / (-b + root) is the smaller root without the cancellation of (-b - root) / 2a.
-        return 2 * c / (-b + math.sqrt(under_root))
-
-    def time_of(self, count: float) -> float:
-        """Return R(N) in seconds for N clients."""
-        return self._slowdown(count) / self.single_rps
-
-    def _slowdown(self, count: float) -> float:
-        return 1 + self.contention * (count - 1) + self.coherency * count * (count - 1)
+        slowdown = 1 + self.contention * (count - 1) + self.coherency * count * (count - 1)
+        return self.single_rps * count / slowdown
 
 
 def fit(counts: Sequence[float], rps: Sequence[float]) -> ScalingLaw:
@@ -116,7 +84,7 @@ def fit(counts: Sequence[float], rps: Sequence[float]) -> ScalingLaw:
         alpha, beta, gamma = parameters * scale
         return np.asarray(gamma * n / (1 + alpha * (n - 1) + beta * n * (n - 1)) - x)
 
-    found = least_squares(
+    solution = least_squares(
         residuals,
         x0=np.ones(3),
         bounds=([0, 0, 1e-9], [1 / scale[0], np.inf, np.inf]),
@@ -125,28 +93,10 @@ def fit(counts: Sequence[float], rps: Sequence[float]) -> ScalingLaw:
         gtol=1e-15,
         max_nfev=5_000,
     )
-    at_bound = found.x < [_AT_BOUND, _AT_BOUND, 0]
-    alpha, beta, gamma = (float(value) for value in np.where(at_bound, 0.0, found.x) * scale)
-    errors = _errors(np.asarray(found.jac), residuals(found.x), at_bound) * scale
-    ranges = [
-        None if np.isnan(error) else (middle - float(error), middle + float(error))
-        for middle, error in zip((alpha, beta, gamma), errors, strict=True)
-    ]
-    law = ScalingLaw(alpha, beta, gamma, ranges[0], ranges[1], ranges[2], not_identified=None)
+    at_bound = solution.x < [_AT_BOUND, _AT_BOUND, 0]
+    alpha, beta, gamma = (float(value) for value in np.where(at_bound, 0.0, solution.x) * scale)
+    law = ScalingLaw(alpha, beta, gamma, not_identified=None)
     return replace(law, not_identified=_doubt(n, law))
-
-
-def _errors(jacobian: _Floats, residuals: _Floats, at_bound: NDArray[np.bool_]) -> _Floats:
-    """Return the half-widths of the 95 % intervals, shape (3,); NaN where there is none."""
-    freedom = len(residuals) - 3
-    result = np.full(3, np.nan)
-    if freedom >= 1:
-        free = ~at_bound
-        information = jacobian[:, free].T @ jacobian[:, free]
-        variance = float(residuals @ residuals) / freedom
-        spread = np.sqrt(variance * np.diag(np.linalg.pinv(information)))
-        result[free] = float(stdtrit(freedom, 0.975)) * spread
-    return result
 
 
 def _doubt(counts: _Floats, law: ScalingLaw) -> str | None:
