@@ -28,8 +28,8 @@ from estimator.model.sizing import requests
 from estimator.model.sizing.amounts import Amounts, add, container_amounts, times
 from estimator.model.sizing.rate_limits import (
     Downstream,
+    LimitBounds,
     RateLimits,
-    Room,
     explain_rate_limits,
     rate_limits,
 )
@@ -71,20 +71,20 @@ class ComponentProjection:
     kind: Kind
     routes: tuple[str, ...]
     peak: Figure
-    """That is sized for: growth, event and averaging window included."""
+    """The peak that is sized for, with growth, event and averaging window."""
     peak_second: int
     """Unix time of the start of the observed peak's bucket."""
     replicas: Figure
     decided_by: str
     constraints: tuple[Constraint, ...]
     capacity: Figure
-    """What one replica serves within the target and the table."""
+    """The rps that one replica serves within every constraint."""
     rps_per_replica: Figure
     cpu_utilisation: Figure
     containers: Mapping[str, Amounts]
-    """Of one replica."""
+    """Amounts of one replica, by container."""
     total: Amounts
-    """Of all replicas."""
+    """Amounts of all replicas."""
     rows_used: tuple[int, ...]
     rows_nearest: tuple[int, ...]
     rows_excluded: Mapping[int, str]
@@ -189,7 +189,7 @@ def project_component(
 def _calculate(
     observed: Observed, evidence: Evidence, policy: Policy, downstreams: tuple[Downstream, ...]
 ) -> Parts:
-    """Return all parts of the answer, each from those before it."""
+    """Calculate the parts of the answer, each from the parts before it."""
     component = evidence.component
     demand = demand_of(observed, policy)
     sizing = size(demand.peak.value, evidence, policy)
@@ -198,11 +198,11 @@ def _calculate(
         name: container_amounts(name, evidence, sizing, policy, workers)
         for name in component.requests
     }
-    requested = {name: one.cpu_request.value for name, one in containers.items()}
+    requested = {name: amounts.cpu_request.value for name, amounts in containers.items()}
     factor = demand.peak.value / observed.peak_rps
     load = Load(observed.demand * factor, observed.start, observed.resolution_s)
     scaled = recommend(load, sizing, evidence, pod_of(evidence, requested, policy), policy)
-    taken = (*downstreams, *_given(component, policy))
+    taken = (*downstreams, *_called_services(component, policy))
     return Parts(
         demand=demand,
         evidence=evidence,
@@ -239,14 +239,14 @@ def _queue(evidence: Evidence, sizing: Sizing, workers: Figure | None) -> Queue 
         return None
     curve = evidence.cpu[PROXY]
     design = min(sizing.design_rps, curve.limit_rps)
-    # Cpu time of a request: what a worker is busy for, and the least of what it takes.
+    # The cpu time of a request keeps a worker busy; its service time is at least that.
     return Queue(design, curve.at(design).high / 1000 / design, int(workers.value))
 
 
 def _capacity(sizing: Sizing) -> Figure:
     bounding = min(
-        (one for one in sizing.constraints if one.rps_per_replica is not None),
-        key=lambda one: one.rps_per_replica or 0.0,
+        (limit for limit in sizing.constraints if limit.rps_per_replica is not None),
+        key=lambda limit: limit.rps_per_replica or 0.0,
     )
     return Figure(
         sizing.capacity_rps,
@@ -373,14 +373,14 @@ def _queueing(parts: Parts) -> tuple[str, ...]:
     wait_ms = queue.wait_quantile_s(0.99) * 1000
     if slo_ms is not None and wait_ms <= slo_ms:
         return ()
-    told = "for ever" if wait_ms == float("inf") else f"{wait_ms:.3g} ms"
+    wait = "for ever" if wait_ms == float("inf") else f"{wait_ms:.3g} ms"
     return (
-        f"at the busiest replica's peak, one in a hundred requests would wait {told} for one of the"
+        f"at the busiest replica's peak, one in a hundred requests would wait {wait} for one of the"
         f" {queue.servers} Envoy worker(s), {queue.utilisation:.0%} busy: give it more workers",
     )
 
 
-def _given(component: Component, policy: Policy) -> tuple[Downstream, ...]:
+def _called_services(component: Component, policy: Policy) -> tuple[Downstream, ...]:
     return tuple(
         Downstream(f"what {component.name} calls", rps)
         for name, rps in policy.downstream_rps
@@ -391,9 +391,8 @@ def _given(component: Component, policy: Policy) -> tuple[Downstream, ...]:
 def _rate_limits(
     scaled: Scaled, evidence: Evidence, sizing: Sizing, downstreams: tuple[Downstream, ...]
 ) -> RateLimits:
-    limit, limit_name = scaled.pod.limit_rps, evidence.performance_limit.name
-    if limit < evidence.performance_limit.rps:
-        limit_name = "cpu request"
-    trigger = scaled.hpa.trigger_rps.value
-    room = Room(trigger, limit, limit_name, sizing.design_rps, sizing.replicas, sizing.flags)
-    return rate_limits(room, downstreams)
+    limit, measured = scaled.pod.limit_rps, evidence.performance_limit
+    name = "cpu request" if limit < measured.rps else measured.name
+    trigger, count = scaled.hpa.trigger_rps.value, sizing.replicas
+    bounds = LimitBounds(trigger, limit, name, sizing.design_rps, count, sizing.flags)
+    return rate_limits(bounds, downstreams)

@@ -1,4 +1,4 @@
-"""Fills the plots of a component from its demand and its evidence; bounded in size."""
+"""Fills the plots of a component from its demand and its evidence."""
 
 import numpy as np
 
@@ -16,11 +16,11 @@ MARKED_DAYS = 10
 
 
 def demand_plot(observed: Observed) -> DemandPlot:
-    """Return the demand over time with its highest peak, and those of its ten highest days."""
+    """Return the demand over time with its highest peak and the peaks of its ten highest days."""
     highest, mean, width = thin(observed.demand)
     marked = [MarkedPeak(observed.peak_second, observed.peak_rps, "highest")]
     days = daily_maxima(observed.demand, observed.start, observed.resolution_s)
-    for day, rps in sorted(days, key=lambda one: -one[1])[:MARKED_DAYS]:
+    for day, rps in sorted(days, key=lambda day: -day[1])[:MARKED_DAYS]:
         first = max(0, (day - observed.start) // observed.resolution_s)
         last = first + 86_400 // observed.resolution_s
         place = first + int(np.nanargmax(observed.demand[first:last]))
@@ -47,14 +47,14 @@ def curves_of(evidence: Evidence, sizing: Sizing, policy: Policy) -> tuple[Curve
 
 
 def _row(point: LoadPoint, value: float) -> PlottedRow:
-    told = "ok"
+    verdict = "ok"
     if point.judgement is not None and str(point.judgement.verdict) != "ok":
-        told = f"{point.judgement.verdict}: {point.judgement.rule}"
-    return PlottedRow(point.row, point.rps_per_replica, value, told, point.exclusion is None)
+        verdict = f"{point.judgement.verdict}: {point.judgement.rule}"
+    return PlottedRow(point.row, point.rps_per_replica, value, verdict, point.exclusion is None)
 
 
 def _plot(
-    what: tuple[str, str],
+    axis: tuple[str, str],
     curve: Prediction,
     rows: list[PlottedRow],
     budget: float | None,
@@ -65,8 +65,8 @@ def _plot(
     if not curve.has_interval:
         low, high = np.full_like(low, np.nan), np.full_like(high, np.nan)
     return CurvePlot(
-        quantity=what[0],
-        unit=what[1],
+        quantity=axis[0],
+        unit=axis[1],
         rps=x,
         value=value,
         low=low,

@@ -31,9 +31,9 @@ class PhaseProjection:
     """2: only gateways are on Kubernetes. 3: gateways and pods."""
     paths: tuple[str, ...]
     peak: Figure
-    """Of these paths together."""
+    """The peak of these paths together."""
     replicas: Mapping[str, Figure]
-    """By component that carries a request of these paths in this phase."""
+    """By component that carries requests of these paths in this phase."""
     cpu_request: Figure
     """All replicas, millicores."""
     memory_request: Figure
@@ -52,7 +52,7 @@ class PathProjection:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class ComponentDemand:
     """A component and the demand that reaches it."""
 
     evidence: Evidence
@@ -65,9 +65,9 @@ class Moved:
 
     paths: tuple[str, ...]
     demand: Demand
-    """Whatever carries it."""
-    parts: tuple[Part, ...]
-    """The components that carry a request of theirs."""
+    """The demand of these paths, whichever component carries it."""
+    parts: tuple[ComponentDemand, ...]
+    """The components that carry requests of these paths."""
 
 
 def kinds_of(phase: int) -> tuple[Kind, ...]:

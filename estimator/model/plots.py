@@ -1,8 +1,8 @@
-"""What is drawn: arrays thinned to a bounded number of points, extremes kept.
+"""The data of every plot: arrays thinned to a bounded number of points, with extremes kept.
 
-A month of ten-second buckets is 259,200 points; a page needs a thousand. Each bin keeps its highest
-value (and its mean), never a sample from the middle, so no peak is thinned away. Gaps stay gaps
-(NaN). The report draws these arrays and computes nothing.
+A month of ten-second buckets has 259,200 points; a page needs a thousand. Each bin keeps its
+highest value and its mean, never a sample from the middle, so thinning loses no peak. Gaps stay
+gaps (NaN). The report draws these arrays and computes nothing.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 MOST_POINTS = 1_000
-"""Of one curve over time: more than the pixels of a plot, less than a page can carry."""
+"""Most points of one curve over time: more than a plot has pixels, fewer than burden a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class DemandPlot:
     """Shape (bins,); NaN where nothing was observed."""
     mean_rps: Floats
     peaks: tuple[MarkedPeak, ...]
-    """The highest of all, and of each day (the ten highest days)."""
+    """The highest peak of all, and the peaks of the ten highest days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class PlottedRow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CurvePlot:
-    """A load curve with its band, its rows and its range."""
+    """A load curve with its bounds, its rows and its range."""
 
     quantity: str
     """`cpu of <container>` or `p99`."""
@@ -86,13 +86,13 @@ class ReplicasPlot:
     start: int
     bin_s: float
     demand_rps: Floats
-    """Highest in the bin, with growth and events."""
+    """The highest of each bin, with growth and events."""
     replicas: Floats
-    """Ready; the lowest in the bin."""
+    """Ready replicas, the lowest of each bin."""
     desired: Floats
-    """What the HPA asked for; the highest in the bin."""
+    """Replicas that the HPA wanted, the highest of each bin."""
     utilisation: Floats
-    """Of the requests of all containers, 0 to 1 and above; the highest in the bin."""
+    """Cpu used over the requests of all containers (may exceed 1), the highest of each bin."""
     saturated: NDArray[np.bool_]
     """Whether in some second of the bin a replica was beyond its performance limit."""
 
@@ -100,8 +100,8 @@ class ReplicasPlot:
 def thin(values: Floats, most: int = MOST_POINTS) -> tuple[Floats, Floats, int]:
     """Return the highest and the mean of each bin, and the number of values in a bin.
 
-    NaN is left out; a bin of NaN only is NaN. Worked: 1, 5, 2, 2 into two bins gives highest 5, 2,
-    means 3, 2, and 2 values in a bin.
+    NaN values are ignored; a bin of only NaN is NaN. Worked: 1, 5, 2, 2 in two bins has the highest
+    values 5, 2 and the means 3, 2, with 2 values in a bin.
     """
     width = max(1, -(-len(values) // most))
     bins = -(-len(values) // width)

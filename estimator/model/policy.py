@@ -1,4 +1,4 @@
-"""What the user decides, as against what was measured: one section, every field an option.
+"""What the user decides, in contrast to what was measured: every field is an option.
 
 Each field carries, as dataclass metadata, its `unit`, a `help` sentence for an option, and the
 `reason` for its default; the report lists the reason of every default that was used. Invariant: no
@@ -14,13 +14,13 @@ TARGET_UTILISATION_REASON = (
 )
 
 
-def _option(default: Any, unit: str, told: str, reason: str) -> Any:
-    return field(default=default, metadata={"unit": unit, "help": told, "reason": reason})
+def _option(default: Any, unit: str, help_text: str, reason: str) -> Any:
+    return field(default=default, metadata={"unit": unit, "help": help_text, "reason": reason})
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the user decides, not the evidence. `None` means: not asked for, or not known."""
+    """The decisions of the user. None means not wanted, or not known."""
 
     # --- evidence ---
     target_utilisation: float = _option(
@@ -38,7 +38,7 @@ class Policy:
     confidence: float = _option(
         0.9,
         "ratio",
-        "Share of new measurements that shall stay below an upper bound.",
+        "Share of new measurements that must stay below an upper bound.",
         "on 20 Istio load series a one-sided bound held in 18",
     )
     extrapolation_limit: float = _option(
@@ -79,7 +79,7 @@ class Policy:
     )
     # --- demand ---
     growth_per_month: float = _option(
-        0.0, "ratio", "Growth of the peak per month.", "the peak is the one that was observed"
+        0.0, "ratio", "Growth of the peak per month.", "the observed peak stands"
     )
     horizon_months: float = _option(
         12.0, "months", "How far ahead growth is projected.", "budgets are made for a year"
@@ -96,14 +96,14 @@ class Policy:
     peak_window_s: float = _option(
         1.0,
         "seconds",
-        "Demand is to be met as averaged over this long; the peak is corrected to it.",
+        "Averaging time over which demand must be met; the peak is corrected to it.",
         "requests that wait for a second break a latency objective",
     )
     averaging_s: int | None = _option(
         None,
         "seconds",
-        "The series' values are means, or maxima of means, over this long.",
-        "what the source of the series says, else the length of its buckets",
+        "Time over which each value of the series is a mean, or a maximum of means.",
+        "what the source of the series states, else the length of its buckets",
     )
     dispersion: float | None = _option(
         None,
@@ -116,10 +116,10 @@ class Policy:
         1.1,
         "ratio",
         "Load of the busiest replica over the mean.",
-        "at least 1.1 is seen between pods; 1.4 was seen between two gateways with few connections",
+        "at least 1.1 between pods; 1.4 was measured between two gateways with few connections",
     )
     lose_pods: int = _option(
-        1, "replicas", "Replicas that may be lost at the peak.", "one lost pod or node is no news"
+        1, "replicas", "Replicas that may be lost at the peak.", "losing one pod or node is routine"
     )
     zones: int = _option(
         1, "zones", "Zones of which one may be lost at the peak.", "no zones were named"
@@ -134,14 +134,14 @@ class Policy:
         0.0,
         "ratio",
         "maxUnavailable of a rolling update.",
-        "an update at the peak takes no serving replica away",
+        "an update at the peak must not take a serving replica away",
     )
     # --- autoscaling ---
     pod_start_s: float = _option(
         60.0, "seconds", "From a pod's creation to ready.", "pull, start and readiness; measure it"
     )
     scrape_interval_s: float = _option(
-        15.0, "seconds", "metrics-server's resolution.", "as its manifests ship it"
+        15.0, "seconds", "metrics-server's resolution.", "the value in its manifests"
     )
     hpa_min: int | None = _option(
         None, "replicas", "Lowest minReplicas to recommend.", "from the series"
@@ -154,7 +154,7 @@ class Policy:
         (),
         "rps",
         "Component and the rps that the services it calls can take (repeatable NAME=RPS).",
-        "nobody said what the called services can take",
+        "the limits of the called services are not known",
     )
     phase: int = _option(
         3,
@@ -180,4 +180,4 @@ class Policy:
 OPTIONS = frozenset(option.name for option in fields(Policy)) - {"defaulted"}
 """Names of the fields that are options."""
 REASONS = {option.name: option.metadata["reason"] for option in fields(Policy) if option.metadata}
-"""Why each default is what it is."""
+"""The reason of each default."""

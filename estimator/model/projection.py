@@ -21,8 +21,8 @@ from estimator.model.nodes.capacity import Cluster
 from estimator.model.nodes.packing import NodePlan, PodGroup, explain_nodes, plan_nodes
 from estimator.model.phases import (
     PHASES,
+    ComponentDemand,
     Moved,
-    Part,
     PathProjection,
     PhaseProjection,
     kinds_of,
@@ -40,7 +40,7 @@ from estimator.table.load_points import Component, Kind, Resources, Table
 MIN_OBSERVED_S = 86_400
 """A peak belongs to a day; in less than one the highest hour may be missing."""
 MOST_PATHS = 50
-"""Shown each by itself: more would be read by nobody."""
+"""Most paths that are projected alone: nobody reads more."""
 MIN_COMPLETENESS_RATIO = 0.9
 """With more than a tenth unseen, the peak may have been there."""
 
@@ -60,7 +60,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class SeriesSummary:
-    """What the peaks were read from."""
+    """The series that the peaks come from."""
 
     source: str
     start: int
@@ -71,7 +71,7 @@ class SeriesSummary:
     completeness: Figure
     routes: tuple[str, ...]
     peak: Figure
-    """Of all routes together."""
+    """The peak of all routes together."""
     peak_second: int
 
 
@@ -119,7 +119,8 @@ def project(
         nodes = plan_nodes(groups, cluster)
         lines = explain_nodes(groups, cluster, nodes)
         components = tuple(
-            replace(one, explanation=(*one.explanation, *lines[one.name])) for one in components
+            replace(projected, explanation=(*projected.explanation, *lines[projected.name]))
+            for projected in components
         )
     moved, alone = _moves(
         traffic, policy, [e for e in evidence.values() if isinstance(e, Evidence)]
@@ -137,7 +138,7 @@ def project(
         demand_plot=demand_plot(traffic.observed(series.source, together)),
         nodes=nodes,
         phases=tuple(project_phase(phase, moved, policy) for phase in PHASES),
-        paths=tuple(project_path(one, policy) for one in alone),
+        paths=tuple(project_path(path, policy) for path in alone),
     )
 
 
@@ -156,7 +157,7 @@ def _components(
 
     Pods before gateways: what the pods can take bounds what a gateway should let through.
     """
-    found: dict[str, ComponentProjection] = {}
+    projections: dict[str, ComponentProjection] = {}
     refusals: list[Refusal] = []
     ordered = sorted(table.components, key=lambda component: component.kind == Kind.GATEWAY)
     for component in ordered:
@@ -168,19 +169,25 @@ def _components(
             if isinstance(gathered, Refused):
                 raise gathered
             observed = traffic.observed(component.name, routes)
-            downstreams = _downstreams(observed, component, found) if found else ()
+            downstreams = _downstreams(observed, component, projections)
             projected = project_component(observed, gathered, policy, downstreams)
             unseen = _unseen_routes(traffic.series, component)
-            found[component.name] = replace(projected, warnings=(*unseen, *projected.warnings))
+            projections[component.name] = replace(
+                projected, warnings=(*unseen, *projected.warnings)
+            )
         except Refused as refused:
             refusals.extend(refused.refusals)
     if refusals:
         names = [component.name for component in table.components]
         raise Refused(sorted(refusals, key=lambda refusal: names.index(refusal.subject)))
-    if not found:
-        reason = f"has no component for phase {policy.phase} and the paths given"
+    if not projections:
+        reason = f"has no component for phase {policy.phase} and these paths"
         raise Refused([Refusal(table.source, reason, "Choose another phase, or other paths")])
-    return tuple(found[one.name] for one in table.components if one.name in found)
+    return tuple(
+        projections[component.name]
+        for component in table.components
+        if component.name in projections
+    )
 
 
 def _downstreams(
@@ -216,9 +223,9 @@ def _moves(
 
     def moved(paths: tuple[str, ...]) -> Moved:
         parts = [
-            Part(one, demand(routes))
-            for one in evidence
-            if traffic.has(routes := traffic.carried(one.component.routes, paths))
+            ComponentDemand(of_component, demand(routes))
+            for of_component in evidence
+            if traffic.has(routes := traffic.carried(of_component.component.routes, paths))
         ]
         return Moved(paths, demand(paths), tuple(parts))
 
@@ -230,18 +237,20 @@ def _moves(
 def _groups(components: Sequence[ComponentProjection]) -> list[PodGroup]:
     """Return the pods that the nodes must hold, a rolling update included."""
     groups = []
-    for one in components:
-        assert one.rollout is not None
-        count = int(one.replicas.value)
-        added = int(one.rollout.update_highest.value) - count
-        parts = one.containers.values()
+    for component in components:
+        assert component.rollout is not None
+        count = int(component.replicas.value)
+        added = int(component.rollout.update_highest.value) - count
+        parts = component.containers.values()
         pod = Resources(
             sum(part.cpu_request.value for part in parts),
             int(sum(part.memory_request.value for part in parts)),
         )
-        low, high = one.replicas.low or count, one.replicas.high or count
-        spare = count - int(one.rollout.serving.value)
-        group = PodGroup(one.name, count + added, int(low) + added, int(high) + added, pod, spare)
+        low, high = component.replicas.low or count, component.replicas.high or count
+        spare = count - int(component.rollout.serving.value)
+        group = PodGroup(
+            component.name, count + added, int(low) + added, int(high) + added, pod, spare
+        )
         groups.append(group)
     return groups
 
@@ -252,7 +261,7 @@ def _summary(series: RpsSeries, peak: Observed) -> SeriesSummary:
         source=series.source,
         start=series.start,
         resolution=Figure(series.resolution_s, "seconds", "as recorded by the source"),
-        duration=Figure(series.duration_s, "seconds", "first to last bucket asked for"),
+        duration=Figure(series.duration_s, "seconds", "first to last bucket of the query"),
         observed=Figure(series.observed_s, "seconds", f"{bucket} that have a value"),
         completeness=Figure(series.completeness_ratio, "ratio", "observed over duration"),
         routes=series.routes,
@@ -334,7 +343,7 @@ def _assumptions(series: RpsSeries, table: Table, policy: Policy) -> tuple[Assum
 
 
 ASSUMED = tuple(option.name for option in fields(Policy) if option.name != "defaulted")
-"""In the order of the section; see `_matters` for those that say nothing where nobody set them."""
+"""Options that the report may list as assumed, in the order of the section; see `_matters`."""
 
 
 def _matters(name: str, policy: Policy) -> bool:

@@ -15,14 +15,14 @@
 | c, request | expected cpu and recommended cpu request of each container | millicores |
 | 1.1 | the HPA does nothing within its tolerance | |
 
-Then its own series is run through it (simulation.py). Where a replica is saturated for a second, a
-lower target and a higher minimum are tried, and where a ramp lowered the target, also the minimum
-that makes up for it; of those that survive the one with the fewest pod-hours is taken. Where none
-does, the answer says when and how far.
+The series is then simulated with this HPA (simulation.py). Where a replica is saturated for a
+second, a lower target and a higher minimum are tried; where a ramp lowered the target, also the
+minimum that makes up for it. The candidate that survives with the fewest pod-hours is chosen. Where
+none survives, the answer says when and by how much.
 
-`max` holds no surge: a rolling update's extra pods come on top of the replicas that an HPA counts
-(kubernetes, Deployment). Requests are the recommended ones: an HPA divides by requests, so a target
-without its request is no recommendation.
+`max` contains no surge: the extra pods of a rolling update come on top of the replicas that an HPA
+counts (Kubernetes, Deployment). Requests are the recommended ones: an HPA divides by requests, so a
+target without its request is no recommendation.
 
 Worked: x_s 400, peak 3000 over 12 replicas, r = 1.25: x* = min(320, 250) / 1.1 = 227.3 rps; with
 1 m for each rps and requests of 400 m: target = 56 %.
@@ -36,7 +36,7 @@ import numpy as np
 
 from estimator import units
 from estimator.model.autoscaling import simulation
-from estimator.model.autoscaling.simulation import Load, Loop, Pod, Run, simulate
+from estimator.model.autoscaling.simulation import HpaLoop, HpaRun, Load, Pod, simulate
 from estimator.model.evidence.evidence import Evidence
 from estimator.model.figure import ExplanationLine, Figure, digits, explained
 from estimator.model.policy import Policy
@@ -46,20 +46,20 @@ TOPIC = "hpa"
 GRID_POINTS = 513
 LOW_QUANTILE = 0.05
 TRIED_TARGETS = (0.85, 0.7, 0.55)
-"""Of the first target; below half of it a fixed count is cheaper and calmer."""
+"""Lower targets to try, as shares of the first one. Below half of it a fixed count is cheaper."""
 LEAST_TARGET = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class HpaRecommendation:
-    """autoscaling/v2, with the figures that its choice rests on."""
+    """The fields of an autoscaling/v2 HPA, with the figures behind them."""
 
     min_replicas: Figure
     max_replicas: Figure
     target_percent: Figure
     """averageUtilization: percent of the **recommended** requests summed over all containers."""
     trigger_rps: Figure
-    """Rps per replica at which it begins to add replicas (target x 1.1, its tolerance)."""
+    """Rps per replica at which the HPA begins to add replicas: target x 1.1, its tolerance."""
     rps_target: Figure
     """Rps per replica at the target: averageValue of the alternative, rps-based metric."""
     steepest_ramp: Figure
@@ -72,28 +72,28 @@ class HpaRecommendation:
     scale_up_period_s: int
     scale_down_stabilisation_s: int
     survives: bool
-    """Whether its own series, simulated, leaves no second at saturation."""
+    """Whether the simulation over its own series has no saturated second."""
     notes: tuple[str, ...]
-    """What was tried to make it survive; where it does not."""
+    """What was tried so that it survives, and where it does not."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scaled:
-    """A recommendation with the run that it rests on."""
+    """A recommendation with the simulated run behind it."""
 
     hpa: HpaRecommendation
-    run: Run
+    run: HpaRun
     pod: Pod
 
 
 @dataclass(frozen=True, slots=True)
 class _Try:
-    loop: Loop
-    run: Run
+    loop: HpaLoop
+    run: HpaRun
 
 
 def pod_of(evidence: Evidence, requests: Mapping[str, float], policy: Policy) -> Pod:
-    """Return what one replica does with its load; `requests` in millicores by container."""
+    """Return how one replica responds to load; `requests` holds millicores by container."""
     end = min(curve.limit_rps for curve in evidence.cpu.values())
     rps = np.linspace(0.0, end, GRID_POINTS)
     used = np.zeros((3, GRID_POINTS))  # expected, low, high
@@ -115,7 +115,7 @@ def recommend(load: Load, sizing: Sizing, evidence: Evidence, pod: Pod, policy: 
     ramp = steepest_ramp(load, lag, least * safe)
     by_ramp, by_peak = safe / max(ramp, 1.0), sizing.rps_per_replica
     reserve = 1 + simulation.TOLERANCE
-    first = Loop(
+    first = HpaLoop(
         min_replicas=least,
         max_replicas=sizing.replicas,
         target=_whole_percent(pod.utilisation_at(min(by_ramp, by_peak) / reserve)),
@@ -125,7 +125,7 @@ def recommend(load: Load, sizing: Sizing, evidence: Evidence, pod: Pod, policy: 
     relaxed = _whole_percent(pod.utilisation_at(by_peak / reserve))
     chosen, notes = _surviving(_Try(first, simulate(load, pod, first)), relaxed, load, pod)
     if pod.utilisation_at(min(by_ramp, by_peak) / reserve) < LEAST_TARGET:
-        notes.append("cpu hardly follows rps here: let the HPA follow an rps metric (rps_target)")
+        notes.append("cpu hardly follows rps here: base the HPA on an rps metric (rps_target)")
     hpa = _recommendation(chosen, pod, (ramp, lag), notes)
     if chosen.loop.min_replicas != least:
         least_reason = f"{least} by themselves ({least_reason}), raised to survive the series"
@@ -190,21 +190,21 @@ def explain_hpa(scaled: Scaled, sizing: Sizing, requested: float) -> Iterator[Ex
 def _least(load: Load, sizing: Sizing, evidence: Evidence, policy: Policy) -> tuple[int, str]:
     low = float(np.nanquantile(load.demand, LOW_QUANTILE))
     quiet = replicas_for(low * policy.imbalance, sizing.capacity_rps, evidence) if low > 0 else 1
-    asked = [
+    minima = [
         (policy.min_replicas, "min replicas"),
-        (policy.hpa_min or 1, "lowest minReplicas asked for"),
+        (policy.hpa_min or 1, "lowest minReplicas of the policy"),
         (policy.zones, f"one in each of {policy.zones} zones"),
         (policy.lose_pods + 1, f"one left when {policy.lose_pods} are lost"),
-        (quiet, f"what the demand exceeds in 95 % of the time, {units.format_rps(low)} rps, needs"),
+        (quiet, f"for the rps that demand exceeds 95 % of the time, {units.format_rps(low)}"),
     ]
-    count, reason = max(asked, key=lambda pair: pair[0])
+    count, reason = max(minima, key=lambda pair: pair[0])
     return min(count, sizing.replicas), reason
 
 
 def steepest_ramp(load: Load, lag_s: float, carried_rps: float) -> float:
-    """Return how much the demand grows within the lag, at most, where replicas had to be added.
+    """Return the largest ratio of the demand to the demand one lag earlier, at least 1.
 
-    `carried_rps` is what the fewest replicas carry: growth below it adds none. At least 1.
+    `carried_rps` is what the fewest replicas carry; growth below it adds no replica.
     """
     steps = max(1, math.ceil(lag_s / load.resolution_s))
     before, after = load.demand[:-steps], load.demand[steps:]
@@ -220,10 +220,10 @@ def _whole_percent(utilisation: float) -> float:
 
 
 def _surviving(first: _Try, relaxed: float, load: Load, pod: Pod) -> tuple[_Try, list[str]]:
-    """Return the cheapest that survives, or the best that there is, and what was tried.
+    """Return the cheapest candidate that survives, or the best one, and notes on what was tried.
 
-    `relaxed` is the target that the peak alone asks for, where ramps ask for a lower one: with
-    enough replicas at the minimum there is no ramp to fear.
+    `relaxed` is the target that the peak alone needs, where ramps need a lower one: with enough
+    replicas at the minimum no ramp is steep.
     """
     if not first.run.saturations and first.loop.target >= relaxed:
         return first, []
@@ -238,7 +238,7 @@ def _surviving(first: _Try, relaxed: float, load: Load, pod: Pod) -> tuple[_Try,
             f" replicas it is saturated for {first.run.saturated_s} s in the simulation"
         )
         tried += [_raised(first, load, pod), *_lowered(first, load, pod)]
-    chosen = min(tried, key=lambda one: (one.run.saturated_s, one.run.pod_hours))
+    chosen = min(tried, key=lambda candidate: (candidate.run.saturated_s, candidate.run.pod_hours))
     if chosen is first:
         return first, notes + _failure(first)
     if not chosen.run.saturations:
@@ -252,7 +252,7 @@ def _surviving(first: _Try, relaxed: float, load: Load, pod: Pod) -> tuple[_Try,
 def _failure(chosen: _Try) -> list[str]:
     if not chosen.run.saturations:
         return []
-    worst = max(chosen.run.saturations, key=lambda one: one.needed - one.replicas)
+    worst = max(chosen.run.saturations, key=lambda stretch: stretch.needed - stretch.replicas)
     return [
         f"does not survive its series: {chosen.run.saturated_s} s at saturation in"
         f" {len(chosen.run.saturations)} stretch(es), at worst {worst.replicas} ready of"
@@ -261,7 +261,7 @@ def _failure(chosen: _Try) -> list[str]:
 
 
 def _lowered(first: _Try, load: Load, pod: Pod) -> list[_Try]:
-    """Return lower targets, up to the first that survives."""
+    """Return candidates with lower targets, up to the first that survives."""
     tried: list[_Try] = []
     for share in TRIED_TARGETS:
         target = _whole_percent(first.loop.target * share)
@@ -274,7 +274,7 @@ def _lowered(first: _Try, load: Load, pod: Pod) -> list[_Try]:
 
 
 def _raised(first: _Try, load: Load, pod: Pod) -> _Try:
-    """Return the loop with a minimum that every saturated moment would have needed."""
+    """Return the candidate whose minimum covers what every saturated moment needed."""
     best = first
     for _ in range(3):
         needed = min(best.run.needed, best.loop.max_replicas)

@@ -10,14 +10,14 @@ and asks for
     up      = at most max(replicas * (1 + up_percent), replicas + up_pods) a period
     down    = the highest desired of the last `stabilisation_s` (300 s)
 
-within minReplicas and maxReplicas; a new replica serves `pod_start_s` after it was asked for.
-Replicas that are beyond their limit are **saturated**; what they cannot serve is not queued, so the
-next second begins anew. Gaps of the series hold the last value and count as neither.
+within minReplicas and maxReplicas; a new replica serves `pod_start_s` after the loop asked for it.
+Replicas beyond their limit are **saturated**. What they cannot serve is not queued, so each second
+starts afresh. In gaps of the series the last value holds, and they count as neither.
 
 | symbol | meaning | unit |
 |---|---|---|
 | utilisation | cpu used over cpu requested, all containers | fraction |
-| seen | mean demand over a scrape interval, as old as one | requests/s |
+| seen | mean demand over the scrape interval before the last | requests/s |
 | limit | rps that the busiest replica can take | requests/s |
 
 Worked: 10 replicas, target 0.5, utilisation 0.9: ratio 1.8, desired 18. At 0.55 nothing happens.
@@ -59,29 +59,30 @@ class Load:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pod:
-    """What one replica does with its share of the demand."""
+    """How one replica responds to its share of the demand."""
 
     rps: _Floats
     """Rising grid from 0, requests/s."""
     utilisation: _Floats
-    """Cpu used over cpu requested at each; never falling."""
+    """Cpu used over cpu requested at each point of the grid; never falling."""
     limit_rps: float
-    """What the busiest replica can take."""
+    """The rps that the busiest replica can take."""
     imbalance: float
 
     low: _Floats | None = None
-    """Utilisation if cpu is as low as may be; None without an interval."""
+    """Utilisation at the lower bound of cpu; None without an interval."""
     high: _Floats | None = None
+    """Utilisation at the upper bound of cpu; None without an interval."""
 
     def utilisation_at(self, rps: float) -> float:
         return float(np.interp(rps, self.rps, self.utilisation))
 
     def rps_at(self, utilisation: float) -> float:
-        """Return the largest rps at which it is used so much, at most the end of the grid."""
+        """Return the largest rps with at most this utilisation, up to the end of the grid."""
         return _inverse(self.rps, self.utilisation, utilisation)
 
     def rps_range_at(self, utilisation: float) -> tuple[float, float] | None:
-        """Return the same if cpu is as high, and as low, as may be; None without an interval."""
+        """Return the same at the upper and the lower bound of cpu; None without an interval."""
         if self.low is None or self.high is None:
             return None
         return (
@@ -101,8 +102,8 @@ def _inverse(rps: _Floats, share: _Floats, utilisation: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Loop:
-    """One HorizontalPodAutoscaler and how fast its world is."""
+class HpaLoop:
+    """One HorizontalPodAutoscaler, with the delays of metrics and of starting pods."""
 
     min_replicas: int
     max_replicas: int
@@ -120,35 +121,35 @@ class Saturation:
     """Unix time of its start."""
     duration_s: int
     replicas: int
-    """Ready at its worst moment."""
+    """Ready replicas at its worst moment."""
     needed: int
-    """To stay within the limit at that moment."""
+    """Replicas that would have stayed within the limit at that moment."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Run:
+class HpaRun:
     """What the loop did, step by step."""
 
     ready: NDArray[np.int64]
     """Shape (steps,)."""
     desired: NDArray[np.int64]
-    """Replicas asked for."""
+    """Replicas that the loop asked for."""
     seen_rps: _Floats
     saturations: tuple[Saturation, ...]
-    """All of them, in their order."""
+    """Every stretch, in order of time."""
 
     @property
     def saturated_s(self) -> int:
-        return sum(one.duration_s for one in self.saturations)
+        return sum(stretch.duration_s for stretch in self.saturations)
 
     @property
     def needed(self) -> int:
-        """The most replicas that a saturated moment needed; 0 without one."""
-        return max((one.needed for one in self.saturations), default=0)
+        """The most replicas that a saturated moment needed; 0 where none was saturated."""
+        return max((stretch.needed for stretch in self.saturations), default=0)
 
     @property
     def pod_hours(self) -> float:
-        """Of all replicas asked for: one that starts is paid for too."""
+        """Pod-hours of all replicas that the loop asked for, starting ones included."""
         return float(self.desired.sum()) * SYNC_S / 3600
 
 
@@ -163,7 +164,7 @@ class Simulation:
     pod_hours: Figure
     """Over the series."""
     fixed_pod_hours: Figure
-    """Of the fixed replica count over the same time."""
+    """Pod-hours of the fixed replica count over the same time."""
     saved: Figure
     """1 - pod_hours / fixed_pod_hours, as ratio; negative where the HPA costs more."""
     changes: Figure
@@ -173,13 +174,13 @@ class Simulation:
     plot: ReplicasPlot
 
 
-def simulate(load: Load, pod: Pod, loop: Loop) -> Run:
+def simulate(load: Load, pod: Pod, loop: HpaLoop) -> HpaRun:
     """Run the loop over the whole load; linear in its length."""
     filled = _held(load.demand)
     seen = _seen(filled, load.resolution_s, loop.scrape_s)
     ready, desired = _follow(seen.tolist(), pod, loop)
     saturations = _saturations(load, ready, pod)
-    return Run(ready, desired, seen, saturations)
+    return HpaRun(ready, desired, seen, saturations)
 
 
 def _held(demand: _Floats) -> _Floats:
@@ -196,18 +197,20 @@ def _seen(demand: _Floats, resolution_s: int, scrape_s: float) -> _Floats:
     total = np.concatenate(([0.0], np.cumsum(demand) * resolution_s))
     edges = np.arange(len(total)) * float(resolution_s)
     instants = np.arange(0.0, edges[-1], SYNC_S)
-    # Before there was a whole interval, the first one stands; a shorter series is one interval.
+    # Before the first whole interval ends, that interval stands; a shorter series is one interval.
     ends = np.clip(instants - scrape_s, min(scrape_s, edges[-1]), edges[-1])
     begins = np.maximum(ends - scrape_s, 0.0)
     spent = np.interp(ends, edges, total) - np.interp(begins, edges, total)
     return np.asarray(spent / (ends - begins))
 
 
-def _follow(seen: list[float], pod: Pod, loop: Loop) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _follow(
+    seen: list[float], pod: Pod, loop: HpaLoop
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return ready and desired replicas at each step.
 
-    In terms of rps, not of utilisation: within the tolerance nothing needs to be looked up, which
-    is nearly always.
+    The loop compares rps and not utilisation: within the tolerance, which is nearly always, it then
+    looks nothing up.
     """
     tolerated_low = pod.rps_at(loop.target * (1 - TOLERANCE))
     tolerated_high = pod.rps_at(loop.target * (1 + TOLERANCE))
@@ -223,7 +226,7 @@ def _follow(seen: list[float], pod: Pod, loop: Loop) -> tuple[NDArray[np.int64],
         while starting and starting[0][0] <= step:
             ready += starting.popleft()[1]
         share = rps / ready
-        # At the minimum and quiet, nothing can change either: most of a night.
+        # At the minimum with little load nothing can change either, which is most of a night.
         if tolerated_low <= share <= tolerated_high or (share < tolerated_low and current == least):
             wanted = current
         else:
@@ -240,7 +243,7 @@ def _follow(seen: list[float], pod: Pod, loop: Loop) -> tuple[NDArray[np.int64],
         elif wanted < current and (highest := max(recent)) < current:
             removed = current - highest
             current = highest
-            # Those that are not ready go first.
+            # Replicas that are not ready yet are removed first.
             while removed and starting:
                 taken = min(removed, starting[-1][1])
                 starting[-1][1] -= taken
@@ -252,14 +255,14 @@ def _follow(seen: list[float], pod: Pod, loop: Loop) -> tuple[NDArray[np.int64],
     return np.array(all_ready), np.array(all_desired)
 
 
-def _wanted(rps: float, ready: int, pod: Pod, loop: Loop) -> int:
-    """Return where the loop comes to rest at a steady demand, begun from so many replicas."""
+def _wanted(rps: float, ready: int, pod: Pod, loop: HpaLoop) -> int:
+    """Return the replicas at which the loop comes to rest under a steady demand."""
     at_target = pod.rps_at(loop.target)
     return math.ceil(rps / at_target) if at_target > 0 else ready
 
 
 def _saturations(load: Load, ready: NDArray[np.int64], pod: Pod) -> tuple[Saturation, ...]:
-    """Return every stretch beyond the limit, at the finer of the series' and the loop's steps."""
+    """Return every stretch beyond the limit, in the finer of the steps of series and loop."""
     fine = min(load.resolution_s, SYNC_S)
     count = len(load.demand) * load.resolution_s // fine
 
@@ -269,17 +272,17 @@ def _saturations(load: Load, ready: NDArray[np.int64], pod: Pod) -> tuple[Satura
         return rps, ready[np.minimum(second // SYNC_S, len(ready) - 1)]
 
     beyond = np.zeros(count, dtype=np.bool_)
-    # In pieces: a year of seconds must not be held four times over.
+    # In pieces, so that memory does not hold a year of seconds four times.
     for first in range(0, count, _PIECE):
         rps, running = at(first, min(count, first + _PIECE))
         beyond[first : first + _PIECE] = rps > running * pod.limit_rps * (1 + 1e-9)
     edges = np.flatnonzero(np.diff(np.concatenate(([False], beyond, [False])).astype(np.int8)))
-    found = []
+    stretches = []
     for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
         rps, running = at(first, last)
         needed = np.ceil(rps / pod.limit_rps - 1e-9)
         worst = int(np.argmax(needed - running))
-        found.append(
+        stretches.append(
             Saturation(
                 second=load.start + first * fine,
                 duration_s=(last - first) * fine,
@@ -287,20 +290,20 @@ def _saturations(load: Load, ready: NDArray[np.int64], pod: Pod) -> tuple[Satura
                 needed=int(needed.max()),
             )
         )
-    return tuple(found)
+    return tuple(stretches)
 
 
-def summarise(load: Load, run: Run, pod: Pod, fixed_replicas: int) -> Simulation:
-    """Return the figures and the plot of a run, beside a fixed replica count."""
+def summarise(load: Load, run: HpaRun, pod: Pod, fixed_replicas: int) -> Simulation:
+    """Return the figures and the plot of a run, compared with a fixed replica count."""
     steps = len(run.ready)
     fixed = fixed_replicas * steps * SYNC_S / 3600
     changes = int(np.count_nonzero(np.diff(run.desired)))
-    longest = sorted(run.saturations, key=lambda one: (-one.duration_s, one.second))
-    told = "simulated over the series, with growth and events"
+    longest = sorted(run.saturations, key=lambda stretch: (-stretch.duration_s, stretch.second))
+    reason = "simulated over the series, with growth and events"
     saturated = "a replica beyond its performance limit or its whole cpu request; gaps not counted"
     return Simulation(
-        highest_replicas=Figure(int(run.desired.max()), "replicas", told),
-        lowest_replicas=Figure(int(run.desired.min()), "replicas", told),
+        highest_replicas=Figure(int(run.desired.max()), "replicas", reason),
+        lowest_replicas=Figure(int(run.desired.min()), "replicas", reason),
         saturated=Figure(
             run.saturated_s,
             "seconds",
@@ -308,19 +311,23 @@ def summarise(load: Load, run: Run, pod: Pod, fixed_replicas: int) -> Simulation
             formula="seconds at saturation of this HPA over its own series",
             numbers=f"simulated in {SYNC_S} s steps",
         ),
-        pod_hours=Figure(run.pod_hours, "pod-hours", f"{told}; starting replicas included"),
+        pod_hours=Figure(run.pod_hours, "pod-hours", f"{reason}; starting replicas included"),
         fixed_pod_hours=Figure(fixed, "pod-hours", f"{fixed_replicas} replicas all the time"),
-        saved=Figure(1 - run.pod_hours / fixed, "ratio", "1 - pod-hours over those of the fixed"),
+        saved=Figure(
+            1 - run.pod_hours / fixed,
+            "ratio",
+            "1 - pod-hours over the pod-hours of the fixed count",
+        ),
         changes=Figure(changes, "changes", "of the replica count"),
         saturations=tuple(longest[:MOST_SATURATIONS]),
         plot=_plot(load, run, pod),
     )
 
 
-def _plot(load: Load, run: Run, pod: Pod) -> ReplicasPlot:
+def _plot(load: Load, run: HpaRun, pod: Pod) -> ReplicasPlot:
     last = len(load.demand) - 1
     place = np.minimum(np.arange(len(run.ready)) * SYNC_S // load.resolution_s, last)
-    # Of buckets finer than a step, the highest in it; coarser ones stand in every step.
+    # A step takes the highest of finer buckets; a coarser bucket stands in each of its steps.
     if load.resolution_s < SYNC_S:
         demand = np.fmax.reduceat(load.demand, place)
     else:
@@ -329,9 +336,9 @@ def _plot(load: Load, run: Run, pod: Pod) -> ReplicasPlot:
     share = np.interp(run.seen_rps / ready, pod.rps, pod.utilisation)
     highest, _, width = thin(demand)
     beyond = np.zeros(len(ready))
-    for one in run.saturations:
-        first = (one.second - load.start) // SYNC_S
-        beyond[first : first + max(1, -(-one.duration_s // SYNC_S))] = 1
+    for stretch in run.saturations:
+        first = (stretch.second - load.start) // SYNC_S
+        beyond[first : first + max(1, -(-stretch.duration_s // SYNC_S))] = 1
     return ReplicasPlot(
         start=load.start,
         bin_s=width * SYNC_S,

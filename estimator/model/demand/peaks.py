@@ -1,4 +1,4 @@
-"""Peaks of a demand that was averaged, its ramps and its daily maxima.
+"""Statistics of peaks: what averaging hides, daily maxima, return levels.
 
 Within a window of mean m rps the rps over tau seconds scatter with variance I m / tau, so a mean
 over T hides peaks. The highest tau-mean u that a series of windows w (each T long) is expected to
@@ -10,7 +10,7 @@ with the normal tail where m tau >= 10 and, below, the negative binomial of the 
 variance.
 
     I_T = T var(y - moving mean of 5 min) / mean(y)         for rates y averaged over T
-    I_tau = I_T (tau / T)^g,  g = log(I_3T / I_T) / log 3   bursts that last: 0 where none do
+    I_tau = I_T (tau / T)^g,  g = log(I_3T / I_T) / log 3   for bursts that last; g >= 0
 
 | symbol | meaning | unit |
 |---|---|---|
@@ -21,14 +21,14 @@ variance.
 On 20 days of a public one-second trace with I of the first day, T = 60, tau = 1: true peak over
 this estimate 1.02 in the median and 1.21 at worst; over the naive maximum 1.24 and 1.47.
 
-That a mean lags behind the end of its window by half of what it rises is not added: the highest
-window is where the slope changes its sign.
+The lag of a mean behind the end of its window is not added: in the highest window the slope changes
+its sign.
 
 Worked: one window of m = 100 rps, T = 60, tau = 1, I = 2: sqrt(I m / tau) = 14.14, 60 P = 1 at
 z = 2.1280, u = 130.1.
 
 Return level (Gumbel, moments): sigma = s sqrt(6) / pi, mu = mean - 0.5772 sigma, exceeded once in N
-days: x_N = mu - sigma ln(-ln(1 - 1/N)). Arrays in, floats out; knows nothing of components.
+days: x_N = mu - sigma ln(-ln(1 - 1/N)). This module knows nothing about components.
 """
 
 import math
@@ -41,15 +41,15 @@ from scipy.special import betainc, ndtr
 _Floats = NDArray[np.float64]
 
 DEFAULT_DISPERSION = 2.0
-"""Above what was measured on public traces (1.35 to 1.85)."""
+"""Slightly above the values of public traces (1.35 to 1.85)."""
 MOVING_MEAN_S = 300
 FINE_ENOUGH_S = 10
-"""Means over longer hide the scatter they are to tell."""
+"""Means over longer times hide the scatter."""
 LONG_ENOUGH_S = 3_600
 _ROLL_UP = 3
 FEWEST_DAYS = 14
 _NORMAL_FROM = 10.0
-# Requests in tau: below it the normal tail is too light by a factor of 3 and more.
+# Requests in tau: below this the normal tail is too light by a factor of 3 or more.
 _BINS = 1_024
 _DAY_S = 86_400
 _EULER = 0.5772156649
@@ -57,18 +57,18 @@ _EULER = 0.5772156649
 
 @dataclass(frozen=True, slots=True)
 class Gumbel:
-    """Law of the daily maxima."""
+    """Gumbel distribution of the daily maxima."""
 
     location: float
     scale: float
     days: int
 
     def level(self, days: float) -> float:
-        """Return the rps exceeded once in so many days, above 1."""
+        """Return the rps that is exceeded once in `days` days; `days` is above 1."""
         return self.location - self.scale * math.log(-math.log1p(-1 / days))
 
     def level_error(self, days: float) -> float:
-        """Return the standard error of that level, of the fit by moments.
+        """Return the standard error of that level for a fit by moments.
 
         var = sigma^2 (1 + 1.1396 k + 1.1 k^2) pi^2 / (6 n), with k the frequency factor
         -(sqrt(6) / pi) (0.5772 + ln(-ln(1 - 1/N))).
@@ -81,21 +81,21 @@ class Gumbel:
 def dispersion(demand: _Floats, averaging_s: float, window_s: float = 1) -> float | None:
     """Return I over `window_s` of a demand averaged over `averaging_s`; None where it is unknown.
 
-    It needs an hour of buckets of at most ten seconds that follow each other without a gap longer
-    than the moving mean. Gaps are left out. At least 1: a calmer series than Poisson is averaged.
+    This needs an hour of buckets of at most ten seconds, without a gap longer than the moving mean.
+    Gaps are left out. The result is at least 1, because a series calmer than Poisson was averaged.
     """
     if averaging_s > FINE_ENOUGH_S:
         return None
-    found = _dispersion(demand, averaging_s)
-    if found is None or averaging_s <= window_s:
-        return found
-    # Bursts that last make I grow with the window: I ~ T^(2H-1), from two roll-ups, taken to ours.
+    measured = _dispersion(demand, averaging_s)
+    if measured is None or averaging_s <= window_s:
+        return measured
+    # Lasting bursts make I grow with the window, I ~ T^(2H-1). Two roll-ups give the exponent.
     whole = demand[: len(demand) // _ROLL_UP * _ROLL_UP].reshape(-1, _ROLL_UP)
     longer = _dispersion(whole.mean(axis=1), averaging_s * _ROLL_UP)
     if longer is None:
-        return found
-    growth = max(0.0, math.log(longer / found) / math.log(_ROLL_UP))
-    return float(max(1.0, found * (window_s / averaging_s) ** growth))
+        return measured
+    growth = max(0.0, math.log(longer / measured) / math.log(_ROLL_UP))
+    return float(max(1.0, measured * (window_s / averaging_s) ** growth))
 
 
 def _dispersion(demand: _Floats, averaging_s: float) -> float | None:
@@ -114,7 +114,7 @@ def _dispersion(demand: _Floats, averaging_s: float) -> float | None:
         return None
     centre = filled[width // 2 : width // 2 + len(sums)]
     residual = (centre - sums / np.maximum(counts, 1))[whole]
-    # The moving mean contains the value itself, which takes 1/width of its variance away.
+    # The moving mean contains the value itself, which removes 1/width of its variance.
     variance = float(np.mean(residual**2)) / (1 - 1 / width)
     return max(1.0, averaging_s * variance / float(np.mean(centre[whole])))
 
@@ -126,18 +126,18 @@ def _window_sums(values: _Floats, width: int) -> _Floats:
 
 
 def expected_peak(demand: _Floats, averaging_s: float, window_s: float, scatter: float) -> float:
-    """Return the highest mean over `window_s` that the whole series is expected to hold.
+    """Return the highest mean over `window_s` that the whole series is expected to contain.
 
-    `demand` are means over `averaging_s`, NaN in gaps; `scatter` is I. Never below the highest
-    value, and that value itself where nothing was averaged away.
+    `demand` holds means over `averaging_s`, NaN in gaps; `scatter` is I. The result is never below
+    the highest value, and equals it where averaging hides nothing.
     """
     highest = float(np.nanmax(demand))
-    # Under a request in a million windows there is nothing to correct, nor bins to make.
+    # Below one request in a million windows there is nothing to correct.
     if averaging_s <= window_s or highest * averaging_s < 1e-6:
         return highest
-    # Windows at under half of the highest add nothing that shows. The rest is counted into narrow
-    # bins, each taken at its upper edge: a month of buckets costs no more than a day, and the peak
-    # is at most a thousandth too high.
+    # Windows below half of the highest contribute nothing visible. The others are counted in narrow
+    # bins, each taken at its upper edge: a month of buckets then costs no more than a day, and the
+    # peak is at most a thousandth too high.
     counts, edges = np.histogram(
         demand[demand >= highest / 2], bins=_BINS, range=(highest / 2, highest)
     )
@@ -167,7 +167,7 @@ def _tail(level: float, means: _Floats, window_s: float, scatter: float) -> _Flo
 
 
 def daily_maxima(demand: _Floats, start: int, resolution_s: int) -> list[tuple[int, float]]:
-    """Return (start of the UTC day, highest rps) of each day that was observed at least by half."""
+    """Return (start, highest rps) of each UTC day of which at least half was observed."""
     second = start + np.arange(len(demand)) * resolution_s
     edges = np.flatnonzero(np.diff(second // _DAY_S)) + 1
     days = []

@@ -1,12 +1,12 @@
-"""From the demand that was observed to the one that is sized for: each factor by itself.
+"""From the observed demand to the demand that is sized for: each factor by itself.
 
     peak = u * (1 + g)^months * event
-    u    = the highest tau-mean expected in the series (peaks.py), or, where asked for, the level
-           that daily maxima exceed once in N days, if that is higher
+    u    = the highest tau-mean expected in the series (peaks.py) or, with `return_days`, the level
+           that daily maxima exceed once in N days, whichever is higher
 
 | symbol | meaning | unit |
 |---|---|---|
-| u | peak at the averaging window that is to be served | requests/s |
+| u | peak over the averaging window that must be served | requests/s |
 | g | growth per month | fraction |
 | event | factor of an event | fraction |
 
@@ -31,10 +31,10 @@ SHOWN_RETURN_DAYS = 365
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observed:
-    """The demand of some routes, as the series holds it."""
+    """The demand of a set of routes, as recorded in the series."""
 
     what: str
-    """In words: `all routes`, or their tags."""
+    """The routes in words: `all routes`, or their tags."""
     demand: NDArray[np.float64]
     """Rps of each bucket; NaN where nobody looked. At least one value above 0."""
     start: int
@@ -49,7 +49,7 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """From the observed peak to the one that is sized for: each factor by itself."""
+    """The observed peak, each factor, and the peak that is sized for."""
 
     observed: Figure
     """Highest bucket of the series."""
@@ -60,16 +60,16 @@ class Demand:
     event: Figure
     """Ratio."""
     return_level: Figure | None
-    """Rps exceeded once in 365 days (or `return_days`), before growth and event; None with fewer
-    than 14 daily maxima."""
+    """Rps that is exceeded once in 365 days (or `return_days`), before growth and event; None with
+    fewer than 14 daily maxima."""
     daily_maxima: tuple[tuple[int, float], ...]
     """Unix time of the day and its highest rps, for every day observed at least by half."""
     peak: Figure
-    """What is sized for."""
+    """The peak that is sized for."""
 
 
 def demand_of(observed: Observed, policy: Policy) -> Demand:
-    """Return the peak to size for, and how it came about."""
+    """Return the peak to size for, with each factor."""
     highest = Figure(
         observed.peak_rps,
         "rps",
@@ -142,8 +142,7 @@ def _correction(observed: Observed, policy: Policy) -> Figure:
     averaging = float(observed.averaging_s if policy.averaging_s is None else policy.averaging_s)
     window = policy.peak_window_s
     if averaging <= window:
-        told = f"the series already tells means over {averaging:g} s"
-        return Figure(1.0, "ratio", told)
+        return Figure(1.0, "ratio", f"the series already holds means over {averaging:g} s")
     scatter, origin = policy.dispersion, "given"
     flags: tuple[Flag, ...] = ()
     if scatter is None:
@@ -168,7 +167,7 @@ def _return_level(maxima: list[float], policy: Policy) -> Figure | None:
     law = peaks.gumbel(maxima)
     if law is None:
         return None
-    # What is exceeded every day has no return level.
+    # A level that is exceeded every day is no return level.
     days = max(2, policy.return_days or SHOWN_RETURN_DAYS)
     value = max(law.level(days), max(maxima))
     reach = float(ndtri(policy.confidence)) * law.level_error(days)

@@ -1,7 +1,7 @@
-"""Whose requests reach a component: the demand of its routes in the series, and of some paths.
+"""The demand that reaches a component: the sum of its routes in the series.
 
-Keeps what it has added up, because the same routes are asked for by several components and phases.
-Adds one row after the other: beside the series it holds a few sums, whatever the number of routes.
+Sums are cached, because several components and phases need the same ones. They are added row by
+row: memory holds a few sums beside the series, whatever the number of routes.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from estimator.model.demand.scenario import Observed
 from estimator.series.rps import ALL_ROUTES, RpsSeries
 
 MOST_KEPT = 8
-"""Sums of several routes that are kept; a single route is cheap to add up again."""
+"""Most cached sums of several routes; a single route is cheap to read again."""
 
 
 class Traffic:

@@ -1,17 +1,17 @@
-"""What the table says of one replica, and of many: curves, the performance limit, the scaling law.
+"""What the table says about one replica and about many: curves, limits, the scaling law.
 
-The **performance limit** is the rps per replica that must not be exceeded, the least of
+The **performance limit** is the rps that no replica must exceed, the least of
 
     range        largest rps per replica of a row that can be used
     errors       largest such row below the first that failed
-    latency      x with p99(x) = SLO on the curve of the rows' p99 (those without a latency doubt)
+    latency      x with p99(x) = SLO on the curve of the rows' p99 (only rows whose p99 is sound)
     cpu of c     largest x with c_upper(x) <= K_c, its limit or 1000 m for each worker
 
 The **scaling law** (scaling.py) over replicas needs rows at several replica counts. They are
 brought to one cpu level B that most counts enclose: X(N) = N x_N(B), x_N interpolated between the
 rows at N.
 
-Rows that a verdict excluded carry no curve; they may only lower the limit.
+Rows that a verdict excludes take no part in a curve; they may only lower the limit.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,12 +30,12 @@ from estimator.model.policy import Policy
 from estimator.table.load_points import Component, LoadPoint
 
 PROXY = "istio-proxy"
-"""The container that Istio names so; its threads are Envoy workers."""
+"""The name that Istio gives the container of Envoy, whose worker threads count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Rps per replica that one demand allows."""
+    """The rps per replica that one constraint allows."""
 
     name: str
     rps: float
@@ -45,7 +45,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """All that the table says of one component."""
+    """Everything that the table says about one component."""
 
     component: Component
     points: tuple[LoadPoint, ...]
@@ -53,9 +53,9 @@ class Evidence:
     cpu: Mapping[str, Prediction]
     """By container, millicores over rps per replica."""
     p99: Prediction | None
-    """Milliseconds; None where no row states a p99 that may be relied upon."""
+    """In milliseconds; None where no row states a reliable p99."""
     ceilings: Mapping[str, float]
-    """Millicores that a container can use at most, where its limit or its workers are known."""
+    """The most millicores that a container can use, where its limit or workers are known."""
     limits: tuple[Limit, ...]
     """What bounds the performance of one replica."""
     largest: LoadPoint
@@ -66,7 +66,7 @@ class Evidence:
 
     @property
     def performance_limit(self) -> Limit:
-        """The first of the least."""
+        """The lowest limit, the first of equals."""
         return min(self.limits, key=lambda limit: limit.rps)
 
     @property
@@ -75,13 +75,13 @@ class Evidence:
 
     @property
     def highest_rps(self) -> float:
-        """Per replica, among the rows that can be used."""
+        """The highest rps per replica of a usable row."""
         return max(point.rps_per_replica for point in self.points)
 
     def efficiency(self, replicas: int) -> float:
-        """Return what a replica serves among so many, over what it serves among those measured.
+        """Return the rps of a replica among `replicas`, relative to the largest measured count.
 
-        1 without a law, and up to the largest count that was measured.
+        The result is 1 without a law, and up to the largest measured count.
         """
         measured = max(point.replicas for point in self.points)
         if self.law is None or replicas <= measured:
@@ -97,17 +97,17 @@ class Evidence:
         return tuple(p.row for p in self.points if p.rps_per_replica in (below, above))
 
     def workers(self, container: str) -> int | None:
-        """Return the threads that the rows were measured with, the fewest of all."""
+        """Return the fewest worker threads that a row was measured with; None where no row says."""
         return min(
             (p.workers[container] for p in self.points if container in p.workers), default=None
         )
 
 
 def gather(component: Component, policy: Policy) -> Evidence:
-    """Return what the table says of this component.
+    """Return the evidence for a component.
 
-    Raises Refused without rows that can be used, and where the smallest of them already breaks the
-    latency objective.
+    Raises Refused where no row can be used, or the smallest usable row already breaks the latency
+    objective.
     """
     points = _usable(component, policy.error_ratio_limit)
     confidence = Confidence(policy.confidence, policy.extrapolation_limit, policy.assumed_margin)
@@ -138,7 +138,7 @@ def _is_timed(point: LoadPoint) -> bool:
 
 
 def _is_idle(point: LoadPoint) -> bool:
-    # As the load curve rounds.
+    # The load curve rounds in the same way.
     return round(point.rps_per_replica, 9) == 0
 
 
@@ -164,33 +164,34 @@ def _range_limits(
     component: Component, points: Sequence[LoadPoint], error_limit: float
 ) -> list[Limit]:
     end = max(points, key=lambda point: (point.rps_per_replica, -point.row))
-    told = f"no row that can be used has more than {units.format_rps(end.rps_per_replica)} rps per"
-    limits = [Limit("range", end.rps_per_replica, f"{told} replica", (end.row,))]
+    highest = units.format_rps(end.rps_per_replica)
+    reason = f"no row that can be used has more than {highest} rps per replica"
+    limits = [Limit("range", end.rps_per_replica, reason, (end.row,))]
     failing = [point for point in component.points if _fails(point, error_limit)]
     if failing:
         first = min(failing, key=lambda point: point.rps_per_replica)
-        told = f"row {first.row} at {units.format_rps(first.rps_per_replica)} rps has"
-        told += f" error_ratio {first.error_ratio:g}, above {error_limit:g}"
+        reason = f"row {first.row} at {units.format_rps(first.rps_per_replica)} rps has"
+        reason += f" error_ratio {first.error_ratio:g}, above {error_limit:g}"
         below = [p for p in points if not _is_idle(p) and p.rps_per_replica < first.rps_per_replica]
         if not below:
             advice = "Measure rows with fewer rps per replica"
-            raise Refused([Refusal(component.name, f"no smaller row serves: {told}", advice)])
+            raise Refused([Refusal(component.name, f"no smaller row serves: {reason}", advice)])
         last = max(below, key=lambda point: point.rps_per_replica)
         if last.rps_per_replica < end.rps_per_replica:
-            limits.append(Limit("errors", last.rps_per_replica, told, (last.row, first.row)))
+            limits.append(Limit("errors", last.rps_per_replica, reason, (last.row, first.row)))
     return limits
 
 
 def _ceilings(points: Sequence[LoadPoint], policy: Policy) -> dict[str, float]:
-    found = {}
+    ceilings = {}
     for container in points[0].usage:
-        ceilings = [point.ceiling_millicores(container) for point in points]
-        known = [ceiling for ceiling in ceilings if ceiling is not None]
+        stated = [point.ceiling_millicores(container) for point in points]
+        known = [ceiling for ceiling in stated if ceiling is not None]
         if container == PROXY and policy.workers is not None:
             known.append(policy.workers * 1000.0)
         if known:
-            found[container] = min(known)
-    return found
+            ceilings[container] = min(known)
+    return ceilings
 
 
 def _cpu_limits(
@@ -212,7 +213,7 @@ def _latency_limit(
     name: str, p99: Prediction | None, timed: Sequence[LoadPoint], slo_ms: float
 ) -> Limit:
     if p99 is None:
-        reason = "no row that can be used states a p99 that may be relied upon"
+        reason = "no row that can be used states a reliable p99"
         advice = "Measure p99 with an open-loop generator, or leave the latency objective out"
         raise Refused([Refusal(name, f"{reason}, so {slo_ms:g} ms cannot be judged", advice)])
     rps = p99.expected_rps_within(slo_ms)
@@ -221,10 +222,10 @@ def _latency_limit(
         reason = f"p99 is {lowest.p99_ms:g} ms already in row {lowest.row}, its smallest"
         advice = f"Relax the latency objective of {slo_ms:g} ms, or measure fewer rps per replica"
         raise Refused([Refusal(name, reason, advice)])
-    told = f"p99 of {slo_ms:g} ms is reached at {units.format_rps(rps)} rps per replica"
+    reason = f"p99 of {slo_ms:g} ms is reached at {units.format_rps(rps)} rps per replica"
     if rps == p99.curve.highest_rps:
-        told = f"p99 of {slo_ms:g} ms is kept up to the largest row that states one"
-    return Limit("latency", rps, told, tuple(point.row for point in timed))
+        reason = f"p99 of {slo_ms:g} ms is kept up to the largest row that states one"
+    return Limit("latency", rps, reason, tuple(point.row for point in timed))
 
 
 def _law(points: Sequence[LoadPoint]) -> tuple[ScalingLaw | None, str]:
@@ -238,7 +239,7 @@ def _law(points: Sequence[LoadPoint]) -> tuple[ScalingLaw | None, str]:
     spans = {count: _span(rows) for count, rows in by_count.items()}
     levels = sorted(level for _, cpu in spans.values() for level in cpu)
     level = max(
-        levels, key=lambda one: (sum(_encloses(cpu, one) for _, cpu in spans.values()), one)
+        levels, key=lambda cut: (sum(_encloses(cpu, cut) for _, cpu in spans.values()), cut)
     )
     chosen = [
         (count, count * float(np.interp(level, cpu, x)))

@@ -2,16 +2,16 @@
 
 **Inside** the rows the bounds are relative margins on the curve. Each row is left out in turn, the
 curve is fitted to the others, and e_i = (y_i - y_(-i)(x_i)) / max(y_(-i)(x_i), y_max / 20) is kept
-where the others enclose x_i. (The floor keeps rows next to idle, where a millicore is half of all,
-from deciding for the peak.)
+where the others enclose x_i. (The floor keeps rows next to idle, where one millicore may be half of
+the value, from deciding for the peak.)
 
     m >= 9 rows (at confidence 0.9):  margin = the ceil(q (m + 1))-th smallest e   (conformal)
     1 <= m < that:  margin = t_(q, m + v) s sqrt(1 + 1 / (m + v))
                     s^2 = (sum e_i^2 + v s_0^2) / (m + v)       v = 1, s_0 = 0.061
     m = 0:          the assumed margin of the policy, and no interval
 
-Few left-out rows may agree by chance, so they are joined by one more with the error that 20 Istio
-load series had (median 4.1 %, which is 0.061 as a standard deviation).
+Few left-out rows may agree by chance. One more residual therefore joins them, with the error of 20
+Istio load series (median 4.1 %, which is 0.061 as a standard deviation).
 
 **Beyond** the largest row x_n, up to `limit` times it:
 
@@ -20,10 +20,10 @@ load series had (median 4.1 %, which is 0.061 as a standard deviation).
     low   = min(line(x) - t_(q, n-2) s sqrt(v(x)), y_n (1 - margin) (x / x_n)^0.75)
 
 with the least-squares line weighted by 1/x (variance grows with x; x floored at a twentieth of the
-largest), intercept and slope held at 0 or above. The low end rises with the flattest power that
-those series had. On 20 Istio series, predicting 3000 rps from rows
-up to 2000, the larger of the two was off by -10 to +19 %, median +6.5 %. Further out nobody knows:
-asking is a bug of the caller.
+largest), and intercept and slope held at 0 or above. The lower bound rises with the flattest power
+of those series. On 20 Istio series, predicting 3000 rps from rows up to 2000, the larger of the two
+was off by -10 to +19 %, median +6.5 %. Further out there is no evidence, and asking is a bug of the
+caller.
 
 | symbol | meaning | unit |
 |---|---|---|
@@ -56,23 +56,23 @@ PRIOR_RESIDUALS = 1
 PRIOR_ERROR = 0.061
 """Standard deviation of the relative error of left-out rows on 20 Istio load series."""
 _LOWEST_WEIGHT_SHARE = 0.05
-# An idle row would otherwise have an infinite weight and be the whole line.
+# Without this floor an idle row would have an infinite weight and determine the line alone.
 _NOTHING = 1e-9
-# The load curve rounds to it; no usage at all has no relative error.
+# The load curve rounds to this; a value of 0 has no relative error.
 _ONE_X_SHARE = 1e-6
-# Rows this close together are one x: their slope would be made of rounding, or divide by zero.
+# Rows this close together count as one x: their slope would be rounding noise, or divide by zero.
 
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """How sure a bound shall be, and how far it may reach."""
+    """How certain a bound must be, and how far it may reach."""
 
     share: float = 0.9
-    """Of new measurements below `high`; as many above `low`."""
+    """Share of new measurements below `high`, and share above `low`."""
     limit: float = 1.5
-    """Of extrapolation, as a multiple of the largest row."""
+    """Farthest extrapolation, as a multiple of the largest row."""
     assumed_margin: float = 0.2
-    """Where no row can be left out."""
+    """Relative margin where no row can be left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,9 @@ class _Line:
     intercept: float
     slope: float
     spread: float
-    """s: of a residual at x = 1."""
+    """s, the standard deviation of a residual at x = 1."""
     covariance: tuple[float, float, float]
-    """Of intercept, both, slope; over s^2."""
+    """Variance of the intercept, covariance, variance of the slope; all over s^2."""
     quantile: float
     floor: float
 
@@ -108,7 +108,7 @@ class _Line:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """A load curve that knows its error; made by `predict`."""
+    """A load curve with its error. `predict` makes it."""
 
     curve: LoadCurve
     margin_up: float
@@ -116,7 +116,7 @@ class Prediction:
     margin_down: float
     """Relative, 0 to 1."""
     evidence: str
-    """In words: how the margins were found."""
+    """How the margins were found, in words."""
     has_interval: bool
     """False where an assumed margin stands in."""
     last_slope: float
@@ -125,7 +125,7 @@ class Prediction:
     """Extrapolation ends here."""
 
     def at(self, rps: float) -> Band:
-        """Return the prediction at this rps per replica, 0 to `limit_rps`."""
+        """Return the prediction at an rps per replica from 0 to `limit_rps`."""
         value, low, high = self.at_each([rps])
         is_beyond = rps > self.curve.highest_rps
         return Band(float(value[0]), float(low[0]), float(high[0]), is_beyond)
@@ -163,15 +163,15 @@ class Prediction:
         return "c(x) = max(line(x), y_n + d (x - x_n))", last
 
     def highest_rps_within(self, budget: float) -> float | None:
-        """Return the largest rps among the rows whose upper bound is within the budget.
+        """Return the largest rps, within the rows, whose upper bound is within the budget.
 
-        None where even the lowest row's is not. Never beyond the rows: another replica costs less
-        than believing an extrapolation.
+        Returns None where the upper bound of the lowest row exceeds it. The result never lies
+        beyond the rows: another replica costs less than trusting an extrapolation.
         """
         return self.curve.highest_rps_within(budget / (1 + self.margin_up))
 
     def expected_rps_within(self, budget: float, is_low: bool = False) -> float | None:
-        """Return the same for the curve itself, or for the lower bound."""
+        """Return the same for the curve itself or, with `is_low`, for the lower bound."""
         return self.curve.highest_rps_within(
             budget / (1 - self.margin_down) if is_low and self.margin_down < 1 else budget
         )
@@ -180,7 +180,7 @@ class Prediction:
 def predict(
     rps: Sequence[float], values: Sequence[float], confidence: Confidence | None = None
 ) -> Prediction:
-    """Return the curve through these rows with its error; any order, at least one row."""
+    """Return the curve through at least one row, in any order, with its error."""
     confidence = confidence or Confidence()
     curve = load_curve.fit(rps, values)
     up, down, evidence = _margins(np.asarray(rps), np.asarray(values), confidence)
@@ -199,12 +199,12 @@ def predict(
 def _last_slope(curve: LoadCurve) -> float:
     if len(curve.x) > 1:
         return float((curve.y[-1] - curve.y[-2]) / (curve.x[-1] - curve.x[-2]))
-    # One row: in proportion. Cpu rises more slowly than that, so it errs upwards.
+    # With one row cpu is assumed proportional to rps. It rises more slowly, so this errs upwards.
     return float(curve.y[0] / curve.x[0]) if curve.x[0] > 0 else 0.0
 
 
 def left_out_errors(rps: _Floats, values: _Floats) -> _Floats:
-    """Return the relative error at each row, predicted from the others that enclose it."""
+    """Return the relative error of predicting each row from the others that enclose it, sorted."""
     errors = []
     # Sorted, so that the order of the rows cannot change the last bit of a sum.
     order = np.lexsort((values, rps))
@@ -237,8 +237,8 @@ def _margins(rps: _Floats, values: _Floats, confidence: Confidence) -> tuple[flo
     squares = float(np.sum(errors**2)) + PRIOR_RESIDUALS * PRIOR_ERROR**2
     spread = math.sqrt(squares / freedom)
     margin = float(stdtrit(freedom, share)) * spread * math.sqrt(1 + 1 / freedom)
-    told = f"{count} row(s) left out in turn, joined by the usual error of such curves"
-    return margin, min(margin, 1.0), told
+    origin = f"{count} row(s) left out in turn, joined by the usual error of such curves"
+    return margin, min(margin, 1.0), origin
 
 
 def _line(x: _Floats, y: _Floats, share: float) -> _Line | None:

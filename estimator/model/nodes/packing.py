@@ -51,9 +51,9 @@ class NodePlan:
     pools: tuple[PoolPlan, ...]
     nodes: Figure
     cost_per_month: Figure | None
-    """Of the nodes, 730 h; low and high from the bounds of the replica counts."""
+    """Cost of the nodes for 730 h, with bounds from those of the replica counts."""
     requested_cost_per_month: Figure | None
-    """Of the share of the nodes that the pods request."""
+    """Cost of the share of the nodes that the pods request."""
     cost_per_month_of_component: Mapping[str, Figure]
     """By component, its share of the node cost by the resource it requests most of."""
     assumptions: tuple[str, ...]

@@ -35,7 +35,7 @@ from estimator import units
 from estimator.model.figure import ExplanationLine, Figure, Flag, digits, explained
 
 FILL_INTERVAL_S = 1.0
-"""Whole tokens of a tenth would lose up to 10 rps; the bucket holds more than a second anyway."""
+"""With an interval of a tenth, whole tokens would lose up to 10 rps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,12 @@ class RateLimits:
     """Rps over all replicas: the smaller of what the pods and what their downstreams can take.
     `constraint` is `pods` or the downstream's name; None where neither is known."""
     notes: tuple[str, ...]
-    """Such as: the HPA would not be reached before the limit."""
+    """Remarks, for example that the limit rejects requests before the HPA adds a replica."""
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """What the limits lie between."""
+class LimitBounds:
+    """The bounds that the limits must lie between."""
 
     trigger_rps: float
     """Per replica."""
@@ -70,24 +70,24 @@ class Room:
     """Per replica."""
     limit_name: str
     design_rps: float
-    """Of the busiest replica at the peak, when only those that serve it are up."""
+    """Rps of the busiest replica at the peak while only the fewest that serve it are up."""
     replicas: int
     flags: tuple[Flag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Downstream:
-    """Something that these replicas pass requests on to."""
+    """A service that these replicas call."""
 
     name: str
     rps: float
-    """That it can take from them."""
+    """The rps that it can take from them."""
 
 
-def rate_limits(room: Room, downstreams: tuple[Downstream, ...]) -> RateLimits:
+def rate_limits(bounds: LimitBounds, downstreams: tuple[Downstream, ...]) -> RateLimits:
     """Return the limits of one component."""
     notes: list[str] = []
-    local = _local(room, notes)
+    local = _local(bounds, notes)
     # Whole requests, downwards: a limit may be too low by one, never too high.
     per_second = max(1, math.floor(local.value + 1e-9))
     surplus = math.ceil(3 * math.sqrt(per_second))
@@ -119,44 +119,44 @@ def rate_limits(room: Room, downstreams: tuple[Downstream, ...]) -> RateLimits:
             formula="nginx burst = ceil(3 sqrt(rate))",
             numbers=burst,
         ),
-        global_limit=_global(local.value, room, downstreams, notes),
+        global_limit=_global(local.value, bounds, downstreams, notes),
         notes=tuple(notes),
     )
 
 
-def _local(room: Room, notes: list[str]) -> Figure:
+def _local(bounds: LimitBounds, notes: list[str]) -> Figure:
     """Return the local limit; add a note where it lies below the HPA trigger."""
-    trigger, limit = units.format_rps(room.trigger_rps), units.format_rps(room.limit_rps)
-    middle = (room.trigger_rps + room.limit_rps) / 2
-    rate = min(room.limit_rps, max(middle, room.design_rps))
+    trigger, limit = units.format_rps(bounds.trigger_rps), units.format_rps(bounds.limit_rps)
+    middle = (bounds.trigger_rps + bounds.limit_rps) / 2
+    rate = min(bounds.limit_rps, max(middle, bounds.design_rps))
     reason = (
         f"middle of the HPA trigger, {trigger}, and of what one replica can take, {limit}"
-        f" ({room.limit_name})"
+        f" ({bounds.limit_name})"
     )
     if rate > middle:
         reason = (
             "what the busiest replica gets at the peak with the fewest that serve it, more than the"
             f" middle of the HPA trigger, {trigger}, and of what one can take, {limit}"
-            f" ({room.limit_name})"
+            f" ({bounds.limit_name})"
         )
-    if room.trigger_rps >= room.limit_rps:
-        rate = room.limit_rps
+    if bounds.trigger_rps >= bounds.limit_rps:
+        rate = bounds.limit_rps
         notes.append(
             f"no room: the HPA adds replicas at {trigger} rps, not below the {limit} rps that one"
             " can take; the limit would reject requests before a replica is added"
         )
-    low, high = sorted((room.trigger_rps, room.limit_rps))
-    most, least = digits(room.limit_rps), digits(room.trigger_rps)
+    low, high = sorted((bounds.trigger_rps, bounds.limit_rps))
+    most, least = digits(bounds.limit_rps), digits(bounds.trigger_rps)
     return Figure(
         rate,
         "rps per replica",
         reason,
         low,
         high,
-        room.limit_name,
-        flags=room.flags,
+        bounds.limit_name,
+        flags=bounds.flags,
         formula="local = min(limit, max((trigger + limit) / 2, peak * phi / R_0))",
-        numbers=f"min({most}, max(({least} + {most}) / 2, {digits(room.design_rps)}))",
+        numbers=f"min({most}, max(({least} + {most}) / 2, {digits(bounds.design_rps)}))",
     )
 
 
@@ -168,16 +168,16 @@ def explain_rate_limits(limits: RateLimits) -> Iterator[ExplanationLine]:
 
 
 def _global(
-    rate: float, room: Room, downstreams: tuple[Downstream, ...], notes: list[str]
+    rate: float, bounds: LimitBounds, downstreams: tuple[Downstream, ...], notes: list[str]
 ) -> Figure:
-    pods = room.replicas * rate
-    sum_of = f"{room.replicas} replicas at {units.format_rps(rate)} rps"
-    bounds = [("pods", pods, sum_of)]
-    bounds += [
-        (one.name, one.rps, f"{one.name} can take {units.format_rps(one.rps)} rps")
-        for one in downstreams
+    pods = bounds.replicas * rate
+    sum_of = f"{bounds.replicas} replicas at {units.format_rps(rate)} rps"
+    limits = [("pods", pods, sum_of)]
+    limits += [
+        (called.name, called.rps, f"{called.name} can take {units.format_rps(called.rps)} rps")
+        for called in downstreams
     ]
-    name, value, reason = min(bounds, key=lambda bound: bound[1])
+    name, value, reason = min(limits, key=lambda limit: limit[1])
     if not downstreams:
         notes.append("what the called services can take is not known: the pods alone decide")
     elif name != "pods":
@@ -190,9 +190,9 @@ def _global(
         "rps",
         reason,
         constraint=name,
-        flags=room.flags,
+        flags=bounds.flags,
         formula="global = min(R * local, what each downstream can take)",
-        numbers=f"min({', '.join(digits(bound) for _, bound, _ in bounds)})"
-        if len(bounds) > 1
-        else f"{room.replicas} * {digits(rate)}",
+        numbers=f"min({', '.join(digits(bound) for _, bound, _ in limits)})"
+        if len(limits) > 1
+        else f"{bounds.replicas} * {digits(rate)}",
     )

@@ -46,17 +46,17 @@ from estimator.table.load_points import Kind
 
 TOPIC = "replicas"
 MOST_REPLICAS = 100_000
-"""Above it the answer is a mistake in the units of an input."""
+"""A larger answer means that an input has the wrong unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What sizing has to say of one kind of component."""
+    """What sizing treats differently for each kind of component."""
 
     kind: Kind
     counts_connections: bool
     not_covered: tuple[str, ...]
-    """What a table of rps and usage does not show for this kind."""
+    """What a table of rps and usage cannot show for this kind."""
 
 
 SPECS = {
@@ -71,7 +71,7 @@ SPECS = {
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """One demand on the replica count."""
+    """One lower bound of the replica count."""
 
     name: str
     """`cpu of <container>`, `range`, `latency`, `errors`, `cpu limit of <container>`,
@@ -79,7 +79,7 @@ class Constraint:
     replicas: int
     reason: str
     rps_per_replica: float | None = None
-    """What it allows one replica; None where it does not speak of rps."""
+    """The rps that it allows one replica; None where it does not limit rps."""
     formula: str = ""
     numbers: str = ""
     """As in a Figure."""
@@ -103,11 +103,11 @@ class Sizing:
     low: int
     """With the cpu curve's lower bound."""
     high: int
-    """With what may be wrong: margin of a scaling that nobody measured."""
+    """With the margin for a scaling that nobody measured."""
     decided_by: Constraint
-    """What bounds a replica, or the minimum, or the quota."""
+    """The constraint that decided: a bound of one replica, the minimum, or the quota."""
     reserve: Constraint
-    """What asks for the most beyond `serving`."""
+    """The failure that needs the most replicas beyond `serving`."""
     constraints: tuple[Constraint, ...]
     capacity_rps: float
     """What one replica serves within every constraint."""
@@ -116,7 +116,7 @@ class Sizing:
     rps_per_replica: float
     """Mean at the peak, all replicas up."""
     design_rps: float
-    """Of the busiest replica when only `serving` are up."""
+    """Rps of the busiest replica when only `serving` replicas are up."""
     flags: tuple[Flag, ...]
     warnings: tuple[str, ...]
 
@@ -131,7 +131,7 @@ def size(peak_rps: float, evidence: Evidence, policy: Policy) -> Sizing:
     limits, warnings = _limits(evidence, policy)
     constraints = [_constraint(limit, busiest, evidence) for limit in limits]
     constraints += _connections(spec, evidence, policy)
-    # The first of equals: what the traffic demands is a better reason than the table's end.
+    # Among equals the first decides: cpu is a better reason than the end of the table.
     decided_by = max(constraints, key=lambda constraint: constraint.replicas)
     serving = decided_by.replicas
     reserves = _reserves(serving, policy)
@@ -179,11 +179,11 @@ def explain_replicas(sizing: Sizing, policy: Policy) -> Iterator[ExplanationLine
     busiest = Figure(peak * phi, "rps", "all of it as if every replica were the busiest")
     numbers = f"{digits(peak)} * {digits(phi)}"
     yield ExplanationLine(TOPIC, "busiest = peak * phi", numbers, busiest)
-    by_load = [one for one in sizing.constraints if one.rps_per_replica is not None]
-    others = [one for one in sizing.constraints if one.rps_per_replica is None]
+    by_load = [limit for limit in sizing.constraints if limit.rps_per_replica is not None]
+    others = [limit for limit in sizing.constraints if limit.rps_per_replica is None]
     yield from (constraint.line for constraint in by_load)
-    needed = [one.replicas for one in others if one.name == "connections"]
-    serving = max(needed + [one.replicas for one in by_load])
+    needed = [limit.replicas for limit in others if limit.name == "connections"]
+    serving = max(needed + [limit.replicas for limit in by_load])
     figure = Figure(serving, "replicas", "the most that a constraint asks for")
     yield ExplanationLine(TOPIC, "R_0 = max of these", f"{serving}", figure)
     yield from (constraint.line for constraint in others)
@@ -222,7 +222,7 @@ def replicas_for(busiest_rps: float, capacity_rps: float, evidence: Evidence) ->
 
 
 def _limits(evidence: Evidence, policy: Policy) -> tuple[list[Limit], list[str]]:
-    """Return what bounds the rps of a replica, by constraint, and what to warn of."""
+    """Return the limits of one replica's rps, and warnings about them."""
     limits: list[Limit] = []
     warnings: list[str] = []
     for container, curve in evidence.cpu.items():
@@ -262,7 +262,7 @@ def _constraint(limit: Limit, busiest_rps: float, evidence: Evidence) -> Constra
 
 
 def _connections(spec: Spec, evidence: Evidence, policy: Policy) -> list[Constraint]:
-    """Return what the connections ask for; only what was measured open at once counts."""
+    """Return the constraint of open connections, from the most that a row held per replica."""
     held = [point.connections / point.replicas for point in evidence.points if point.connections]
     if not spec.counts_connections or policy.peak_connections is None or not held:
         return []
@@ -278,7 +278,7 @@ def _connections(spec: Spec, evidence: Evidence, policy: Policy) -> list[Constra
 
 
 def _reserves(serving: int, policy: Policy) -> list[Constraint]:
-    """Return the replicas that keep `serving` up in each failure, the widest known first."""
+    """Return the replicas that keep `serving` replicas up in each kind of failure."""
     reserves = [
         Constraint(
             "loss of a pod",
@@ -358,7 +358,7 @@ def _flags(
 
 
 def _best_capacity(limits: list[Limit], evidence: Evidence, policy: Policy) -> float:
-    """Return what one replica serves if each container uses as little cpu as may be."""
+    """Return the rps that one replica serves if cpu is at its lower bound."""
     optimistic = [limit.rps for limit in evidence.limits]
     for container, curve in evidence.cpu.items():
         available = _available(container, evidence)[0]
@@ -376,11 +376,11 @@ def _available(container: str, evidence: Evidence) -> tuple[float, str]:
 
 
 def _bounds(sizing: Sizing, evidence: Evidence, policy: Policy) -> tuple[int, int]:
-    """Return the replicas if cpu is as low, and scaling as bad, as may be.
+    """Return the replica counts with cpu at its lower bound, and with the worst scaling.
 
-    The count itself already rests on the upper bound of cpu. What it cannot know is how replicas
-    disturb each other beyond the largest row; each may then serve less by the assumed margin, the
-    worst error of an extrapolation that was seen.
+    The count itself rests on the upper bound of cpu. It does not know how much replicas slow each
+    other down beyond the largest row: there each may serve less by the assumed margin, which is the
+    worst error of an extrapolation in the reference series.
     """
     busiest = sizing.peak_rps * policy.imbalance
     extra = sizing.replicas - sizing.serving

@@ -3,7 +3,7 @@ import pytest
 
 from estimator.model.demand.scenario import Observed, demand_of
 from estimator.model.evidence.evidence import gather
-from estimator.model.phases import Moved, Part, kinds_of, project_path, project_phase
+from estimator.model.phases import ComponentDemand, Moved, kinds_of, project_path, project_phase
 from estimator.model.policy import Policy
 from estimator.table.load_points import Component, Kind, LoadPoint, Resources
 
@@ -25,7 +25,9 @@ def observed(peak: float) -> Observed:
 
 def moved(peak: float, policy: Policy = PLAIN, step: float = 100) -> Moved:
     parts = [
-        Part(gather(component(name, kind, step), policy), demand_of(observed(peak), policy))
+        ComponentDemand(
+            gather(component(name, kind, step), policy), demand_of(observed(peak), policy)
+        )
         for name, kind in (("gateway", Kind.GATEWAY), ("api", Kind.POD))
     ]
     return Moved(("/a",), demand_of(observed(peak), policy), tuple(parts))

@@ -132,7 +132,7 @@ def test_cpu_that_does_not_follow_rps_is_said() -> None:
     [
         ({}, 2, "min replicas"),
         ({"min_replicas": 5}, 5, "min replicas"),
-        ({"hpa_min": 4}, 4, "lowest minReplicas asked for"),
+        ({"hpa_min": 4}, 4, "lowest minReplicas of the policy"),
         ({"zones": 3}, 3, "one in each of 3 zones"),
         ({"lose_pods": 3}, 4, "one left when 3 are lost"),
     ],
@@ -146,7 +146,7 @@ def test_minimum_has_its_reason(policy: dict[str, float], least: int, reason: st
 def test_quiet_hours_have_their_minimum() -> None:
     found, *_ = scaled(wave(3000, trough=2000))
     assert found.hpa.min_replicas.value > 2
-    assert "exceeds in 95 % of the time" in found.hpa.min_replicas.reason
+    assert "exceeds 95 % of the time" in found.hpa.min_replicas.reason
 
 
 def test_ramp_is_growth_within_the_lag() -> None:

@@ -3,15 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimator.model.autoscaling.simulation import Load, Loop, Pod, Run, simulate, summarise
+from estimator.model.autoscaling.simulation import HpaLoop, HpaRun, Load, Pod, simulate, summarise
 
 # 1 % of the requests for each rps, up to 150 %; 90 rps are too much for a replica.
 RPS = np.linspace(0, 150, 151)
 POD = Pod(RPS, RPS / 100, 90, 1.0)
 
 
-def loop(least: int = 1, most: int = 1000, target: float = 0.5, start_s: float = 30) -> Loop:
-    return Loop(least, most, target, 15, start_s)
+def loop(least: int = 1, most: int = 1000, target: float = 0.5, start_s: float = 30) -> HpaLoop:
+    return HpaLoop(least, most, target, 15, start_s)
 
 
 def load(*stretches: tuple[int, float], resolution_s: int = 15) -> Load:
@@ -20,7 +20,7 @@ def load(*stretches: tuple[int, float], resolution_s: int = 15) -> Load:
     return Load(demand, 1000, resolution_s)
 
 
-def run(given_load: Load, given_loop: Loop | None = None) -> Run:
+def run(given_load: Load, given_loop: HpaLoop | None = None) -> HpaRun:
     return simulate(given_load, POD, given_loop or loop())
 
 

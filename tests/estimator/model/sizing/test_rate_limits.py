@@ -2,11 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimator.model.sizing.rate_limits import Downstream, Room, rate_limits
+from estimator.model.sizing.rate_limits import Downstream, LimitBounds, rate_limits
 
 
 def test_worked_limits_of_the_docstring() -> None:
-    found = rate_limits(Room(300, 400, "latency", 0, 10), ())
+    found = rate_limits(LimitBounds(300, 400, "latency", 0, 10), ())
     assert (found.local.low, found.local.value, found.local.high) == (300, 350, 400)
     assert found.local.constraint == "latency"
     assert found.envoy_tokens_per_fill.value == 350
@@ -16,14 +16,14 @@ def test_worked_limits_of_the_docstring() -> None:
 
 
 def test_busiest_replica_is_not_rejected_while_others_are_lost() -> None:
-    found = rate_limits(Room(300, 400, "range", 380, 10), ())
+    found = rate_limits(LimitBounds(300, 400, "range", 380, 10), ())
     assert found.local.value == 380
     assert "what the busiest replica gets at the peak" in found.local.reason
-    assert rate_limits(Room(300, 400, "range", 500, 10), ()).local.value == 400
+    assert rate_limits(LimitBounds(300, 400, "range", 500, 10), ()).local.value == 400
 
 
 def test_pods_alone_decide_where_nothing_else_is_known() -> None:
-    found = rate_limits(Room(300, 400, "range", 0, 10), ())
+    found = rate_limits(LimitBounds(300, 400, "range", 0, 10), ())
     assert found.global_limit is not None
     assert (found.global_limit.value, found.global_limit.constraint) == (3500, "pods")
     assert "not known" in found.notes[0]
@@ -31,20 +31,20 @@ def test_pods_alone_decide_where_nothing_else_is_known() -> None:
 
 def test_weakest_downstream_decides() -> None:
     services = (Downstream("database", 900), Downstream("search", 2000))
-    found = rate_limits(Room(300, 400, "range", 0, 10), services)
+    found = rate_limits(LimitBounds(300, 400, "range", 0, 10), services)
     assert found.global_limit is not None
     assert (found.global_limit.value, found.global_limit.constraint) == (900, "database")
     assert "the bottleneck is database" in found.notes[0]
 
 
 def test_strong_downstream_says_nothing() -> None:
-    found = rate_limits(Room(300, 400, "range", 0, 10), (Downstream("cache", 90_000),))
+    found = rate_limits(LimitBounds(300, 400, "range", 0, 10), (Downstream("cache", 90_000),))
     assert found.global_limit is not None
     assert (found.global_limit.constraint, found.notes) == ("pods", ())
 
 
 def test_no_room_is_said() -> None:
-    found = rate_limits(Room(420, 400, "range", 0, 3), (Downstream("cache", 90_000),))
+    found = rate_limits(LimitBounds(420, 400, "range", 0, 3), (Downstream("cache", 90_000),))
     assert found.local.value == 400
     assert found.notes[0].startswith("no room: the HPA adds replicas at 420 rps")
 
@@ -52,7 +52,7 @@ def test_no_room_is_said() -> None:
 @given(st.floats(0.5, 1e5), st.floats(0.5, 1e5), st.integers(1, 500))
 def test_limits_never_pass_what_a_replica_can_take(a: float, b: float, replicas: int) -> None:
     trigger, limit = sorted((a, b))
-    found = rate_limits(Room(trigger, limit, "range", 0, replicas), ())
+    found = rate_limits(LimitBounds(trigger, limit, "range", 0, replicas), ())
     assert trigger * (1 - 1e-9) <= found.local.value <= limit * (1 + 1e-9)
     assert found.nginx_rate.value <= max(1, limit * (1 + 1e-9))
     fill = found.envoy_tokens_per_fill.value / found.envoy_fill_interval.value
@@ -62,5 +62,5 @@ def test_limits_never_pass_what_a_replica_can_take(a: float, b: float, replicas:
 
 @pytest.mark.parametrize("rate", [1, 10, 350])
 def test_scattered_second_is_let_through(rate: int) -> None:
-    found = rate_limits(Room(rate, rate, "range", 0, 1), ())
+    found = rate_limits(LimitBounds(rate, rate, "range", 0, 1), ())
     assert found.envoy_max_tokens.value >= rate + 3 * rate**0.5

@@ -102,7 +102,7 @@ def test_objective_below_the_smallest_row_is_refused() -> None:
 
 
 def test_objective_without_latencies_is_refused() -> None:
-    assert "no row that can be used states a p99" in refusal(
+    assert "no row that can be used states a reliable p99" in refusal(
         100, LINE, replace(PLAIN, slo_p99_ms=20)
     )
 
