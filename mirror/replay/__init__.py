@@ -10,8 +10,8 @@ connection   one connection to the system under test
 steps        which step, and which part of it, is being measured
 measurement  counters and histograms of a part
 saturation   the search for the highest rate that holds
-result       the result as a document
+result       builds the result as a document
 merge, diff  results of shards added up; two results compared
-process_usage  cpu and memory of processes meanwhile
+process_usage  cpu and memory of processes on this machine, meanwhile
 progress, text, html  what a person sees, during and afterwards
 """

@@ -1,14 +1,13 @@
 """Compares two results: how much slower or worse the second is, and whether that is noise.
 
-The noise of a percentile is that of its rank: of n requests, those below the q-quantile number
-n q +- z sqrt(n q (1 - q)), and what stands at these two ranks bounds it, whatever the distribution
-(David and Nagaraja, Order Statistics, 7.1). A share of errors is bounded by Wilson's interval
-(1927). Each holds with 97.5 % confidence, so the ratio of two lies between the quotients of their
-bounds with at least 95 %; a difference is beyond noise where 1 lies outside.
+The noise of a percentile is that of its rank. Of n requests, n q +- z sqrt(n q (1 - q)) lie below
+the q-quantile, and the values at these two ranks bound it, whatever the distribution (David and
+Nagaraja, Order Statistics, 7.1). Wilson's interval (1927) bounds a share of errors. Each bound
+holds with 97.5 % confidence, so the ratio of two numbers lies between the quotients of their bounds
+with at least 95 %. A difference is beyond noise where this interval does not contain 1.
 
-That takes requests for independent, which neighbours in time are not: between two runs of the same
-system more differs than this sees. A difference within noise is none; one beyond it by a few
-percent is to be measured again.
+The interval assumes independent requests. Neighbours in time are not independent, so two runs of
+one system may differ by more. Measure again where a difference is only a few percent beyond noise.
 """
 
 import math
@@ -21,14 +20,14 @@ from mirror.replay.result import measure_of
 
 RATIOS = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 Z = 2.2414
-"""Of the normal distribution, 97.5 % on both sides."""
+"""Quantile of the normal distribution for 97.5 % on both sides."""
 RESOLUTION = 1 / 128
-"""Width of a histogram's bucket relative to its values: what differs by less is equal."""
+"""Relative width of a histogram's bucket: values that differ by less are equal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounded:
-    """A number and where it lies with 97.5 % confidence."""
+    """A number, and the interval that contains it with 97.5 % confidence."""
 
     value: float
     low: float
@@ -40,7 +39,7 @@ class Difference:
     """One number of two results."""
 
     where: str
-    """`total`, or which step."""
+    """`total`, or the rate of a step."""
     name: str
     before: Bounded
     after: Bounded
@@ -62,14 +61,14 @@ class Difference:
         return self.low > 1 + RESOLUTION or self.high < 1 - RESOLUTION
 
     def is_worse(self, max_ratio: float) -> bool:
-        """By more than allowed, and not by chance."""
+        """Return whether the second is worse by more than `max_ratio`, beyond noise."""
         return self.is_beyond_noise and self.ratio > max_ratio
 
 
 def compare(before: ReplayResult, after: ReplayResult) -> list[Difference]:
-    """Latency from the intended start, and errors: in all and of each step at the same rate.
+    """Compare latency from the intended start, and errors: in total, and by step at one rate.
 
-    Raises InputError where one of them is invalid.
+    Raises InputError where one of the results is invalid.
     """
     for name, result in (("first", before), ("second", after)):
         if not result.is_valid:
@@ -77,32 +76,32 @@ def compare(before: ReplayResult, after: ReplayResult) -> list[Difference]:
     pairs: list[tuple[str, PartResult, PartResult]] = [("total", before, after)]
     if len(before.steps) > 1:
         pairs += [
-            (f"{one.rate_rps:g} rps", one, two)
-            for one, two in zip(before.steps, after.steps, strict=False)
-            if one.rate_rps is not None and one.rate_rps == two.rate_rps
+            (f"{step.rate_rps:g} rps", step, other)
+            for step, other in zip(before.steps, after.steps, strict=False)
+            if step.rate_rps is not None and step.rate_rps == other.rate_rps
         ]
-    found = []
-    for where, one, two in pairs:
-        found += _latencies(where, one, two)
-        found.append(Difference(where, "errors", _errors(one), _errors(two)))
-    return found
+    differences = []
+    for where, part, other in pairs:
+        differences += _latencies(where, part, other)
+        differences.append(Difference(where, "errors", _errors(part), _errors(other)))
+    return differences
 
 
 def _latencies(where: str, before: PartResult, after: PartResult) -> list[Difference]:
     try:
-        one, two = (measure_of(part).from_intended for part in (before, after))
+        first, second = (measure_of(part).from_intended for part in (before, after))
     except ValueError as error:
         raise InputError(f"histograms: {error}") from error
-    if not one.buckets or not two.buckets:
+    if not first.buckets or not second.buckets:
         return []
     return [
-        Difference(where, f"{name} ms", _percentile(one, ratio), _percentile(two, ratio))
+        Difference(where, f"{name} ms", _percentile(first, ratio), _percentile(second, ratio))
         for name, ratio in RATIOS.items()
     ]
 
 
 def _percentile(histogram: Histogram, ratio: float) -> Bounded:
-    """In milliseconds. A rank beyond the last request has no bound."""
+    """Return a percentile in ms; above the last rank it has no upper bound."""
     number = sum(histogram.buckets.values())
     spread = Z * math.sqrt(ratio * (1 - ratio) / number)
     low = histogram.percentile_ms(max(ratio - spread, 0.0))
@@ -113,7 +112,7 @@ def _percentile(histogram: Histogram, ratio: float) -> Bounded:
 
 
 def _errors(part: PartResult) -> Bounded:
-    """Requests due without an answer of 2xx or 3xx, as a share."""
+    """Return the share of the requests due that did not end with 2xx or 3xx."""
     good = part.outcomes.get("2xx", 0) + part.outcomes.get("3xx", 0)
     due = max(part.due, 1)
     share = 1 - good / due if part.due else 0.0

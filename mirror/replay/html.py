@@ -1,7 +1,7 @@
-"""The result of a replay as one HTML page with its plots: no file, script or network beside it.
+"""Renders the result of a replay as one HTML page with plots, without scripts and other files.
 
-Owns the drawing: latency by percentile, and by step the rate, latency and lag. What is drawn are
-the numbers of result.py; all text goes through Jinja2, which escapes it.
+Owns the plots: latency by percentile, and rate, latency and lag by step. The numbers are those of
+the result; all text goes through Jinja2, which escapes it.
 """
 
 import math
@@ -17,9 +17,9 @@ from mirror.replay.text import as_text
 
 WIDTH, HEIGHT = 640, 260
 LEFT, RIGHT, TOP, BOTTOM = 64, 624, 16, 220
-"""Edges of the area that is drawn in."""
+"""Edges of the plot area, in pixels."""
 MOST_SPECTRA = 6
-"""Lines in one plot; of more steps some are left out there, never the first and the last."""
+"""Most lines in one plot. Of more steps some are left out, never the first or the last."""
 
 RATIOS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999)
 NINES = {0.0: "0 %", 1.0: "90 %", 2.0: "99 %", 3.0: "99.9 %", 4.0: "99.99 %"}
@@ -36,7 +36,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """All of it in pixels."""
+    """One plot; all coordinates are in pixels."""
 
     title: str
     x_name: str
@@ -46,7 +46,7 @@ class Plot:
 
 
 def as_html(result: ReplayResult) -> str:
-    """The whole page. Raises ValueError for histograms that cannot be read."""
+    """Return the whole page. Raises ValueError for broken histograms."""
     area = {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT}
     area |= {"top": TOP, "bottom": BOTTOM}
     return _template().render(result=result, text=as_text(result), plots=plots_of(result), **area)
@@ -80,14 +80,14 @@ def plots_of(result: ReplayResult) -> list[Plot]:
 
 
 def _spectra(parts: Sequence[tuple[str, PartResult]]) -> Plot:
-    """Latency over the share of requests that it holds for; the axis counts the nines of it."""
+    """Plot latency over the share of requests within it; the axis counts the nines of the share."""
     lines = []
     for name, part in parts:
         histogram = measure_of(part).from_intended
         points = []
         for ratio in RATIOS:
             latency_ms = histogram.percentile_ms(ratio)
-            # A share of which there is not even one request is not drawn.
+            # Draw no share above which there is less than one request.
             if latency_ms is not None and (1 - ratio) * part.answered >= 1:
                 points.append((-math.log10(1 - ratio), latency_ms))
         lines.append((name, points))
@@ -133,7 +133,7 @@ def _highest(lines: Sequence[tuple[str, Points]], axis: int) -> float:
 
 
 def _round_steps(highest: float) -> list[float]:
-    """From 0 on, in steps of 1, 2 or 5 times a power of ten, four to ten of them."""
+    """Return four to ten ticks from 0 on, in steps of 1, 2 or 5 times a power of ten."""
     if highest <= 0:
         return [0.0, 1.0]
     power = 10.0 ** math.floor(math.log10(highest / 4))

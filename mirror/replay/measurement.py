@@ -1,20 +1,20 @@
 """What is counted while requests are sent: one Measure for each part of a replay.
 
-Keeps: due = sum of shed + sent, and sent = sum of outcomes + in flight; a request stays with the
-part in which it was due, however late its answer comes.
-Histograms are sparse dicts in the layout of core/latency.py: recording costs 0.3 us, where the
-hdrh library's own record_value costs 2.5, and adding two of them loses nothing.
+Invariant: due = sum of shed + sent, and sent = sum of outcomes + in flight. A request stays with
+the part in which it was due, however late its response comes.
+Histograms are sparse dicts in the layout of core/latency.py. Recording costs 0.3 us, the hdrh
+library's own record_value 2.5 us, and adding two of them loses nothing.
 """
 
 from mirror.core.latency import Buckets, add_buckets, bucket_of, percentile_us
 
 LATE_S = 0.010
-"""A request that is started later than this after its instant is counted as late; the result is
-invalid when more than one in a hundred is."""
+"""Seconds after its instant from which a request counts as late. The result is invalid when more
+than one request in a hundred is late."""
 
 
 class Histogram:
-    """Times in microseconds; the longest one is kept exactly."""
+    """Times in microseconds; the longest time is kept exactly."""
 
     __slots__ = ("buckets", "max_us")
 
@@ -34,7 +34,7 @@ class Histogram:
         self.max_us = max(self.max_us, other.max_us)
 
     def percentile_ms(self, ratio: float) -> float | None:
-        """What a share of `ratio` did not exceed; None where there is nothing."""
+        """Return the time that a share `ratio` (0 to 1) did not exceed, or None without times."""
         if not self.buckets:
             return None
         return min(percentile_us(self.buckets, ratio), self.max_us) / 1000
@@ -58,16 +58,16 @@ class Measure:
         self.due = 0
         self.late = 0
         self.shed: dict[str, int] = {}
-        """By reason: never sent."""
+        """Requests never sent, by reason."""
         self.outcomes: dict[str, int] = {}
         self.completed = 0
-        """Answers that came while this part lasted, to whichever part's requests."""
+        """Responses that came while this part lasted, to requests of any part."""
         self.from_intended = Histogram()
         self.from_send = Histogram()
         self.lag = Histogram()
 
     def started(self, lag_s: float) -> None:
-        """A request was due, and was turned to `lag_s` later."""
+        """Count a request that was due, and was started `lag_s` later."""
         self.due += 1
         if lag_s > LATE_S:
             self.late += 1

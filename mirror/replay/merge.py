@@ -1,8 +1,8 @@
-"""Adds the results of all shards of one schedule up to the result of the schedule.
+"""Adds up the results of all shards of one schedule to the result of the schedule.
 
-Keeps: nothing is lost. Counts and histograms add up bucket by bucket, and percentiles are worked
-out again from the sums. Results of other schedules, the same shard twice, or a missing one are
-refused.
+Invariant: nothing is lost. Counts and histograms add up bucket by bucket, and percentiles are
+computed again from the sums. Results of another schedule, a shard given twice and a missing shard
+are refused.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from mirror.replay.result import counts_of, measure_of
 
 
 def merge(results: Sequence[tuple[str, ReplayResult]]) -> ReplayResult:
-    """`results` with the names of their files. Raises InputError."""
+    """Return the merged result. `results` are pairs of file name and result; raises InputError."""
     _check(results)
     parts = [result for _, result in results]
     first = parts[0]
@@ -63,7 +63,7 @@ def _merged_steps(results: Sequence[tuple[str, ReplayResult]]) -> list[StepResul
     merged = []
     for place, first in enumerate(results[0][1].steps):
         parts = [result.steps[place] for _, result in results]
-        begun = [part.steady_from for part in parts if part.steady_from is not None]
+        begins = [part.steady_from for part in parts if part.steady_from is not None]
         step = msgspec.structs.replace(
             first,
             **counts_of(_sum(results, parts)),
@@ -71,7 +71,7 @@ def _merged_steps(results: Sequence[tuple[str, ReplayResult]]) -> list[StepResul
             window_s=max(part.window_s for part in parts),
             offered_rps=sum(part.offered_rps for part in parts),
             achieved_rps=sum(part.achieved_rps for part in parts),
-            steady_from=max(begun) if begun else None,
+            steady_from=max(begins) if begins else None,
             generator_cpu_ratio=max(part.generator_cpu_ratio for part in parts),
         )
         merged.append(step)

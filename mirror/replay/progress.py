@@ -1,10 +1,12 @@
-"""Shows a replay while it runs: a bar on a terminal, else a line now and then on stderr.
+"""Shows a replay while it runs: a bar on a terminal, elsewhere a line on stderr every 10 s.
 
-Drawing costs 0.3 ms, during which nothing is sent, so it is done twice a second.
+Drawing takes 0.3 ms, during which nothing is sent, so the bar is drawn only twice a second.
 """
 
 import asyncio
 import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 import click
 from rich.console import Console
@@ -12,23 +14,23 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mirror.replay.connection import clock
 from mirror.replay.generator import Generator
-from mirror.replay.steps import NOT_ERRORS, Run
+from mirror.replay.steps import NOT_ERRORS, StepRunner
 
 BAR_INTERVAL_S = 0.5
 LINE_INTERVAL_S = 10.0
 
 
 class Shown:
-    """The live numbers of a run, as one line."""
+    """The live numbers of a replay, as one line."""
 
-    def __init__(self, run: Run, generator: Generator) -> None:
+    def __init__(self, run: StepRunner, generator: Generator) -> None:
         self._run = run
         self._generator = generator
         self._sent = 0
         self._at = clock()
 
     def line(self) -> str:
-        """Rate since the line before; latency of the part under way."""
+        """Return the rate since the previous line, and the latency so far."""
         total = self._run.total()
         sent, now = total.due - sum(total.shed.values()), clock()
         rps = (sent - self._sent) / (now - self._at) if now > self._at else 0.0
@@ -42,14 +44,26 @@ class Shown:
         return f"step {len(self._run.steps)}: {text}" if len(self._run.steps) > 1 else text
 
 
-async def show(run: Run, generator: Generator, window_s: float) -> None:
-    """Until it is cancelled; `window_s` may be infinite: nobody knows."""
-    shown = Shown(run, generator)
+@asynccontextmanager
+async def shown(run: StepRunner, generator: Generator, window_s: float) -> AsyncIterator[None]:
+    """Show progress while the block lasts; an infinite `window_s` means an unknown end."""
+    showing = asyncio.get_running_loop().create_task(show(run, generator, window_s))
+    try:
+        yield
+    finally:
+        showing.cancel()
+        with suppress(asyncio.CancelledError):
+            await showing
+
+
+async def show(run: StepRunner, generator: Generator, window_s: float) -> None:
+    """Show progress until cancelled; an infinite `window_s` means that the end is unknown."""
+    numbers = Shown(run, generator)
     console = Console(stderr=True)
     if not console.is_terminal:
         while True:
             await asyncio.sleep(LINE_INTERVAL_S)
-            click.echo(shown.line(), err=True)
+            click.echo(numbers.line(), err=True)
     columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
     with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
         total_s = window_s if math.isfinite(window_s) else None
@@ -57,5 +71,5 @@ async def show(run: Run, generator: Generator, window_s: float) -> None:
         began_at = clock()
         while True:
             await asyncio.sleep(BAR_INTERVAL_S)
-            progress.update(task, completed=clock() - began_at, description=shown.line())
+            progress.update(task, completed=clock() - began_at, description=numbers.line())
             progress.refresh()

@@ -1,9 +1,9 @@
-"""From recorded requests to bytes that are ready to be sent: which ones, and with what head.
+"""Turns recorded requests into bytes that are ready to be sent: which requests, with which head.
 
-Owns the filters, the header rules and the memory: a list is read as it is sent. What fits into
-HELD_BYTES is made ready before the start; of a longer one that much is kept ahead, in order of
-time. Whatever is out of order by more than that is sent late, and its lag shows it.
-Must never know when anything is due.
+Owns the filters, the header rules and the bound on memory. A list that fits into HELD_BYTES is made
+ready before the start. A longer list is read while it is sent, that many bytes ahead, ordered by
+time. A request that is out of order by more than that is sent late, and its lag shows it.
+Must never know when a request is due.
 """
 
 import heapq
@@ -18,7 +18,7 @@ from mirror.core.request_head import SAFE_METHODS
 
 HELD_BYTES = 64 << 20
 ENTRY_BYTES = 300
-"""What Python takes for one entry beside its bytes."""
+"""What Python uses for one entry in addition to its bytes."""
 
 FILTER_KEYS = ("method", "host", "path")
 _PATTERN = re.compile(r"(\*)|\{[A-Za-z_][A-Za-z0-9_]*\}")
@@ -27,29 +27,29 @@ _HEADER = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*([\t\x20-\x7e\x80-\xf
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, ready to be written."""
+    """One request, ready to be sent."""
 
     data: bytes
     is_head: bool
-    """Its method is HEAD: the answer has no body."""
+    """Whether its method is HEAD: then the response has no body."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Which requests are sent, and what is changed in them."""
+    """Which requests are sent, and what is changed in their heads."""
 
     all_methods: bool = False
     filters: tuple[tuple[str, str], ...] = ()
-    """Key and pattern: one of each key must fit."""
+    """Pairs of key and pattern; for each key, one of its patterns must match."""
     host: str | None = None
     set_headers: tuple[tuple[str, str], ...] = ()
     remove_headers: tuple[str, ...] = ()
     as_production: bool = False
-    """Without the mark by which a sidecar knows a replay."""
+    """Whether to leave out the mark by which a sidecar recognises a replay."""
 
 
 def read_filter(text: str) -> tuple[str, str]:
-    """Key and pattern; a pattern alone is a path's. Raises ValueError."""
+    """Return key and pattern; the key of a pattern alone is `path`. Raises ValueError."""
     key, equals, pattern = text.partition("=")
     if not equals or key.startswith("/"):
         key, pattern = "path", text
@@ -61,7 +61,7 @@ def read_filter(text: str) -> tuple[str, str]:
 
 
 def read_header(text: str) -> tuple[str, str]:
-    """`Name: value`; ValueError."""
+    """Return name and value of `Name: value`. Raises ValueError."""
     match = _HEADER.fullmatch(text)
     if match is None:
         raise ValueError("expected 'Name: value'")
@@ -71,7 +71,7 @@ def read_header(text: str) -> tuple[str, str]:
 
 
 def compiled(pattern: str) -> re.Pattern[str]:
-    """`*` fits anything, `{name}` one segment of a path."""
+    """Compile a pattern: `*` matches anything, `{name}` one segment of a path."""
     pieces = []
     end = 0
     for match in _PATTERN.finditer(pattern):
@@ -82,7 +82,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
 
 class RequestList:
-    """Requests in order of time, as often as they are asked for."""
+    """Requests in order of time, which can be read repeatedly."""
 
     def __init__(
         self,
@@ -90,9 +90,9 @@ class RequestList:
         rules: Rules,
         held_bytes: int = HELD_BYTES,
     ) -> None:
-        """Reads the first of them; raises what `read` raises (InputError)."""
+        """Read the first requests. Raises what `read` raises, InputError."""
         self.skipped: Counter[str] = Counter()
-        """Left out for their method."""
+        """Requests left out for their method, by method."""
         self.filtered = 0
         self._read = read
         self._rules = rules
@@ -105,22 +105,22 @@ class RequestList:
         self._rest = self._entries(is_counted=True)
         self._held = self._fill(self._rest)
         self.is_whole = next(self._peek(), None) is None
-        """All of it is held."""
+        """Whether the whole list is held."""
 
     @property
     def held(self) -> list[tuple[float, int, Request]]:
-        """Unix time, place and request of those made ready, in order of time."""
+        """Unix time, place in the list and request, for all that is ready, in order of time."""
         return self._held
 
     def lap(self) -> Iterator[tuple[float, Request]]:
-        """Seconds after the first request, and the request: the list once, from its beginning."""
+        """Return the list once, as seconds since the first request, and the request."""
         if self.is_whole:
             held = self._held
             return ((entry[0] - held[0][0], entry[2]) for entry in held)
         return self._streamed()
 
     def cycle(self) -> Iterator[Request]:
-        """The requests over and over, without end."""
+        """Return the requests over and over, without end."""
         while True:
             for _, request in self.lap():
                 yield request
@@ -143,7 +143,7 @@ class RequestList:
             yield last_s, request
 
     def _peek(self) -> Iterator[tuple[float, int, Request]]:
-        """The first of the rest, which is held as well."""
+        """Move the next request of the rest into what is held, and yield it."""
         for entry in self._rest:
             self._held.append(entry)
             self._held.sort()
@@ -163,8 +163,10 @@ class RequestList:
         return held
 
     def _entries(self, is_counted: bool) -> Iterator[tuple[float, int, Request]]:
-        """The place keeps requests of one instant in their order; of one lap is counted what is
-        left out."""
+        """Yield time, place and request; places keep requests of one instant in their order.
+
+        What is left out is counted in one lap only.
+        """
         place = count()
         for record in self._read():
             if not self._rules.all_methods and record.method.encode() not in SAFE_METHODS:

@@ -5,85 +5,90 @@ HdrHistogram (http://hdrhistogram.org), which libraries of many languages read. 
 exact, so results add up without loss.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from hdrh.histogram import HdrHistogram
 
 from mirror.core.latency import MOST_US, bucket_of, lowest_us
 from mirror.core.ledger import STATUS_CLASSES
-from mirror.formats.replay_result import Histograms, PartResult, Percentiles, StepResult
-from mirror.replay.measurement import Histogram, Measure
-from mirror.replay.steps import MeasuredStep
+from mirror.formats.replay_result import (
+    FORMAT,
+    VERSION,
+    Histograms,
+    PartResult,
+    Percentiles,
+    ReplayResult,
+    SaturationResult,
+    StepResult,
+)
+from mirror.replay.measurement import LATE_S, Histogram, Measure
+from mirror.replay.steps import MeasuredStep, late_generator
 
 _DIGITS = 2
 
 
-def percentiles(histogram: Histogram) -> Percentiles:
-    return Percentiles(*(histogram.percentile_ms(ratio) for ratio in (0.5, 0.9, 0.99, 0.999, 1)))
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """Everything in a result beside its steps; the names and units are those of ReplayResult."""
+
+    to: str
+    schedule: str
+    shard: str | None
+    rate_rps: float | None
+    speed: float | None
+    is_interrupted: bool
+    failure: str | None
+    """Why the list could not be read to its end, or None."""
+    window_s: float
+    elapsed_s: float
+    skipped: dict[str, int]
+    filtered: int
+    saturation: SaturationResult | None
 
 
-def encoded(histogram: Histogram) -> str:
-    whole = HdrHistogram(1, MOST_US, _DIGITS)
-    for bucket, number in histogram.buckets.items():
-        whole.record_value(lowest_us(bucket), number)
-    return bytes(whole.encode()).decode()
-
-
-def decoded(text: str, longest_ms: float | None) -> Histogram:
-    """Raises ValueError."""
-    try:
-        whole = HdrHistogram.decode(text.encode())
-    except Exception as error:  # the library lets through whatever base64, zlib and struct raise
-        raise ValueError("expected a histogram in the V2 encoding") from error
-    histogram = Histogram()
-    for item in whole.get_recorded_iterator():
-        bucket = bucket_of(item.value_iterated_to)
-        count = histogram.buckets.get(bucket, 0) + item.count_at_value_iterated_to
-        histogram.buckets[bucket] = count
-    if longest_ms is not None:
-        histogram.max_us = round(longest_ms * 1000)
-    return histogram
-
-
-def measure_of(part: PartResult) -> Measure:
-    """What `counts_of` was told. Raises ValueError."""
-    measure = Measure()
-    measure.due, measure.late = part.due, part.late
-    measure.shed, measure.outcomes = part.shed, part.outcomes
-    texts = part.histograms
-    measure.from_intended = decoded(texts.from_intended_us, part.from_intended_ms.max)
-    measure.from_send = decoded(texts.from_send_us, part.from_send_ms.max)
-    measure.lag = decoded(texts.schedule_lag_us, part.schedule_lag_ms.max)
-    return measure
-
-
-def answered_of(outcomes: Mapping[str, int]) -> int:
-    return sum(outcomes.get(name, 0) for name in STATUS_CLASSES if name)
-
-
-def per_second(number: int, span_s: float) -> float:
-    return number / span_s if span_s > 0 else 0.0
-
-
-def counts_of(measure: Measure) -> dict[str, object]:
-    """The fields of a PartResult that a Measure knows."""
-    return {
-        "due": measure.due,
-        "late": measure.late,
-        "shed": dict(sorted(measure.shed.items())),
-        "sent": measure.due - sum(measure.shed.values()),
-        "outcomes": dict(sorted(measure.outcomes.items())),
-        "answered": answered_of(measure.outcomes),
-        "from_intended_ms": percentiles(measure.from_intended),
-        "from_send_ms": percentiles(measure.from_send),
-        "schedule_lag_ms": percentiles(measure.lag),
-        "histograms": Histograms(
-            encoded(measure.from_intended), encoded(measure.from_send), encoded(measure.lag)
-        ),
-    }
+def result_of(measured: Sequence[MeasuredStep], around: Circumstances) -> ReplayResult:
+    """Return the result of these steps, without the usage of processes."""
+    total = Measure()
+    for each in measured:
+        total.add(each.ramp)
+        total.add(each.steady)
+    steps = [step_result(each) for each in measured]
+    counts = counts_of(total)
+    answered = answered_of(total.outcomes)
+    reason = late_generator(total.lag.percentile_ms(0.99))
+    reason = reason or next((step.invalid_reason for step in steps if step.invalid_reason), None)
+    if not answered:
+        reason = "no request was answered"
+    if around.failure is not None:
+        reason = f"it ended early: {around.failure}"
+    window_s, elapsed_s = around.window_s, around.elapsed_s
+    return ReplayResult(
+        format=FORMAT,
+        version=VERSION,
+        to=around.to,
+        schedule=around.schedule,
+        shard=around.shard,
+        rate_rps=around.rate_rps,
+        speed=around.speed,
+        lag_limit_ms=LATE_S * 1000,
+        is_valid=reason is None,
+        invalid_reason=reason,
+        is_interrupted=around.is_interrupted,
+        window_s=window_s,
+        elapsed_s=elapsed_s,
+        offered_rps=per_second(total.due, window_s or elapsed_s),
+        achieved_rps=per_second(answered, max(window_s, elapsed_s)),
+        skipped=around.skipped,
+        filtered=around.filtered,
+        steps=steps,
+        saturation=around.saturation,
+        **counts,  # type: ignore[arg-type]
+    )
 
 
 def step_result(measured: MeasuredStep) -> StepResult:
+    """Return the steady part of a step, or the whole step where that part was not reached."""
     is_steady = measured.steady.due > 0
     measure = measured.steady if is_steady else measured.ramp
     step = measured.step
@@ -100,3 +105,75 @@ def step_result(measured: MeasuredStep) -> StepResult:
         generator_cpu_ratio=measured.cpu_ratio,
         **counts_of(measure),  # type: ignore[arg-type]
     )
+
+
+def percentiles(histogram: Histogram) -> Percentiles:
+    """Return the percentiles of a histogram, in milliseconds."""
+    return Percentiles(*(histogram.percentile_ms(ratio) for ratio in (0.5, 0.9, 0.99, 0.999, 1)))
+
+
+def encoded(histogram: Histogram) -> str:
+    """Return a histogram in the V2 encoding."""
+    whole = HdrHistogram(1, MOST_US, _DIGITS)
+    for bucket, number in histogram.buckets.items():
+        whole.record_value(lowest_us(bucket), number)
+    return bytes(whole.encode()).decode()
+
+
+def decoded(text: str, longest_ms: float | None) -> Histogram:
+    """Return a histogram from the V2 encoding, its longest time given in ms.
+
+    Raises ValueError where the text is none.
+    """
+    try:
+        whole = HdrHistogram.decode(text.encode())
+    except Exception as error:  # the library passes on whatever base64, zlib and struct raise
+        raise ValueError("expected a histogram in the V2 encoding") from error
+    histogram = Histogram()
+    for item in whole.get_recorded_iterator():
+        bucket = bucket_of(item.value_iterated_to)
+        count = histogram.buckets.get(bucket, 0) + item.count_at_value_iterated_to
+        histogram.buckets[bucket] = count
+    if longest_ms is not None:
+        histogram.max_us = round(longest_ms * 1000)
+    return histogram
+
+
+def measure_of(part: PartResult) -> Measure:
+    """Return the measure that `counts_of` encoded. Raises ValueError for broken histograms."""
+    measure = Measure()
+    measure.due, measure.late = part.due, part.late
+    measure.shed, measure.outcomes = part.shed, part.outcomes
+    texts = part.histograms
+    measure.from_intended = decoded(texts.from_intended_us, part.from_intended_ms.max)
+    measure.from_send = decoded(texts.from_send_us, part.from_send_ms.max)
+    measure.lag = decoded(texts.schedule_lag_us, part.schedule_lag_ms.max)
+    return measure
+
+
+def answered_of(outcomes: Mapping[str, int]) -> int:
+    """Return how many requests ended with a status."""
+    return sum(outcomes.get(name, 0) for name in STATUS_CLASSES if name)
+
+
+def per_second(number: int, span_s: float) -> float:
+    """Return a rate; 0 for a span without length."""
+    return number / span_s if span_s > 0 else 0.0
+
+
+def counts_of(measure: Measure) -> dict[str, object]:
+    """Return the fields of a PartResult that come from a Measure."""
+    return {
+        "due": measure.due,
+        "late": measure.late,
+        "shed": dict(sorted(measure.shed.items())),
+        "sent": measure.due - sum(measure.shed.values()),
+        "outcomes": dict(sorted(measure.outcomes.items())),
+        "answered": answered_of(measure.outcomes),
+        "from_intended_ms": percentiles(measure.from_intended),
+        "from_send_ms": percentiles(measure.from_send),
+        "schedule_lag_ms": percentiles(measure.lag),
+        "histograms": Histograms(
+            encoded(measure.from_intended), encoded(measure.from_send), encoded(measure.lag)
+        ),
+    }

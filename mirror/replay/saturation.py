@@ -1,31 +1,31 @@
 """Which rate to try next, to find the highest one that the upstream holds.
 
-Owns the search, and no clock: it doubles until a rate is not held, then halves the gap between the
-highest rate held and the lowest not held, on a logarithmic scale.
+Owns the search, and no clock. The rate doubles until one is not held; then the gap between the
+highest rate held and the lowest rate not held is halved on a logarithmic scale.
 """
 
 import math
 from dataclasses import dataclass
 
 CLOSE_RATIO = 1.05
-"""The search ends where the two rates are this near."""
+"""The search ends when the two rates differ by less than this factor."""
 MOST_STEPS = 40
-"""More doublings than that, 100 rps would be 100 million million."""
+"""After 40 doublings, 100 rps would be 100 million million."""
 LEAST_ACHIEVED_RATIO = 0.98
-"""Of the offered rate: below it requests pile up."""
+"""Share of the offered rate below which requests pile up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a rate must keep to be held."""
+    """The limits within which a rate is held."""
 
     p99_ms: float | None
-    """From the intended start; None: any."""
+    """Highest p99 from the intended start; None: no limit."""
     error_ratio: float
-    """Of the requests due: everything but an answer of 1xx, 2xx, 3xx or 4xx."""
+    """Highest share of the requests due that end otherwise than with 1xx to 4xx."""
 
     def broken(self, p99_ms: float | None, error_ratio: float, achieved_ratio: float) -> str | None:
-        """What is broken, in words, or None."""
+        """Return which limit is broken, in words, or None."""
         if error_ratio > self.error_ratio:
             return f"errors {error_ratio:.2%}, the limit is {self.error_ratio:.2%}"
         if achieved_ratio < LEAST_ACHIEVED_RATIO:
@@ -36,13 +36,13 @@ class Limits:
 
 
 class Search:
-    """Ask for `next_rps`, tell whether it was held, until that is None."""
+    """Try `next_rps`, `tell` whether it was held, and repeat until it is None."""
 
     def __init__(self, first_rps: float) -> None:
         self.held_rps: float | None = None
-        """Highest rate held; None before one was."""
+        """Highest rate held so far, or None."""
         self.broken_rps: float | None = None
-        """Lowest rate not held."""
+        """Lowest rate not held so far, or None."""
         self._first_rps = first_rps
         self._steps = 0
 
@@ -53,7 +53,7 @@ class Search:
         if self.broken_rps is None:
             return self._first_rps if self.held_rps is None else self.held_rps * 2
         if self.held_rps is None:
-            # Not even the first: downwards, until one is or the rate is no rate any more.
+            # Not even the first rate was held: halve it, down to 1 rps.
             return self.broken_rps / 2 if self.broken_rps > 1 else None
         if self.broken_rps <= self.held_rps * CLOSE_RATIO:
             return None

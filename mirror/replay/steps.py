@@ -1,13 +1,14 @@
 """One replay from its first step to its last: which part of it is being measured.
 
-Owns the order of steps, their steady parts, and the search for saturation. What is sent and
-counted is generator.py's.
+Owns the order of steps, their steady parts, and the search for the saturation. What is sent and
+what is counted belong to generator.py.
 """
 
 import time
 from dataclasses import dataclass, field
 
 from mirror.core.ledger import STATUS_CLASSES
+from mirror.formats.replay_result import SaturationResult
 from mirror.replay.connection import clock
 from mirror.replay.generator import Generator
 from mirror.replay.measurement import LATE_S, Measure
@@ -16,10 +17,10 @@ from mirror.replay.saturation import Limits, Search
 from mirror.replay.schedule import Arrivals, Schedule, Shard, Step, stepped
 
 MOST_CPU_RATIO = 0.9
-"""Of one core, which is all that a loop can use: above it requests wait for this program."""
+"""Cores that the generator may use; above it requests wait for this program, as a loop has one."""
 
 NOT_ERRORS = STATUS_CLASSES[1:5]
-"""4xx is not one: recorded traffic asks for what is not there."""
+"""1xx to 4xx: recorded traffic also asks for resources that do not exist."""
 
 
 @dataclass(slots=True)
@@ -28,10 +29,10 @@ class MeasuredStep:
 
     step: Step
     ramp: Measure = field(default_factory=Measure)
-    """Before the steady part."""
+    """Counted before the steady part."""
     steady: Measure = field(default_factory=Measure)
     steady_from: float = 0.0
-    """Unix time, of the steady part; 0 where it was not reached."""
+    """Unix time at which the steady part began; 0 where it was not reached."""
     steady_s: float = 0.0
     cpu_ratio: float = 0.0
     """Cores that the generator's thread used in the steady part: at most 1."""
@@ -42,37 +43,25 @@ class MeasuredStep:
         if self.cpu_ratio > MOST_CPU_RATIO:
             return (
                 f"this generator was the bottleneck: it used {self.cpu_ratio:.0%} of a core. "
-                "Lower the rate, or share it with --shard"
+                "Lower the rate, or split it with --shard"
             )
         measure = self.steady if self.steady.due else self.ramp
         return late_generator(measure.lag.percentile_ms(0.99))
 
     def broken(self, limits: Limits) -> str | None:
-        """Which limit the steady part broke, in words, or None. Call it when all has ended."""
+        """Return which limit the steady part broke, in words, or None. Call it after the drain."""
         steady = self.steady
         if not steady.due:
-            return "nothing was due"
+            return "no request was due"
         good = sum(steady.outcomes.get(outcome, 0) for outcome in NOT_ERRORS)
-        # One more answer may be under way at the end of the part than at its beginning.
+        # One more response may be under way at the end of the part than at its beginning.
         achieved_ratio = (steady.completed + 1) / steady.due
         p99_ms = steady.from_intended.percentile_ms(0.99)
         return limits.broken(p99_ms, 1 - good / steady.due, achieved_ratio)
 
 
-@dataclass(frozen=True, slots=True)
-class Saturation:
-    """What a search found."""
-
-    held_rps: float | None
-    """Highest rate held; None where none was."""
-    broken_rps: float | None
-    """Lowest rate not held; None where the search ended before one was."""
-    broken_by: str | None
-    """The limit that it broke."""
-
-
 def late_generator(lag_p99_ms: float | None) -> str | None:
-    """Why requests went out too late to say anything, or None."""
+    """Return why requests went out too late to measure anything, or None."""
     if lag_p99_ms is None or lag_p99_ms <= LATE_S * 1000:
         return None
     return (
@@ -81,15 +70,16 @@ def late_generator(lag_p99_ms: float | None) -> str | None:
     )
 
 
-class Run:
-    """Drives a Generator; what was measured so far can be read at any time."""
+class StepRunner:
+    """Drives a Generator through steps; what was measured so far can be read at any time."""
 
     def __init__(self, generator: Generator) -> None:
         self.steps: list[MeasuredStep] = []
-        """Begun ones, the last one perhaps under way."""
+        """Every step that has begun; the last one may be under way."""
         self._generator = generator
 
     def total(self) -> Measure:
+        """Return the sum over all steps so far."""
         total = Measure()
         for step in self.steps:
             total.add(step.ramp)
@@ -97,7 +87,7 @@ class Run:
         return total
 
     async def play(self, schedule: Schedule, began_at: float) -> None:
-        """All steps of `schedule`, from the instant `began_at` of `clock`, until all has ended."""
+        """Play all steps, which begin at the instant `began_at` of `clock`, and drain."""
         self._generator.begin(schedule.entries, began_at, schedule.window_s)
         for step in schedule.steps:
             await self._measure(step)
@@ -105,8 +95,8 @@ class Run:
 
     async def saturate(
         self, requests: RequestList, limits: Limits, first: Step, arrivals: Arrivals
-    ) -> Saturation:
-        """Steps as long as `first`, at rates that rise until one is not held, then close in."""
+    ) -> SaturationResult:
+        """Play steps as long as `first`: the rate rises until one is not held, then closes in."""
         assert first.rate_rps is not None
         hold_s = first.ends_s - first.begins_s
         search = Search(first.rate_rps)
@@ -120,7 +110,7 @@ class Run:
             reason = measured.broken(limits)
             broken_by = reason or broken_by
             search.tell(rate_rps, is_held=reason is None)
-        return Saturation(search.held_rps, search.broken_rps, broken_by)
+        return SaturationResult(search.held_rps, search.broken_rps, broken_by)
 
     async def _measure(self, step: Step) -> None:
         generator = self._generator

@@ -1,4 +1,4 @@
-"""The result of a replay as text for a terminal. Computes nothing: it lays out result.py's."""
+"""Lays out the result of a replay as text for a terminal. Computes no number."""
 
 from mirror.formats.replay_result import PartResult, Percentiles, ReplayResult, StepResult
 
@@ -6,13 +6,14 @@ ENDINGS = {
     "connect_failed": "refused",
     "timeout": "timed out",
     "reset": "unanswered",
-    "protocol_error": "malformed answer",
+    "protocol_error": "malformed response",
     "aborted": "cut by the end of the replay",
 }
-"""Outcomes without a status, in words."""
+"""Words for outcomes without a status."""
 
 
 def as_text(result: ReplayResult) -> str:
+    """Return the whole result as lines of text."""
     rows = [
         f"replay to {result.to}, {_pace(result)}, {result.elapsed_s:.1f} s",
         f"  offered   {result.offered_rps:10.1f} rps  {result.due} requests were due",
@@ -97,12 +98,16 @@ def _step_rows(steps: list[StepResult]) -> list[str]:
 
 
 def _saturation(result: ReplayResult) -> str:
-    found = result.saturation
-    assert found is not None
-    held = "no rate was held" if found.held_rps is None else f"{found.held_rps:.1f} rps were held"
-    if found.broken_rps is None:
+    saturation = result.saturation
+    assert saturation is not None
+    held = (
+        "no rate was held"
+        if saturation.held_rps is None
+        else f"{saturation.held_rps:.1f} rps were held"
+    )
+    if saturation.broken_rps is None:
         return f"  {held}; no rate was tried that was not"
-    return f"  {held}, {found.broken_rps:.1f} rps were not: {found.broken_by}"
+    return f"  {held}, {saturation.broken_rps:.1f} rps were not: {saturation.broken_by}"
 
 
 def _cell(value: float | None) -> str:

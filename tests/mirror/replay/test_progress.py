@@ -10,13 +10,13 @@ from mirror.replay import progress
 from mirror.replay.generator import Generator
 from mirror.replay.progress import Shown, show
 from mirror.replay.schedule import Step
-from mirror.replay.steps import MeasuredStep, Run
+from mirror.replay.steps import MeasuredStep, StepRunner
 from tests.mirror.replay.test_result import measure
 
 
-async def half_done() -> tuple[Run, Generator]:
+async def half_done() -> tuple[StepRunner, Generator]:
     generator = Generator(Origin("127.0.0.1", 1), 1, 1)
-    run = Run(generator)
+    run = StepRunner(generator)
     counted = measure(2000, 3000)
     counted.started(0)
     counted.ended("reset")

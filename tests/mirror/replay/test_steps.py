@@ -9,13 +9,14 @@ import pytest
 import uvloop
 
 from mirror.core.record import Record
+from mirror.formats.replay_result import SaturationResult
 from mirror.proxy.upstream.connection import Origin
 from mirror.replay.connection import clock
 from mirror.replay.generator import Generator
 from mirror.replay.requests import RequestList, Rules
 from mirror.replay.saturation import Limits
 from mirror.replay.schedule import Arrivals, Shard, Step, stepped
-from mirror.replay.steps import MeasuredStep, Run, Saturation, late_generator
+from mirror.replay.steps import MeasuredStep, StepRunner, late_generator
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 NO = b"HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n"
@@ -41,13 +42,15 @@ def gets(number: int) -> RequestList:
     return RequestList(lambda: iter(records), Rules())
 
 
-def on_a_site(site: type[Site], play: Callable[[Run, Generator], Awaitable[object]]) -> Run:
-    async def run() -> Run:
+def on_a_site(
+    site: type[Site], play: Callable[[StepRunner, Generator], Awaitable[object]]
+) -> StepRunner:
+    async def run() -> StepRunner:
         loop = asyncio.get_running_loop()
         server = await loop.create_server(site, "127.0.0.1", 0)
         origin = Origin("127.0.0.1", server.sockets[0].getsockname()[1])
         generator = Generator(origin, 64, 5)
-        played = Run(generator)
+        played = StepRunner(generator)
         await play(played, generator)
         generator.close()
         server.close()
@@ -70,7 +73,7 @@ def test_steps_are_measured_apart() -> None:
 
 
 def test_stopped_run_has_no_further_step() -> None:
-    async def play(run: Run, generator: Generator) -> None:
+    async def play(run: StepRunner, generator: Generator) -> None:
         playing = asyncio.ensure_future(
             run.play(stepped(gets(3).cycle(), [100, 100, 100], 60, Shard()), clock())
         )
@@ -92,9 +95,9 @@ def test_search_ends_between_two_rates(monkeypatch: pytest.MonkeyPatch) -> None:
     class Tired(Site):
         most = 60
 
-    found: list[Saturation] = []
+    found: list[SaturationResult] = []
 
-    async def play(run: Run, generator: Generator) -> None:
+    async def play(run: StepRunner, generator: Generator) -> None:
         limits = Limits(None, 0.05)
         found.append(await run.saturate(gets(3), limits, Step(100, 0.0, 0.2), Arrivals.POISSON))
 
@@ -117,7 +120,7 @@ def test_what_breaks_a_step() -> None:
     assert measured(**{"2xx": 100}).broken(limits) is None
     assert "errors 2.00%" in str(measured(**{"2xx": 98, "timeout": 2}).broken(limits))
     assert measured(**{"2xx": 60, "4xx": 40}).broken(Limits(None, 0)) is not None  # completed 60
-    assert measured().broken(limits) == "nothing was due"
+    assert measured().broken(limits) == "no request was due"
     slow = measured(**{"2xx": 100})
     slow.steady.from_intended.record(50_000)
     assert "p99" in str(slow.broken(limits))
