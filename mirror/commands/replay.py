@@ -1,12 +1,13 @@
-"""`mirror replay`: send a capture again, open loop, and say what came of it.
+"""`mirror replay`: send a capture again, open loop, and report what was measured.
 
-Owns the argv and what is printed; the doing is mirror/replay's.
+Owns the command line and what is printed; mirror/replay does the rest.
 """
 
 import gc
 import resource
 import sys
 import time
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from mirror.proxy.upstream.origins import replay_origin
 from mirror.replay.html import as_html
 from mirror.replay.requests import RequestList, Rules, read_filter, read_header
 from mirror.replay.saturation import Limits
-from mirror.replay.schedule import Arrivals
+from mirror.replay.schedule import Arrivals, Shard
 from mirror.replay.session import Pace, Settings
 from mirror.replay.session import replay as run
 from mirror.replay.text import as_text
@@ -42,7 +43,7 @@ EXIT_NO_TABLE = 1
 EXIT_UNUSABLE = 2
 EXIT_INVALID = 3
 EXIT_SIGNALLED = 128
-"""To which a shell adds the number of the signal: 130 is Ctrl-C."""
+"""Exit code for a signal, less its number: Ctrl-C is 130."""
 
 SPARE_DESCRIPTORS = 64
 MAX_HEAD_BYTES = 65536
@@ -56,16 +57,16 @@ SPAN = Written("span", read_span_s)
 
 HELP = """Send a capture to URL and report rates, latencies and outcomes.
 
-Open loop: each request goes out at its instant, whatever became of those before. Latency is
-measured from that instant and from the send. Only safe methods are sent unless --all-methods
+Open loop: each request is sent at its instant, whatever became of earlier requests. Latency is
+measured both from that instant and from the send. Only safe methods are sent, unless --all-methods
 is given. The requests carry X-Mirror-Leg: replay, so that no sidecar counts them as production.
-A long list is read while it is sent. Ctrl-C gives the report so far.
+A long list is read while it is sent. Ctrl-C ends the replay and prints the report so far.
 
-Give one of --speed, --rate, --steps and --until-saturated; the last two begin the list again at
-its end. Of each step the first fifth (at most 62 s) is left out of its numbers.
+Give one of --speed, --rate, --steps and --until-saturated; the last two start the list again at
+its end. The numbers of a step leave out its first fifth (at most 62 s).
 
-The result is invalid when this program was the bottleneck: when the 99th percentile of the
-schedule lag is above 10 ms, or when it used 90 % of a core.
+The report is invalid where this program was the bottleneck: the 99th percentile of the schedule
+lag is above 10 ms, or it used more than 90 % of a core.
 
 \b
 Examples:
@@ -77,6 +78,8 @@ Examples:
   mirror replay requests.jsonl --to http://10.0.0.7:30080 --steps 500,1000,2000 --hold 3m \\
     --arrivals poisson --sample prometheus=http://prometheus:9090,istio-ingressgateway \\
     --table table.yaml
+  mirror replay requests.jsonl --to http://127.0.0.1:30080 --steps 100,200 --hold 3m \\
+    --sample pid=gateway/envoy:4711 --table table.yaml
   mirror replay requests.jsonl --to http://10.0.0.7:30080 --rate 9000 --loop --duration 5m \\
     --shard 0/3 --start-at 2026-11-23T09:00:00Z --format json
 
@@ -90,6 +93,39 @@ Exit codes:
 """
 
 
+@dataclass(frozen=True, slots=True)
+class ReplayOptions:
+    """The options as click names them."""
+
+    path: Path
+    to: Url
+    speed: float | None
+    rate: float | None
+    steps: tuple[float, ...] | None
+    until_saturated: bool
+    hold: float | None
+    arrivals: str | None
+    max_p99: float | None
+    max_errors: float
+    duration: float | None
+    loop: bool
+    filters: tuple[tuple[str, str], ...]
+    all_methods: bool
+    host: str | None
+    set_headers: tuple[tuple[str, str], ...]
+    remove_headers: tuple[str, ...]
+    as_production: bool
+    connections: int
+    timeout: float
+    shard: Shard | None
+    start_at: float | None
+    salvage: bool
+    output: str
+    html: Path | None
+    samples: tuple[str, ...]
+    table: Path | None
+
+
 @click.command(help=HELP)
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
 @click.option(
@@ -99,13 +135,15 @@ Exit codes:
     type=Written("url", read_target),
     help="Where to send: http://HOST:PORT.",
 )
-@click.option("--speed", type=POSITIVE, metavar="X", help="The recorded timing, X times as fast.")
-@click.option("--rate", type=POSITIVE, metavar="N", help="N requests per second.")
+@click.option(
+    "--speed", type=POSITIVE, metavar="X", help="Keep the recorded timing, X times as fast."
+)
+@click.option("--rate", type=POSITIVE, metavar="N", help="Send N requests per second.")
 @click.option(
     "--steps",
     type=Written("rates", read_rates),
     metavar="N,N,…",
-    help="These rates, one after the other, for --hold each.",
+    help="Send at these rates, one after the other, each for --hold.",
 )
 @click.option(
     "--until-saturated",
@@ -116,52 +154,56 @@ Exit codes:
 @click.option(
     "--arrivals",
     type=click.Choice(list(Arrivals), case_sensitive=False),
-    help="How the requests of a rate follow each other: evenly spaced, or each at a random instant "
-    "as from many users, which is what a table for production should be measured with "
-    "[default: even].",
+    help="How the requests of a rate follow each other: evenly spaced, or at random instants as "
+    "from many users. Measure a table for production with poisson [default: even].",
 )
-@click.option("--max-p99", type=POSITIVE, metavar="MS", help="Latency limit of --until-saturated.")
+@click.option(
+    "--max-p99", type=POSITIVE, metavar="MS", help="Highest p99 that --until-saturated accepts."
+)
 @click.option(
     "--max-errors",
     type=Number(min=0, max=1),
     default=0.01,
     show_default=True,
     metavar="RATIO",
-    help="Error limit of --until-saturated: all but 1xx to 4xx, of the requests due.",
+    help="Highest share of the requests due that may end otherwise than with 1xx to 4xx, for "
+    "--until-saturated.",
 )
-@click.option("--duration", type=SPAN, metavar="SPAN", help="Stop sending after that: 90s, 5m.")
-@click.option("--loop", is_flag=True, help="Begin the file again at its end; needs --duration.")
+@click.option(
+    "--duration", type=SPAN, metavar="SPAN", help="Stop sending after this time: 90s, 5m."
+)
+@click.option("--loop", is_flag=True, help="Start the file again at its end; needs --duration.")
 @click.option(
     "--filter",
     "filters",
     multiple=True,
     type=Written("filter", read_filter),
     metavar="KEY=GLOB",
-    help="Only requests that fit: method=GET, host=*.example.com, path=/watch/{id}; repeated, "
-    "one of each key must fit.",
+    help="Send only requests that match: method=GET, host=*.example.com, path=/watch/{id}; "
+    "repeatable: for each key, one of its patterns must match.",
 )
 @click.option("--all-methods", is_flag=True, help="Send unsafe methods too, such as POST.")
-@click.option("--host", metavar="NAME", help="Host header of all requests, instead of their own.")
+@click.option("--host", metavar="NAME", help="Send this Host header instead of the recorded ones.")
 @click.option(
     "--set-header",
     "set_headers",
     multiple=True,
     type=Written("header", read_header),
     metavar="'NAME: VALUE'",
-    help="A header of all requests, instead of their own; repeated for several.",
+    help="Send this header instead of the recorded ones; repeatable.",
 )
 @click.option(
     "--remove-header",
     "remove_headers",
     multiple=True,
     metavar="NAME",
-    help="A header that no request gets; repeated for several.",
+    help="Send no such header; repeatable.",
 )
 @click.option(
     "--as-production",
     is_flag=True,
-    help="Leave the mark off: a sidecar counts AND MIRRORS these requests as production's. Never "
-    "against a sidecar whose numbers are used.",
+    help="Leave the mark off, so that a sidecar counts AND MIRRORS these requests as production. "
+    "Never use it against a sidecar whose numbers matter.",
 )
 @click.option(
     "--connections",
@@ -169,7 +211,7 @@ Exit codes:
     default=512,
     show_default=True,
     metavar="N",
-    help="Most connections; a request that finds none waits.",
+    help="Highest number of connections; a request that finds none free waits.",
 )
 @click.option(
     "--timeout",
@@ -177,22 +219,22 @@ Exit codes:
     default=10.0,
     show_default=True,
     metavar="S",
-    help="Longest wait for an answer, from the instant a request was due.",
+    help="Longest wait for a response, from the instant a request was due.",
 )
 @click.option(
     "--shard",
     type=Written("shard", read_shard),
     metavar="I/N",
-    help="Every N-th request of the schedule, from the I-th (0 to N-1) on; see replay-merge.",
+    help="Send every N-th request of the schedule, from the I-th (0 to N-1) on; see replay-merge.",
 )
 @click.option(
     "--start-at",
     type=Written("time", read_instant),
     metavar="TIME",
-    help="When the schedule begins, for all shards: RFC 3339 or Unix seconds.",
+    help="Common start of all shards: RFC 3339 or Unix seconds.",
 )
 @click.option(
-    "--salvage", is_flag=True, help="Use what can be read of a damaged file, and say what was lost."
+    "--salvage", is_flag=True, help="Use what can be read of a damaged file, and report the losses."
 )
 @click.option(
     "--format",
@@ -206,33 +248,36 @@ Exit codes:
     "--html",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write the report with plots there: one page, nothing beside it.",
+    help="Write the report with plots to this file, as one self-contained page.",
 )
 @table_options
-def replay(path: Path, to: Url, output: str, connections: int, **asked: Any) -> None:
-    _allow_descriptors(connections)
-    settings = _settings(path, to, connections, asked)
+def replay(**values: Any) -> None:
+    options = ReplayOptions(**values)
+    _allow_descriptors(options.connections)
+    settings = _settings(options)
+    path, table = options.path, options.table
     losses: list[str] = []
-    on_loss = losses.append if asked["salvage"] else None
+    on_loss = losses.append if options.salvage else None
     try:
         requests = RequestList(partial(read_records, path, on_loss), settings.rules)
         if not requests.held:
             raise InputError(f"{path}: no request to send ({_why_none(requests)})")
         gc.collect()
-        gc.freeze()  # the list is not looked through for garbage while requests are due
-        origin = replay_origin(to, min(CONNECT_TIMEOUT_S, settings.timeout_s), MAX_HEAD_BYTES)
-        with sampled(asked["samples"], asked["table"]) as usage:
+        gc.freeze()  # no collection walks the list while requests are due
+        origin = replay_origin(
+            options.to, min(CONNECT_TIMEOUT_S, settings.timeout_s), MAX_HEAD_BYTES
+        )
+        with sampled(options.samples, table) as usage:
             result, signalled = uvloop.run(run(settings, origin, requests))
     except InputError as error:
         click.echo(error, err=True)
         sys.exit(EXIT_UNUSABLE)
     result.usage = usage()
-    click.echo(to_json(result) if output == "json" else as_text(result))
-    _tell_losses(losses)
-    if asked["html"] is not None:
-        _write_page(asked["html"], result)
-    table = asked["table"]
-    has_failed = table is not None and not write_table(result, table, asked["samples"])
+    click.echo(to_json(result) if options.output == "json" else as_text(result))
+    _print_losses(losses)
+    if options.html is not None:
+        _write_page(options.html, result)
+    has_failed = table is not None and not write_table(result, table, options.samples)
     if signalled:
         sys.exit(EXIT_SIGNALLED + signalled)
     if not result.is_valid:
@@ -240,66 +285,70 @@ def replay(path: Path, to: Url, output: str, connections: int, **asked: Any) -> 
     sys.exit(EXIT_NO_TABLE if has_failed else 0)
 
 
-def _settings(path: Path, to: Url, connections: int, asked: dict[str, Any]) -> Settings:
-    """Raises click.UsageError."""
-    host, start_at = asked["host"], asked["start_at"]
-    if host is not None and not is_host(host):
+def _settings(options: ReplayOptions) -> Settings:
+    """Return the settings that the options mean. Raises click.UsageError."""
+    start_at = options.start_at
+    if options.host is not None and not is_host(options.host):
         raise click.BadParameter("expected a host name", param_hint="--host")
     if start_at is not None and start_at <= time.time():
         late_s = time.time() - start_at
         raise click.BadParameter(
-            f"expected a time to come, this one was {late_s:.1f} s ago", param_hint="--start-at"
+            f"expected a time in the future, got one {late_s:.1f} s ago", param_hint="--start-at"
         )
-    if asked["table"] is not None and asked["shard"]:
-        raise click.UsageError("--table needs the rate of the whole schedule: not with --shard")
-    if asked["until_saturated"] and (asked["shard"] or start_at is not None):
+    if options.table is not None and options.shard:
+        raise click.UsageError(
+            "--table needs the rate of the whole schedule: use estimate table import"
+            " after replay-merge, not --shard"
+        )
+    if options.until_saturated and (options.shard or start_at is not None):
         raise click.UsageError("--until-saturated is one process: not with --shard or --start-at")
     rules = Rules(
-        all_methods=asked["all_methods"],
-        filters=asked["filters"],
-        host=host,
-        set_headers=asked["set_headers"],
-        remove_headers=asked["remove_headers"],
-        as_production=asked["as_production"],
+        all_methods=options.all_methods,
+        filters=options.filters,
+        host=options.host,
+        set_headers=options.set_headers,
+        remove_headers=options.remove_headers,
+        as_production=options.as_production,
     )
     return Settings(
-        path=path,
-        to=str(to),
-        pace=_pace(asked),
+        path=options.path,
+        to=str(options.to),
+        pace=_pace(options),
         rules=rules,
-        limits=Limits(asked["max_p99"], asked["max_errors"]),
-        connections=connections,
-        timeout_s=asked["timeout"],
-        shard=asked["shard"],
+        limits=Limits(options.max_p99, options.max_errors),
+        connections=options.connections,
+        timeout_s=options.timeout,
+        shard=options.shard,
         start_at=start_at,
     )
 
 
-def _pace(asked: dict[str, Any]) -> Pace:
-    """Raises click.UsageError."""
-    rate, speed, steps = asked["rate"], asked["speed"], asked["steps"]
-    arrivals = Arrivals(asked["arrivals"] or Arrivals.EVEN)
-    is_searched = asked["until_saturated"]
-    duration_s, is_looped = asked["duration"], asked["loop"]
+def _pace(options: ReplayOptions) -> Pace:
+    """Return the pace that the options mean. Raises click.UsageError."""
+    rate, speed, steps = options.rate, options.speed, options.steps
+    arrivals = Arrivals(options.arrivals or Arrivals.EVEN)
+    is_searched = options.until_saturated
+    duration_s, is_looped = options.duration, options.loop
     if (rate is not None and not is_searched) + (speed is not None) + (
         steps is not None
     ) + is_searched != 1:
         raise click.UsageError("give one of --speed X, --rate N, --steps N,N and --until-saturated")
-    if speed is not None and asked["arrivals"] is not None:
+    if speed is not None and options.arrivals is not None:
         raise click.UsageError("--speed keeps the recorded timing: not with --arrivals")
     if steps is None and not is_searched:
-        if asked["hold"] is not None:
+        if options.hold is not None:
             raise click.UsageError("--hold is for --steps and --until-saturated")
         if is_looped and duration_s is None:
-            raise click.UsageError("--loop needs --duration SPAN: it would never end")
+            raise click.UsageError("--loop needs --duration SPAN, or it never ends")
         rates = () if rate is None else (rate,)
         return Pace(rates, speed, duration_s=duration_s, is_looped=is_looped, arrivals=arrivals)
     if is_looped or duration_s is not None:
         raise click.UsageError("--hold says how long a step lasts: not with --loop or --duration")
-    hold_s = HOLD_S if asked["hold"] is None else asked["hold"]
+    hold_s = HOLD_S if options.hold is None else options.hold
     if is_searched:
         first_rps = FIRST_RPS if rate is None else rate
         return Pace(saturate_from_rps=first_rps, hold_s=hold_s, arrivals=arrivals)
+    assert steps is not None
     return Pace(steps, hold_s=hold_s, arrivals=arrivals)
 
 
@@ -312,15 +361,15 @@ def _why_none(requests: RequestList) -> str:
 
 
 def _write_page(path: Path, result: ReplayResult) -> None:
-    """What was measured is printed all the same."""
+    """Write the page, or say why that is impossible: the report has been printed already."""
     try:
         path.write_text(as_html(result))
     except OSError as error:
         click.echo(f"{path}: cannot be written: {error}", err=True)
 
 
-def _tell_losses(losses: list[str]) -> None:
-    different = list(dict.fromkeys(losses))  # each lap through a long file meets them again
+def _print_losses(losses: list[str]) -> None:
+    different = list(dict.fromkeys(losses))  # every lap through a long file meets them again
     for loss in different[:MOST_LOSSES_SHOWN]:
         click.echo(loss, err=True)
     if (more := len(different) - MOST_LOSSES_SHOWN) > 0:
@@ -328,7 +377,10 @@ def _tell_losses(losses: list[str]) -> None:
 
 
 def _allow_descriptors(connections: int) -> None:
-    """Without descriptors a connect fails, and that would read as a failure of the upstream."""
+    """Raise the limit of descriptors, without which the upstream would seem to refuse connections.
+
+    Raises click.BadParameter where the hard limit is too low.
+    """
     wanted = connections + SPARE_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and wanted > hard:

@@ -25,13 +25,18 @@ _FILE = click.Path(path_type=Path)
     default=1.1,
     show_default=True,
     metavar="X",
-    help="A latency or error share up to X times that of BEFORE is no reason for exit code 1.",
+    help="Accept a latency or error share up to X times that of BEFORE.",
 )
 def replay_diff(before: Path, after: Path, max_ratio: float) -> None:
-    """Compare two results of mirror replay --format json, in all and step by step.
+    """Compare two results of mirror replay --format json, in total and step by step.
 
-    The interval is where the ratio lies with 95 % confidence, had the requests been independent;
-    requests close in time are not, so small differences are to be measured again.
+    The interval contains the ratio with 95 % confidence for independent requests. Requests close
+    in time are not independent, so measure small differences again.
+
+    \b
+    Examples:
+      mirror replay-diff before.json after.json
+      mirror replay-diff before.json after.json --max-ratio 1.25
 
     \b
     Exit codes:
@@ -47,16 +52,18 @@ def replay_diff(before: Path, after: Path, max_ratio: float) -> None:
     click.echo("  where       what        before     after   ratio  95 % interval")
     for difference in differences:
         click.echo(_row(difference, max_ratio))
-    sys.exit(EXIT_WORSE if any(found.is_worse(max_ratio) for found in differences) else 0)
+    sys.exit(EXIT_WORSE if any(each.is_worse(max_ratio) for each in differences) else 0)
 
 
-def _row(found: Difference, max_ratio: float) -> str:
-    if found.is_worse(max_ratio):
+def _row(difference: Difference, max_ratio: float) -> str:
+    if difference.is_worse(max_ratio):
         verdict = "WORSE"
-    elif not found.is_beyond_noise:
+    elif not difference.is_beyond_noise:
         verdict = "within noise"
     else:
-        verdict = "higher" if found.ratio > 1 else "lower"
-    numbers = f"{found.before.value:9.4g} {found.after.value:9.4g} {found.ratio:7.3f}"
-    interval = f"{found.low:.3f} to {found.high:.3f}"
-    return f"  {found.where:<11} {found.name:<7} {numbers}  {interval:<16} {verdict}"
+        verdict = "higher" if difference.ratio > 1 else "lower"
+    numbers = (
+        f"{difference.before.value:9.4g} {difference.after.value:9.4g} {difference.ratio:7.3f}"
+    )
+    interval = f"{difference.low:.3f} to {difference.high:.3f}"
+    return f"  {difference.where:<11} {difference.name:<7} {numbers}  {interval:<16} {verdict}"

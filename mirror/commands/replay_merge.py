@@ -1,4 +1,4 @@
-"""`mirror replay-merge`: the results of all shards become the result of their schedule."""
+"""`mirror replay-merge`: adds up the results of all shards to the result of their schedule."""
 
 import sys
 from pathlib import Path
@@ -19,13 +19,22 @@ _FILE = click.Path(path_type=Path)
 @click.command("replay-merge")
 @click.argument("results", nargs=-1, required=True, metavar="FILE…", type=_FILE)
 @click.option(
-    "-o", "--output", type=_FILE, metavar="FILE", help="Write the JSON there, print the text."
+    "-o",
+    "--output",
+    type=_FILE,
+    metavar="FILE",
+    help="Write the JSON to this file, and print the text.",
 )
 def replay_merge(results: tuple[Path, ...], output: Path | None) -> None:
-    """Add the results (mirror replay --shard I/N --format json) of all shards up.
+    """Add up the results of all shards (mirror replay --shard I/N --format json).
 
-    Histograms add up exactly: the percentiles are those of all requests together. Without -o the
-    JSON is printed.
+    Histograms add up exactly: the percentiles are those of all requests together. The usage of
+    sampled processes is kept. Without -o the JSON is printed.
+
+    \b
+    Examples:
+      mirror replay-merge shard-*.json
+      mirror replay-merge shard-*.json -o all.json && estimate table import all.json -o table.yaml
 
     \b
     Exit codes:

@@ -277,7 +277,10 @@ def test_progress_only_on_a_terminal(tmp_path: Path, site: Site) -> None:
     [
         (("--to", "127.0.0.1:80", "--rate", 1), "(http://127.0.0.1:80?)"),
         (("--to", "http://a.example", "--rate", 1, "--shard", "2/2"), "expected INDEX/N"),
-        (("--to", "http://a.example", "--rate", 1, "--start-at", "5"), "expected a time to come"),
+        (
+            ("--to", "http://a.example", "--rate", 1, "--start-at", "5"),
+            "expected a time in the future",
+        ),
         (("--to", "http://a.example", "--rate", 1, "--hold", "5s"), "--hold is for --steps"),
         (("--to", "http://a.example", "--steps", "100,0"), "expected rates above 0"),
         (("--to", "http://a.example", "--steps", "1", "--duration", "5s"), "--hold says how long"),
