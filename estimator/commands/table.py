@@ -1,4 +1,4 @@
-"""`estimate table`: what a correspondence table is worth, before anything is sized with it."""
+"""`estimate table`: make a correspondence table, and judge it before anything is sized with it."""
 
 import click
 
@@ -12,13 +12,13 @@ Examples:
   estimate table check table.yaml
   estimate table fit table.yaml
   estimate table plot table.yaml -o curves.html
-  estimate table import --help
+  estimate table import replay.json -o table.yaml
 """
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
 def table() -> None:
-    """Check, fit, plot or make a correspondence table."""
+    """Make, check, fit or plot a correspondence table."""
 
 
 for command in (check, fit, plot, import_results):

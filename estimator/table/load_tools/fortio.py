@@ -1,8 +1,8 @@
-"""Fortio's JSON: latencies in seconds, durations in nanoseconds, the asked-for rate as a string.
+"""Fortio's JSON: latencies in seconds, durations in nanoseconds, the requested rate as a string.
 
-`RequestedQPS` is "max" where no rate was asked for. Each of its threads waits for its answer, so
-even a run with a rate is a closed loop that falls behind. Percentiles may be missing, or without
-the 99th: then it is interpolated in the histogram. Source: fortio, periodic.RunnerResults.
+`RequestedQPS` is "max" where no rate was requested. Each thread of fortio waits for its response,
+so even a run with a rate is a closed loop that falls behind. A missing percentile is interpolated
+in the histogram. Source: fortio, periodic.RunnerResults.
 """
 
 from collections.abc import Mapping
@@ -61,13 +61,13 @@ def read(text: str, source: str) -> LoadRun:
             require(
                 False, source, f'RequestedQPS: expected a rate or "max", got {result.requested!r}'
             )
-    found = {each.percentile: each.value for each in result.histogram.percentiles or []}
+    stated = {each.percentile: each.value for each in result.histogram.percentiles or []}
     values = {}
     for percent in (50.0, 99.0):
-        if percent not in found and result.histogram.data:
-            found[percent] = interpolated(percent, result.histogram.data)
+        if percent not in stated and result.histogram.data:
+            stated[percent] = interpolated(percent, result.histogram.data)
             notes += (f"p{percent:.0f} interpolated in the histogram: the file does not state it",)
-        values[percent] = found[percent] * 1000 if percent in found else None
+        values[percent] = stated[percent] * 1000 if percent in stated else None
     good = sum(number for code, number in result.codes.items() if _is_good(code))
     never = sum(number for code, number in result.codes.items() if code == "-1")
     duration_s = result.duration_ns / 1e9
@@ -87,12 +87,12 @@ def read(text: str, source: str) -> LoadRun:
 
 
 def _is_good(code: str) -> bool:
-    # gRPC runs count health states and OK in the place of HTTP statuses.
+    # gRPC runs count health states and OK instead of HTTP statuses.
     return code in ("OK", "SERVING") or (len(code) == 3 and code.startswith("2"))
 
 
 def interpolated(percent: float, buckets: list[_Bucket]) -> float:
-    """Return the latency in seconds below which this percentage lies, linear within a bucket."""
+    """Return the latency in seconds of a percentile (0 to 100), linear within a bucket."""
     below = 0.0
     for bucket in buckets:
         if bucket.percent >= percent:

@@ -1,8 +1,8 @@
-"""ghz's JSON (and pretty): nanoseconds; a closed loop unless it ran with --async.
+"""ghz's JSON (also pretty-printed): nanoseconds; a closed loop, unless it ran with --async.
 
-`rps` counts failed calls too. `details` may hold fewer calls than were made: then the totals count,
-over the whole run. `date` is when the report was made, so the start is that of the first
-call in `details`, where there are any. The latency distribution is over the calls that were OK.
+`rps` also counts failed calls. `details` may hold fewer calls than were made: then the totals of
+the whole run are used. `date` is the time of the report, so the start is that of the first call in
+`details`, where there is one. The latency distribution covers the calls that were OK.
 """
 
 from collections.abc import Mapping
@@ -54,11 +54,11 @@ def read(text: str, source: str) -> LoadRun:
     duration_s = report.total / 1e9
     is_whole = report.details is not None and len(report.details) == report.count
     requests = _requests(report.details or []) if is_whole else None
-    found = {each.percentage: each.latency / 1e6 for each in report.latencies or []}
+    stated = {each.percentage: each.latency / 1e6 for each in report.latencies or []}
     totals = {
         "rps": report.rps,
-        "p50_ms": found.get(50.0),
-        "p99_ms": found.get(99.0),
+        "p50_ms": stated.get(50.0),
+        "p99_ms": stated.get(99.0),
         "error_ratio": 1 - (report.statuses or {}).get("OK", 0) / report.count,
     }
     start = min((call.timestamp for call in report.details or []), default=None)
@@ -83,6 +83,6 @@ def _requests(calls: list[_Call]) -> Requests:
         at - at.min(),
         np.array([call.latency for call in calls]) / 1e6,
         np.array([status != "OK" for status in statuses]),
-        # What never left the generator cost the component nothing.
+        # A call that never left the generator cost the component nothing.
         np.array([status not in ("Unavailable", "Canceled") for status in statuses]),
     )

@@ -1,8 +1,8 @@
-"""hey's CSV (`-o csv`): one line a request, in seconds; a closed loop, with -q too.
+"""hey's CSV (`-o csv`): one line for each request, in seconds; a closed loop, even with -q.
 
-Lines are in the order of their ends; `offset` is the start. Requests that failed without a status
-are missing altogether, so the error ratio is of those that were answered. Neither the connections,
-nor a rate, nor the time of the run is in the file.
+Lines are ordered by the end of their requests; `offset` is the start. Requests that failed without
+a status are missing, so the error ratio is that of the answered requests. The file states neither
+the connections, nor a rate, nor the time of the run.
 """
 
 import csv
@@ -23,7 +23,7 @@ def matches(document: object, text: str) -> bool:
 
 
 def read(text: str, source: str) -> LoadRun:
-    """Return the run. Raises InputError with every line that is not as hey writes it."""
+    """Return the run. Raises InputError that lists every malformed line."""
     reader = csv.reader(io.StringIO(text, newline=""))
     header = next(reader)
     missing = [column for column in _COLUMNS if column not in header]
@@ -55,6 +55,6 @@ def read(text: str, source: str) -> LoadRun:
         loop=Loop.CLOSED,
         duration_s=duration_s,
         requests=requests,
-        notes=("hey leaves requests without an answer out: they are not in the error ratio",),
+        notes=("the error ratio lacks requests without a response, which hey leaves out",),
         **measured(requests, duration_s),
     )

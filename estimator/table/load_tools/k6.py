@@ -1,9 +1,10 @@
-"""k6's three summaries: `--summary-export` (flat), handleSummary's data, the new machine-readable.
+"""k6's three summaries: `--summary-export` (flat), handleSummary's data, and machine-readable.
 
-Milliseconds. Traps: `http_req_failed.passes` counts the requests that failed, so only its rate is
-read; a threshold that is `true` in the flat summary has failed, so none is read; the p(99) is there
-only if summaryTrendStats asked for it; rates include the ramp. Whether the executor was open or
-closed is not in a summary; iterations that were dropped show an open one that could not keep up.
+All times are in milliseconds. Traps: `http_req_failed.passes` counts the requests that failed, so
+only its rate is read; a threshold that is `true` in the flat summary has failed, so thresholds are
+not read; p(99) exists only where summaryTrendStats names it; rates include the ramp. A summary does
+not say whether the executor was open or closed, but dropped iterations show an open one that could
+not keep up.
 """
 
 from collections.abc import Mapping
@@ -62,7 +63,7 @@ def read(text: str, source: str) -> LoadRun:
 
 
 def _metrics(document: dict[str, Any], source: str) -> dict[str, dict[str, Any]]:
-    """Return the values of each metric, whichever of the three shapes holds them."""
+    """Return the values of each metric from any of the three shapes."""
     listed = document.get("metrics") or document["results"]["metrics"]
     found: dict[str, Any]
     if isinstance(listed, Mapping):
@@ -85,7 +86,7 @@ _NEEDED = {
     *("iterations", "dropped_iterations", "vus_max"),
 }
 _OTHER_NAMES = {"p(99)": "p99", "rate": "value", "max": "value"}
-"""The new summary writes percentiles without brackets, the flat one a rate as `value`."""
+"""Other spellings: percentiles without brackets (machine-readable), a rate as `value` (flat)."""
 
 
 def _optional(
@@ -109,7 +110,7 @@ def _value(
 
 
 def _start(generated: object, duration_s: float) -> float | None:
-    """The summary is written when the run has ended."""
+    """Return the start as Unix time: k6 writes the summary when the run has ended."""
     if not isinstance(generated, str):
         return None
     try:

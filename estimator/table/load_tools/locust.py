@@ -1,8 +1,9 @@
-"""Locust's `_stats.csv` (totals) and `_stats_history.csv` (a line a second): milliseconds.
+"""Locust's `_stats.csv` (totals) and `_stats_history.csv` (a line for each second): milliseconds.
 
-A closed loop of users. A row is for all requests where `Name` is Aggregated. `N/A` stands where
-nothing was measured. The totals say neither when nor for how long, and were seen to lag the console
-by 5 %; the history says when, its percentiles are over about 10 s, of which the worst is taken.
+Locust is a closed loop of users. The row named Aggregated covers all requests. `N/A` stands where
+nothing was measured. The totals state neither start nor duration, and have lagged behind the
+console by 5 %. The history states its times; its percentiles cover about 10 s, and the worst is
+used.
 """
 
 import csv
@@ -24,7 +25,7 @@ def matches(document: object, text: str) -> bool:
 
 
 def read(text: str, source: str) -> LoadRun:
-    """Return the run. Raises InputError with every cell that is no number."""
+    """Return the run. Raises InputError that lists every cell which is not a number."""
     lines = list(enumerate(csv.DictReader(io.StringIO(text, newline="")), start=2))
     rows = [(number, row) for number, row in lines if row.get("Name") == "Aggregated"]
     require(bool(rows), source, "holds no row whose Name is Aggregated")
@@ -32,14 +33,14 @@ def read(text: str, source: str) -> LoadRun:
 
 
 class _Cells:
-    """Reads numbers out of cells and collects what is none."""
+    """Reads numbers from cells, and collects the cells that hold none."""
 
     def __init__(self, source: str) -> None:
         self.source = source
         self.problems: list[Problem] = []
 
     def number(self, line: int, row: _Row, column: str) -> float:
-        """Return 0 for N/A and for what is no number, which is noted."""
+        """Return the number in a cell: 0 for N/A, and for other text, which is noted."""
         text = row.get(column) or ""
         try:
             return 0.0 if text == "N/A" else float(text)
@@ -81,7 +82,7 @@ def _history(rows: list[tuple[int, _Row]], cells: _Cells) -> LoadRun:
     counts, failures = column("Total Request Count"), column("Total Failure Count")
     p50s, p99s = column("50%"), column("99%")
     cells.check()
-    # From the second at which all users are there: before it the rate rises.
+    # Start at the second at which all users are active: before it the rate rises.
     first = users.index(max(users))
     window_s, answered = times[-1] - times[first], counts[-1] - counts[first]
     require(window_s > 0 and answered > 0, cells.source, "holds no request at full user count")

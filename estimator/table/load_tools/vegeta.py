@@ -1,8 +1,9 @@
 """Vegeta's JSON report and its encoded CSV: nanoseconds throughout, open loop.
 
-In the report `rate` is what was sent and `throughput` counts successes only; what the component
-answered is every status but 0, which is a connection that failed. The CSV has no header: time,
-status, latency, sizes, error, body, attack, number, then (newer) method, URL and headers.
+In the report `rate` is the rate sent, and `throughput` counts successes only. The component
+answered every request whose status is not 0, which stands for a failed connection. The CSV has no
+header: time, status, latency, sizes, error, body, attack, number, then (newer) method, URL and
+headers.
 """
 
 import csv
@@ -29,9 +30,9 @@ class _VegetaReport(msgspec.Struct):
     requests: int
     rate: float
     duration: float
-    """Of the attack: first to last request."""
+    """Nanoseconds from the first request to the last."""
     wait: float
-    """For the last answer."""
+    """Nanoseconds until the last response."""
     success: float
     earliest: Instant
     status_codes: dict[str, int] | None = None
@@ -65,14 +66,14 @@ def _report(text: str, source: str) -> LoadRun:
         p50_ms=report.latencies.p50 / 1e6,
         p99_ms=report.latencies.p99 / 1e6,
         error_ratio=1 - report.success,
-        notes=("the rate asked for is taken from what was sent: the report does not hold it",),
+        notes=("the requested rate is taken to be the rate sent: the report does not state it",),
     )
 
 
 def _encoded(text: str, source: str) -> LoadRun:
     rows: list[tuple[int, int, int]] = []
     problems = []
-    # Bodies are base64, of any length.
+    # Bodies are base64 of any length.
     for number, cells in enumerate(csv.reader(io.StringIO(text, newline="")), start=1):
         try:
             rows.append((int(cells[0]), int(cells[1]), int(cells[2])))

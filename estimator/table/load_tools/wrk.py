@@ -1,7 +1,7 @@
-"""wrk's text: a closed loop on a fixed number of connections, each number with its own unit.
+"""wrk's text: a closed loop on a fixed number of connections; each number has its own unit.
 
-Without --latency there are no percentiles. Refused connections and timeouts are not among its
-requests. It writes neither when it ran nor a rate that was asked for.
+Without --latency there are no percentiles. Refused connections and timeouts are not counted as
+requests. The text states neither the time of the run nor a requested rate.
 """
 
 import re
@@ -31,7 +31,7 @@ def read(text: str, source: str) -> LoadRun:
 
 
 def read_text(text: str, source: str, tool: str, loop: Loop) -> LoadRun:
-    """Return the run of wrk or of wrk2, which writes the same frame. Raises InputError."""
+    """Return the run of wrk, or of wrk2, whose text has the same frame. Raises InputError."""
     found = _REQUESTS.search(text)
     require(found is not None, source, "expected `N requests in T`; was the run cut off?")
     assert found is not None
@@ -57,6 +57,6 @@ def read_text(text: str, source: str, tool: str, loop: Loop) -> LoadRun:
 
 
 def percentile_ms(text: str, percent: int) -> float | None:
-    """Return a percentile of the first distribution; wrk2 writes a second one, uncorrected."""
+    """Return a percentile of the first distribution; the second one of wrk2 is uncorrected."""
     found = re.search(rf"^\s*{percent}(?:\.0+)?%\s+([\d.]+)(us|ms|s|m|h)\s*$", text, re.MULTILINE)
     return float(found[1]) * UNITS_MS[found[2]] if found else None

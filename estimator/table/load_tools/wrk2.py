@@ -1,7 +1,7 @@
-"""wrk2's text: a constant rate, latencies from the instant a request was due.
+"""wrk2's text: a constant rate; latencies count from the instant a request was due.
 
-The rate that was asked for (-R) is not in its text, so whether it was reached cannot be told from
-the file alone. With --u_latency a second, uncorrected distribution follows; the first one counts.
+The text lacks the requested rate (-R), so the file alone cannot show whether it was reached. With
+--u_latency a second, uncorrected distribution follows; the first one is used.
 """
 
 from dataclasses import replace
@@ -20,4 +20,4 @@ def matches(document: object, text: str) -> bool:
 def read(text: str, source: str) -> LoadRun:
     """Return the run. Raises InputError."""
     run = wrk.read_text(text, source, "wrk2", Loop.OPEN)
-    return replace(run, notes=(*run.notes, "wrk2 does not write the rate that was asked for"))
+    return replace(run, notes=(*run.notes, "wrk2 does not write the requested rate"))

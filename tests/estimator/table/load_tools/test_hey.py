@@ -16,7 +16,7 @@ def test_sample_has_its_units(load_tool_samples: Path) -> None:
     # Of the sorted times the 100th and the 198th.
     assert (run.p50_ms, run.p99_ms) == (pytest.approx(9.1), pytest.approx(30.6))
     assert (run.loop, run.error_ratio, run.rps_target, run.start) == (Loop.CLOSED, 0, None, None)
-    assert "leaves requests without an answer out" in run.notes[0]
+    assert "lacks requests without a response" in run.notes[0]
 
 
 def test_refusals_of_a_rate_limit_are_errors(load_tool_samples: Path) -> None:

@@ -67,7 +67,7 @@ def test_exported_sample_has_its_units(load_tool_samples: Path) -> None:
 def test_sample_with_dropped_iterations_is_open(load_tool_samples: Path) -> None:
     (run,) = read_result(load_tool_samples / "k6_handle_summary.json").runs
     assert run.duration_s == pytest.approx(60)
-    # 3000 iterations in a minute were asked for, 200 of them never began.
+    # 3000 iterations in a minute were requested, 200 of them never began.
     assert (run.loop, run.rps_target) == (Loop.OPEN, pytest.approx(50))
     assert run.rps == pytest.approx(2800 / 60)
     assert (run.p50_ms, run.p99_ms, run.error_ratio) == (397.5, 1010.2, 0.025)
@@ -81,8 +81,8 @@ def test_summary_is_written_at_the_end(read) -> None:
     assert read(json.dumps(garbled)).start is None
 
 
-def test_dropped_iterations_show_the_rate_asked_for(read) -> None:
-    # 2 requests an iteration: 3000 of 9000 iterations never began, so 150 rps were asked for.
+def test_dropped_iterations_show_the_requested_rate(read) -> None:
+    # 2 requests an iteration: 3000 of 9000 iterations never began, so 150 rps were requested.
     metrics = FLAT["metrics"] | {"dropped_iterations": {"count": 3000, "rate": 25.0}}
     run = read(json.dumps({"metrics": metrics}))
     assert run.rps_target == pytest.approx(150)

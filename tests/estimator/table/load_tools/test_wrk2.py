@@ -11,7 +11,7 @@ def test_sample_is_open_loop_with_its_units(load_tool_samples: Path) -> None:
     assert (run.rps, run.duration_s, run.connections) == (500.18, 30, 40)
     assert (run.p50_ms, run.p99_ms) == (4.12, 12.34)
     assert run.loop is Loop.OPEN
-    assert run.notes == ("wrk2 does not write the rate that was asked for",)
+    assert run.notes == ("wrk2 does not write the requested rate",)
 
 
 def test_corrected_distribution_counts(read, load_tool_samples: Path) -> None:
