@@ -107,7 +107,8 @@ async def _read(
                 if len(samples) == before:
                     raise Refused([_nothing(api, component, text)])
         source = f"Datadog at {api.url}"
-    return usage_of(source, samples, ("cpu and memory are of whole minutes",))
+    caveats = ("cpu and memory are of whole minutes",)
+    return usage_of(source, samples, caveats, (0.0, float(RESOLUTION_S)))
 
 
 def _samples(

@@ -1,6 +1,7 @@
 """One run of a load generator, joined by time with the usage of its replicas, becomes a row.
 
-Only samples of the run's steady part count (load_tools/run.py). Cpu is the mean over time and over
+Only samples that lie wholly in the run's steady part count (load_tools/run.py): a sample that is a
+mean over a minute must not reach into the step before or after. Cpu is the mean over time and over
 the replicas; memory and `cpu_max` are the highest sample of any replica. What does not fit is a
 problem and never a guess: no samples in that time, a missing or an unknown container, another
 number of pods.
@@ -17,6 +18,7 @@ from estimator.table.load_tools.run import LoadRun
 from estimator.table.rows import LoadPoint, Resources
 
 MIN_SAMPLES = 2
+"""Fewest samples of a row, unless each of them is a mean over several scrapes already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,9 @@ def join(run: LoadRun, usage: Usage, setup: Setup, source: str) -> LoadPoint | l
     """
     assert run.start is not None
     start, end = run.start, run.start + run.duration_s
-    within = {name: each.between(start, end) for name, each in usage.of(setup.component).items()}
+    within = {
+        name: each.wholly_between(start, end) for name, each in usage.of(setup.component).items()
+    }
     measured = {name: each for name, each in within.items() if len(each.seconds)}
     containers = setup.containers or tuple(sorted(measured))
     rules = _rules(containers, measured, setup, usage.source)
@@ -69,8 +73,11 @@ def join(run: LoadRun, usage: Usage, setup: Setup, source: str) -> LoadPoint | l
         duration_s=None if is_exact else _rounded(run.duration_s),
         tool=run.tool,
         loop=run.loop,
+        # A single sample is the mean: a highest one beside it would say more than is known.
         cpu_max_millicores={
-            name: round(float(np.nanmax(each.cpu_millicores)), 3) for name, each in used.items()
+            name: round(float(np.nanmax(each.cpu_millicores)), 3)
+            for name, each in used.items()
+            if np.count_nonzero(~np.isnan(each.cpu_millicores)) > len(each.pods)
         },
         cpu_limit_millicores=limits,
         workers={name: n for name, n in setup.workers.items() if name in used},
@@ -109,11 +116,10 @@ def _container_rules(
     if used is not None:
         counts["cpu"] = int(np.count_nonzero(~np.isnan(used.cpu_millicores)))
         counts["memory"] = int(np.count_nonzero(~np.isnan(used.memory_bytes)))
-    if missing := [resource for resource, count in counts.items() if count < MIN_SAMPLES]:
+    needed = 1 if used is not None and used.is_averaged else MIN_SAMPLES
+    if missing := [resource for resource, count in counts.items() if count < needed]:
         resources = " and ".join(missing)
-        return [
-            f"{source} has fewer than {MIN_SAMPLES} {resources} samples of {container} in its time"
-        ]
+        return [f"{source} has fewer than {needed} {resources} samples of {container} in its time"]
     assert used is not None
     pods = len(used.pods)
     if setup.replicas is not None and used.pods != ("",) and pods != setup.replicas:

@@ -96,7 +96,8 @@ async def _read(
                     samples += _samples(each, component, containers, is_cpu)
         caveats += api.warnings
     source = f"Prometheus at {query.url}"
-    return usage_of(source, samples, tuple(dict.fromkeys(caveats)))
+    covers_s = (float(query.window_s), 0.0)
+    return usage_of(source, samples, tuple(dict.fromkeys(caveats)), covers_s)
 
 
 def _samples(

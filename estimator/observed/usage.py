@@ -46,6 +46,8 @@ class ContainerUsage:
     """Shape (n,); NaN where a sample has no memory."""
     cpu_limit_millicores: float | None = None
     """What the kernel lets one replica use; None where the source does not know it."""
+    covers_s: tuple[float, float] = (0.0, 0.0)
+    """Seconds before and after its instant that a sample of cpu is a mean over."""
     is_exact: bool = False
     """Whether cpu comes from the kernel's own account, which no window is too short for."""
 
@@ -61,6 +63,16 @@ class ContainerUsage:
             cpu_millicores=self.cpu_millicores[chosen],
             memory_bytes=self.memory_bytes[chosen],
         )
+
+    def wholly_between(self, start: float, end: float) -> "ContainerUsage":
+        """Return the samples of which the time that they cover lies wholly in [start, end)."""
+        before_s, after_s = self.covers_s
+        return self.between(start + before_s, end - after_s)
+
+    @property
+    def is_averaged(self) -> bool:
+        """Whether one sample is a mean over several scrapes."""
+        return self.covers_s != (0.0, 0.0)
 
     def mean_cpu(self) -> float | None:
         """Return millicores: the mean over time of each pod, averaged; None without samples."""
@@ -144,12 +156,18 @@ def combined(usages: Sequence[Usage]) -> Usage:
     return Usage(source, tuple(containers.values()), tuple(caveats))
 
 
-def usage_of(source: str, samples: Iterable[Sample], caveats: tuple[str, ...] = ()) -> Usage:
-    """Return samples, in any order, grouped by container."""
+def usage_of(
+    source: str,
+    samples: Iterable[Sample],
+    caveats: tuple[str, ...] = (),
+    covers_s: tuple[float, float] = (0.0, 0.0),
+) -> Usage:
+    """Return samples, in any order, grouped by container; `covers_s` as in ContainerUsage."""
     groups: dict[tuple[str, str], list[Sample]] = {}
     for sample in samples:
         groups.setdefault((sample.component, sample.container), []).append(sample)
-    return Usage(source, tuple(_container(*key, group) for key, group in groups.items()), caveats)
+    containers = (_container(*key, group) for key, group in groups.items())
+    return Usage(source, tuple(replace(each, covers_s=covers_s) for each in containers), caveats)
 
 
 def _container(component: str, container: str, samples: list[Sample]) -> ContainerUsage:

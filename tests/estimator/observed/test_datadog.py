@@ -46,6 +46,7 @@ def test_nanocores_become_millicores_by_pod(fake: FakeDatadog) -> None:
     used = read(fake).of("api")["app"]
     assert used.pods == ("api-1", "api-2")
     assert used.mean_cpu() == 200
+    assert used.covers_s == (0, 60)
     assert np.nanmax(used.memory_bytes) == 6e8
 
 

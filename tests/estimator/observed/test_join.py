@@ -17,6 +17,7 @@ SAMPLES = [
     *(Sample("api", "b", "app", second, 400.0, 6e6) for second in range(1000, 1200, 40)),
 ]
 USAGE = usage_of("usage.csv", SAMPLES)
+MINUTES = {970: 5.0, 1030: 100.0, 1090: 300.0, 1150: 900.0}
 
 
 def problems(run: LoadRun = RUN, setup: Setup = SETUP, usage=USAGE) -> list[str]:
@@ -66,3 +67,38 @@ def test_samples_without_pods_are_of_one_replica() -> None:
     point = join(RUN, usage, SETUP, "r.json")
     assert isinstance(point, LoadPoint)
     assert point.usage["app"].cpu_millicores == pytest.approx(100)
+
+
+def test_mean_over_a_minute_must_not_reach_into_another_step() -> None:
+    # Minutes at 970, 1030, 1090 and 1150; the run is from 1000 to 1200, the last one ends at 1210.
+    minutes = [Sample("api", "a", "app", at, cpu, 1.0) for at, cpu in MINUTES.items()]
+    setup = replace(SETUP, replicas=None)
+    point = join(RUN, usage_of("Datadog", minutes, covers_s=(0.0, 60.0)), setup, "r.json")
+    assert isinstance(point, LoadPoint)
+    assert point.usage["app"].cpu_millicores == 200
+    # Here each minute ends at its instant, as what rate() gives.
+    point = join(RUN, usage_of("Prometheus", minutes, covers_s=(60.0, 0.0)), setup, "r.json")
+    assert isinstance(point, LoadPoint)
+    assert point.usage["app"].cpu_millicores == (300 + 900) / 2
+
+
+def test_single_mean_is_a_row_without_a_highest_sample() -> None:
+    usage = usage_of("Datadog", [Sample("api", "a", "app", 1060, 100.0, 1.0)], (), (0.0, 60.0))
+    point = join(RUN, usage, replace(SETUP, replicas=None), "r.json")
+    assert isinstance(point, LoadPoint)
+    assert (point.replicas, point.cpu_max_millicores) == (1, {})
+
+
+def test_unknown_container_is_no_guess() -> None:
+    samples = [Sample("api", "a", name, 1000 + k, 1.0, 1.0) for name in "xy" for k in range(3)]
+    setup = replace(SETUP, containers=("x",), replicas=None)
+    (problem,) = problems(setup=setup, usage=usage_of("u.csv", samples))
+    assert "container y was measured, and the requests of the component lack it" in problem
+
+
+def test_different_numbers_of_pods_are_no_guess() -> None:
+    samples = [Sample("api", "a", name, 1000 + k, 1.0, 1.0) for name in "xy" for k in range(3)]
+    samples += [Sample("api", "b", "x", 1000 + k, 1.0, 1.0) for k in range(3)]
+    setup = replace(SETUP, containers=(), replicas=None)
+    (problem,) = problems(setup=setup, usage=usage_of("u.csv", samples))
+    assert "seen in different numbers of pods: 2 of x, 1 of y" in problem

@@ -22,6 +22,12 @@ def test_query_names_the_pods_of_one_component() -> None:
     assert text.endswith("[60s]))")
 
 
+def test_matchers_replace_the_name() -> None:
+    query = PrometheusQuery("http://x", matchers={"api": 'pod="x",zone=~"a$|b"'})
+    assert '{ pod="x",zone=~"a$|b", container!=""' in query.text(query.memory, "api")
+    assert '{ pod=~"web-(' in query.text(query.memory, "web")
+
+
 @pytest.mark.topology
 def test_real_prometheus_gives_known_usage(prometheus: Backfilled) -> None:
     query = PrometheusQuery(prometheus.url, "shop")
@@ -29,6 +35,7 @@ def test_real_prometheus_gives_known_usage(prometheus: Backfilled) -> None:
     found = usage.of("api")
     # Neither the pause container, nor the pod's own sum, nor the pods of api-worker.
     assert set(found) == {"app", "istio-proxy"}
+    assert found["app"].covers_s == (60, 0)
     assert len(found["app"].pods) == 2
     assert found["app"].mean_cpu() == pytest.approx(200, rel=1e-3)
     assert found["istio-proxy"].mean_cpu() == pytest.approx(40, rel=1e-3)
