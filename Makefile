@@ -63,7 +63,7 @@ exactness: .venv/dev programs
 soak: .venv/dev
 	$(BIN)/python -m benchmarks.macro.soak --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
 
-bench: bench-peers bench-latency bench-connections bench-bodies bench-pipelining bench-faults bench-estimate bench-replay bench-schedule bench-capture bench-import bench-series bench-logs bench-micro bench-tables
+bench: bench-peers bench-latency bench-connections bench-bodies bench-faults bench-estimate bench-replay bench-schedule bench-capture bench-import bench-series bench-logs bench-micro bench-tables
 
 bench-peers: compiled
 	$(BIN)/python -m benchmarks.macro.mirror_vs_peers
@@ -76,9 +76,6 @@ bench-connections: compiled
 
 bench-bodies: compiled
 	$(BIN)/python -m benchmarks.macro.bodies
-
-bench-pipelining: compiled
-	$(BIN)/python -m benchmarks.macro.pipelining
 
 # FAULTS="shadow,primary slow" measures those anew and leaves the others.
 bench-faults: compiled

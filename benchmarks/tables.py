@@ -23,7 +23,6 @@ from benchmarks.macro import (
     import_speed,
     latency,
     mirror_vs_peers,
-    pipelining,
     replay_schedule,
     replay_speed,
 )
@@ -35,7 +34,6 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "latency": latency.table,
     "connections": connections.table,
     "bodies": bodies.table,
-    "pipelining": pipelining.table,
     "faults": faults.table,
     "micro": micro.table,
     "profile": profile_worker.table,

@@ -10,7 +10,7 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -25,7 +25,6 @@ METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
 Ratio = Annotated[float, Meta(ge=0, le=10, description="a number from 0 to 10")]
 Share = Annotated[float, Meta(gt=0, le=1, description="a number above 0 and at most 1")]
 Count = Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")]
-Pipelining = Annotated[int, Meta(ge=1, le=64, description="a whole number from 1 to 64")]
 Workers = Annotated[int, Meta(ge=1, le=256, description="a whole number from 1 to 256")]
 Bytes = Annotated[int, Meta(ge=1, le=1 << 40, description="a whole number of bytes, 1 or more")]
 BodyBytes = Annotated[int, Meta(ge=0, le=1 << 40, description="a whole number of bytes")]
@@ -109,6 +108,12 @@ class RampSection:
 
 @dataclass(frozen=True, slots=True)
 class ShadowSection:
+    REMOVED: ClassVar = {
+        "pipelining": "was removed, because it cost the shadow's Envoy more than it saved here; "
+        "delete the key"
+    }
+    """Keys of earlier versions, and what to say of them."""
+
     url: Url
     """Where mirrored requests go: the istio-proxy NodePort, past the nginx that logs."""
     tls: TlsSection = field(default_factory=TlsSection)
@@ -121,8 +126,6 @@ class ShadowSection:
     """header:NAME or cookie:NAME: one value of it is mirrored always or never."""
     connections: Count = 512
     """Most connections a worker holds to the shadow."""
-    pipelining: Pipelining = 1
-    """Most requests sent ahead on a connection; above 1 is cheaper here, dearer for an Envoy."""
     waiting: Count = 1024
     """Most shadow legs of a worker that wait for a connection; more are shed."""
     max_body_bytes: BodyBytes = 1 << 20

@@ -77,9 +77,12 @@ def read_section(section: type[Any], got: object, path: str, problems: list[str]
         return None
     prefix = f"{path}." if path else ""
     known = {item.name: item for item in fields(section)}
+    removed: Mapping[str, str] = getattr(section, "REMOVED", {})
     before = len(problems)
     for key in got:
-        if key not in known:
+        if key in removed:
+            problems.append(f"{prefix}{key}: {removed[key]}")
+        elif key not in known:
             near = difflib.get_close_matches(str(key), known, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             problems.append(f"{prefix}{key}: unknown key{hint}")

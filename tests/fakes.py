@@ -20,16 +20,16 @@ import uvloop
 import yaml
 
 from mirror.config import Config, parse
-from mirror.core.batch_pool import BatchPool
 from mirror.core.ledger import Merger
 from mirror.core.pool import Pool
+from mirror.core.slow_start import SlowStartPool
 from mirror.proxy.downstream.connection import Acceptor, Downstream
 from mirror.proxy.downstream.inline import InlineAcceptor, InlineDownstream
 from mirror.proxy.downstream.inline_exchange import Primary
 from mirror.proxy.downstream.sink import SinkDownstream
 from mirror.proxy.tee import Tee
 from mirror.proxy.upstream.connection import Origin, UpstreamConnection
-from mirror.proxy.upstream.discarding import DiscardingConnection, DiscardingLeg, DiscardingUpstream
+from mirror.proxy.upstream.discarding import DiscardedLeg, DiscardingConnection, DiscardingUpstream
 from mirror.proxy.upstream.outbox import Outbox
 from mirror.proxy.upstream.relaying import Leg, RelayingConnection, RelayingUpstream
 
@@ -230,18 +230,16 @@ class WiredDiscarding(Wired[DiscardingConnection], DiscardingUpstream):
 
     def __init__(
         self,
-        pool: BatchPool[DiscardingConnection, DiscardingLeg],
-        most_legs: int = 8,
+        pool: SlowStartPool[DiscardingConnection, Any],
         ended: Callable[[Any, str, int], None] | None = None,
     ) -> None:
-        super().__init__(ORIGIN, pool, most_legs, ended or self.hear)
+        super().__init__(ORIGIN, pool, ended or self.hear)
         self.clock_s = 0.0
         self.now = lambda: self.clock_s
-        self.heard: dict[str, list[DiscardingLeg]] = {}
+        self.heard: dict[str, list[DiscardedLeg]] = {}
 
-    def hear(self, legs: Any, outcome: str, latency_us: int) -> None:
-        if legs:
-            self.heard.setdefault(outcome, []).extend(legs)
+    def hear(self, leg: DiscardedLeg, outcome: str, latency_us: int) -> None:
+        self.heard.setdefault(outcome, []).append(leg)
 
 
 class Line:
@@ -250,8 +248,8 @@ class Line:
     def __init__(self, **sections: Any) -> None:
         config = make_config("inline", 1, 2, **sections)
         self.tee = Tee(config)
-        pool: BatchPool[Any, Any] = BatchPool(4, 4, 4)
-        self.shadow = self.tee.shadow = WiredDiscarding(pool, 8, self.tee.legs_ended)
+        pool: SlowStartPool[Any, Any] = SlowStartPool(4, 4)
+        self.shadow = self.tee.shadow = WiredDiscarding(pool, self.tee.leg_ended)
         self.acceptor = InlineAcceptor(config, self.tee)
         self.primary = WiredRelaying(Pool(None, 0, 8))
         self.acceptor.primary = Primary(self.primary, self.tee, config.timeouts.primary)

@@ -31,7 +31,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.errors",
     ),
     "mirror.core.selection": ("mirror.core.request_head",),
-    "mirror.core.batch_pool": ("mirror.core.pool",),
+    "mirror.core.slow_start": ("mirror.core.pool",),
     "mirror.core.ramp": ("mirror.core.budget", "mirror.core.latency", "mirror.core.ledger"),
     "mirror.core.ledger": ("mirror.core.latency",),
     "mirror.core.latency": (),

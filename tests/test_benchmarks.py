@@ -47,7 +47,6 @@ SUMMARISE = {
     "latency": latency.summarise,
     "connections": result.medians_of,
     "bodies": result.medians_of,
-    "pipelining": result.medians_of,
     "faults": result.medians_of,
     "micro": every_micro.summarise,
     "profile": result.medians_of,

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from mirror.core.batch_pool import BatchPool
 from mirror.core.pool import Pool
-from mirror.proxy.upstream.discarding import DiscardingLeg
+from mirror.core.slow_start import SlowStartPool
+from mirror.proxy.tee import ShadowLeg
 from tests.fakes import (
     OK,
     Client,
@@ -153,10 +153,9 @@ def test_wired_upstream_opens_when_told() -> None:
 
 def test_wired_upstream_hears_of_its_legs() -> None:
     async def main() -> None:
-        upstream = WiredDiscarding(BatchPool(2, 2, 2))
-        leg = DiscardingLeg()
-        upstream.send([leg])
-        upstream.hear([], "2xx", 0)
+        upstream = WiredDiscarding(SlowStartPool(2, 2))
+        leg = ShadowLeg("/a", b"", False)
+        upstream.start(leg)
         assert upstream.heard == {}
         upstream.refuse()
         assert upstream.heard == {"connect_failed": [leg]}

@@ -6,11 +6,10 @@
     sink          nginx proxies and mirrors to the sidecar, which forwards the copy
     inline        the sidecar proxies and sends the copy
 
-The sidecar is the compiled build (setup.py), as in the container image. Three more ways show what
-that and a switch are worth:
+The sidecar is the compiled build (setup.py), as in the container image. Two more ways show what
+that is worth:
 
     sink_python, inline_python  the same source not compiled, as plain `pip install` leaves it
-    inline_pipelined            compiled, with `shadow.pipelining: 8` (docs/adr/0005)
 
 and `inline_nginx` is inline as deploy/nginx has it, behind an nginx that knows the way around it.
 
@@ -52,7 +51,7 @@ ROUTES = ("/watch/{id}", "/api/*", "/static/*")
 TARGET = "/watch/42?from=feed"
 BODY = "a small answer"
 PEERS = ("plain", "nginx_mirror", "envoy", "sink", "inline")
-VARIANTS = ("sink_python", "inline_python", "inline_pipelined")
+VARIANTS = ("sink_python", "inline_python")
 MIRRORS = {name: int(name != "plain") for name in (*PEERS, *VARIANTS)}
 """Every way, and how many copies of a request it sends."""
 COMPILED = Path(__file__).parents[2] / "build" / "compiled"
@@ -204,8 +203,6 @@ class Stage:
             if name == "envoy":
                 return self._start_envoy(port)
             mode, _, variant = name.partition("_")
-            if variant == "pipelined":
-                sections = {"shadow": {"pipelining": 8}} | sections
             is_compiled = variant != "python"
             if mode == "sink":
                 return self._start_sink(name, port, is_compiled, sections)

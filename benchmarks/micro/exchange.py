@@ -11,8 +11,8 @@ from typing import Any
 from benchmarks.micro import heads
 from benchmarks.micro.harness import Case
 from mirror.config import parse
-from mirror.core.batch_pool import BatchPool
 from mirror.core.pool import Pool
+from mirror.core.slow_start import SlowStartPool
 from mirror.proxy.downstream.inline import InlineAcceptor, InlineDownstream
 from mirror.proxy.tee import Tee
 from mirror.proxy.upstream.discarding import DiscardingUpstream
@@ -60,8 +60,8 @@ def cases() -> dict[str, Case]:
 async def _cases() -> dict[str, Case]:
     config = parse(CONFIG)
     tee = Tee(config)
-    tee.shadow = shadow = Shadow(tee.shadow.origin, BatchPool(1, 8, 1), 1, tee.legs_ended)
-    shadow._unread_bytes = 1 << 60  # there are no ticks that would renew it
+    tee.shadow = shadow = Shadow(tee.shadow.origin, SlowStartPool(1, 8), tee.leg_ended)
+    shadow.unread_bytes = 1 << 60  # there are no ticks that would renew it
     acceptor = InlineAcceptor(config, tee)
     primary = Primary(acceptor.primary.upstream.origin, Pool(None, 0, 1))
     acceptor.primary.upstream = primary

@@ -9,7 +9,7 @@ ramp            how the ratio rises to its aim, and when it falls back
 budget          how many bytes the shadow may hold in a worker
 breaker         whether the shadow is sent anything now
 pool            which connection of an upstream serves which leg
-batch_pool      the same for legs whose answers nobody receives
+slow_start      the same for an upstream that need not be there: few connects at a time
 ledger          counters that add up: every request once, in one second, under one route
 latency         latencies in the layout of an HDR histogram
 record          one line of a capture

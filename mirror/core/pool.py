@@ -1,10 +1,8 @@
 """Which connection of an upstream serves which leg.
 
 The pool decides and remembers; it opens and closes nothing. Its callers do what it answers, and
-tell it what became of that, so no await can leave it half changed. A connection is known to the
-pool from the moment it is asked for (opening), so that no burst opens more than the ceiling.
-
-Idle connections are reused last in, first out: the warmest first, the coldest may time out.
+tell it what came of that, so no await can leave it half changed. The pool counts a connection from
+the moment it asks for one (opening), so no burst of legs opens more than the ceiling.
 """
 
 from collections import deque
@@ -21,9 +19,9 @@ class Assignment(Enum):
     OPEN = "open"
     """Open a connection; the leg waits meanwhile."""
     WAIT = "wait"
-    """The leg waits for a connection of another leg."""
+    """The leg waits until a connection is free."""
     REFUSED = "refused"
-    """Nothing is free and the queue is full."""
+    """No connection is free and the queue is full."""
 
 
 OPEN = Assignment.OPEN
@@ -32,7 +30,7 @@ REFUSED = Assignment.REFUSED
 
 
 class Pool(Generic[Connection, Leg]):
-    """Connections to one upstream; `max_connections` None means as many as there are legs."""
+    """Connections to one upstream, each of which serves one leg at a time."""
 
     __slots__ = (
         "_idle",
@@ -45,43 +43,60 @@ class Pool(Generic[Connection, Leg]):
     )
 
     def __init__(self, max_connections: int | None, max_waiting: int, max_idle: int) -> None:
+        """`max_connections` None means no ceiling: each leg without an idle connection opens one.
+
+        `max_waiting` bounds the legs that wait beyond those for which a connection is opening.
+        """
         self._max_connections = max_connections
         self._max_waiting = max_waiting
         self._max_idle = max_idle
         self._open = 0
+        """Connections open or opening."""
         self._opening = 0
+        # A stack: the warmest connection serves next, and the coldest may time out at the upstream.
         self._idle: list[Connection] = []
+        # Legs for which a connection is opening wait here with the others. Whichever connection is
+        # free first takes the oldest leg, so a slow connect holds up no particular leg.
         self._waiting: deque[Leg] = deque()
 
     def __repr__(self) -> str:
         return f"<Pool open={self._open} idle={len(self._idle)} waiting={len(self._waiting)}>"
 
-    @property
-    def open_count(self) -> int:
-        """Connections open or opening."""
-        return self._open
-
     def assign(self, leg: Leg, fresh: bool = False) -> Connection | Assignment:
-        """An idle connection for `leg`, or what to do instead; `fresh` refuses an idle one."""
+        """Return an idle connection for `leg`, or what to do instead.
+
+        `fresh` asks for a new connection: a leg is sent again after an idle connection turned out
+        to be closed (RFC 9112, section 9.3.1), and others may be as stale.
+        """
         if self._idle and not fresh:
             return self._idle.pop()
-        if self._max_connections is None or self._open < self._max_connections:
+        if self._may_open():
             self._waiting.append(leg)
-            return self._ask_to_open()
-        if len(self._waiting) < self._max_waiting:
+            self._count_opening()
+            return OPEN
+        if len(self._waiting) - self._opening < self._max_waiting:
             self._waiting.append(leg)
             return WAIT
         return REFUSED
 
+    def to_open(self) -> int:
+        """How many connections to open now, so that every waiting leg has one opening."""
+        number = 0
+        while len(self._waiting) > self._opening and self._may_open():
+            self._count_opening()
+            number += 1
+        return number
+
     def connected(self, connection: Connection) -> Leg | None:
-        """An opening connection is ready: the leg that it serves first, or None: it is idle."""
+        """An opening connection is ready: return the leg it serves first, or None if it is idle."""
         self._opening -= 1
         return self._next_leg(connection)
 
     def connect_failed(self) -> list[Leg]:
-        """An opening connection could not be opened: the legs that fail with it.
+        """A connect failed: return the legs that fail with it.
 
-        The one that has waited longest; all of them where no other connection is left to serve.
+        One connect costs one leg, the oldest. With no other connection left to serve them, all
+        waiting legs fail: they would only time out.
         """
         self._open -= 1
         self._opening -= 1
@@ -92,22 +107,21 @@ class Pool(Generic[Connection, Leg]):
         return failed
 
     def released(self, connection: Connection) -> Leg | None:
-        """A connection has served its leg: the leg that it serves next, or None: it is idle."""
+        """A connection has served its leg: return the next one, or None if it is idle now."""
         return self._next_leg(connection)
 
     def is_surplus(self) -> bool:
-        """Whether a connection that has served its leg is better closed than kept idle."""
+        """Whether to close, and not to keep idle, a connection that has served its leg."""
         return not self._waiting and len(self._idle) >= self._max_idle
 
-    def closed(self, connection: Connection) -> Assignment | None:
-        """A connection is gone; OPEN asks for another where more legs wait than are opening."""
+    def closed(self, connection: Connection) -> None:
+        """A connection is gone, idle or not; `to_open` says whether to open another."""
         self._open -= 1
         if connection in self._idle:
             self._idle.remove(connection)
-        return self._ask_to_open() if self._missing() > 0 else None
 
     def withdraw(self, leg: Leg) -> None:
-        """`leg` waits no more; one that does not wait is no error."""
+        """Stop `leg` from waiting; a leg that does not wait is no error."""
         if leg in self._waiting:
             self._waiting.remove(leg)
 
@@ -116,14 +130,12 @@ class Pool(Generic[Connection, Leg]):
         """Connections that serve no leg."""
         return tuple(self._idle)
 
-    def _missing(self) -> int:
-        """How many more connections should be opening for the legs that wait."""
-        return len(self._waiting) - self._opening
+    def _may_open(self) -> bool:
+        return self._max_connections is None or self._open < self._max_connections
 
-    def _ask_to_open(self) -> Assignment:
+    def _count_opening(self) -> None:
         self._open += 1
         self._opening += 1
-        return OPEN
 
     def _next_leg(self, connection: Connection) -> Leg | None:
         if self._waiting:

@@ -381,5 +381,5 @@ def _capture_status(section: CaptureSection, until_s: float | None) -> dict[str,
 def _memory_ceiling_bytes(config: Config) -> int:
     """What the shadow can make each worker hold beyond what it took at its start."""
     shadow = config.shadow
-    legs = shadow.connections * shadow.pipelining + shadow.waiting
+    legs = shadow.connections + shadow.waiting
     return ceiling_bytes(shadow.buffer_bytes, shadow.connections, legs, shadow.url.is_tls)

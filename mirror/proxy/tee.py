@@ -9,7 +9,7 @@ bytes held for the shadow stay under one ceiling.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import math
 from copy import copy
 from random import random
 from time import monotonic, time
@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from mirror.config import Config
 from mirror.core import breaker, ledger
-from mirror.core.batch_pool import BatchPool
 from mirror.core.breaker import Breaker
 from mirror.core.budget import (
     BODY_TOO_LARGE,
@@ -28,13 +27,13 @@ from mirror.core.budget import (
     WAITING_FULL,
     ByteBudget,
 )
-from mirror.core.http1 import NONE
 from mirror.core.ledger import Ledger, Report
 from mirror.core.request_head import SAFE_METHODS, RequestHead
 from mirror.core.selection import Selector
+from mirror.core.slow_start import SlowStartPool
 from mirror.formats.routes import RouteTable
 from mirror.proxy.recent_ids import RecentIds
-from mirror.proxy.upstream.discarding import NOT_ANSWERED, DiscardingLeg, DiscardingUpstream
+from mirror.proxy.upstream.discarding import NOT_ANSWERED, DiscardingUpstream
 from mirror.proxy.upstream.origins import shadow_origin
 from mirror.proxy.upstream.outbox import Outbox
 
@@ -43,14 +42,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# RFC 9112 9.3.2: what may follow unanswered requests on its connection. Of the idempotent methods
-# those that change nothing: a connection that breaks leaves open which of its requests were seen.
-_MAY_SHARE = frozenset({b"GET", b"OPTIONS", b"TRACE"})
-
 _CAPTURE_STOP_S = 2.0
 
 _SURPLUS = "surplus bytes behind an answer"
 _NO_GENERATION = -1
+
+
+class ShadowLeg:
+    """One copy of a request on its way to the shadow; a DiscardedLeg."""
+
+    __slots__ = ("data", "expires_at", "generation", "is_head", "route", "sent_at")
+
+    def __init__(self, route: str, data: bytes, is_head: bool) -> None:
+        self.route = route
+        """What the leg is counted under."""
+        self.data = data
+        self.is_head = is_head
+        self.expires_at = math.inf
+        self.sent_at = 0.0
+        self.generation = _NO_GENERATION
+        """State of the breaker under which the leg started."""
 
 
 class Exchange:
@@ -74,7 +85,7 @@ class Exchange:
         self._body: list[bytes] | None = None
         self._body_bytes = 0
         self._held_bytes = 0
-        """Of the budget, for the body."""
+        """Bytes reserved in the budget for the request body."""
 
     def add_body(self, data: bytes) -> None:
         """A piece of the request's body."""
@@ -101,11 +112,8 @@ class Exchange:
         if not self._legs_wanted:
             return
         head = self.head
-        leg = DiscardingLeg()
-        leg.route = self.route
-        leg.data = head.to_shadow(b"".join(self._body) if self._body else b"", trailers)
-        leg.is_head = head.method == b"HEAD"
-        leg.is_alone = head.framing is not NONE or head.method not in _MAY_SHARE
+        data = head.to_shadow(b"".join(self._body) if self._body else b"", trailers)
+        leg = ShadowLeg(self.route, data, head.method == b"HEAD")
         if self._body is not None:
             self._release_body()
         self._tee.start_legs(leg, self._legs_wanted)
@@ -149,9 +157,8 @@ class Tee:
         self.in_flight = 0
         self.shadow = DiscardingUpstream(
             shadow_origin(config),
-            BatchPool(section.connections, section.waiting, section.connections),
-            section.pipelining,
-            self.legs_ended,
+            SlowStartPool(section.connections, section.waiting),
+            self.leg_ended,
             self.outbox,
         )
         self.shadow.on_connect = self._on_connect
@@ -178,7 +185,7 @@ class Tee:
         loop = asyncio.get_running_loop()
         self._now = loop.time
         self._call_soon = loop.call_soon
-        self._gathered: list[DiscardingLeg] = []
+        self._gathered: list[ShadowLeg] = []
         """Shadow legs that this turn of the loop completed."""
 
     def begin(self, head: RequestHead) -> "tuple[str, int, Capturing | None]":
@@ -236,7 +243,7 @@ class Tee:
         if took_s is not None:
             self.ledger.record(ledger.PRIMARY_LATENCY, exchange.route, int(took_s * 1e6))
 
-    def start_legs(self, leg: DiscardingLeg, number: int) -> None:
+    def start_legs(self, leg: ShadowLeg, number: int) -> None:
         """Send a complete shadow request so many times, with what else this turn brings.
 
         The legs of one turn of the loop are admitted together: the clock, the back-off and the
@@ -254,54 +261,49 @@ class Tee:
         now = self._now()
         most = self.breaker.most(now)
         if most < len(legs):
-            self._shed(legs[most:], BREAKER_OPEN)
+            for leg in legs[most:]:
+                self._shed(leg, BREAKER_OPEN)
             del legs[most:]
             if not legs:
                 return
         expires_at = now + self._timeout_s
         generation = self.breaker.generation
-        admitted: list[DiscardingLeg] = []
+        started = 0
         for leg in legs:
-            if self.budget.admit(len(leg.data)):
-                leg.expires_at = expires_at
-                leg.generation = generation
-                admitted.append(leg)
+            if not self.budget.admit(len(leg.data)):
+                self._shed(leg, BUFFER_FULL)
+                continue
+            leg.expires_at = expires_at
+            leg.generation = generation
+            if self.shadow.start(leg):
+                self.ledger.count(ledger.SHADOW_SENT, leg.route)
+                started += 1
             else:
-                self._shed([leg], BUFFER_FULL)
-        room = self.shadow.room
-        if len(admitted) > room:
-            self._release(admitted[room:])
-            self._shed(admitted[room:], WAITING_FULL)
-            del admitted[room:]
-        self.breaker.started(len(admitted))
-        self.in_flight += len(admitted)
-        self._count(ledger.SHADOW_SENT, admitted, "")
-        self.shadow.send(admitted)
+                self.budget.release(len(leg.data))
+                self._shed(leg, WAITING_FULL)
+        self.breaker.started(started)
+        self.in_flight += started
         self.outbox.flush()
 
-    def legs_ended(self, legs: Sequence[DiscardingLeg], outcome: str, latency_us: int) -> None:
-        """Each of these legs has had this, its one, outcome; `latency_us` as in discarding.py."""
-        self.in_flight -= len(legs)
-        self._release(legs)
-        self._count(ledger.SHADOW_REQUESTS, legs, outcome)
+    def leg_ended(self, leg: ShadowLeg, outcome: str, latency_us: int) -> None:
+        """`leg` has had this outcome, its only one; `latency_us` as in discarding.py."""
+        self.in_flight -= 1
+        self.budget.release(len(leg.data))
+        self.ledger.count(ledger.SHADOW_REQUESTS, leg.route, outcome)
         if latency_us != NOT_ANSWERED:
-            for leg in legs:
-                self.ledger.record(ledger.SHADOW_LATENCY, leg.route, latency_us)
-                self.breaker.answered(leg.generation)
+            self.ledger.record(ledger.SHADOW_LATENCY, leg.route, latency_us)
+            self.breaker.answered(leg.generation)
         elif outcome == ledger.ABORTED:
-            for leg in legs:
-                self.breaker.aborted(leg.generation)
-        elif legs:
+            self.breaker.aborted(leg.generation)
+        else:
             is_connect = outcome == ledger.CONNECT_FAILED and self._connect_error
             how = f"{outcome} ({self._connect_error})" if is_connect else outcome
-            now = self._now()
-            for leg in legs:
-                self.breaker.failed(leg.generation, how, now)
+            self.breaker.failed(leg.generation, how, self._now())
 
-    def _spoiled(self, leg: DiscardingLeg) -> None:
-        """To the breaker it failed, because it costs a connection; its answer says nothing more."""
+    def _spoiled(self, leg: ShadowLeg) -> None:
+        """Count it as a failure for the breaker: surplus bytes cost us the connection."""
         self.breaker.failed(leg.generation, _SURPLUS, self._now())
-        leg.generation = _NO_GENERATION
+        leg.generation = _NO_GENERATION  # so that its answer does not count as well
 
     def _is_repeat(self, head: RequestHead, recent_ids: RecentIds) -> bool:
         """nginx mirrors a request that it redirects internally once more, with the same id."""
@@ -317,15 +319,8 @@ class Tee:
             )
         return False
 
-    def _shed(self, legs: Sequence[DiscardingLeg], reason: str) -> None:
-        self._count(ledger.SHED, legs, reason)
-
-    def _count(self, metric: str, legs: Sequence[DiscardingLeg], label: str) -> None:
-        for leg in legs:
-            self.ledger.count(metric, leg.route, label)
-
-    def _release(self, legs: Sequence[DiscardingLeg]) -> None:
-        self.budget.release(sum([len(leg.data) for leg in legs]))
+    def _shed(self, leg: ShadowLeg, reason: str) -> None:
+        self.ledger.count(ledger.SHED, leg.route, reason)
 
     @property
     def ratio(self) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import httptools
 
 from mirror.core import http1, ledger
-from mirror.core.pool import OPEN, REFUSED, WAIT, Pool
+from mirror.core.pool import Pool
 from mirror.core.response_head import ResponseHead, read_response_head
 from mirror.errors import RemoteProtocolError
 from mirror.proxy.upstream.connection import Origin, Upstream, UpstreamConnection, log_bug
@@ -51,48 +51,23 @@ class LoadUpstream(Upstream):
     ) -> None:
         """`ended` gets the leg, its outcome, and whether it was answered."""
         super().__init__(origin, pool)
-        self._legs = pool
         self.ended = ended
-
-    def start(self, leg: Leg) -> bool:
-        """Send `leg` now or when a connection is free; False where it may not even wait."""
-        assignment = self._legs.assign(leg)
-        if assignment is OPEN:
-            self.open()
-        elif assignment is REFUSED:
-            return False
-        elif assignment is not WAIT:
-            assert isinstance(assignment, LoadConnection)
-            assignment.send(leg)
-        return True
 
     def cut(self, leg: Leg) -> bool:
         """Forget `leg`, of which nothing more is heard; False where it was never sent."""
         if leg.connection is None:
-            self._legs.withdraw(leg)
+            self.withdraw(leg)
             return False
         leg.connection.cut()
         return True
-
-    def released(self, connection: "LoadConnection") -> None:
-        leg = self._legs.released(connection)
-        if leg is not None:
-            connection.send(leg)
 
     # --- Upstream ---
 
     def make_connection(self) -> "LoadConnection":
         return LoadConnection(self)
 
-    def connect_failed(self) -> None:
-        for leg in self._legs.connect_failed():
-            self.ended(leg, ledger.CONNECT_FAILED, False)
-
-    def connected(self, connection: UpstreamConnection) -> None:
-        assert isinstance(connection, LoadConnection)
-        leg = self._legs.connected(connection)
-        if leg is not None:
-            connection.send(leg)
+    def connect_failed(self, leg: Leg) -> None:
+        self.ended(leg, ledger.CONNECT_FAILED, False)
 
 
 class LoadConnection(UpstreamConnection):
@@ -112,7 +87,7 @@ class LoadConnection(UpstreamConnection):
         self._head = b""
         """What came of an answer that one read did not bring whole, as far as its head."""
 
-    def send(self, leg: Leg) -> None:
+    def serve(self, leg: Leg) -> None:
         self._leg = leg
         leg.connection = self
         if leg.is_head:

@@ -172,6 +172,11 @@ def test_instance_defaults_to_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"series": 5}, "series: expected a mapping of keys, got 5"),
         ({"workes": 5}, "workes: unknown key; did you mean workers?"),
         ({"shadow__xyz": 5}, "shadow.xyz: unknown key"),
+        (
+            {"shadow__pipelining": 1},
+            "shadow.pipelining: was removed, because it cost the shadow's Envoy more than it saved "
+            "here; delete the key",
+        ),
         ({"listen": []}, "listen: expected at least one address"),
         ({"listen": ["127.0.0.1:1"] * 2}, "listen[1]: 127.0.0.1:1 stands twice"),
         ({"listen": ["unix:a", {"path": "a"}]}, "listen[1]: unix:a stands twice"),

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import httptools
 
-from mirror.core.pool import OPEN, Pool
+from mirror.core.pool import OPEN, REFUSED, WAIT, Pool
 from mirror.errors import RemoteProtocolError
 from mirror.proxy.upstream.outbox import Outbox
 from mirror.proxy.upstream.resolver import Resolver
@@ -86,18 +86,41 @@ class Upstream:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.origin} {self._pool!r}>"
 
-    # --- what a kind of connection does ---
+    # --- what each kind of upstream defines ---
 
     def make_connection(self) -> "UpstreamConnection":
         raise NotImplementedError
 
-    def connect_failed(self) -> None:
-        """The legs that fail with one failed connect hear of it."""
+    def connect_failed(self, leg: Any) -> None:
+        """`leg` fails with a connect that failed."""
         raise NotImplementedError
 
-    def connected(self, connection: "UpstreamConnection") -> None:
-        """Give a new connection to the leg that waits longest, or keep it idle."""
-        raise NotImplementedError
+    # --- legs ---
+
+    def start(self, leg: Any, fresh: bool = False) -> bool:
+        """Give `leg` a connection now or later; False if it may not even wait.
+
+        `fresh` gives it a new connection, not an idle one.
+        """
+        assignment = self._pool.assign(leg, fresh)
+        if assignment is OPEN:
+            self.open()
+        elif assignment is REFUSED:
+            return False
+        elif assignment is not WAIT:
+            cast(UpstreamConnection, assignment).serve(leg)
+        return True
+
+    def withdraw(self, leg: Any) -> None:
+        """`leg` no longer waits for a connection."""
+        self._pool.withdraw(leg)
+
+    def released(self, connection: "UpstreamConnection") -> None:
+        """A connection has served its leg and may serve another."""
+        if self._pool.is_surplus() or self.has_moved(connection):
+            connection.close()
+        elif (leg := self._pool.released(connection)) is not None:
+            connection.serve(leg)
 
     # --- connects ---
 
@@ -131,16 +154,25 @@ class Upstream:
             connection.close()
 
     def opened(self, connection: "UpstreamConnection") -> None:
+        """A connect succeeded: the connection serves the leg that waits longest, or is idle."""
         self.on_connect(None)
-        self.connected(connection)
+        leg = self._pool.connected(connection)
+        if leg is not None:
+            connection.serve(leg)
 
     def closed(self, connection: "UpstreamConnection") -> None:
-        if self._pool.closed(connection) is OPEN:
+        self._pool.closed(connection)
+        self.open_missing()
+
+    def open_missing(self) -> None:
+        """Open connections for the legs that wait without one, as far as the pool allows."""
+        for _ in range(self._pool.to_open()):
             self.open()
 
     def open_failed(self, error: Exception) -> None:
         self.on_connect(error)
-        self.connect_failed()
+        for leg in self._pool.connect_failed():
+            self.connect_failed(leg)
 
     async def _connect(self) -> None:
         # TimeoutError, ssl.SSLError and the resolver's gaierror are OSErrors; a name that cannot be
@@ -204,6 +236,10 @@ class UpstreamConnection(asyncio.Protocol):
         self.address = ""
         self.generation = 0
         """Of the resolver's answer in which the address stood."""
+
+    def serve(self, leg: Any) -> None:
+        """Start on `leg`; no other leg is being served."""
+        raise NotImplementedError
 
     @property
     def was_made(self) -> bool:

@@ -5,16 +5,14 @@ a response that turns out malformed in the same read was never begun for the leg
 """
 
 import asyncio
-from typing import Protocol, cast
+from typing import Protocol
 
 import httptools
 
 from mirror.core import http1, ledger
-from mirror.core.pool import OPEN, REFUSED, WAIT, Pool
 from mirror.core.response_head import ResponseHead, read_response_head
 from mirror.errors import RemoteProtocolError
-from mirror.proxy.upstream.connection import Origin, Upstream, UpstreamConnection, log_bug
-from mirror.proxy.upstream.outbox import Outbox
+from mirror.proxy.upstream.connection import Upstream, UpstreamConnection, log_bug
 
 
 class Leg(Protocol):
@@ -51,52 +49,13 @@ class Leg(Protocol):
 
 
 class RelayingUpstream(Upstream):
-    """An upstream whose connections serve one leg after the other."""
-
-    def __init__(
-        self,
-        origin: Origin,
-        pool: "Pool[RelayingConnection, Leg]",
-        outbox: Outbox | None = None,
-    ) -> None:
-        super().__init__(origin, pool, outbox)
-        self._legs = pool
-
-    def start(self, leg: Leg, fresh: bool = False) -> bool:
-        """Give `leg` a connection now or later; False where it may not even wait."""
-        assignment = self._legs.assign(leg, fresh)
-        if assignment is OPEN:
-            self.open()
-        elif assignment is REFUSED:
-            return False
-        elif assignment is not WAIT:
-            cast(RelayingConnection, assignment).serve(leg)
-        return True
-
-    def withdraw(self, leg: Leg) -> None:
-        """`leg` no longer waits for a connection."""
-        self._legs.withdraw(leg)
-
-    def released(self, connection: "RelayingConnection") -> None:
-        if self._legs.is_surplus() or self.has_moved(connection):
-            connection.close()
-        elif (leg := self._legs.released(connection)) is not None:
-            connection.serve(leg)
-
-    # --- Upstream ---
+    """An upstream whose answers are passed on to their legs."""
 
     def make_connection(self) -> "RelayingConnection":
         return RelayingConnection(self)
 
-    def connect_failed(self) -> None:
-        for leg in self._legs.connect_failed():
-            leg.on_failure(ledger.CONNECT_FAILED, is_stale=False)
-
-    def connected(self, connection: UpstreamConnection) -> None:
-        assert isinstance(connection, RelayingConnection)
-        leg = self._legs.connected(connection)
-        if leg is not None:
-            connection.serve(leg)
+    def connect_failed(self, leg: Leg) -> None:
+        leg.on_failure(ledger.CONNECT_FAILED, is_stale=False)
 
 
 class RelayingConnection(UpstreamConnection):
@@ -111,7 +70,6 @@ class RelayingConnection(UpstreamConnection):
         "_leg",
         "_reason",
         "_received_any",
-        "_relaying",
         "_request_ended",
         "_response_ended",
         "_served",
@@ -122,7 +80,6 @@ class RelayingConnection(UpstreamConnection):
     def __init__(self, upstream: RelayingUpstream) -> None:
         super().__init__(upstream)
         # per connection
-        self._relaying = upstream
         self._body: list[bytes] = []
         self.on_body = self._body.append
         self._served = 0
@@ -142,7 +99,7 @@ class RelayingConnection(UpstreamConnection):
     # --- called by the owner of a leg ---
 
     def serve(self, leg: Leg) -> None:
-        """Start on `leg`, which writes its request in on_assigned."""
+        """Start on `leg`, which writes its request in `on_assigned`."""
         self._leg = leg
         self._answers_head = leg.answers_head
         self._head = None
@@ -293,7 +250,7 @@ class RelayingConnection(UpstreamConnection):
         self._leg = None
         self._served += 1
         if may_reuse and head.keep_alive and self._request_ended and not self._is_write_paused:
-            self._relaying.released(self)
+            self._upstream.released(self)
         else:
             self.close()
         leg.on_response(new_head, body, trailers, ended=True)

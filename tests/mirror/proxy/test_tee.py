@@ -6,12 +6,12 @@ import logging
 import pytest
 
 from mirror.core import breaker
-from mirror.core.batch_pool import BatchPool
 from mirror.core.breaker import FIRST_WAIT_S
 from mirror.core.budget import PIECE_BYTES
 from mirror.core.http1 import CHUNKED, LENGTH
 from mirror.core.ledger import Merger
 from mirror.core.request_head import SHADOW_MARK, RequestHead
+from mirror.core.slow_start import SlowStartPool
 from mirror.proxy.recent_ids import RecentIds, create_table
 from mirror.proxy.tee import Exchange, Tee
 from mirror.proxy.upstream.discarding import DiscardingConnection
@@ -51,8 +51,8 @@ class Play:
         **sections: object,
     ) -> None:
         self.tee = Tee(make_config(**sections), None, recent_ids)
-        pool: BatchPool[DiscardingConnection, object] = BatchPool(connections, waiting, connections)
-        self.shadow = WiredDiscarding(pool, 8, self.tee.legs_ended)
+        pool: SlowStartPool[DiscardingConnection, object] = SlowStartPool(connections, waiting)
+        self.shadow = WiredDiscarding(pool, self.tee.leg_ended)
         self.shadow.on_connect = self.tee.shadow.on_connect
         self.shadow.spoiled = self.tee.shadow.spoiled
         self.tee.shadow = self.shadow
@@ -311,46 +311,17 @@ def test_body_of_a_request_left_out_is_not_kept() -> None:
 
 def test_legs_of_one_turn_are_sent_together() -> None:
     async def main() -> None:
-        play = Play(connections=1)
-        await play.send()
-        connection, transport = play.accept()
-        connection.data_received(OK)
-        copy = transport.take_written()
+        play = Play(connections=3)
         for _ in range(3):
             play.request()
-        assert transport.written == b"", "production comes first"
+        assert play.shadow.opening == 0, "production comes first"
         assert play.tee.reading == 3
         await turns(1)
-        assert transport.written == copy * 3
+        assert play.shadow.opening == 3
         assert (play.tee.reading, play.tee.in_flight) == (0, 3)
-        connection.data_received(OK * 3)
-        assert play.outcomes() == {"2xx": 4}
-
-    run(main)
-
-
-@pytest.mark.parametrize(
-    ("head", "is_alone", "is_head"),
-    [
-        (head_of(b"GET"), False, False),
-        (head_of(b"OPTIONS"), False, False),
-        (head_of(b"TRACE"), False, False),
-        (head_of(b"HEAD"), True, True),
-        (head_of(b"POST"), True, False),
-        (head_of(b"PUT"), True, False),
-        (head_of(b"DELETE"), True, False),
-        (head_of(b"GET", length=1), True, False),
-    ],
-)
-def test_only_harmless_requests_share_a_connection(
-    head: RequestHead, is_alone: bool, is_head: bool
-) -> None:
-    async def main() -> None:
-        play = Play(shadow_methods=["GET", "HEAD", "OPTIONS", "TRACE", "POST", "PUT", "DELETE"])
-        await play.send(head, b"x" if head.content_length else b"")
-        connection, _ = play.accept()
-        (leg,) = connection.legs
-        assert (leg.is_alone, leg.is_head) == (is_alone, is_head)
+        for connection in [play.accept()[0] for _ in range(3)]:
+            connection.data_received(OK)
+        assert play.outcomes() == {"2xx": 3}
 
     run(main)
 
@@ -535,8 +506,8 @@ def test_legs_beyond_the_queue_are_shed() -> None:
         play = Play(connections=1, waiting=2)
         for _ in range(10):
             await play.send()
-        assert play.shed() == {"waiting_full": 8}
-        assert play.tee.in_flight == 2
+        assert play.shed() == {"waiting_full": 7}
+        assert play.tee.in_flight == 3
 
     run(main)
 

@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from mirror.core.batch_pool import BatchPool
 from mirror.core.request_head import RequestHead
+from mirror.core.slow_start import SlowStartPool
 from mirror.proxy.downstream.connection import NEVER, Acceptor, Downstream
 from mirror.proxy.tee import Tee
 from tests.fakes import FakeTransport, WiredDiscarding, make_config, run, split, turns, whole
@@ -53,7 +53,7 @@ class Line:
     def __init__(self, **sections: object) -> None:
         config = make_config(max_head_bytes=1000, timeouts_head=10, timeouts_idle=75, **sections)
         self.tee = Tee(config)
-        self.tee.shadow = WiredDiscarding(BatchPool(1, 1, 1))
+        self.tee.shadow = WiredDiscarding(SlowStartPool(1, 1))
         self.acceptor = Acceptor(config, self.tee)
         self.downstream = Listening(self.acceptor)
         self.transport = FakeTransport(self.downstream)

@@ -1031,7 +1031,7 @@ def test_upload_ended_by_the_client_leaves_nothing_behind() -> None:
                 client.send_eof()
                 assert await client.is_ended()
                 await until(lambda: not sidecar.acceptor.connections)
-                assert sidecar.primary._pool.open_count == 0
+                assert sidecar.primary._pool._open == 0
 
     run(main)
 
@@ -1137,6 +1137,6 @@ def test_sick_shadow_changes_no_byte(sickness: str) -> None:
                 status = await sidecar.settled()
                 assert status["seen"] == 33
                 assert status["primary"] == {"2xx": 33}
-                assert sidecar.tee.shadow._pool.open_count <= 2
+                assert sidecar.tee.shadow._pool._open <= 2
 
     run(main)

@@ -269,7 +269,7 @@ def test_either_side_may_end_the_tunnel(who: str) -> None:
         assert transport.is_closing() or who == "server"
         assert line.count("primary.requests") == {"1xx": 1}
         assert not line.acceptor.connections
-        assert line.primary._pool.open_count == 0
+        assert line.primary._pool._open == 0
 
     run(main)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mirror.core.batch_pool import BatchPool
 from mirror.core.request_head import SHADOW_MARK
+from mirror.core.slow_start import SlowStartPool
 from mirror.proxy.downstream.connection import Acceptor
 from mirror.proxy.downstream.sink import SinkDownstream
 from mirror.proxy.tee import Tee
@@ -92,8 +92,8 @@ class Line:
     def __init__(self) -> None:
         config = make_config(shadow_methods=["GET", "HEAD", "POST"])
         self.tee = Tee(config)
-        pool: BatchPool[object, object] = BatchPool(4, 4, 4)
-        self.shadow = self.tee.shadow = WiredDiscarding(pool, 8, self.tee.legs_ended)
+        pool: SlowStartPool[object, object] = SlowStartPool(4, 4)
+        self.shadow = self.tee.shadow = WiredDiscarding(pool, self.tee.leg_ended)
         self.acceptor = Acceptor(config, self.tee)
         self.downstream = SinkDownstream(self.acceptor)
         self.nginx = FakeTransport(self.downstream)

@@ -28,13 +28,13 @@ class Legs(Upstream):
     def make_connection(self) -> UpstreamConnection:
         return UpstreamConnection(self)
 
-    def connect_failed(self) -> None:
+    def open_failed(self, error: Exception) -> None:
         self.failures += 1
-        self._pool.connect_failed()
+        super().open_failed(error)
 
-    def connected(self, connection: UpstreamConnection) -> None:
+    def opened(self, connection: UpstreamConnection) -> None:
         self.made.append(connection)
-        self._pool.connected(connection)
+        super().opened(connection)
 
     def ask(self) -> None:
         """One connection, for nobody: it is idle when it is made."""
@@ -91,7 +91,7 @@ def test_every_kind_of_address_is_reached(kind: str, use_uvloop: bool, tmp_path:
         assert upstream.errors == [None]
         assert upstream.made[0].was_made
         upstream.close()
-        assert upstream._pool.open_count == 0
+        assert upstream._pool._open == 0
         await ended.wait()
         server.close()
         await server.wait_closed()
@@ -112,7 +112,7 @@ def test_connect_that_cannot_work_fails(host: str) -> None:
         await until(lambda: upstream.failures)
         assert len(upstream.errors) == 1
         assert isinstance(upstream.errors[0], (OSError, ValueError))
-        assert upstream._pool.open_count == 0
+        assert upstream._pool._open == 0
 
     run(main)
 
@@ -153,7 +153,7 @@ def test_timeout_of_a_made_connection_is_counted_once() -> None:
         upstream.ask()
         await turns()
         assert (len(upstream.made), upstream.failures, upstream.errors) == (1, 0, [None])
-        assert upstream._pool.open_count == 0
+        assert upstream._pool._open == 0
 
     run(main, use_uvloop=False)
 
@@ -246,9 +246,9 @@ def test_busy_connection_to_an_address_that_is_gone_serves_no_other_leg() -> Non
         assert upstream._pool.assign("leg") is connection
         answer[:] = ["10.0.0.2"]
         await look_up_again(upstream)
-        assert upstream._pool.open_count == 1
+        assert upstream._pool._open == 1
         upstream.released(connection)
-        assert upstream._pool.open_count == 0
+        assert upstream._pool._open == 0
 
     run(main)
 
@@ -269,10 +269,10 @@ def test_connection_at_its_end_leaves_the_pool_once() -> None:
         upstream, connection, _ = idle_connection()
         assert upstream._pool.idle == (connection,)
         connection.eof_received()
-        assert upstream._pool.open_count == 0
+        assert upstream._pool._open == 0
         connection.eof_received()
         connection.connection_lost(None)
-        assert upstream._pool.open_count == 0
+        assert upstream._pool._open == 0
 
     run(main)
 
@@ -293,7 +293,7 @@ def test_closing_aborts_what_is_idle() -> None:
         upstream, _, transport = idle_connection()
         upstream.close()
         assert transport.is_aborted
-        assert upstream._pool.open_count == 0
+        assert upstream._pool._open == 0
 
     run(main)
 
@@ -305,8 +305,8 @@ def test_kind_must_say_what_legs_get() -> None:
         with pytest.raises(NotImplementedError):
             bare.make_connection()
         with pytest.raises(NotImplementedError):
-            bare.connect_failed()
+            bare.connect_failed("leg")
         with pytest.raises(NotImplementedError):
-            bare.connected(UpstreamConnection(bare))
+            UpstreamConnection(bare).serve("leg")
 
     run(main)

@@ -1,6 +1,6 @@
-"""Connections whose responses nobody gets, in dialogue: what is sent together, how each leg ends.
+"""Connections whose responses nobody gets, in dialogue: what is sent, how each leg ends.
 
-A leg's request is its name here, so that what was sent reads as `123`: legs 1, 2 and 3 at once.
+A leg's request is its name here: what was sent reads as `a`, and `H` asks for a head.
 """
 
 import gc
@@ -10,14 +10,9 @@ from collections.abc import Callable
 
 import pytest
 
-from mirror.core.batch_pool import WINDOW, BatchPool
+from mirror.core.slow_start import WINDOW, SlowStartPool
 from mirror.proxy.upstream.connection import Origin
-from mirror.proxy.upstream.discarding import (
-    SLOW_S,
-    DiscardingConnection,
-    DiscardingLeg,
-    DiscardingUpstream,
-)
+from mirror.proxy.upstream.discarding import DiscardingConnection, DiscardingUpstream
 from tests.fakes import (
     OK,
     Cut,
@@ -43,31 +38,29 @@ OK_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
 SWITCHING = b"HTTP/1.1 101 Now\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
 
 
-def leg_of(name: str, expires_at: float = 5.0) -> DiscardingLeg:
-    """`a` shares its connection, `A` is alone, `H` asks for a head."""
-    leg = DiscardingLeg()
-    leg.data = name.encode()
-    leg.route = "/a"
-    leg.is_head = name == "H"
-    leg.is_alone = name.isupper()
-    leg.expires_at = expires_at
-    return leg
+class Leg:
+    def __init__(self, name: str, expires_at: float = 5.0) -> None:
+        self.data = name.encode()
+        self.is_head = name == "H"
+        self.expires_at = expires_at
+        self.sent_at = 0.0
 
 
 class Play:
     """An upstream that the test plays."""
 
-    def __init__(self, connections: int = 1, waiting: int = 32, most_legs: int = 8) -> None:
-        self.upstream = WiredDiscarding(BatchPool(connections, waiting, connections), most_legs)
+    def __init__(self, connections: int = 1, waiting: int = 32) -> None:
+        self.upstream = WiredDiscarding(SlowStartPool(connections, waiting))
 
     def send(self, names: str, expires_at: float = 5.0) -> None:
-        self.upstream.send([leg_of(name, expires_at) for name in names])
+        for name in names:
+            assert self.upstream.start(Leg(name, expires_at))
 
     def accept(self) -> tuple[DiscardingConnection, FakeTransport]:
         return self.upstream.accept()
 
-    def proven(self) -> tuple[DiscardingConnection, FakeTransport]:
-        """A connection that has answered quickly."""
+    def idle(self) -> tuple[DiscardingConnection, FakeTransport]:
+        """A connection that has answered and serves no leg."""
         self.send("0")
         connection, transport = self.accept()
         connection.data_received(OK)
@@ -85,7 +78,7 @@ class Play:
 
     @property
     def open_count(self) -> int:
-        return self.upstream._pool.open_count
+        return self.upstream._pool._open
 
 
 def feed(connection: DiscardingConnection, pieces: list[bytes]) -> None:
@@ -115,7 +108,7 @@ def test_answer_ends_its_leg_and_the_next_is_sent(cut: Cut, answer: bytes, outco
         play = Play()
         play.send("ab")
         connection, transport = play.accept()
-        assert transport.take_written() == b"a", "nothing is known of it yet"
+        assert transport.take_written() == b"a", "one at a time"
         feed(connection, cut(answer[:-1]))
         assert play.ended() == ""
         connection.data_received(answer[-1:])
@@ -243,6 +236,8 @@ def test_unframed_answer_with_no_status_is_none(status: bytes) -> None:
         (EARLY_HINTS, None),
         (CHUNKS[:-1], None),
         (UNTIL_CLOSE, ConnectionResetError()),
+        (OK_CLOSE[:-1], None),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\no", None),
     ],
 )
 def test_lost_connection_is_a_reset(begun: bytes, error: Exception | None) -> None:
@@ -287,6 +282,23 @@ def test_bad_answer_fails_its_leg(cut: Cut, answer: bytes, name: str) -> None:
     run(main)
 
 
+@pytest.mark.parametrize("name", ["a", "H"])
+def test_endless_head_fails_its_leg(name: str) -> None:
+    async def main() -> None:
+        play = Play()
+        play.send(name)
+        connection, transport = play.accept()
+        connection.data_received(EARLY_HINTS + b"HTTP/1.1 200 OK\r\nA: ")
+        for _ in range(4):
+            connection.data_received(b"x" * 8000)
+            assert play.ended() == ""
+        connection.data_received(b"x" * 8000)
+        assert play.ended() == f"protocol_error: {name}"
+        assert transport.is_aborted
+
+    run(main)
+
+
 @both_ways
 def test_bad_chunk_fails_its_leg(cut: Cut) -> None:
     async def main() -> None:
@@ -318,7 +330,7 @@ def test_surplus_bytes_are_never_the_next_answer(surplus: bytes) -> None:
 def test_unasked_answer_closes_an_idle_connection() -> None:
     async def main() -> None:
         play = Play()
-        connection, transport = play.proven()
+        connection, transport = play.idle()
         connection.data_received(OK)
         assert transport.is_aborted
         assert (play.ended(), play.open_count) == ("", 0)
@@ -331,7 +343,7 @@ def test_unasked_answer_closes_an_idle_connection() -> None:
 def test_idle_connection_may_end() -> None:
     async def main() -> None:
         play = Play()
-        connection, _ = play.proven()
+        connection, _ = play.idle()
         connection.eof_received()
         connection.connection_lost(None)
         assert (play.ended(), play.open_count) == ("", 0)
@@ -339,9 +351,9 @@ def test_idle_connection_may_end() -> None:
     run(main)
 
 
-def test_bug_in_an_outcome_is_logged_and_fails_the_leg(caplog: pytest.LogCaptureFixture) -> None:
+def test_bug_in_a_callback_is_logged_and_fails_the_leg(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(DiscardingConnection):
-        def answered(self, status: int, keep_alive: bool) -> None:
+        def on_headers_complete(self) -> None:
             raise ZeroDivisionError
 
     async def main() -> None:
@@ -358,164 +370,16 @@ def test_bug_in_an_outcome_is_logged_and_fails_the_leg(caplog: pytest.LogCapture
     run(main)
 
 
-# --- several legs on one connection ---
-
-
-def test_proven_connection_sends_legs_together() -> None:
-    async def main() -> None:
-        play = Play(most_legs=3)
-        connection, transport = play.proven()
-        play.send("abcde")
-        assert transport.take_written() == b"abc"
-        connection.data_received(OK * 3)
-        assert play.ended() == "2xx: abc"
-        assert transport.take_written() == b"de"
-
-    run(main)
-
-
-@both_ways
-def test_answers_belong_to_legs_in_order(cut: Cut) -> None:
-    async def main() -> None:
-        play = Play()
-        connection, _ = play.proven()
-        play.send("abcdef")
-        feed(connection, cut(OK + NOT_FOUND + EARLY_HINTS + CHUNKS + BROKEN + NOT_MODIFIED))
-        assert play.ended() == "2xx: ac, 3xx: e, 4xx: b, 5xx: d"
-        assert [leg.data for leg in connection.legs] == [b"f"]
-        feed(connection, cut(OK))
-        assert play.ended() == "2xx: f"
-
-    run(main)
-
-
-def test_answers_may_come_in_any_number_of_reads() -> None:
-    async def main() -> None:
-        play = Play()
-        connection, transport = play.proven()
-        play.send("abc")
-        feed(connection, [OK + OK[:5], OK[5:], OK])
-        assert play.ended() == "2xx: abc"
-        assert transport.take_written() == b"abc"
-        play.send("de")
-        assert transport.written == b"de", "quick, and proven still"
-
-    run(main)
-
-
-@pytest.mark.parametrize("name", ["A", "H"])
-def test_lone_leg_waits_for_its_own_turn(name: str) -> None:
-    async def main() -> None:
-        play = Play()
-        connection, transport = play.proven()
-        play.send("ab" + name + "cd")
-        assert transport.take_written() == b"ab"
-        connection.data_received(OK * 2)
-        assert transport.take_written() == name.encode()
-        connection.data_received(OK_HEAD if name == "H" else OK)
-        assert transport.take_written() == b"cd"
-        connection.data_received(OK * 2)
-        assert play.ended() == f"2xx: ab{name}cd"
-
-    run(main)
-
-
-def test_slow_connection_gets_one_leg_at_a_time() -> None:
-    async def main() -> None:
-        play = Play()
-        connection, transport = play.proven()
-        play.send("ab")
-        assert transport.take_written() == b"ab"
-        play.upstream.clock_s += 2 * SLOW_S * 1.01
-        connection.data_received(OK * 2)
-        play.send("cd")
-        assert transport.take_written() == b"c"
-        play.upstream.clock_s += SLOW_S * 0.99
-        connection.data_received(OK)
-        assert transport.take_written() == b"d"
-        play.send("ef")
-        connection.data_received(OK)
-        assert transport.take_written() == b"ef", "it is quick again"
-
-    run(main)
-
-
-def test_pipelining_may_be_turned_off() -> None:
-    async def main() -> None:
-        play = Play(most_legs=1)
-        connection, transport = play.proven()
-        play.send("ab")
-        assert transport.take_written() == b"a"
-
-    run(main)
-
-
 @pytest.mark.parametrize("closing", [OK_CLOSE, b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"])
-def test_legs_behind_a_last_answer_are_sent_elsewhere(closing: bytes) -> None:
+def test_leg_behind_a_last_answer_is_sent_elsewhere(closing: bytes) -> None:
     async def main() -> None:
         play = Play()
-        connection, transport = play.proven()
-        play.send("abcd")
-        play.send("e")
-        connection.data_received(OK + closing)
-        assert play.ended() == "2xx: ab"
-        assert transport.is_aborted
-        second, transport = play.accept()
-        assert transport.take_written() == b"c"
-        second.data_received(OK)
-        assert transport.take_written() == b"de"
-        second.data_received(OK * 2)
-        assert play.ended() == "2xx: cde"
-
-    run(main)
-
-
-def test_legs_behind_an_unframed_answer_are_sent_elsewhere() -> None:
-    async def main() -> None:
-        play = Play()
-        connection, _ = play.proven()
+        connection, transport = play.idle()
         play.send("ab")
-        connection.data_received(UNTIL_CLOSE)
-        connection.connection_lost(None)
+        connection.data_received(closing)
         assert play.ended() == "2xx: a"
+        assert transport.is_aborted
         assert play.accept()[1].written == b"b"
-
-    run(main)
-
-
-@pytest.mark.parametrize("rest", [b"garbage", SWITCHING])
-def test_answers_before_a_bad_one_count(rest: bytes) -> None:
-    async def main() -> None:
-        play = Play()
-        connection, transport = play.proven()
-        play.send("abc")
-        connection.data_received(OK + rest)
-        assert play.ended() == "2xx: a, protocol_error: bc"
-        assert transport.is_aborted
-
-    run(main)
-
-
-def test_surplus_behind_a_batch_closes() -> None:
-    async def main() -> None:
-        play = Play()
-        connection, transport = play.proven()
-        play.send("ab")
-        connection.data_received(OK * 3)
-        assert play.ended() == "2xx: ab"
-        assert transport.is_aborted
-
-    run(main)
-
-
-def test_lost_connection_resets_what_was_not_answered() -> None:
-    async def main() -> None:
-        play = Play()
-        connection, _ = play.proven()
-        play.send("abc")
-        connection.data_received(OK + OK[:-1])
-        connection.connection_lost(None)
-        assert play.ended() == "2xx: a, reset: bc"
 
     run(main)
 
@@ -553,14 +417,14 @@ def test_request_that_was_sent_after_all_keeps_its_connection() -> None:
 def test_legs_wait_for_connections_that_open() -> None:
     async def main() -> None:
         play = Play(connections=2, waiting=2)
-        assert play.upstream.room == 4
         play.send("abcd")
-        assert (play.upstream.opening, play.upstream.room) == (2, 0)
+        assert not play.upstream.start(Leg("e"))
+        assert play.upstream.opening == 2
         first, transport = play.accept()
         assert transport.take_written() == b"a"
         assert play.accept()[1].written == b"b"
         first.data_received(OK)
-        assert transport.take_written() == b"cd"
+        assert transport.take_written() == b"c"
 
     run(main)
 
@@ -640,34 +504,19 @@ def test_connections_without_an_answer_are_replaced_when_they_are_cut() -> None:
 # --- time ---
 
 
-def test_silence_times_out_and_cuts_what_is_behind() -> None:
+def test_silence_times_out() -> None:
     async def main() -> None:
         play = Play()
-        connection, transport = play.proven()
-        legs = [leg_of("a", 1.0), leg_of("b", 2.0), leg_of("c", 3.0)]
-        play.upstream.send(legs)
+        _, transport = play.idle()
+        play.send("a", expires_at=1.0)
         play.upstream.tick(0.9)
         assert play.ended() == ""
-        play.upstream.tick(2.0)
-        assert play.ended() == "aborted: c, timeout: ab"
+        play.upstream.tick(1.0)
+        assert play.ended() == "timeout: a"
         assert transport.is_aborted
         await turns()
         play.upstream.tick(9.0)
         assert (play.ended(), play.open_count) == ("", 0)
-
-    run(main)
-
-
-def test_answered_legs_of_a_batch_do_not_time_out() -> None:
-    async def main() -> None:
-        play = Play()
-        connection, _ = play.proven()
-        play.upstream.send([leg_of("a", 1.0), leg_of("b", 2.0)])
-        connection.data_received(OK)
-        play.upstream.tick(1.5)
-        assert play.ended() == "2xx: a"
-        play.upstream.tick(2.0)
-        assert play.ended() == "timeout: b"
 
     run(main)
 
@@ -696,43 +545,17 @@ def test_waiting_leg_times_out_unsent() -> None:
     run(main)
 
 
-def test_legs_that_two_connections_gave_back_end_once() -> None:
-    """The younger ones came back last and are first: expiry is not in order any more."""
-
-    async def main() -> None:
-        play = Play(connections=2)
-        play.send("01")
-        one, _ = play.accept()
-        other, _ = play.accept()
-        one.data_received(OK)
-        other.data_received(OK)
-        play.upstream.send([leg_of("a", 1.0), leg_of("b", 1.0)])
-        play.upstream.send(
-            [leg_of(name, at) for name, at in zip("cdef", (2, 2, 2, 3), strict=True)]
-        )
-        other.data_received(OK_CLOSE)
-        one.data_received(OK_CLOSE)
-        assert play.ended() == "2xx: 01ac"
-        third, transport = play.accept()
-        third.data_received(OK)
-        assert transport.written == b"d" + b"efb"
-        play.upstream.tick(2.5)
-        assert play.ended() == "2xx: d, aborted: f, timeout: eb"
-
-    run(main)
-
-
 # --- ends ---
 
 
 def test_cut_ends_every_leg_as_aborted() -> None:
     async def main() -> None:
         play = Play()
-        connection, transport = play.proven()
+        connection, transport = play.idle()
         play.send("ab")
         play.send("c")
         play.upstream.cut()
-        assert play.ended() in ("aborted: abc", "aborted: cab")
+        assert play.ended() == "aborted: bca"
         assert transport.is_aborted
         await turns()
         assert (play.ended(), play.open_count) == ("", 0)
@@ -743,7 +566,7 @@ def test_cut_ends_every_leg_as_aborted() -> None:
 def test_cut_closes_idle_connections() -> None:
     async def main() -> None:
         play = Play()
-        _, transport = play.proven()
+        _, transport = play.idle()
         play.upstream.cut()
         assert transport.is_aborted
         assert play.ended() == ""
@@ -779,30 +602,24 @@ def test_answers_beyond_the_quota_wait_for_the_next_tick() -> None:
 # --- on loopback ---
 
 
-def real(port: int, ended: Callable[..., None]) -> DiscardingUpstream:
-    return DiscardingUpstream(Origin("127.0.0.1", port), BatchPool(1, 64, 1), 8, ended)
+def real(port: int, ended: Callable[[Leg, str, int], None]) -> DiscardingUpstream:
+    return DiscardingUpstream(Origin("127.0.0.1", port), SlowStartPool(1, 64), ended)
 
 
 @pytest.mark.parametrize("use_uvloop", [True, False])
 @pytest.mark.parametrize("answer", [OK, CHUNKS, NO_CONTENT])
-def test_batches_travel_on_one_connection(use_uvloop: bool, answer: bytes) -> None:
+def test_legs_travel_on_one_connection_in_order(use_uvloop: bool, answer: bytes) -> None:
     async def main() -> None:
         outcomes: list[str] = []
         async with StubUpstream() as stub:
             stub._script = stub.answer(answer)
-            upstream = real(stub.port, lambda legs, how, _: outcomes.extend([how] * len(legs)))
-            for _ in range(4):
-                legs = []
-                for number in range(10):
-                    leg = leg_of("a", upstream.now() + 60)
-                    leg.data = b"GET /%d HTTP/1.1\r\nHost: h\r\n\r\n" % number
-                    legs.append(leg)
-                upstream.send(legs)
-                await until(lambda: not upstream._in_use and not upstream._connects)
+            upstream = real(stub.port, lambda leg, outcome, _: outcomes.append(outcome))
+            for number in range(40):
+                upstream.start(Leg(f"GET /{number} HTTP/1.1\r\nHost: h\r\n\r\n", math.inf))
+            await until(lambda: len(outcomes) == 40)
             assert outcomes == ["2xx"] * 40
-            assert (len(stub.requests), stub.connections) == (40, 1)
-            numbers = [int(request.split()[1][1:]) for request in stub.requests]
-            assert numbers == list(range(10)) * 4
+            assert stub.connections == 1
+            assert [int(request.split()[1][1:]) for request in stub.requests] == list(range(40))
             upstream.cut()
             await turns()
 
@@ -812,11 +629,11 @@ def test_batches_travel_on_one_connection(use_uvloop: bool, answer: bytes) -> No
 def test_failed_connect_leaves_no_work_for_the_garbage_collector() -> None:
     async def main() -> None:
         outcomes: list[str] = []
-        upstream = real(free_port(), lambda _, how, __: outcomes.append(how))
+        upstream = real(free_port(), lambda _, outcome, __: outcomes.append(outcome))
         gc.collect()
         gc.disable()
         try:
-            upstream.send([leg_of("a", math.inf)])
+            upstream.start(Leg("a", math.inf))
             await until(lambda: outcomes == ["connect_failed"])
             await turns()
             left = [found for found in gc.get_objects() if isinstance(found, DiscardingConnection)]

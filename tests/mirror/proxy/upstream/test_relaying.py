@@ -275,7 +275,7 @@ def test_switched_connection_is_the_legs_alone(cut: Cut) -> None:
         assert leg.end == "switched to x"
         assert connection.transport is transport
         assert not transport.is_closing()
-        assert upstream._pool.open_count == 0, "no other leg may get it"
+        assert upstream._pool._open == 0, "no other leg may get it"
         connection.connection_lost(None)
         assert leg.end == "reset"
 
@@ -674,6 +674,6 @@ def test_unframed_response_ends_with_its_connection(use_uvloop: bool) -> None:
             upstream.start(leg)
             await until(lambda: leg.end)
             assert (leg.body, leg.end) == (b"abc", "end")
-            assert upstream._pool.open_count == 0
+            assert upstream._pool._open == 0
 
     run(main, use_uvloop)
