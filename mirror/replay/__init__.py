@@ -5,8 +5,6 @@ schedule     which request is due when: original timing, a rate, or steps; shard
 session      one replay from its settings to its result
 generator    sends what is due; bounds what is in flight
 alarm        wakes the event loop to within a tenth of a millisecond
-deadlines    timeouts of one class, kept in order
-connection   one connection to the system under test
 steps        which step, and which part of it, is being measured
 measurement  counters and histograms of a part
 saturation   the search for the highest rate that holds

@@ -1,27 +1,33 @@
 """Sends requests at the instants of a schedule, whatever becomes of those before them.
 
-Owns the loop of a replay: what is due is started, each leg ends in one outcome. Open loop: a slow
-upstream does not slow the schedule down, requests wait for a connection instead, and past the
-queue they are shed. Instants are those of a monotonic clock: the time of day may jump.
+Owns the loop of a replay: it starts what is due, and each leg ends in one outcome. The loop is
+open: a slow upstream does not slow the schedule down. Requests wait for a connection instead, and
+are shed once the queue is full. Instants are those of a monotonic clock, because the time of day
+may jump.
 Invariant: due = shed + sent, and sent = sum of outcomes + in flight, in every Measure.
 
 Latency is kept twice. From the intended start it includes all waiting, also for a connection: this
 is what a user would have met. From the send it is the upstream's own. A generator that measures
-only the latter omits what it did not get to send (coordinated omission).
+only the latter omits the waiting of what it could not send in time (coordinated omission).
 """
 
 import asyncio
 import math
+import sys
+import time
 from collections.abc import Iterator
 
 from mirror.core import ledger
 from mirror.core.budget import WAITING_FULL
-from mirror.core.pool import Pool
+from mirror.core.slow_start import SlowStartPool
 from mirror.errors import InputError
 from mirror.proxy.upstream.connection import Origin
+from mirror.proxy.upstream.discarding import (
+    NOT_ANSWERED,
+    DiscardingConnection,
+    DiscardingUpstream,
+)
 from mirror.replay.alarm import Alarm
-from mirror.replay.connection import Leg, LoadConnection, LoadUpstream, clock
-from mirror.replay.deadlines import Deadlines
 from mirror.replay.measurement import Measure
 from mirror.replay.requests import Request
 
@@ -35,7 +41,27 @@ BATCH = 64
 """Requests started before answers are read again, when the schedule is behind."""
 
 NO_CONNECTION = "no_connection"
-"""Shed: its time ran out while it waited for a connection, so not a byte of it was sent."""
+"""Why a leg was shed whose time ran out while it waited for a connection: no byte of it was sent.
+"""
+
+clock = time.perf_counter
+"""The loop's own clock is libuv's, which counts milliseconds; this one is monotonic too."""
+
+
+class LoadLeg:
+    """One request that is due; a DiscardedLeg."""
+
+    __slots__ = ("data", "due_at", "expires_at", "is_head", "measure", "sent_at")
+
+    def __init__(self, request: Request, due_at: float, measure: Measure) -> None:
+        self.data = request.data
+        self.is_head = request.is_head
+        self.due_at = due_at
+        self.measure = measure
+        """Counts the part of the replay in which the request was due."""
+        self.expires_at = math.inf
+        self.sent_at = 0.0
+        """0 until the request is written."""
 
 
 class Generator:
@@ -43,10 +69,15 @@ class Generator:
     `drain`, and `close`."""
 
     def __init__(self, origin: Origin, connections: int, timeout_s: float) -> None:
-        """`timeout_s` counts from the instant at which a request is turned to."""
-        pool: Pool[LoadConnection, Leg] = Pool(connections, MOST_WAITING, connections)
-        self._upstream = LoadUpstream(origin, pool, self._ended)
-        self._in_flight: Deadlines[Leg] = Deadlines(timeout_s)
+        """`timeout_s` counts from the instant at which the generator turns to a request."""
+        # A load comes at once: all connections may be without an answer.
+        pool: SlowStartPool[DiscardingConnection, LoadLeg] = SlowStartPool(
+            connections, MOST_WAITING, window=connections
+        )
+        self._upstream = DiscardingUpstream(origin, pool, self._ended, read_bytes=sys.maxsize)
+        self._timeout_s = timeout_s
+        self.in_flight = 0
+        """Legs without an outcome, those that wait for a connection included."""
         self._loop = asyncio.get_running_loop()
         self._alarm = Alarm(self._send_due)
         self._ticking = self._loop.create_task(self._tick())
@@ -63,10 +94,6 @@ class Generator:
         self.is_stopped = False
         self.failure: InputError | None = None
         """Why the schedule could not be read on."""
-
-    @property
-    def in_flight(self) -> int:
-        return len(self._in_flight)
 
     def begin(
         self, schedule: Iterator[tuple[float, Request]], began_at: float, ends_s: float
@@ -99,9 +126,7 @@ class Generator:
             return
         self.is_stopped = True
         self._next = None
-        for leg in self._in_flight.pop_expired(math.inf):
-            self._upstream.cut(leg)
-            self._end(leg, ledger.ABORTED)
+        self._upstream.cut()
         self.ended_at = clock()
         self._sent_all.set()
         self._idle.set()
@@ -127,7 +152,7 @@ class Generator:
                 return
             measure = self._measure
             measure.started(lag_s)
-            self._start(Leg(request.data, request.is_head, due_at, measure), now)
+            self._start(LoadLeg(request, due_at, measure), now)
             self._take_next()
         self._loop.call_soon(self._send_due)
 
@@ -146,43 +171,35 @@ class Generator:
             self.failure = error
             self._next = None
 
-    def _start(self, leg: Leg, now: float) -> None:
-        # First in flight, then started: it may end before `start` returns.
-        self._in_flight.start(leg, now)
+    def _start(self, leg: LoadLeg, now: float) -> None:
+        leg.expires_at = now + self._timeout_s
+        self.in_flight += 1
         self._idle.clear()
         if not self._upstream.start(leg):
-            self._shed(leg, WAITING_FULL)
+            leg.measure.count_shed(WAITING_FULL)
+            self._note_end()
 
-    def _ended(self, leg: Leg, outcome: str, is_answered: bool) -> None:
-        """Of the upstream."""
-        self._in_flight.cancel(leg)
-        if is_answered:
-            now = clock()
-            measure = leg.measure
-            measure.from_intended.record(int((now - leg.due_at) * 1e6))
-            measure.from_send.record(int((now - leg.sent_at) * 1e6))
+    def _ended(self, leg: LoadLeg, outcome: str, latency_us: int) -> None:
+        """Called by the upstream."""
+        measure = leg.measure
+        if latency_us != NOT_ANSWERED:
+            waited_us = int((leg.sent_at - leg.due_at) * 1e6)
+            measure.from_intended.record(waited_us + latency_us)
+            measure.from_send.record(latency_us)
             self._measure.completed += 1
-        self._end(leg, outcome)
-
-    def _end(self, leg: Leg, outcome: str) -> None:
-        leg.measure.ended(outcome)
-        self._note_end()
-
-    def _shed(self, leg: Leg, reason: str) -> None:
-        self._in_flight.cancel(leg)
-        leg.measure.count_shed(reason)
+        if outcome == ledger.TIMEOUT and not leg.sent_at:
+            measure.count_shed(NO_CONNECTION)
+        else:
+            measure.ended(outcome)
         self._note_end()
 
     def _note_end(self) -> None:
-        if not self._in_flight:
+        self.in_flight -= 1
+        if not self.in_flight:
             self.ended_at = clock()
             self._idle.set()
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            for leg in self._in_flight.pop_expired(clock()):
-                if self._upstream.cut(leg):
-                    self._end(leg, ledger.TIMEOUT)
-                else:
-                    self._shed(leg, NO_CONNECTION)
+            self._upstream.tick(clock())

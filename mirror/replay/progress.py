@@ -12,8 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mirror.replay.connection import clock
-from mirror.replay.generator import Generator
+from mirror.replay.generator import Generator, clock
 from mirror.replay.steps import NOT_ERRORS, StepRunner
 
 BAR_INTERVAL_S = 0.5

@@ -18,8 +18,7 @@ from mirror.errors import InputError
 from mirror.formats.replay_result import ReplayResult
 from mirror.proxy.upstream.connection import Origin
 from mirror.replay import schedule as schedules
-from mirror.replay.connection import clock
-from mirror.replay.generator import Generator
+from mirror.replay.generator import Generator, clock
 from mirror.replay.progress import shown
 from mirror.replay.requests import RequestList, Rules
 from mirror.replay.result import Circumstances, result_of

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 
 from mirror.core.ledger import STATUS_CLASSES
 from mirror.formats.replay_result import SaturationResult
-from mirror.replay.connection import clock
-from mirror.replay.generator import Generator
+from mirror.replay.generator import Generator, clock
 from mirror.replay.measurement import LATE_S, Measure
 from mirror.replay.requests import RequestList
 from mirror.replay.saturation import Limits, Search

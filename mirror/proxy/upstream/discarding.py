@@ -24,8 +24,9 @@ from mirror.proxy.upstream.connection import Origin, Upstream, UpstreamConnectio
 from mirror.proxy.upstream.outbox import Outbox
 
 READ_BYTES = 16 << 20
-"""Most bytes of answers that are read between two ticks: at ten ticks a second 160 MB/s, which
-takes 5 % of a core. Beyond it the answers wait, and not whoever shares the loop with them."""
+"""Most bytes of answers that are read between two ticks, beside production: at ten ticks a second
+160 MB/s, which takes 5 % of a core. Beyond it the answers wait, and not whoever shares the loop
+with them."""
 
 NOT_ANSWERED = -1
 """In place of a latency."""
@@ -57,7 +58,9 @@ class DiscardingUpstream(Upstream):
         pool: "SlowStartPool[DiscardingConnection, Any]",
         ended: Callable[[Any, str, int], None],
         outbox: Outbox | None = None,
+        read_bytes: int = READ_BYTES,
     ) -> None:
+        """Between two ticks at most `read_bytes` of answers are read."""
         super().__init__(origin, pool, outbox)
         self._slow_pool = pool
         self.ended = ended
@@ -67,14 +70,15 @@ class DiscardingUpstream(Upstream):
         # Not the loop's clock, which counts milliseconds.
         self.now: Callable[[], float] = perf_counter
         self._connections: set[DiscardingConnection] = set()
-        self.unread_bytes = READ_BYTES
+        self._read_bytes = read_bytes
+        self.unread_bytes = read_bytes
         """What may still be read until the next tick."""
         self._paused: list[DiscardingConnection] = []
 
     def tick(self, now: float) -> None:
         """End the legs whose deadline has passed, and read on where reading was paused."""
         super().tick(now)
-        self.unread_bytes = READ_BYTES
+        self.unread_bytes = self._read_bytes
         paused, self._paused = self._paused, []
         for connection in paused:
             connection.resume_reading()

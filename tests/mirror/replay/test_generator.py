@@ -14,8 +14,7 @@ import uvloop
 from mirror.core.record import Record
 from mirror.errors import InputError
 from mirror.proxy.upstream.connection import Origin
-from mirror.replay.connection import clock
-from mirror.replay.generator import MOST_WAITING, Generator
+from mirror.replay.generator import MOST_WAITING, Generator, clock
 from mirror.replay.measurement import Measure
 from mirror.replay.requests import Request
 

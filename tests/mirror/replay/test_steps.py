@@ -11,8 +11,7 @@ import uvloop
 from mirror.core.record import Record
 from mirror.formats.replay_result import SaturationResult
 from mirror.proxy.upstream.connection import Origin
-from mirror.replay.connection import clock
-from mirror.replay.generator import Generator
+from mirror.replay.generator import Generator, clock
 from mirror.replay.requests import RequestList, Rules
 from mirror.replay.saturation import Limits
 from mirror.replay.schedule import Arrivals, Shard, Step, stepped
