@@ -23,7 +23,8 @@ from mirror.config import Config, parse
 from mirror.core.ledger import Merger
 from mirror.core.pool import Pool
 from mirror.core.slow_start import SlowStartPool
-from mirror.proxy.downstream.connection import Acceptor, Downstream
+from mirror.proxy.downstream.acceptor import Acceptor
+from mirror.proxy.downstream.connection import Downstream
 from mirror.proxy.downstream.inline import InlineAcceptor, InlineDownstream
 from mirror.proxy.downstream.inline_exchange import Primary
 from mirror.proxy.downstream.sink import SinkDownstream

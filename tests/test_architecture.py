@@ -123,14 +123,15 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.proxy.upstream.outbox",
         "mirror.proxy.recent_ids",
     ),
+    "mirror.proxy.downstream.acceptor": ("mirror.config", "mirror.proxy.tee"),
     "mirror.proxy.downstream.connection": (
-        "mirror.config",
         "mirror.errors",
         "mirror.core.*",
-        "mirror.proxy.tee",
+        "mirror.proxy.downstream.acceptor",
     ),
     "mirror.proxy.downstream.sink": (
         "mirror.core.*",
+        "mirror.proxy.downstream.acceptor",
         "mirror.proxy.downstream.connection",
         "mirror.proxy.tee",
     ),
@@ -145,6 +146,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.config",
         "mirror.errors",
         "mirror.core.*",
+        "mirror.proxy.downstream.acceptor",
         "mirror.proxy.downstream.connection",
         "mirror.proxy.upstream.origins",
         "mirror.proxy.downstream.inline_exchange",
@@ -161,6 +163,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.process.worker": (
         "mirror.config",
         "mirror.process.control",
+        "mirror.proxy.downstream.acceptor",
         "mirror.proxy.downstream.connection",
         "mirror.proxy.downstream.inline",
         "mirror.process.listeners",

@@ -30,7 +30,8 @@ from mirror.process.control import (
     read_command,
 )
 from mirror.process.listeners import BACKLOG
-from mirror.proxy.downstream.connection import Acceptor, Downstream
+from mirror.proxy.downstream.acceptor import Acceptor
+from mirror.proxy.downstream.connection import Downstream
 from mirror.proxy.downstream.inline import InlineAcceptor, InlineDownstream
 from mirror.proxy.downstream.sink import SinkDownstream
 from mirror.proxy.recent_ids import RecentIds

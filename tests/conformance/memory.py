@@ -15,7 +15,8 @@ import uvloop
 
 from mirror.config import Config
 from mirror.core.ledger import Merger
-from mirror.proxy.downstream.connection import Acceptor, Downstream
+from mirror.proxy.downstream.acceptor import Acceptor
+from mirror.proxy.downstream.connection import Downstream
 from mirror.proxy.downstream.inline import InlineAcceptor, InlineDownstream
 from mirror.proxy.downstream.sink import SinkDownstream
 from mirror.proxy.tee import Tee

@@ -8,7 +8,8 @@ import gc
 
 import pytest
 
-from mirror.proxy.downstream.connection import Acceptor, Downstream
+from mirror.proxy.downstream.acceptor import Acceptor
+from mirror.proxy.downstream.connection import Downstream
 from mirror.proxy.downstream.inline import InlineAcceptor, InlineDownstream
 from mirror.proxy.downstream.sink import SinkDownstream
 from mirror.proxy.tee import Tee

@@ -1,5 +1,6 @@
 """The tower that faces nginx or the clients: requests come in, answers go out.
 
+acceptor         what all connections of a worker share, and how they end
 connection       one downstream connection: reads requests strictly, in order, with back-pressure
 sink             mode sink: acknowledges each request and gives it to the tee
 inline           mode inline: proxies each request to the primary

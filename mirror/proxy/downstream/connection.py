@@ -6,8 +6,7 @@ sink.py answers and passes on, inline.py relays.
 Invariant: a request that cannot be read without doubt is answered with an error and the
 connection closed; nothing of it reaches any upstream.
 
-A connection has one deadline at a time, which a look over all connections finds when it has
-passed: storing a number per request is cheaper than keeping a queue in order.
+A connection has one deadline at a time, which the acceptor looks at with those of all others.
 """
 
 import asyncio
@@ -19,11 +18,10 @@ from typing import cast
 
 import httptools
 
-from mirror.config import Config
 from mirror.core.http1 import error_response, fields_size_bytes
 from mirror.core.request_head import Hop, RequestHead, foreign_protocol, read_request_head
 from mirror.errors import RemoteProtocolError
-from mirror.proxy.tee import Tee
+from mirror.proxy.downstream.acceptor import DRAINING, SERVING, Acceptor
 
 log = logging.getLogger(__name__)
 
@@ -33,55 +31,14 @@ _LEAST_BODY_BYTES = 1024
 """Fewer bytes of a body do not put its deadline off: what trickles is cut after one idle timeout.
 With the default one, a body may be as slow as 14 bytes/s; Apache's mod_reqtimeout wants 500."""
 
-_RESET = struct.pack("ii", 1, 0)
-"""For SO_LINGER: closing sends a reset; without effect on a unix socket."""
+_LINGER_0 = struct.pack("ii", 1, 0)
+"""Value of SO_LINGER with which closing sends a reset; without effect on a unix socket."""
 # As _NO_PARSER in upstream/connection.py.
 _NO_PARSER = httptools.HttpRequestParser(object())
 
-# What is being read of a request.
-_NOTHING, _HEAD, _BODY = range(3)
-
-
-class Acceptor:
-    """What the downstream connections of one worker share."""
-
-    def __init__(self, config: Config, tee: Tee) -> None:
-        self.tee = tee
-        self.max_head_bytes = config.max_head_bytes
-        self.head_timeout_s = config.timeouts.head
-        self.idle_timeout_s = config.timeouts.idle
-        self._max_connections = config.max_connections
-        self.connections: set[Downstream] = set()
-        self.is_draining = False
-        self.is_retiring = False
-        self.now = asyncio.get_running_loop().time
-
-    def tick(self, now: float) -> None:
-        for connection in [c for c in self.connections if c.expires_at <= now]:
-            connection.expire()
-
-    def admits(self) -> bool:
-        """Whether there is room for one more connection; counted where there is none."""
-        if len(self.connections) < self._max_connections:
-            return True
-        self.tee.connection_refused()
-        return False
-
-    def retire(self) -> None:
-        """Each connection closes behind an answer that says so; one without stays for its time."""
-        self.is_retiring = True
-
-    def drain(self) -> None:
-        """Close what is idle; the rest closes at the end of its exchange."""
-        self.is_draining = True
-        for connection in list(self.connections):
-            if connection.is_idle:
-                connection.close()
-
-    def cut(self) -> None:
-        """Abort every connection: their exchanges end as if the downstream had left."""
-        for connection in list(self.connections):
-            connection.abort()
+# What a connection reads. _ENDED: nothing more comes, but an answer may be due. _CLOSING: nothing
+# more is read, also not what has come already; no other state follows.
+_BETWEEN, _HEAD, _BODY, _ENDED, _CLOSING = range(5)
 
 
 class Downstream(asyncio.Protocol):
@@ -89,13 +46,9 @@ class Downstream(asyncio.Protocol):
 
     __slots__ = (
         "_acceptor",
-        "_at_eof",
         "_body",
         "_flat",
         "_hop",
-        "_is_closing",
-        "_is_reading_paused",
-        "_may_be_large",
         "_outbox",
         "_parser",
         "_progressed",
@@ -106,8 +59,8 @@ class Downstream(asyncio.Protocol):
         "_transport",
         "_trickled_bytes",
         "expires_at",
+        "is_reading_paused",
         "is_write_paused",
-        "now",
         "on_body",
     )
 
@@ -116,27 +69,26 @@ class Downstream(asyncio.Protocol):
         self._acceptor = acceptor
         self._tee = acceptor.tee
         self._outbox = acceptor.tee.outbox
-        self.now = acceptor.now
         # per connection
         self._transport: asyncio.Transport | None = None
         self._hop: Hop | None = None
         self._body: list[bytes] = []
         self.on_body = self._body.append
         self._parser = httptools.HttpRequestParser(self)
-        self._is_closing = False
-        self._at_eof = False
-        self._is_reading_paused = False
+        self._reading = _BETWEEN
+        # Not the transport's `is_reading`, which is false behind the client's end, too.
+        self.is_reading_paused = False
         self.is_write_paused = False
         """The client does not take what was written for it."""
         self.expires_at = NEVER
-        """When `expire` is due: for the exchange under way, else the head, else idleness."""
+        """When `expire` is due: for the exchange under way, else the head, else idleness. Set by
+        the methods below only."""
         # per exchange
-        self._reading = _NOTHING
-        self._progressed = False
-        self._may_be_large = False
+        self._progressed = False  # whether this read completed a head or a message
         self._stalled_bytes = 0
+        """Bytes read since the last progress, those of this read included."""
         self._trickled_bytes = 0
-        """Of a body, since its deadline was last put off."""
+        """Bytes of a body since its deadline was last put off."""
         self._target = b""
         self._flat: list[bytes] = []
         """Fields of the head, then of the trailers: name, value, name, …"""
@@ -162,15 +114,14 @@ class Downstream(asyncio.Protocol):
         raise NotImplementedError
 
     def behind_upgrade(self, data: bytes) -> bytes:
-        """What stands behind a request that asks to upgrade; what of it to read now.
+        """Take what follows a request that asks to upgrade, and return what of it to read now.
 
-        RFC 9110 7.8: where that is not granted, a request follows. read_request_head let no
-        upgrade with a body through.
+        RFC 9110, section 7.8: where the upgrade is not granted, another request follows.
         """
         return data
 
     def take_held(self) -> bytes:
-        """What was read behind a request that asks to upgrade."""
+        """Bytes that were read behind a request that asks to upgrade."""
         return b""
 
     # --- asyncio.Protocol ---
@@ -182,15 +133,14 @@ class Downstream(asyncio.Protocol):
             self.abort()
             return
         self._acceptor.connections.add(self)
-        if self._acceptor.is_draining:
+        if self._acceptor.stage == DRAINING:
             self.close()
         else:
             self.wait_for_request()
 
     def data_received(self, data: bytes) -> None:
-        while data and not self._is_closing:
-            # Only then the size of a head needs adding up: split over reads, or in a long one.
-            self._may_be_large = self._reading == _HEAD or len(data) > self._acceptor.max_head_bytes
+        while data and self._reading != _CLOSING:
+            self._stalled_bytes += len(data)
             try:
                 self._parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
@@ -199,7 +149,10 @@ class Downstream(asyncio.Protocol):
             except httptools.HttpParserError as error:
                 self._refuse_for(error, data)
                 return
-            if self._reading:
+            if self._reading == _BETWEEN:
+                self._progressed = False
+                self._stalled_bytes = 0
+            else:
                 self._watch(len(data))
             return
 
@@ -211,17 +164,20 @@ class Downstream(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """A client may end its side after a request and still wait for the answer."""
-        self._at_eof = True
+        if self._reading != _CLOSING:
+            self._reading = _ENDED
         return not self.is_idle
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._is_closing = True
+        self._reading = _CLOSING
         self._parser = _NO_PARSER
         self._acceptor.connections.discard(self)
 
     # --- httptools callbacks; on_body is the list's own append ---
 
     def on_message_begin(self) -> None:
+        if self._reading == _CLOSING:
+            raise RemoteProtocolError(400, "after_close")
         self._reading = _HEAD
 
     def on_url(self, target: bytes) -> None:
@@ -231,22 +187,22 @@ class Downstream(asyncio.Protocol):
         self._flat += (name, value)
 
     def on_headers_complete(self) -> None:
-        if self._is_closing:
-            raise RemoteProtocolError(400, "after_close")
         flat, self._flat = self._flat, []
         target, self._target = self._target, b""
         self._reading = _BODY
         self._progressed = True
         if len(target) > _LONGEST_TARGET_BYTES:
             raise RemoteProtocolError(414, "target_too_long")
-        if self._may_be_large and fields_size_bytes(flat) > self._acceptor.max_head_bytes:
+        # Adding the fields up is left out where all that came since the last head is small enough.
+        limit = self._acceptor.max_head_bytes
+        if self._stalled_bytes > limit and fields_size_bytes(flat) > limit:
             raise RemoteProtocolError(431, "head_too_large")
         self.request_begun(read_request_head(self._parser, target, flat, self._hop))
 
     def on_message_complete(self) -> None:
-        self._reading = _NOTHING
+        if self._reading == _BODY:
+            self._reading = _BETWEEN
         self._progressed = True
-        self._stalled_bytes = 0
         trailers = self._flat
         if trailers:
             self._flat = []
@@ -265,30 +221,41 @@ class Downstream(asyncio.Protocol):
     @property
     def must_close(self) -> bool:
         """The exchange under way is the last one of this connection, and its answer says so."""
-        return self.must_not_wait or self._acceptor.is_retiring
+        return self._reading == _ENDED or self._acceptor.stage != SERVING
 
     @property
     def must_not_wait(self) -> bool:
         """No other request will be read, also where the answer did not say so."""
-        return self._at_eof or self._acceptor.is_draining
+        return self._reading == _ENDED or self._acceptor.stage == DRAINING
+
+    @property
+    def is_closing(self) -> bool:
+        """Nothing more is read."""
+        return self._reading == _CLOSING
+
+    def stop_reading(self) -> None:
+        """Read nothing more; the exchanges before this point are still answered."""
+        self._reading = _CLOSING
 
     def write(self, data: bytes) -> None:
         transport = self._transport
         if transport is not None and not transport.is_closing():
             self._outbox.write(transport, data)
 
+    def set_deadline(self, timeout_s: float) -> None:
+        """Call `expire` after `timeout_s`, which may be NEVER, unless it is set anew before."""
+        self.expires_at = self._acceptor.now() + timeout_s
+
     def wait_for_request(self) -> None:
         """Idle from now on, for as long as the idle timeout allows."""
-        now = self.now()
-        if self._reading == _HEAD:
-            self.expires_at = now + self._acceptor.head_timeout_s
-        else:
-            self.expires_at = now + self._acceptor.idle_timeout_s
+        acceptor = self._acceptor
+        is_begun = self._reading == _HEAD
+        self.set_deadline(acceptor.head_timeout_s if is_begun else acceptor.idle_timeout_s)
 
     def wait_for_body(self) -> None:
         """More of a request's body is due, within the time that a connection may be idle."""
         self._trickled_bytes = 0
-        self.expires_at = self.now() + self._acceptor.idle_timeout_s
+        self.set_deadline(self._acceptor.idle_timeout_s)
 
     def body_came(self, size_bytes: int) -> None:
         """As `wait_for_body`, once enough came to put the deadline off."""
@@ -298,7 +265,7 @@ class Downstream(asyncio.Protocol):
 
     def expire(self) -> None:
         """The deadline has passed; in inline mode, with no exchange to tell of it."""
-        if self._is_closing:
+        if self._reading == _CLOSING:
             self.abort()  # it does not take what was written before closing
         elif self._reading == _HEAD:
             self.refuse(408, "head_timeout")
@@ -309,7 +276,7 @@ class Downstream(asyncio.Protocol):
 
     def refuse(self, status: int, reason: str) -> None:
         """Answer `status` where that is still possible, count it, and close."""
-        if self._is_closing:
+        if self._reading == _CLOSING:
             return  # what follows a request that closes the connection is not read
         self._tee.refused(reason)
         if self.request_broken():
@@ -318,38 +285,31 @@ class Downstream(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         transport = self._transport
-        if transport is not None and not self._is_reading_paused and not transport.is_closing():
-            self._is_reading_paused = True
+        if transport is not None and not self.is_reading_paused and not transport.is_closing():
+            self.is_reading_paused = True
             transport.pause_reading()
 
     def resume_reading(self) -> None:
         transport = self._transport
-        if transport is not None and self._is_reading_paused and not transport.is_closing():
-            self._is_reading_paused = False
+        if transport is not None and self.is_reading_paused and not transport.is_closing():
+            self.is_reading_paused = False
             transport.resume_reading()
 
     def close(self) -> None:
         """Send what was written, for the idle timeout at most, then close; nothing more is read."""
-        self._is_closing = True
-        self.expires_at = self.now() + self._acceptor.idle_timeout_s
+        self._reading = _CLOSING
+        self.set_deadline(self._acceptor.idle_timeout_s)
         if self._transport is not None:
             self._outbox.flush()
             self._transport.close()
 
     def abort(self) -> None:
-        """Close at once: the peer sees that what it reads is not complete.
-
-        By a reset: an HTTP/1.0 client, which nginx is unless told otherwise, would take the end of
-        the connection for the end of an answer without a length (RFC 9112 8).
-        """
-        self._is_closing = True
-        self.expires_at = NEVER
+        """Close at once, by a reset: the peer sees that what it reads is not complete."""
+        self._reading = _CLOSING
+        self.set_deadline(NEVER)
         transport = self._transport
         if transport is not None:
-            raw = transport.get_extra_info("socket")
-            if raw is not None and not transport.is_closing():
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            transport.abort()
+            _reset(transport)
 
     # --- inside ---
 
@@ -358,15 +318,13 @@ class Downstream(asyncio.Protocol):
         if self._body:
             self._progressed = True
             self._pass_body()
-        starts = self._progressed or not self._stalled_bytes
-        if starts and self._reading == _HEAD and self.is_idle:
-            self.wait_for_request()
+        begins = self._progressed or self._stalled_bytes == size_bytes
+        if begins and self._reading == _HEAD and self.is_idle:
+            self.wait_for_request()  # its head is due from now on, and not from each read on
         if self._progressed:
             self._progressed = False
             self._stalled_bytes = 0
-            return
-        self._stalled_bytes += size_bytes
-        if self._stalled_bytes > self._acceptor.max_head_bytes:
+        elif self._stalled_bytes > self._acceptor.max_head_bytes:
             self.refuse(431, "head_too_large")
 
     def _pass_body(self) -> None:
@@ -380,17 +338,31 @@ class Downstream(asyncio.Protocol):
         refusal = _refusal_of(error, data)
         if refusal is not None:
             self.refuse(*refusal)
-            return
-        log.error("unexpected error while reading a request", exc_info=error.__context__)
-        self.request_broken()
-        self.close()
+        else:
+            self.request_broken()
+            self.close()
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """Close without the usual end of a connection.
+
+    An HTTP/1.0 client, which nginx is unless told otherwise, would take that for the end of an
+    answer without a length (RFC 9112, section 8).
+    """
+    raw = transport.get_extra_info("socket")
+    if raw is not None and not transport.is_closing():
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
+    transport.abort()
 
 
 def _refusal_of(error: Exception, data: bytes) -> tuple[int, str] | None:
-    """Status and reason for what the parser raised at `data`; None where it is a bug of ours."""
+    """Status and reason for what the parser raised at `data`; None for a bug of ours, logged."""
     if isinstance(error, httptools.HttpParserCallbackError):
         cause = error.__context__
-        return (cause.status, cause.reason) if isinstance(cause, RemoteProtocolError) else None
+        if isinstance(cause, RemoteProtocolError):
+            return cause.status, cause.reason
+        log.error("unexpected error while reading a request", exc_info=cause)
+        return None
     protocol = foreign_protocol(data)
     if protocol:
         return 505 if protocol == "http2" else 400, protocol

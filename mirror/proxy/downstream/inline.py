@@ -11,7 +11,8 @@ from mirror.core.http1 import NONE, error_response
 from mirror.core.pool import Pool
 from mirror.core.request_head import Hop, RequestHead
 from mirror.errors import RemoteProtocolError
-from mirror.proxy.downstream.connection import NEVER, Acceptor, Downstream
+from mirror.proxy.downstream.acceptor import Acceptor
+from mirror.proxy.downstream.connection import NEVER, Downstream
 from mirror.proxy.downstream.inline_exchange import Primary, Relay
 from mirror.proxy.tee import Tee
 from mirror.proxy.upstream.origins import primary_origin
@@ -69,7 +70,7 @@ class InlineDownstream(Downstream):
             raise RemoteProtocolError(400, "after_close")
         relay = Relay(self._shared.primary, head, self, self._exchange_ended)
         if not pipeline:
-            self.expires_at = NEVER
+            self.set_deadline(NEVER)
             pipeline.append(relay)
             if head.framing is not NONE:
                 relay.start()
@@ -103,23 +104,24 @@ class InlineDownstream(Downstream):
         return may_answer
 
     def refuse(self, status: int, reason: str) -> None:
-        begun = bool(self._pipeline) and not self._pipeline[-1].is_request_complete
-        if self._is_closing or len(self._pipeline) == begun:
+        pipeline = self._pipeline
+        is_alone = not pipeline or (len(pipeline) == 1 and not pipeline[0].is_request_complete)
+        if self.is_closing or is_alone:
             super().refuse(status, reason)
             return
         # Requests before the malformed one are answered first.
         self.request_broken()
-        self._is_closing = True
-        if not self._pipeline[-1].is_last:  # what follows a last request is not read
+        self.stop_reading()
+        if not pipeline[-1].is_last:  # what follows a last request is not read
             self._tee.refused(reason)
             self._refusal = error_response(status, close=True)
 
     def expire(self) -> None:
         pipeline = self._pipeline
-        if not pipeline or (pipeline[0].is_uploading and not self._is_reading_paused):
+        if not pipeline or (pipeline[0].is_uploading and not self.is_reading_paused):
             super().expire()  # it is the client that we wait for
         else:
-            self.expires_at = NEVER
+            self.set_deadline(NEVER)
             pipeline[0].time_out()
 
     def behind_upgrade(self, data: bytes) -> bytes:

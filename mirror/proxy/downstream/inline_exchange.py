@@ -211,7 +211,7 @@ class Relay(Exchange):
         self._state = after(self._state, states.SWITCHED)
         self._outcome = STATUS_CLASSES[1]
         self._close = True
-        self._downstream.expires_at = NEVER
+        self._downstream.set_deadline(NEVER)
         self._downstream.write(head.to_downstream(NONE, close=False) + rest)
         self._primary.tee.outbox.flush()
         join(
@@ -273,7 +273,7 @@ class Relay(Exchange):
     def _begin_response(self, head: ResponseHead) -> bytes:
         self._state = after(self._state, states.RESPONSE_HEAD)
         downstream = self._downstream
-        downstream.expires_at = NEVER
+        downstream.set_deadline(NEVER)
         self._outcome = STATUS_CLASSES[head.status // 100]
         self._body_framing = framing = downstream_framing(head, self.head)
         if framing is UNTIL_CLOSE or self._state is states.EARLY or downstream.must_close:
@@ -287,8 +287,7 @@ class Relay(Exchange):
 
     def _wait_for_primary(self) -> None:
         """As nginx's proxy_read_timeout and send_timeout: the answer goes on, or is cut."""
-        downstream = self._downstream
-        downstream.expires_at = downstream.now() + self._primary.timeout_s
+        self._downstream.set_deadline(self._primary.timeout_s)
 
     def _answer_last_hop(self) -> None:
         """RFC 9110 7.6.2: TRACE and OPTIONS with no hop left are answered here."""
@@ -317,7 +316,7 @@ class Relay(Exchange):
 
     def _fail(self, outcome: str) -> None:
         self._state = after(self._state, states.PRIMARY_FAILED)
-        self._downstream.expires_at = NEVER
+        self._downstream.set_deadline(NEVER)
         self._primary.tee.primary_ended(self, outcome)
         if self._state is states.BROKEN:
             self.abandon()

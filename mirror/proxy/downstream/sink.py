@@ -7,7 +7,8 @@ The 204 has no body: nginx closes its mirror connection after any response that 
 
 from mirror.core.http1 import CONTINUE, NO_CONTENT, NO_CONTENT_CLOSE, NONE
 from mirror.core.request_head import RequestHead
-from mirror.proxy.downstream.connection import NEVER, Acceptor, Downstream
+from mirror.proxy.downstream.acceptor import Acceptor
+from mirror.proxy.downstream.connection import NEVER, Downstream
 from mirror.proxy.tee import Exchange
 
 
@@ -25,7 +26,7 @@ class SinkDownstream(Downstream):
         return self._exchange is None
 
     def request_begun(self, head: RequestHead) -> None:
-        self.expires_at = NEVER
+        self.set_deadline(NEVER)
         self._exchange = Exchange(self._tee, head)
         if head.framing is not NONE:
             self.wait_for_body()

@@ -6,7 +6,8 @@ import pytest
 
 from mirror.core.request_head import RequestHead
 from mirror.core.slow_start import SlowStartPool
-from mirror.proxy.downstream.connection import NEVER, Acceptor, Downstream
+from mirror.proxy.downstream.acceptor import Acceptor
+from mirror.proxy.downstream.connection import NEVER, Downstream
 from mirror.proxy.tee import Tee
 from tests.fakes import FakeTransport, WiredDiscarding, make_config, run, split, turns, whole
 
@@ -32,7 +33,7 @@ class Listening(Downstream):
             raise ZeroDivisionError
         self.events.append(f"{head.method.decode()} {head.target.decode()}")
         self.is_busy = True
-        self.expires_at = NEVER
+        self.set_deadline(NEVER)
 
     def request_body(self, data: bytes) -> None:
         self.events.append(data.decode())

@@ -4,7 +4,7 @@ import pytest
 
 from mirror.core.request_head import SHADOW_MARK
 from mirror.core.slow_start import SlowStartPool
-from mirror.proxy.downstream.connection import Acceptor
+from mirror.proxy.downstream.acceptor import Acceptor
 from mirror.proxy.downstream.sink import SinkDownstream
 from mirror.proxy.tee import Tee
 from tests.fakes import (

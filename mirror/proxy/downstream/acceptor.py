@@ -1,0 +1,77 @@
+"""What the downstream connections of one worker share: limits, the list of them, how they end.
+
+Must never know what a request means: connection.py reads it, sink.py and inline.py answer it.
+"""
+
+import asyncio
+from typing import Protocol
+
+from mirror.config import Config
+from mirror.proxy.tee import Tee
+
+# A worker only ever moves on to the next of these.
+SERVING, RETIRING, DRAINING = range(3)
+
+
+class AcceptedConnection(Protocol):
+    """What the acceptor asks of a connection."""
+
+    expires_at: float
+
+    @property
+    def is_idle(self) -> bool:
+        """No exchange is under way."""
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+
+    def close(self) -> None:
+        """Send what was written, then close."""
+
+    def abort(self) -> None:
+        """Close at once."""
+
+
+class Acceptor:
+    """All downstream connections of one worker."""
+
+    def __init__(self, config: Config, tee: Tee) -> None:
+        self.tee = tee
+        self.max_head_bytes = config.max_head_bytes
+        self.head_timeout_s = config.timeouts.head
+        self.idle_timeout_s = config.timeouts.idle
+        self._max_connections = config.max_connections
+        self.connections: set[AcceptedConnection] = set()
+        self.stage = SERVING
+        """RETIRING: every answer says that its connection closes. DRAINING: no request is waited
+        for either."""
+        self.now = asyncio.get_running_loop().time
+
+    def tick(self, now: float) -> None:
+        """Look at every deadline: to store a number per request is cheaper than to keep a queue in
+        order."""
+        for connection in [c for c in self.connections if c.expires_at <= now]:
+            connection.expire()
+
+    def admits(self) -> bool:
+        """Whether there is room for one more connection; counts it as refused if not."""
+        if len(self.connections) < self._max_connections:
+            return True
+        self.tee.connection_refused()
+        return False
+
+    def retire(self) -> None:
+        """Each connection closes behind an answer that says so; one without stays for its time."""
+        self.stage = RETIRING
+
+    def drain(self) -> None:
+        """Close what is idle; the rest closes at the end of its exchange."""
+        self.stage = DRAINING
+        for connection in list(self.connections):
+            if connection.is_idle:
+                connection.close()
+
+    def cut(self) -> None:
+        """Abort every connection: their exchanges end as if the downstream had left."""
+        for connection in list(self.connections):
+            connection.abort()
