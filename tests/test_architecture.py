@@ -154,10 +154,17 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.proxy.tee",
     ),
     "mirror.process.control": ("mirror.core.ledger",),
+    "mirror.process.orders": (
+        "mirror.config",
+        "mirror.core.ledger",
+        "mirror.core.ramp",
+        "mirror.process.control",
+    ),
     "mirror.process.children": (
         "mirror.core.breaker",
         "mirror.core.ledger",
         "mirror.process.control",
+        "mirror.process.orders",
         "mirror.proxy.recent_ids",
     ),
     "mirror.process.worker": (
@@ -177,13 +184,13 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.config",
         "mirror.core.budget",
         "mirror.core.ledger",
-        "mirror.core.ramp",
         "mirror.formats.routes",
         "mirror.errors",
         "mirror.metrics.catalogue",
         "mirror.process.admin",
         "mirror.process.control",
         "mirror.process.listeners",
+        "mirror.process.orders",
         "mirror.proxy.recent_ids",
         "mirror.process.children",
         "mirror.metrics.*",
@@ -333,6 +340,7 @@ SAYS_SHADOW = {
     "mirror.core.ramp": "judges what the shadow did",
     "mirror.proxy.upstream.origins": "reads the sections of both upstreams",
     "mirror.proxy.tee": "owns the shadow legs",
+    "mirror.process.orders": "reads the ratio of the shadow's section and its ramp",
     "mirror.process.supervisor": "shows the shadow's address in /status",
 }
 

@@ -3,6 +3,7 @@
 supervisor  the parent: opens the sockets, merges the counts, owns the admin port and the metrics
 children    the supervisor's view of its workers: start, hear, replace, retire, stop
 worker      one worker process: the data plane on one event loop
+orders      the ratio and the capture in force, for every worker that starts
 control     the messages between the two
 listeners   listening sockets, opened once and inherited
 admin       the admin port: health, readiness, metrics, status

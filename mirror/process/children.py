@@ -22,13 +22,12 @@ from mirror.core.ledger import Merger
 from mirror.process.control import (
     EXIT_CUT,
     EXIT_OK,
-    Capture,
     Command,
     Retire,
-    SetRatio,
     encode,
     read_report,
 )
+from mirror.process.orders import Orders
 from mirror.proxy.recent_ids import set_sharers
 
 log = logging.getLogger(__name__)
@@ -45,8 +44,8 @@ class Launch:
     text: str
     """The configuration, for the worker to read again."""
     number: int
-    ratio: float
-    """What to mirror at first."""
+    orders: Orders
+    """What each worker is told when it starts."""
     recent_ids: int
     """Descriptor of the table of request ids that all workers share."""
     listeners: tuple[int, ...]
@@ -54,7 +53,7 @@ class Launch:
 
 
 @dataclass(slots=True, eq=False)
-class Worker:
+class WorkerProcess:
     """One process, seen from its parent."""
 
     worker_id: int
@@ -85,17 +84,13 @@ class Workers:
 
     def __init__(self, merger: Merger) -> None:
         self._merger = merger
-        self._running: dict[int, Worker] = {}
+        self._running: dict[int, WorkerProcess] = {}
         self._watching: set[asyncio.Task[None]] = set()
         """One for each worker that was started, until it is reaped or another took its place."""
         self._launch: Launch | None = None
         self._next_id = 1
         self._early_deaths = 0
         self._ending = asyncio.Event()
-        self._ratio = 0.0
-        """In force, also for workers that replace others."""
-        self._capture: Capture | None = None
-        """What was asked for since the present launch."""
         self.restarts = 0
         """Workers that ended unasked and were replaced."""
         self.was_cut = False
@@ -106,15 +101,10 @@ class Workers:
         """How many take new connections."""
         return sum(w.is_ready and not w.is_retiring for w in self._running.values())
 
-    @property
-    def capture_until_s(self) -> float | None:
-        """Unix time until which a capture was asked for since the present launch; 0 is off."""
-        return None if self._capture is None else self._capture.until_s
-
     def status(self) -> list[dict[str, object]]:
         return [self._status_of(worker) for worker in self._running.values()]
 
-    def _status_of(self, worker: Worker) -> dict[str, object]:
+    def _status_of(self, worker: WorkerProcess) -> dict[str, object]:
         state, cause = self._merger.breaker_of(worker.worker_id)
         return {
             "id": worker.worker_id,
@@ -127,7 +117,7 @@ class Workers:
 
     async def start(self, launch: Launch) -> None:
         """The first generation; its workers get ready by and by."""
-        self._launch, self._ratio = launch, launch.ratio
+        self._launch = launch
         for _ in range(launch.number):
             await self._start_one(launch)
 
@@ -137,15 +127,12 @@ class Workers:
         Then nothing has changed: the new workers, of which one ended or was not ready in time,
         are killed. Those that still retire from a change before are drained at once.
         """
-        ratio, self._ratio = self._ratio, launch.ratio
-        capture, self._capture = self._capture, None
         generation = [await self._start_one(launch) for _ in range(launch.number)]
         starts = asyncio.gather(*(worker.started for worker in generation))
         are_ready = False
         with contextlib.suppress(TimeoutError):
             are_ready = all(await asyncio.wait_for(starts, timeout_s))
         if not are_ready:
-            self._ratio, self._capture = ratio, capture
             for worker in generation:
                 worker.signal(signal.SIGKILL)
             return False
@@ -158,19 +145,10 @@ class Workers:
         return True
 
     def send(self, command: Command) -> None:
-        """Tell every worker."""
+        """Tell every worker of the present launch, and those that retire."""
         for worker in self._running.values():
-            worker.send(command)
-
-    def set_ratio(self, ratio: float) -> None:
-        """From now on, until the next generation."""
-        self._ratio = ratio
-        self.send(SetRatio(ratio))
-
-    def switch_capture(self, until_s: float) -> None:
-        """Record until that Unix time, 0 is off; until the next generation."""
-        self._capture = Capture(until_s)
-        self.send(self._capture)
+            if worker.launch is self._launch or worker.is_retiring:
+                worker.send(command)
 
     async def end(self, drain_s: float) -> None:
         """Let every worker end its requests; kill those that do not end in time."""
@@ -188,11 +166,11 @@ class Workers:
                 worker.signal(signal.SIGKILL)
             await asyncio.wait(self._watching)
 
-    def _retire(self, worker: Worker) -> None:
+    def _retire(self, worker: WorkerProcess) -> None:
         worker.is_retiring = True
         worker.send(Retire())
 
-    async def _start_one(self, launch: Launch) -> Worker:
+    async def _start_one(self, launch: Launch) -> WorkerProcess:
         ours, theirs = socket.socketpair()
         set_sharers(launch.recent_ids, len(self._running) + 1)
         descriptors = [theirs.fileno(), launch.recent_ids, *launch.listeners]
@@ -211,13 +189,12 @@ class Workers:
         process.stdin.close()
         reader, writer = await asyncio.open_connection(sock=ours)
         started = asyncio.get_running_loop().create_future()
-        worker = Worker(self._next_id, launch, process, writer, time.monotonic(), started)
+        worker = WorkerProcess(self._next_id, launch, process, writer, time.monotonic(), started)
         self._next_id += 1
         self._running[worker.worker_id] = worker
         self._merger.worker_started(worker.worker_id)
-        worker.send(SetRatio(self._ratio))
-        if self._capture is not None:
-            worker.send(self._capture)
+        for command in launch.orders.in_force():
+            worker.send(command)
         watching = asyncio.create_task(self._watch(worker, reader))
         self._watching.add(watching)
         watching.add_done_callback(self._watching.discard)
@@ -225,7 +202,7 @@ class Workers:
             worker.signal(signal.SIGTERM)
         return worker
 
-    async def _watch(self, worker: Worker, reader: asyncio.StreamReader) -> None:
+    async def _watch(self, worker: WorkerProcess, reader: asyncio.StreamReader) -> None:
         """Take a worker's reports until it ends, and replace it if nobody asked it to end."""
         with (
             contextlib.closing(worker.writer),
@@ -246,7 +223,7 @@ class Workers:
         if worker.launch is self._launch:
             await self._replace(worker, code)
 
-    async def _replace(self, worker: Worker, code: int) -> None:
+    async def _replace(self, worker: WorkerProcess, code: int) -> None:
         self.restarts += 1
         pid = worker.process.pid
         log.error("worker %d (pid %d) ended with %d: replacing it", worker.worker_id, pid, code)

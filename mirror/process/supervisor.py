@@ -17,10 +17,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from mirror import __version__
-from mirror.config import CaptureSection, Config, read_capture_span, read_ratio
+from mirror.config import Config, read_capture_span, read_ratio
 from mirror.core.budget import ceiling_bytes
 from mirror.core.ledger import Merger, Settled
-from mirror.core.ramp import REASONS, Health, Limits, Ramp, health_of
 from mirror.errors import MirrorError, ReloadError
 from mirror.formats.routes import RouteTable
 from mirror.metrics.catalogue import (
@@ -43,6 +42,7 @@ from mirror.process.admin import Admin
 from mirror.process.children import Launch, Workers
 from mirror.process.control import EXIT_CUT, EXIT_OK
 from mirror.process.listeners import Listener, open_listener
+from mirror.process.orders import Orders
 from mirror.proxy.recent_ids import create_table
 
 log = logging.getLogger(__name__)
@@ -80,10 +80,7 @@ class Supervisor:
         self._stopping: set[asyncio.Task[None]] = set()
         self._lost: Counter[str] = Counter()
         """What sinks lost that others have replaced."""
-        self._ramp = _ramp_of(config)
-        self._ratio = _first_ratio(config)
-        self._fallbacks = dict.fromkeys(REASONS, 0)
-        """Of ramps that have ended."""
+        self._orders = Orders(config, self._workers.send)
         self._reloads = {RELOADED: 0, REFUSED: 0}
         self._last_reload: dict[str, Any] | None = None
 
@@ -98,7 +95,8 @@ class Supervisor:
             for name in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(name, self._stop.set)
             loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
-            await self._workers.start(self._launch(self._config, self._text, self._listeners))
+            launch = self._launch(self._config, self._text, self._orders, self._listeners)
+            await self._workers.start(launch)
             log.info("mode %s on %s", self._config.mode, ", ".join(map(str, self._config.listen)))
             reloading = asyncio.create_task(self._reload_when_told())
             while not self._stop.is_set():
@@ -120,9 +118,9 @@ class Supervisor:
             "mode": self._config.mode,
             "instance": self._config.instance,
             "shadow": str(self._config.shadow.url),
-            "ratio": self._ratio,
-            "ramp": self._ramp_status(),
-            "capture": _capture_status(self._config.capture, self._workers.capture_until_s),
+            "ratio": self._orders.ratio,
+            "ramp": self._orders.ramp_status(),
+            "capture": self._orders.capture_status(),
             "workers": self._workers.status(),
             "worker_restarts": self._workers.restarts,
             "memory_ceiling_bytes": _memory_ceiling_bytes(self._config),
@@ -147,12 +145,10 @@ class Supervisor:
 
     def _change_ratio(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """POST /ratio: in force at every worker until the next reload."""
-        before, self._ratio = self._ratio, read_ratio(asked.get("ratio"))
-        ended_ramp = self._ramp is not None
-        self._end_ramp()
-        self._workers.set_ratio(self._ratio)
-        log.info("ratio set from %g to %g", before, self._ratio)
-        return {"was": before, "ratio": self._ratio, "ended_ramp": ended_ramp}
+        before, ratio = self._orders.ratio, read_ratio(asked.get("ratio"))
+        ended_ramp = self._orders.set_ratio(ratio)
+        log.info("ratio set from %g to %g", before, ratio)
+        return {"was": before, "ratio": ratio, "ended_ramp": ended_ramp}
 
     def _switch_capture(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """POST /capture: record for so many seconds, 0 is off, until the next reload."""
@@ -160,40 +156,9 @@ class Supervisor:
             raise ValueError("expected capture.path in the configuration: it says where to")
         for_s = read_capture_span(asked.get("for_s"))
         until_s = time.time() + for_s if for_s else 0.0
-        self._workers.switch_capture(until_s)
+        self._orders.switch_capture(until_s)
         log.info("capture %s", f"on for {for_s:g} s" if for_s else "off")
         return {"path": self._config.capture.path, "until": until_s}
-
-    def _follow_ramp(self, seconds: list[Settled]) -> None:
-        """Let the ramp judge what these seconds showed of the shadow."""
-        ramp = self._ramp
-        if ramp is None or not seconds:
-            return
-        health = Health()
-        for settled in seconds:
-            health.add(health_of(settled.counts, settled.latencies))
-        if (words := ramp.tick(time.monotonic(), health)) is None:
-            return
-        log.log(logging.WARNING if ramp.is_holding else logging.INFO, "ramp: %s", words)
-        self._ratio = ramp.ratio
-        self._workers.set_ratio(ramp.ratio)
-
-    def _ramp_status(self) -> dict[str, Any] | None:
-        """None where no ramp is under way: none is configured, or the ratio was set since."""
-        if (ramp := self._ramp) is None:
-            return None
-        return {
-            "at_top": ramp.is_at_top,
-            "holding": ramp.is_holding,
-            "fallbacks": ramp.fallbacks,
-            "last_fall": ramp.last_fall,
-        }
-
-    def _end_ramp(self) -> None:
-        if self._ramp is not None:
-            for reason, number in self._ramp.fallbacks.items():
-                self._fallbacks[reason] += number
-        self._ramp = None
 
     async def _reload_when_told(self) -> None:
         while True:
@@ -228,7 +193,8 @@ class Supervisor:
             if config.admin != self._config.admin:
                 admin = self._make_admin(config)
                 await admin.start(config.admin)
-            launch = self._launch(config, text, listeners)
+            orders = Orders(config, self._workers.send)
+            launch = self._launch(config, text, orders, listeners)
             if not await self._workers.change(launch, _READY_TIMEOUT_S):
                 raise ReloadError("a new worker did not get ready; the log above says why")
         except BaseException:
@@ -243,8 +209,8 @@ class Supervisor:
                 listener.close()
         before, self._config, self._text = self._config, config, text
         self._listeners = listeners
-        self._end_ramp()
-        self._ratio, self._ramp = _first_ratio(config), _ramp_of(config)
+        orders.continue_from(self._orders)
+        self._orders = orders
         self._start_sinks(before)
         if admin is not None:
             await self._admin.stop()
@@ -290,7 +256,9 @@ class Supervisor:
         for settled in seconds:
             for sink in self._sinks.values():
                 sink.emit(settled)
-        self._follow_ramp(seconds)
+        if seconds and (change := self._orders.follow_ramp(seconds, time.monotonic())):
+            words, has_fallen = change
+            log.log(logging.WARNING if has_fallen else logging.INFO, "ramp: %s", words)
         datadog = self._sinks.get("datadog")
         if seconds and isinstance(datadog, DogStatsdSink):
             datadog.observe(int(time.time()), self._readings())
@@ -301,16 +269,15 @@ class Supervisor:
             (IN_FLIGHT, ""): self._merger.in_flight,
             (READING, ""): self._merger.reading,
             (BREAKER, ""): self._merger.breaker,
-            (RATIO, ""): self._ratio,
+            (RATIO, ""): self._orders.ratio,
             (WORKERS, ""): self._workers.ready,
             (WORKER_RESTARTS, ""): self._workers.restarts,
             (INCOMPLETE_SECONDS, ""): self._merger.incomplete_seconds,
         }
         for result, number in self._reloads.items():
             readings[RELOADS, result] = number
-        ramped = self._ramp.fallbacks if self._ramp is not None else {}
-        for reason, number in self._fallbacks.items():
-            readings[RAMP_FALLBACKS, reason] = number + ramped.get(reason, 0)
+        for reason, number in self._orders.fallbacks().items():
+            readings[RAMP_FALLBACKS, reason] = number
         for name in self._sinks.keys() | self._lost.keys():
             dropped = self._sinks[name].dropped if name in self._sinks else 0
             readings[SINK_DROPPED, name] = dropped + self._lost[name]
@@ -324,9 +291,11 @@ class Supervisor:
     def _is_ready(self) -> bool:
         return self._workers.ready > 0
 
-    def _launch(self, config: Config, text: str, listeners: Sequence[Listener]) -> Launch:
+    def _launch(
+        self, config: Config, text: str, orders: Orders, listeners: Sequence[Listener]
+    ) -> Launch:
         descriptors = tuple(listener.fileno() for listener in listeners)
-        return Launch(text, config.workers, _first_ratio(config), self._recent_ids, descriptors)
+        return Launch(text, config.workers, orders, self._recent_ids, descriptors)
 
     async def _wait_for_stop(self, timeout_s: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -353,29 +322,6 @@ class Supervisor:
 def _datadog_of(config: Config) -> tuple[object, ...]:
     """All that its sink is made from."""
     return config.datadog, config.instance, config.routes
-
-
-def _first_ratio(config: Config) -> float:
-    ramp = config.shadow.ramp
-    return config.shadow.ratio if ramp is None else ramp.from_ratio
-
-
-def _ramp_of(config: Config) -> Ramp | None:
-    """The ramp of a configuration, at its first step."""
-    ramp = config.shadow.ramp
-    if ramp is None:
-        return None
-    limits = Limits(ramp.max_error_ratio, ramp.max_timeout_ratio, ramp.max_p99)
-    ratios = (ramp.from_ratio, ramp.to_ratio)
-    return Ramp(ratios, ramp.duration, ramp.steps, limits, ramp.hold)
-
-
-def _capture_status(section: CaptureSection, until_s: float | None) -> dict[str, Any] | None:
-    """None where none is configured; `until` None: until it is told otherwise."""
-    if section.path is None:
-        return None
-    is_recording = section.enabled if until_s is None else time.time() < until_s
-    return {"path": section.path, "recording": is_recording, "until": until_s or None}
 
 
 def _memory_ceiling_bytes(config: Config) -> int:

@@ -10,8 +10,10 @@ from contextlib import asynccontextmanager
 
 import yaml
 
+from mirror.config import parse
 from mirror.core.ledger import Merger
 from mirror.process.children import Launch, Workers
+from mirror.process.orders import Orders
 from mirror.proxy.recent_ids import create_table
 from tests.fakes import until
 
@@ -30,12 +32,17 @@ class Parent:
     def __init__(self, listener: socket.socket, table: int) -> None:
         self.merger = Merger(int(time.time()) + 1)
         self.workers = Workers(self.merger)
+        self.orders = self.new_orders()
         self.listener = listener
         self._table = table
 
-    def launch(self, number: int = 1, text: str = "") -> Launch:
+    def new_orders(self) -> Orders:
+        return Orders(parse(config_text()), self.workers.send)
+
+    def launch(self, number: int = 1, text: str = "", orders: Orders | None = None) -> Launch:
         listeners = (self.listener.fileno(),)
-        return Launch(text or config_text(), number, 1.0, self._table, listeners)
+        text = text or config_text()
+        return Launch(text, number, orders or self.orders, self._table, listeners)
 
     async def ready(self, number: int = 1) -> None:
         deadline = time.monotonic() + PATIENCE_S
@@ -71,7 +78,7 @@ def test_a_killed_worker_is_replaced_at_once_and_keeps_its_ratio() -> None:
         async with parent() as up:
             await up.workers.start(up.launch())
             await up.ready()
-            up.workers.set_ratio(0.0)
+            up.orders.set_ratio(0.0)
             (pid,) = up.pids()
             os.kill(pid, signal.SIGKILL)
             await until(lambda: up.pids() not in ([pid], []))
@@ -89,13 +96,15 @@ def test_a_change_retires_the_workers_before() -> None:
             await up.workers.start(up.launch())
             await up.ready()
             (pid,) = up.pids()
-            up.workers.set_ratio(0.5)
-            assert await up.workers.change(up.launch(number=2), PATIENCE_S)
+            up.orders.set_ratio(0.0)
+            assert await up.workers.change(up.launch(2, orders=up.new_orders()), PATIENCE_S)
             await until(lambda: len(up.pids()) == 2)
             assert pid not in up.pids()
             assert up.workers.ready == 2
             assert up.workers.restarts == 0
             assert b"204" in await up.ask()
+            await until(lambda: up.merger.status()["seen"] == 1)
+            assert up.merger.status()["not_selected"] == {}, "each launch has its own ratio"
 
     asyncio.run(main())
 
