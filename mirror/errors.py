@@ -1,7 +1,7 @@
-"""What can go wrong, and whose fault it is.
+"""What can go wrong, and on which side.
 
-Local errors are ours, remote errors are the other side's and carry the status to answer with.
-Legs never raise across the tee: they end in an outcome (see core/ledger.py).
+A local error is our mistake. A remote error is the peer's and carries the status to answer with.
+Legs never raise across the tee; they end in an outcome (core/ledger.py).
 """
 
 import re
@@ -11,7 +11,7 @@ _USER = re.compile("//[^/@]*@")
 
 
 def without_user(text: str) -> str:
-    """The text without the user and password of any URL in it, which no message may show."""
+    """Return the text without the user and password of any URL, which no message may show."""
     return _USER.sub("//...@", text)
 
 
@@ -20,7 +20,7 @@ class MirrorError(Exception):
 
 
 class ConfigError(MirrorError):
-    """The configuration cannot be used; `problems` lists everything wrong with it, path first."""
+    """The configuration cannot be used; each of `problems` starts with the path of the key."""
 
     def __init__(self, source: str, problems: Sequence[str]) -> None:
         super().__init__("\n".join(f"{source}: {problem}" for problem in problems))
@@ -28,14 +28,14 @@ class ConfigError(MirrorError):
 
 
 class LocalProtocolError(MirrorError):
-    """We asked for a step that the state machine does not allow: a bug here."""
+    """We took a step that the state machine does not allow, which is a bug."""
 
 
 class RemoteProtocolError(MirrorError):
-    """The peer broke HTTP.
+    """The peer violated HTTP.
 
-    `status` is what to answer a downstream with; `reason` is a low-cardinality label for the
-    `mirror.malformed` metric.
+    `status` is the answer for a downstream; `reason` is a low-cardinality label of the metric
+    `mirror.malformed`.
     """
 
     def __init__(self, status: int, reason: str) -> None:
@@ -45,20 +45,20 @@ class RemoteProtocolError(MirrorError):
 
 
 class ListenError(MirrorError):
-    """A listening socket cannot be opened; the message says which and why."""
+    """A listening socket cannot be opened; the message says which one and why."""
 
 
 class TlsError(MirrorError):
-    """The TLS side of the configuration cannot be used; the message names the file."""
+    """The TLS settings cannot be used; the message names the file."""
 
 
 class InputError(MirrorError):
-    """A file given to a command cannot be used; the message names file and line."""
+    """An input file of a command cannot be used; the message names file and line."""
 
 
 class UpstreamRefusedError(MirrorError):
-    """An upstream is none that may get mirrored requests; the message says why."""
+    """An upstream must not get mirrored requests; the message says why."""
 
 
 class ReloadError(MirrorError):
-    """A configuration that is sound could not be put into force."""
+    """A valid configuration could not be applied."""

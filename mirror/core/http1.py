@@ -1,9 +1,12 @@
-"""What both heads of HTTP/1.1 share: framing, the sorting of fields, chunks, our own answers.
+"""What request and response heads share: framing, sorting of fields, chunks, our own answers.
 
-The parser (httptools, strict) reports fields one by one; `sort_fields` walks them once. End-to-end
-fields are joined into one byte string that every leg of the exchange shares; the few fields that
-HTTP gives a meaning between hops are kept apart and written anew for each leg. Nothing is ever
-copied raw from the wire.
+The parser (httptools, strict) reports the fields of a head one by one. End-to-end fields are joined
+into one byte string, which every leg of the exchange shares. The few fields that have a meaning
+between two hops only are set apart and written anew for each leg. Nothing is copied raw from the
+wire: what two parsers could read differently would otherwise reach an upstream (request smuggling).
+
+Most heads take the short way: a `FieldPlan`, looked up by the names of the fields, formats the
+end-to-end fields in one operation. `sort_fields` walks over the fields of all other heads.
 
 References: RFC 9110 sections 5.3, 6.5.1, 7.6.1, 8.6; RFC 9112 sections 6, 7.1.
 """
@@ -23,7 +26,7 @@ Apart = dict[bytes, list[bytes]]
 
 
 class Framing(Enum):
-    """How the end of a body is known."""
+    """How the receiver of a body knows where it ends (RFC 9112 6.3)."""
 
     NONE = "none"
     LENGTH = "length"
@@ -31,13 +34,14 @@ class Framing(Enum):
     UNTIL_CLOSE = "until_close"
 
 
-# Module constants: an attribute of an Enum class costs nine times as much to look up.
+# Members as module constants: looking one up on the Enum class costs nine times as much.
 NONE = Framing.NONE
 LENGTH = Framing.LENGTH
 CHUNKED = Framing.CHUNKED
 UNTIL_CLOSE = Framing.UNTIL_CLOSE
 
-# Fields that are not simply passed on. RFC 9110 7.6.1 names the hop-by-hop ones.
+# Fields that are not passed on as they came. RFC 9110 7.6.1 lists the hop-by-hop fields; Host and
+# the framing fields are written anew, and Expect and the mark of a shadow leg concern only us.
 _SET_APART = frozenset(
     {
         b"host",
@@ -52,9 +56,10 @@ _SET_APART = frozenset(
         b"x-mirror-leg",
     }
 )
-# Connection options that name no field of their own.
+# Connection options that have a meaning by themselves and nominate no field to be removed.
 _CONNECTION_OPTIONS = frozenset({b"close", b"keep-alive", b"upgrade", b"te", b""})
-# RFC 9110 6.5.1: what frames, routes, authenticates or changes the message is no trailer.
+# RFC 9110 6.5.1: a field that frames, routes, authenticates or modifies a message must not be sent
+# as a trailer. An upstream that merged it into the head could be deceived.
 _NO_TRAILER = _SET_APART | {
     b"authorization",
     b"cache-control",
@@ -68,22 +73,23 @@ _NO_TRAILER = _SET_APART | {
     b"set-cookie",
     b"trailer",
 }
-# 10**18 - 1 bytes: fits the signed 64 bits that nginx, Apache and Envoy count in.
+# At most 10**18 - 1 bytes, which fits the signed 64 bits that nginx, Apache and Envoy count in. A
+# longer number could overflow in one of them and be read as another length.
 _MOST_LENGTH_DIGITS = 18
 
 
-# Values of Connection that nominate no field, as everybody writes them.
+# The spellings of Connection that nearly every client sends, and that nominate no field.
 _PLAIN_OPTIONS = frozenset({b"keep-alive", b"Keep-Alive", b"close", b"Close"})
 _MOST_PLANS = 4096
 _MOST_PLANNED_BYTES = 2048
 
 
 class FieldPlan:
-    """What is known of a head from the names of its fields alone.
+    """What the names of the fields alone say about a head.
 
-    Heads with the same names in the same order are frequent (a browser, a connection), so that
-    the plan is looked up by the names: one formatting then does what a walk over the fields did,
-    whatever their number.
+    Heads with the same names in the same order are frequent: every request of a connection, every
+    browser of one version. One formatting operation then replaces a walk over the fields, however
+    many there are.
     """
 
     __slots__ = ("connection_at", "host_at", "is_plain", "length_at", "pick", "template")
@@ -93,7 +99,7 @@ class FieldPlan:
         apart = [name for name in lower if name in _SET_APART]
         kept = [index for index, name in enumerate(lower) if name not in _SET_APART]
         self.is_plain = len(set(apart)) == len(apart) and set(apart) <= _PLAIN
-        """Set apart are at most a Host, a Content-Length and a Connection, each once."""
+        """The fields set apart are at most one Host, one Content-Length and one Connection."""
         self.host_at = lower.index(b"host") if b"host" in apart else -1
         self.length_at = lower.index(b"content-length") if b"content-length" in apart else -1
         self.connection_at = lower.index(b"connection") if b"connection" in apart else -1
@@ -110,12 +116,12 @@ def _nothing(values: list[bytes]) -> tuple[()]:
 
 
 def plan_of(flat: list[bytes]) -> FieldPlan:
-    """The plan for these fields; `flat` is name, value, name, …"""
+    """Return the plan for these fields; `flat` alternates names and values."""
     names = tuple(flat[::2])
     plan = _plans.get(names)
     if plan is None:
         plan = FieldPlan(names)
-        # Bounded in number and size, whatever names a client makes up.
+        # A client may invent names, so the cache is bounded in plans and in bytes of names.
         if sum(map(len, names)) <= _MOST_PLANNED_BYTES:
             if len(_plans) >= _MOST_PLANS:
                 _plans.clear()
@@ -124,16 +130,19 @@ def plan_of(flat: list[bytes]) -> FieldPlan:
 
 
 def is_plain(plan: FieldPlan, values: list[bytes]) -> bool:
-    """Whether `plan.template % plan.pick(values)` are the end-to-end fields, and no others
-    need a look than the three that the plan points to."""
+    """Say whether `plan.template % plan.pick(values)` yields all end-to-end fields.
+
+    No field then needs a closer look, except for the three that the plan points to.
+    """
     at = plan.connection_at
     return plan.is_plain and (at < 0 or values[at] in _PLAIN_OPTIONS)
 
 
 def sort_fields(flat: list[bytes]) -> tuple[bytes, Apart]:
-    """The end-to-end fields as head lines, and the others; `flat` is name, value, name, …
+    """Return the end-to-end fields as head lines, and the values of the fields set apart.
 
-    What a Connection field nominates is left out.
+    `flat` alternates names and values. Fields that a Connection field nominates are removed
+    (RFC 9110 7.6.1).
     """
     kept: list[tuple[bytes, bytes]] = []
     apart: Apart = {}
@@ -150,30 +159,31 @@ def sort_fields(flat: list[bytes]) -> tuple[bytes, Apart]:
 
 
 def connection_options(apart: Apart) -> set[bytes]:
-    """What the Connection fields list, in lower case."""
+    """Return the options that the Connection fields list, in lower case."""
     values = apart.get(b"connection", ())
     return {option.strip().lower() for value in values for option in value.split(b",")}
 
 
 def fields_size_bytes(flat: list[bytes]) -> int:
-    """Size of these fields as head lines."""
+    """Return the size of these fields as head lines: each adds a colon, a space, CR and LF."""
     return sum(map(len, flat)) + 2 * len(flat)
 
 
 def is_length(value: bytes) -> bool:
-    """Digits only, and no more of them than everybody can count (RFC 9110 8.6)."""
+    """Say whether a Content-Length consists of digits only, and of at most 18 (RFC 9110 8.6)."""
     return value.isdigit() and len(value) <= _MOST_LENGTH_DIGITS
 
 
 def chunk(data: bytes) -> bytes:
-    """One chunk of a chunked body; `data` is not empty (RFC 9112 7.1)."""
+    """Return one chunk of a chunked body (RFC 9112 7.1). Empty `data` would end the body."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def last_chunk(trailers: list[bytes]) -> bytes:
-    """The end of a chunked body with its trailer fields (name, value, …), those that may be one.
+    """Return the end of a chunked body, with the trailer fields that may be sent as trailers.
 
-    RFC 9112 7.1.2: they are passed on behind the body and never merged into the head.
+    `trailers` alternates names and values. RFC 9112 7.1.2: they follow the body and are never
+    merged into the head.
     """
     if not trailers:
         return _LAST_CHUNK
@@ -201,7 +211,7 @@ _REASONS = {
 
 
 def error_response(status: int, close: bool, with_body: bool = True) -> bytes:
-    """A short answer of our own; `with_body` is false for a HEAD request."""
+    """Return a short answer of our own; the answer to a HEAD request is `with_body=False`."""
     reason = _REASONS[status]
     body = b"%d %b\n" % (status, reason)
     return b"".join(

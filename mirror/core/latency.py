@@ -1,25 +1,25 @@
 """Latencies counted in the layout of an HDR histogram, on plain integers.
 
-Below 256 us each microsecond has a bucket of its own; from there on each power of two is split
-into 128 buckets of equal width, so that a bucket is at most 1/128 (0.8 %) of its values wide.
-That is the layout of HdrHistogram(1, MOST_US, 2) (http://hdrhistogram.org), index for index; the
-counts are kept sparse, because a second holds few of the buckets.
-Keeps: adding histograms bucket by bucket loses nothing, so that percentiles over workers and
-seconds are those of all their requests.
+Below 256 us each microsecond has its own bucket. Above, each power of two is split into 128 buckets
+of equal width, so that the width of a bucket is at most 1/128 (0.8 %) of its values. This is the
+layout of HdrHistogram(1, MOST_US, 2) (http://hdrhistogram.org), index for index. Counts are sparse,
+because a second fills few of the buckets.
+Invariant: adding histograms bucket by bucket loses nothing, so percentiles over workers and seconds
+are the percentiles of all their requests.
 """
 
 Buckets = dict[int, int]
 """Histogram: bucket -> number of latencies in it."""
 
 MOST_US = 86_400_000_000
-"""A day, the longest timeout that can be configured; what is longer counts as this."""
+"""One day, the longest timeout that can be configured. A longer latency counts as this."""
 _HALF_BITS = 7
-"""Half as many buckets as 256, the power of two that two decimal digits need."""
+"""Two decimal digits need 256 buckets for each power of two; this is the exponent of half of it."""
 _HALF = 1 << _HALF_BITS
 
 
 def bucket_of(latency_us: int) -> int:
-    """The bucket of a latency; a negative one counts as 0."""
+    """Return the bucket of a latency in microseconds; a negative latency counts as 0."""
     if latency_us < 2 * _HALF:
         return max(latency_us, 0)
     if latency_us > MOST_US:
@@ -29,7 +29,7 @@ def bucket_of(latency_us: int) -> int:
 
 
 def lowest_us(bucket: int) -> int:
-    """The lowest latency that falls into the bucket."""
+    """Return the lowest latency in the bucket, in microseconds."""
     if bucket < 2 * _HALF:
         return bucket
     shift = (bucket >> _HALF_BITS) - 1
@@ -37,7 +37,7 @@ def lowest_us(bucket: int) -> int:
 
 
 def highest_us(bucket: int) -> int:
-    """The highest latency that falls into the bucket."""
+    """Return the highest latency in the bucket, in microseconds."""
     return lowest_us(bucket + 1) - 1
 
 
@@ -47,10 +47,11 @@ def add_buckets(into: Buckets, buckets: Buckets) -> None:
 
 
 def percentile_us(buckets: Buckets, ratio: float) -> int:
-    """The latency that a share of `ratio` (0 to 1) did not exceed, at most 0.8 % too high.
+    """Return the latency in microseconds that a share of `ratio` (0 to 1) did not exceed.
 
-    Nearest rank: the highest latency of the bucket that holds the ceil(ratio * n)-th of n in
-    order; `ratio` 1 is the maximum. Raises ValueError without any latency.
+    By nearest rank: the highest latency of the bucket that holds the ceil(ratio * n)-th of n
+    latencies in order, so the result is at most 0.8 % too high; `ratio` 1 gives the maximum. Raises
+    ValueError for an empty histogram.
     """
     if not buckets:
         raise ValueError("a histogram without latencies has no percentile")

@@ -1,16 +1,16 @@
 """Counters that add up: every request once, in one second, under one route.
 
 A `Ledger` belongs to one worker. It counts into the open second, closes seconds as the clock
-passes, and keeps totals; the clock never runs backwards here, so no second is closed twice.
-A `Merger` belongs to the supervisor and adds the reports of all workers up.
+advances, and keeps totals. Its clock never runs backwards, so no second is closed twice.
+A `Merger` belongs to the supervisor and adds up the reports of all workers.
 
 Invariants, over all time and all workers:
     requests + amplified = sum(not_selected) + sum(shed) + shadow.sent + reading
     shadow.sent          = sum(shadow.requests) + in_flight
-`reading` and `in_flight` are gauges that the tee keeps apart from these counters, so that a leg
-that ends twice or never shows as an imbalance.
+The tee keeps the gauges `reading` and `in_flight` apart from these counters, so a leg that ends
+twice or never becomes visible as an imbalance.
 
-What each metric means, and which tag its label is, stands in mirror/metrics/catalogue.py.
+mirror/metrics/catalogue.py says what each metric means, and which tag its label becomes.
 """
 
 from dataclasses import dataclass, field
@@ -34,12 +34,11 @@ CONNECTIONS_REFUSED = "connections.refused"
 CAPTURE_RECORDS = "capture.records"
 CAPTURE_DROPPED = "capture.dropped"
 
+# Histograms by route, of the legs that were answered.
 SHADOW_LATENCY = "shadow.latency"
 PRIMARY_LATENCY = "primary.latency"
-LATENCY_METRICS = (SHADOW_LATENCY, PRIMARY_LATENCY)
-"""Kept as histograms by route, of the legs that were answered."""
 
-# Outcomes of a leg beside the status classes.
+# Outcomes of a leg that was not answered.
 CONNECT_FAILED = "connect_failed"
 RESET = "reset"
 PROTOCOL_ERROR = "protocol_error"
@@ -48,7 +47,7 @@ ABORTED = "aborted"
 WORKER_LOST = "worker_lost"
 
 STATUS_CLASSES = ("", "1xx", "2xx", "3xx", "4xx", "5xx")
-"""Outcome of a leg that was answered, by status // 100."""
+"""Outcome of a leg that was answered; the index is status // 100."""
 
 Key = tuple[str, str, str]
 """metric, route, label"""
@@ -68,14 +67,14 @@ def add_latencies(into: Latencies, latencies: Latencies) -> None:
 
 
 class Report(msgspec.Struct, array_like=True):
-    """What a worker tells the supervisor, several times a second."""
+    """What a worker reports to the supervisor several times a second."""
 
     through: int
-    """Every second up to this one is closed at this worker."""
+    """The worker has closed every second up to this one."""
     seconds: list[tuple[int, Counts, Latencies]]
-    """The seconds closed since the last report that have any."""
+    """The seconds with counts that were closed since the last report."""
     totals: Counts
-    """All counts since the worker started, the open second included."""
+    """All counts since the worker started, including the open second."""
     in_flight: int
     reading: int
     breaker: int = 0
@@ -83,7 +82,7 @@ class Report(msgspec.Struct, array_like=True):
     breaker_cause: str = ""
     """Why it last opened."""
     open_counts: Counts = {}
-    """Of the second after `through`, so far: what is known of it should the worker be lost."""
+    """Counts of the open second so far, in case the worker is lost before it closes the second."""
 
 
 class Ledger:
@@ -94,13 +93,13 @@ class Ledger:
     def __init__(self, second: int) -> None:
         self.second = second
         self.counts: Counts = {}
-        """The open second."""
+        """Counts of the open second."""
         self._latencies: Latencies = {}
         self._closed: list[tuple[int, Counts, Latencies]] = []
         self._totals: Counts = {}
 
     def roll(self, second: int) -> None:
-        """Close the open second if `second` is a later one; an earlier one changes nothing."""
+        """Close the open second if `second` is later; do nothing otherwise."""
         if second <= self.second:
             return
         if self.counts or self._latencies:
@@ -111,7 +110,7 @@ class Ledger:
         self.second = second
 
     def count(self, metric: str, route: str, label: str = "", number: int = 1) -> None:
-        """Add to the open second."""
+        """Add `number` to a counter of the open second."""
         key = (metric, route, label)
         counts = self.counts
         counts[key] = counts.get(key, 0) + number
@@ -126,7 +125,7 @@ class Ledger:
         buckets[bucket] = buckets.get(bucket, 0) + 1
 
     def report(self, in_flight: int, reading: int) -> Report:
-        """Hand over the closed seconds; each is handed over once."""
+        """Return a report of the seconds closed since the last report; each is reported once."""
         totals = dict(self._totals)
         add_counts(totals, self.counts)
         closed, self._closed = self._closed, []
@@ -137,22 +136,22 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The counts of one second, added over workers."""
+    """The counts of one second over all workers."""
 
     second: int
     counts: Counts
-    """What to add to this second: everything, or what came late."""
+    """What to add to this second: all of its counts, or only those that came late."""
     rps: dict[str, int]
-    """Production requests of the whole second by route, late ones included; empty where a
-    second is so late that its sum is no longer known."""
+    """Production requests of the whole second by route, including late ones; empty where the second
+    is so old that its sum is no longer known."""
     shadow_rps: dict[str, int]
-    """Shadow legs begun in the whole second by route, in the same way."""
+    """Shadow legs that began in the whole second, by route in the same way."""
     is_late: bool
-    """This second was settled before; `counts` is an addition to it."""
+    """Whether this second was settled before, so that `counts` is an addition to it."""
     is_complete: bool
-    """False where a worker was lost or none ran: some requests may be missing."""
+    """False where a worker was lost or none ran, so that requests may be missing."""
     latencies: Latencies = field(default_factory=dict)
-    """Of the legs that ended in this second: of all, or of those that came late."""
+    """Latencies of the legs that ended in this second: of all, or only of late ones."""
 
 
 @dataclass(slots=True)
@@ -167,33 +166,33 @@ class _WorkerShare:
 
 
 class Merger:
-    """Adds the reports of workers up, and settles each second when every worker closed it."""
+    """Adds up the reports of workers, and settles a second when every worker has closed it."""
 
     GRACE_S = 3
-    """A second older than this is settled without the workers that have not closed it."""
+    """A second older than this is settled without the workers that have not closed it yet."""
     REMEMBER_S = 120
-    """How long a settled second's rps is kept to be completed by late counts."""
+    """How long the rps of a settled second is remembered, so that late counts can complete it."""
 
     def __init__(self, second: int) -> None:
-        """`second` is the first that can be observed as a whole."""
+        """Start at `second`, the first one that can be observed as a whole."""
         self._first_second = second
         self._next_second = second
         self._workers: dict[int, _WorkerShare] = {}
         self._pending: dict[int, Counts] = {}
         self._pending_latencies: dict[int, Latencies] = {}
         self._rates: dict[int, dict[str, dict[str, int]]] = {}
-        """second -> metric -> route -> number of the whole second."""
+        """second -> metric -> route -> count of the whole second."""
         self._incomplete: set[int] = set()
         self._unclosed: set[int] = set()
-        """Seconds settled while a worker had not closed them: incomplete until it has."""
+        """Seconds that were settled before a worker closed them; incomplete until it does."""
         self._remember_from = 0
         self._unobserved_from = second
-        """While no worker runs: the first second that none observed to its end."""
+        """While no worker runs, the first second that no worker observed to its end."""
         self._ended = _WorkerShare(0)
         self.incomplete_seconds = 0
-        """Seconds that were incomplete when they were settled first."""
+        """Number of seconds that were incomplete when they were first settled."""
         self.latencies: Latencies = {}
-        """Of all workers since the start, but for their open seconds."""
+        """Latencies of all workers since the start, without their open seconds."""
 
     def worker_started(self, worker_id: int) -> None:
         self._workers[worker_id] = _WorkerShare(self._next_second - 1)
@@ -214,10 +213,10 @@ class Merger:
                 add_latencies(self.latencies, latencies)
 
     def worker_ended(self, worker_id: int, second: int, is_clean: bool) -> None:
-        """What the worker still had in flight ends here as `worker_lost`, in `second`.
+        """Count what the worker still had in flight as `worker_lost`, in `second`.
 
-        A worker that did not end cleanly takes with it what it counted since its last report: the
-        seconds it had not closed are incomplete.
+        A worker that did not end cleanly loses what it counted since its last report, so the
+        seconds that it had not closed are incomplete.
         """
         share = self._workers.pop(worker_id)
         if share.open_counts:
@@ -237,9 +236,9 @@ class Merger:
             add_counts(self._pending.setdefault(second, {}), lost)
 
     def settle(self, now_s: float) -> list[Settled]:
-        """The seconds that can be given to the sinks, oldest first, each second without a hole.
+        """Return the seconds that can be given to the sinks, oldest first and without a hole.
 
-        Late counts of a second that was settled before come first.
+        Late counts of seconds that were settled before come first. `now_s` is Unix time.
         """
         open_second = int(now_s)
         closed_by_all = min(
@@ -265,7 +264,7 @@ class Merger:
         return settled
 
     def finish(self, now_s: float) -> list[Settled]:
-        """Settle all that is left when every worker has ended; the open second is incomplete."""
+        """Settle all that is left after every worker has ended; the open second is incomplete."""
         self._incomplete.add(int(now_s))
         return self.settle(int(now_s) + 1)
 
@@ -285,7 +284,7 @@ class Merger:
         return Settled(second, counts, rps, shadow_rps, is_late, is_complete, latencies)
 
     def totals(self) -> Counts:
-        """All counts of all workers since the start, their open seconds included."""
+        """Return all counts of all workers since the start, including their open seconds."""
         totals: Counts = {}
         for share in (self._ended, *self._workers.values()):
             add_counts(totals, share.totals)
@@ -301,16 +300,16 @@ class Merger:
 
     @property
     def breaker(self) -> int:
-        """The state of the breaker that is furthest from closed: 0 closed, 1 half-open, 2 open."""
+        """The state of the breaker farthest from closed: 0 closed, 1 half-open, 2 open."""
         return max((share.breaker for share in self._workers.values()), default=0)
 
     def breaker_of(self, worker_id: int) -> tuple[int, str]:
-        """The state of a worker's breaker as it last said, and why it last opened."""
+        """Return the last reported state of a worker's breaker, and why it last opened."""
         share = self._workers[worker_id]
         return share.breaker, share.breaker_cause
 
     def status(self) -> dict[str, object]:
-        """The ledger over all workers, for people and tests; `balanced` checks the invariants."""
+        """Return the ledger over all workers; `balanced` says whether both invariants hold."""
         totals, in_flight, reading = self.totals(), self.in_flight, self.reading
         seen, sent = _total(totals, REQUESTS), _total(totals, SHADOW_SENT)
         not_selected, shed = _by_label(totals, NOT_SELECTED), _by_label(totals, SHED)

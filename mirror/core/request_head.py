@@ -1,8 +1,10 @@
-"""A request head as a value: what it asks, how its body is framed, and its bytes on each leg.
+"""A request head as a value: what it asks for, how its body is framed, its bytes for each leg.
 
-Every leg is written anew from what was read here. The primary leg is a hop of a proxy: it gets
-`Via`, counts `Max-Forwards` down and, where asked to, extends `X-Forwarded-For`. The shadow leg is
-what came in, with the mark of the loop guard.
+Every leg is written anew from the values that were read here. The primary leg is a hop of a proxy:
+it gets `Via`, decrements `Max-Forwards` and, where configured, extends `X-Forwarded-For`. The
+shadow leg carries the request as it came in, with the mark of the loop guard.
+
+Invariant: a head that two parsers could frame or route differently raises RemoteProtocolError.
 
 References: RFC 9110 sections 7.2, 7.6, 7.8, 9.3.8, 10.1; RFC 9112 sections 2.3, 3.2, 6.
 """
@@ -29,29 +31,29 @@ from mirror.core.http1 import (
 from mirror.errors import RemoteProtocolError
 
 SHADOW_MARK = b"X-Mirror-Leg: shadow\r\n"
-"""Stands on every shadow request, on no primary request: the loop guard."""
+"""The loop guard: every shadow leg carries this field, and no primary leg does."""
 
 SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
-"""RFC 9110 9.2.1."""
+"""The safe methods of RFC 9110 9.2.1."""
 
 _VIA = (b"Via: 1.0 kagami\r\n", b"Via: 1.1 kagami\r\n")
-"""RFC 9110 7.6.3: the version that was received."""
+"""RFC 9110 7.6.3: Via names the version in which the message was received."""
 _LINE_END = b" HTTP/1.1\r\nHost: "
 _MARK_AND_END = SHADOW_MARK + CRLF
-# RFC 9110 4.2, RFC 3986 3.2: a name or an address in brackets, then perhaps a port.
+# RFC 9110 4.2, RFC 3986 3.2: a name or an address in brackets, with an optional port.
 _HOST = re.compile(
     rb"(?:(?:\[[A-Za-z0-9:.%_~-]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[A-Fa-f0-9]{2})+)(?::[0-9]*)?)?"
 )
-# Hosts that were checked: a look-up costs a tenth of the match, and there are few.
+# Hosts that passed the check: a look-up costs a tenth of the match, and a site has few hosts.
 _hosts: set[bytes] = set()
 _MOST_HOSTS = 4096
 _MOST_HOST_BYTES = 255
 _ABSOLUTE_FORM = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE | re.DOTALL)
 _RARE_METHODS = frozenset({b"CONNECT", b"TRACE", b"OPTIONS"})
-# What TRACE does not show (RFC 9110 9.3.8).
+# Fields that the answer to TRACE must not repeat (RFC 9110 9.3.8).
 _SENSITIVE = frozenset({b"authorization", b"cookie", b"proxy-authorization"})
 
-# What people point at this port that is not HTTP/1.1; all of it is refused by name.
+# Protocols other than HTTP/1.1 that are pointed at this port by mistake. The refusal names them.
 _FOREIGN = (
     (b"PRI * HTTP/2", "http2"),
     (b"PROXY ", "proxy_protocol"),
@@ -61,7 +63,7 @@ _FOREIGN = (
 
 
 def foreign_protocol(data: bytes) -> str:
-    """The name of what begins so where it is no HTTP/1.1 but known; else empty."""
+    """Return the name of the known protocol that starts with these bytes; empty for any other."""
     for start, name in _FOREIGN:
         if data.startswith(start):
             return name
@@ -69,7 +71,7 @@ def foreign_protocol(data: bytes) -> str:
 
 
 class ParsedLine(Protocol):
-    """What the parser knows of a request when its head is complete."""
+    """What the parser reports about a request when its head is complete."""
 
     def get_method(self) -> bytes: ...
 
@@ -82,14 +84,14 @@ class ParsedLine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """What passing through us adds to a request."""
+    """What a proxy adds to a request that passes through it."""
 
     forwarded_for: bytes | None = None
     """The address to append to X-Forwarded-For; None passes that field on as it is."""
 
 
 class RequestHead:
-    """One request head, checked."""
+    """One request head that passed every check."""
 
     __slots__ = (
         "content_length",
@@ -115,21 +117,21 @@ class RequestHead:
         """Origin form (`/path?query`), or `*` for OPTIONS."""
         self.host = b""
         self.start = b""
-        """Request line, Host and the end-to-end fields: what all legs have in common."""
+        """Request line, Host and end-to-end fields, which are the same for all legs."""
         self.framing: Framing = NONE
         self.content_length = 0
         self.expects_continue = False
         self.takes_trailers = False
-        """The client said `TE: trailers`."""
+        """Whether the client sent `TE: trailers`."""
         self.upgrade = b""
-        """The protocol that the client asks to switch to, or empty."""
+        """The protocol that the client asks to switch to; empty without such a request."""
         self.is_shadow = False
-        """Carries the mark of a shadow leg: it was mirrored before."""
+        """Whether the request carries the mark of a shadow leg, so was mirrored before."""
         self.is_last_hop = False
-        """Max-Forwards is used up: TRACE or OPTIONS is ours to answer."""
+        """Whether Max-Forwards is 0: we then answer TRACE or OPTIONS ourselves."""
 
     def to_primary(self) -> bytes:
-        """Head bytes of the primary leg: the request's own framing, no mark."""
+        """Return the head of the primary leg: the framing of the request, without the mark."""
         start = self.start + _VIA[self.minor_version]
         framing = self.framing
         if framing is NONE and not self.upgrade and not self.takes_trailers:
@@ -149,7 +151,7 @@ class RequestHead:
         return b"".join(pieces)
 
     def to_shadow(self, body: bytes, trailers: list[bytes]) -> bytes:
-        """The whole shadow request, with its complete body."""
+        """Return the whole shadow request, with its complete body."""
         if self.framing is NONE:
             return self.start + _MARK_AND_END
         if self.framing is LENGTH:
@@ -160,7 +162,7 @@ class RequestHead:
         return b"".join((self.start, coding, _MARK_AND_END, chunks, last_chunk(trailers)))
 
     def field(self, name: bytes) -> bytes:
-        """Value of the first end-to-end field of that lower-case name; empty where none is."""
+        """Return the value of the first end-to-end field of this lower-case name; empty without."""
         at = self.start.lower().find(b"\r\n%b: " % name)
         if at < 0:
             return b""
@@ -168,9 +170,9 @@ class RequestHead:
         return self.start[begin : self.start.index(CRLF, begin)].strip()
 
     def to_last_answer(self, close: bool) -> bytes:
-        """The answer to a TRACE or OPTIONS that ends here: nothing, or the request as it came.
+        """Return our answer to an OPTIONS (empty) or TRACE (the request) with Max-Forwards 0.
 
-        RFC 9110 9.3.8: without what the client must keep secret.
+        RFC 9110 9.3.8: a TRACE answer must not contain what the client keeps secret.
         """
         fields = b"Connection: close\r\n" if close else b""
         body = b""
@@ -186,9 +188,10 @@ class RequestHead:
 def read_request_head(
     parser: ParsedLine, target: bytes, flat: list[bytes], hop: Hop | None = None
 ) -> RequestHead:
-    """Check what the parser reported; raises RemoteProtocolError with the status to answer.
+    """Return the head that the parser reported, after every check.
 
-    `flat` is name, value, name, … as they came. Without a `hop` nothing of it is changed.
+    `flat` alternates the names and values of the fields in their order. Without a `hop` no field is
+    changed. Raises RemoteProtocolError with the status to answer.
     """
     method = parser.get_method()
     version = parser.get_http_version()
@@ -226,7 +229,7 @@ def read_request_head(
 def _read_rare(
     head: RequestHead, parser: ParsedLine, flat: list[bytes], hop: Hop | None
 ) -> tuple[bytes, bytes | None]:
-    """The fields of a head that has more to it than most; end-to-end fields and Host."""
+    """Read the fields of a head without a plain plan; return the end-to-end fields and the Host."""
     if head.method == b"CONNECT":
         raise RemoteProtocolError(501, "connect")
     if hop is not None and head.method in _RARE_METHODS:
@@ -249,9 +252,10 @@ def _read_rare(
 
 
 def _read_target(head: RequestHead, target: bytes, host: bytes | None) -> bytes:
-    """RFC 9112 3.2: exactly one Host in HTTP/1.1; an absolute-form target overrides it.
+    """Set the target and return the host, which an absolute-form target overrides.
 
-    An empty one names nobody (RFC 9110 4.2.1 has a recipient refuse it). Returns the host.
+    RFC 9112 3.2: HTTP/1.1 requires exactly one Host. RFC 9110 4.2.1: a recipient refuses an empty
+    one.
     """
     if host == b"" or (host is None and head.minor_version == 1):
         raise RemoteProtocolError(400, "host")
@@ -264,17 +268,17 @@ def _read_target(head: RequestHead, target: bytes, host: bytes | None) -> bytes:
     if absolute is None or not absolute[1] or b"@" in absolute[1]:
         raise RemoteProtocolError(400, "target")
     rest = absolute[2]
-    # RFC 9112 3.2.4: OPTIONS for a whole server has the authority alone.
+    # RFC 9112 3.2.4: OPTIONS for a whole server names the authority alone.
     is_whole_server = not rest and head.method == b"OPTIONS"
     head.target = b"*" if is_whole_server else rest if rest[:1] == b"/" else b"/" + rest
     return absolute[1]
 
 
 def _check_host(host: bytes) -> None:
-    """RFC 9112 3.2: one that is no host is answered with 400."""
+    """Raise for a value that is no host (RFC 9112 3.2)."""
     if not _HOST.fullmatch(host):
         raise RemoteProtocolError(400, "host")
-    # Bounded in number and size, whatever hosts a client makes up.
+    # A client may invent hosts, so the cache is bounded in number and size.
     if len(host) <= _MOST_HOST_BYTES:
         if len(_hosts) >= _MOST_HOSTS:
             _hosts.clear()
@@ -289,7 +293,7 @@ def _read_length(head: RequestHead, value: bytes) -> None:
 
 
 def _read_framing(head: RequestHead, apart: Apart) -> None:
-    """RFC 9112 6.3; the parser already refuses both at once, lists, signs and overflow."""
+    """Set the framing (RFC 9112 6.3). The parser already refuses lists, signs and overflow."""
     codings = apart.get(b"transfer-encoding")
     lengths = apart.get(b"content-length")
     if codings is not None:
@@ -306,20 +310,20 @@ def _read_framing(head: RequestHead, apart: Apart) -> None:
 
 
 def _read_upgrade(head: RequestHead, apart: Apart) -> None:
-    """RFC 9110 7.8. The parser stops behind this head, whatever the fields say of a body."""
+    """Set the upgrade (RFC 9110 7.8). The parser stops after this head, even if a body follows."""
     if head.framing is CHUNKED or head.content_length:
-        # A body behind it would be read as a request.
+        # The parser would read the body as the next request.
         raise RemoteProtocolError(501, "upgrade_with_body")
     protocols = b", ".join(apart.get(b"upgrade", ()))
-    # The parser also takes Proxy-Connection for it; HTTP/2 is not spoken here (an Upgrade may
-    # always be ignored), and would carry requests past the counting.
+    # The parser also honours Proxy-Connection, which is no field of HTTP. An upgrade to HTTP/2 is
+    # ignored, as any Upgrade may be: its requests would bypass the counting.
     is_asked = b"upgrade" in connection_options(apart) and head.minor_version == 1
     if is_asked and protocols and b"h2c" not in protocols.lower():
         head.upgrade = protocols
 
 
 def _read_expect(head: RequestHead, values: list[bytes]) -> None:
-    """RFC 9110 10.1.1: ignored from HTTP/1.0; nothing to wait for without a body."""
+    """RFC 9110 10.1.1: Expect is ignored in HTTP/1.0, and means nothing without a body."""
     if head.minor_version == 0:
         return
     if any(value.lower() != b"100-continue" for value in values):
@@ -328,7 +332,7 @@ def _read_expect(head: RequestHead, values: list[bytes]) -> None:
 
 
 def _count_down(head: RequestHead, flat: list[bytes]) -> list[bytes]:
-    """RFC 9110 7.6.2: Max-Forwards of TRACE and OPTIONS falls by one with each hop."""
+    """Return the fields with Max-Forwards decremented, for TRACE and OPTIONS (RFC 9110 7.6.2)."""
     names = [name.lower() for name in flat[::2]]
     if b"max-forwards" not in names:
         return flat
@@ -341,7 +345,10 @@ def _count_down(head: RequestHead, flat: list[bytes]) -> list[bytes]:
 
 
 def _extend_forwarded(end_to_end: bytes, address: bytes) -> bytes:
-    """As nginx's $proxy_add_x_forwarded_for: one field, the nearest address last."""
+    """Return the fields with one X-Forwarded-For, as nginx's $proxy_add_x_forwarded_for does.
+
+    The address of the nearest peer comes last.
+    """
     chain, kept = [], []
     for line in end_to_end.split(CRLF)[:-1]:
         name, _, value = line.partition(b":")

@@ -1,7 +1,7 @@
 """A response head as a value: its status, how its body is framed, and its bytes downstream.
 
-Read as strictly as a request: a primary that cannot be understood without doubt is answered for
-with 502, and its connection is closed.
+A response is read as strictly as a request. If it cannot be read without doubt, the client gets 502
+and the connection to the primary is closed.
 
 References: RFC 9110 sections 7.8, 8.6, 15; RFC 9112 sections 6.3, 7.1.
 """
@@ -27,14 +27,14 @@ from mirror.core.request_head import RequestHead
 from mirror.errors import RemoteProtocolError
 
 _VERSIONS = ("1.1", "1.0")
-# RFC 9112 4; the parser lets every byte but CR and LF be one of a reason. Known phrases need no
-# look, and nearly every answer has one.
+# RFC 9112 4. The parser accepts every byte but CR and LF in a reason phrase. Nearly every answer
+# has one of the registered phrases, which need no check.
 _REASON = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _KNOWN_REASONS = frozenset(status.phrase.encode() for status in HTTPStatus)
 
 
 class ParsedStatus(Protocol):
-    """What the parser knows of a response when its head is complete."""
+    """What the parser reports about a response when its head is complete."""
 
     def get_http_version(self) -> str: ...
 
@@ -44,7 +44,7 @@ class ParsedStatus(Protocol):
 
 
 class ResponseHead:
-    """One response head, checked."""
+    """One response head that passed every check."""
 
     __slots__ = (
         "content_length",
@@ -62,14 +62,14 @@ class ResponseHead:
         self.keep_alive = keep_alive
         self.end_to_end = b""
         self.framing: Framing = NONE
-        """Of the body that follows; NONE for HEAD, 1xx, 204 and 304 whatever the fields say."""
+        """Framing of the body that follows; always NONE for HEAD, 1xx, 204 and 304."""
         self.content_length: bytes | None = None
-        """The field to pass on: HEAD and 304 carry it without a body, 1xx and 204 never."""
+        """The Content-Length to pass on: HEAD and 304 may carry one without a body."""
         self.upgrade = b""
         """The protocol that a 101 switches to; empty for every other status."""
 
     def to_downstream(self, framing: Framing, close: bool) -> bytes:
-        """Head bytes for the downstream, with `framing` as `downstream_framing` chose it."""
+        """Return the head for the downstream, with the framing that `downstream_framing` chose."""
         if framing is CHUNKED:
             length = b"Transfer-Encoding: chunked\r\n"
         elif self.content_length is not None:
@@ -87,12 +87,13 @@ class ResponseHead:
 def read_response_head(
     parser: ParsedStatus, reason: bytes, flat: list[bytes], answers_head: bool
 ) -> ResponseHead:
-    """Check what the parser reported; raises RemoteProtocolError (502).
+    """Return the head that the parser reported, after every check.
 
-    `flat` is name, value, name, … as they came.
+    `flat` alternates the names and values of the fields in their order; `answers_head` says that
+    the request was a HEAD. Raises RemoteProtocolError with status 502.
     """
     status = parser.get_status_code()
-    # llhttp also takes HTTP/0.9 and HTTP/2.0 for a version.
+    # llhttp also accepts the versions HTTP/0.9 and HTTP/2.0.
     if not 100 <= status <= 599 or parser.get_http_version() not in _VERSIONS:
         raise RemoteProtocolError(502, "status")
     if reason not in _KNOWN_REASONS and not _REASON.fullmatch(reason):
@@ -118,7 +119,7 @@ def read_response_head(
         head.framing = LENGTH
     else:
         head.framing = UNTIL_CLOSE
-    # RFC 9110 8.6: a 1xx or 204 must not have the field.
+    # RFC 9110 8.6: a 1xx or 204 must not have a Content-Length.
     if status >= 200 and status != 204:
         head.content_length = length
     return head
@@ -127,15 +128,15 @@ def read_response_head(
 def _read_rare(
     head: ResponseHead, parser: ParsedStatus, flat: list[bytes], answers_head: bool
 ) -> tuple[bytes | None, bool]:
-    """The fields of a head that has more to it than most; its length, and whether in chunks.
+    """Read the fields of a head without a plain plan; return its length, and whether it is chunked.
 
-    RFC 9112 6.3: one length or one coding, never both.
+    RFC 9112 6.3: a response has one length or one transfer coding, never both.
     """
     head.end_to_end, apart = sort_fields(flat)
     if head.status == 101:
         head.upgrade = b", ".join(apart.get(b"upgrade", ()))
     if answers_head:
-        # The parser takes an answer without a length for one that lasts until the close.
+        # The parser assumes that an answer without a length lasts until the connection closes.
         is_old = parser.get_http_version() == "1.0"
         head.keep_alive = not is_old and b"close" not in connection_options(apart)
     codings = apart.get(b"transfer-encoding")
@@ -143,7 +144,7 @@ def _read_rare(
     if lengths is not None and (len(lengths) > 1 or not is_length(lengths[0])):
         raise RemoteProtocolError(502, "framing")
     if codings is not None:
-        # RFC 9112 6.1: a coding in HTTP/1.0 is faulty framing.
+        # RFC 9112 6.1: a transfer coding in HTTP/1.0 is faulty framing.
         is_single = len(codings) == 1 and codings[0].lower() == b"chunked"
         if lengths or not is_single or parser.get_http_version() == "1.0":
             raise RemoteProtocolError(502, "framing")
@@ -151,9 +152,10 @@ def _read_rare(
 
 
 def downstream_framing(response: ResponseHead, request: RequestHead) -> Framing:
-    """How the response body is framed for the downstream (RFC 9112 6.3, 7.1).
+    """Return the framing of the response body towards the downstream (RFC 9112 6.3, 7.1).
 
-    A body whose end only a close would show becomes chunked; HTTP/1.0 knows no chunks.
+    A body that would end with its connection becomes chunked, so that the client can tell its end
+    from a failure. HTTP/1.0 has no chunks.
     """
     if response.framing is LENGTH or response.framing is NONE:
         return response.framing
