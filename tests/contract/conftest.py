@@ -1,4 +1,4 @@
-"""The OpenAPI descriptions of Datadog that referee contract tests, and a fake beside them."""
+"""The OpenAPI descriptions of Datadog that contract tests check against, and a fake Datadog."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""Datadog's own client for Python as referee, in process, on both sides of the fake Datadog.
+"""Compares our clients with Datadog's own Python client, on both sides of the fake Datadog.
 
-What it sends for a query, ours send too; what ours accept as an answer, it accepts; and the fake
-that all other tests read from is one that it can read.
+Our clients send what the official client sends for a query, and accept only answers that it
+accepts. The fake, from which all other tests read, is one that the official client can read.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ def our_answer(fake: FakeDatadog, patience: Patience | None = None) -> list[Quer
 
 
 def sent(request: Request) -> tuple[str, str, dict[str, str], dict[str, str]]:
-    """What of a request is Datadog's affair; the rest is each HTTP library's own."""
+    """Return the parts of a request that matter to Datadog, without those of the HTTP library."""
     own = ("Host", "User-Agent", "Accept-Encoding")
     headers = {name: value for name, value in request.headers.items() if name not in own}
     return request.method, request.path, request.parameters, headers
@@ -87,7 +87,7 @@ def test_estimate_sends_what_the_official_client_sends(fake: FakeDatadog, text: 
 
 
 def accepted(answer: Any) -> bool:
-    """Whether the client read all of it as what its model says."""
+    """Whether the client could read the whole answer as its model describes it."""
     groups = answer.get("series", [])
     return not answer._unparsed and not any(group._unparsed for group in groups)
 
@@ -211,7 +211,7 @@ def test_both_wait_out_a_rate_limit(fake: FakeDatadog) -> None:
     our_answer(fake, Patience(sleep=sleep, jitter=lambda: 0.5))
     assert slept == [1.5]
     assert len(fake.requests) == 4
-    assert {sent(one) == sent(other) for one, other in pairwise(fake.requests)} == {True}
+    assert {sent(first) == sent(second) for first, second in pairwise(fake.requests)} == {True}
 
 
 # --- our own description ---

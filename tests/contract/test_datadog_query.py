@@ -1,4 +1,4 @@
-"""Our queries and the fake's answers, refereed by OpenAPI descriptions (conftest.py)."""
+"""Checks our queries and the fake's answers against OpenAPI descriptions (conftest.py)."""
 
 import asyncio
 import copy
@@ -48,8 +48,8 @@ def test_request_carries_what_the_contract_demands(fake: FakeDatadog) -> None:
     assert request.headers["DD-APPLICATION-KEY"] == "b" * 40
 
 
-def test_referee_sees_a_wrong_answer(fake: FakeDatadog, spec: dict[str, Any]) -> None:
-    # Guards the two tests above: a referee that never objects proves nothing.
+def test_a_wrong_answer_is_a_violation(fake: FakeDatadog, spec: dict[str, Any]) -> None:
+    # Guards the two tests above: a check that never fails proves nothing.
     stricter = copy.deepcopy(spec)
     answer = stricter["components"]["schemas"]["MetricsQueryResponse"]
     answer["properties"]["status"] = {"type": "integer"}

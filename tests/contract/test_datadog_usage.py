@@ -1,4 +1,4 @@
-"""Our queries for cpu and memory, refereed by OpenAPI descriptions (conftest.py)."""
+"""Checks our queries for cpu and memory against OpenAPI descriptions (conftest.py)."""
 
 import json
 

@@ -1,7 +1,7 @@
-"""What we send, as the Agent reads and stores it. Each trap of emission has a test of its name.
+"""What we send, as the Agent reads and stores it. Each trap in sending has a test named after it.
 
-The traps are those of DogStatsD's protocol, of its Python client and of Datadog's storage; those
-of reading back are in the tests of reading.
+The traps are those of DogStatsD's protocol, of its Python client and of Datadog's storage.
+test_traps.py lists those of reading back.
 """
 
 import logging
@@ -152,7 +152,7 @@ def test_trap_the_environment_adds_tags_twice(monkeypatch: pytest.MonkeyPatch) -
 
 
 def wedged(path: Path) -> tuple[socket.socket, Callable[[], DogStatsdSink]]:
-    """An Agent that never reads, on a unix socket, whose queue in the kernel is full at once."""
+    """Return an Agent that never reads its unix socket, and a function that makes sinks for it."""
     receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     receiver.bind(str(path))
     return receiver, lambda: DogStatsdSink(DatadogSection(UnixAddress(str(path))), "a", ["other"])
@@ -224,9 +224,9 @@ def test_trap_an_old_agent_still_sees_the_peak() -> None:
 
 
 def test_trap_two_writers_overwrite_each_other() -> None:
-    one = emitted([second(START, 5)], instance="a")[1]
-    other = emitted([second(START, 7)], instance="b")[1]
-    points = stored([(START, line) for line in named(one, RPS) + named(other, RPS)])
+    from_a = emitted([second(START, 5)], instance="a")[1]
+    from_b = emitted([second(START, 7)], instance="b")[1]
+    points = stored([(START, line) for line in named(from_a, RPS) + named(from_b, RPS)])
     assert sorted(value for series in points.values() for value in series.values()) == [5, 7]
 
 

@@ -1,9 +1,9 @@
-"""The fake Agent's parser, against the documented protocol and against what the client writes.
+"""Checks the fake Agent's parser against the documented protocol and the client's output.
 
     name:value[:value...]|type[|@rate][|#tag,tag...][|T<Unix seconds>][|c:<container>]
 
-Source: docs.datadoghq.com, DogStatsD datagram format, v1.0 to v1.3. The vectors are ours; the
-Agent's own are in test_shared_data.py.
+Source: docs.datadoghq.com, DogStatsD datagram format, v1.0 to v1.3. The test vectors here are
+ours; test_shared_data.py uses the Agent's own.
 """
 
 import socket
@@ -24,7 +24,7 @@ ACCEPTED = {
     "basket:4.5|h": Line("basket", "h", (4.5,)),
     "basket:4.5|d": Line("basket", "d", (4.5,)),
     "visitor:anna|s": Line("visitor", "s", (), "anna"),
-    # v1.1 packs several values into a line, of which a set still makes one.
+    # v1.1: several values in a line, which a set still takes as one.
     "basket:1:2.5:3|d": Line("basket", "d", (1.0, 2.5, 3.0)),
     "orders:3:4|c": Line("orders", "c", (3.0, 4.0)),
     "visitor:anna:ben|s": Line("visitor", "s", (), "anna:ben"),
@@ -32,11 +32,11 @@ ACCEPTED = {
     "orders:3|c|#env:prod,canary": Line("orders", "c", (3.0,), tags=("env:prod", "canary")),
     "orders:3|c|#": Line("orders", "c", (3.0,)),
     "größe:3|g|#stadt:köln": Line("größe", "g", (3.0,), tags=("stadt:köln",)),
-    # v1.3: a timestamp; in whichever order the fields come.
+    # v1.3: a timestamp; the fields may come in any order.
     f"queue.size:12|g|T{AT}": Line("queue.size", "g", (12.0,), timestamp=AT),
     f"orders:3|c|@0.5|#a:b|T{AT}": Line("orders", "c", (3.0,), None, ("a:b",), 0.5, AT),
     f"orders:3|c|T{AT}|#a:b|@0.5": Line("orders", "c", (3.0,), None, ("a:b",), 0.5, AT),
-    # v1.2: the container. It, and what later versions add, is no part of the point.
+    # v1.2: the container. Neither it nor the fields of later versions are part of the point.
     "orders:3|c|#a:b|c:83c0a99c0a54c0c1": Line("orders", "c", (3.0,), tags=("a:b",)),
     f"queue.size:12|g|T{AT}|c:in-42|e:it-false|card:low": Line(
         "queue.size", "g", (12.0,), timestamp=AT
@@ -87,7 +87,7 @@ CALLS: dict[str, tuple[Callable[[DogStatsd], object], Line]] = {
         lambda client: client.count("hits", 7, tags=["route:/a", "new"]),
         line("hits", "c", 7, "route:/a", "new"),
     ),
-    # The client replaces what would end a tag.
+    # The client replaces characters that would end a tag.
     "tag with a pipe": (
         lambda client: client.count("hits", 7, tags=["a|b"]),
         line("hits", "c", 7, "a_b"),

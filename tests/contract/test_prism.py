@@ -1,6 +1,6 @@
-"""Our requests and the fake's answers once more, refereed by Prism: another reading of the OpenAPI.
+"""Checks our requests and the fake's answers with Prism, another implementation of OpenAPI.
 
-Prism stands between the two and answers 422 or 500 itself where either breaks the contract.
+Prism is a proxy between the two and answers 422 or 500 itself where either breaks the contract.
 `.ci/programs` installs it from npm into .venv/prism.
 """
 
@@ -42,7 +42,7 @@ def url(
 ) -> Iterator[str]:
     (port,) = free_ports(1)
     with Processes(tmp_path_factory.mktemp("prism")) as processes:
-        # Not through npx, whose child outlives it.
+        # Started without npx, whose child would outlive it.
         child = processes.start(
             "prism",
             [
@@ -63,7 +63,7 @@ def url(
 
 def read(url: str, query: DatadogQuery) -> RpsSeries:
     async def run() -> RpsSeries:
-        # One attempt: a violation is a 500.
+        # One attempt, because a violation is a 500, which would be repeated.
         async with DatadogApi(url, KEYS, Patience(attempts=1)) as api:
             return await read_datadog(api, query, (START, START + 86_400), lambda *_: None)
 
@@ -72,9 +72,9 @@ def read(url: str, query: DatadogQuery) -> RpsSeries:
 
 def test_prism_lets_a_gauge_and_its_seconds_pass(fake: FakeDatadog, url: str) -> None:
     fake.points["mirror.rps"] = {"/a": {START + 5.0: 7.0}, "other": {START + 5.0: 1.0}}
-    asked = len(fake.requests)
+    before = len(fake.requests)
     assert read(url, QUERY).peak(["*"]) == Peak(8, START)
-    assert len(fake.requests) == asked + 2
+    assert len(fake.requests) == before + 2
 
 
 def test_prism_lets_a_count_pass(fake: FakeDatadog, url: str) -> None:
@@ -84,7 +84,7 @@ def test_prism_lets_a_count_pass(fake: FakeDatadog, url: str) -> None:
 
 
 def test_prism_lets_usage_pass(fake: FakeDatadog, url: str) -> None:
-    # The fake does not know `avg:`; that its refusal came back is the point.
+    # The fake does not support `avg:`; its refusal comes back only if Prism accepts the request.
     with pytest.raises(InputError, match="did not accept the query"):
         read_usage_from_datadog(
             lambda: DatadogApi(url, KEYS), UsageQuery(), ("api",), (START, START + 60)
@@ -92,7 +92,7 @@ def test_prism_lets_usage_pass(fake: FakeDatadog, url: str) -> None:
 
 
 def test_prism_objects_to_a_wrong_answer(fake: FakeDatadog, url: str) -> None:
-    # Guards the others: a referee that never objects proves nothing.
+    # Guards the other tests: a check that never fails proves nothing.
     fake.replies.append(Reply(body='{"status": 7, "series": "none"}'))
     with pytest.raises(Exception, match="500"):
         read(url, QUERY)

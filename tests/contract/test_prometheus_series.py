@@ -1,7 +1,7 @@
-"""Rates read from a real Prometheus and a real VictoriaMetrics, with samples written into them.
+"""Reads rates from a real Prometheus and a real VictoriaMetrics that hold written samples.
 
-VictoriaMetrics also takes series at Datadog's submit endpoint, so that what is sent there comes
-back by another way in. Debian's 1.79.5 knows v1 of it only.
+VictoriaMetrics also accepts series at Datadog's submit endpoint, so series that are submitted there
+can be read back. Debian's 1.79.5 supports only v1 of that endpoint.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ MINUTES = 240
 SCRAPE_S = 15
 RATES = {"/watch/_id_": 40, "/api/_": 3}
 SILENT = range(100 * 60, 110 * 60)
-"""Nobody scraped."""
+"""Seconds without a scrape."""
 RESTART = 150 * 60
 
 pytestmark = pytest.mark.topology
 
 
 def scrapes() -> str:
-    """Counters as a sidecar exports them, restarted once, and not scraped for ten minutes."""
+    """Return counters as a sidecar exports them, with one restart and ten minutes unscraped."""
     lines = ["# TYPE mirror_requests counter"]
     for route, rate in RATES.items():
         for at in range(0, MINUTES * 60 + 1, SCRAPE_S):
@@ -42,10 +42,10 @@ def scrapes() -> str:
 
 
 def program(name: str, package: str) -> Path:
-    found = find_program(name)
-    if found is None:
+    path = find_program(name)
+    if path is None:
         pytest.skip(f"{name} is not installed (Debian: apt-get install {package})")
-    return found
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -101,9 +101,8 @@ def send(url: str, body: bytes) -> bytes:
 
 
 def read(url: str, query: RateQuery | None = None, start: int = START) -> RpsSeries:
-    asked = query or RateQuery(url)
     period = (start, start + MINUTES * 60)
-    return asyncio.run(read_prometheus(asked, period, time.time() + 1e9))
+    return asyncio.run(read_prometheus(query or RateQuery(url), period, time.time() + 1e9))
 
 
 def check_rates(series: RpsSeries) -> None:
@@ -114,10 +113,10 @@ def check_rates(series: RpsSeries) -> None:
     is_silent = (silent >= SILENT.start) & (silent + 60 <= SILENT.stop)
     assert np.isnan(busy[is_silent]).all()
     quiet_edges = (silent >= SILENT.start - 60) & (silent <= SILENT.stop)
-    # The scrape at the restart ends the minute before it.
+    # The minute before the restart ends with the scrape at the restart.
     steady = ~quiet_edges & (silent != RESTART - 60)
     np.testing.assert_allclose(busy[steady], 40, rtol=1e-9)
-    # A restart counts from 0 again and makes neither a negative rate nor a giant one.
+    # A restarted counter begins at 0, which gives neither a negative nor a giant rate.
     assert 0 <= busy[RESTART // 60 - 1] <= 41
     assert series.repairs == ()
 
@@ -141,7 +140,7 @@ def test_many_points_come_in_pieces(prometheus: str) -> None:
 
 def test_victoria_metrics_gives_the_same(victoria: str) -> None:
     lines = [line for line in scrapes().splitlines() if not line.startswith("#")]
-    # Its import wants milliseconds.
+    # The import endpoint expects milliseconds.
     body = "".join(f"{line}000\n" for line in lines).encode()
     send(f"{victoria}/api/v1/import/prometheus", body)
     send(f"{victoria}/internal/force_flush", b"")
@@ -167,7 +166,7 @@ def test_what_is_submitted_as_datadog_comes_back(victoria: str) -> None:
     assert json.loads(answer) == {"status": "ok"}
     send(f"{victoria}/internal/force_flush", b"")
     query = RateQuery(victoria, 'sum by (route) ({__name__="mirror.rps"})', 1)
-    found = read(victoria, query, start)
-    assert found.routes == ("/watch/_id_",)
-    assert found.rps[0, :300].tolist() == values
-    assert found.peak(["*"]).second == start + 120
+    read_back = read(victoria, query, start)
+    assert read_back.routes == ("/watch/_id_",)
+    assert read_back.rps[0, :300].tolist() == values
+    assert read_back.peak(["*"]).second == start + 120

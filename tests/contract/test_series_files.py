@@ -1,4 +1,4 @@
-"""What `mirror series --export` writes is what `estimate --from-series` reads."""
+"""`estimate --from-series` reads what `mirror series --export` writes."""
 
 import time
 from pathlib import Path
@@ -15,7 +15,7 @@ ROWS = [
     (T, "other", 1),
     (T + 1, "/api/_", 0),
     (T + 1, "other", 0),
-    # Nobody looked at T + 2.
+    # T + 2 was not observed.
     (T + 3, "/api/_", 4),
     (T + 3, "other", 0),
 ]

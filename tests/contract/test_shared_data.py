@@ -1,6 +1,6 @@
-"""What others published, as one more referee: result files, datagrams and schemas (shared_data.py).
+"""Checks against published result files, datagrams and schemas (shared_data.py).
 
-Each of these has a referee in this repository too, in the test of what it is about.
+For each of these checks, a test elsewhere in the repository uses a source of its own.
 """
 
 import json
@@ -25,8 +25,8 @@ if not DATA.is_dir():
     )
 
 SAMPLES = DATA / "loadtool-samples"
-# file: tool, loop, rps, duration in s, p50 and p99 in ms, share of errors, connections; as each
-# file says, in the units of its tool
+# By file: tool, loop, rps, duration in s, p50 and p99 in ms, share of errors, and connections, as
+# each file states them.
 RUNS: dict[str, tuple[str, Loop, float, float, float, float, float, int | None]] = {
     "fortio_http.json": ("fortio", Loop.CLOSED, 999.98, 240.0, 3.33, 4.78, 0, 64),
     "ghz_pretty.json": ("ghz", Loop.CLOSED, 1156.34, 0.17296, 31.946, 62.985, 9 / 200, 50),
@@ -93,12 +93,15 @@ def test_published_text_reports_get_advice() -> None:
 
 def test_published_ladder_is_judged_as_its_owners_did() -> None:
     ladder = read_ladder(SAMPLES / "nginx_gzip_proxy_ladder.csv")
-    found = {p.rps_target: j.verdict for p, j in zip(ladder, judge(ladder), strict=True)}
-    saturated = {800, 1000, 1200, 1300, 1400, 1600, 2000}
-    assert {target for target, v in found.items() if v is Verdict.SATURATED} == saturated
-    assert {t for t, v in found.items() if v is Verdict.GENERATOR_BOUND} == {400, 600}
-    # 25 asked, 24.0 reached: 4 %, but one request a second.
-    assert {target for target, v in found.items() if v is Verdict.OK} == {25, 50, 100, 200, 300}
+    targets: dict[Verdict, set[float | None]] = {}
+    for point, judgement in zip(ladder, judge(ladder), strict=True):
+        targets.setdefault(judgement.verdict, set()).add(point.rps_target)
+    assert targets == {
+        # At a target of 25 it reached 24.0: 4 % less, but only one request a second.
+        Verdict.OK: {25, 50, 100, 200, 300},
+        Verdict.GENERATOR_BOUND: {400, 600},
+        Verdict.SATURATED: {800, 1000, 1200, 1300, 1400, 1600, 2000},
+    }
 
 
 def test_the_parser_passes_the_agents_vectors() -> None:
@@ -114,9 +117,9 @@ def test_the_parser_passes_the_agents_vectors() -> None:
         values = case["values"] or ([] if case["value"] is None else [case["value"]])
         timestamp = case["timestamp"]
         if case.get("agent_config") == {"dogstatsd_no_aggregation_pipeline": False}:
-            timestamp = line.timestamp  # that switch is not modelled
-        got = (line.name, line.kind, list(line.values), line.set_value, list(line.tags))
-        assert got == (case["name"], case["type"], values, case["set_value"], case["tags"])
+            timestamp = line.timestamp  # the fake has no such switch
+        parsed = (line.name, line.kind, list(line.values), line.set_value, list(line.tags))
+        assert parsed == (case["name"], case["type"], values, case["set_value"], case["tags"])
         assert (line.sample_rate, line.timestamp) == (case["sample_rate"], timestamp)
 
 
@@ -134,10 +137,10 @@ def test_the_parser_reads_the_recorded_datagrams() -> None:
 
 def test_compose_file_fits_the_published_schema() -> None:
     schema = json.loads((DATA / "schemas/compose-spec.json").read_text())
-    # Named here because the file writes https:// in its $schema, which no draft 7 is known by.
+    # The class is named here because $schema in the file has https://, which names no draft.
     validator = jsonschema.Draft7Validator(schema)
     validator.validate(compose())
-    # And the schema is one that refuses something.
+    # The schema must be able to refuse something.
     broken = compose()
     broken["services"]["mirror"]["volume"] = []
     assert not validator.is_valid(broken)

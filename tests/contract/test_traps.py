@@ -1,7 +1,7 @@
-"""Every trap on the way back from Datadog, and the test that closes it.
+"""Lists every trap in reading from Datadog, with the test that guards against it.
 
-A trap is a default or a failure that would give a wrong number, or none, without a word. What is
-sent to Datadog has its own: test_datagrams.py.
+A trap is a default or a failure that would silently give a wrong number, or none. test_datagrams.py
+has the traps in sending.
 """
 
 import ast
@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SERIES = "tests/estimator/series"
 TRAPS = {
-    # how Datadog stores and aggregates
+    # storage and aggregation at Datadog
     "the default rollup is an average": (
         f"{SERIES}/test_datadog_query.py",
         "test_default_rollup_is_never_used",
