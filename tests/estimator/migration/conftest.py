@@ -1,4 +1,4 @@
-"""A table and what was seen, with errors chosen by the test."""
+"""A table, and observations whose errors the test chooses."""
 
 from collections.abc import Callable
 
@@ -30,14 +30,14 @@ MakeUsage = Callable[..., Usage]
 
 @pytest.fixture
 def series() -> RpsSeries:
-    """An hour: 200 to 600 rps on two replicas, and another route that must not count."""
+    """Return an hour with 200 to 600 rps, and another route that must not count."""
     rps = np.repeat(np.linspace(200, 600, 60), 60)
     return RpsSeries("s", START, 1, ("/api/_", "other"), np.array([rps, np.full(3600, 1e4)]))
 
 
 @pytest.fixture
 def observe(series: RpsSeries) -> MakeUsage:
-    """Samples every 15 s of two pods that use the table's cpu times a factor."""
+    """Return a function that samples pods every 15 s, which use the table's cpu times a factor."""
 
     def make(
         factor: float = 1.0, replicas: int = 2, memory: float = 90 * MIB, minutes: int = 60
@@ -45,9 +45,9 @@ def observe(series: RpsSeries) -> MakeUsage:
         samples = []
         demand = series.demand(["/api/_"])
         for at in range(0, minutes * 60, 15):
-            each = float(demand[at]) / replicas
+            rps = float(demand[at]) / replicas
             for pod in range(replicas):
-                for container, cpu in (("app", each), ("proxy", 20 + each / 10)):
+                for container, cpu in (("app", rps), ("proxy", 20 + rps / 10)):
                     used = cpu * (factor if container == "app" else 1.0)
                     second = START + at + pod
                     used_memory = memory if container == "app" else 40 * MIB
