@@ -1,6 +1,7 @@
-"""`mirror capture`: switch the recording of a running sidecar on for a while, or off.
+"""`mirror capture`: switches the recording of a running sidecar on for a while, or off.
 
-Owns what a person sees; where it records to and what it redacts stand in its configuration.
+This module owns what a person sees; the configuration of the sidecar says where it records to and
+what it redacts.
 """
 
 from datetime import UTC, datetime
@@ -14,14 +15,16 @@ from mirror.commands.arguments import Written, read_span_s
 
 @click.group()
 def capture() -> None:
-    """Record production requests, until the sidecar's next reload or start.
+    """Switch the recording of production requests on or off.
+
+    The configuration applies again when the sidecar reloads or starts.
 
     \b
     Exit codes:
       0  switched
       2  an argument cannot be used
-      3  no sidecar answers there
-      4  the sidecar refuses, and says why: without capture.path it does not know where to
+      3  no sidecar answers at the address
+      4  the sidecar refuses and says why, for example without capture.path
 
     \b
     Examples:
@@ -37,7 +40,7 @@ def capture() -> None:
     required=True,
     metavar="SPAN",
     type=Written("span", read_span_s),
-    help="How long: 90s, 10m.",
+    help="For how long, such as 90s or 10m.",
 )
 @admin_option
 def on(for_s: float, admin: TcpAddress) -> None:
@@ -50,6 +53,6 @@ def on(for_s: float, admin: TcpAddress) -> None:
 @capture.command()
 @admin_option
 def off(admin: TcpAddress) -> None:
-    """Record no more."""
+    """Stop recording."""
     answer = change(admin, "/capture", {"for_s": 0})
     click.echo(f"no longer recording to {answer['path']}")

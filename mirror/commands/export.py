@@ -1,7 +1,8 @@
-"""`mirror export`: a capture in another tool's format.
+"""`mirror export`: writes a capture in the format of another load generator.
 
-Owns the argv and the format: vegeta's JSON targets, one a line, as `vegeta attack -format=json`
-reads them (its README, "JSON format"). They hold no times: vegeta sends at a rate of its own.
+This module owns the arguments and the format: vegeta's JSON targets, one a line, as `vegeta attack
+-format=json` reads them (its README, "JSON format"). They hold no times: vegeta sends at its own
+rate.
 """
 
 import base64
@@ -23,15 +24,25 @@ EXIT_UNUSABLE = 2
 @click.command()
 @click.argument("path", metavar="FILE", type=Path)
 @click.option(
-    "--vegeta", "base", required=True, metavar="URL", help="Targets for vegeta, to be sent to URL."
+    "--vegeta",
+    "base",
+    required=True,
+    metavar="URL",
+    help="Write targets for vegeta that go to URL.",
 )
-@click.option("-o", "--output", metavar="FILE", type=Path, help="To write; default: stdout.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=Path,
+    help="The file to write.  [default: standard output]",
+)
 @click.option("--salvage", is_flag=True, help="Use what can be read of a damaged capture.")
 def export(path: Path, base: str, output: Path | None, salvage: bool) -> None:
-    """Write a capture as targets for another load generator, in its order, without its times.
+    """Write the requests of a capture as targets for vegeta, in their order and without times.
 
-    The recorded Host goes along as a header. Requests carry no mark: a sidecar counts them as
-    production.
+    The recorded host becomes the header Host. The requests carry no mark, so a sidecar counts them
+    as production.
 
     \b
     Examples:
@@ -42,7 +53,7 @@ def export(path: Path, base: str, output: Path | None, salvage: bool) -> None:
     \b
     Exit codes:
       0  written
-      2  the capture cannot be read, or the file not written
+      2  the capture cannot be read, or the file cannot be written
     """
     try:
         url = read_url(base)
@@ -51,7 +62,7 @@ def export(path: Path, base: str, output: Path | None, salvage: bool) -> None:
             f"expected {error}, got {base!r}", param_hint="--vegeta"
         ) from error
     if not url.port:
-        raise click.BadParameter("vegeta knows no unix sockets", param_hint="--vegeta")
+        raise click.BadParameter("vegeta cannot send to unix sockets", param_hint="--vegeta")
 
     def lose(what: str) -> None:
         click.echo(what, err=True)
@@ -67,7 +78,7 @@ def export(path: Path, base: str, output: Path | None, salvage: bool) -> None:
     except InputError as error:
         click.echo(error, err=True)
         sys.exit(EXIT_UNUSABLE)
-    except BrokenPipeError:  # who reads has enough
+    except BrokenPipeError:  # the reader, such as `head`, has enough
         sys.stderr.close()
     except OSError as error:
         click.echo(f"{output or 'standard output'}: cannot be written: {error}", err=True)
@@ -75,7 +86,7 @@ def export(path: Path, base: str, output: Path | None, salvage: bool) -> None:
 
 
 def vegeta_target(record: Record, url: Url) -> bytes:
-    """One line, without its end."""
+    """Return a target as one line, without its line break."""
     header: dict[str, list[str]] = {"Host": [record.host]}
     for name, value in record.headers:
         header.setdefault(name, []).append(value)

@@ -1,7 +1,7 @@
-"""`mirror import`: logs, HAR and GoReplay files become a capture that `mirror replay` can send.
+"""`mirror import`: turns logs, HAR and GoReplay files into a capture for `mirror replay`.
 
-Owns the argv, which reader a file gets, told by its content, and the writing of the capture: all or
-nothing, so that a reader never sees half of it.
+This module owns the arguments, the choice of the reader by the content of a file, and the writing
+of the capture. The capture is written as a whole or not at all, so that nothing reads half of it.
 """
 
 import gzip
@@ -40,29 +40,36 @@ _PEEKED_BYTES = 4096
 
 @dataclass(slots=True)
 class ImportCounts:
-    """What the files held."""
+    """What the files hold."""
 
     methods: Counter[str] = field(default_factory=Counter)
     unusable: int = 0
     shown: list[str] = field(default_factory=list)
-    """The first unusable lines, with the reason."""
+    """The first unusable lines with their reasons."""
 
 
 @click.command(name="import")
 @click.argument("logs", nargs=-1, required=True, metavar="FILE...")
-@click.option("-o", "--output", "path", required=True, metavar="FILE", type=Path, help="To write.")
-@click.option("--host", metavar="NAME", help="Host of lines that name none (combined never does).")
-@click.option("--keep-secrets", is_flag=True, help="Do not remove credentials, cookies, tokens.")
+@click.option(
+    "-o", "--output", "path", required=True, metavar="FILE", type=Path, help="The capture to write."
+)
+@click.option(
+    "--host",
+    metavar="NAME",
+    help="Host of the lines that name none, such as all of the combined format.",
+)
+@click.option("--keep-secrets", is_flag=True, help="Keep credentials, cookies and tokens.")
 def import_requests(
     logs: tuple[str, ...], path: Path, host: str | None, keep_secrets: bool
 ) -> None:
     """Turn access logs and recordings into a capture for `mirror replay`.
 
-    Reads nginx's combined format and JSON lines, HAR and GoReplay files, each also packed by gzip
-    or zstd, and standard input for `-`. All files are merged in the order of time, on disk where
-    memory is too small. Where a log knows only the second, the requests of that second are spread
-    evenly over it. Bodies are in no log: a POST is imported without one. Credentials, cookies and
-    token-like query keys are removed. The capture is packed where its name ends in .zst.
+    Reads access logs in nginx's combined format or as JSON lines, HAR files and GoReplay files,
+    plain or compressed with gzip or zstd; `-` is standard input. All files are merged in the order
+    of time. A request is dated to when it began, if the log has request_time, else to when its
+    response ended. If a log knows only the second, the requests of that second are spread evenly
+    over it. Logs hold no bodies, so a POST is imported without one. Credentials, cookies and query
+    keys that look like tokens are removed. The capture is compressed if its name ends in .zst.
 
     \b
     Examples:
@@ -74,12 +81,12 @@ def import_requests(
 
     \b
     Exit codes:
-      0  written; unusable lines were counted and the first shown
+      0  written; unusable lines are counted, and the first are shown
       2  a file cannot be read or written, or no line is usable
     """
     if host is not None and not is_host(host):
         raise click.BadParameter("expected a host name", param_hint="--host")
-    found = ImportCounts()
+    counts = ImportCounts()
     redactor = None if keep_secrets else Redactor()
     known_ids = KnownIds()
     try:
@@ -87,15 +94,15 @@ def import_requests(
             for log in logs:
                 with _opened(log) as stream:
                     items = _items(stream, log, host, known_ids)
-                    _collect(items, log, sorter, found, redactor)
-            _report_unusable(found)
+                    _collect(items, log, sorter, counts, redactor)
+            _report_unusable(counts)
             if not sorter.number:
                 raise InputError(f"{', '.join(logs)}: no line is a request that can be replayed")
             first_s, last_s = _write(path, sorter)
     except InputError as error:
         click.echo(error, err=True)
         sys.exit(EXIT_UNUSABLE)
-    listed = ", ".join(f"{method} {count}" for method, count in found.methods.most_common())
+    listed = ", ".join(f"{method} {count}" for method, count in counts.methods.most_common())
     begin = datetime.fromtimestamp(first_s, UTC).isoformat(timespec="seconds")
     seconds = f"{last_s - first_s:.1f} s from {begin}"
     click.echo(f"{path}: {sorter.number} requests over {seconds} ({listed})", err=True)
@@ -105,7 +112,7 @@ def import_requests(
 
 @contextmanager
 def _sorter(path: Path) -> Iterator[Sorter]:
-    """Its runs lie beside the capture: where that fits, they do too."""
+    """Yield a sorter whose runs are beside the capture, where there is room for them too."""
     folder = path.parent
     with closing(Sorter(str(folder) if folder.is_dir() else None)) as sorter:
         yield sorter
@@ -126,17 +133,17 @@ def _collect(
     items: Iterator[Item],
     source: str,
     sorter: Sorter,
-    found: ImportCounts,
+    counts: ImportCounts,
     redactor: Redactor | None,
 ) -> None:
     for item in items:
         if isinstance(item, str):
-            found.unusable += 1
-            if len(found.shown) < SHOWN:
-                found.shown.append(f"{source}:{item}")
+            counts.unusable += 1
+            if len(counts.shown) < SHOWN:
+                counts.shown.append(f"{source}:{item}")
             continue
         record = item.record
-        found.methods[record.method] += 1
+        counts.methods[record.method] += 1
         if redactor is not None:
             target, headers = redactor.target(record.target), redactor.fields(record.headers)
             if target != record.target or headers != record.headers:
@@ -144,12 +151,12 @@ def _collect(
         try:
             sorter.add(item)
         except OSError as error:
-            raise InputError(f"sorting needs room on disk: {error}") from error
+            raise InputError(f"cannot sort on disk: {error}") from error
 
 
 @contextmanager
 def _opened(log: str) -> Iterator[BufferedReader]:
-    """The file as plain bytes; what goes wrong with it is an InputError."""
+    """Yield the unpacked bytes of a file. Raises InputError for whatever goes wrong with it."""
     try:
         with open(sys.stdin.fileno() if log == "-" else log, "rb", closefd=log != "-") as stream:
             start = stream.peek(4)
@@ -167,7 +174,7 @@ def _opened(log: str) -> Iterator[BufferedReader]:
 
 
 def _write(path: Path, sorter: Sorter) -> tuple[float, float]:
-    """The times of the first and the last request."""
+    """Write the capture; return the times of the first and the last request."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     lines = sorter.lines()
     first_s, first = next(lines)
@@ -188,7 +195,7 @@ def _write(path: Path, sorter: Sorter) -> tuple[float, float]:
 
 
 class _Frames:
-    """Whole lines as they are, or as zstd frames of about a mebibyte."""
+    """Writes whole lines, plain or in zstd frames of about a mebibyte."""
 
     def __init__(self, stream: BinaryIO | IO[bytes], is_packed: bool) -> None:
         self._stream = stream
@@ -215,11 +222,11 @@ class _Frames:
         self._lines, self._size_bytes = [], 0
 
 
-def _report_unusable(found: ImportCounts) -> None:
-    if not found.unusable:
+def _report_unusable(counts: ImportCounts) -> None:
+    if not counts.unusable:
         return
-    click.echo(f"{found.unusable} unusable lines, left out:", err=True)
-    for line in found.shown:
+    click.echo(f"{counts.unusable} unusable lines, left out:", err=True)
+    for line in counts.shown:
         click.echo(f"  {line}", err=True)
-    if found.unusable > len(found.shown):
-        click.echo(f"  and {found.unusable - len(found.shown)} more", err=True)
+    if counts.unusable > len(counts.shown):
+        click.echo(f"  and {counts.unusable - len(counts.shown)} more", err=True)

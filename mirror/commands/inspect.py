@@ -1,6 +1,6 @@
-"""`mirror inspect`: what captures hold, as text or JSON.
+"""`mirror inspect`: shows what captures hold, as text or JSON.
 
-Owns the argv and the printing; the adding up is capture/overview.py's.
+This module owns the arguments and the printing; capture/overview.py adds up.
 """
 
 import json
@@ -27,7 +27,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 
 class Losses:
-    """What could not be read: counted, the first few kept."""
+    """Counts the places that cannot be read, and keeps the first few."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -41,16 +41,18 @@ class Losses:
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="FILE...", type=Path)
-@click.option("--route", "templates", multiple=True, metavar="TEMPLATE", help="As in mirror.yaml.")
+@click.option(
+    "--route", "templates", multiple=True, metavar="TEMPLATE", help="A route, as in mirror.yaml."
+)
 @click.option("--salvage", is_flag=True, help="Use what can be read of a damaged capture.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def inspect(
     paths: tuple[Path, ...], templates: tuple[str, ...], salvage: bool, as_json: bool
 ) -> None:
-    """Say what captures hold: files of `mirror import`, segments, or folders of segments.
+    """Show what captures hold: files of `mirror import`, segments, or folders of segments.
 
-    Shown are the time span, requests per second with the busiest one, routes (paths, unless
-    templates are given), methods, sizes, and what was dropped, redacted or not sampled.
+    Shows the time span, requests per second with the busiest second, routes (paths unless --route
+    gives templates), methods, sizes, and what was dropped, redacted or not sampled.
 
     \b
     Examples:
@@ -61,7 +63,7 @@ def inspect(
     \b
     Exit codes:
       0  read
-      2  something cannot be read; with --salvage only where nothing can
+      2  a capture cannot be read; with --salvage, only if nothing can be read
     """
     losses = Losses()
     summary = Summary()
@@ -85,7 +87,7 @@ def inspect(
 
 
 def to_json(overview: Overview, summary: Summary, losses: Losses) -> str:
-    """One object; its keys are those of docs/formats.md."""
+    """Return the overview as one JSON object (docs/formats.md)."""
     second, highest = overview.peak
     document = {
         "format": "kagami-overview",
@@ -141,7 +143,7 @@ def to_text(overview: Overview, summary: Summary) -> str:
 
 
 def shown(text: str) -> str:
-    """Without what a terminal would obey: all of it comes from clients."""
+    """Return a text without control characters: clients choose it, and terminals obey them."""
     return re.sub(r"[^\x20-\x7e\xa1-\uffff]", lambda m: f"\\x{ord(m[0]):02x}", text)
 
 

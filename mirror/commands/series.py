@@ -1,6 +1,6 @@
-"""`mirror series`: the last minutes of a series.db on the terminal, or the file for other tools.
+"""`mirror series`: shows the last minutes of a series.db, or exports the file for other tools.
 
-Owns the argv, the table and its bars; reading and exporting are series_file.py's.
+This module owns the arguments, the table and its bars; series_file.py reads and exports.
 """
 
 import sys
@@ -29,14 +29,17 @@ _REFRESH_S = 1.0
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path), default="series.db")
-@click.option("--route", "routes", multiple=True, metavar="TAG", help="Only this route; repeat it.")
+@click.option(
+    "--route", "routes", multiple=True, metavar="TAG", help="Show only this route; may be repeated."
+)
 @click.option(
     "--last",
     "last_s",
     type=Written("SPAN", read_span_s),
-    help="How far back from the newest second: 90s, 15m, 24h.  [shown: 15m; exported: all]",
+    help="How far back from the newest second, such as 90s, 15m or 24h."
+    "  [default: 15m to show, all to export]",
 )
-@click.option("--follow", is_flag=True, help="Show it anew every second, until Ctrl-C.")
+@click.option("--follow", is_flag=True, help="Refresh every second until Ctrl-C.")
 @click.option(
     "--export",
     "target",
@@ -49,8 +52,8 @@ def series(
 ) -> None:
     """Show the requests per second of FILE (default: series.db), with each peak and its second.
 
-    A sidecar may be writing it. A bar is the highest second of its part of the window, a dot a
-    part in which nothing was observed.
+    A sidecar may be writing the file. Each bar shows the highest second in its part of the window;
+    a dot marks a part in which nothing was observed.
 
     \b
     Exit codes:
@@ -142,7 +145,7 @@ def _cells(name: str, rps: dict[int, int], window: Window) -> list[str]:
 
 
 def bars(rps: dict[int, int], window: Window) -> str:
-    """One character for each part of the window: its highest second, of the highest of all."""
+    """Return a character for each part of the window: its highest second relative to the peak."""
     length = window.last - window.first + 1
     parts = min(BARS, length)
     highest: list[int | None] = [None] * parts
@@ -151,7 +154,7 @@ def bars(rps: dict[int, int], window: Window) -> str:
         highest[part] = max(highest[part] or 0, rps.get(second, 0))
     top = max(rps.values(), default=0) or 1
     steps = len(_BAR) - 1
-    # Rounded up: what is not zero shows.
+    # Rounded up, so that every value above zero shows.
     return "".join(_GAP if high is None else _BAR[-(-high * steps // top)] for high in highest)
 
 

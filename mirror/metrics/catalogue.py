@@ -1,10 +1,12 @@
-"""Every metric of the sidecar, once: name, kind, unit, tags and what it says.
+"""Every metric of the sidecar, once: name, kind, unit, tags and meaning.
 
-The sinks emit what stands here and nothing else; docs/metrics.md is checked against it. A name
-is written without the prefix `mirror.`. What is counted by the workers has its name from
-core/ledger.py; readings are what the supervisor knows beside them.
-Keeps: a tag has a closed, small set of values, so that `most_series` bounds what a sidecar costs.
-Must never know: where a metric is sent.
+The sinks emit these metrics and no others, and a test checks docs/metrics.md against this table.
+Names have no prefix `mirror.` here. Workers count under the names of core/ledger.py; the supervisor
+adds readings of its own.
+
+Invariant: a tag has a small, closed set of values, so `most_series` bounds what a sidecar costs.
+
+This module knows nothing of where a metric is sent.
 """
 
 from dataclasses import dataclass
@@ -27,10 +29,10 @@ INCOMPLETE_SECONDS = "incomplete_seconds"
 SINK_DROPPED = "sink.dropped"
 
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
-"""Suffix of a latency gauge and the share of legs that were not slower."""
+"""Suffix of a latency gauge, and the share of legs that were not slower."""
 
 Readings = dict[tuple[str, str], float]
-"""metric, label -> its value now; of a count: the sum since the start."""
+"""(metric, label) -> current value; for a count, the sum since the sidecar started."""
 
 OUTCOMES = (
     *ledger.STATUS_CLASSES[1:],
@@ -50,14 +52,14 @@ class Metric:
     unit: str
     meaning: str
     tag: str = ""
-    """The one tag it has beside `route`, and its values."""
+    """The one tag besides `route`; `labels` are its values."""
     labels: tuple[str, ...] = ("",)
     is_by_route: bool = True
     is_inline_only: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names it has at Datadog: a latency is one gauge for each percentile."""
+        """The names at Datadog: a latency has one gauge for each percentile."""
         if self.kind == "latency":
             return tuple(f"{self.name}.{suffix}" for suffix in PERCENTILES)
         return (self.name,)
@@ -70,7 +72,7 @@ _TABLE = (
         RPS_DISTRIBUTION,
         "distribution",
         "request",
-        "`mirror.rps` for an Agent older than 7.40, in its place (`datadog.timestamps: false`)",
+        "replaces `mirror.rps` for an Agent older than 7.40 (`datadog.timestamps: false`)",
     ),
     Metric(
         ledger.REQUESTS,
@@ -88,7 +90,7 @@ _TABLE = (
         "reason",
         ("method", "ratio", "upgrade"),
     ),
-    Metric(ledger.AMPLIFIED, "count", "request", "extra shadow legs, where the ratio is above 1"),
+    Metric(ledger.AMPLIFIED, "count", "request", "extra shadow legs, if the ratio is above 1"),
     Metric(
         ledger.SHED,
         "count",
@@ -115,7 +117,7 @@ _TABLE = (
         ledger.MALFORMED,
         "count",
         "request",
-        "requests answered 4xx or 5xx here, never forwarded and not in `rps`",
+        "requests that the sidecar answered 4xx or 5xx: not forwarded, not in `rps`",
         "reason",
         (
             *("syntax", "framing", "host", "target", "target_too_long", "head_too_large"),
@@ -140,7 +142,7 @@ _TABLE = (
         ledger.CONNECTIONS_REFUSED,
         "count",
         "connection",
-        "connections to the sidecar beyond `max_connections`, closed unanswered",
+        "connections beyond `max_connections`, closed without an answer",
         is_by_route=False,
     ),
     Metric(
@@ -163,19 +165,22 @@ _TABLE = (
         ledger.BREAKER_CHANGES,
         "count",
         "",
-        "changes of a worker's breaker into that state",
+        "changes of a worker's breaker to that state",
         "state",
         ("closed", "half_open", "open"),
         is_by_route=False,
     ),
     Metric(
-        ledger.SHADOW_LATENCY, "latency", "second", "of the shadow legs answered in that second"
+        ledger.SHADOW_LATENCY,
+        "latency",
+        "second",
+        "latency of the shadow legs answered in that second",
     ),
     Metric(
         ledger.PRIMARY_LATENCY,
         "latency",
         "second",
-        "of the primary legs answered in that second",
+        "latency of the primary legs answered in that second",
         is_inline_only=True,
     ),
     Metric(IN_FLIGHT, "gauge", "request", "shadow legs begun and not ended", is_by_route=False),
@@ -190,14 +195,14 @@ _TABLE = (
         BREAKER,
         "gauge",
         "",
-        "the worst breaker of all workers: 0 closed, 1 half-open, 2 open",
+        "state of the worst breaker of all workers: 0 closed, 1 half-open, 2 open",
         is_by_route=False,
     ),
     Metric(
         RATIO,
         "gauge",
         "",
-        "shadow legs for each request: the configuration's, the ramp's or what was set",
+        "shadow legs for each request, as configured, ramped or set by hand",
         is_by_route=False,
     ),
     Metric(
@@ -213,7 +218,7 @@ _TABLE = (
         RELOADS,
         "count",
         "",
-        "configurations read again on SIGHUP",
+        "reloads of the configuration on SIGHUP",
         "result",
         ("reloaded", "refused"),
         is_by_route=False,
@@ -223,7 +228,7 @@ _TABLE = (
         WORKER_RESTARTS,
         "count",
         "process",
-        "workers that ended unasked and were replaced",
+        "workers that ended unexpectedly and were replaced",
         is_by_route=False,
     ),
     Metric(
@@ -237,7 +242,7 @@ _TABLE = (
         SINK_DROPPED,
         "count",
         "",
-        "what a sink lost: seconds of `series`, packets of `datadog`",
+        "losses of a sink: seconds of `series`, packets of `datadog`",
         "sink",
         ("series", "datadog"),
         is_by_route=False,
@@ -247,9 +252,9 @@ METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
 
 
 def most_series(metric: Metric, routes: int) -> int:
-    """Custom metrics that one instance can make of it at Datadog; `routes` includes `other`.
+    """Return the most custom metrics that one instance can make; `routes` includes `other`.
 
-    Datadog bills each name with each combination of tag values, a distribution five times.
+    Datadog bills each name with each combination of tag values, and a distribution five times.
     """
     combinations = len(metric.labels) * (routes if metric.is_by_route else 1)
     return combinations * len(metric.names) * (5 if metric.kind == "distribution" else 1)

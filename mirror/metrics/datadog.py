@@ -1,13 +1,14 @@
-"""Counts to the Datadog Agent, as DogStatsD datagrams (docs/metrics.md).
+"""Sends the counts to the Datadog Agent as DogStatsD datagrams (docs/metrics.md).
 
-One client for the whole sidecar, in the supervisor. Counts were added up per second before they
-come here, so a second costs a handful of lines whatever the rps.
-- Gauges carry their second as a timestamp: the Agent then keeps each second. Client aggregation
-  would fold the seconds into one: it is off. An Agent that knows no timestamps gets the seconds
-  of `mirror.rps` as samples of a distribution instead.
-- Counts carry none. The Agent adds them up over ten seconds, so that what comes late is added;
-  with a timestamp it would replace what was sent for that second, and read ten times too low.
-- A client whose background sender cannot send drops and counts; it never waits.
+The supervisor has one client for the whole sidecar. Counts are added up by second before they come
+here, so a second costs a handful of lines whatever the rps.
+
+- Gauges carry their second as a timestamp, so that the Agent keeps every second. The aggregation of
+  the client is off, because it would merge the seconds. An Agent that does not support timestamps
+  gets the seconds of `mirror.rps` as samples of a distribution instead.
+- Counts carry no timestamp. The Agent adds them up over ten seconds, so late counts are added. With
+  a timestamp, they would replace what was sent for that second, and read ten times too low.
+- The client drops and counts what its background sender cannot send; it never waits.
 """
 
 import logging
@@ -31,14 +32,14 @@ from mirror.metrics.catalogue import (
 _SENDER_QUEUE = 1024
 _LOG_INTERVAL_S = 60.0
 _ENTITY_TAG = "dd.internal.entity_id:"
-"""What the client adds in a Pod, by which the Agent knows the Pod."""
+"""Prefix of the tag that the client adds in a Pod, by which the Agent recognises the Pod."""
 
 
 class DogStatsdSink:
-    """Call `emit` for every settled second and `observe` about once a second, then `stop`."""
+    """Call `emit` for every settled second and `observe` about once a second; then call `stop`."""
 
     def __init__(self, section: DatadogSection, instance: str, routes: Sequence[str]) -> None:
-        """`routes` are all route tags: a quiet one is a zero, not a gap."""
+        """`routes` are all route tags: a route without requests is a zero, not a gap."""
         agent = section.dogstatsd
         assert agent is not None
         self._agent = agent
@@ -57,18 +58,18 @@ class DogStatsdSink:
             sender_queue_timeout=0,
             socket_timeout=0,
         )
-        # The client adds tags of its own reading of the environment, which mirror/config.py has
-        # read already: env would stand there twice.
+        # The client adds tags from the environment, which mirror/config.py has already read. With
+        # both, `env` would be there twice.
         entity = [tag for tag in self._client.constant_tags if tag.startswith(_ENTITY_TAG)]
         self._client.constant_tags = [*section.tags, f"instance:{instance}", *entity]
         self.emitted = 0
-        """Seconds handed to the client."""
+        """Number of seconds passed to the client."""
         self._counted: Readings = {}
         self._dropped_before = 0
         self._dropped_total = 0
 
     def emit(self, settled: Settled) -> None:
-        """The gauges of the second and its counts; a late second repeats its whole rps."""
+        """Send the gauges and counts of a second; a late second repeats its whole rps."""
         self._note_drops()
         if self._has_timestamps:
             self._emit_rates(settled, RPS, settled.rps)
@@ -92,7 +93,7 @@ class DogStatsdSink:
 
     def _emit_latencies(self, settled: Settled) -> None:
         if settled.is_late:
-            return  # a few stragglers would replace the percentiles of all
+            return  # the percentiles of a few stragglers would replace those of all legs
         for (metric, route), buckets in settled.latencies.items():
             for suffix, ratio in PERCENTILES.items():
                 self._client.gauge_with_timestamp(
@@ -103,14 +104,14 @@ class DogStatsdSink:
                 )
 
     def _routes(self, settled: Settled, rates: dict[str, int]) -> Sequence[str]:
-        """Every route where the whole second was observed; else those that are known of."""
+        """Return every route if the whole second was observed, else the routes with a value."""
         return list(self._route_tags) if settled.is_complete else list(rates)
 
     def _tags(self, route: str) -> list[str]:
         return self._route_tags.get(route) or [f"route:{route}"]
 
     def observe(self, second: int, readings: Readings) -> None:
-        """What the supervisor knows beside the counts; of a count only what was added."""
+        """Send the readings of the supervisor; for a count, only what was added since."""
         for (metric, label), value in readings.items():
             tags = _own(metric, label)
             if METRICS[metric].kind == "count":
@@ -123,18 +124,18 @@ class DogStatsdSink:
                 self._client.gauge(metric, value, tags)
 
     def go_on_from(self, before: "DogStatsdSink") -> None:
-        """Take the place of another one: what that one sent of a count is not sent again."""
+        """Replace another sink, without sending again what that one has sent of a count."""
         self._counted = before._counted
 
     def stop(self, timeout_s: float) -> None:
-        """Send what is queued, for at most `timeout_s`."""
+        """Send what is queued, for at most `timeout_s` seconds."""
         self._client.flush()
         self._client.wait_for_pending(timeout_s)
         self._client.stop(timeout=timeout_s)
 
     @property
     def dropped(self) -> int:
-        """Packets that are lost: the Agent was away or did not keep up."""
+        """Number of packets lost because the Agent was away or did not keep up."""
         self._note_drops()
         return self._dropped_total
 
@@ -146,7 +147,7 @@ class DogStatsdSink:
         }
 
     def _note_drops(self) -> None:
-        """The client starts its own drop counter anew whenever it reports it to the Agent."""
+        """Add up drops; the client resets its own counter whenever it reports it to the Agent."""
         dropped = self._client.packets_dropped
         started_anew = dropped < self._dropped_before
         self._dropped_total += dropped if started_anew else dropped - self._dropped_before
@@ -154,20 +155,20 @@ class DogStatsdSink:
 
 
 def _own(metric: str, label: str) -> list[str]:
-    """The metric's own tag."""
+    """Return the metric's own tag, if it has one."""
     tag = METRICS[metric].tag
     return [f"{tag}:{label}"] if tag else []
 
 
 def _limit_the_clients_log() -> None:
-    """Once in a process: a reload makes another sink, and another filter would stay for ever."""
+    """Add the filter once in a process: nothing removes it, and a reload makes a new sink."""
     client_log = logging.getLogger("datadog.dogstatsd")
-    if not any(isinstance(one, _OncePerInterval) for one in client_log.filters):
+    if not any(isinstance(present, _OncePerInterval) for present in client_log.filters):
         client_log.addFilter(_OncePerInterval())
 
 
 class _OncePerInterval(logging.Filter):
-    """The client logs every refused datagram: one line per interval is enough."""
+    """Passes one log line per interval: the client logs every refused datagram."""
 
     def __init__(self) -> None:
         super().__init__()

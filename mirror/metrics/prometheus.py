@@ -1,7 +1,7 @@
-"""The counts as Prometheus and OpenMetrics read them (docs/metrics.md), rendered when asked.
+"""Renders the counts for Prometheus and OpenMetrics at each scrape (docs/metrics.md).
 
-Keeps: every counter is the ledger's total at this moment, so it never falls while the sidecar
-lives. Per-second rates are not here: a scrape sees only averages between two of them.
+Invariant: every counter is the current total of the ledger, so it never falls while the sidecar
+lives. There are no rates by second, because scrapes see only the average between two of them.
 """
 
 from bisect import bisect_left
@@ -30,7 +30,7 @@ Totals = tuple[Counts, Latencies, Readings]
 
 
 class Exposition(Collector):
-    """`totals` is asked at every scrape."""
+    """The exposition page; `totals` is called at every scrape."""
 
     def __init__(self, totals: Callable[[], Totals]) -> None:
         self._totals = totals
@@ -38,12 +38,12 @@ class Exposition(Collector):
         self._registry.register(self)
 
     def render(self, accept: str) -> tuple[bytes, str]:
-        """The page and its content type, in the best format that `accept` (the field) allows."""
+        """Return the page and its content type, in the best format that the field Accept allows."""
         encode, content_type = choose_encoder(accept)
         return encode(self._registry), content_type
 
     def describe(self) -> list[Metric]:
-        """None: registering must not scrape."""
+        """Return no metric, so that registering does not scrape."""
         return []
 
     def collect(self) -> Iterator[Metric]:
@@ -81,7 +81,7 @@ def _add(family: Metric, labels: list[str], value: float) -> None:
 
 
 def _cumulative(buckets: Buckets) -> list[tuple[str, float]]:
-    """Bound and the number of latencies whose bucket ends below it, as Prometheus counts."""
+    """Return (bound, latencies whose bucket ends at or below it), cumulative as in Prometheus."""
     numbers = [0] * (len(_BOUNDS_US) + 1)
     for bucket, number in buckets.items():
         numbers[bisect_left(_BOUNDS_US, highest_us(bucket))] += number

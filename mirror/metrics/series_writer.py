@@ -1,8 +1,8 @@
-"""The local per-second series: an SQLite file that `estimate` reads (docs/formats.md).
+"""Writes series.db, the requests of every second, which `estimate` reads (docs/formats.md).
 
-A thread of its own does the writing. Its queue is bounded: when the disk does not keep up, or
-the file cannot be written, seconds are dropped and counted, and nobody waits. A file that is
-corrupt, or no database at all, is moved aside and a new one begun.
+A separate thread writes. Its queue is bounded: if the disk does not keep up or the file cannot be
+written, seconds are dropped and counted, and nothing waits. A file that is corrupt or not a
+database is moved aside, and a new one is begun.
 """
 
 import logging
@@ -20,17 +20,17 @@ from mirror.formats.series_db import SCHEMA, check_format
 log = logging.getLogger(__name__)
 
 _QUEUE_SECONDS = 600
-"""Seconds held while the disk is away: ten minutes, a few kilobytes each."""
+"""Most seconds that are held while the disk is unavailable; each takes a few kilobytes."""
 _LOG_INTERVAL_S = 60.0
 _EXPIRE_INTERVAL_S = 3600.0
 _FULL_RATIO = 0.9
-"""Share of the size limit from which the oldest seconds go; the rest is for one hour more."""
+"""Share of the size limit at which the oldest seconds go; the rest is for another hour."""
 _EXPIRED_RATIO = 0.1
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class SeriesSink:
-    """Call `start`, then `emit` for every settled second, then `stop`."""
+    """The sink: call `start`, then `emit` for every settled second, then `stop`."""
 
     def __init__(self, section: SeriesSection) -> None:
         self._path = section.path
@@ -42,9 +42,9 @@ class SeriesSink:
         self._logged_at = -_LOG_INTERVAL_S
         self._expired_at = -_EXPIRE_INTERVAL_S
         self.written = 0
-        """Seconds that are in the file."""
+        """Number of seconds written."""
         self.dropped = 0
-        """Seconds that are lost: the queue was full or the file could not be written."""
+        """Number of seconds lost, because the queue was full or the file could not be written."""
 
     def start(self) -> None:
         self._thread.start()
@@ -56,7 +56,7 @@ class SeriesSink:
             self.dropped += 1
 
     def stop(self, timeout_s: float) -> None:
-        """Write what is queued, for at most `timeout_s`."""
+        """Write what is queued, for at most `timeout_s` seconds."""
         try:
             self._queue.put(None, timeout=timeout_s)
         except queue.Full:
@@ -69,7 +69,7 @@ class SeriesSink:
 
     def _run(self) -> None:
         try:
-            self._connect()  # a file that is empty is better news than one that is missing
+            self._connect()  # an empty file shows that the path works; a missing one does not
         except sqlite3.Error as error:
             self._lost(error)
         while (settled := self._queue.get()) is not None:
@@ -113,7 +113,7 @@ class SeriesSink:
                 self._expire(database, settled.second)
 
     def _expire(self, database: sqlite3.Connection, second: int) -> None:
-        """Delete what is older than the retention, and more where the file is nearly full."""
+        """Delete what is older than the retention, and the oldest tenth of an almost full file."""
         oldest = second - self._retention_s
         pages, free, page_bytes = (
             database.execute(f"PRAGMA {name}").fetchone()[0]
@@ -122,7 +122,7 @@ class SeriesSink:
         if (pages - free) * page_bytes > _FULL_RATIO * self._max_bytes:
             (first,) = database.execute("SELECT min(second) FROM counts").fetchone()
             oldest = max(oldest, first + _EXPIRED_RATIO * (second - first))
-            log.warning("series %s is nearly full: the oldest tenth goes", self._path)
+            log.warning("series %s is nearly full: the oldest tenth is deleted", self._path)
         for table in ("counts", "seconds", "latencies"):
             database.execute(f"DELETE FROM {table} WHERE second < ?", (oldest,))
 
@@ -155,7 +155,7 @@ class SeriesSink:
         except OSError:
             self._warn(error)
         else:
-            log.error("series %s is no database (%s): moved to %s", self._path, error, aside)
+            log.error("series %s is not a database (%s): moved to %s", self._path, error, aside)
 
     def _warn(self, error: sqlite3.Error) -> None:
         now = time.monotonic()
