@@ -1,9 +1,9 @@
 """The configuration file as frozen sections, one for each owner.
 
-Owns: names, types, bounds and defaults of every key. Each leaf type carries a description of what
-it expects, so that an error, the README's table and a reader see the same words.
-Keeps: a configuration is either complete and possible, or one ConfigError that lists every
-problem with its path in the file. Nothing else in the package reads YAML or the environment.
+This module owns the names, types, bounds and defaults of all keys. Each leaf type describes the
+values that it accepts, so that an error, the README's table and a reader see the same words.
+Invariant: a configuration is complete and possible, or one ConfigError lists every problem with its
+path in the file. No other module of the data plane reads the environment.
 """
 
 import os
@@ -67,9 +67,9 @@ Tag = Annotated[
 @dataclass(frozen=True, slots=True)
 class TlsSection:
     ca_file: Text | None = None
-    """PEM file of the authorities to trust; absent: the system's."""
+    """PEM file of the authorities to trust; without it, those of the system."""
     server_name: Text | None = None
-    """Name for SNI and the certificate; absent: the host of the URL."""
+    """Name for SNI and the certificate; without it, the host of the URL."""
     verify: bool = True
     """Whether the certificate is verified."""
 
@@ -77,33 +77,33 @@ class TlsSection:
 @dataclass(frozen=True, slots=True)
 class BreakerSection:
     failures: Count = 10
-    """Shadow legs without an answer, one after the other, that open the breaker."""
+    """Consecutive shadow legs without an answer that open the breaker."""
     failure_ratio: Share = 0.5
-    """Share of the legs of the last `window` without an answer that opens it."""
+    """Share of legs without an answer within `window` that opens it."""
     window: Seconds = 10.0
-    """Seconds over which that share is taken."""
+    """Seconds over which that share is measured."""
     min_requests: Count = 50
-    """Fewer legs than these in a window open nothing by their share."""
+    """Fewest legs in a window for which their share can open it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RampSection:
     from_ratio: Ratio = 0.01
-    """The ratio it begins with."""
+    """The ratio at the start of the ramp."""
     to_ratio: Ratio = 1.0
-    """The ratio it ends with."""
+    """The ratio at the end of the ramp."""
     duration: Duration = 3600.0
-    """Seconds from the one to the other, where nothing holds it up."""
+    """Seconds from start to end, unless the shadow fails on the way."""
     steps: Count = 20
-    """Equal steps of the climb."""
+    """Number of equal steps of the ramp."""
     max_error_ratio: Share = 0.01
-    """Share of shadow legs answered 5xx, not answered or not taken, above which it falls back."""
+    """Share of shadow legs answered 5xx, not answered or shed, above which the ratio falls back."""
     max_timeout_ratio: Share = 0.01
-    """Share of shadow legs that time out, above which it falls back."""
+    """Share of shadow legs that time out, above which the ratio falls back."""
     max_p99: Seconds = 1.0
-    """99th percentile of the shadow's answers in seconds, above which it falls back."""
+    """99th percentile of the shadow's latency in seconds, above which the ratio falls back."""
     hold: Seconds = 300.0
-    """Seconds that it stays where it fell to."""
+    """Seconds that the ratio stays low after it fell back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class ShadowSection:
     """Keys of earlier versions, and what to say of them."""
 
     url: Url
-    """Where mirrored requests go: the istio-proxy NodePort, past the nginx that logs."""
+    """Where mirrored requests go: the NodePort of the istio-proxy, not of the nginx that logs."""
     tls: TlsSection = field(default_factory=TlsSection)
     """TLS to an https:// shadow."""
     methods: tuple[Method, ...] = ("GET", "HEAD", "OPTIONS")
@@ -123,21 +123,21 @@ class ShadowSection:
     ratio: Ratio = 1.0
     """Share of requests that get a shadow leg; above 1 sends extra copies."""
     sticky: Sticky | None = None
-    """header:NAME or cookie:NAME: one value of it is mirrored always or never."""
+    """header:NAME or cookie:NAME: requests with the same value are all mirrored, or none is."""
     connections: Count = 512
-    """Most connections a worker holds to the shadow."""
+    """Most connections of a worker to the shadow."""
     waiting: Count = 1024
-    """Most shadow legs of a worker that wait for a connection; more are shed."""
+    """Most shadow legs of a worker that may wait for a connection; further ones are shed."""
     max_body_bytes: BodyBytes = 1 << 20
-    """Largest request body that is mirrored; a larger one sheds the shadow leg."""
+    """Largest request body that is mirrored; with a larger body the shadow leg is shed."""
     buffer_bytes: Bytes = 64 << 20
-    """Request bytes that a worker holds for the shadow; beyond it shadow legs are shed."""
+    """Most request bytes that a worker holds for the shadow; beyond, shadow legs are shed."""
     timeout: Seconds = 5.0
-    """Seconds that a shadow leg may last, waiting included."""
+    """Longest time of a shadow leg in seconds, including its wait for a connection."""
     breaker: BreakerSection = field(default_factory=BreakerSection)
-    """When nothing is sent to a shadow that fails."""
+    """When a failing shadow gets no more legs."""
     ramp: RampSection | None = None
-    """Raises the ratio in steps and lets it fall back, in place of `ratio`."""
+    """Raises the ratio in steps and lets it fall back; replaces `ratio`."""
     accept_server: tuple[Text, ...] = ("istio-envoy", "envoy")
     """Values of the `server` header that the preflight probe accepts."""
 
@@ -145,29 +145,30 @@ class ShadowSection:
 @dataclass(frozen=True, slots=True)
 class TimeoutsSection:
     head: Seconds = 10.0
-    """Seconds from the first byte of a request head to its end."""
+    """Longest time in seconds from the first to the last byte of a request head."""
     idle: Seconds = 75.0
-    """Seconds without a request, or without more of its body. nginx: keepalive_timeout 75 s."""
+    """Longest time in seconds without a request or more of its body. nginx: 75 s."""
     connect: Seconds = 1.0
-    """Seconds to open a connection to an upstream."""
+    """Longest time in seconds to open a connection to an upstream."""
     resolve: Seconds = 30.0
-    """Seconds after which the name of an upstream is looked up again."""
+    """Seconds between look-ups of the name of an upstream."""
     primary: Seconds = 60.0
-    """Seconds to the primary's response head, and between its reads. nginx: 60 s."""
+    """Longest wait in seconds for the primary's response head, and between its reads. nginx: 60 s.
+    """
     drain: Seconds = 10.0
-    """Seconds that requests in flight get after SIGTERM."""
+    """Longest time in seconds that requests in flight get after SIGTERM."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatadogSection:
     dogstatsd: AgentAddress | None = None
-    """The Agent: udp://IP:PORT or unix:///path; absent: off."""
+    """Address of the Agent, udp://IP:PORT or unix:///path; without it nothing is sent."""
     tags: tuple[Tag, ...] = ()
-    """Tags of every metric; env, service, version also from DD_ENV, DD_SERVICE, DD_VERSION."""
+    """Tags of every metric. DD_ENV, DD_SERVICE and DD_VERSION add env, service and version."""
     timestamps: bool = True
-    """Whether each second has its timestamp; false for an Agent before 7.40."""
+    """Whether each second carries its timestamp; set false for an Agent before 7.40."""
     instance: Text | None = None
-    """Tells apart sidecars that share a host; the default is the host's name."""
+    """Distinguishes sidecars on one host; the default is the name of the host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,72 +176,72 @@ class SeriesSection:
     enabled: bool = True
     """Whether the local series is written."""
     path: Text = "series.db"
-    """Per-second series, SQLite."""
+    """Path of the per-second series, an SQLite file."""
     retention_days: Days = 35.0
-    """Older seconds are deleted."""
+    """Days after which seconds are deleted."""
     max_bytes: Bytes = 4 << 30
-    """Largest size of the file; its oldest seconds go first."""
+    """Largest size of the file; the oldest seconds are deleted first."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureSection:
     path: Text | None = None
-    """Folder of the segments; absent: no capture."""
+    """Folder of the segments; without it nothing can be captured."""
     enabled: bool = True
-    """Whether it records from the start; false: when `mirror capture on` says so."""
+    """Whether it captures from the start; with false, only after `mirror capture on`."""
     ratio: Share = 1.0
-    """Share of production requests that is recorded."""
+    """Share of production requests that is captured."""
     max_body_bytes: BodyBytes = 0
-    """Longest body that is kept, unredacted; 0 keeps none."""
+    """Longest body that is captured, without redaction; 0 captures none."""
     headers: tuple[Text, ...] = ()
-    """Headers to redact beside authorization, cookie and the like."""
+    """Headers to redact in addition to authorization, cookie and similar ones."""
     query_keys: tuple[Text, ...] = ()
-    """Query keys to redact beside token, password and the like."""
+    """Query keys to redact in addition to token, password and similar ones."""
     key_file: Text | None = None
-    """With a key, values are replaced by its hash; absent: they are taken out."""
+    """File with a key: values are replaced by their keyed hash. Without it they are removed."""
     segment_bytes: Bytes = 64 << 20
     """Compressed size at which a segment ends."""
     segment_seconds: Seconds = 300.0
     """Seconds after which a segment ends."""
     keep_bytes: Bytes = 4 << 30
-    """Size of all segments together above which the oldest is deleted."""
+    """Size of all segments above which the oldest is deleted."""
     keep_days: Days = 7.0
     """Age at which a segment is deleted."""
     queue_bytes: Bytes = 16 << 20
-    """What a worker holds for the capture; beyond it requests are not recorded."""
+    """Most bytes that a worker queues for the capture; beyond, requests are not captured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     listen: tuple[Address, ...] = field(metadata={"one_or_many": True})
-    """Where nginx reaches the sidecar: unix:PATH or HOST:PORT, one or several."""
+    """Where nginx reaches the sidecar: unix:PATH or HOST:PORT; one address or a list."""
     shadow: ShadowSection
     mode: Mode = "sink"
-    """sink: nginx mirrors to us. inline: nginx proxies through us."""
+    """sink: nginx mirrors to the sidecar. inline: nginx proxies through it."""
     primary: Url | None = None
     """The application, in mode inline: http://, https:// or unix:PATH."""
     primary_tls: TlsSection = field(default_factory=TlsSection)
     """TLS to an https:// primary."""
     forwarded: Forwarded = "pass"
-    """X-Forwarded-For in mode inline: pass it on, or append the client's address."""
+    """X-Forwarded-For in mode inline: pass it on, or append the address of the client."""
     request_id_header: HeaderName | None = "X-Mirror-Request-Id"
-    """Where nginx writes $request_id, in mode sink: a request that it mirrors twice counts once."""
+    """Header with nginx's $request_id in mode sink: a request mirrored twice counts once."""
     routes: tuple[Text, ...] = ()
-    """Templates of the route tag; a path that fits none is `other`."""
+    """Templates of route tags; a path that matches none is tagged `other`."""
     workers: Workers = 1
-    """Processes that share the listening sockets; one fills one core."""
+    """Number of processes that share the listening sockets; each can use one core."""
     max_connections: Count = 20_000
-    """Most downstream connections of a worker; more are closed unanswered, and counted."""
+    """Most downstream connections of a worker; further ones are counted and closed unanswered."""
     max_head_bytes: Bytes = 32768
-    """Largest request or response head. nginx 32k, Apache 8k a line, Envoy 60k."""
+    """Largest request or response head in bytes. nginx: 32k, Apache: 8k a line, Envoy: 60k."""
     timeouts: TimeoutsSection = field(default_factory=TimeoutsSection)
     datadog: DatadogSection = field(default_factory=DatadogSection)
     series: SeriesSection = field(default_factory=SeriesSection)
     capture: CaptureSection = field(default_factory=CaptureSection)
     admin: TcpAddress = TcpAddress("127.0.0.1", 9911)
-    """/healthz, /readyz, /status, /metrics, and POST /ratio."""
+    """Address of /healthz, /readyz, /status, /metrics and POST /ratio."""
     admin_writes: bool = False
-    """Whether POST is allowed where admin is bound to more than loopback."""
+    """Whether POST is allowed where `admin` is not a loopback address."""
 
     @property
     def instance(self) -> str:
@@ -248,14 +249,14 @@ class Config:
 
 
 def load(path: str | os.PathLike[str]) -> Config:
-    """Read and check the configuration file at `path`; raises ConfigError."""
+    """Return the configuration in the file at `path`. Raises ConfigError."""
     return parse(read_text(path), str(path))
 
 
 def parse(
     text: str, source: str = "configuration", environ: Mapping[str, str] = os.environ
 ) -> Config:
-    """Check the YAML `text`; raises one ConfigError that lists every problem."""
+    """Return the configuration in a YAML text. Raises one ConfigError that lists every problem."""
     document = read_document(text, source)
     problems: list[str] = []
     config: Config | None = read_section(Config, document, "", problems)
@@ -269,7 +270,7 @@ def parse(
 
 
 def read_ratio(got: object) -> float:
-    """A `shadow.ratio` from elsewhere; raises ValueError that says what was expected."""
+    """Return a `shadow.ratio` from another source; raises ValueError with what is expected."""
     try:
         return msgspec.convert(got, Ratio)
     except msgspec.ValidationError:
@@ -277,7 +278,7 @@ def read_ratio(got: object) -> float:
 
 
 def _contradictions(config: Config) -> list[str]:
-    """Problems that no single key shows."""
+    """Return the problems between keys that are valid by themselves."""
     problems = []
     if config.mode == "inline" and config.primary is None:
         problems.append("primary: expected the URL of the application, because mode is inline")
@@ -315,7 +316,7 @@ def _contradictions(config: Config) -> list[str]:
 def _with_unified_tags(
     section: DatadogSection, environ: Mapping[str, str], problems: list[str]
 ) -> DatadogSection:
-    """The section with the tags that Datadog's tools take from the environment."""
+    """Return the section with the tags that Datadog's tools read from the environment."""
     if section.dogstatsd is None:
         return section
     tags = dict(tag.split(":", 1) for tag in section.tags)
