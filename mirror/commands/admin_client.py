@@ -1,6 +1,6 @@
-"""What the commands that change a running sidecar share: its address, and how it is asked.
+"""The client of the admin port, for the commands that change a running sidecar.
 
-Exit codes of all of them: 3 where no sidecar answers, 4 where it refuses.
+They all exit with 3 where no sidecar answers, and with 4 where it refuses.
 """
 
 import http.client
@@ -39,12 +39,12 @@ admin_option = click.option(
 )
 
 
-def change(admin: TcpAddress, path: str, asked: dict[str, object]) -> dict[str, Any]:
-    """What the sidecar answers; says why and exits where there is no answer, or a refusal."""
+def change(admin: TcpAddress, path: str, body: dict[str, object]) -> dict[str, Any]:
+    """POST `body` as JSON and return the answer; print the reason and exit where there is none."""
     connection = http.client.HTTPConnection(admin.host, admin.port, timeout=_TIMEOUT_S)
     headers = {"Content-Type": "application/json"}
     try:
-        connection.request("POST", path, json.dumps(asked), headers)
+        connection.request("POST", path, json.dumps(body), headers)
         response = connection.getresponse()
         answer: dict[str, Any] = json.loads(response.read())
     except (OSError, http.client.HTTPException, ValueError) as error:

@@ -1,4 +1,4 @@
-"""How rates, spans and instants are written on a command line; each error says what to write."""
+"""Parsers of rates, time spans and instants on a command line; each error says what is expected."""
 
 import math
 import re
@@ -19,7 +19,7 @@ LONGEST_S = 1e6
 
 
 class Number(click.FloatRange):
-    """A range that NaN is not in: it compares as neither too small nor too large."""
+    """A float range that excludes NaN, which click finds neither too small nor too large."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -31,7 +31,7 @@ class Number(click.FloatRange):
 
 
 class Written(click.ParamType):  # type: ignore[type-arg]
-    """A value that `read` understands; it raises ValueError that says what was expected."""
+    """A value that `read` parses; `read` raises ValueError with what is expected."""
 
     def __init__(self, name: str, read: Callable[[str], object]) -> None:
         self.name = name
@@ -47,7 +47,7 @@ class Written(click.ParamType):  # type: ignore[type-arg]
 
 
 def read_span_s(text: str) -> float:
-    """`90`, `90s`, `1.5m`, `500ms`, in seconds; ValueError."""
+    """Return seconds for `90`, `90s`, `1.5m` or `500ms`. Raises ValueError."""
     match = _SPAN.fullmatch(text)
     span_s = float(match[1]) * _UNITS_S[match[2]] if match else 0.0
     if not 0.001 <= span_s <= LONGEST_S:
@@ -56,7 +56,7 @@ def read_span_s(text: str) -> float:
 
 
 def read_rates(text: str) -> tuple[float, ...]:
-    """`100,200,400`; ValueError."""
+    """Return the rates in `100,200,400`, in requests per second. Raises ValueError."""
     try:
         rates = tuple(float(rate) for rate in text.split(","))
     except ValueError:
@@ -67,7 +67,7 @@ def read_rates(text: str) -> tuple[float, ...]:
 
 
 def read_shard(text: str) -> Shard:
-    """`INDEX/N`, the index from 0; ValueError."""
+    """Return the shard `INDEX/N`, whose index counts from 0. Raises ValueError."""
     match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
     if match is None or not int(match[1]) < int(match[2]):
         raise ValueError("expected INDEX/N with 0 <= INDEX < N, such as 0/4 for the first of four")
@@ -75,7 +75,7 @@ def read_shard(text: str) -> Shard:
 
 
 def read_instant(text: str) -> float:
-    """RFC 3339 with its offset, or Unix seconds, as Unix time; ValueError."""
+    """Return Unix time for RFC 3339 with an offset, or for Unix seconds. Raises ValueError."""
     expected = "expected a time such as 2026-11-23T09:00:00Z, or Unix seconds"
     if re.fullmatch(r"[0-9]{1,11}(\.[0-9]+)?", text):
         return float(text)
@@ -84,12 +84,14 @@ def read_instant(text: str) -> float:
     except ValueError:
         raise ValueError(expected) from None
     if instant.tzinfo is None:
-        raise ValueError(f"{expected}: without an offset, each machine has its own")
+        raise ValueError(
+            f"{expected}: without an offset it would depend on the machine's time zone"
+        )
     return instant.timestamp()
 
 
 def read_target(text: str) -> Url:
-    """The URL of an upstream; ValueError."""
+    """Return the URL of an upstream. Raises ValueError."""
     try:
         return read_url(text)
     except ValueError as error:

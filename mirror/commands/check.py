@@ -1,6 +1,6 @@
-"""`mirror check`: is the configuration sound, and may its shadow get mirrored requests?
+"""`mirror check`: is the configuration valid, and may its shadow get mirrored requests?
 
-Owns what a person sees and the exit codes; the probe and its judgement are preflight/probe.py's.
+This module owns the output and the exit codes; preflight/probe.py probes and judges.
 """
 
 import asyncio
@@ -14,14 +14,14 @@ from mirror.config import Config, load
 from mirror.core.record import is_host
 from mirror.errors import ConfigError, TlsError
 from mirror.preflight.descriptors import raise_limit, shortage
-from mirror.preflight.probe import Verdict, probe
+from mirror.preflight.probe import ProbeResult, probe
 from mirror.proxy.upstream.origins import shadow_origin
 
 EXIT_CONFIG = 2
 EXIT_UNREACHABLE = 3
 EXIT_REFUSED = 4
 NGINX_KEEPALIVE_S = 60.0
-"""Default of keepalive_timeout in an `upstream` of nginx."""
+"""Default of nginx's keepalive_timeout in an `upstream` block."""
 
 
 @click.command()
@@ -39,19 +39,19 @@ NGINX_KEEPALIVE_S = 60.0
     "names",
     multiple=True,
     metavar="NAME",
-    help="Accept a shadow with this `server` header too; may be given again.",
+    help="Also accept a shadow with this `server` header (repeatable).",
 )
 @click.option(
     "--host",
     metavar="NAME",
-    help="Host header of the probe, such as a host of production; the shadow's address if absent.",
+    help="Host header of the probe, such as a production host.  [default: the shadow's address]",
 )
 def check(path: Path, names: tuple[str, ...], host: str | None) -> None:
-    """Check a configuration, and ask its shadow who it is.
+    """Check a configuration, and probe its shadow.
 
-    Sends one HEAD request for / to shadow.url and looks at the `server` header of the answer.
-    istio-envoy and envoy are accepted, and what shadow.accept_server or --accept-server name. An
-    nginx is refused: its Pod would write every mirrored request into the access log.
+    Sends one HEAD request for / to shadow.url and judges the `server` header of the answer. It
+    accepts istio-envoy, envoy, and the values of shadow.accept_server and --accept-server. It
+    refuses nginx, because its Pod would write every mirrored request to the access log.
 
     \b
     Examples:
@@ -61,7 +61,7 @@ def check(path: Path, names: tuple[str, ...], host: str | None) -> None:
 
     \b
     Exit codes:
-      0  the configuration is sound and the shadow is accepted
+      0  the configuration is valid and the shadow is accepted
       2  the configuration cannot be used; every problem is listed
       3  the shadow cannot be reached, so it cannot be checked
       4  the shadow is refused
@@ -79,34 +79,34 @@ def check(path: Path, names: tuple[str, ...], host: str | None) -> None:
     for warning in _warnings(config, raise_limit()):
         click.echo(f"warning: {warning}", err=True)
     accepted = (*config.shadow.accept_server, *names)
-    verdict = asyncio.run(probe(origin, accepted, config.shadow.timeout, host))
-    sys.exit(_show(verdict, config))
+    probed = asyncio.run(probe(origin, accepted, config.shadow.timeout, host))
+    sys.exit(_show(probed, config))
 
 
-def _show(verdict: Verdict, config: Config) -> int:
+def _show(probed: ProbeResult, config: Config) -> int:
     target = f"shadow {config.shadow.url}"
-    if verdict.is_accepted:
-        click.echo(f"{target} is accepted: {verdict.reason}")
-        for warning in verdict.warnings:
+    if probed.is_accepted:
+        click.echo(f"{target} is accepted: {probed.reason}")
+        for warning in probed.warnings:
             click.echo(f"warning: {warning}", err=True)
         return 0
-    if not verdict.is_reachable:
-        click.echo(f"{target} cannot be checked: {verdict.reason}", err=True)
+    if not probed.is_reachable:
+        click.echo(f"{target} cannot be checked: {probed.reason}", err=True)
         return EXIT_UNREACHABLE
-    click.echo(f"{target} is refused: {verdict.reason}", err=True)
+    click.echo(f"{target} is refused: {probed.reason}", err=True)
     return EXIT_REFUSED
 
 
 def _warnings(config: Config, descriptors: int) -> list[str]:
-    """What is sound and still goes wrong under load or beside nginx."""
+    """Return warnings about valid settings that fail under load or beside nginx."""
     warnings = []
     if (missing := shortage(config, descriptors)) is not None:
         warnings.append(missing)
     if config.timeouts.idle <= NGINX_KEEPALIVE_S:
         warnings.append(
-            f"timeouts.idle is {config.timeouts.idle:g} s: nginx keeps its connections to an "
-            f"upstream for {NGINX_KEEPALIVE_S:g} s unless told otherwise, and may send a request "
-            "on one that is just being closed; set it above keepalive_timeout of that upstream"
+            f"timeouts.idle is {config.timeouts.idle:g} s: by default nginx keeps its connections "
+            f"to an upstream for {NGINX_KEEPALIVE_S:g} s, and may send a request on a connection "
+            "that is just being closed; set it above keepalive_timeout of that upstream"
         )
     return warnings
 
@@ -126,7 +126,7 @@ def _settings(config: Config, path: Path) -> str:
         "admin": config.admin,
     }
     lines = [f"  {name:<8} {value}" for name, value in rows.items() if value is not None]
-    return "\n".join([f"{path} is sound", *lines])
+    return "\n".join([f"{path} is valid", *lines])
 
 
 def _selection(config: Config) -> str:
@@ -144,4 +144,6 @@ def _request_ids(config: Config) -> str | None:
     if config.request_id_header is None:
         return "off: a request that nginx mirrors twice (index redirect) counts twice"
     header = config.request_id_header
-    return f"nginx must set {header} to $request_id, or what it mirrors twice counts twice"
+    return (
+        f"nginx must set {header} to $request_id, or a request that it mirrors twice counts twice"
+    )

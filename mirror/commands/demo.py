@@ -1,11 +1,11 @@
-"""`mirror demo`: the whole product in a minute, on this machine, with nothing to configure.
+"""`mirror demo`: the whole product in a minute, on this machine, without configuration.
 
-Owns what a person sees: which programs run where, progress while traffic flows, the ledger with
-its sums worked out beside Envoy's own counter, then the projection that `estimate` makes of the
-recorded series. `estimate` runs as a process: the two packages share a file, nothing else.
+This module owns the output: which programs run where, progress while traffic flows, the ledger with
+its sums beside Envoy's own counter, and the projection that `estimate` makes of the recorded
+series. `estimate` runs as a process, because the two packages share a file and nothing else.
 
-Nothing is left behind: children end with the block that started them, whatever ends it, and the
-directory goes too unless --keep names one.
+Nothing is left behind: children end with the block that started them, however it ends, and the
+directory is removed unless --keep names one.
 """
 
 import asyncio
@@ -31,14 +31,14 @@ from mirror.demo.processes import ChildFailed, Processes
 from mirror.demo.world import World, start_world
 
 DEFAULT_SECONDS = 45
-"""With installation before it and the projection after it, `make demo` stays below two minutes."""
+"""Keeps `make demo` below two minutes, including the installation and the projection."""
 
 PLAIN_INTERVAL_S = 5
 INTERRUPTED = 130
-"""What a shell reports for a program ended by Ctrl-C."""
+"""The exit code that a shell reports for a program ended by Ctrl-C."""
 
 LOW_CONFIDENCE = 3
-"""`estimate` answered, and says that it is unsure: half a minute of traffic is not a week."""
+"""Exit code of `estimate` for low confidence: half a minute of traffic is not a week."""
 
 
 @click.command()
@@ -49,7 +49,7 @@ LOW_CONFIDENCE = 3
     show_default=True,
     help="How long traffic flows.",
 )
-@click.option("--inline", is_flag=True, help="Leave nginx out, also where it is installed.")
+@click.option("--inline", is_flag=True, help="Run without nginx, even where it is installed.")
 @click.option(
     "--keep",
     type=click.Path(file_okay=False, path_type=Path),
@@ -57,9 +57,14 @@ LOW_CONFIDENCE = 3
     help="Keep configurations, logs and series.db in this directory.",
 )
 def demo(seconds: int, inline: bool, keep: Path | None) -> None:
-    """Mirror generated traffic to a real Envoy, then size a cluster from what was seen.
+    """Mirror generated traffic to a real Envoy, then size a cluster from what was measured.
 
-    Starts everything it needs on free ports of this machine and ends it again.
+    Starts everything that it needs on free ports of this machine, and stops all of it at the end.
+
+    \b
+    Examples:
+      mirror demo
+      mirror demo --seconds 20 --keep demo/
     """
     console = Console(highlight=False, soft_wrap=True)
     try:
@@ -68,7 +73,7 @@ def demo(seconds: int, inline: bool, keep: Path | None) -> None:
     except ChildFailed as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
-        console.print("\ninterrupted; everything that was started has been ended")
+        console.print("\ninterrupted; everything that was started has been stopped")
         sys.exit(INTERRUPTED)
     if keep:
         console.print(f"kept: {keep}")
@@ -83,7 +88,7 @@ def _run(
         baseline = world.envoy.requests_arrived() if world.envoy else 0
         tally = asyncio.run(_drive_with_progress(console, world, seconds))
         for child in processes.failed():
-            raise ChildFailed(f"{child.name} ended meanwhile:\n{child.last_lines()}")
+            raise ChildFailed(f"{child.name} ended during the demo:\n{child.last_lines()}")
         ledger = world.sidecar.settled_ledger()
         arrived = world.envoy.requests_arrived() - baseline if world.envoy else None
     _print_traffic(console, tally)
@@ -96,7 +101,7 @@ def _run(
 
 @contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
-    """Make SIGTERM unwind the stack as Ctrl-C does; by itself it would leave children behind."""
+    """Make SIGTERM unwind the stack as Ctrl-C does; otherwise it would leave children behind."""
 
     def unwind(number: int, frame: FrameType | None) -> None:
         sys.exit(128 + number)
@@ -110,14 +115,14 @@ def _ended_by_sigterm() -> Iterator[None]:
 
 @contextmanager
 def _directories(keep: Path | None) -> Iterator[tuple[Path, Path]]:
-    """Where files go, and where the unix socket goes: its path must fit into 107 bytes."""
+    """Yield the directories of files and of the unix socket, whose path must fit into 107 bytes."""
     with tempfile.TemporaryDirectory(prefix="kagami-") as temporary:
         directory = Path(temporary)
         if keep is None:
             yield directory, directory
             return
         if keep.is_dir() and any(keep.iterdir()):
-            # A series left from a run before would be added to, and the sums would not agree.
+            # This run would add to the series of an earlier run, and the sums would not agree.
             raise click.ClickException(f"{keep} is not empty")
         keep.mkdir(parents=True, exist_ok=True)
         yield keep.resolve(), directory
@@ -135,7 +140,7 @@ def _print_world(console: Console, world: World) -> None:
         console.print(f"client -> nginx ({front}) -> app (primary)")
         console.print(f"            \\-> mirror, sink mode -> {target}")
     else:
-        console.print("nginx takes no part (not installed, or left out by --inline)")
+        console.print("without nginx (not installed, or --inline)")
         console.print(f"client -> mirror, inline mode ({front}) -> app (primary)")
         console.print(f"            \\-> {target}")
     console.print()
@@ -180,7 +185,7 @@ async def _show_lines(console: Console, world: World, tally: Tally, seconds: int
 
 
 async def _one_line(world: World, tally: Tally) -> str:
-    # The second before this one is complete; the present one still grows.
+    # The previous second is complete; the current one still grows.
     rps = tally.by_second[int(time.time()) - 1]
     status = await asyncio.to_thread(world.sidecar.status)
     sent = status.get("ledger", {}).get("sent", 0)
@@ -194,7 +199,7 @@ def _print_traffic(console: Console, tally: Tally) -> None:
     for kind, count in tally.failed.most_common():
         console.print(f"  {count} {kind}")
     if tally.not_sent:
-        console.print(f"  {tally.not_sent} more were due and not sent: this machine is too slow")
+        console.print(f"  {tally.not_sent} more were due but not sent: this machine is too slow")
     console.print()
 
 
@@ -214,7 +219,7 @@ def _print_ledger(console: Console, ledger: dict[str, Any]) -> None:
 def _print_sums(
     console: Console, ledger: dict[str, Any], tally: Tally, arrived: int | None
 ) -> bool:
-    """The sums worked out; whether each of them holds."""
+    """Print each sum; return whether all of them hold."""
     seen, sent = ledger.get("seen", 0), ledger.get("sent", 0)
     left_out = sum(ledger.get("not_selected", {}).values())
     shed = sum(ledger.get("shed", {}).values())
@@ -229,7 +234,7 @@ def _print_sums(
         (f"sent {sent} = outcomes {ended}", sent == ended),
     ]
     if arrived is not None:
-        # A leg that never got a connection cannot have arrived.
+        # A leg without a connection cannot have arrived.
         begun = sent - outcomes.get("connect_failed", 0)
         checks.append((f"mirrored {begun} = arrived at Envoy {arrived}", begun == arrived))
     for text, holds in checks:
@@ -247,7 +252,7 @@ def _estimate(console: Console, series: Path) -> None:
     command = [sys.executable, "-m", "estimator", "--from-series", str(series)]
     console.print("estimate --from-series series.db, with the bundled example table:")
     console.print()
-    # Our own lines first: the child writes to the same terminal or pipe.
+    # Flush our own lines first: the child writes to the same terminal or pipe.
     sys.stdout.flush()
     code = subprocess.run(command, check=False).returncode
     if code not in (0, LOW_CONFIDENCE):

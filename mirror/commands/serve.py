@@ -27,13 +27,13 @@ log = logging.getLogger("mirror")
 def serve(path: str) -> None:
     """Run the sidecar in the foreground until SIGTERM, then drain.
 
-    SIGHUP reads the configuration again: a sound one is put into force without losing a request,
-    any other is refused, and the present one stays.
+    SIGHUP reads the configuration again: a valid one is applied without losing a request; an
+    invalid one is refused, and the current one stays in force.
 
     \b
     Exit codes:
-      0  drained and ended
-      1  ended, but requests in flight had to be cut
+      0  drained and stopped
+      1  stopped, but requests in flight had to be cut
       2  the configuration cannot be used, or an address is taken; nothing was started
       4  the shadow answered as something that must not get mirrored requests
 
@@ -45,7 +45,7 @@ def serve(path: str) -> None:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
-    # uvloop is for the workers: here once a second counts are added up, and it costs 3 MiB.
+    # Only the workers use uvloop. The supervisor adds up counts once a second; uvloop costs 3 MiB.
     sys.exit(asyncio.run(_serve(path)))
 
 
@@ -70,21 +70,21 @@ async def _serve(path: str) -> int:
 
 
 async def _load(path: str) -> tuple[Config, str]:
-    """A configuration that can be served, and its text; also for a reload.
+    """Return a configuration that passed every check, and its text; a reload uses it, too.
 
-    Raises ConfigError, TlsError, and UpstreamRefusedError for a shadow that must get nothing.
+    Raises ConfigError, TlsError, and UpstreamRefusedError for a shadow that must not be used.
     """
     text = read_text(path)
     config = parse(text, path)
     check_origins(config)
     read_key(config.capture)
     shadow = config.shadow
-    verdict = await probe(shadow_origin(config), shadow.accept_server, config.timeouts.connect)
-    if verdict.is_reachable and not verdict.is_accepted:
-        raise UpstreamRefusedError(f"shadow.url {shadow.url} is refused: {verdict.reason}")
-    if not verdict.is_reachable:
-        log.warning("starting without the shadow %s: %s", shadow.url, verdict.reason)
-    for warning in verdict.warnings:
+    probed = await probe(shadow_origin(config), shadow.accept_server, config.timeouts.connect)
+    if probed.is_reachable and not probed.is_accepted:
+        raise UpstreamRefusedError(f"shadow.url {shadow.url} is refused: {probed.reason}")
+    if not probed.is_reachable:
+        log.warning("starting without the shadow %s: %s", shadow.url, probed.reason)
+    for warning in probed.warnings:
         log.warning("shadow %s: %s", shadow.url, warning)
     if (missing := shortage(config, raise_limit())) is not None:
         log.warning("%s", missing)

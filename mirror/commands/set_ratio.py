@@ -1,6 +1,6 @@
 """`mirror set`: change what a running sidecar does, through its admin port.
 
-Owns what a person sees and the exit codes; what may be changed is process/supervisor.py's.
+This module owns the output and the exit codes; process/supervisor.py decides what may be changed.
 """
 
 import click
@@ -11,14 +11,14 @@ from mirror.commands.admin_client import admin_option, change
 
 @click.group("set")
 def set_group() -> None:
-    """Change what a running sidecar does, until its next reload or start."""
+    """Change a running sidecar until its next reload or start."""
 
 
 @set_group.command()
 @click.argument("ratio", type=click.FloatRange(0, 10))
 @admin_option
 def ratio(ratio: float, admin: TcpAddress) -> None:
-    """Mirror RATIO of the requests from now on, as shadow.ratio would; it ends a ramp.
+    """Mirror RATIO of the requests from now on, as shadow.ratio does. This ends a ramp.
 
     \b
     Exit codes:
@@ -35,4 +35,4 @@ def ratio(ratio: float, admin: TcpAddress) -> None:
     answer = change(admin, "/ratio", {"ratio": ratio})
     click.echo(f"ratio was {answer['was']:g}, is {answer['ratio']:g}")
     if answer["ended_ramp"]:
-        click.echo("the ramp has ended; the next reload or start begins it anew")
+        click.echo("the ramp has ended; the next reload or start begins it again")

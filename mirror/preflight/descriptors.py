@@ -1,8 +1,8 @@
-"""How many descriptors a worker may need, and the limit that it has.
+"""File descriptors: how many a worker may need, and how many it may open.
 
-Every connection is one. The limit is raised as far as it goes without privileges; what it does
-not cover is said in numbers and refused at the time: a connection that cannot be had costs a
-request its place, never the process.
+Each connection takes one. The limit is raised as far as possible without privileges. Where it does
+not cover the configuration, a warning gives the numbers. A connection that cannot be opened then
+costs one request its shadow leg, and never the process.
 """
 
 import resource
@@ -10,11 +10,11 @@ import resource
 from mirror.config import Config
 
 _OWN = 64
-"""Listeners, channel, log, epoll, libraries, DNS, the file of a capture."""
+"""Descriptors for listeners, channel, log, epoll, libraries, DNS and the file of a capture."""
 
 
 def raise_limit() -> int:
-    """Raise the limit of open descriptors to the hard one; what it is then."""
+    """Raise the soft limit of open descriptors to the hard limit, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -22,13 +22,14 @@ def raise_limit() -> int:
 
 
 def needed(config: Config) -> int:
-    """Descriptors of a worker whose every connection is open."""
-    sides = 2 if config.mode == "inline" else 1  # each client's connection and one to the primary
+    """Return the descriptors that a worker needs when every connection is open."""
+    # In mode inline each client has its connection and one to the primary.
+    sides = 2 if config.mode == "inline" else 1
     return config.max_connections * sides + config.shadow.connections + _OWN
 
 
 def shortage(config: Config, limit: int) -> str | None:
-    """What to say where `limit` does not cover what the configuration allows; else None."""
+    """Return a warning where `limit` does not cover the configuration; None where it does."""
     most = needed(config)
     if limit == resource.RLIM_INFINITY or limit >= most:
         return None

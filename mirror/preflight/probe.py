@@ -1,12 +1,13 @@
 """One probe before the first mirrored request: does the shadow answer as an istio-proxy?
 
-Owns the socket of the probe and the judgement of its answer. The gateway Pod has an nginx, which
-writes the access log that revenue and security read, before its istio-proxy; mirrored requests
-must enter behind that nginx. A target that names itself nginx is therefore refused.
+This module owns the socket of the probe and the judgement of its answer. In the gateway Pod an
+nginx stands in front of the istio-proxy and writes the access log that revenue and security rely
+on. Mirrored requests must enter behind that nginx, so a target that identifies itself as nginx is
+refused.
 
-The probe is one HEAD of `/` that says in two ways what it is: X-Mirror-Leg and User-Agent.
-It reads a head and never a body. Raw streams and not an HTTP client, because the difference
-between "reset before a byte", "closed in the middle" and "no HTTP at all" is what a person needs.
+The probe is one HEAD request for `/`, marked by X-Mirror-Leg and User-Agent. It reads a head and
+never a body. It uses raw streams instead of an HTTP client, because the operator needs to tell
+"reset before the first byte" from "closed in the middle" and from "not HTTP at all".
 
 Reference: Envoy's `server_header_transformation`. Envoy answers HTTP/1.0 with 426; its 404 without
 `x-envoy-upstream-service-time` is a route miss and not the application's (istio/istio#11828).
@@ -31,7 +32,7 @@ MAX_HEAD_BYTES = 65536
 SHOWN_CHARACTERS = 80
 
 _UPSTREAM_TIME = "x-envoy-upstream-service-time"
-"""Envoy sets it on what came from behind it, not on its own answers."""
+"""Envoy sets this header on responses from behind it, and not on its own."""
 
 _WHY_NOT_NGINX = (
     "an nginx there would write every mirrored request into its access log, a second time. Point "
@@ -40,17 +41,17 @@ _WHY_NOT_NGINX = (
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the probe found."""
+class ProbeResult:
+    """The result of the probe."""
 
     is_reachable: bool
-    """Something answered, so there was something to judge."""
+    """Whether anything answered that could be judged."""
     is_accepted: bool
-    """Mirrored requests may go there."""
+    """Whether mirrored requests may be sent there."""
     reason: str
-    """Why, and where it is not accepted what to do; one line of printable text."""
+    """The reason and, for a refusal, what to do; one line of printable text."""
     warnings: tuple[str, ...] = ()
-    """What will go wrong although the target is accepted."""
+    """Problems that remain although the target is accepted."""
 
 
 @dataclass(slots=True)
@@ -66,14 +67,14 @@ class _Answer:
 
 
 class _HeadReader:
-    """Feeds the parser until the head of a final response is there."""
+    """Feeds the parser until the head of a final response is complete."""
 
     def __init__(self) -> None:
         self.answer = _Answer()
         self._parser = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes) -> None:
-        """Raises HttpParserError where this is no HTTP response."""
+        """Parse `data`. Raises HttpParserError where it is no HTTP response."""
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -91,7 +92,7 @@ class _HeadReader:
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
-        # llhttp also takes HTTP/0.9 and HTTP/2.0 for a version.
+        # llhttp also accepts the versions HTTP/0.9 and HTTP/2.0.
         if self._parser.get_http_version() not in ("1.0", "1.1"):
             raise ValueError("version")
         if not self.answer.is_complete and (status >= 200 or status == 101):
@@ -101,11 +102,11 @@ class _HeadReader:
 
 async def probe(
     origin: Origin, accepted: Sequence[str], timeout_s: float, host: str | None = None
-) -> Verdict:
-    """Ask `origin` who it is; never raises for what the other side does.
+) -> ProbeResult:
+    """Probe `origin` and judge its answer; nothing that the other side does raises.
 
-    `accepted` are values of the `server` header, or product names in it. `host` replaces the Host
-    header, which is the address otherwise.
+    `accepted` lists values of the `server` header, or product names in it. `timeout_s` applies to
+    the connect and to the answer separately. `host` is the Host header, by default the address.
     """
     reader = asyncio.StreamReader()
     protocol = asyncio.StreamReaderProtocol(reader)
@@ -114,9 +115,9 @@ async def probe(
             transport = cast(asyncio.Transport, await origin.connect(lambda: protocol))
     except (OSError, ValueError) as error:  # TimeoutError and ssl.SSLError are OSErrors
         return _unreachable(_connect_failure(origin, error, timeout_s))
-    asked = host or (str(TcpAddress(origin.host, origin.port)) if origin.port else "localhost")
+    host = host or (str(TcpAddress(origin.host, origin.port)) if origin.port else "localhost")
     request = (
-        f"HEAD / HTTP/1.1\r\nHost: {asked}\r\nUser-Agent: {USER_AGENT}\r\n"
+        f"HEAD / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {USER_AGENT}\r\n"
         "X-Mirror-Leg: probe\r\nConnection: close\r\n\r\n"
     )
     try:
@@ -125,15 +126,15 @@ async def probe(
             answer = await _read_answer(reader)
     except TimeoutError:
         return _unreachable(
-            f"no answer within {timeout_s:g} s, though the connection was accepted: look whether "
-            "the Pod behind the NodePort is ready and whether this port speaks HTTP"
+            f"no answer within {timeout_s:g} s, although the connection was accepted: check "
+            "whether the Pod behind the NodePort is ready and whether this port speaks HTTP"
         )
     finally:
         transport.abort()
-    return answer if isinstance(answer, Verdict) else judge(answer, accepted, asked)
+    return answer if isinstance(answer, ProbeResult) else judge(answer, accepted, host)
 
 
-async def _read_answer(reader: asyncio.StreamReader) -> "_Answer | Verdict":
+async def _read_answer(reader: asyncio.StreamReader) -> "_Answer | ProbeResult":
     head = _HeadReader()
     received = b""
     while not head.answer.is_complete:
@@ -153,14 +154,14 @@ async def _read_answer(reader: asyncio.StreamReader) -> "_Answer | Verdict":
     return head.answer
 
 
-def judge(answer: "_Answer", accepted: Sequence[str], host: str) -> Verdict:
-    """The verdict on a response head; `host` is the Host that was asked for."""
+def judge(answer: "_Answer", accepted: Sequence[str], host: str) -> ProbeResult:
+    """Judge a response head; `host` is the Host of the request."""
     servers = answer.values("server")
     if not servers:
         return _refused(
-            f"status {answer.status} without a `server` header, so it may be anything: expected "
-            f"{_either(accepted)}. Where an Envoy was told to leave the header out, make sure "
-            "that no access log lies in between, then set accept_server to what it shows"
+            f"status {answer.status} without a `server` header, so it may be any server: expected "
+            f"{_either(accepted)}. If an Envoy is configured to omit the header, make sure that "
+            "nothing in between writes an access log, then set accept_server to what it sends"
         )
     for server in servers:
         if not _is_accepted(server, accepted):
@@ -168,11 +169,11 @@ def judge(answer: "_Answer", accepted: Sequence[str], host: str) -> Verdict:
     is_from_behind = bool(answer.values(_UPSTREAM_TIME))
     if answer.status == 426 and not is_from_behind:
         return _refused(
-            "status 426: a proxy before the Envoy asked it in HTTP/1.0, as nginx older than "
+            "status 426: a proxy in front of the Envoy speaks HTTP/1.0 to it, as nginx before "
             "1.29.7 does, so every mirrored request would be answered 426. Point shadow.url at "
             "the istio-proxy itself, or set proxy_http_version 1.1 in that nginx"
         )
-    return Verdict(
+    return ProbeResult(
         True,
         True,
         f"server {_shown(', '.join(servers))} answered {answer.status}",
@@ -181,7 +182,7 @@ def judge(answer: "_Answer", accepted: Sequence[str], host: str) -> Verdict:
 
 
 def _warnings(answer: "_Answer", is_from_behind: bool, host: str) -> list[str]:
-    """Answers of the Envoy itself that production's requests would get too."""
+    """Return warnings about answers of the Envoy itself that mirrored requests would get, too."""
     if is_from_behind:
         return []
     if answer.status == 404:
@@ -201,7 +202,7 @@ def _warnings(answer: "_Answer", is_from_behind: bool, host: str) -> list[str]:
 
 
 def _is_accepted(server: str, accepted: Sequence[str]) -> bool:
-    """`nginx/1.22.1 (Debian)` is accepted as itself, as `nginx/1.22.1` and as `nginx`."""
+    """Say whether the whole value, its first word or its product is one of `accepted`."""
     lower = server.lower()
     names = {lower, lower.split(" ")[0], _product(server)}
     return any(name.lower() in names for name in accepted)
@@ -212,17 +213,17 @@ def _product(server: str) -> str:
 
 
 def _why_refused(server: str, answer: "_Answer", accepted: Sequence[str]) -> str:
-    found = f"server: {_shown(server)} (status {answer.status})"
+    subject = f"server: {_shown(server)} (status {answer.status})"
     override = f"If this is meant, accept it by name: --accept-server {_shown(_product(server))}"
     if _product(server) in ("nginx", "openresty", "tengine", "angie", "freenginx"):
-        found += f": {_WHY_NOT_NGINX}. "
+        subject += f": {_WHY_NOT_NGINX}. "
         if answer.values(_UPSTREAM_TIME):
-            found += f"({_UPSTREAM_TIME} shows that this nginx stands before an Envoy.) "
+            subject += f"({_UPSTREAM_TIME} shows that this nginx stands in front of an Envoy.) "
         elif answer.status == 426:
-            found += "(426 shows that it speaks HTTP/1.0 to an Envoy behind it.) "
-        return found + override
+            subject += "(426 shows that it speaks HTTP/1.0 to an Envoy behind it.) "
+        return subject + override
     return (
-        f"{found}: expected {_either(accepted)}. Something else than istio-proxy answers: the "
+        f"{subject}: expected {_either(accepted)}. Something other than istio-proxy answers: the "
         "NodePort may lead to the application itself, or the Envoy may pass on the application's "
         f"header. {override}"
     )
@@ -231,18 +232,18 @@ def _why_refused(server: str, answer: "_Answer", accepted: Sequence[str]) -> str
 def _connect_failure(origin: Origin, error: Exception, timeout_s: float) -> str:
     if isinstance(error, TimeoutError):
         return (
-            f"no connection within {timeout_s:g} s: packets are dropped on the way; look at "
+            f"no connection within {timeout_s:g} s: packets are dropped on the way; check "
             "firewalls and network policies, and whether the address is that of a node"
         )
     if isinstance(error, ConnectionRefusedError):
         return (
-            f"connection refused: nothing listens on {origin}; look at the NodePort of the "
+            f"connection refused: nothing listens on {origin}; check the NodePort of the "
             "Service and, with externalTrafficPolicy Local, whether the node runs a gateway Pod"
         )
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
-            f"its certificate is not accepted: {error.verify_message}; name the authority in "
-            "shadow.tls.ca_file, or the certificate's own name in shadow.tls.server_name"
+            f"its certificate is not accepted: {error.verify_message}; set shadow.tls.ca_file to "
+            "the authority, or shadow.tls.server_name to the name in the certificate"
         )
     if isinstance(error, ssl.SSLError):
         return f"no TLS connection: {error.reason}; does this port speak TLS?"
@@ -251,32 +252,30 @@ def _connect_failure(origin: Origin, error: Exception, timeout_s: float) -> str:
     return f"cannot be connected to: {error}"
 
 
-def _cut(received: bytes) -> Verdict:
+def _cut(received: bytes) -> ProbeResult:
     if received:
         return _not_http(received)
     return _unreachable(
-        "the connection was cut before a byte of answer: so does an Envoy under mutual TLS mode "
-        "STRICT with plain HTTP; use a port outside the mesh's mTLS (the gateway's own), or set "
-        "PeerAuthentication to PERMISSIVE for it"
+        "the connection was cut before the first byte of an answer, as an Envoy in mutual TLS mode "
+        "STRICT does with plain HTTP; use a port outside the mesh's mTLS (the gateway's own), or "
+        "set PeerAuthentication to PERMISSIVE for it"
     )
 
 
-def _not_http(received: bytes) -> Verdict:
+def _not_http(received: bytes) -> ProbeResult:
     # A TLS alert record: content type 21, major version 3.
     if received[:2] == b"\x15\x03":
-        return _refused(
-            "it answers in TLS: write shadow.url with https://, or a port that speaks HTTP"
-        )
+        return _refused("it answers in TLS: use https:// in shadow.url, or a port that speaks HTTP")
     shown = _shown(received[:SHOWN_CHARACTERS].decode("latin-1"))
     return _refused(f"the answer is not HTTP/1.1: {shown}")
 
 
-def _unreachable(reason: str) -> Verdict:
-    return Verdict(False, False, reason)
+def _unreachable(reason: str) -> ProbeResult:
+    return ProbeResult(False, False, reason)
 
 
-def _refused(reason: str) -> Verdict:
-    return Verdict(True, False, reason)
+def _refused(reason: str) -> ProbeResult:
+    return ProbeResult(True, False, reason)
 
 
 def _either(accepted: Sequence[str]) -> str:
@@ -284,7 +283,7 @@ def _either(accepted: Sequence[str]) -> str:
 
 
 def _shown(text: str) -> str:
-    """What a stranger sent, fit for a terminal."""
+    """Return text from the network with every unprintable character replaced, for a terminal."""
     return "".join(
         character if character.isprintable() and character.isascii() else "?"
         for character in text[:SHOWN_CHARACTERS]

