@@ -1,7 +1,7 @@
-"""The `mirror` command: argv to the subcommand that does it.
+"""The `mirror` command, which runs one of its subcommands.
 
-A subcommand is imported when it is asked for, so that a sidecar that runs for months holds only
-what serving needs: with all of them loaded the supervisor takes 6 MiB more.
+A subcommand is imported only when it is used, so a sidecar that runs for months loads only what
+serving needs. Loading all subcommands would cost the supervisor 6 MiB.
 """
 
 from importlib import import_module
@@ -25,11 +25,11 @@ COMMANDS = {
     "serve": "mirror.commands.serve:serve",
     "set": "mirror.commands.set_ratio:set_group",
 }
-"""By the word on the command line: the module and the name of its command."""
+"""Subcommand -> module and name of its click command."""
 
 
 class LazyGroup(click.Group):
-    """The group of COMMANDS, each of which is imported when it is first used."""
+    """A group that imports each of COMMANDS when it is first used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)

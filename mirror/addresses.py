@@ -1,6 +1,6 @@
-"""Addresses as people write them: where to listen, where an upstream or the Agent is.
+"""Addresses as users write them: of listeners, upstreams and the Datadog Agent.
 
-Owns their types and their spelling. Nothing is resolved here and no socket is opened.
+This module owns their types and their notation. It resolves no name and opens no socket.
 """
 
 import ipaddress
@@ -35,7 +35,7 @@ class UnixAddress:
     mode: FileMode = "0660"
     """Permissions of the socket file: nginx usually runs as another user."""
     group: Text | None = None
-    """Group that owns the socket file; None leaves the process's own."""
+    """Group that owns the socket file; None keeps the group of the process."""
 
     def __str__(self) -> str:
         return f"unix:{self.path}"
@@ -47,12 +47,12 @@ AgentAddress = Annotated[Address, "a datagram socket"]
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """Origin of an upstream, without a path."""
+    """The origin of an upstream; it never has a path."""
 
     host: str
-    """Name or address; for a unix socket its path."""
+    """Host name or IP address, or the path of a unix socket."""
     port: int
-    """0 for a unix socket."""
+    """TCP port, or 0 for a unix socket."""
     is_tls: bool = False
 
     def __str__(self) -> str:
@@ -71,35 +71,37 @@ def _split_port(text: str, expected: str) -> TcpAddress:
     return TcpAddress(host, int(port))
 
 
-def read_tcp_address(got: object) -> TcpAddress:
+def read_tcp_address(value: object) -> TcpAddress:
+    """Read HOST:PORT; raises ValueError whose message says what is expected."""
     expected = "an address such as 127.0.0.1:9911"
-    if not isinstance(got, str) or got.startswith("unix:"):
+    if not isinstance(value, str) or value.startswith("unix:"):
         raise ValueError(expected)
-    return _split_port(got, expected)
+    return _split_port(value, expected)
 
 
-def read_listen_address(got: object) -> Address:
+def read_listen_address(value: object) -> Address:
+    """Read HOST:PORT or unix:PATH; raises ValueError whose message says what is expected."""
     expected = "an address such as 127.0.0.1:8080 or unix:run/mirror.sock"
-    if not isinstance(got, str):
+    if not isinstance(value, str):
         raise ValueError(expected)
-    if got.startswith("unix:"):
-        if not (path := got.removeprefix("unix:")):
+    if value.startswith("unix:"):
+        if not (path := value.removeprefix("unix:")):
             raise ValueError(expected)
         return UnixAddress(path)
-    return _split_port(got, expected)
+    return _split_port(value, expected)
 
 
-def read_url(got: object) -> Url:
-    """The URL of an upstream; raises ValueError that says what was expected."""
+def read_url(value: object) -> Url:
+    """Read the URL of an upstream; raises ValueError whose message says what is expected."""
     expected = "a URL such as http://127.0.0.1:3000 or unix:PATH, without path, query or user"
-    if not isinstance(got, str):
+    if not isinstance(value, str):
         raise ValueError(expected)
-    if got.startswith("unix:"):
-        if not (path := got.removeprefix("unix:").removeprefix("//")):
+    if value.startswith("unix:"):
+        if not (path := value.removeprefix("unix:").removeprefix("//")):
             raise ValueError(expected)
         return Url(path, 0)
     try:
-        parts = urlsplit(got)
+        parts = urlsplit(value)
         is_tls = parts.scheme == "https"
         port = (443 if is_tls else 80) if parts.port is None else parts.port
     except ValueError:
@@ -112,18 +114,19 @@ def read_url(got: object) -> Url:
     return Url(parts.hostname, port, is_tls)
 
 
-def read_agent_address(got: object) -> Address:
+def read_agent_address(value: object) -> Address:
+    """Read the Agent's address; raises ValueError whose message says what is expected."""
     expected = "udp://IP:PORT or unix:///path/to/dsd.socket"
-    if not isinstance(got, str):
+    if not isinstance(value, str):
         raise ValueError(expected)
-    if got.startswith("unix:///"):
-        return UnixAddress(got.removeprefix("unix://"))
-    if not got.startswith("udp://"):
+    if value.startswith("unix:///"):
+        return UnixAddress(value.removeprefix("unix://"))
+    if not value.startswith("udp://"):
         raise ValueError(expected)
-    address = _split_port(got.removeprefix("udp://"), expected)
+    address = _split_port(value.removeprefix("udp://"), expected)
     try:
         ipaddress.ip_address(address.host)
     except ValueError:
-        # A name would be looked up again after each refused datagram, on the sending thread.
+        # The client would resolve a name again after each refused datagram, on the sending thread.
         raise ValueError(f"{expected} (an IP, not a name)") from None
     return address

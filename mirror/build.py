@@ -1,4 +1,4 @@
-"""Which of the two builds of the data plane this is; setup.py makes them from one source."""
+"""Tells which build of the data plane is installed; setup.py makes both from one source."""
 
 from mirror import errors
 
@@ -9,4 +9,4 @@ HOW_TO_COMPILE = (
     "plain Python build, about a quarter more CPU per mirrored request; "
     "with a C compiler and Python's headers, `pip install .` makes the compiled one"
 )
-"""What a person is told who runs the slower build."""
+"""The hint for users of the slower build."""

@@ -297,7 +297,7 @@ def _contradictions(config: Config) -> list[str]:
         problems.append("listen: expected at least one address")
     for index, address in enumerate(config.listen):
         if str(address) in map(str, config.listen[:index]):
-            problems.append(f"listen[{index}]: {address} stands twice")
+            problems.append(f"listen[{index}]: {address} appears twice")
     if config.admin in config.listen:
         problems.append(f"admin: {config.admin} is also in listen")
     capture = config.capture

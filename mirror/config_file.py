@@ -1,8 +1,8 @@
-"""From the text of a configuration file to sections, which are dataclasses, with every problem.
+"""Reads the text of a configuration file into sections (dataclasses) and reports every problem.
 
-Knows YAML, how a key's type is checked and how a problem is worded; mirror/config.py says which
-keys there are. Each leaf type carries a description of what it expects, which is what a message
-says.
+This module knows YAML, how the type of a key is checked and how a problem is worded;
+mirror/config.py defines the keys. Each leaf type carries a description of the values it accepts,
+and error messages quote that description.
 """
 
 import difflib
@@ -39,19 +39,19 @@ _PARSERS: dict[Any, Callable[[object], Any]] = {
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a key written twice, where YAML would let the last one win."""
+    """A SafeLoader that rejects duplicate keys, where PyYAML would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for index, key in enumerate(keys):
             if key in keys[:index]:
                 line = node.value[index][0].start_mark.line + 1
-                raise yaml.YAMLError(f"line {line}: the key {key!r} stands twice")
+                raise yaml.YAMLError(f"line {line}: the key {key!r} appears twice")
         return super().construct_mapping(node, deep)
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
-    """The text of the configuration file at `path`; raises ConfigError."""
+    """Return the text of the file at `path`; raises ConfigError if it cannot be read as UTF-8."""
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -59,27 +59,30 @@ def read_text(path: str | os.PathLike[str]) -> str:
 
 
 def read_document(text: str, source: str) -> Mapping[Any, Any]:
-    """The mapping that the YAML `text` is; raises ConfigError."""
+    """Parse `text` as a YAML mapping; raises ConfigError, which names `source`, otherwise."""
     try:
         document = yaml.load(text, Loader=_StrictLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # A date such as 2020-99-99 is a ValueError, a thousand brackets a RecursionError.
+        # PyYAML raises ValueError for a date such as 2020-99-99, RecursionError for deep nesting.
         raise ConfigError(source, ["not valid YAML: " + " ".join(str(error).split())]) from error
     if not isinstance(document, Mapping):
         raise ConfigError(source, ["expected a mapping of keys such as `listen:` and `shadow:`"])
     return document
 
 
-def read_section(section: type[Any], got: object, path: str, problems: list[str]) -> Any:
-    """One dataclass from one mapping; None, and the problems noted, where anything is wrong."""
-    if not isinstance(got, Mapping):
-        problems.append(problem(path, "a mapping of keys", got))
+def read_section(section: type[Any], value: object, path: str, problems: list[str]) -> Any:
+    """Build the dataclass `section` from the mapping `value` at key `path`.
+
+    Appends every problem to `problems`, and returns None if there is one.
+    """
+    if not isinstance(value, Mapping):
+        problems.append(problem(path, "a mapping of keys", value))
         return None
     prefix = f"{path}." if path else ""
     known = {item.name: item for item in fields(section)}
     removed: Mapping[str, str] = getattr(section, "REMOVED", {})
     before = len(problems)
-    for key in got:
+    for key in value:
         if key in removed:
             problems.append(f"{prefix}{key}: {removed[key]}")
         elif key not in known:
@@ -88,46 +91,46 @@ def read_section(section: type[Any], got: object, path: str, problems: list[str]
             problems.append(f"{prefix}{key}: unknown key{hint}")
     values = {}
     for name, item in known.items():
-        if name in got:
-            values[name] = _read_field(item, got[name], prefix + name, problems)
+        if name in value:
+            values[name] = _read_field(item, value[name], prefix + name, problems)
         elif item.default is MISSING and item.default_factory is MISSING:
             problems.append(f"{prefix}{name}: is required and missing")
     return section(**values) if len(problems) == before else None
 
 
-def _read_field(item: "Field[Any]", got: object, path: str, problems: list[str]) -> Any:
+def _read_field(item: "Field[Any]", value: object, path: str, problems: list[str]) -> Any:
     kind: Any = item.type
     if get_origin(kind) is tuple:
-        if "one_or_many" in item.metadata and not isinstance(got, list):
-            return (_read_value(get_args(kind)[0], got, path, problems),)
-        if not isinstance(got, list):
-            problems.append(problem(path, "a list", got))
+        if "one_or_many" in item.metadata and not isinstance(value, list):
+            return (_read_value(get_args(kind)[0], value, path, problems),)
+        if not isinstance(value, list):
+            problems.append(problem(path, "a list", value))
             return None
         return tuple(
             _read_value(get_args(kind)[0], entry, f"{path}[{index}]", problems)
-            for index, entry in enumerate(got)
+            for index, entry in enumerate(value)
         )
     section = _section_of(kind)
-    if section is not None and not (got is None and item.default is None):
-        return read_section(section, got, path, problems)
-    return _read_value(kind, got, path, problems)
+    if section is not None and not (value is None and item.default is None):
+        return read_section(section, value, path, problems)
+    return _read_value(kind, value, path, problems)
 
 
-def _read_value(kind: Any, got: object, path: str, problems: list[str]) -> Any:
-    if kind == Address and isinstance(got, Mapping):
-        return read_section(UnixAddress, got, path, problems)
+def _read_value(kind: Any, value: object, path: str, problems: list[str]) -> Any:
+    if kind == Address and isinstance(value, Mapping):
+        return read_section(UnixAddress, value, path, problems)
     parser = _PARSERS.get(kind)
     try:
-        return parser(got) if parser else msgspec.convert(got, kind)
+        return parser(value) if parser else msgspec.convert(value, kind)
     except msgspec.ValidationError:
-        problems.append(problem(path, _expected(kind), got))
+        problems.append(problem(path, _expected(kind), value))
     except ValueError as error:
-        problems.append(problem(path, str(error), got))
+        problems.append(problem(path, str(error), value))
     return None
 
 
 def _section_of(kind: Any) -> type[Any] | None:
-    """The dataclass of a section, also inside `X | None`."""
+    """Return the dataclass of a section, or None; looks inside `X | None` too."""
     if kind in _PARSERS:
         return None
     for item in (kind, *get_args(kind)):
@@ -136,12 +139,12 @@ def _section_of(kind: Any) -> type[Any] | None:
     return None
 
 
-def problem(path: str, expected: str, got: object) -> str:
-    """What is wrong with the value of one key, in the words of every message."""
+def problem(path: str, expected: str, value: object) -> str:
+    """Return the message for a wrong value of one key; passwords in URLs are left out."""
     try:
-        shown = json.dumps(got, default=str, ensure_ascii=False)
+        shown = json.dumps(value, default=str, ensure_ascii=False)
     except (TypeError, ValueError):  # a date as a key, a list that holds itself
-        shown = repr(got)
+        shown = repr(value)
     shown = without_user(shown)
     if len(shown) > 80:
         shown = shown[:77] + "..."
@@ -149,7 +152,7 @@ def problem(path: str, expected: str, got: object) -> str:
 
 
 def _expected(kind: Any) -> str:
-    """The description of a leaf type, also inside `X | None`."""
+    """Return the description of a leaf type; looks inside `X | None` too."""
     for candidate in (kind, *get_args(kind)):
         for meta in getattr(candidate, "__metadata__", ()):
             return str(meta.description)

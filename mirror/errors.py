@@ -1,7 +1,7 @@
-"""What can go wrong, and on which side.
+"""The exceptions of this package, by whose fault they are.
 
-A local error is our mistake. A remote error is the peer's and carries the status to answer with.
-Legs never raise across the tee; they end in an outcome (core/ledger.py).
+A local error is our own bug. A remote error is the peer's and carries the status to answer with.
+Legs never raise across the tee: they end in an outcome (core/ledger.py).
 """
 
 import re
@@ -11,7 +11,7 @@ _USER = re.compile("//[^/@]*@")
 
 
 def without_user(text: str) -> str:
-    """Return the text without the user and password of any URL, which no message may show."""
+    """Return `text` with user and password removed from every URL; no message may show them."""
     return _USER.sub("//...@", text)
 
 
@@ -20,7 +20,7 @@ class MirrorError(Exception):
 
 
 class ConfigError(MirrorError):
-    """The configuration cannot be used; each of `problems` starts with the path of the key."""
+    """The configuration cannot be used; each entry of `problems` begins with its path."""
 
     def __init__(self, source: str, problems: Sequence[str]) -> None:
         super().__init__("\n".join(f"{source}: {problem}" for problem in problems))
@@ -28,14 +28,14 @@ class ConfigError(MirrorError):
 
 
 class LocalProtocolError(MirrorError):
-    """We took a step that the state machine does not allow, which is a bug."""
+    """Our code requested a step that the state machine does not allow: a bug."""
 
 
 class RemoteProtocolError(MirrorError):
-    """The peer violated HTTP.
+    """The peer broke HTTP.
 
-    `status` is the answer for a downstream; `reason` is a low-cardinality label of the metric
-    `mirror.malformed`.
+    `status` is what to answer a downstream with; `reason` is a low-cardinality label for the
+    `mirror.malformed` metric.
     """
 
     def __init__(self, status: int, reason: str) -> None:
@@ -45,7 +45,7 @@ class RemoteProtocolError(MirrorError):
 
 
 class ListenError(MirrorError):
-    """A listening socket cannot be opened; the message says which one and why."""
+    """A listening socket cannot be opened; the message names the address and the reason."""
 
 
 class TlsError(MirrorError):
@@ -54,6 +54,10 @@ class TlsError(MirrorError):
 
 class InputError(MirrorError):
     """An input file of a command cannot be used; the message names file and line."""
+
+
+class SamplingError(MirrorError):
+    """The usage of a component cannot be read; the message names the source. A replay goes on."""
 
 
 class UpstreamRefusedError(MirrorError):

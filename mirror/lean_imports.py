@@ -1,14 +1,14 @@
-"""Two libraries of the supervisor, without what they load beside the part that it uses.
+"""Imports two libraries of the supervisor without the parts that it does not use.
 
 The supervisor runs for months next to production, so its memory counts: this saves 8 MiB of 52.
 
 - `import datadog` loads requests and urllib3 for the HTTP API, which a sidecar never calls. The
-  package does without them where they are not installed, and so it does here: while a name stands
-  as None in `sys.modules`, its import raises ModuleNotFoundError.
-- `import aiohttp` makes the TLS context of its client and reads some 140 certificate authorities
-  into it, which the server of the admin port never needs. OpenSSL finds none where its two
-  variables name an empty file. A client in the same process therefore needs a context of its own,
-  which every client of this project has (mirror/tls.py).
+  package works without them if they are not installed, and this module makes it believe so: while
+  `sys.modules` maps a name to None, importing that name raises ModuleNotFoundError.
+- `import aiohttp` creates a TLS context for its client and loads some 140 certificate authorities,
+  which the server of the admin port never needs. OpenSSL finds none if its two variables name an
+  empty file. Any client in the same process therefore needs a context of its own, and every client
+  of this project has one (mirror/tls.py).
 """
 
 import os

@@ -1,12 +1,11 @@
-"""What request and response heads share: framing, sorting of fields, chunks, our own answers.
+"""What request and response heads share: framing, field sorting, chunks, our own responses.
 
-The parser (httptools, strict) reports the fields of a head one by one. End-to-end fields are joined
-into one byte string, which every leg of the exchange shares. The few fields that have a meaning
-between two hops only are set apart and written anew for each leg. Nothing is copied raw from the
-wire: what two parsers could read differently would otherwise reach an upstream (request smuggling).
+The parser (httptools, strict) reports fields one by one; `sort_fields` walks them once. End-to-end
+fields are joined into one byte string that every leg of the exchange shares. Fields that apply to
+a single hop, or that decide framing or routing, are set apart and written anew for each leg.
 
-Most heads take the short way: a `FieldPlan`, looked up by the names of the fields, formats the
-end-to-end fields in one operation. `sort_fields` walks over the fields of all other heads.
+Invariant: no head is copied raw from the wire, so two recipients cannot read it differently
+(request smuggling, RFC 9112 11.2).
 
 References: RFC 9110 sections 5.3, 6.5.1, 7.6.1, 8.6; RFC 9112 sections 6, 7.1.
 """
@@ -22,11 +21,11 @@ CRLF = b"\r\n"
 _LAST_CHUNK = b"0\r\n\r\n"
 
 Apart = dict[bytes, list[bytes]]
-"""Values of the fields set apart, by lower-case name."""
+"""Values of the fields set apart, by lower-case name, in the order received."""
 
 
 class Framing(Enum):
-    """How the receiver of a body knows where it ends (RFC 9112 6.3)."""
+    """How a recipient knows where the body ends (RFC 9112 6.3)."""
 
     NONE = "none"
     LENGTH = "length"
@@ -34,14 +33,15 @@ class Framing(Enum):
     UNTIL_CLOSE = "until_close"
 
 
-# Members as module constants: looking one up on the Enum class costs nine times as much.
+# Module constants, because looking up an attribute of an Enum class costs nine times as much.
 NONE = Framing.NONE
 LENGTH = Framing.LENGTH
 CHUNKED = Framing.CHUNKED
 UNTIL_CLOSE = Framing.UNTIL_CLOSE
 
-# Fields that are not passed on as they came. RFC 9110 7.6.1 lists the hop-by-hop fields; Host and
-# the framing fields are written anew, and Expect and the mark of a shadow leg concern only us.
+# Fields that are not passed on as received. RFC 9110 7.6.1 lists the hop-by-hop ones; Host,
+# Content-Length and Transfer-Encoding are written anew because they decide routing and framing;
+# X-Mirror-Leg is our own loop guard, which only a shadow leg carries.
 _SET_APART = frozenset(
     {
         b"host",
@@ -56,10 +56,11 @@ _SET_APART = frozenset(
         b"x-mirror-leg",
     }
 )
-# Connection options that have a meaning by themselves and nominate no field to be removed.
+# Connection options that need no removal: they name no field, or one in _SET_APART.
+# An empty option comes from a list such as "close,," (RFC 9110 5.6.1.2).
 _CONNECTION_OPTIONS = frozenset({b"close", b"keep-alive", b"upgrade", b"te", b""})
-# RFC 9110 6.5.1: a field that frames, routes, authenticates or modifies a message must not be sent
-# as a trailer. An upstream that merged it into the head could be deceived.
+# RFC 9110 6.5.1 forbids trailer fields that frame, route, authenticate or modify the message: a
+# recipient that merges them into the head would act on them after its checks are done.
 _NO_TRAILER = _SET_APART | {
     b"authorization",
     b"cache-control",
@@ -73,23 +74,22 @@ _NO_TRAILER = _SET_APART | {
     b"set-cookie",
     b"trailer",
 }
-# At most 10**18 - 1 bytes, which fits the signed 64 bits that nginx, Apache and Envoy count in. A
-# longer number could overflow in one of them and be read as another length.
+# 18 digits are at most 10**18 - 1, which fits the signed 64-bit integers of nginx, Apache and
+# Envoy. RFC 9110 8.6 requires recipients to prevent integer overflow.
 _MOST_LENGTH_DIGITS = 18
 
 
-# The spellings of Connection that nearly every client sends, and that nominate no field.
+# Common spellings of Connection that nominate no field. Others take the slower path.
 _PLAIN_OPTIONS = frozenset({b"keep-alive", b"Keep-Alive", b"close", b"Close"})
 _MOST_PLANS = 4096
 _MOST_PLANNED_BYTES = 2048
 
 
 class FieldPlan:
-    """What the names of the fields alone say about a head.
+    """Everything that the field names of a head determine, computed once per list of names.
 
-    Heads with the same names in the same order are frequent: every request of a connection, every
-    browser of one version. One formatting operation then replaces a walk over the fields, however
-    many there are.
+    Most heads repeat the names and order of an earlier one (same browser, same connection). The
+    plan is therefore cached by names, and one bytes formatting replaces a walk over the fields.
     """
 
     __slots__ = ("connection_at", "host_at", "is_plain", "length_at", "pick", "template")
@@ -99,11 +99,12 @@ class FieldPlan:
         apart = [name for name in lower if name in _SET_APART]
         kept = [index for index, name in enumerate(lower) if name not in _SET_APART]
         self.is_plain = len(set(apart)) == len(apart) and set(apart) <= _PLAIN
-        """The fields set apart are at most one Host, one Content-Length and one Connection."""
+        """The fields to set apart are at most one Host, one Content-Length and one Connection."""
         self.host_at = lower.index(b"host") if b"host" in apart else -1
         self.length_at = lower.index(b"content-length") if b"content-length" in apart else -1
         self.connection_at = lower.index(b"connection") if b"connection" in apart else -1
         self.pick = itemgetter(*kept) if kept else _nothing
+        # A "%" is a valid character of a field name (RFC 9110 5.6.2) and must not format anything.
         self.template = b"".join(names[at].replace(b"%", b"%%") + b": %b\r\n" for at in kept)
 
 
@@ -116,12 +117,13 @@ def _nothing(values: list[bytes]) -> tuple[()]:
 
 
 def plan_of(flat: list[bytes]) -> FieldPlan:
-    """Return the plan for these fields; `flat` alternates names and values."""
+    """Return the plan for a head; `flat` alternates names and values: name, value, name, …"""
     names = tuple(flat[::2])
     plan = _plans.get(names)
     if plan is None:
         plan = FieldPlan(names)
-        # A client may invent names, so the cache is bounded in plans and in bytes of names.
+        # A client chooses the names, so the cache is bounded in entries and in bytes per entry.
+        # Clearing it whole is simpler than an LRU, which would cost each look-up.
         if sum(map(len, names)) <= _MOST_PLANNED_BYTES:
             if len(_plans) >= _MOST_PLANS:
                 _plans.clear()
@@ -130,19 +132,22 @@ def plan_of(flat: list[bytes]) -> FieldPlan:
 
 
 def is_plain(plan: FieldPlan, values: list[bytes]) -> bool:
-    """Say whether `plan.template % plan.pick(values)` yields all end-to-end fields.
+    """Return whether the head can be read by its plan alone.
 
-    No field then needs a closer look, except for the three that the plan points to.
+    If so, `plan.template % plan.pick(values)` gives the end-to-end fields, and only the Host,
+    Content-Length and Connection that the plan locates need checks. `values` are the field values
+    in the order received. Otherwise the caller uses `sort_fields`.
     """
     at = plan.connection_at
     return plan.is_plain and (at < 0 or values[at] in _PLAIN_OPTIONS)
 
 
 def sort_fields(flat: list[bytes]) -> tuple[bytes, Apart]:
-    """Return the end-to-end fields as head lines, and the values of the fields set apart.
+    """Return the end-to-end fields as head lines, and the fields set apart.
 
-    `flat` alternates names and values. Fields that a Connection field nominates are removed
-    (RFC 9110 7.6.1).
+    `flat` alternates names and values. A field that Connection nominates applies to one hop only
+    and is removed (RFC 9110 7.6.1). Names keep their spelling, and fields keep their order, which
+    matters between fields of the same name (RFC 9110 5.3).
     """
     kept: list[tuple[bytes, bytes]] = []
     apart: Apart = {}
@@ -159,31 +164,34 @@ def sort_fields(flat: list[bytes]) -> tuple[bytes, Apart]:
 
 
 def connection_options(apart: Apart) -> set[bytes]:
-    """Return the options that the Connection fields list, in lower case."""
+    """Return the options that all Connection fields list, in lower case (RFC 9110 7.6.1)."""
     values = apart.get(b"connection", ())
     return {option.strip().lower() for value in values for option in value.split(b",")}
 
 
 def fields_size_bytes(flat: list[bytes]) -> int:
-    """Return the size of these fields as head lines: each adds a colon, a space, CR and LF."""
+    """Return the bytes that these fields take as head lines; `flat` alternates names and values.
+
+    Each line adds ": " and CRLF, four bytes for two entries of `flat`.
+    """
     return sum(map(len, flat)) + 2 * len(flat)
 
 
 def is_length(value: bytes) -> bool:
-    """Say whether a Content-Length consists of digits only, and of at most 18 (RFC 9110 8.6)."""
+    """Return whether `value` has only digits, at most 18 of them (RFC 9110 8.6)."""
     return value.isdigit() and len(value) <= _MOST_LENGTH_DIGITS
 
 
 def chunk(data: bytes) -> bytes:
-    """Return one chunk of a chunked body (RFC 9112 7.1). Empty `data` would end the body."""
+    """Return `data` as one chunk (RFC 9112 7.1). An empty `data` would end the body."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def last_chunk(trailers: list[bytes]) -> bytes:
-    """Return the end of a chunked body, with the trailer fields that may be sent as trailers.
+    """Return the end of a chunked body with its trailer section.
 
-    `trailers` alternates names and values. RFC 9112 7.1.2: they follow the body and are never
-    merged into the head.
+    `trailers` alternates names and values; fields that may not be trailers are removed. RFC 9112
+    7.1.2: trailers are passed on after the body and never merged into the head.
     """
     if not trailers:
         return _LAST_CHUNK
@@ -211,7 +219,12 @@ _REASONS = {
 
 
 def error_response(status: int, close: bool, with_body: bool = True) -> bytes:
-    """Return a short answer of our own; the answer to a HEAD request is `with_body=False`."""
+    """Return a complete error response of our own.
+
+    `close` announces that we close the connection. `with_body` is false in answer to HEAD, whose
+    Content-Length still counts the body that GET would get (RFC 9110 9.3.2). Raises KeyError for
+    a status that is not in _REASONS.
+    """
     reason = _REASONS[status]
     body = b"%d %b\n" % (status, reason)
     return b"".join(

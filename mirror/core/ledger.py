@@ -1,16 +1,16 @@
-"""Counters that add up: every request once, in one second, under one route.
+"""Counters that add up: each request counts once, in one second, under one route.
 
 A `Ledger` belongs to one worker. It counts into the open second, closes seconds as the clock
-advances, and keeps totals. Its clock never runs backwards, so no second is closed twice.
-A `Merger` belongs to the supervisor and adds up the reports of all workers.
+advances, and keeps totals. A clock that is set back does not reopen a second, so none is closed
+twice. A `Merger` belongs to the supervisor and adds up the reports of all workers.
 
 Invariants, over all time and all workers:
     requests + amplified = sum(not_selected) + sum(shed) + shadow.sent + reading
     shadow.sent          = sum(shadow.requests) + in_flight
-The tee keeps the gauges `reading` and `in_flight` apart from these counters, so a leg that ends
-twice or never becomes visible as an imbalance.
+The tee keeps the gauges `reading` and `in_flight` independently of these counters, so a leg that
+ends twice or never shows as an imbalance.
 
-mirror/metrics/catalogue.py says what each metric means, and which tag its label becomes.
+mirror/metrics/catalogue.py defines what each metric means and which tag its label becomes.
 """
 
 from dataclasses import dataclass, field
@@ -34,11 +34,11 @@ CONNECTIONS_REFUSED = "connections.refused"
 CAPTURE_RECORDS = "capture.records"
 CAPTURE_DROPPED = "capture.dropped"
 
-# Histograms by route, of the legs that were answered.
+# Metrics kept as histograms by route; only legs with a response are recorded.
 SHADOW_LATENCY = "shadow.latency"
 PRIMARY_LATENCY = "primary.latency"
 
-# Outcomes of a leg that was not answered.
+# Outcomes of a leg that got no complete response.
 CONNECT_FAILED = "connect_failed"
 RESET = "reset"
 PROTOCOL_ERROR = "protocol_error"
@@ -47,7 +47,7 @@ ABORTED = "aborted"
 WORKER_LOST = "worker_lost"
 
 STATUS_CLASSES = ("", "1xx", "2xx", "3xx", "4xx", "5xx")
-"""Outcome of a leg that was answered; the index is status // 100."""
+"""Outcome of a leg that got a response, indexed by status // 100."""
 
 Key = tuple[str, str, str]
 """metric, route, label"""
@@ -57,22 +57,24 @@ Latencies = dict[tuple[str, str], Buckets]
 
 
 def add_counts(into: Counts, counts: Counts) -> None:
+    """Add `counts` to `into`, in place."""
     for key, number in counts.items():
         into[key] = into.get(key, 0) + number
 
 
 def add_latencies(into: Latencies, latencies: Latencies) -> None:
+    """Add the histograms of `latencies` to those of `into`, in place."""
     for key, buckets in latencies.items():
         add_buckets(into.setdefault(key, {}), buckets)
 
 
 class Report(msgspec.Struct, array_like=True):
-    """What a worker reports to the supervisor several times a second."""
+    """What a worker sends to the supervisor, several times a second."""
 
     through: int
-    """The worker has closed every second up to this one."""
+    """The last second that this worker has closed; all earlier ones are closed too."""
     seconds: list[tuple[int, Counts, Latencies]]
-    """The seconds with counts that were closed since the last report."""
+    """Seconds closed since the last report, without those that counted nothing."""
     totals: Counts
     """All counts since the worker started, including the open second."""
     in_flight: int
@@ -80,9 +82,9 @@ class Report(msgspec.Struct, array_like=True):
     breaker: int = 0
     """State of the worker's breaker: 0 closed, 1 half-open, 2 open."""
     breaker_cause: str = ""
-    """Why it last opened."""
+    """Why the breaker last opened."""
     open_counts: Counts = {}
-    """Counts of the open second so far, in case the worker is lost before it closes the second."""
+    """Counts so far of the second after `through`; the supervisor uses them if the worker dies."""
 
 
 class Ledger:
@@ -99,7 +101,7 @@ class Ledger:
         self._totals: Counts = {}
 
     def roll(self, second: int) -> None:
-        """Close the open second if `second` is later; do nothing otherwise."""
+        """Close the open second if `second` (Unix time) is later; otherwise do nothing."""
         if second <= self.second:
             return
         if self.counts or self._latencies:
@@ -116,7 +118,7 @@ class Ledger:
         counts[key] = counts.get(key, 0) + number
 
     def record(self, metric: str, route: str, latency_us: int) -> None:
-        """Add a latency to the open second."""
+        """Add a latency in microseconds to a histogram of the open second."""
         key = (metric, route)
         buckets = self._latencies.get(key)
         if buckets is None:
@@ -125,7 +127,11 @@ class Ledger:
         buckets[bucket] = buckets.get(bucket, 0) + 1
 
     def report(self, in_flight: int, reading: int) -> Report:
-        """Return a report of the seconds closed since the last report; each is reported once."""
+        """Return the seconds closed since the last call, and the totals.
+
+        Each closed second is returned exactly once, so a lost report loses its seconds. `in_flight`
+        and `reading` are the gauges of the tee at this moment.
+        """
         totals = dict(self._totals)
         add_counts(totals, self.counts)
         closed, self._closed = self._closed, []
@@ -136,26 +142,28 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The counts of one second over all workers."""
+    """The counts of one second, added up over all workers."""
 
     second: int
     counts: Counts
-    """What to add to this second: all of its counts, or only those that came late."""
+    """What to add to this second: all its counts, or only the late ones."""
     rps: dict[str, int]
-    """Production requests of the whole second by route, including late ones; empty where the second
-    is so old that its sum is no longer known."""
+    """Production requests of the whole second by route, including late ones. Empty if the second
+    is so old that the Merger has forgotten its sum."""
     shadow_rps: dict[str, int]
-    """Shadow legs that began in the whole second, by route in the same way."""
+    """Shadow legs sent in the whole second by route; empty in the same case."""
     is_late: bool
-    """Whether this second was settled before, so that `counts` is an addition to it."""
+    """True if the second was settled before, so that `counts` is an addition to it."""
     is_complete: bool
-    """False where a worker was lost or none ran, so that requests may be missing."""
+    """False if a worker was lost or none ran, so that requests may be missing."""
     latencies: Latencies = field(default_factory=dict)
-    """Latencies of the legs that ended in this second: of all, or only of late ones."""
+    """Latencies of the legs that ended in this second: of all legs, or only of the late ones."""
 
 
 @dataclass(slots=True)
 class _WorkerShare:
+    """The latest report of one worker."""
+
     through: int
     totals: Counts = field(default_factory=dict)
     in_flight: int = 0
@@ -166,38 +174,41 @@ class _WorkerShare:
 
 
 class Merger:
-    """Adds up the reports of workers, and settles a second when every worker has closed it."""
+    """Adds up the reports of all workers and settles a second once every worker has closed it."""
 
     GRACE_S = 3
-    """A second older than this is settled without the workers that have not closed it yet."""
+    """A second older than this is settled without waiting for the workers that lag behind."""
     REMEMBER_S = 120
-    """How long the rps of a settled second is remembered, so that late counts can complete it."""
+    """How long the rps of a settled second is kept, so that late counts can complete it."""
 
     def __init__(self, second: int) -> None:
-        """Start at `second`, the first one that can be observed as a whole."""
+        """`second` (Unix time) is the first second that is observed from its start."""
         self._first_second = second
         self._next_second = second
         self._workers: dict[int, _WorkerShare] = {}
         self._pending: dict[int, Counts] = {}
         self._pending_latencies: dict[int, Latencies] = {}
         self._rates: dict[int, dict[str, dict[str, int]]] = {}
-        """second -> metric -> route -> count of the whole second."""
+        """second -> metric -> route -> count over the whole second"""
         self._incomplete: set[int] = set()
         self._unclosed: set[int] = set()
-        """Seconds that were settled before a worker closed them; incomplete until it does."""
+        """Seconds settled before every worker had closed them; incomplete until all have."""
         self._remember_from = 0
         self._unobserved_from = second
-        """While no worker runs, the first second that no worker observed to its end."""
+        """While no worker runs: the first second that no worker observed to its end."""
         self._ended = _WorkerShare(0)
+        """Totals of all workers that have ended."""
         self.incomplete_seconds = 0
-        """Number of seconds that were incomplete when they were first settled."""
+        """Number of seconds that were incomplete when first settled."""
         self.latencies: Latencies = {}
         """Latencies of all workers since the start, without their open seconds."""
 
     def worker_started(self, worker_id: int) -> None:
+        """Add a worker; seconds that are not settled yet wait for it from now on."""
         self._workers[worker_id] = _WorkerShare(self._next_second - 1)
 
     def worker_reported(self, worker_id: int, report: Report) -> None:
+        """Take in a report; raises KeyError if the worker was not started or has ended."""
         share = self._workers[worker_id]
         share.through = max(share.through, report.through)
         share.totals = report.totals
@@ -213,10 +224,12 @@ class Merger:
                 add_latencies(self.latencies, latencies)
 
     def worker_ended(self, worker_id: int, second: int, is_clean: bool) -> None:
-        """Count what the worker still had in flight as `worker_lost`, in `second`.
+        """Remove a worker that ended in `second` (Unix time).
 
-        A worker that did not end cleanly loses what it counted since its last report, so the
-        seconds that it had not closed are incomplete.
+        Legs it still had in flight get the outcome `worker_lost`; requests it was still reading
+        are shed for the same reason. Both invariants therefore hold without it. A worker that did
+        not end cleanly loses what it counted since its last report, so the seconds that it had not
+        closed are incomplete.
         """
         share = self._workers.pop(worker_id)
         if share.open_counts:
@@ -236,9 +249,10 @@ class Merger:
             add_counts(self._pending.setdefault(second, {}), lost)
 
     def settle(self, now_s: float) -> list[Settled]:
-        """Return the seconds that can be given to the sinks, oldest first and without a hole.
+        """Return the seconds that are ready for the sinks at `now_s` (Unix time).
 
-        Late counts of seconds that were settled before come first. `now_s` is Unix time.
+        Additions to seconds that were settled before come first. New seconds follow, oldest first
+        and without a hole: a second without requests is a zero, and only an incomplete one a gap.
         """
         open_second = int(now_s)
         closed_by_all = min(
@@ -248,6 +262,8 @@ class Merger:
         late |= {second for second in self._unclosed if second <= closed_by_all}
         self._unclosed = {second for second in self._unclosed if second > closed_by_all}
         settled = [self._settle_one(second, True) for second in sorted(late)]
+        # A worker that hangs must not hold back the others for longer than GRACE_S. The open second
+        # is never settled, even if a worker's clock is ahead.
         last = min(max(closed_by_all, open_second - self.GRACE_S - 1), open_second - 1)
         while self._next_second <= last:
             if not self._workers and self._next_second >= self._unobserved_from:
@@ -264,13 +280,14 @@ class Merger:
         return settled
 
     def finish(self, now_s: float) -> list[Settled]:
-        """Settle all that is left after every worker has ended; the open second is incomplete."""
+        """Settle the rest after every worker has ended; the open second counts as incomplete."""
         self._incomplete.add(int(now_s))
         return self.settle(int(now_s) + 1)
 
     def _settle_one(self, second: int, is_late: bool) -> Settled:
         counts = self._pending.pop(second, {})
         latencies = self._pending_latencies.pop(second, {})
+        # A sum over part of the second would look like a drop in traffic, so report no rps at all.
         if second < self._remember_from:
             return Settled(second, counts, {}, {}, is_late, False, latencies)
         rates = self._rates.setdefault(second, {REQUESTS: {}, SHADOW_SENT: {}})
@@ -300,7 +317,7 @@ class Merger:
 
     @property
     def breaker(self) -> int:
-        """The state of the breaker farthest from closed: 0 closed, 1 half-open, 2 open."""
+        """The worst breaker state of all workers: 0 closed, 1 half-open, 2 open."""
         return max((share.breaker for share in self._workers.values()), default=0)
 
     def breaker_of(self, worker_id: int) -> tuple[int, str]:
@@ -309,7 +326,10 @@ class Merger:
         return share.breaker, share.breaker_cause
 
     def status(self) -> dict[str, object]:
-        """Return the ledger over all workers; `balanced` says whether both invariants hold."""
+        """Return the ledger over all workers as `/status` shows it.
+
+        `balanced` is true if both invariants of the module hold.
+        """
         totals, in_flight, reading = self.totals(), self.in_flight, self.reading
         seen, sent = _total(totals, REQUESTS), _total(totals, SHADOW_SENT)
         not_selected, shed = _by_label(totals, NOT_SELECTED), _by_label(totals, SHED)

@@ -1,10 +1,11 @@
-"""A request head as a value: what it asks for, how its body is framed, its bytes for each leg.
+"""A request head as a value: its meaning, the framing of its body, and its bytes on each leg.
 
-Every leg is written anew from the values that were read here. The primary leg is a hop of a proxy:
-it gets `Via`, decrements `Max-Forwards` and, where configured, extends `X-Forwarded-For`. The
-shadow leg carries the request as it came in, with the mark of the loop guard.
+Every leg is written anew from the values read here. The primary leg is a hop through a proxy: it
+gets `Via`, decrements `Max-Forwards` and, if so configured, extends `X-Forwarded-For`. The shadow
+leg repeats the request as received and adds the mark of the loop guard.
 
-Invariant: a head that two parsers could frame or route differently raises RemoteProtocolError.
+Invariant: a head that two recipients could read differently raises RemoteProtocolError, so no leg
+ever gets it.
 
 References: RFC 9110 sections 7.2, 7.6, 7.8, 9.3.8, 10.1; RFC 9112 sections 2.3, 3.2, 6.
 """
@@ -31,29 +32,30 @@ from mirror.core.http1 import (
 from mirror.errors import RemoteProtocolError
 
 SHADOW_MARK = b"X-Mirror-Leg: shadow\r\n"
-"""The loop guard: every shadow leg carries this field, and no primary leg does."""
+"""Loop guard: every shadow request carries this field, no primary request does."""
 
 SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
-"""The safe methods of RFC 9110 9.2.1."""
+"""Methods that RFC 9110 9.2.1 defines as safe."""
 
 _VIA = (b"Via: 1.0 kagami\r\n", b"Via: 1.1 kagami\r\n")
-"""RFC 9110 7.6.3: Via names the version in which the message was received."""
+"""By minor version. RFC 9110 7.6.3: Via names the protocol version of the received message."""
 _LINE_END = b" HTTP/1.1\r\nHost: "
 _MARK_AND_END = SHADOW_MARK + CRLF
-# RFC 9110 4.2, RFC 3986 3.2: a name or an address in brackets, with an optional port.
+# RFC 9110 7.2, RFC 3986 3.2.2: a name or an address in brackets, then an optional port.
 _HOST = re.compile(
     rb"(?:(?:\[[A-Za-z0-9:.%_~-]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[A-Fa-f0-9]{2})+)(?::[0-9]*)?)?"
 )
-# Hosts that passed the check: a look-up costs a tenth of the match, and a site has few hosts.
+# Hosts that passed the check. A look-up costs a tenth of the match, and hosts are few.
 _hosts: set[bytes] = set()
 _MOST_HOSTS = 4096
 _MOST_HOST_BYTES = 255
 _ABSOLUTE_FORM = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE | re.DOTALL)
 _RARE_METHODS = frozenset({b"CONNECT", b"TRACE", b"OPTIONS"})
-# Fields that the answer to TRACE must not repeat (RFC 9110 9.3.8).
+# Fields that the answer to TRACE leaves out (RFC 9110 9.3.8).
 _SENSITIVE = frozenset({b"authorization", b"cookie", b"proxy-authorization"})
 
-# Protocols other than HTTP/1.1 that are pointed at this port by mistake. The refusal names them.
+# First bytes of other protocols that are sent to this port by mistake. They are refused like any
+# malformed request; the name makes the cause visible in metrics and logs.
 _FOREIGN = (
     (b"PRI * HTTP/2", "http2"),
     (b"PROXY ", "proxy_protocol"),
@@ -63,7 +65,7 @@ _FOREIGN = (
 
 
 def foreign_protocol(data: bytes) -> str:
-    """Return the name of the known protocol that starts with these bytes; empty for any other."""
+    """Return the name of the known protocol, other than HTTP/1.1, that begins so; else empty."""
     for start, name in _FOREIGN:
         if data.startswith(start):
             return name
@@ -71,7 +73,7 @@ def foreign_protocol(data: bytes) -> str:
 
 
 class ParsedLine(Protocol):
-    """What the parser reports about a request when its head is complete."""
+    """What the parser (httptools.HttpRequestParser) reports once a request head is complete."""
 
     def get_method(self) -> bytes: ...
 
@@ -84,14 +86,14 @@ class ParsedLine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """What a proxy adds to a request that passes through it."""
+    """What a request gains by passing through us as a proxy, in mode inline."""
 
     forwarded_for: bytes | None = None
-    """The address to append to X-Forwarded-For; None passes that field on as it is."""
+    """The client address to append to X-Forwarded-For; None passes that field on unchanged."""
 
 
 class RequestHead:
-    """One request head that passed every check."""
+    """One request head that passed every check of `read_request_head`."""
 
     __slots__ = (
         "content_length",
@@ -117,21 +119,24 @@ class RequestHead:
         """Origin form (`/path?query`), or `*` for OPTIONS."""
         self.host = b""
         self.start = b""
-        """Request line, Host and end-to-end fields, which are the same for all legs."""
+        """Request line, Host and end-to-end fields: the bytes that all legs share."""
         self.framing: Framing = NONE
         self.content_length = 0
         self.expects_continue = False
         self.takes_trailers = False
-        """Whether the client sent `TE: trailers`."""
+        """The client sent `TE: trailers` (RFC 9110 10.1.4)."""
         self.upgrade = b""
-        """The protocol that the client asks to switch to; empty without such a request."""
+        """The protocol that the client asks to switch to; empty if none (RFC 9110 7.8)."""
         self.is_shadow = False
-        """Whether the request carries the mark of a shadow leg, so was mirrored before."""
+        """The request carries the mark of a shadow leg, so it has been mirrored before."""
         self.is_last_hop = False
-        """Whether Max-Forwards is 0: we then answer TRACE or OPTIONS ourselves."""
+        """Max-Forwards is 0: we answer this TRACE or OPTIONS ourselves (RFC 9110 7.6.2)."""
 
     def to_primary(self) -> bytes:
-        """Return the head of the primary leg: the framing of the request, without the mark."""
+        """Return the head bytes of the primary leg, with the framing received and without the mark.
+
+        The body follows as it arrives, so Content-Length and chunks stay as the client chose them.
+        """
         start = self.start + _VIA[self.minor_version]
         framing = self.framing
         if framing is NONE and not self.upgrade and not self.takes_trailers:
@@ -151,7 +156,12 @@ class RequestHead:
         return b"".join(pieces)
 
     def to_shadow(self, body: bytes, trailers: list[bytes]) -> bytes:
-        """Return the whole shadow request, with its complete body."""
+        """Return the whole shadow request.
+
+        `body` is the complete body without chunk framing; `trailers` alternates names and values.
+        The shadow gets no Expect and no Upgrade: its body is complete, and its connection must
+        stay usable for further requests.
+        """
         if self.framing is NONE:
             return self.start + _MARK_AND_END
         if self.framing is LENGTH:
@@ -162,7 +172,7 @@ class RequestHead:
         return b"".join((self.start, coding, _MARK_AND_END, chunks, last_chunk(trailers)))
 
     def field(self, name: bytes) -> bytes:
-        """Return the value of the first end-to-end field of this lower-case name; empty without."""
+        """Return the first end-to-end field with that lower-case name; empty if there is none."""
         at = self.start.lower().find(b"\r\n%b: " % name)
         if at < 0:
             return b""
@@ -170,9 +180,10 @@ class RequestHead:
         return self.start[begin : self.start.index(CRLF, begin)].strip()
 
     def to_last_answer(self, close: bool) -> bytes:
-        """Return our answer to an OPTIONS (empty) or TRACE (the request) with Max-Forwards 0.
+        """Return our answer to a TRACE or OPTIONS whose Max-Forwards is 0.
 
-        RFC 9110 9.3.8: a TRACE answer must not contain what the client keeps secret.
+        OPTIONS gets an empty body. TRACE gets the request as received, without the fields that
+        carry credentials (RFC 9110 9.3.8). `close` announces that we close the connection.
         """
         fields = b"Connection: close\r\n" if close else b""
         body = b""
@@ -188,19 +199,25 @@ class RequestHead:
 def read_request_head(
     parser: ParsedLine, target: bytes, flat: list[bytes], hop: Hop | None = None
 ) -> RequestHead:
-    """Return the head that the parser reported, after every check.
+    """Check a head that the parser has completed, and return it as a value.
 
-    `flat` alternates the names and values of the fields in their order. Without a `hop` no field is
-    changed. Raises RemoteProtocolError with the status to answer.
+    `target` is the request target as received. `flat` alternates field names and values. With a
+    `hop` we act as a proxy and adjust Max-Forwards and X-Forwarded-For; without one (mode sink)
+    end-to-end fields stay as they are.
+
+    Raises RemoteProtocolError with the status to answer: 400, 417, 501 or 505.
     """
     method = parser.get_method()
     version = parser.get_http_version()
     if version == "1.1":
         head = RequestHead(method, 1, parser.should_keep_alive())
     elif version == "1.0":
+        # Keep-alive of HTTP/1.0 is an extension that proxies cannot rely on (RFC 9112 C.2.2).
         head = RequestHead(method, 0, keep_alive=False)
     else:
         raise RemoteProtocolError(505, "version")
+    # Fast path: heads whose names and values need no walk over the fields. Both paths apply
+    # the same rules.
     plan = plan_of(flat)
     values = flat[1::2]
     if (
@@ -229,7 +246,7 @@ def read_request_head(
 def _read_rare(
     head: RequestHead, parser: ParsedLine, flat: list[bytes], hop: Hop | None
 ) -> tuple[bytes, bytes | None]:
-    """Read the fields of a head without a plain plan; return the end-to-end fields and the Host."""
+    """Read the fields that the fast path does not cover; return end-to-end fields and Host."""
     if head.method == b"CONNECT":
         raise RemoteProtocolError(501, "connect")
     if hop is not None and head.method in _RARE_METHODS:
@@ -252,10 +269,11 @@ def _read_rare(
 
 
 def _read_target(head: RequestHead, target: bytes, host: bytes | None) -> bytes:
-    """Set the target and return the host, which an absolute-form target overrides.
+    """Set the target in origin form and return the host.
 
-    RFC 9112 3.2: HTTP/1.1 requires exactly one Host. RFC 9110 4.2.1: a recipient refuses an empty
-    one.
+    RFC 9112 3.2: HTTP/1.1 requires exactly one Host, and the authority of an absolute-form target
+    overrides it. RFC 9110 4.2.1 requires recipients to reject an empty host. A fragment is never
+    part of a target, and userinfo would hide the host that is meant (RFC 9110 4.2.4).
     """
     if host == b"" or (host is None and head.minor_version == 1):
         raise RemoteProtocolError(400, "host")
@@ -268,17 +286,17 @@ def _read_target(head: RequestHead, target: bytes, host: bytes | None) -> bytes:
     if absolute is None or not absolute[1] or b"@" in absolute[1]:
         raise RemoteProtocolError(400, "target")
     rest = absolute[2]
-    # RFC 9112 3.2.4: OPTIONS for a whole server names the authority alone.
+    # RFC 9112 3.2.4: OPTIONS with an authority and no path asks about the whole server.
     is_whole_server = not rest and head.method == b"OPTIONS"
     head.target = b"*" if is_whole_server else rest if rest[:1] == b"/" else b"/" + rest
     return absolute[1]
 
 
 def _check_host(host: bytes) -> None:
-    """Raise for a value that is no host (RFC 9112 3.2)."""
+    """RFC 9112 3.2: a Host that is not valid gets 400."""
     if not _HOST.fullmatch(host):
         raise RemoteProtocolError(400, "host")
-    # A client may invent hosts, so the cache is bounded in number and size.
+    # A client chooses the host, so the cache is bounded in entries and in bytes per entry.
     if len(host) <= _MOST_HOST_BYTES:
         if len(_hosts) >= _MOST_HOSTS:
             _hosts.clear()
@@ -286,6 +304,7 @@ def _check_host(host: bytes) -> None:
 
 
 def _read_length(head: RequestHead, value: bytes) -> None:
+    """RFC 9110 8.6: Content-Length is decimal digits and nothing else."""
     if not is_length(value):
         raise RemoteProtocolError(400, "framing")
     head.framing = LENGTH
@@ -293,10 +312,15 @@ def _read_length(head: RequestHead, value: bytes) -> None:
 
 
 def _read_framing(head: RequestHead, apart: Apart) -> None:
-    """Set the framing (RFC 9112 6.3). The parser already refuses lists, signs and overflow."""
+    """Set framing and length (RFC 9112 6.3).
+
+    The parser already rejects both fields at once, lists, signs and overflow. The checks here do
+    not rely on that: request smuggling lives on disagreement about exactly these fields.
+    """
     codings = apart.get(b"transfer-encoding")
     lengths = apart.get(b"content-length")
     if codings is not None:
+        # RFC 9112 6.1: HTTP/1.0 has no transfer codings, so its framing is faulty.
         if lengths is not None or head.minor_version == 0:
             raise RemoteProtocolError(400, "framing")
         if len(codings) > 1 or codings[0].lower() != b"chunked":
@@ -310,20 +334,23 @@ def _read_framing(head: RequestHead, apart: Apart) -> None:
 
 
 def _read_upgrade(head: RequestHead, apart: Apart) -> None:
-    """Set the upgrade (RFC 9110 7.8). The parser stops after this head, even if a body follows."""
+    """Set the protocol to switch to (RFC 9110 7.8).
+
+    The parser stops after a head with Upgrade, even if its fields announce a body.
+    """
     if head.framing is CHUNKED or head.content_length:
-        # The parser would read the body as the next request.
+        # We would read its body as the next request.
         raise RemoteProtocolError(501, "upgrade_with_body")
     protocols = b", ".join(apart.get(b"upgrade", ()))
-    # The parser also honours Proxy-Connection, which is no field of HTTP. An upgrade to HTTP/2 is
-    # ignored, as any Upgrade may be: its requests would bypass the counting.
-    is_asked = b"upgrade" in connection_options(apart) and head.minor_version == 1
-    if is_asked and protocols and b"h2c" not in protocols.lower():
+    # The parser also accepts Proxy-Connection in place of Connection; RFC 9110 does not. We ignore
+    # h2c, as RFC 9110 7.8 allows: its requests would pass through the tunnel uncounted.
+    is_requested = b"upgrade" in connection_options(apart) and head.minor_version == 1
+    if is_requested and protocols and b"h2c" not in protocols.lower():
         head.upgrade = protocols
 
 
 def _read_expect(head: RequestHead, values: list[bytes]) -> None:
-    """RFC 9110 10.1.1: Expect is ignored in HTTP/1.0, and means nothing without a body."""
+    """RFC 9110 10.1.1: ignore Expect in HTTP/1.0, and do not wait where no body follows."""
     if head.minor_version == 0:
         return
     if any(value.lower() != b"100-continue" for value in values):
@@ -332,7 +359,7 @@ def _read_expect(head: RequestHead, values: list[bytes]) -> None:
 
 
 def _count_down(head: RequestHead, flat: list[bytes]) -> list[bytes]:
-    """Return the fields with Max-Forwards decremented, for TRACE and OPTIONS (RFC 9110 7.6.2)."""
+    """Return the fields with Max-Forwards decremented (RFC 9110 7.6.2: TRACE and OPTIONS)."""
     names = [name.lower() for name in flat[::2]]
     if b"max-forwards" not in names:
         return flat
@@ -345,9 +372,9 @@ def _count_down(head: RequestHead, flat: list[bytes]) -> list[bytes]:
 
 
 def _extend_forwarded(end_to_end: bytes, address: bytes) -> bytes:
-    """Return the fields with one X-Forwarded-For, as nginx's $proxy_add_x_forwarded_for does.
+    """Append `address` as nginx's $proxy_add_x_forwarded_for does.
 
-    The address of the nearest peer comes last.
+    Several fields become one, in order, so the nearest address is last.
     """
     chain, kept = [], []
     for line in end_to_end.split(CRLF)[:-1]:

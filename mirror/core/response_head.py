@@ -1,7 +1,7 @@
-"""A response head as a value: its status, how its body is framed, and its bytes downstream.
+"""A response head as a value: its status, the framing of its body, and its bytes downstream.
 
-A response is read as strictly as a request. If it cannot be read without doubt, the client gets 502
-and the connection to the primary is closed.
+Responses are read as strictly as requests. If the head of a primary's response is ambiguous, the
+downstream gets 502 and the connection to the primary is closed.
 
 References: RFC 9110 sections 7.8, 8.6, 15; RFC 9112 sections 6.3, 7.1.
 """
@@ -27,14 +27,14 @@ from mirror.core.request_head import RequestHead
 from mirror.errors import RemoteProtocolError
 
 _VERSIONS = ("1.1", "1.0")
-# RFC 9112 4. The parser accepts every byte but CR and LF in a reason phrase. Nearly every answer
-# has one of the registered phrases, which need no check.
+# RFC 9112 4: reason-phrase. The parser accepts every byte but CR and LF here, so control characters
+# must be rejected. A standard phrase, which nearly every response has, skips the match.
 _REASON = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _KNOWN_REASONS = frozenset(status.phrase.encode() for status in HTTPStatus)
 
 
 class ParsedStatus(Protocol):
-    """What the parser reports about a response when its head is complete."""
+    """What the parser (httptools.HttpResponseParser) reports once a response head is complete."""
 
     def get_http_version(self) -> str: ...
 
@@ -44,7 +44,7 @@ class ParsedStatus(Protocol):
 
 
 class ResponseHead:
-    """One response head that passed every check."""
+    """One response head that passed every check of `read_response_head`."""
 
     __slots__ = (
         "content_length",
@@ -62,14 +62,17 @@ class ResponseHead:
         self.keep_alive = keep_alive
         self.end_to_end = b""
         self.framing: Framing = NONE
-        """Framing of the body that follows; always NONE for HEAD, 1xx, 204 and 304."""
+        """Framing of the body; NONE in answer to HEAD and for 1xx, 204, 304 (RFC 9112 6.3)."""
         self.content_length: bytes | None = None
-        """The Content-Length to pass on: HEAD and 304 may carry one without a body."""
+        """Content-Length to pass on. HEAD and 304 may have it without a body, 1xx and 204 never."""
         self.upgrade = b""
-        """The protocol that a 101 switches to; empty for every other status."""
+        """The protocol that a 101 switches to; empty for any other status (RFC 9110 15.2.2)."""
 
     def to_downstream(self, framing: Framing, close: bool) -> bytes:
-        """Return the head for the downstream, with the framing that `downstream_framing` chose."""
+        """Return the head bytes for the downstream.
+
+        `framing` comes from `downstream_framing`; `close` announces that we close the connection.
+        """
         if framing is CHUNKED:
             length = b"Transfer-Encoding: chunked\r\n"
         elif self.content_length is not None:
@@ -87,10 +90,10 @@ class ResponseHead:
 def read_response_head(
     parser: ParsedStatus, reason: bytes, flat: list[bytes], answers_head: bool
 ) -> ResponseHead:
-    """Return the head that the parser reported, after every check.
+    """Check a head that the parser has completed, and return it as a value.
 
-    `flat` alternates the names and values of the fields in their order; `answers_head` says that
-    the request was a HEAD. Raises RemoteProtocolError with status 502.
+    `flat` alternates field names and values. `answers_head` is true if the request was HEAD, whose
+    response has no body whatever its fields announce. Raises RemoteProtocolError with status 502.
     """
     status = parser.get_status_code()
     # llhttp also accepts the versions HTTP/0.9 and HTTP/2.0.
@@ -111,6 +114,7 @@ def read_response_head(
                 raise RemoteProtocolError(502, "framing")
     else:
         length, is_chunked = _read_rare(head, parser, flat, answers_head)
+    # RFC 9112 6.3, in its order: no body at all, then chunks, then a length, then until close.
     if answers_head or status < 200 or status == 204 or status == 304:
         head.framing = NONE
     elif is_chunked:
@@ -119,7 +123,7 @@ def read_response_head(
         head.framing = LENGTH
     else:
         head.framing = UNTIL_CLOSE
-    # RFC 9110 8.6: a 1xx or 204 must not have a Content-Length.
+    # RFC 9110 8.6: a 1xx or 204 must not carry Content-Length.
     if status >= 200 and status != 204:
         head.content_length = length
     return head
@@ -128,7 +132,7 @@ def read_response_head(
 def _read_rare(
     head: ResponseHead, parser: ParsedStatus, flat: list[bytes], answers_head: bool
 ) -> tuple[bytes | None, bool]:
-    """Read the fields of a head without a plain plan; return its length, and whether it is chunked.
+    """Read the fields that the fast path does not cover; return the length and is_chunked.
 
     RFC 9112 6.3: a response has one length or one transfer coding, never both.
     """
@@ -136,7 +140,8 @@ def _read_rare(
     if head.status == 101:
         head.upgrade = b", ".join(apart.get(b"upgrade", ()))
     if answers_head:
-        # The parser assumes that an answer without a length lasts until the connection closes.
+        # The parser does not know that this answers HEAD: without a length it expects a body until
+        # the close and reports no keep-alive. We therefore decide by version and Connection.
         is_old = parser.get_http_version() == "1.0"
         head.keep_alive = not is_old and b"close" not in connection_options(apart)
     codings = apart.get(b"transfer-encoding")
@@ -144,7 +149,7 @@ def _read_rare(
     if lengths is not None and (len(lengths) > 1 or not is_length(lengths[0])):
         raise RemoteProtocolError(502, "framing")
     if codings is not None:
-        # RFC 9112 6.1: a transfer coding in HTTP/1.0 is faulty framing.
+        # RFC 9112 6.1: a transfer coding in HTTP/1.0 makes the framing faulty.
         is_single = len(codings) == 1 and codings[0].lower() == b"chunked"
         if lengths or not is_single or parser.get_http_version() == "1.0":
             raise RemoteProtocolError(502, "framing")
@@ -152,10 +157,10 @@ def _read_rare(
 
 
 def downstream_framing(response: ResponseHead, request: RequestHead) -> Framing:
-    """Return the framing of the response body towards the downstream (RFC 9112 6.3, 7.1).
+    """Return how the response body is framed for the downstream (RFC 9112 6.3, 7.1).
 
-    A body that would end with its connection becomes chunked, so that the client can tell its end
-    from a failure. HTTP/1.0 has no chunks.
+    A body that ends with the primary's close becomes chunked, so the downstream connection
+    stays open. HTTP/1.0 has no chunks, so there we close as well.
     """
     if response.framing is LENGTH or response.framing is NONE:
         return response.framing

@@ -1,8 +1,8 @@
 """`mirror serve` as a process, with a generated configuration.
 
-Owns writing mirror.yaml and reading what the running sidecar says about itself. It takes part as
-nginx and Envoy do, by its command line, its sockets and its admin port; nothing of the data plane
-is imported here.
+This module writes mirror.yaml and reads the status of the running sidecar. It uses the sidecar as
+it uses nginx and Envoy, through command line, sockets and admin port, and imports nothing of the
+data plane.
 """
 
 import json
@@ -30,15 +30,15 @@ class Sidecar:
     admin_port: int
 
     def status(self) -> dict[str, Any]:
-        """/status as it is now, one or two seconds behind; empty when it does not answer."""
+        """Return /status, which lags one or two seconds; empty if the sidecar does not answer."""
         answer = fetch(self.admin_port, "/status")
         status: dict[str, Any] = json.loads(answer.body) if answer else {}
         return status
 
     def settled_ledger(self, timeout_s: float = SETTLE_TIMEOUT_S) -> dict[str, Any]:
-        """The ledger once nothing is in flight and nothing changes any more.
+        """Return the ledger once nothing is in flight and nothing changes any more.
 
-        After the timeout it is returned as it is: the caller sees what is still open.
+        After `timeout_s` seconds, returns the ledger as it is, with whatever is still open.
         """
         deadline = time.monotonic() + timeout_s
         before: dict[str, Any] = {}
@@ -66,7 +66,7 @@ def start_sidecar(
 
 
 def write_config(directory: Path, config: dict[str, Any]) -> Path:
-    """mirror.yaml, as a person would have written it."""
+    """Write `config` as mirror.yaml in `directory`, and return its path."""
     path = directory / "mirror.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     return path

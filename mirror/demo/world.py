@@ -5,8 +5,8 @@ With nginx:     client -> nginx -> app (primary)
 Without nginx:  client -> mirror (inline) -> app (primary)
                              \\-> Envoy -> app (shadow)
 
-Where no Envoy is to be had for this platform, the shadow is the second app itself.
-Owns which program stands where, and on which port; how each is run is its own module's.
+If there is no Envoy for this platform, the shadow is the second app itself. This module decides
+which program runs on which port; each program's own module knows how to run it.
 """
 
 from dataclasses import dataclass
@@ -33,16 +33,16 @@ class World:
     """Where clients go: nginx, or the sidecar in inline mode."""
     sidecar: Sidecar
     envoy: Envoy | None
-    """None: no wheel for this platform, copies go to the app itself."""
+    """None if this platform has no Envoy wheel; shadow legs then go to the app itself."""
     series: Path
 
 
 def start_world(
     processes: Processes, directory: Path, socket_directory: Path, *, with_nginx: bool = True
 ) -> World:
-    """Start all of it; nginx and Envoy take part where they are installed.
+    """Start every program, with nginx and Envoy if they are installed.
 
-    `socket_directory` is apart from the rest because the path of a unix socket must be short.
+    `socket_directory` is a separate parameter because the path of a unix socket must be short.
     """
     front_port, primary_port, shadow_port, void_port, admin_port, *envoy_ports = free_ports(7)
     nginx = find_program("nginx") if with_nginx else None
@@ -79,7 +79,7 @@ def start_world(
 def _config(series: Path, admin_port: int, shadow_port: int, has_envoy: bool) -> dict[str, Any]:
     shadow: dict[str, Any] = {"url": f"http://127.0.0.1:{shadow_port}"}
     if not has_envoy:
-        # The preflight expects an Envoy; here somebody else is the target on purpose.
+        # The preflight expects an Envoy; here the app is the target on purpose.
         shadow["accept_server"] = [SERVER_NAME]
     return {
         "shadow": shadow,

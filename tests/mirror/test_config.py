@@ -178,8 +178,8 @@ def test_instance_defaults_to_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
             "here; delete the key",
         ),
         ({"listen": []}, "listen: expected at least one address"),
-        ({"listen": ["127.0.0.1:1"] * 2}, "listen[1]: 127.0.0.1:1 stands twice"),
-        ({"listen": ["unix:a", {"path": "a"}]}, "listen[1]: unix:a stands twice"),
+        ({"listen": ["127.0.0.1:1"] * 2}, "listen[1]: 127.0.0.1:1 appears twice"),
+        ({"listen": ["unix:a", {"path": "a"}]}, "listen[1]: unix:a appears twice"),
         ({"listen": "127.0.0.1:9911"}, "admin: 127.0.0.1:9911 is also in listen"),
         ({"listen": {"mode": "0660"}}, "listen.path: is required and missing"),
         (
@@ -308,8 +308,8 @@ def test_environment_against_the_file_is_refused(environ: dict[str, str], proble
     [
         ("{", "not valid YAML"),
         ("a: [", "not valid YAML"),
-        (SMALLEST + "mode: sink\nmode: sink\n", "the key 'mode' stands twice"),
-        ("shadow: {url: a, url: b}", "line 1: the key 'url' stands twice"),
+        (SMALLEST + "mode: sink\nmode: sink\n", "the key 'mode' appears twice"),
+        ("shadow: {url: a, url: b}", "line 1: the key 'url' appears twice"),
         (SMALLEST + "? [a]\n: b\n", "not valid YAML"),
         (SMALLEST + "routes: 2020-99-99\n", "not valid YAML"),
         ("[" * 5000, "not valid YAML"),

@@ -1,4 +1,4 @@
-"""Sections from YAML: what is optional, what stands twice, what is no section."""
+"""Sections from YAML: what is optional, what appears twice, what is no section."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -43,7 +43,7 @@ def test_a_section_that_must_be_there_is_not_empty() -> None:
 
 
 def test_a_key_written_twice_names_its_line() -> None:
-    with pytest.raises(ConfigError, match="line 2: the key 'size' stands twice"):
+    with pytest.raises(ConfigError, match="line 2: the key 'size' appears twice"):
         read("inner: {size: 1,\n size: 2}")
 
 

@@ -79,7 +79,7 @@ def test_what_is_out_of_range_counts_as_its_end(latency_us: int, counts_as: int)
     assert bucket_of(latency_us) == bucket_of(counts_as)
 
 
-def test_nothing_has_no_percentile() -> None:
-    with pytest.raises(ValueError, match="without latencies"):
+def test_an_empty_histogram_has_no_percentile() -> None:
+    with pytest.raises(ValueError, match="empty histogram"):
         percentile_us({}, 0.5)
     assert sum_us({}) == 0
