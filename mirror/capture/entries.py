@@ -1,9 +1,10 @@
-"""What an import reads before it is a capture: requests in any order, and what is unusable.
+"""What an import reads: requests in any order, and reasons why something is not a request.
 
-Keeps the order of time whatever order they come in, with memory that does not grow: what does not
-fit is sorted in runs on disk, which are then merged. Requests whose second alone is known are
-spread evenly over it.
-Must never know which format they came from.
+The Sorter puts requests into the order of time. Its memory is bounded: entries that do not fit are
+sorted in runs on disk, which are merged at the end (external merge sort). Requests whose time is
+known only to the second are spread evenly over that second.
+
+This module knows nothing of the formats that entries come from.
 """
 
 import heapq
@@ -21,18 +22,19 @@ from mirror.core.record import Record, encode
 
 RUN_BYTES = 64 << 20
 ENTRY_BYTES = 150
-"""What Python takes for one entry beside its bytes."""
+"""Memory that Python takes for one entry in addition to its bytes."""
 MOST_RUNS = 64
-"""Files that are open at once; more are merged into one first."""
+"""Most files that are open at once; when there are that many, they are merged into one."""
 
 _PREFIX = struct.Struct("<qq?I")
 
 _Sorted = tuple[int, int, bool, bytes]
-"""Microseconds, place among all, whether only the second is known, the line behind its time."""
+"""Microseconds, place among all entries, whether only the second is known, and the rest of the line
+after its time."""
 
 
 class Unusable(Exception):
-    """This is not one request; the text says why."""
+    """A part of the input is not one request; the text says why."""
 
 
 @dataclass(slots=True)
@@ -41,18 +43,21 @@ class Entry:
 
     record: Record
     is_whole_second: bool = False
-    """Its source knows the time only to the second."""
+    """The source knows the time only to the second."""
 
 
 Item = Entry | str
-"""A request, or where and why there is none."""
+"""A request, or a text that says where and why there is none."""
 
 
 class Sorter:
-    """Add entries, then take their lines once; `close` removes what lies on disk."""
+    """Sorts entries by time: call `add` for each, then `lines` once, then `close`."""
 
     def __init__(self, folder: str | None, run_bytes: int = RUN_BYTES) -> None:
-        """Runs are put into `folder`, where there is one. Methods raise OSError."""
+        """`folder` holds the runs on disk; None is the system's temporary folder.
+
+        The methods raise OSError.
+        """
         self.number = 0
         self._folder = folder
         self._run_bytes = run_bytes
@@ -73,7 +78,7 @@ class Sorter:
             self._held, self._held_bytes = [], 0
 
     def lines(self) -> Iterator[tuple[float, bytes]]:
-        """Unix time and line of each, in order of time."""
+        """Yield (Unix time, line) of every entry, in order of time."""
         self._held.sort()
         merged = heapq.merge(*map(_read_run, self._runs), self._held)
         for second, group in groupby(merged, key=lambda entry: entry[0] // 1_000_000):
@@ -114,7 +119,7 @@ def _exactly(stream: zstandard.ZstdDecompressionReader, size: int) -> bytes:
 
 
 def _spread(second: int, entries: list[_Sorted]) -> list[_Sorted]:
-    """The entries of one second; those of which no more is known at even distances."""
+    """Return the entries of one second, those without a finer time at even distances."""
     number = sum(is_whole for _, _, is_whole, _ in entries)
     if number < 2:
         return entries

@@ -1,10 +1,11 @@
-"""Reads GoReplay's files: payloads with a line of meta data, behind each a line of monkeys.
+"""Reads GoReplay's files: payloads that begin with a line of metadata and end with a separator.
 
-Only requests are taken; recorded responses are left alone. The payload is parsed as strictly as a
-downstream's request, and its body stored without its chunks.
+Only requests are read; recorded responses are skipped. A payload is parsed as strictly as a request
+of a downstream, and its body is stored without its chunks.
 
-Reference: the documentation of GoReplay, "Saving and replaying from file", and its reader: the meta
-line is `type id nanoseconds [latency]`, type 1 a request, 2 and 3 responses.
+Reference: the documentation of GoReplay, "Saving and replaying from file", and its reader: the
+metadata is `type id nanoseconds [latency]`, where type 1 is a request and 2 and 3 are responses.
+The separator is a line of three monkeys.
 """
 
 import re
@@ -19,14 +20,14 @@ from mirror.core.record import WRITTEN_ANEW, FieldError, Record
 START = re.compile(rb"[123] [0-9A-Za-z]+ \d{16,20}(?: -?\d+)?\r?\n")
 
 MOST_PAYLOAD_BYTES = 12 << 20
-"""Of a longer one no record could be made."""
+"""No record could hold a longer payload."""
 
 _SEPARATOR = "\n\U0001f435\U0001f648\U0001f649\n".encode()
 _READ_BYTES = 1 << 18
 
 
 def read_goreplay(stream: BinaryIO) -> Iterator[Item]:
-    """What each request in it is."""
+    """Yield an entry for each recorded request, or why it has none."""
     for number, payload in enumerate(_payloads(stream), start=1):
         meta, _, request = payload.partition(b"\n")
         try:
@@ -41,7 +42,7 @@ def read_goreplay(stream: BinaryIO) -> Iterator[Item]:
 
 
 def _payloads(stream: BinaryIO) -> Iterator[bytes]:
-    """One that is too long is cut behind the first byte that is too much."""
+    """Yield the payloads; one that is too long is cut just beyond the limit."""
     rest = b""
     is_cut = False
     while data := stream.read(_READ_BYTES):
@@ -60,7 +61,7 @@ def _payloads(stream: BinaryIO) -> Iterator[bytes]:
 
 
 class _Parsing:
-    """One request; the methods named on_ are the parser's."""
+    """Parses one request; httptools calls the methods that begin with `on_`."""
 
     def __init__(self) -> None:
         self._target = b""

@@ -1,7 +1,7 @@
-"""Reads HAR files: what a browser recorded of its own requests.
+"""Reads HAR files: the requests that a browser recorded.
 
-A HAR is one JSON document, so it is held in memory while it is read. What never went over HTTP
-(data:, blob:, WebSockets) is unusable and counted.
+A HAR is one JSON document, so it is held in memory while it is read. An entry that did not go over
+HTTP (data:, blob:, WebSockets) is unusable and counted.
 
 Reference: HAR 1.2, W3C Web Performance, sections log, entries, request, postData.
 """
@@ -20,7 +20,7 @@ from mirror.errors import InputError
 
 MOST_BYTES = 1 << 30
 START = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"log"\s*:\s*\{')
-"""How a HAR begins; Docker's own log lines have a text there."""
+"""How a HAR begins. Log lines of Docker also begin with a key `log`, but its value is a text."""
 
 _UNSAFE = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
@@ -55,7 +55,7 @@ class _Document(msgspec.Struct):
 
 
 def read_har(stream: BinaryIO, source: str) -> Iterator[Item]:
-    """What each entry is; raises InputError where the document is no HAR."""
+    """Yield an entry for each request, or why it has none. Raises InputError if this is no HAR."""
     text = stream.read(MOST_BYTES + 1)
     if len(text) > MOST_BYTES:
         raise InputError(f"{source}: a HAR file of more than {MOST_BYTES} bytes")
@@ -87,7 +87,7 @@ def _record(entry: _HarEntry) -> Record:
     headers = tuple(
         (pair.name, pair.value.encode().decode("latin-1"))
         for pair in request.headers
-        # HTTP/2 has its request line among the fields.
+        # HTTP/2 has the parts of its request line among the fields, such as `:path`.
         if not pair.name.startswith(":") and pair.name.lower() not in WRITTEN_ANEW
     )
     body = request.postData.text if request.postData is not None else None

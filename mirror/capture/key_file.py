@@ -1,6 +1,6 @@
-"""The file that holds the key with which captured values are hashed.
+"""Reads the file that holds the key with which captured values are hashed.
 
-Apart from the recorder, because the supervisor only checks the file and never records.
+This is not part of the recorder, because the supervisor checks the file and never records.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ LEAST_KEY_BYTES = 16
 
 
 def read_key(section: CaptureSection) -> bytes | None:
-    """Return the key of the hashes (32 bytes), None without a file. Raises ConfigError."""
+    """Return the key for the hashes, 32 bytes, or None without a file. Raises ConfigError."""
     path = section.key_file
     if path is None:
         return None

@@ -1,8 +1,10 @@
-"""What a capture holds, added up record by record, so that memory does not grow with it.
+"""What a capture holds, added up record by record.
 
-Keeps: names that clients make up (paths, hosts) are bounded in number; what is beyond the bound is
-counted as `other`. Seconds are kept one by one: a day is 86400 small numbers.
-Must never know how any of it is printed.
+Invariant: memory does not grow with the capture. Names that clients choose (paths, hosts) are
+bounded in number, and those beyond the bound count as `other`. Seconds are kept one by one: a day
+has 86,400 small numbers.
+
+This module knows nothing of how the overview is printed.
 """
 
 from collections import Counter
@@ -16,10 +18,10 @@ MOST_NAMES = 10_000
 
 
 class Overview:
-    """Add every record; the rest is read."""
+    """Sums over the records that were passed to `add`."""
 
     def __init__(self, route_of: Callable[[bytes], str] | None = None) -> None:
-        """`route_of` names the route of a target; without it a route is the path itself."""
+        """`route_of` returns the route tag of a target; without it, a route is the path."""
         self.requests = 0
         self.begin_s = self.end_s = 0.0
         """Unix time of the first and the last request."""
@@ -28,13 +30,13 @@ class Overview:
         self.hosts: Counter[str] = Counter()
         self.routes: Counter[str] = Counter()
         self.bodies = 0
-        """Requests that had a body, kept or not."""
+        """Number of requests with a body, kept or not."""
         self.bodies_left_out = 0
         self.body_bytes = 0
-        """Of all bodies, kept or not."""
+        """Length of all bodies, kept or not."""
         self.largest_body_bytes = 0
         self.head_bytes = 0
-        """About: of the request lines and fields that were recorded."""
+        """Approximate length of the recorded request lines and fields."""
         self._route_of = route_of
 
     def add(self, record: Record) -> None:
@@ -64,17 +66,17 @@ class Overview:
 
     @property
     def mean_rps(self) -> float:
-        """Over the seconds from the first request to the last, both included."""
+        """Mean over the seconds from the first request to the last, both included."""
         return self.requests / (floor(self.end_s) - floor(self.begin_s) + 1)
 
     @property
     def peak(self) -> tuple[int, int]:
-        """The busiest second and its requests; the first of several."""
+        """The busiest second and its number of requests; the first of equals."""
         second = min(self.seconds, key=lambda second: (-self.seconds[second], second))
         return second, self.seconds[second]
 
     def rps_over_time(self, columns: int) -> list[float]:
-        """The highest second of each of at most so many equal parts of the time."""
+        """Return the highest second in each of at most `columns` equal parts of the time."""
         first, last = min(self.seconds), max(self.seconds)
         length = last - first + 1
         parts = min(columns, length)

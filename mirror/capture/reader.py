@@ -1,10 +1,11 @@
 """Reads captures: one file, plain or zstd, or a directory of segments merged by time.
 
-Keeps: memory does not grow with a capture, whatever its bytes say: a line and what one read of the
-file unpacks to are bounded. What is damaged is an InputError that names file and position, or,
-where the caller takes losses, is left out and told; what lies behind it is found again at the next
-zstd frame.
-Must never know what is done with the records.
+Invariant: memory does not grow with a capture, whatever its bytes say. The length of a line is
+bounded, and so is what one read of the file unpacks to. Damage raises an InputError that names file
+and position. If the caller accepts losses, the damaged part is reported and left out instead, and
+reading goes on at the next zstd frame.
+
+This module knows nothing of what is done with the records.
 """
 
 import heapq
@@ -28,25 +29,27 @@ from mirror.core.record import (
 from mirror.errors import InputError
 
 SUFFIX = ".capture.zst"
-"""Of the names of segments; a file that is given by its name may have any."""
+"""Suffix of segments in a directory; a file that is named by itself may have any name."""
 
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _GZIP_MAGIC = b"\x1f\x8b"
 _READ_BYTES = 1024
-"""Unpacked at a time. A zstd block of 4 bytes may unpack to 128 KiB: 32 MiB at most."""
+"""Bytes unpacked at a time. A zstd block of 4 bytes may unpack to 128 KiB, so this yields at most
+32 MiB."""
 _MOST_WINDOW_BYTES = 1 << 27
 _MOST_HELD_BYTES = 4 << 20
-"""Four times what a segment has in a frame."""
+"""Most bytes of a frame that are held until its checksum is read; four times the frame of a
+segment."""
 
 
 def read_records(
     path: Path, on_loss: OnLoss | None = None, summary: Summary | None = None
 ) -> Iterator[Record]:
-    """The records of a file or directory, about in the order of time; raises InputError.
+    """Yield the records of a file or directory, approximately in the order of time.
 
-    Records of a file come in its order: a request is recorded when it is complete, with the time
-    at which it began. With `on_loss`, what cannot be read is told and left out (`--salvage`). To
-    `summary` is added what the capture says of itself.
+    The records of one file come in its order: a request is recorded when it is complete, with the
+    time at which it began. With `on_loss`, unreadable parts are reported to it and left out
+    (`--salvage`). Summary lines are added to `summary`. Raises InputError.
     """
     try:
         if not path.is_dir():
@@ -63,7 +66,7 @@ def read_records(
 def _merged(
     segments: list[Path], on_loss: OnLoss | None, summary: Summary | None
 ) -> Iterator[Record]:
-    """A segment is opened when its time has come, so few are open at once."""
+    """Merge by time. A segment is opened when its first record is due, so few are open at once."""
     begins = []
     for place, segment in enumerate(segments):
         try:
@@ -101,7 +104,7 @@ def _read_file(path: Path, on_loss: OnLoss | None, summary: Summary | None) -> I
 
 
 def read_lines(path: Path, on_loss: OnLoss | None = None) -> Generator[bytes, None, None]:
-    """The lines of a file, unpacked, without their ends; raises InputError."""
+    """Yield the unpacked lines of a file. Raises InputError."""
     try:
         with open(path, "rb") as stream:
             start = stream.read(len(_ZSTD_MAGIC))
@@ -117,7 +120,7 @@ def read_lines(path: Path, on_loss: OnLoss | None = None) -> Generator[bytes, No
 
 
 def _plain_lines(stream: BinaryIO) -> Iterator[bytes]:
-    """One that is too long is cut behind the first byte that is too much, for `decode` to tell."""
+    """Yield the lines; one that is too long is cut beyond the limit, so `decode` refuses it."""
     while line := stream.readline(MAX_LINE_BYTES + 1):
         yield line
         while len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
@@ -125,18 +128,18 @@ def _plain_lines(stream: BinaryIO) -> Iterator[bytes]:
 
 
 class _Unpacking:
-    """One zstd file, frame by frame."""
+    """Unpacks one zstd file frame by frame."""
 
     def __init__(self, path: Path, stream: BinaryIO, on_loss: OnLoss | None) -> None:
         self._path = path
         self._stream = stream
         self._on_loss = on_loss
         self._packed = b""
-        """Read of the file and not unpacked yet."""
+        """Bytes that were read from the file and are not unpacked yet."""
         self._at = 0
-        """Where in the file that begins."""
+        """Position of `_packed` in the file."""
         self._rest = b""
-        """A line that is not complete."""
+        """The beginning of a line that is not complete."""
 
     def lines(self) -> Iterator[bytes]:
         while self._fill():
@@ -149,14 +152,17 @@ class _Unpacking:
             yield self._rest
 
     def _fill(self) -> bool:
-        """Have at least the start of a frame at hand, where there is more to read."""
+        """Read at least the magic number of a frame; return False at the end of the file."""
         if len(self._packed) < len(_ZSTD_MAGIC):
             self._packed += self._stream.read(_READ_BYTES)
         return bool(self._packed)
 
     def _frame(self) -> Iterator[bytes]:
-        """Lines are held back until the frame's checksum is known to be right, where that is not
-        far off: a flipped bit may unpack to another request."""
+        """Yield the lines of one frame.
+
+        Lines are held until the checksum of the frame is verified, up to _MOST_HELD_BYTES: a
+        flipped bit may unpack to another request.
+        """
         began = self._at
         unpacking = zstandard.ZstdDecompressor(max_window_size=_MOST_WINDOW_BYTES).decompressobj()
         held: list[bytes] = []
@@ -167,7 +173,7 @@ class _Unpacking:
                 held.append(unpacking.decompress(piece))
             except zstandard.ZstdError:
                 self._lose("the zstd frame is damaged", began)
-                # Its own start must not be found again.
+                # The search for the next frame must not find this one again.
                 self._packed = piece[1:] if self._at == began else piece
                 self._at += len(piece) - len(self._packed)
                 self._skip()
@@ -201,14 +207,14 @@ class _Unpacking:
         self._on_loss(text)
 
     def _skip(self) -> None:
-        """Go on at the next frame; a line that began in a damaged one is lost."""
+        """Move to the next frame; a line that began in a damaged frame is lost."""
         self._rest = b""
-        while (found := self._packed.find(_ZSTD_MAGIC)) < 0:
+        while (begin := self._packed.find(_ZSTD_MAGIC)) < 0:
             kept = self._packed[-(len(_ZSTD_MAGIC) - 1) :]
             more = self._stream.read(_READ_BYTES)
             self._at += len(self._packed) - len(kept) if more else len(self._packed)
             self._packed = kept + more if more else b""
             if not more:
                 return
-        self._packed = self._packed[found:]
-        self._at += found
+        self._packed = self._packed[begin:]
+        self._at += begin

@@ -1,10 +1,11 @@
-"""Records production requests: redacted on the loop, packed and written by a thread.
+"""Records production requests: redacts them on the event loop, and writes them in a thread.
 
-Owns what one worker records. The loop turns a complete request into its line, which is redacted
-before it leaves this module, and hands lines on once a second; the thread compresses and writes.
-Invariant: nothing here waits for the disk or raises into its caller. What is held, bodies that are
-still being read included, stays under `capture.queue_bytes`; beyond it requests are dropped, and
-counted as everything that is lost.
+This module owns what one worker records. The loop turns a complete request into a redacted line and
+passes lines to the thread once a second; the thread compresses and writes them.
+
+Invariant: nothing here waits for the disk or raises into its caller. The bytes held, including
+bodies that are still being read, stay below `capture.queue_bytes`; requests beyond that are dropped
+and counted.
 """
 
 import base64
@@ -29,14 +30,14 @@ log = logging.getLogger(__name__)
 
 FLUSH_S = 1.0
 FLUSH_BYTES = 1 << 20
-"""Lines are handed on after that time or size: what a crash may lose, and what a frame holds."""
+"""Lines go to the thread after this time or size: a crash may lose that much, a frame holds it."""
 WARN_INTERVAL_S = 60.0
 RETRY_S = 1.0
-"""How long nothing is written after a failure."""
+"""Pause between a failed write and the next attempt."""
 REMOVE_INTERVAL_S = 600.0
-"""How often old segments are looked for while none is opened."""
+"""Interval at which old segments are deleted while no segment is opened."""
 RECORD_BYTES = 256
-"""What a request that is being recorded costs beside its body."""
+"""Memory of a request that is being recorded, without its body."""
 
 QUEUE_FULL = "queue_full"
 DISK = "disk"
@@ -45,7 +46,7 @@ UNUSABLE = "unusable"
 
 
 class Capturing:
-    """One request that is being recorded."""
+    """A request that is being recorded."""
 
     __slots__ = ("body", "body_bytes", "head", "held_bytes", "time_s")
 
@@ -53,13 +54,13 @@ class Capturing:
         self.head = head
         self.time_s = time_s
         self.body: list[bytes] | None = []
-        """None where it is too long to be kept."""
+        """None once the body is too long to be kept."""
         self.body_bytes = 0
         self.held_bytes = RECORD_BYTES
 
 
 class Recorder:
-    """The capture of one worker; `tick` about ten times a second, `stop` at the end."""
+    """The capture of one worker: call `tick` about ten times a second, and `stop` at the end."""
 
     def __init__(
         self,
@@ -68,8 +69,10 @@ class Recorder:
         count: Callable[[str, int], None],
         now: Callable[[], float] = time.time,
     ) -> None:
-        """`count` gets an empty text for records written, or why they were dropped, and how many;
-        `now` is Unix time. Raises ConfigError."""
+        """Call `count` with a number of records and why they were dropped, "" for written ones.
+
+        `now` returns Unix time. Raises ConfigError.
+        """
         self._section = section
         self._count = count
         self._now = now
@@ -89,13 +92,16 @@ class Recorder:
     # --- on and off ---
 
     def switch(self, until_s: float) -> None:
-        """Record until that Unix time; 0 is off."""
+        """Record until this Unix time; 0 stops recording."""
         self._until_s = until_s
 
     # --- one request ---
 
     def begin(self, head: RequestHead, now: float) -> Capturing | None:
-        """A production request whose head is complete at the Unix time `now`."""
+        """Begin with a production request whose head is complete at the Unix time `now`.
+
+        Returns None if the request is not recorded.
+        """
         if now >= self._until_s:
             return None
         self._credit += self._section.ratio
@@ -110,7 +116,7 @@ class Recorder:
         return Capturing(head, now)
 
     def add_body(self, capturing: Capturing, data: bytes) -> None:
-        """A piece of its body; kept up to `capture.max_body_bytes`, and while there is room."""
+        """Keep a piece of the body, up to `capture.max_body_bytes` and while there is room."""
         size = len(data)
         capturing.body_bytes += size
         body = capturing.body
@@ -125,10 +131,10 @@ class Recorder:
             capturing.body = None
 
     def end(self, capturing: Capturing) -> None:
-        """The request is complete."""
+        """Record the request, which is complete."""
         self._held_bytes -= capturing.held_bytes
         if not is_host(capturing.head.host.decode("latin-1")):
-            self._drop(UNUSABLE)  # HTTP/1.0 without a Host: no replay could send it
+            self._drop(UNUSABLE)  # HTTP/1.0 without a Host cannot be replayed
             return
         line = self._line(capturing)
         if self._held_bytes + len(line) > self._section.queue_bytes:
@@ -142,7 +148,7 @@ class Recorder:
             self._flush()
 
     def abandon(self, capturing: Capturing) -> None:
-        """The request will never be complete."""
+        """Drop the request, which will never be complete."""
         self._held_bytes -= capturing.held_bytes
         self._drop(INCOMPLETE)
 
@@ -175,7 +181,7 @@ class Recorder:
     # --- to the thread ---
 
     def tick(self) -> None:
-        """Hand lines on when they are due, and count what became of those before."""
+        """Pass lines to the thread when they are due, and count what the thread wrote and lost."""
         now = self._now()
         if not 0 < self._next_flush_s - now < FLUSH_S:
             self._next_flush_s = now + FLUSH_S
@@ -183,7 +189,7 @@ class Recorder:
         self._settle()
 
     def stop(self, timeout_s: float) -> None:
-        """Write what is held, for at most that long."""
+        """Write the lines that are held, for at most `timeout_s`."""
         self._settle()
         self._flush()
         self._writer.stop(timeout_s)
@@ -202,7 +208,7 @@ class Recorder:
             self._writer.queue.put(_Batch(lines, self._line_bytes, records, self._begin_s, summary))
             self._lines = []
             self._line_bytes = 0
-        # What is still being read began before now, and is recorded later.
+        # Requests that are still being read began before this instant; the header is approximate.
         self._begin_s = self._now()
 
     def _settle(self) -> None:
@@ -224,23 +230,23 @@ class Recorder:
 
 
 class _Batch(NamedTuple):
-    """What the loop hands on."""
+    """Lines that the loop passes to the thread."""
 
     lines: bytes
     held_bytes: int
     records: int
     begin_s: float
     summary: Summary
-    """What the last line says."""
+    """Content of the summary line at the end."""
 
 
 class _Writer:
-    """The thread; what it did is read by the loop as sums that only grow."""
+    """The writing thread. The loop reads its progress as sums that only grow, without a lock."""
 
     def __init__(self, segments: Segments) -> None:
         self.queue: SimpleQueue[_Batch | None] = SimpleQueue()
         self.unsaid: deque[Summary] = deque()
-        """Of batches that could not be written: for the next one to say."""
+        """Summaries of batches that could not be written; the next summary includes them."""
         self._segments = segments
         self._written = self._failed = self._settled_bytes = 0
         self._taken = (0, 0, 0)
@@ -249,7 +255,7 @@ class _Writer:
         self._thread.start()
 
     def take(self) -> tuple[int, int, int]:
-        """Records written and lost, and bytes settled, since the last call."""
+        """Return records written, records lost and bytes settled since the last call."""
         now = (self._written, self._failed, self._settled_bytes)
         before, self._taken = self._taken, now
         return now[0] - before[0], now[1] - before[1], now[2] - before[2]
@@ -269,11 +275,11 @@ class _Writer:
         self._segments.close()
 
     def _next(self) -> _Batch | None:
-        """What was handed on next; segments grow old also while nothing is."""
+        """Wait for the next batch, and delete old segments while there is none."""
         while True:
             with suppress(Empty):
                 return self.queue.get(timeout=REMOVE_INTERVAL_S)
-            with suppress(OSError):  # said when the next segment is opened
+            with suppress(OSError):  # reported when the next segment is opened
                 self._segments.remove_old()
 
     def _write(self, lines: bytes, begin_s: float) -> bool:

@@ -1,8 +1,11 @@
-"""Writes segments: files of zstd frames that are complete lines each, rotated and bounded.
+"""Writes segments: files of zstd frames, rotated and bounded in size and age.
 
-Owns the files of one worker. A frame is written as a whole and holds whole lines, so that a crash
-leaves every frame readable but perhaps the last. What cannot be written is cut off again.
-Files are readable by their owner alone. Must never know what the lines say.
+This module owns the files of one worker, which only their owner may read.
+
+Invariant: a frame is written as a whole and holds whole lines. A crash can damage only the last
+frame, and a frame that could not be written completely is cut off again.
+
+This module knows nothing of what the lines say.
 """
 
 import os
@@ -20,14 +23,14 @@ from mirror.config import CaptureSection
 from mirror.core.record import encode_header
 
 _LEVEL = 3
-"""Level 1 is 30 % quicker and 10 % larger on access-log-like lines."""
+"""Compression level. Level 1 is 30 % faster and 10 % larger on lines like those of access logs."""
 
 
 class Segments:
-    """The segments of one worker; its methods raise OSError."""
+    """The segments of one worker. The methods raise OSError."""
 
     def __init__(self, section: CaptureSection, instance: str, now: Callable[[], float]) -> None:
-        """`section.path` is made where it is missing; `now` is Unix time."""
+        """`section.path` is created if it is missing; `now` returns Unix time."""
         self._section = section
         self._folder = self._path = Path(section.path or ".")
         self._instance = instance
@@ -38,7 +41,7 @@ class Segments:
         self._compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
 
     def write(self, lines: bytes, begin_s: float) -> None:
-        """Add whole lines as one frame; the first record in them is of about `begin_s`."""
+        """Write whole lines as one frame; `begin_s` is about the Unix time of the first record."""
         now = self._now()
         section = self._section
         is_full = self._size_bytes >= section.segment_bytes
@@ -75,7 +78,7 @@ class Segments:
         return open(descriptor, "wb", buffering=0)
 
     def _cut(self) -> None:
-        """What a full disk took of a frame is no frame."""
+        """Remove the part of a frame that a full disk accepted."""
         stream, self._stream = self._stream, None
         assert stream is not None
         with suppress(OSError):
@@ -87,18 +90,18 @@ class Segments:
                 os.unlink(self._path)
 
     def remove_old(self) -> None:
-        """Of all workers' segments the oldest, until age and size are within bounds."""
-        found = []
+        """Delete the oldest segments of all workers until age and size are within bounds."""
+        segments = []
         with suppress(FileNotFoundError):
             for entry in os.scandir(self._folder):
                 if entry.name.endswith(SUFFIX):
-                    with suppress(FileNotFoundError):  # another worker was quicker
+                    with suppress(FileNotFoundError):  # another worker has deleted it
                         status = entry.stat(follow_symlinks=False)
-                        found.append((status.st_mtime, entry.path, status.st_size))
-        found.sort()
-        size_bytes = sum(size for _, _, size in found) + self._section.segment_bytes
+                        segments.append((status.st_mtime, entry.path, status.st_size))
+        segments.sort()
+        size_bytes = sum(size for _, _, size in segments) + self._section.segment_bytes
         oldest = self._now() - self._section.keep_days * 86400
-        for modified_at, path, size in found:
+        for modified_at, path, size in segments:
             if modified_at >= oldest and size_bytes <= self._section.keep_bytes:
                 return
             with suppress(FileNotFoundError):

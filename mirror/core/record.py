@@ -1,12 +1,13 @@
 """The lines of a capture: one JSON object for each request, read and written strictly.
 
-Owns version 1 of the format (docs/formats.md); how the lines lie in files is mirror/capture's. A
-`Record` can only be made of parts that are safe to put on the wire: no line break or NUL anywhere,
-no field that says where a message ends or what a connection does. So a capture from a stranger
-cannot smuggle a second request into a replay.
+This module owns version 1 of the format (docs/formats.md); mirror/capture owns the files.
 
-Bytes are written as the characters U+0000 to U+00FF (ISO 8859-1), so that whatever a request
-carried survives the JSON.
+Invariant: a `Record` consists of parts that are safe to put on the wire. No part holds a line break
+or NUL, and no header field says where a message ends or what a connection does. So a capture from a
+stranger cannot smuggle a second request into a replay: `to_request` alone writes the framing.
+
+Bytes are written as the characters U+0000 to U+00FF (ISO 8859-1), so that every byte of a request
+survives the JSON.
 
 References: RFC 9110 sections 5.5 and 5.6.2, RFC 9112 sections 3.2 and 11.1 (response splitting and
 request smuggling).
@@ -27,12 +28,13 @@ FORMAT = "kagami-capture"
 VERSION = 1
 
 MAX_LINE_BYTES = 16 << 20
-"""Longest line that is read: a body of 12 MB. nginx takes 1 MB by default."""
+"""Length of the longest line that is read. It holds a body of 12 MB as base64; nginx accepts bodies
+of 1 MB by default."""
 
 REPLAY_MARK = b"X-Mirror-Leg: replay\r\n"
-"""A sidecar in the path of a replay serves it, and does not count it as production."""
+"""A sidecar serves a request with this field and does not count it as production."""
 
-# A recorded request goes out with framing and connection fields of its own.
+# Fields of one hop or of the framing (RFC 9110 section 7.6.1); a replay writes its own.
 WRITTEN_ANEW = frozenset(
     {
         *("host", "content-length", "transfer-encoding", "trailer", "te", "expect"),
@@ -40,12 +42,14 @@ WRITTEN_ANEW = frozenset(
     }
 )
 
+# RFC 9110 section 5.6.2 (token), RFC 3986 section 3.2.2 (host), RFC 9110 section 5.5 (field value).
+# Bytes from 0x80 on are obs-text, which servers accept in practice.
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:%\[\]-]+")
 _TARGET = re.compile(r"/[\x21-\x7e\x80-\xff]*")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
-# Milliseconds since 1970 are above this, seconds stay below it until the year 5138.
+# Unix time in milliseconds exceeds this; in seconds it stays below until the year 5138.
 _FIRST_IMPLAUSIBLE_S = 1e11
 
 _EXPECTED = {
@@ -61,15 +65,15 @@ _EXPECTED = {
 }
 
 OnLoss = Callable[[str], None]
-"""Told what of a capture cannot be read, one line of text each time."""
+"""Called with one line of text for each part of a capture that cannot be read."""
 
 
-# What msgspec raises: it decodes strings as it meets them, and nests as deep as Python does.
+# What msgspec raises: bad JSON, a string that is not UTF-8, nesting beyond the limit of Python.
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class FieldError(ValueError):
-    """One part of a record is impossible; `key` is where, `expected` what should stand there."""
+    """A part of a record is impossible: `key` names it, `expected` says what it should be."""
 
     def __init__(self, key: str, expected: str) -> None:
         super().__init__(f"{key}: expected {expected}")
@@ -79,7 +83,7 @@ class FieldError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One request; making one from impossible parts raises FieldError."""
+    """One request. Raises FieldError for parts that are impossible or unsafe."""
 
     time_s: float
     method: str
@@ -87,20 +91,21 @@ class Record:
     target: str
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes | None = None
-    """None where the request had no body at all, or where that was not kept."""
+    """None if the request had no body, or if its body was not kept."""
     is_chunked: bool = False
-    """The body came in chunks, and is sent so again."""
+    """The body came in chunks and is sent in chunks again."""
     body_bytes: int | None = None
-    """Of a body that was not kept: how long it was."""
+    """Length of a body that was not kept."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.time_s < _FIRST_IMPLAUSIBLE_S:
             raise FieldError("t", _EXPECTED["t"])
-        # CONNECT asks for a tunnel, which is no request that can be answered.
+        # CONNECT asks for a tunnel, which a replay cannot serve (RFC 9110 section 9.3.6).
         if not _TOKEN.fullmatch(self.method) or self.method == "CONNECT":
             raise FieldError("method", _EXPECTED["method"])
         if not _HOST.fullmatch(self.host):
             raise FieldError("host", _EXPECTED["host"])
+        # RFC 9112 section 3.2.4: `*` is a target of OPTIONS only.
         asterisk = self.target == "*" and self.method == "OPTIONS"
         if not asterisk and not _TARGET.fullmatch(self.target):
             raise FieldError("target", _EXPECTED["target"])
@@ -115,14 +120,16 @@ class Record:
                 raise FieldError(f"headers[{index}][1]", "a value without control characters")
 
     def to_request(self, host: str | None = None, marked: bool = True) -> bytes:
-        """The whole request as bytes, `marked` as a replay; `host` replaces the recorded one.
+        """Return the whole request as bytes.
 
-        `host` must be one that a Record takes. A sidecar counts what is not marked as production.
+        `host` replaces the recorded host and must satisfy `is_host`. `marked` adds REPLAY_MARK;
+        without it, a sidecar counts the request as production.
         """
         fields = "".join(f"{name}: {value}\r\n" for name, value in self.headers)
         head = f"{self.method} {self.target} HTTP/1.1\r\nHost: {host or self.host}\r\n{fields}"
         mark = REPLAY_MARK if marked else b""
         body = self.body
+        # A body of length 0 and no body differ (RFC 9112 section 6.3): replay what was recorded.
         if body is None:
             framing = body = b""
         elif self.is_chunked:
@@ -134,19 +141,19 @@ class Record:
 
 
 def is_host(text: str) -> bool:
-    """Whether a Record takes it as its host."""
+    """Return whether a Record accepts this host."""
     return _HOST.fullmatch(text) is not None
 
 
 @dataclass(slots=True)
 class Summary:
-    """What a capture says of itself, added up over its summary lines."""
+    """What a capture says about itself, added up over its summary lines."""
 
     not_sampled: int = 0
     redacted: int = 0
-    """Values removed or replaced."""
+    """Number of values removed or replaced."""
     dropped: dict[str, int] = field(default_factory=dict)
-    """Requests that were lost, by reason."""
+    """Number of lost requests by reason."""
 
     def add(self, other: "Summary") -> None:
         self.not_sampled += other.not_sampled
@@ -156,7 +163,7 @@ class Summary:
 
 
 class RecordLine(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """A record as it is written, unchecked."""
+    """A record in its written form, unchecked."""
 
     t: float
     method: str
@@ -173,12 +180,12 @@ class _SummaryLine(msgspec.Struct):
 
 
 class Header(msgspec.Struct, omit_defaults=True):
-    """The first line of every file."""
+    """What the first line of every file says."""
 
     format: str
     version: int
     begin: float = 0
-    """Unix time of about the first record."""
+    """Approximate Unix time of the first record."""
     instance: str = ""
 
 
@@ -186,17 +193,17 @@ _SUMMARY_START = b'{"summary":'
 
 
 def encode_header(begin_s: float = 0, instance: str = "") -> bytes:
-    """The first line of every file."""
+    """Return the first line of a file."""
     return msgspec.json.encode(Header(FORMAT, VERSION, begin_s, instance)) + b"\n"
 
 
 def encode_summary(summary: Summary) -> bytes:
-    """A line that says what happened since the last one."""
+    """Return a line that says what happened since the previous summary line."""
     return msgspec.json.encode(_SummaryLine(summary)) + b"\n"
 
 
 def encode(record: Record) -> bytes:
-    """One line."""
+    """Return the line of a record."""
     body = None if record.body is None else base64.b64encode(record.body).decode()
     line = RecordLine(
         record.time_s,
@@ -212,7 +219,7 @@ def encode(record: Record) -> bytes:
 
 
 def encode_line(line: RecordLine) -> bytes:
-    """For who knows that its parts are safe; a `decode` elsewhere checks them again."""
+    """Return a line whose parts the caller knows to be safe; `decode` checks them again."""
     return msgspec.json.encode(line) + b"\n"
 
 
@@ -222,10 +229,10 @@ def decode(
     on_loss: OnLoss | None = None,
     summary: Summary | None = None,
 ) -> Iterator[Record]:
-    """The records of a file, in its order; raises InputError naming `source`, line and key.
+    """Yield the records of a file in its order.
 
-    With `on_loss` a line that cannot be read is left out, and told. What summary lines say is
-    added to `summary`.
+    Raises InputError that names `source`, line and key. With `on_loss`, an unreadable line is
+    reported to it and left out instead. Summary lines are added to `summary`.
     """
     numbered = enumerate(lines, start=1)
     _, first = next(numbered, (1, b""))
@@ -238,9 +245,9 @@ def decode(
     for number, line in numbered:
         try:
             if line.startswith(_SUMMARY_START):
-                said = msgspec.json.decode(line, type=_SummaryLine).summary
+                part = msgspec.json.decode(line, type=_SummaryLine).summary
                 if summary is not None:
-                    summary.add(said)
+                    summary.add(part)
                 continue
             record = _decode_line(line)
         except (FieldError, *_UNREADABLE) as error:
@@ -253,11 +260,11 @@ def decode(
 
 
 class NotACapture(InputError):
-    """The first line is not a capture's, of whichever version."""
+    """The first line is not that of a capture of any version."""
 
 
 def decode_header(line: bytes, source: str) -> Header:
-    """Check the first line; raises NotACapture, or InputError for another version."""
+    """Return the header. Raises NotACapture, or InputError for another version."""
     expected = f'expected {{"format": "{FORMAT}", "version": {VERSION}}}'
     if not line:
         raise NotACapture(f"{source}: is empty; {expected} on line 1")
@@ -303,7 +310,7 @@ _AT = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<key>.*)`)?", re.DOTALL)
 
 
 def _explain(error: Exception) -> str:
-    """msgspec's words in those of this package."""
+    """Return the message of msgspec in the words of this package."""
     match = _AT.fullmatch(str(error))
     assert match is not None
     what, key = match["what"], match["key"]

@@ -1,10 +1,17 @@
-"""What of a request must not be recorded: taken out, or replaced by a keyed hash.
+"""Redacts what must not be recorded of a request: removes it, or replaces it by a keyed hash.
 
-Owns which headers and query keys hold secrets, and how they are found: whatever the case of a
-name, and however a key is escaped. With a key, equal values have equal hashes, so that sessions
-can still be told apart; without the key nobody gets from a hash back to a value.
-Keeps: no value of a listed header, cookie or query key is in what is returned. Secrets that stand
-in a path, in a body or under another name are not known here.
+This module owns the names of the headers and query keys that hold secrets, and finds them whatever
+their case or escaping.
+
+Invariant: no value of a listed header, cookie or query key is in what a Redactor returns. Secrets
+in a path, in a body or under another name stay, because nothing marks them.
+
+With a key, a value becomes its BLAKE2b hash. Equal values have equal hashes, so that sessions can
+still be told apart. Without the key, nobody can test a guessed value against a hash, which a plain
+hash of a short or common value would allow.
+
+References: RFC 7693 section 2.9 (keyed BLAKE2b), RFC 9110 section 11 (credentials), RFC 3986
+section 3.4 (queries), RFC 6265 section 4.2 (cookies).
 """
 
 import hashlib
@@ -25,28 +32,30 @@ QUERY_KEYS = frozenset(
         *("x-amz-signature", "x-amz-credential", "x-amz-security-token", "x-goog-signature"),
     }
 )
-"""Redacted in every capture; a configuration can only add to them."""
+"""Both sets are redacted in every capture; a configuration can only add to them."""
 
-# Fields that hold an address, which has a query of its own.
+# Header fields whose value is a URL, with a query that may hold secrets.
 _URLS = frozenset(
     {"referer", "x-original-url", "x-original-uri", "x-rewrite-url", "x-forwarded-uri"}
 )
-# No part of a record: of one hop, and nginx's id, which is new with each request.
+# Never recorded: Trailer concerns one hop only, and nginx makes a new id for each request.
 _LEFT_OUT = frozenset({"trailer", "x-mirror-request-id"})
 _KEEP, _REDACT, _COOKIE, _URL, _LEAVE_OUT = range(5)
 _MOST_NAMES = 4096
-"""Names and keys that are remembered, whatever clients make up."""
+"""Bound of both caches: clients choose the names of headers and keys, and could fill the memory."""
 _HASH_BYTES = 12
 
 
 class Redactor:
-    """`redacted` counts the values that were taken out or replaced."""
+    """Redacts header fields and targets; `redacted` counts the values it removed or replaced."""
 
     def __init__(
         self, headers: Iterable[str] = (), query_keys: Iterable[str] = (), key: bytes | None = None
     ) -> None:
-        """`headers` and `query_keys` are redacted beside the usual ones. Without a `key`, which
-        has at most 64 bytes, values are taken out."""
+        """Redact `headers` and `query_keys` in addition to HEADERS and QUERY_KEYS.
+
+        `key` has at most 64 bytes, the limit of BLAKE2b; without it, values are removed.
+        """
         self.redacted = 0
         self._headers = HEADERS | {name.lower() for name in headers}
         self._keys = QUERY_KEYS | {name.lower() for name in query_keys}
@@ -55,7 +64,7 @@ class Redactor:
         self._secret_keys: dict[str, bool] = {}
 
     def fields(self, fields: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-        """Header fields without their secrets, in their order."""
+        """Return the header fields in their order, without their secrets."""
         kept: list[tuple[str, str]] = []
         actions = self._actions
         for field in fields:
@@ -78,14 +87,15 @@ class Redactor:
         return tuple(kept)
 
     def target(self, target: str) -> str:
-        """A target or address without the secrets of its query."""
+        """Return a request target or URL without the secrets of its query."""
         path, mark, query = target.partition("?")
         if not mark:
             return target
         before = self.redacted
         pieces = []
         for piece in query.split("&"):
-            # Some servers take `;` for `&`, others for a part of the value.
+            # Some servers read `;` as `&` (HTML 4.01 recommended it), others as part of the value.
+            # Splitting at both finds the key in either case.
             pairs = [self._pair(pair) for pair in piece.split(";")]
             kept = [pair for pair in pairs if pair is not None]
             if kept:
@@ -109,11 +119,12 @@ class Redactor:
         return action
 
     def _pair(self, pair: str) -> str | None:
-        """None where nothing of it may stay."""
+        """Return a pair of the query as it may be recorded; None where nothing of it may."""
         name, equals, value = pair.partition("=")
         is_secret = self._secret_keys.get(name)
         if is_secret is None:
-            # PHP and others read `token[]` and `user[token]` as well.
+            # PHP and others read `token[]`, `user[token]` and `user.token` as nested keys, so each
+            # part of a name is compared. Servers unescape names before they look at them.
             plain = unquote_plus(name, errors="replace").lower()
             is_secret = any(
                 part.rstrip("]").strip() in self._keys
@@ -130,7 +141,7 @@ class Redactor:
         return name + equals + self._hash(value)
 
     def _cookies(self, value: str) -> str:
-        """Each by itself: a session stays the same beside others that change."""
+        """Hash each cookie by itself: a session keeps its hash while other cookies change."""
         pairs = []
         for pair in value.split(";"):
             name, equals, secret = pair.strip().partition("=")
