@@ -1,15 +1,15 @@
 """The rps series: whatever recorded it, one type, with its resolution, gaps and completeness.
 
 rps             the type; demand and peak of a set of routes
-grid            points in any order to a series, and what was repaired on the way
+grid            puts points in any order onto a grid, and counts what was repaired
 files           series.db, the local per-second series; other files by their content
 columns         CSV and Parquet
-access_log      access logs, any number, counted by second and route
+access_log      any number of access logs, counted by second and route
 datadog         maxima per minute of a gauge, and the seconds of the highest; counts of others
 datadog_query   the text of a query, and which route a group is
 datadog_api     Datadog's query endpoint over HTTP, and what each of its failures means
 datadog_cache   answers about closed windows, on disk
 prometheus      rates from Prometheus and VictoriaMetrics
 prometheus_api  their range queries over HTTP
-http_session    the HTTP session with which every monitoring system is asked
+http_session    the HTTP session for all monitoring systems
 """

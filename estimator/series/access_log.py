@@ -1,13 +1,14 @@
-"""Requests per second and route of nginx's access logs.
+"""Counts the requests of access logs by second and route.
 
-Owns the files: plain, gzip and zstd by content, standard input, any number, in any order. They are
-read in blocks and each block is added up at once, so memory is that of the seconds found, not that
-of the lines. What cannot be read is counted, and the first lines are shown with their place.
+mirror.formats.access_log reads the lines; this module owns the files: plain, gzip or zstd by
+content, or standard input, any number of them and in any order. It reads blocks and adds up each
+block at once, so memory grows with the number of seconds and not with the number of lines. Lines
+that cannot be used are counted, and the first are shown with their place.
 
-A second without a line lies within a log: nobody came, 0. One between two logs that are more than a
-minute apart is a gap: nobody knows.
+A second without a line within a log is a zero: nobody came. A second between two logs that are more
+than a minute apart is a gap: nobody knows.
 
-Rates on one core: docs/estimate.md and benchmarks/README.md, beside goaccess.
+Speed on one core: docs/estimate.md and benchmarks/README.md, beside goaccess.
 """
 
 import gzip
@@ -43,7 +44,7 @@ from mirror.formats.routes import RouteTable
 STDIN = "-"
 SHOWN_LINES = 5
 BETWEEN_LOGS_S = 60
-"""Two logs further apart leave a gap; a rotation takes less than a second."""
+"""Logs that are further apart leave a gap; a rotation takes less than a second."""
 
 _BLOCK_BYTES = 1 << 20
 _SAME_BYTES = 1 << 16
@@ -53,8 +54,8 @@ _ENTRIES = 1 << 20
 def read_access_logs(logs: Iterable[str], routes: RouteTable, now: float) -> RpsSeries:
     """Return the series of all these logs together; `now` is Unix time.
 
-    Raises InputError for a file that cannot be read or is there twice, Refused where no line is a
-    request.
+    Raises InputError for a file that cannot be read or is given twice, Refused if no line is about
+    a request.
     """
     names = tuple(logs)
     counts = _Counts(routes)
@@ -68,21 +69,21 @@ def read_access_logs(logs: Iterable[str], routes: RouteTable, now: float) -> Rps
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Of the first line of a block, for messages."""
+    """Log and number of the first line of a block, for messages."""
 
     name: str
     number: int
 
 
 class _Counts:
-    """What all logs held so far."""
+    """The requests of all logs that were read so far."""
 
     def __init__(self, routes: RouteTable) -> None:
         self._tags = routes.tags
         self._match = routes.match
         self._row_of = {tag: row for row, tag in enumerate(routes.tags)}
         self._parts: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
-        """(second * routes + route, how many), each block's own."""
+        """Arrays of keys (second * number of routes + row of the route) and of their counts."""
         self._spans: list[tuple[int, int]] = []
         """First and last second of each log."""
         self._beginnings: dict[bytes, str] = {}
@@ -91,22 +92,22 @@ class _Counts:
         self._shown: list[str] = []
         self._heads: list[tuple[bytes, str]] = []
         self._tails: list[tuple[bytes, str]] = []
-        """Bad first lines, and bad last lines without their end: halves of one, where a log was
-        rotated in the middle of a line."""
+        """Bad first lines, and bad last lines without a line break: the halves of one line, if a
+        rotation cut it in two."""
 
     def read(self, name: str, stream: BinaryIO) -> None:
         """Add the lines of one log."""
-        found: Counter[int] = Counter()
+        counts: Counter[int] = Counter()
         number = 1
         for block in _blocks(stream):
             if number == 1:
                 self._remember_beginning(name, block)
             lines = block.count(b"\n") + (not block.endswith(b"\n"))
-            self._block(block, lines, _Place(name, number), found)
+            self._block(block, lines, _Place(name, number), counts)
             number += lines
-            if len(found) > _ENTRIES:
-                self._keep(found)
-        self._keep(found)
+            if len(counts) > _ENTRIES:
+                self._keep(counts)
+        self._keep(counts)
 
     def _remember_beginning(self, name: str, block: bytes) -> None:
         before = self._beginnings.setdefault(block[:_SAME_BYTES], name)
@@ -115,17 +116,17 @@ class _Counts:
             rule = f"begins exactly as {before} does: the same log twice would count twice"
             raise InputError([Problem(name, rule)])
 
-    def _block(self, block: bytes, lines: int, place: _Place, found: Counter[int]) -> None:
-        """Add whole lines, in one go where all of them are of one format and none is bad."""
+    def _block(self, block: bytes, lines: int, place: _Place, counts: Counter[int]) -> None:
+        """Add whole lines, at once if all have one format and none is bad, else line by line."""
         try:
             if block.startswith(b"{"):
                 requests = read_json(block)
                 self._lines += len(requests)
-                self._add(requests, found)
+                self._add(requests, counts)
                 return
             entries = read_combined(block)
             if len(entries) == lines:
-                self._add_combined(entries, found)
+                self._add_combined(entries, counts)
                 self._lines += lines
                 return
         except BadLine:
@@ -140,7 +141,7 @@ class _Counts:
             except BadLine as error:
                 is_cut = number == place.number + lines - 1 and not block.endswith(b"\n")
                 self._report(f"{place.name}:{number}: {error}", line, is_cut, number == 1)
-        self._add(requests, found)
+        self._add(requests, counts)
 
     def _report(self, sentence: str, line: bytes, is_cut: bool, is_first: bool) -> None:
         self._bad += 1
@@ -151,16 +152,16 @@ class _Counts:
         if len(self._shown) < SHOWN_LINES:
             self._shown.append(sentence)
 
-    def _add_combined(self, entries: list[tuple[bytes, bytes]], found: Counter[int]) -> None:
+    def _add_combined(self, entries: list[tuple[bytes, bytes]], counts: Counter[int]) -> None:
         width, match, row_of = len(self._tags), self._match, self._row_of
         sums: Counter[int] = Counter()
         for (time, target), count in Counter(entries).items():
             if b"\\" in target:
                 target = unescaped(target)
             sums[local_second(time) * width + row_of[match(target)]] += count
-        found.update(sums)
+        counts.update(sums)
 
-    def _add(self, requests: list[CountedRequest], found: Counter[int]) -> None:
+    def _add(self, requests: list[CountedRequest], counts: Counter[int]) -> None:
         width, match, row_of = len(self._tags), self._match, self._row_of
         is_repeat = self._known_ids.is_repeat
         for target, request_id, time_s, has_duration in requests:
@@ -169,21 +170,21 @@ class _Counts:
                 continue
             self._with_begin += has_duration
             row = row_of[match(target.encode("latin-1"))]
-            found[int(time_s // 1) * width + row] += 1
+            counts[int(time_s // 1) * width + row] += 1
 
-    def _keep(self, found: Counter[int]) -> None:
-        if found:
-            keys = np.fromiter(found.keys(), dtype=np.int64, count=len(found))
-            counts = np.fromiter(found.values(), dtype=np.int64, count=len(found))
-            found.clear()
+    def _keep(self, counts: Counter[int]) -> None:
+        if counts:
+            keys = np.fromiter(counts.keys(), dtype=np.int64, count=len(counts))
+            numbers = np.fromiter(counts.values(), dtype=np.int64, count=len(counts))
+            counts.clear()
             seconds = keys // len(self._tags)
             first, last = self._spans[-1]
             self._spans[-1] = (min(first, int(seconds.min())), max(last, int(seconds.max())))
-            self._parts.append((keys, counts))
+            self._parts.append((keys, numbers))
 
     def join_cut_lines(self) -> None:
-        """Put together the halves of lines in the middle of which a log was rotated."""
-        found: Counter[int] = Counter()
+        """Join the halves of lines that a rotation cut in two."""
+        counts: Counter[int] = Counter()
         for tail, tail_sentence in self._tails:
             for head in self._heads:
                 try:
@@ -194,15 +195,17 @@ class _Counts:
                 self._lines -= 1
                 self._bad -= 2
                 self._joined += 1
-                self._shown = [one for one in self._shown if one not in (tail_sentence, head[1])]
-                self._add([request], found)
+                self._shown = [
+                    sentence for sentence in self._shown if sentence not in (tail_sentence, head[1])
+                ]
+                self._add([request], counts)
                 break
-        if found:
+        if counts:
             self._spans.append((sys.maxsize, -1))
-            self._keep(found)
+            self._keep(counts)
 
     def series(self, source: str, now: float) -> RpsSeries:
-        """Return everything that was read. Raises Refused."""
+        """Return the series of everything that was read. Raises Refused."""
         if not self._parts:
             what = "; ".join(["holds no request", *self._shown])
             advice = "Expected nginx's combined format or JSON lines (docs/formats.md)"
@@ -252,9 +255,11 @@ class _Counts:
             shown = "; ".join(self._shown)
             repairs.append(f"{self._bad} of {self._lines} lines left out, the first: {shown}")
         if self._joined:
-            repairs.append(f"{self._joined} lines cut in two by a rotation put together")
+            repairs.append(f"{self._joined} lines that a rotation cut in two were joined")
         if self._repeated:
-            repairs.append(f"{self._repeated} lines with the id of one before counted once")
+            repairs.append(
+                f"{self._repeated} lines have the id of an earlier line and were left out"
+            )
         if future:
             repairs.append(f"{future} lines of the future left out (whose clock is off?)")
         return tuple(repairs)
@@ -266,7 +271,7 @@ def _counted(line: bytes) -> CountedRequest:
 
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield blocks of whole lines; of a line that is too long its beginning, cut."""
+    """Yield blocks of whole lines; a line that is too long is cut."""
     rest = b""
     is_skipping = False
     while read := stream.read(_BLOCK_BYTES):
@@ -287,7 +292,7 @@ def _blocks(stream: BinaryIO) -> Iterator[bytes]:
 
 @contextmanager
 def _opened(name: str) -> Iterator[BinaryIO]:
-    """Yield the log as plain bytes; what goes wrong with the file is an InputError."""
+    """Yield the unpacked bytes of a log. Raises InputError for whatever is wrong with the file."""
     try:
         with (
             cast(io.BufferedReader, sys.stdin.buffer)

@@ -2,19 +2,20 @@
 
     sum:mirror.rps{service:watch} by {route}.fill(null).rollup(max, 60)
 
-Datadog first takes the maximum of each minute of each tag set, then adds the tag sets up. Where
-instances or routes peak in different seconds of a minute, that sum is an upper bound. So the
-windows that hold the highest minutes are asked for again, second by second, until the highest
-minute is one whose seconds are known: it is then the peak, exactly, and no other minute can hold a
-higher one. The default rollup would be an average (one second of 1000 rps over 100 reads 103 in
-five minutes), and interpolation would add requests of an instance that was gone: `fill(null)`.
+Datadog first takes the maximum of each minute of each tag set, then adds up the tag sets. If
+instances or routes peak in different seconds of a minute, that sum is an upper bound. Therefore the
+windows with the highest minutes are queried again, second by second, until the seconds of the
+highest minute are known. That minute then holds the exact peak, and no other minute can hold a
+higher one. The default rollup is an average: one second of 1000 rps among seconds of 100 rps reads
+103 in five minutes. `fill(null)` turns off interpolation, which would add requests of an instance
+that is gone.
 
-Counts of others, such as `sum:istio.mesh.request.count{...}.as_count()`, are summed in Datadog over
-the finest interval that few enough requests give, and divided by it.
+Counts of other programs, such as `sum:istio.mesh.request.count{...}.as_count()`, are summed in
+Datadog over the finest interval that a bounded number of queries allows, and divided by it.
 
-Windows have at most 1440 points: beyond 1500 Datadog widens the interval without a word, so the one
-that came back is checked. They lie at multiples of their width in Unix time, whatever the time of
-the run, so that the next run finds them in the cache. Empty buckets are absent: they are gaps.
+Windows have at most 1440 points. Beyond 1500, Datadog silently widens the interval, so the interval
+of each answer is checked. Windows begin at multiples of their width in Unix time, whatever the time
+of the run, so that the next run finds them in the cache. Empty buckets are absent: they are gaps.
 """
 
 from collections.abc import Callable
@@ -30,19 +31,19 @@ from estimator.series.rps import ALL_ROUTES, KnownSeconds, RpsSeries
 
 WINDOW_POINTS = 1_440
 MAX_WINDOWS = 60
-"""For counts: below a tenth of an hour's rate limit, so that a run leaves others their share."""
+"""Most windows for counts: below a tenth of the hourly rate limit, which other users share."""
 MAX_DRILLS = 12
-"""Windows of 24 minutes that are read second by second."""
+"""Most windows of 24 minutes that are read second by second."""
 _COUNT_STEPS_S = (10, 20, 30, 60)
-"""The Agent flushes counts every 10 s; nothing finer is there."""
+"""The Agent flushes counts every 10 s, so nothing finer exists."""
 
 Progress = Callable[[int, int, str], None]
-"""Windows done, windows in all, and what is happening."""
+"""Called with the number of windows done, their total, and what is happening."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What is asked of whom, and who is told."""
+    """A query, the API that answers it, and the callback for progress."""
 
     api: DatadogApi
     query: DatadogQuery
@@ -54,8 +55,8 @@ async def read_datadog(
 ) -> RpsSeries:
     """Read the period [from, to), Unix seconds and whole minutes.
 
-    Raises InputError and Refused as the API does, Refused also for no data at all, for another
-    interval than asked for and for values that no rate has.
+    Raises InputError and Refused as the API does. Raises Refused also for an answer without a
+    point, with an unexpected interval, or with impossible rates.
     """
     reading = _Reading(api, query, progress)
     step = _step(query, period)
@@ -73,8 +74,8 @@ async def read_datadog(
     )
     caveats = ["a route without a point in a bucket in which another has one counts as 0 there"]
     if not query.is_count:
-        series, told = await _drilled(reading, series)
-        caveats.insert(0, told)
+        series, caveat = await _drilled(reading, series)
+        caveats.insert(0, caveat)
     if abs(api.clock_off_s) > CLOCK_OFF_S:
         side = "ahead of" if api.clock_off_s > 0 else "behind"
         caveats.append(
@@ -105,11 +106,11 @@ async def _read(
     ]
     by_route: dict[str, NDArray[np.float64]] = {}
     for number, window in enumerate(windows):
-        told = (number, len(windows))
-        reading.progress(*told, f"Datadog, window {number + 1} of {len(windows)}")
+        position = (number, len(windows))
+        reading.progress(*position, f"Datadog, window {number + 1} of {len(windows)}")
         clipped = (max(window[0], start), window[1])
         place = slice((clipped[0] - start) // step, (clipped[1] - start) // step)
-        for route, found in (await _ask(reading, window, step, told)).items():
+        for route, found in (await _ask(reading, window, step, position)).items():
             row = by_route.setdefault(route, np.full((end - start) // step, np.nan))
             row[place] = found[(clipped[0] - window[0]) // step :]
     reading.progress(len(windows), len(windows), "Datadog")
@@ -117,13 +118,13 @@ async def _read(
 
 
 async def _ask(
-    reading: _Reading, window: tuple[int, int], step: int, told: tuple[int, int]
+    reading: _Reading, window: tuple[int, int], step: int, position: tuple[int, int]
 ) -> dict[str, NDArray[np.float64]]:
     """Return one window by route, in rps on its grid."""
     query = reading.query
 
     def say(trouble: str) -> None:
-        reading.progress(*told, f"Datadog: {trouble}")
+        reading.progress(*position, f"Datadog: {trouble}")
 
     found: dict[str, NDArray[np.float64]] = {}
     for group in await reading.api.query(query.text(step), window, say):
@@ -139,7 +140,7 @@ async def _ask(
 
 
 async def _drilled(reading: _Reading, series: RpsSeries) -> tuple[RpsSeries, str]:
-    """Read the seconds around the highest minutes; return also what is known then."""
+    """Read the seconds around the highest minutes; return the series and a caveat on its peaks."""
     end = series.start + series.duration_s
     read: set[int] = set()
     for number in range(MAX_DRILLS):
@@ -151,11 +152,11 @@ async def _drilled(reading: _Reading, series: RpsSeries) -> tuple[RpsSeries, str
                 " routes, may be above the truth"
             )
         read.add(at)
-        told = (number, MAX_DRILLS)
-        reading.progress(*told, f"Datadog, seconds around a peak ({number + 1})")
+        position = (number, MAX_DRILLS)
+        reading.progress(*position, f"Datadog, seconds around a peak ({number + 1})")
         window = (at, min(at + WINDOW_POINTS, end))
         try:
-            found = await _ask(reading, window, 1, told)
+            found = await _ask(reading, window, 1, position)
         except Refused as error:
             return series, (
                 "maxima within 60 s are added over routes and instances as if they fell in one"
@@ -170,7 +171,7 @@ async def _drilled(reading: _Reading, series: RpsSeries) -> tuple[RpsSeries, str
 
 
 def _undecided(series: RpsSeries, read: set[int]) -> int | None:
-    """Return the window of a peak whose seconds nobody read yet; first that of all routes."""
+    """Return the window of a peak whose seconds are not read yet, that of all routes first."""
     for routes in ((ALL_ROUTES,), *((route,) for route in series.routes)):
         peak = series.peak(routes)
         assert peak is not None
@@ -194,8 +195,9 @@ def _check(group: QueryGroup, query: DatadogQuery, step: int) -> None:
 def _grid(group: QueryGroup, window: tuple[int, int], step: int) -> NDArray[np.float64]:
     """Return the points of one window on its grid, NaN where there is none.
 
-    Datadog answers with the bucket at the window's end too, cut off there: that one belongs to the
-    next window, which has it whole. Points may come in any order, and one twice is one maximum.
+    Datadog also answers with the bucket at the end of the window, cut off there. That bucket
+    belongs to the next window, which has all of it. Points may come in any order; of two points in
+    a bucket, the higher one counts.
     """
     start, end = window
     row = np.full((end - start) // step, np.nan)

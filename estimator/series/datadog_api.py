@@ -1,10 +1,10 @@
 """Datadog's GET /api/v1/query over HTTP, and what each of its failures means.
 
-Owns the connection, the retries and the pace; knows nothing of routes and series. The `datadog`
-package is not used: it ignores DD_SITE, returns several failures as ordinary values, and hides the
-rate-limit headers of a 429.
+This module owns the connection, the retries and the pace; it knows nothing of routes and series. It
+does not use the `datadog` package, which ignores DD_SITE, returns several failures as ordinary
+values, and hides the rate-limit headers of a 429.
 
-Keys travel in headers only, appear in no message, and are never sent to a second host: redirects
+Keys travel in headers only, appear in no message, and never reach a second host, because redirects
 are not followed.
 """
 
@@ -42,7 +42,7 @@ _URL = re.compile(r"https?://[^/\s@?#]+(/[^\s?#]*)?", re.ASCII)
 
 
 def api_url_of(site: str) -> str:
-    """Return `https://api.<site>`. Raises InputError for any other than Datadog's sites."""
+    """Return `https://api.<site>`. Raises InputError for a site that is not one of Datadog's."""
     if site not in SITES:
         rule = f"expected one of {', '.join(SITES)}, got {site!r}; another address: --api-url"
         raise InputError([Problem("--site or DD_SITE", rule)])
@@ -51,7 +51,7 @@ def api_url_of(site: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Both keys; neither is in the repr."""
+    """Both keys; the repr shows neither."""
 
     api_key: str = field(repr=False)
     app_key: str = field(repr=False)
@@ -59,12 +59,12 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait for Datadog, and with what clock and dice; tests bring their own."""
+    """How long to wait for Datadog, with which clock and random numbers; tests replace them."""
 
     timeout_s: float = 60.0
-    """For one request."""
+    """Timeout of one request."""
     attempts: int = 5
-    """For one window, the first included."""
+    """Most attempts for one window, including the first."""
     rate_limit_wait_s: float = 600.0
     """Longest wait for a rate limit to reset; its period may be an hour."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -75,7 +75,7 @@ class Patience:
 
 
 class QueryGroup(msgspec.Struct):
-    """One group of an answer, as far as it is read here. `interval` is in seconds."""
+    """One group of an answer, as far as it is needed. `interval` is in seconds."""
 
     pointlist: list[tuple[float, float | None]]
     interval: int
@@ -125,7 +125,7 @@ class DatadogApi:
         self.clock_off_s = 0.0
         """How far this machine's clock is ahead of Datadog's, from its last answer."""
         self._pause_s = 0.0
-        """To wait before the next request, because the last answer used up the rate limit."""
+        """Pause before the next request, because the last answer used up the rate limit."""
 
     async def __aenter__(self) -> Self:
         headers = {
@@ -149,8 +149,8 @@ class DatadogApi:
     ) -> list[QueryGroup]:
         """Return the groups for one window (from, to) in Unix seconds.
 
-        `say` is told of every wait. Raises InputError for what the user can correct, Refused where
-        Datadog gives no usable answer after all attempts.
+        `say` is called with the reason of every wait. Raises InputError for what the user can
+        correct, Refused if Datadog gives no usable answer after all attempts.
         """
         identity = (self.url, self._credentials.api_key, query)
         if self._cache and (kept := self._cache.read(identity, window)) is not None:
@@ -164,7 +164,7 @@ class DatadogApi:
     async def _answer(
         self, query: str, window: tuple[int, int], say: Callable[[str], None]
     ) -> _Reply:
-        """Return an answer with status 200, after as many attempts as it takes."""
+        """Return an answer with status 200, after at most `attempts` attempts."""
         trouble = ""
         for attempt in range(self._patience.attempts):
             if self._pause_s:
@@ -203,7 +203,7 @@ class DatadogApi:
         start, end = window
         async with self._session.get(
             f"{self.url}/api/v1/query",
-            # Integers: a fraction is answered with 400.
+            # Datadog answers 400 to a fraction of a second.
             params={"from": str(start), "to": str(end), "query": query},
             allow_redirects=False,
         ) as response:
@@ -256,7 +256,7 @@ class DatadogApi:
         return f"Datadog at {self.url}"
 
     def _backoff_s(self, attempt: int) -> float:
-        # Half to all of 1, 2, 4, 8 s: two runs that failed together do not return together.
+        # Half to all of 1, 2, 4, 8 s, so that two runs that failed together retry apart.
         return float(2**attempt * (0.5 + self._patience.jitter() / 2))
 
     async def _wait(self, wait_s: float, why: str, say: Callable[[str], None]) -> None:
@@ -283,7 +283,7 @@ def _is_html(reply: _Reply) -> bool:
 
 
 def _errors(reply: _Reply) -> str:
-    """Return what an error body says, shortly; it may be HTML, empty or anything."""
+    """Return a short text of an error body, which may be HTML, empty or anything else."""
     if _is_html(reply):
         return "a web page, not an answer of the API"
     try:

@@ -14,9 +14,9 @@ from pathlib import Path
 import zstandard
 
 SETTLED_S = 7_200
-"""After the end of a window. Datadog takes points that are up to an hour late."""
+"""Time after its end at which a window is settled: Datadog accepts points up to an hour late."""
 MAX_BYTES = 256 << 20
-"""Of all files: a year of 50 routes is about 100 MB. The oldest go first."""
+"""Most bytes of all files; a year of 50 routes takes about 100 MB. The oldest files go first."""
 _MAX_ANSWER_BYTES = 1 << 28
 
 
@@ -37,7 +37,7 @@ class Cache:
             return None
 
     def write(self, identity: tuple[str, ...], window: tuple[int, int], body: bytes) -> None:
-        """Keep an answer if its window is settled; a disk that cannot is no trouble."""
+        """Keep an answer if its window is settled; a disk that cannot keep it is no error."""
         if window[1] + SETTLED_S > self._now():
             return
         try:
@@ -56,9 +56,9 @@ class Cache:
         return self._folder / f"{digest}.json.zst"
 
     def _shrink(self) -> None:
-        found = [(entry.stat(), entry.path) for entry in os.scandir(self._folder)]
-        total = sum(stat.st_size for stat, _ in found)
-        for stat, path in sorted(found, key=lambda each: each[0].st_mtime_ns):
+        files = [(entry.stat(), entry.path) for entry in os.scandir(self._folder)]
+        total = sum(stat.st_size for stat, _ in files)
+        for stat, path in sorted(files, key=lambda file: file[0].st_mtime_ns):
             if total <= self._max_bytes:
                 break
             Path(path).unlink(missing_ok=True)

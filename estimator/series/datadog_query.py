@@ -1,7 +1,7 @@
-"""What is asked of Datadog: our gauge by its tags, or any metric that somebody else counts.
+"""Queries to Datadog: for our gauge by its tags, or for any metric of another program.
 
-Owns the text of a query and which route a group of the answer is. The time aggregation is always
-ours: a query that brought its own could average a peak away.
+This module owns the text of a query, and the route of each group in the answer. It always sets the
+time aggregation itself, because another one could average a peak away.
 """
 
 import re
@@ -11,7 +11,7 @@ from estimator.errors import InputError, Problem
 from mirror.formats.routes import OTHER, route_tag
 
 _METRIC = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,199}", re.ASCII)
-# As Datadog stores tags; anything else could end the scope and begin another query.
+# As Datadog stores tags. Other characters could end the scope and begin another query.
 _TAG = re.compile(r"[a-z][a-z0-9_\-./]*:[a-z0-9_\-:./*]*[a-z0-9_\-./*]", re.ASCII)
 _QUERY = re.compile(
     r"(?P<space>[a-z0-9]+):(?P<metric>[A-Za-z][A-Za-z0-9_.]*)\{(?P<scope>[^{}]+)\}"
@@ -22,36 +22,39 @@ _QUERY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class DatadogQuery:
-    """A metric summed by route; made by `of` or `parse`."""
+    """A metric summed by route; `of` and `parse` make one."""
 
     metric: str
     scope: str
     by: tuple[str, ...]
     space: str = "sum"
     is_count: bool = False
-    """Counted requests, to be divided by their interval; else a gauge of rps."""
+    """The metric counts requests, to be divided by their interval; else it is a gauge of rps."""
     averaging_s: int | None = 1
-    """Of each value; None: its interval."""
+    """Time over which each value is a mean; None stands for its interval."""
 
     @classmethod
     def of(
         cls, metric: str, service: str | None, env: str | None, tags: tuple[str, ...]
     ) -> "DatadogQuery":
-        """Check and normalise. Raises InputError; tags are lower-cased as Datadog stores them."""
+        """Return the query for our gauge. Raises InputError.
+
+        Tags become lower case, as Datadog stores them.
+        """
         problems = []
         if not _METRIC.fullmatch(metric):
             rule = f"expected a metric name such as mirror.rps, got {metric!r}"
             problems.append(Problem("--metric", rule))
-        given = [("--tag", tag) for tag in tags]
-        given += [("--env", f"env:{env}")] if env is not None else []
-        given += [("--service", f"service:{service}")] if service is not None else []
-        for option, tag in given:
+        tagged = [("--tag", tag) for tag in tags]
+        tagged += [("--env", f"env:{env}")] if env is not None else []
+        tagged += [("--service", f"service:{service}")] if service is not None else []
+        for option, tag in tagged:
             if not _TAG.fullmatch(tag.lower()):
                 rule = f"expected letters, digits and _ - : . / as in key:value, got {tag!r}"
                 problems.append(Problem(option, rule))
         if problems:
             raise InputError(problems)
-        return cls(metric, ",".join(sorted({tag.lower() for _, tag in given})), ("route",))
+        return cls(metric, ",".join(sorted({tag.lower() for _, tag in tagged})), ("route",))
 
     @classmethod
     def parse(cls, text: str) -> "DatadogQuery":
@@ -73,19 +76,19 @@ class DatadogQuery:
             problems.append(Problem("--query", rule))
         if found["space"] not in ("sum", "count"):
             rule = (
-                "expected sum: (or count: of a distribution), which adds instances up; got"
-                f" {found['space']}:, which tells of one of them"
+                "expected sum: (or count: of a distribution), which adds up instances; got"
+                f" {found['space']}:, which is about one of them"
             )
             problems.append(Problem("--query", rule))
         if problems:
             raise InputError(problems)
         by = tuple(tag.strip() for tag in (found["by"] or "").split(",") if tag.strip())
-        # The Agent keeps of a gauge without timestamps one value of each ten seconds.
+        # The Agent keeps one value every ten seconds of a gauge without timestamps.
         averaging_s = None if is_count else 10
         return cls(found["metric"], found["scope"], by, found["space"], is_count, averaging_s)
 
     def text(self, step_s: int) -> str:
-        """Return the query for one value each `step_s`."""
+        """Return the query for one value every `step_s` seconds."""
         by = f" by {{{','.join(self.by)}}}" if self.by else ""
         head = f"{self.space}:{self.metric}{{{self.scope}}}{by}"
         if self.is_count:

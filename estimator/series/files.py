@@ -1,12 +1,11 @@
-"""A series in a file: `series.db`, CSV or Parquet by content, whatever the name (docs/formats.md).
+"""A series in a file: series.db, CSV or Parquet, by its content and not its name (docs/formats.md).
 
-Owns `series.db`, the local per-second series; columns.py reads the other two.
+This module reads series.db; columns.py reads the other two. `mirror serve` may be writing the file:
+one read transaction sees one state of it.
 
-Opened read-only while `mirror serve` may be writing: one read transaction sees one state of it.
-
-No second is cut off at the ends. The recorder writes the row in `seconds` after a second has ended,
-but may have started in the middle of its first; such a second counts too few requests, never too
-many, so it cannot invent a peak, and cutting it could lose one.
+The seconds at both ends are kept. The recorder writes the row in `seconds` after a second has
+ended, but it may have started in the middle of its first second. Such a second counts too few
+requests and never too many, so it cannot invent a peak, and leaving it out could lose one.
 """
 
 import sqlite3
@@ -35,10 +34,10 @@ _PARQUET_MAGIC = b"PAR1"
 
 
 def read_series(path: Path, now: float) -> RpsSeries:
-    """Read production rps per route and second; `now` is Unix time.
+    """Return production rps by route and second; `now` is Unix time.
 
-    Raises InputError for a file that is no series of this version or holds impossible values,
-    Refused for one without a single observed second or request.
+    Raises InputError for a file that is not a series of this version or holds impossible values,
+    Refused for a series without an observed second or without a request.
     """
     if not path.is_file():
         what = "is a directory, not a series" if path.is_dir() else "no such file"
@@ -130,7 +129,7 @@ def _read(database: sqlite3.Connection, path: Path, now: float) -> RpsSeries:
 
 
 def _batches(cursor: sqlite3.Cursor) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield the rows in lists of bounded length: a year of seconds must not sit in memory twice."""
+    """Yield rows in lists of bounded length, so that a year of seconds is not in memory twice."""
     while rows := cursor.fetchmany(100_000):
         yield rows
 

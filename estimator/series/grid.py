@@ -1,18 +1,18 @@
-"""Points as they were found, in any order, to a series on its regular grid; what was wrong counted.
+"""Puts points in any order onto the regular grid of a series, and counts what was wrong with them.
 
-A point is a Unix second, a route and a value. What cannot be true is left out or merged, never
-silently: every repair is a sentence with its number in `RpsSeries.repairs`.
+A point is a Unix second, a route and a value. Impossible points are left out or merged, but never
+silently: every repair becomes a sentence with a number in `RpsSeries.repairs`.
 
-| point | is |
+| point | treatment |
 |---|---|
-| value NaN, infinite or null | no point |
-| value below 0, or 1e12 and more | no point: no rate of requests |
-| second after `now` by more than a minute | no point: a clock was off |
-| twice the same second and route, equal values | one point |
-| twice, other values | their maximum: a recorder that was asked twice knows no more than one |
-| out of order | put in order |
+| value NaN, infinite or null | left out |
+| value below 0, or 1e12 and more | left out: no rate of requests |
+| second after `now` by more than a minute | left out: a clock was wrong |
+| same second and route twice, equal values | one point |
+| same second and route twice, other values | the maximum: two readings of one counter |
+| out of order | put into order |
 
-Knows nothing of files and HTTP.
+This module knows nothing of files and HTTP.
 """
 
 from collections.abc import Sequence
@@ -26,28 +26,28 @@ from estimator.errors import Refusal, Refused
 from estimator.series.rps import RpsSeries
 
 FUTURE_S = 60
-"""Clocks of two hosts are apart by less."""
+"""The clocks of two hosts differ by less."""
 MAX_RPS = 1e12
 MAX_CELLS = 250_000_000
-"""2 GB of float64: a year of seconds over eight routes. More is a clock that was wrong."""
+"""2 GB of float64, a year of seconds over eight routes. A wrong clock makes a larger series."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Points:
-    """Columns of one length."""
+    """Points as columns of equal length."""
 
     seconds: NDArray[np.float64]
     """Unix time; NaN is not allowed."""
     routes: NDArray[np.int64]
-    """Places in `names`."""
+    """Indices into `names`."""
     values: NDArray[np.float64]
     names: tuple[str, ...]
-    """Route tags, each once."""
+    """Distinct route tags."""
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """What was asked for: a series has all of it, gaps included."""
+    """The time that was requested; the series covers all of it, gaps included."""
 
     start: int
     end: int
@@ -55,22 +55,21 @@ class Period:
     resolution_s: int
 
 
-def series_of(points: Points, source: str, now: float, asked: Period | None = None) -> RpsSeries:
-    """Return the series; without `asked` from the first point to the last.
+def series_of(points: Points, source: str, now: float, period: Period | None = None) -> RpsSeries:
+    """Return the series over `period`, or without one from the first point to the last.
 
-    Its resolution is then the commonest distance of two points.
-
-    Raises Refused where no point is left, or where they lie too far apart to be one series.
+    Without a period, the resolution is the commonest distance between two points. `now` is Unix
+    time. Raises Refused if no point is left, or if the points are too far apart for one series.
     """
     points, repairs = _cleaned(points, now)
     if not len(points.seconds):
-        reason = "holds no point that can be used" + "".join(f"; {one}" for one in repairs)
+        reason = "holds no point that can be used" + "".join(f"; {repair}" for repair in repairs)
         raise Refused([Refusal(source, reason, "Check what recorded it")])
-    step = asked.resolution_s if asked else _step(points.seconds)
+    step = period.resolution_s if period else _step(points.seconds)
     buckets = np.floor(points.seconds / step).astype(np.int64)
     first, end = int(buckets.min()), int(buckets.max()) + 1
-    if asked:
-        first, end = min(first, asked.start // step), max(end, asked.end // step)
+    if period:
+        first, end = min(first, period.start // step), max(end, period.end // step)
     width = end - first
     if width * len(points.names) > MAX_CELLS:
         reason = f"spans the seconds {first * step} to {end * step}"
@@ -104,9 +103,9 @@ def _cleaned(points: Points, now: float) -> tuple[Points, list[str]]:
     return left, repairs
 
 
-def _counted(*found: tuple[NDArray[np.bool_], str, Points]) -> list[str]:
+def _counted(*masks: tuple[NDArray[np.bool_], str, Points]) -> list[str]:
     sentences = []
-    for mask, what, points in found:
+    for mask, what, points in masks:
         if count := int(mask.sum()):
             at = int(np.argmax(mask))
             sentences.append(
@@ -127,7 +126,7 @@ def _order_repairs(points: Points, cells: NDArray[np.int64]) -> list[str]:
     steps = np.diff(points.seconds[order])
     back = int((steps[np.diff(points.routes[order]) == 0] < 0).sum())
     if back:
-        repairs.append(f"{back} of {len(cells)} points stood out of order and were put in it")
+        repairs.append(f"{back} of {len(cells)} points were out of order and were sorted")
     return repairs
 
 
@@ -145,7 +144,7 @@ def points_of(
     tags: Sequence[str],
     values: NDArray[np.float64],
 ) -> Points:
-    """Return points whose routes are `tags[code]`; tags that are equal become one route."""
+    """Return points whose routes are `tags[code]`; equal tags become one route."""
     names = tuple(sorted(set(tags)))
     place = np.array([names.index(tag) for tag in tags], dtype=np.int64)
     return Points(seconds, place[codes], values, names)

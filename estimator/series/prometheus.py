@@ -3,10 +3,12 @@
     sum by (route) (rate(mirror_requests_total[60s]))          every 60 s
 
 A rate at an instant is the mean over the window before it, so it belongs to the bucket that ends
-there; a value of a query without a window (`[`) to the bucket that begins there. Instants are
-multiples of the step in Unix time: two runs ask for the same ones. Where the counter was not
-scraped twice in a window there is no point, which is a gap; a query without a window has none for
-up to five minutes after the last sample, because an instant vector repeats it.
+there. A value of a query without a window (`[`) belongs to the bucket that begins there. Instants
+are multiples of the step in Unix time, so that two runs ask for the same ones.
+
+If the counter was not scraped twice in a window, there is no point, which is a gap. A query without
+a window shows no gap for up to five minutes, because an instant vector repeats the last sample that
+long (the lookback delta of Prometheus).
 """
 
 import string
@@ -25,12 +27,12 @@ QUERY = "sum by (route) (rate(mirror_requests_total[${window}s]))"
 
 @dataclass(frozen=True, slots=True)
 class RateQuery:
-    """What to ask; $window in the query becomes the step in seconds."""
+    """A query and its server; `$window` in the query becomes the step in seconds."""
 
     url: str
     query: str = QUERY
     step_s: int = 60
-    """Of the series, and what a rate looks back over; at least two scrapes."""
+    """Resolution of the series and window of a rate; at least two scrapes."""
     authorization: str | None = field(default=None, repr=False)
 
     @property
@@ -39,27 +41,27 @@ class RateQuery:
 
 
 async def read_prometheus(query: RateQuery, period: tuple[int, int], now: float) -> RpsSeries:
-    """Read [from, to), Unix seconds, narrowed to whole steps.
+    """Read the period [from, to), Unix seconds, narrowed to whole steps.
 
-    Raises InputError for what the server rejects, Refused where it has nothing.
+    Raises InputError for what the server rejects, Refused if it has no point.
     """
     step = query.step_s
     start, end = -(-period[0] // step) * step, period[1] // step * step
     lag_s = step if "[" in query.query else 0
     async with PrometheusApi(query.url, "--from-prometheus", query.authorization) as api:
-        found = await api.range(query.text, start + lag_s, end + lag_s, step)
+        groups = await api.range(query.text, start + lag_s, end + lag_s, step)
     source = f"Prometheus at {query.url}: {query.text}"
-    if not any(series.values for series in found):
+    if not any(series.values for series in groups):
         reason = f"has nothing from {start} to {end}"
         advice = "Check the query, the time (--since), and that --step spans two scrapes"
         raise Refused([Refusal(source, reason, advice)])
-    asked = Period(start, end, step)
-    tags = [_route(series, query) for series in found]
-    sizes = [len(series.values) for series in found]
-    instants = np.array([at for series in found for at, _ in series.values])
-    values = np.array([float(text) for series in found for _, text in series.values])
-    codes = np.repeat(np.arange(len(found)), sizes)
-    series = series_of(points_of(instants - lag_s, codes, tags, values), source, now, asked)
+    whole = Period(start, end, step)
+    tags = [_route(series, query) for series in groups]
+    sizes = [len(series.values) for series in groups]
+    instants = np.array([at for series in groups for at, _ in series.values])
+    values = np.array([float(text) for series in groups for _, text in series.values])
+    codes = np.repeat(np.arange(len(groups)), sizes)
+    series = series_of(points_of(instants - lag_s, codes, tags, values), source, now, whole)
     caveats = list(dict.fromkeys(api.warnings))
     if not lag_s:
         caveats.append("a gap of less than five minutes shows the value before it")

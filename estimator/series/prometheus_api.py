@@ -1,11 +1,10 @@
 """Range queries over HTTP, as Prometheus and VictoriaMetrics answer them.
 
-Owns the connection and the pieces that a long time is asked for in: Prometheus refuses more than
-11,000 points of one series. Knows nothing of routes and containers.
+This module owns the connection, and splits a long time into several queries: Prometheus refuses
+more than 11,000 points of one series. It knows nothing of routes and containers.
 
-`authorization` is the value of that header, from the environment; it is in no message, and
-redirects are not followed. Certificates are checked, against those of SSL_CERT_FILE where it is
-set.
+`authorization` is the value of the header of that name, from the environment. No message shows it,
+and redirects are not followed. Certificates are verified, with SSL_CERT_FILE if that is set.
 """
 
 import re
@@ -19,12 +18,12 @@ from estimator.errors import InputError, Problem, Refusal, Refused
 from estimator.series.http_session import open_session
 
 MAX_POINTS = 10_000
-"""Of one series in one answer."""
+"""Most points of one series in one answer."""
 TIMEOUT_S = 60.0
 
 
 class LabelledSeries(msgspec.Struct):
-    """One labelled series: Unix seconds and numbers as text."""
+    """A series with its labels; `values` are Unix seconds and numbers as text."""
 
     metric: dict[str, str]
     values: list[tuple[float, str]]
@@ -46,12 +45,12 @@ class PrometheusApi:
     """A session with one server. Use as an async context manager."""
 
     def __init__(self, url: str, option: str, authorization: str | None = None) -> None:
-        """`option` is where the user gave the URL, for the advice of errors."""
+        """`option` names the option of the URL, for error messages."""
         self._url = url
         self._option = option
         self._authorization = authorization
         self.warnings: list[str] = []
-        """What the server said beside its answers."""
+        """Warnings that the server sent with its answers."""
 
     async def __aenter__(self) -> Self:
         headers = {} if self._authorization is None else {"Authorization": self._authorization}
@@ -67,22 +66,23 @@ class PrometheusApi:
         await self._session.close()
 
     async def range(self, text: str, start: float, end: float, step_s: int) -> list[LabelledSeries]:
-        """Return every series of a query at start, start + step, ... before `end`.
+        """Return every series of the query `text` at start, start + step_s, ... before `end`.
 
-        Raises InputError for what the server rejects, Refused where it gives no usable answer.
+        `start` and `end` are Unix time. Raises InputError for what the server rejects, Refused if
+        it gives no usable answer.
         """
-        found: dict[frozenset[tuple[str, str]], LabelledSeries] = {}
+        by_labels: dict[frozenset[tuple[str, str]], LabelledSeries] = {}
         piece_s = step_s * MAX_POINTS
         while start < end:
-            # The end is included by Prometheus and not by us.
+            # Prometheus includes the end, and this method does not.
             last = min(start + piece_s, end) - 0.001
             for series in await self._ask(text, start, last, step_s):
                 key = frozenset(series.metric.items())
-                found.setdefault(key, LabelledSeries(series.metric, [])).values.extend(
+                by_labels.setdefault(key, LabelledSeries(series.metric, [])).values.extend(
                     series.values
                 )
             start += piece_s
-        return list(found.values())
+        return list(by_labels.values())
 
     async def _ask(self, text: str, start: float, end: float, step_s: int) -> list[LabelledSeries]:
         url = f"{self._url.rstrip('/')}/api/v1/query_range"
@@ -91,7 +91,7 @@ class PrometheusApi:
             async with self._session.post(url, data=data, allow_redirects=False) as response:
                 status, body = response.status, await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            what = f"cannot be asked: {error or type(error).__name__}"
+            what = f"cannot be reached: {error or type(error).__name__}"
             raise self._refused(what) from error
         if status in (401, 403):
             rule = f"forbids it (status {status}); check the environment's PROMETHEUS_AUTHORIZATION"
@@ -99,7 +99,7 @@ class PrometheusApi:
         try:
             answer = msgspec.json.decode(body, type=_RangeAnswer)
         except msgspec.DecodeError as error:
-            what = f"answered {status} with what is no answer of its API: {error}"
+            what = f"answered {status}, but not as its API does: {error}"
             raise self._refused(what) from error
         if answer.status != "success" or answer.data is None:
             rule = f"rejects the query {text!r}: {answer.error or status}"
@@ -112,4 +112,4 @@ class PrometheusApi:
 
     @property
     def _name(self) -> str:
-        return f"Prometheus at {re.sub('//[^/@]*@', '//...@', self._url)}"  # no password is shown
+        return f"Prometheus at {re.sub('//[^/@]*@', '//...@', self._url)}"  # without a password

@@ -1,10 +1,10 @@
 """The rps series, and the demand of a set of routes in it.
 
 Invariant: a gap (nobody looked) is never a zero (nobody came). A bucket in which no route has a
-value is a gap. Where at least one route has a value the recorder was alive, so a route without one
-had no request there: Datadog keeps no points for silence.
+value is a gap. If at least one route has a value, the recorder was alive, so a route without a
+value had no request there: Datadog keeps no points for silence.
 
-Knows nothing of files, HTTP or components.
+This module knows nothing of files, HTTP or components.
 """
 
 from collections.abc import Iterable
@@ -14,26 +14,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 ALL_ROUTES = "*"
-"""In place of a route: whatever arrives, `other` included."""
+"""Stands for all routes, `other` included."""
 
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """The highest demand of a set of routes, and when it was."""
+    """The highest demand of a set of routes, and its time."""
 
     rps: float
     second: int
-    """Unix time of the start of its bucket."""
+    """Unix time of the start of the bucket."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownSeconds:
-    """Seconds of some buckets, where a source was asked again more closely."""
+    """The seconds of some buckets, for which a source was queried at a finer resolution."""
 
     start: int
-    """Unix time; the start of a bucket."""
+    """Unix time of the start of a bucket."""
     rps: NDArray[np.float64]
-    """Shape (routes, seconds), whole buckets; NaN where a route has no value."""
+    """Shape (routes, seconds) over whole buckets; NaN where a route has no value."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +41,7 @@ class RpsSeries:
     """Requests per second by route, on a regular grid of buckets."""
 
     source: str
-    """Where it was read from, in words for the report."""
+    """The source in words, for the report."""
     start: int
     """Unix time of the first bucket."""
     resolution_s: int
@@ -50,35 +50,35 @@ class RpsSeries:
     rps: NDArray[np.float64]
     """Shape (routes, buckets); NaN where a route has no value."""
     averaging_s: int | None = None
-    """Each value is a mean over this long, or the highest such mean in its bucket; None: over the
-    bucket."""
+    """Each value is a mean over this many seconds, or the highest such mean in its bucket; None
+    means the whole bucket."""
     caveats: tuple[str, ...] = ()
-    """What this source cannot know; goes to the report's assumptions."""
+    """What this source cannot know; the report lists it among its assumptions."""
     repairs: tuple[str, ...] = ()
-    """What was wrong in the source and is not in `rps` as it stood there, each with its count; goes
-    to the report's assumptions too."""
+    """What was wrong in the source and was corrected in `rps`, each with its count; the report
+    lists it among its assumptions."""
     details: tuple[KnownSeconds, ...] = ()
-    """Where `rps` holds maxima of each route and these are known to the second: the demand of
-    several routes is then the highest sum, and not the sum of their maxima."""
+    """Buckets of maxima whose seconds are known. There, the demand of several routes is the highest
+    sum and not the sum of their maxima."""
 
     @property
     def duration_s(self) -> int:
-        """From the start of the first bucket to the end of the last."""
+        """Time from the start of the first bucket to the end of the last."""
         buckets: int = self.rps.shape[1]
         return buckets * self.resolution_s
 
     @property
     def observed_s(self) -> int:
-        """Duration without the gaps."""
+        """Duration without gaps."""
         return int(self._observed().sum()) * self.resolution_s
 
     @property
     def completeness_ratio(self) -> float:
-        """Observed time over duration, 0 to 1."""
+        """Observed time divided by duration, from 0 to 1."""
         return self.observed_s / self.duration_s if self.duration_s else 0.0
 
     def demand(self, routes: Iterable[str]) -> NDArray[np.float64]:
-        """Return the sum over these route tags in each bucket, shape (buckets,); NaN in gaps.
+        """Return the rps of these route tags together, shape (buckets,); NaN in gaps.
 
         `*` stands for all routes. Tags that the series does not have add nothing.
         """
@@ -93,7 +93,7 @@ class RpsSeries:
         return total
 
     def refine(self, total: NDArray[np.float64], chosen: list[bool]) -> None:
-        """Put what `details` know of these rows into their sum by bucket."""
+        """Replace sums of maxima in `total` by those of `details`; `chosen` masks rows of `rps`."""
         for detail in self.details:
             seconds = detail.rps[chosen]
             peaks = np.nansum(seconds, axis=0).reshape(-1, self.resolution_s).max(axis=1)
@@ -107,8 +107,8 @@ class RpsSeries:
     def peak(self, routes: Iterable[str]) -> Peak | None:
         """Return the highest bucket of `demand`, the first of equals; None without observed time.
 
-        The maximum of the sum, not the sum of the maxima: routes that peak at different seconds do
-        not need their capacity at once.
+        This is the maximum of the sum and not the sum of the maxima, because routes that peak in
+        different seconds do not need their capacity at once.
         """
         demand = self.demand(routes)
         if np.isnan(demand).all():

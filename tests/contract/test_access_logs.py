@@ -77,6 +77,6 @@ def test_both_read_the_same_requests(
     left_out = "; ".join(reason for reason in reasons if reason not in repeats)
     assert series.repairs == (
         f"7 of 18 lines left out, the first: {left_out}",
-        "1 lines with the id of one before counted once",
+        "1 lines have the id of an earlier line and were left out",
     )
     assert len(repeats) == 1

@@ -103,7 +103,7 @@ def test_a_log_rotated_in_the_middle_of_a_line_loses_none(tmp_path: Path, make, 
         if cut < 2 * len(make(T)) - 1:
             assert len(series.repairs) == 1
         if 9 < cut - len(make(T)) < 40:
-            assert series.repairs == ("1 lines cut in two by a rotation put together",)
+            assert series.repairs == ("1 lines that a rotation cut in two were joined",)
 
 
 def test_lines_out_of_order_count_in_their_seconds(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_line_with_a_known_id_counts_once(tmp_path: Path) -> None:
     identity = ',"request_id":"' + "a" * 32 + '"'
     series = read(tmp_path, jsonl(T, more=identity) * 2 + jsonl(T))
     assert demand(series) == [2]
-    assert series.repairs == ("1 lines with the id of one before counted once",)
+    assert series.repairs == ("1 lines have the id of an earlier line and were left out",)
 
 
 def test_the_same_log_twice_is_refused(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_repairs_are_counted(tmp_path: Path) -> None:
         "1 of 7 points that no rate of requests has (below 0, or 1e12 and more)",
         "1 of 7 points of the future (whose clock is off?)",
         "1 of 3 points repeat a bucket of their route",
-        "1 of 3 points stood out of order and were put in it",
+        "1 of 3 points were out of order and were sorted",
     ]
 
 

@@ -62,8 +62,8 @@ def test_queries_of_others_get_our_rollup(text: str, asked: str) -> None:
         ("sum:x{*}.rollup(avg, 60)", "rollup and fill are added here"),
         ("sum:x{*}.as_count().rollup(avg)", "expected nothing but .as_count"),
         ("sum:x{*}.as_count() / sum:y{*}", "expected nothing but"),
-        ("avg:x{*}.as_count()", "adds instances up; got avg:"),
-        ("max:x{*}", "got max:, which tells of one of them"),
+        ("avg:x{*}.as_count()", "adds up instances; got avg:"),
+        ("max:x{*}", "got max:, which is about one of them"),
         ("per_minute(sum:x{*})", "expected such as"),
     ],
 )

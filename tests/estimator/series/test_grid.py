@@ -11,11 +11,11 @@ NOW = 10_000.0
 def made(
     rows: list[tuple[float, int, float]],
     names: tuple[str, ...] = ("a", "b"),
-    asked: Period | None = None,
+    period: Period | None = None,
 ) -> RpsSeries:
     columns = np.array(rows, dtype=np.float64).T
     return series_of(
-        Points(columns[0], columns[1].astype(np.int64), columns[2], names), "test", NOW, asked
+        Points(columns[0], columns[1].astype(np.int64), columns[2], names), "test", NOW, period
     )
 
 
@@ -26,14 +26,14 @@ def test_points_land_on_their_bucket() -> None:
 
 
 def test_what_was_asked_for_is_there_gaps_included() -> None:
-    series = made([(120, 0, 1), (180, 0, 2)], asked=Period(60, 300, 10))
+    series = made([(120, 0, 1), (180, 0, 2)], period=Period(60, 300, 10))
     assert (series.start, series.resolution_s, series.duration_s) == (60, 10, 240)
     assert series.observed_s == 20
 
 
 def test_a_point_of_now_is_not_of_the_future() -> None:
     series = made(
-        [(NOW, 0, 1), (NOW + 60, 0, 2), (NOW + 61, 0, 9)], asked=Period(10_000, 10_001, 1)
+        [(NOW, 0, 1), (NOW + 60, 0, 2), (NOW + 61, 0, 9)], period=Period(10_000, 10_001, 1)
     )
     assert series.peak(["a"]).rps == 2
     assert "1 of 3 points of the future" in series.repairs[0]
