@@ -110,9 +110,9 @@ async def _read(
         reading.progress(*position, f"Datadog, window {number + 1} of {len(windows)}")
         clipped = (max(window[0], start), window[1])
         place = slice((clipped[0] - start) // step, (clipped[1] - start) // step)
-        for route, found in (await _ask(reading, window, step, position)).items():
+        for route, values in (await _ask(reading, window, step, position)).items():
             row = by_route.setdefault(route, np.full((end - start) // step, np.nan))
-            row[place] = found[(clipped[0] - window[0]) // step :]
+            row[place] = values[(clipped[0] - window[0]) // step :]
     reading.progress(len(windows), len(windows), "Datadog")
     return by_route
 
@@ -126,17 +126,17 @@ async def _ask(
     def say(trouble: str) -> None:
         reading.progress(*position, f"Datadog: {trouble}")
 
-    found: dict[str, NDArray[np.float64]] = {}
+    by_route: dict[str, NDArray[np.float64]] = {}
     for group in await reading.api.query(query.text(step), window, say):
         _check(group, query, step)
         row = _grid(group, window, step) / (step if query.is_count else 1)
         route = query.route_of(group.tag_set)
         # Two groups may be one route: without the tag, and tagged `other`.
-        before = found.get(route)
-        found[route] = row if before is None else np.nansum([before, row], axis=0)
+        before = by_route.get(route)
+        by_route[route] = row if before is None else np.nansum([before, row], axis=0)
         if before is not None:
-            found[route][np.isnan(before) & np.isnan(row)] = np.nan
-    return found
+            by_route[route][np.isnan(before) & np.isnan(row)] = np.nan
+    return by_route
 
 
 async def _drilled(reading: _Reading, series: RpsSeries) -> tuple[RpsSeries, str]:
@@ -156,13 +156,13 @@ async def _drilled(reading: _Reading, series: RpsSeries) -> tuple[RpsSeries, str
         reading.progress(*position, f"Datadog, seconds around a peak ({number + 1})")
         window = (at, min(at + WINDOW_POINTS, end))
         try:
-            found = await _ask(reading, window, 1, position)
+            by_route = await _ask(reading, window, 1, position)
         except Refused as error:
             return series, (
                 "maxima within 60 s are added over routes and instances as if they fell in one"
                 f" second, an upper bound: the seconds cannot be had ({error})"
             )
-        rows = [found.get(route, np.full(window[1] - at, np.nan)) for route in series.routes]
+        rows = [by_route.get(route, np.full(window[1] - at, np.nan)) for route in series.routes]
         series = replace(series, details=(*series.details, KnownSeconds(at, np.array(rows))))
     return series, (
         f"maxima within 60 s are added over routes and instances, an upper bound; the seconds of"

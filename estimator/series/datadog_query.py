@@ -59,13 +59,13 @@ class DatadogQuery:
     @classmethod
     def parse(cls, text: str) -> "DatadogQuery":
         """Read `sum:METRIC{FILTER} by {TAG}.as_count()`. Raises InputError saying what is wrong."""
-        found = _QUERY.fullmatch(text.strip())
-        if found is None:
+        match = _QUERY.fullmatch(text.strip())
+        if match is None:
             rule = (
                 f"expected such as 'sum:requests{{env:prod}} by {{route}}.as_count()', got {text!r}"
             )
             raise InputError([Problem("--query", rule)])
-        rest = found["rest"].strip()
+        rest = match["rest"].strip()
         is_count = rest in (".as_count()", ".as_rate()")
         problems = []
         if not is_count and rest:
@@ -74,18 +74,18 @@ class DatadogQuery:
                 f" are added here, functions would change what was counted), got {rest!r}"
             )
             problems.append(Problem("--query", rule))
-        if found["space"] not in ("sum", "count"):
+        if match["space"] not in ("sum", "count"):
             rule = (
                 "expected sum: (or count: of a distribution), which adds up instances; got"
-                f" {found['space']}:, which is about one of them"
+                f" {match['space']}:, which is about one of them"
             )
             problems.append(Problem("--query", rule))
         if problems:
             raise InputError(problems)
-        by = tuple(tag.strip() for tag in (found["by"] or "").split(",") if tag.strip())
+        by = tuple(tag.strip() for tag in (match["by"] or "").split(",") if tag.strip())
         # The Agent keeps one value every ten seconds of a gauge without timestamps.
         averaging_s = None if is_count else 10
-        return cls(found["metric"], found["scope"], by, found["space"], is_count, averaging_s)
+        return cls(match["metric"], match["scope"], by, match["space"], is_count, averaging_s)
 
     def text(self, step_s: int) -> str:
         """Return the query for one value every `step_s` seconds."""
@@ -98,6 +98,6 @@ class DatadogQuery:
     def route_of(self, tag_set: list[str]) -> str:
         """Return the route tag of a group: the value of its tag, several joined by `:`."""
         values = dict(tag.split(":", 1) for tag in tag_set if ":" in tag)
-        found = [values[tag] for tag in self.by if tag in values]
+        present = [values[tag] for tag in self.by if tag in values]
         # Points without the tag are real traffic too.
-        return route_tag(":".join(found)) if found else OTHER
+        return route_tag(":".join(present)) if present else OTHER

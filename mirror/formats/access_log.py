@@ -173,17 +173,17 @@ def local_second(text: bytes) -> int:
 def unescaped(value: bytes) -> bytes:
     """Return the bytes that were logged with `escape=default`."""
     return _ESCAPED.sub(
-        lambda found: bytes.fromhex(found[1].decode()) if found[1] else found[2], value
+        lambda match: bytes.fromhex(match[1].decode()) if match[1] else match[2], value
     )
 
 
 def _read_combined_line(line: bytes) -> LoggedRequest | None:
-    found = _COMBINED_LINE.match(line)
-    if found is None:
+    match = _COMBINED_LINE.match(line)
+    if match is None:
         if almost := _ALMOST_COMBINED.match(line):
             raise BadLine(_why_not_combined(almost[1]))
         return None
-    time, method, target, referer, agent = found.groups(b"")
+    time, method, target, referer, agent = match.groups(b"")
     fields = (("user-agent", agent), ("referer", referer))
     return LoggedRequest(
         time_s=local_second(time),
@@ -336,8 +336,8 @@ def _text(entry: _CountedKeys, keys: Sequence[str]) -> str:
 
 def _request_line(entry: _CountedKeys) -> tuple[str, str]:
     """Return method and target of the key `request`; both empty where it has no such line."""
-    found = _REQUEST_LINE.fullmatch(_text(entry, ("request",)))
-    return (found[1], found[2]) if found else ("", "")
+    match = _REQUEST_LINE.fullmatch(_text(entry, ("request",)))
+    return (match[1], match[2]) if match else ("", "")
 
 
 def _written(entry: _CountedKeys) -> Any:
