@@ -30,9 +30,9 @@ Examples:
 
 \b
 Exit codes:
-  0  the answer rests on the evidence
+  0  confidence: ok
   2  bad input: every problem is listed on stderr
-  3  low confidence: less than a day observed, more than a tenth of the time in
+  3  confidence: low; less than a day observed, more than a tenth of the time in
      gaps, or the bundled example table; the report is printed and says which
   4  refused: no rows, no traffic, or a peak too far outside the table; no number
      printed

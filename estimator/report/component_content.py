@@ -30,13 +30,13 @@ from estimator.report.blocks import (
     Sums,
 )
 from estimator.report.charts.axes import instant
-from estimator.report.charts.content import Detail, Room, curve_chart, replica_charts
+from estimator.report.charts.content import PageDetail, PointBudget, curve_chart, replica_charts
 
 _WHAT_VALUE_WHY = (Column("what"), Column("value", is_number=True), Column("why"))
 
 
 def component_section(
-    component: ComponentProjection, key: str, room: Room, detail: Detail
+    component: ComponentProjection, key: str, budget: PointBudget, detail: PageDetail
 ) -> Section:
     """Return what there is to say about one component, charts included."""
     blocks: list[Block] = [
@@ -47,11 +47,11 @@ def component_section(
     ]
     if component.demand is not None:
         blocks.append(_demand(component.demand, component.peak))
-    if detail is not Detail.LEAST:
-        name, points = component.name, room.curve_points
+    if detail is not PageDetail.LEAST:
+        name, points = component.name, budget.curve_points
         blocks += [curve_chart(plot, name, points) for plot in component.curves]
     blocks.append(_containers(component))
-    if detail is not Detail.LEAST:
+    if detail is not PageDetail.LEAST:
         blocks.append(_why_amounts(component))
     if component.rollout is not None:
         blocks.append(_rollout(component.rollout))
@@ -59,13 +59,13 @@ def component_section(
         blocks += [_hpa(component.hpa), *_notes("Autoscaler", component.hpa.notes)]
     if component.simulation is not None:
         blocks += [_simulation(component.simulation), *_saturations(component.simulation)]
-        if detail is not Detail.LEAST:
-            blocks += replica_charts(component.simulation.plot, component, room)
+        if detail is not PageDetail.LEAST:
+            blocks += replica_charts(component.simulation.plot, component, budget)
     if component.rate_limits is not None:
         blocks += [_rate_limits(component.rate_limits)]
         blocks += _notes("Rate limits", component.rate_limits.notes)
     blocks.append(Listing("Not covered", component.not_covered))
-    if component.explanation and detail is Detail.FULL:
+    if component.explanation and detail is PageDetail.FULL:
         lines = explain.explanation_lines(component)
         blocks.append(Fold("The arithmetic, line by line", (Sums(lines),)))
     return Section(key, component.name, tuple(blocks))

@@ -27,23 +27,25 @@ from estimator.report.blocks import (
     Tiles,
 )
 from estimator.report.charts.axes import instant
-from estimator.report.charts.content import Detail, Room, demand_chart
+from estimator.report.charts.content import PageDetail, PointBudget, demand_chart
 from estimator.report.component_content import component_section
 
 _LEFT_OUT = {
-    Detail.FULL: "",
-    Detail.LESS: "To keep the page small, charts are coarser here and the arithmetic is left out. ",
-    Detail.LEAST: "To keep the page small, left out here are the charts of single components, the"
-    " arithmetic and the reasons of single amounts; a table of fewer components shows them. ",
+    PageDetail.FULL: "",
+    PageDetail.LESS: "To keep the page small, it has coarser charts and no arithmetic. ",
+    PageDetail.LEAST: "To keep the page small, it has no charts of single components, no"
+    " arithmetic and no reasons of single amounts; a table of fewer components shows them. ",
 }
 
 
-def document_of(projection: Projection, version: str, detail: Detail = Detail.FULL) -> Document:
+def document_of(
+    projection: Projection, version: str, detail: PageDetail = PageDetail.FULL
+) -> Document:
     """Return the report; the version is that of the program, for its last line."""
-    room = Room.among(len(projection.components), detail)
+    budget = PointBudget.among(len(projection.components), detail)
     sections = [_needed(projection), _traffic(projection)]
     sections += [
-        component_section(component, f"component-{number}", room, detail)
+        component_section(component, f"component-{number}", budget, detail)
         for number, component in enumerate(projection.components, 1)
     ]
     if projection.nodes is not None:
@@ -74,10 +76,10 @@ def _banners(projection: Projection) -> Iterator[Banner]:
         lines = ("Nodes and cost below show the format of the answer; give yours with --nodes.",)
         yield Banner(Level.BAD, "EXAMPLE NODES: neither your nodes nor your prices", lines)
     if projection.low_confidence:
-        title = "LOW CONFIDENCE: do not rely on these numbers alone"
+        title = "Confidence: low. Do not rely on these numbers alone"
         yield Banner(Level.WARN, title, projection.low_confidence)
     else:
-        yield Banner(Level.OK, "The answer rests on the evidence", tuple(_evidence(projection)))
+        yield Banner(Level.OK, "Confidence: ok", tuple(_evidence(projection)))
 
 
 def _evidence(projection: Projection) -> Iterator[str]:

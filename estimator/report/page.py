@@ -7,7 +7,7 @@ out.
 """
 
 from estimator.model.projection import Projection
-from estimator.report.charts.content import Detail
+from estimator.report.charts.content import PageDetail
 from estimator.report.content import document_of
 from estimator.report.html import to_html
 
@@ -17,7 +17,7 @@ MOST_BYTES = 1_000_000
 def page_of(projection: Projection, version: str) -> str:
     """Return the page with the most detail that fits, or else with the least."""
     page = ""
-    for detail in Detail:
+    for detail in PageDetail:
         page = to_html(document_of(projection, version, detail))
         if len(page.encode()) < MOST_BYTES:
             break

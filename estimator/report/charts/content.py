@@ -1,8 +1,8 @@
 """From the model's plots to charts: which line, which colour, which words beside it.
 
 The model thins its arrays to at most a thousand bins, extremes kept. A report with many components
-gives each chart fewer, so that the whole page stays under its size (`Room`); neighbouring bins are
-then merged into their extreme (columns.py). Computes nothing.
+gives each chart fewer, so that the whole page stays below its size limit (`PointBudget`); then
+neighbouring bins are merged into their extreme (thinning.py). Computes nothing.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ CURVE_POINTS = 41
 """Of a smooth curve through a handful of rows."""
 
 
-class Detail(Enum):
+class PageDetail(Enum):
     """How much of each component a page carries; fewer words where there are many components."""
 
     FULL = "full"
@@ -36,7 +36,7 @@ class Detail(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class PointBudget:
     """What the charts of one component may take."""
 
     bins: int
@@ -45,11 +45,11 @@ class Room:
     curve_points: int = CURVE_POINTS
 
     @classmethod
-    def among(cls, components: int, detail: Detail) -> "Room":
+    def among(cls, components: int, detail: PageDetail) -> "PointBudget":
         """Return the share of each; at least 40 bins, below which nothing could be read."""
-        most = _MOST if detail is Detail.FULL else 80
+        most = _MOST if detail is PageDetail.FULL else 80
         bins = max(40, min(most, _ROOM // (_LINES * max(1, components))))
-        return cls(bins, 24) if detail is Detail.FULL else cls(bins, 0, CURVE_POINTS // 2)
+        return cls(bins, 24) if detail is PageDetail.FULL else cls(bins, 0, CURVE_POINTS // 2)
 
 
 def demand_chart(plot: DemandPlot) -> Chart:
@@ -78,9 +78,11 @@ def demand_chart(plot: DemandPlot) -> Chart:
     )
 
 
-def replica_charts(plot: ReplicasPlot, component: ComponentProjection, room: Room) -> list[Chart]:
+def replica_charts(
+    plot: ReplicasPlot, component: ComponentProjection, budget: PointBudget
+) -> list[Chart]:
     """Return the simulated control loop: replicas over time, and utilisation."""
-    width = merged_width(len(plot.replicas), room.bins)
+    width = merged_width(len(plot.replicas), budget.bins)
     ready = merge(values_of(plot.replicas), width, Keep.LOWEST)
     desired = merge(values_of(plot.desired), width, Keep.HIGHEST)
     used = merge(values_of(plot.utilisation), width, Keep.HIGHEST)
@@ -106,7 +108,7 @@ def replica_charts(plot: ReplicasPlot, component: ComponentProjection, room: Roo
                 *("replicas", span, lines, (), tuple(rules), shaded, LOW),
             ),
             f"The recommended HPA, run over this series with growth and events.{shade}",
-            _as_table(span, lines, room.table_rows),
+            _as_table(span, lines, budget.table_rows),
         ),
         Chart(
             TimeChart(
@@ -114,7 +116,7 @@ def replica_charts(plot: ReplicasPlot, component: ComponentProjection, room: Roo
                 *("of requests", span, utilisation, (), tuple(utilisation_rules), shaded, LOW),
             ),
             "Cpu used over cpu requested, all containers; 1 is all that is requested.",
-            _as_table(span, utilisation, room.table_rows),
+            _as_table(span, utilisation, budget.table_rows),
         ),
     ]
 

@@ -156,7 +156,7 @@ def test_short_series_is_low_confidence(run: Run, table: str, tmp_path: Path) ->
         )
     result = run("--from-series", "short.db", "--table", table)
     assert result.returncode == 3
-    assert "LOW CONFIDENCE" in result.stdout
+    assert "Confidence: low" in result.stdout
     assert "low confidence: only 1s were observed, less than 1d" in result.stderr
 
 

@@ -3,12 +3,12 @@ from dataclasses import replace
 from estimator.model.projection import ComponentProjection, Projection
 from estimator.model.sizing.replicas import Constraint
 from estimator.report.blocks import Chart, Decision, Facts, Fold, Grid, Listing, Section
-from estimator.report.charts.content import Detail, Room
+from estimator.report.charts.content import PageDetail, PointBudget
 from estimator.report.component_content import component_section
 
 
 def section_of(component: ComponentProjection) -> Section:
-    return component_section(component, "component-1", Room(100, 24), Detail.FULL)
+    return component_section(component, "component-1", PointBudget(100, 24), PageDetail.FULL)
 
 
 def grid_of(section: Section, title: str) -> Grid:
@@ -105,7 +105,9 @@ def test_absent_parts_are_left_out(projection: Projection) -> None:
 
 
 def test_least_detail_leaves_out_single_reasons(complete: Projection) -> None:
-    section = component_section(complete.components[0], "component-1", Room(40, 0), Detail.LEAST)
+    section = component_section(
+        complete.components[0], "component-1", PointBudget(40, 0), PageDetail.LEAST
+    )
     titles = [block.title for block in section.blocks if isinstance(block, Grid)]
     assert "Why these requests and limits" not in titles
     assert "Containers of one replica, used at the peak" in titles

@@ -39,7 +39,7 @@ def test_answer_reasons_and_doubts_are_there(projection: Projection) -> None:
         "- memory leaks",
         "target utilisation   0.6     default   an HPA acts only above it",
         "route other (peak 100 rps) is not covered by any pod",
-        "LOW CONFIDENCE",
+        "Confidence: low",
         "only 10m were observed",
         "kagami estimate 1.2.3",
     ):
@@ -92,4 +92,4 @@ def test_example_table_is_said_first(projection: Projection) -> None:
 
 
 def test_confident_report_has_no_doubts(projection: Projection) -> None:
-    assert "LOW CONFIDENCE" not in shown(replace(projection, low_confidence=()))
+    assert "Confidence: low" not in shown(replace(projection, low_confidence=()))

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from estimator.model.projection import Projection
-from estimator.report.charts.content import Detail, Room, curve_chart, demand_chart, replica_charts
+from estimator.report.charts.content import (
+    PageDetail,
+    PointBudget,
+    curve_chart,
+    demand_chart,
+    replica_charts,
+)
 from estimator.report.charts.svg import CurveChart, TimeChart
 from tests.estimator.report.conftest import START, curve_plot, demand_plot, replicas_plot
 
@@ -33,7 +39,7 @@ def test_a_series_of_seconds_has_no_mean_beside_itself() -> None:
 
 def test_merged_bins_keep_the_worst(complete: Projection) -> None:
     component = complete.components[0]
-    replicas, utilisation = replica_charts(replicas_plot(), component, Room(50, 24))
+    replicas, utilisation = replica_charts(replicas_plot(), component, PointBudget(50, 24))
     assert isinstance(replicas.chart, TimeChart) and isinstance(utilisation.chart, TimeChart)
     ready, desired = replicas.chart.lines
     plot = replicas_plot()
@@ -47,7 +53,7 @@ def test_merged_bins_keep_the_worst(complete: Projection) -> None:
 
 
 def test_the_target_is_a_line_across(complete: Projection) -> None:
-    _, utilisation = replica_charts(replicas_plot(), complete.components[0], Room(50, 24))
+    _, utilisation = replica_charts(replicas_plot(), complete.components[0], PointBudget(50, 24))
     assert isinstance(utilisation.chart, TimeChart)
     assert [rule.at for rule in utilisation.chart.rules] == [1.0, 0.55]
 
@@ -77,12 +83,12 @@ def test_extrapolation_is_said_and_shaded() -> None:
 
 @pytest.mark.parametrize(("components", "bins"), [(1, 480), (50, 120), (10_000, 40)])
 def test_many_components_share_the_room(components: int, bins: int) -> None:
-    assert Room.among(components, Detail.FULL) == Room(bins, 24)
-    assert Room.among(components, Detail.LESS) == Room(min(bins, 80), 0, 20)
+    assert PointBudget.among(components, PageDetail.FULL) == PointBudget(bins, 24)
+    assert PointBudget.among(components, PageDetail.LESS) == PointBudget(min(bins, 80), 0, 20)
 
 
 def test_less_room_has_no_table_behind_a_chart(complete: Projection) -> None:
-    replicas, _ = replica_charts(replicas_plot(), complete.components[0], Room(50, 0))
+    replicas, _ = replica_charts(replicas_plot(), complete.components[0], PointBudget(50, 0))
     assert replicas.table is None
 
 
