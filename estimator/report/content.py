@@ -57,8 +57,8 @@ def document_of(
         "Capacity projection",
         (*_banners(projection), Facts(tuple(_origin(projection)))),
         tuple(sections),
-        f"kagami estimate {version}. {_LEFT_OUT[detail]}Every number is reasoned line by line by"
-        " `estimate --explain COMPONENT` with the same options.",
+        f"kagami estimate {version}. {_LEFT_OUT[detail]}`estimate --explain COMPONENT` with"
+        " the same options shows the arithmetic of every number.",
     )
 
 
@@ -68,12 +68,12 @@ def _banners(projection: Projection) -> Iterator[Banner]:
             Level.BAD,
             "EXAMPLE TABLE: not a sizing of your cluster",
             (
-                "These numbers show the format of the answer. Measure your own table and give it"
-                " with --table.",
+                "These numbers only show the format of the answer. Measure your own table and pass"
+                " it with --table.",
             ),
         )
     if projection.nodes is not None and projection.nodes.is_example:
-        lines = ("Nodes and cost below show the format of the answer; give yours with --nodes.",)
+        lines = ("Nodes and cost below only show the format; pass your own with --nodes.",)
         yield Banner(Level.BAD, "EXAMPLE NODES: neither your nodes nor your prices", lines)
     if projection.low_confidence:
         title = "Confidence: low. Do not rely on these numbers alone"
@@ -86,8 +86,8 @@ def _evidence(projection: Projection) -> Iterator[str]:
     series = projection.series
     observed = units.format_duration(int(series.observed.value))
     yield (
-        f"{observed} of traffic, {series.completeness.value:.1%} of the time without a gap; what"
-        " was assumed and what is not covered stands at the end."
+        f"{observed} of traffic, {series.completeness.value:.1%} of the time without a gap; the"
+        " assumptions and the limits of this projection are listed at the end."
     )
 
 
@@ -271,7 +271,7 @@ def _assumed(projection: Projection) -> Section:
         )
         for one in projection.assumptions
     )
-    grid = Grid("Every value that was chosen and not measured", columns, rows)
+    grid = Grid("Every value that was chosen rather than measured", columns, rows)
     return Section("assumed", "Assumed", (grid,))
 
 
@@ -281,7 +281,7 @@ def _not_covered(projection: Projection) -> Section:
         for one in component.not_covered:
             missing.setdefault(one, []).append(component.name)
     items = tuple(f"{one} ({', '.join(names)})" for one, names in missing.items())
-    blocks: list[Block] = [Listing("This projection says nothing about", items)]
+    blocks: list[Block] = [Listing("This projection does not cover", items)]
     if projection.warnings:
         blocks.append(Listing("Warnings", projection.warnings, Level.WARN))
     per_component = tuple(
@@ -293,26 +293,28 @@ def _not_covered(projection: Projection) -> Section:
 
 
 _READING = (
-    "Brackets hold what a number must not be read without: its interval, then its flags.",
-    "An interval holds a new measurement at the confidence that stands under Assumed; requests are"
-    " made of its upper end, so that being wrong costs money and not requests.",
-    f"{Flag.EXTRAPOLATED}: beyond the largest row used, within the limit under Assumed.",
-    f"{Flag.BELOW_RANGE}: less rps per replica than any row; the smallest row stands, which is more"
-    " than needed.",
-    f"{Flag.SCALED_LINEARLY}: more rps than any row measured over all replicas; that they do not"
-    " disturb each other is assumed.",
-    f"{Flag.NO_INTERVAL}: too few rows to know the error; a margin under Assumed stands in.",
-    f"{Flag.ASSUMED}: a default decides the number, no measurement does.",
-    "A row of the table is one measured load point; a row that is not used is named with its rule.",
-    "Cpu is in millicores (1000m is a core), memory in Mi and Gi (2^20 and 2^30 bytes), times are"
+    "Brackets after a number hold its interval, then its flags.",
+    "An interval contains a new measurement with the confidence listed under Assumed. Requests are"
+    " computed from its upper end, so that an error costs money rather than lost requests.",
+    f"{Flag.EXTRAPOLATED}: beyond the largest row used, within the limit listed under Assumed.",
+    f"{Flag.BELOW_RANGE}: less rps per replica than in any row; the smallest row is used, which is"
+    " more than needed.",
+    f"{Flag.SCALED_LINEARLY}: more rps over all replicas than in any row; replicas are assumed not"
+    " to disturb each other.",
+    f"{Flag.NO_INTERVAL}: too few rows to estimate the error; the margin listed under Assumed is"
+    " used.",
+    f"{Flag.ASSUMED}: a default decides the number, not a measurement.",
+    "A row of the table is one measured load point. Rows that are not used are listed with"
+    " the rule.",
+    "CPU is in millicores (1000m is a core), memory in Mi and Gi (2^20 and 2^30 bytes); times are"
     " UTC. Amounts are rounded up.",
 )
 
 
 def _how_to_read() -> Section:
     routes = (
-        "A route is written as its tag: characters that a tag cannot have are _, so /watch/{id} is"
-        " /watch/_id_."
+        "A route is written as its tag, in which _ replaces characters that a tag cannot contain:"
+        " /watch/{id} becomes /watch/_id_."
     )
     return Section(
         "reading", "How to read this", (Listing("Words and signs", (*_READING, routes)),)

@@ -75,7 +75,7 @@ def test_every_assumption_is_listed_with_who_set_it(complete: Projection) -> Non
 
 def test_what_is_not_covered_names_the_components(complete: Projection) -> None:
     listings = [one for one in blocks_of(document_of(complete, "1")) if isinstance(one, Listing)]
-    (missing,) = [one for one in listings if "says nothing" in one.title]
+    (missing,) = [one for one in listings if "does not cover" in one.title]
     assert missing.items == ("latency (api, gateway)", "memory leaks (api, gateway)")
 
 
