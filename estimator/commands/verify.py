@@ -102,25 +102,29 @@ def _ratio(context: click.Context, parameter: click.Parameter, value: float) -> 
     type=click.Choice([each.value for each in Correction]),
     default=Correction.SCALE.value,
     show_default=True,
-    help="scale: cpu of all rows by the bias; refit: observed rows where there are any.",
+    help="scale: multiply the CPU of all rows by the bias. refit: use observed rows where they exist.",
 )
 @click.option(
-    "--format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How."
+    "--format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Output format.",
 )
 @source_options
 @usage_options
 @click.pass_context
 def verify(context: click.Context, /, **given: Any) -> None:
-    """Compare what a table predicts with what was used while traffic was mirrored.
+    """Compare the CPU that a table predicts with the CPU used while traffic was mirrored.
 
-    For every minute: the rps of the series over the pods that were there, through the load curve,
-    against their cpu. The answer is go or no-go, with its reasons.
+    For every minute, the load curve predicts the CPU of each pod from its share of the rps; the
+    prediction is compared with the measured CPU. The answer is go or no-go, with its reasons.
     """
     set_by_user = {
         name for name in given if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
     if given["observed"] == DATADOG:
-        # Then they are about the samples too, wherever the series comes from.
+        # These options then also apply to the usage samples, wherever the series comes from.
         set_by_user -= {"site", "api_url", "no_cache"}
     source = source_of(given, set_by_user)
     with endings():
