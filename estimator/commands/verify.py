@@ -102,7 +102,8 @@ def _ratio(context: click.Context, parameter: click.Parameter, value: float) -> 
     type=click.Choice([each.value for each in Correction]),
     default=Correction.SCALE.value,
     show_default=True,
-    help="scale: multiply the CPU of all rows by the bias. refit: use observed rows where they exist.",
+    help="scale: multiply the CPU of all rows by the bias. refit: use observed rows where there are"
+    " any.",
 )
 @click.option(
     "--format",
