@@ -24,15 +24,15 @@ from mirror.core.ledger import Merger
 from mirror.core.pool import Pool
 from mirror.core.slow_start import SlowStartPool
 from mirror.proxy.downstream.acceptor import Acceptor
-from mirror.proxy.downstream.connection import Downstream
-from mirror.proxy.downstream.inline import InlineAcceptor, InlineDownstream
+from mirror.proxy.downstream.connection import DownstreamConnection
+from mirror.proxy.downstream.inline import InlineAcceptor, InlineConnection
 from mirror.proxy.downstream.inline_exchange import Primary
-from mirror.proxy.downstream.sink import SinkDownstream
+from mirror.proxy.downstream.sink import SinkConnection
 from mirror.proxy.tee import Tee
 from mirror.proxy.upstream.connection import Origin, UpstreamConnection
 from mirror.proxy.upstream.discarding import DiscardedLeg, DiscardingConnection, DiscardingUpstream
 from mirror.proxy.upstream.outbox import Outbox
-from mirror.proxy.upstream.relaying import Leg, RelayingConnection, RelayingUpstream
+from mirror.proxy.upstream.relaying import RelayedLeg, RelayingConnection, RelayingUpstream
 
 PATIENCE_S = 5.0
 """The longest that a test waits for what must happen at once."""
@@ -222,7 +222,7 @@ class Wired(Generic[Connection]):
 
 
 class WiredRelaying(Wired[RelayingConnection], RelayingUpstream):
-    def __init__(self, pool: Pool[RelayingConnection, Leg], origin: Origin = ORIGIN) -> None:
+    def __init__(self, pool: Pool[RelayingConnection, RelayedLeg], origin: Origin = ORIGIN) -> None:
         super().__init__(origin, pool)
 
 
@@ -254,7 +254,7 @@ class Line:
         self.acceptor = InlineAcceptor(config, self.tee)
         self.primary = WiredRelaying(Pool(None, 0, 8))
         self.acceptor.primary = Primary(self.primary, self.tee, config.timeouts.primary)
-        self.downstream = InlineDownstream(self.acceptor)
+        self.downstream = InlineConnection(self.acceptor)
         self.client = FakeTransport(self.downstream)
         self.downstream.connection_made(self.client)
 
@@ -508,10 +508,10 @@ def acceptor_for(config: Config, tee: Tee) -> Acceptor:
     return InlineAcceptor(config, tee) if config.mode == "inline" else Acceptor(config, tee)
 
 
-def downstream_for(acceptor: Acceptor) -> Downstream:
+def downstream_for(acceptor: Acceptor) -> DownstreamConnection:
     if isinstance(acceptor, InlineAcceptor):
-        return InlineDownstream(acceptor)
-    return SinkDownstream(acceptor)
+        return InlineConnection(acceptor)
+    return SinkConnection(acceptor)
 
 
 class Sidecar:

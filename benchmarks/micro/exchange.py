@@ -1,8 +1,8 @@
 """One inline exchange with its shadow, in process: what is ours of a request, without a socket.
 
-Downstream, relay, tee and both kinds of upstream connection run as in a worker, over transports
-that throw away what is written. The difference to the CPU per request of a worker is the kernel
-and the event loop.
+The downstream connection, the exchange, the tee and both kinds of upstream connection run as in a
+worker, over transports that throw away what is written. The difference to the CPU per request of a
+worker is the kernel and the event loop.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from benchmarks.micro.harness import Case
 from mirror.config import parse
 from mirror.core.pool import Pool
 from mirror.core.slow_start import SlowStartPool
-from mirror.proxy.downstream.inline import InlineAcceptor, InlineDownstream
+from mirror.proxy.downstream.inline import InlineAcceptor, InlineConnection
 from mirror.proxy.tee import Tee
 from mirror.proxy.upstream.discarding import DiscardingUpstream
 from mirror.proxy.upstream.relaying import RelayingUpstream
@@ -65,7 +65,7 @@ async def _cases() -> dict[str, Case]:
     acceptor = InlineAcceptor(config, tee)
     primary = Primary(acceptor.primary.upstream.origin, Pool(None, 0, 1))
     acceptor.primary.upstream = primary
-    downstream = InlineDownstream(acceptor)
+    downstream = InlineConnection(acceptor)
     downstream.connection_made(Nowhere())
     # There is no loop that would do it at the end of its turn.
     start_gathered = tee._start_gathered

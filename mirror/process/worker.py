@@ -31,9 +31,9 @@ from mirror.process.control import (
 )
 from mirror.process.listeners import BACKLOG
 from mirror.proxy.downstream.acceptor import Acceptor
-from mirror.proxy.downstream.connection import Downstream
-from mirror.proxy.downstream.inline import InlineAcceptor, InlineDownstream
-from mirror.proxy.downstream.sink import SinkDownstream
+from mirror.proxy.downstream.connection import DownstreamConnection
+from mirror.proxy.downstream.inline import InlineAcceptor, InlineConnection
+from mirror.proxy.downstream.sink import SinkConnection
 from mirror.proxy.recent_ids import RecentIds
 from mirror.proxy.tee import Tee
 from mirror.proxy.upstream.outbox import Outbox
@@ -105,10 +105,10 @@ class Worker:
             self._accept, sock=listener, backlog=BACKLOG, **keep
         )
 
-    def _accept(self) -> Downstream:
+    def _accept(self) -> DownstreamConnection:
         if isinstance(self._acceptor, InlineAcceptor):
-            return InlineDownstream(self._acceptor)
-        return SinkDownstream(self._acceptor)
+            return InlineConnection(self._acceptor)
+        return SinkConnection(self._acceptor)
 
     async def _tick(self) -> None:
         """The one timer of this loop."""

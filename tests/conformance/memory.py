@@ -16,9 +16,9 @@ import uvloop
 from mirror.config import Config
 from mirror.core.ledger import Merger
 from mirror.proxy.downstream.acceptor import Acceptor
-from mirror.proxy.downstream.connection import Downstream
-from mirror.proxy.downstream.inline import InlineAcceptor, InlineDownstream
-from mirror.proxy.downstream.sink import SinkDownstream
+from mirror.proxy.downstream.connection import DownstreamConnection
+from mirror.proxy.downstream.inline import InlineAcceptor, InlineConnection
+from mirror.proxy.downstream.sink import SinkConnection
 from mirror.proxy.tee import Tee
 from tests.conformance.wire import Conversation, End, Script, begun
 
@@ -259,11 +259,11 @@ class Plane:
 
     def connect(self) -> Wire:
         """A new client."""
-        protocol: Downstream
+        protocol: DownstreamConnection
         if isinstance(self.acceptor, InlineAcceptor):
-            protocol = InlineDownstream(self.acceptor)
+            protocol = InlineConnection(self.acceptor)
         else:
-            protocol = SinkDownstream(self.acceptor)
+            protocol = SinkConnection(self.acceptor)
         wire = Wire(self, protocol)
         protocol.connection_made(wire)
         return wire

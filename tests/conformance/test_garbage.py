@@ -9,9 +9,9 @@ import gc
 import pytest
 
 from mirror.proxy.downstream.acceptor import Acceptor
-from mirror.proxy.downstream.connection import Downstream
-from mirror.proxy.downstream.inline import InlineAcceptor, InlineDownstream
-from mirror.proxy.downstream.sink import SinkDownstream
+from mirror.proxy.downstream.connection import DownstreamConnection
+from mirror.proxy.downstream.inline import InlineAcceptor, InlineConnection
+from mirror.proxy.downstream.sink import SinkConnection
 from mirror.proxy.tee import Tee
 from mirror.proxy.upstream.connection import UpstreamConnection
 from tests.fakes import Client, StubUpstream, make_config, run, until
@@ -30,10 +30,10 @@ def test_connections_leave_no_garbage(mode: str) -> None:
             tee = Tee(config)
             acceptor = InlineAcceptor(config, tee) if mode == "inline" else Acceptor(config, tee)
 
-            def accept() -> Downstream:
+            def accept() -> DownstreamConnection:
                 if isinstance(acceptor, InlineAcceptor):
-                    return InlineDownstream(acceptor)
-                return SinkDownstream(acceptor)
+                    return InlineConnection(acceptor)
+                return SinkConnection(acceptor)
 
             server = await asyncio.get_running_loop().create_server(accept, "127.0.0.1", 0)
             port = server.sockets[0].getsockname()[1]
@@ -55,5 +55,5 @@ def test_connections_leave_no_garbage(mode: str) -> None:
 
 
 def left() -> list[object]:
-    kinds = (Downstream, UpstreamConnection)
+    kinds = (DownstreamConnection, UpstreamConnection)
     return [found for found in gc.get_objects() if isinstance(found, kinds)]

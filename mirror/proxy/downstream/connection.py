@@ -41,7 +41,7 @@ _NO_PARSER = httptools.HttpRequestParser(object())
 _BETWEEN, _HEAD, _BODY, _ENDED, _CLOSING = range(5)
 
 
-class Downstream(asyncio.Protocol):
+class DownstreamConnection(asyncio.Protocol):
     """One connection that somebody opened to us."""
 
     __slots__ = (

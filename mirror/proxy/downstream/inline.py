@@ -12,8 +12,8 @@ from mirror.core.pool import Pool
 from mirror.core.request_head import Hop, RequestHead
 from mirror.errors import RemoteProtocolError
 from mirror.proxy.downstream.acceptor import Acceptor
-from mirror.proxy.downstream.connection import NEVER, Downstream
-from mirror.proxy.downstream.inline_exchange import Primary, Relay
+from mirror.proxy.downstream.connection import NEVER, DownstreamConnection
+from mirror.proxy.downstream.inline_exchange import InlineExchange, Primary
 from mirror.proxy.tee import Tee
 from mirror.proxy.upstream.origins import primary_origin
 from mirror.proxy.upstream.relaying import RelayingUpstream
@@ -41,7 +41,7 @@ class InlineAcceptor(Acceptor):
         self._upstream.tick(now)
 
 
-class InlineDownstream(Downstream):
+class InlineConnection(DownstreamConnection):
     """One connection from nginx (or any client) that we proxy."""
 
     __slots__ = ("_held", "_is_starting", "_pipeline", "_refusal", "_shared")
@@ -49,7 +49,7 @@ class InlineDownstream(Downstream):
     def __init__(self, acceptor: InlineAcceptor) -> None:
         super().__init__(acceptor)
         self._shared = acceptor
-        self._pipeline: deque[Relay] = deque()
+        self._pipeline: deque[InlineExchange] = deque()
         """The exchange under way first, then what was read behind it."""
         self._refusal: bytes | None = None
         """Answer to a malformed request that came behind others."""
@@ -61,21 +61,21 @@ class InlineDownstream(Downstream):
     def is_idle(self) -> bool:
         return not self._pipeline
 
-    # --- Downstream ---
+    # --- DownstreamConnection ---
 
     def request_begun(self, head: RequestHead) -> None:
         pipeline = self._pipeline
         if pipeline and pipeline[-1].is_last:
             # The parser goes on behind an HTTP/1.0 request that asks for keep-alive; we do not.
             raise RemoteProtocolError(400, "after_close")
-        relay = Relay(self._shared.primary, head, self, self._exchange_ended)
+        exchange = InlineExchange(self._shared.primary, head, self, self._exchange_ended)
         if not pipeline:
             self.set_deadline(NEVER)
-            pipeline.append(relay)
+            pipeline.append(exchange)
             if head.framing is not NONE:
-                relay.start()
+                exchange.start()
         else:
-            pipeline.append(relay)
+            pipeline.append(exchange)
             self.pause_reading()  # what is behind waits in the socket
 
     def request_body(self, data: bytes) -> None:
@@ -86,21 +86,21 @@ class InlineDownstream(Downstream):
         pipeline = self._pipeline
         if not pipeline:
             return
-        relay = pipeline[-1]
-        relay.end_request(trailers)
-        if relay.head.framing is NONE and pipeline[0] is relay:
-            relay.start()
-        relay.end(trailers)
+        exchange = pipeline[-1]
+        exchange.end_request(trailers)
+        if exchange.head.framing is NONE and pipeline[0] is exchange:
+            exchange.start()
+        exchange.end(trailers)
 
     def request_broken(self) -> bool:
         if not self._pipeline:
             return True
-        relay = self._pipeline[-1]
-        if relay.is_request_complete:
+        exchange = self._pipeline[-1]
+        if exchange.is_request_complete:
             return False
-        may_answer = not relay.has_answered
+        may_answer = not exchange.has_answered
         self._pipeline.pop()
-        relay.leave()
+        exchange.leave()
         return may_answer
 
     def refuse(self, status: int, reason: str) -> None:
@@ -176,10 +176,10 @@ class InlineDownstream(Downstream):
 
     # --- inside ---
 
-    def _exchange_ended(self, relay: Relay, close: bool) -> None:
+    def _exchange_ended(self, exchange: InlineExchange, close: bool) -> None:
         """The response (or an error in its place) is written; on with the next request."""
         pipeline = self._pipeline
-        if not pipeline or pipeline[0] is not relay:
+        if not pipeline or pipeline[0] is not exchange:
             return
         pipeline.popleft()
         if close:
@@ -206,7 +206,7 @@ class InlineDownstream(Downstream):
         if self._is_starting:
             return
         self._is_starting = True
-        started: Relay | None = None
+        started: InlineExchange | None = None
         while self._pipeline and self._pipeline[0] is not started:
             started = self._pipeline[0]
             started.start()

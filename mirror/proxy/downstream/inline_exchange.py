@@ -23,7 +23,7 @@ from mirror.core.http1 import (
 from mirror.core.ledger import STATUS_CLASSES
 from mirror.core.request_head import RequestHead
 from mirror.core.response_head import ResponseHead, downstream_framing
-from mirror.proxy.downstream.connection import NEVER, Downstream
+from mirror.proxy.downstream.connection import NEVER, DownstreamConnection
 from mirror.proxy.downstream.tunnel import join
 from mirror.proxy.tee import Exchange, Tee
 from mirror.proxy.upstream.relaying import RelayingConnection, RelayingUpstream
@@ -42,10 +42,10 @@ class Primary:
         """From the end of the request to the response head."""
 
 
-class Relay(Exchange):
+class InlineExchange(Exchange):
     """An exchange that we proxy, and its primary leg.
 
-    `ended(relay, close)` is called when the response (or an error in its place) is written.
+    `ended(exchange, close)` is called when the response (or an error in its place) is written.
     """
 
     __slots__ = (
@@ -67,8 +67,8 @@ class Relay(Exchange):
         self,
         primary: Primary,
         head: RequestHead,
-        downstream: Downstream,
-        ended: Callable[["Relay", bool], None],
+        downstream: DownstreamConnection,
+        ended: Callable[["InlineExchange", bool], None],
     ) -> None:
         Exchange.__init__(self, primary.tee, head)
         self._primary = primary
@@ -88,7 +88,7 @@ class Relay(Exchange):
 
     def __repr__(self) -> str:
         head = self.head
-        return f"<Relay {head.method!r} {head.target!r} {self._state.value}>"
+        return f"<InlineExchange {head.method!r} {head.target!r} {self._state.value}>"
 
     @property
     def is_last(self) -> bool:

@@ -8,11 +8,11 @@ The 204 has no body: nginx closes its mirror connection after any response that 
 from mirror.core.http1 import CONTINUE, NO_CONTENT, NO_CONTENT_CLOSE, NONE
 from mirror.core.request_head import RequestHead
 from mirror.proxy.downstream.acceptor import Acceptor
-from mirror.proxy.downstream.connection import NEVER, Downstream
+from mirror.proxy.downstream.connection import NEVER, DownstreamConnection
 from mirror.proxy.tee import Exchange
 
 
-class SinkDownstream(Downstream):
+class SinkConnection(DownstreamConnection):
     """One connection from nginx's `mirror`."""
 
     __slots__ = ("_exchange",)

@@ -15,7 +15,7 @@ from mirror.errors import RemoteProtocolError
 from mirror.proxy.upstream.connection import Upstream, UpstreamConnection, log_bug
 
 
-class Leg(Protocol):
+class RelayedLeg(Protocol):
     """One attempt to one upstream. The calls come in this order:
 
     on_assigned, on_informational for each 1xx, on_response once or more (the head with the first,
@@ -54,7 +54,7 @@ class RelayingUpstream(Upstream):
     def make_connection(self) -> "RelayingConnection":
         return RelayingConnection(self)
 
-    def connect_failed(self, leg: Leg) -> None:
+    def connect_failed(self, leg: RelayedLeg) -> None:
         leg.on_failure(ledger.CONNECT_FAILED, is_stale=False)
 
 
@@ -84,7 +84,7 @@ class RelayingConnection(UpstreamConnection):
         self.on_body = self._body.append
         self._served = 0
         # per exchange
-        self._leg: Leg | None = None
+        self._leg: RelayedLeg | None = None
         self._answers_head = False
         self._head: ResponseHead | None = None
         self._is_head_new = False
@@ -98,7 +98,7 @@ class RelayingConnection(UpstreamConnection):
 
     # --- called by the owner of a leg ---
 
-    def serve(self, leg: Leg) -> None:
+    def serve(self, leg: RelayedLeg) -> None:
         """Start on `leg`, which writes its request in `on_assigned`."""
         self._leg = leg
         self._answers_head = leg.answers_head

@@ -2,7 +2,7 @@
 test_sink.py have real ones."""
 
 from mirror.proxy.downstream.acceptor import Acceptor
-from mirror.proxy.downstream.sink import SinkDownstream
+from mirror.proxy.downstream.sink import SinkConnection
 from mirror.proxy.tee import Tee
 from tests.fakes import FakeTransport, make_config, run
 
@@ -68,7 +68,7 @@ def test_connection_that_comes_while_draining_is_closed() -> None:
     async def main() -> None:
         acceptor = acceptor_of()
         acceptor.drain()
-        late = SinkDownstream(acceptor)
+        late = SinkConnection(acceptor)
         transport = FakeTransport(late)
         late.connection_made(transport)
         assert transport.is_closing()

@@ -7,7 +7,7 @@ import pytest
 from mirror.core.request_head import RequestHead
 from mirror.core.slow_start import SlowStartPool
 from mirror.proxy.downstream.acceptor import Acceptor
-from mirror.proxy.downstream.connection import NEVER, Downstream
+from mirror.proxy.downstream.connection import NEVER, DownstreamConnection
 from mirror.proxy.tee import Tee
 from tests.fakes import FakeTransport, WiredDiscarding, make_config, run, split, turns, whole
 
@@ -16,7 +16,7 @@ CHUNKS_HEAD = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n
 UPGRADE = b"GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 
 
-class Listening(Downstream):
+class Listening(DownstreamConnection):
     """The smallest mode: writes down what it is told."""
 
     def __init__(self, acceptor: Acceptor) -> None:
@@ -466,7 +466,7 @@ def test_head_after_closing_goes_nowhere() -> None:
 def test_mode_must_say_what_a_request_means() -> None:
     async def main() -> None:
         line = Line()
-        bare = Downstream(line.acceptor)
+        bare = DownstreamConnection(line.acceptor)
         with pytest.raises(NotImplementedError):
             bare.request_begun(RequestHead(b"GET", 1, True))
         with pytest.raises(NotImplementedError):

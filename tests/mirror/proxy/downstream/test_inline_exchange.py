@@ -369,9 +369,9 @@ def test_exchange_shows_what_it_is() -> None:
     async def main() -> None:
         line = Line()
         line.send(POST[:-1])
-        (relay,) = line.downstream._pipeline
-        assert repr(relay) == "<Relay b'POST' b'/a' uploading>"
-        assert not relay.is_last
+        (exchange,) = line.downstream._pipeline
+        assert repr(exchange) == "<InlineExchange b'POST' b'/a' uploading>"
+        assert not exchange.is_last
 
     run(main)
 
@@ -395,8 +395,8 @@ def test_slow_upload_is_not_the_primary_s_latency() -> None:
     async def main() -> None:
         line = Line()
         line.send(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nx")
-        relay = line.downstream._pipeline[0]
-        relay._asked_at -= 1000
+        exchange = line.downstream._pipeline[0]
+        exchange._asked_at -= 1000
         line.send(b"y")
         line.accept()[0].data_received(OK)
         (buckets,) = line.tee.ledger._latencies.values()

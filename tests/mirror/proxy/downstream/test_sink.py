@@ -5,7 +5,7 @@ import pytest
 from mirror.core.request_head import SHADOW_MARK
 from mirror.core.slow_start import SlowStartPool
 from mirror.proxy.downstream.acceptor import Acceptor
-from mirror.proxy.downstream.sink import SinkDownstream
+from mirror.proxy.downstream.sink import SinkConnection
 from mirror.proxy.tee import Tee
 from tests.fakes import (
     OK,
@@ -95,7 +95,7 @@ class Line:
         pool: SlowStartPool[object, object] = SlowStartPool(4, 4)
         self.shadow = self.tee.shadow = WiredDiscarding(pool, self.tee.leg_ended)
         self.acceptor = Acceptor(config, self.tee)
-        self.downstream = SinkDownstream(self.acceptor)
+        self.downstream = SinkConnection(self.acceptor)
         self.nginx = FakeTransport(self.downstream)
         self.downstream.connection_made(self.nginx)
 
