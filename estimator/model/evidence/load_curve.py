@@ -76,8 +76,10 @@ class LoadCurve:
         if self.cubic is None:
             return np.full(points.shape, self.y[0])
         row = np.clip(np.searchsorted(self.x, points, side="left") - 1, 0, len(self.x) - 2)
-        # Rounding may leave the interval by an ulp; the mathematics never does.
-        return np.clip(self.cubic(points), self.y[row], self.y[row + 1])
+        # Rounding may leave the interval by an ulp, and miss the last row by one; the mathematics
+        # never does.
+        value = np.clip(self.cubic(points), self.y[row], self.y[row + 1])
+        return np.where(points == self.highest_rps, self.y[-1], value)
 
     def arithmetic_at(self, rps: float) -> tuple[str, str]:
         """Return the formula for the cpu at this rps, and the same with its numbers."""

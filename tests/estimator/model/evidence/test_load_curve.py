@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from estimator.model.evidence.load_curve import fit, isotonic_means
@@ -105,6 +105,7 @@ def test_permutation_of_rows_changes_nothing(rows: list[tuple[float, float]], ra
 
 
 @given(ROWS, st.floats(0, 1))
+@example([(0.0, 0.0), (0.0, 4096.480505975238), (1.0, 34816.68020927988)], 1.0)
 def test_inverse_is_the_largest_that_fits(rows: list[tuple[float, float]], share: float) -> None:
     curve = fit(*zip(*rows, strict=True))
     budget = float(curve.y[0] + share * (curve.y[-1] - curve.y[0]))
