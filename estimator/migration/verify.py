@@ -73,7 +73,7 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """Facts about the observation that neither series nor samples hold."""
+    """FactList about the observation that neither series nor samples hold."""
 
     ratio: float = 1.0
     """Requests that reached the new cluster per request of production."""

@@ -1,9 +1,9 @@
-"""What a report is made of, before it is text, Markdown or HTML.
+"""The parts of a report, before it is text, Markdown or HTML.
 
-One document is built from a projection and three renderers show it, so that no format can say more
-or less than another. Blocks hold finished words, never numbers to be worked with; a renderer only
-lays them out. Charts and `Fold` are for the page: what they show stands in words or tables of other
-blocks, or behind `estimate --explain`, so text may leave them out.
+One document is built from a projection, and three renderers show it, so that no format says more or
+less than another. Blocks hold finished words and never numbers to calculate with; a renderer only
+lays them out. `Chart` and `Fold` appear only on the page: other blocks, or `estimate --explain`,
+say the same in words, so text may omit them.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from estimator.report.charts.svg import CurveChart, TimeChart
 
 
 class Level(Enum):
-    """How a reader has to take something."""
+    """How serious something is for the reader."""
 
     OK = "ok"
     WARN = "warn"
@@ -22,7 +22,7 @@ class Level(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Words of one place in a table: the value, and what it must not be read without."""
+    """The words of one cell: the value, and its bounds and flags."""
 
     text: str
     note: str = ""
@@ -34,7 +34,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Banner:
-    """What has to be known before anything else is read."""
+    """What a reader must know before anything else."""
 
     level: Level
     title: str
@@ -42,22 +42,22 @@ class Banner:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """Names and their values, one a line."""
+class FactList:
+    """Names and their values, one per line."""
 
     pairs: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Tiles:
-    """The few numbers that are quoted: name, value, note."""
+    """The few numbers that readers quote: name, value, note."""
 
     tiles: tuple[tuple[str, str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer, and the sentence that says why it is this one."""
+    """The answer, and the sentence that gives its reason."""
 
     answer: str
     because: str
@@ -73,14 +73,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table: the first cell of each row is its name."""
+    """A table; the first cell of each row is its name."""
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     footer: tuple[Cell, ...] = ()
     decisive: frozenset[int] = frozenset()
-    """Rows, from 0, that decided something."""
+    """Indices (from 0) of the rows that decided the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +94,12 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A drawing with what it says in words; only a page shows it."""
+    """A drawing with its caption; only the page shows it."""
 
     chart: TimeChart | CurveChart
     caption: str
     table: Grid | None = None
-    """The same as a table, for who cannot see the drawing."""
+    """The same as a table, for readers who cannot see the drawing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +111,13 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """What only a page shows, and only when asked."""
+    """Blocks that the page shows when the reader opens them."""
 
     title: str
     blocks: tuple["Block", ...]
 
 
-Block = Banner | Facts | Tiles | Decision | Grid | Listing | Chart | Sums | Fold
+Block = Banner | FactList | Tiles | Decision | Grid | Listing | Chart | Sums | Fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class Section:
     """Blocks under a heading."""
 
     key: str
-    """Unique in the document: the target of links to it."""
+    """The target of links; unique in the document."""
     title: str
     blocks: tuple[Block, ...]
 

@@ -1,8 +1,8 @@
-"""What a report says of one component: the decision first, then everything it rests on.
+"""The section of one component: the decision first, then everything that it rests on.
 
-The order is that of the questions: how many, why, on which evidence, with which requests, what if a
-pod or a zone is lost, what would the HPA do, where to limit, what is not covered. Computes nothing;
-the formulas stand behind `Fold`s and `estimate --explain`.
+The order follows the reader's questions: how many, why, on which evidence, with which requests,
+what if a pod or a zone is lost, what would the HPA do, where to limit, what is not covered. This
+module computes nothing; `Fold`s and `estimate --explain` show the formulas.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from estimator.report.blocks import (
     Cell,
     Column,
     Decision,
-    Facts,
+    FactList,
     Fold,
     Grid,
     Level,
@@ -38,10 +38,10 @@ _WHAT_VALUE_WHY = (Column("what"), Column("value", is_number=True), Column("why"
 def component_section(
     component: ComponentProjection, key: str, budget: PointBudget, detail: PageDetail
 ) -> Section:
-    """Return what there is to say about one component, charts included."""
+    """Return the section of one component, including its charts."""
     blocks: list[Block] = [
         Decision(_answer(component), f"{component.decided_by}: {component.replicas.reason}"),
-        Facts(tuple(_facts(component))),
+        FactList(tuple(_facts(component))),
         *_cautions(component),
         _constraints(component),
     ]
@@ -102,17 +102,18 @@ def _cautions(component: ComponentProjection) -> Iterator[Listing]:
 
 
 def _constraints(component: ComponentProjection) -> Grid:
-    """Highlighted: what the traffic asks for, and what a loss of pods or zones made of it."""
+    """Return the constraints; those that decided the count are highlighted."""
+    constraints = component.constraints
     rows = tuple(
-        (Cell(one.name), Cell(str(one.replicas)), Cell(one.reason)) for one in component.constraints
+        (Cell(limit.name), Cell(str(limit.replicas)), Cell(limit.reason)) for limit in constraints
     )
     decisive = frozenset(
         index
-        for index, one in enumerate(component.constraints)
-        if one.name == component.decided_by or one.replicas == component.replicas.value
+        for index, limit in enumerate(constraints)
+        if limit.name == component.decided_by or limit.replicas == component.replicas.value
     )
     columns = (Column("constraint"), Column("replicas", is_number=True), Column("why"))
-    title = "What the replicas must satisfy; marked is what decided"
+    title = "What the replicas must satisfy; the deciding constraint is marked"
     return Grid(title, columns, rows, decisive=decisive)
 
 
@@ -125,9 +126,11 @@ def _demand(demand: Demand, peak: Figure) -> Grid:
     ]
     if demand.return_level is not None:
         steps.append(("return level", wording.shown(demand.return_level), demand.return_level))
-    rows = tuple((Cell(name), Cell(words), Cell(one.reason)) for name, words, one in steps)
+    rows = tuple((Cell(name), Cell(words), Cell(step.reason)) for name, words, step in steps)
     footer = (Cell("sized for"), Cell(wording.shown(peak)), Cell(peak.reason))
-    return Grid("From the observed peak to the one sized for", _WHAT_VALUE_WHY, rows, footer)
+    return Grid(
+        "From the observed peak to the peak that is sized for", _WHAT_VALUE_WHY, rows, footer
+    )
 
 
 def _containers(component: ComponentProjection) -> Grid:
@@ -136,9 +139,9 @@ def _containers(component: ComponentProjection) -> Grid:
         Column("container"),
         *(Column(title, is_number=True) for title in (*titles, "cpu used", "memory used")),
     )
-    rows = tuple((Cell(name), *_amounts(one)) for name, one in component.containers.items())
+    rows = tuple((Cell(name), *_amounts(used)) for name, used in component.containers.items())
     footer = (Cell(f"all {wording.bare(component.replicas)} replicas"), *_amounts(component.total))
-    return Grid("Containers of one replica, used at the peak", columns, rows, footer)
+    return Grid("Containers of one replica; use at the peak", columns, rows, footer)
 
 
 def _amounts(amounts: Amounts) -> tuple[Cell, ...]:
@@ -154,9 +157,9 @@ def _amounts(amounts: Amounts) -> tuple[Cell, ...]:
 
 def _why_amounts(component: ComponentProjection) -> Grid:
     named = [
-        (f"{name}: {title}", one)
+        (f"{name}: {title}", figure)
         for name, amounts in component.containers.items()
-        for title, one in (
+        for title, figure in (
             ("cpu request", amounts.cpu_request),
             ("cpu limit", amounts.cpu_limit),
             ("memory request", amounts.memory_request),
@@ -164,14 +167,14 @@ def _why_amounts(component: ComponentProjection) -> Grid:
             ("cpu used", amounts.cpu_used),
             ("memory used", amounts.memory_used),
         )
-        if one is not None
+        if figure is not None
     ]
     return _reasons("Why these requests and limits", *named)
 
 
 def _rollout(rollout: Rollout) -> Grid:
     return _reasons(
-        "When something is missing",
+        "During failures and updates",
         ("serving the peak, at least", rollout.serving),
         ("after losing pods", rollout.after_pod_loss),
         ("after losing a zone", rollout.after_zone_loss),
@@ -205,7 +208,7 @@ def _simulation(simulation: Simulation) -> Grid:
         ("time at saturation", simulation.saturated),
         ("changes", simulation.changes),
         ("pod-hours", simulation.pod_hours),
-        ("of the fixed count", simulation.fixed_pod_hours),
+        ("pod-hours of the fixed count", simulation.fixed_pod_hours),
     )
     last = (Cell("saved"), Cell(wording.percent(saved)), Cell(saved.reason))
     return replace(grid, rows=(*grid.rows, last))
@@ -219,14 +222,14 @@ def _saturations(simulation: Simulation) -> Iterator[Grid]:
         )
         rows = tuple(
             (
-                Cell(instant(one.second)),
-                Cell(str(one.duration_s)),
-                Cell(str(one.replicas)),
-                Cell(str(one.needed)),
+                Cell(instant(stretch.second)),
+                Cell(str(stretch.duration_s)),
+                Cell(str(stretch.replicas)),
+                Cell(str(stretch.needed)),
             )
-            for one in simulation.saturations
+            for stretch in simulation.saturations
         )
-        yield Grid("Where the HPA came too late; the longest ten", columns, rows)
+        yield Grid("The ten longest times at which the HPA was too late", columns, rows)
 
 
 def _rate_limits(limits: RateLimits) -> Grid:
@@ -249,5 +252,7 @@ def _notes(title: str, notes: tuple[str, ...]) -> Iterator[Listing]:
 
 
 def _reasons(title: str, *named: tuple[str, Figure]) -> Grid:
-    rows = tuple((Cell(name), Cell(wording.shown(one)), Cell(one.reason)) for name, one in named)
+    rows = tuple(
+        (Cell(name), Cell(wording.shown(figure)), Cell(figure.reason)) for name, figure in named
+    )
     return Grid(title, _WHAT_VALUE_WHY, rows)

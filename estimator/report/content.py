@@ -1,9 +1,9 @@
 """The document of a projection: what it says, in which order, for every format.
 
-First what must be known before a number is read (example table, low confidence), then the answer on
-one screen, then the traffic, each component, nodes and cost, the phases, and at last everything
-that was assumed and everything that is not covered. Nothing of the projection is left out but what
-a chart or an arithmetic line holds. Computes nothing.
+First comes what a reader must know before any number (example table, low confidence), then the
+answer on one screen, the traffic, each component, nodes and cost, the phases, and at the end all
+assumptions and everything that is not covered. Only the contents of charts and arithmetic lines may
+be omitted. This module computes nothing.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from estimator.report.blocks import (
     Cell,
     Column,
     Document,
-    Facts,
+    FactList,
     Grid,
     Level,
     Listing,
@@ -41,7 +41,7 @@ _LEFT_OUT = {
 def document_of(
     projection: Projection, version: str, detail: PageDetail = PageDetail.FULL
 ) -> Document:
-    """Return the report; the version is that of the program, for its last line."""
+    """Return the report; its last line names the version of the program."""
     budget = PointBudget.among(len(projection.components), detail)
     sections = [_needed(projection), _traffic(projection)]
     sections += [
@@ -55,7 +55,7 @@ def document_of(
     sections += [_assumed(projection), _not_covered(projection), _how_to_read()]
     return Document(
         "Capacity projection",
-        (*_banners(projection), Facts(tuple(_origin(projection)))),
+        (*_banners(projection), FactList(tuple(_origin(projection)))),
         tuple(sections),
         f"kagami estimate {version}. {_LEFT_OUT[detail]}`estimate --explain COMPONENT` with"
         " the same options shows the arithmetic of every number.",
@@ -175,7 +175,7 @@ def _traffic(projection: Projection) -> Section:
         )
         blocks.append(Grid("Peaks, as observed", columns, rows))
     routes = ", ".join(projection.series.routes)
-    blocks.append(Facts((("Routes", routes),)))
+    blocks.append(FactList((("Routes", routes),)))
     return Section("traffic", "Traffic", tuple(blocks))
 
 
@@ -198,7 +198,7 @@ def _nodes(plan: NodePlan) -> Section:
     totals += [(f"share of {name}", one) for name, one in plan.cost_per_month_of_component.items()]
     what = (Column("what"), Column("value", is_number=True), Column("why"))
     rows = tuple((Cell(name), Cell(wording.shown(one)), Cell(one.reason)) for name, one in totals)
-    blocks += [Grid("Together", what, rows), Facts((("Node file", plan.source),))]
+    blocks += [Grid("Together", what, rows), FactList((("Node file", plan.source),))]
     if plan.assumptions:
         blocks.append(Listing("Assumed of the nodes", plan.assumptions))
     return Section("nodes", "Nodes and cost", tuple(blocks))

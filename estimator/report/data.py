@@ -1,9 +1,9 @@
 """The projection as JSON and CSV, in the stable shape of docs/formats.md, "Estimate report".
 
-The first version's keys are written out one by one; the parts that came later follow the names of
-the model's fields, and a golden report (tests/golden) shows every change of them. Every number that
-answers something is an object of value, unit and reason, with bounds and flags where it has them.
-Plots are no part of it: they are thinned for drawing, and the series itself is the better source.
+The keys of the first version are written out one by one. Later parts follow the names of the
+model's fields, and a golden report (tests/golden) shows every change of them. Every number is an
+object of value, unit and reason, with bounds and flags where it has them. Plots are left out: they
+are thinned for drawing, and the series itself is the better source.
 """
 
 import csv
@@ -23,7 +23,7 @@ VERSION = 1
 _OPTIONAL = ("low", "high", "constraint", "rows", "assumptions", "flags")
 _DRAWN = {"plot", "curves", "demand_plot"}
 _CSV = ("component", "what", "value", "unit", "low", "high", "flags", "rows", "reason")
-# A spreadsheet runs a cell that begins so; a name from a file or from Datadog must not.
+# A spreadsheet executes a cell that begins with one of these, so a name must not.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -33,7 +33,7 @@ def to_json(projection: Projection) -> str:
 
 
 def to_csv(projection: Projection) -> str:
-    """Return every figure of the report, one a line, with a header."""
+    """Return every figure of the report, one per line, with a header."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(_CSV)
@@ -74,8 +74,13 @@ def to_data(projection: Projection) -> dict[str, Any]:
         "phases": _plain(projection.phases),
         "paths": _plain(projection.paths),
         "assumptions": [
-            {"name": one.name, "value": one.value, "reason": one.reason, "default": one.is_default}
-            for one in projection.assumptions
+            {
+                "name": assumed.name,
+                "value": assumed.value,
+                "reason": assumed.reason,
+                "default": assumed.is_default,
+            }
+            for assumed in projection.assumptions
         ],
         "warnings": list(projection.warnings),
     }
@@ -104,7 +109,7 @@ def _component(component: ComponentProjection) -> dict[str, Any]:
         "capacity": _figure(component.capacity),
         "rps_per_replica": _figure(component.rps_per_replica),
         "cpu_utilisation": _figure(component.cpu_utilisation),
-        "containers": {name: _amounts(one) for name, one in component.containers.items()},
+        "containers": {name: _amounts(used) for name, used in component.containers.items()},
         "total": _amounts(component.total),
         "rows": {
             "used": list(component.rows_used),
@@ -138,7 +143,7 @@ def _amounts(amounts: Amounts) -> dict[str, Any]:
 
 
 def _figure(figure: Figure) -> dict[str, Any]:
-    """Bounds, flags and evidence only where there are any: most figures have none."""
+    """Return a figure; bounds, flags and evidence only where there are any, as few have them."""
     return {"value": figure.value, "unit": figure.unit, "reason": figure.reason} | {
         name: _plain(value)
         for name in _OPTIONAL
@@ -151,34 +156,34 @@ def _plain(value: Any) -> Any:
         return _figure(value)
     if is_dataclass(value):
         return {
-            one.name: _plain(getattr(value, one.name))
-            for one in fields(value)
-            if one.name not in _DRAWN
+            item.name: _plain(getattr(value, item.name))
+            for item in fields(value)
+            if item.name not in _DRAWN
         }
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
+        return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     return value
 
 
 def _figures(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every figure within, with the keys that lead to it."""
+    """Yield every figure inside, with the path of keys that leads to it."""
     if isinstance(value, list):
-        for number, one in enumerate(value, 1):
-            named = isinstance(one, dict) and one.get("name")
-            yield from _figures(one, (*path, str(named or number)))
+        for number, item in enumerate(value, 1):
+            name = isinstance(item, dict) and item.get("name")
+            yield from _figures(item, (*path, str(name or number)))
     elif isinstance(value, dict) and {"value", "unit", "reason"} <= set(value):
         yield ".".join(path), value
     elif isinstance(value, dict):
-        for name, one in value.items():
-            yield from _figures(one, (*path, name))
+        for name, item in value.items():
+            yield from _figures(item, (*path, name))
 
 
 def _row(component: str, what: str, figure: Mapping[str, Any]) -> list[Any]:
-    words = ("; ".join(str(one) for one in figure.get(name, ())) for name in ("flags", "rows"))
+    words = ("; ".join(str(item) for item in figure.get(name, ())) for name in ("flags", "rows"))
     flags, rows = words
     bounds = (figure.get(name, "") for name in ("low", "high"))
     row = [component, what, figure["value"], figure["unit"], *bounds, flags, rows, figure["reason"]]

@@ -1,9 +1,10 @@
-"""Where existing manifests differ from what the projection asks for, and why they should not.
+"""Differences between existing manifests and the projection, with the reasons of the projection.
 
-Compared is every number that `manifests.py` gives a reason for, and nothing else: labels, images
-and whatever a team adds stay its own. Amounts are compared by value (`1` is `1000m`), list items by
-their `name` or `type`. An object is found by what it is for (an HPA by its target, a budget by its
-selector), not only by its name. Reads a directory; computes no number.
+The comparison covers every number for which `manifests.py` gives a reason, and nothing else:
+labels, images and additions are the team's own. Amounts are compared by value (`1` equals `1000m`),
+list items by their `name` or `type`. An object is recognised by its purpose (an HPA by its target,
+a budget by its selector), not only by its name. This module reads a directory and computes no
+number.
 """
 
 import csv
@@ -24,12 +25,12 @@ from estimator.report.manifests import Manifest, manifests_of
 from estimator.report.yaml_text import Why
 
 _KEYS = ("name", "type")
-"""What tells the items of a list in a manifest apart, in this order."""
+"""The keys that identify an item of a list, in this order of preference."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One field that is not what the projection asks for."""
+    """One field that differs from the projection."""
 
     resource: str
     """Kind and name: `HorizontalPodAutoscaler/api`."""
@@ -39,25 +40,25 @@ class Drift:
     wants: str
     why: str
     file: str
-    """Where it stands, or where it was looked for."""
+    """The file that has it, or the directory that was searched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drifts:
-    """What a comparison found; true where something differs."""
+    """The result of a comparison; true if anything differs."""
 
     drifts: tuple[Drift, ...]
     compared: int
-    """Fields that were looked at."""
+    """Number of compared fields."""
     unknown: tuple[str, ...] = field(default=())
-    """Objects of the kinds compared that belong to no component of the table."""
+    """Objects of the compared kinds that belong to no component of the table."""
 
     def __bool__(self) -> bool:
         return bool(self.drifts)
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Existing:
     file: str
     tree: Mapping[str, Any]
 
@@ -69,88 +70,90 @@ class _Found:
 def compare(projection: Projection, directory: Path) -> Drifts:
     """Return the differences of every manifest below the directory.
 
-    Raises InputError with every file that is no YAML.
+    Raises InputError with every file that is not valid YAML.
     """
-    found = _read(directory)
+    existing = _read(directory)
     wanted = list(manifests_of(projection))
     drifts: list[Drift] = []
     compared = 0
     known: set[int] = set()
-    for one in wanted:
-        matches = [each for each in found if _is_for(each.tree, one)]
-        known |= {id(each) for each in matches}
+    for manifest in wanted:
+        matches = [item for item in existing if _is_for(item.tree, manifest)]
+        known |= {id(item) for item in matches}
         if not matches:
-            label = f"{one.kind}/{_at(one.tree, 'metadata', 'name')}"
-            why = f"component {one.component} needs it; {one.file} of --manifests holds it"
+            label = f"{manifest.kind}/{_at(manifest.tree, 'metadata', 'name')}"
+            why = f"component {manifest.component} needs it; --manifests writes {manifest.file}"
             drifts.append(Drift(label, "", "missing", "present", why, str(directory)))
-        for each in matches:
-            pairs = list(_pairs(one.tree, each.tree, ()))
+        for item in matches:
+            pairs = list(_pairs(manifest.tree, item.tree, ()))
             compared += len(pairs)
             drifts += [
-                Drift(each.label, path, _told(has), _told(why.value), why.reason, each.file)
+                Drift(item.label, path, _shown(has), _shown(why.value), why.reason, item.file)
                 for path, has, why in pairs
                 if not _is_same(has, why.value)
             ]
-            drifts += _strangers(one, each)
-    kinds = {one.kind for one in wanted}
+            drifts += _strangers(manifest, item)
+    kinds = {manifest.kind for manifest in wanted}
     unknown = tuple(
-        f"{one.label} in {one.file}"
-        for one in found
-        if one.tree.get("kind") in kinds and id(one) not in known
+        f"{item.label} in {item.file}"
+        for item in existing
+        if item.tree.get("kind") in kinds and id(item) not in known
     )
     return Drifts(tuple(drifts), compared, unknown)
 
 
-def drift_document(found: Drifts, directory: str) -> Document:
+def drift_document(result: Drifts, directory: str) -> Document:
     """Return the comparison as a document, for a terminal or Markdown: a table for each object."""
-    count = len(found.drifts)
+    count = len(result.drifts)
     banner = (
         Banner(Level.BAD, f"DRIFT: {count} difference{'' if count == 1 else 's'} in {directory}")
-        if found
-        else Banner(Level.OK, f"No drift: {found.compared} fields in {directory} are as projected")
+        if result
+        else Banner(Level.OK, f"No drift: {result.compared} fields in {directory} are as projected")
     )
     by_object: dict[tuple[str, str], list[Drift]] = {}
-    for one in found.drifts:
-        by_object.setdefault((one.resource, one.file), []).append(one)
+    for drift in result.drifts:
+        by_object.setdefault((drift.resource, drift.file), []).append(drift)
     columns = tuple(Column(title) for title in ("field", "has", "wants", "why"))
     sections = []
     for number, ((resource, file), drifts) in enumerate(by_object.items(), 1):
         rows = tuple(
-            (Cell(one.field or "the object"), Cell(one.has), Cell(one.wants), Cell(one.why))
-            for one in drifts
+            (Cell(drift.field or "the object"), Cell(drift.has), Cell(drift.wants), Cell(drift.why))
+            for drift in drifts
         )
         grid = Grid(f"in {file}", columns, rows)
         sections.append(Section(f"object-{number}", resource, (grid,)))
-    if found.unknown:
-        listing = Listing("Of no component in the table, not compared", found.unknown, Level.WARN)
+    if result.unknown:
+        listing = Listing(
+            "Objects of no component in the table, not compared", result.unknown, Level.WARN
+        )
         sections.append(Section("unknown", "Unknown", (listing,)))
-    foot = "Exit code 5 where anything differs."
+    foot = "The exit code is 5 if anything differs."
     return Document("Drift of manifests", (banner,), tuple(sections), foot)
 
 
-def drift_json(found: Drifts) -> str:
-    """Return the comparison as JSON text (docs/formats.md, "Drift"); ends in a newline."""
+def drift_json(result: Drifts) -> str:
+    """Return the comparison as JSON text (docs/formats.md, "Drift"); it ends in a newline."""
     data = {
         "format": "kagami-drift",
         "version": 1,
-        "compared": found.compared,
-        "drifts": [asdict(one) for one in found.drifts],
-        "unknown": list(found.unknown),
+        "compared": result.compared,
+        "drifts": [asdict(drift) for drift in result.drifts],
+        "unknown": list(result.unknown),
     }
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
-def drift_csv(found: Drifts) -> str:
-    """Return the differences, one a line, with a header."""
+def drift_csv(result: Drifts) -> str:
+    """Return the differences, one per line, with a header."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, list(Drift.__dataclass_fields__), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(one) for one in found.drifts)
+    writer.writerows(asdict(drift) for drift in result.drifts)
     return stream.getvalue()
 
 
-def _read(directory: Path) -> list[_Found]:
-    found: list[_Found] = []
+def _read(directory: Path) -> list[_Existing]:
+    existing: list[_Existing] = []
     problems: list[Problem] = []
     paths = sorted(path for path in directory.rglob("*") if path.suffix in (".yaml", ".yml"))
     for path in paths:
@@ -159,13 +162,15 @@ def _read(directory: Path) -> list[_Found]:
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             mark = getattr(error, "problem_mark", None)
             line = "" if mark is None else f", line {mark.line + 1}"
-            rule = f"is no YAML{line}; give rendered manifests, not templates"
+            rule = f"is not valid YAML{line}; expected rendered manifests, not templates"
             problems.append(Problem(str(path), rule))
             continue
-        found += [_Found(str(path), tree) for document in documents for tree in _objects(document)]
+        existing += [
+            _Existing(str(path), tree) for document in documents for tree in _objects(document)
+        ]
     if problems:
         raise InputError(problems)
-    return found
+    return existing
 
 
 def _objects(document: Any) -> Iterator[Mapping[str, Any]]:
@@ -178,7 +183,7 @@ def _objects(document: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _is_for(tree: Mapping[str, Any], wanted: Manifest) -> bool:
-    """Whether an object is the one that this component is to have."""
+    """Say whether an existing object has the purpose of this manifest."""
     if tree.get("kind") != wanted.kind:
         return False
     name = wanted.component
@@ -198,7 +203,7 @@ def _is_for(tree: Mapping[str, Any], wanted: Manifest) -> bool:
 
 
 def _pairs(wanted: Any, existing: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any, Why]]:
-    """Yield path, what is there and what is wanted, for every reasoned value."""
+    """Yield path, existing value and wanted value of every value with a reason."""
     if isinstance(wanted, Why):
         yield _join(path), existing, wanted
     elif isinstance(wanted, Mapping):
@@ -209,22 +214,22 @@ def _pairs(wanted: Any, existing: Any, path: tuple[str, ...]) -> Iterator[tuple[
         items = existing if isinstance(existing, list) else []
         for index, value in enumerate(wanted):
             key = _key(value)
-            same = [one for one in items if key and _key(one) == key]
+            same = [item for item in items if key and _key(item) == key]
             fallback = items[index] if not key and index < len(items) else None
             label = f"[{key or index}]"
             yield from _pairs(value, same[0] if same else fallback, (*path, label))
 
 
-def _strangers(wanted: Manifest, existing: _Found) -> Iterator[Drift]:
-    """Containers that the table does not know: an HPA's utilisation counts them too."""
+def _strangers(wanted: Manifest, existing: _Existing) -> Iterator[Drift]:
+    """Yield containers that the table does not know: the utilisation of an HPA counts them, too."""
     if wanted.kind != "Deployment":
         return
     keys = ("spec", "template", "spec", "containers")
-    known = {_key(one) for one in _at(wanted.tree, *keys) or []}
-    for one in _at(existing.tree, *keys) or []:
-        # An injected proxy may stand here to be customised.
-        if isinstance(one, Mapping) and _key(one) not in known | {"istio-proxy"}:
-            path = _join((*keys, f"[{_key(one)}]"))
+    known = {_key(container) for container in _at(wanted.tree, *keys) or []}
+    for container in _at(existing.tree, *keys) or []:
+        # A Deployment may list an injected proxy to customise it.
+        if isinstance(container, Mapping) and _key(container) not in known | {"istio-proxy"}:
+            path = _join((*keys, f"[{_key(container)}]"))
             why = "the table has no such container, and an HPA counts the requests of all of them"
             yield Drift(existing.label, path, "present", "measured", why, existing.file)
 
@@ -247,7 +252,7 @@ def _join(path: Sequence[str]) -> str:
     return ".".join(path).replace(".[", "[")
 
 
-def _told(value: Any) -> str:
+def _shown(value: Any) -> str:
     return "nothing" if value is None else str(value)
 
 
@@ -269,6 +274,6 @@ def _parsed(parse: Any, value: Any) -> float | None:
 
 
 def _seconds(value: Any) -> float:
-    """Read `0.1s`, which Envoy also takes as `0.100s`."""
+    """Return seconds: Envoy accepts `0.1s` and `0.100s` for the same duration."""
     words = str(value)
     return float(words.removesuffix("s") if words.endswith("s") else "")

@@ -1,9 +1,9 @@
-"""The document as one self-contained HTML page: opens offline, prints, needs nobody's permission.
+"""The document as one self-contained HTML page that opens offline and prints.
 
-Style, script, charts and their data are all in the file; a Content-Security-Policy lets nothing
-else run and nothing be fetched, and names the script and the style by hash. Names come from users'
-files: Jinja2 escapes all of them (autoescape), the charts escape their own, and the script sets
-text, never markup. Same document, same bytes.
+Style, script, charts and their data are in the file. A Content-Security-Policy names the script and
+the style by hash, allows nothing else to run and fetches nothing. Names come from users' files:
+Jinja2 escapes all of them (autoescape), the charts escape theirs, and the script sets text, never
+markup. The same document always gives the same bytes.
 """
 
 import base64
@@ -44,7 +44,7 @@ def to_html(document: Document) -> str:
 
 @dataclass(slots=True)
 class _Charts:
-    """Draws the page's charts and numbers them."""
+    """Draws the charts of the page and numbers them."""
 
     drawn: int = 0
 

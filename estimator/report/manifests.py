@@ -1,12 +1,12 @@
-"""What to apply: the projection as Kubernetes and Istio objects, the reason above each number.
+"""The projection as Kubernetes and Istio objects, with the reason above each number.
 
-For each component a patch of its Deployment (requests and limits of all containers, update
-strategy), a HorizontalPodAutoscaler (autoscaling/v2), a PodDisruptionBudget, a local rate limit as
-Istio EnvoyFilter and as nginx snippet; one kustomization (a Component) holds them together.
+Each component gets a patch of its Deployment (requests and limits of all containers, update
+strategy), a HorizontalPodAutoscaler (autoscaling/v2), a PodDisruptionBudget, and a local rate limit
+as an Istio EnvoyFilter and as an nginx snippet. One kustomization (a Component) lists them.
 
-Taken as given, and said in every file: the component is a Deployment of the table's name whose pods
-carry the label `app` with it. An injected istio-proxy stands in no Deployment; its requests are the
-annotations that Istio's injector reads. Computes no number.
+Every file states the assumption that the component is a Deployment with the name in the table,
+whose pods carry that name in the label `app`. An injected istio-proxy is in no Deployment; Istio's
+injector reads its requests from annotations. This module computes no number.
 
 Fields: https://kubernetes.io/docs/reference/kubernetes-api/,
 https://istio.io/latest/docs/reference/config/annotations/ and .../networking/envoy-filter/
@@ -29,7 +29,7 @@ from estimator.table.load_points import Kind
 
 SIDECAR = "istio-proxy"
 _LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
-_LEAVE_CPU_UNLIMITED = "no cpu limit: the request bounds what others lose, a limit throttles"
+_LEAVE_CPU_UNLIMITED = "no cpu limit: a limit throttles, and the request already protects others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Manifest:
     component: str
     file: str
     tree: Mapping[str, Any]
-    """With `Why` at each number."""
+    """The object, with a `Why` at each number."""
 
     @property
     def kind(self) -> str:
@@ -49,15 +49,15 @@ class Manifest:
 def manifests(projection: Projection) -> dict[str, str]:
     """Return the text of every file by its name.
 
-    Raises InputError with every name that Kubernetes would not take.
+    Raises InputError with every name that Kubernetes would refuse.
     """
-    made = list(manifests_of(projection))
-    files = {one.file: to_yaml(one.tree, _head(one, projection)) for one in made}
+    objects = list(manifests_of(projection))
+    files = {item.file: to_yaml(item.tree, _head(item, projection)) for item in objects}
     for component in projection.components:
         if component.rate_limits is not None:
             snippet = _nginx(component.name, component.rate_limits)
             files[f"{component.name}-nginx-limit.conf"] = snippet
-    files["kustomization.yaml"] = _kustomization(made)
+    files["kustomization.yaml"] = _kustomization(objects)
     return files
 
 
@@ -89,15 +89,15 @@ def _check_names(projection: Projection) -> None:
         raise InputError(problems)
 
 
-def _head(one: Manifest, projection: Projection) -> list[str]:
+def _head(manifest: Manifest, projection: Projection) -> list[str]:
     lines = [
-        f"Made by kagami estimate for component {one.component} of {projection.table} and the"
+        f"Made by kagami estimate for component {manifest.component} of {projection.table} and the"
         f" traffic of {projection.series.source}.",
-        f"Taken as given: a Deployment named {one.component} whose pods have the label"
-        f" app={one.component}; change both where yours differ.",
+        f"Assumption: a Deployment named {manifest.component} whose pods have the label"
+        f" app={manifest.component}; change both if yours differ.",
     ]
-    if one.kind == "Deployment":
-        lines.append("A patch, to be merged into your Deployment; not a whole object.")
+    if manifest.kind == "Deployment":
+        lines.append("This is a patch for your Deployment, not a complete object.")
     if projection.is_example_table:
         lines.append("FROM THE EXAMPLE TABLE: not a sizing of your cluster. Do not apply.")
     lines += [f"Low confidence: {reason}" for reason in projection.low_confidence]
@@ -141,7 +141,7 @@ def _deployment(component: ComponentProjection) -> dict[str, Any]:
             },
         }
     template: dict[str, Any] = {"metadata": {"annotations": annotations}} if annotations else {}
-    # A pod of nothing but an injected proxy has no container to patch.
+    # A pod with only an injected proxy has no container to patch.
     if containers:
         template["spec"] = {"containers": containers}
     spec["template"] = template
@@ -182,14 +182,14 @@ def _memory(figure: Figure) -> Why:
 
 
 def _autoscaler(name: str, hpa: HpaRecommendation) -> dict[str, Any]:
-    up = f"the simulation ran with it; reaction lag {wording.shown(hpa.reaction_lag)}"
+    up = f"the simulation used it; reaction lag {wording.shown(hpa.reaction_lag)}"
     period = hpa.scale_up_period_s
     notes = "".join(f"; {note}" for note in hpa.notes)
     policies = [
         {"type": "Percent", "value": Why(hpa.scale_up_percent, up), "periodSeconds": period},
         {"type": "Pods", "value": Why(hpa.scale_up_pods, up), "periodSeconds": period},
     ]
-    down = Why(hpa.scale_down_stabilisation_s, f"the simulation ran with it{notes}")
+    down = Why(hpa.scale_down_stabilisation_s, f"the simulation used it{notes}")
     target = {
         "type": "Utilization",
         "averageUtilization": _whole(
@@ -266,12 +266,13 @@ def _rate_limit(component: ComponentProjection, limits: RateLimits) -> dict[str,
 
 
 def _nginx(name: str, limits: RateLimits) -> str:
-    """One zone for the whole server: the limit is the pod's, not a client's."""
+    """Return the nginx snippet. One zone for the server: the limit is per pod, not per client."""
     rate, burst = int(limits.nginx_rate.value), int(limits.nginx_burst.value)
     why = " ".join(_why(limits.nginx_rate, "rate").split())
     why_burst = " ".join(_why(limits.nginx_burst, "burst").split())
     return (
-        f"# For the nginx in a pod of {name}; the first line into http, the others into server.\n"
+        f"# For the nginx in a pod of {name}; the first line into http, the others\n"
+        "# into server.\n"
         f"# {why}\n"
         f"limit_req_zone $server_name zone={name}:1m rate={rate}r/s;\n"
         f"# {why_burst}\n"
@@ -280,12 +281,12 @@ def _nginx(name: str, limits: RateLimits) -> str:
     )
 
 
-def _kustomization(made: list[Manifest]) -> str:
+def _kustomization(objects: list[Manifest]) -> str:
     tree: dict[str, Any] = {
         "apiVersion": "kustomize.config.k8s.io/v1alpha1",
         "kind": "Component",
-        "resources": [one.file for one in made if one.kind != "Deployment"],
-        "patches": [{"path": one.file} for one in made if one.kind == "Deployment"],
+        "resources": [item.file for item in objects if item.kind != "Deployment"],
+        "patches": [{"path": item.file} for item in objects if item.kind == "Deployment"],
     }
     if not tree["resources"]:
         del tree["resources"]

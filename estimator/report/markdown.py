@@ -1,7 +1,7 @@
-"""The document as Markdown, for a wiki or a pull request: the text report's contents as tables.
+"""The document in GitHub's Markdown, for a wiki or a pull request.
 
-GitHub's flavour. Names come from users' files, so every character that Markdown or HTML could read
-as anything but itself is escaped; a line break in a name becomes a space.
+Names come from users' files, so every character with a meaning in Markdown or HTML is escaped, and
+a line break in a name becomes a space.
 """
 
 import re
@@ -12,7 +12,7 @@ from estimator.report.blocks import (
     Block,
     Decision,
     Document,
-    Facts,
+    FactList,
     Grid,
     Listing,
     Tiles,
@@ -22,7 +22,7 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
 
 
 def to_markdown(document: Document) -> str:
-    """Return the report; ends in one newline."""
+    """Return the report; it ends in one newline."""
     lines = [f"# {_text(document.title)}", ""]
     for block in document.head:
         lines += _block(block)
@@ -34,13 +34,13 @@ def to_markdown(document: Document) -> str:
 
 
 def _block(block: Block) -> Iterator[str]:
-    """Charts and folds are not for text: blocks.py says where their contents stand."""
+    """Yield the lines of a block; charts and folds are only for the page (blocks.py)."""
     match block:
         case Banner():
             yield f"> **{_text(block.title)}**"
             yield from (f"> {_text(line)}" for line in block.lines)
             yield ""
-        case Facts():
+        case FactList():
             yield from (f"- {_text(name)}: {_text(value)}" for name, value in block.pairs)
             yield ""
         case Tiles():

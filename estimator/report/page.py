@@ -1,9 +1,8 @@
-"""The HTML report within its size: as much detail as a megabyte takes.
+"""The HTML report within its size: as much detail as fits into a megabyte.
 
-A page is handed around by mail and chat. With many components their charts are drawn coarser and
-the arithmetic is left out, then the charts and the reasons of single amounts too, and the page says
-so; numbers, constraints, warnings and assumptions always stay. Must never know how a page is laid
-out.
+People send a page by mail and chat. With many components the page first has coarser charts and no
+arithmetic, then also no charts of components and no reasons of single amounts, and it says so.
+Numbers, constraints, warnings and assumptions always stay. This module does not know the layout.
 """
 
 from estimator.model.projection import Projection
@@ -15,7 +14,7 @@ MOST_BYTES = 1_000_000
 
 
 def page_of(projection: Projection, version: str) -> str:
-    """Return the page with the most detail that fits, or else with the least."""
+    """Return the page with the most detail that fits; with the least detail if none fits."""
     page = ""
     for detail in PageDetail:
         page = to_html(document_of(projection, version, detail))

@@ -1,7 +1,7 @@
 """The document for a terminal: tables and sentences, no charts.
 
-Colour only where the console says it is a terminal; rich itself honours NO_COLOR. Names come from
-files and from Datadog, so nothing is read as markup.
+Colour appears only on a terminal, and rich honours NO_COLOR. Names come from files and from
+Datadog, so nothing is interpreted as markup.
 """
 
 from typing import TextIO
@@ -17,14 +17,14 @@ from estimator.report.blocks import (
     Cell,
     Decision,
     Document,
-    Facts,
+    FactList,
     Grid,
     Level,
     Listing,
     Tiles,
 )
 
-# Wide enough that no column is cut where nobody looks at a screen, in a file or a pipe.
+# Wide enough that no column is cut in a file or a pipe.
 _WIDTH_OFF_TERMINAL = 120
 _STYLES = {Level.OK: "bold green", Level.WARN: "bold yellow", Level.BAD: "bold red"}
 
@@ -50,13 +50,13 @@ def print_text(document: Document, stream: TextIO) -> None:
 
 
 def _print_block(block: Block, console: Console) -> None:
-    """Charts and folds are not for a terminal: blocks.py says where their contents stand."""
+    """Print a block; charts and folds are only for the page (blocks.py)."""
     match block:
         case Banner():
             console.print(block.title, style=_STYLES[block.level], soft_wrap=True)
             for line in block.lines:
                 console.print(f"  {line}", soft_wrap=True)
-        case Facts():
+        case FactList():
             width = max(len(name) for name, _ in block.pairs)
             for name, value in block.pairs:
                 console.print(f"  {name:{width}}  {value}", soft_wrap=True)
@@ -85,12 +85,12 @@ def _print_grid(grid: Grid, console: Console) -> None:
             justify="right" if column.is_number else "left",
             style="bold" if number == 0 else "",
             overflow="fold",
-            # The reason is the one that may be broken over lines.
+            # Only the reason may be broken over lines.
             ratio=1 if column.title == "why" else None,
         )
     for index, row in enumerate(grid.rows):
         name, *others = (str(cell) for cell in row)
-        # A star too: colour alone would be lost in a file, and on some people.
+        # A star in addition, because colour is lost in a file and for some readers.
         is_decisive = index in grid.decisive
         name = f"* {name}" if is_decisive else name
         table.add_row(name, *others, style="green" if is_decisive else "")

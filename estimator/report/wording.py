@@ -1,7 +1,7 @@
-"""How a figure reads: its value in the unit that people use, its bounds, its flags.
+"""A figure in words: its value in the unit that people use, its bounds, its flags.
 
-Invariant: words made here never leave out a flag, and never show an amount smaller than the figure
-(units.py rounds up). Rounding for reading is all that happens to a number.
+Invariant: the words never omit a flag and never show an amount below the figure (units.py rounds
+up). Rounding for the reader is all that happens to a number.
 """
 
 from estimator import units
@@ -27,13 +27,13 @@ def amount(value: float, unit: str) -> str:
         return f"{value:.4g}"
     if unit.startswith("rps"):
         return f"{units.format_rps(value)} {unit}"
-    # A currency, or a unit that is a word of its own.
+    # The unit is a currency, or a word.
     digits = 2 if "per month" in unit else 1
     return f"{value:,.{digits}f}".removesuffix(".0") + f" {unit}"
 
 
 def rounded(value: float, unit: str) -> str:
-    """Return cpu as cores and memory as GiB, rounded up, for who does not read `13470m`.
+    """Return cpu as cores and memory as GiB, rounded up, for readers who do not read `13470m`.
 
     Worked: 13,471 millicores are `13.5 cores`.
     """
@@ -44,13 +44,13 @@ def rounded(value: float, unit: str) -> str:
 
 
 def bare(figure: Figure) -> str:
-    """Return the value without the name of its unit, for a column that names it."""
+    """Return the value without its unit, for a column whose title names the unit."""
     words = amount(figure.value, figure.unit)
     return words.removesuffix(f" {figure.unit}")
 
 
 def bounds(figure: Figure) -> str:
-    """Return `4 to 6`, or nothing where the figure is exact or its error unknown."""
+    """Return `4 to 6`; empty where the figure is exact or its error is unknown."""
     if figure.low is None and figure.high is None:
         return ""
     low = "?" if figure.low is None else _bare(figure.low, figure.unit)
@@ -59,7 +59,7 @@ def bounds(figure: Figure) -> str:
 
 
 def caution(figure: Figure) -> str:
-    """Return bounds and flags in brackets, or nothing: `(4 to 6; extrapolated)`."""
+    """Return bounds and flags in brackets, such as `(4 to 6; extrapolated)`; empty without any."""
     parts = [part for part in (bounds(figure), *(str(flag) for flag in figure.flags)) if part]
     return f"({'; '.join(parts)})" if parts else ""
 
@@ -70,12 +70,12 @@ def shown(figure: Figure) -> str:
 
 
 def cell(figure: Figure | None, absent: str = "none") -> Cell:
-    """Return a table's cell of a figure, its unit named where Kubernetes notation does not."""
+    """Return the cell of a figure; None gives `absent`."""
     return Cell(absent) if figure is None else Cell(bare(figure), caution(figure))
 
 
 def without_bounds(figure: Figure) -> Cell:
-    """Return a cell for where there is no room, its flags still there."""
+    """Return a cell with flags and without bounds, for a narrow column."""
     flags = "; ".join(str(flag) for flag in figure.flags)
     return Cell(bare(figure), f"({flags})" if flags else "")
 
@@ -91,16 +91,16 @@ def factor(figure: Figure) -> str:
 
 
 def rows(numbers: tuple[int, ...]) -> str:
-    """Return `row 3` or `rows 1, 2`, or nothing."""
+    """Return `row 3` or `rows 1, 2`; empty without rows."""
     listed = ", ".join(str(number) for number in numbers)
     return f"row{'s' if len(numbers) > 1 else ''} {listed}" if numbers else ""
 
 
-def assumption(one: Assumption) -> str:
-    """Return a sentence that says whether somebody chose it."""
-    origin = "default" if one.is_default else "given"
-    reason = "" if one.reason == "given" else f"; {one.reason}"
-    return f"{one.name}: {one.value} ({origin}){reason}"
+def assumption(assumed: Assumption) -> str:
+    """Return a sentence that says whether the value is a default or was given."""
+    origin = "default" if assumed.is_default else "given"
+    reason = "" if assumed.reason == "given" else f"; {assumed.reason}"
+    return f"{assumed.name}: {assumed.value} ({origin}){reason}"
 
 
 def _bare(value: float, unit: str) -> str:

@@ -1,9 +1,9 @@
-"""YAML with the reason of each number above it, which no YAML library writes.
+"""YAML with the reason of each number in a comment above it.
 
-A tree of dicts, lists and scalars in which `Why` marks a value with its reason. Strings are written
-as JSON strings, which YAML reads as they are whatever they hold, unless they are plain words; a
-reason may come from a user's file, so a line break in it can not end its comment. Must never know
-what the tree is about.
+The input is a tree of dicts, lists and scalars in which `Why` attaches a reason to a value. Strings
+other than plain words are written as JSON strings, which YAML reads unchanged whatever they
+contain. A reason may come from a user's file, so a line break in it must not end its comment. This
+module does not know what the tree describes.
 """
 
 import json
@@ -15,33 +15,33 @@ from typing import Any
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*|\d+(?:m|Ki|Mi|Gi|%|s)")
 _NOT_A_STRING = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
-# Of what JSON leaves as it is, the characters that YAML takes only escaped.
+# Characters that JSON leaves as they are and YAML accepts only escaped.
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _WIDTH = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """A value with the reason for it; None stands for a key that is left out on purpose."""
+    """A value with its reason; None stands for a key that is omitted on purpose."""
 
     value: str | int | float | None
     reason: str
 
 
 def to_yaml(tree: Mapping[str, Any], head: Sequence[str] = ()) -> str:
-    """Return one document, comments first; ends in a newline."""
+    """Return one document with the `head` as its first comments; it ends in a newline."""
     lines = [line for words in head for line in _comment(words, "")]
     return "\n".join([*lines, *_mapping(tree, "")]) + "\n"
 
 
 def plain(tree: Any) -> Any:
-    """Return the tree as YAML would be read back: without reasons and left-out keys."""
+    """Return the tree as a YAML parser reads it back: without reasons and omitted keys."""
     if isinstance(tree, Why):
         return tree.value
     if isinstance(tree, Mapping):
         return {key: plain(value) for key, value in tree.items() if not _is_left_out(value)}
     if isinstance(tree, list):
-        return [plain(one) for one in tree]
+        return [plain(item) for item in tree]
     return tree
 
 
@@ -51,7 +51,7 @@ def _mapping(tree: Mapping[str, Any], indent: str) -> Iterator[str]:
         if isinstance(value, Why):
             yield from _comment(value.reason, indent)
             if value.value is None:
-                yield f"{indent}# {key}: left out"
+                yield f"{indent}# {key}: omitted"
             else:
                 yield f"{name} {_scalar(value.value)}"
         elif isinstance(value, Mapping):
@@ -83,12 +83,12 @@ def _scalar(value: str | int | float) -> str:
     if is_plain:
         return value
     quoted = json.dumps(value, ensure_ascii=False)
-    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
+    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted)
 
 
 def _comment(words: str, indent: str) -> list[str]:
     return textwrap.wrap(
-        " ".join("".join(one if one.isprintable() else " " for one in words).split()),
+        " ".join("".join(char if char.isprintable() else " " for char in words).split()),
         _WIDTH,
         initial_indent=f"{indent}# ",
         subsequent_indent=f"{indent}# ",

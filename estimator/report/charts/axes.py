@@ -1,8 +1,7 @@
 """Axes of a chart: where a value lies in pixels, and which round values carry a label.
 
 Ticks are 1, 2 or 5 times a power of ten; ticks of time fall on whole minutes, hours and days of
-UTC, because a reader compares them with a dashboard. The arithmetic here places ink, it answers
-nothing. Must never know what is drawn.
+UTC, because a reader compares them with a dashboard. This module does not know what is drawn.
 """
 
 from dataclasses import dataclass
@@ -27,24 +26,24 @@ class Axis:
     high_px: float
 
     def px(self, value: float) -> float:
-        """Return the pixel of a value, to a tenth: finer than any screen, short in the file."""
+        """Return the pixel of a value, rounded to a tenth, which keeps the file short."""
         share = (value - self.low) / (self.high - self.low)
         return round(self.low_px + share * (self.high_px - self.low_px), 1)
 
 
 def ticks(high: float, about: int = 5) -> tuple[float, ...]:
-    """Return round values from 0 to the first at or above `high`, about so many; `high` > 0.
+    """Return about `about` round values from 0 to the first at or above `high`, which is above 0.
 
-    Worked: 943 in about five gives 0, 200, 400, 600, 800, 1000.
+    Worked: 943 in about five steps gives 0, 200, 400, 600, 800, 1000.
     """
     mantissa, exponent = f"{high / about:e}".split("e")
     round_up = next(step for step in (1, 2, 5, 10) if step >= float(mantissa) - 1e-9)
     step = float(f"{round_up}e{exponent}")
-    found = [0.0]
-    while found[-1] < high * (1 - 1e-12):
-        # A product, not a sum: 0.1 added ten times is not 1.
-        found.append(round(len(found) * step, 12))
-    return tuple(found)
+    values = [0.0]
+    while values[-1] < high * (1 - 1e-12):
+        # A product and not a sum, because 0.1 added ten times is not 1.
+        values.append(round(len(values) * step, 12))
+    return tuple(values)
 
 
 def time_ticks(start: int, end: int, about: int = 8) -> tuple[tuple[int, str], ...]:

@@ -1,8 +1,8 @@
 """From the model's plots to charts: which line, which colour, which words beside it.
 
-The model thins its arrays to at most a thousand bins, extremes kept. A report with many components
-gives each chart fewer, so that the whole page stays below its size limit (`PointBudget`); then
-neighbouring bins are merged into their extreme (thinning.py). Computes nothing.
+The model thins its arrays to at most a thousand bins and keeps the extremes. In a report with many
+components each chart gets fewer bins, so that the page stays below its size limit (`PointBudget`);
+neighbouring bins are then merged into their extreme (thinning.py). This module computes nothing.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from estimator.model.plots import CurvePlot, DemandPlot, ReplicasPlot
 from estimator.model.projection import ComponentProjection
 from estimator.report.blocks import Cell, Chart, Column, Grid
 from estimator.report.charts.axes import instant
-from estimator.report.charts.svg import LOW, CurveChart, Line, Mark, Rule, Span, TimeChart
+from estimator.report.charts.svg import LOW, Curve, CurveChart, Mark, Rule, TimeAxis, TimeChart
 from estimator.report.charts.thinning import Keep, Values, merge, merged_width, values_of
 
 _ROOM = 24_000
@@ -54,7 +54,7 @@ class PointBudget:
 
 def demand_chart(plot: DemandPlot) -> Chart:
     """Return rps over time with its peaks marked."""
-    span = Span(plot.start, plot.bin_s, len(plot.highest_rps))
+    span = TimeAxis(plot.start, plot.bin_s, len(plot.highest_rps))
     highest, mean = values_of(plot.highest_rps), values_of(plot.mean_rps)
     marks = tuple(
         Mark(
@@ -66,14 +66,14 @@ def demand_chart(plot: DemandPlot) -> Chart:
         for number, peak in enumerate(plot.peaks)
     )
     lines = (
-        Line("highest", "line-1", highest),
-        *([Line("mean", "line-2", mean)] if plot.bin_s and mean != highest else []),
+        Curve("highest", "line-1", highest),
+        *([Curve("mean", "line-2", mean)] if plot.bin_s and mean != highest else []),
     )
     each = units.format_duration(max(1, int(plot.bin_s)))
     return Chart(
         TimeChart("Requests per second over time", "rps", span, lines, marks),
         f"As observed, before growth and events; each point covers {each}; times are UTC."
-        " Marked: the peak of the series and of the highest days.",
+        " The peaks of the series and of the highest days are marked.",
         _as_table(span, lines, 24),
     )
 
@@ -87,7 +87,7 @@ def replica_charts(
     desired = merge(values_of(plot.desired), width, Keep.HIGHEST)
     used = merge(values_of(plot.utilisation), width, Keep.HIGHEST)
     saturated = merge([float(one) for one in plot.saturated], width, Keep.HIGHEST)
-    span = Span(plot.start, plot.bin_s * width, len(ready))
+    span = TimeAxis(plot.start, plot.bin_s * width, len(ready))
     fixed = component.replicas.value
     rules = [Rule(fixed, f"fixed count {fixed:g}")]
     utilisation_rules = [Rule(1.0, "all that is requested", "rule bad")]
@@ -96,18 +96,22 @@ def replica_charts(
         utilisation_rules.append(Rule(target.value / 100, f"HPA target {target.value:g}%"))
     shaded = tuple(bool(one) for one in saturated)
     lines = (
-        Line("ready (lowest)", "line-1", ready, True, Keep.LOWEST),
-        Line("asked for by the HPA (highest)", "line-2", desired, is_step=True),
+        Curve("ready (lowest)", "line-1", ready, True, Keep.LOWEST),
+        Curve("wanted by the HPA (highest)", "line-2", desired, is_step=True),
     )
-    utilisation = (Line("utilisation (highest)", "line-3", used, is_step=True),)
-    shade = " Shaded: a replica beyond its performance limit." if any(shaded) else ""
+    utilisation = (Curve("utilisation (highest)", "line-3", used, is_step=True),)
+    shade = (
+        " A replica is beyond its performance limit where the chart is shaded."
+        if any(shaded)
+        else ""
+    )
     return [
         Chart(
             TimeChart(
                 f"Replicas of {component.name} under the simulated HPA",
                 *("replicas", span, lines, (), tuple(rules), shaded, LOW),
             ),
-            f"The recommended HPA, run over this series with growth and events.{shade}",
+            f"The recommended HPA, simulated over this series with growth and events.{shade}",
             _as_table(span, lines, budget.table_rows),
         ),
         Chart(
@@ -122,16 +126,16 @@ def replica_charts(
 
 
 def curve_chart(plot: CurvePlot, component: str, points: int = CURVE_POINTS) -> Chart:
-    """Return a load curve with its band, its rows, its range, and what was chosen on it."""
+    """Return a load curve with its bounds, rows and range, and the chosen rps."""
     step = merged_width(len(plot.rps), points)
-    # Every step-th point, the last, and the last that was measured: where the line ends matters.
+    # Draw every step-th point, the last one and the last measured one, where the curve ends.
     measured = sum(float(at) <= plot.highest_row_rps for at in plot.rps) - 1
     chosen = sorted({*range(0, len(plot.rps), step), max(0, measured), len(plot.rps) - 1})
     x = [float(plot.rps[index]) for index in chosen]
     y = [float(plot.value[index]) for index in chosen]
     whole_band = list(zip(values_of(plot.low), values_of(plot.high), strict=True))
     band = [whole_band[index] for index in chosen]
-    # A band is drawn whole or not at all: a hole in it would look like certainty.
+    # The bounds are drawn completely or not at all: a hole would look like certainty.
     whole = [(low, high) for low, high in band if low is not None and high is not None]
     marks = tuple(
         Mark(
@@ -193,7 +197,7 @@ def _rows_grid(plot: CurvePlot) -> Grid:
     return Grid(f"Rows behind {plot.quantity}", columns, rows)
 
 
-def _as_table(span: Span, lines: tuple[Line, ...], most_rows: int) -> Grid | None:
+def _as_table(span: TimeAxis, lines: tuple[Curve, ...], most_rows: int) -> Grid | None:
     if not most_rows:
         return None
     width = merged_width(span.bins, most_rows)

@@ -1,12 +1,14 @@
 """Charts as inline SVG: lines over time, and a load curve with the rows it was fitted through.
 
-A chart is two things: the SVG, complete without any script (it prints, and it shows where scripts
-are off), and the `data` that the page's own script reads to answer a pointer or an arrow key. Both
-are made of the same values, so a tooltip says what is drawn. Colours are classes, given by the
-style sheet for light, dark and paper.
+A chart has two parts: the SVG, complete without a script, and the `data` that the script of the
+page reads for the pointer and the arrow keys. Both come from the same values, so a tooltip says
+what is drawn. Colours are classes of the style sheet, for light, dark and paper.
 
-Every name may come from a user's file: text enters the SVG through `Markup.format`, which escapes.
-Computes no number but pixels. Must never know components, policies or files.
+The page of a replay (mirror/replay/html.py) draws its own, simpler charts: `mirror` must not import
+`estimator`, and a chart is no format that the two must agree on.
+
+A name may come from a user's file: text enters the SVG through `Markup.format`, which escapes it.
+This module computes pixels only, and does not know components, policies or files.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,12 +23,12 @@ from estimator.report.charts.thinning import Keep, Values
 WIDTH, LEFT, RIGHT, TOP = 960, 64, 934, 22
 TALL, LOW = 300, 190
 _FOOT = 42
-"""Below the plot: ticks and their labels."""
+"""Height below the plot, for ticks and their labels."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """Values of one thing over time."""
+class Curve:
+    """One quantity over time."""
 
     name: str
     css: str
@@ -36,12 +38,12 @@ class Line:
     is_step: bool = False
     """The value holds until the next one, such as replicas."""
     keep: Keep = Keep.HIGHEST
-    """Which of neighbouring values stands for them where there is less room."""
+    """Which of several neighbouring values represents them in a smaller chart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A point worth a circle and words."""
+    """A point with a circle and a tooltip."""
 
     x: float
     y: float
@@ -61,7 +63,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TimeAxis:
     """Bins of equal length from `start`, in Unix seconds."""
 
     start: int
@@ -75,26 +77,26 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class TimeChart:
-    """Everything of a chart over time; every line has a value for every bin."""
+    """A chart over time; every curve has a value for every bin."""
 
     title: str
     unit: str
-    span: Span
-    lines: tuple[Line, ...]
+    span: TimeAxis
+    lines: tuple[Curve, ...]
     marks: tuple[Mark, ...] = ()
     rules: tuple[Rule, ...] = ()
     shaded: tuple[bool, ...] = ()
-    """Bins in which something was wrong; empty for none."""
+    """Whether each bin is shaded, because something was wrong in it; empty for none."""
     height: int = TALL
 
 
 @dataclass(frozen=True, slots=True)
 class CurveChart:
-    """A function of rps with its band, the rows measured, and the limits of what is known."""
+    """A function of rps with its bounds, the measured rows, and the limits of the evidence."""
 
     title: str
     name: str
-    """Of the value, in the tooltip."""
+    """Name of the value in the tooltip."""
     unit: str
     x: tuple[float, ...]
     y: tuple[float, ...]
@@ -106,7 +108,7 @@ class CurveChart:
     limits: tuple[Rule, ...]
     """Vertical, at rps per replica."""
     known_to: float
-    """The end of what was measured; beyond it the chart is shaded."""
+    """The largest measured rps; beyond it the chart is shaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ class Drawing:
 
 
 def draw_time(chart: TimeChart) -> Drawing:
-    """Return the chart; at least one line with at least one value."""
+    """Return the drawing of a chart with at least one curve and one value."""
     span = chart.span
     highest = max(
         [value or 0.0 for line in chart.lines for value in line.values]
@@ -308,7 +310,7 @@ def _marks(marks: Iterable[Mark], x: Axis, y: Axis) -> Markup:
     return Markup("").join(drawn)
 
 
-def _path(line: Line, span: Span, x: Axis, y: Axis) -> Markup:
+def _path(line: Curve, span: TimeAxis, x: Axis, y: Axis) -> Markup:
     """One stroke from bin to bin; a gap lifts the pen, and a level stretch is one command."""
     steps: list[str] = []
     before: float | None = None

@@ -1,10 +1,10 @@
-"""Fewer columns for a chart that has less room: the extreme of neighbours stands for them.
+"""Fewer points for a smaller chart: the extreme of neighbours represents them.
 
-The model hands over at most a thousand bins per curve, each with its highest (or lowest) value. A
-page with many components has to draw fewer, and a mean of maxima would hide the peak that the page
-is about. So neighbours are merged into the highest, or the lowest, of them: every value drawn is a
-value of the model. None is a gap, and stays one only where all merged bins are gaps.
-Must never know what the values mean.
+The model provides at most a thousand bins per curve, each with its highest (or lowest) value. A
+page with many components draws fewer, and a mean of maxima would hide the peak. Neighbours are
+therefore merged into the highest or the lowest of them, so every value drawn is a value of the
+model. None is a gap, and remains one only where all merged bins are gaps. This module does not know
+what the values mean.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ Values = tuple[float | None, ...]
 
 
 class Keep(Enum):
-    """Which of merged neighbours stands for all of them."""
+    """Which of the merged neighbours represents all of them."""
 
     HIGHEST = "highest"
     LOWEST = "lowest"
@@ -26,12 +26,12 @@ def values_of(array: Iterable[float]) -> Values:
 
 
 def merged_width(count: int, most: int) -> int:
-    """Return how many neighbours make one column, so that there are at most `most`."""
+    """Return how many neighbours to merge so that at most `most` values remain."""
     return max(1, -(-count // most))
 
 
 def merge(values: Sequence[float | None], width: int, keep: Keep) -> Values:
-    """Return one value for each `width` neighbours; the last column may have fewer.
+    """Return one value for each `width` neighbours; the last group may be smaller.
 
     Worked: 1, 5, 2, 8, 3 by two are 5, 8, 3 (highest) or 1, 2, 3 (lowest).
     """

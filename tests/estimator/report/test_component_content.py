@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from estimator.model.projection import ComponentProjection, Projection
 from estimator.model.sizing.replicas import Constraint
-from estimator.report.blocks import Chart, Decision, Facts, Fold, Grid, Listing, Section
+from estimator.report.blocks import Chart, Decision, FactList, Fold, Grid, Listing, Section
 from estimator.report.charts.content import PageDetail, PointBudget
 from estimator.report.component_content import component_section
 
@@ -52,7 +52,7 @@ def test_a_loss_that_was_added_is_highlighted_too(projection: Projection) -> Non
 
 
 def test_excluded_rows_are_told_with_their_rule(projection: Projection) -> None:
-    (facts,) = [b for b in section_of(projection.components[0]).blocks if isinstance(b, Facts)]
+    (facts,) = [b for b in section_of(projection.components[0]).blocks if isinstance(b, FactList)]
     assert ("row 4 not used", "error_ratio 0.2 is above 0.01") in facts.pairs
     assert ("evidence", "rests on rows 1, 2, 3") in facts.pairs
 
@@ -110,5 +110,5 @@ def test_least_detail_leaves_out_single_reasons(complete: Projection) -> None:
     )
     titles = [block.title for block in section.blocks if isinstance(block, Grid)]
     assert "Why these requests and limits" not in titles
-    assert "Containers of one replica, used at the peak" in titles
+    assert "Containers of one replica; use at the peak" in titles
     assert not [block for block in section.blocks if isinstance(block, Fold | Chart)]

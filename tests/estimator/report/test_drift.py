@@ -76,8 +76,8 @@ def test_every_reasoned_number_is_compared(applicable: Projection, existing: Pat
                 assert len(drifts_of(applicable, existing)) == 1, line
                 noticed += 1
         path.write_text("\n".join(text))
-    left_out = sum(text.count(": left out") for text in manifests(applicable).values())
-    assert noticed + left_out == compare(applicable, existing).compared
+    omitted = sum(text.count(": omitted") for text in manifests(applicable).values())
+    assert noticed + omitted == compare(applicable, existing).compared
 
 
 def test_amounts_are_compared_by_value(applicable: Projection, existing: Path) -> None:
@@ -142,7 +142,7 @@ def test_every_file_that_is_no_yaml_is_named(applicable: Projection, existing: P
         compare(applicable, existing)
     told = str(refused.value).splitlines()
     assert len(told) == 2
-    assert "a.yaml: is no YAML, line 1; give rendered manifests" in told[0]
+    assert "a.yaml: is not valid YAML, line 1; expected rendered manifests" in told[0]
 
 
 def test_odd_shapes_are_drift_and_no_crash(applicable: Projection, existing: Path) -> None:

@@ -109,7 +109,7 @@ def test_every_number_has_its_reason_above(applicable: Projection) -> None:
     assert re.search(
         r"# cpu: the upper bound over the target \(310m to 360m\)\n +cpu: 350m\n", text
     )
-    assert "# cpu: left out" in text
+    assert "# cpu: omitted" in text
 
 
 def test_doubts_travel_with_the_files(applicable: Projection) -> None:

@@ -39,7 +39,7 @@ def test_a_reason_cannot_end_its_comment() -> None:
 
 def test_a_key_left_out_says_so() -> None:
     text = to_yaml({"limits": {"cpu": Why(None, "it throttles"), "memory": "1Gi"}})
-    assert "# it throttles\n  # cpu: left out\n" in text
+    assert "# it throttles\n  # cpu: omitted\n" in text
     assert yaml.safe_load(text) == {"limits": {"memory": "1Gi"}}
 
 

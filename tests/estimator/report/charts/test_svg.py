@@ -9,12 +9,12 @@ from estimator.report.charts.svg import (
     RIGHT,
     TALL,
     TOP,
+    Curve,
     CurveChart,
     Drawing,
-    Line,
     Mark,
     Rule,
-    Span,
+    TimeAxis,
     TimeChart,
     draw_curve,
     draw_time,
@@ -30,8 +30,8 @@ def lines_of(drawing: Drawing, css: str) -> list[ElementTree.Element]:
 
 
 def drawn(values: list[float | None], is_step: bool = False, **more: Any) -> Drawing:
-    line = Line("demand", "line-1", tuple(values), is_step)
-    return draw_time(TimeChart("Demand", "rps", Span(START, 60, len(values)), (line,), **more))
+    line = Curve("demand", "line-1", tuple(values), is_step)
+    return draw_time(TimeChart("Demand", "rps", TimeAxis(START, 60, len(values)), (line,), **more))
 
 
 def coordinates(path: str) -> list[tuple[str, list[float]]]:
@@ -99,8 +99,10 @@ def test_all_zero_has_an_axis_all_the_same() -> None:
 def test_names_cannot_become_markup() -> None:
     hostile = '"><script>alert(1)</script>'
     mark = Mark(START, 1.0, hostile, hostile)
-    line = Line(hostile, "line-1", (1.0, 2.0))
-    chart = TimeChart(hostile, hostile, Span(START, 60, 2), (line,), (mark,), (Rule(1.0, hostile),))
+    line = Curve(hostile, "line-1", (1.0, 2.0))
+    chart = TimeChart(
+        hostile, hostile, TimeAxis(START, 60, 2), (line,), (mark,), (Rule(1.0, hostile),)
+    )
     curve = CurveChart(
         hostile, hostile, hostile, (0, 1), (0, 1), (), (mark,), (), (Rule(1, hostile),), 1
     )
