@@ -1,16 +1,17 @@
-"""Whether the shadow is sent anything now: closed, open after failures, half-open to probe.
+"""The circuit breaker: whether the shadow gets any legs now.
 
     CLOSED     every leg is admitted
-    OPEN       none is, until a back-off is over
-    HALF_OPEN  PROBES legs at a time are; as many answers in a row close it, one failure opens it
+    OPEN       no leg is admitted until the back-off is over
+    HALF_OPEN  PROBES legs at a time are admitted; that many answers in a row close the breaker, and
+               one failure opens it again
 
-It opens when so many legs in a row fail, or when too large a share of the last `window_s` does.
-An answer is no failure, whatever its status: the shadow is there, its 5xx are counted and are the
-ramp's to judge (docs/adr/0013). A leg that we abort says nothing either way.
-Keeps: what a leg of an earlier state brings changes nothing, so that the stragglers of an outage
-neither open nor close what was decided since. The back-off doubles while openings follow each
-other, and is drawn from its upper half by the `random` handed in, so that no two workers probe in
-step and a test repeats it.
+The breaker opens after a number of consecutive failures, or when too large a share of the legs of
+the last `window_s` fails. An answer is no failure, whatever its status: the shadow is reachable,
+and the ramp judges its 5xx (docs/adr/0013). A leg that we abort counts neither way. Invariant: the
+outcome of a leg that started in an earlier state changes nothing, so the stragglers of an outage
+cannot reverse a later decision. The back-off doubles while openings follow each other. It is drawn
+from the upper half of its range by the injected `random`, so that workers do not probe in step and
+tests are repeatable.
 """
 
 import math
@@ -26,12 +27,12 @@ PROBES = 3
 FIRST_WAIT_S = 0.2
 LONGEST_WAIT_S = 10.0
 _SLOTS = 10
-"""Parts of the window; with each the oldest is forgotten."""
+"""Number of parts of the window; each new part replaces the oldest."""
 _NO_LIMIT = 1 << 30
 
 
 class Breaker:
-    """The state of one worker's shadow."""
+    """The breaker of one worker."""
 
     __slots__ = (
         "_calm_from",
@@ -65,7 +66,7 @@ class Breaker:
         min_requests: int,
         random: Callable[[], float],
     ) -> None:
-        """`random` draws from 0 to 1. A ratio counts from `min_requests` legs in the window on."""
+        """`random` draws from 0 to 1. The ratio counts once a window has `min_requests` legs."""
         self.changed: Callable[[], None] = lambda: None
         """Called after every change of `state`."""
         self._most_failures = failures
@@ -77,14 +78,14 @@ class Breaker:
         self.cause = ""
         """Why it last opened."""
         self.generation = 0
-        """Of the legs that start now; grows with every change of the state."""
+        """The generation of legs that start now; it grows with every change of state."""
         self._failures = 0
-        """Failures in a row."""
+        """Consecutive failures."""
         self._total = 0
-        """Legs that ended in the slot of the window that is filled now."""
+        """Legs that ended in the current slot of the window."""
         self._failed = 0
         self._slots: deque[tuple[int, int]] = deque()
-        """Total and failed of the slots before it."""
+        """Total and failed legs of the earlier slots."""
         self._window_total = 0
         self._window_failed = 0
         self._slot_ends_at = 0.0
@@ -94,10 +95,10 @@ class Breaker:
         self._wait_s = 0.0
         self._retry_at = 0.0
         self._calm_from = 0.0
-        """An opening from here on begins with the first wait again."""
+        """An opening after this time begins with the first wait again."""
 
     def most(self, now: float) -> int:
-        """How many legs may start now; asked before `started`."""
+        """Return how many legs may start now; call it before `started`."""
         if self.state == CLOSED:
             return _NO_LIMIT
         if self.state == OPEN:
@@ -107,12 +108,12 @@ class Breaker:
         return PROBES - self._under_way
 
     def started(self, legs: int) -> None:
-        """So many legs started, with the present `generation`."""
+        """Record that legs started, in the current `generation`."""
         if self.state == HALF_OPEN:
             self._under_way += legs
 
     def answered(self, generation: int) -> None:
-        """A leg of that generation was answered, with whatever status."""
+        """Record that a leg of this generation was answered, with any status."""
         if generation != self.generation:
             return
         if self.state == CLOSED:
@@ -127,12 +128,12 @@ class Breaker:
             self._change(CLOSED)
 
     def aborted(self, generation: int) -> None:
-        """A leg of that generation was cut by us, and not for its time."""
+        """Record that we cut a leg of this generation for a reason other than its timeout."""
         if generation == self.generation and self.state == HALF_OPEN:
             self._under_way -= 1
 
     def failed(self, generation: int, outcome: str, now: float) -> None:
-        """A leg of that generation had no answer."""
+        """Record that a leg of this generation got no answer."""
         if generation != self.generation:
             return
         if self.state == HALF_OPEN:
@@ -149,7 +150,7 @@ class Breaker:
             self._open(f"{failed} of the last {total} legs failed, the last as {outcome}", now)
 
     def tick(self, now: float) -> None:
-        """Let the window move on, by a tenth of it at most with each call."""
+        """Advance the window, by at most a tenth of it per call."""
         if self._calm_from == math.inf:
             self._calm_from = now + self._window_s
         if now < self._slot_ends_at:

@@ -1,6 +1,6 @@
-"""What the shadow may hold of a worker, in bytes.
+"""How many bytes of a worker the shadow may hold.
 
-Production is never limited here. Over a limit the shadow leg is shed, with the reason.
+Production is never limited here. Beyond a limit the shadow leg is shed, with the reason.
 """
 
 BREAKER_OPEN = "breaker_open"
@@ -11,28 +11,28 @@ DOWNSTREAM_LOST = "downstream_lost"
 
 
 PIECE_BYTES = 96
-"""What a piece of a body costs beside its bytes: a client may send one byte at a time."""
+"""Overhead of one piece of a body: a client may send one byte at a time."""
 LEG_BYTES = 1024
-"""What a leg costs beside its request."""
+"""Overhead of one leg in addition to its request."""
 CONNECTION_BYTES = 16 << 10
 TLS_CONNECTION_BYTES = 320 << 10
-"""What a connection to the shadow costs: 2.7 and 50 kB while it awaits an answer (measured), and
-uvloop lets what it reads of TLS grow to 256 KiB."""
+"""Cost of a connection to the shadow. Measured: 2.7 kB, or 50 kB with TLS, while it awaits an
+answer; uvloop lets the buffer of TLS data grow to 256 KiB."""
 
 
 def ceiling_bytes(buffer_bytes: int, connections: int, most_legs: int, is_tls: bool) -> int:
-    """What the shadow can make a worker hold, at most, whatever the shadow does.
+    """Return the most bytes that the shadow can make a worker hold, whatever the shadow does.
 
-    The requests count twice: joined for their leg while their pieces are still held, and in the
-    transport while the shadow does not read. `most_legs` is of those in flight and waiting.
-    tests/conformance/test_memory_ceiling.py holds a worker against it.
+    Requests count twice: their pieces are still held while they are joined for a leg, and the
+    transport holds them while the shadow does not read. `most_legs` counts legs in flight and
+    waiting. tests/conformance/test_memory_ceiling.py compares a worker with this ceiling.
     """
     connection_bytes = TLS_CONNECTION_BYTES if is_tls else CONNECTION_BYTES
     return 2 * buffer_bytes + connections * connection_bytes + most_legs * LEG_BYTES
 
 
 class ByteBudget:
-    """Bytes of requests held for the shadow: being read, waiting or in flight."""
+    """The bytes of requests that are held for the shadow: being read, waiting or in flight."""
 
     __slots__ = ("ceiling_bytes", "held_bytes")
 
@@ -41,7 +41,7 @@ class ByteBudget:
         self.held_bytes = 0
 
     def admit(self, size_bytes: int) -> bool:
-        """Take `size_bytes`, or take nothing and answer False."""
+        """Reserve `size_bytes`; return False, and reserve nothing, where they do not fit."""
         if self.held_bytes + size_bytes > self.ceiling_bytes:
             return False
         self.held_bytes += size_bytes

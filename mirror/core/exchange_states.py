@@ -1,15 +1,15 @@
 """The states of one inline exchange: a downstream request and its primary leg.
 
-Two things end apart from each other, the request and the response, and either side may leave at
-any point. The table says what each event means in each state; a pair that is not in it is a bug
-and raises. The shadow has no part here: no state waits for it.
+The request and the response end independently, and either side may leave at any point. The table
+says what each event means in each state; a pair that is missing from it is a bug and raises. The
+shadow has no part here: no state waits for it.
 
     state          request complete   response begun
     UPLOADING      no                 no
     WAITING        yes                no
-    EARLY          no                 yes      the primary answers before it read everything
+    EARLY          no                 yes      the primary answers before it has read everything
     DOWNLOADING    yes                yes
-    TUNNEL         yes                101      both sides speak another protocol now
+    TUNNEL         yes                101      both sides now speak another protocol
     DONE           yes                complete the downstream may send its next request
     DONE_EARLY     no                 complete answered (by the primary or by an error of ours)
                                                before the request's end: read on, then close
@@ -24,7 +24,7 @@ from mirror.errors import LocalProtocolError
 
 
 class State(StrEnum):
-    """A string, and not a bare Enum: its hash is C's, and the table is asked per request edge."""
+    """A StrEnum, whose hash is computed in C, because every request edge looks up the table."""
 
     UPLOADING = "uploading"
     WAITING = "waiting"
@@ -91,7 +91,7 @@ ENDED = frozenset({DONE, DONE_EARLY, FAILED, BROKEN, ABANDONED})
 
 
 def after(state: State, event: Event) -> State:
-    """The state that follows; raises LocalProtocolError naming both for an illegal pair."""
+    """Return the next state. Raises LocalProtocolError, which names both, for an illegal pair."""
     try:
         return TRANSITIONS[state, event]
     except KeyError:

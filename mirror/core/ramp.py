@@ -1,13 +1,13 @@
-"""How the ratio climbs to its aim, and when it falls back.
+"""How the ratio rises to its target, and when it falls back.
 
-It climbs in equal steps of equal length. Once a second the shadow's last WINDOW_S seconds are
-judged, or the whole step where those are too few; where a limit is passed, the ratio falls to half
-of the steps it had climbed, stays there for `hold_s` and climbs again from there: as TCP does,
-additive up, multiplicative down, so that it settles below what the shadow bears. It goes on
-judging at the top.
+The ratio rises in equal steps of equal length. Once a second the ramp judges the last WINDOW_S
+seconds of the shadow, or the whole step where those have too few legs. When a limit is exceeded,
+the ratio falls to half of the steps it had climbed, stays there for `hold_s` and rises again:
+additive increase and multiplicative decrease, as in TCP, so that it settles below what the shadow
+can take. The ramp keeps judging at the top.
 
-Keeps: the ratio is always one of the steps. Fewer than MIN_ATTEMPTS in a step neither raise nor
-lower it: a quiet night proves nothing.
+Invariant: the ratio is always one of the steps. A step with fewer than MIN_ATTEMPTS neither raises
+nor lowers it, because a quiet night proves nothing.
 """
 
 from collections import deque
@@ -21,7 +21,7 @@ from mirror.core.ledger import Counts
 
 WINDOW_S = 10
 SETTLE_S = 5.0
-"""After a change, how long what ends is taken to be of the ratio before, and not judged."""
+"""After a change, legs that end within this time belong to the old ratio and are not judged."""
 MIN_ATTEMPTS = 100
 
 ERRORS = "errors"
@@ -36,22 +36,22 @@ _REFUSALS = frozenset({BREAKER_OPEN, WAITING_FULL})
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What the shadow may show before the ratio falls."""
+class ShadowLimits:
+    """What the shadow may show before the ratio falls back."""
 
     error_ratio: float
-    """Share of the attempts that were answered 5xx, not answered, or shed for the shadow's sake."""
+    """Share of attempts that were answered 5xx, not answered, or shed because the shadow failed."""
     timeout_ratio: float
     p99_s: float
-    """Of the answered legs."""
+    """99th percentile of the latency of answered legs."""
 
 
 @dataclass(slots=True)
 class Health:
-    """What the shadow did in some seconds."""
+    """The shadow's results over some seconds."""
 
     attempts: int = 0
-    """Shadow legs ended or shed because the shadow did not take them."""
+    """Shadow legs that ended, or that were shed because the shadow failed."""
     errors: int = 0
     timeouts: int = 0
     latency: Buckets = field(default_factory=dict)
@@ -62,8 +62,8 @@ class Health:
         self.timeouts += other.timeouts
         add_buckets(self.latency, other.latency)
 
-    def passes(self, limits: Limits) -> tuple[str, str] | None:
-        """The first limit that is passed, and how in words."""
+    def exceeds(self, limits: ShadowLimits) -> tuple[str, str] | None:
+        """Return the first exceeded limit and a description; None where none is exceeded."""
         for reason, number, most in (
             (ERRORS, self.errors, limits.error_ratio),
             (TIMEOUTS, self.timeouts, limits.timeout_ratio),
@@ -78,7 +78,7 @@ class Health:
 
 
 def health_of(counts: Counts, latencies: Mapping[tuple[str, str], Buckets]) -> Health:
-    """The shadow's health in the seconds that these were counted in."""
+    """Return the shadow's health in the seconds of these counts."""
     health = Health()
     for (metric, _, label), number in counts.items():
         if metric == ledger.SHADOW_REQUESTS and label != ledger.ABORTED:
@@ -102,10 +102,11 @@ class Ramp:
         ratios: tuple[float, float],
         duration_s: float,
         steps: int,
-        limits: Limits,
+        limits: ShadowLimits,
         hold_s: float,
     ) -> None:
-        """From the first ratio to the second in `steps` steps, which take `duration_s` together."""
+        """Rise from the first ratio to the second in `steps` steps, which together take
+        `duration_s`."""
         self._ratios = ratios
         self._steps = steps
         self._step_s = duration_s / steps
@@ -117,11 +118,11 @@ class Ramp:
         self._window: deque[Health] = deque(maxlen=WINDOW_S)
         self._in_step = Health()
         self.is_holding = False
-        """It fell back and waits."""
+        """Whether the ratio fell back and waits."""
         self.fallbacks = dict.fromkeys(REASONS, 0)
-        """How often it fell, by reason."""
+        """Number of falls, by reason."""
         self.last_fall = ""
-        """Why it last fell, in words."""
+        """The reason of the last fall, in words."""
 
     @property
     def ratio(self) -> float:
@@ -133,7 +134,8 @@ class Ramp:
         return self._step == self._steps
 
     def tick(self, now_s: float, second: Health) -> str | None:
-        """Judge one more second; what changed, in words, or None. The first call starts it."""
+        """Judge one more second; return what changed in words, or None. The first call starts the
+        ramp."""
         if self._climbs_at is None:
             self._climbs_at = now_s + self._step_s
         if now_s < self._settled_at:
@@ -141,16 +143,16 @@ class Ramp:
         self._window.append(second)
         self._in_step.add(second)
         health = Health()
-        for one in self._window:
-            health.add(one)
+        for judged in self._window:
+            health.add(judged)
         if health.attempts < MIN_ATTEMPTS:
             health = self._in_step
         if health.attempts < MIN_ATTEMPTS:
             return None
-        passed = health.passes(self._limits)
-        if passed is not None and not (self.is_holding and self._step == 0):
-            return self._fall(now_s, *passed)
-        if now_s >= self._climbs_at and passed is None and not self.is_at_top:
+        exceeded = health.exceeds(self._limits)
+        if exceeded is not None and not (self.is_holding and self._step == 0):
+            return self._fall(now_s, *exceeded)
+        if now_s >= self._climbs_at and exceeded is None and not self.is_at_top:
             return self._climb(now_s)
         return None
 

@@ -1,9 +1,9 @@
 """Which requests get a shadow leg, and how many.
 
-The ratio is kept by an integer accumulator: reproducible, exact over any run of requests, and free
-of the clusters that a random draw has. Above 1 a request gets several legs (amplification).
-Sticky, a request that has the key is decided by a hash of it instead: the same key is mirrored
-always or never, at every worker and sidecar, and a higher ratio only adds keys.
+An integer accumulator keeps the ratio: it is reproducible, exact over any run of requests, and has
+none of the clusters of a random draw. Above 1 a request gets several legs (amplification).
+In sticky mode a hash of the request's key decides instead: every worker and sidecar mirrors a key
+always or never, and a higher ratio only adds keys.
 """
 
 from collections.abc import Collection
@@ -19,11 +19,11 @@ _PARTS = 1_000_000
 
 
 _HASH_KEY = b"kagami sticky"
-"""The same everywhere; anyone may know it: what it decides is who is mirrored."""
+"""The same key in every sidecar. It is no secret: the hash only decides who is mirrored."""
 
 
 class Selector:
-    """Decides for one request after the other; one of these for each worker."""
+    """Decides for one request after the other; each worker has one."""
 
     __slots__ = ("_accumulated", "_cookie", "_field", "_methods", "_step")
 
@@ -41,11 +41,11 @@ class Selector:
         return self._step / _PARTS
 
     def set_ratio(self, ratio: float) -> None:
-        """From the next request on; what the ratio before left over is kept."""
+        """Apply a ratio from the next request on; the remainder of the old ratio is kept."""
         self._step = round(ratio * _PARTS)
 
     def choose(self, head: RequestHead) -> int | str:
-        """How many shadow legs this request gets, or why it gets none."""
+        """Return how many shadow legs this request gets, or the reason why it gets none."""
         if head.method not in self._methods:
             return METHOD
         if head.upgrade:
@@ -58,7 +58,7 @@ class Selector:
         return legs or RATIO
 
     def _key_of(self, head: RequestHead) -> bytes:
-        """What the request is known by; empty where it has no such field or cookie."""
+        """Return the sticky key of the request; empty where it lacks the field or cookie."""
         value = head.field(self._field)
         if not self._cookie:
             return value

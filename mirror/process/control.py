@@ -1,9 +1,9 @@
-"""The channel between the supervisor and one worker: what goes up, what goes down, how framed.
+"""The messages between the supervisor and a worker, and their framing.
 
-Every message is MessagePack behind its length. Up go the reports of core/ledger.py; down go the
-commands below, each of which a worker carries out in the turn in which it reads it.
-Keeps: both ends are of one build, so there is no version; an end of the channel is never an error
-to report, it means that the other side is gone.
+Every message is MessagePack, preceded by its length. Reports (core/ledger.py) go up and the
+commands below go down; a worker executes a command in the turn in which it reads it. Both ends come
+from one build, so messages have no version. The end of the channel means that the other side is
+gone, and is never reported as an error.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ LENGTH_PREFIX = struct.Struct("<I")
 
 EXIT_OK = 0
 EXIT_CUT = 1
-"""Exit code of a worker, and of the supervisor: something in flight was cut at the drain deadline.
+"""Exit code of a worker and of the supervisor: requests in flight were cut at the drain deadline.
 """
 
 
@@ -28,35 +28,35 @@ class SetRatio(msgspec.Struct, tag=True, frozen=True):
 
 
 class Capture(msgspec.Struct, tag=True, frozen=True):
-    """Record requests until this Unix time; 0 is not at all."""
+    """Capture requests until this Unix time; 0 stops capturing."""
 
     until_s: float
 
 
 class Retire(msgspec.Struct, tag=True, frozen=True):
-    """Accept nothing new, answer what comes on open connections and close each behind that."""
+    """Accept no connection, answer what arrives on open ones, and close each after its answer."""
 
 
 Command = SetRatio | Capture | Retire
-"""Whatever a running worker can be told; a new one is a new struct here."""
+"""Every command of a running worker; each is a struct."""
 
 _commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
 _reports = msgspec.msgpack.Decoder(Report)
 
 
 def encode(message: Command | Report) -> bytes:
-    """One framed message."""
+    """Return a message with its length in front."""
     body = msgspec.msgpack.encode(message)
     return LENGTH_PREFIX.pack(len(body)) + body
 
 
 async def read_report(reader: asyncio.StreamReader) -> Report:
-    """The next report of a worker; raises IncompleteReadError when the worker is gone."""
+    """Return the next report of a worker. Raises IncompleteReadError when the worker is gone."""
     return _reports.decode(await _read(reader))
 
 
 async def read_command(reader: asyncio.StreamReader) -> Command:
-    """The next command; raises IncompleteReadError when the supervisor is gone."""
+    """Return the next command. Raises IncompleteReadError when the supervisor is gone."""
     return _commands.decode(await _read(reader))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from mirror.config import Config
 from mirror.core.ledger import Settled
-from mirror.core.ramp import REASONS, Health, Limits, Ramp, health_of
+from mirror.core.ramp import REASONS, Health, Ramp, ShadowLimits, health_of
 from mirror.process.control import Capture, Command, SetRatio
 
 
@@ -107,6 +107,6 @@ def _ramp_of(config: Config) -> Ramp | None:
     ramp = config.shadow.ramp
     if ramp is None:
         return None
-    limits = Limits(ramp.max_error_ratio, ramp.max_timeout_ratio, ramp.max_p99)
+    limits = ShadowLimits(ramp.max_error_ratio, ramp.max_timeout_ratio, ramp.max_p99)
     ratios = (ramp.from_ratio, ramp.to_ratio)
     return Ramp(ratios, ramp.duration, ramp.steps, limits, ramp.hold)

@@ -2,8 +2,8 @@
 
 The supervisor starts it as `python -m mirror.process.worker CHANNEL_FD IDS_FD LISTENER_FD…` with
 the configuration's text on standard input. The channel (control.py) carries reports up and commands
-down, the first of which is the ratio. Its end means that the supervisor is gone: the worker then
-drains and exits, so that none is orphaned.
+down; the first command is the ratio. When the channel ends, the supervisor is gone, and the worker
+drains and exits, so that no worker is orphaned.
 """
 
 import asyncio
@@ -39,18 +39,18 @@ from mirror.proxy.tee import Tee
 from mirror.proxy.upstream.outbox import Outbox
 
 GC_THRESHOLD = 50_000
-"""New container objects before the garbage collector looks for cycles; about 10 MB of them."""
+"""Number of new container objects (about 10 MB) after which the collector looks for cycles."""
 TICK_S = 0.1
-"""How often deadlines are looked at: they may be this much late. Also how often is reported: what
-a killed worker counted after its last report is lost."""
+"""Interval of checking deadlines, which may be this late, and of reports: a killed worker loses
+what it counted after its last report."""
 _MOST_UNREAD_BYTES = 1 << 20
-"""Reports that the supervisor has not read; beyond that the seconds wait in the ledger."""
+"""Most bytes of unread reports; beyond, the seconds wait in the ledger."""
 
 log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Accepts, ticks, reports and drains."""
+    """One worker: it accepts connections, checks deadlines, reports and drains."""
 
     def __init__(
         self, config: Config, channel: socket.socket, recent_ids: RecentIds | None = None
@@ -69,10 +69,10 @@ class Worker:
         self._writer: asyncio.StreamWriter | None = None
 
     async def run(self, listeners: list[socket.socket]) -> int:
-        """Serve until told to drain and in-flight work has ended; returns the exit code."""
+        """Serve until a drain has ended; return the exit code."""
         reader, self._writer = await asyncio.open_connection(sock=self._channel)
         try:
-            self._obey(await read_command(reader))  # the ratio, before any request
+            self._obey(await read_command(reader))  # the ratio must be known before any request
         except (OSError, asyncio.IncompleteReadError):
             return EXIT_OK
         for name in (signal.SIGTERM, signal.SIGINT):
@@ -80,7 +80,7 @@ class Worker:
         servers = [await self._serve(listener) for listener in listeners]
         ticking = self._loop.create_task(self._tick())
         watching = self._loop.create_task(self._watch(reader))
-        self._report()  # the first report says: ready
+        self._report()  # the first report means that the worker is ready
         await self._ending.wait()
         for server in servers:
             server.close()
@@ -111,20 +111,20 @@ class Worker:
         return SinkConnection(self._acceptor)
 
     async def _tick(self) -> None:
-        """The one timer of this loop."""
+        """Run the only timer of this loop."""
         while True:
             await asyncio.sleep(TICK_S)
             now = self._loop.time()
             try:
                 self._acceptor.tick(now)
                 self._tee.tick(now)
-            except Exception:  # a bug of ours in one connection must not end all deadlines
-                log.exception("unexpected error while looking at deadlines")
+            except Exception:  # a bug in one connection must not end the deadlines of all
+                log.exception("unexpected error while checking deadlines")
             self._tee.ledger.roll(int(time.time()))
             self._report()
 
     async def _watch(self, reader: asyncio.StreamReader) -> None:
-        """Obey until the supervisor is gone."""
+        """Execute commands until the supervisor is gone."""
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):  # reset: reports unread
             while True:
                 self._obey(await read_command(reader))
@@ -142,15 +142,15 @@ class Worker:
                 self._ending.set()
 
     def _end_soon(self) -> None:
-        """Drain, also in the middle of retiring."""
+        """Drain, even in the middle of retiring."""
         self._is_retiring = False
         self._ending.set()
 
     async def _retire(self) -> None:
-        """Serve the connections that are open until each has ended by itself.
+        """Serve the open connections until each has ended by itself.
 
-        An idle one is not closed before its time: the other side may just be sending a request on
-        it. It gets one more answer, which says that the connection closes, or it ends idle.
+        An idle connection is not closed early, because the other side may just be sending a
+        request. It gets one more answer, which announces the close, or ends at its idle timeout.
         """
         if not self._is_retiring:
             return
@@ -161,14 +161,14 @@ class Worker:
             await asyncio.sleep(TICK_S)
 
     async def _drained(self) -> bool:
-        """Wait for what is in flight; False where the deadline came first and it was cut."""
+        """Wait for requests in flight; return False where the deadline came first and cut them."""
         deadline = self._loop.time() + self._config.timeouts.drain
         while self._is_busy() and self._loop.time() < deadline:
             await asyncio.sleep(TICK_S / 4)
         is_drained = not self._is_busy()
         self._acceptor.cut()
         self._tee.cut()
-        await asyncio.sleep(TICK_S / 4)  # the loop reports what was cut to its owners
+        await asyncio.sleep(TICK_S / 4)  # the loop calls connection_lost for what was cut
         return is_drained
 
     def _is_busy(self) -> bool:
@@ -177,7 +177,7 @@ class Worker:
 
     def _report(self) -> None:
         assert self._writer is not None
-        # Else nobody listens: this is about to drain, or the supervisor hangs.
+        # Otherwise nobody reads: this worker is about to drain, or the supervisor hangs.
         is_heard = self._writer.transport.get_write_buffer_size() < _MOST_UNREAD_BYTES
         if is_heard and not self._writer.is_closing():
             self._writer.write(encode(self._tee.report()))
@@ -192,12 +192,12 @@ def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     listeners = [socket.socket(fileno=int(number)) for number in sys.argv[3:]]
     config = parse(sys.stdin.read())
-    # In mode inline a request comes once; its id would be the client's own.
+    # In mode inline a request arrives once, and its id would be chosen by the client.
     has_repeats = config.mode == "sink" and config.request_id_header is not None
     table = int(sys.argv[2])
     recent_ids = RecentIds(table) if has_repeats else None
-    # What exists now lives as long as the process, and what an exchange makes dies with it: the
-    # default threshold of 700 would have the collector walk every open connection each few ms.
+    # What exists now lives as long as the process, and objects of an exchange die with it. With the
+    # default threshold of 700 the collector would walk every open connection every few ms.
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 50, 50)
     sys.exit(uvloop.run(_run(config, channel, recent_ids, listeners)))

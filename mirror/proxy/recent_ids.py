@@ -1,13 +1,13 @@
-"""The ids of the requests of the last moments, shared by all workers: has this one come before?
+"""The ids of recent requests, shared by all workers, so that a repeated request counts once.
 
-nginx runs its `mirror` again after an internal redirect (an `index`), so one production request
-arrives twice within microseconds, with the same `$request_id`, perhaps at two workers.
+nginx runs its `mirror` again after an internal redirect (an `index`), so one production request may
+arrive twice within microseconds with the same `$request_id`, possibly at two workers.
 
-A table in memory that every worker maps: a bucket is found by a digest of the id and holds the
-last WAYS of them, each with the time it came. The kernel locks a bucket for the process that looks
-at it and writes it, and frees it if that process dies. Memory is fixed; a repeat is missed only
-where WAYS younger ids of its bucket came between. No id that never came, or came longer ago than
-WINDOW_S, is taken for a repeat: 64 bits of the digest are compared.
+Every worker maps one table in memory. A digest of the id selects a bucket, which holds the last
+WAYS ids with their times of arrival. The kernel locks a bucket for the process that reads and
+writes it, and releases the lock if that process dies. Memory is fixed. A repeat is missed only if
+WAYS younger ids of its bucket came in between. Comparing 64 bits of the digest makes sure that an
+id that is new, or older than WINDOW_S, is not taken for a repeat.
 """
 
 import fcntl
@@ -17,10 +17,10 @@ import struct
 from hashlib import blake2b
 
 WINDOW_S = 2.0
-"""nginx starts both copies at once; an id that a client made up and uses again later is new."""
+"""nginx starts both copies at once. An id that a client invents and uses again later is new."""
 WAYS = 8
 BUCKETS = 1 << 15
-"""4 MiB in all. A second of 50,000 requests puts 1.5 into each."""
+"""The table takes 4 MiB. At 50,000 requests per second each bucket gets 1.5 ids a second."""
 
 _BUCKET = struct.Struct(f"<{WAYS}Q{WAYS}d")
 _DIGEST = struct.Struct("<QQ")
@@ -33,7 +33,7 @@ _SIZE_BYTES = _SHARERS_AT + 1
 
 
 def create_table() -> int:
-    """A new table's descriptor, for workers to inherit."""
+    """Return the descriptor of a new table, which workers inherit."""
     descriptor = os.memfd_create("recent-ids")
     os.ftruncate(descriptor, _SIZE_BYTES)
     set_sharers(descriptor, 255)
@@ -41,9 +41,9 @@ def create_table() -> int:
 
 
 def set_sharers(descriptor: int, sharers: int) -> None:
-    """How many processes use the table, so that one alone saves itself the locks.
+    """Store how many processes use the table; a single one needs no locks.
 
-    Tell it before another is started and after one has ended. A new table has many.
+    Call it before another process starts and after one has ended. A new table assumes many.
     """
     os.pwrite(descriptor, bytes([min(sharers, 255)]), _SHARERS_AT)
 
@@ -52,12 +52,12 @@ class RecentIds:
     """One process's view of a table."""
 
     def __init__(self, descriptor: int) -> None:
-        """Takes the descriptor over."""
+        """Take ownership of the descriptor."""
         self._descriptor = descriptor
         self._table = mmap.mmap(descriptor, _SIZE_BYTES)
 
     def add(self, request_id: bytes, now_s: float) -> bool:
-        """Note the id; True where it came before, in the last WINDOW_S of the monotonic clock."""
+        """Store the id; return True where it came within the last WINDOW_S (monotonic clock)."""
         place, tag = _DIGEST.unpack(blake2b(request_id, digest_size=16).digest())
         offset = place % BUCKETS * _BUCKET.size
         if self._table[_SHARERS_AT] <= 1:

@@ -1,8 +1,8 @@
 """One inline exchange: relay a request to the primary and its response to the client.
 
-Bodies stream both ways: what one side brings is written to the other at once, and a side that
-does not take it stops the other from being read. The tee takes its copy on the way; no line here
-waits for it. The states of an exchange are in core/exchange_states.py.
+Bodies stream in both directions: what one side sends is written to the other at once, and if one
+side does not take it, the other is no longer read. The tee takes its copy on the way; nothing here
+waits for it. core/exchange_states.py defines the states of an exchange.
 """
 
 from collections.abc import Callable
@@ -28,24 +28,24 @@ from mirror.proxy.downstream.tunnel import join
 from mirror.proxy.tee import Exchange, Tee
 from mirror.proxy.upstream.relaying import RelayingConnection, RelayingUpstream
 
-# RFC 9110 9.2.2; a request of these without a body may be sent again on a fresh connection.
+# RFC 9110 9.2.2: such a request without a body may be sent again on a fresh connection.
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
 
 
 class Primary:
-    """The primary as all exchanges of a worker see it."""
+    """The primary, shared by all exchanges of a worker."""
 
     def __init__(self, upstream: RelayingUpstream, tee: Tee, timeout_s: float) -> None:
         self.upstream = upstream
         self.tee = tee
         self.timeout_s = timeout_s
-        """From the end of the request to the response head."""
+        """Longest time from the end of the request to the response head, and between reads."""
 
 
 class InlineExchange(Exchange):
-    """An exchange that we proxy, and its primary leg.
+    """An exchange that we proxy, with its primary leg.
 
-    `ended(exchange, close)` is called when the response (or an error in its place) is written.
+    It calls `ended(exchange, close)` when the response, or an error in its place, is written.
     """
 
     __slots__ = (
@@ -77,13 +77,13 @@ class InlineExchange(Exchange):
         self._state = states.UPLOADING
         self._connection: RelayingConnection | None = None
         self._pending: list[bytes] | None = None
-        """Request body read before there was a connection."""
+        """Request body that was read before a connection was assigned."""
         self._body_framing: Framing = NONE
         self._outcome = ""
         self._was_retried = False
         self._close = not head.keep_alive
         self._asked_at = 0.0
-        """When the request was complete and it was its turn: its latency counts from there."""
+        """When the request was complete and its turn came; latency counts from here."""
         self.answers_head = head.method == b"HEAD"
 
     def __repr__(self) -> str:
@@ -92,7 +92,7 @@ class InlineExchange(Exchange):
 
     @property
     def is_last(self) -> bool:
-        """The client asked to close the connection after this exchange."""
+        """Whether the client asked to close the connection after this exchange."""
         return not self.head.keep_alive
 
     @property
@@ -101,7 +101,7 @@ class InlineExchange(Exchange):
 
     @property
     def is_uploading(self) -> bool:
-        """Neither is the request complete nor an answer begun."""
+        """Whether the request is incomplete and no answer has begun."""
         return self._state is states.UPLOADING
 
     @property
@@ -111,7 +111,7 @@ class InlineExchange(Exchange):
     # --- the request, from the downstream ---
 
     def start(self) -> None:
-        """It is this exchange's turn."""
+        """Begin the exchange, now that its turn has come."""
         if self.head.is_last_hop:
             self._answer_last_hop()
             return
@@ -149,12 +149,12 @@ class InlineExchange(Exchange):
             self._end_upload(self._connection)
 
     def leave(self) -> None:
-        """The downstream left, or broke its request."""
+        """End the exchange because the downstream left or sent a malformed request."""
         if self._state not in ENDED:
             is_tunnel = self._state is states.TUNNEL
             self._state = after(self._state, states.DOWNSTREAM_LOST)
             self._stop_leg()
-            # Either side may end a tunnel: its outcome is that there was one.
+            # Either side may end a tunnel, which is then a success.
             outcome = self._outcome if is_tunnel else ledger.ABORTED
             self._primary.tee.primary_ended(self, outcome)
         self.abandon()
@@ -184,7 +184,7 @@ class InlineExchange(Exchange):
         self, head: ResponseHead | None, body: bytes, trailers: list[bytes], ended: bool
     ) -> None:
         if ended:
-            self._connection = None  # free already, perhaps another leg's: not ours to pause
+            self._connection = None  # already free, and perhaps serving another leg
         start = b"" if head is None else self._begin_response(head)
         if self._body_framing is CHUNKED:
             body = chunk(body) if body else b""
@@ -218,7 +218,8 @@ class InlineExchange(Exchange):
             (self._downstream.transport, self._downstream),
             (connection.transport, connection),
         )
-        # Now back-pressure is the tunnel's; what is full already will not say so again.
+        # The tunnel now handles back-pressure. A side that is already full will not report it
+        # again.
         if self._downstream.is_write_paused:
             connection.pause_reading()
         held = self._downstream.take_held()
@@ -256,9 +257,9 @@ class InlineExchange(Exchange):
                 self._wait_for_primary()
 
     def time_out(self) -> None:
-        """Nothing moved for as long as the state may last."""
+        """Handle the deadline: nothing moved for as long as the state may last."""
         if self._state is states.DONE_EARLY:
-            self._ended(self, True)  # answered, and the rest of the request never came
+            self._ended(self, True)  # answered, but the rest of the request never came
             return
         self._stop_leg()
         self._fail(ledger.TIMEOUT)
@@ -286,11 +287,11 @@ class InlineExchange(Exchange):
             self._wait_for_primary()
 
     def _wait_for_primary(self) -> None:
-        """As nginx's proxy_read_timeout and send_timeout: the answer goes on, or is cut."""
+        """Cut an answer that makes no progress, as nginx's proxy_read_timeout does."""
         self._downstream.set_deadline(self._primary.timeout_s)
 
     def _answer_last_hop(self) -> None:
-        """RFC 9110 7.6.2: TRACE and OPTIONS with no hop left are answered here."""
+        """Answer TRACE or OPTIONS with Max-Forwards 0 ourselves (RFC 9110 7.6.2)."""
         self._state = after(self._state, states.RESPONSE_HEAD)
         if self._state is states.EARLY or self._downstream.must_close:
             self._close = True
@@ -323,8 +324,8 @@ class InlineExchange(Exchange):
             self._downstream.abort()
             return
         is_early = self._state is states.DONE_EARLY
-        # A primary that cannot be understood without doubt may have been made to answer so by
-        # what this client sent: neither side of the exchange is used again.
+        # What this client sent may have caused the primary's ambiguous answer, so neither
+        # connection of the exchange is used again.
         is_last = is_early or outcome == ledger.PROTOCOL_ERROR
         self._close = self._close or is_last or self._downstream.must_close
         status = 504 if outcome == ledger.TIMEOUT else 502
@@ -335,8 +336,8 @@ class InlineExchange(Exchange):
         if self._state is not states.DONE_EARLY:
             self._ended(self, self._close)
             return
-        # Closing now would reset the connection under the answer: read on until the request
-        # ends or the idle timeout passes.
+        # Closing now could reset the connection before the client has read the answer. Read on
+        # until the request ends or the idle timeout passes.
         self.abandon()
         self._pending = None
         self._downstream.resume_reading()

@@ -1,8 +1,8 @@
-"""Two connections that speak another protocol after an upgrade: bytes pass, and are not read.
+"""Two connections that speak another protocol after an upgrade: bytes pass through uninterpreted.
 
-Each side gets the other's bytes at once; a side that does not take them stops the other from
-being read; the end of one direction (half-close) is passed on where the transport can. Whoever
-owned the connections before hears of their end, and cleans up.
+Each side gets the bytes of the other at once. If one side does not take them, the other is no
+longer read. The end of one direction (half-close) is passed on where the transport supports it. The
+previous owners of the connections are told when they are lost, and clean up.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ def join(
     one: tuple[asyncio.Transport, asyncio.BaseProtocol],
     other: tuple[asyncio.Transport, asyncio.BaseProtocol],
 ) -> None:
-    """From here on what arrives at each of the two transports is written to the other."""
+    """Write everything that arrives at one of the two transports to the other, from now on."""
     sides = _Side(one[1], other[0]), _Side(other[1], one[0])
     for (transport, _), side, opposite in zip((one, other), sides, reversed(sides), strict=True):
         side.opposite = opposite
@@ -21,7 +21,7 @@ def join(
 
 
 class _Side(asyncio.Protocol):
-    """What arrives here goes to `peer`."""
+    """One direction: everything that arrives here is written to `peer`."""
 
     __slots__ = ("_has_ended", "_owner", "_peer", "opposite")
 
@@ -37,12 +37,12 @@ class _Side(asyncio.Protocol):
             self._peer.write(data)
 
     def eof_received(self) -> bool:
-        """False closes this connection: nothing is left to pass on, or no half-close possible."""
+        """Return False to close this connection: nothing is left, or half-close is impossible."""
         self._has_ended = True
         if self._peer.is_closing():
             return False
         if self.opposite._has_ended:
-            self._peer.close()  # both directions are over, and no transport ends by itself then
+            self._peer.close()  # both directions have ended, and no transport closes by itself
             return False
         if self._peer.can_write_eof():
             self._peer.write_eof()

@@ -1,7 +1,7 @@
 """From the configuration of an upstream to its origin: address, TLS context, limits.
 
-TLS verifies the certificate and its name against the system's authorities, or those of a given
-file, unless the configuration says otherwise.
+TLS verifies the certificate and its name against the authorities of the system or of a file, unless
+the configuration disables verification.
 """
 
 import ssl
@@ -14,27 +14,26 @@ from mirror.tls import client_context
 
 
 def shadow_origin(config: Config) -> Origin:
-    """Raises TlsError that names the key."""
+    """Return the origin of the shadow. Raises TlsError that names the key."""
     shadow = config.shadow
     return _origin(shadow.url, shadow.tls, "shadow.tls", config)
 
 
 def primary_origin(config: Config) -> Origin:
-    """Of mode inline. Raises TlsError that names the key."""
+    """Return the origin of the primary in mode inline. Raises TlsError that names the key."""
     assert config.primary is not None
     return _origin(config.primary, config.primary_tls, "primary_tls", config)
 
 
 def check_origins(config: Config) -> None:
-    """Raises TlsError where a worker could not start for it."""
+    """Check the TLS settings that a worker needs at start. Raises TlsError that names the key."""
     shadow_origin(config)
     if config.primary is not None:
         primary_origin(config)
 
 
 def replay_origin(url: Url, connect_timeout_s: float, max_head_bytes: int) -> Origin:
-    """An upstream that is no part of a configuration, with TLS verified by the system's
-    authorities."""
+    """Return the origin of a replay, whose TLS is verified by the system's authorities."""
     context = _context(TlsSection(), "") if url.is_tls else None
     return Origin(url.host, url.port, context, None, connect_timeout_s, max_head_bytes)
 

@@ -1,21 +1,21 @@
-"""What one turn of the event loop writes, written together at its end.
+"""Collects the writes of one turn of the event loop and does them together.
 
-A write to a peer that sleeps wakes it, which costs more than the write itself (the profile in
-benchmarks/README.md). Peers that are written to back to back are awake from the
-first write on, so a worker keeps the small writes of a turn and does them in one go: after
-MOST_WRITES of them, or at the end of the turn, whichever comes first. So nothing waits longer
-than it takes to read as many requests, and nothing waits at all where there is little to do.
+A write to a sleeping peer wakes it, which costs more than the write itself (see the profile in
+benchmarks/README.md). Of several writes in a row only the first wakes a peer. A worker therefore
+keeps the small writes of a turn and does them together: after MOST_WRITES of them or at the end of
+the turn, whichever comes first. No write waits longer than it takes to read that many requests, and
+under light load no write waits at all.
 """
 
 import asyncio
 
 MOST_WRITES = 16
 DIRECT_BYTES = 8192
-"""A larger write goes out at once: it has its own work, and would hold memory here."""
+"""A larger write is done at once, because keeping it would hold memory."""
 
 
 class Outbox:
-    """The writes that wait for the end of the turn; `most_writes` 1 keeps none."""
+    """The writes that wait for the end of the turn; with `most_writes` 1 none waits."""
 
     __slots__ = ("_call_soon", "_kept", "_most_writes")
 
@@ -25,7 +25,7 @@ class Outbox:
         self._call_soon = asyncio.get_running_loop().call_soon
 
     def write(self, transport: asyncio.WriteTransport, data: bytes) -> None:
-        """As transport.write, soon; whoever closes a transport calls `flush` before."""
+        """Write to a transport within this turn. Call `flush` before you close a transport."""
         kept = self._kept
         kept.append((transport, data))
         count = len(kept)
@@ -35,7 +35,7 @@ class Outbox:
             self._call_soon(self.flush)
 
     def flush(self) -> None:
-        """Do all writes that are kept, in their order; those to closed transports are void."""
+        """Do all kept writes in their order; skip those to closed transports."""
         kept = self._kept
         if kept:
             self._kept = []

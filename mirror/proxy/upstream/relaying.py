@@ -1,7 +1,7 @@
-"""Connections whose responses somebody gets: one leg at a time, read in full.
+"""Connections whose responses somebody receives: one leg at a time, read in full.
 
-What one read of the socket brought is handed to the leg in one call, after all of it was parsed:
-a response that turns out malformed in the same read was never begun for the leg.
+What one read of the socket brings is parsed completely and then handed to the leg in one call. If a
+response turns out to be malformed within the read that began it, the leg never sees it begin.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ class RelayedLeg(Protocol):
     """
 
     answers_head: bool
-    """The request's method is HEAD: its response has no body."""
+    """Whether the request's method is HEAD, so that its response has no body."""
 
     def on_assigned(self, connection: "RelayingConnection") -> None:
         """Write the request to `connection`."""
@@ -33,23 +33,23 @@ class RelayedLeg(Protocol):
     def on_response(
         self, head: ResponseHead | None, body: bytes, trailers: list[bytes], ended: bool
     ) -> None:
-        """What one read of the socket brought; `head` only with the first call.
+        """Take what one read of the socket brought; `head` comes only with the first call.
 
-        With `ended` the connection is no longer the leg's.
+        With `ended` the connection no longer belongs to the leg.
         """
 
     def on_switched(self, head: ResponseHead, rest: bytes) -> None:
-        """The upstream answered 101: the connection is the leg's alone, until it is lost."""
+        """The upstream answered 101: the connection belongs to the leg until it is lost."""
 
     def on_failure(self, outcome: str, is_stale: bool) -> None:
-        """`is_stale`: the connection had served before and closed without a byte of answer."""
+        """`is_stale`: the connection served before, and closed without a byte of this answer."""
 
     def on_writable(self, writable: bool) -> None:
-        """Back-pressure of the request body."""
+        """Apply or release back-pressure on the request body."""
 
 
 class RelayingUpstream(Upstream):
-    """An upstream whose answers are passed on to their legs."""
+    """An upstream whose responses are passed on to their legs."""
 
     def make_connection(self) -> "RelayingConnection":
         return RelayingConnection(self)
@@ -99,7 +99,7 @@ class RelayingConnection(UpstreamConnection):
     # --- called by the owner of a leg ---
 
     def serve(self, leg: RelayedLeg) -> None:
-        """Start on `leg`, which writes its request in `on_assigned`."""
+        """Serve `leg`, which writes its request in `on_assigned`."""
         self._leg = leg
         self._answers_head = leg.answers_head
         self._head = None
@@ -110,11 +110,11 @@ class RelayingConnection(UpstreamConnection):
         leg.on_assigned(self)
 
     def end_request(self) -> None:
-        """The request is written; only now may the connection serve another leg."""
+        """Record that the request is written; only now may the connection serve another leg."""
         self._request_ended = True
 
     def abort(self) -> None:
-        """Cut the leg that is being served: it hears nothing more."""
+        """Cut the leg that is being served; it gets no further call."""
         self._leg = None
         self.close()
 
@@ -130,7 +130,7 @@ class RelayingConnection(UpstreamConnection):
 
     @property
     def transport(self) -> asyncio.Transport:
-        """For a leg that switched protocols."""
+        """The transport, for a leg that switched protocols."""
         assert self._transport is not None
         return self._transport
 
@@ -152,7 +152,7 @@ class RelayingConnection(UpstreamConnection):
             self._switch(data[upgrade.args[0] :])
             return
         if self._leg is not leg:
-            return  # aborted by the leg's owner meanwhile
+            return  # the owner of the leg aborted it in a callback
         if self._response_ended:
             self._finish(may_reuse=True)
             return
@@ -204,7 +204,7 @@ class RelayingConnection(UpstreamConnection):
             raise RemoteProtocolError(502, "head_too_large")
         head = read_response_head(self._parser, reason, flat, self._answers_head)
         if head.status == 101 and not self._parser.should_upgrade():
-            raise RemoteProtocolError(502, "upgrade")  # it does not say to what
+            raise RemoteProtocolError(502, "upgrade")  # the response does not name the protocol
         if head.status >= 200 or head.status == 101:
             self._head = head
             self._is_head_new = True
@@ -235,7 +235,7 @@ class RelayingConnection(UpstreamConnection):
         return body
 
     def _finish(self, may_reuse: bool) -> None:
-        """The response is complete: free the connection first, then tell the leg."""
+        """Free the connection of a complete response first, then call the leg."""
         leg, head = self._leg, self._head
         assert leg is not None
         assert head is not None
@@ -256,7 +256,7 @@ class RelayingConnection(UpstreamConnection):
         leg.on_response(new_head, body, trailers, ended=True)
 
     def _switch(self, rest: bytes) -> None:
-        """A 101: from here on the bytes are not HTTP, and the connection serves no other leg."""
+        """Handle a 101: what follows is not HTTP, and the connection serves no other leg."""
         leg, head = self._leg, self._take_head()
         if leg is None or head is None or not head.upgrade:
             self._fail()
@@ -265,9 +265,9 @@ class RelayingConnection(UpstreamConnection):
         leg.on_switched(head, rest)
 
     def _fail_after(self, error: Exception) -> None:
-        """The parser, or a callback in it, raised."""
+        """Handle an exception of the parser or of a callback in it."""
         if self._response_ended and self._leg is not None:
-            # What came was complete; what came after it is not read.
+            # The response was complete, and what follows it is not read.
             self._finish(may_reuse=False)
             return
         log_bug(error)

@@ -1,8 +1,9 @@
-"""The addresses of an upstream's name, looked up again and again.
+"""The addresses behind an upstream's name, looked up periodically.
 
-A name is looked up off the loop, once for all connects that wait for it, and again every
-`interval_s`: getaddrinfo does not say how long its answer is good for. Meanwhile, and when a
-look-up fails, the last good answer stands. An address stands for itself.
+A name is looked up in a thread, once for all connects that wait for it, and again every
+`interval_s`, because getaddrinfo does not report how long its answer is valid. In the meantime, and
+when a look-up fails, the last good answer stays in force. A host that is an address is never looked
+up.
 """
 
 import asyncio
@@ -14,17 +15,17 @@ from collections.abc import Awaitable, Callable
 log = logging.getLogger(__name__)
 
 Lookup = Callable[[str], Awaitable[list[str]]]
-"""The addresses of a name; raises OSError or ValueError."""
+"""Returns the addresses of a name; raises OSError or ValueError."""
 
 
 class Resolver:
-    """One name."""
+    """The addresses of one name."""
 
     def __init__(self, host: str, interval_s: float, lookup: Lookup | None = None) -> None:
         self.addresses: tuple[str, ...] = ()
-        """Of the last look-up that succeeded."""
+        """The addresses of the last successful look-up."""
         self.generation = 0
-        """Grows when an address is gone from the answer."""
+        """Grows when an address disappears from the answer."""
         self._host = host
         self._interval_s = interval_s
         self._lookup = lookup or look_up
@@ -36,8 +37,10 @@ class Resolver:
             self.addresses = (host,)
 
     async def in_turn(self) -> list[str]:
-        """All addresses, beginning with the next one each time; raises OSError or ValueError
-        where none was ever found."""
+        """Return all addresses, each time beginning with the next one.
+
+        Raises OSError or ValueError where no look-up ever succeeded.
+        """
         if not self.addresses:
             await asyncio.shield(self._refresh())
         self._turn += 1
@@ -45,7 +48,7 @@ class Resolver:
         return [*self.addresses[at:], *self.addresses[:at]]
 
     def tick(self, now: float) -> None:
-        """Look up again where it is time to."""
+        """Look the name up again when it is due."""
         if now >= self._due_at:
             self._due_at = float("inf")
             self._refresh().add_done_callback(_retrieve)
@@ -62,7 +65,7 @@ class Resolver:
 
     async def _look_up(self) -> None:
         try:
-            found = tuple(await self._lookup(self._host))
+            addresses = tuple(await self._lookup(self._host))
         except (OSError, ValueError) as error:
             if self.addresses:
                 self._keep(error)
@@ -72,11 +75,11 @@ class Resolver:
             self._due_at = asyncio.get_running_loop().time() + self._interval_s
         if self._is_failing:
             self._is_failing = False
-            log.info("%s is found again", self._host)
-        if set(self.addresses) - set(found):
+            log.info("%s can be looked up again", self._host)
+        if set(self.addresses) - set(addresses):
             self.generation += 1
-            log.info("%s is now at %s", self._host, ", ".join(found))
-        self.addresses = found
+            log.info("%s is now at %s", self._host, ", ".join(addresses))
+        self.addresses = addresses
 
     def _keep(self, error: Exception) -> None:
         if not self._is_failing:
@@ -94,13 +97,13 @@ def is_address(host: str) -> bool:
 
 
 async def look_up(host: str) -> list[str]:
-    """What the system's resolver says, each address once, in its order."""
+    """Return the addresses of the system's resolver in its order, each once."""
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+    answers = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in answers))
 
 
 def _retrieve(task: "asyncio.Task[None]") -> None:
-    """Nobody waits for this one; what it failed with is logged already."""
+    """Retrieve the exception of a task that nobody awaits; it is already logged."""
     if not task.cancelled():
         task.exception()

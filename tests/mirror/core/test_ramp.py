@@ -10,12 +10,12 @@ from mirror.core.ramp import (
     SETTLE_S,
     WINDOW_S,
     Health,
-    Limits,
     Ramp,
+    ShadowLimits,
     health_of,
 )
 
-LIMITS = Limits(error_ratio=0.01, timeout_ratio=0.02, p99_s=0.5)
+LIMITS = ShadowLimits(error_ratio=0.01, timeout_ratio=0.02, p99_s=0.5)
 HOLD_S = 60.0
 STEP_S = 20.0
 

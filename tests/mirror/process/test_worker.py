@@ -159,7 +159,7 @@ def test_a_bug_at_a_deadline_ends_no_report(
         async with worker(make_config()) as running:
             before = len(running.reports)
             await until(lambda: len(running.reports) > before)
-        assert "unexpected error while looking at deadlines" in caplog.text
+        assert "unexpected error while checking deadlines" in caplog.text
 
     run(main)
 

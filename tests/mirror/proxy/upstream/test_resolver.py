@@ -102,7 +102,7 @@ def test_the_last_good_answer_stands_while_a_name_is_gone(
         names.answer = ["10.0.0.1"]
         caplog.set_level("INFO")
         await tick_late(resolver)
-        assert "found again" in caplog.text
+        assert "can be looked up again" in caplog.text
 
     run(main)
 
