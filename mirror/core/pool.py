@@ -80,7 +80,7 @@ class Pool(Generic[Connection, Leg]):
         return REFUSED
 
     def to_open(self) -> int:
-        """How many connections to open now, so that every waiting leg has one opening."""
+        """Return how many connections to open, so that every waiting leg has one opening."""
         number = 0
         while len(self._waiting) > self._opening and self._may_open():
             self._count_opening()
@@ -111,11 +111,11 @@ class Pool(Generic[Connection, Leg]):
         return self._next_leg(connection)
 
     def is_surplus(self) -> bool:
-        """Whether to close, and not to keep idle, a connection that has served its leg."""
+        """Say whether to close a connection that has served its leg, instead of keeping it idle."""
         return not self._waiting and len(self._idle) >= self._max_idle
 
     def closed(self, connection: Connection) -> None:
-        """A connection is gone, idle or not; `to_open` says whether to open another."""
+        """Record that a connection is gone; `to_open` says whether to open another."""
         self._open -= 1
         if connection in self._idle:
             self._idle.remove(connection)

@@ -47,7 +47,7 @@ class SlowStartPool(Pool[Connection, Leg]):
         """Open connections that have answered."""
 
     def answered(self) -> None:
-        """A connection has answered for the first time."""
+        """Record that a connection has answered for the first time."""
         self._answered += 1
         # Growth that nothing uses proves nothing: once every connection has answered, the next
         # burst begins with the first window again (RFC 5681, section 4.1, restarts after idleness).
@@ -66,7 +66,7 @@ class SlowStartPool(Pool[Connection, Leg]):
         return super().connect_failed()
 
     def expired(self, now: float) -> list[Leg]:
-        """The legs that waited past their deadline, oldest first; they no longer wait."""
+        """Remove and return the legs that waited past their deadline, oldest first."""
         legs = []
         while self._waiting and self._waiting[0].expires_at <= now:
             legs.append(self._waiting.popleft())

@@ -1,4 +1,4 @@
-"""The admin port: is it alive, is it ready, does the ledger add up, and what may be changed.
+"""The admin port: health, readiness, metrics, the ledger, and changes of a running sidecar.
 
 Reading is open to whoever reaches the port. Changing is refused where the port is bound to more
 than loopback, unless `admin_writes` says otherwise; and always to a web page that a person with
@@ -18,11 +18,11 @@ from mirror.lean_imports import web
 _MOST_BODY_BYTES = 4096
 
 Change = Callable[[Mapping[str, Any]], dict[str, Any]]
-"""Takes a JSON object, answers with one; raises ValueError that says what was expected."""
+"""Takes a JSON object and returns one; raises ValueError with what is expected."""
 
 
 class Admin:
-    """What is given is asked for every request; all of it is cheap.
+    """The callables are called for every request, so they must be cheap.
 
     `metrics` takes the Accept field and answers with a page and its content type; `changes` are
     the paths that take POST.
@@ -41,7 +41,7 @@ class Admin:
         self._changes = changes
         self._address: TcpAddress | None = None
         self.allows_writes = False
-        """`admin_writes`: changes are accepted where the port is bound to more than loopback."""
+        """`admin_writes`: whether changes are accepted on an address beyond loopback."""
         app = web.Application(client_max_size=_MOST_BODY_BYTES)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
@@ -52,7 +52,7 @@ class Admin:
         self._runner = web.AppRunner(app, access_log=None)
 
     async def start(self, address: TcpAddress) -> None:
-        """Listen; raises ListenError."""
+        """Listen. Raises ListenError."""
         self._address = address
         await self._runner.setup()
         try:
@@ -83,15 +83,15 @@ class Admin:
         if (why := self._refusal(request)) is not None:
             return web.json_response({"error": why}, status=403)
         try:
-            asked = json.loads(await request.read())
-            if not isinstance(asked, dict):
+            change = json.loads(await request.read())
+            if not isinstance(change, dict):
                 raise ValueError("expected a JSON object")
-            return web.json_response(self._changes[request.path](asked))
+            return web.json_response(self._changes[request.path](change))
         except (ValueError, RecursionError) as error:
             return web.json_response({"error": str(error)}, status=400)
 
     def _refusal(self, request: web.Request) -> str | None:
-        """Why this request may change nothing; None where it may."""
+        """Return why this request may change nothing; None where it may."""
         assert self._address is not None
         if not (self.allows_writes or _is_loopback(self._address.host)):
             return f"admin {self._address} is not loopback: set admin_writes to change things here"

@@ -1,11 +1,10 @@
-"""The worker processes: started, listened to, replaced when they die, retired, ended.
+"""The supervisor's view of its workers: start, hear, replace, retire and stop them.
 
-Each worker is a fresh interpreter, so that no thread or loop is ever forked. A generation is the
-workers of one configuration: after a reload the next one is started and, once all of it is ready,
-the one before is told to retire.
-Keeps: every worker that was started is watched until it is reaped, and its counts are merged; only
-a worker of the present launch is replaced. Must never know: what a worker does with a request, or
-any sink.
+Each worker is a fresh interpreter, so no thread or loop is ever forked. A generation consists of
+the workers of one configuration. After a reload the next generation starts and, once all of it is
+ready, the previous one retires. Invariant: every started worker is watched until it is reaped, and
+its counts are merged; only a worker of the current launch is replaced. This module knows nothing
+about requests or sinks.
 """
 
 import asyncio
@@ -33,19 +32,19 @@ from mirror.proxy.recent_ids import set_sharers
 log = logging.getLogger(__name__)
 
 _SHORTEST_LIFE_S = 1.0
-"""Where several in a row live shorter, each is replaced after a wait: no crash loop spins."""
+"""Workers that repeatedly live shorter are replaced after a wait, so that no crash loop spins."""
 _KILL_AFTER_DRAIN_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What the workers of one generation are started with."""
+    """What starts the workers of one generation."""
 
     text: str
-    """The configuration, for the worker to read again."""
+    """The text of the configuration, which the worker parses again."""
     number: int
     orders: Orders
-    """What each worker is told when it starts."""
+    """The first commands of each worker."""
     recent_ids: int
     """Descriptor of the table of request ids that all workers share."""
     listeners: tuple[int, ...]
@@ -54,7 +53,7 @@ class Launch:
 
 @dataclass(slots=True, eq=False)
 class WorkerProcess:
-    """One process, seen from its parent."""
+    """One worker process, seen from its parent."""
 
     worker_id: int
     launch: Launch
@@ -62,7 +61,7 @@ class WorkerProcess:
     writer: asyncio.StreamWriter
     started_at: float
     started: "asyncio.Future[bool]"
-    """True once it takes requests, False where it ended before."""
+    """True once it takes requests, False if it ended before."""
     is_retiring: bool = False
 
     @property
@@ -70,7 +69,7 @@ class WorkerProcess:
         return self.started.done() and self.started.result()
 
     def send(self, command: Command) -> None:
-        """Tell it; one that is about to end no longer hears."""
+        """Send a command; a worker that is about to end ignores it."""
         if not self.writer.is_closing():
             self.writer.write(encode(command))
 
@@ -80,25 +79,25 @@ class WorkerProcess:
 
 
 class Workers:
-    """All workers of the sidecar; wanted are those of the present launch."""
+    """All workers of the sidecar; those of the current launch are wanted."""
 
     def __init__(self, merger: Merger) -> None:
         self._merger = merger
         self._running: dict[int, WorkerProcess] = {}
         self._watching: set[asyncio.Task[None]] = set()
-        """One for each worker that was started, until it is reaped or another took its place."""
+        """One task per started worker, until the worker is reaped or replaced."""
         self._launch: Launch | None = None
         self._next_id = 1
         self._early_deaths = 0
         self._ending = asyncio.Event()
         self.restarts = 0
-        """Workers that ended unasked and were replaced."""
+        """Number of workers that ended unexpectedly and were replaced."""
         self.was_cut = False
-        """A worker had to cut something in flight."""
+        """Whether a worker had to cut requests in flight."""
 
     @property
     def ready(self) -> int:
-        """How many take new connections."""
+        """Number of workers that accept connections."""
         return sum(w.is_ready and not w.is_retiring for w in self._running.values())
 
     def status(self) -> list[dict[str, object]]:
@@ -116,13 +115,13 @@ class Workers:
         }
 
     async def start(self, launch: Launch) -> None:
-        """The first generation; its workers get ready by and by."""
+        """Start the first generation; its workers become ready one after the other."""
         self._launch = launch
         for _ in range(launch.number):
             await self._start_one(launch)
 
     async def change(self, launch: Launch, timeout_s: float) -> bool:
-        """Start another generation and retire the present one; False where that did not work.
+        """Start another generation and retire the current one; return False where that failed.
 
         Then nothing has changed: the new workers, of which one ended or was not ready in time,
         are killed. Those that still retire from a change before are drained at once.
@@ -145,13 +144,13 @@ class Workers:
         return True
 
     def send(self, command: Command) -> None:
-        """Tell every worker of the present launch, and those that retire."""
+        """Send a command to every worker of the current launch, and to those that retire."""
         for worker in self._running.values():
             if worker.launch is self._launch or worker.is_retiring:
                 worker.send(command)
 
     async def end(self, drain_s: float) -> None:
-        """Let every worker end its requests; kill those that do not end in time."""
+        """Let every worker finish its requests, and kill those that do not end in time."""
         self._launch = None
         self._ending.set()
         for worker in self._running.values():
@@ -176,7 +175,7 @@ class Workers:
         descriptors = [theirs.fileno(), launch.recent_ids, *launch.listeners]
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-P",  # whatever lies in the current directory is not ours
+            "-P",  # do not import from the current directory
             "-m",
             "mirror.process.worker",
             *map(str, descriptors),
@@ -198,12 +197,12 @@ class Workers:
         watching = asyncio.create_task(self._watch(worker, reader))
         self._watching.add(watching)
         watching.add_done_callback(self._watching.discard)
-        if self._ending.is_set():  # it was just being started
+        if self._ending.is_set():  # the end came while this worker started
             worker.signal(signal.SIGTERM)
         return worker
 
     async def _watch(self, worker: WorkerProcess, reader: asyncio.StreamReader) -> None:
-        """Take a worker's reports until it ends, and replace it if nobody asked it to end."""
+        """Read a worker's reports until it ends, and replace it if it ended unexpectedly."""
         with (
             contextlib.closing(worker.writer),
             contextlib.suppress(asyncio.IncompleteReadError, ConnectionError),

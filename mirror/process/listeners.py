@@ -1,9 +1,10 @@
 """Listening sockets, opened once by the supervisor and inherited by every worker.
 
-Keeps: a unix socket belongs to whoever holds the lock beside it (PATH.lock), which the kernel
-releases with its process however that ends. With the lock a socket file that was left behind is
-replaced in one step, by renaming, so that nginx finds one that listens at any time; without it
-nothing is touched. The lock file stays: whoever removed it could remove another's.
+Invariant: a unix socket belongs to the process that holds the lock beside it (PATH.lock). The
+kernel releases the lock when that process ends, however it ends. With the lock, a socket file that
+was left behind is replaced in one step, by renaming, so that nginx always finds a socket that
+listens. Without the lock nothing is touched. The lock file stays, because removing it could remove
+another process's.
 """
 
 import errno
@@ -24,7 +25,7 @@ _TCP_STATE_LISTEN = "0A"
 
 @dataclass(slots=True)
 class Listener:
-    """One open address; `close` it."""
+    """One open listening socket."""
 
     address: Address
     socket: socket.socket
@@ -35,7 +36,7 @@ class Listener:
         return self.socket.fileno()
 
     def close(self) -> None:
-        """Close, and leave no socket file behind."""
+        """Close the socket, and remove the file of a unix socket."""
         self.socket.close()
         if isinstance(self.address, UnixAddress):
             Path(self.address.path).unlink(missing_ok=True)
@@ -44,7 +45,7 @@ class Listener:
 
 
 def open_listener(address: Address) -> Listener:
-    """A listening socket for `address`; raises ListenError."""
+    """Open a listening socket for `address`. Raises ListenError."""
     try:
         if isinstance(address, UnixAddress):
             return _open_unix(address)
@@ -133,12 +134,12 @@ def _answers(path: Path) -> bool:
         return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
-        # A full queue is somebody's too; ECONNREFUSED: nobody listens.
+        # A full queue also belongs to a listener; ECONNREFUSED means that nobody listens.
         return probe.connect_ex(str(path)) in (0, errno.EAGAIN)
 
 
 def _holder_of(port: int) -> str:
-    """Who listens on a TCP port, as far as /proc shows it to this user; else nothing."""
+    """Return who listens on a TCP port, as far as /proc shows it to this user; else empty."""
     inodes = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:

@@ -1,8 +1,8 @@
-"""What the workers are told beside their configuration: the ratio, and whether to record.
+"""Orders to the workers beyond their configuration: the ratio, and whether to capture.
 
-Owns both, and the ramp that raises the ratio. They hold for the workers of one configuration; a
-reload begins anew with what its configuration says.
-Must never know: which workers there are, or what else they do.
+This module owns both, and the ramp that raises the ratio. Orders apply to the workers of one
+configuration; a reload starts again with what its configuration says. It does not know which
+workers exist, or what else they do.
 """
 
 import time
@@ -23,7 +23,7 @@ class Orders:
         self._send = send
         self._ramp = _ramp_of(config)
         self._set_ratio = config.shadow.ratio
-        """The ratio where no ramp is under way."""
+        """The ratio while no ramp is active."""
         self._capture: Capture | None = None
         """None until a capture is switched on or off."""
         self._ended_fallbacks = dict.fromkeys(REASONS, 0)
@@ -31,11 +31,11 @@ class Orders:
 
     @property
     def ratio(self) -> float:
-        """The share of requests to mirror now."""
+        """The current share of requests to mirror."""
         return self._set_ratio if self._ramp is None else self._ramp.ratio
 
     def in_force(self) -> list[Command]:
-        """What a worker is told when it starts; the ratio comes first."""
+        """Return the first commands of a worker; the ratio comes first."""
         ratio = SetRatio(self.ratio)
         return [ratio] if self._capture is None else [ratio, self._capture]
 
@@ -49,12 +49,12 @@ class Orders:
         return was_ramping
 
     def switch_capture(self, until_s: float) -> None:
-        """Record until that Unix time; 0 is off."""
+        """Capture until this Unix time; 0 stops capturing."""
         self._capture = Capture(until_s)
         self._send(self._capture)
 
     def follow_ramp(self, seconds: Iterable[Settled], now_s: float) -> tuple[str, bool] | None:
-        """Let the ramp judge what these seconds showed of the shadow.
+        """Let the ramp judge the shadow by these seconds.
 
         Returns what changed, in words, and whether the ramp fell back; None for no change.
         """
@@ -70,11 +70,11 @@ class Orders:
         return words, ramp.is_holding
 
     def continue_from(self, before: "Orders") -> None:
-        """Count the fallbacks of an earlier configuration on."""
+        """Continue the count of fallbacks from an earlier configuration."""
         self._ended_fallbacks = before.fallbacks()
 
     def fallbacks(self) -> dict[str, int]:
-        """How often the ratio fell back, by reason, over all ramps."""
+        """Return the number of fallbacks by reason, over all ramps."""
         total = dict(self._ended_fallbacks)
         if self._ramp is not None:
             for reason, number in self._ramp.fallbacks.items():
@@ -82,7 +82,7 @@ class Orders:
         return total
 
     def ramp_status(self) -> dict[str, Any] | None:
-        """None where no ramp is under way: none is configured, or the ratio was set since."""
+        """Return the status of the ramp; None without one, or once the ratio was set."""
         if (ramp := self._ramp) is None:
             return None
         return {
@@ -93,7 +93,7 @@ class Orders:
         }
 
     def capture_status(self) -> dict[str, Any] | None:
-        """None where no capture is configured; `until` None: until it is told otherwise."""
+        """Return the status of the capture; None where none is configured. `until` None: no end."""
         section = self._capture_section
         if section.path is None:
             return None
@@ -103,7 +103,7 @@ class Orders:
 
 
 def _ramp_of(config: Config) -> Ramp | None:
-    """The ramp of a configuration, at its first step."""
+    """Return the ramp of a configuration at its first step; None without one."""
     ramp = config.shadow.ramp
     if ramp is None:
         return None

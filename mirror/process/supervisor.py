@@ -1,9 +1,9 @@
 """The parent of the workers: opens sockets, keeps workers alive, owns sinks and the admin port.
 
-Workers do the traffic; the supervisor only adds their reports up, gives every settled second to
-the sinks, and answers /status.
-Invariant: a count that a worker reported reaches every sink exactly once, also when the worker
-dies or reports late, and over a reload. A reload that fails anywhere changes nothing.
+Workers handle the traffic. The supervisor only adds up their reports, gives every settled second to
+the sinks, and answers /status. Invariant: a count that a worker reported reaches every sink exactly
+once, even if the worker dies or reports late, and across a reload. A reload that fails anywhere
+changes nothing.
 """
 
 import asyncio
@@ -50,14 +50,14 @@ log = logging.getLogger(__name__)
 _SETTLE_INTERVAL_S = 0.25
 _SINK_STOP_S = 2.0
 _READY_TIMEOUT_S = 20.0
-"""The longest that the workers of a new configuration take to start on a busy machine."""
+"""Longest start of the workers of a new configuration, on a busy machine."""
 
 RELOADED = "reloaded"
 REFUSED = "refused"
 
 
 class Supervisor:
-    """`run` is the whole life of `mirror serve`."""
+    """The supervisor of `mirror serve`; `run` is its whole life."""
 
     def __init__(
         self, config: Config, text: str, load: Callable[[], Awaitable[tuple[Config, str]]]
@@ -79,7 +79,7 @@ class Supervisor:
         self._sinks: dict[str, SeriesSink | DogStatsdSink] = {}
         self._stopping: set[asyncio.Task[None]] = set()
         self._lost: Counter[str] = Counter()
-        """What sinks lost that others have replaced."""
+        """Losses of sinks that were replaced."""
         self._orders = Orders(config, self._workers.send)
         self._reloads = {RELOADED: 0, REFUSED: 0}
         self._last_reload: dict[str, Any] | None = None
@@ -112,7 +112,7 @@ class Supervisor:
         return EXIT_CUT if self._workers.was_cut else EXIT_OK
 
     def status(self) -> dict[str, Any]:
-        """The answer of /status."""
+        """Return the answer of /status."""
         return {
             "version": __version__,
             "mode": self._config.mode,
@@ -144,14 +144,14 @@ class Supervisor:
         return admin
 
     def _change_ratio(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """POST /ratio: in force at every worker until the next reload."""
+        """Handle POST /ratio: set the ratio of every worker until the next reload."""
         before, ratio = self._orders.ratio, read_ratio(asked.get("ratio"))
         ended_ramp = self._orders.set_ratio(ratio)
         log.info("ratio set from %g to %g", before, ratio)
         return {"was": before, "ratio": ratio, "ended_ramp": ended_ramp}
 
     def _switch_capture(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """POST /capture: record for so many seconds, 0 is off, until the next reload."""
+        """Handle POST /capture: capture for some seconds (0 stops), until the next reload."""
         if self._config.capture.path is None:
             raise ValueError("expected capture.path in the configuration: it says where to")
         for_s = read_capture_span(asked.get("for_s"))
@@ -180,7 +180,7 @@ class Supervisor:
             self._last_reload = {"at": int(time.time()), "result": result, "problems": problems}
 
     async def _change(self, config: Config, text: str) -> None:
-        """Put another configuration into force; raises MirrorError with everything as before."""
+        """Apply another configuration. Raises MirrorError, and then nothing has changed."""
         present = {str(listener.address): listener for listener in self._listeners}
         listeners: list[Listener] = []
         admin: Admin | None = None
@@ -220,7 +220,8 @@ class Supervisor:
     # --- sinks ---
 
     def _start_sinks(self, before: Config | None) -> None:
-        """Those whose configuration is new; each second goes to the one or to the other."""
+        """Replace the sinks whose configuration changed; each second goes to the old or the new
+        one."""
         config = self._config
         if before is None or config.series != before.series:
             self._retire_sink("series")
@@ -264,7 +265,7 @@ class Supervisor:
             datadog.observe(int(time.time()), self._readings())
 
     def _readings(self) -> Readings:
-        """What is known here beside the counts of the workers."""
+        """Return the readings that only the supervisor knows."""
         readings: Readings = {
             (IN_FLIGHT, ""): self._merger.in_flight,
             (READING, ""): self._merger.reading,
@@ -303,11 +304,11 @@ class Supervisor:
                 await self._stop.wait()
 
     async def _drain(self) -> None:
-        """Let every worker end its requests, then give the last seconds to the sinks."""
+        """Let every worker finish its requests, then give the last seconds to the sinks."""
         log.info("draining for at most %g s", self._config.timeouts.drain)
         ending = asyncio.create_task(self._workers.end(self._config.timeouts.drain))
         await asyncio.sleep(0)
-        # While one process holds them, the kernel goes on accepting for nobody.
+        # While any process holds the listeners, the kernel keeps accepting connections.
         self._close_listeners()
         await ending
         self._emit(self._merger.finish(time.time()))
@@ -320,12 +321,12 @@ class Supervisor:
 
 
 def _datadog_of(config: Config) -> tuple[object, ...]:
-    """All that its sink is made from."""
+    """Return everything that the DogStatsD sink is made from."""
     return config.datadog, config.instance, config.routes
 
 
 def _memory_ceiling_bytes(config: Config) -> int:
-    """What the shadow can make each worker hold beyond what it took at its start."""
+    """Return the most bytes that the shadow can make each worker hold beyond its start."""
     shadow = config.shadow
     legs = shadow.connections + shadow.waiting
     return ceiling_bytes(shadow.buffer_bytes, shadow.connections, legs, shadow.url.is_tls)

@@ -1,10 +1,9 @@
 """Fans an exchange out to its shadow legs: the only module of the proxy that knows the shadow.
 
-Life of a request here: an `Exchange` counts it and decides how many shadow legs it gets,
-`add_body` keeps a bounded copy of the body, `end` starts the legs. A leg that starts is counted
-`sent` and ends in exactly one outcome.
-Invariant: nothing here returns anything to the primary's path, waits, or raises into it; the
-bytes held for the shadow stay under one ceiling.
+The life of a request here: an `Exchange` counts it and decides how many shadow legs it gets,
+`add_body` keeps a bounded copy of the body, and `end` starts the legs. A leg that starts is counted
+as `sent` and ends in exactly one outcome. Invariant: nothing here returns a value to the primary's
+path, waits on it, or raises into it, and the bytes held for the shadow stay below one ceiling.
 """
 
 import asyncio
@@ -55,13 +54,13 @@ class ShadowLeg:
 
     def __init__(self, route: str, data: bytes, is_head: bool) -> None:
         self.route = route
-        """What the leg is counted under."""
+        """The route tag under which the leg is counted."""
         self.data = data
         self.is_head = is_head
         self.expires_at = math.inf
         self.sent_at = 0.0
         self.generation = _NO_GENERATION
-        """State of the breaker under which the leg started."""
+        """Generation of the breaker in which the leg started."""
 
 
 class Exchange:
@@ -88,7 +87,7 @@ class Exchange:
         """Bytes reserved in the budget for the request body."""
 
     def add_body(self, data: bytes) -> None:
-        """A piece of the request's body."""
+        """Take a piece of the request's body."""
         if self._capturing is not None:
             self._tee.recorder_in_use.add_body(self._capturing, data)
         if not self._legs_wanted:
@@ -105,7 +104,7 @@ class Exchange:
             self._body.append(data)
 
     def end(self, trailers: list[bytes]) -> None:
-        """The request is complete: start its shadow legs."""
+        """Start the shadow legs of a complete request."""
         if self._capturing is not None:
             self._tee.recorder_in_use.end(self._capturing)
             self._capturing = None
@@ -120,7 +119,7 @@ class Exchange:
         self._legs_wanted = 0
 
     def abandon(self) -> None:
-        """The request will never be complete."""
+        """Shed the shadow legs of a request that will never be complete."""
         if self._capturing is not None:
             self._tee.recorder_in_use.abandon(self._capturing)
             self._capturing = None
@@ -145,15 +144,15 @@ class Tee:
     def __init__(
         self, config: Config, outbox: Outbox | None = None, recent_ids: RecentIds | None = None
     ) -> None:
-        """Without an `outbox` everything is written at once; without `recent_ids` no request is
-        taken for a repeat."""
+        """Without an `outbox` every write is done at once; without `recent_ids` no request counts
+        as a repeat."""
         section = config.shadow
         self.outbox = outbox or Outbox(most_writes=1)
         self.ledger = Ledger(int(time()))
         self.budget = ByteBudget(section.buffer_bytes)
         self.max_body_bytes = section.max_body_bytes
         self.reading = 0
-        """Shadow legs that are selected and whose request is still being read."""
+        """Selected shadow legs whose request is still being read."""
         self.in_flight = 0
         self.shadow = DiscardingUpstream(
             shadow_origin(config),
@@ -175,7 +174,7 @@ class Tee:
         self._connect_error = ""
         self.recorder: Recorder | None = None
         if config.capture.path is not None:
-            # Imported here, because a worker that records nothing is smaller without it.
+            # Imported here, because a worker without capture is smaller without the recorder.
             from mirror.capture import recorder
 
             self.recorder = recorder.Recorder(config.capture, config.instance, self._captured)
@@ -186,10 +185,10 @@ class Tee:
         self._now = loop.time
         self._call_soon = loop.call_soon
         self._gathered: list[ShadowLeg] = []
-        """Shadow legs that this turn of the loop completed."""
+        """Shadow legs whose requests this turn of the loop completed."""
 
     def begin(self, head: RequestHead) -> "tuple[str, int, Capturing | None]":
-        """Count a request whose head is complete; its route, how many shadow legs it gets, and
+        """Count a request whose head is complete; return its route, its number of shadow legs, and
         its record where it is captured."""
         counts = self.ledger
         now = time()
@@ -216,35 +215,35 @@ class Tee:
 
     @property
     def recorder_in_use(self) -> "Recorder":
-        """For a request whose record was begun."""
+        """Complete the record of a request."""
         assert self.recorder is not None
         return self.recorder
 
     def _captured(self, reason: str, number: int) -> None:
-        """So many requests were written to the capture, or dropped for `reason`."""
+        """Count requests that were written to the capture, or dropped for `reason`."""
         if reason:
             self.ledger.count(ledger.CAPTURE_DROPPED, "other", reason, number)
         else:
             self.ledger.count(ledger.CAPTURE_RECORDS, "other", "", number)
 
     def refused(self, reason: str) -> None:
-        """Count a request that was answered with an error here and goes nowhere."""
+        """Count a request that we answered with an error and forward to no upstream."""
         self.ledger.roll(int(time()))
         self.ledger.count(ledger.MALFORMED, "other", reason)
 
     def connection_refused(self) -> None:
-        """Count a connection for which there is no room."""
+        """Count a connection beyond the limit."""
         self.ledger.roll(int(time()))
         self.ledger.count(ledger.CONNECTIONS_REFUSED, "other")
 
     def primary_ended(self, exchange: Exchange, outcome: str, took_s: float | None = None) -> None:
-        """`took_s`: from a complete request to the end of its complete answer."""
+        """Count the outcome of the primary leg; `took_s` runs from request end to response end."""
         self.ledger.count(ledger.PRIMARY_REQUESTS, exchange.route, outcome)
         if took_s is not None:
             self.ledger.record(ledger.PRIMARY_LATENCY, exchange.route, int(took_s * 1e6))
 
     def start_legs(self, leg: ShadowLeg, number: int) -> None:
-        """Send a complete shadow request so many times, with what else this turn brings.
+        """Send a complete shadow request `legs` times, together with the others of this turn.
 
         The legs of one turn of the loop are admitted together: the clock, the back-off and the
         budget are asked once, and the production requests of the turn are done before.
@@ -286,7 +285,7 @@ class Tee:
         self.outbox.flush()
 
     def leg_ended(self, leg: ShadowLeg, outcome: str, latency_us: int) -> None:
-        """`leg` has had this outcome, its only one; `latency_us` as in discarding.py."""
+        """Count the only outcome of `leg`; discarding.py defines `latency_us`."""
         self.in_flight -= 1
         self.budget.release(len(leg.data))
         self.ledger.count(ledger.SHADOW_REQUESTS, leg.route, outcome)
@@ -306,7 +305,7 @@ class Tee:
         leg.generation = _NO_GENERATION  # so that its answer does not count as well
 
     def _is_repeat(self, head: RequestHead, recent_ids: RecentIds) -> bool:
-        """nginx mirrors a request that it redirects internally once more, with the same id."""
+        """Say whether nginx mirrored this request before: it does so after an internal redirect."""
         request_id = head.field(self._id_header)
         if request_id:
             return recent_ids.add(request_id, monotonic())
@@ -324,29 +323,29 @@ class Tee:
 
     @property
     def ratio(self) -> float:
-        """The share of requests that get a shadow leg now."""
+        """The current share of requests that get a shadow leg."""
         return self._selector.ratio
 
     def set_ratio(self, ratio: float) -> None:
-        """From the next request on, as `shadow.ratio`."""
+        """Apply a `shadow.ratio` from the next request on."""
         self._selector.set_ratio(ratio)
 
     def report(self) -> Report:
-        """What the supervisor is told of this worker; each closed second is in one report."""
+        """Return the report of this worker; each closed second is in exactly one report."""
         report = self.ledger.report(self.in_flight, self.reading)
         report.breaker = self.breaker.state
         report.breaker_cause = self.breaker.cause
         return report
 
     def tick(self, now: float) -> None:
-        """Cut the legs whose time is over."""
+        """Cut the legs whose deadline has passed."""
         self.shadow.tick(now)
         self.breaker.tick(now)
         if self.recorder is not None:
             self.recorder.tick()
 
     def cut(self) -> None:
-        """Abort whatever is in flight, close the connections to the shadow, end the capture."""
+        """Abort all legs, close the connections to the shadow, and end the capture."""
         self.shadow.cut()
         if self.recorder is not None:
             self.recorder.stop(_CAPTURE_STOP_S)

@@ -9,7 +9,7 @@ from typing import Protocol
 from mirror.config import Config
 from mirror.proxy.tee import Tee
 
-# A worker only ever moves on to the next of these.
+# A worker only moves forward through these states.
 SERVING, RETIRING, DRAINING = range(3)
 
 
@@ -20,10 +20,10 @@ class AcceptedConnection(Protocol):
 
     @property
     def is_idle(self) -> bool:
-        """No exchange is under way."""
+        """Whether no exchange is in progress."""
 
     def expire(self) -> None:
-        """The deadline has passed."""
+        """Handle a passed deadline."""
 
     def close(self) -> None:
         """Send what was written, then close."""
@@ -48,24 +48,25 @@ class Acceptor:
         self.now = asyncio.get_running_loop().time
 
     def tick(self, now: float) -> None:
-        """Look at every deadline: to store a number per request is cheaper than to keep a queue in
+        """Check every deadline: storing a number per request is cheaper than keeping a queue in
         order."""
         for connection in [c for c in self.connections if c.expires_at <= now]:
             connection.expire()
 
     def admits(self) -> bool:
-        """Whether there is room for one more connection; counts it as refused if not."""
+        """Say whether one more connection fits the limit, and count it as refused if not."""
         if len(self.connections) < self._max_connections:
             return True
         self.tee.connection_refused()
         return False
 
     def retire(self) -> None:
-        """Each connection closes behind an answer that says so; one without stays for its time."""
+        """Let each connection close after an answer that announces it; an idle one stays for its
+        time."""
         self.stage = RETIRING
 
     def drain(self) -> None:
-        """Close what is idle; the rest closes at the end of its exchange."""
+        """Close idle connections; the others close at the end of their exchange."""
         self.stage = DRAINING
         for connection in list(self.connections):
             if connection.is_idle:

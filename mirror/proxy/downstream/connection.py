@@ -1,4 +1,4 @@
-"""The client-facing side: read requests strictly, one connection at a time.
+"""One connection from a client or nginx: reads requests strictly and in order.
 
 Owns the downstream sockets, the request parser, and what both modes share: size limits, the
 answer to a malformed request, keep-alive and deadlines. What a request means is its subclass's:
@@ -28,12 +28,13 @@ log = logging.getLogger(__name__)
 _LONGEST_TARGET_BYTES = 8192  # nginx: one large_client_header_buffers of 8k; Apache: 8190
 NEVER = math.inf
 _LEAST_BODY_BYTES = 1024
-"""Fewer bytes of a body do not put its deadline off: what trickles is cut after one idle timeout.
-With the default one, a body may be as slow as 14 bytes/s; Apache's mod_reqtimeout wants 500."""
+"""Fewer bytes of a body do not extend its deadline, so a body that trickles is cut after one idle
+timeout. With the default timeout a body may be as slow as 14 bytes/s; Apache's mod_reqtimeout
+demands 500."""
 
 _LINGER_0 = struct.pack("ii", 1, 0)
-"""Value of SO_LINGER with which closing sends a reset; without effect on a unix socket."""
-# As _NO_PARSER in upstream/connection.py.
+"""Value of SO_LINGER that makes closing send a reset; it has no effect on a unix socket."""
+# It has the same purpose as _NO_PARSER in upstream/connection.py.
 _NO_PARSER = httptools.HttpRequestParser(object())
 
 # What a connection reads. _ENDED: nothing more comes, but an answer may be due. _CLOSING: nothing
@@ -42,7 +43,7 @@ _BETWEEN, _HEAD, _BODY, _ENDED, _CLOSING = range(5)
 
 
 class DownstreamConnection(asyncio.Protocol):
-    """One connection that somebody opened to us."""
+    """One connection that a client or nginx opened to us."""
 
     __slots__ = (
         "_acceptor",
@@ -79,7 +80,7 @@ class DownstreamConnection(asyncio.Protocol):
         # Not the transport's `is_reading`, which is false behind the client's end, too.
         self.is_reading_paused = False
         self.is_write_paused = False
-        """The client does not take what was written for it."""
+        """Whether the client does not take what was written to it."""
         self.expires_at = NEVER
         """When `expire` is due: for the exchange under way, else the head, else idleness. Set by
         the methods below only."""
@@ -105,12 +106,12 @@ class DownstreamConnection(asyncio.Protocol):
         raise NotImplementedError
 
     def request_broken(self) -> bool:
-        """The request that was being read is malformed; True where an answer can still be sent."""
+        """End a malformed request; return whether an answer can still be sent."""
         raise NotImplementedError
 
     @property
     def is_idle(self) -> bool:
-        """No exchange is under way."""
+        """Whether no exchange is in progress."""
         raise NotImplementedError
 
     def behind_upgrade(self, data: bytes) -> bytes:
@@ -129,7 +130,7 @@ class DownstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
         if not self._acceptor.admits():
-            # Without an answer: nginx then takes another server of its upstream, if it has one.
+            # No answer: nginx then tries another server of its upstream, if there is one.
             self.abort()
             return
         self._acceptor.connections.add(self)
@@ -163,7 +164,7 @@ class DownstreamConnection(asyncio.Protocol):
         self.is_write_paused = False
 
     def eof_received(self) -> bool:
-        """A client may end its side after a request and still wait for the answer."""
+        """Keep the connection: a client may end its side and still wait for the answer."""
         if self._reading != _CLOSING:
             self._reading = _ENDED
         return not self.is_idle
@@ -214,23 +215,23 @@ class DownstreamConnection(asyncio.Protocol):
 
     @property
     def transport(self) -> asyncio.Transport:
-        """For an exchange that switched protocols."""
+        """The transport, for an exchange that switched protocols."""
         assert self._transport is not None
         return self._transport
 
     @property
     def must_close(self) -> bool:
-        """The exchange under way is the last one of this connection, and its answer says so."""
+        """Whether the current exchange is the last of this connection, and its answer says so."""
         return self._reading == _ENDED or self._acceptor.stage != SERVING
 
     @property
     def must_not_wait(self) -> bool:
-        """No other request will be read, also where the answer did not say so."""
+        """Whether no further request will be read, even if the answer did not say so."""
         return self._reading == _ENDED or self._acceptor.stage == DRAINING
 
     @property
     def is_closing(self) -> bool:
-        """Nothing more is read."""
+        """Whether nothing more is read."""
         return self._reading == _CLOSING
 
     def stop_reading(self) -> None:
@@ -243,30 +244,30 @@ class DownstreamConnection(asyncio.Protocol):
             self._outbox.write(transport, data)
 
     def set_deadline(self, timeout_s: float) -> None:
-        """Call `expire` after `timeout_s`, which may be NEVER, unless it is set anew before."""
+        """Call `expire` after `timeout_s` (or NEVER), unless another deadline replaces it."""
         self.expires_at = self._acceptor.now() + timeout_s
 
     def wait_for_request(self) -> None:
-        """Idle from now on, for as long as the idle timeout allows."""
+        """Become idle, for at most the idle timeout."""
         acceptor = self._acceptor
         is_begun = self._reading == _HEAD
         self.set_deadline(acceptor.head_timeout_s if is_begun else acceptor.idle_timeout_s)
 
     def wait_for_body(self) -> None:
-        """More of a request's body is due, within the time that a connection may be idle."""
+        """Wait for more of a request's body, for at most the idle timeout."""
         self._trickled_bytes = 0
         self.set_deadline(self._acceptor.idle_timeout_s)
 
     def body_came(self, size_bytes: int) -> None:
-        """As `wait_for_body`, once enough came to put the deadline off."""
+        """Extend the deadline of a body once enough of it has arrived."""
         self._trickled_bytes += size_bytes
         if self._trickled_bytes >= _LEAST_BODY_BYTES:
             self.wait_for_body()
 
     def expire(self) -> None:
-        """The deadline has passed; in inline mode, with no exchange to tell of it."""
+        """Handle a passed deadline; in inline mode only where no exchange handles it."""
         if self._reading == _CLOSING:
-            self.abort()  # it does not take what was written before closing
+            self.abort()  # the client does not take what was written before the close
         elif self._reading == _HEAD:
             self.refuse(408, "head_timeout")
         elif self._reading == _BODY:
@@ -275,7 +276,7 @@ class DownstreamConnection(asyncio.Protocol):
             self.close()
 
     def refuse(self, status: int, reason: str) -> None:
-        """Answer `status` where that is still possible, count it, and close."""
+        """Count a refusal, answer `status` where that is still possible, and close."""
         if self._reading == _CLOSING:
             return  # what follows a request that closes the connection is not read
         self._tee.refused(reason)
@@ -296,7 +297,7 @@ class DownstreamConnection(asyncio.Protocol):
             transport.resume_reading()
 
     def close(self) -> None:
-        """Send what was written, for the idle timeout at most, then close; nothing more is read."""
+        """Send what was written, for at most the idle timeout, then close; read nothing more."""
         self._reading = _CLOSING
         self.set_deadline(self._acceptor.idle_timeout_s)
         if self._transport is not None:
@@ -304,7 +305,7 @@ class DownstreamConnection(asyncio.Protocol):
             self._transport.close()
 
     def abort(self) -> None:
-        """Close at once, by a reset: the peer sees that what it reads is not complete."""
+        """Close at once with a reset, so that the peer sees an incomplete response."""
         self._reading = _CLOSING
         self.set_deadline(NEVER)
         transport = self._transport
@@ -314,13 +315,13 @@ class DownstreamConnection(asyncio.Protocol):
     # --- inside ---
 
     def _watch(self, size_bytes: int) -> None:
-        """A read ended inside a request: bound what is kept of it, and how long it takes."""
+        """Bound the memory and the time of a request that one read did not complete."""
         if self._body:
             self._progressed = True
             self._pass_body()
         begins = self._progressed or self._stalled_bytes == size_bytes
         if begins and self._reading == _HEAD and self.is_idle:
-            self.wait_for_request()  # its head is due from now on, and not from each read on
+            self.wait_for_request()  # the deadline of the head starts once, not with each read
         if self._progressed:
             self._progressed = False
             self._stalled_bytes = 0
@@ -334,7 +335,7 @@ class DownstreamConnection(asyncio.Protocol):
         self.request_body(data)
 
     def _refuse_for(self, error: Exception, data: bytes) -> None:
-        """The parser, or a callback in it, raised."""
+        """Handle an exception of the parser or of a callback in it."""
         refusal = _refusal_of(error, data)
         if refusal is not None:
             self.refuse(*refusal)
@@ -346,7 +347,7 @@ class DownstreamConnection(asyncio.Protocol):
 def _reset(transport: asyncio.Transport) -> None:
     """Close without the usual end of a connection.
 
-    An HTTP/1.0 client, which nginx is unless told otherwise, would take that for the end of an
+    An HTTP/1.0 client, which nginx is by default, would take that for the end of an
     answer without a length (RFC 9112, section 8).
     """
     raw = transport.get_extra_info("socket")
@@ -356,7 +357,7 @@ def _reset(transport: asyncio.Transport) -> None:
 
 
 def _refusal_of(error: Exception, data: bytes) -> tuple[int, str] | None:
-    """Status and reason for what the parser raised at `data`; None for a bug of ours, logged."""
+    """Return status and reason of a parser error at `data`; log our own bug and return None."""
     if isinstance(error, httptools.HttpParserCallbackError):
         cause = error.__context__
         if isinstance(cause, RemoteProtocolError):

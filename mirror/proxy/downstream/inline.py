@@ -50,12 +50,12 @@ class InlineConnection(DownstreamConnection):
         super().__init__(acceptor)
         self._shared = acceptor
         self._pipeline: deque[InlineExchange] = deque()
-        """The exchange under way first, then what was read behind it."""
+        """The current exchange first, then those that were read behind it."""
         self._refusal: bytes | None = None
         """Answer to a malformed request that came behind others."""
         self._is_starting = False
         self._held = b""
-        """Read behind a request that asks to upgrade, until that is decided."""
+        """Bytes behind a request that asks to upgrade, until the upgrade is decided."""
 
     @property
     def is_idle(self) -> bool:
@@ -66,7 +66,7 @@ class InlineConnection(DownstreamConnection):
     def request_begun(self, head: RequestHead) -> None:
         pipeline = self._pipeline
         if pipeline and pipeline[-1].is_last:
-            # The parser goes on behind an HTTP/1.0 request that asks for keep-alive; we do not.
+            # The parser continues after an HTTP/1.0 request with keep-alive; we do not.
             raise RemoteProtocolError(400, "after_close")
         exchange = InlineExchange(self._shared.primary, head, self, self._exchange_ended)
         if not pipeline:
@@ -76,7 +76,7 @@ class InlineConnection(DownstreamConnection):
                 exchange.start()
         else:
             pipeline.append(exchange)
-            self.pause_reading()  # what is behind waits in the socket
+            self.pause_reading()  # further requests wait in the socket
 
     def request_body(self, data: bytes) -> None:
         if self._pipeline:
@@ -119,7 +119,7 @@ class InlineConnection(DownstreamConnection):
     def expire(self) -> None:
         pipeline = self._pipeline
         if not pipeline or (pipeline[0].is_uploading and not self.is_reading_paused):
-            super().expire()  # it is the client that we wait for
+            super().expire()  # we are waiting for the client
         else:
             self.set_deadline(NEVER)
             pipeline[0].time_out()
@@ -132,7 +132,7 @@ class InlineConnection(DownstreamConnection):
         return b""
 
     def resume_reading(self) -> None:
-        # Behind a request that asks to upgrade nothing is a request until that is decided.
+        # What follows a request that asks to upgrade is no request until the upgrade is decided.
         if not self._pipeline or not self._pipeline[-1].head.upgrade:
             super().resume_reading()
 
@@ -155,7 +155,7 @@ class InlineConnection(DownstreamConnection):
     def eof_received(self) -> bool:
         super().eof_received()
         if self._pipeline and not self._pipeline[-1].is_request_complete:
-            self.request_broken()  # its end will never come
+            self.request_broken()  # the end of the request will never arrive
         return bool(self._pipeline)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -177,7 +177,7 @@ class InlineConnection(DownstreamConnection):
     # --- inside ---
 
     def _exchange_ended(self, exchange: InlineExchange, close: bool) -> None:
-        """The response (or an error in its place) is written; on with the next request."""
+        """Continue with the next request after a response, or an error in its place, is written."""
         pipeline = self._pipeline
         if not pipeline or pipeline[0] is not exchange:
             return
@@ -202,7 +202,7 @@ class InlineConnection(DownstreamConnection):
                 self.data_received(self.take_held())
 
     def _start_next(self) -> None:
-        """Start what is first; a loop, as those that end at once (TRACE) would nest too deep."""
+        """Start the first exchange; a loop, as exchanges that end at once would nest too deep."""
         if self._is_starting:
             return
         self._is_starting = True

@@ -23,9 +23,9 @@ from mirror.proxy.upstream.resolver import Resolver
 log = logging.getLogger(__name__)
 
 _NO_PARSER = httptools.HttpResponseParser(object())
-"""In the place of a connection's own before it is made and after it is lost. A parser and its
+"""Replaces a connection's own parser before it is made and after it is lost. A parser and its
 connection hold each other, and such cycles would pile up for the garbage collector: measured, a
-pause of 15 ms every two seconds with an upstream that has each request on a new connection."""
+pause of 15 ms every two seconds with an upstream that gets each request on a new connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,11 @@ class Origin:
     """0 for a unix socket."""
     tls: ssl.SSLContext | None = None
     server_name: str | None = None
-    """The name in SNI, which the certificate must have; None takes `host`."""
+    """The name for SNI and the certificate; None stands for `host`."""
     connect_timeout_s: float = 1.0
     max_head_bytes: int = 32768
     resolve_interval_s: float = 30.0
-    """After this time a name is looked up again."""
+    """Seconds after which a name is looked up again."""
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}" if self.port else f"unix:{self.host}"
@@ -67,8 +67,8 @@ class Origin:
 
 
 class Upstream:
-    """One upstream: its origin, its pool and the connects under way; what legs get of a
-    connection is the subclass's."""
+    """One upstream: its origin, its pool and its pending connects. A subclass defines what a leg
+    gets from a connection."""
 
     def __init__(
         self, origin: Origin, pool: "Pool[Any, Any]", outbox: Outbox | None = None
@@ -92,7 +92,7 @@ class Upstream:
         raise NotImplementedError
 
     def connect_failed(self, leg: Any) -> None:
-        """`leg` fails with a connect that failed."""
+        """Fail `leg` because a connect failed."""
         raise NotImplementedError
 
     # --- legs ---
@@ -112,11 +112,11 @@ class Upstream:
         return True
 
     def withdraw(self, leg: Any) -> None:
-        """`leg` no longer waits for a connection."""
+        """Stop `leg` from waiting for a connection."""
         self._pool.withdraw(leg)
 
     def released(self, connection: "UpstreamConnection") -> None:
-        """A connection has served its leg and may serve another."""
+        """Give a connection that has served its leg to the next one."""
         if self._pool.is_surplus() or self.has_moved(connection):
             connection.close()
         elif (leg := self._pool.released(connection)) is not None:
@@ -130,7 +130,7 @@ class Upstream:
         task.add_done_callback(self._connects.discard)
 
     def tick(self, now: float) -> None:
-        """Look the upstream's name up again where it is time to."""
+        """Look the upstream's name up again when it is due."""
         self._resolver.tick(now)
         if self._generation != self._resolver.generation:
             self._generation = self._resolver.generation
@@ -139,7 +139,7 @@ class Upstream:
                     connection.close()
 
     def has_moved(self, connection: "UpstreamConnection") -> bool:
-        """Whether the upstream's name no longer stands for this connection's address."""
+        """Say whether the upstream's name no longer resolves to this connection's address."""
         if connection.generation == self._resolver.generation:
             return False
         connection.generation = self._resolver.generation
@@ -195,14 +195,14 @@ class Upstream:
         failure = None
 
     async def _connect_to(self, address: str) -> Exception | None:
-        """What kept a connection from being made; None where one was."""
+        """Open a connection; return the error that prevented it, or None."""
         connection = self.make_connection()
         connection.address = address
         connection.generation = self._resolver.generation
         try:
             await self.origin.connect(lambda: connection, address)
         except (OSError, ValueError) as error:
-            # One that timed out at the very end tells the pool itself, in connection_lost.
+            # A connect that timed out at the very end reaches the pool through connection_lost.
             return None if connection.was_made else error
         return None
 
@@ -235,10 +235,10 @@ class UpstreamConnection(asyncio.Protocol):
         self._is_write_paused = False
         self.address = ""
         self.generation = 0
-        """Of the resolver's answer in which the address stood."""
+        """Generation of the resolver's answer that contained the address."""
 
     def serve(self, leg: Any) -> None:
-        """Start on `leg`; no other leg is being served."""
+        """Serve `leg`, while no other leg is being served."""
         raise NotImplementedError
 
     @property
@@ -250,13 +250,13 @@ class UpstreamConnection(asyncio.Protocol):
         self._outbox.write(self._transport, data)
 
     def close(self) -> None:
-        """Close at once: what is unsent is part of a request that nobody waits for any more."""
+        """Close at once: unsent bytes belong to a request whose response nobody awaits."""
         self.retire()
         assert self._transport is not None
         self._transport.abort()
 
     def retire(self) -> None:
-        """Out of the pool at the first sign of an end: a closing socket serves no other leg."""
+        """Leave the pool at the first sign of an end: a closing socket serves no other leg."""
         if not self._retired:
             self._retired = True
             self._upstream.closed(self)
@@ -283,7 +283,7 @@ class UpstreamConnection(asyncio.Protocol):
 
 
 def log_bug(error: Exception) -> None:
-    """Log what a response's parser raised, where neither it nor the upstream is to blame."""
+    """Log an exception of a parser's callback that is our own bug."""
     cause = error.__context__
     is_of_callback = isinstance(error, httptools.HttpParserCallbackError)
     if is_of_callback and not isinstance(cause, RemoteProtocolError):

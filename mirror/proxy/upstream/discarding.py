@@ -29,7 +29,7 @@ READ_BYTES = 16 << 20
 with them."""
 
 NOT_ANSWERED = -1
-"""In place of a latency."""
+"""Stands for the latency of a leg without an answer."""
 
 
 class DiscardedLeg(Protocol):
@@ -60,7 +60,7 @@ class DiscardingUpstream(Upstream):
         outbox: Outbox | None = None,
         read_bytes: int = READ_BYTES,
     ) -> None:
-        """Between two ticks at most `read_bytes` of answers are read."""
+        """Read at most `read_bytes` of answers between two ticks."""
         super().__init__(origin, pool, outbox)
         self._slow_pool = pool
         self.ended = ended
@@ -72,7 +72,7 @@ class DiscardingUpstream(Upstream):
         self._connections: set[DiscardingConnection] = set()
         self._read_bytes = read_bytes
         self.unread_bytes = read_bytes
-        """What may still be read until the next tick."""
+        """Bytes that may still be read until the next tick."""
         self._paused: list[DiscardingConnection] = []
 
     def tick(self, now: float) -> None:
@@ -91,7 +91,7 @@ class DiscardingUpstream(Upstream):
         self.close()
 
     def _end_legs(self, now: float, outcome: str) -> None:
-        """End what expires until `now`, waiting or in flight."""
+        """End the legs that expire until `now`, waiting or in flight."""
         for leg in self._slow_pool.expired(now):
             self.ended(leg, outcome, NOT_ANSWERED)
         for connection in list(self._connections):
@@ -107,7 +107,7 @@ class DiscardingUpstream(Upstream):
         connection.pause_reading()
 
     def first_answered(self) -> None:
-        """A connection has answered for the first time."""
+        """Record that a connection has answered for the first time."""
         self._slow_pool.answered()
 
     # --- Upstream ---
@@ -152,11 +152,11 @@ class DiscardingConnection(UpstreamConnection):
         # per leg
         self.leg: DiscardedLeg | None = None
         self._awaits_head = True
-        """The head of the final answer is not complete."""
+        """Whether the head of the final answer is incomplete."""
         self._head = b""
-        """What came of an answer whose head is not complete."""
+        """Bytes of an answer whose head is not complete."""
         self._status = 0
-        """Status of the answer that is complete; 0 before."""
+        """Status of a complete answer; 0 before."""
         self._keep_alive = False
         self._status_at_close = 0
         """Status of an answer that the end of its connection completes; else 0."""
@@ -244,12 +244,12 @@ class DiscardingConnection(UpstreamConnection):
     # --- ends ---
 
     def _head_answered(self, head: ResponseHead) -> None:
-        """The answer to HEAD is complete."""
+        """Handle the complete answer to a HEAD."""
         self._status = head.status
         self._keep_alive = head.keep_alive
 
     def _keep_head(self, data: bytes) -> None:
-        """A read ended inside the answer, and began inside its head."""
+        """Handle a read that began inside the head of an answer and did not complete the answer."""
         self._head += data
         if self._awaits_head:
             if len(self._head) > self._upstream.origin.max_head_bytes:
@@ -265,12 +265,12 @@ class DiscardingConnection(UpstreamConnection):
             self._fail_after(error)
 
     def _learn_framing(self, head: ResponseHead) -> None:
-        """RFC 9112, section 6.3: an answer without length and chunks ends with its connection."""
+        """Complete an answer that ends with its connection (RFC 9112 6.3)."""
         if head.framing is UNTIL_CLOSE:
             self._status_at_close = head.status
 
     def _finish(self, may_reuse: bool) -> None:
-        """The answer is complete: free the connection first, then report the outcome."""
+        """Free the connection of a complete answer first, then report the outcome."""
         leg, status = self.leg, self._status
         assert leg is not None
         upstream = self._discarding
@@ -282,7 +282,7 @@ class DiscardingConnection(UpstreamConnection):
         if not self.has_answered:
             self.has_answered = True
             upstream.first_answered()
-        # An answer that came before its request was read makes what is unsent useless.
+        # If the answer came before its request was read, the unsent rest is useless.
         if may_reuse and not self._is_write_paused:
             if leg.is_head:
                 self._parser = httptools.HttpResponseParser(self)
@@ -292,10 +292,10 @@ class DiscardingConnection(UpstreamConnection):
         upstream.ended(leg, STATUS_CLASSES[status // 100], latency_us)
 
     def _fail_after(self, error: Exception) -> None:
-        """The parser, or a callback in it, raised."""
+        """Handle an exception of the parser or of a callback in it."""
         leg = self.leg
         if leg is not None and self._status:
-            # The answer was complete; what came behind it is not read.
+            # The answer was complete, and what follows it is not read.
             if not leg.is_head:
                 self._discarding.spoiled(leg)
             self._finish(may_reuse=False)
