@@ -19,11 +19,11 @@ test: .venv/dev programs check
 	if command -v cc >/dev/null; then $(MAKE) test-compiled; \
 	else echo "test: no C compiler, so the compiled build is not tested"; fi
 
-# Whatever runs the data plane as a process, once more with the compiled build.
+# The tests that run the data plane as a process, and a replay, once more with the compiled build.
 test-compiled: compiled
 	PYTHONPATH=build/compiled KAGAMI_PYTHONPATH=build/compiled \
-	$(BIN)/python -m pytest tests/conformance $(addprefix tests/topology/test_,counting.py down.py drain.py \
-	exactness.py faults.py reload.py repeats.py)
+	$(BIN)/python -m pytest tests/conformance tests/mirror/replay/test_generator.py \
+	$(addprefix tests/topology/test_,counting.py down.py drain.py exactness.py faults.py reload.py repeats.py)
 
 # What needs no real server once more, with each other Python from 3.11 to 3.14 that is found.
 test-pythons:
