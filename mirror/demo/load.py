@@ -1,10 +1,10 @@
 """Uneven traffic, open loop: the day of a small video site in less than a minute.
 
-Owns the shape of the traffic (requests per second over time and over routes, with one-second
-spikes) and sending it on schedule, whatever the answers do. Open loop: an arrival is due at its
-instant and does not wait for the one before. The only brake is a ceiling of requests in flight,
-so that a stalled site cannot grow this process; an arrival that meets it is not sent, and is
-counted as such.
+This module owns the shape of the traffic (requests per second over time and over routes, with
+one-second spikes) and sends it on schedule, whatever the answers do. The loop is open: an arrival
+is due at its instant and does not wait for the previous one. The only limit is a ceiling of
+requests in flight, so that a stalled site cannot grow this process; an arrival beyond it is not
+sent, but counted.
 
 The shape is pure and seeded: the same seconds give the same requests.
 """
@@ -27,7 +27,7 @@ BASE_RPS = 120
 SWING_RPS = 160
 SPIKE_FACTOR = 3.0
 SPIKES_AT = (0.35, 0.8)
-"""Where in the run the one-second spikes sit, as fractions of it."""
+"""The positions of the one-second spikes, as fractions of the run."""
 
 HEAD_RATIO = 0.04
 COMMENT = b'{"text": "a comment of a few bytes"}'
@@ -38,21 +38,21 @@ class Arrival:
     """One request and when it is due."""
 
     due_s: float
-    """Seconds after the start."""
+    """Due time in seconds after the start."""
     method: str
     target: str
 
 
 @dataclass(slots=True)
 class Tally:
-    """What was sent and what came back; read while it grows."""
+    """What was sent and what came back; others read it while it grows."""
 
     sent: int = 0
     answered: int = 0
     failed: Counter[str] = field(default_factory=Counter)
-    """Requests without an answer by the kind of failure, or with a 5xx."""
+    """Requests without an answer, or with a 5xx, by the kind of failure."""
     not_sent: int = 0
-    """Arrivals that met the ceiling of requests in flight."""
+    """Arrivals beyond the ceiling of requests in flight."""
     by_method: Counter[str] = field(default_factory=Counter)
     by_second: Counter[int] = field(default_factory=Counter)
     """Requests sent in each second of Unix time."""
@@ -67,7 +67,7 @@ class Tally:
 
 
 def shape(seconds: int) -> list[int]:
-    """Requests in each second: a rise to an evening peak, a ripple on it, and two spikes."""
+    """Return the requests of each second: a rise to an evening peak, a ripple, and two spikes."""
     spikes = {int(seconds * at) for at in SPIKES_AT}
     counts = []
     for second in range(seconds):
@@ -79,7 +79,7 @@ def shape(seconds: int) -> list[int]:
 
 
 def arrivals(seconds: int, seed: int = SEED) -> Iterator[Arrival]:
-    """Every request of the run, in the order in which they are due."""
+    """Return every request of the run, in the order in which they are due."""
     rng = random.Random(seed)
     for second, count in enumerate(shape(seconds)):
         # The share of the API grows through the run: routes peak at different times.
@@ -105,10 +105,10 @@ def _request(rng: random.Random, api_weight: float) -> tuple[str, str]:
 
 
 async def drive(base_url: str, plan: Iterator[Arrival], tally: Tally) -> None:
-    """Send the plan to `base_url`, filling the tally; return when the last answer is there."""
+    """Send the plan to `base_url` and fill the tally; return after the last answer."""
     timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
     connector = aiohttp.TCPConnector(limit=IN_FLIGHT_CEILING)
-    # On a full second of the clock: a spike of one second must not be seen as two half ones.
+    # Start on a full second of the clock, so that a spike of one second is not split in two.
     start = time.monotonic() + 1 - time.time() % 1
     async with (
         aiohttp.ClientSession(base_url, timeout=timeout, connector=connector) as session,
@@ -116,7 +116,7 @@ async def drive(base_url: str, plan: Iterator[Arrival], tally: Tally) -> None:
     ):
         for arrival in plan:
             delay = start + arrival.due_s - time.monotonic()
-            # Late arrivals go at once; yielding all the same lets answers be read meanwhile.
+            # Late arrivals are sent at once, but the loop still gets time to read answers.
             await asyncio.sleep(max(delay, 0))
             if tally.in_flight >= IN_FLIGHT_CEILING:
                 tally.not_sent += 1

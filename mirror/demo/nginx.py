@@ -1,10 +1,8 @@
-"""nginx in its two places: in front of production, and in the gateway Pod.
+"""nginx in its two roles: in front of production, and in the gateway Pod.
 
-Owns their configurations for a temporary directory, as an ordinary user or as root, and reading
-the access log that they wrote. The directives are those of deploy/nginx, which explains each of
-them line by line; a test compares the two.
-
-Must never know what answers behind a port or a socket.
+This module owns their configurations in a temporary directory, for an ordinary user or root, and
+reads the access log that they write. The directives are those of deploy/nginx, which explains each
+line; a test compares the two. It does not know what answers behind a port or a socket.
 """
 
 import grp
@@ -64,7 +62,7 @@ SINK_LOCATION = """
 def sink_site(
     port: int, app_port: int, sink: str, void_port: int, *, with_bodies: bool = False
 ) -> str:
-    """Production by nginx alone, a copy of each request to the sidecar at `sink`.
+    """Return a site that nginx serves alone, with a copy of each request to the sidecar at `sink`.
 
     `sink` is what nginx calls an address: `unix:/path` or `127.0.0.1:port`. On `void_port` nginx
     itself swallows the copies while the sidecar is out.
@@ -98,7 +96,7 @@ def sink_site(
 
 
 def inline_site(port: int, app_port: int, sidecar: str) -> str:
-    """Production through the sidecar at `sidecar`, and past it when it is gone."""
+    """Return a site that goes through the sidecar, and bypasses it when it is down."""
     return f"""
     upstream app_through_mirror {{
         server {sidecar} max_fails=1 fail_timeout=1s;
@@ -120,7 +118,7 @@ def inline_site(port: int, app_port: int, sidecar: str) -> str:
 
 
 def proxy_site(port: int, upstream_port: int) -> str:
-    """Plain proxying: the gateway Pod's nginx, which writes the access log before Envoy."""
+    """Return a plain proxy: the nginx of the gateway Pod, which logs in front of Envoy."""
     return f"""
     upstream app {{ server 127.0.0.1:{upstream_port}; keepalive 64; }}
     server {{
@@ -134,7 +132,7 @@ def proxy_site(port: int, upstream_port: int) -> str:
 
 
 def main_config(site: str, directory: Path, user: str | None = None) -> str:
-    """The whole file: everything that nginx writes goes under `directory`.
+    """Return the whole file; everything that nginx writes goes below `directory`.
 
     As root it needs a `user`, else its workers become one who may not enter that directory; as
     anybody else the directive is refused with a warning.
@@ -174,7 +172,7 @@ class Nginx:
     access_log: Path
 
     def logged(self) -> list[dict[str, Any]]:
-        """Its access log so far, one entry for each complete line."""
+        """Return the access log so far, one entry for each complete line."""
         if not self.access_log.exists():
             return []
         complete, _, _ = self.access_log.read_text().rpartition("\n")
@@ -190,7 +188,7 @@ def start_nginx(
     port: int,
     user: str | None = None,
 ) -> Nginx:
-    """Start it and wait until it accepts. Its files go to `home`, whose name is also its own.
+    """Start nginx and wait until it accepts. Its files go to `home`, which also names it.
 
     The probe for readiness is a connection without a request: nothing enters the access log.
     """
@@ -203,5 +201,5 @@ def start_nginx(
 
 
 def nginx_command(binary: Path, config: Path) -> list[str | Path]:
-    """How it is run. `-e stderr`: else it opens /var/log/nginx before it reads its file."""
+    """Return the command. Without `-e stderr` nginx opens /var/log/nginx before its own file."""
     return [binary, "-e", "stderr", "-p", config.parent, "-c", config]

@@ -1,14 +1,13 @@
-"""Child processes: started, watched until ready, and ended whatever happens.
+"""Child processes: starts them, waits until they are ready, and ends them whatever happens.
 
-Owns the processes of a demonstration or a topology test, their logs, and free ports for them.
-Invariant: when a `Processes` block is left (normally, by an exception, by Ctrl-C, by
-`sys.exit`), every process that it started has ended and was reaped.
+This module owns the processes of a demo or a topology test, their logs, and free ports for them.
+Invariant: when a `Processes` block ends (normally, by an exception, Ctrl-C or `sys.exit`), every
+process that it started has ended and was reaped.
 
-Each child leads a session of its own. Ctrl-C on the terminal therefore reaches only us, who end
-the children in order, and what a child forked (nginx and mirror workers) shares its process
-group and cannot outlive it. Only ids of processes started here are ever signalled.
-
-Must never know which programs these are.
+Each child leads its own session. Ctrl-C on the terminal therefore reaches only us, and we end the
+children in order. Processes that a child forks (nginx and mirror workers) share its process group
+and cannot outlive it. Only ids of processes that were started here are ever signalled. This module
+does not know which programs these are.
 """
 
 import atexit
@@ -32,21 +31,21 @@ STOP_TIMEOUT_S = 10.0
 READY_TIMEOUT_S = 15.0
 TAIL_LINES = 20
 
-# Servers live here on Debian, and the PATH of an ordinary user lacks it.
+# Debian installs servers here, and the PATH of an ordinary user lacks these directories.
 SYSTEM_DIRECTORIES = "/usr/local/sbin:/usr/sbin:/sbin"
 
-# Below Linux' ephemeral range (32768 and up): a port from that range may be taken by any
-# outgoing connection between the moment it is found free and the moment a child binds it.
+# Below the ephemeral range of Linux (32768 and up): an outgoing connection could take a port from
+# that range between the moment it is found free and the moment a child binds it.
 FIRST_PORT, LAST_PORT = 18000, 32000
 
 
 class ChildFailed(Exception):
-    """A child ended early or never became ready; the text carries its last log lines."""
+    """A child ended early or never became ready; the text contains its last log lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a child said to one HTTP request."""
+    """The answer of a child to one HTTP request."""
 
     status: int
     headers: Mapping[str, str]
@@ -55,7 +54,7 @@ class Answer:
 
 
 class Child:
-    """One running program; made by `Processes.start` only."""
+    """One running program. Only `Processes.start` makes it."""
 
     def __init__(self, name: str, popen: subprocess.Popen[bytes], log_path: Path) -> None:
         self.name = name
@@ -75,12 +74,12 @@ class Child:
         return False
 
     def last_lines(self, count: int = TAIL_LINES) -> str:
-        """The end of what it wrote, for a person who has to find out what went wrong."""
+        """Return the last lines of its log, for error messages."""
         lines = self.log_path.read_text(errors="replace").splitlines()
         return "\n".join(f"  {self.name} | {line}" for line in lines[-count:])
 
     def wait_until(self, is_ready: Callable[[], bool], timeout_s: float = READY_TIMEOUT_S) -> None:
-        """Poll until ready; raise ChildFailed when it ends before that, or takes too long."""
+        """Poll until it is ready. Raises ChildFailed if it ends before, or takes too long."""
         deadline = time.monotonic() + timeout_s
         while not is_ready():
             if not self.is_running:
@@ -90,11 +89,11 @@ class Child:
             time.sleep(POLL_S)
 
     def send_signal(self, number: int) -> None:
-        """Signal the program itself, not what it forked; a program that has ended is left alone."""
+        """Signal the program, but not what it forked; do nothing if it has ended."""
         self._popen.send_signal(number)
 
     def wait(self, timeout_s: float) -> int:
-        """Its exit code (negative: ended by that signal); raise ChildFailed when it goes on."""
+        """Return its exit code (negative for a signal). Raises ChildFailed if it keeps running."""
         try:
             self._popen.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -102,7 +101,7 @@ class Child:
         return self.kill()
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> int:
-        """Ask it to end, wait, insist; return its exit code. May be called again."""
+        """Terminate it, kill it after the timeout, and return its exit code; repeatable."""
         if self.is_running:
             self._popen.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -110,16 +109,16 @@ class Child:
         return self.kill()
 
     def kill(self) -> int:
-        """End it now, with whatever it forked and left behind; return its exit code."""
+        """Kill it and everything that it forked, and return its exit code."""
         self._sweep()
         return self._popen.wait()
 
     def _sweep(self) -> None:
-        # Once, and right after the leader's end was seen: while a member lives the group's id
-        # stays ours, but when all are gone the kernel may give it to a stranger.
+        # Only once, right after the leader ended: while a member of the group lives, its id stays
+        # ours; when all are gone, the kernel may give it to another process.
         if not self._is_swept:
             self._is_swept = True
-            # macOS says EPERM when only zombies are left.
+            # macOS raises EPERM when only zombies are left.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._popen.pid, signal.SIGKILL)
 
@@ -135,7 +134,7 @@ class Processes:
         self._children: list[Child] = []
 
     def __enter__(self) -> Self:
-        # For the interpreter that exits without unwinding us (os-level handlers, threads).
+        # In case the interpreter exits without leaving this block (os-level handlers, threads).
         atexit.register(self.stop)
         return self
 
@@ -156,7 +155,7 @@ class Processes:
         environment: Mapping[str, str] | None = None,
         directory: Path | None = None,
     ) -> Child:
-        """Start a program; its output goes to `<name>.log`. OSError when it cannot be run."""
+        """Start a program with its output in `<name>.log`. Raises OSError if it cannot be run."""
         log_path = self._log_directory / f"{name}.log"
         with log_path.open("ab") as log:
             popen = subprocess.Popen(
@@ -173,7 +172,7 @@ class Processes:
         return child
 
     def stop(self) -> None:
-        """End every child; a second Ctrl-C meanwhile ends the rest at once."""
+        """End every child; a second Ctrl-C kills the remaining ones at once."""
         children = self._children[::-1]
         try:
             for child in children:
@@ -185,18 +184,18 @@ class Processes:
         self._children.clear()
 
     def failed(self) -> list[Child]:
-        """Children that have ended although nobody asked them to."""
+        """Return the children that ended unexpectedly."""
         return [child for child in self._children if not child.is_running]
 
 
 def free_ports(count: int) -> list[int]:
-    """Distinct loopback ports that nobody listens on now."""
-    found: list[int] = []
-    while len(found) < count:
+    """Return distinct loopback ports on which nobody listens now."""
+    ports: list[int] = []
+    while len(ports) < count:
         port = random.randint(FIRST_PORT, LAST_PORT)
-        if port not in found and _is_free(port):
-            found.append(port)
-    return found
+        if port not in ports and _is_free(port):
+            ports.append(port)
+    return ports
 
 
 def _is_free(port: int) -> bool:
@@ -210,17 +209,17 @@ def _is_free(port: int) -> bool:
 
 
 def find_program(name: str) -> Path | None:
-    """Where a program is installed, also when it is a server outside the user's PATH."""
+    """Return the path of a program, also of a server outside the user's PATH; None if missing."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), SYSTEM_DIRECTORIES])
-    found = shutil.which(name, path=path)
-    return Path(found) if found else None
+    program = shutil.which(name, path=path)
+    return Path(program) if program else None
 
 
 def fetch(
     port: int, target: str = "/", *, method: str = "GET", timeout_s: float = 5.0
 ) -> Answer | None:
-    """One request to a child on loopback; None when it does not answer as HTTP."""
-    # http.client and not urllib: it does not look for a proxy in the environment.
+    """Send one request to a child on loopback; return None if it does not answer in HTTP."""
+    # Unlike urllib, http.client does not look for a proxy in the environment.
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
     try:
         connection.request(method, target)
@@ -234,13 +233,13 @@ def fetch(
 
 
 def answers(port: int, target: str = "/", status: int | None = None) -> bool:
-    """Whether a child answers at all, or with this status."""
+    """Say whether a child answers, with this status if one is given."""
     answer = fetch(port, target, timeout_s=1.0)
     return answer is not None and (status is None or answer.status == status)
 
 
 def accepts(port: int) -> bool:
-    """Whether a child accepts connections; nothing is sent, so nothing is logged or counted."""
+    """Say whether a child accepts connections; no request is sent, so nothing is counted."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1.0).close()
     except OSError:
