@@ -1,6 +1,6 @@
-"""The `estimate` command: the group, its options, its help; every command is in `commands`.
+"""The `estimate` command: the group, its options and its help.
 
-Without a sub-command it makes the report (commands/report.py). Owns nothing else.
+Without a subcommand it makes the report (report.py).
 """
 
 from typing import Any
@@ -33,7 +33,7 @@ Exit codes:
   0  confidence: ok
   2  bad input: every problem is listed on stderr
   3  confidence: low; less than a day observed, more than a tenth of the time in
-     gaps, or the bundled example table; the report is printed and says which
+     gaps, or the bundled example table; the report is printed with the reason
   4  refused: no rows, no traffic, or a peak too far outside the table; no number
      printed
   5  the manifests of --against differ from what the report asks for
@@ -54,24 +54,24 @@ Exit codes:
 @report.output_options
 @click.version_option(__version__, prog_name="estimate")
 @click.pass_context
-def main(context: click.Context, /, **given: Any) -> None:
-    """Say how many replicas, how much cpu and memory every pod and gateway needs.
+def main(context: click.Context, /, **options: Any) -> None:
+    """Compute how many replicas, and how much CPU and memory, every pod and gateway needs.
 
-    Takes the peak of a recorded rps series, and from a load-test correspondence table what each
-    component used at such a load. Every figure comes with its reason; what the table does not
-    show is refused, not guessed.
+    Combines the peak of a recorded rps series with a load-test correspondence table, which says
+    what each component used at a given load. Every figure comes with its reason. Where the table
+    has no evidence, estimate refuses to answer.
     """
     if context.invoked_subcommand is None:
         set_by_user = {
             name
-            for name in given
+            for name in options
             if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
         }
         with endings():
             report.run(
-                sources.source_of(given, set_by_user),
-                report.output_of(given),
-                {name: given[name] for name in policy_options.SECTIONS},
+                sources.source_of(options, set_by_user),
+                report.output_of(options),
+                {name: options[name] for name in policy_options.SECTIONS},
             )
 
 

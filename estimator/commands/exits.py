@@ -1,7 +1,7 @@
 """The exit codes of `estimate`, and how an error becomes one.
 
-Every command ends through `endings`: each problem on a line of its own on stderr, nothing of a
-traceback, and the code that scripts rely on (docs/formats.md).
+Every command ends through `endings`: each problem on its own line on stderr, no traceback, and the
+exit code that scripts rely on (docs/formats.md).
 """
 
 import os
@@ -23,7 +23,7 @@ EXIT_DRIFT = 5
 
 @contextmanager
 def endings() -> Iterator[None]:
-    """Turn InputError and Refused into their lines on stderr and their exit codes."""
+    """Print InputError and Refused to stderr, one problem per line, and exit with their codes."""
     try:
         yield
     except InputError as error:
@@ -33,10 +33,10 @@ def endings() -> Iterator[None]:
 
 
 def end_at_closed_pipe() -> NoReturn:
-    """End as other programs do whose reader has left, such as `head`: by SIGPIPE.
+    """End by SIGPIPE, as other programs do when their reader, such as `head`, has left.
 
-    Python ignores that signal, because a lost connection would end the process too; here nothing
-    is connected any more.
+    Python ignores that signal, because a lost connection would also end the process; at this point
+    no connection is open.
     """
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     os.kill(os.getpid(), signal.SIGPIPE)

@@ -1,9 +1,8 @@
-"""One command line option for every field of the model's Policy.
+"""One command-line option for every field of the model's Policy.
 
-The sentence of an option, its default and the reason for it come from the Policy itself, so that
-the help cannot say anything else than the report. Here stand only the option's name, how it is
-written and how it is read. Every option is read as text and all of them are read before one is
-complained about.
+The help of an option, its default and the reason come from the Policy itself, so that help and
+report agree. This module defines only the name of each option, its notation and its parser. All
+options are parsed before any problem is reported.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,7 +25,7 @@ _MANY = 100_000
 
 @dataclass(frozen=True, slots=True)
 class PolicyOption:
-    """How a field of the Policy is written on the command line."""
+    """The command-line option of a field of the Policy."""
 
     field: str
     flag: str
@@ -130,55 +129,56 @@ _PHASES = _under(
 )
 POLICY_OPTIONS = (*_EVIDENCE, *_DEMAND, *_FAILURE, *_SCALING, *_PHASES)
 
-SECTIONS = {one.field: one.section for one in POLICY_OPTIONS}
+SECTIONS = {option.field: option.section for option in POLICY_OPTIONS}
 """Heading in the help, by click's name of the option."""
 
-_FIELDS = {one.name: one for one in fields(Policy)}
+_FIELDS = {field.name: field for field in fields(Policy)}
 _DEFAULTS = Policy()
 
 
 def policy_options(command: _Command) -> _Command:
-    """Add every option of the policy to a command; it gets them as text, by field."""
-    for one in reversed(POLICY_OPTIONS):
-        told = str(_FIELDS[one.field].metadata["help"]).rstrip(".")
-        example = f", such as {one.example}" if one.example else ""
+    """Add every option of the policy to a command, which gets their texts by field."""
+    for option in reversed(POLICY_OPTIONS):
+        sentence = str(_FIELDS[option.field].metadata["help"]).rstrip(".")
+        example = f", such as {option.example}" if option.example else ""
         command = click.option(
-            one.flag,
-            one.field,
-            metavar=one.metavar,
-            multiple=one.is_repeatable,
-            help=f"{told}{example}. [default: {_default(one)}]",
+            option.flag,
+            option.field,
+            metavar=option.metavar,
+            multiple=option.is_repeatable,
+            help=f"{sentence}{example}. [default: {_default(option)}]",
         )(command)
     return command
 
 
-def read_policy(given: Mapping[str, Any]) -> Policy:
-    """Return the policy of the options as click gave them: text, tuples of text, or None.
+def read_policy(texts: Mapping[str, Any]) -> Policy:
+    """Return the policy; `texts` holds a text, a tuple of texts or None by field, as click gives
+    it.
 
-    Raises InputError with every option that cannot be read.
+    Raises InputError with every option that cannot be parsed.
     """
     problems: list[Problem] = []
     chosen: dict[str, Any] = {}
-    for one in POLICY_OPTIONS:
-        words = given[one.field]
+    for option in POLICY_OPTIONS:
+        words = texts[option.field]
         if words is None or words == ():
             continue
         try:
-            chosen[one.field] = _read(one, words)
+            chosen[option.field] = _read(option, words)
         except ValueError as error:
-            problems.append(Problem(one.flag, str(error)))
+            problems.append(Problem(option.flag, str(error)))
     problems += _contradictions(chosen)
     if problems:
         raise InputError(problems)
     return Policy(**chosen, defaulted=OPTIONS - set(chosen))
 
 
-def _read(one: PolicyOption, words: Any) -> Any:
-    if not one.is_repeatable:
-        return one.read(words.strip())
-    values = [one.read(each.strip()) for each in words]
-    # Each use of --paths may name several.
-    flat = [route for routes in values for route in routes] if one.field == "paths" else values
+def _read(option: PolicyOption, words: Any) -> Any:
+    if not option.is_repeatable:
+        return option.read(words.strip())
+    values = [option.read(text.strip()) for text in words]
+    # Each use of --paths may name several routes.
+    flat = [route for routes in values for route in routes] if option.field == "paths" else values
     return tuple(dict.fromkeys(flat))
 
 
@@ -190,16 +190,16 @@ def _contradictions(chosen: Mapping[str, Any]) -> list[Problem]:
     surge = chosen.get("max_surge_ratio", _DEFAULTS.max_surge_ratio)
     unavailable = chosen.get("max_unavailable_ratio", _DEFAULTS.max_unavailable_ratio)
     if surge == unavailable == 0:
-        rule = "expected more than 0 where --max-unavailable is 0: no rolling update could begin"
+        rule = "expected more than 0 where --max-unavailable is 0: no rolling update could start"
         problems.append(Problem("--max-surge", rule))
     return problems
 
 
-def _default(one: PolicyOption) -> str:
-    """Return the default as it would be written, or in words where it is no value."""
-    default = getattr(_DEFAULTS, one.field)
+def _default(option: PolicyOption) -> str:
+    """Return the default in the notation of the option, or its reason where it is no value."""
+    default = getattr(_DEFAULTS, option.field)
     if default in (None, ()):
-        return str(_FIELDS[one.field].metadata["reason"])
-    if one.metavar == "TIME":
+        return str(_FIELDS[option.field].metadata["reason"])
+    if option.metavar == "TIME":
         return units.format_duration(int(default))
-    return f"{default:g}" + ("x" if one.metavar == "FACTOR" else "")
+    return f"{default:g}" + ("x" if option.metavar == "FACTOR" else "")

@@ -1,8 +1,8 @@
-"""What people write for an option, read into the model's units: `60%`, `2.5x`, `250ms`, `3`.
+"""Parsers of option values into the units of the model: `60%`, `2.5x`, `250ms`, `3`.
 
-Each reader returns a function of the words that raises ValueError with what was expected and what
-was there, like units.py, whose readers it uses for durations. Bounds are those within which the
-option means something.
+Each function here returns or is a parser that raises ValueError with what is expected and what it
+got, as in units.py, which parses durations. The bounds are those within which an option makes
+sense.
 """
 
 import re
@@ -20,7 +20,7 @@ _MILLISECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(ms|s)", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """From `low` to `high`, the ends included unless said otherwise."""
+    """The range from `low` to `high`; both ends are included, unless `is_low_open`."""
 
     low: float
     high: float
@@ -78,7 +78,7 @@ def number(bounds: Bounds) -> Reader:
 
 
 def milliseconds(words: str) -> float:
-    """Read `250ms` or `1.5s`; a bare number is refused, because tools differ in what it means."""
+    """Read `250ms` or `1.5s`; a bare number is refused, because tools differ in its unit."""
     match = _MILLISECONDS.fullmatch(words)
     value = float(match[1]) * (1000 if match[2] == "s" else 1) if match else 0.0
     if value <= 0:

@@ -1,7 +1,7 @@
-"""`estimate` itself: a series, a table and a policy to a report, in the formats asked for.
+"""`estimate` itself: from a series, a table and a policy to a report in the chosen formats.
 
-Everything that can be known to be wrong (options, table, nodes, places to write to) is found before
-the series is read, and told at once. Files are written only after every one of them was made.
+Every problem that is visible before the series is read (options, table, nodes, output paths) is
+reported at once. Files are written only after all of them are made.
 """
 
 import sys
@@ -42,7 +42,7 @@ _Read = TypeVar("_Read")
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What to read beside the series, and what to make of the answer; the names are click's."""
+    """The evidence beside the series, and the outputs; the names are click's."""
 
     table: str
     nodes: str | None
@@ -58,14 +58,14 @@ _EVIDENCE_OPTIONS = (
         "--table",
         default="example",
         metavar="FILE",
-        help="Correspondence table (YAML or CSV); without it, or with `example`, a bundled one that"
+        help="Correspondence table (YAML or CSV). The default `example` is a bundled table that"
         " only shows the format.",
     ),
     click.option(
         "--nodes",
         metavar="FILE",
-        help="Nodes, DaemonSets and prices (YAML): adds nodes and cost. `example` is a bundled one"
-        " that only shows the format.",
+        help="Nodes, DaemonSets and prices (YAML), for the sections on nodes and cost. `example` is"
+        " a bundled file that only shows the format.",
     ),
 )
 _OUTPUT_OPTIONS = (
@@ -74,8 +74,7 @@ _OUTPUT_OPTIONS = (
         type=click.Choice(["text", "json", "csv", "markdown"]),
         default="text",
         show_default=True,
-        help="Of what is printed: tables to read, JSON or CSV as docs/formats.md describes them, or"
-        " Markdown.",
+        help="Output format: text to read, JSON or CSV as in docs/formats.md, or Markdown.",
     ),
     click.option(
         "--html",
@@ -87,15 +86,15 @@ _OUTPUT_OPTIONS = (
         "--manifests",
         type=click.Path(path_type=Path, file_okay=False),
         metavar="DIR",
-        help="Also write what to apply: HPA, requests and limits, PDB, rate limits, each number"
+        help="Also write manifests: HPA, requests and limits, PDB and rate limits, each number"
         " with its reason.",
     ),
     click.option(
         "--against",
         type=click.Path(path_type=Path, file_okay=False),
         metavar="DIR",
-        help="Instead of the report, print where the manifests in DIR differ from it, and why they"
-        " should not; exit code 5 where they do.",
+        help="Instead of the report, list where the manifests in DIR differ from it, with the"
+        " reasons; exit with 5 if they differ.",
     ),
     click.option(
         "--explain",
@@ -111,31 +110,33 @@ SECTIONS = {
 
 
 def evidence_options(command: _Command) -> _Command:
-    """Add the options of what to read beside the series to a command."""
+    """Add the options of the evidence beside the series to a command."""
     for option in reversed(_EVIDENCE_OPTIONS):
         command = option(command)
     return command
 
 
 def output_options(command: _Command) -> _Command:
-    """Add the options of what to make to a command."""
+    """Add the options of the outputs to a command."""
     for option in reversed(_OUTPUT_OPTIONS):
         command = option(command)
     return command
 
 
-def output_of(given: Mapping[str, Any]) -> Output:
-    """Return the output that the options name; click.UsageError where two exclude each other."""
-    output = Output(**{name: given[name] for name in Output.__dataclass_fields__})
+def output_of(options: Mapping[str, Any]) -> Output:
+    """Return the outputs. Raises click.UsageError for options that exclude each other."""
+    output = Output(**{name: options[name] for name in Output.__dataclass_fields__})
     if output.against is not None and output.explain is not None:
         raise click.UsageError("Give one of --against DIR and --explain COMPONENT.")
     if output.explain is not None and output.format != "text":
-        raise click.UsageError("--explain prints text; the JSON report holds the same arithmetic.")
+        raise click.UsageError(
+            "--explain prints text; the JSON report contains the same arithmetic."
+        )
     return output
 
 
 def run(source: Source, output: Output, policy_words: Mapping[str, Any]) -> None:
-    """Make the report and end the process with its exit code, if that is not 0.
+    """Make the report, and exit with its exit code if that is not 0.
 
     Raises InputError and Refused.
     """
@@ -157,7 +158,7 @@ def run(source: Source, output: Output, policy_words: Mapping[str, Any]) -> None
     _write_files(projection, output)
     drifts = _print(projection, output)
     if projection.low_confidence and (output.format != "text" or not sys.stdout.isatty()):
-        # The text says so itself; whoever sent it into a file or a program is told here.
+        # The text names the reasons; repeat them on stderr if nobody sees it on a terminal.
         for reason in projection.low_confidence:
             click.echo(f"estimate: low confidence: {reason}", err=True)
     if drifts:
@@ -167,7 +168,7 @@ def run(source: Source, output: Output, policy_words: Mapping[str, Any]) -> None
 
 
 def _attempt(read: Callable[[], _Read], problems: list[Problem]) -> _Read | None:
-    """Collect what is wrong, so that the next thing is looked at too."""
+    """Return what `read` returns, or collect its problems so that later checks still run."""
     try:
         return read()
     except InputError as error:
@@ -190,7 +191,9 @@ def _places(output: Output) -> list[Problem]:
     if output.html is not None and not output.html.absolute().parent.is_dir():
         problems.append(Problem("--html", f"no such directory: {output.html.parent}"))
     if output.manifests is not None and output.manifests.exists() and not output.manifests.is_dir():
-        problems.append(Problem("--manifests", f"expected a directory, {output.manifests} is none"))
+        problems.append(
+            Problem("--manifests", f"expected a directory, got the file {output.manifests}")
+        )
     if output.against is not None and not output.against.is_dir():
         problems.append(Problem("--against", f"no such directory: {output.against}"))
     return problems
@@ -223,7 +226,7 @@ def _check_paths(policy: Policy, series: RpsSeries) -> None:
 
 
 def _write_files(projection: Projection, output: Output) -> None:
-    # Made before any is written: what cannot be made leaves nothing behind.
+    # Make every file before writing the first, so that a failure leaves nothing behind.
     page = None if output.html is None else page_of(projection, __version__)
     files = {} if output.manifests is None else manifests(projection)
     if output.html is not None and page is not None:
@@ -233,9 +236,9 @@ def _write_files(projection: Projection, output: Output) -> None:
 
 
 def _print(projection: Projection, output: Output) -> bool:
-    """Print what was asked for; say whether manifests drifted."""
+    """Print the chosen output; return whether manifests drifted."""
     if output.explain is not None:
-        (component,) = (one for one in projection.components if one.name == output.explain)
+        (component,) = (item for item in projection.components if item.name == output.explain)
         click.echo(explained(projection, component), nl=False)
         return False
     if output.against is not None:

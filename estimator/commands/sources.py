@@ -1,7 +1,7 @@
-"""Where the rps series comes from: options to a series, with progress where somebody looks on.
+"""The source of the rps series: from options to a series.
 
-The only module of the report that reads keys from the environment and the clock. A long read shows
-its progress on stderr: a bar on a terminal, a line for every wait elsewhere.
+This is the only module of the report that reads the clock, and keys from the environment. A long
+read shows its progress on stderr: a bar on a terminal, a line for every wait elsewhere.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ _ONLY_WITH: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(_OF_PROMETHEUS, ("from_prometheus",)),
     "since": ("from_datadog", "from_prometheus"),
 }
-"""The sources that an option is about; names are click's."""
+"""The sources to which an option applies; names are click's."""
 _SOURCES = ("from_series", "from_access_log", "from_datadog", "from_prometheus")
 SECTIONS = dict.fromkeys((*_SOURCES, *_ONLY_WITH), "Series")
 """Heading in the help, by click's name of the option."""
@@ -54,7 +54,7 @@ SECTIONS = dict.fromkeys((*_SOURCES, *_ONLY_WITH), "Series")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The options as click gave them; the names are click's."""
+    """The options of the source, with click's names."""
 
     from_series: Path | None
     from_access_log: tuple[str, ...]
@@ -86,29 +86,29 @@ _FILE_OPTIONS = (
         "--from-access-log",
         multiple=True,
         metavar="FILE",
-        help="Count requests in nginx's access log, combined or JSON, also gzip or zstd; `-` is"
-        " standard input. Repeatable, and a quoted pattern such as '/var/log/nginx/access.log*'"
-        " is many.",
+        help="Count requests in nginx's access log, combined or JSON, plain, gzip or zstd; `-` is"
+        " standard input. Repeatable; a quoted pattern such as '/var/log/nginx/access.log*'"
+        " names several files.",
     ),
     click.option(
         "--route",
         multiple=True,
         metavar="TEMPLATE",
-        help="With an access log: a route such as '/watch/{id}' or '/api/*'; repeatable. Without"
-        " any, those of the table.",
+        help="With an access log: a route such as '/watch/{id}' or '/api/*' (repeatable)."
+        " [default: the routes of the table]",
     ),
     click.option(
         "--routes",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="With an access log: the `routes` of a mirror.yaml.",
+        help="With an access log: read the `routes` of a mirror.yaml.",
     ),
 )
 _DATADOG_OPTIONS = (
     click.option(
         "--from-datadog",
         is_flag=True,
-        help="Read maxima per minute from Datadog, and the seconds around the highest.",
+        help="Read maxima per minute from Datadog, and the seconds around the highest ones.",
     ),
     click.option(
         "--metric", default="mirror.rps", show_default=True, help="Gauge of rps with a `route` tag."
@@ -119,7 +119,7 @@ _DATADOG_OPTIONS = (
     click.option(
         "--query",
         metavar="QUERY",
-        help="Instead of the four: any metric and filter, such as"
+        help="Instead of the four options above: any metric and filter, such as"
         " 'sum:istio.mesh.request.count{env:prod} by {route}.as_count()'.",
     ),
     click.option(
@@ -133,35 +133,35 @@ _DATADOG_OPTIONS = (
     click.option(
         "--api-url",
         metavar="URL",
-        help="Where the Datadog API is, if not at https://api.SITE, such as a relay in your"
-        " network; it is sent the keys DD_API_KEY and DD_APP_KEY of the environment.",
+        help="URL of the Datadog API, if it is not https://api.SITE, such as a relay in your"
+        " network. It gets the keys DD_API_KEY and DD_APP_KEY of the environment.",
     ),
     click.option(
         "--no-cache",
         is_flag=True,
-        help="Ask Datadog for everything again, and keep nothing.",
+        help="Neither read nor write the cache of Datadog's answers.",
     ),
 )
 _PROMETHEUS_OPTIONS = (
     click.option(
         "--from-prometheus",
         metavar="URL",
-        help="Read rates from Prometheus or VictoriaMetrics. PROMETHEUS_AUTHORIZATION in the"
-        " environment is sent as that header.",
+        help="Read rates from Prometheus or VictoriaMetrics. The environment variable"
+        " PROMETHEUS_AUTHORIZATION becomes the Authorization header.",
     ),
     click.option(
         "--promql",
         default=QUERY,
         show_default=True,
         metavar="PROMQL",
-        help="Rps with a `route` label; $window becomes the step in seconds.",
+        help="Expression for rps with a `route` label; $window becomes the step in seconds.",
     ),
     click.option(
         "--step",
         default="1m",
         show_default=True,
         metavar="DURATION",
-        help="With Prometheus: of the series; at least two scrapes.",
+        help="With Prometheus: step of the series; at least two scrapes.",
     ),
     click.option(
         "--since",
@@ -180,18 +180,18 @@ def source_options(command: _Command) -> _Command:
     return command
 
 
-def source_of(given: Mapping[str, Any], set_by_user: set[str]) -> Source:
+def source_of(options: Mapping[str, Any], set_by_user: set[str]) -> Source:
     """Return the source that the options name.
 
-    Raises click.UsageError where they name none, two, or one that nobody asked for.
+    Raises click.UsageError where they name none or two, or an option does not apply to the source.
     """
-    source = Source(**{name: given[name] for name in SECTIONS})
-    chosen = [name for name in _SOURCES if given[name]]
+    source = Source(**{name: options[name] for name in SECTIONS})
+    chosen = [name for name in _SOURCES if options[name]]
     if len(chosen) != 1:
         names = ", ".join(_shown(name) for name in _SOURCES)
         raise click.UsageError(f"Give exactly one of {names}.")
     wrong = [
-        f"{_shown(name)} is only with {' or '.join(_shown(each) for each in only_with)}"
+        f"{_shown(name)} applies only to {' or '.join(_shown(other) for other in only_with)}"
         for name, only_with in _ONLY_WITH.items()
         if name in set_by_user and chosen[0] not in only_with
     ]
@@ -202,8 +202,8 @@ def source_of(given: Mapping[str, Any], set_by_user: set[str]) -> Source:
         raise click.UsageError(f"--query names its own metric and filter: leave out {names}.")
     if source.from_datadog and not (source.service or source.tag or source.query):
         raise click.UsageError(
-            "--from-datadog needs --service (or --tag): without one, the traffic of every service"
-            " that sends this metric would be added up."
+            "--from-datadog needs --service (or --tag): otherwise it would add up the traffic of"
+            " every service that sends this metric."
         )
     return source
 
@@ -213,7 +213,7 @@ def _shown(name: str) -> str:
 
 
 def check_source(source: Source) -> None:
-    """Raise InputError for what can be known to be wrong before anything is read."""
+    """Raise InputError for every problem that is visible before anything is read."""
     problems: list[Problem] = []
     for option, words, most in (
         ("--since", source.since, MAX_SINCE_S),
@@ -241,7 +241,7 @@ def read_source(source: Source, templates: Iterable[str]) -> RpsSeries:
         with working(f"Reading {source.from_series}"):
             return read_series(source.from_series, now)
     if source.from_access_log:
-        # numpy and zstandard are there anyway; the reader of logs is not needed elsewhere.
+        # Imported here, because no other source needs the reader of logs.
         from estimator.series.access_log import read_access_logs
 
         routes = _route_table(source, templates)
@@ -257,7 +257,7 @@ def read_source(source: Source, templates: Iterable[str]) -> RpsSeries:
         with working("Prometheus"):
             return asyncio.run(read_prometheus(query, _period(source, now), now))
     with working("Datadog") as (progress, task):
-        return asyncio.run(_read_datadog(source, now, _Shown(progress, task)))
+        return asyncio.run(_read_datadog(source, now, _DatadogProgress(progress, task)))
 
 
 def _period(source: Source, now: float) -> tuple[int, int]:
@@ -266,15 +266,15 @@ def _period(source: Source, now: float) -> tuple[int, int]:
 
 
 def _logs(patterns: tuple[str, ...]) -> list[str]:
-    found: list[str] = []
+    files: list[str] = []
     for pattern in patterns:
-        # A name that is there is no pattern, whatever characters it has.
+        # The name of an existing file is no pattern, whatever characters it has.
         is_name = pattern == "-" or os.path.exists(pattern)
         names = [pattern] if is_name else sorted(glob.glob(pattern))
         if not names:
             raise InputError([Problem(pattern, "no such file")])
-        found += names
-    return found
+        files += names
+    return files
 
 
 def _route_table(source: Source, templates: Iterable[str]) -> RouteTable:
@@ -296,23 +296,23 @@ def _routes_of(path: Path) -> list[str]:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError([Problem(str(path), f"cannot be read: {error}")]) from error
-    found = document.get("routes") if isinstance(document, dict) else None
-    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+    routes = document.get("routes") if isinstance(document, dict) else None
+    if not isinstance(routes, list) or not all(isinstance(route, str) for route in routes):
         rule = "expected a list of templates, as in mirror.yaml"
         raise InputError([Problem(str(path), rule, key="routes")])
-    return found
+    return routes
 
 
 @contextmanager
 def working(words: str) -> Iterator[tuple[Progress, TaskID]]:
-    """Show on stderr, where that is a terminal, that something takes its time; leaves no trace."""
+    """Show progress on stderr while the block lasts, if stderr is a terminal."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         yield progress, progress.add_task(escape(words), total=None)
 
 
-class _Shown:
-    """How far a read of Datadog is: the bar, or a line for every wait where there is none."""
+class _DatadogProgress:
+    """Shows the progress of reading from Datadog: a bar, or a line for every wait."""
 
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress = progress
@@ -325,11 +325,11 @@ class _Shown:
 
 
 def say_wait(what: str) -> None:
-    """Say on stderr that something is waited for."""
+    """Report a wait on stderr."""
     click.echo(f"estimate: {what}", err=True)
 
 
-async def _read_datadog(source: Source, now: float, shown: _Shown) -> RpsSeries:
+async def _read_datadog(source: Source, now: float, shown: _DatadogProgress) -> RpsSeries:
     if source.query is not None:
         query = DatadogQuery.parse(source.query)
     else:
@@ -348,14 +348,14 @@ def open_datadog(site: str, api_url: str | None, no_cache: bool) -> DatadogApi:
 
 
 def authorization() -> str | None:
-    """Return the header for Prometheus, if the environment has one."""
+    """Return the Authorization header for Prometheus; None if the environment has none."""
     return os.environ.get("PROMETHEUS_AUTHORIZATION") or None
 
 
 def _cache_folder() -> Path:
     # XDG: a relative path is invalid and ignored.
-    given = os.environ.get("XDG_CACHE_HOME", "")
-    base = Path(given) if os.path.isabs(given) else Path.home() / ".cache"
+    cache_home = os.environ.get("XDG_CACHE_HOME", "")
+    base = Path(cache_home) if os.path.isabs(cache_home) else Path.home() / ".cache"
     return base / "kagami" / "datadog"
 
 

@@ -1,4 +1,4 @@
-"""`estimate table`: make a correspondence table, and judge it before anything is sized with it."""
+"""`estimate table`: make a correspondence table, and judge it before you size with it."""
 
 import click
 

@@ -22,7 +22,7 @@ Examples:
 
 \b
 Exit codes:
-  0  every component can be relied on
+  0  every component has sound rows
   2  bad input: every problem is listed on stderr
   3  rows were spoilt by the generator, by noise or by a short run, or a component
      has fewer than three loads; saturated and failing rows are no fault
@@ -32,10 +32,10 @@ Exit codes:
 @click.command(epilog=EPILOG)
 @click.argument("file", type=click.Path(path_type=Path))
 def check(file: Path) -> None:
-    """Judge every row of a correspondence table, and say why.
+    """Judge every row of a correspondence table, with the rule that decided.
 
-    ok rows carry the load curve, non-monotone ones too, pooled with their neighbours; all others
-    are left out and stay visible.
+    The load curve rests on the rows that are ok, and on non-monotone rows, pooled with their
+    neighbours. All other rows are left out and listed.
     """
     with endings():
         table = read_table(file)
@@ -45,9 +45,9 @@ def check(file: Path) -> None:
         out.print(_grid(component))
         for text in _rules(component):
             out.print(text)
-        for found in shortcomings(component):
+        for shortcoming in shortcomings(component):
             is_sound = False
-            out.print(Text(f"{component.name}: {found}", "yellow"))
+            out.print(Text(f"{component.name}: {shortcoming}", "yellow"))
         for point in component.points:
             if point.judgement is not None and point.judgement.latency_doubt is not None:
                 doubt = f"{component.name}: row {point.row}: {point.judgement.latency_doubt}"
@@ -88,8 +88,8 @@ def _rules(component: Component) -> Iterator[Text]:
     for point in component.points:
         assert point.judgement is not None
         rows.setdefault((point.judgement.verdict, point.judgement.rule), []).append(point.row)
-    for (verdict, rule), found in rows.items():
-        where = f"  row{'s' * (len(found) > 1)} {', '.join(map(str, found))} "
+    for (verdict, rule), decided in rows.items():
+        where = f"  row{'s' * (len(decided) > 1)} {', '.join(map(str, decided))} "
         yield Text.assemble(where, (verdict.value, _style(verdict)), f": {rule}")
 
 

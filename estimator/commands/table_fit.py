@@ -26,9 +26,9 @@ Exit codes:
 @click.command(epilog=EPILOG)
 @click.argument("file", type=click.Path(path_type=Path))
 def fit(file: Path) -> None:
-    """Fit a load curve to every container and say how wrong it is.
+    """Fit a load curve to every container, with its error.
 
-    The error is that of leaving each row out in turn and predicting it from the others.
+    The error comes from leaving out each row in turn and predicting it from the others.
     """
     with endings():
         table = read_table(file)
@@ -48,13 +48,13 @@ def fit(file: Path) -> None:
 
 def _described(curve: ContainerCurve) -> str:
     component, prediction = curve.component, curve.prediction
-    used, given = len(component.used_points), len(component.points)
+    used, total = len(component.used_points), len(component.points)
     lowest, highest = prediction.curve.lowest_rps, prediction.curve.highest_rps
     lines = [
         f"{component.name}, {curve.container}",
         f"  range     {lowest:.4g} to {highest:.4g} rps per replica; beyond it an extrapolation,"
         f" up to {prediction.limit_rps:.4g}",
-        f"  rows      {used} used of {given}",
+        f"  rows      {used} used of {total}",
     ]
     if curve.median_error is None or curve.worst_error is None:
         lines.append("  error     not known: no row lies between others")

@@ -1,6 +1,6 @@
-"""`estimate table plot`: the load curves as one file, SVG or HTML, that needs nothing else.
+"""`estimate table plot`: the load curves in one self-contained SVG or HTML file.
 
-The charts are the report's; here they are put into a page, or into one picture.
+The charts are those of the report; this module puts them on a page, or into one picture.
 """
 
 import textwrap
@@ -38,7 +38,7 @@ _LINE_CHARACTERS = 130
 def plot(file: Path, output: Path) -> None:
     """Draw the load curve of every container with its rows, their verdicts and the range.
 
-    One file without references to others, light and dark as the reader's system is.
+    The file refers to no other file, and follows the light or dark theme of the reader's system.
     """
     with endings():
         if output.suffix.lower() not in (".html", ".svg"):
@@ -64,7 +64,7 @@ def _page(charts: list[Chart], title: str) -> Markup:
         "<style>{style}</style></head><body><h1>{title}</h1>{figures}</body></html>\n"
     ).format(
         title=f"Load curves of {title}",
-        # Ours, and no place for a name of the user's.
+        # The style is our own file and contains no name of a user.
         style=Markup(_style()),
         figures=Markup("").join(_figure(chart) for chart in charts),
     )
@@ -92,7 +92,7 @@ def _table(grid: Grid) -> Markup:
 
 
 def _picture(charts: list[Chart], title: str) -> Markup:
-    """One SVG: the charts below each other, each with its words, on a ground of its own."""
+    """Return one SVG with the charts below each other, each with its caption."""
     step = TALL + _CAPTION
     parts = []
     for number, chart in enumerate(charts):

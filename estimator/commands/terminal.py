@@ -1,7 +1,7 @@
-"""Where text goes: the terminal as wide as it is, a file or a pipe wide enough for a table.
+"""The console of text output: as wide as the terminal, or wide enough for a table.
 
-rich takes 80 columns for everything that is no terminal and cuts what does not fit; a report that
-was sent to a file would lose its numbers.
+Without a terminal rich assumes 80 columns and cuts what does not fit, so a report in a file would
+lose numbers.
 """
 
 import sys
@@ -12,5 +12,5 @@ WIDTH = 140
 
 
 def console() -> Console:
-    """Return a console on stdout that highlights nothing by itself."""
+    """Return a console on stdout without automatic highlighting."""
     return Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else WIDTH)

@@ -1,4 +1,4 @@
-"""`estimate verify`: predicted against observed cpu and memory while traffic is mirrored."""
+"""`estimate verify`: compares predicted with observed cpu and memory while traffic is mirrored."""
 
 import json
 import math
@@ -52,7 +52,7 @@ Exit codes:
 
 
 def _ratio(context: click.Context, parameter: click.Parameter, value: float) -> float:
-    # "nan" is a float to click and compares false with both ends of its range.
+    # click accepts "nan" as a float, and it compares false with both ends of the range.
     if value != value:
         raise click.BadParameter("nan is not a number")
     return value
@@ -88,9 +88,9 @@ def _ratio(context: click.Context, parameter: click.Parameter, value: float) -> 
     help="Pods of each component, where the samples do not name them.",
 )
 @click.option(
-    "--start", metavar="TIME", help="Leave out what was before; Unix time or 2026-03-01T10:00:00Z."
+    "--start", metavar="TIME", help="Ignore everything before; Unix time or 2026-03-01T10:00:00Z."
 )
-@click.option("--end", metavar="TIME", help="Leave out what was after, such as a change of ratio.")
+@click.option("--end", metavar="TIME", help="Ignore everything after, such as a change of ratio.")
 @click.option(
     "--corrected",
     type=click.Path(path_type=Path),
@@ -99,7 +99,7 @@ def _ratio(context: click.Context, parameter: click.Parameter, value: float) -> 
 )
 @click.option(
     "--correction",
-    type=click.Choice([each.value for each in Correction]),
+    type=click.Choice([correction.value for correction in Correction]),
     default=Correction.SCALE.value,
     show_default=True,
     help="scale: multiply the CPU of all rows by the bias. refit: use observed rows where there are"
@@ -115,53 +115,55 @@ def _ratio(context: click.Context, parameter: click.Parameter, value: float) -> 
 @source_options
 @usage_options
 @click.pass_context
-def verify(context: click.Context, /, **given: Any) -> None:
+def verify(context: click.Context, /, **options: Any) -> None:
     """Compare the CPU that a table predicts with the CPU used while traffic was mirrored.
 
     For every minute, the load curve predicts the CPU of each pod from its share of the rps; the
     prediction is compared with the measured CPU. The answer is go or no-go, with its reasons.
     """
     set_by_user = {
-        name for name in given if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        name
+        for name in options
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
-    if given["observed"] == DATADOG:
+    if options["observed"] == DATADOG:
         # These options then also apply to the usage samples, wherever the series comes from.
         set_by_user -= {"site", "api_url", "no_cache"}
-    source = source_of(given, set_by_user)
+    source = source_of(options, set_by_user)
     with endings():
-        table = read_table(given["table"])
+        table = read_table(options["table"])
         check_source(source)
-        _check_output(given["corrected"])
-        limits = _times(given)
+        _check_output(options["corrected"])
+        limits = _times(options)
         series = between(read_source(source, table.templates), *limits)
-        containers = {each.name: tuple(each.requests) for each in table.components}
+        containers = {component.name: tuple(component.requests) for component in table.components}
         period = (float(series.start), float(series.start + series.duration_s))
-        usage = read_samples(given["observed"], UsageOptions.of(given), containers, period)
-        conditions = Conditions(given["mirror_ratio"], given["replicas"])
-        found = compare(series, table, usage, conditions)
+        usage = read_samples(options["observed"], UsageOptions.of(options), containers, period)
+        conditions = Conditions(options["mirror_ratio"], options["replicas"])
+        verification = compare(series, table, usage, conditions)
         corrected = None
-        if given["corrected"] is not None:
-            corrected = correct(table, found, Correction(given["correction"]))
-            write_table(corrected.table, given["corrected"])
-    if given["format"] == "json":
-        click.echo(json.dumps(_document(found, corrected, given["corrected"]), indent=2))
+        if options["corrected"] is not None:
+            corrected = correct(table, verification, Correction(options["correction"]))
+            write_table(corrected.table, options["corrected"])
+    if options["format"] == "json":
+        click.echo(json.dumps(_document(verification, corrected, options["corrected"]), indent=2))
     else:
-        _print(found, corrected, given["corrected"])
-    if found.decision is not Decision.GO:
+        _print(verification, corrected, options["corrected"])
+    if verification.decision is not Decision.GO:
         sys.exit(EXIT_LOW_CONFIDENCE)
 
 
-def _times(given: dict[str, Any]) -> tuple[float, float]:
-    found, problems = {"start": -math.inf, "end": math.inf}, []
-    for name in found:
-        if given[name] is not None:
+def _times(options: dict[str, Any]) -> tuple[float, float]:
+    bounds, problems = {"start": -math.inf, "end": math.inf}, []
+    for name in bounds:
+        if options[name] is not None:
             try:
-                found[name] = parse_time(given[name])
+                bounds[name] = parse_time(options[name])
             except ValueError as error:
                 problems.append(Problem(f"--{name}", str(error)))
     if problems:
         raise InputError(problems)
-    return found["start"], found["end"]
+    return bounds["start"], bounds["end"]
 
 
 def between(series: RpsSeries, start: float, end: float) -> RpsSeries:
@@ -182,13 +184,13 @@ def _check_output(path: Path | None) -> None:
         raise InputError([Problem(str(path), "exists; a corrected table is a new file")])
 
 
-def _print(found: Verification, corrected: Corrected | None, path: Path | None) -> None:
+def _print(verification: Verification, corrected: Corrected | None, path: Path | None) -> None:
     out = console()
     grid = Grid(show_edge=False)
     grid.add_column("container", no_wrap=True)
     for title in ("minutes", "bias", "median", "short", "worst", "in bounds", "memory"):
         grid.add_column(title, justify="right", no_wrap=True)
-    for error in found.containers:
+    for error in verification.containers:
         grid.add_row(Text(f"{error.component}, {error.container}"), *_cells(error))
     out.print(grid)
     out.print(
@@ -196,12 +198,12 @@ def _print(found: Verification, corrected: Corrected | None, path: Path | None) 
         " minute of twenty is below; worst: the lowest",
         style="dim",
     )
-    for title, lines in (("because", found.reasons), ("mind", found.cautions)):
+    for title, lines in (("because", verification.reasons), ("mind", verification.cautions)):
         _list(out, title, lines)
     if corrected is not None:
         _list(out, f"changed in {path}", corrected.changes)
-    style = "green" if found.decision is Decision.GO else "red"
-    out.print(Text(found.decision.value, f"bold {style}"))
+    style = "green" if verification.decision is Decision.GO else "red"
+    out.print(Text(verification.decision.value, f"bold {style}"))
 
 
 def _cells(error: ContainerError) -> Iterable[str]:
@@ -224,14 +226,14 @@ def _list(out: Console, title: str, lines: Iterable[str]) -> None:
 
 
 def _document(
-    found: Verification, corrected: Corrected | None, path: Path | None
+    verification: Verification, corrected: Corrected | None, path: Path | None
 ) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": VERSION,
-        "verdict": found.decision.value,
-        "reasons": list(found.reasons),
-        "cautions": list(found.cautions),
+        "verdict": verification.decision.value,
+        "reasons": list(verification.reasons),
+        "cautions": list(verification.cautions),
         "containers": [
             {
                 "component": error.component,
@@ -250,7 +252,7 @@ def _document(
                 "predicted_memory_bytes": error.predicted_memory_bytes,
                 "observed_memory_bytes": error.observed_memory_bytes,
             }
-            for error in found.containers
+            for error in verification.containers
         ],
         "corrected": None
         if corrected is None

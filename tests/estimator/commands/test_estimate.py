@@ -289,7 +289,7 @@ def test_every_bad_row_is_named(run: Run, series: str, tmp_path: Path) -> None:
     [
         ([], "Give exactly one of --from-series, --from-access-log"),
         (["--from-series", "s", "--from-datadog"], "Give exactly one of"),
-        (["--from-series", "s", "--service", "x"], "--service is only with --from-datadog."),
+        (["--from-series", "s", "--service", "x"], "--service applies only to --from-datadog."),
         (["--from-datadog"], "--from-datadog needs --service (or --tag)"),
         (
             ["--from-series", "s", "--target-utilisation", "0"],

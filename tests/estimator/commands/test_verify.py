@@ -147,7 +147,7 @@ def test_bad_input_is_named_and_nothing_printed(run) -> None:
     assert "t.yaml:4: component api, kind: expected pod or gateway" in result.output
     Path("t.yaml").write_text(TABLE)
     assert "none.csv: no such file" in run(observed="none.csv").output
-    assert "--service is only with --from-datadog" in run("--service", "x").output
+    assert "--service applies only to --from-datadog" in run("--service", "x").output
 
 
 def test_help_shows_examples_and_exit_codes() -> None:
