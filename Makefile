@@ -1,9 +1,9 @@
-# Everything installs into .venv; nothing else on the machine is touched, except that `make test`
-# run as root on Debian installs the programs its topology tests drive.
+# Everything is installed into .venv. Nothing else on the machine changes, except that `make test` as
+# root on Debian installs the programs that its topology tests run.
 PYTHON ?= python3
 BIN := .venv/bin
-# The pins hold for the packages that a build needs, too; which of the two variables says so to pip
-# depends on its version.
+# The pins also apply to the packages that a build needs. Which of the two variables pip reads for
+# them depends on its version.
 PINS := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt
 PIP := $(PINS) $(BIN)/pip --disable-pip-version-check -q
 WITHOUT_SERVERS := -n 2 --dist loadfile --ignore tests/topology --ignore tests/conformance
@@ -25,7 +25,7 @@ test-compiled: compiled
 	$(BIN)/python -m pytest tests/conformance tests/mirror/replay/test_generator.py \
 	$(addprefix tests/topology/test_,counting.py down.py drain.py exactness.py faults.py reload.py repeats.py)
 
-# What needs no real server once more, with each other Python from 3.11 to 3.14 that is found.
+# The tests without real servers once more, with each other Python from 3.11 to 3.14 that is found.
 test-pythons:
 	sh .ci/pythons $(WITHOUT_SERVERS) -m "not topology"
 
@@ -38,28 +38,28 @@ cover: .venv/dev
 	$(BIN)/python -m coverage run -m pytest tests -m "not topology"
 	$(BIN)/python -m coverage report --show-missing
 
-# The compiled build of the data plane beside the plain one, for benchmarks and its own test run.
+# The compiled build of the data plane, for benchmarks and test-compiled.
 compiled: build/compiled
 
 build/compiled: .venv/dev setup.py $(shell find mirror -name '*.py')
 	rm -rf build
 	KAGAMI_COMPILE=1 $(PIP) install --no-deps --no-build-isolation --target $@ .
 
-# A wheel for machines with this system, processor and minor version of Python: pip installs it
-# there without a compiler. Plain Python, and named so, where there is no compiler here.
+# A wheel that pip installs without a compiler on machines with the same system, processor and minor
+# version of Python. Without a compiler here, the wheel is plain Python and is named so.
 wheel: .venv/bin/python
 	$(PIP) wheel --no-deps --wheel-dir dist .
 	ls dist
 
-# Five minutes of made dialogues; SEED=… begins with that one.
+# Five minutes of generated dialogues; SEED=… starts with that seed.
 fuzz: .venv/dev
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
 
-# A minute of uneven load, counted by everybody who sees it.
+# A minute of uneven load, counted by every program that sees it.
 exactness: .venv/dev programs
 	EXACTNESS_S=60 $(BIN)/python -m pytest -s tests/topology/test_exactness.py
 
-# Ten minutes of faults under load in both modes; SEED=… draws others, SECONDS=… bounds it.
+# Ten minutes of faults under load in both modes; SEED=… draws others, SECONDS=… limits the time.
 soak: .venv/dev
 	$(BIN)/python -m benchmarks.macro.soak --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
 
@@ -77,7 +77,7 @@ bench-connections: compiled
 bench-bodies: compiled
 	$(BIN)/python -m benchmarks.macro.bodies
 
-# FAULTS="shadow,primary slow" measures those anew and leaves the others.
+# FAULTS="shadow,primary slow" measures these again and keeps the other results.
 bench-faults: compiled
 	$(BIN)/python -m benchmarks.macro.faults $(if $(FAULTS),--faults "$(FAULTS)")
 
@@ -114,7 +114,7 @@ bench-profile: compiled
 bench-compare: .venv/dev
 	$(BIN)/python -m benchmarks.compare $(OLD) $(NEW)
 
-# Two benchmarks at once would measure each other.
+# Two benchmarks at once would disturb each other.
 .NOTPARALLEL:
 
 programs:
@@ -123,12 +123,12 @@ programs:
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-# Without its package for environments, Debian's Python leaves half of one behind.
+# Without the package python3-venv, Debian's Python leaves a broken environment behind.
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	|| { echo "make: $(PYTHON) is no Python 3.11 or later; name one: make PYTHON=python3.11"; exit 1; }
+	|| { echo "make: $(PYTHON) is not Python 3.11 or later; choose one with make PYTHON=python3.11"; exit 1; }
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
-	echo "make: $(PYTHON) makes no virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
+	echo "make: $(PYTHON) cannot create a virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
 
 .venv/demo: .venv/bin/python pyproject.toml constraints.txt
 	$(PIP) install -e '.[demo]'
