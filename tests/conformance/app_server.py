@@ -1,4 +1,4 @@
-"""An aiohttp application in a thread: the server of somebody else, with what real ones do."""
+"""An aiohttp application in a thread: a server that we did not write."""
 
 import asyncio
 import threading
@@ -10,12 +10,12 @@ STREAMED = [b"one", b"two" * 1000, b"three"]
 
 
 class AppServer:
-    """`/echo` gives the body back, `/streamed` sends chunks, `/ws` echoes messages."""
+    """`/echo` returns the request body, `/streamed` sends chunks, `/ws` echoes messages."""
 
     def __init__(self) -> None:
         self.port = 0
         self.seen: Counter[str] = Counter()
-        """Requests by method and path."""
+        """Number of requests by method and path."""
         self._loop = asyncio.new_event_loop()
         self._is_ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)

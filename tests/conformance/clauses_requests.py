@@ -6,16 +6,16 @@ from tests.conformance.wire import OK, Reply, crlf
 GET = "GET /a HTTP/1.1|Host: h|"
 POST = "POST /a HTTP/1.1|Host: h|"
 LAST = "HTTP/1.1 200 OK|Content-Length: 2|Connection: close||ok"
-"""Where we know before the answer that the connection ends behind it."""
+"""The response where the connection is already known to close after it."""
 
 
 def plain(clause: str, sent: str, forwarded: str) -> Row:
-    """A request without a body that reaches both legs alike, but for Via and the mark."""
+    """Return a row for a request without a body; the legs differ only in Via and the mark."""
     return Row(clause, sent + "|", forwarded + VIA + "|", forwarded + MARK + "|")
 
 
 def body(clause: str, sent: str, framing: str, data: str = "") -> Row:
-    """A POST whose body and framing reach both legs alike."""
+    """Return a row for a POST whose body and framing are the same on both legs."""
     return Row(clause, sent, f"{POST}{VIA}{framing}|{data}", f"{POST}{framing}{MARK}|{data}")
 
 

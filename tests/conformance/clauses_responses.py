@@ -1,6 +1,6 @@
 """Clauses about responses: framing, statuses without a body, 1xx, upgrades (RFC 9110, RFC 9112).
 
-All rows are for inline mode: in sink mode no answer of an upstream reaches anybody.
+All rows are for inline mode: in sink mode no client sees a response of an upstream.
 """
 
 from tests.conformance.rows import MARK, VIA, VIA_OLD, Row
@@ -20,7 +20,7 @@ BAD_GATEWAY = (
 def answered(
     clause: str, answer: str, gets: str | None = None, *, end: End = End.KEEP, closes: bool = False
 ) -> Row:
-    """A GET and what becomes of its answer; what the client gets is what came, unless said."""
+    """Return a row for a GET; by default the client gets the response as the primary sent it."""
     return Row(
         clause,
         GET + "|",
@@ -34,14 +34,14 @@ def answered(
 
 
 def old(clause: str, answer: str, gets: str, *, end: End = End.KEEP) -> Row:
-    """The same for a client of HTTP/1.0, whose connection always ends."""
+    """Return the same row for an HTTP/1.0 client, whose connection always closes."""
     sent = "GET /a HTTP/1.0|Host: h||"
     replies = (Reply(crlf(answer), end=end),)
     return Row(clause, sent, f"{GET}{VIA_OLD}|", f"{GET}{MARK}|", gets, replies, True, sink=None)
 
 
 def headed(clause: str, answer: str, gets: str | None = None) -> Row:
-    """A HEAD, and a GET behind it: nothing of the first answer is taken for the second."""
+    """Return a row for a HEAD followed by a GET, whose responses must not be mixed up."""
     return Row(
         clause,
         f"{HEAD}|{NEXT}|",

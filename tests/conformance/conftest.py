@@ -1,4 +1,4 @@
-"""Sidecars as processes, one of each mode for all rows that need no other configuration."""
+"""One sidecar process per mode, shared by all rows that need no other configuration."""
 
 import tempfile
 from collections.abc import Iterator
@@ -9,7 +9,8 @@ import pytest
 from tests.conformance.process import BUILD, Served, SocketUpstream, serving
 
 if BUILD:
-    # These play the data plane in this process, which is the checkout's whatever build is judged.
+    # These modules run the data plane of the checkout in this process, even where the tests judge
+    # another build.
     collect_ignore = [
         "test_clauses.py",
         "test_connections.py",
@@ -21,14 +22,14 @@ if BUILD:
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    """Not tmp_path: its name may be too long for a unix socket."""
+    """Yield a directory whose path is short enough for a unix socket, unlike tmp_path."""
     with tempfile.TemporaryDirectory(prefix="kagami-") as name:
         yield Path(name)
 
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[dict[str, Served]]:
-    """A sidecar of each mode on loopback."""
+    """Yield a sidecar on loopback for each mode."""
     with (
         tempfile.TemporaryDirectory(prefix="kagami-") as one,
         tempfile.TemporaryDirectory(prefix="kagami-") as other,

@@ -1,8 +1,8 @@
-"""A data plane in this process whose three sides are memory: thousands of dialogues a second.
+"""A data plane in this process with in-memory transports: thousands of dialogues a second.
 
-The path is the real one, from `data_received` of a connection to `write` of the others; only the
-sockets are left out. Bytes for the data plane arrive in a later turn of the loop, as from a
-socket; what it writes is seen at once.
+The code under test is the real one, from `data_received` of one connection to `write` of the
+others; only the sockets are missing. Bytes for the data plane arrive in a later turn of the loop,
+as from a socket; the test sees at once what the data plane writes.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ from mirror.proxy.tee import Tee
 from tests.conformance.wire import Conversation, End, Script, begun
 
 QUIET_TURNS = 4
-"""Turns of the loop without a byte moving after which nothing more will move by itself."""
+"""Turns of the loop without a byte moved after which a dialogue counts as settled."""
 MOST_TURNS = 200_000
-"""More than any dialogue needs: beyond it something goes round in circles."""
+"""More turns than any dialogue needs; a dialogue that takes more has fallen into a loop."""
 
 
 class Escaped(logging.Handler):
-    """Errors that the data plane only logged or left to the loop."""
+    """Collects errors that the data plane logged or left to the loop's exception handler."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -44,7 +44,7 @@ class Escaped(logging.Handler):
 
 @contextmanager
 def nothing_escapes() -> Iterator[Escaped]:
-    """Fails where an exception escaped a callback, or was logged as unexpected."""
+    """Fail if an exception escaped a callback or was logged as unexpected."""
     escaped = Escaped()
     logger = logging.getLogger("mirror")
     logger.addHandler(escaped)
@@ -56,7 +56,7 @@ def nothing_escapes() -> Iterator[Escaped]:
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run `main` on a loop of its own; an exception that a callback let escape fails it."""
+    """Run `main` on a new loop, and fail if an exception escaped a callback."""
     with nothing_escapes() as escaped:
 
         async def watched() -> None:
@@ -67,21 +67,21 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 class Wire(asyncio.Transport):
-    """The data plane's end of a connection; `heard` and `ended` are the other end's ears."""
+    """The data plane's end of a connection; it reports to the peer through `heard` and `ended`."""
 
     def __init__(self, plane: "Plane", protocol: asyncio.Protocol) -> None:
         super().__init__()
         self._plane = plane
         self.protocol = protocol
         self.sent = b""
-        """What the data plane wrote."""
+        """Everything that the data plane has written."""
         self.is_ended = False
-        """The data plane closed, or ended its side."""
+        """Whether the data plane has closed the connection or its sending side."""
         self._is_closed = False
         self._is_reading = True
         self._arriving: list[bytes | End] = []
         self.most_unsent_bytes: int | None = None
-        """Once more than this was written, the data plane is told to pause, until `drain`."""
+        """Above this many written bytes the data plane must pause writing, until `drain`."""
         self._is_full = False
         self.heard: Callable[[bytes], None] = lambda data: None
         self.ended: Callable[[], None] = lambda: None
@@ -89,18 +89,18 @@ class Wire(asyncio.Transport):
     # --- the other end ---
 
     def deliver(self, data: bytes) -> None:
-        """Bytes from the other end, in a later turn."""
+        """Deliver bytes from the peer in a later turn of the loop."""
         if data:
             self._arriving.append(data)
             self._arrive_soon()
 
     def end(self, how: End = End.CLOSE) -> None:
-        """The other end closes its side (half-close), or resets."""
+        """Close the peer's sending side (half-close), or reset the connection."""
         self._arriving.append(how)
         self._arrive_soon()
 
     def drain(self) -> None:
-        """The other end has read everything, and goes on reading."""
+        """Read everything as the peer, and keep reading from now on."""
         self.most_unsent_bytes = None
         if self._is_full:
             self._is_full = False
@@ -187,7 +187,7 @@ class Wire(asyncio.Transport):
 
 
 class Upstream:
-    """A scripted upstream, in the place of an Origin."""
+    """A scripted upstream that stands in for an Origin."""
 
     host = "127.0.0.1"
     port = 1
@@ -198,7 +198,7 @@ class Upstream:
         self._plane = plane
         self.script = script
         self.pieces_bytes = pieces_bytes
-        """Its first answers are cut here; everything behind the last cut comes at once."""
+        """Sizes of the first pieces of each response; the rest arrives in one piece."""
         self.wires: list[tuple[Wire, Conversation]] = []
         self.refuses = False
 
@@ -211,7 +211,7 @@ class Upstream:
         wire = Wire(self._plane, make())
         conversation = Conversation(self.script)
         wire.heard = lambda data: self._answer(wire, conversation.received(data))
-        wire.ended = wire.end  # an upstream that hears the end ends its side as well
+        wire.ended = wire.end  # an upstream closes its own side when the data plane closes
         self.wires.append((wire, conversation))
         wire.protocol.connection_made(wire)
 
@@ -226,7 +226,7 @@ class Upstream:
 
     @property
     def received(self) -> bytes:
-        """Complete requests in order of arrival, then what is incomplete."""
+        """Return the complete requests in order of arrival, then any incomplete ones."""
         unread = [
             conversation.unread if conversation.is_raw else begun(conversation.unread)
             for _, conversation in self.wires
@@ -235,7 +235,7 @@ class Upstream:
 
 
 class Plane:
-    """The data plane of one worker, its upstreams scripted."""
+    """The data plane of one worker with scripted upstreams."""
 
     def __init__(
         self,
@@ -245,7 +245,7 @@ class Plane:
         primary_pieces_bytes: tuple[int, ...] = (),
     ) -> None:
         self.moved = 0
-        """Grows with whatever happens on a wire."""
+        """Increases with every event on a wire."""
         self.tee = Tee(config)
         self.primary = Upstream(self, primary, primary_pieces_bytes)
         self.shadow = Upstream(self, shadow, ())
@@ -258,7 +258,7 @@ class Plane:
             self.acceptor = Acceptor(config, self.tee)
 
     def connect(self) -> Wire:
-        """A new client."""
+        """Connect a new client and return its wire."""
         protocol: DownstreamConnection
         if isinstance(self.acceptor, InlineAcceptor):
             protocol = InlineConnection(self.acceptor)
@@ -269,7 +269,7 @@ class Plane:
         return wire
 
     async def settle(self) -> None:
-        """Until nothing moves by itself any more."""
+        """Wait until no more bytes move without outside input."""
         seen, quiet = self.moved, 0
         for _ in range(MOST_TURNS):
             await asyncio.sleep(0)
@@ -280,20 +280,20 @@ class Plane:
         raise AssertionError("it never becomes quiet")
 
     def advance(self, seconds: float) -> None:
-        """The deadlines of that much later are looked at."""
+        """Advance the clock by `seconds` and check all deadlines."""
         now = asyncio.get_running_loop().time() + seconds
         self.acceptor.tick(now)
         self.tee.tick(now)
 
     def status(self) -> dict[str, Any]:
-        """The ledger as /status shows it."""
+        """Return the ledger as /status shows it."""
         merger = Merger(0)
         merger.worker_started(1)
         merger.worker_reported(1, self.tee.ledger.report(self.tee.in_flight, self.tee.reading))
         return merger.status()
 
     async def finish(self) -> dict[str, Any]:
-        """End everything; the ledger, checked for what must then be zero."""
+        """Close everything and return the ledger, with its gauges checked to be zero."""
         self.acceptor.cut()
         await self.settle()
         self.tee.cut()

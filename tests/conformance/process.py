@@ -1,8 +1,8 @@
 """`python -m mirror serve` as a process, with scripted upstreams and clients on real sockets.
 
-KAGAMI_PYTHONPATH names a folder with another build of the same package (compiled ahead of time,
-say): it is put before everything else on the process's path, and these tests then judge that
-build. Nothing of the data plane is imported here.
+KAGAMI_PYTHONPATH names a folder with another build of the same package, such as the compiled one.
+It becomes the first entry of the process's path, so that these tests judge that build. This module
+imports nothing from the data plane.
 """
 
 import contextlib
@@ -33,13 +33,13 @@ from tests.conformance.wire import (
 
 BUILD = os.environ.get("KAGAMI_PYTHONPATH", "")
 PROBED = Reply(crlf("HTTP/1.1 200 OK|Server: scripted|Content-Length: 0||"))
-"""What makes the preflight probe accept the shadow."""
+"""The response with which the preflight probe accepts the shadow."""
 RESET = b"\1\0\0\0\0\0\0\0"
-"""struct linger {1, 0}: closing sends RST."""
+"""struct linger {1, 0}, with which closing a socket sends RST."""
 
 
 def wait_until(is_true: Any, what: str) -> None:
-    """Until it is true, or a failure that says what was missing."""
+    """Wait until `is_true()` holds; fail with the message `what` if it never does."""
     deadline = time.monotonic() + PATIENCE_S
     while not is_true():
         assert time.monotonic() < deadline, what
@@ -47,17 +47,17 @@ def wait_until(is_true: Any, what: str) -> None:
 
 
 class SocketUpstream:
-    """A scripted upstream that listens; `tls` makes it speak TLS."""
+    """A scripted upstream on a listening socket, with TLS if `tls` is given."""
 
     def __init__(
         self, address: str = "127.0.0.1", tls: ssl.SSLContext | None = None, script: Any = None
     ) -> None:
-        """`address` is an IP address, or the path of a unix socket."""
+        """Listen on `address`, an IP address or the path of a unix socket."""
         self.script: Script = script or Script()
         self.raw = b""
-        """What came behind an upgrade."""
+        """The bytes received after an upgrade."""
         self.names: list[str | None] = []
-        """The server names that TLS clients asked for."""
+        """The server names (SNI) that TLS clients sent."""
         self._tls = tls
         if tls is not None:
             tls.sni_callback = lambda _, name, __: self.names.append(name)
@@ -78,7 +78,7 @@ class SocketUpstream:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def begin(self, script: Script) -> None:
-        """From now on this script is played, also on connections that are open."""
+        """Play this script from now on, on open connections too."""
         self.script = script
         self.raw = b""
 
@@ -147,7 +147,7 @@ class SocketClient:
         self._socket.close()
 
     def send(self, data: bytes) -> None:
-        """What the other side no longer takes is left unsent."""
+        """Send as much of `data` as the sidecar still accepts."""
         with contextlib.suppress(ConnectionError):
             self._socket.sendall(data)
 
@@ -155,7 +155,7 @@ class SocketClient:
         self._socket.shutdown(socket.SHUT_WR)
 
     def receive(self) -> bool:
-        """Read once; False at the end of the connection, which may be a reset."""
+        """Read once; return False when the connection was closed or reset."""
         try:
             data = self._socket.recv(1 << 16)
         except ConnectionError:
@@ -170,14 +170,14 @@ class SocketClient:
         return self.received
 
     def receive_until(self, wanted: bytes, head_answers: tuple[int, ...] = ()) -> bytes:
-        """Read until so much came, or another message altogether, or the end."""
+        """Read until `wanted` or a different complete message arrived, or the connection ended."""
         while len(tidy(self.received, head_answers)) < len(wanted) and self.receive():
             pass
         return tidy(self.received, head_answers)
 
     @property
     def is_silent(self) -> bool:
-        """Nothing to read now, not even an end."""
+        """Return whether there is nothing to read, not even the end of the connection."""
         return not select.select([self._socket], [], [], 0)[0]
 
 
@@ -195,7 +195,7 @@ class Served:
         return SocketClient(*self.listen[number])
 
     def play(self, row: Row, number: int = 0) -> None:
-        """Play a row whole, and a request behind it that proves what did not come before it."""
+        """Play a row uncut, then one more request that proves that nothing else was sent."""
         expected = row.expected(self.mode)
         primary, shadow = Script(row.replies), Script()
         self.primary.begin(primary)
@@ -231,7 +231,7 @@ class Served:
             wanted = expected[side]
             assert isinstance(wanted, bytes)
             if b"Expect" in wanted and not script.requests and wanted.endswith(b"\r\n\r\n"):
-                continue  # answered at its head: never complete
+                continue  # answered after its head, and therefore never complete
             wait_until(
                 lambda script=script, upstream=upstream, wanted=wanted: (
                     len(b"".join(script.requests) + upstream.raw) >= len(wanted)
@@ -239,15 +239,15 @@ class Served:
                 f"{side} {script.requests}",
             )
             if upstream is self.primary and not any(reply.data for reply in script.replies):
-                # RFC 9110 9.2.2: sent again, where a connection that had served closed.
+                # RFC 9110 9.2.2: a request is retried where an idle connection closed.
                 assert set(script.requests) <= {wanted}
-            elif upstream is self.shadow:  # copies travel on connections of their own
+            elif upstream is self.shadow:  # copies use connections of their own
                 assert sorted(script.requests) == sorted(messages_of(wanted))
             else:
                 assert b"".join(script.requests) + upstream.raw == wanted
 
     def _check_nothing_more(self, number: int, primary: Script, shadow: Script, row: Row) -> None:
-        """A request behind everything: what reached a leg by mistake would be there before it."""
+        """Send one last request: bytes that reached a leg by mistake would precede it."""
         before = [len(primary.requests), len(shadow.requests)]
         scripts = [Script(), Script()]
         self.primary.begin(scripts[0])
@@ -267,7 +267,7 @@ class Served:
 
 
 def settled_ledger(sidecar: Sidecar, seen: int) -> dict[str, Any]:
-    """The ledger once it has `seen` so many requests and none is under way; it must add up."""
+    """Return the ledger once `seen` requests are counted and none is in flight; it must add up."""
     ledger: dict[str, Any] = {}
 
     def has_settled() -> bool:
@@ -282,10 +282,10 @@ def settled_ledger(sidecar: Sidecar, seen: int) -> dict[str, Any]:
 
 
 def start_build(processes: Processes, directory: Path, config: dict[str, Any]) -> Sidecar:
-    """`mirror serve` of the build under test, with this configuration; returns when ready."""
+    """Start `mirror serve` of the build under test, and return once it is ready."""
     path = write_config(directory, config)
     environment = {"PYTHONPATH": str(Path(BUILD).resolve())} if BUILD else {}
-    # Not from the checkout: the folder a program is started in comes first on its path.
+    # The working directory comes first on Python's path, so it must not be the checkout.
     child: Child = processes.start(
         "mirror", serve_command(path), environment=environment, directory=directory
     )
@@ -297,7 +297,7 @@ def start_build(processes: Processes, directory: Path, config: dict[str, Any]) -
 def config_for(
     directory: Path, mode: str, primary_url: str, shadow_url: str, /, **changes: Any
 ) -> dict[str, Any]:
-    """A configuration in which everything is mirrored; `changes` are merged into sections."""
+    """Return a configuration that mirrors everything, with `changes` merged into its sections."""
     port, admin_port = free_ports(2)
     config: dict[str, Any] = {
         "mode": mode,
@@ -320,7 +320,7 @@ def config_for(
 
 
 def listen_addresses(config: dict[str, Any]) -> list[tuple[str, int]]:
-    """Where clients reach it: host and port, or a path and 0."""
+    """Return where clients connect: host and port, or the path of a unix socket and 0."""
     found = []
     for address in config["listen"]:
         if address.startswith("unix:"):
@@ -340,7 +340,7 @@ def serving(
     /,
     **changes: Any,
 ) -> Iterator[Served]:
-    """A sidecar between these upstreams, until the block ends."""
+    """Run a sidecar between these upstreams until the block ends."""
     config = config_for(directory, mode, primary.url, shadow.url, **changes)
     shadow.begin(Script((PROBED,)))
     with contextlib.ExitStack() as stack:

@@ -1,7 +1,7 @@
-"""What h11 reads of a stream of requests: the second opinion on every leg.
+"""Reads a stream of requests with h11, as a second opinion on what each leg receives.
 
-h11 is another reader of RFC 9112, written apart from ours. Where it is laxer than we are, nothing
-is said of that here; where it is stricter, the difference needs its clause in `ALLOWED`.
+h11 is an independent implementation of RFC 9112. It may be laxer than our parser; where it is
+stricter, the difference needs its clause in `ALLOWED`.
 """
 
 import re
@@ -13,7 +13,7 @@ HOP_BY_HOP = {
     *(b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding"),
     *(b"upgrade", b"content-length", b"expect", b"host", b"x-mirror-leg"),
 }
-# What the primary leg is given by us.
+# Fields that the sidecar adds to the primary's request.
 OURS = (b"via", (b"1.0 kagami", b"1.1 kagami"))
 ABSOLUTE = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE | re.DOTALL)
 NO_TRAILER = HOP_BY_HOP | {b"trailer"}
@@ -21,7 +21,7 @@ NO_TRAILER = HOP_BY_HOP | {b"trailer"}
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request as h11 understood it, in what must be the same on every leg."""
+    """The parts of a request, as h11 read it, that must be the same on every leg."""
 
     method: bytes
     target: bytes
@@ -30,12 +30,12 @@ class Seen:
     body: bytes
     trailers: tuple[tuple[bytes, bytes], ...]
     is_last: bool
-    """h11 reads no further request of this connection."""
+    """Whether h11 reads no further request on this connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The complete requests of a stream, and why h11 read no further, if it refused."""
+    """The complete requests of a stream, and the reason if h11 refused the rest."""
 
     seen: tuple[Seen, ...]
     refusal: str
@@ -95,7 +95,7 @@ def _one(connection: h11.Connection) -> Seen | None:
 
 
 def end_to_end(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Without hop-by-hop fields, what Connection nominates, and what we add."""
+    """Return the fields that are not hop-by-hop, not named in Connection and not added by us."""
     nominated = {
         option.strip().lower()
         for name, value in headers
@@ -112,9 +112,9 @@ def end_to_end(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
 
 
 def is_allowed(refusal: str, data: bytes) -> bool:
-    """Whether h11 is stricter here than RFC 9112 has us be."""
-    # 9112 3: a server may take words of the request line that are further apart; 2.2: and
-    # should skip empty lines before it.
+    """Return whether h11 is stricter here than RFC 9112 requires of us."""
+    # RFC 9112, section 3: a server may accept other whitespace between the words of the request
+    # line. Section 2.2: it should skip empty lines before the request line.
     if "illegal request line" in refusal:
         return True
     return "no request line received" in refusal

@@ -1,8 +1,8 @@
 """One row of a table of clauses, and the dialogue that plays it in memory.
 
-A row says what bytes a client sends and what bytes each side must then have got. `play` runs it
-against the data plane in this process, cut into pieces as the caller likes; process.py runs the
-same rows over sockets against `python -m mirror serve`.
+A row states which bytes a client sends and which bytes each side must then have received. `play`
+runs it against the data plane in this process, with the bytes cut as the caller chooses;
+process.py runs the same rows over sockets against `python -m mirror serve`.
 """
 
 from collections.abc import Sequence
@@ -27,36 +27,36 @@ NO_CONTENT_CLOSE = "HTTP/1.1 204 No Content|Connection: close||"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A clause and what it means in bytes; messages are in the notation of `wire.crlf`."""
+    """A clause and its meaning in bytes; messages use the notation of `wire.crlf`."""
 
     clause: str
     client: str | tuple[str, ...]
-    """What the client sends; a later part only after something came back for the one before."""
+    """What the client sends; it sends a later part only after a response to the earlier one."""
     primary: str | None = None
-    """What the primary must get, of all requests in order; None: the row is for sink alone."""
+    """All bytes that the primary must receive; None: the row applies to sink mode only."""
     shadow: str = ""
-    """What the shadow must get; empty: nothing."""
+    """All bytes that the shadow must receive."""
     gets: str = OK_TEXT
-    """What the client must get."""
+    """All bytes that the client must receive."""
     replies: Sequence[Reply] = (OK,)
     closes: bool = False
-    """Whether the client's connection must end."""
+    """Whether the client's connection must be closed."""
     sink: str | None = NO_CONTENT
-    """What the client must get in sink mode; None: the row is for inline alone."""
+    """What the client must receive in sink mode; None: the row applies to inline mode only."""
     sink_shadow: str | None = None
-    """Where the shadow gets something else in sink mode."""
+    """What the shadow must receive in sink mode; None: the same as in inline mode."""
     sink_closes: bool | None = None
-    """Where sink mode differs in closing."""
+    """Whether sink mode must close the connection; None: the same as in inline mode."""
     answers_head: tuple[int, ...] = ()
-    """Places of the client's HEAD requests."""
+    """Indexes of the HEAD requests among the client's requests."""
     forwarded: str = "pass"
     begun: str = ""
-    """What may have been passed on before the message was seen to be bad: any start of it stands
-    for an empty `primary` (bad request) or for `gets` (bad answer)."""
+    """What may have been forwarded before the message turned out to be bad. Any prefix of it is
+    accepted in place of an empty `primary` (bad request) or of `gets` (bad response)."""
     also_gets: tuple[str, ...] = ()
-    """What the client may get as well where its bytes come in pieces."""
+    """Other responses that the client may receive if its bytes arrive in pieces."""
     ends_side: bool = False
-    """The client ends its side (half-close) behind its last byte."""
+    """Whether the client closes its sending side (half-close) after its last byte."""
 
     @property
     def parts(self) -> list[bytes]:
@@ -69,20 +69,20 @@ class Row:
         return inline + (["sink"] if self.sink is not None else [])
 
     def allow(self, seen: dict[str, bytes | bool], mode: str) -> dict[str, bytes | bool]:
-        """`seen` with what this row allows to differ replaced by what it expects."""
+        """Return `seen` with every difference that this row allows replaced by what it expects."""
         expected = self.expected(mode)
         if seen["client got"] in map(crlf, self.also_gets):
             seen = {**seen, "client got": expected["client got"]}
         for side in ("primary got",) if self.primary == "" else ("client got",):
             got = seen[side]
             assert isinstance(got, bytes)
-            # The empty chunk that ends a body is never among it.
+            # The last chunk, which ends a body, is never part of a prefix.
             if self.begun and got and _is_start(got, crlf(self.begun)):
                 seen = {**seen, side: expected[side]}
         return seen
 
     def expected(self, mode: str) -> dict[str, bytes | bool]:
-        """What each side must have seen in this mode."""
+        """Return what each side must have seen in this mode."""
         if mode == "inline":
             assert self.primary is not None
             return {
@@ -101,7 +101,7 @@ class Row:
 
 
 def _is_start(got: bytes, whole: bytes) -> bool:
-    """Whether a message with its chunks merged may be what was read of `whole` before its end."""
+    """Return whether `got`, whose chunks are merged, is a prefix of `whole`."""
     if whole.startswith(got):
         return True
     head, found, rest = got.partition(b"\r\n\r\n")
@@ -118,7 +118,7 @@ def is_answer_to_head(row: Row, mode: str) -> tuple[int, ...]:
 
 @cache
 def config_of(mode: str, forwarded: str = "pass") -> Config:
-    """Everything is mirrored, and nothing waits long."""
+    """Return a configuration that mirrors everything and has short timeouts."""
     document: dict[str, Any] = {
         "mode": mode,
         "listen": "127.0.0.1:8080",
@@ -132,11 +132,11 @@ def config_of(mode: str, forwarded: str = "pass") -> Config:
 
 
 MOST_CUTS = 300
-"""A longer message is cut at so many places, evenly spread."""
+"""The number of places, evenly spread, at which a longer message is cut."""
 
 
 def cuts_of(parts: Sequence[bytes]) -> list[list[list[bytes]]]:
-    """Each part cut in two at each of its bytes, one cut at a time; then into single bytes."""
+    """Return every way to cut one part in two, and finally all parts cut into single bytes."""
     ways = []
     for number, part in enumerate(parts):
         for at in places_of(len(part)):
@@ -154,14 +154,14 @@ def cuts_of(parts: Sequence[bytes]) -> list[list[list[bytes]]]:
 
 
 def places_of(size_bytes: int) -> range:
-    """Where to cut a message of this size."""
+    """Return the offsets at which a message of this size is cut."""
     return range(1, size_bytes, 1 + size_bytes // MOST_CUTS)
 
 
 async def play(
     row: Row, mode: str, pieces: list[list[bytes]], answer_pieces: tuple[int, ...] = ()
 ) -> tuple[dict[str, bytes | bool], dict[str, Any]]:
-    """Play a row; what each side saw, in the words of `Row.expected`, and the ledger."""
+    """Play a row; return what each side saw, with the keys of `Row.expected`, and the ledger."""
     primary, shadow = Script(row.replies), Script()
     plane = Plane(config_of(mode, row.forwarded), primary, shadow, answer_pieces)
     client = plane.connect()

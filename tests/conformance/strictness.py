@@ -1,6 +1,7 @@
-"""What must be refused: ambiguous requests with nothing on either leg, bad answers with 502.
+"""What must be refused: ambiguous requests before they reach a leg, bad responses with a 502.
 
-RFC 9112 11.2 (request smuggling) is why: what two readers may frame differently is not passed on.
+The reason is request smuggling (RFC 9112, section 11.2): the sidecar forwards nothing that two
+readers might frame differently.
 """
 
 from dataclasses import replace
@@ -32,19 +33,19 @@ def error(status: int) -> str:
 
 
 def refused(clause: str, client: str, status: int = 400, *, any_status: bool = False) -> Row:
-    """Answered with this status in both modes, and nothing on either leg.
+    """Return a row that both modes answer with this status, and that reaches neither leg.
 
-    `any_status`: cut into pieces, another of the statuses says it as well.
+    With `any_status`, other error statuses are accepted if the bytes arrive in pieces.
     """
     row = Row(clause, client, "", "", error(status), closes=True, sink=error(status))
     return replace(row, also_gets=tuple(map(error, REASONS))) if any_status else row
 
 
 def cut(clause: str, data: str, begun: str = "") -> Row:
-    """A chunked body that turns out malformed behind its head.
+    """Return a row whose chunked body turns out to be malformed after its head.
 
-    The primary may have got the head and what was in order (it sees its connection end); it gets
-    no last chunk, and the shadow gets nothing.
+    The primary may have received the head and the valid part, but it never receives a last chunk:
+    its connection closes instead. The shadow receives nothing.
     """
     begun = f"{POST}{VIA}Transfer-Encoding: chunked||{begun}"
     return Row(
@@ -191,7 +192,7 @@ HOSTS = [
 
 EXPECT = [
     refused("9110 10.1.1: an expectation that nobody knows", GET + "Expect: more||", 417),
-    # Sink is no hop between client and primary, and counts nothing down.
+    # In sink mode the sidecar is no hop between client and primary, so it decrements nothing.
     replace(refused("9110 7.6.2: Max-Forwards that is no number",
                     "TRACE /a HTTP/1.1|Host: h|Max-Forwards: x||"), sink=None),
     replace(refused("9110 7.6.2: two Max-Forwards",
@@ -242,12 +243,12 @@ STRICT_REQUESTS = [
 
 
 def bad(clause: str, answer: str, end: End = End.KEEP) -> Row:
-    """An answer that is refused before anything of it was passed on."""
+    """Return a row whose response is refused before any part of it is forwarded."""
     return answered(clause, answer, BAD_GATEWAY, end=end, closes=True)
 
 
 def broken(clause: str, answer: str, begun: str, end: End = End.KEEP) -> Row:
-    """An answer that turns out bad behind its head: 502, or the client sees that it is cut."""
+    """Return a row whose response is bad after its head: a 502, or a visibly cut response."""
     row = answered(clause, answer, BAD_GATEWAY, end=end, closes=True)
     return replace(row, begun=begun)
 

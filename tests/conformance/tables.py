@@ -1,4 +1,4 @@
-"""All rows of all tables; a clause stands in one place only."""
+"""Collects the rows of all tables; each clause is in one table only."""
 
 from tests.conformance.clauses_requests import REQUESTS
 from tests.conformance.clauses_responses import RESPONSES

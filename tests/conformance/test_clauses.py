@@ -1,7 +1,7 @@
-"""Every clause of HTTP/1.1 that a proxy meets, bytes in and bytes out on both legs.
+"""Checks every clause of HTTP/1.1 that concerns a proxy, with exact bytes on both legs.
 
-Each row runs whole, cut at every byte of what the client sends, in single bytes, and, inline, cut
-at every byte of what the primary answers.
+Each row runs uncut, cut at every byte of the request, and in single bytes. In inline mode it also
+runs with the primary's response cut at every byte.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""What a connection does over time: deadlines, deep pipelines, sides that leave or stall."""
+"""Checks a connection over time: deadlines, deep pipelines, peers that leave or stall."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -16,7 +16,7 @@ EARLY = Reply(at_head=crlf("HTTP/1.1 413 Big|Content-Length: 0||"))
 BEGUN = crlf("HTTP/1.1 200 OK|Content-Length: 9||xy")
 TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\n"
 DEEP = 2000
-"""More requests in one read than Python nests calls."""
+"""The number of requests in one read, which exceeds Python's recursion limit."""
 
 SECOND_HALF = Reply(crlf("HTTP/1.1 200 OK|Content-Length: 80||" + "x" * 80))
 
@@ -24,7 +24,7 @@ Dialogue = Callable[[Plane, Wire], Coroutine[Any, Any, None]]
 
 
 def converse(mode: str, dialogue: Dialogue, *replies: Reply) -> dict[str, Any]:
-    """Run a dialogue of one client; the ledger at its end."""
+    """Run a dialogue with one client and return the final ledger."""
     status: dict[str, Any] = {}
 
     async def main() -> None:
@@ -167,7 +167,7 @@ def test_a_client_that_reads_late_gets_all_and_its_next_answer(most_unsent_bytes
         await plane.settle()
         assert client.sent == SECOND_HALF.data * 2
 
-    pieces = (60,)  # the answer comes in two reads
+    pieces = (60,)  # the response arrives in two reads
 
     async def main() -> None:
         plane = Plane(config_of("inline"), Script((SECOND_HALF,)), Script(), pieces)

@@ -1,6 +1,7 @@
-"""A connection that ended is gone at once: nothing of it waits for the garbage collector.
+"""Checks that a closed connection is freed at once, without the garbage collector.
 
-Cycles would be collected in pauses that production waits for, the longer the more there are.
+The collector frees reference cycles in pauses that production requests would have to wait for, and
+more cycles mean longer pauses.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Whatever we forward, h11 reads the same on every leg as in what the client sent."""
+"""Checks that h11 reads the same requests on every leg as in the client's bytes."""
 
 from dataclasses import replace
 from random import Random
@@ -17,7 +17,7 @@ BOUNDED = settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow
 
 
 def forwarded(data: bytes, mode: str) -> tuple[bytes, bytes, bytes]:
-    """What each side got for it: client, primary, shadow."""
+    """Send `data` and return the bytes that client, primary and shadow receive."""
     got = []
 
     async def main() -> None:
@@ -33,7 +33,7 @@ def forwarded(data: bytes, mode: str) -> tuple[bytes, bytes, bytes]:
 
 
 def alike(seen: tuple[Seen, ...]) -> list[Seen]:
-    """Without what only a connection has."""
+    """Return the requests without the properties of their connection."""
     return [replace(one, is_last=False) for one in seen]
 
 
@@ -46,7 +46,7 @@ def check(made: Made) -> None:
             assert not reading.refusal, (mode, reading.refusal, leg)
             if original.refusal and is_allowed(original.refusal, made.data):
                 continue
-            # Nothing is forwarded that h11 refuses, and the rest is what it reads there.
+            # The sidecar forwards nothing that h11 refuses, and h11 reads the rest unchanged.
             if leg is primary or len(reading.seen) == len(original.seen):
                 assert alike(reading.seen) == alike(original.seen)[: len(reading.seen)]
             else:

@@ -1,4 +1,7 @@
-"""What a sick shadow makes a worker hold, as the kernel counts it: under the ceiling."""
+"""Checks that a worker's memory, measured by the kernel, stays under the ceiling.
+
+The shadow is sick, so that copies and responses pile up as far as the limits allow.
+"""
 
 import contextlib
 import socket
@@ -27,12 +30,12 @@ WAITING = 1024
 CEILING_BYTES = ceiling_bytes(BUFFER_BYTES, CONNECTIONS, CONNECTIONS + WAITING, is_tls=False)
 BODY_BYTES = 16 << 10
 REQUESTS = 4 * BUFFER_BYTES // BODY_BYTES
-"""Four times what may be held."""
+"""Enough requests for four times the bytes that a worker may hold."""
 ENDLESS = crlf("HTTP/1.1 200 OK||")
 
 
 class SickShadow:
-    """Answers everything until `is_sick`; from then on it does `how` with every connection."""
+    """Answers everything until `is_sick`; from then on it applies `how` to every connection."""
 
     def __init__(self, how: str) -> None:
         self.how = how
@@ -71,7 +74,7 @@ class SickShadow:
                 connection.sendall(b"x" * (1 << 16))
             while self.how == "trickling" and not self._is_over.wait(0.1):
                 connection.sendall(b"x")
-            self._is_over.wait()  # hung: nothing is read any more
+            self._is_over.wait()  # hung: stop reading
 
 
 @contextmanager
@@ -105,7 +108,7 @@ def test_sick_shadow_stays_under_the_ceiling(directory: Path, how: str) -> None:
         with SocketClient(*listen_addresses(config)[0]) as client:
             _send(client, post, 100)
             wait_until(lambda: not sidecar.status()["ledger"]["in_flight"], "the healthy part")
-            Path(f"/proc/{worker}/clear_refs").write_text("5")  # the peak begins anew
+            Path(f"/proc/{worker}/clear_refs").write_text("5")  # reset the peak
             before = memory_bytes(worker, "VmRSS")
             shadow.is_sick = True
             _send(client, post, REQUESTS)
@@ -117,7 +120,7 @@ def test_sick_shadow_stays_under_the_ceiling(directory: Path, how: str) -> None:
 
 
 def _send(client: SocketClient, request: bytes, number: int) -> None:
-    """Every request is acknowledged, whatever the shadow does."""
+    """Send requests and check that each is acknowledged, whatever the shadow does."""
     for _ in range(number):
         client.send(request)
         client.received = b""

@@ -1,4 +1,4 @@
-"""The same rows over real sockets, against `python -m mirror serve` (or another build of it)."""
+"""Runs the same rows over real sockets against `python -m mirror serve` or another build."""
 
 import signal
 
@@ -13,7 +13,7 @@ CASES = [
     pytest.param(row, mode, id=f"{row.clause} [{mode}]")
     for row in ROWS
     for mode in row.modes
-    # Those need another configuration; and a socket may lose what was sent before its reset.
+    # These rows need another configuration, or reset a socket, which may lose what was sent before.
     if row.forwarded == "pass" and all(reply.end is not End.RESET for reply in row.replies)
 ]
 
@@ -34,4 +34,4 @@ def test_ledger_adds_up_behind_all_rows(served: dict[str, Served], mode: str) ->
 def test_nothing_is_left_to_drain_behind_all_rows(served: dict[str, Served], mode: str) -> None:
     child = served[mode].sidecar.child
     child.send_signal(signal.SIGTERM)
-    assert child.wait(PATIENCE_S) == 0  # 1 where a connection had to be cut
+    assert child.wait(PATIENCE_S) == 0  # 1 if a connection had to be cut

@@ -1,4 +1,4 @@
-"""Real clients and servers on both sides: curl, hey, wrk, aiohttp, nginx, Apache, Envoy."""
+"""Runs real programs as clients and servers: curl, hey, wrk, aiohttp, nginx, Apache, Envoy."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ BODY = Random(7).randbytes(3 << 20)
 
 
 class Site:
-    """A sidecar before an aiohttp application, its shadow scripted; more programs are added."""
+    """A sidecar between an aiohttp application and a scripted shadow; tests add more programs."""
 
     def __init__(self, directory: Path, processes: Processes) -> None:
         self.directory = directory
@@ -72,7 +72,7 @@ def site(directory: Path) -> Iterator[Site]:
 
 
 def curl(url: str, *options: str, data: bytes | None = None) -> tuple[str, bytes]:
-    """Status and version as curl saw them, and the body."""
+    """Run curl; return the status and version that it saw, and the body."""
     command = [str(require("curl")), "-sS", "--max-time", "20", "-w", "%{stderr}%{http_code}"]
     done = subprocess.run(
         [*command, *options, url], input=data, capture_output=True, timeout=30, check=True
@@ -147,7 +147,7 @@ def test_aiohttp_is_served_and_its_websocket_tunnelled(site: Site) -> None:
                 assert messages.close_code == 1000
 
     asyncio.run(main())
-    # The tunnel is over for us before it is for the worker, and no gauge says that it is open.
+    # The client sees the tunnel close before the worker does, and no gauge counts open tunnels.
     wait_until(lambda: sum(site.ledger(seen=6)["primary"].values()) == 6, "the tunnel stays open")
     ledger = site.ledger(seen=6)
     assert ledger["not_selected"] == {"upgrade": 1} and ledger["primary"] == {"1xx": 1, "2xx": 5}
@@ -166,7 +166,7 @@ def test_each_side_of_a_tunnel_may_end_first(site: Site) -> None:
                 data += connection.recv(4096)
             connection.sendall(answered)
             data = b""
-            while piece := connection.recv(4096):  # until the client ends its side
+            while piece := connection.recv(4096):  # until the client closes its sending side
                 data += piece
             connection.sendall(b"after the end: " + data)
 
@@ -254,15 +254,15 @@ MOST_GROWTH_BYTES = 8 << 20
 
 
 def test_bodies_pass_in_little_memory_while_the_shadow_hangs(site: Site) -> None:
-    """The benchmark of bodies does the same with 1 GiB."""
+    """benchmarks/macro/bodies.py does the same with 1 GiB."""
     primary = BigBodies()
     site.start("inline", primary_url=primary.url, shadow={"timeout": 0.5})
     site.shadow.begin(Script((Reply(),)))
     worker = worker_of(site.sidecar.child.pid)
     with contextlib.closing(primary):
-        exchange(site.port, 1 << 20)  # what is allocated once is there
+        exchange(site.port, 1 << 20)  # make one-off allocations before measuring
         before_bytes = memory_of(worker, "VmRSS")
-        Path(f"/proc/{worker}/clear_refs").write_text("5")  # the peak starts anew
+        Path(f"/proc/{worker}/clear_refs").write_text("5")  # reset the peak
         exchange(site.port, BIG_BYTES)
         growth_bytes = memory_of(worker, "VmHWM") - before_bytes
     assert growth_bytes < MOST_GROWTH_BYTES
@@ -271,7 +271,7 @@ def test_bodies_pass_in_little_memory_while_the_shadow_hangs(site: Site) -> None
 
 
 def exchange(port: int, size_bytes: int) -> None:
-    """Upload and download so much; both arrive whole."""
+    """Upload and download this many bytes, and check that both bodies arrive complete."""
     block = BODY[: 1 << 20]
     digest = hashlib.md5(block * (size_bytes >> 20)).hexdigest().encode()
     with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
@@ -308,7 +308,7 @@ def read_answer(reader: Any) -> bytes:
 
 
 class BigBodies:
-    """A primary that takes any upload, and sends any download."""
+    """A primary that accepts uploads and serves downloads of any size."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -358,14 +358,14 @@ def read_head_or_end(reader: Any) -> bytes:
 
 
 def worker_of(supervisor: int) -> int:
-    """The process id of the one worker."""
+    """Return the process id of the only worker."""
     children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
     assert len(children) == 1
     return int(children[0])
 
 
 def memory_of(pid: int, what: str) -> int:
-    """VmRSS (now) or VmHWM (the peak), in bytes."""
+    """Return VmRSS (current) or VmHWM (peak) of a process, in bytes."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(f"{what}:"):
             return int(line.split()[1]) << 10

@@ -1,4 +1,4 @@
-"""Whatever the shadow does, the primary and the client see the very same bytes."""
+"""Checks that primary and client see the same bytes whatever the shadow does."""
 
 from random import Random
 
@@ -47,7 +47,7 @@ FULL = config_with(buffer_bytes=1, waiting=1, connections=1, ratio=3)
 def seen_by_primary_and_client(
     config: Config, sent: list[bytes], replies: list[Reply], shadow: str
 ) -> tuple[bytes, list[bytes], bool]:
-    """Exactly what the client got, what each primary connection got, and whether it closed."""
+    """Return what client and primary connections received, and whether the client was closed."""
     seen: list[tuple[bytes, list[bytes], bool]] = []
 
     async def main() -> None:
@@ -59,7 +59,7 @@ def seen_by_primary_and_client(
             await plane.settle()
         wires = [wire.sent for wire, _ in plane.primary.wires]
         seen.append((client.sent, wires, client.is_ended))
-        plane.advance(6)  # beyond shadow.timeout
+        plane.advance(6)  # later than shadow.timeout
         await plane.settle()
         await plane.finish()
 

@@ -1,4 +1,4 @@
-"""What the shadow answers is read as strictly, and nothing of it but its outcome is kept."""
+"""Checks that shadow responses are read as strictly, and that only their outcome is kept."""
 
 import pytest
 

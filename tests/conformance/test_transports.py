@@ -1,4 +1,4 @@
-"""TCP over IPv4 and IPv6 and unix sockets, on every side; TLS to both upstreams."""
+"""Checks IPv4, IPv6 and unix sockets on every side, and TLS to both upstreams."""
 
 import ssl
 from pathlib import Path
@@ -67,7 +67,7 @@ def speaking_tls(authority: trustme.CA, *names: str) -> SocketUpstream:
 
 
 def named(upstream: SocketUpstream) -> SocketUpstream:
-    """By name, as SNI has no addresses."""
+    """Address the upstream by name, because SNI carries no IP addresses."""
     upstream.url = f"https://localhost:{upstream.port}"
     return upstream
 

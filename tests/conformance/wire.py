@@ -1,8 +1,8 @@
-"""HTTP/1.1 messages as bytes, for tables of bytes in and bytes out.
+"""HTTP/1.1 messages as bytes, for tables of expected bytes.
 
-Owns the short notation of a message, an own reader of message boundaries that shares nothing with
-the data plane's parser, and what a scripted upstream answers. A row compares exact bytes; only
-where chunks begin and end is left open, because a proxy may cut a body anew (RFC 9112 7.1).
+Owns the short notation of a message, a reader of message boundaries that shares nothing with the
+data plane's parser, and the responses of a scripted upstream. A row compares exact bytes. Only the
+boundaries of chunks are free, because a proxy may cut a body anew (RFC 9112, section 7.1).
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 PATIENCE_S = 10.0
-"""The longest that a test waits for what must happen at once."""
+"""The longest wait, in seconds, for something that must happen at once."""
 
 
 def crlf(text: str) -> bytes:
-    """A message in one line: `|` stands for CRLF, characters above ASCII for their byte."""
+    """Return the bytes of a one-line message: `|` becomes CRLF, Latin-1 characters their byte."""
     return text.replace("|", "\r\n").encode("latin-1")
 
 
@@ -24,16 +24,16 @@ class Message:
 
     head: bytes
     body: bytes
-    """Without chunks."""
+    """The decoded body, without chunk framing."""
     trailers: bytes
-    """Field lines behind a chunked body."""
+    """The field lines after a chunked body."""
     size_bytes: int
-    """How much of the stream it takes."""
+    """The number of bytes of the stream that the message takes."""
     is_chunked: bool
 
     @property
     def tidy(self) -> bytes:
-        """The message with its body in one chunk, if in chunks."""
+        """Return the message with the chunks of its body, if any, merged into one."""
         if not self.is_chunked:
             return self.head + self.body
         chunk = b"%x\r\n%b\r\n" % (len(self.body), self.body) if self.body else b""
@@ -41,10 +41,10 @@ class Message:
 
 
 def first_message(stream: bytes, is_bodyless: bool = False) -> Message | None:
-    """The complete message that `stream` begins with; None where it is not there yet.
+    """Return the complete message at the start of `stream`; None if it is still incomplete.
 
-    For a response without a length everything that is there is its body. Only for streams that
-    are well-formed: these are what a test sends or what it checks to be equal.
+    The body of a response without a length is everything that follows. The stream must be
+    well-formed: it is either what a test sends or what the test compares for equality.
     """
     end = stream.find(b"\r\n\r\n")
     if end < 0:
@@ -98,7 +98,7 @@ def _chunked(stream: bytes, head: bytes) -> Message | None:
 
 
 def begun(stream: bytes) -> bytes:
-    """An incomplete message; one in chunks with its whole chunks merged."""
+    """Return an incomplete message with the complete chunks of its body, if any, merged."""
     head, found, rest = stream.partition(b"\r\n\r\n")
     if not found or b"\r\ntransfer-encoding: chunked" not in head.lower():
         return stream
@@ -115,9 +115,9 @@ def begun(stream: bytes) -> bytes:
 
 
 def tidy(stream: bytes, head_answers: Sequence[int] = ()) -> bytes:
-    """The stream with each chunked body in one chunk, as far as its chunks are complete.
+    """Return the stream with the complete chunks of each chunked body merged into one.
 
-    `head_answers` are the places of final responses that answer a HEAD.
+    `head_answers` are the indexes of the final responses that answer a HEAD.
     """
     done = []
     number = 0
@@ -133,7 +133,7 @@ def tidy(stream: bytes, head_answers: Sequence[int] = ()) -> bytes:
 
 
 def messages_of(stream: bytes) -> list[bytes]:
-    """The complete messages of a stream of requests."""
+    """Return the complete messages of a stream of requests."""
     messages = []
     while (message := first_message(stream)) is not None:
         messages.append(stream[: message.size_bytes])
@@ -142,7 +142,7 @@ def messages_of(stream: bytes) -> list[bytes]:
 
 
 class End(Enum):
-    """What an upstream does with its connection behind an answer."""
+    """What an upstream does with its connection after a response."""
 
     KEEP = "keep"
     CLOSE = "close"
@@ -151,11 +151,11 @@ class End(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a scripted upstream answers one request with."""
+    """The response of a scripted upstream to one request."""
 
     data: bytes = b""
     at_head: bytes = b""
-    """Sent as soon as the request's head is there."""
+    """Sent as soon as the head of the request has arrived."""
     end: End = End.KEEP
 
 
@@ -164,13 +164,13 @@ OK = Reply(crlf("HTTP/1.1 200 OK|Content-Length: 2||ok"))
 
 @dataclass(slots=True)
 class Script:
-    """What an upstream answers: the next reply for each request, the last again and again."""
+    """The replies of an upstream, one per request; the last one is repeated."""
 
     replies: Sequence[Reply] = (OK,)
     begun: int = 0
-    """Requests whose head came."""
+    """The number of requests whose head has arrived."""
     requests: list[bytes] = field(default_factory=list)
-    """Complete requests in order of arrival, chunks merged."""
+    """The complete requests in order of arrival, with chunks merged."""
 
     def next_reply(self) -> Reply:
         self.begun += 1
@@ -178,18 +178,18 @@ class Script:
 
 
 class Conversation:
-    """One connection to a scripted upstream, without the connection."""
+    """The state of one connection to a scripted upstream, independent of the transport."""
 
     def __init__(self, script: Script) -> None:
         self.script = script
         self.unread = b""
-        """Received, and not yet a complete request."""
+        """Received bytes that do not form a complete request yet."""
         self._reply: Reply | None = None
         self.is_raw = False
-        """Switched to another protocol: what comes is no request."""
+        """Whether the connection has switched protocols, so that bytes are no requests."""
 
     def received(self, data: bytes) -> list[tuple[bytes, End]]:
-        """What to send for it, and what then becomes of the connection."""
+        """Return what to send in response to `data`, each with what happens to the connection."""
         self.unread += data
         sent = []
         while not self.is_raw and self.unread:

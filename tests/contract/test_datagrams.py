@@ -1,7 +1,7 @@
-"""What we send, as the Agent reads and stores it. Each trap in sending has a test named after it.
+"""Checks how the Agent reads and stores what we send. Each trap has a test named after it.
 
-The traps are those of DogStatsD's protocol, of its Python client and of Datadog's storage.
-test_traps.py lists those of reading back.
+The traps come from DogStatsD's protocol, its Python client and Datadog's storage. test_traps.py
+lists the traps in reading back.
 """
 
 import logging
