@@ -1,12 +1,12 @@
-"""What every test starts from, whatever started the tests."""
+"""Gives every test the same starting conditions, however the tests were started."""
 
 import signal
 
 from hypothesis import settings
 
-# A shell without job control starts a background job with SIGINT ignored, and `nohup` ignores
-# SIGHUP. Children inherit that, and then no Ctrl-C of a test ends what the test has started.
-# Neither a Python handler nor the default survives as "ignored" when a child is executed.
+# A shell without job control starts background jobs with SIGINT ignored, and `nohup` ignores
+# SIGHUP. Children inherit an ignored signal, so a SIGINT from a test would not end the program
+# that the test started. A handler or the default is not inherited as "ignored".
 DISPOSITIONS = {
     signal.SIGINT: signal.default_int_handler,
     signal.SIGHUP: signal.SIG_DFL,
@@ -17,6 +17,6 @@ for number, disposition in DISPOSITIONS.items():
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, disposition)
 
-# A property holds on a slow machine too: how long an example takes is no part of it.
+# A property must hold on a slow machine too, so that an example has no deadline.
 settings.register_profile("kagami", deadline=None)
 settings.load_profile("kagami")

@@ -1,10 +1,10 @@
 """Stand-ins for sockets, clients and upstreams, so that a dialogue reads as a script.
 
-FakeTransport    a transport without a socket: what is written is kept, nothing is sent
+FakeTransport    a transport without a socket, which keeps what is written
 WiredRelaying    an upstream whose connections are FakeTransports, opened by the test
-WiredDiscarding  the same for legs whose responses nobody gets
-Line             a client's connection in mode inline, both of its upstreams wired
-StubUpstream     a real server on loopback that does with each connection what a script says
+WiredDiscarding  the same for legs whose responses are discarded
+Line             a client's connection in mode inline, with both upstreams wired
+StubUpstream     a real server on loopback that plays a script on each connection
 Client           a real client on loopback that sends chosen bytes
 Sidecar          the data plane of one worker in this process, on a real socket
 """
@@ -35,11 +35,11 @@ from mirror.proxy.upstream.outbox import Outbox
 from mirror.proxy.upstream.relaying import RelayedLeg, RelayingConnection, RelayingUpstream
 
 PATIENCE_S = 5.0
-"""The longest that a test waits for what must happen at once."""
+"""The longest wait, in seconds, for something that must happen at once."""
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]], use_uvloop: bool = True) -> None:
-    """Run `main` on a loop of its own; an exception that a callback let escape fails it."""
+    """Run `main` on a new loop, and fail if an exception escaped a callback."""
     escaped: list[dict[str, Any]] = []
 
     async def watched() -> None:
@@ -56,7 +56,7 @@ def run(main: Callable[[], Coroutine[Any, Any, None]], use_uvloop: bool = True) 
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait until `condition` holds; fails when it does not come true."""
+    """Wait until `condition` holds; fail if it does not within `PATIENCE_S`."""
     deadline = asyncio.get_running_loop().time() + PATIENCE_S
     while not condition():
         assert asyncio.get_running_loop().time() < deadline, "what was waited for never came"
@@ -64,13 +64,13 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 async def turns(number: int = 5) -> None:
-    """Let the loop run callbacks that are due."""
+    """Let the loop run the callbacks that are due, for this number of turns."""
     for _ in range(number):
         await asyncio.sleep(0)
 
 
 def free_port() -> int:
-    """A port that refuses connections, until somebody listens there."""
+    """Return a port that refuses connections until somebody listens on it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -86,7 +86,7 @@ def whole(data: bytes) -> list[bytes]:
 
 
 def split(data: bytes) -> list[bytes]:
-    """Every byte for itself."""
+    """Return the data as single bytes."""
     return [data[index : index + 1] for index in range(len(data))]
 
 
@@ -97,7 +97,7 @@ both_ways = pytest.mark.parametrize("cut", [whole, split])
 
 
 class FakeTransport(asyncio.Transport):
-    """Keeps what is written; closing tells the protocol in the loop's next turn."""
+    """Keeps what is written; `connection_lost` follows a close in the loop's next turn."""
 
     def __init__(self, protocol: asyncio.Protocol, high_water_bytes: int = 65536) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ class FakeTransport(asyncio.Transport):
         self.is_aborted = False
         self.is_eof_written = False
         self.has_eof = True
-        """Whether the transport can end one direction alone; TLS cannot."""
+        """Whether the transport supports half-close; TLS does not."""
         self.peername: object = ("192.0.2.7", 4711)
         self._protocol: Any = protocol
         self._has_ended = False
@@ -115,7 +115,7 @@ class FakeTransport(asyncio.Transport):
         self._unsent_bytes = 0
         self._is_protocol_paused = False
         self.is_stuck = False
-        """The peer does not read: what is written stays unsent."""
+        """Whether the peer has stopped reading, so that written data stays unsent."""
 
     def take_written(self) -> bytes:
         data, self.written = self.written, b""
@@ -158,7 +158,7 @@ class FakeTransport(asyncio.Transport):
         return self.peername if name == "peername" else default
 
     def close(self) -> None:
-        """What the peer does not take keeps a closing transport open."""
+        """Close the transport; it stays open as long as the peer leaves data unread."""
         self._is_closing = True
         if not self._unsent_bytes:
             self._end()
@@ -194,7 +194,7 @@ Connection = TypeVar("Connection", bound=UpstreamConnection)
 
 
 class Wired(Generic[Connection]):
-    """Opens nothing by itself: the test says what becomes of each connect."""
+    """Leaves every connect pending until the test accepts or refuses it."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -205,7 +205,7 @@ class Wired(Generic[Connection]):
         self.opening += 1
 
     def accept(self) -> tuple[Connection, FakeTransport]:
-        """One connect succeeds."""
+        """Let one pending connect succeed; return the connection and its transport."""
         assert self.opening, "nobody asked for a connection"
         self.opening -= 1
         connection = cast(Any, self).make_connection()
@@ -215,7 +215,7 @@ class Wired(Generic[Connection]):
         return connection, transport
 
     def refuse(self) -> None:
-        """One connect fails."""
+        """Let one pending connect fail."""
         assert self.opening, "nobody asked for a connection"
         self.opening -= 1
         cast(Any, self).open_failed(ConnectionRefusedError("refused"))
@@ -227,7 +227,7 @@ class WiredRelaying(Wired[RelayingConnection], RelayingUpstream):
 
 
 class WiredDiscarding(Wired[DiscardingConnection], DiscardingUpstream):
-    """Its clock stands still until `clock_s` is changed; `heard` is what became of each leg."""
+    """Has a clock that only the test advances (`clock_s`); `heard` lists each leg's outcome."""
 
     def __init__(
         self,
@@ -244,7 +244,7 @@ class WiredDiscarding(Wired[DiscardingConnection], DiscardingUpstream):
 
 
 class Line:
-    """One client's connection in mode inline, with a primary and a shadow that the test plays."""
+    """A client's connection in mode inline, with the test in the role of primary and shadow."""
 
     def __init__(self, **sections: Any) -> None:
         config = make_config("inline", 1, 2, **sections)
@@ -265,7 +265,7 @@ class Line:
         return self.primary.accept()
 
     def exchange(self, request: bytes) -> tuple[RelayingConnection, FakeTransport]:
-        """One whole exchange; its connection is idle then."""
+        """Play one complete exchange; return the primary's connection, which is then idle."""
         self.send(request)
         connection, transport = self.accept()
         connection.data_received(OK)
@@ -279,7 +279,7 @@ class Line:
         return {label: n for (name, _, label), n in sorted(totals.items()) if name == metric}
 
     def latencies(self) -> dict[str, int]:
-        """How many of the primary's latencies were recorded in the open second, by route."""
+        """Return the number of primary latencies recorded in the open second, by route."""
         self.tee.ledger.roll(self.tee.ledger.second + 1)
         closed = self.tee.ledger.report(0, 0).seconds
         latencies = closed[-1][2] if closed else {}
@@ -297,11 +297,11 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 class StubUpstream:
-    """`async with StubUpstream(script)`: every connection is played the script."""
+    """A server that plays a script on every connection: `async with StubUpstream(script)`."""
 
     def __init__(self, script: Script | None = None) -> None:
         self.requests: list[bytes] = []
-        """What `read_request` returned, in order of arrival."""
+        """The requests read so far, in order of arrival."""
         self.connections = 0
         self.received_bytes = 0
         self.port = 0
@@ -334,7 +334,7 @@ class StubUpstream:
         writer.close()
 
     async def read_request(self, reader: asyncio.StreamReader) -> bytes:
-        """One whole request as it came; IncompleteReadError at the end of the connection."""
+        """Read one complete request; raise IncompleteReadError when the connection ends."""
         head = await reader.readuntil(b"\r\n\r\n")
         request = head + await read_body(reader, head)
         self.requests.append(request)
@@ -343,7 +343,7 @@ class StubUpstream:
     # --- scripts ---
 
     def answer(self, *responses: bytes, close: bool = False) -> Script:
-        """Answer each request with the next of `responses`, the last of them again and again."""
+        """Answer each request with the next of `responses`, and repeat the last one."""
 
         async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             while True:
@@ -356,7 +356,7 @@ class StubUpstream:
         return script
 
     def trickle(self, response: bytes) -> Script:
-        """Answer byte by byte."""
+        """Answer one byte at a time."""
 
         async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             while True:
@@ -370,7 +370,7 @@ class StubUpstream:
         return script
 
     def hang(self) -> Script:
-        """Read everything, answer nothing."""
+        """Read everything and never answer."""
 
         async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             while data := await reader.read(65536):
@@ -379,7 +379,7 @@ class StubUpstream:
         return script
 
     def ignore(self) -> Script:
-        """Read nothing, answer nothing."""
+        """Read nothing and never answer."""
 
         async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await asyncio.Event().wait()
@@ -387,7 +387,7 @@ class StubUpstream:
         return script
 
     def reset(self, after: bytes = b"") -> Script:
-        """Send `after` when a request is there, then reset the connection."""
+        """Send `after` once a request has arrived, then reset the connection."""
 
         async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await self.read_request(reader)
@@ -414,7 +414,7 @@ class StubUpstream:
 
 
 async def read_body(reader: asyncio.StreamReader, head: bytes) -> bytes:
-    """The body that follows `head`, chunks as they came; empty where the head announces none."""
+    """Read the body announced by `head`, with its chunk framing; empty if there is none."""
     lower = head.lower()
     if b"\r\ntransfer-encoding: chunked\r\n" in lower:
         body = b""
@@ -442,7 +442,7 @@ def reset_connection(writer: asyncio.StreamWriter) -> None:
 
 
 class Client:
-    """A raw connection: chosen bytes out, exactly what comes back in."""
+    """A raw connection that sends chosen bytes and returns responses unchanged."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -455,19 +455,19 @@ class Client:
         self.writer.write_eof()
 
     async def response(self, answers_head: bool = False) -> tuple[bytes, bytes]:
-        """The next response: its head, and its body as framed."""
+        """Read the next response; return its head and its body with its framing."""
         async with asyncio.timeout(PATIENCE_S):
             head = await self.reader.readuntil(b"\r\n\r\n")
             is_bodyless = answers_head or head[9:10] == b"1" or head[9:12] in (b"204", b"304")
             return head, b"" if is_bodyless else await read_body(self.reader, head)
 
     async def all(self) -> bytes:
-        """Everything until the other side ends the connection; ConnectionError if by reset."""
+        """Read until the peer closes the connection; raise ConnectionError if it resets it."""
         async with asyncio.timeout(PATIENCE_S):
             return await self.reader.read()
 
     async def is_ended(self) -> bool:
-        """The other side has ended the connection, with nothing more to read."""
+        """Return whether the peer closed the connection with nothing left to read."""
         return await self.all() == b""
 
     def close(self) -> None:
@@ -486,7 +486,7 @@ def make_config(
     shadow: int = 9,
     **sections: Any,
 ) -> Config:
-    """A configuration for loopback ports; `shadow_timeout=0.2` reaches into a section."""
+    """Return a configuration for loopback; `shadow_timeout=0.2` sets `timeout` of `shadow`."""
     document: dict[str, Any] = {
         "mode": mode,
         "listen": "127.0.0.1:8080",
@@ -515,7 +515,7 @@ def downstream_for(acceptor: Acceptor) -> DownstreamConnection:
 
 
 class Sidecar:
-    """`async with Sidecar(config)`: accepts on a free port and ticks until the block ends."""
+    """A data plane that accepts on a free port and ticks: `async with Sidecar(config)`."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -553,14 +553,14 @@ class Sidecar:
         return cast(InlineAcceptor, self.acceptor).primary.upstream
 
     def status(self) -> dict[str, Any]:
-        """The ledger as /status shows it."""
+        """Return the ledger as /status shows it."""
         merger = Merger(0)
         merger.worker_started(1)
         merger.worker_reported(1, self.tee.ledger.report(self.tee.in_flight, self.tee.reading))
         return merger.status()
 
     async def settled(self) -> dict[str, Any]:
-        """The ledger when no shadow leg is left, checked for what must then be zero."""
+        """Return the ledger once no shadow leg is left, with its gauges checked to be zero."""
         await until(lambda: not self.tee.in_flight and not self.tee.reading)
         status = self.status()
         assert status["balanced"], status

@@ -1,4 +1,4 @@
-"""An admin port that answers as a test says, and keeps what it was asked."""
+"""An admin port with scripted answers, which records the requests that it receives."""
 
 import threading
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
-"""The Datadog Agent's reading of DogStatsD: its parser, and what it stores of a line.
+"""A model of the Datadog Agent: how it parses DogStatsD and which points it stores.
 
-Made after datadog-agent comp/dogstatsd/server and pkg/aggregator at 8c2e260c; the parser is held
-against the documented protocol and the Python client in tests/contract/test_dogstatsd.py, and
-against the Agent's own test vectors where they are there.
+It follows comp/dogstatsd/server and pkg/aggregator of datadog-agent at 8c2e260c. Tests check the
+parser against the documented protocol and the Python client (tests/contract/test_dogstatsd.py),
+and against the Agent's own test vectors where they are available.
 """
 
 import math
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 FLUSH_S = 10
 TYPES = ("g", "c", "h", "ms", "s", "d")
 BUFFER_BYTES = 8192
-"""dogstatsd_buffer_size: what is longer is cut."""
+"""dogstatsd_buffer_size; the Agent truncates longer datagrams."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Line:
     name: str
     kind: str
     values: tuple[float, ...]
-    """Empty for a set."""
+    """The values of the point; empty for a set."""
     set_value: str | None = None
     tags: tuple[str, ...] = ()
     sample_rate: float = 1.0
@@ -30,11 +30,11 @@ class Line:
 
 
 class Rejected(ValueError):
-    """The Agent drops the whole line."""
+    """Raised for a line that the Agent drops."""
 
 
 def parse(text: str) -> Line:
-    """One line of a packet, without its line feed; raises Rejected."""
+    """Parse one line of a packet, without its line feed; raise Rejected if it is invalid."""
     head, *fields = text.split("|")
     name, colon, value = head.partition(":")
     if not (colon and name and value and fields and fields[0] in TYPES):
@@ -72,10 +72,11 @@ Series = tuple[str, tuple[str, ...]]
 
 
 def stored(lines: Sequence[tuple[int, Line]]) -> dict[Series, dict[int, float]]:
-    """Lines with their second of arrival, as points: name and tags -> second -> value.
+    """Return the stored points of lines with their second of arrival.
 
-    A count is a rate per second over ten seconds, with a timestamp as without; a gauge without
-    one keeps the last of ten seconds. A second point of one second replaces the first.
+    The result maps name and tags to second to value. A count becomes a rate per second over ten
+    seconds, with or without a timestamp. A gauge without a timestamp keeps the last value of ten
+    seconds. A later point for the same second replaces an earlier one.
     """
     points: dict[Series, dict[int, float]] = {}
     for arrived_at, line in lines:
@@ -92,7 +93,7 @@ def stored(lines: Sequence[tuple[int, Line]]) -> dict[Series, dict[int, float]]:
 
 
 def received(receiver: socket.socket) -> tuple[list[str], list[Line]]:
-    """What lies in the socket: the packets, and the lines that are not the client's telemetry."""
+    """Read the socket empty; return its packets, and the lines without client telemetry."""
     receiver.setblocking(False)
     packets: list[str] = []
     with suppress(BlockingIOError):

@@ -1,9 +1,9 @@
-"""A Datadog that answers GET /api/v1/query over real HTTP, on loopback, in its own thread.
+"""A fake Datadog that answers GET /api/v1/query over real HTTP, on loopback, in its own thread.
 
-It computes rollups from points, in the shapes that were recorded from the real one: `interval` in
-seconds, `unit` null, absent buckets, the partial bucket at the end of the window, a wider interval
-than asked for beyond 1500 points. Replies can be scripted. Every request, and every reply that it
-makes up itself, is checked against an OpenAPI description of Datadog, where it is given one.
+It computes rollups from points, in the form recorded from the real API: `interval` in seconds,
+`unit` null, missing buckets, the partial bucket at the end of the window, and a wider interval than
+requested beyond 1500 points. Replies can be scripted. If it has an OpenAPI description of Datadog,
+it checks every request and every unscripted reply against it.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _QUERY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A scripted answer; `hang` waits for the client to give up."""
+    """A scripted reply; with `hang` the server waits until the client gives up."""
 
     status: int = 200
     body: str = ""
@@ -33,18 +33,18 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     is_hanging: bool = False
     is_cut: bool = False
-    """Close the connection in the middle of the body."""
+    """Whether the connection closes in the middle of the body."""
 
 
 def errors(status: int, *messages: str, **headers: str) -> Reply:
-    """Return an error as Datadog writes it; header names with _ for -."""
+    """Return an error in Datadog's format; header names have _ in place of -."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Reply(status, json.dumps({"errors": list(messages)}), headers=named)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What arrived."""
+    """A request as it arrived."""
 
     method: str
     path: str
@@ -65,19 +65,19 @@ class Request:
 
 
 class FakeDatadog:
-    """Use as a context manager; `url` is known inside it."""
+    """The server, as a context manager; `url` is set inside the block."""
 
     def __init__(self, spec: dict[str, Any] | None = None) -> None:
         self.points: dict[str, dict[str | None | tuple[str, int], dict[float, float]]] = {}
-        """metric → route tag (None: without the tag; with an instance: that one's) → Unix second →
-        value."""
+        """metric → route tag → Unix second → value. The route tag is None for a series without it,
+        and a pair with the instance for a series of one instance."""
         self.replies: deque[Reply] = deque()
-        """Taken first, one for each request."""
+        """Scripted replies, used up one per request before points are computed."""
         self.headers: dict[str, str] = {}
-        """Sent with every answer that is not scripted."""
+        """Headers of every reply that is not scripted."""
         self.requests: list[Request] = []
         self.violations: list[str] = []
-        """What broke the OpenAPI, in requests or in answers."""
+        """Violations of the OpenAPI description, in requests or replies."""
         self._spec = spec
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
@@ -186,10 +186,10 @@ class FakeDatadog:
     ) -> dict[str, Any] | None:
         buckets: dict[int, float] = {}
         for points in instances:
-            # First the time aggregation of each instance, then the sum over them.
+            # Aggregate each instance over time first, then sum over the instances.
             own: dict[int, float] = {}
             for second, value in points.items():
-                # The end is inclusive: its bucket comes too, with what it has so far.
+                # The end is inclusive: its bucket is returned too, although it is incomplete.
                 if request.start <= second <= request.end:
                     start = int(second) // interval * interval
                     before = own.get(start, 0)
@@ -218,7 +218,7 @@ class FakeDatadog:
 
 
 class Contract:
-    """An OpenAPI description of Datadog as the referee of both directions."""
+    """Checks requests and replies against an OpenAPI description of Datadog."""
 
     def __init__(self, spec: dict[str, Any], url: str) -> None:
         from openapi_core import OpenAPI
@@ -227,11 +227,11 @@ class Contract:
         self._url = url
 
     def of_request(self, request: web.Request) -> list[str]:
-        """Return what is wrong with a request."""
+        """Return the violations in a request."""
         return _found(self._api.iter_request_errors(_SpecRequest(request, self._url)))
 
     def of_response(self, request: web.Request, response: web.Response) -> list[str]:
-        """Return what is wrong with an answer."""
+        """Return the violations in a reply."""
         answer = _SpecResponse(response)
         return _found(self._api.iter_response_errors(_SpecRequest(request, self._url), answer))
 
@@ -259,7 +259,7 @@ class _SpecRequest:
 
 
 class _SpecResponse:
-    """An answer in the form that openapi-core reads."""
+    """A reply in the form that openapi-core reads."""
 
     def __init__(self, response: web.Response) -> None:
         from werkzeug.datastructures import Headers

@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz`: rounds for as long as asked; a failing one names its seed."""
+"""Runs fuzzer rounds for the requested time; a failing round names its seed."""
 
 import argparse
 import sys

@@ -1,7 +1,7 @@
-"""One round of the fuzzer: a made dialogue on all three sides, and what must hold after it.
+"""One round of the fuzzer: a generated dialogue on all three sides, and its invariants.
 
-Everything of a round follows from its seed: the mode, what the client sends and where it is cut,
-what the primary answers, how the shadow behaves, and who leaves when.
+The seed determines the whole round: the mode, the client's bytes and how they are cut, the
+primary's responses, the shadow's behaviour, and which peer leaves at which time.
 """
 
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ from tests.conformance.wire import OK, End, Reply, Script
 from tests.fuzz.grammar import made_request, made_response
 
 LONG_S = 1000.0
-"""Later than every timeout."""
+"""A time in seconds that is later than every timeout."""
 MOST_ANSWERS = 6
 GARBAGE = Reply(b"\0\xffSSH-2.0\r\n\r\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """How the shadow of a round behaves."""
+    """The behaviour of the shadow in a round."""
 
     reply: Reply
     refuses: bool = False
@@ -53,7 +53,7 @@ def pieces_of(random: Random, data: bytes) -> list[bytes]:
 
 
 def play_round(seed: int) -> None:
-    """Play the round of this seed; AssertionError, with the seed, for whatever must not be."""
+    """Play the round of this seed; raise AssertionError with the seed if an invariant fails."""
     random = Random(seed)
     mode = random.choice(("inline", "inline", "sink"))
     made = made_request(random)
@@ -101,7 +101,7 @@ def play_round(seed: int) -> None:
 
 
 async def _send(random: Random, plane: Plane, client: Wire, data: bytes) -> None:
-    """All of it, or as much as a client sends that leaves early."""
+    """Send the data, or only a part of it if the client leaves early."""
     pieces = pieces_of(random, data)
     if random.random() < 0.1:
         del pieces[random.randint(0, len(pieces)) :]
@@ -113,9 +113,10 @@ async def _send(random: Random, plane: Plane, client: Wire, data: bytes) -> None
 
 
 def readable_answers(data: bytes, has_heads: bool) -> int:
-    """How many complete final answers the client got; they must be readable one by one.
+    """Return the number of complete final responses, which must be readable one by one.
 
-    Which of them answer a HEAD is not known of what was tampered with: some reading must do.
+    If the requests were tampered with, it is unknown which responses answer a HEAD. Then it is
+    enough that the bytes can be read under one assumption.
     """
     ways = product((b"GET", b"HEAD"), repeat=MOST_ANSWERS) if has_heads else [()]
     refusal: h11.RemoteProtocolError | None = None
@@ -129,16 +130,16 @@ def readable_answers(data: bytes, has_heads: bool) -> int:
 
 
 def answers_in(data: bytes, methods: Sequence[bytes]) -> int:
-    """How many complete final answers to requests of these methods, then of GET.
+    """Return the number of complete final responses to these methods, followed by GETs.
 
-    The last one may be cut: the connection then ended.
+    The last response may be incomplete if the connection closed.
     """
     connection = h11.Connection(h11.CLIENT)
     connection.receive_data(data)
     count = 0
     while connection.trailing_data[0]:
         method = methods[count] if count < len(methods) else b"GET"
-        # CONNECT and upgrades are not among what is made here.
+        # The grammar generates neither CONNECT nor upgrades.
         connection.send(h11.Request(method=method, target="/", headers=[("Host", "h")]))
         connection.send(h11.EndOfMessage())
         while True:

@@ -1,4 +1,4 @@
-"""A bounded run of the fuzzer, the same in every run; `make fuzz` goes on with other seeds."""
+"""Runs a fixed set of fuzzer rounds; `make fuzz` continues with other seeds."""
 
 import pytest
 
