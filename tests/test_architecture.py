@@ -1,7 +1,7 @@
-"""The house rules that a program can check: who may import whom, sizes, names, missing tests.
+"""Checks the rules of the code base that a program can check: imports, sizes, names, tests.
 
-Each rule reads the source, not the running package. A new module that fits no line of EDGES
-fails: whoever adds it says here what it may know.
+Each rule reads the source, not the running package. A new module that matches no line of EDGES
+fails, so that its author states here what it may import.
 """
 
 import ast
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("mirror", "estimator")
 
 EDGES: dict[str, tuple[str, ...]] = {
-    # module (the first pattern that fits counts): what it may import of ours
+    # Module pattern (the first match counts) → the modules of ours that it may import.
     "mirror.errors": (),
     "mirror.build": ("mirror.errors",),
     "mirror.addresses": (),
@@ -27,7 +27,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.core.request_head": ("mirror.core.http1", "mirror.errors"),
     "mirror.core.response_head": (
         "mirror.core.http1",
-        "mirror.core.request_head",  # a response is framed for who asked
+        "mirror.core.request_head",  # a response's framing depends on its request
         "mirror.errors",
     ),
     "mirror.core.selection": ("mirror.core.request_head",),
@@ -55,7 +55,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.core.*",
         "mirror.errors",
     ),
-    # Templates are validated by the code that compiles them.
+    # The code that compiles templates also validates them.
     "mirror.config_file": ("mirror.addresses", "mirror.errors"),
     "mirror.config": (
         "mirror.config_file",
@@ -87,7 +87,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.proxy.recent_ids": (),
     "mirror.proxy.upstream.resolver": (),
     "mirror.proxy.downstream.tunnel": (),
-    # These three do not know which leg they serve, so not the configuration of either.
+    # These three do not know which leg they serve, so they import no leg's configuration.
     "mirror.proxy.upstream.connection": (
         "mirror.core.pool",
         "mirror.errors",
@@ -195,7 +195,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.process.children",
         "mirror.metrics.*",
     ),
-    # A replay is a load generator: it has no downstream, no worker and no shadow.
+    # A replay is a load generator without downstream, worker or shadow.
     "mirror.replay.measurement": ("mirror.core.latency",),
     "mirror.replay.saturation": (),
     "mirror.replay.requests": ("mirror.core.record", "mirror.core.request_head"),
@@ -261,7 +261,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.units",
         "estimator.table.*",
         "estimator.text_files",
-        "estimator.series.rps",  # whose route tags a component names
+        "estimator.series.rps",  # a component names its route tags
         "mirror.formats.routes",
         "mirror.formats.replay_result",
     ),
@@ -326,7 +326,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.units",
         "estimator.report.*",
         "estimator.model.*",
-        "estimator.table.load_points",  # whose kinds a manifest tells apart
+        "estimator.table.load_points",  # a manifest depends on its kinds
     ),
     "estimator.commands.exits": ("estimator.errors",),
     "estimator.commands.*": ("estimator", "estimator.*", "mirror.formats.*"),
@@ -334,7 +334,7 @@ EDGES: dict[str, tuple[str, ...]] = {
 }
 
 SAYS_SHADOW = {
-    # In core, proxy and process only these may know that there is a shadow beside the primary.
+    # The only modules of core, proxy and process that may know of a shadow beside the primary.
     "mirror.core.request_head": "writes the mark and reads it",
     "mirror.core.ledger": "names the metrics",
     "mirror.core.ramp": "judges what the shadow did",
@@ -389,15 +389,15 @@ def tree_of(module: str) -> ast.Module:
 
 @cache
 def imports_of(module: str) -> frozenset[str]:
-    """Full names: of ours the module that is meant, of others the top-level package."""
+    """Return the full names of our modules and the top-level packages of others' modules."""
     found = set()
     for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "relative import"
-            # `from mirror.core import ledger` imports a module, `from mirror import __version__`
-            # a name of one.
+            # `from mirror.core import ledger` imports a module; `from mirror import __version__`
+            # imports a name from a module.
             candidates = [(f"{node.module}.{alias.name}", node.module) for alias in node.names]
             names = [full if full in SOURCES else str(parent) for full, parent in candidates]
         else:
@@ -528,7 +528,7 @@ def identifiers_of(module: str) -> Iterator[str]:
 
 
 def calls_of(module: str) -> set[str]:
-    """The last names of what is called: `SSLContext` of `ssl.SSLContext()`."""
+    """Return the last part of each called name: `SSLContext` for `ssl.SSLContext()`."""
     calls = (node.func for node in ast.walk(tree_of(module)) if isinstance(node, ast.Call))
     return {ast.unparse(call).rpartition(".")[2] for call in calls}
 
@@ -552,7 +552,7 @@ def test_only_the_configuration_reads_the_environment() -> None:
 
 
 def test_tls_contexts_and_api_sessions_are_made_in_one_place() -> None:
-    # Elsewhere the minimum version would be whatever OpenSSL's configuration says.
+    # In other modules, OpenSSL's configuration would determine the minimum version.
     for module in set(SOURCES) - {"mirror.tls", "estimator.series.http_session"}:
         assert not {"create_default_context", "SSLContext"} & calls_of(module), module
     for module in set(SOURCES) - {"estimator.series.http_session", *OWN_SESSIONS}:
@@ -581,7 +581,7 @@ def test_functions_are_not_too_long(module: str) -> None:
 
 
 def is_command(function: Function) -> bool:
-    """click gives a command one parameter for each of its options."""
+    """Return whether a function is a click command, which has one parameter per option."""
     return any("click." in ast.unparse(decorator) for decorator in function.decorator_list)
 
 
@@ -621,7 +621,7 @@ def test_module_says_what_it_is(module: str) -> None:
 
 @every_module
 def test_sql_numbers_no_placeholder(module: str) -> None:
-    # The first releases of Python 3.12 take `?1` for a name, and warn that a sequence has none.
+    # The first releases of Python 3.12 read `?1` as a named placeholder and warn about it.
     for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             assert not re.search(r"\?\d", node.value), f"line {node.lineno}: name it, :like_this"
@@ -640,7 +640,7 @@ def test_every_source_has_its_test(module: str) -> None:
 
 
 def test_no_test_mocks() -> None:
-    # Not "import unittest.mock" alone: pytest's own patching of a named attribute is enough.
+    # The rule covers more than `import unittest.mock`: monkeypatching by name is a mock, too.
     for path in (ROOT / "tests").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

@@ -1,7 +1,7 @@
-"""The published tables are those of the result files, and the arithmetic behind them is right.
+"""Checks that the published tables match the result files, and the arithmetic behind them.
 
-Nothing here is timed: that the instruments run is shown by one tiny run of each against loopback
-sockets of this process, that they measure what they say by the numbers that they read.
+Nothing here depends on timing. One tiny run of each instrument against loopback sockets of this
+process shows that it works; the numbers that it reads show that it measures what it claims.
 """
 
 import json
@@ -70,7 +70,7 @@ def test_readme_shows_what_was_measured() -> None:
 
 def test_every_table_has_its_result() -> None:
     assert all(tables.path_of(name).is_file() for name in tables.TABLES)
-    # What follows from the rounds of ground_truth is tested in test_ground_truth.py.
+    # test_ground_truth.py tests what follows from the rounds of ground_truth.
     assert tables.TABLES.keys() == SUMMARISE.keys() | {"ground_truth"}
 
 
@@ -96,7 +96,7 @@ def test_every_benchmark_has_its_target() -> None:
     table_of = {name: table.__module__ for name, table in tables.TABLES.items()}
     assert set(table_of.values()) <= set(targets.values())
     (together,) = re.findall(r"^bench: (.*)", makefile, re.MULTILINE)
-    # The profile needs root and perf, and is no comparison.
+    # The profile needs root and perf, and compares nothing.
     alone = {"profile", "compare"}
     assert {f"bench-{name}" for name in targets.keys() - alone} == set(together.split())
 
@@ -243,7 +243,7 @@ def test_percentile_reads_every_unit(said: str, expected: float) -> None:
 
 
 class Answering:
-    """Answers every request on every connection at once, on a thread of its own."""
+    """Answers every request on every connection at once, in a separate thread."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -252,7 +252,7 @@ class Answering:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
-        # A thread that waits in accept is not woken by close alone.
+        # Closing the socket alone does not wake a thread that waits in accept.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
@@ -361,7 +361,7 @@ def test_bodies_arrive_whole(
     serving = threading.Thread(target=body_upstream.serve, args=(theirs, False))
     serving.start()
     with ours:
-        for _ in range(2):  # the connection is as good as before
+        for _ in range(2):  # the connection stays usable
             transfer(ours, 2 * bodies.MIB, framing == "chunked")
     serving.join()
 
@@ -384,7 +384,7 @@ def test_every_micro_case_does_its_work() -> None:
     assert cases.keys() == result.read(result.path_of("micro"))["medians"].keys()
     for case in cases.values():
         case()
-        case()  # a parser that is kept reads the next head as well
+        case()  # a reused parser must read the next head, too
 
 
 def test_micro_heads_are_what_they_say() -> None:

@@ -1,8 +1,8 @@
-"""Every file that a user copies from deploy/ is read by the program that it is written for.
+"""Checks every file that a user copies from deploy/ with the program that reads it.
 
-nginx, Apache, Envoy and systemd check their own. The compose file is read by a strict reader of the
-Compose specification, the Istio resources by models made from Istio's custom resource definitions,
-mirror.yaml by our own configuration reader.
+nginx, Apache, Envoy and systemd check their own files. A strict reader of the Compose specification
+checks the compose file, models made from Istio's custom resource definitions check the Istio
+resources, and our own configuration reader checks mirror.yaml.
 """
 
 import configparser
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 APACHE_MODULES = Path("/usr/lib/apache2/modules")
 
-# Built into Debian's binary, separate in the httpd image.
+# This module is built into Debian's binary, and separate in the httpd image.
 STATIC_IN_DEBIAN = ("mod_unixd", "mod_log_config")
 
 
@@ -41,7 +41,7 @@ def program(name: str, package: str) -> Path:
 
 
 def run(*command: str | Path) -> str:
-    """What a program said about its configuration; it must have been satisfied."""
+    """Return the output of a program's configuration check, which must succeed."""
     words = [str(word) for word in command]
     done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr + done.stdout
@@ -49,7 +49,7 @@ def run(*command: str | Path) -> str:
 
 
 def nginx_accepts(directory: Path, site: str) -> str:
-    """Ask nginx about a site, with the system's paths and ports replaced by free ones."""
+    """Let nginx check a site in which free ports and local paths replace the system's."""
     site = re.sub(r"listen 80\d*;", f"listen 127.0.0.1:{free_ports(1)[0]};", site)
     site = site.replace("/var/log/nginx", str(directory)).replace("swarm-app:", "127.0.0.1:")
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -189,7 +189,7 @@ def test_image_copies_what_its_context_has() -> None:
     copied = re.findall(r"(?m)^COPY (?!--)(.*)$", (ROOT / "Dockerfile").read_text())
     sources = [name for line in copied for name in line.split()[:-1]]
     assert "setup.py" in sources
-    # Everything is left out of the context but what has a line of its own.
+    # The file excludes everything from the build context except the paths it lists.
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     assert ignored[0] == "*"
     for source in sources:
@@ -205,12 +205,12 @@ def test_compose_builds_the_sidecar() -> None:
 @pytest.mark.parametrize("model", [Gateway, VirtualService], ids=lambda model: model.__name__)
 def test_istio_resources_are_valid(model: type[Gateway | VirtualService]) -> None:
     resource = kubernetes()[model.__name__, "site"]
-    # The API server prunes unknown keys without a word, and so does the model: none may be lost.
+    # The API server silently prunes unknown keys, as the model does; no key may be lost.
     assert pruned(model, resource) == resource
 
 
 def pruned(model: type[Gateway | VirtualService], resource: dict[str, Any]) -> dict[str, Any]:
-    """Return what is left of a resource where it was read by Istio's schema of it."""
+    """Return what remains of a resource after reading it with Istio's schema."""
     read = model.model_validate(resource)
     left: dict[str, Any] = read.model_dump(by_alias=True, exclude_none=True)
     return left
@@ -269,7 +269,7 @@ def unit() -> configparser.ConfigParser:
 
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     analyze = program("systemd-analyze", "systemd")
-    # Only the program's own path does not exist here.
+    # The path of the program is the only one that does not exist here.
     text = (DEPLOY / "systemd/mirror.service").read_text()
     text = text.replace("/opt/kagami/bin/mirror", "/bin/true")
     path = tmp_path / "mirror.service"

@@ -1,4 +1,4 @@
-"""The dashboard and the monitors ask for metrics that exist, in the way each is to be read."""
+"""Checks that the dashboard and the monitors query existing metrics in the right way."""
 
 import json
 import re
@@ -50,7 +50,7 @@ def test_query_is_of_a_metric_and_read_right(query: str) -> None:
     if metric.kind == "count":
         assert (match["space"], match["rest"]) == ("sum", ".as_count()")
     else:
-        # The default rollup is an average.
+        # By default Datadog rolls up to an average.
         assert (match["rest"] or "").startswith((".rollup(max", ".rollup(min"))
     if metric.kind == "latency":
         assert match["space"] == "max"  # percentiles neither add up nor average
@@ -63,7 +63,7 @@ def test_dashboard_shows_every_metric() -> None:
         return any(f"mirror.{name}" in shown for name in metric.names)
 
     left_out = {metric.name for metric in METRICS.values() if not is_shown(metric)}
-    # Said by others, or of an old Agent only.
+    # Other programs emit these, or only an old Agent does.
     assert left_out <= {"rps.distribution", "amplified", "shadow.sent", "primary.requests"} | {
         name for name in METRICS if name.startswith(("capture.", "connections."))
     } | {"shadow.breaker.changes"}

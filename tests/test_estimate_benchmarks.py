@@ -1,4 +1,4 @@
-"""The estimator's benchmarks run, and their arithmetic is right; nothing here is timed."""
+"""Checks that the estimator's benchmarks run and compute correctly, without any timing."""
 
 import sqlite3
 import time
@@ -33,7 +33,7 @@ def test_measured_ladder_leaves_each_inner_row_out(tmp_path: Path) -> None:
     lines = ["achieved_rps,cpu_millicores", *(f"{n * 100},{n * 90}" for n in range(1, 7))]
     (tmp_path / "ladder.csv").write_text("\n".join(lines + ["900,990"]))
     found = load_curve_coverage.left_out(tmp_path / "ladder.csv")
-    # Of six unsaturated rows the ends enclose nothing.
+    # The two end rows of six unsaturated ones have no neighbour on one side.
     assert (found["rows"], found["below high"]) == (4, 1)
     assert found["median error"] == pytest.approx(0, abs=1e-9)
 
@@ -80,6 +80,6 @@ def test_published_cost_is_linear() -> None:
     names = [name for name in published if "us_per_point" in published[name]]
     reports = [published[n]["us_per_point"] for n in names if n.startswith("report")]
     commands = [published[n]["us_per_point"] for n in names if n.startswith("command")]
-    # From 3 to 30 days. What is longer fits worse into caches, but no square creeps in.
+    # From 3 to 30 days. Longer series fit worse into caches, but time must not grow quadratically.
     assert max(commands) < 1.3 * min(commands)
     assert max(reports) < 2 * min(reports)

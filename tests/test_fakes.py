@@ -1,4 +1,4 @@
-"""The stand-ins do what the tests that lean on them believe."""
+"""Checks that the fakes behave as the tests that use them assume."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The stored points of the fake Agent are those that its documentation describes."""
+"""Checks that the fake Agent stores points as the Agent's documentation describes."""
 
 import socket
 

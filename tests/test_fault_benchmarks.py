@@ -1,4 +1,4 @@
-"""What benchmarks/macro/faults.py and soak.py make of what they measure."""
+"""Checks how benchmarks/macro/faults.py and soak.py evaluate their measurements."""
 
 import argparse
 import json
@@ -96,7 +96,7 @@ def test_client_waits_for_the_whole_answer(answer: bytes, is_complete: bool) -> 
 
 @pytest.fixture
 def closing_port() -> Iterator[int]:
-    """Answers the first request of each connection 503, the second not at all: it closes."""
+    """Yield a port that answers each connection's first request with 503 and then closes."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:

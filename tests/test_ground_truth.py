@@ -1,4 +1,4 @@
-"""The published errors of the estimator follow from what was measured, by today's curves."""
+"""Checks that the current curves reproduce the estimator's published errors."""
 
 import json
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_replay_wrote_every_step_and_the_estimator_took_it(found: dict, tmp_path
     targets = [row.rps_target for row in component.points]
     assert targets == [*ROW_RATES] * found["parameters"]["rounds"]
     assert found["verdicts"] == verdicts_of(component)
-    # The machine may have been busy in one round: the rule of repeated rows leaves those out.
+    # The machine may have been busy in one round; the rule for repeated rows leaves such rows out.
     assert set(found["verdicts"]) <= {"ok", "noisy"}
     assert found["verdicts"].count("ok") * 3 > 2 * len(targets)
 
@@ -66,7 +66,7 @@ def test_traffic_holds_each_rate_for_a_window() -> None:
     instants = list(traffic((100, 900), 50))
     assert instants == sorted(instants)
     assert instants[0] == 0
-    # The same dice each time: 5000 and 45000 expected, three deviations are 212 and 636.
+    # The seed is fixed. 5000 and 45000 are expected; three standard deviations are 212 and 636.
     early = sum(at < 50 for at in instants)
     assert early == pytest.approx(5000, abs=212)
     assert len(instants) - early == pytest.approx(45000, abs=636)
@@ -104,7 +104,7 @@ def test_true_line_is_predicted_without_error(tmp_path: Path) -> None:
     assert [check.rps for check in checks] == [500, 1100, 1500]
     for check in checks:
         assert check.error == pytest.approx(0, abs=1e-3)
-    # In proportion to 190m at 1800 rps: at 500 rps 52.778m instead of 60m.
+    # Proportional to 190m at 1800 rps, the prediction at 500 rps is 52.778m instead of 60m.
     assert checks[0].proportional_error == pytest.approx(52.778 / 60 - 1)
 
 

@@ -1,4 +1,4 @@
-"""docs/metrics.md says what mirror/metrics/catalogue.py says, and that says what is counted."""
+"""Checks docs/metrics.md against the catalogue of metrics, and the catalogue against the code."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ TEXT = (ROOT / "docs/metrics.md").read_text()
 
 
 def row(metric: Metric) -> str:
-    """Its line of the table."""
+    """Return the metric's row of the table."""
     kind = {"latency": "gauge"}.get(metric.kind, metric.kind)
     name = f"`mirror.{metric.name}`"
     if metric.kind == "latency":
@@ -35,7 +35,10 @@ def test_the_table_is_that_of_the_code() -> None:
 
 
 def total(is_inline: bool) -> int:
-    """Custom metrics of an instance with ten routes and `other`, an Agent with timestamps."""
+    """Return the custom metrics of an instance with ten routes and `other`.
+
+    Its Agent accepts timestamps.
+    """
     return sum(
         most_series(metric, 11)
         for metric in METRICS.values()
@@ -71,6 +74,6 @@ def test_every_reason_of_a_refusal_is_a_label() -> None:
             "proxy/downstream/inline.py",
         )
     )
-    # 502 is for what the primary sends; after_close is not read and so not counted.
+    # 502 counts bad responses of the primary; after_close is not read and therefore not counted.
     refusals = re.findall(r'(?:RemoteProtocolError|refuse)\((?!502)\d+, "([a-z_]+)"\)', sources)
     assert set(refusals) - {"after_close"} <= set(METRICS[MALFORMED].labels)

@@ -1,4 +1,4 @@
-"""How the distribution is built: what it depends on, and what becomes of a failure to compile."""
+"""Checks how the distribution is built: its dependencies, and a failure to compile."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 def copy_source(target: Path) -> Path:
-    """A copy to build in: a build leaves files behind, and those of an earlier one would count."""
+    """Copy the source to build in, because the files of an earlier build would be included."""
     target.mkdir()
     for name in ("pyproject.toml", "setup.py", "README.md", "constraints.txt"):
         shutil.copy(ROOT / name, target)

@@ -1,6 +1,6 @@
-"""`make test-pythons`: which Pythons .ci/pythons finds, and what it says of each.
+"""Checks `make test-pythons`: which Pythons .ci/pythons finds, and what it reports for each.
 
-The Pythons are shell scripts that answer what the script asks of one.
+Shell scripts with the expected answers stand in for the Pythons.
 """
 
 import shutil
@@ -35,7 +35,10 @@ def pyenv(home: Path, version: str) -> Path:
 
 
 def run_in(home: Path, *arguments: str) -> tuple[int, list[str]]:
-    """Exit code and output of the script in a checkout in `home`, with no Python but those."""
+    """Run the script in a checkout in `home` with only those Pythons.
+
+    Return its exit code and its lines of output.
+    """
     path = home / "path"
     path.mkdir(exist_ok=True)
     for tool in TOOLS:

@@ -1,4 +1,4 @@
-"""The README's table of configuration keys is what config.py reads, key for key."""
+"""Checks that the README's table of configuration keys matches config.py."""
 
 import ast
 import subprocess
@@ -27,7 +27,7 @@ SECTIONS = {
 
 
 def meanings() -> dict[tuple[str, str], str]:
-    """The string below each field of each class in config.py."""
+    """Return the docstring below each field of each class in config.py."""
     found = {}
     for section in ast.parse((ROOT / "mirror/config.py").read_text()).body:
         if isinstance(section, ast.ClassDef):

@@ -1,4 +1,4 @@
-"""The benchmarks of replay, capture and import read what they measure; nothing here is timed."""
+"""Checks how the benchmarks of replay, capture and import read their measurements."""
 
 import gzip
 import re
@@ -48,7 +48,7 @@ def test_peers_cpu_is_the_kernels_account() -> None:
     burning = "import time\nwhile time.process_time() < 0.3: pass\nprint('done 100')"
     row = replay_speed.measure_peer([sys.executable, "-S", "-c", burning], r"done (\d+)", 2)
     assert row["rps"] == 50
-    assert row["cpu_us_per_request"] >= 0.3e6 / 100 - 200  # accounted in steps of 10 ms
+    assert row["cpu_us_per_request"] >= 0.3e6 / 100 - 200  # CPU time is accounted in steps of 10 ms
 
 
 def test_generators_cpu_is_spread_over_its_requests() -> None:

@@ -1,4 +1,4 @@
-"""SECURITY.md promises nothing that no test holds."""
+"""Checks that a test covers every promise in SECURITY.md."""
 
 import re
 from pathlib import Path

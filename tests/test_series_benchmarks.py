@@ -1,4 +1,4 @@
-"""The benchmarks of the series measure what they say; nothing is timed here."""
+"""Checks that the benchmarks of the series measure what they claim, without any timing."""
 
 import json
 from pathlib import Path
@@ -27,14 +27,14 @@ def test_bursty_seconds_have_their_dispersion() -> None:
 def test_peaks_are_measured_against_the_truth() -> None:
     rows = peak_correction.measured(np.random.default_rng(1))
     assert len(rows) == len(peak_correction.KINDS) * len(peak_correction.WINDOWS_S)
-    # An average is never above the second it holds.
+    # An average never exceeds the highest second in its window.
     assert all(values["naive"] >= 1 for values in rows.values())
     assert rows["poisson 300 s"]["dispersion"] == 2
 
 
 def test_anybody_measures_the_published_peaks() -> None:
     found = result.read(result.path_of("peaks"))
-    # The days are drawn from fixed seeds.
+    # The random days have fixed seeds.
     again = peak_correction.measured(np.random.default_rng(0))
     for row, values in found["rounds"][0].items():
         assert values == pytest.approx(again[row], rel=1e-6)

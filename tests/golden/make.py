@@ -1,11 +1,10 @@
-"""Makes the golden reports and the quoted outputs of docs/estimate.md, from docs/example.
+"""Makes the golden reports and the quoted outputs of docs/estimate.md from docs/example.
 
     .venv/bin/python -m tests.golden.make
 
-Run it after a change that is meant to change a report, and read the diff: it is the review. The
-commands are those that docs/estimate.md shows. Numbers are rounded to six digits, so that another
-processor's last bit is no difference; of the page, scripts, styles and the coordinates of lines are
-left out, which other tests look at.
+Run it after a change that is meant to change a report, and review its diff. The commands are those
+of docs/estimate.md. Numbers are rounded to six digits, because the last bit depends on the
+processor. Scripts, styles and line coordinates of the page are left out; other tests check them.
 """
 
 import json
@@ -49,7 +48,7 @@ def commands() -> list[tuple[list[str], int]]:
 
 
 def make_outputs(directory: Path) -> dict[str, str]:
-    """Return every golden file by name, made in a directory that the caller may throw away."""
+    """Return every golden file by name, made in a temporary directory of the caller."""
     for path in EXAMPLE.iterdir():
         shutil.copy(path, directory)
     with closing(sqlite3.connect(directory / "series.db")) as database:
@@ -74,7 +73,7 @@ def make_outputs(directory: Path) -> dict[str, str]:
 
 
 def with_quotes(guide: str, outputs: dict[str, str]) -> str:
-    """Return the guide with every quoted output as it is now."""
+    """Return the guide with every quoted output brought up to date."""
 
     def quote(found: re.Match[str]) -> str:
         head, name, first, last, tail = found.groups()
@@ -90,7 +89,7 @@ def with_quotes(guide: str, outputs: dict[str, str]) -> str:
 
 
 def _name_of(arguments: list[str]) -> str:
-    """Which golden file holds what a command of the guide prints."""
+    """Return the name of the golden file with the output of a command of the guide."""
     if "--explain" in arguments:
         return "explain.txt"
     if "--against" in arguments:

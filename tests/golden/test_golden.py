@@ -1,4 +1,4 @@
-"""The reports of docs/example are what stands here, and docs/estimate.md quotes them."""
+"""Compares the reports of docs/example with the golden files, and docs/estimate.md with both."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ CHROMIUM = find_program("chromium")
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the guide's commands ran, with the files that they wrote."""
+    """Return the directory in which the guide's commands ran, with the files they wrote."""
     return tmp_path_factory.mktemp("example")
 
 
@@ -47,7 +47,7 @@ def test_the_guide_quotes_what_comes_out(outputs: dict[str, str]) -> None:
 
 
 def test_every_number_in_the_guides_sentences_is_in_its_reports(outputs: dict[str, str]) -> None:
-    """Numbers set in bold are results."""
+    """Check the numbers in bold, which are results."""
     everything = "\n".join(outputs.values())
     bold = re.findall(r"\*\*([\d][^*]*)\*\*", GUIDE.read_text())
     assert len(bold) >= 2
@@ -87,7 +87,7 @@ def test_the_guides_page_answers_in_chromium(outputs: dict[str, str], directory:
             readers.nth(index).focus()
             assert page.locator(".plot .tip").nth(index).is_visible()
         page.locator(".mark").first.click()
-        # The highest second of the series, as docs/example/series.sql makes it.
+        # docs/example/series.sql defines the highest second of the series.
         assert "1,556 rps at 2026-01-01 20:05:22 UTC" in page.locator(".tip").first.inner_text()
         browser.close()
     assert (complaints, asked) == ([], [path.as_uri()])

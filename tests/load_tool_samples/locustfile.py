@@ -1,4 +1,4 @@
-"""What make.py runs: five requests per second and user, a fifth of them for a missing page."""
+"""The Locust user of make.py: five requests per second, a fifth of them for a missing page."""
 
 from locust import HttpUser, constant_throughput, task
 

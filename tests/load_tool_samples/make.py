@@ -1,11 +1,11 @@
-"""Makes the measured samples of this folder anew: real load tools against a real nginx on loopback.
+"""Measures the samples of this folder again, with real load tools and a real nginx on loopback.
 
     .venv/bin/python -m tests.load_tool_samples.make wrk hey locust ladder
 
-Names after the module choose what is made; `locust` is a program that --locust names, since it is
-no dependency of this project. Each run lasts seconds. The nginx has one worker and compresses a
-page anew for every answer, so one core is full at some hundred requests per second. A rerun writes
-files of the same form with other numbers; the tests state those of the files that are here.
+Names after the module choose the samples. `--locust` names the program of Locust, which is no
+dependency of this project. Each run lasts seconds. The nginx has one worker and compresses a page
+for every response, so one core is full at a few hundred requests per second. A rerun writes files
+of the same form with other numbers; the tests state the numbers of the files in this folder.
 """
 
 import argparse
@@ -26,12 +26,12 @@ FOLDER = Path(__file__).parent
 RUNG_S = 8
 RUNGS = [
     *((25, 16), (50, 16), (100, 16), (150, 32), (200, 32), (250, 32), (300, 32)),
-    # A single connection waits for each answer before it asks again: it cannot ask 400 times.
+    # One connection waits for each response before the next request, so it cannot reach 400 rps.
     (400, 1),
     *((600, 32), (700, 32), (800, 32), (1000, 32), (1300, 32)),
 ]
-"""Requests per second that are asked for, and connections of the generator."""
-# Written out, because hey then leaves the answers compressed: the generator is to cost little.
+"""Target rate in requests per second, and connections of the generator."""
+# With this header set explicitly, hey does not decompress responses, so the generator costs little.
 COMPRESSED = ["-H", "Accept-Encoding: gzip"]
 NGINX = """
 worker_processes 1;
@@ -100,7 +100,7 @@ def make_locust(url: str, program: Path) -> None:
         subprocess.run(
             [program, "-f", FOLDER / "locustfile.py", "--headless", "--host", url, "-u", "20"]
             + ["-r", "10", "-t", "20s", "--csv", f"{name}/x", "--csv-full-history"],
-            check=False,  # 1, because some of its requests failed
+            check=False,  # the exit code is 1, because some requests fail
             timeout=60,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         )

@@ -1,4 +1,4 @@
-"""Every spelling of an address, and what is said of those that are none."""
+"""Checks every spelling of an address, and the errors for invalid ones."""
 
 import pytest
 

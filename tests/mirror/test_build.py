@@ -1,4 +1,4 @@
-"""The build is told from the file that is imported; both builds run this test (make test)."""
+"""Checks that the build is known from the imported file; `make test` runs this for both builds."""
 
 from pathlib import Path
 

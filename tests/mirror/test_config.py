@@ -1,4 +1,4 @@
-"""The configuration: complete and possible, or every problem at once, path first."""
+"""Checks that a configuration is valid, or that all its problems are listed with their paths."""
 
 import json
 from pathlib import Path
@@ -47,7 +47,7 @@ def problems_of(text: str) -> tuple[str, ...]:
 
 
 def problem_of(**keys: Any) -> str:
-    """The one problem of the smallest configuration with these keys in it."""
+    """Return the only problem of the smallest configuration with these additional keys."""
     document = yaml.safe_load(SMALLEST)
     for path, value in keys.items():
         section, found, key = path.partition("__")

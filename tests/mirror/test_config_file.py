@@ -1,4 +1,4 @@
-"""Sections from YAML: what is optional, what appears twice, what is no section."""
+"""Checks sections from YAML: optional ones, duplicates, and values that are no section."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""Errors say whose fault it is, and carry what their catcher needs."""
+"""Checks that errors state who is at fault and carry what their handler needs."""
 
 import pytest
 

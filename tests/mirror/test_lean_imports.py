@@ -1,4 +1,4 @@
-"""The two libraries are there, what they need not load is not, and nobody else misses it."""
+"""Checks that the two libraries load without the modules that the sidecar does not need."""
 
 import os
 import ssl

@@ -1,4 +1,4 @@
-"""The group: every command is there by its name, and only the one that is asked for is imported."""
+"""Checks that every command is found by its name, and that only that command is imported."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from mirror.__main__ import COMMANDS, main
 
-# What takes memory and serves no request: the libraries of other commands, and of `estimate`.
+# Modules that take memory and serve no request: the libraries of other commands and `estimate`.
 NOT_FOR_SERVING = {
     "jinja2",
     "numpy",
@@ -20,7 +20,7 @@ NOT_FOR_SERVING = {
     "rich",
     "scipy",
     "urllib3",
-    "uvloop",  # The workers have it; the supervisor does nothing per request.
+    "uvloop",  # only workers need it, because the supervisor does nothing per request
     "zstandard",
 }
 

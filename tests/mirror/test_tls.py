@@ -1,4 +1,4 @@
-"""The minimum version of TLS, whatever OpenSSL's configuration says, and who is trusted."""
+"""Checks the minimum version of TLS under any OpenSSL configuration, and the trusted CAs."""
 
 import os
 import ssl
@@ -11,7 +11,7 @@ import trustme
 
 from mirror.tls import client_context
 
-# The interpreter reads the configuration of OpenSSL when it starts.
+# The interpreter reads OpenSSL's configuration when it starts.
 SHOW = """
 import ssl
 from mirror.tls import client_context

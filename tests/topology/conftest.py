@@ -1,8 +1,8 @@
-"""Real nginx, Apache, Envoy and sidecar on loopback, each test with programs of its own.
+"""Runs real nginx, Apache, Envoy and the sidecar on loopback, separately for each test.
 
-Built on mirror/demo, which starts and ends the same programs for `mirror demo`. Here are only
-what the demo has no use for: Apache in front, the gateway Pod's log nginx, a socket that stands
-for the Datadog Agent, and the client.
+mirror/demo starts and stops the same programs for `mirror demo`. This module adds what the demo
+does not need: Apache in front of nginx, the log nginx of the gateway Pod, a socket in place of the
+Datadog Agent, and the client.
 """
 
 import re
@@ -33,7 +33,7 @@ PACKAGES = {"nginx": "nginx-light", "apache2": "apache2", "hey": "hey"}
 
 
 def require(name: str) -> Path:
-    """A program's path; the test is skipped, and says what to install, where it is missing."""
+    """Return a program's path, or skip the test with the name of what to install."""
     found = find_envoy() if name == "envoy" else find_program(name)
     if found is None:
         how = (
@@ -44,7 +44,7 @@ def require(name: str) -> Path:
 
 
 def wait_for(is_true: Callable[[], bool], timeout_s: float = 10.0) -> bool:
-    """Whether it came true in time."""
+    """Wait until `is_true()` holds; return whether it did within `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while not is_true():
         if time.monotonic() > deadline:
@@ -54,7 +54,7 @@ def wait_for(is_true: Callable[[], bool], timeout_s: float = 10.0) -> bool:
 
 
 class Agent:
-    """A UDP socket in the place of the Datadog Agent."""
+    """A UDP socket in place of the Datadog Agent."""
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -80,13 +80,13 @@ class Agent:
         self._socket.close()
 
     def counted(self, metric: str) -> int:
-        """The sum of a count."""
+        """Return the sum of all values of a count."""
         fitting = [line for line in list(self.lines) if line.startswith(f"{metric}:")]
         assert all(line.split("|")[1] == "c" for line in fitting)
         return sum(int(line.split("|")[0].split(":")[1]) for line in fitting)
 
     def points(self, metric: str) -> dict[tuple[str, str], float]:
-        """The timestamped points of a gauge by tags and second; the last one sent stands."""
+        """Return the timestamped points of a gauge by tags and second; the last one sent wins."""
         points = {}
         for line in list(self.lines):
             if line.startswith(f"{metric}:"):
@@ -98,7 +98,7 @@ class Agent:
 
 @dataclass
 class Topology:
-    """Both clusters' programs, started one by one as a test needs them."""
+    """The programs of both clusters, which a test starts one by one."""
 
     processes: Processes
     directory: Path
@@ -118,7 +118,7 @@ class Topology:
         return start_app(self.processes, "primary", self.ports["primary"])
 
     def start_gateway_pod(self) -> tuple[Envoy, Nginx]:
-        """istio-proxy before the new app, and the nginx that logs before istio-proxy."""
+        """Start istio-proxy in front of the new app, and the logging nginx in front of both."""
         start_app(self.processes, "shadow", self.ports["shadow"])
         envoy = start_envoy(
             self.processes,
@@ -131,11 +131,11 @@ class Topology:
         return envoy, self.start_site("log_nginx", site)
 
     def config(self, mode: str, **changes: Any) -> dict[str, Any]:
-        """A configuration to its shadow: istio-proxy, past the log nginx. Changes are merged."""
+        """Return a configuration whose shadow is istio-proxy, with `changes` merged into it."""
         config: dict[str, Any] = {
             "mode": mode,
             "listen": f"unix:{self.socket_path}",
-            # A copy may wait as long as it takes on a slow machine: these tests count.
+            # These tests count copies, so no copy may be shed because the machine is slow.
             "shadow": {
                 "url": f"http://127.0.0.1:{self.ports['envoy']}",
                 "waiting": 5000,
@@ -157,7 +157,7 @@ class Topology:
         return start_sidecar(self.processes, self.directory, self.config(mode, **changes))
 
     def start_nginx(self, mode: str, user: str | None = None) -> Nginx:
-        """Production's nginx, as deploy/nginx recommends it for the mode."""
+        """Start production's nginx as deploy/nginx recommends for this mode."""
         address = f"unix:{self.socket_path}"
         port, app_port = self.ports["nginx"], self.ports["primary"]
         if mode == "inline":
@@ -177,7 +177,7 @@ class Topology:
         )
 
     def start_apache(self) -> Path:
-        """Apache in front of nginx, with deploy/apache/balancer.conf; the path of its log."""
+        """Start Apache with deploy/apache/balancer.conf before nginx; return its log's path."""
         path = self.directory / "apache.conf"
         log = self.directory / "apache-access.log"
         path.write_text(
@@ -203,7 +203,7 @@ Include {BALANCER}
 
 
 def apache_server(directory: Path, port: int, modules: Sequence[str]) -> str:
-    """The head of an Apache's configuration, which says what it runs as and listens on."""
+    """Return the start of an Apache configuration: modules, user, directories and port."""
     load = "\n".join(
         f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in modules
     )
@@ -227,14 +227,14 @@ def topology() -> Iterator[Topology]:
 
 @contextmanager
 def running_topology() -> Iterator[Topology]:
-    """Nothing is started yet; what a test starts ends with the block."""
+    """Yield a topology without programs, and end what the test started."""
     names = (
         *("apache", "nginx", "void", "primary", "shadow", "admin"),
         *("envoy", "envoy_admin", "log_nginx"),
     )
     with (
-        # Not tmp_path: its name may be too long for a unix socket, and its parents are closed to
-        # an nginx worker of another user.
+        # The name of tmp_path may be too long for a unix socket, and its parents are closed to an
+        # nginx worker of another user.
         tempfile.TemporaryDirectory(prefix="kagami-") as name,
         closing(Agent()) as agent,
         Processes(Path(name)) as processes,
@@ -253,11 +253,11 @@ def hey(
     rps: int = 2000,
     connections: int = 50,
 ) -> Counter[str]:
-    """Send exactly `count` requests with the client `hey`; how many got which status.
+    """Send exactly `count` requests with `hey`; return the number of responses by status.
 
-    Requests without an answer are counted under `error`.
+    Requests without a response are counted under `error`.
     """
-    # hey sends count // connections on each connection, and would leave the rest out.
+    # hey sends count // connections requests on each connection and drops the remainder.
     assert count % connections == 0
     command = [require("hey"), "-n", count, "-c", connections, "-q", rps / connections]
     command += ["-t", 20, "-m", method]
@@ -274,7 +274,7 @@ def hey(
 
 
 def series_total(path: Path) -> int:
-    """All production requests in a series.db."""
+    """Return the number of production requests in a series.db."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as series:
         (total,) = series.execute(
             "SELECT sum(value) FROM counts WHERE metric = 'requests'"

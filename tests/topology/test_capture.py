@@ -1,4 +1,4 @@
-"""A capture from running sidecars: whole, redacted, switched on and off, readable when killed."""
+"""Checks that captures are complete, redacted, switchable, and readable after a kill."""
 
 import http.client
 import json
@@ -101,7 +101,7 @@ def test_switched_on_for_a_while_and_off(tmp_path: Path) -> None:
         assert running.child.stop() == 0
     records = list(read_records(tmp_path / "capture"))
     found = {int(dict(record.headers)["X-Number"]) for record in records}
-    # Workers obey within a turn of their loop: at most what was sent in that moment is on a side.
+    # Workers obey within one turn of their loop, so only requests of that moment are uncertain.
     assert {5, 6, 7} <= found and not found & {0, 1, 2, 3, 10, 11}
 
 

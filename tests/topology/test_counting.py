@@ -1,4 +1,4 @@
-"""5,000 requests through the whole topology, counted by everybody who sees them."""
+"""Sends 5,000 requests through the whole topology and compares every program's count."""
 
 import pytest
 
@@ -17,20 +17,20 @@ def test_everybody_counts_the_same_requests(topology: Topology, mode: str) -> No
     sidecar = topology.start_sidecar(mode)
     nginx = topology.start_nginx(mode)
     apache_log = topology.start_apache()
-    # What the preflight probe and the readiness polls added.
+    # The preflight probe and the readiness polls have added requests of their own.
     before = envoy.requests_arrived()
 
     for path, count in PARTS.items():
         assert hey(topology.ports["apache"], path, count) == {"200": count}
 
-    # Once each in production.
+    # Production has each request once.
     assert wait_for(lambda: len(nginx.logged()) >= TOTAL)
     assert len(nginx.logged()) == TOTAL
     assert wait_for(lambda: apache_log.read_text().count("\n") >= TOTAL)
     assert apache_log.read_text().count("\n") == TOTAL
     assert {line["status"] for line in nginx.logged()} == {"200"}
 
-    # Once each in the ledger, and it adds up.
+    # The ledger has each request once, and it adds up.
     ledger = sidecar.settled_ledger()
     assert ledger["balanced"]
     assert (ledger["seen"], ledger["sent"], ledger["in_flight"]) == (TOTAL, TOTAL, 0)
@@ -38,11 +38,11 @@ def test_everybody_counts_the_same_requests(topology: Topology, mode: str) -> No
     assert ledger["outcomes"] == {"2xx": TOTAL}
     assert ledger["primary"] == ({"2xx": TOTAL} if mode == "inline" else {})
 
-    # Once each in the new cluster, and never in its access log.
+    # The new cluster has each request once, and its access log has none.
     assert envoy.requests_arrived() - before == TOTAL
     assert log_nginx.logged() == []
 
-    # Once each in Datadog and in the local series.
+    # Datadog and the local series have each request once.
     assert wait_for(lambda: topology.agent.counted("mirror.requests") >= TOTAL)
     assert topology.agent.counted("mirror.requests") == TOTAL
     assert sum(topology.agent.points("mirror.rps").values()) == TOTAL
@@ -52,7 +52,7 @@ def test_everybody_counts_the_same_requests(topology: Topology, mode: str) -> No
 
 
 def test_log_nginx_would_have_logged(topology: Topology) -> None:
-    """The control: the same copies sent to the gateway's ordinary port are logged there."""
+    """Serves as the control: copies sent to the gateway's ordinary port are logged there."""
     topology.start_primary()
     _, log_nginx = topology.start_gateway_pod()
     target = {"url": f"http://127.0.0.1:{topology.ports['log_nginx']}", "accept_server": ["nginx"]}

@@ -1,4 +1,4 @@
-"""One side is down: the other must not notice, and everything is counted."""
+"""Checks that one side does not notice when the other is down, and that everything is counted."""
 
 import pytest
 

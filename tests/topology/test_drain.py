@@ -1,7 +1,7 @@
-"""SIGTERM: what is in flight is finished, and nginx goes on without the sidecar.
+"""Checks SIGTERM: requests in flight complete, and nginx continues without the sidecar.
 
-Not promised: that a new connection made straight to the sidecar while it ends is served. That is
-what nginx' `backup` line is for, and both tests under load go through nginx.
+The sidecar does not promise to serve a new connection made directly to it while it shuts down;
+nginx's `backup` line covers that case, and both tests under load go through nginx.
 """
 
 import signal
@@ -24,7 +24,7 @@ SLOW_S = 2.0
 
 
 class PartlySlowApp(BaseHTTPRequestHandler):
-    """Answers /api/slow late and everything else at once."""
+    """Answers /api/slow after a delay and everything else at once."""
 
     protocol_version = "HTTP/1.1"
 
@@ -37,11 +37,11 @@ class PartlySlowApp(BaseHTTPRequestHandler):
         self.wfile.write(b"done")
 
     def log_message(self, *_: object) -> None:
-        """Nobody reads it."""
+        """Write no log."""
 
 
 class AppServer(ThreadingHTTPServer):
-    # The default of 5 refuses some of the 20 connections that come at once, which is a 502.
+    # The default of 5 would refuse some of the 20 simultaneous connections and cause a 502.
     request_queue_size = 128
 
 
@@ -62,7 +62,7 @@ def test_requests_in_flight_are_finished(topology: Topology, slow_primary: None)
     sidecar = topology.start_sidecar("inline", listen=f"127.0.0.1:{port}")
     with ThreadPoolExecutor(20) as clients:
         answers = [clients.submit(fetch, port, "/api/slow", timeout_s=10) for _ in range(20)]
-        time.sleep(SLOW_S / 4)  # all heads are in, no answer is out
+        time.sleep(SLOW_S / 4)  # all heads have arrived, no response has left
         sidecar.child.send_signal(signal.SIGTERM)
         found = [answer.result() for answer in answers]
     assert [answer.body for answer in found if answer] == [b"done"] * 20
@@ -100,7 +100,7 @@ def test_no_request_fails_under_load(topology: Topology, mode: str) -> None:
     assert wait_for(lambda: len(nginx.logged()) > 1500)
     sidecar.child.send_signal(signal.SIGTERM)
     assert sidecar.child.wait(15) == 0
-    assert len(nginx.logged()) < 5000  # it ended while traffic flowed
+    assert len(nginx.logged()) < 5000  # the sidecar ended while traffic flowed
     client.join()
     assert answered == [{"200": 5000}]
 

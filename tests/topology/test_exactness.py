@@ -1,11 +1,11 @@
-"""Every sink has each second's requests, to the request, as the client's own log has them.
+"""Checks that every sink has the exact number of requests for each second.
 
-The client logs when it sent each request; nginx logs when both the answer and the copy were done.
-The second in which the sidecar counted a request lies between the two, whoever was slow: so the
-two logs bound the count of every second, and where no request straddles two seconds the bounds
-are one number. The client keeps away from the seconds' ends, so that they mostly are.
+The client logs when it sent each request; nginx logs when both the response and the copy were
+complete. The sidecar counts a request between these two times, whichever program was slow. The two
+logs therefore bound the count of every second, and the bounds are equal where no request straddles
+two seconds. The client sends nothing near the end of a second, so that they usually are.
 
-`make exactness` runs it for a minute.
+`make exactness` runs this test for a minute.
 """
 
 import asyncio
@@ -28,12 +28,12 @@ SECONDS = int(os.environ.get("EXACTNESS_S", "5"))
 CONNECTIONS = 40
 QUIET_BEFORE_S, QUIET_AFTER_S = 0.1, 0.3
 ROUTES = {"watch": "/watch/_id_", "api": "/api/_", "static": "/static/_"}
-# nginx's clock has whole milliseconds.
+# nginx's clock has a resolution of one millisecond.
 CLOCK_STEP_S = 0.001
 
 
 def schedule() -> list[int]:
-    """Requests of each second: quiet ones, idle ones, and one peak."""
+    """Return the number of requests in each second: quiet ones, idle ones, and one peak."""
     source = random.Random(5)
     rates = [source.choice([0, 10, 60, 150, 300, 400]) for _ in range(SECONDS)]
     rates[SECONDS // 2] = 700
@@ -41,7 +41,7 @@ def schedule() -> list[int]:
 
 
 async def send(port: int, rates: list[int]) -> dict[str, float]:
-    """Send each second's requests over all connections; target -> when it was sent."""
+    """Send each second's requests over all connections; return the time sent by target."""
     sent: dict[str, float] = {}
     due: asyncio.Queue[tuple[float, str] | None] = asyncio.Queue()
     start = int(time.time()) + 1
@@ -77,7 +77,7 @@ Bounds = dict[tuple[int, str], tuple[int, int]]
 
 
 def bounds(sent: dict[str, float], done: dict[str, float]) -> Bounds:
-    """second and route -> how many requests were surely, and how many possibly, counted there."""
+    """Return, by second and route, the least and the most requests that were counted there."""
     surely: Counter[tuple[int, str]] = Counter()
     possibly: Counter[tuple[int, str]] = Counter()
     for target, sent_at in sent.items():
@@ -148,7 +148,7 @@ def test_every_sink_agrees_to_the_request(topology: Topology, mode: str) -> None
         surely, possibly = expected.get(key, (0, 0))
         assert surely <= series.get(key, 0) <= possibly, key
 
-    # The peak is the true one, in its second.
+    # The peak is exact and in the right second.
     fleet: Counter[int] = Counter()
     for (second, _), number in series.items():
         fleet[second] += number

@@ -1,8 +1,8 @@
-"""A sick shadow, a sick primary: what production gets, and what the ledger says of each leg.
+"""Checks what production receives, and what the ledger shows, with a sick shadow or primary.
 
-Both modes run beside each other, so that each fault is waited for once. The breaker is out of the
-way here (tests/mirror/core/test_breaker.py has it): each leg is to meet the fault. What the faults
-cost production in time is benchmarks/macro/faults.py's to measure.
+Both modes run in parallel, so that each fault is waited for only once. The breaker is disabled, so
+that every leg meets the fault; tests/mirror/core/test_breaker.py tests the breaker.
+benchmarks/macro/faults.py measures what the faults cost production in time.
 """
 
 import http.client
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.topology
 REQUESTS = 5
 NO_BREAKER = {"failures": 1_000_000, "min_requests": 1_000_000}
 EXPECTED = {
-    # fault of the shadow: the outcomes that a leg may end in
+    # Fault of the shadow → the outcomes that a leg may have.
     "refusing": {"connect_failed"},
     "silent": {"timeout"},
     "resetting": {"reset"},
@@ -37,11 +37,11 @@ EXPECTED = {
     "cut_short": {"reset"},
     "surplus": {"2xx"},
     "healthy": {"2xx"},
-    # The last: connects that it leaves open fail a second later, with whoever waits by then.
+    # It comes last: its pending connects fail a second later, with the requests waiting by then.
     "black_hole": {"connect_failed", "timeout"},
 }
 OF_PRIMARY = {
-    # fault of the primary: statuses that the client may get, None for an answer that breaks
+    # Fault of the primary → statuses that the client may receive; None for a broken response.
     "refusing": {502},
     "black_hole": {502, 504},
     "silent": {504},
@@ -57,7 +57,7 @@ OF_PRIMARY = {
 
 
 def start_sick(processes: Processes) -> tuple[int, int]:
-    """An upstream that can fall sick; its port and the one that changes it."""
+    """Start an upstream with switchable faults; return its port and its control port."""
     port, control_port = free_ports(2)
     module = [sys.executable, "-m", "benchmarks.macro.sick_upstream"]
     child = processes.start("sick", [*module, str(port), str(control_port)])
@@ -67,7 +67,7 @@ def start_sick(processes: Processes) -> tuple[int, int]:
 
 @dataclass
 class Line:
-    """nginx and the sidecar in one mode, and the ledger as it was before a fault."""
+    """nginx and the sidecar in one mode, with the ledger from before a fault."""
 
     topology: Topology
     sidecar: Sidecar
@@ -82,7 +82,7 @@ class Line:
     def ask(
         self, number: int, program: str = "nginx", headers: Mapping[str, str] | None = None
     ) -> list[tuple[int, bytes]]:
-        """Requests one after the other on one connection, where a stalled copy would show."""
+        """Send requests one after the other on one connection, which a stalled copy would delay."""
         client = http.client.HTTPConnection("127.0.0.1", self.topology.ports[program], timeout=10)
         found = []
         with closing(client):
@@ -93,7 +93,7 @@ class Line:
         return found
 
     def outcomes_since(self, seen: int) -> dict[str, int]:
-        """What so many requests more came to, once none of them is in flight."""
+        """Return the outcomes of `seen` further requests once none of them is in flight."""
         now: dict[str, Any] = {}
 
         def is_over() -> bool:
@@ -112,7 +112,7 @@ class Line:
 
 @pytest.fixture(scope="module")
 def shadowed() -> Iterator[tuple[int, list[Line]]]:
-    """The control port of a shadow, and both modes in front of it."""
+    """Yield the control port of a shadow, and both modes in front of it."""
     with ExitStack() as stack:
         lines, control_port = [], 0
         for mode in ("sink", "inline"):
@@ -134,7 +134,7 @@ def test_forged_mark_ends_at_apache(shadowed: tuple[int, list[Line]]) -> None:
     for line in lines:
         line.topology.start_apache()
         assert line.ask(1, "apache", mark)[0][0] == 200
-        # Behind Apache the mark stands: it is what ends a loop.
+        # The mark survives behind Apache, where it ends a loop.
         assert line.ask(1, "nginx", mark)[0][0] == 200
         assert line.outcomes_since(1) == {"2xx": 1}
 
@@ -183,7 +183,7 @@ def test_shadow_that_no_connection_reaches(
 
 @pytest.fixture(scope="module")
 def before_sick_primary() -> Iterator[tuple[int, int, Sidecar]]:
-    """The control port of a primary, and the port of an inline sidecar before it."""
+    """Yield the control port of a primary, and the port of an inline sidecar in front of it."""
     with running_topology() as topology:
         sick_port, control_port = start_sick(topology.processes)
         shadow_port, _ = start_sick(topology.processes)
@@ -218,6 +218,6 @@ def test_endless_answer_ends_with_its_client(
         client.request("GET", "/")
         assert client.getresponse().read(100_000) == b"x" * 100_000
     ledger = sidecar.settled_ledger()
-    # The shadow got a copy of all that was asked of a sick primary, and nobody is left.
+    # The shadow received a copy of every request to the sick primary, and no leg is left.
     assert ledger["balanced"] and ledger["in_flight"] == 0
     assert ledger["primary"]["aborted"] == 1

@@ -1,4 +1,4 @@
-"""The sidecar runs without a single capability, and so do its workers."""
+"""Checks that the sidecar and its workers run without any capability."""
 
 import os
 import re

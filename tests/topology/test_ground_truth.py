@@ -1,4 +1,4 @@
-"""Replay, table, mirrored traffic, series, prediction: the whole way, small, by real programs."""
+"""Runs a small ground truth with real programs: replay, table, mirroring, series, prediction."""
 
 import os
 
@@ -29,10 +29,10 @@ def test_cpu_of_a_real_gateway_is_predicted_from_its_mirror(tmp_path) -> None:
     (component,) = (table := read_table(stage.table)).components
     assert [row.rps_target for row in component.points] == [*ROWS]
     assert result["outcomes"] == {"2xx": sum(ROWS)}
-    # Both replays, and a copy of each of production's requests: 1000 of the warm-up, the steps.
+    # Both replays plus a copy of every production request: 1000 in the warm-up, and the steps.
     assert arrived > 1000 + sum(ROWS) + 0.8 * 3 * sum(TRAFFIC)
     assert windows[0].rps < windows[1].rps
-    # How near they come is the benchmark's matter: the machine may be busy with anything.
+    # The benchmark measures how close they are; here the machine may be busy with other work.
     for check in checks_of(table, windows):
         assert 0 < check.measured_millicores < 1000
         assert check.low <= check.predicted_millicores <= check.high

@@ -1,12 +1,13 @@
-"""The Dockerfile as it stands: both targets are built, looked at and run.
+"""Builds, inspects and runs both targets of the Dockerfile as it is.
 
-The base that the Dockerfile names lies in a registry of images, which these tests do not reach.
-Another takes its place through the same ARG: a minimal Debian that debootstrap makes of the
-packages which this machine installs, so the Dockerfile is tested on Debian's Python. That base is
-made once and kept in .venv/image.
+The Dockerfile's base image is in an image registry that these tests do not reach. They pass another
+base through the same ARG: a minimal Debian that debootstrap makes from the packages that this
+machine can install, so the Dockerfile is tested with Debian's Python. The base is made once and
+kept in .venv/image.
 
 buildah keeps images and containers in a folder of this run. Its chroot isolation separates neither
-network nor process ids: a container's ports and processes are found as those of any child.
+the network nor process ids, so a container's ports and processes are visible like those of any
+child process.
 """
 
 import ast
@@ -40,24 +41,24 @@ from mirror.demo.processes import (
 from mirror.demo.sidecar import Sidecar
 from tests.topology.conftest import require
 
-# The two builds share the machine's processors; the first run makes the base, too.
+# The two builds share the machine's processors, and the first run also makes the base.
 pytestmark = [pytest.mark.topology, pytest.mark.timeout(1500)]
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".venv/image"
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 
-# The oldest Debian whose Python is one of ours.
+# The oldest Debian with a Python that the project supports.
 RELEASE = "bookworm"
 DEBOOTSTRAP_S, BUILD_S = 300.0, 600.0
 
-# What of pip's configuration says how to reach an index, and not what to install from it.
+# The settings of pip that state how to reach an index, as opposed to what to install.
 PIP_KEYS = (
     *("index-url", "extra-index-url", "trusted-host", "proxy", "cert"),
     *("timeout", "default-timeout"),
 )
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
-# A name that no package of the base writes over.
+# A name that no package of the base overwrites.
 TRUSTED = "/etc/ssl/machine.crt"
 
 ESTIMATORS = {"numpy", "pandas", "pyarrow", "scipy"}
@@ -75,7 +76,7 @@ with socket.socket(socket.AF_UNIX) as downstream:
 
 @dataclass(frozen=True)
 class Buildah:
-    """buildah with images and containers of its own, below one directory."""
+    """buildah with its own images and containers below one directory."""
 
     directory: Path
 
@@ -88,7 +89,7 @@ class Buildah:
         return ["buildah", *storage, "--storage-driver", "vfs", *words]
 
     def __call__(self, *words: str | Path, timeout_s: float = 60.0) -> str:
-        """What it, or the program that it ran, printed; it must have succeeded."""
+        """Run buildah, which must succeed, and return what it or its program printed."""
         done = subprocess.run(
             self.command(*words),
             capture_output=True,
@@ -102,7 +103,7 @@ class Buildah:
 
 @dataclass(frozen=True)
 class Container:
-    """A container of an image. Its commands run as the image's user, in its directory."""
+    """A container whose commands run as the image's user and in its working directory."""
 
     buildah: Buildah
     image: str
@@ -124,17 +125,17 @@ class Container:
         return self.buildah(*self._run(words, config))
 
     def start(self, processes: Processes, *words: str, config: Path) -> Child:
-        """As `run`, for a program that goes on."""
+        """Start a program that keeps running; otherwise like `run`."""
         command = self.buildah.command(*self._run(words, config))
         return processes.start(words[0], command, environment=self.buildah.environment)
 
     def _run(self, words: Sequence[str], config: Path | None) -> list[str]:
-        """With the configuration where the Compose file mounts it."""
+        """Return the command line, with the configuration where the Compose file mounts it."""
         volume = ("--volume", f"{config}:/etc/mirror/mirror.yaml:ro") if config else ()
         return ["run", *volume, self.name, "--", *words]
 
     def sizes(self) -> dict[str, int]:
-        """Its files and their bytes."""
+        """Return the size in bytes of each file of the container."""
         return {
             str(path.relative_to(self.root)): path.lstat().st_size
             for folder, _, names in os.walk(self.root)
@@ -149,17 +150,17 @@ class Images:
     estimate: Container
 
     def added(self, container: Container) -> dict[str, int]:
-        """The files that an image has and the base has not."""
+        """Return the files that the image adds to the base, with their sizes in bytes."""
         base = self.base.sizes()
         return {name: size for name, size in container.sizes().items() if name not in base}
 
 
 @pytest.fixture
 def images() -> Iterator[Images]:
-    """Both targets, built at the same time; skips where this machine cannot build any.
+    """Build both targets in parallel; skip where this machine cannot build images.
 
-    Each compiles for itself. Taking over the other's layers would cost more than that: the vfs
-    driver copies all files for every layer (309 s with layers, 179 s without).
+    Each build compiles the code itself. Sharing layers would cost more, because the vfs driver
+    copies all files for every layer (309 s with layers, 179 s without).
     """
     if os.geteuid() != 0:
         pytest.skip("only root can make a Debian and build an image on it")
@@ -188,7 +189,7 @@ def images() -> Iterator[Images]:
 
 
 def debian(processes: Processes, directory: Path) -> Path:
-    """A minimal Debian with a Python, in a tar."""
+    """Return the path of a tar with a minimal Debian that includes Python."""
     tar = CACHE / f"{RELEASE}-python3.tar"
     if not tar.exists():
         asked = ("Created-By: Packages", "Label: Debian", "Component: main")
@@ -196,7 +197,7 @@ def debian(processes: Processes, directory: Path) -> Path:
         if not targets:
             pytest.skip("apt names no mirror of Debian here: apt-get update")
         tree = directory / "debian"
-        # What it mounts goes with its mount namespace, whatever ends it.
+        # In a mount namespace of its own, its mounts disappear however it ends.
         words = ("--variant=minbase", "--include=python3", RELEASE, tree, targets.split()[0])
         try:
             made = processes.start("debootstrap", ["unshare", "--mount", "debootstrap", *words])
@@ -207,7 +208,7 @@ def debian(processes: Processes, directory: Path) -> Path:
             pytest.skip(f"debootstrap makes no Debian here: {made.last_lines(1)}")
         part = directory / "debian.tar"
         pack = ("tar", "-cf", part, "-C", tree, "--exclude=./var/cache/apt/archives/*.deb", ".")
-        # A tar that a full disk cut short must not become the base of later runs.
+        # A tar truncated by a full disk must not become the base of later runs.
         subprocess.run(pack, check=True, timeout=120)
         part.rename(tar)
         shutil.rmtree(tree)
@@ -215,7 +216,7 @@ def debian(processes: Processes, directory: Path) -> Path:
 
 
 def make_base(buildah: Buildah, tar: Path) -> None:
-    """The image `base`: that Debian, which reaches the registries as this machine does."""
+    """Make the image `base` from that Debian, with this machine's access to package indexes."""
     settings = buildah.directory / "settings"
     for path, text in machine_settings().items():
         target = settings / path.lstrip("/")
@@ -228,16 +229,16 @@ def make_base(buildah: Buildah, tar: Path) -> None:
 
 
 def machine_settings() -> dict[str, str]:
-    """Files that say how this machine's apt and pip reach their registries, by their paths.
+    """Return, by path, the files that let apt and pip reach this machine's package indexes.
 
-    A proxy of the environment is none of them, because buildah hands it on by itself.
+    They do not include proxies from the environment, which buildah passes on itself.
     """
-    # Everything else that apt is told may name programs that only this machine has.
+    # Other settings of apt may name programs that exist only on this machine.
     apt = [line for line in said("apt-config", "dump").splitlines() if line.startswith("Acquire::")]
     pip: dict[str, str] = {}
     for line in said(sys.executable, "-m", "pip", "config", "list").splitlines():
         name, _, value = line.partition("=")
-        # What the environment says stands first, and counts before a file.
+        # Settings from the environment come first and override those of files.
         pip.setdefault(name.rpartition(".")[2], " ".join(ast.literal_eval(value).split()))
     trusted = Path(pip.get("cert", CERTIFICATES))
     files = {}
@@ -252,7 +253,7 @@ def machine_settings() -> dict[str, str]:
 
 
 def skip_without_packages(directory: Path) -> None:
-    """A build that failed is not at fault where this machine gets no packages, either."""
+    """Skip the test if the build failed because this machine reaches no packages."""
     for command in (
         ("apt-get", "download", "libc6-dev"),
         (sys.executable, "-m", "pip", "download", "--no-deps", "click"),
@@ -264,13 +265,13 @@ def skip_without_packages(directory: Path) -> None:
 
 
 def said(*command: str | Path) -> str:
-    """What a program of this machine prints; nothing where it fails."""
+    """Return the output of a program on this machine, or an empty string if it fails."""
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=120)
     return done.stdout if done.returncode == 0 else ""
 
 
 def test_images(images: Images, subtests: pytest.Subtests, tmp_path: Path) -> None:
-    """One test, so that a machine which builds no image shows one skip."""
+    """Check both images in one test, so that a machine without images shows one skip."""
     for look in (
         sidecar_is_compiled,
         sidecar_is_light,
@@ -308,7 +309,7 @@ def site_packages(container: Container) -> set[str]:
 def nothing_of_the_build_remains(images: Images) -> None:
     for container in (images.mirror, images.estimate):
         added = images.added(container)
-        # useradd keeps a copy of each file that it changes.
+        # useradd keeps a backup of each file that it changes.
         assert [name for name in added if not name.startswith(("opt/kagami/", "etc/"))] == []
         assert [name for name in added if name.startswith("opt/kagami/bin/pip")] == []
 
@@ -325,7 +326,7 @@ def user_owns_two_directories(images: Images) -> None:
 
 
 def serves_as_composed(container: Container, directory: Path) -> None:
-    """The commands of the Compose file, on loopback and with ports that are free."""
+    """Run the commands of the Compose file on loopback with free ports."""
     services = COMPOSE["services"]
     service = services["mirror"]
     envoy = require("envoy")
@@ -357,10 +358,10 @@ def serves_as_composed(container: Container, directory: Path) -> None:
         assert sidecar.settled_ledger()["outcomes"] == {"2xx": 1}
         supervisor = psutil.Process(sidecar.status()["workers"][0]["pid"]).parent()
         assert supervisor is not None
-        # A process of this test, and not one that has the same id outside.
+        # Make sure that this is a process of the test and not an unrelated one with the same id.
         assert sidecar.child.pid in [parent.pid for parent in supervisor.parents()]
         assert set(supervisor.uids()) == {UID}
-        # Past buildah, which would end it with SIGKILL.
+        # Signal the process directly, because buildah would kill it with SIGKILL.
         supervisor.send_signal(signal.Signals[container.config["StopSignal"]])
         grace_s = float(service["stop_grace_period"].removesuffix("s"))
         assert sidecar.child.wait(grace_s) == 0, sidecar.child.last_lines()

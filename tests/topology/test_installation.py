@@ -1,6 +1,7 @@
-"""`pip install .` into an empty environment, as the README says for a host: what it is and weighs.
+"""Checks the size and the memory of `pip install .` in an empty environment.
 
-It needs a package index, and is skipped, visibly, where pip reaches none.
+This is the installation that the README gives for a host. The test needs a package index and is
+skipped where pip reaches none.
 """
 
 import subprocess
@@ -18,11 +19,11 @@ from tests.test_packaging import copy_source
 pytestmark = [pytest.mark.topology, pytest.mark.timeout(600)]
 
 MOST_INSTALLED_BYTES = 130_000_000
-"""Of the whole environment, pip included. 112 MB on Debian 12."""
+"""The limit for the whole environment, including pip; it has 112 MB on Debian 12."""
 MOST_SUPERVISOR_BYTES = 50 << 20
 MOST_WORKER_BYTES = 32 << 20
-"""A tenth more than on Debian 12 (44.3 and 28.6 MiB): how much the interpreter itself takes differs
-from one build of Python to the next."""
+"""The limits are a tenth above the measurements on Debian 12 (44.3 and 28.6 MiB), because the
+interpreter's own memory differs between builds of Python."""
 
 
 def run(words: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
@@ -38,7 +39,7 @@ def run(words: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the installed programs."""
+    """Return the folder of the installed programs."""
     folder = tmp_path_factory.mktemp("installation")
     binaries = folder / "venv" / "bin"
     run([sys.executable, "-m", "venv", folder / "venv"])
@@ -71,7 +72,7 @@ def test_estimate_says_what_to_install(programs: Path) -> None:
 
 
 def test_processes_are_small(programs: Path, tmp_path: Path) -> None:
-    """Resident, with every sink on, after a scrape of /metrics."""
+    """Check resident memory with every sink enabled, after a scrape of /metrics."""
     shadow, admin, agent = free_ports(3)
     config = {
         "listen": f"unix:{tmp_path}/mirror.sock",

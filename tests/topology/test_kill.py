@@ -1,8 +1,8 @@
-"""The sidecar is killed, or stopped, under load: no request of production fails.
+"""Checks that no production request fails when the sidecar is killed or stopped under load.
 
-Killed is everything at once, supervisor and workers, as when the machine's memory runs out.
-Stopped (SIGSTOP) it still owns its socket, and the kernel goes on accepting for it: nginx has to
-find out by its timeouts. `make soak` does both again and again.
+The kill hits supervisor and workers at once, as when the machine runs out of memory. A stopped
+sidecar (SIGSTOP) still owns its socket, and the kernel keeps accepting connections for it, so nginx
+has to notice by its timeouts. `make soak` does both repeatedly.
 """
 
 import os
@@ -34,7 +34,8 @@ def start(topology: Topology, mode: str) -> tuple[Sidecar, Nginx]:
     if mode == "sink":
         return sidecar, topology.start_nginx(mode)
     ports, address = topology.ports, f"unix:{topology.socket_path}"
-    # What a hung sidecar may cost one request is the user's choice; here it is not to cost time.
+    # The user chooses how long a hung sidecar may delay one request; a short time makes the test
+    # fast.
     site = inline_site(ports["nginx"], ports["primary"], address).replace(
         "proxy_read_timeout 15s", "proxy_read_timeout 500ms"
     )
@@ -45,7 +46,7 @@ def start(topology: Topology, mode: str) -> tuple[Sidecar, Nginx]:
 
 @contextmanager
 def load(topology: Topology) -> Iterator[None]:
-    """Requests at a steady rate while the block is run; none of them may fail."""
+    """Send requests at a steady rate while the block runs; none of them may fail."""
     answered: list[Counter[str]] = []
     port = topology.ports["nginx"]
     client = threading.Thread(
@@ -83,9 +84,9 @@ def test_sidecar_that_hangs_or_dies_costs_no_request(topology: Topology, mode: s
         os.kill(sidecar.status()["workers"][0]["pid"], signal.SIGKILL)
         wait_for_more(nginx, 500)
         assert sidecar.status()["ledger"]["balanced"]
-        sidecar.child.kill()  # with its whole group
+        sidecar.child.kill()  # the whole process group
         wait_for_more(nginx, 500)
-    # Nobody was there to remove the socket: the next one takes it over, and nginx finds it again.
+    # The killed sidecar left its socket behind; the next one takes it over, and nginx uses it.
     assert topology.socket_path.is_socket()
     again = topology.start_sidecar(mode)
     port = topology.ports["nginx"]

@@ -1,4 +1,4 @@
-"""`mirror check` against the two ports of the same gateway Pod."""
+"""Runs `mirror check` against both ports of the same gateway Pod."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes the sidecar, and holds what the ledger says."""
+"""Checks that a real Prometheus scrapes the ledger's numbers from the sidecar."""
 
 import json
 from urllib.parse import quote
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.topology
 
 
 def value(port: int, query: str) -> float | None:
-    """The one value of an instant query."""
+    """Return the value of an instant query with one result."""
     answer = fetch(port, f"/api/v1/query?query={quote(query)}")
     found = json.loads(answer.body)["data"]["result"] if answer else []
     return float(found[0]["value"][1]) if found else None

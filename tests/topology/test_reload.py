@@ -1,4 +1,4 @@
-"""SIGHUP under load: nginx' clients see nothing of it, in both modes, and every copy is counted."""
+"""Checks that clients do not notice a SIGHUP under load, and that every copy is counted."""
 
 import signal
 import threading
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.topology
 REQUESTS = 4000
 
 
-# nginx sends no POST a second time, so none hides behind its `backup`; the app answers it 405.
+# nginx does not retry a POST, so its `backup` hides no failure. The app answers a POST with 405.
 @pytest.mark.parametrize(
     ("mode", "method", "status"), [("sink", "GET", "200"), ("inline", "POST", "405")]
 )

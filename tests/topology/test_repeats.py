@@ -1,4 +1,4 @@
-"""nginx mirrors what it redirects internally once more: counted and mirrored once."""
+"""Checks that requests which nginx mirrors again on an internal redirect are counted once."""
 
 import pytest
 
@@ -12,7 +12,7 @@ WORKERS = 4
 
 
 def index_site(topology: Topology) -> str:
-    """A page that nginx serves itself, found by `index`."""
+    """Return a site with a page that nginx serves itself, found by `index`."""
     root = topology.directory / "www"
     root.mkdir()
     (root / "index.html").write_text("hello\n")
@@ -48,7 +48,7 @@ def test_an_index_redirect_counts_once(topology: Topology, workers: int) -> None
 
 
 def test_without_ids_each_copy_counts(topology: Topology) -> None:
-    """The control: nginx does mirror these requests twice."""
+    """Serves as the control: nginx does mirror these requests twice."""
     topology.start_gateway_pod()
     sidecar = topology.start_sidecar("sink", request_id_header=None)
     topology.start_site("nginx", index_site(topology))

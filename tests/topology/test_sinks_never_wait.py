@@ -1,4 +1,4 @@
-"""A sink whose other side is away, stuck, broken or full costs counted losses and nothing else."""
+"""Checks that a missing, stuck, broken or full sink costs counted losses and nothing else."""
 
 import socket
 
@@ -15,7 +15,7 @@ REQUESTS = 100
 
 
 def dropped(topology: Topology) -> dict[str, float]:
-    """What /metrics says that each sink lost."""
+    """Return the losses of each sink according to /metrics."""
     page = fetch(topology.ports["admin"], "/metrics")
     assert page is not None
     return {
@@ -27,7 +27,7 @@ def dropped(topology: Topology) -> dict[str, float]:
 
 
 def serve_and_count(topology: Topology, dogstatsd: str, series: str) -> Sidecar:
-    """Requests through a sidecar with these sinks: all are answered and in the ledger."""
+    """Send requests through a sidecar with these sinks; all are answered and in the ledger."""
     topology.start_primary()
     port = topology.ports["nginx"]
     sidecar = topology.start_sidecar(

@@ -1,4 +1,4 @@
-"""nginx runs as another user than the sidecar and reaches its socket by their common group."""
+"""Checks that nginx, as another user, reaches the sidecar's socket through a common group."""
 
 import os
 import pwd
@@ -29,6 +29,6 @@ def test_mode_and_group_decide(topology: Topology, mode: str, seen: int) -> None
     listen = {"path": str(topology.socket_path), "mode": mode, "group": NGINX_USER}
     sidecar = topology.start_sidecar("sink", listen=listen)
     topology.start_nginx("sink", user=NGINX_USER)
-    # Production is served either way.
+    # Production is served with and without access to the socket.
     assert hey(topology.ports["nginx"], "/watch/1", 100) == {"200": 100}
     assert sidecar.settled_ledger()["seen"] == seen

@@ -1,4 +1,4 @@
-"""Log lines to entries of a capture."""
+"""Checks how log lines become entries of a capture."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The order of time, also where it is made on disk."""
+"""Checks the order by time, including sorting on disk."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""GoReplay's files: requests, responses, and damage."""
+"""Checks reading GoReplay's files: requests, responses, and damaged files."""
 
 import io
 

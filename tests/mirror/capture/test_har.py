@@ -1,4 +1,4 @@
-"""HAR files: requests of a browser, and what is none."""
+"""Checks reading HAR files: a browser's requests, and entries that are none."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The key of a capture: read, and refused with the name of its option where it is none."""
+"""Checks reading the key of a capture; the error for a bad key names its option."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a capture holds, in numbers."""
+"""Checks the numbers in the overview of a capture."""
 
 import pytest
 

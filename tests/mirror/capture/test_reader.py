@@ -1,4 +1,4 @@
-"""Captures are read whole, or what is wrong with them is said with its place."""
+"""Checks that captures are read completely, or that errors name the place of the damage."""
 
 import gzip
 import tracemalloc
@@ -29,7 +29,7 @@ def frame(*records: Record, header: bytes = b"") -> bytes:
 
 
 def segment(*seconds: float, begin: float | None = None) -> bytes:
-    """One frame for each record, as after a flush each second."""
+    """Return a segment with one frame per record, as after a flush each second."""
     first = begin if begin is not None else seconds[0]
     frames = [frame(record(second)) for second in seconds[1:]]
     return b"".join([frame(record(seconds[0]), header=encode_header(first)), *frames])
@@ -108,7 +108,7 @@ def test_a_flipped_bit_loses_its_frame_only(tmp_path: Path) -> None:
         path.write_bytes(damaged)
         losses: list[str] = []
         found = seconds_in(path, losses)
-        assert found in ([1, 3], [1, 2, 3])  # a bit of a frame header may mean nothing
+        assert found in ([1, 3], [1, 2, 3])  # a flipped bit of a frame header may have no effect
         if found == [1, 3]:
             assert losses and f"byte {begin}: " in losses[0]
             assert f"byte {begin}: " in failure(path)
@@ -121,7 +121,7 @@ def test_damage_at_the_start_is_survived(tmp_path: Path) -> None:
     path.write_bytes(damaged)
     for what in (path, tmp_path):
         losses: list[str] = []
-        # The line behind the lost header stands where the header would.
+        # The line after the lost header is in the header's place.
         assert seconds_in(what, losses) in ([3], [2, 3])
         assert losses
 

@@ -1,4 +1,4 @@
-"""The recorder: what it takes, what it drops, and that it never waits for the disk."""
+"""Checks the recorder: what it accepts, what it drops, and that it never waits for the disk."""
 
 import os
 import threading
@@ -27,7 +27,7 @@ def head_of(target: bytes = b"/a", host: bytes = b"a.example", fields: bytes = b
 
 
 class Recording:
-    """A recorder whose clock the test turns."""
+    """A recorder whose clock the test sets."""
 
     def __init__(self, folder: Path, **keys: object) -> None:
         self.folder = folder
@@ -126,7 +126,7 @@ def test_abandoned_requests_are_counted(tmp_path: Path) -> None:
 
 
 class Stuck:
-    """Segments on a disk that does not answer until the test says so."""
+    """Segments on a disk that blocks until the test releases it."""
 
     def __init__(self) -> None:
         self.go = threading.Event()
@@ -173,7 +173,7 @@ def test_a_disk_that_fails_is_counted_and_tried_again(
         recording.request()
         recording.now += 2
         recording.recorder.tick()
-    while recording.counts["disk"] < 3:  # the thread has taken all
+    while recording.counts["disk"] < 3:  # the thread has taken every record
         recording.recorder.tick()
     folder.unlink()
     recording.request()

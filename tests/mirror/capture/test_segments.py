@@ -1,4 +1,4 @@
-"""Segments are rotated, bounded and never left with half a frame."""
+"""Checks that segments are rotated and bounded, and never end with an incomplete frame."""
 
 import errno
 import os
@@ -97,7 +97,7 @@ def test_other_files_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_full_disk_leaves_whole_frames(tmp_path: Path) -> None:
-    """A limit on the size of files stands for the disk: the write is cut in the same way."""
+    """Uses a limit on the file size, which cuts a write in the same way as a full disk."""
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     clock = Clock()

@@ -1,4 +1,4 @@
-"""Asking a sidecar for a change: what comes back, and what stands in the way."""
+"""Checks requests to a sidecar's admin port: the responses and the possible failures."""
 
 import pytest
 

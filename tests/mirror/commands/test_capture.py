@@ -1,4 +1,4 @@
-"""`mirror capture` as a person meets it."""
+"""Checks the output and exit codes of `mirror capture`."""
 
 import pytest
 from click.testing import CliRunner

@@ -1,4 +1,4 @@
-"""`mirror check` as a person meets it: what it prints, and the exit code a script sees."""
+"""Checks the output and exit codes of `mirror check`."""
 
 import socket
 import subprocess
@@ -22,7 +22,7 @@ ROUTE_MISS = b"HTTP/1.1 404 Not Found\r\nserver: istio-envoy\r\ncontent-length: 
 
 @contextmanager
 def answering(response: bytes) -> Iterator[tuple[int, list[bytes]]]:
-    """A server for one connection: its port, and the request it got."""
+    """Run a server for one connection; yield its port and the request that it received."""
     requests: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(30)
@@ -90,7 +90,7 @@ def test_nginx_is_refused_with_4(tmp_path: Path) -> None:
 def test_nginx_is_accepted_by_name(tmp_path: Path) -> None:
     with answering(NGINX) as (port, _):
         assert check(tmp_path, port, "--accept-server", "nginx").returncode == 0
-    with answering(ISTIO) as (port, _):  # and the configured names still are
+    with answering(ISTIO) as (port, _):  # the configured names still are
         assert check(tmp_path, port, "--accept-server", "nginx").returncode == 0
 
 

@@ -1,4 +1,4 @@
-"""`mirror demo` as a person runs it: what it prints, how it ends, and that nothing stays behind."""
+"""Checks `mirror demo`: its output, how it ends, and that it leaves no process behind."""
 
 import contextlib
 import os
@@ -28,7 +28,7 @@ MARK = "KAGAMI_DEMO_TEST"
 
 @dataclass
 class Demo:
-    """One run; whatever it starts inherits a mark in its environment, by which it is found."""
+    """One run, whose processes are found by a mark that they inherit in their environment."""
 
     directory: Path
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -44,12 +44,12 @@ class Demo:
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            # As from a terminal: Ctrl-C would reach the whole group, but the demo alone is sent it.
+            # A terminal sends Ctrl-C to the whole group; here only the demo receives the signal.
             start_new_session=True,
         )
 
     def running(self) -> list[psutil.Process]:
-        """Everything that carries the mark."""
+        """Return all processes that carry the mark."""
         found = []
         for process in psutil.process_iter():
             try:
@@ -60,7 +60,7 @@ class Demo:
         return found
 
     def wait_for_traffic(self, process: subprocess.Popen[str]) -> None:
-        """Return when the first line of progress was printed."""
+        """Wait until the first line of progress is printed."""
         assert process.stdout is not None
         for line in process.stdout:
             if " rps " in line:
@@ -70,13 +70,13 @@ class Demo:
 
 @pytest.fixture
 def run() -> Iterator[Demo]:
-    # Not tmp_path: an ordinary user must be able to enter it.
+    # An ordinary user must be able to enter the directory, unlike tmp_path.
     with tempfile.TemporaryDirectory(prefix="kagami-") as name:
         Path(name).chmod(0o777)
         run = Demo(Path(name))
         yield run
         left = run.running()
-        # A failed test must not leave a demo behind, which would fail the tests after it.
+        # A demo left behind by a failed test would make the following tests fail.
         for process in left:
             with contextlib.suppress(psutil.Error):
                 process.kill()

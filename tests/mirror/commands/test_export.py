@@ -1,4 +1,4 @@
-"""`mirror export`: what vegeta would read."""
+"""Checks that `mirror export` writes vegeta's format."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Logs and recordings in, a capture out."""
+"""Checks that `mirror import` turns logs and recordings into a capture."""
 
 import gzip
 import json
@@ -23,7 +23,7 @@ COMBINED = (
     b'"https://example.com/a" "Mozilla/5.0 (X11)"'
 )
 NEW_YEAR_S = 1767193199.0
-"""The time above, which is 14:59:59 UTC."""
+"""The time above in Unix seconds (14:59:59 UTC)."""
 
 DEPLOYED = (
     b'{"id":"8f","time":"1767193199.250","status":"200","method":"GET","host":"a.example",'
@@ -144,7 +144,7 @@ def test_log_of_a_real_nginx(tmp_path: Path) -> None:
 
 
 def fetch_raw(port: int, target: bytes) -> None:
-    """http.client refuses some of these targets; nginx does not."""
+    """Fetch a target that http.client would refuse and nginx accepts."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: a.example\r\n")
         connection.sendall(b"Connection: close\r\n\r\n")

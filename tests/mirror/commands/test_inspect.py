@@ -1,4 +1,4 @@
-"""`mirror inspect` on good, damaged and foreign captures."""
+"""Checks `mirror inspect` on valid, damaged and foreign captures."""
 
 import json
 from pathlib import Path

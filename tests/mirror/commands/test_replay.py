@@ -1,4 +1,4 @@
-"""`mirror replay` as a person meets it: schedules, refusals, reports, Ctrl-C."""
+"""Checks the command `mirror replay`: schedules, refusals, reports, Ctrl-C."""
 
 import json
 import os
@@ -31,7 +31,7 @@ Seen = list[tuple[str, str, dict[str, str]]]
 
 
 class Site:
-    """A threaded server of the standard library; remembers what it was asked."""
+    """A threaded server of the standard library that records its requests."""
 
     def __init__(self) -> None:
         self.seen: Seen = []
@@ -91,7 +91,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def report(*arguments: object) -> dict[str, Any]:
-    """The report as JSON. On a busy machine it may be invalid: then it says so, and so does 3."""
+    """Return the report as JSON; on a busy machine it may be invalid, with exit code 3."""
     done = run(*arguments, "--format", "json")
     assert done.returncode in (0, 3), done.stderr
     read: dict[str, Any] = json.loads(done.stdout)
@@ -162,7 +162,7 @@ def test_poisson_arrivals_are_as_many_as_even_ones(tmp_path: Path, site: Site) -
 
 
 def test_search_for_saturation(tmp_path: Path, site: Site) -> None:
-    """Every answer is an error: no rate is held, and the search ends by itself."""
+    """Checks that the search ends by itself when every response is an error."""
     path = write_list(tmp_path, Record(0, "GET", "a", "/broken"))
     arguments = ("--until-saturated", "--rate", 20, "--hold", "250ms")
     measured = report(path, "--to", site.url, *arguments)
@@ -171,7 +171,7 @@ def test_search_for_saturation(tmp_path: Path, site: Site) -> None:
 
 
 def shards(path: Path, url: str, start_at: float) -> list[tuple[int, bytes]]:
-    """Exit code and output of three processes, each with its part of one schedule."""
+    """Run three processes with a part of one schedule each; return exit codes and outputs."""
     arguments = ("--to", url, "--steps", "60,120", "--hold", "500ms", "--format", "json")
     started = [
         subprocess.Popen(
@@ -185,9 +185,13 @@ def shards(path: Path, url: str, start_at: float) -> list[tuple[int, bytes]]:
 
 
 def test_shards_at_one_start_are_the_schedule(tmp_path: Path, site: Site) -> None:
-    """Three processes against one server, and their merged result."""
+    """Checks the merged result of three processes against one server."""
     path = write_list(tmp_path, *gets(*range(7)))
-    for start_in_s in (3, 10, 30):  # on a busy machine one may begin too late, and says so
+    for start_in_s in (
+        3,
+        10,
+        30,
+    ):  # on a busy machine a process may start late
         site.seen.clear()
         start_at = time.time() + start_in_s
         ended = shards(path, site.url, start_at)
@@ -387,7 +391,7 @@ def test_replay_through_envoy_counts_at_both_ends(tmp_path: Path) -> None:
 
 @pytest.mark.topology
 def test_sidecar_does_not_count_a_replay(tmp_path: Path) -> None:
-    """The replay goes to an inline sidecar: served, but neither counted nor mirrored."""
+    """Checks that an inline sidecar serves a replay without counting or mirroring it."""
     app_port, shadow_port, port, admin_port = free_ports(4)
     path = write_list(tmp_path, *(Record(t, "GET", "a", "/watch/1") for t in range(20)))
     with Processes(tmp_path) as processes:

@@ -1,4 +1,4 @@
-"""`mirror replay --sample --table` as a person meets it."""
+"""Checks the command `mirror replay --sample --table`."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from mirror.demo.app import start_app
 from mirror.demo.processes import Processes, free_ports
 from mirror.formats.replay_result import read
 
-# Behaves as a Python without one package of the extra: nothing is found under its name.
+# Hides one package of the extra, so that an import of it fails.
 WITHOUT_SCIPY = """
 import importlib.util
 found = importlib.util.find_spec
@@ -31,7 +31,7 @@ def write_list(directory: Path) -> Path:
 
 
 def replay(directory: Path, *arguments: str, **environment: str) -> tuple[int, str]:
-    """Replay to an app that is sampled as `api/app`; return the exit code and what was printed."""
+    """Replay to an app that is sampled as `api/app`; return the exit code and the output."""
     path, (port,) = write_list(directory), free_ports(1)
     log = directory / "replay.log"
     log.unlink(missing_ok=True)
@@ -39,7 +39,7 @@ def replay(directory: Path, *arguments: str, **environment: str) -> tuple[int, s
         app = start_app(processes, "app", port)
         words = [word.replace("PID", str(app.pid)) for word in arguments]
         target = ["--to", f"http://127.0.0.1:{port}", "--steps", "40,80", "--hold", "1s"]
-        # A process of its own: a replay takes over the signals and the loop.
+        # A replay takes over signals and the loop, so it needs its own process.
         command = [sys.executable, "-m", "mirror", "replay", str(path), *target, *words]
         code = processes.start("replay", command, environment=environment).wait(60)
     return code, log.read_text()
@@ -51,7 +51,7 @@ def test_steps_become_rows(tmp_path: Path) -> None:
     usage.write_text("time,pod,container,cpu,memory\n1,a,other,1m,1Mi\n")
     arguments = ("--sample", "pid=api/app:PID,api-gateway:PID", "--table", str(table))
     code, printed = replay(tmp_path, *arguments, "--format", "json")
-    # 3 says that its generator had to wait, on a machine that is busy.
+    # On a busy machine the generator may be late, which exit code 3 reports.
     assert code in (0, 3), printed
     for component in read_table(table).components:
         assert [row.rps_target for row in component.points] == [40, 80]

@@ -1,4 +1,4 @@
-"""`mirror series`: the table with its peaks, the export, and what it refuses."""
+"""Checks `mirror series`: the table with its peaks, the export, and refusals."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A series.db read back: gaps are not zeros, bad files are named, exports are whole."""
+"""Checks reading a series.db: gaps are not zeros, bad files are named, exports are complete."""
 
 import csv
 import sqlite3
@@ -18,7 +18,7 @@ COUNTS = [
     (100, "requests", "/a", "unsafe", 2),
     (100, "requests", "other", "safe", 1),
     (100, "shed", "/a", "buffer_full", 9),
-    (101, "requests", "/a", "safe", 4),  # not observed to its end
+    (101, "requests", "/a", "safe", 4),  # not observed completely
     (103, "requests", "/a", "safe", 3),
 ]
 ROWS = [

@@ -1,4 +1,4 @@
-"""`mirror serve` as a person meets it: what it refuses, what it says, how it ends."""
+"""Checks the command `mirror serve`: refusals, output and shutdown."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""`mirror set ratio` as a person meets it."""
+"""Checks the command `mirror set ratio`."""
 
 import pytest
 from click.testing import CliRunner

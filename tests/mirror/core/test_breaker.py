@@ -1,4 +1,4 @@
-"""The breaker over made histories: when it opens, how it probes, when it closes."""
+"""Checks when the breaker opens, how it probes and when it closes, over made-up histories."""
 
 from random import Random
 
@@ -18,7 +18,7 @@ from mirror.core.breaker import (
 
 
 def breaker_of(failures: int = 3, ratio: float = 0.5, random: float = 1.0) -> Breaker:
-    """A window of 10 s in which a ratio counts from 20 legs on."""
+    """Return a breaker with a window of 10 s and a minimum of 20 legs for the failure ratio."""
     return Breaker(failures, ratio, 10.0, 20, lambda: random)
 
 
@@ -33,7 +33,7 @@ def answer(breaker: Breaker, number: int = 1) -> None:
 
 
 def probe(breaker: Breaker, now: float) -> None:
-    """All probes of a half-open breaker are answered."""
+    """Answer all probes of a half-open breaker."""
     assert breaker.most(now) == PROBES
     breaker.started(PROBES)
     answer(breaker, PROBES)

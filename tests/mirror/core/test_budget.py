@@ -1,4 +1,4 @@
-"""Ceilings: what is held is given back."""
+"""Checks that the budget's ceilings hold, and that reserved bytes are released."""
 
 import sys
 

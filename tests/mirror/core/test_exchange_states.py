@@ -1,4 +1,4 @@
-"""The whole product of states and events is walked: what is not allowed raises."""
+"""Checks every pair of state and event; a pair that is not allowed raises an error."""
 
 import itertools
 import re

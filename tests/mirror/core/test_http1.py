@@ -1,4 +1,4 @@
-"""What both heads share: the sorting of fields, and the plan that does the same by their names."""
+"""Checks what both kinds of head share: sorting fields, and the plan cached by field names."""
 
 import pytest
 from hypothesis import given

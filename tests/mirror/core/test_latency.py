@@ -1,4 +1,4 @@
-"""The layout is HdrHistogram's, index for index; merging and percentiles follow from it."""
+"""Checks the histogram's layout against HdrHistogram, and merging and percentiles."""
 
 import pytest
 from hdrh.histogram import HdrHistogram
@@ -48,7 +48,7 @@ def test_percentiles_are_those_of_the_library(latencies: list[int], percent: flo
     library = reference()
     for latency in latencies:
         library.record_value(latency)
-    # The library rounds the rank to the nearest, we round it up: equal where it is whole.
+    # The library rounds the rank to the nearest integer and we round up; integer ranks agree.
     rank = -(-len(latencies) * percent // 100)
     same_rank_percent = 100 * rank / len(latencies)
     ours = percentile_us(counted(latencies), percent / 100)

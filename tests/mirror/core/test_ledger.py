@@ -1,4 +1,4 @@
-"""Counts add up: over seconds, over workers, over workers that die."""
+"""Checks that counts add up over seconds, over workers, and over workers that die."""
 
 from collections import Counter
 from typing import Any
@@ -420,7 +420,7 @@ def test_status_adds_workers_up() -> None:
 
 
 class AnyInterleaving(RuleBasedStateMachine):
-    """Workers count, report, stall and die in any order; every reported count arrives once."""
+    """Lets workers count, report, stall and die in any order; each reported count arrives once."""
 
     def __init__(self) -> None:
         super().__init__()

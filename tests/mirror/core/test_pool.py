@@ -1,4 +1,4 @@
-"""The pool only answers; what it was told to do is done, or not, by these tests."""
+"""Checks the decisions of the pool, with the tests in the role of the code that acts on them."""
 
 from typing import Any
 
@@ -166,7 +166,7 @@ def test_pool_shows_its_counts() -> None:
 
 
 class AnyHistory(RuleBasedStateMachine):
-    """Any order of events: no leg is served twice, none is forgotten, the ceiling holds."""
+    """Tries any order of events: each leg is served exactly once, and the ceiling holds."""
 
     CEILING = 3
 
@@ -191,7 +191,7 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(fresh=st.booleans())
     def leg_arrives(self, fresh: bool) -> None:
         self.number += 1
-        fresh = fresh and self.pool._open < self.CEILING  # only asked for without a ceiling
+        fresh = fresh and self.pool._open < self.CEILING  # never fresh at the ceiling
         answer: Any = self.pool.assign(self.number, fresh)
         if answer is OPEN:
             self.opening += 1

@@ -1,4 +1,4 @@
-"""Ramps over shadows that the test makes healthy or sick, second by second."""
+"""Checks ramps with a shadow that the test makes healthy or sick, second by second."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def healthy(attempts: int = 1000, latency_s: float = 0.01) -> Health:
 
 
 class Climb:
-    """A ramp from 0.1 to 1.1 in ten steps of 20 s, and what it said."""
+    """A ramp from 0.1 to 1.1 in ten steps of 20 s, with its messages."""
 
     def __init__(self) -> None:
         self.ramp = Ramp((0.1, 1.1), 10 * STEP_S, 10, LIMITS, HOLD_S)
@@ -133,7 +133,7 @@ def test_a_slow_step_is_judged_when_it_has_enough(errors: int, ratio: float) -> 
 
 
 def test_it_settles_below_what_the_shadow_bears() -> None:
-    """A shadow that errs above a ratio of 0.75."""
+    """Uses a shadow that fails above a ratio of 0.75."""
     climb = Climb()
     seen = []
     for _ in range(3000):

@@ -1,4 +1,4 @@
-"""The lines of a capture: what is written is read back, and nothing dangerous is ever read."""
+"""Checks that the lines of a capture read back as written, and that unsafe ones are refused."""
 
 import base64
 import json
@@ -45,7 +45,7 @@ RECORDS = st.builds(
 
 
 def read(*lines: bytes | dict[str, object]) -> list[Record]:
-    """Decode a list with a good header and these lines."""
+    """Decode a capture with a valid header and these lines."""
     encoded = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]
     return list(decode([HEADER, *encoded], "list"))
 
@@ -157,7 +157,7 @@ def test_connection_fields_are_refused(name: str) -> None:
 
 
 def test_same_fields_are_apart_in_http1() -> None:
-    # A trailer is passed on by a hop; a recorded request has its body whole, and none behind it.
+    # A hop forwards trailers, but a recorded request has a complete body without trailers.
     assert {name.encode() for name in WRITTEN_ANEW} == http1._SET_APART | {b"trailer"}
 
 

@@ -1,4 +1,4 @@
-"""No secret stays: whatever the case of a name, however a key is escaped."""
+"""Checks that redaction leaves no secret, whatever the case of a name or the escapes in a key."""
 
 import pytest
 from hypothesis import given

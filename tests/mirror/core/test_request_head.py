@@ -1,4 +1,4 @@
-"""Request heads as bytes in, legs as bytes out, through the real parser: whole and byte by byte."""
+"""Checks how request heads become the heads of legs, parsed uncut and one byte at a time."""
 
 import httptools
 import pytest
@@ -19,7 +19,7 @@ from mirror.errors import RemoteProtocolError
 
 
 class Reader:
-    """Feeds the strict parser and keeps what core/request_head.py makes of it."""
+    """Feeds the strict parser and keeps the result of core/request_head.py."""
 
     def __init__(self, hop: Hop | None = None) -> None:
         self.parser = httptools.HttpRequestParser(self)
@@ -44,7 +44,7 @@ class Reader:
         self.body += data
 
     def feed(self, data: bytes) -> None:
-        """Raises RemoteProtocolError: the status that the parser's refusals get is 400."""
+        """Feed data; raise RemoteProtocolError, with status 400 for refusals by the parser."""
         while data:
             try:
                 self.parser.feed_data(data)
@@ -59,7 +59,7 @@ class Reader:
 
 
 class Line:
-    """What a parser would say of a request line; fields that it lets pass are given to us."""
+    """The parser's view of a request line, for fields that the real parser would refuse."""
 
     def __init__(self, method: bytes = b"GET", version: str = "1.1", upgrade: bool = False) -> None:
         self.method = method
@@ -80,7 +80,7 @@ class Line:
 
 
 def read_request(data: bytes, hop: Hop | None = None) -> RequestHead:
-    """The head of `data`, the same whole and split at every byte."""
+    """Read the head of `data` uncut and split at every byte; the results must be equal."""
     whole, split = Reader(hop), Reader(hop)
     whole.feed(data)
     for index in range(len(data)):
@@ -105,7 +105,7 @@ HOP = Hop()
 # --- requests that must be refused ---
 
 REFUSED: dict[str, tuple[bytes, int]] = {
-    # framing: what ends the body must be beyond doubt
+    # framing: the end of the body must be unambiguous
     "length and chunked": (
         POST + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         400,
@@ -273,7 +273,7 @@ def test_error_shows_status_and_reason() -> None:
     ],
 )
 def test_framing_is_checked_again(fields: list[bytes]) -> None:
-    """The parser refuses these; we would too."""
+    """Checks that we refuse these as well, although the parser already does."""
     with pytest.raises(RemoteProtocolError, match="400 framing"):
         read_request_head(Line(b"POST"), b"/", [b"Host", b"a", *fields])
 
@@ -635,7 +635,7 @@ def test_legs_carry_what_is_end_to_end(
 
 @given(st.lists(st.tuples(TOKEN, VALUE), max_size=6), st.sampled_from([b"GET", b"POST"]))
 def test_rare_fields_change_no_other(fields: list[tuple[bytes, bytes]], method: bytes) -> None:
-    """The quick way through a head and the thorough one write the same."""
+    """Checks that the fast path and the complete path write the same head."""
     fields = [(name, value) for name, value in fields if name.lower() not in BETWEEN_HOPS]
     lines = b"".join(b"%b: %b\r\n" % field for field in fields)
     start = method + b" /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n"

@@ -1,4 +1,4 @@
-"""Response heads as bytes in, heads as bytes out, through the real parser: whole, byte by byte."""
+"""Checks how response heads are rewritten, parsed uncut and one byte at a time."""
 
 import httptools
 import pytest
@@ -12,7 +12,7 @@ from mirror.errors import RemoteProtocolError
 
 
 class Reader:
-    """Feeds the strict parser and keeps what core/response_head.py makes of it."""
+    """Feeds the strict parser and keeps the result of core/response_head.py."""
 
     def __init__(self, answers_head: bool = False) -> None:
         self.parser = httptools.HttpResponseParser(self)
@@ -33,7 +33,7 @@ class Reader:
         self.heads.append(read_response_head(self.parser, reason, flat, self.answers_head))
 
     def feed(self, data: bytes) -> None:
-        """Raises RemoteProtocolError."""
+        """Feed data; raise RemoteProtocolError if it is refused."""
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -46,7 +46,7 @@ class Reader:
 
 
 class Line:
-    """What a parser would say of a status line; fields that it lets pass are given to us."""
+    """The parser's view of a status line, for fields that the real parser would refuse."""
 
     def __init__(self, status: int = 200, version: str = "1.1") -> None:
         self.status = status
@@ -63,7 +63,7 @@ class Line:
 
 
 def read_response(data: bytes, answers_head: bool = False) -> ResponseHead:
-    """The head of `data`, the same whole and split at every byte."""
+    """Read the head of `data` uncut and split at every byte; the results must be equal."""
     whole, split = Reader(answers_head), Reader(answers_head)
     whole.feed(data)
     for index in range(len(data)):
@@ -244,7 +244,7 @@ CHUNKED_FIELD = [b"Transfer-Encoding", b"chunked"]
     ],
 )
 def test_framing_is_checked_again(flat: list[bytes]) -> None:
-    """The parser refuses these; we would too."""
+    """Checks that we refuse these as well, although the parser already does."""
     with pytest.raises(RemoteProtocolError, match="502 framing"):
         read_response_head(Line(), b"OK", flat, answers_head=False)
 
@@ -307,7 +307,7 @@ BETWEEN_HOPS = frozenset(
 
 @given(st.lists(st.tuples(TOKEN, VALUE), max_size=6), st.sampled_from([200, 204, 304, 404]))
 def test_rare_fields_change_no_other(fields: list[tuple[bytes, bytes]], status: int) -> None:
-    """The quick way through a head and the thorough one write the same."""
+    """Checks that the fast path and the complete path write the same head."""
     fields = [(name, value) for name, value in fields if name.lower() not in BETWEEN_HOPS]
     lines = b"".join(b"%b: %b\r\n" % field for field in fields)
     start = b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n" % status

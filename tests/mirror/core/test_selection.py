@@ -1,4 +1,4 @@
-"""Which requests get a shadow: by method, by upgrade, by an exact ratio."""
+"""Checks which requests get a shadow leg: by method, by upgrade, and by an exact ratio."""
 
 import pytest
 from hypothesis import given
@@ -17,7 +17,7 @@ def head_of(method: bytes, upgrade: bytes = b"") -> RequestHead:
 
 
 def keyed(field: bytes) -> RequestHead:
-    """A GET with one more field."""
+    """Return the head of a GET with one additional field."""
     head = head_of(b"GET")
     head.start = b"GET / HTTP/1.1\r\nHost: h\r\n" + field + b"\r\n"
     return head
@@ -36,7 +36,7 @@ GET = head_of(b"GET")
 
 
 def chosen(selector: Selector, requests: int) -> list[int]:
-    """How many legs each of so many GETs gets."""
+    """Return the number of legs of each of this many GETs."""
     answers = [selector.choose(GET) for _ in range(requests)]
     return [0 if answer == RATIO else int(answer) for answer in answers]
 
@@ -172,7 +172,7 @@ def test_sticky_leaves_other_reasons_alone() -> None:
 @pytest.mark.parametrize(
     ("number", "ratio", "answer"),
     [
-        # The keys of the first and of the last millionth, found by trying.
+        # The keys of the first and the last millionth, found by trial.
         (3_352_670, 0.0, RATIO),
         (3_352_670, 0.000_001, 1),
         (594_528, 0.999_999, RATIO),

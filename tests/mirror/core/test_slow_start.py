@@ -1,4 +1,4 @@
-"""The pool only answers; what it was told to do is done, or not, by these tests."""
+"""Checks the slow start of the pool, with the tests in the role of the code that acts on it."""
 
 import math
 
@@ -24,7 +24,7 @@ Pool = SlowStartPool[Connection, Leg]
 
 
 def crowded_pool() -> Pool:
-    """More legs wait than connections may be opened."""
+    """Return a pool in which more legs wait than it may open connections."""
     pool: Pool = SlowStartPool(max_connections=1000, max_waiting=1000)
     for number in range(1000):
         pool.assign(Leg(number))
@@ -32,7 +32,7 @@ def crowded_pool() -> Pool:
 
 
 def open_all(pool: Pool) -> list[Connection]:
-    """Every connection that the pool wants opened, each with a leg."""
+    """Open every connection that the pool asks for, each with a leg."""
     connections: list[Connection] = []
     while pool._opening or pool.to_open():
         connections.append(Connection())
@@ -46,7 +46,7 @@ def answer(pool: Pool, connection: Connection) -> None:
 
 
 def lose(pool: Pool, connection: Connection) -> int:
-    """Returns how many connections to open in the place of a lost one."""
+    """Lose a connection; return the number of connections to open in its place."""
     pool.closed(connection)
     return pool.to_open()
 
@@ -145,7 +145,7 @@ def test_legs_expire_in_the_order_of_their_arrival() -> None:
 
 
 class AnyHistory(RuleBasedStateMachine):
-    """Any order of events: every leg is served in turn and once, and the ceilings hold."""
+    """Tries any order of events: each leg is served once and in order, and the ceilings hold."""
 
     CEILING = 5
     FIRST_WINDOW = 2
@@ -156,7 +156,7 @@ class AnyHistory(RuleBasedStateMachine):
         self.arrived = 0
         self.opening = 0
         self.waiting: list[int] = []
-        self.serving: dict[Connection, None] = {}  # a set would not replay in one order
+        self.serving: dict[Connection, None] = {}  # a set has no stable order
 
     def take(self, connection: Connection, leg: Leg | None) -> None:
         assert connection not in self.serving

@@ -1,4 +1,4 @@
-"""The demonstration's application, as a process, over real connections."""
+"""Checks the demo's application as a process, over real connections."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""A real Envoy with the generated bootstrap, before the demonstration's application."""
+"""Checks a real Envoy with the generated bootstrap in front of the demo's application."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The shape is checked as values; the sending against an application of this test."""
+"""Checks the shape of the load as values, and the sending against a test application."""
 
 import asyncio
 from collections import Counter
@@ -12,7 +12,7 @@ from mirror.demo.load import Arrival, Tally, arrivals, drive, shape
 
 
 async def serve_and_drive(handler: web.RequestHandler, plan: list[Arrival]) -> Tally:
-    """Send a plan to an application with one handler for everything."""
+    """Send a plan to an application that has one handler for all requests."""
     site = web.Application()
     site.router.add_route("*", "/{rest:.*}", handler)
     runner = web.AppRunner(site)
@@ -114,5 +114,5 @@ def test_answers_do_not_set_the_pace() -> None:
         await serve_and_drive(handler, [Arrival(i / 100, "GET", "/") for i in range(20)])
         return asyncio.get_running_loop().time() - begin
 
-    # One after the other they would take 4 s.
+    # Sequential requests would take 4 s.
     assert asyncio.run(run()) < 2

@@ -1,4 +1,4 @@
-"""Real nginx with the generated configurations; the sidecar's place is taken by a plain socket."""
+"""Checks the generated configurations with a real nginx and a plain socket as the sidecar."""
 
 import http.client
 import os
@@ -29,7 +29,7 @@ NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 @dataclass
 class Swarm:
-    """Production's side: an application, and what it takes to put an nginx before it."""
+    """The production side: an application, and the means to start an nginx in front of it."""
 
     processes: Processes
     directory: Path
@@ -75,7 +75,7 @@ def post(port: int, body: bytes) -> int:
 
 
 def receive_copy(listener: socket.socket) -> tuple[bytes, bytes]:
-    """The copy of one request, head and body, answered as the sidecar answers."""
+    """Receive the copy of one request and answer it like the sidecar; return head and body."""
     connection, _ = listener.accept()
     with connection:
         data = b""
@@ -129,7 +129,7 @@ def test_sink_copy_carries_the_body_when_asked(swarm: Swarm, tmp_path: Path) -> 
 
 
 def get_many(port: int, count: int) -> float:
-    """Requests one after the other on one connection; seconds that they took in all."""
+    """Send requests one after the other on one connection; return the seconds they took."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     begin = time.monotonic()
     for _ in range(count):
@@ -146,16 +146,16 @@ def test_dead_sink_leaves_production_alone(swarm: Swarm, tmp_path: Path) -> None
     site = sink_site(port, swarm.app_port, f"unix:{tmp_path}/nobody.sock", void_port)
     nginx = swarm.nginx("nginx", site, port)
     get_many(port, 200)
-    # Five failures and the notice that it is out, not one line for each request.
+    # The log has five failures and the notice of the outage, not one line per request.
     assert len(nginx.child.log_path.read_text().splitlines()) < 20
 
 
 def test_hung_sink_stalls_few_requests(swarm: Swarm, tmp_path: Path) -> None:
     port, void_port = free_ports(2)
-    with listening(tmp_path / "m.sock"):  # the kernel accepts, nobody ever reads
+    with listening(tmp_path / "m.sock"):  # the kernel accepts, and nothing ever reads
         site = sink_site(port, swarm.app_port, f"unix:{tmp_path}/m.sock", void_port)
         swarm.nginx("nginx", site, port)
-        # 100 requests that each wait 0.2 s for the copy of the one before would take 20 s.
+        # 100 requests would take 20 s if each waited 0.2 s for the previous copy.
         assert get_many(port, 100) < 5
 
 
@@ -189,7 +189,7 @@ def test_user_is_named_only_as_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def directives(text: str, block: str) -> set[str]:
-    """The directives of one block, comments and line breaks aside."""
+    """Return the directives of one block without comments and line breaks."""
     uncommented = re.sub(r"(?m)^\s*#.*$", "", text)
     _, _, rest = uncommented.partition(block)
     return {" ".join(line.split()) for line in rest.partition("}")[0].split(";") if line.strip()}

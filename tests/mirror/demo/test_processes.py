@@ -1,4 +1,4 @@
-"""Children are real Python processes here: what they do when asked to end is the subject."""
+"""Checks how real Python child processes end when they are told to."""
 
 import os
 import signal
@@ -46,7 +46,7 @@ def start(processes: Processes, program: str, name: str = "child") -> Child:
 
 
 def exists(pid: int) -> bool:
-    """Whether a process runs; one that has ended and waits for its parent does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except OSError:
@@ -111,7 +111,7 @@ def test_stop_ends_the_last_started_first(processes: Processes, tmp_path: Path) 
             "    sys.exit(0)\n"
             "signal.signal(signal.SIGTERM, end)\n"
             "print('up', flush=True)\n"
-            # A signal that comes just before a long sleep would be handled after it.
+            # A signal that arrives just before a long sleep would be handled only after it.
             "for _ in range(6000): time.sleep(0.01)\n"
         )
         start(processes, program, name)

@@ -1,4 +1,4 @@
-"""What is read from a sidecar's admin port, with a server in its place that we script."""
+"""Checks reading a sidecar's admin port, with a scripted server in its place."""
 
 import json
 import sys
@@ -19,7 +19,7 @@ QUIET = {"seen": 3, "sent": 3, "in_flight": 0, "reading": 0}
 
 
 class Admin(HTTPServer):
-    """Answers /status with each ledger in turn, the last one for ever."""
+    """Answers /status with each ledger in turn, and then repeats the last one."""
 
     def __init__(self) -> None:
         self.ledgers: list[dict[str, int]] = [QUIET]
@@ -40,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Nobody reads it."""
+        """Write no log."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The whole world is started once with nginx and once without, and asked one request."""
+"""Starts the whole demo once with nginx and once without, and sends one request to each."""
 
 import json
 import tempfile
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.topology
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    # Not tmp_path, whose name may be too long for a unix socket.
+    # The name of tmp_path may be too long for a unix socket.
     with tempfile.TemporaryDirectory(prefix="kagami-") as name:
         yield Path(name)
 
@@ -43,7 +43,7 @@ def test_without_envoy_the_app_is_the_shadow(
     with Processes(directory) as processes:
         running = start_world(processes, directory, directory, with_nginx=False)
         assert running.envoy is None
-        # No route is undeclared where no Envoy stands.
+        # Without Envoy there is no undeclared route.
         assert fetch(running.front_port, "/") is not None
         ledger = running.sidecar.settled_ledger()
     assert ledger["outcomes"] == {"2xx": 1}

@@ -1,4 +1,4 @@
-"""nginx's and Apache's log lines: each format, and what is no request."""
+"""Checks reading log lines of nginx and Apache: each format, and lines without a request."""
 
 import json
 
@@ -25,7 +25,7 @@ COMBINED = (
     b'"https://example.com/a" "Mozilla/5.0 (X11)"'
 )
 NEW_YEAR_S = 1767193199
-"""The time above, which is 14:59:59 UTC."""
+"""The time above in Unix seconds (14:59:59 UTC)."""
 
 SYSLOG = (
     b'{"id":"8f","t":1767193199.250,"s":200,"urt":"0.004","m":"GET","u":"/a?b","h":"a.example"}'
@@ -272,7 +272,7 @@ def test_block_and_line_say_the_same(document: dict[str, object]) -> None:
     try:
         expected = as_counted(read_line(line))
     except BadLine as error:
-        # A block says only that it has such a line.
+        # The reader reports such a line per block of lines only.
         assert str(error)
         with pytest.raises(BadLine):
             read_json(line)
@@ -280,7 +280,7 @@ def test_block_and_line_say_the_same(document: dict[str, object]) -> None:
     try:
         assert read_json(line) == [expected]
     except BadLine as error:
-        # What only Python's decoder takes, such as NaN, goes through read_line.
+        # Values that only Python's decoder accepts, such as NaN, take the path through read_line.
         assert str(error).startswith("not a JSON object")
 
 
@@ -307,7 +307,7 @@ def test_repeats_are_known_by_their_id() -> None:
 def test_known_ids_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access_log, "RECENT_IDS", 3)
     known_ids = KnownIds()
-    # An id is known for at least 3 and at most 6 others.
+    # An id is remembered for at least 3 and at most 6 further ids.
     assert not any(known_ids.is_repeat(request_id) for request_id in "abcdefg")
     assert known_ids.is_repeat("e")
     assert not known_ids.is_repeat("a")

@@ -1,4 +1,4 @@
-"""The document of a replay's result survives its file, and other files are refused."""
+"""Checks that a replay's result reads back as it was written, and that other files are refused."""
 
 import json
 from pathlib import Path

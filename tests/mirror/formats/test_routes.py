@@ -1,4 +1,4 @@
-"""Paths in, route tags out: never more tags than templates, whatever the paths."""
+"""Checks how paths become route tags, which are never more than the templates."""
 
 import re
 
@@ -131,7 +131,7 @@ def test_long_path_costs_no_recursion() -> None:
 
 
 def kinds_of(template: str) -> list[int]:
-    """Rank of each segment: a literal beats a parameter, a parameter beats `*`."""
+    """Return the rank of each segment: a literal beats a parameter, a parameter beats `*`."""
     return [{"*": 2, "{x}": 1}.get(segment, 0) for segment in template[1:].split("/")]
 
 

@@ -1,4 +1,4 @@
-"""series.db: its schema, its identity, and how it is opened to be read."""
+"""Checks series.db: its schema, its identity, and opening it for reading."""
 
 import re
 import sqlite3

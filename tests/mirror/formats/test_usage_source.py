@@ -1,4 +1,4 @@
-"""The grammar of `--sample` and `--samples`."""
+"""Checks the grammar of `--sample` and `--samples`."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The table of metrics is closed: every name once, every counter of the ledger in it."""
+"""Checks that the catalogue has every metric once and every counter of the ledger."""
 
 from mirror.core import ledger
 from mirror.metrics.catalogue import METRICS, OUTCOMES, PERCENTILES, Metric, most_series

@@ -1,4 +1,4 @@
-"""What reaches the Agent's socket: every second, every route, every count, once."""
+"""Checks that every second, route and count reaches the Agent's socket exactly once."""
 
 import contextlib
 import socket
@@ -43,7 +43,7 @@ def agent() -> Iterator[tuple[socket.socket, TcpAddress]]:
 
 
 def arrived(receiver: socket.socket) -> list[str]:
-    """What was sent before `stop`, but for the client's own telemetry, sorted."""
+    """Return the lines sent before `stop`, sorted and without the client's own telemetry."""
     receiver.setblocking(False)
     found: list[str] = []
     with contextlib.suppress(BlockingIOError):
@@ -195,7 +195,7 @@ def test_a_unix_socket_is_served_as_well(kind: int) -> None:
 
 def test_an_absent_agent_costs_counted_packets_and_no_exception() -> None:
     with agent() as (_, address):
-        pass  # closed again: nobody listens there
+        pass  # closed again, so nothing listens there
     sink = sink_to(address, "other")
     for second in range(20):
         sink.emit(SECOND)

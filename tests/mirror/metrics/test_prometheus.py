@@ -1,4 +1,4 @@
-"""The page says the ledger's totals, in both formats, as a parser of each reads it."""
+"""Checks the ledger's totals on the page with a parser for each of its two formats."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ def test_latency_is_a_histogram() -> None:
 
 
 def test_a_latency_on_a_bound_is_below_it() -> None:
-    # 128 us has a bucket of its own; 1 ms shares one that ends at 1.003 ms.
+    # 128 µs has a bucket of its own; 1 ms shares one that ends at 1.003 ms.
     for latency_us, lowest in ((128, "0.001"), (999, "0.001"), (1001, "0.0025")):
         latencies = {("shadow.latency", "other"): {bucket_of(latency_us): 1}}
         page, _ = Exposition(lambda held=latencies: ({}, held, {})).render("text/plain")

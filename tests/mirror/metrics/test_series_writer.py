@@ -1,4 +1,4 @@
-"""The series file holds what was emitted, and losing it never stops anybody."""
+"""Checks that the series file has everything emitted, and that losing it stops nothing."""
 
 import sqlite3
 import subprocess
@@ -100,7 +100,7 @@ def test_a_file_that_breaks_later_costs_one_second(tmp_path: Path) -> None:
     path = tmp_path / "series.db"
     write(path, *(settled(second, 1) for second in range(2000)))
     size = path.stat().st_size
-    with path.open("r+b") as file:  # the second half: it opens as if nothing was wrong
+    with path.open("r+b") as file:  # damage the second half, so that the file still opens
         file.seek(size // 2)
         file.write(b"\xff" * (size - size // 2))
     sink = write(path, settled(5000, 7), settled(5001, 8))
@@ -131,7 +131,7 @@ def test_the_oldest_tenth_goes_when_the_file_is_nearly_full(tmp_path: Path) -> N
     sink = write(path, settled(20_000, 1), max_bytes=limit_bytes)
     assert (sink.written, sink.dropped) == (1, 0)
     assert rows(path, "SELECT min(second), max(second) FROM counts") == [(2000, 20_000)]
-    # What was freed is used again: the file does not grow over its limit.
+    # Freed pages are reused, so the file does not outgrow its limit.
     sink = write(path, *(settled(20_001 + n, 1) for n in range(1000)), max_bytes=limit_bytes)
     assert sink.dropped == 0
     assert path.stat().st_size <= limit_bytes
@@ -195,7 +195,7 @@ def test_a_later_version_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_full_queue_drops_and_counts(tmp_path: Path) -> None:
     sink = SeriesSink(SeriesSection(path=str(tmp_path / "series.db")))
-    for second in range(700):  # the thread is not started: nothing is taken out
+    for second in range(700):  # without a running thread nothing leaves the queue
         sink.emit(settled(second, 1))
     assert sink.dropped == 100
     assert sink.status()["dropped"] == 100

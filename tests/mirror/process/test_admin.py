@@ -1,4 +1,4 @@
-"""The admin port says what it is asked, and a taken port is an error that names it."""
+"""Checks the responses of the admin port; the error for a port in use names the port."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""Real worker processes from their parent's side: started, replaced, changed, ended."""
+"""Checks real worker processes from their parent: start, replacement, changes and end."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ def config_text(**changes: object) -> str:
 
 
 class Parent:
-    """What the supervisor holds for its workers."""
+    """The state that the supervisor holds for its workers."""
 
     def __init__(self, listener: socket.socket, table: int) -> None:
         self.merger = Merger(int(time.time()) + 1)

@@ -1,4 +1,4 @@
-"""Both directions of the channel, read back as they were written."""
+"""Checks that messages in both directions of the channel read back as written."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Sockets are opened once, stale files are taken over, running processes are not."""
+"""Checks that sockets open once, and that only files of ended processes are taken over."""
 
 import grp
 import os
@@ -61,7 +61,7 @@ def test_workers_that_outlived_their_supervisor_are_no_hindrance(tmp_path: Path)
     address = UnixAddress(str(tmp_path / "mirror.sock"))
     killed = open_listener(address)
     assert killed.lock is not None
-    os.close(killed.lock)  # as the kernel does; the socket is still open in a worker
+    os.close(killed.lock)  # the kernel does this at a kill; a worker still has the socket open
     listener = open_listener(address)
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(address.path)

@@ -1,4 +1,4 @@
-"""Orders in dialogue: what is in force, what is sent, and what a reload keeps."""
+"""Checks orders: which are in force, which are sent, and which survive a reload."""
 
 import time
 

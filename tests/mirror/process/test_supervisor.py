@@ -1,4 +1,4 @@
-"""Real worker processes: replaced when they die, ended when they should, added up always."""
+"""Checks real workers under the supervisor: replacement, shutdown, and complete counts."""
 
 import contextlib
 import http.client
@@ -261,7 +261,7 @@ def test_a_reload_moves_addresses_and_keeps_every_count(tmp_path: Path) -> None:
 
 
 def sinks_lost(running: Sidecar) -> dict[str, float]:
-    """What /metrics says that each sink lost."""
+    """Return the losses of each sink according to /metrics."""
     page = fetch(running.admin_port, "/metrics")
     assert page is not None
     found = re.findall(
@@ -271,7 +271,7 @@ def sinks_lost(running: Sidecar) -> dict[str, float]:
 
 
 def test_what_a_sink_lost_stays_counted_over_reloads(tmp_path: Path) -> None:
-    (agent,) = free_ports(1)  # where nobody listens
+    (agent,) = free_ports(1)  # nothing listens there
     sick = {
         "series": {"path": str(tmp_path / "not there/series.db")},
         "datadog": {"dogstatsd": f"udp://127.0.0.1:{agent}"},

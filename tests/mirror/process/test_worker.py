@@ -1,7 +1,6 @@
-"""One worker: it listens where it is told, reports every second, and drains when asked.
+"""Checks one worker: it listens on its sockets, reports every second, and drains on request.
 
-Most of these run the worker in this process, on sockets of its own; the last ones start it as
-the supervisor does.
+Most tests run the worker in this process; the last ones start it as the supervisor does.
 """
 
 import asyncio
@@ -57,7 +56,7 @@ def listen_unix(path: Path) -> socket.socket:
 
 @dataclass
 class Running:
-    """A worker in this process, seen from its supervisor."""
+    """A worker in this process, as its supervisor sees it."""
 
     port: int
     reports: list[Report]

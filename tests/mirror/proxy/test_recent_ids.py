@@ -1,4 +1,4 @@
-"""Ids that come twice, at one worker and at several at once."""
+"""Checks that repeated ids are recognised by one worker and by several at once."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from mirror.proxy.recent_ids import WAYS, WINDOW_S, RecentIds, create_table, set
 WORKERS = 4
 IDS = 20_000
 
-# Each process notes the same ids in the same order as fast as it can, and says which were new.
+# Each process records the same ids in the same order as fast as it can, and prints the new ones.
 RACER = """
 import json, sys, time
 from mirror.proxy.recent_ids import RecentIds
@@ -71,7 +71,7 @@ def test_workers_share_one_table() -> None:
 
 
 def race() -> list[list[int]]:
-    """Which ids were new to which of the racers."""
+    """Run the racing processes; return the ids that were new to each of them."""
     descriptor = create_table()
     command = [sys.executable, "-P", "-c", RACER, str(descriptor), str(IDS)]
     racers = [

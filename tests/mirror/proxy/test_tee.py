@@ -1,4 +1,4 @@
-"""The tee in dialogue: what each request counts, which legs it gets, how each leg ends."""
+"""Checks the tee: what each request counts, which legs it gets, and how each leg ends."""
 
 import asyncio
 import logging
@@ -41,7 +41,7 @@ def head_of(
 
 
 class Play:
-    """A tee whose shadow the test plays, and its ledger."""
+    """A tee with the test in the role of the shadow, and its ledger."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Play:
         return Exchange(self.tee, head or head_of())
 
     def request(self, head: RequestHead | None = None, body: bytes = b"") -> Exchange:
-        """One whole request; its legs are sent at the end of the loop's turn."""
+        """Make one complete request; its legs are sent at the end of the loop's turn."""
         exchange = self.begin(head)
         if body:
             exchange.add_body(body)
@@ -69,7 +69,7 @@ class Play:
         return exchange
 
     async def send(self, head: RequestHead | None = None, body: bytes = b"") -> Exchange:
-        """One whole request in a turn of its own."""
+        """Make one complete request in its own turn of the loop."""
         exchange = self.request(head, body)
         await turns(1)
         return exchange
@@ -81,12 +81,12 @@ class Play:
         self.tee.tick(self.tee._now() + after_s)
 
     def later(self, seconds: float) -> None:
-        """Let the clock of the tee be so much later."""
+        """Advance the clock of the tee by `seconds`."""
         clock = self.tee._now
         self.tee._now = lambda: clock() + seconds
 
     def totals(self) -> dict[tuple[str, str, str], int]:
-        """Also checks that the ledger adds up, whenever a test looks at it."""
+        """Return the totals of the ledger, which must add up."""
         report = self.tee.ledger.report(self.tee.in_flight, self.tee.reading)
         merger = Merger(0)
         merger.worker_started(1)
@@ -99,7 +99,7 @@ class Play:
         return {label: n for (metric, _, label), n in totals.items() if metric == "shadow.requests"}
 
     def latencies(self) -> dict[tuple[str, str], dict[int, int]]:
-        """The histograms of the open second."""
+        """Return the histograms of the open second."""
         self.tee.ledger.roll(self.tee.ledger.second + 1)
         closed = self.tee.ledger.report(0, 0).seconds
         return closed[-1][2] if closed else {}
@@ -236,7 +236,9 @@ def test_full_buffer_sheds_while_reading_and_when_sending() -> None:
         exchange = play.begin(head_of(b"POST", length=200))
         exchange.add_body(b"x" * 101)
         assert play.shed() == {"buffer_full": 1}
-        await play.send(head_of(b"POST", length=60), b"x" * 60)  # fits, but not with its head
+        await play.send(
+            head_of(b"POST", length=60), b"x" * 60
+        )  # the body alone fits, but not with its head
         assert play.shed() == {"buffer_full": 2}
         assert play.tee.budget.held_bytes == 0
 
@@ -679,7 +681,7 @@ def test_request_closes_the_seconds_before_it() -> None:
     run(main)
 
 
-# --- what nginx mirrors twice ---
+# --- requests that nginx mirrors twice ---
 
 
 def with_id(request_id: bytes) -> RequestHead:

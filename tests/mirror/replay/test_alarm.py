@@ -1,4 +1,4 @@
-"""The alarm in a real loop, with a timerfd and without."""
+"""Checks the alarm in a real loop, with and without a timerfd."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from mirror.replay.alarm import Alarm
 
 
 class WithoutTimerfd(Alarm):
-    """What runs where the kernel has no timerfd."""
+    """The alarm on a kernel without timerfd."""
 
     def _create(self) -> int:
         return -1
@@ -25,7 +25,7 @@ def kind(request: pytest.FixtureRequest) -> type[Alarm]:
 
 
 def wakeups(kind: type[Alarm], use: Callable[[Alarm], None], expected: int) -> list[float]:
-    """Seconds after the start of each wake-up; `use` sets the alarm, each wake-up is noted."""
+    """Return the time of each wake-up in seconds after the start; `use` sets the alarm."""
 
     async def run() -> list[float]:
         seen: list[float] = []
@@ -52,7 +52,7 @@ def wakeups(kind: type[Alarm], use: Callable[[Alarm], None], expected: int) -> l
 
 def test_wakes_once_and_not_early(kind: type[Alarm]) -> None:
     (seen,) = wakeups(kind, lambda alarm: alarm.set(0.05), 1)
-    # libuv counts from the millisecond in which the loop woke up last.
+    # libuv counts from the millisecond of the loop's last wake-up.
     assert 0.0485 <= seen < 1
 
 
@@ -63,7 +63,7 @@ def test_whole_seconds_are_no_special_case() -> None:
 
 @pytest.mark.parametrize("delay_s", [0, -5, 1e-9])
 def test_past_instant_wakes_at_once(kind: type[Alarm], delay_s: float) -> None:
-    """A timerfd set to zero would never expire."""
+    """Checks an instant in the past, for which a timerfd set to zero would never expire."""
     assert wakeups(kind, lambda alarm: alarm.set(delay_s), 1)[0] < 1
 
 

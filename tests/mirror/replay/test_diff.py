@@ -13,7 +13,7 @@ from tests.mirror.replay.test_result import measure, result
 
 
 def run(seed: int, slower: float = 1.0, number: int = 4000) -> ReplayResult:
-    """A run whose latencies are drawn from one distribution."""
+    """Return a run with random latencies from one distribution."""
     drawn = random.Random(seed)
     return result(measure(*(int(drawn.lognormvariate(9, 0.4) * slower) for _ in range(number))))
 

@@ -1,4 +1,4 @@
-"""The generator against real sockets: schedules kept, outcomes told apart, nothing uncounted."""
+"""Checks the generator on real sockets: schedules, outcomes, and complete counts."""
 
 import asyncio
 import math
@@ -30,13 +30,13 @@ def request(target: str = "/", method: str = "GET", body: bytes | None = None) -
 
 
 def at(*offsets: float) -> list[tuple[float, Request]]:
-    """A plan of GETs: the i-th asks for /i."""
+    """Return a plan of GETs at these offsets in seconds; the i-th requests /i."""
     return [(offset, request(f"/{index}")) for index, offset in enumerate(offsets)]
 
 
 @dataclass
 class Played:
-    """What a generator measured, and how long it took."""
+    """What a generator measured, and its duration."""
 
     measure: Measure
     elapsed_s: float
@@ -54,7 +54,7 @@ def replayed(
     timeout_s: float = 10.0,
     stop_when: Callable[[Generator, Measure], bool] | None = None,
 ) -> Played:
-    """The plan on a server with this handler; without one nothing listens."""
+    """Run the plan against a server with this handler; without a handler nothing listens."""
     return uvloop.run(_replayed(handler, iter(plan), connections, timeout_s, stop_when))
 
 
@@ -147,7 +147,7 @@ def test_nothing_is_sent_before_its_instant() -> None:
 
 
 def test_stalled_answers_do_not_stop_the_schedule() -> None:
-    """Nobody is answered before the last request has arrived: only an open loop gets there."""
+    """Answers nothing before the last request arrives, which only an open loop reaches."""
     arrived = 0
     all_there = asyncio.Event()
 
@@ -165,7 +165,7 @@ def test_stalled_answers_do_not_stop_the_schedule() -> None:
 
 
 def test_latency_from_intended_includes_the_wait() -> None:
-    """One connection, 50 ms each, five due at once: the last waits for the four before it."""
+    """Sends five requests of 50 ms at once on one connection: the last waits for the others."""
 
     async def slow(reader: Reader, writer: Writer) -> None:
         while await reader.readuntil(b"\r\n\r\n"):
@@ -333,7 +333,7 @@ def test_unreadable_rest_ends_the_schedule() -> None:
 
 
 def test_parts_divide_at_their_instants() -> None:
-    """A request belongs to the part in which it was due; an answer counts where it came."""
+    """Counts a request in the part in which it was due, and a response where it arrived."""
     ramp, steady = Measure(), Measure()
     released = asyncio.Event()
 

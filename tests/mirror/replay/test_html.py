@@ -28,7 +28,7 @@ def test_one_step_shows_its_percentiles() -> None:
     ((name, points),) = plot.lines
     assert name == "all requests" and points == sorted(points, key=lambda point: point[0])
     heights = [y for _, y in points]
-    assert heights == sorted(heights, reverse=True)  # downwards in pixels is up in milliseconds
+    assert heights == sorted(heights, reverse=True)  # pixels grow downwards, milliseconds upwards
 
 
 @pytest.mark.parametrize("number", [2, 9])

@@ -1,4 +1,4 @@
-"""Accounts of processes are complete, also when a child ends, and never fall."""
+"""Checks that accounts of processes include ended children and never decrease."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ from mirror.replay.process_usage import (
     read_family,
 )
 
-# Burns a known time in a child that it waits for, says so, and rests until it is told to end.
+# Uses a known CPU time in a child, waits for the child, reports it, and then sleeps.
 FAMILY = """
 import os, sys, time
 if (pid := os.fork()) == 0:
@@ -35,7 +35,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def busy() -> Iterator[tuple[subprocess.Popen[str], float]]:
-    """A process whose child has used cpu and ended, and how much by its own account."""
+    """Yield a process whose child has ended, and the CPU seconds that the child reported."""
     command = [sys.executable, "-S", "-c", FAMILY]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

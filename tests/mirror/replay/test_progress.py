@@ -1,4 +1,4 @@
-"""What the live line says; the command's tests show it on a terminal and off it."""
+"""Checks the text of the live line; the command's tests check it with and without a terminal."""
 
 import asyncio
 

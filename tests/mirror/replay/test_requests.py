@@ -31,7 +31,7 @@ def test_lap_is_in_order_of_time() -> None:
 
 
 def test_long_list_is_the_same_lap_after_lap() -> None:
-    """Held is a window of it; nothing is lost at its edge."""
+    """Checks a list that is longer than the window held in memory: no request is lost."""
     times_s = [float(index ^ 1) for index in range(100)]
     whole, streamed = listed(gets(*times_s)), listed(gets(*times_s), held_bytes=2000)
     assert whole.is_whole and not streamed.is_whole
@@ -77,7 +77,7 @@ def test_unreadable_list_is_told_at_once() -> None:
         RequestList(broken, Rules())
 
 
-# --- which ---
+# --- selection ---
 
 
 def test_unsafe_methods_are_left_out_and_counted() -> None:

@@ -22,7 +22,7 @@ def measure(*times_us: int) -> Measure:
 
 
 def result(of: Measure, **changes: object) -> ReplayResult:
-    """A whole result of these counts."""
+    """Return a complete result with these counts."""
     values: dict[str, object] = {
         "format": "kagami-replay",
         "version": 1,

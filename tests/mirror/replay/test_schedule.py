@@ -1,4 +1,4 @@
-"""Schedules: absolute, in order, and as long as they say."""
+"""Checks that schedules are absolute, in order, and as long as stated."""
 
 import heapq
 import math

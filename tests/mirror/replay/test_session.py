@@ -1,4 +1,4 @@
-"""From settings to a result; the command's tests do the same from the outside."""
+"""Checks the way from settings to a result; the command's tests do so from the outside."""
 
 import asyncio
 import dataclasses

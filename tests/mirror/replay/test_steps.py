@@ -1,4 +1,4 @@
-"""Steps, their parts and the search, against an upstream of this process."""
+"""Checks steps, their parts and the search, with an upstream in this process."""
 
 import asyncio
 import time
@@ -22,13 +22,13 @@ NO = b"HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n"
 
 
 class Site(asyncio.Protocol):
-    """Answers all requests; from `most` on with 503."""
+    """Answers all requests, with 503 once it has answered `most` of them."""
 
     most = 10**9
     seen = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's transport is not a subclass
 
     def data_received(self, data: bytes) -> None:
         for _ in range(data.count(b"\r\n\r\n")):
@@ -86,9 +86,9 @@ def test_stopped_run_has_no_further_step() -> None:
 
 
 def test_search_ends_between_two_rates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A site that is used up stands for one that is saturated: no time is asserted."""
+    """Uses a site that fails after a number of requests as a saturated one, without timing."""
 
-    monkeypatch.setattr("mirror.replay.steps.LATE_S", 1e9)  # however busy this machine is
+    monkeypatch.setattr("mirror.replay.steps.LATE_S", 1e9)  # also valid on a busy machine
     monkeypatch.setattr("mirror.replay.steps.MOST_CPU_RATIO", 1e9)
 
     class Tired(Site):

@@ -1,5 +1,7 @@
-"""The acceptor over connections that only note what it asks of them; test_connection.py and
-test_sink.py have real ones."""
+"""Checks the acceptor with connections that only record its calls.
+
+test_connection.py and test_sink.py use real connections.
+"""
 
 from mirror.proxy.downstream.acceptor import Acceptor
 from mirror.proxy.downstream.sink import SinkConnection

@@ -1,4 +1,4 @@
-"""What both modes share: limits, deadlines, the answers to what cannot be read."""
+"""Checks what both modes share: limits, deadlines, and responses to unreadable requests."""
 
 import logging
 
@@ -17,7 +17,7 @@ UPGRADE = b"GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: webso
 
 
 class Listening(DownstreamConnection):
-    """The smallest mode: writes down what it is told."""
+    """A minimal mode that records the calls it receives."""
 
     def __init__(self, acceptor: Acceptor) -> None:
         super().__init__(acceptor)
@@ -49,7 +49,7 @@ class Listening(DownstreamConnection):
 
 
 class Line:
-    """One connection of a `Listening`, in a process of its own."""
+    """One connection in mode `Listening`, with its own acceptor."""
 
     def __init__(self, **sections: object) -> None:
         config = make_config(max_head_bytes=1000, timeouts_head=10, timeouts_idle=75, **sections)
@@ -310,7 +310,7 @@ def test_trickling_body_is_timed_out() -> None:
         for _ in range(1023):
             line.downstream.body_came(1)
         assert line.downstream.expires_at == deadline
-        line.downstream._acceptor.idle_timeout_s += 1  # a clock that stands still would not show it
+        line.downstream._acceptor.idle_timeout_s += 1
         line.downstream.body_came(1)
         assert line.downstream.expires_at > deadline
         line.downstream.body_came(1023)

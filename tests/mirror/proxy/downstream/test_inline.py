@@ -1,7 +1,8 @@
-"""Mode inline in dialogue: what the client sends, what the primary sees, what the client gets.
+"""Checks dialogues in mode inline: the client's bytes, the primary's and the client's responses.
 
-First over transports without sockets, whole and byte by byte; then over loopback, with a shadow
-that is well, and with shadows that are sick in every way: the client's bytes are the same.
+The first part uses transports without sockets, with data uncut and byte by byte. The second part
+runs over loopback with a healthy shadow and with every kind of sick one: the client receives the
+same bytes.
 """
 
 import asyncio
@@ -41,7 +42,7 @@ VIA = b"Via: 1.1 kagami\r\n"
 
 
 def via(request: bytes, version: bytes = b"1.1") -> bytes:
-    """What the primary gets of a request that has only a Host."""
+    """Return what the primary receives for a request with no field but Host."""
     return request.replace(b"Host: h\r\n", b"Host: h\r\nVia: " + version + b" kagami\r\n")
 
 
@@ -341,7 +342,7 @@ def test_retiring_closes_behind_an_answer_that_says_so() -> None:
     run(main)
 
 
-# --- what stands behind a request that asks to upgrade ---
+# --- requests behind an upgrade request ---
 
 
 UPGRADE = b"GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
@@ -387,7 +388,7 @@ def test_refused_upgrade_without_more_is_an_exchange(cut: Cut) -> None:
 
 
 def test_nothing_overtakes_what_is_held_behind_an_upgrade() -> None:
-    """The upgrade waits its turn; when it comes, what stands behind it is held, not read past."""
+    """Checks that bytes behind an upgrade request wait until the upgrade is answered."""
 
     async def main() -> None:
         line = Line()
@@ -910,7 +911,7 @@ def test_client_that_does_not_read_is_not_read() -> None:
         line.client.is_stuck = True
         line.send(GET)
         connection.data_received(BIG_OK)
-        line.send(GET)  # read before the pause took hold
+        line.send(GET)  # read before the pause took effect
         connection.data_received(OK)
         line.downstream.pause_reading()
         line.client.unstick()
@@ -1058,13 +1059,13 @@ def test_memory_is_bounded_for_a_client_that_does_not_read() -> None:
             client.send(GET)
             await until(lambda: sent)
             before = -1
-            while sent != before:  # until nothing moves for a while
+            while sent != before:  # until no byte moves for a while
                 before = sent
                 await asyncio.sleep(0.05)
             (connection,) = sidecar.acceptor.connections
             assert connection._transport is not None
             assert connection._transport.get_write_buffer_size() < 1 << 20
-            assert sent < 64 << 20  # the kernel's socket buffers, not ours
+            assert sent < 64 << 20  # only the kernel's socket buffers hold data
 
     run(main)
 
@@ -1104,7 +1105,7 @@ CONVERSATION = (GET, HEAD, POST, CHUNKS, GET, GET + GET + GET, POST + GET, GET_C
 
 
 async def converse(sidecar: Sidecar) -> bytes:
-    """The whole conversation of one client, several requests at a time."""
+    """Hold one client's conversation with several requests at a time; return all responses."""
     async with sidecar.client() as client:
         for data in CONVERSATION:
             client.send(data)

@@ -1,6 +1,6 @@
-"""One inline exchange in dialogue: what ends here, what becomes a tunnel, what is sent again.
+"""Checks single inline exchanges: the last hop, tunnels, and retries.
 
-Framings, pipelining and failures of whole connections are in test_inline.py.
+test_inline.py checks framing, pipelining, and the failure of connections.
 """
 
 import asyncio
@@ -189,7 +189,7 @@ def test_address_is_passed_on_as_it_is_otherwise() -> None:
 
 
 def switched(line: Line, behind: bytes = b"", answer: bytes = SWITCHING) -> FakeTransport:
-    """The server's side of a tunnel."""
+    """Open a tunnel and return the server's side of it."""
     line.send(UPGRADE + behind)
     connection, transport = line.accept()
     assert transport.take_written() == UPGRADE_SENT
@@ -324,7 +324,7 @@ def test_websocket_on_the_wire(use_uvloop: bool) -> None:
     run(main, use_uvloop)
 
 
-# --- sent again ---
+# --- retries ---
 
 
 def test_safe_request_is_sent_again_only_while_nothing_came() -> None:

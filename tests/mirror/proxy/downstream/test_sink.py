@@ -1,4 +1,4 @@
-"""Mode sink in dialogue: the 204 comes first, the copy is written anew and follows."""
+"""Checks dialogues in mode sink: the 204 comes first, and the rewritten copy follows."""
 
 import pytest
 
@@ -87,7 +87,7 @@ COPIES: dict[str, tuple[bytes, bytes, bytes]] = {
 
 
 class Line:
-    """nginx's connection, wired to a shadow that the test plays."""
+    """nginx's connection, with the test in the role of the shadow."""
 
     def __init__(self) -> None:
         config = make_config(shadow_methods=["GET", "HEAD", "POST"])

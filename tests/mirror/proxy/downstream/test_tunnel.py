@@ -1,4 +1,4 @@
-"""Two joined connections in dialogue: every byte passes, every end is passed on and heard."""
+"""Checks two joined connections: every byte passes, and every close reaches the other side."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from tests.fakes import FakeTransport, StubUpstream, run, turns, until
 
 
 class Owner(asyncio.Protocol):
-    """Whoever had the connection before: closes both sides when one is lost."""
+    """The previous owner of a connection, which closes both sides when one is lost."""
 
     def __init__(self) -> None:
         self.lost = 0
@@ -26,7 +26,7 @@ class Owner(asyncio.Protocol):
 
 
 class Pair:
-    """A client's and a server's transport, joined; `send_*` is what each of them sends."""
+    """The joined transports of a client and a server; `send_*` sends from either side."""
 
     def __init__(self, has_eof: bool = True) -> None:
         self.owners = Owner(), Owner()
@@ -128,7 +128,7 @@ def test_nothing_is_done_to_a_peer_that_closes() -> None:
 
 
 class Joining(Owner):
-    """The downstream of a tunnel: its first bytes join it to a connection to `port`."""
+    """The downstream of a tunnel, which joins a connection to `port` on its first bytes."""
 
     def __init__(self, port: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What both kinds of upstream share: origins, connects that work, fail, and come too late."""
+"""Checks what both kinds of upstream share: origins, and connects that succeed, fail or are late."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from tests.fakes import FakeTransport, WiredRelaying, free_port, run, turns, unt
 
 
 class Legs(Upstream):
-    """The smallest kind: counts what it is told."""
+    """A minimal upstream that counts the calls it receives."""
 
     def __init__(self, origin: Origin) -> None:
         super().__init__(origin, Pool(2, 2, 2))
@@ -37,7 +37,7 @@ class Legs(Upstream):
         super().opened(connection)
 
     def ask(self) -> None:
-        """One connection, for nobody: it is idle when it is made."""
+        """Ask for one connection without a leg, which is idle once it is made."""
         self._pool.assign("leg")
         self._pool.withdraw("leg")
         self.open()
@@ -129,7 +129,7 @@ def test_unix_socket_that_is_not_there_fails(tmp_path: Path) -> None:
 
 def test_connect_gives_up_after_its_timeout() -> None:
     async def main() -> None:
-        # RFC 5737: this address answers nobody.
+        # RFC 5737 reserves this address for documentation, so nothing answers.
         upstream = Legs(Origin("192.0.2.1", 80, connect_timeout_s=0.05))
         upstream.ask()
         await until(lambda: upstream.failures)
@@ -142,7 +142,7 @@ def test_timeout_of_a_made_connection_is_counted_once() -> None:
         loop = asyncio.get_running_loop()
 
         async def late(make: Callable[[], UpstreamConnection], *_: object, **__: object) -> None:
-            """The connection is made, and then the timeout strikes."""
+            """Make the connection, and then run into the timeout."""
             connection = make()
             connection.connection_made(FakeTransport(connection))
             connection.close()
@@ -175,7 +175,7 @@ def test_closing_cancels_connects() -> None:
 
 
 async def named(names: Sequence[str]) -> tuple[WiredRelaying, list[str]]:
-    """An upstream whose name stands for these addresses, which may be changed."""
+    """Return an upstream whose name resolves to these addresses, and their changeable list."""
     upstream = WiredRelaying(Pool(4, 4, 4))
     answer = list(names)
 
@@ -188,7 +188,7 @@ async def named(names: Sequence[str]) -> tuple[WiredRelaying, list[str]]:
 
 
 def idle_at(upstream: WiredRelaying, address: str) -> RelayingConnection:
-    """A connection to that address, which is idle."""
+    """Return an idle connection to that address."""
     upstream._pool.assign("leg", fresh=True)
     upstream.open()
     upstream._pool.withdraw("leg")

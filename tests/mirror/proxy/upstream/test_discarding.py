@@ -1,6 +1,7 @@
-"""Connections whose responses nobody gets, in dialogue: what is sent, how each leg ends.
+"""Checks connections that discard responses: what is sent, and how each leg ends.
 
-A leg's request is its name here: what was sent reads as `a`, and `H` asks for a head.
+The name of a leg is also its request: the upstream receives `a`, for example, and `H` is a HEAD
+request.
 """
 
 import gc
@@ -47,7 +48,7 @@ class Leg:
 
 
 class Play:
-    """An upstream that the test plays."""
+    """An upstream with the test in the role of the server."""
 
     def __init__(self, connections: int = 1, waiting: int = 32) -> None:
         self.upstream = WiredDiscarding(SlowStartPool(connections, waiting))
@@ -60,7 +61,7 @@ class Play:
         return self.upstream.accept()
 
     def idle(self) -> tuple[DiscardingConnection, FakeTransport]:
-        """A connection that has answered and serves no leg."""
+        """Return a connection that has answered once and now serves no leg."""
         self.send("0")
         connection, transport = self.accept()
         connection.data_received(OK)
@@ -69,7 +70,7 @@ class Play:
         return connection, transport
 
     def ended(self) -> str:
-        """What became of which legs since the last look: `2xx: 12, reset: 3`."""
+        """Return the outcomes of legs since the last call, such as `2xx: 12, reset: 3`."""
         heard, self.upstream.heard = self.upstream.heard, {}
         names = {
             outcome: b"".join(leg.data for leg in legs).decode() for outcome, legs in heard.items()
@@ -456,7 +457,7 @@ def test_refused_connect_fails_who_waited_longest() -> None:
 
 
 def crowd() -> tuple[Play, list[DiscardingConnection]]:
-    """An upstream with more legs than it gets connections before its first answer."""
+    """Return an upstream with more legs than connections before its first response."""
     play = Play(connections=100, waiting=100)
     play.send("a" * 100)
     connections = [play.accept()[0] for _ in range(WINDOW)]

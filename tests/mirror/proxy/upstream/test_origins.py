@@ -1,4 +1,4 @@
-"""Where an upstream is, and whom we believe to be it: with authorities made for these tests."""
+"""Checks addresses and TLS of upstreams, with certificate authorities made for these tests."""
 
 import asyncio
 import ssl
@@ -38,7 +38,7 @@ def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 class Serving:
-    """A server that speaks TLS on loopback, and what a client asked for."""
+    """A TLS server on loopback that records what a client asked for."""
 
     def __init__(self, authority: trustme.CA, *names: str) -> None:
         self.asked_for: list[str | None] = []
@@ -67,7 +67,7 @@ class Serving:
 
 
 class Leg:
-    """Sends one GET and keeps what it hears."""
+    """Sends one GET and records its events."""
 
     answers_head = False
 
@@ -86,7 +86,7 @@ class Leg:
 
 
 async def fetched(origin: Origin) -> tuple[str, Exception | None]:
-    """What a leg heard of one request, and the error of its connect."""
+    """Return the response to one request, and the error of its connect if it failed."""
     upstream = RelayingUpstream(origin, Pool(1, 1, 1))
     errors: list[Exception | None] = []
     upstream.on_connect = errors.append
@@ -99,7 +99,7 @@ async def fetched(origin: Origin) -> tuple[str, Exception | None]:
 
 
 def configured(url: Url, tls: TlsSection, primary_tls: TlsSection | None = None) -> Config:
-    """With this shadow, and with a second section an inline one that has its primary there too."""
+    """Return a configuration with this shadow; `primary_tls` adds a primary at the same URL."""
     plain = make_config("inline", 1) if primary_tls else make_config()
     shadow = replace(plain.shadow, url=url, tls=tls)
     if primary_tls is None:

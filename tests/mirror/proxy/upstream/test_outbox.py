@@ -1,4 +1,4 @@
-"""Small writes wait for the end of the turn, in order; what is large or much goes out at once."""
+"""Checks that small writes wait for the end of the turn, and that large ones leave at once."""
 
 import asyncio
 
@@ -83,7 +83,7 @@ def test_kept_writes_to_a_closed_transport_are_void(is_closed: bool) -> None:
 
 def test_write_that_a_write_causes_is_done_too() -> None:
     class Answering(asyncio.Protocol):
-        """Its transport is full at once, and it says so to somebody else."""
+        """A protocol whose transport fills up at once, and that reports it to another object."""
 
         def pause_writing(self) -> None:
             outbox.write(peer, b"stop")

@@ -1,4 +1,4 @@
-"""Connections whose responses somebody gets, in dialogue: bytes in, what the leg hears of them."""
+"""Checks connections that relay responses: the received bytes, and the events of the leg."""
 
 import logging
 
@@ -31,7 +31,7 @@ SWITCHING = b"HTTP/1.1 101 Now\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
 
 
 class RecordingLeg:
-    """Sends one request and writes down what it hears."""
+    """Sends one request and records its events."""
 
     def __init__(self, answers_head: bool = False, ends_request: bool = True) -> None:
         self.answers_head = answers_head
@@ -504,7 +504,7 @@ def test_aborted_leg_hears_nothing_more() -> None:
 
 
 class AbortingLeg(RecordingLeg):
-    """Wants no more of it at the first word."""
+    """Aborts at the first event."""
 
     def on_informational(self, head: ResponseHead) -> None:
         assert self.connection is not None

@@ -1,4 +1,4 @@
-"""Names that move, vanish and come back, with a look-up that the test answers."""
+"""Checks names that change, vanish and return, with lookups that the test answers."""
 
 import asyncio
 import socket
@@ -13,7 +13,7 @@ INTERVAL_S = 30.0
 
 
 class Names:
-    """A look-up whose answer can be changed; an exception is raised."""
+    """A lookup whose answer can be changed; an exception as the answer is raised."""
 
     def __init__(self, answer: Sequence[str] | Exception) -> None:
         self.answer = answer
