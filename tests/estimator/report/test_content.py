@@ -32,12 +32,14 @@ def test_the_answer_comes_before_its_evidence(complete: Projection) -> None:
 def test_low_confidence_is_said_first(projection: Projection) -> None:
     (banner,) = [one for one in document_of(projection, "1").head if isinstance(one, Banner)]
     assert banner.level is Level.WARN
+    assert banner.title.startswith("Confidence: low")
     assert banner.lines == projection.low_confidence
 
 
 def test_an_answer_with_evidence_says_so(complete: Projection) -> None:
     banner = document_of(complete, "1").head[0]
-    assert isinstance(banner, Banner) and banner.level is Level.OK
+    assert isinstance(banner, Banner)
+    assert (banner.level, banner.title) == (Level.OK, "Confidence: ok")
 
 
 def test_an_example_table_is_said_before_all_else(projection: Projection) -> None:
