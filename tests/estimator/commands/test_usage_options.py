@@ -1,12 +1,18 @@
+import json
+import threading
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from estimator.commands.usage_options import UsageOptions, read_samples
 from estimator.errors import InputError
+from estimator.observed.prometheus import CPU_QUERY, MEMORY_QUERY
 
-OPTIONS = UsageOptions("http://127.0.0.1:1", None, "1m", "", "", ())
+OPTIONS = UsageOptions("http://127.0.0.1:1", None, "1m", CPU_QUERY, MEMORY_QUERY, ())
 PERIOD = (0.0, 60.0)
 API = {"api": ("app",)}
 
@@ -37,6 +43,50 @@ def test_datadog_needs_both_keys(monkeypatch: pytest.MonkeyPatch, source: str) -
 def test_unusable_source_is_refused(source: str, rule: str) -> None:
     with pytest.raises(InputError, match=rule):
         read_samples(source, OPTIONS, {}, PERIOD)
+
+
+class Prometheus(BaseHTTPRequestHandler):
+    """Answers every query with one series, and remembers what it was asked."""
+
+    asked: ClassVar[list[tuple[str, str | None]]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"])).decode()
+        self.do_GET(body)
+
+    def do_GET(self, parameters: str | None = None) -> None:
+        query = parse_qs(parameters or urlsplit(self.path).query)["query"][0]
+        self.asked.append((query, self.headers["authorization"]))
+        series = {"metric": {"pod": "a", "container": "app"}, "values": [[120, "5"]]}
+        data = {"resultType": "matrix", "result": [series]}
+        answer = json.dumps({"status": "success", "data": data}).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+def test_source_names_its_prometheus_and_its_pods(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMETHEUS_AUTHORIZATION", "Bearer t")
+    monkeypatch.setattr(Prometheus, "asked", [])
+    with ThreadingHTTPServer(("127.0.0.1", 0), Prometheus) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        try:
+            source = f'prometheus={url},api{{zone="x"}},web'
+            usage = read_samples(source, OPTIONS, API, (0.0, 600.0))
+        finally:
+            server.shutdown()
+            thread.join()
+    assert usage.components == ("api", "web")
+    queries = [query for query, _ in Prometheus.asked]
+    assert ['zone="x"' in query for query in queries] == [True, True, False, False]
+    assert {authorization for _, authorization in Prometheus.asked} == {"Bearer t"}
 
 
 def test_rate_window_is_a_duration() -> None:

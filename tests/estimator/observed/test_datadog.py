@@ -52,11 +52,12 @@ def test_nanocores_become_millicores_by_pod(fake: FakeDatadog) -> None:
 
 def test_queries_are_means_of_cpu_and_maxima_of_memory(fake: FakeDatadog) -> None:
     fake.replies += [answer(group("a", 1)), answer(group("a", 1))]
-    read(fake, query=UsageQuery(tags=("kube_cluster_name:new",)))
+    by_component = {"api": ("kube_cluster_name:new",), "web": ("kube_cluster_name:old",)}
+    read(fake, query=UsageQuery(tags=("env:prod",), component_tags=by_component))
     assert [request.query for request in fake.requests] == [
-        "avg:kubernetes.cpu.usage.total{kube_deployment:api,kube_cluster_name:new}"
+        "avg:kubernetes.cpu.usage.total{kube_deployment:api,env:prod,kube_cluster_name:new}"
         " by {pod_name,kube_container_name}.rollup(avg, 60)",
-        "max:kubernetes.memory.working_set{kube_deployment:api,kube_cluster_name:new}"
+        "max:kubernetes.memory.working_set{kube_deployment:api,env:prod,kube_cluster_name:new}"
         " by {pod_name,kube_container_name}.rollup(max, 60)",
     ]
 

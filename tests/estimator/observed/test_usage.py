@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimator.observed.usage import Sample, Usage, usage_of
+from estimator.observed.usage import Sample, Usage, combined, usage_of
 
 
 def cpu(second: float, millicores: float | None, pod: str = "a", container: str = "app") -> Sample:
@@ -22,6 +22,24 @@ def test_unnamed_component_is_the_one_asked_for() -> None:
     usage = usage_of("x", [Sample("", "", "app", 0, 1, None)])
     assert list(usage.of("whatever")) == ["app"]
     assert usage_of("x", [cpu(0, 1)]).of("other") == {}
+
+
+def test_samples_without_a_component_are_attributed() -> None:
+    usage = usage_of("x", [Sample("", "", "app", 0, 1, None), cpu(0, 1, container="proxy")])
+    assert usage.attributed("web").components == ("web", "api")
+    assert usage.attributed(None).components == ("app", "api")
+
+
+def test_last_of_two_sources_counts_for_a_container() -> None:
+    both = combined(
+        [
+            usage_of("a.csv", [cpu(0, 1), cpu(0, 7, container="proxy")], ("late",)),
+            usage_of("b.csv", [cpu(0, 3)], ("late", "coarse")),
+        ]
+    )
+    means = {name: each.mean_cpu() for name, each in both.of("api").items()}
+    assert means == {"app": 3, "proxy": 7}
+    assert (both.source, both.caveats) == ("a.csv, b.csv", ("late", "coarse"))
 
 
 def test_pod_that_was_scraped_more_often_counts_once() -> None:
