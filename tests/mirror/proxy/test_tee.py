@@ -236,9 +236,7 @@ def test_full_buffer_sheds_while_reading_and_when_sending() -> None:
         exchange = play.begin(head_of(b"POST", length=200))
         exchange.add_body(b"x" * 101)
         assert play.shed() == {"buffer_full": 1}
-        await play.send(
-            head_of(b"POST", length=60), b"x" * 60
-        )  # the body alone fits, but not with its head
+        await play.send(head_of(b"POST", length=60), b"x" * 60)  # too large with its head
         assert play.shed() == {"buffer_full": 2}
         assert play.tee.budget.held_bytes == 0
 

@@ -310,6 +310,7 @@ def test_trickling_body_is_timed_out() -> None:
         for _ in range(1023):
             line.downstream.body_came(1)
         assert line.downstream.expires_at == deadline
+        # The clock stands still, so only a longer timeout makes a new deadline visible.
         line.downstream._acceptor.idle_timeout_s += 1
         line.downstream.body_came(1)
         assert line.downstream.expires_at > deadline

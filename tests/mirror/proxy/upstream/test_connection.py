@@ -1,4 +1,4 @@
-"""Checks what both kinds of upstream share: origins, and connects that succeed, fail or are late."""
+"""Checks what both kinds of upstream share: origins, and successful, failed and late connects."""
 
 import asyncio
 import contextlib
