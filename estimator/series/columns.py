@@ -5,6 +5,7 @@ Files of other tools: `rps` in place of `requests`; `time` (RFC 3339 with its of
 `second`; without `route` everything is `other`. Owns the reading; grid.py what the points mean.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def read_columns(path: Path, now: float, is_parquet: bool) -> RpsSeries:
         points = Points(seconds, np.zeros(len(seconds), dtype=np.int64), values, (OTHER,))
     series = series_of(points, f"{'Parquet' if is_parquet else 'CSV'} file {path}", now)
     if value == "requests":
-        np.divide(series.rps, series.resolution_s, out=series.rps)
+        return replace(series, rps=series.rps / series.resolution_s)
     return series
 
 
@@ -106,8 +107,8 @@ class _Rows:
         rows = np.flatnonzero(wrong)
         for row in rows[:_MOST_PROBLEMS].tolist():
             place = f"{self._path}:{self._place} {row + self._first}"
-            got = f"{rule}, got {str(column.iloc[row])!r}"
-            self.problems.append(Problem(place, got, key=str(column.name)))
+            problem = f"{rule}, got {str(column.iloc[row])!r}"
+            self.problems.append(Problem(place, problem, key=str(column.name)))
         if len(rows) > _MOST_PROBLEMS:
             rest = f"and {len(rows) - _MOST_PROBLEMS} more such cells"
             self.problems.append(Problem(str(self._path), rest, key=str(column.name)))

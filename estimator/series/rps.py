@@ -8,7 +8,7 @@ This module knows nothing of files, HTTP or components.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,12 @@ class RpsSeries:
     details: tuple[KnownSeconds, ...] = ()
     """Buckets of maxima whose seconds are known. There, the demand of several routes is the highest
     sum and not the sum of their maxima."""
+    is_observed: NDArray[np.bool_] = field(init=False, repr=False)
+    """Shape (buckets,); False in gaps."""
+
+    def __post_init__(self) -> None:
+        self.rps.setflags(write=False)  # a later change would not reach `is_observed`
+        object.__setattr__(self, "is_observed", ~np.isnan(self.rps).all(axis=0))
 
     @property
     def duration_s(self) -> int:
@@ -70,7 +76,7 @@ class RpsSeries:
     @property
     def observed_s(self) -> int:
         """Duration without gaps."""
-        return int(self._observed().sum()) * self.resolution_s
+        return int(self.is_observed.sum()) * self.resolution_s
 
     @property
     def completeness_ratio(self) -> float:
@@ -82,20 +88,24 @@ class RpsSeries:
 
         `*` stands for all routes. Tags that the series does not have add nothing.
         """
-        wanted = set(routes)
-        chosen = [
-            ALL_ROUTES in wanted or route in wanted  # one mask entry for each row of rps
-            for route in self.routes
-        ]
-        total: NDArray[np.float64] = np.nansum(self.rps[chosen], axis=0)
-        total[~self._observed()] = np.nan
-        self.refine(total, chosen)
+        rows = self.rows_of(routes)
+        total = np.zeros(self.rps.shape[1])
+        # Row by row: memory holds one sum beside the series, whatever the number of routes.
+        for row in rows:
+            np.add(total, self.rps[row], out=total, where=~np.isnan(self.rps[row]))
+        total[~self.is_observed] = np.nan
+        self._refine(total, rows)
         return total
 
-    def refine(self, total: NDArray[np.float64], chosen: list[bool]) -> None:
-        """Replace sums of maxima in `total` by those of `details`; `chosen` masks rows of `rps`."""
+    def rows_of(self, routes: Iterable[str]) -> list[int]:
+        """Return the rows of `rps` that these route tags stand for, in ascending order."""
+        tags = set(routes)
+        return [row for row, route in enumerate(self.routes) if ALL_ROUTES in tags or route in tags]
+
+    def _refine(self, total: NDArray[np.float64], rows: list[int]) -> None:
+        """Replace sums of maxima over these rows in `total` by the maxima of sums in `details`."""
         for detail in self.details:
-            seconds = detail.rps[chosen]
+            seconds = detail.rps[rows]
             peaks = np.nansum(seconds, axis=0).reshape(-1, self.resolution_s).max(axis=1)
             is_known = ~np.isnan(seconds).all(axis=0).reshape(-1, self.resolution_s).all(axis=1)
             places = (detail.start - self.start) // self.resolution_s + np.arange(len(peaks))
@@ -115,7 +125,3 @@ class RpsSeries:
             return None
         index = int(np.nanargmax(demand))
         return Peak(rps=float(demand[index]), second=self.start + index * self.resolution_s)
-
-    def _observed(self) -> NDArray[np.bool_]:
-        is_observed: NDArray[np.bool_] = np.any(~np.isnan(self.rps), axis=0)
-        return is_observed

@@ -1,7 +1,6 @@
 """The demand that reaches a component: the sum of its routes in the series.
 
-Sums are cached, because several components and phases need the same ones. They are added row by
-row: memory holds a few sums beside the series, whatever the number of routes.
+Sums are cached, because several components and phases need the same ones.
 """
 
 from collections.abc import Iterable
@@ -22,33 +21,25 @@ class Traffic:
 
     def __init__(self, series: RpsSeries) -> None:
         self.series = series
-        self._is_observed = ~np.isnan(series.rps).all(axis=0)
-        self._kept: dict[frozenset[str], NDArray[np.float64]] = {}
+        self._kept: dict[tuple[int, ...], NDArray[np.float64]] = {}
 
     def carried(self, routes: Iterable[str], paths: tuple[str, ...]) -> tuple[str, ...]:
         """Return those of a component's routes that are among the paths; all without paths."""
         if not paths:
             return tuple(routes)
-        wanted = set(routes)
-        return tuple(path for path in paths if ALL_ROUTES in wanted or path in wanted)
+        chosen = set(routes)
+        return tuple(path for path in paths if ALL_ROUTES in chosen or path in chosen)
 
     def demand(self, routes: Iterable[str]) -> NDArray[np.float64]:
-        """Return the sum over these route tags in each bucket; NaN where nobody looked."""
-        wanted = set(routes)
-        chosen = frozenset(
-            route for route in self.series.routes if ALL_ROUTES in wanted or route in wanted
-        )
-        if chosen in self._kept:
-            return self._kept[chosen]
-        total = np.zeros(self.series.rps.shape[1])
-        for route, row in zip(self.series.routes, self.series.rps, strict=True):
-            if route in chosen:
-                np.add(total, row, out=total, where=~np.isnan(row))
-        total[~self._is_observed] = np.nan
-        self.series.refine(total, [route in chosen for route in self.series.routes])
+        """Return `RpsSeries.demand` of these route tags as a read-only array."""
+        routes = tuple(routes)
+        rows = tuple(self.series.rows_of(routes))
+        if rows in self._kept:
+            return self._kept[rows]
+        total = self.series.demand(routes)
         total.setflags(write=False)
-        if len(chosen) > 1 and len(self._kept) < MOST_KEPT:
-            self._kept[chosen] = total
+        if len(rows) > 1 and len(self._kept) < MOST_KEPT:
+            self._kept[rows] = total
         return total
 
     def peak(self, route: str) -> float:

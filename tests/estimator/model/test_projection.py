@@ -30,6 +30,13 @@ API = component("api", "/api/_")
 GATEWAY = component("gateway", "*", kind=Kind.GATEWAY)
 
 
+def changed(recorded: RpsSeries, rows: slice | int, seconds: slice | int, rps: float) -> RpsSeries:
+    """Return a series with other rates in these rows and seconds."""
+    rates = recorded.rps.copy()
+    rates[rows, seconds] = rps
+    return replace(recorded, rps=rates)
+
+
 def series(seconds: int = DAY, **routes: float) -> RpsSeries:
     """Return a day at 1 rps with each route's peak in the second of its place."""
     names = {"api": "/api/_", "watch": "/watch/_id_", "other": "other"}
@@ -149,8 +156,7 @@ def test_table_of_gateways_misses_no_pods() -> None:
 
 
 def test_silent_route_is_no_warning() -> None:
-    recorded = series(api=500, watch=0)
-    recorded.rps[1] = 0
+    recorded = changed(series(api=500, watch=0), 1, slice(None), 0)
     assert answer(recorded, API).warnings == ()
 
 
@@ -161,8 +167,7 @@ def test_component_without_traffic_is_refused() -> None:
 
 
 def test_component_with_zero_traffic_is_refused() -> None:
-    recorded = series(watch=500, api=0)
-    recorded.rps[1] = 0
+    recorded = changed(series(watch=500, api=0), 1, slice(None), 0)
     assert "had a request in the series" in refusal(recorded, API)
 
 
@@ -198,8 +203,7 @@ def test_less_than_a_day_is_low_confidence() -> None:
 
 
 def test_many_gaps_are_low_confidence() -> None:
-    recorded = series(2 * DAY, api=500)
-    recorded.rps[:, DAY : DAY + DAY // 2] = np.nan
+    recorded = changed(series(2 * DAY, api=500), slice(None), slice(DAY, DAY * 3 // 2), np.nan)
     (doubt,) = answer(recorded, API).low_confidence
     assert doubt.startswith("25% of 2d are gaps, more than 10%")
 
@@ -299,8 +303,8 @@ def test_no_component_for_the_phase_is_refused() -> None:
 
 
 def test_pods_bound_what_a_gateway_lets_through() -> None:
-    recorded = series(api=500, watch=1)
-    recorded.rps[1, 0] = 1500  # in the second of the other's peak: pods get a quarter of it
+    # In the second of the other route's peak: pods get a quarter of it.
+    recorded = changed(series(api=500, watch=1), 1, 0, 1500)
     projection = answer(recorded, API, GATEWAY)
     api, gateway = projection.components
     assert api.rate_limits is not None and gateway.rate_limits is not None

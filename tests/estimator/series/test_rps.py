@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,3 +88,8 @@ def test_details_without_a_value_lower_no_peak() -> None:
     detail = KnownSeconds(1000, np.full((1, 10), NAN))
     known = RpsSeries("t", 1000, 10, ("/a",), np.array([[9.0]]), details=(detail,))
     assert known.peak(["/a"]) == Peak(9, 1000)
+
+
+def test_rates_cannot_change_later() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        series([1, 2], [3, 4]).rps[0, 0] = 5
