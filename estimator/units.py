@@ -102,8 +102,8 @@ def parse_factor(value: str) -> float:
 def format_cpu(millicores: float) -> str:
     """Return Kubernetes notation, rounded up to a whole millicore: `500m`, `2`."""
     # Rounding first keeps the noise of binary floats (0.1 + 0.2) from adding a millicore.
-    whole = math.ceil(round(millicores, 6))
-    return str(whole // 1000) if whole and whole % 1000 == 0 else f"{whole}m"
+    rounded = math.ceil(round(millicores, 6))
+    return str(rounded // 1000) if rounded and rounded % 1000 == 0 else f"{rounded}m"
 
 
 def exact_cpu(millicores: float) -> str:

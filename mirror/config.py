@@ -269,12 +269,12 @@ def parse(
     return config
 
 
-def read_ratio(got: object) -> float:
+def read_ratio(value: object) -> float:
     """Return a `shadow.ratio` from another source; raises ValueError with what is expected."""
     try:
-        return msgspec.convert(got, Ratio)
+        return msgspec.convert(value, Ratio)
     except msgspec.ValidationError:
-        raise ValueError(problem("ratio", "a number from 0 to 10", got)) from None
+        raise ValueError(problem("ratio", "a number from 0 to 10", value)) from None
 
 
 def _contradictions(config: Config) -> list[str]:
@@ -339,9 +339,9 @@ def _with_unified_tags(
     return replace(section, tags=(*section.tags, *added))
 
 
-def read_capture_span(got: object) -> float:
+def read_capture_span(value: object) -> float:
     """For how many seconds to record, 0 is not at all; raises ValueError."""
     try:
-        return 0.0 if got == 0 else msgspec.convert(got, Seconds)
+        return 0.0 if value == 0 else msgspec.convert(value, Seconds)
     except msgspec.ValidationError:
-        raise ValueError(problem("for_s", "seconds, at most 86400, or 0", got)) from None
+        raise ValueError(problem("for_s", "seconds, at most 86400, or 0", value)) from None

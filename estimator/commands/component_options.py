@@ -87,7 +87,9 @@ def new_component(name: str, description: Description, points: Sequence[LoadPoin
     """Return a component with these rows, described by the options or by default."""
     kind = Kind.GATEWAY if "gateway" in name else Kind.POD
     templates = description.templates or (ALL_ROUTES,)
-    tags = tuple(each if each == ALL_ROUTES else route_tag(each) for each in templates)
+    tags = tuple(
+        template if template == ALL_ROUTES else route_tag(template) for template in templates
+    )
     requests = description.requests or _highest(points)
     return Component(name, description.kind or kind, tags, requests, tuple(points), templates)
 
@@ -98,8 +100,8 @@ def _highest(points: Sequence[LoadPoint]) -> dict[str, Resources]:
     requests = {}
     for container in containers:
         used = [point.usage[container] for point in points if container in point.usage]
-        millicores = max(each.cpu_millicores for each in used)
-        memory_bytes = max(each.memory_bytes for each in used)
+        millicores = max(resources.cpu_millicores for resources in used)
+        memory_bytes = max(resources.memory_bytes for resources in used)
         requests[container] = Resources(
             float(max(1, math.ceil(millicores / CPU_STEP_MILLICORES)) * CPU_STEP_MILLICORES),
             max(1, math.ceil(memory_bytes / MEMORY_STEP_BYTES)) * MEMORY_STEP_BYTES,

@@ -43,7 +43,7 @@ def end_at_closed_pipe() -> NoReturn:
     raise AssertionError("SIGPIPE ends a process")
 
 
-def _end(what: str, error: Exception, code: int) -> NoReturn:
+def _end(subject: str, error: Exception, code: int) -> NoReturn:
     for line in str(error).splitlines():
-        click.echo(f"estimate: {what}: {line}", err=True)
+        click.echo(f"estimate: {subject}: {line}", err=True)
     sys.exit(code)

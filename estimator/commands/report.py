@@ -202,24 +202,24 @@ def _places(output: Output) -> list[Problem]:
 def _unknown_components(
     downstream: Iterable[tuple[str, float]], output: Output, table: Table
 ) -> list[Problem]:
-    known = [component.name for component in table.components]
+    in_table = [component.name for component in table.components]
     named = [("--downstream", name) for name, _ in downstream]
     if output.explain is not None:
         named.append(("--explain", output.explain))
     return [
-        Problem(option, f"no component {name!r} in the table; it has {', '.join(known)}")
+        Problem(option, f"no component {name!r} in the table; it has {', '.join(in_table)}")
         for option, name in named
-        if name not in known
+        if name not in in_table
     ]
 
 
 def _check_paths(policy: Policy, series: RpsSeries) -> None:
     unknown = [path for path in policy.paths if path not in series.routes]
     if unknown:
-        known = ", ".join(series.routes)
+        routes = ", ".join(series.routes)
         raise InputError(
             [
-                Problem("--paths", f"route {path} is not in the series; it has {known}")
+                Problem("--paths", f"route {path} is not in the series; it has {routes}")
                 for path in unknown
             ]
         )

@@ -73,7 +73,7 @@ class ImportOptions:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """Sort what click passes to the command."""
-        own = {each.name: values[each.name] for each in fields(cls) if each.name != "usage"}
+        own = {field.name: values[field.name] for field in fields(cls) if field.name != "usage"}
         return cls(**own, usage=UsageOptions.of(values))
 
 

@@ -216,8 +216,8 @@ def _cells(error: ContainerError) -> Iterable[str]:
     if error.observed_memory_bytes is None:
         yield "unknown"
     else:
-        seen = units.format_memory(error.observed_memory_bytes)
-        yield f"{seen} of {units.format_memory(error.predicted_memory_bytes)}"
+        memory = units.format_memory(error.observed_memory_bytes)
+        yield f"{memory} of {units.format_memory(error.predicted_memory_bytes)}"
 
 
 def _list(out: Console, title: str, lines: Iterable[str]) -> None:

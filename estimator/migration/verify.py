@@ -209,14 +209,14 @@ def _error(
     replicas, observed = used.buckets(series.start, width_s, count)
     if used.pods == ("",):
         replicas = np.where(replicas > 0, conditions.replicas or 1, 0)
-    known = ~np.isnan(demand) & ~np.isnan(observed)
-    if not known.any():
+    both = ~np.isnan(demand) & ~np.isnan(observed)
+    if not both.any():
         return "rps and cpu were never observed in the same minute"
-    x = demand[known] / replicas[known]  # rps per replica
+    x = demand[both] / replicas[both]  # rps per replica
     prediction = curve.prediction
     within = x <= prediction.limit_rps
     reached = float(x.max())
-    known[known] = within
+    both[both] = within
     x = x[within]
     if not len(x):
         return (
@@ -224,7 +224,7 @@ def _error(
             " table does not cover"
         )
     predicted, low, high = prediction.at_each(x)
-    used_cpu = observed[known]
+    used_cpu = observed[both]
     # e = predicted / observed - 1 of each bucket, and bias of their sums
     errors = predicted / np.maximum(used_cpu, FLOOR_MILLICORES) - 1
     bias = float(predicted.sum()) / max(float(used_cpu.sum()), FLOOR_MILLICORES) - 1
@@ -233,7 +233,7 @@ def _error(
     return ContainerError(
         component=curve.component.name,
         container=curve.container,
-        buckets=Buckets(x, used_cpu, predicted, replicas[known], width_s),
+        buckets=Buckets(x, used_cpu, predicted, replicas[both], width_s),
         bias=bias,
         median_error=float(np.median(np.abs(errors))),
         short_error=float(np.quantile(errors, 0.05)),

@@ -202,7 +202,7 @@ def _calculate(
     factor = demand.peak.value / observed.peak_rps
     load = Load(observed.demand * factor, observed.start, observed.resolution_s)
     scaled = recommend(load, sizing, evidence, pod_of(evidence, requested, policy), policy)
-    taken = (*downstreams, *_called_services(component, policy))
+    dependencies = (*downstreams, *_called_services(component, policy))
     return Parts(
         demand=demand,
         evidence=evidence,
@@ -212,7 +212,7 @@ def _calculate(
         queue=_queue(evidence, sizing, workers),
         scaled=scaled,
         simulation=summarise(load, scaled.run, scaled.pod, sizing.replicas),
-        rate_limits=_rate_limits(scaled, evidence, sizing, taken),
+        rate_limits=_rate_limits(scaled, evidence, sizing, dependencies),
         policy=policy,
     )
 

@@ -98,14 +98,14 @@ def project_phase(phase: int, moved: Moved, policy: Policy) -> PhaseProjection:
         totals.append(times(add(containers, "sum over containers"), sizing.replicas))
     reason = f"all replicas of phase {phase}"
     nothing = Figure(0.0, "millicores", reason)
-    whole = add(totals, reason) if totals else None
+    total = add(totals, reason) if totals else None
     return PhaseProjection(
         phase=phase,
         paths=moved.paths,
         peak=moved.demand.peak,
         replicas=replicas,
-        cpu_request=whole.cpu_request if whole else nothing,
-        memory_request=whole.memory_request if whole else Figure(0.0, "bytes", reason),
+        cpu_request=total.cpu_request if total else nothing,
+        memory_request=total.memory_request if total else Figure(0.0, "bytes", reason),
         refused=tuple(refused),
     )
 

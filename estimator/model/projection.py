@@ -110,7 +110,7 @@ def project(
     if not any(traffic.peak(route) > 0 for route in series.routes):
         advice = "Record production traffic first, or choose another time"
         raise Refused([Refusal(series.source, "no request was observed in it", advice)])
-    whole = traffic.observed(series.source, (ALL_ROUTES,))
+    all_traffic = traffic.observed(series.source, (ALL_ROUTES,))
     evidence = {component.name: _gathered(component, policy) for component in table.components}
     components = _components(traffic, table, policy, evidence)
     nodes = None
@@ -127,7 +127,7 @@ def project(
     )
     together = policy.paths or (ALL_ROUTES,)
     return Projection(
-        series=_summary(series, whole),
+        series=_summary(series, all_traffic),
         table=table.source,
         is_example_table=table.is_example,
         components=components,
@@ -205,8 +205,8 @@ def _downstreams(
         if local is None or pod.demand is None or not behind or not shared:
             continue
         share = min(1.0, pod.demand.observed.value / observed.peak_rps)
-        taken = local.local.value * pod.replicas.value
-        result.append(Downstream(f"pods of {pod.name}", taken / share))
+        held_rps = local.local.value * pod.replicas.value
+        result.append(Downstream(f"pods of {pod.name}", held_rps / share))
     return tuple(result)
 
 

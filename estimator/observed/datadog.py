@@ -101,9 +101,9 @@ async def _read(
                 before = len(samples)
                 for at in range(start // WINDOW_S * WINDOW_S, end, WINDOW_S):
                     window = (at, min(at + WINDOW_S, end))
-                    wanted = (max(at, start), window[1])
+                    window_s = (max(at, start), window[1])
                     for group in await api.query(text, window, say):
-                        samples += _samples(group, component, is_cpu, wanted)
+                        samples += _samples(group, component, is_cpu, window_s)
                 if len(samples) == before:
                     raise Refused([_nothing(api, component, text)])
         source = f"Datadog at {api.url}"

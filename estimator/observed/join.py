@@ -45,9 +45,10 @@ def join(run: LoadRun, usage: Usage, setup: Setup, source: str) -> LoadPoint | l
     assert run.start is not None
     start, end = run.start, run.start + run.duration_s
     within = {
-        name: each.wholly_between(start, end) for name, each in usage.of(setup.component).items()
+        name: samples.wholly_between(start, end)
+        for name, samples in usage.of(setup.component).items()
     }
-    measured = {name: each for name, each in within.items() if len(each.seconds)}
+    measured = {name: samples for name, samples in within.items() if len(samples.seconds)}
     containers = setup.containers or tuple(sorted(measured))
     rules = _rules(containers, measured, setup, usage.source)
     if rules:
@@ -56,15 +57,15 @@ def join(run: LoadRun, usage: Usage, setup: Setup, source: str) -> LoadPoint | l
     used = {container: measured[container] for container in containers}
     limits = {
         name: limit
-        for name, each in used.items()
-        if (limit := setup.cpu_limit_millicores.get(name, each.cpu_limit_millicores)) is not None
+        for name, samples in used.items()
+        if (limit := setup.cpu_limit_millicores.get(name, samples.cpu_limit_millicores)) is not None
     }
-    is_exact = all(each.is_exact for each in used.values())
+    is_exact = all(samples.is_exact for samples in used.values())
     return LoadPoint(
         row=1,
         replicas=setup.replicas or len(used[containers[0]].pods),
         rps=_rounded(run.rps),
-        usage={name: _resources(each) for name, each in used.items()},
+        usage={name: _resources(samples) for name, samples in used.items()},
         p50_ms=_rounded_or_none(run.p50_ms),
         p99_ms=_rounded_or_none(run.p99_ms),
         error_ratio=None if run.error_ratio is None else round(run.error_ratio, 9),
@@ -75,9 +76,9 @@ def join(run: LoadRun, usage: Usage, setup: Setup, source: str) -> LoadPoint | l
         loop=run.loop,
         # A single sample is the mean: a highest one beside it would say more than is known.
         cpu_max_millicores={
-            name: round(float(np.nanmax(each.cpu_millicores)), 3)
-            for name, each in used.items()
-            if np.count_nonzero(~np.isnan(each.cpu_millicores)) > len(each.pods)
+            name: round(float(np.nanmax(samples.cpu_millicores)), 3)
+            for name, samples in used.items()
+            if np.count_nonzero(~np.isnan(samples.cpu_millicores)) > len(samples.pods)
         },
         cpu_limit_millicores=limits,
         workers={name: n for name, n in setup.workers.items() if name in used},
@@ -99,13 +100,13 @@ def _rules(
         f"container {container} was measured, and the requests of the component lack it"
         for container in sorted(measured.keys() - set(containers))
     ]
-    counts = {name: len(each.pods) for name, each in measured.items() if name in containers}
+    counts = {name: len(samples.pods) for name, samples in measured.items() if name in containers}
     if not rules and setup.replicas is None:
-        if any(each.pods == ("",) for each in measured.values()):
+        if any(samples.pods == ("",) for samples in measured.values()):
             rules.append(f"{source} names no pods: give --replicas")
         elif len(set(counts.values())) > 1:
-            seen = ", ".join(f"{count} of {name}" for name, count in sorted(counts.items()))
-            rules.append(f"the containers were seen in different numbers of pods: {seen}")
+            counted = ", ".join(f"{count} of {name}" for name, count in sorted(counts.items()))
+            rules.append(f"the containers were seen in different numbers of pods: {counted}")
     return rules
 
 

@@ -92,8 +92,8 @@ async def _read(
                 series = await api.range(text, first, end, query.step_s)
                 if not series:
                     raise Refused([_nothing(query, component, text)])
-                for each in series:
-                    samples += _samples(each, component, containers, is_cpu)
+                for sampled in series:
+                    samples += _samples(sampled, component, containers, is_cpu)
         caveats += api.warnings
     source = f"Prometheus at {query.url}"
     covers_s = (float(query.window_s), 0.0)

@@ -87,16 +87,16 @@ class ContainerUsage:
         Bucket i covers [start + i width_s, start + (i + 1) width_s). Both arrays have the shape
         (count,); the mean is in millicores, and NaN where no pod has a sample.
         """
-        known = ~np.isnan(self.cpu_millicores)
+        is_known = ~np.isnan(self.cpu_millicores)
         if np.isinf(start):
             bucket = np.zeros(len(self.seconds))
         else:
             bucket = np.floor((self.seconds - start) / width_s)
-        known &= (bucket >= 0) & (bucket < count)
+        is_known &= (bucket >= 0) & (bucket < count)
         pods = max(len(self.pods), 1)
-        key = bucket[known].astype(np.int64) * pods + self.pod[known]
+        key = bucket[is_known].astype(np.int64) * pods + self.pod[is_known]
         samples = np.bincount(key, minlength=count * pods).reshape(count, pods)
-        sums = np.bincount(key, weights=self.cpu_millicores[known], minlength=count * pods)
+        sums = np.bincount(key, weights=self.cpu_millicores[is_known], minlength=count * pods)
         present = samples > 0
         means = sums.reshape(count, pods) / np.maximum(samples, 1)
         replicas = present.sum(axis=1)
@@ -114,7 +114,7 @@ class Usage:
 
     @property
     def components(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(each.component for each in self.containers))
+        return tuple(dict.fromkeys(container.component for container in self.containers))
 
     def of(self, component: str) -> dict[str, ContainerUsage]:
         """Return the containers of a component by name.
@@ -122,7 +122,11 @@ class Usage:
         Samples that name no component belong to whichever component is asked for.
         """
         name = "" if self.components == ("",) else component
-        return {each.container: each for each in self.containers if each.component == name}
+        return {
+            container.container: container
+            for container in self.containers
+            if container.component == name
+        }
 
     def attributed(self, component: str | None) -> "Usage":
         """Return this usage with samples that name no component attributed to `component`.
@@ -132,24 +136,28 @@ class Usage:
         return replace(
             self,
             containers=tuple(
-                each if each.component else replace(each, component=component or each.container)
-                for each in self.containers
+                container
+                if container.component
+                else replace(container, component=component or container.container)
+                for container in self.containers
             ),
         )
 
     @property
     def first(self) -> float:
-        return float(min(each.seconds[0] for each in self.containers))
+        return float(min(container.seconds[0] for container in self.containers))
 
     @property
     def last(self) -> float:
-        return float(max(each.seconds[-1] for each in self.containers))
+        return float(max(container.seconds[-1] for container in self.containers))
 
 
 def combined(usages: Sequence[Usage]) -> Usage:
     """Return the samples of several sources; of a container in two of them the last one counts."""
     containers = {
-        (each.component, each.container): each for usage in usages for each in usage.containers
+        (container.component, container.container): container
+        for usage in usages
+        for container in usage.containers
     }
     caveats = dict.fromkeys(caveat for usage in usages for caveat in usage.caveats)
     source = ", ".join(dict.fromkeys(usage.source for usage in usages))
@@ -167,7 +175,9 @@ def usage_of(
     for sample in samples:
         groups.setdefault((sample.component, sample.container), []).append(sample)
     containers = (_container(*key, group) for key, group in groups.items())
-    return Usage(source, tuple(replace(each, covers_s=covers_s) for each in containers), caveats)
+    return Usage(
+        source, tuple(replace(container, covers_s=covers_s) for container in containers), caveats
+    )
 
 
 def _container(component: str, container: str, samples: list[Sample]) -> ContainerUsage:

@@ -134,15 +134,15 @@ def _overview(projection: Projection) -> Grid:
     )
     rows = tuple(
         (
-            Cell(one.name),
-            wording.cell(one.peak),
-            wording.cell(one.replicas),
-            _hpa_range(one),
-            wording.without_bounds(one.total.cpu_request),
-            wording.without_bounds(one.total.memory_request),
-            Cell(one.decided_by),
+            Cell(component.name),
+            wording.cell(component.peak),
+            wording.cell(component.replicas),
+            _hpa_range(component),
+            wording.without_bounds(component.total.cpu_request),
+            wording.without_bounds(component.total.memory_request),
+            Cell(component.decided_by),
         )
-        for one in projection.components
+        for component in projection.components
     )
     total = projection.total
     footer = (
@@ -189,16 +189,22 @@ def _nodes(plan: NodePlan) -> Section:
         ),
         Column("why"),
     )
-    blocks: list[Block] = [Grid("Nodes by pool", columns, tuple(_pool(one) for one in plan.pools))]
+    blocks: list[Block] = [
+        Grid("Nodes by pool", columns, tuple(_pool(figure) for figure in plan.pools))
+    ]
     totals = [("nodes", plan.nodes)]
     if plan.cost_per_month is not None:
         totals.append(("cost of the nodes", plan.cost_per_month))
     if plan.requested_cost_per_month is not None:
         totals.append(("cost of the share that pods request", plan.requested_cost_per_month))
-    totals += [(f"share of {name}", one) for name, one in plan.cost_per_month_of_component.items()]
-    what = (Column("what"), Column("value", is_number=True), Column("why"))
-    rows = tuple((Cell(name), Cell(wording.shown(one)), Cell(one.reason)) for name, one in totals)
-    blocks += [Grid("Together", what, rows), FactList((("Node file", plan.source),))]
+    totals += [
+        (f"share of {name}", figure) for name, figure in plan.cost_per_month_of_component.items()
+    ]
+    totals_columns = (Column("what"), Column("value", is_number=True), Column("why"))
+    rows = tuple(
+        (Cell(name), Cell(wording.shown(figure)), Cell(figure.reason)) for name, figure in totals
+    )
+    blocks += [Grid("Together", totals_columns, rows), FactList((("Node file", plan.source),))]
     if plan.assumptions:
         blocks.append(Listing("Assumed of the nodes", plan.assumptions))
     return Section("nodes", "Nodes and cost", tuple(blocks))
@@ -221,16 +227,18 @@ def _pool(pool: PoolPlan) -> tuple[Cell, ...]:
 def _phases(projection: Projection) -> Section:
     blocks: list[Block] = []
     if projection.phases:
-        together = tuple(_phase("together", one) for one in projection.phases)
+        together = tuple(_phase("together", phase) for phase in projection.phases)
         which = ", ".join(projection.phases[0].paths) or "all paths"
         blocks.append(Grid(f"Moved together: {which}", _PHASE_COLUMNS, together))
     if projection.paths:
-        alone = tuple(_phase(path.path, one) for path in projection.paths for one in path.phases)
+        alone = tuple(
+            _phase(path.path, phase) for path in projection.paths for phase in path.phases
+        )
         blocks.append(Grid("Each path moved alone", _PHASE_COLUMNS, alone))
     refused = tuple(
-        f"phase {one.phase}, {', '.join(one.paths)}: {reason}"
-        for one in (*projection.phases, *(p for path in projection.paths for p in path.phases))
-        for reason in one.refused
+        f"phase {phase.phase}, {', '.join(phase.paths)}: {reason}"
+        for phase in (*projection.phases, *(p for path in projection.paths for p in path.phases))
+        for reason in phase.refused
     )
     if refused:
         blocks.append(Listing("Refused", refused, Level.BAD))
@@ -247,16 +255,16 @@ _PHASE_COLUMNS = (
 )
 
 
-def _phase(path: str, one: PhaseProjection) -> tuple[Cell, ...]:
-    replicas = (f"{wording.shown(figure)} {name}" for name, figure in one.replicas.items())
-    refused = (f"{reason.partition(':')[0]} refused" for reason in one.refused)
+def _phase(path: str, phase: PhaseProjection) -> tuple[Cell, ...]:
+    replicas = (f"{wording.shown(figure)} {name}" for name, figure in phase.replicas.items())
+    refused = (f"{reason.partition(':')[0]} refused" for reason in phase.refused)
     return (
         Cell(path),
-        Cell(str(one.phase)),
-        wording.cell(one.peak),
+        Cell(str(phase.phase)),
+        wording.cell(phase.peak),
         Cell(", ".join((*replicas, *refused)) or "none"),
-        wording.cell(one.cpu_request),
-        wording.cell(one.memory_request),
+        wording.cell(phase.cpu_request),
+        wording.cell(phase.memory_request),
     )
 
 
@@ -264,12 +272,12 @@ def _assumed(projection: Projection) -> Section:
     columns = (Column("what"), Column("value"), Column("set by"), Column("why"))
     rows = tuple(
         (
-            Cell(one.name),
-            Cell(one.value),
-            Cell("default" if one.is_default else "you"),
-            Cell(one.reason),
+            Cell(assumption.name),
+            Cell(assumption.value),
+            Cell("default" if assumption.is_default else "you"),
+            Cell(assumption.reason),
         )
-        for one in projection.assumptions
+        for assumption in projection.assumptions
     )
     grid = Grid("Every value that was chosen rather than measured", columns, rows)
     return Section("assumed", "Assumed", (grid,))
@@ -278,14 +286,16 @@ def _assumed(projection: Projection) -> Section:
 def _not_covered(projection: Projection) -> Section:
     missing: dict[str, list[str]] = {}
     for component in projection.components:
-        for one in component.not_covered:
-            missing.setdefault(one, []).append(component.name)
-    items = tuple(f"{one} ({', '.join(names)})" for one, names in missing.items())
+        for resource in component.not_covered:
+            missing.setdefault(resource, []).append(component.name)
+    items = tuple(f"{resource} ({', '.join(names)})" for resource, names in missing.items())
     blocks: list[Block] = [Listing("This projection does not cover", items)]
     if projection.warnings:
         blocks.append(Listing("Warnings", projection.warnings, Level.WARN))
     per_component = tuple(
-        f"{one.name}: {warning}" for one in projection.components for warning in one.warnings
+        f"{component.name}: {warning}"
+        for component in projection.components
+        for warning in component.warnings
     )
     if per_component:
         blocks.append(Listing("Warnings of components", per_component, Level.WARN))

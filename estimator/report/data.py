@@ -39,10 +39,10 @@ def to_csv(projection: Projection) -> str:
     writer.writerow(_CSV)
     data = to_data(projection)
     for component in data.pop("components"):
-        for what, figure in _figures(component, ()):
-            writer.writerow(_row(component["name"], what, figure))
-    for what, figure in _figures(data, ()):
-        writer.writerow(_row("", what, figure))
+        for quantity, figure in _figures(component, ()):
+            writer.writerow(_row(component["name"], quantity, figure))
+    for quantity, figure in _figures(data, ()):
+        writer.writerow(_row("", quantity, figure))
     return stream.getvalue()
 
 
@@ -182,11 +182,20 @@ def _figures(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, dict[str,
             yield from _figures(item, (*path, name))
 
 
-def _row(component: str, what: str, figure: Mapping[str, Any]) -> list[Any]:
+def _row(component: str, quantity: str, figure: Mapping[str, Any]) -> list[Any]:
     words = ("; ".join(str(item) for item in figure.get(name, ())) for name in ("flags", "rows"))
     flags, rows = words
     bounds = (figure.get(name, "") for name in ("low", "high"))
-    row = [component, what, figure["value"], figure["unit"], *bounds, flags, rows, figure["reason"]]
+    row = [
+        component,
+        quantity,
+        figure["value"],
+        figure["unit"],
+        *bounds,
+        flags,
+        rows,
+        figure["reason"],
+    ]
     return [_harmless(cell) if isinstance(cell, str) else cell for cell in row]
 
 

@@ -73,13 +73,13 @@ def compare(projection: Projection, directory: Path) -> Drifts:
     Raises InputError with every file that is not valid YAML.
     """
     existing = _read(directory)
-    wanted = list(manifests_of(projection))
+    manifests = list(manifests_of(projection))
     drifts: list[Drift] = []
     compared = 0
-    known: set[int] = set()
-    for manifest in wanted:
+    matched: set[int] = set()
+    for manifest in manifests:
         matches = [item for item in existing if _is_for(item.tree, manifest)]
-        known |= {id(item) for item in matches}
+        matched |= {id(item) for item in matches}
         if not matches:
             label = f"{manifest.kind}/{_at(manifest.tree, 'metadata', 'name')}"
             why = f"component {manifest.component} needs it; --manifests writes {manifest.file}"
@@ -93,11 +93,11 @@ def compare(projection: Projection, directory: Path) -> Drifts:
                 if not _is_same(has, why.value)
             ]
             drifts += _strangers(manifest, item)
-    kinds = {manifest.kind for manifest in wanted}
+    kinds = {manifest.kind for manifest in manifests}
     unknown = tuple(
         f"{item.label} in {item.file}"
         for item in existing
-        if item.tree.get("kind") in kinds and id(item) not in known
+        if item.tree.get("kind") in kinds and id(item) not in matched
     )
     return Drifts(tuple(drifts), compared, unknown)
 
@@ -182,12 +182,12 @@ def _objects(document: Any) -> Iterator[Mapping[str, Any]]:
             yield document
 
 
-def _is_for(tree: Mapping[str, Any], wanted: Manifest) -> bool:
+def _is_for(tree: Mapping[str, Any], manifest: Manifest) -> bool:
     """Say whether an existing object has the purpose of this manifest."""
-    if tree.get("kind") != wanted.kind:
+    if tree.get("kind") != manifest.kind:
         return False
-    name = wanted.component
-    match wanted.kind:
+    name = manifest.component
+    match manifest.kind:
         case "HorizontalPodAutoscaler":
             return bool(_at(tree, "spec", "scaleTargetRef", "name") == name)
         case "PodDisruptionBudget":
@@ -196,23 +196,23 @@ def _is_for(tree: Mapping[str, Any], wanted: Manifest) -> bool:
                 _at(tree, "spec", "selector", "matchLabels", "app"),
             )
         case "EnvoyFilter":
-            wants = _at(wanted.tree, "metadata", "name")
+            wants = _at(manifest.tree, "metadata", "name")
             return bool(_at(tree, "metadata", "name") == wants)
         case _:
             return bool(_at(tree, "metadata", "name") == name)
 
 
-def _pairs(wanted: Any, existing: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any, Why]]:
+def _pairs(projected: Any, existing: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any, Why]]:
     """Yield path, existing value and wanted value of every value with a reason."""
-    if isinstance(wanted, Why):
-        yield _join(path), existing, wanted
-    elif isinstance(wanted, Mapping):
+    if isinstance(projected, Why):
+        yield _join(path), existing, projected
+    elif isinstance(projected, Mapping):
         fields = existing if isinstance(existing, Mapping) else {}
-        for key, value in wanted.items():
+        for key, value in projected.items():
             yield from _pairs(value, fields.get(key), (*path, key))
-    elif isinstance(wanted, list):
+    elif isinstance(projected, list):
         items = existing if isinstance(existing, list) else []
-        for index, value in enumerate(wanted):
+        for index, value in enumerate(projected):
             key = _key(value)
             same = [item for item in items if key and _key(item) == key]
             fallback = items[index] if not key and index < len(items) else None
@@ -220,15 +220,15 @@ def _pairs(wanted: Any, existing: Any, path: tuple[str, ...]) -> Iterator[tuple[
             yield from _pairs(value, same[0] if same else fallback, (*path, label))
 
 
-def _strangers(wanted: Manifest, existing: _Existing) -> Iterator[Drift]:
+def _strangers(manifest: Manifest, existing: _Existing) -> Iterator[Drift]:
     """Yield containers that the table does not know: the utilisation of an HPA counts them, too."""
-    if wanted.kind != "Deployment":
+    if manifest.kind != "Deployment":
         return
     keys = ("spec", "template", "spec", "containers")
-    known = {_key(container) for container in _at(wanted.tree, *keys) or []}
+    named = {_key(container) for container in _at(manifest.tree, *keys) or []}
     for container in _at(existing.tree, *keys) or []:
         # A Deployment may list an injected proxy to customise it.
-        if isinstance(container, Mapping) and _key(container) not in known | {"istio-proxy"}:
+        if isinstance(container, Mapping) and _key(container) not in named | {"istio-proxy"}:
             path = _join((*keys, f"[{_key(container)}]"))
             why = "the table has no such container, and an HPA counts the requests of all of them"
             yield Drift(existing.label, path, "present", "measured", why, existing.file)

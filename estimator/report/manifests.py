@@ -104,12 +104,12 @@ def _head(manifest: Manifest, projection: Projection) -> list[str]:
     return lines
 
 
-def _why(figure: Figure, what: str) -> str:
-    return f"{what}: {figure.reason} {wording.caution(figure)}".rstrip()
+def _why(figure: Figure, quantity: str) -> str:
+    return f"{quantity}: {figure.reason} {wording.caution(figure)}".rstrip()
 
 
-def _whole(figure: Figure, what: str) -> Why:
-    return Why(int(figure.value), _why(figure, what))
+def _whole(figure: Figure, quantity: str) -> Why:
+    return Why(int(figure.value), _why(figure, quantity))
 
 
 def _deployment(component: ComponentProjection) -> dict[str, Any]:

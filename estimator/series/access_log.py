@@ -207,9 +207,9 @@ class _Counts:
     def series(self, source: str, now: float) -> RpsSeries:
         """Return the series of everything that was read. Raises Refused."""
         if not self._parts:
-            what = "; ".join(["holds no request", *self._shown])
+            problem = "; ".join(["holds no request", *self._shown])
             advice = "Expected nginx's combined format or JSON lines (docs/formats.md)"
-            raise Refused([Refusal(source, what, advice)])
+            raise Refused([Refusal(source, problem, advice)])
         tags = self._tags
         keys = np.concatenate([keys for keys, _ in self._parts])
         counts = np.concatenate([counts for _, counts in self._parts])
@@ -222,8 +222,8 @@ class _Counts:
         first, last = int(seconds.min()), int(seconds.max())
         width = last - first + 1
         if width * len(tags) > MAX_CELLS:
-            what = f"spans the seconds {first} to {last} over {len(tags)} routes"
-            raise Refused([Refusal(source, what, "Was a clock wrong?")])
+            problem = f"spans the seconds {first} to {last} over {len(tags)} routes"
+            raise Refused([Refusal(source, problem, "Was a clock wrong?")])
         rps = np.zeros((len(tags), width))
         np.add.at(rps, (routes, seconds - first), counts)
         for start, end in self._gaps(last):

@@ -236,7 +236,7 @@ class DatadogApi:
         return self._patience.now() - theirs
 
     def _rejected(self, reply: _Reply) -> InputError:
-        what = {
+        advice = {
             400: "did not understand the query; check --metric, --service, --env and --tag, or"
             " --query",
             401: "did not accept the keys; check DD_API_KEY, DD_APP_KEY and that --site (or"
@@ -245,7 +245,7 @@ class DatadogApi:
             " and that --site (or DD_SITE) is the site they belong to",
             404: "has no such address; check --site (or DD_SITE) and --api-url",
         }.get(reply.status, "did not answer the query; check --site (or DD_SITE) and --api-url")
-        rule = f"{what} (status {reply.status}{_shown(_errors(reply))})"
+        rule = f"{advice} (status {reply.status}{_shown(_errors(reply))})"
         return InputError([Problem(self._name, rule)])
 
     def _refused(self, reason: str, advice: str) -> Refused:

@@ -40,8 +40,8 @@ def read_series(path: Path, now: float) -> RpsSeries:
     Refused for a series without an observed second or without a request.
     """
     if not path.is_file():
-        what = "is a directory, not a series" if path.is_dir() else "no such file"
-        raise InputError([Problem(str(path), what)])
+        problem = "is a directory, not a series" if path.is_dir() else "no such file"
+        raise InputError([Problem(str(path), problem)])
     try:
         with path.open("rb") as file:
             beginning = file.read(len(_SQLITE_MAGIC))
@@ -89,10 +89,10 @@ def _read(database: sqlite3.Connection, path: Path, now: float) -> RpsSeries:
     ).fetchone()
     routes = [route for (route,) in database.execute(ROUTES, bounds)]
     if last is None or not routes:
-        what = "holds no observed second" if last is None else "holds no request"
-        what += f"; {future} lie in the future" if future else ""
+        problem = "holds no observed second" if last is None else "holds no request"
+        problem += f"; {future} lie in the future" if future else ""
         advice = "Let `mirror serve` record production requests into it first"
-        raise Refused([Refusal(str(path), what, advice)])
+        raise Refused([Refusal(str(path), problem, advice)])
     width = last - first + 1
     if first < 0 or width * len(routes) > MAX_CELLS:
         rule = f"spans the seconds {first} to {last} over {len(routes)} routes: was a clock wrong?"

@@ -99,17 +99,17 @@ def _cleaned(points: Points, now: float) -> tuple[Points, list[str]]:
         (is_number & is_rate & ~is_past, "of the future (whose clock is off?)", points),
     )
     kept = is_number & is_rate & is_past
-    left = Points(points.seconds[kept], points.routes[kept], points.values[kept], points.names)
-    return left, repairs
+    remaining = Points(points.seconds[kept], points.routes[kept], points.values[kept], points.names)
+    return remaining, repairs
 
 
 def _counted(*masks: tuple[NDArray[np.bool_], str, Points]) -> list[str]:
     sentences = []
-    for mask, what, points in masks:
+    for mask, reason, points in masks:
         if count := int(mask.sum()):
             at = int(np.argmax(mask))
             sentences.append(
-                f"{count} of {len(mask)} points {what} left out, the first at"
+                f"{count} of {len(mask)} points {reason} left out, the first at"
                 f" {points.seconds[at]:.0f}: {points.values[at]:g}"
             )
     return sentences

@@ -55,13 +55,13 @@ async def read_prometheus(query: RateQuery, period: tuple[int, int], now: float)
         reason = f"has nothing from {start} to {end}"
         advice = "Check the query, the time (--since), and that --step spans two scrapes"
         raise Refused([Refusal(source, reason, advice)])
-    whole = Period(start, end, step)
+    window = Period(start, end, step)
     tags = [_route(series, query) for series in groups]
     sizes = [len(series.values) for series in groups]
     instants = np.array([at for series in groups for at, _ in series.values])
     values = np.array([float(text) for series in groups for _, text in series.values])
     codes = np.repeat(np.arange(len(groups)), sizes)
-    series = series_of(points_of(instants - lag_s, codes, tags, values), source, now, whole)
+    series = series_of(points_of(instants - lag_s, codes, tags, values), source, now, window)
     caveats = list(dict.fromkeys(api.warnings))
     if not lag_s:
         caveats.append("a gap of less than five minutes shows the value before it")

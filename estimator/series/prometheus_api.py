@@ -91,24 +91,24 @@ class PrometheusApi:
             async with self._session.post(url, data=data, allow_redirects=False) as response:
                 status, body = response.status, await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            what = f"cannot be reached: {error or type(error).__name__}"
-            raise self._refused(what) from error
+            problem = f"cannot be reached: {error or type(error).__name__}"
+            raise self._refused(problem) from error
         if status in (401, 403):
             rule = f"forbids it (status {status}); check the environment's PROMETHEUS_AUTHORIZATION"
             raise InputError([Problem(self._name, rule)])
         try:
             answer = msgspec.json.decode(body, type=_RangeAnswer)
         except msgspec.DecodeError as error:
-            what = f"answered {status}, but not as its API does: {error}"
-            raise self._refused(what) from error
+            problem = f"answered {status}, but not as its API does: {error}"
+            raise self._refused(problem) from error
         if answer.status != "success" or answer.data is None:
             rule = f"rejects the query {text!r}: {answer.error or status}"
             raise InputError([Problem(self._name, rule)])
         self.warnings += answer.warnings
         return answer.data.result
 
-    def _refused(self, what: str) -> Refused:
-        return Refused([Refusal(self._name, what, f"Check {self._option}")])
+    def _refused(self, problem: str) -> Refused:
+        return Refused([Refusal(self._name, problem, f"Check {self._option}")])
 
     @property
     def _name(self) -> str:

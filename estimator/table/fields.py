@@ -64,12 +64,12 @@ def read_fields(raw: object, shape: type[_S], place: Place) -> dict[str, Any]:
     Every field of `shape` needs a `msgspec.Meta` with a description, which messages quote.
     """
     fields = {info.name: info for info in msgspec.structs.fields(shape)}
-    known = ", ".join(fields)
+    names = ", ".join(fields)
     if not isinstance(raw, dict):
-        place.report("", f"expected a mapping with {known}, got {shown(raw)}")
+        place.report("", f"expected a mapping with {names}, got {shown(raw)}")
         return {}
     for key in sorted(str(key) for key in raw.keys() - fields.keys()):
-        place.report(key, f"unknown key; expected one of {known}", place.marks.line(raw, key))
+        place.report(key, f"unknown key; expected one of {names}", place.marks.line(raw, key))
     values = {}
     for key, info in fields.items():
         line = place.marks.line(raw, key)

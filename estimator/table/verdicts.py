@@ -117,14 +117,14 @@ def _full(point: LoadPoint) -> str | None:
         ceiling = point.ceiling_millicores(container)
         used = point.usage[container].cpu_millicores
         if ceiling is not None and used >= FULL_RATIO * ceiling:
-            what = (
+            reason = (
                 "limit of"
                 if point.cpu_limit_millicores.get(container) == ceiling
                 else f"{point.workers[container]} worker(s), which can use"
             )
             reached = f"; {_reached(point)}" if _missed_target(point) else ""
             return (
-                f"{container} used {used:.4g}m, {used / ceiling:.0%} of its {what} {ceiling:.4g}m"
+                f"{container} used {used:.4g}m, {used / ceiling:.0%} of its {reason} {ceiling:.4g}m"
                 f" (saturated from {FULL_RATIO:.0%}){reached}"
             )
     return None
@@ -187,13 +187,13 @@ def _plateau(point: LoadPoint, points: Sequence[LoadPoint]) -> str | None:
 
 
 def _missed(point: LoadPoint) -> str:
-    known = (
+    stated = (
         "while no container was saturated"
         if _has_known_ceilings(point)
         else "and cpu_limit or workers is not stated for every container, so that none is known to"
         " have been saturated"
     )
-    return f"{_reached(point)}, less than {ACHIEVED_RATIO:.0%}, {known}"
+    return f"{_reached(point)}, less than {ACHIEVED_RATIO:.0%}, {stated}"
 
 
 def _repeats(points: Sequence[LoadPoint]) -> dict[int, str]:

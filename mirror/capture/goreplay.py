@@ -46,8 +46,8 @@ def _payloads(stream: BinaryIO) -> Iterator[bytes]:
     rest = b""
     is_cut = False
     while data := stream.read(_READ_BYTES):
-        *whole, rest = (rest + data).split(_SEPARATOR)
-        for payload in whole:
+        *complete, rest = (rest + data).split(_SEPARATOR)
+        for payload in complete:
             if not is_cut:
                 yield payload
             is_cut = False

@@ -200,8 +200,8 @@ class _Unpacking:
         if len(self._rest) > MAX_LINE_BYTES:
             raise InputError(f"{self._path}: a line has more than {MAX_LINE_BYTES} bytes")
 
-    def _lose(self, what: str, at: int | None = None) -> None:
-        text = f"{self._path}: byte {self._at if at is None else at}: {what}"
+    def _lose(self, loss: str, at: int | None = None) -> None:
+        text = f"{self._path}: byte {self._at if at is None else at}: {loss}"
         if self._on_loss is None:
             raise InputError(f"{text} (--salvage uses what can be read)")
         self._on_loss(text)

@@ -64,8 +64,8 @@ def export(path: Path, base: str, output: Path | None, salvage: bool) -> None:
     if not url.port:
         raise click.BadParameter("vegeta cannot send to unix sockets", param_hint="--vegeta")
 
-    def lose(what: str) -> None:
-        click.echo(what, err=True)
+    def lose(loss: str) -> None:
+        click.echo(loss, err=True)
 
     try:
         with ExitStack() as stack:

@@ -33,10 +33,10 @@ class Losses:
         self.number = 0
         self.shown: list[str] = []
 
-    def add(self, what: str) -> None:
+    def add(self, loss: str) -> None:
         self.number += 1
         if len(self.shown) < SHOWN_LOSSES:
-            self.shown.append(what)
+            self.shown.append(loss)
 
 
 @click.command()
@@ -82,8 +82,8 @@ def inspect(
     click.echo(to_json(overview, summary, losses) if as_json else to_text(overview, summary))
     if losses.number and not as_json:
         click.echo(f"\n{losses.number} places could not be read:", err=True)
-        for what in losses.shown:
-            click.echo(f"  {shown(what)}", err=True)
+        for loss in losses.shown:
+            click.echo(f"  {shown(loss)}", err=True)
 
 
 def to_json(overview: Overview, summary: Summary, losses: Losses) -> str:

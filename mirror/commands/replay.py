@@ -381,12 +381,12 @@ def _allow_descriptors(connections: int) -> None:
 
     Raises click.BadParameter where the hard limit is too low.
     """
-    wanted = connections + SPARE_DESCRIPTORS
+    needed = connections + SPARE_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and wanted > hard:
+    if hard != resource.RLIM_INFINITY and needed > hard:
         raise click.BadParameter(
-            f"this process may open {hard} descriptors (ulimit -Hn), {wanted} are needed",
+            f"this process may open {hard} descriptors (ulimit -Hn), {needed} are needed",
             param_hint="--connections",
         )
-    if soft != resource.RLIM_INFINITY and wanted > soft:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if soft != resource.RLIM_INFINITY and needed > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

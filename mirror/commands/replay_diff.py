@@ -52,7 +52,7 @@ def replay_diff(before: Path, after: Path, max_ratio: float) -> None:
     click.echo("  where       what        before     after   ratio  95 % interval")
     for difference in differences:
         click.echo(_row(difference, max_ratio))
-    sys.exit(EXIT_WORSE if any(each.is_worse(max_ratio) for each in differences) else 0)
+    sys.exit(EXIT_WORSE if any(change.is_worse(max_ratio) for change in differences) else 0)
 
 
 def _row(difference: Difference, max_ratio: float) -> str:

@@ -100,9 +100,9 @@ def _check_table(table: Path) -> None:
     if not table.parent.is_dir():
         raise InputError(f"{table}: there is no directory {table.parent}")
     arguments = ["check", str(table)] if table.exists() else ["--help"]
-    done = subprocess.run([*ESTIMATE, *arguments], capture_output=True, text=True, check=False)
-    if done.returncode == BAD_INPUT:
-        raise InputError(f"--table runs `estimate` (kagami[estimate]): {done.stderr.strip()}")
+    completed = subprocess.run([*ESTIMATE, *arguments], capture_output=True, text=True, check=False)
+    if completed.returncode == BAD_INPUT:
+        raise InputError(f"--table runs `estimate` (kagami[estimate]): {completed.stderr.strip()}")
 
 
 def write_table(result: ReplayResult, table: Path, samples: Sequence[str]) -> bool:

@@ -84,11 +84,11 @@ def series(
 
 
 def _chosen(source: SeriesFile, routes: tuple[str, ...], first: int, last: int) -> list[str]:
-    known = source.routes(first, last)
+    recorded = source.routes(first, last)
     for route in routes:
-        if route not in known:
-            raise InputError(f"--route {route}: expected one of {', '.join(known)}")
-    return list(routes) or known
+        if route not in recorded:
+            raise InputError(f"--route {route}: expected one of {', '.join(recorded)}")
+    return list(routes) or recorded
 
 
 def _bounds(source: SeriesFile, last_s: float | None) -> tuple[int, int]:

@@ -251,10 +251,10 @@ def decode(
                 continue
             record = _decode_line(line)
         except (FieldError, *_UNREADABLE) as error:
-            what = str(error) if isinstance(error, FieldError) else _explain(error)
+            problem = str(error) if isinstance(error, FieldError) else _explain(error)
             if on_loss is None:
-                raise InputError(f"{source}:{number}: {what}") from error
-            on_loss(f"{source}:{number}: {what}")
+                raise InputError(f"{source}:{number}: {problem}") from error
+            on_loss(f"{source}:{number}: {problem}")
             continue
         yield record
 

@@ -122,8 +122,8 @@ class Child:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._popen.pid, signal.SIGKILL)
 
-    def _failure(self, what: str) -> ChildFailed:
-        return ChildFailed(f"{self.name} {what}; its last lines:\n{self.last_lines()}")
+    def _failure(self, problem: str) -> ChildFailed:
+        return ChildFailed(f"{self.name} {problem}; its last lines:\n{self.last_lines()}")
 
 
 class Processes:

@@ -143,18 +143,18 @@ class Supervisor:
         admin.allows_writes = config.admin_writes
         return admin
 
-    def _change_ratio(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+    def _change_ratio(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Handle POST /ratio: set the ratio of every worker until the next reload."""
-        before, ratio = self._orders.ratio, read_ratio(asked.get("ratio"))
+        before, ratio = self._orders.ratio, read_ratio(body.get("ratio"))
         ended_ramp = self._orders.set_ratio(ratio)
         log.info("ratio set from %g to %g", before, ratio)
         return {"was": before, "ratio": ratio, "ended_ramp": ended_ramp}
 
-    def _switch_capture(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+    def _switch_capture(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Handle POST /capture: capture for some seconds (0 stops), until the next reload."""
         if self._config.capture.path is None:
             raise ValueError("expected capture.path in the configuration: it says where to")
-        for_s = read_capture_span(asked.get("for_s"))
+        for_s = read_capture_span(body.get("for_s"))
         until_s = time.time() + for_s if for_s else 0.0
         self._orders.switch_capture(until_s)
         log.info("capture %s", f"on for {for_s:g} s" if for_s else "off")
@@ -186,10 +186,10 @@ class Supervisor:
         admin: Admin | None = None
         try:
             for address in config.listen:
-                found = present.get(str(address))
-                if found is not None and found.address != address:
+                existing = present.get(str(address))
+                if existing is not None and existing.address != address:
                     raise ReloadError(f"listen: restart for other permissions of {address}")
-                listeners.append(found or open_listener(address))
+                listeners.append(existing or open_listener(address))
             if config.admin != self._config.admin:
                 admin = self._make_admin(config)
                 await admin.start(config.admin)

@@ -41,20 +41,20 @@ def merge(results: Sequence[tuple[str, ReplayResult]]) -> ReplayResult:
 
 def _check(results: Sequence[tuple[str, ReplayResult]]) -> None:
     first_name, first = results[0]
-    seen: dict[str, str] = {}
+    digests: dict[str, str] = {}
     for name, result in results:
         if result.shard is None:
             raise InputError(f"{name}: is the result of a whole schedule, not of a shard")
         if result.schedule != first.schedule:
             raise InputError(f"{name}: is of another schedule than {first_name}")
-        if result.shard in seen:
-            raise InputError(f"{name}: is shard {result.shard}, as {seen[result.shard]} is")
-        seen[result.shard] = name
+        if result.shard in digests:
+            raise InputError(f"{name}: is shard {result.shard}, as {digests[result.shard]} is")
+        digests[result.shard] = name
         if len(result.steps) != len(first.steps):
             raise InputError(f"{name}: holds {len(result.steps)} steps, {first_name} others")
     assert first.shard is not None
     of = int(first.shard.partition("/")[2])
-    missing = [f"{index}/{of}" for index in range(of) if f"{index}/{of}" not in seen]
+    missing = [f"{index}/{of}" for index in range(of) if f"{index}/{of}" not in digests]
     if missing:
         raise InputError(f"shards are missing: {', '.join(missing)}")
 

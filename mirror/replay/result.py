@@ -50,10 +50,10 @@ class Circumstances:
 def result_of(measured: Sequence[MeasuredStep], around: Circumstances) -> ReplayResult:
     """Return the result of these steps, without the usage of processes."""
     total = Measure()
-    for each in measured:
-        total.add(each.ramp)
-        total.add(each.steady)
-    steps = [step_result(each) for each in measured]
+    for reached in measured:
+        total.add(reached.ramp)
+        total.add(reached.steady)
+    steps = [step_result(reached) for reached in measured]
     counts = counts_of(total)
     answered = answered_of(total.outcomes)
     reason = late_generator(total.lag.percentile_ms(0.99))
@@ -114,10 +114,10 @@ def percentiles(histogram: Histogram) -> Percentiles:
 
 def encoded(histogram: Histogram) -> str:
     """Return a histogram in the V2 encoding."""
-    whole = HdrHistogram(1, MOST_US, _DIGITS)
+    hdr = HdrHistogram(1, MOST_US, _DIGITS)
     for bucket, number in histogram.buckets.items():
-        whole.record_value(lowest_us(bucket), number)
-    return bytes(whole.encode()).decode()
+        hdr.record_value(lowest_us(bucket), number)
+    return bytes(hdr.encode()).decode()
 
 
 def decoded(text: str, longest_ms: float | None) -> Histogram:
@@ -126,11 +126,11 @@ def decoded(text: str, longest_ms: float | None) -> Histogram:
     Raises ValueError where the text is none.
     """
     try:
-        whole = HdrHistogram.decode(text.encode())
+        hdr = HdrHistogram.decode(text.encode())
     except Exception as error:  # the library passes on whatever base64, zlib and struct raise
         raise ValueError("expected a histogram in the V2 encoding") from error
     histogram = Histogram()
-    for item in whole.get_recorded_iterator():
+    for item in hdr.get_recorded_iterator():
         bucket = bucket_of(item.value_iterated_to)
         count = histogram.buckets.get(bucket, 0) + item.count_at_value_iterated_to
         histogram.buckets[bucket] = count

@@ -106,12 +106,12 @@ async def replay(
     began_at = clock()
     if settings.start_at is not None:
         began_at += settings.start_at - time.time()
-    whole, saturation = None, None
+    measured, saturation = None, None
     try:
         if settings.pace.saturate_from_rps is None:
-            whole = plan(settings, requests)
-            async with shown(runner, generator, whole.window_s):
-                await runner.play(whole, began_at)
+            measured = plan(settings, requests)
+            async with shown(runner, generator, measured.window_s):
+                await runner.play(measured, began_at)
         else:
             assert settings.pace.hold_s is not None
             first = Step(settings.pace.saturate_from_rps, 0.0, settings.pace.hold_s)
@@ -123,8 +123,8 @@ async def replay(
         generator.close()
     elapsed_s = max(0.0, generator.ended_at - began_at)
     window_s = elapsed_s
-    if whole is not None and not signalled and math.isfinite(whole.window_s):
-        window_s = whole.window_s
+    if measured is not None and not signalled and math.isfinite(measured.window_s):
+        window_s = measured.window_s
     around = Circumstances(
         to=settings.to,
         schedule=digest,

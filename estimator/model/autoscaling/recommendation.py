@@ -211,8 +211,8 @@ def steepest_ramp(load: Load, lag_s: float, carried_rps: float) -> float:
     if not len(after):
         return 1.0
     ratio = after / np.maximum(before, max(carried_rps, 1e-9))
-    seen = ratio[~np.isnan(ratio)]
-    return max(1.0, float(seen.max())) if len(seen) else 1.0
+    observed = ratio[~np.isnan(ratio)]
+    return max(1.0, float(observed.max())) if len(observed) else 1.0
 
 
 def _whole_percent(utilisation: float) -> float:

@@ -177,18 +177,18 @@ class Simulation:
 def simulate(load: Load, pod: Pod, loop: HpaLoop) -> HpaRun:
     """Run the loop over the whole load; linear in its length."""
     filled = _held(load.demand)
-    seen = _seen(filled, load.resolution_s, loop.scrape_s)
-    ready, desired = _follow(seen.tolist(), pod, loop)
+    scraped = _seen(filled, load.resolution_s, loop.scrape_s)
+    ready, desired = _follow(scraped.tolist(), pod, loop)
     saturations = _saturations(load, ready, pod)
-    return HpaRun(ready, desired, seen, saturations)
+    return HpaRun(ready, desired, scraped, saturations)
 
 
 def _held(demand: _Floats) -> _Floats:
     """Return the demand with gaps holding the last value (the first one, before it)."""
-    seen = ~np.isnan(demand)
-    place = np.where(seen, np.arange(len(demand)), -1)
+    is_observed = ~np.isnan(demand)
+    place = np.where(is_observed, np.arange(len(demand)), -1)
     place = np.maximum.accumulate(place)
-    place[place < 0] = int(np.argmax(seen))
+    place[place < 0] = int(np.argmax(is_observed))
     return np.asarray(demand[place])
 
 
@@ -205,7 +205,7 @@ def _seen(demand: _Floats, resolution_s: int, scrape_s: float) -> _Floats:
 
 
 def _follow(
-    seen: list[float], pod: Pod, loop: HpaLoop
+    scraped: list[float], pod: Pod, loop: HpaLoop
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return ready and desired replicas at each step.
 
@@ -217,37 +217,37 @@ def _follow(
     window = STABILISATION_S // SYNC_S
     start_steps = max(1, math.ceil(loop.pod_start_s / SYNC_S))
     least, most = loop.min_replicas, loop.max_replicas
-    current = min(most, max(least, _wanted(seen[0], least, pod, loop)))
+    current = min(most, max(least, _wanted(scraped[0], least, pod, loop)))
     ready = current
     starting: deque[list[int]] = deque()  # [step at which they are ready, how many]
     recent: deque[int] = deque([current] * window, maxlen=window)
-    all_ready, all_desired = [0] * len(seen), [0] * len(seen)
-    for step, rps in enumerate(seen):
+    all_ready, all_desired = [0] * len(scraped), [0] * len(scraped)
+    for step, rps in enumerate(scraped):
         while starting and starting[0][0] <= step:
             ready += starting.popleft()[1]
         share = rps / ready
         # At the minimum with little load nothing can change either, which is most of a night.
         if tolerated_low <= share <= tolerated_high or (share < tolerated_low and current == least):
-            wanted = current
+            desired = current
         else:
-            wanted = math.ceil(pod.utilisation_at(share) / loop.target * ready - 1e-9)
-            if share > tolerated_high and ready < current and wanted <= current * (1 + TOLERANCE):
-                wanted = current
-            wanted = min(most, max(least, wanted))
-        recent.append(wanted)
-        if wanted > current:
+            desired = math.ceil(pod.utilisation_at(share) / loop.target * ready - 1e-9)
+            if share > tolerated_high and ready < current and desired <= current * (1 + TOLERANCE):
+                desired = current
+            desired = min(most, max(least, desired))
+        recent.append(desired)
+        if desired > current:
             bound = max(current + current * SCALE_UP_PERCENT // 100, current + SCALE_UP_PODS)
-            added = min(wanted, bound) - current
+            added = min(desired, bound) - current
             starting.append([step + start_steps, added])
             current += added
-        elif wanted < current and (highest := max(recent)) < current:
+        elif desired < current and (highest := max(recent)) < current:
             removed = current - highest
             current = highest
             # Replicas that are not ready yet are removed first.
             while removed and starting:
-                taken = min(removed, starting[-1][1])
-                starting[-1][1] -= taken
-                removed -= taken
+                cancelled = min(removed, starting[-1][1])
+                starting[-1][1] -= cancelled
+                removed -= cancelled
                 if not starting[-1][1]:
                     starting.pop()
             ready -= removed

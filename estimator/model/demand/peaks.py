@@ -90,8 +90,8 @@ def dispersion(demand: _Floats, averaging_s: float, window_s: float = 1) -> floa
     if measured is None or averaging_s <= window_s:
         return measured
     # Lasting bursts make I grow with the window, I ~ T^(2H-1). Two roll-ups give the exponent.
-    whole = demand[: len(demand) // _ROLL_UP * _ROLL_UP].reshape(-1, _ROLL_UP)
-    longer = _dispersion(whole.mean(axis=1), averaging_s * _ROLL_UP)
+    blocks = demand[: len(demand) // _ROLL_UP * _ROLL_UP].reshape(-1, _ROLL_UP)
+    longer = _dispersion(blocks.mean(axis=1), averaging_s * _ROLL_UP)
     if longer is None:
         return measured
     growth = max(0.0, math.log(longer / measured) / math.log(_ROLL_UP))
@@ -100,23 +100,23 @@ def dispersion(demand: _Floats, averaging_s: float, window_s: float = 1) -> floa
 
 def _dispersion(demand: _Floats, averaging_s: float) -> float | None:
     width = round(MOVING_MEAN_S / averaging_s)
-    seen = ~np.isnan(demand)
+    is_observed = ~np.isnan(demand)
     longest_s = FINE_ENOUGH_S * _ROLL_UP
-    if averaging_s > longest_s or seen.sum() * averaging_s < LONG_ENOUGH_S or width < 3:
+    if averaging_s > longest_s or is_observed.sum() * averaging_s < LONG_ENOUGH_S or width < 3:
         return None
-    filled = np.where(seen, demand, 0.0)
-    mean = float(filled.sum() / seen.sum())
+    filled = np.where(is_observed, demand, 0.0)
+    mean = float(filled.sum() / is_observed.sum())
     if mean <= 0:
         return None
-    sums, counts = _window_sums(filled, width), _window_sums(seen.astype(np.float64), width)
-    whole = seen[width // 2 : width // 2 + len(sums)] & (counts >= width * 0.9)
-    if not whole.any():
+    sums, counts = _window_sums(filled, width), _window_sums(is_observed.astype(np.float64), width)
+    is_complete = is_observed[width // 2 : width // 2 + len(sums)] & (counts >= width * 0.9)
+    if not is_complete.any():
         return None
     centre = filled[width // 2 : width // 2 + len(sums)]
-    residual = (centre - sums / np.maximum(counts, 1))[whole]
+    residual = (centre - sums / np.maximum(counts, 1))[is_complete]
     # The moving mean contains the value itself, which removes 1/width of its variance.
     variance = float(np.mean(residual**2)) / (1 - 1 / width)
-    return max(1.0, averaging_s * variance / float(np.mean(centre[whole])))
+    return max(1.0, averaging_s * variance / float(np.mean(centre[is_complete])))
 
 
 def _window_sums(values: _Floats, width: int) -> _Floats:
@@ -172,9 +172,9 @@ def daily_maxima(demand: _Floats, start: int, resolution_s: int) -> list[tuple[i
     edges = np.flatnonzero(np.diff(second // _DAY_S)) + 1
     days = []
     for part, first in zip(np.split(demand, edges), [0, *edges.tolist()], strict=True):
-        seen = part[~np.isnan(part)]
-        if len(seen) * resolution_s * 2 >= _DAY_S:
-            days.append((int(second[first]) // _DAY_S * _DAY_S, float(seen.max())))
+        observed = part[~np.isnan(part)]
+        if len(observed) * resolution_s * 2 >= _DAY_S:
+            days.append((int(second[first]) // _DAY_S * _DAY_S, float(observed.max())))
     return days
 
 

@@ -186,11 +186,11 @@ def _ceilings(points: Sequence[LoadPoint], policy: Policy) -> dict[str, float]:
     ceilings = {}
     for container in points[0].usage:
         stated = [point.ceiling_millicores(container) for point in points]
-        known = [ceiling for ceiling in stated if ceiling is not None]
+        limits = [ceiling for ceiling in stated if ceiling is not None]
         if container == PROXY and policy.workers is not None:
-            known.append(policy.workers * 1000.0)
-        if known:
-            ceilings[container] = min(known)
+            limits.append(policy.workers * 1000.0)
+        if limits:
+            ceilings[container] = min(limits)
     return ceilings
 
 

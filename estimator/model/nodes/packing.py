@@ -122,11 +122,11 @@ def explain_nodes(
 def _explain_group(group: PodGroup, pool: NodePool, cluster: Cluster) -> Iterator[ExplanationLine]:
     cpu, memory, places = free_on(pool, cluster)
     pod_cpu, pod_mib = group.pod.cpu_millicores, group.pod.memory_bytes / MIB
-    left = pool.allocatable.cpu_millicores
+    rest_millicores = pool.allocatable.cpu_millicores
     yield ExplanationLine(
         TOPIC,
         "cpu for pods = allocatable - DaemonSets",
-        f"{left:g} - {left - cpu:g}",
+        f"{rest_millicores:g} - {rest_millicores - cpu:g}",
         Figure(cpu, "millicores", f"pool {pool.name}: allocatable {pool.allocatable_reason}"),
     )
     by_memory = f"floor({memory / MIB:.2f} / {pod_mib:.2f})"
@@ -148,16 +148,16 @@ def _place(groups: Sequence[PodGroup], cluster: Cluster) -> dict[str, list[PodGr
     placed: dict[str, list[PodGroup]] = {}
     refusals = []
     for group in groups:
-        wanted = cluster.node_selectors.get(group.component, {})
+        labels = cluster.node_selectors.get(group.component, {})
         fitting = [
             pool
             for pool in cluster.pools
-            if wanted.items() <= pool.labels.items() and _per_node(group, pool, cluster) > 0
+            if labels.items() <= pool.labels.items() and _per_node(group, pool, cluster) > 0
         ]
         if fitting:
             placed.setdefault(fitting[0].name, []).append(group)
             continue
-        selector = ", ".join(f"{key}={value}" for key, value in wanted.items()) or "none"
+        selector = ", ".join(f"{key}={value}" for key, value in labels.items()) or "none"
         reason = (
             f"a pod of {units.format_cpu(group.pod.cpu_millicores)} and"
             f" {units.format_memory(group.pod.memory_bytes)} fits on no node of {cluster.source}"
@@ -189,23 +189,23 @@ def _pack(counts: Sequence[tuple[PodGroup, int]], pool: NodePool, cluster: Clust
 
     nodes: list[list[float]] = []
     for group, count in sorted(counts, key=lambda entry: (-share(entry), entry[0].component)):
-        left = count
+        unplaced = count
         # Identical pods fill one node after the other, which is first fit for each of them.
         for node in nodes:
-            left -= _fill(node, group, left)
-        while left > 0:
+            unplaced -= _fill(node, group, unplaced)
+        while unplaced > 0:
             nodes.append([cpu, float(memory), float(places)])
-            left -= _fill(nodes[-1], group, left)
+            unplaced -= _fill(nodes[-1], group, unplaced)
     return len(nodes)
 
 
 def _fill(node: list[float], group: PodGroup, most: int) -> int:
     """Place as many pods as the node takes, at most `most`; return how many."""
-    taken = min(most, max(0, _fitting(group, node[0], int(node[1]), int(node[2]))))
-    node[0] -= taken * group.pod.cpu_millicores
-    node[1] -= taken * group.pod.memory_bytes
-    node[2] -= taken
-    return taken
+    placed = min(most, max(0, _fitting(group, node[0], int(node[1]), int(node[2]))))
+    node[0] -= placed * group.pod.cpu_millicores
+    node[1] -= placed * group.pod.memory_bytes
+    node[2] -= placed
+    return placed
 
 
 def _zones_of(
@@ -322,9 +322,9 @@ def _by_component(
     for plan in plans:
         groups, cost = placed[plan.pool], plan.cost_per_month
         assert cost is not None
-        whole = sum(_dominant(group, pools[plan.pool]) for group in groups)
+        total = sum(_dominant(group, pools[plan.pool]) for group in groups)
         for group in groups:
-            share = _dominant(group, pools[plan.pool]) / whole
+            share = _dominant(group, pools[plan.pool]) / total
             reason = f"{share:.0%} of pool {plan.pool}, by the resource it requests most of"
             result[group.component] = Figure(cost.value * share, cost.unit, reason)
     return result

@@ -86,8 +86,8 @@ def add(parts: Iterable[Amounts], reason: str) -> Amounts:
 
 
 def _sum_of_all(figures: list[Figure | None], reason: str) -> Figure | None:
-    known = [figure for figure in figures if figure is not None]
-    return _sum(known, reason) if known and len(known) == len(figures) else None
+    present = [figure for figure in figures if figure is not None]
+    return _sum(present, reason) if present and len(present) == len(figures) else None
 
 
 def _sum(figures: list[Figure], reason: str) -> Figure:

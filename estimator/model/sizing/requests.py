@@ -32,8 +32,8 @@ def cpu_request(container: str, evidence: Evidence, sizing: Sizing, policy: Poli
     curve = evidence.cpu[container]
     design = min(sizing.design_rps, curve.limit_rps)
     used = curve.at(design)
-    wanted = used.high / policy.target_utilisation
-    steps = max(1, math.ceil(wanted / CPU_STEP_MILLICORES - 1e-9))
+    millicores = used.high / policy.target_utilisation
+    steps = max(1, math.ceil(millicores / CPU_STEP_MILLICORES - 1e-9))
     value = float(steps * CPU_STEP_MILLICORES)
     reason = (
         f"upper bound of cpu at {units.format_rps(design)} rps of the busiest replica,"
@@ -67,14 +67,14 @@ def memory_request(container: str, evidence: Evidence) -> Figure:
     highest = max(evidence.points, key=lambda point: point.usage[container].memory_bytes)
     measured = highest.usage[container].memory_bytes
     floor = LOWEST_POD_MEMORY_BYTES / len(evidence.cpu)
-    wanted = max(measured * MEMORY_MARGIN, floor)
+    memory_bytes = max(measured * MEMORY_MARGIN, floor)
     reason = (
         f"highest measured, {units.format_memory(measured)} in row {highest.row},"
         f" {MEMORY_MARGIN_REASON}"
     )
-    if wanted == floor:
+    if memory_bytes == floor:
         reason += f"; at least {units.format_memory(LOWEST_POD_MEMORY_BYTES)} for the Pod"
-    mib = math.ceil(wanted / MEBIBYTE)
+    mib = math.ceil(memory_bytes / MEBIBYTE)
     largest = f"max({digits(measured / MEBIBYTE)} * {MEMORY_MARGIN}, {digits(floor / MEBIBYTE)})"
     return Figure(
         float(mib * MEBIBYTE),

@@ -69,10 +69,10 @@ def demand_chart(plot: DemandPlot) -> Chart:
         Curve("highest", "line-1", highest),
         *([Curve("mean", "line-2", mean)] if plot.bin_s and mean != highest else []),
     )
-    each = units.format_duration(max(1, int(plot.bin_s)))
+    width_text = units.format_duration(max(1, int(plot.bin_s)))
     return Chart(
         TimeChart("Requests per second over time", "rps", span, lines, marks),
-        f"As observed, before growth and events; each point covers {each}; times are UTC."
+        f"As observed, before growth and events; each point covers {width_text}; times are UTC."
         " The peaks of the series and of the highest days are marked.",
         _as_table(span, lines, 24),
     )
@@ -86,7 +86,7 @@ def replica_charts(
     ready = merge(values_of(plot.replicas), width, Keep.LOWEST)
     desired = merge(values_of(plot.desired), width, Keep.HIGHEST)
     used = merge(values_of(plot.utilisation), width, Keep.HIGHEST)
-    saturated = merge([float(one) for one in plot.saturated], width, Keep.HIGHEST)
+    saturated = merge([float(flag) for flag in plot.saturated], width, Keep.HIGHEST)
     span = TimeAxis(plot.start, plot.bin_s * width, len(ready))
     fixed = component.replicas.value
     rules = [Rule(fixed, f"fixed count {fixed:g}")]
@@ -94,7 +94,7 @@ def replica_charts(
     if component.hpa is not None:
         target = component.hpa.target_percent
         utilisation_rules.append(Rule(target.value / 100, f"HPA target {target.value:g}%"))
-    shaded = tuple(bool(one) for one in saturated)
+    shaded = tuple(bool(flag) for flag in saturated)
     lines = (
         Curve("ready (lowest)", "line-1", ready, True, Keep.LOWEST),
         Curve("wanted by the HPA (highest)", "line-2", desired, is_step=True),
@@ -136,7 +136,7 @@ def curve_chart(plot: CurvePlot, component: str, points: int = CURVE_POINTS) -> 
     whole_band = list(zip(values_of(plot.low), values_of(plot.high), strict=True))
     band = [whole_band[index] for index in chosen]
     # The bounds are drawn completely or not at all: a hole would look like certainty.
-    whole = [(low, high) for low, high in band if low is not None and high is not None]
+    bounded = [(low, high) for low, high in band if low is not None and high is not None]
     marks = tuple(
         Mark(
             row.rps,
@@ -162,7 +162,7 @@ def curve_chart(plot: CurvePlot, component: str, points: int = CURVE_POINTS) -> 
         unit=plot.unit,
         x=tuple(x),
         y=tuple(y),
-        band=tuple(whole) if len(whole) == len(x) else (),
+        band=tuple(bounded) if len(bounded) == len(x) else (),
         points=marks,
         rules=budget,
         limits=tuple(limits),
@@ -210,5 +210,5 @@ def _as_table(span: TimeAxis, lines: tuple[Curve, ...], most_rows: int) -> Grid 
         )
         for index in range(len(merged[0]))
     )
-    each = units.format_duration(max(1, int(width * span.bin_s)))
-    return Grid(f"The extreme of each {each}", columns, rows)
+    width_text = units.format_duration(max(1, int(width * span.bin_s)))
+    return Grid(f"The extreme of each {width_text}", columns, rows)

@@ -152,8 +152,12 @@ def draw_time(chart: TimeChart) -> Drawing:
         "bottom": bottom,
         "most": y.high,
         "lines": [
-            {"name": one.name, "css": one.css, "value": [_short(value) for value in one.values]}
-            for one in chart.lines
+            {
+                "name": drawn.name,
+                "css": drawn.css,
+                "value": [_short(value) for value in drawn.values],
+            }
+            for drawn in chart.lines
         ],
     }
     return Drawing(_frame(chart.title, chart.height, parts), data)
@@ -162,18 +166,20 @@ def draw_time(chart: TimeChart) -> Drawing:
 def draw_curve(chart: CurveChart) -> Drawing:
     """Return the chart; at least two values of x."""
     above = [high for _, high in chart.band] or [0.0]
-    right = max([*chart.x, *(point.x for point in chart.points), *(one.at for one in chart.limits)])
+    right = max(
+        [*chart.x, *(point.x for point in chart.points), *(limit.at for limit in chart.limits)]
+    )
     highest = max([*chart.y, *above, *(p.y for p in chart.points), *(r.at for r in chart.rules)])
     x_ticks, y_ticks = ticks(right or 1.0, 8), ticks(highest or 1.0)
     x = Axis(0.0, x_ticks[-1], LEFT, RIGHT)
     bottom = TALL - _FOOT
     y = Axis(0.0, y_ticks[-1], bottom, TOP)
-    known = x.px(min(chart.known_to, x.high))
+    known_px = x.px(min(chart.known_to, x.high))
     beyond = Markup('<rect class="beyond" x="{}" y="{}" width="{}" height="{}"/>').format(
-        known, TOP, round(RIGHT - known, 1), bottom - TOP
+        known_px, TOP, round(RIGHT - known_px, 1), bottom - TOP
     )
     parts = [
-        beyond if known < RIGHT else Markup(""),
+        beyond if known_px < RIGHT else Markup(""),
         _y_axis(y, y_ticks, chart.unit),
         _x_axis([(x.px(value), short_number(value)) for value in x_ticks], bottom),
         _band(chart, x, y),
@@ -333,7 +339,7 @@ def _path(line: Curve, span: TimeAxis, x: Axis, y: Axis) -> Markup:
 
 
 def _straight(xs: Sequence[float], ys: Sequence[float], x: Axis, y: Axis) -> str:
-    placed = [f"{x.px(one):g} {y.px(other):g}" for one, other in zip(xs, ys, strict=True)]
+    placed = [f"{x.px(x_value):g} {y.px(other):g}" for x_value, other in zip(xs, ys, strict=True)]
     return "M" + "L".join(placed)
 
 
@@ -352,9 +358,9 @@ def _band(chart: CurveChart, x: Axis, y: Axis) -> Markup:
         return Markup("")
     lows = [low for low, _ in chart.band]
     highs = [high for _, high in chart.band]
-    there = _straight(chart.x, highs, x, y)
+    upper = _straight(chart.x, highs, x, y)
     back = _straight(chart.x[::-1], lows[::-1], x, y)
-    return Markup('<path class="band" d="{}L{}Z"/>').format(there, back[1:])
+    return Markup('<path class="band" d="{}L{}Z"/>').format(upper, back[1:])
 
 
 def _short(value: float | None) -> float | None:

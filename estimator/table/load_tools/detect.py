@@ -47,5 +47,5 @@ def read_result(path: Path) -> LoadResult:
     for pattern, advice in _ADVICE:
         if re.search(pattern, text):
             raise InputError([Problem(source, advice)])
-    known = "; ".join(str(reader.NAME) for reader in (*READERS, replay))
-    raise InputError([Problem(source, f"is no result of a known tool; known are {known}")])
+    formats = "; ".join(str(reader.NAME) for reader in (*READERS, replay))
+    raise InputError([Problem(source, f"is no result of a known tool; known are {formats}")])

@@ -61,7 +61,9 @@ def read(text: str, source: str) -> LoadRun:
             require(
                 False, source, f'RequestedQPS: expected a rate or "max", got {result.requested!r}'
             )
-    stated = {each.percentile: each.value for each in result.histogram.percentiles or []}
+    stated = {
+        percentile.percentile: percentile.value for percentile in result.histogram.percentiles or []
+    }
     values = {}
     for percent in (50.0, 99.0):
         if percent not in stated and result.histogram.data:

@@ -54,7 +54,9 @@ def read(text: str, source: str) -> LoadRun:
     duration_s = report.total / 1e9
     is_whole = report.details is not None and len(report.details) == report.count
     requests = _requests(report.details or []) if is_whole else None
-    stated = {each.percentage: each.latency / 1e6 for each in report.latencies or []}
+    stated = {
+        percentile.percentage: percentile.latency / 1e6 for percentile in report.latencies or []
+    }
     totals = {
         "rps": report.rps,
         "p50_ms": stated.get(50.0),

@@ -65,20 +65,22 @@ def read(text: str, source: str) -> LoadRun:
 def _metrics(document: dict[str, Any], source: str) -> dict[str, dict[str, Any]]:
     """Return the values of each metric from any of the three shapes."""
     listed = document.get("metrics") or document["results"]["metrics"]
-    found: dict[str, Any]
+    metrics: dict[str, Any]
     if isinstance(listed, Mapping):
-        found = {
+        metrics = {
             name: metric.get("values", metric) if isinstance(metric, Mapping) else None
             for name, metric in listed.items()
         }
     else:
-        found = {
-            str(each.get("name")): each.get("values") for each in listed if isinstance(each, dict)
+        metrics = {
+            str(entry.get("name")): entry.get("values")
+            for entry in listed
+            if isinstance(entry, dict)
         }
-    for name in _NEEDED & found.keys():
-        is_mapping = isinstance(found[name], Mapping)
-        require(is_mapping, source, f"{name}: expected its values, got {found[name]!r}")
-    return {name: dict(found[name]) for name in _NEEDED & found.keys()}
+    for name in _NEEDED & metrics.keys():
+        is_mapping = isinstance(metrics[name], Mapping)
+        require(is_mapping, source, f"{name}: expected its values, got {metrics[name]!r}")
+    return {name: dict(metrics[name]) for name in _NEEDED & metrics.keys()}
 
 
 _NEEDED = {

@@ -91,12 +91,12 @@ def steady(run: LoadRun) -> LoadRun:
         return run
     left_s = run.duration_s - SKIP_START_S - SKIP_END_S
     if left_s < MIN_STEADY_S:
-        whole = (
+        total = (
             f"the whole run of {run.duration_s:.0f} s, its start and end included: without the"
             f" first {SKIP_START_S:.0f} s and the last {SKIP_END_S:.0f} s less than"
             f" {MIN_STEADY_S:.0f} s remain"
         )
-        return replace(run, notes=(*run.notes, whole))
+        return replace(run, notes=(*run.notes, total))
     part = f"{SKIP_START_S:.0f} s to {run.duration_s - SKIP_END_S:.0f} s of the run"
     shifted = replace(
         run, start=None if run.start is None else run.start + SKIP_START_S, duration_s=left_s

@@ -32,10 +32,10 @@ def read(text: str, source: str) -> LoadRun:
 
 def read_text(text: str, source: str, tool: str, loop: Loop) -> LoadRun:
     """Return the run of wrk, or of wrk2, whose text has the same frame. Raises InputError."""
-    found = _REQUESTS.search(text)
-    require(found is not None, source, "expected `N requests in T`; was the run cut off?")
-    assert found is not None
-    requests, duration_s = int(found[1]), float(found[2]) * UNITS_MS[found[3]] / 1000
+    match = _REQUESTS.search(text)
+    require(match is not None, source, "expected `N requests in T`; was the run cut off?")
+    assert match is not None
+    requests, duration_s = int(match[1]), float(match[2]) * UNITS_MS[match[3]] / 1000
     require(requests > 0 and duration_s > 0, source, "holds no request")
     refused = sum(map(int, sockets.groups())) if (sockets := _SOCKET_ERRORS.search(text)) else 0
     failed = int(status[1]) if (status := _STATUS_ERRORS.search(text)) else 0
@@ -58,5 +58,5 @@ def read_text(text: str, source: str, tool: str, loop: Loop) -> LoadRun:
 
 def percentile_ms(text: str, percent: int) -> float | None:
     """Return a percentile of the first distribution; the second one of wrk2 is uncorrected."""
-    found = re.search(rf"^\s*{percent}(?:\.0+)?%\s+([\d.]+)(us|ms|s|m|h)\s*$", text, re.MULTILINE)
-    return float(found[1]) * UNITS_MS[found[2]] if found else None
+    match = re.search(rf"^\s*{percent}(?:\.0+)?%\s+([\d.]+)(us|ms|s|m|h)\s*$", text, re.MULTILINE)
+    return float(match[1]) * UNITS_MS[match[2]] if match else None

@@ -9,12 +9,12 @@ import asyncio
 
 
 def join(
-    one: tuple[asyncio.Transport, asyncio.BaseProtocol],
+    client: tuple[asyncio.Transport, asyncio.BaseProtocol],
     other: tuple[asyncio.Transport, asyncio.BaseProtocol],
 ) -> None:
     """Write everything that arrives at one of the two transports to the other, from now on."""
-    sides = _Side(one[1], other[0]), _Side(other[1], one[0])
-    for (transport, _), side, opposite in zip((one, other), sides, reversed(sides), strict=True):
+    sides = _Side(client[1], other[0]), _Side(other[1], client[0])
+    for (transport, _), side, opposite in zip((client, other), sides, reversed(sides), strict=True):
         side.opposite = opposite
         transport.set_protocol(side)
         transport.resume_reading()
