@@ -1,10 +1,10 @@
-"""Compile what a request runs through ahead of time, with mypyc, from the same typed source.
+"""Compiles the modules that handle requests ahead of time, with mypyc, from the same typed source.
 
-A wheel is compiled wherever that succeeds. Where it does not (no C compiler, no Python headers),
-the same source is installed as plain Python, which behaves the same and costs more CPU per request;
-one line says so and why. KAGAMI_COMPILE=0 leaves compiling out; with KAGAMI_COMPILE=1 a failure to
-compile is a failure to build. An editable install is never compiled, because extensions beside the
-source would hide every later change to it. All else about the distribution is in pyproject.toml.
+A wheel is compiled if possible. Otherwise (no C compiler, no Python headers) the same source is
+installed as plain Python, which behaves identically but takes more CPU per request; one line of
+output says so and gives the reason. KAGAMI_COMPILE=0 disables compilation, and KAGAMI_COMPILE=1
+makes a failure to compile fail the build. An editable install is never compiled, because extensions
+beside the source would hide every later change to it. pyproject.toml has everything else.
 """
 
 import os
@@ -16,10 +16,12 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CCompilerError, ExecError, PlatformError
 
-# What a request runs through. The rest (commands, supervisor, sinks) runs once a second or less.
+# The modules that every request passes. The others (commands, supervisor, sinks) run once a second
+# or less.
 COMPILED = [
     "mirror/errors.py",
-    # Not these two: msgspec reads the annotations of their structs, which mypyc would erase.
+    # Two modules are left out, because msgspec reads the annotations of their structs, which mypyc
+    # would erase.
     *sorted(
         set(glob("mirror/core/[a-z]*.py")) - {"mirror/core/ledger.py", "mirror/core/record.py"}
     ),
@@ -32,9 +34,9 @@ COMPILED = [
     ),
 ]
 
-# The types of the source are checked by `make check`, against all its dependencies. A build has
-# only those of [build-system], so what else is imported counts as untyped: mypyc then compiles the
-# same code, except for one function that reads such a value.
+# `make check` checks the types of the source against all its dependencies. A build has only those
+# of [build-system], so other imports count as untyped. mypyc then compiles the same code, except
+# for one function that reads a value of such a type.
 OPTIONS = ["--config-file=", "--ignore-missing-imports"]
 
 CHOICE = os.environ.get("KAGAMI_COMPILE", "")
@@ -43,7 +45,7 @@ if CHOICE not in ("", "0", "1"):
 
 
 def fall_back(reason: str) -> None:
-    """Say in one line that plain Python is installed; exit where compiling was demanded."""
+    """Print one line about the plain-Python install; exit if compilation was required."""
     if CHOICE == "1":
         sys.exit(f"kagami: KAGAMI_COMPILE=1, but the data plane was not compiled: {reason}")
     print(
@@ -53,7 +55,7 @@ def fall_back(reason: str) -> None:
 
 
 def extensions() -> list[Extension]:
-    """Translate the modules to C; none where only metadata is asked for, or where it fails."""
+    """Translate the modules to C; return none if only metadata is needed or translation fails."""
     if CHOICE == "0" or "bdist_wheel" not in sys.argv:
         return []
     try:
@@ -63,12 +65,12 @@ def extensions() -> list[Extension]:
     except ImportError as error:
         fall_back(f"{error}; [build-system] of pyproject.toml names what a build needs")
     except SystemExit:
-        fall_back("mypyc rejects the source; its messages stand above")
+        fall_back("mypyc rejects the source; see its messages above")
     return []
 
 
 class OptionalBuild(build_ext):
-    """Builds every extension or, where one fails, leaves none behind."""
+    """Builds all extensions, or none if one of them fails."""
 
     def run(self) -> None:
         try:
@@ -76,10 +78,10 @@ class OptionalBuild(build_ext):
         except (CCompilerError, ExecError, PlatformError):
             for path in map(Path, self.get_outputs()):
                 path.unlink(missing_ok=True)
-            # The wheel holds nothing of one platform now, and its name must not claim so.
+            # The wheel is now independent of the platform, and its name must say so.
             self.extensions = self.distribution.ext_modules = []
             self.get_finalized_command("bdist_wheel").root_is_pure = True
-            fall_back("compiling needs a C compiler and Python's headers; its messages stand above")
+            fall_back("compiling needs a C compiler and Python's headers; see its messages above")
 
 
 setup(ext_modules=extensions(), cmdclass={"build_ext": OptionalBuild})

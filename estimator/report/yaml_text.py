@@ -4,6 +4,10 @@ The input is a tree of dicts, lists and scalars in which `Why` attaches a reason
 other than plain words are written as JSON strings, which YAML reads unchanged whatever they
 contain. A reason may come from a user's file, so a line break in it must not end its comment. This
 module does not know what the tree describes.
+
+ruamel.yaml does not replace it. Version 0.19.1 drops the comment of an omitted key at the end of a
+mapping, writes `yes` without quotes, which a YAML 1.1 parser such as that of Kubernetes reads as a
+boolean, and puts the comment of a list item's first key below its dash.
 """
 
 import json
