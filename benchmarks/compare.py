@@ -1,7 +1,7 @@
-"""What changed between two results of one benchmark: medians, and whether rounds agree on it.
+"""Compares two results of one benchmark: their medians, and whether the rounds agree.
 
-A change counts where the rounds of the two results do not overlap: the largest of one is below the
-smallest of the other. Else it is within what the machine does by itself, and is marked `~`.
+A change counts if the rounds of the two results do not overlap, that is, if the largest of one is
+below the smallest of the other. Otherwise it is within the machine's noise and is marked `~`.
 
 Run: python -m benchmarks.compare OLD.json NEW.json
 """
@@ -17,14 +17,14 @@ IDENTICAL_PERCENT = 0.05
 
 
 def spread(found: dict[str, Any], row: str, metric: str) -> tuple[float, float]:
-    """Smallest and largest of the rounds; a derived metric has its median only."""
+    """Return the smallest and largest value of the rounds; a derived metric has only its median."""
     values = [each[row][metric] for each in found["rounds"] if metric in each[row]]
     median = found["medians"][row][metric]
     return (min(values), max(values)) if values else (median, median)
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
-    """A line for each metric that both have and that is not the same."""
+    """Yield a line for each metric that both results have with different values."""
     for row, values in new["medians"].items():
         for metric, now in values.items():
             before = old["medians"].get(row, {}).get(metric)
@@ -44,7 +44,7 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
 
 
 def unmatched(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
-    """Rows that only one of them has, and parameters in which they differ."""
+    """Yield the rows that only one result has, and the parameters that differ."""
     for name in sorted(old["medians"].keys() ^ new["medians"].keys()):
         yield f"{name}: only in {'NEW' if name in new['medians'] else 'OLD'}"
     for part in ("parameters", "machine", "versions"):

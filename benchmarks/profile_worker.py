@@ -1,21 +1,21 @@
-"""Where a worker's microseconds go: system calls per request, kernel and user, Python functions.
+"""Profiles a worker's CPU per request: system calls, kernel and user time, Python functions.
 
-Four looks at one worker under the same closed-loop load, one after the other, because every
-instrument costs something:
+Four instruments measure one worker under the same closed-loop load. They run one after the other,
+because each of them costs time:
 
-    accounting   utime and stime of the worker per request, undisturbed: the absolute numbers
-    perf stat    how many system calls of each kind (tracepoints)
-    perf record  which share of the time which system call and library has
-    py-spy       which share which Python function has, with all native code that it calls
+    accounting   utime and stime of the undisturbed worker per request: the absolute numbers
+    perf stat    the number of system calls of each kind (tracepoints)
+    perf record  the share of time of each system call and library
+    py-spy       the share of time of each Python function, including the native code it calls
 
-Shares come from the profilers and microseconds from the accounting, so that what a profiler costs
-is not in the table. On loopback the sender does the receiver's work too: the delivery and the
-wake-up of the reader are inside the `write` and shown apart.
+Shares come from the profilers and microseconds from the accounting, so that the table excludes the
+cost of a profiler. On loopback the sender also does the receiver's work: a `write` includes the
+delivery and the wake-up of the reader, which the table shows separately.
 
-Needs perf (Debian: linux-perf), root or kernel.perf_event_paranoid of 1 or less, and py-spy.
+It needs perf (Debian: linux-perf), root or kernel.perf_event_paranoid of 1 or less, and py-spy. In
+mode `sink` it profiles only the sidecar's worker.
 
-Of `sink` it is the sidecar's worker alone. Run: python -m benchmarks.profile_worker [inline] [sink]
-[plain] [--connections 32] [--seconds 4]
+Run: python -m benchmarks.profile_worker [inline] [sink] [plain] [--connections 32] [--seconds 4]
 """
 
 import argparse
@@ -44,9 +44,9 @@ TRACEPOINTS = (
     *("epoll_wait", "epoll_pwait", "epoll_ctl", "io_uring_enter", "futex", "getpid"),
     *("accept4", "connect", "close", "shutdown", "madvise", "mmap", "brk"),
 )
-"""Counted one by one: perf needs half a minute to open the tracepoints of all calls."""
+"""The system calls to count; perf would need half a minute to open all tracepoints."""
 
-# Rows of the result.
+# The rows of the result.
 TOTAL = "CPU µs per request"
 CALLS = "system calls per request"
 PLACES = "µs per request by place"
@@ -65,7 +65,7 @@ Stack = list[tuple[str, str]]
 
 
 def read_stat(said: str) -> dict[str, int]:
-    """`perf stat -x,` of tracepoints: how often each was met."""
+    """Return the count of each tracepoint in the output of `perf stat -x,`."""
     found = {}
     for line in said.splitlines():
         count, _, event = line.split(",")[:3] if line.count(",") > 2 else ("", "", "")
@@ -75,7 +75,7 @@ def read_stat(said: str) -> dict[str, int]:
 
 
 def read_script(said: str) -> Iterator[Stack]:
-    """`perf script`: one paragraph a sample, its frames behind a line about the process."""
+    """Yield the stacks in the output of `perf script`, which has one paragraph per sample."""
     for paragraph in said.split("\n\n"):
         frames = [_FRAME.match(line) for line in paragraph.strip("\n").splitlines()[1:]]
         stack = [(frame[1], frame[2]) for frame in frames if frame]
@@ -84,7 +84,7 @@ def read_script(said: str) -> Iterator[Stack]:
 
 
 def place_of(stack: Stack) -> str:
-    """The system call that a sample was in, and which part of it; else the library."""
+    """Return the system call of a sample and its part, or the library outside of system calls."""
     symbol, file = stack[0]
     if "kernel" not in file:
         return f"user: {Path(file).name.partition('.')[0]}"
@@ -101,7 +101,10 @@ def place_of(stack: Stack) -> str:
 
 
 def read_py_spy(said: str) -> Counter[str]:
-    """`py-spy record --format raw`: frames from the outside in, and how often they were seen."""
+    """Return the samples of each function in the output of `py-spy record --format raw`.
+
+    Each of its lines has frames from the outermost to the innermost, and their count.
+    """
     found: Counter[str] = Counter()
     for line in said.splitlines():
         stack, _, count = line.rpartition(" ")
@@ -113,16 +116,16 @@ def read_py_spy(said: str) -> Counter[str]:
 
 @contextmanager
 def load(way: Way, seconds: float, connections: int) -> Iterator[None]:
-    """wrk runs while the block does, and is waited for."""
+    """Run wrk during the block, and wait for its end."""
     running = threading.Thread(target=run_wrk, args=(way.url(), seconds, connections))
     running.start()
-    time.sleep(0.5)  # until it has connected
+    time.sleep(0.5)  # let wrk connect
     yield
     running.join()
 
 
 def instrument(number: int, *command: str | Path | float) -> str:
-    """Run a profiler on that core; all that it said."""
+    """Run a profiler on this core and return its output."""
     with core(number):
         done = subprocess.run(
             [str(word) for word in command], capture_output=True, text=True, check=False
@@ -133,13 +136,13 @@ def instrument(number: int, *command: str | Path | float) -> str:
 
 
 def look(way: Way, meter: Meter, options: argparse.Namespace) -> result.Round:
-    """All four looks at the worker of a way, in µs (calls: number) per request.
+    """Run all four instruments; return µs per request, or calls per request for system calls.
 
-    `meter` counts what the app gets.
+    `meter` counts the requests that the app receives.
     """
     pid = family([way.sidecar.child.pid] if way.sidecar else way.pids)[-1].pid
     seconds, connections = options.seconds, options.connections
-    meter.measure(way, 1, connections)  # warm-up
+    meter.measure(way, 1, connections)  # warm up
     before = cpu_time([pid])
     requests = run_wrk(way.url(), seconds, connections).requests
     meter.settle()
@@ -162,7 +165,7 @@ def look(way: Way, meter: Meter, options: argparse.Namespace) -> result.Round:
 
 
 def divided(cpu_us: float, samples: Counter[str]) -> dict[str, float]:
-    """The worker's µs per request by the shares of the samples, the largest first."""
+    """Divide the worker's µs per request by the shares of the samples, largest first."""
     total = samples.total()
     return {name: round(cpu_us * n / total, 3) for name, n in samples.most_common(ROWS)}
 
@@ -179,10 +182,10 @@ def native_stacks(pid: int, seconds: float) -> Iterator[Stack]:
 
 
 def python_functions(pid: int, seconds: float) -> Counter[str]:
-    """On the worker's own core, so that it interrupts the worker wherever it is.
+    """Sample the worker's Python functions with py-spy on the worker's own core.
 
-    On the other it would run when the client has nothing to do, which is no fair sample, and it
-    would have to stop the worker to read a consistent stack.
+    There it interrupts the worker at any point. On the other core it would run while the client is
+    idle, which biases the sample, and would have to stop the worker to read a consistent stack.
     """
     with TemporaryDirectory(prefix="kagami-") as name:
         stacks = Path(name) / "stacks"
@@ -196,9 +199,9 @@ def python_functions(pid: int, seconds: float) -> Counter[str]:
 
 
 def count_calls(pid: int, seconds: float, meter: Meter) -> dict[str, float]:
-    """System calls per request that the app got meanwhile."""
+    """Return the system calls per request that the app received in the same time."""
     events = ",".join(f"syscalls:sys_enter_{call}" for call in TRACEPOINTS)
-    # perf starts its command once it counts, which takes a while: the command says when.
+    # perf starts its command when it begins to count, which takes a while.
     command = ["perf", "stat", "-x", ",", "-e", events, "-p", str(pid), "sh", "-c", "echo; cat"]
     with (
         core(CORE_OF_CLIENT),
@@ -218,12 +221,12 @@ def count_calls(pid: int, seconds: float, meter: Meter) -> dict[str, float]:
 
 
 def find_py_spy() -> Path:
-    """Beside the interpreter, where pip puts it."""
+    """Return the path of py-spy, which pip installs beside the interpreter."""
     return Path(sys.executable).parent / "py-spy"
 
 
 def table(found: dict[str, Any]) -> str:
-    """Ways side by side; a row of one that another does not have is empty there."""
+    """Return a table with the ways side by side; a cell is empty if a way lacks the row."""
     ways = found["parameters"]["ways"]
     lines = []
     for kind in (TOTAL, CALLS, PLACES, FUNCTIONS):

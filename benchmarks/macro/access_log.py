@@ -1,14 +1,15 @@
-"""Cpu and memory of counting an access log by route and second, beside goaccess on the same file.
+"""CPU and memory of counting an access log by route and second, compared with goaccess.
 
-Two logs of made-up traffic, a day of a busy hour's shape each: combined, and the JSON of
-deploy/nginx. Each tool reads each log in a process of its own:
+The two logs contain synthetic traffic, one in the combined format and one in the JSON format of
+deploy/nginx. Each tool reads each log in its own process:
 
-    kagami     estimator.series.access_log, two routes
-    goaccess   Debian's, its whole report as JSON (it makes more of a line than we do)
+    kagami     estimator.series.access_log with two routes
+    goaccess   Debian's version, with its complete report as JSON (it extracts more from a line than
+               kagami does)
 
-Printed and written: cpu seconds for a million lines, process start included, peak resident memory,
-and kagami's share of goaccess's cpu. `small` is the same log with a tenth of the lines: memory is
-flat where both peaks are the same.
+The benchmark prints and writes the CPU seconds for a million lines, including the start of the
+process, the peak resident memory, and kagami's CPU as a share of goaccess's. `small` is the same
+log with a tenth of the lines: memory is constant if both peaks are equal.
 
 Run: python -m benchmarks.macro.access_log [--lines 1000000] [--rounds 3]
 """
@@ -48,7 +49,7 @@ _GOACCESS = {
 
 
 def lines(form: str, count: int) -> Iterator[str]:
-    """Yield a log's lines, a thousand a second or so."""
+    """Yield the lines of a log with about a thousand requests per second."""
     dice = random.Random(count)
     now = float(START)
     for number in range(count):
@@ -77,7 +78,7 @@ def command(tool: str, form: str, log: Path) -> list[str]:
 
 
 def used(arguments: list[str]) -> tuple[float, int]:
-    """Run a program; return its cpu seconds and its peak resident memory."""
+    """Run a program; return its CPU seconds and its peak resident memory in bytes."""
     with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
         _, status, spent = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
@@ -88,7 +89,7 @@ def used(arguments: list[str]) -> tuple[float, int]:
 
 
 def measured(folder: Path, count: int) -> result.Round:
-    """Return one round over logs that lie in `folder`."""
+    """Measure one round over the logs in `folder`."""
     rows: result.Round = {}
     for form in FORMATS:
         for tool in ("kagami", "goaccess"):
@@ -103,7 +104,7 @@ def measured(folder: Path, count: int) -> result.Round:
 
 
 def summarise(rounds: list[result.Round]) -> result.Round:
-    """Return the medians, with each tool's cpu over that of goaccess."""
+    """Return the medians, with the CPU of each tool divided by that of goaccess."""
     medians = result.medians_of(rounds)
     for row, values in medians.items():
         other = medians[f"{row.split()[0]} goaccess"]
@@ -113,7 +114,7 @@ def summarise(rounds: list[result.Round]) -> result.Round:
 
 
 def table(found: dict[str, Any]) -> str:
-    """Return the block of benchmarks/README.md."""
+    """Return the table for benchmarks/README.md."""
     medians = found["medians"]
     out = [
         "| log, tool | cpu s per million lines | of goaccess | peak MiB | of a tenth of the log |",

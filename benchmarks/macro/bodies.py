@@ -1,15 +1,15 @@
-"""A body of 1 GiB up and one down: throughput, CPU, and how far the worker's memory grows.
+"""Uploads and downloads a body of 1 GiB: throughput, CPU, and growth of the worker's memory.
 
-    inline_healthy   the sidecar, with a shadow that does the same work as the app
-    inline_hung      the sidecar, with a shadow that neither reads on nor answers
-    nginx            proxies unmirrored: request buffering off, response buffering as by default
+    inline_healthy   the sidecar with a shadow that does the same work as the app
+    inline_hung      the sidecar with a shadow that neither reads nor answers
+    nginx            proxies without mirroring: request buffering off, response buffering on
     nginx_streaming  the same with both off
     envoy            mirrors to the healthy shadow
 
-Each direction with a Content-Length and chunked. The body is checked to have arrived whole. Memory
-is the resident set of the processes under test, read every 20 ms, as growth over what it was after
-a body of 1 MiB of each kind: what an earlier run grew and kept counts too. Proxy on one core;
-client, app and shadow on the other, so with a healthy shadow that core does twice the work.
+Each direction runs with a Content-Length and with chunks, and the body must arrive complete. Memory
+is the resident set of the processes under test, read every 20 ms, as the growth since a body of
+1 MiB of each kind. It includes memory that an earlier run kept. The proxy has one core; client, app
+and shadow share the other, which has twice the work if the shadow is healthy.
 
 Run: python -m benchmarks.macro.bodies [--rounds 3] [--mebibytes 1024]
 """
@@ -48,13 +48,13 @@ PAGE_BYTES = 4096
 
 
 def resident_bytes(way: Way) -> int:
-    """The resident sets of the processes under test, added up."""
+    """Return the sum of the resident sets of the processes under test, in bytes."""
     files = [Path(f"/proc/{process.pid}/statm") for process in family(way.pids)]
     return sum(int(file.read_text().split()[1]) for file in files) * PAGE_BYTES
 
 
 class Peak:
-    """The largest resident set of a way while the block runs."""
+    """Records the largest resident set of a way while its block runs."""
 
     resident_bytes = 0
 
@@ -85,7 +85,7 @@ def upload(connection: socket.socket, size_bytes: int, is_chunked: bool) -> None
     while not answer:
         answer = connection.recv(65536)
     assert head.startswith(b"HTTP/1.1 200 "), head
-    # The app counts bytes on the wire, to which chunks add what the proxy chose.
+    # The app counts bytes on the wire, which include the chunk framing that the proxy chose.
     assert int(answer) == size_bytes or (is_chunked and int(answer) > size_bytes), answer
 
 
@@ -107,7 +107,7 @@ def download(connection: socket.socket, size_bytes: int, is_chunked: bool) -> No
 
 @dataclass(frozen=True)
 class Body:
-    """One transfer to measure."""
+    """A transfer to measure."""
 
     direction: str
     framing: str
@@ -115,7 +115,7 @@ class Body:
 
 
 def measure(way: Way, body: Body, baseline_bytes: int) -> result.Row:
-    """One body through one way, on a connection of its own; a failure is a row with an error."""
+    """Send one body through a way on a new connection; a failure becomes a row with an error."""
     before = cpu_time(way.pids)
     transfer = upload if body.direction == "upload" else download
     errors = 0
@@ -206,7 +206,7 @@ def main() -> None:
         ways = start_ways(on_stage)
         for way in ways.values():
             for direction, framing in TRANSFERS:
-                measure(way, Body(direction, framing, MIB), 0)  # warm-up: code, not buffers
+                measure(way, Body(direction, framing, MIB), 0)  # warm up the code, not the buffers
         baseline_bytes = {name: resident_bytes(way) for name, way in ways.items()}
         rounds: list[result.Round] = []
         for number in range(options.rounds):

@@ -1,14 +1,14 @@
-"""An app that takes and gives large bodies as fast as one core can: blocking sockets and threads.
+"""An app that receives and sends large bodies at the full speed of a core, with blocking sockets.
 
-    GET  /length/N    N bytes behind a Content-Length
-    GET  /chunked/N   N bytes in chunks of 64 KiB
-    POST /…           reads the body, whichever its framing, and answers how many bytes came
+    GET  /length/N    sends N bytes with a Content-Length
+    GET  /chunked/N   sends N bytes in chunks of 64 KiB
+    POST /…           reads a body with any framing and answers with the number of bytes
 
-Anything else gets an empty answer. With --hung a request for a body is not read on and never
-answered.
+Any other request gets an empty response. With --hung, the app stops reading a request for a body
+and never answers it.
 
-nginx cannot stand here: it has no way to discard a large body before it answers. What bodies.py
-sends is known (every byte an `x`), so that the end of a chunked one is found without parsing it.
+nginx cannot serve as this app, because it cannot discard a large body before it answers. Every byte
+that bodies.py sends is an `x`, so the app finds the end of a chunked body without parsing it.
 
 Run: python -m benchmarks.macro.body_upstream PORT [--hung]
 """
@@ -28,11 +28,11 @@ ASKED = re.compile(rb"POST |GET /(length|chunked)/(\d+) ")
 SERVER_NAME = "bodies"
 ANSWER = b"HTTP/1.1 200 OK\r\nServer: %b\r\n" % SERVER_NAME.encode()
 LAST_CHUNK = b"0\r\n\r\n"
-"""No body of `x` holds this."""
+"""The last chunk; no body of `x` contains these bytes."""
 
 
 def blocks(size_bytes: int, is_chunked: bool) -> Iterator[bytes]:
-    """A body of that size, a multiple of 1 MiB, as bytes on the wire."""
+    """Yield a body of this size, a multiple of 1 MiB, with its framing."""
     for _ in range(size_bytes // len(BLOCK)):
         yield CHUNKS if is_chunked else BLOCK
     if is_chunked:
@@ -46,7 +46,7 @@ def framing_field(size_bytes: int, is_chunked: bool) -> bytes:
 
 
 def read_head(connection: socket.socket, buffered: bytes) -> tuple[bytes, bytes]:
-    """The next head and what came behind it; both empty at the end of the connection."""
+    """Read the next head; return it and the bytes after it, both empty at the end."""
     while b"\r\n\r\n" not in buffered:
         data = connection.recv(65536)
         if not data:
@@ -57,7 +57,7 @@ def read_head(connection: socket.socket, buffered: bytes) -> tuple[bytes, bytes]
 
 
 def read_body(connection: socket.socket, head: bytes, buffered: bytes) -> int:
-    """Bytes of the body as they were on the wire."""
+    """Read a body; return the number of its bytes on the wire."""
     length = re.search(rb"\r\ncontent-length: (\d+)", head, re.IGNORECASE)
     buffer = bytearray(len(BLOCK))
     received, tail = len(buffered), buffered[-len(LAST_CHUNK) :]
@@ -71,10 +71,10 @@ def read_body(connection: socket.socket, head: bytes, buffered: bytes) -> int:
 
 
 def serve(connection: socket.socket, is_hung: bool) -> None:
-    """Answer one request after the other until the connection ends."""
+    """Answer one request after the other until the connection closes."""
     with connection:
         buffered = b""
-        with suppress(ConnectionError):  # whoever asked has left
+        with suppress(ConnectionError):  # the client has left
             while True:
                 head, buffered = read_head(connection, buffered)
                 if not head:

@@ -1,9 +1,9 @@
-"""What a recorded request costs the sidecar, in sink mode.
+"""The cost of recording a request in sink mode.
 
-The same way twice, nginx with the sidecar beside it, on one core: without a capture, and with one
-that records every request, redaction included. Whose cpu is counted, and how, stands in
-cpu_per_request.py; both alternate within each round, and the compiled build runs, as in the
-container image. What was recorded for each request is shown: a recorder that drops does less work.
+nginx with the sidecar runs on one core, once without a capture and once with a capture of every
+request, including redaction. cpu_per_request.py describes how CPU is counted. The two alternate
+within each round and use the compiled build, as the container image does. The table shows the
+records per request, because a recorder that drops records does less work.
 
 Run: python -m benchmarks.macro.capture_cost [--rounds 5] [--seconds 4] [--connections 32]
 """
@@ -23,11 +23,11 @@ from mirror.demo.processes import fetch
 OFF, ON = "sink", "sink, recording"
 RECORDED = re.compile(rb"^mirror_capture_records_total(?:\{[^}]*\})? (\d+)", re.MULTILINE)
 REPORT_S = 2.5
-"""Workers report once a second, the recorder hands on once a second."""
+"""Seconds until a count is reported: workers and the recorder each report once a second."""
 
 
 def recorded(way: Way) -> int:
-    """Requests that the sidecar says it has recorded."""
+    """Return the number of requests that the sidecar reports as recorded."""
     assert way.sidecar is not None
     time.sleep(REPORT_S)
     answer = fetch(way.sidecar.admin_port, "/metrics")
@@ -35,7 +35,7 @@ def recorded(way: Way) -> int:
 
 
 def measure(meter: Meter, way: Way, options: argparse.Namespace) -> result.Row:
-    """A run as of every way, with the records of each request that the shadow got a copy of."""
+    """Measure a way as usual, and add the records per request of which the shadow got a copy."""
     records, copies = recorded(way), meter.settle()
     row = meter.measure(way, options.seconds, options.connections)
     records, copies = recorded(way) - records, meter.settle() - copies
@@ -43,7 +43,7 @@ def measure(meter: Meter, way: Way, options: argparse.Namespace) -> result.Row:
 
 
 def summarise(rounds: list[result.Round]) -> result.Round:
-    """Medians, and what recording adds to a request: the median of the rounds' differences."""
+    """Return medians, and the cost of recording as the median of the rounds' differences."""
     medians = result.medians_of(rounds)
     added = [
         {"": {"us": each[ON]["cpu_us_per_request"] - each[OFF]["cpu_us_per_request"]}}
@@ -82,7 +82,7 @@ def main() -> None:
         capture = {"path": str(on_stage.home("capture"))}
         ways = {OFF: on_stage.start("sink"), ON: on_stage.start("sink", capture=capture)}
         meter = Meter(on_stage.shadow_port)
-        for way in ways.values():  # warm-up: caches, connections
+        for way in ways.values():  # warm up caches and connections
             meter.measure(way, 1, options.connections)
         rounds: list[result.Round] = []
         for number in range(options.rounds):

@@ -1,20 +1,20 @@
-"""A bare open-loop client: each request is due at its instant, whatever became of those before.
+"""A minimal open-loop client: each request is due at a fixed instant, whatever happened before.
 
-Latency is counted from the instant at which a request was due to the end of its answer, so that
-waiting for a free connection, or for this program, is in it (no coordinated omission: wrk and hey
-count from the send). How late this program itself was stands beside it. The connections take
-turns, so that all of them are used however many there are.
+Latency is the time from the instant at which a request was due to the end of its response. It
+includes waiting for a free connection or for this program, so there is no coordinated omission; wrk
+and hey measure from the time of sending. The report also states how late this program was. The
+connections take turns, so that all of them are used.
 
-A request fails by another status than 200, by a connection that is refused or breaks, or by no
-answer until `PATIENCE_S` after the schedule's end; it is asked once. The latencies are those of
-all requests, to whatever ended them: one that nobody answered counts as long as it was waited for.
+A request fails if its status is not 200, if its connection is refused or breaks, or if no response
+arrives within `PATIENCE_S` after the end of the schedule. It is never retried. Latencies cover all
+requests: an unanswered request counts with the time that it waited.
 
-`mirror replay` does the same, but marks what it sends so that a sidecar does not mirror it, and is
-a good deal dearer per request: at the rates of interest it would fill the core that it shares with
-both upstreams. So this one is one thread, one epoll, an answer of known length.
+`mirror replay` does the same, but it marks its requests so that a sidecar does not mirror them, and
+each request takes much more CPU. At the rates of interest it would fill the core that it shares
+with both upstreams. This client therefore has one thread, one epoll and responses of known length.
 
 Run: python -m benchmarks.macro.client PORT CONNECTIONS SECONDS RATE
-     (prints a line when it has connected, and JSON at its end)
+     (prints a line when it has connected, and JSON at the end)
 """
 
 import argparse
@@ -43,23 +43,23 @@ STOP_TIMEOUT_S = 60.0
 
 
 class Client:
-    """Connections to one port, each with at most one request under way."""
+    """Connections to one port, each with at most one request in flight."""
 
     def __init__(self, port: int, connections: int) -> None:
         self._port = port
         self._epoll = select.epoll()
         self._sockets: dict[int, socket.socket] = {}
         self._idle: deque[socket.socket | None] = deque(self._open() for _ in range(connections))
-        """None is one to be opened when its turn comes."""
+        """The idle connections; None is one that opens when its turn comes."""
         self._due_at: dict[int, float] = {}
         self._received: dict[int, bytes] = {}
         self.latencies_s: list[float] = []
         self.lags_s: list[float] = []
         self.failures: Counter[str] = Counter()
-        """Requests that failed: by status, `refused`, `reset`, `unanswered`."""
+        """The number of failed requests by status, or `refused`, `reset`, `unanswered`."""
 
     def run(self, rate_rps: float, seconds: float) -> None:
-        """Send rate × seconds requests on schedule; return when no more answers are expected."""
+        """Send rate × seconds requests on schedule; return when no more responses are expected."""
         clock, idle = time.perf_counter, self._idle
         total, sent = int(rate_rps * seconds), 0
         start = clock()
@@ -77,7 +77,7 @@ class Client:
                 self.failures["unanswered"] += len(waited)
                 return
             wait_s = max(0.0, due - clock()) if sent < total and idle else PATIENCE_S / 10
-            # epoll counts its timeout in milliseconds, select in microseconds.
+            # The timeout of epoll is in milliseconds, that of select in microseconds.
             if select.select((self._epoll,), (), (), wait_s)[0]:
                 for number, _ in self._epoll.poll(0):
                     self._receive(number)
@@ -116,7 +116,7 @@ class Client:
         data = self._received.pop(number, b"") + received
         head, found, body = data.partition(b"\r\n\r\n")
         if not is_complete(head, body) or not found:
-            # Of a body in chunks, which may be endless, its end is enough.
+            # A chunked body may be endless, so only its end is kept.
             is_chunked = b"chunked" in head
             self._received[number] = head + found + body[-16:] if is_chunked else data
             return
@@ -148,7 +148,7 @@ class Client:
 
 
 def is_complete(head: bytes, body: bytes) -> bool:
-    """Whether the answer is all there; most announce the length of BODY."""
+    """Return whether the response is complete; most responses have the length of BODY."""
     if head.startswith(OK) and LENGTH in head + b"\r\n":
         return len(body) >= len(BODY)
     length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
@@ -156,11 +156,11 @@ def is_complete(head: bytes, body: bytes) -> bool:
 
 
 class ClientProcess:
-    """The client as a process on its core, ahead of what else is there where it may be (root):
-    entered when it has connected, left when it is done.
+    """The client as a process on its core, as a context manager.
 
-    Raises RuntimeError with what it said when it failed, and, unless `may_fail`, when a request
-    did. `report` is there after the block, `failures` too.
+    As root it has priority over the core's other processes. The block begins once the client has
+    connected and ends when it is done; then `report` and `failures` are set. Raises RuntimeError
+    with the client's output if it failed, or, unless `may_fail` is set, if a request failed.
     """
 
     report: dict[str, float]
@@ -195,18 +195,18 @@ class ClientProcess:
 
 
 def percentile_ms(values_s: list[float], share: float) -> float:
-    """Of a sorted list, nearest rank: the smallest value that `share` of them do not exceed.
+    """Return the nearest-rank percentile of a sorted list: `share` of the values do not exceed it.
 
-    Of 1, 2, 3 and 4 s, the 0.5 percentile is 2000 ms and the 0.51 percentile 3000 ms.
+    For 1, 2, 3 and 4 s, the 0.5 percentile is 2000 ms and the 0.51 percentile 3000 ms.
     """
     return round(values_s[max(0, math.ceil(len(values_s) * share) - 1)] * 1000, 4)
 
 
 def tenths_p99_ms(latencies_s: list[float]) -> float:
-    """The median of the p99 of each tenth of the answers, in their order.
+    """Return the median of the p99 values of ten consecutive parts of the responses.
 
-    A pause of the machine makes everything late that is under way: 20 ms of it are 2 % of a second,
-    and alone decide its p99. They hit one tenth, and the median of ten passes it over.
+    A pause of the machine delays every request in flight. A pause of 20 ms is 2 % of a second and
+    would alone determine its p99. It affects one tenth, which the median of the ten ignores.
     """
     size = max(1, len(latencies_s) // 10)
     tenths = [sorted(latencies_s[at : at + size]) for at in range(0, len(latencies_s), size)]

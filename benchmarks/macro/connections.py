@@ -2,15 +2,15 @@
 
 N open connections are used in two ways:
 
-    open    ten of them ask as fast as they are answered (wrk), the others have asked once and
-            stay open: what does an open connection cost those that ask?
-    steady  one constant rate for every N, open loop, all connections take turns (client.py): the
-            same work, held by more connections
+    open    ten of them send requests as fast as they are answered (wrk); the others have sent one
+            request and stay open. This shows what idle connections cost the busy ones.
+    steady  the same constant rate for every N in an open loop, with all connections taking turns
+            (client.py). This shows what spreading the same work over more connections costs.
 
-Plain nginx stands beside `inline` and `sink` as the control: what the kernel and the sockets cost
-it, everybody pays (of N sockets in turn each is cold when its turn comes). CPU is counted in a
-window in which every connection is open already, so that accepting is not in it; the app counts
-the requests of the window, the shadow the copies.
+Plain nginx is the control for `inline` and `sink`: it pays the same cost of kernel and sockets
+(with N sockets in turn, each one is cold when its turn comes). CPU is counted in a window in which
+all connections are already open, so that it excludes accepting. The app counts the requests of the
+window, and the shadow counts the copies.
 
 Flatness is the largest row of a family divided by the smallest.
 
@@ -44,18 +44,18 @@ CALM_TIMEOUT_S = 30.0
 CALM_STEP_S = 0.3
 CALM_UTILISATION = 0.1
 
-# Nothing may end while it is counted.
+# No connection may close while it is counted.
 TIMEOUTS = {"head": 3600.0, "idle": 3600.0}
 
 
 def open_descriptors(way: Way) -> int:
-    """Of the process of the way that has most: the one that holds the client's connections."""
+    """Return the open descriptors of the way's process that holds the client's connections."""
     return max(len(os.listdir(f"/proc/{process.pid}/fd")) for process in family(way.pids))
 
 
 @contextmanager
 def idle_connections(way: Way, count: int) -> Iterator[int]:
-    """Open that many, ask once on each, and keep them; how many a server then holds."""
+    """Open `count` connections, send one request on each, and keep them open in the block."""
     request = f"GET {TARGET} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
     with ExitStack() as opened:
         for _ in range(count):
@@ -66,7 +66,7 @@ def idle_connections(way: Way, count: int) -> Iterator[int]:
 
 
 def calm(way: Way) -> None:
-    """Wait until the way does nothing any more: what it closes or sheds is not the next run's."""
+    """Wait until the way is idle, so that its leftover work does not count in the next run."""
     deadline = time.monotonic() + CALM_TIMEOUT_S
     used_s = CALM_STEP_S
     while used_s > CALM_STEP_S * CALM_UTILISATION and time.monotonic() < deadline:
@@ -76,7 +76,7 @@ def calm(way: Way) -> None:
 
 
 def window(way: Way, meters: tuple[Meter, Meter], seconds: float) -> result.Row:
-    """Costs of what happens now; `meters` count what app and shadow get."""
+    """Measure the costs of the current load; `meters` count the requests of app and shadow."""
     app, shadow = meters
     started_at, busy_s, cpu = time.monotonic(), busy_core_s(), cpu_time(way.pids)
     requests, copies = app.arrived(), shadow.arrived()
@@ -84,7 +84,7 @@ def window(way: Way, meters: tuple[Meter, Meter], seconds: float) -> result.Row:
     requests, copies = app.arrived() - requests, shadow.arrived() - copies
     cpu, busy_s = cpu_time(way.pids) - cpu, busy_core_s() - busy_s
     elapsed_s = time.monotonic() - started_at
-    requests = max(requests, 1)  # a way that is stuck
+    requests = max(requests, 1)  # a stuck way
     return {
         "cpu_us_per_request": round(cpu.total_s * 1e6 / requests, 2),
         "copies_per_request": round(copies / requests, 3),
@@ -110,7 +110,7 @@ def beside_open(
 def steady(
     way: Way, meters: tuple[Meter, Meter], connections: int, options: argparse.Namespace
 ) -> result.Row:
-    # A turn of all connections first, for each to have been used.
+    # All connections take a turn first, so that each has been used.
     warm_s = 0.3 + connections / options.rate
     seconds = warm_s + options.seconds + 0.5
     with ClientProcess(way.port, connections, seconds, options.rate) as client:
@@ -140,7 +140,7 @@ def one_round(
 
 
 def families(rows: result.Round) -> dict[str, list[tuple[int, result.Row]]]:
-    """Rows that should cost the same, by what they have in common, in the order of their number."""
+    """Return groups of rows that should cost the same, each ordered by number."""
     found: dict[str, list[tuple[int, result.Row]]] = {}
     for row, values in rows.items():
         family_name, _, number = row.rpartition(" ")
@@ -149,13 +149,13 @@ def families(rows: result.Round) -> dict[str, list[tuple[int, result.Row]]]:
 
 
 def flatness(rows: list[tuple[int, result.Row]]) -> float:
-    """Largest ÷ smallest CPU per request; of 10, 11 and 11.5 µs it is 1.15."""
+    """Return the largest CPU per request divided by the smallest; 10, 11 and 11.5 µs give 1.15."""
     costs = [row["cpu_us_per_request"] for _, row in rows]
     return max(costs) / min(costs)
 
 
 def cell(row: result.Row) -> str:
-    """CPU per request; marked where wrk met errors or could not open every connection."""
+    """Return the CPU per request, marked if wrk had errors or could not open all connections."""
     mark = " †" if row["errors"] or row["missing"] else ""
     return f"{row['cpu_us_per_request']:.1f}{mark}"
 

@@ -1,7 +1,7 @@
-"""Which core does what, and whose CPU time it was.
+"""Pins processes to cores and reads their CPU time.
 
-Owns pinning, and reading the operating system's accounting (utime + stime) of processes and of a
-core. What is measured runs on one core; client and upstreams share the other.
+The CPU time is the operating system's account (utime + stime) of processes or of a core. The
+programs under test run on one core; client and upstreams share the other.
 """
 
 import os
@@ -20,7 +20,7 @@ SPINNER = f"import os\nwhile os.getppid() == {os.getpid()}:\n    sum(range(10_00
 
 @contextmanager
 def core(number: int) -> Iterator[None]:
-    """What is started in this block runs on that core; children inherit it from us."""
+    """Run everything that is started in this block on that core; children inherit the setting."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {number})
     try:
@@ -31,7 +31,7 @@ def core(number: int) -> Iterator[None]:
 
 @contextmanager
 def before_others(number: int) -> Iterator[None]:
-    """What is started in this block runs on that core, ahead of all ordinary processes (root)."""
+    """Like `core`, with priority over all ordinary processes (requires root)."""
     with suppress(PermissionError):
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     with core(number):
@@ -43,11 +43,11 @@ def before_others(number: int) -> Iterator[None]:
 
 @contextmanager
 def awake(*cores: int) -> Iterator[None]:
-    """These cores are busy in this block, with what gives way to everybody (SCHED_IDLE).
+    """Keep these cores busy in this block with processes of the lowest priority (SCHED_IDLE).
 
-    A virtual core that was asleep is woken by the hypervisor, and how fast it then runs depends on
-    the neighbours: the same load costs another cpu and another latency in each minute. What is to
-    be measured must be started `before_others`: the kernel is lazy to preempt for the rest.
+    The hypervisor wakes a sleeping virtual core, and its speed then depends on other guests: the
+    same load has a different CPU time and latency each minute. Start the programs to be measured
+    with `before_others`, because the kernel preempts SCHED_IDLE late for ordinary processes.
     """
     spinners = []
     try:
@@ -65,7 +65,7 @@ def awake(*cores: int) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class CpuTime:
-    """Seconds of a core."""
+    """CPU time in seconds."""
 
     user_s: float
     system_s: float
@@ -79,18 +79,18 @@ class CpuTime:
 
 
 def family(pids: Iterable[int]) -> list[psutil.Process]:
-    """These processes and everything that they forked."""
+    """Return these processes and all their descendants."""
     roots = [psutil.Process(pid) for pid in pids]
     return [process for root in roots for process in (root, *root.children(recursive=True))]
 
 
 def cpu_time(pids: Iterable[int]) -> CpuTime:
-    """What these processes and everything they forked have used so far."""
+    """Return the CPU time that these processes and their descendants have used so far."""
     times = [process.cpu_times() for process in family(pids)]
     return CpuTime(sum(found.user for found in times), sum(found.system for found in times))
 
 
 def busy_core_s(number: int = CORE_UNDER_TEST) -> float:
-    """Seconds that a core was not idle, whoever used it, the hypervisor included."""
+    """Return the seconds for which a core was not idle, including time of the hypervisor."""
     times = psutil.cpu_times(percpu=True)[number]
     return float(sum(times) - times.idle - times.iowait - times.guest - times.guest_nice)

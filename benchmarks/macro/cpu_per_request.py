@@ -1,11 +1,12 @@
 """CPU per request of a way, from the operating system's accounting.
 
-Read before a run and after the last copy has been answered, divided by the requests that wrk
-completed. The shadow itself counts the copies that arrived: a way that sheds does less work, and
-the table must show it. (A little more than 1 each: wrk does not count what it cuts at its end.)
+The account is read before a run and after the last copy is answered. The difference is divided by
+the requests that wrk completed. The shadow counts the copies that arrive, because a way that sheds
+copies does less work, which the table must show. The number is slightly above 1, because wrk does
+not count the requests that it cuts at its end.
 
-A run that shared its core with somebody else is repeated: a server that is pushed aside finds its
-work in larger heaps afterwards, which makes it look cheaper than it is.
+A run is repeated if other processes used the same core: a server that was interrupted handles its
+work in larger batches afterwards and therefore appears cheaper than it is.
 """
 
 import re
@@ -25,7 +26,7 @@ SETTLE_STEP_S = 0.3
 
 
 def least_disturbed(measure: Callable[[], Row]) -> Row:
-    """The least disturbed of a few attempts; one is enough where nobody disturbs."""
+    """Return the least disturbed of a few attempts; an undisturbed one is returned at once."""
     found: list[Row] = []
     while len(found) < ATTEMPTS:
         found.append(measure())
@@ -36,18 +37,18 @@ def least_disturbed(measure: Callable[[], Row]) -> Row:
 
 @dataclass(frozen=True)
 class Meter:
-    """Measures one way after the other against the same shadow."""
+    """Measures ways one after the other against the same shadow."""
 
     shadow_port: int
 
     def measure(self, way: Way, seconds: float, connections: int) -> Row:
-        """One run of wrk, repeated while somebody else disturbs it."""
+        """Measure one run of wrk, and repeat it if other processes disturb it."""
         return least_disturbed(lambda: self._measure_once(way, seconds, connections))
 
     def _measure_once(self, way: Way, seconds: float, connections: int) -> Row:
         arrived, cpu, busy_s = self.settle(), cpu_time(way.pids), busy_core_s()
         report = run_wrk(way.url(), seconds, connections)
-        # Our own questions are too few to matter: a handful beside tens of thousands.
+        # Our own requests are negligible: a few among tens of thousands.
         arrived = self.settle() - arrived
         cpu, busy_s = cpu_time(way.pids) - cpu, busy_core_s() - busy_s
         each = 1e6 / report.requests
@@ -61,16 +62,16 @@ class Meter:
         }
 
     def settle(self) -> int:
-        """Wait until no more copies arrive; how many have arrived."""
+        """Wait until no more copies arrive; return the number that arrived."""
         count, before = self.arrived(), -1
-        # Each of our own questions adds one.
+        # Each of our own requests adds one.
         while count - before > 1:
             time.sleep(SETTLE_STEP_S)
             count, before = self.arrived(), count
         return count
 
     def arrived(self) -> int:
-        """Requests that the shadow has had, its own count."""
+        """Return the shadow's own count of its requests."""
         answer = fetch(self.shadow_port, "/requests")
         assert answer is not None
         numbers = re.search(rb"\n\s*\d+ \d+ (\d+)", answer.body)

@@ -1,19 +1,19 @@
-"""Time and memory of an estimate over a month of 50 routes, and how they grow with its length.
+"""Time and memory of an estimate over a month with 50 routes, and their growth with the length.
 
-Two ways, each in a process of its own, timed from its start to its end:
+Two measurements, each in its own process:
 
-    report   a series of 10 s over 50 routes (30 days: 13 million points) made in memory, then the
-             projection (sizing, HPA simulation, phases, every path) and the HTML page of it
-    command  `estimate --from-series series.db --html report.html` over as many points; series.db is
-             per second, so the same 13 million points are three days of it
+    report   makes a series of 10 s over 50 routes in memory (30 days are 13 million points), then
+             computes the projection (sizing, HPA simulation, phases, every path) and its HTML page
+    command  runs `estimate --from-series series.db --html report.html` over as many points;
+             series.db has one point per second, so that 13 million points are three days
 
-Both with one gateway and ten pods, six rows each. The seconds of `report` are those of projection
-and page only; those of `command` include Python's start, reading SQLite and everything else. The
-peak is the resident memory of the process. `us_per_point` is the cpu that each point beyond those
-of the shortest series took: the cost is linear where it is the same for every length.
+Both have one gateway and ten pods with six rows each. The seconds of `report` cover only projection
+and page; those of `command` include the start of Python, reading SQLite and everything else. The
+peak is the resident memory of the process. `us_per_point` is the CPU time of each point beyond the
+shortest series; the cost is linear if it is the same for every length.
 
-Cpu is shared with whoever else uses the machine; cpu seconds suffer less from that than seconds do,
-and the least of the rounds least.
+Other processes share the machine's CPU. They affect CPU seconds less than elapsed seconds, and the
+least of the rounds least of all.
 
 Run: python -m benchmarks.macro.estimate_speed [--rounds 3] [--days 1 3 10 30]
 """
@@ -45,7 +45,8 @@ def routes() -> list[str]:
 
 
 def rates(points: int, step_s: int) -> np.ndarray:
-    """Return (routes, points): a day's wave, Poisson arrivals, and a steep hour every third day."""
+    """Return rates of shape (routes, points): a daily wave with Poisson arrivals and a steep hour
+    every third day."""
     random = np.random.default_rng(points)
     t = np.arange(points) * step_s
     wave = 1 + 0.75 * np.sin(2 * np.pi * t / 86_400)
@@ -57,7 +58,7 @@ def rates(points: int, step_s: int) -> np.ndarray:
 
 
 def table_text() -> str:
-    """Return a correspondence table: a gateway for everything, ten pods of five routes."""
+    """Return a correspondence table: one gateway for all routes and ten pods with five each."""
     each = ROUTES // PODS
     kinds = [("gateway", "gateway", ["*"])]
     kinds += [(f"pod-{n}", "pod", routes()[n * each : (n + 1) * each]) for n in range(PODS)]
@@ -81,7 +82,7 @@ def table_text() -> str:
 
 
 def report(days: int, table: Path) -> None:
-    """Project and draw in this process; prints what it took."""
+    """Project and draw in this process, and print the time and memory."""
     from estimator import __version__
     from estimator.cluster.files import EXAMPLE, read_cluster
     from estimator.model.policy import Policy
@@ -118,7 +119,7 @@ def report(days: int, table: Path) -> None:
 
 
 def write_series(path: Path, seconds: int) -> None:
-    """Write a series.db of so many seconds."""
+    """Write a series.db with this many seconds."""
     found = rates(seconds, 1).astype(int)
     with closing(sqlite3.connect(path)) as database:
         database.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;" + SCHEMA)
@@ -136,7 +137,7 @@ def write_series(path: Path, seconds: int) -> None:
 
 
 def command(series: Path, table: Path, page: Path) -> result.Row:
-    """Run the installed command over a series; return what it took."""
+    """Run the installed command over a series; return its time and memory."""
     arguments = ["--from-series", series, "--table", table, "--nodes", "example", "--html", page]
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -146,7 +147,7 @@ def command(series: Path, table: Path, page: Path) -> result.Row:
     )
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    # 3 is low confidence: the example nodes, or less than a day.
+    # Exit code 3 is low confidence, due to the example nodes or less than a day of data.
     if process.returncode not in (0, 3):
         raise SystemExit(f"estimate ended with {process.returncode}")
     return {
@@ -158,7 +159,7 @@ def command(series: Path, table: Path, page: Path) -> result.Row:
 
 
 def measure(days: list[int], rounds: int) -> list[result.Round]:
-    """Return every round of both ways."""
+    """Return all rounds of both measurements."""
     found: list[result.Round] = []
     with tempfile.TemporaryDirectory() as directory:
         table = Path(directory) / "table.yaml"
@@ -166,7 +167,7 @@ def measure(days: list[int], rounds: int) -> list[result.Round]:
         databases = {}
         for count in days:
             databases[count] = Path(directory) / f"{count}.db"
-            # Elsewhere: a child is charged for what its parent held when it was forked.
+            # A new process is used, because a forked child is charged for its parent's memory.
             child = [sys.executable, "-m", "benchmarks.macro.estimate_speed"]
             child += ["--make", str(databases[count]), "--days", str(count)]
             subprocess.run(child, check=True)
@@ -185,7 +186,7 @@ def measure(days: list[int], rounds: int) -> list[result.Round]:
 
 
 def summarise(rounds: list[result.Round]) -> result.Round:
-    """Return medians, the least cpu, and what each point beyond the shortest series costs."""
+    """Return medians, the least CPU, and the cost of each point beyond the shortest series."""
     medians = result.medians_of(rounds)
     for name, row in medians.items():
         row["cpu_seconds_least"] = round(min(one[name]["cpu_seconds"] for one in rounds), 3)

@@ -1,7 +1,7 @@
-"""Every fault: what is made wrong on the stage, for which ways, and back.
+"""Defines every fault: how it is caused and removed, and which ways it concerns.
 
-Owns both sick upstreams, the name, the Agent and the disk that can fail, and the ways as each fault
-needs them. Who looks on, and what comes of it, is faults.py's.
+Owns both sick upstreams, the name, the Agent and the disk that can fail, and the ways in the
+variant that each fault needs. faults.py measures and evaluates them.
 """
 
 import os
@@ -32,16 +32,16 @@ RECOVERY_TIMEOUT_S = 20.0
 IDLE_CONNECTIONS = 10_000
 STORM_CONNECTIONS = 256
 DISK_BYTES = 1 << 20
-# A breaker that forgets an outage after half a second recovers before the next run; in the run
-# itself it probes more often than one with the default window.
+# With a window of half a second the breaker recovers before the next run. In the run itself it
+# probes more often than with the default window.
 SHADOW = {"accept_server": ["istio-envoy"], "breaker": {"window": 0.5}}
 ORDINARY = "ordinary"
-"""Variant of a fault that keeps the core busy by itself. Ahead of others, two programs of a way
-would keep it from each other for 100 ms, so here they are scheduled as usual."""
+"""Variant for a fault that keeps the core busy by itself. With priority over others, two programs
+of a way could block each other for 100 ms, so they have ordinary priority here."""
 
 
 class Sick:
-    """An upstream that can fall sick, in the place of app or shadow."""
+    """An upstream with switchable faults, in place of app or shadow."""
 
     def __init__(self, on_stage: Stage, name: str) -> None:
         self.port, self.control_port = free_ports(2)
@@ -64,13 +64,13 @@ class Sick:
 
 
 class Scene:
-    """The stage with both upstreams, and the ways that a fault needs, started once each."""
+    """The stage with both upstreams and the ways that a fault needs, each started once."""
 
     def __init__(self, on_stage: Stage) -> None:
         self.stage = on_stage
         self.shadow = Sick(on_stage, "shadow")
         self.primary = Sick(on_stage, "primary")
-        # What is sick on their core must not keep the client or a healthy app waiting.
+        # Sick programs on their core must not delay the client or a healthy app.
         with before_others(CORE_OF_CLIENT):
             on_stage.start_nginx("app", upstream_site(on_stage.app_port), on_stage.app_port)
         self.agent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -101,7 +101,7 @@ class Scene:
         return self._ways[key]
 
     def recover(self, way: Way) -> float:
-        """Wait until production is served and copies arrive again; seconds until then."""
+        """Wait until production is served and copies arrive again; return the seconds it took."""
         started_at = time.monotonic()
         before = self.shadow.requests
         while not (answers(way.port, status=200) and self._has_copies(way, before)):
@@ -127,7 +127,7 @@ def sick_primary(fault: str) -> Sicken:
 
 @contextmanager
 def name_vanishing(scene: Scene, way: Way) -> Iterator[None]:
-    """As when a Service is deleted: no address any more, and nobody at the old one."""
+    """Act like a deleted Service: the name has no address, and nothing listens at the old one."""
     with scene.shadow.being("refusing"):
         HOSTS.write_text(LOOPBACK)
         try:
@@ -163,7 +163,7 @@ def disk_full(scene: Scene, way: Way) -> Iterator[None]:
 
 @contextmanager
 def after_a_moment(seconds: float, act: Callable[[], object]) -> Iterator[None]:
-    """In the middle of the run, when everything flows."""
+    """Call `act` in the middle of the run, while traffic flows."""
     pid = os.fork()
     if pid == 0:
         time.sleep(seconds)
@@ -208,12 +208,12 @@ PRIMARY_WAYS = ("plain", "envoy", "inline")
 
 @dataclass(frozen=True)
 class Fault:
-    """What is made wrong, and for whom."""
+    """A fault, and the ways that it concerns."""
 
     sicken: Sicken
     ways: tuple[str, ...]
     variant: str = ""
-    """Which sections of `Scene.way` it needs."""
+    """The sections of `Scene.way` that the fault needs."""
 
 
 FAULTS: dict[str, Fault] = {

@@ -1,22 +1,22 @@
-"""Does production notice? Each fault in turn, beside the same run with nothing wrong.
+"""Measures whether production notices a fault, for each fault in comparison with a healthy run.
 
-A client offers one constant rate to a way (open loop, client.py); a run without the fault and one
-with it alternate in each round, so that what else happens on the machine meets both. What is
-measured is production's: requests that failed, p50 and p99 from the instant at which a request was
-due. The p99 is the median of those of ten parts of a run, because the machine's own pauses, of some
-milliseconds now and then, would decide it else (client.py); the highest of all stands beside it,
-so that a pause that the fault brings shows there. Then how much memory the way took while the
-fault lasted, and whether the ledger still added up after all rounds.
+A client offers a constant rate to a way (open loop, client.py). Runs with and without the fault
+alternate in each round, so that disturbances of the machine affect both. The benchmark measures
+production: failed requests, and p50 and p99 from the instant at which a request was due. The p99 is
+the median over ten parts of a run, because the machine's own occasional pauses of some milliseconds
+would dominate it otherwise (client.py). The highest latency is shown as well, where a pause caused
+by the fault is visible. The benchmark also measures the memory of the way during the fault, and
+checks that the ledger adds up after all rounds.
 
-    shadow     the shadow is sick, in every way of sick_upstream.py, or its name vanishes
-    primary    the same of the primary (sink mode leaves production to nginx: `plain`)
-    process    what else happens to a sidecar, and to the peers where they know the same:
-               the Agent gone, the disk full, a worker killed, a reload, 10,000 idle connections, a
-               storm of other clients
+    shadow     the shadow has each fault of sick_upstream.py, or its name vanishes
+    primary    the primary has the same faults (in sink mode nginx serves production: `plain`)
+    process    other faults of a sidecar, and of the peers if they apply: the Agent is gone, the
+               disk is full, a worker is killed, a reload, 10,000 idle connections, a storm of
+               other clients
 
-Runs in a mount namespace of its own: a name vanishes from its /etc/hosts, a file system that is
-full is its own. The result is written after each fault; `--faults a,b` measures these anew and
-leaves the others as they are.
+It runs in a separate mount namespace with its own /etc/hosts, from which a name vanishes, and its
+own full file system. The result is written after each fault; `--faults a,b` measures these faults
+again and keeps the others.
 
 Run: python -m benchmarks.macro.faults [--faults a,b] [--rounds 5] [--seconds 1] [--rate 2000]
 """
@@ -51,14 +51,14 @@ def resident_bytes(processes: list[psutil.Process]) -> int:
     for process in processes:
         try:
             found += process.memory_info().rss
-        except psutil.NoSuchProcess:  # the worker that was killed
+        except psutil.NoSuchProcess:  # the killed worker
             continue
     return found
 
 
 def run(way: Way, options: argparse.Namespace) -> dict[str, float]:
-    """Offer the rate once: what became of it, and the most memory meanwhile."""
-    processes = family(way.pids)  # looked for once: that takes milliseconds of a core
+    """Offer the rate once; return the client's report and the highest memory."""
+    processes = family(way.pids)  # found only once, because it takes milliseconds of a core
     before = most = resident_bytes(processes)
     client = ClientProcess(
         way.port, options.connections, options.seconds, options.rate, may_fail=True
@@ -79,8 +79,8 @@ def run(way: Way, options: argparse.Namespace) -> dict[str, float]:
 
 
 def measure(scene: Scene, fault: Fault, name: str, options: argparse.Namespace) -> result.Row:
-    """One round of one way: healthy, sick, and back."""
-    # A shadow that has TLS is never well here: the healthy run is that of the plain one.
+    """Measure one round of one way: without the fault, with it, and the recovery."""
+    # A shadow with TLS is never healthy here, so the healthy run uses the plain one.
     is_never_well = fault.variant == "tls_failure"
     way = scene.way(name, fault.variant)
     well = scene.way(name, "") if is_never_well else way
@@ -98,7 +98,7 @@ def measure(scene: Scene, fault: Fault, name: str, options: argparse.Namespace) 
 def measure_fault(
     scene: Scene, title: str, options: argparse.Namespace, progress: str
 ) -> list[result.Round]:
-    """Every round of a fault, and in each row whether the ledger added up at the end."""
+    """Return all rounds of a fault; each row says whether the ledger added up at the end."""
     fault = FAULTS[title]
     rounds: list[result.Round] = []
     for number in range(options.rounds):
@@ -128,7 +128,7 @@ def cells(row: result.Row) -> str:
 
 
 def table(found: dict[str, Any]) -> str:
-    """One table for each family of faults, a line for each way."""
+    """Return a table for each family of faults, with a line for each way."""
     parameters = found["parameters"]
     requests = parameters["rate"] * parameters["seconds"]
     lines = [f"{requests:,.0f} requests a run, at {parameters['rate']:,.0f} per second:"]
@@ -150,7 +150,7 @@ def table(found: dict[str, Any]) -> str:
 
 
 def earlier(options: argparse.Namespace) -> list[result.Round]:
-    """The rounds of faults that are not measured now, if they were measured in the same way."""
+    """Return earlier rounds of the other faults, if they were measured with the same options."""
     if not options.output.exists():
         return []
     found = result.read(options.output)
@@ -178,7 +178,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen_faults(text: str) -> list[str]:
-    """Titles with a comma between them, or the first words of some: `shadow,primary slow`."""
+    """Return the faults whose titles begin with one of these words: `shadow,primary slow`."""
     beginnings = tuple(text.split(","))
     found = [title for title in FAULTS if title.startswith(beginnings)]
     if not found:
@@ -187,12 +187,12 @@ def chosen_faults(text: str) -> list[str]:
 
 
 def enter_namespace() -> None:
-    """Start again where mounts are our own; as an ordinary user with a user namespace too."""
+    """Restart in a new mount namespace; an ordinary user gets a user namespace, too."""
     if IN_NAMESPACE in os.environ:
         hosts = Path(tempfile.mkdtemp(prefix="kagami-hosts-")) / "hosts"
         hosts.write_text(f"{LOOPBACK}127.0.0.1 {NAME}\n")
         subprocess.run(["mount", "--bind", str(hosts), str(HOSTS)], check=True)
-        # Names that are not in it are asked of nobody, and at once found missing.
+        # Names that are not in it cause no query and are missing at once.
         resolver = hosts.with_name("resolv.conf")
         resolver.write_text("nameserver 127.0.0.1\noptions attempts:1 timeout:1\n")
         subprocess.run(["mount", "--bind", str(resolver), "/etc/resolv.conf"], check=True)
@@ -210,7 +210,7 @@ def main() -> None:
     if hard < DESCRIPTORS:
         sys.exit(f"needs {DESCRIPTORS} descriptors, the limit is {hard}: ulimit -Hn")
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # children inherit it
-    os.sched_setaffinity(0, {CORE_OF_CLIENT})  # what samples must not run where it is measured
+    os.sched_setaffinity(0, {CORE_OF_CLIENT})  # sampling must not use the core under test
     rounds = earlier(options) or [{} for _ in range(options.rounds)]
     with stage() as on_stage:
         scene = Scene(on_stage)

@@ -1,24 +1,24 @@
-"""Is the estimate right, end to end? Cpu of a real Envoy beside what was predicted from its mirror.
+"""Checks the estimate end to end: the CPU of a real Envoy compared with its prediction.
 
-Three commands do the work, as an operator would give them; the first two alternate, round by round,
-so that a machine that grows faster or slower does so for both:
+The work is done by three commands that an operator would run. The first two alternate round by
+round, so that a change in the speed of the machine affects both:
 
-1. `mirror replay --steps … --sample pid=… --table FILE` loads an Envoy that stands alone on a core,
-   in front of an app, and adds its rows to the correspondence table (Poisson arrivals: a proxy that
-   is woken at even intervals never finds two requests at once, and spends more on each);
-2. `mirror serve` stands beside a production nginx, counts its requests into series.db and mirrors
-   them to that Envoy; another `mirror replay` is production's clients, with traffic of another
-   shape and mix: rates of a day in small, a burst, and arrivals at random within each second;
-3. the estimator reads the table and series.db, and predicts Envoy's cpu for each window from the
-   rps that the sidecar recorded. Beside it stands what the kernel accounted to Envoy, and what
-   people do by hand: the largest row scaled in proportion. What is measured is the median of the
-   rounds.
+1. `mirror replay --steps … --sample pid=… --table FILE` loads an Envoy that is alone on a core, in
+   front of an app, and adds its rows to the correspondence table. Arrivals are Poisson: a proxy
+   woken at even intervals never finds two requests at once and uses more CPU for each.
+2. `mirror serve` runs beside a production nginx, counts its requests into series.db and mirrors
+   them to that Envoy. Another `mirror replay` plays production's clients with traffic of another
+   shape and mix: the rates of a day in miniature, a burst, and random arrivals in each second.
+3. The estimator reads the table and series.db, and predicts Envoy's CPU for each window from the
+   rps that the sidecar recorded. The table compares the prediction with the kernel's account of
+   Envoy, and with the usual manual method: scaling the largest row proportionally. The measured
+   value is the median of the rounds.
 
-The first seconds of each window are left out: connections open, and a rate has changed. Generator,
-app, nginx and sidecar share the other core. Where it may (root), everything is scheduled before
-everybody else (SCHED_RR): a proxy that has to wait for its core finds more requests when it wakes
-and spends less on each. Predicted is by the same curve as in `estimate`; only
-the windows are shorter than the minutes of `estimate verify`, because this account of cpu is exact.
+The first seconds of each window are left out, because connections open and the rate has just
+changed. Generator, app, nginx and sidecar share the other core. As root, all of them run with
+real-time priority (SCHED_RR), because a proxy that waits for its core finds more requests when it
+wakes and uses less CPU for each. The prediction uses the same curve as `estimate`. The windows are
+shorter than the minutes of `estimate verify`, because this account of CPU is exact.
 
 Run: python -m benchmarks.macro.ground_truth [--rounds 3] [--hold 12] [--window 8]
 """
@@ -56,20 +56,20 @@ from mirror.demo.sidecar import Sidecar, start_sidecar
 from mirror.formats.usage_source import SampledProcess
 from mirror.replay.process_usage import ProcessSampler
 
-# Not beside the results of mirror: those are compared between versions of it.
+# The result has its own place, because those of the mirror are compared between its versions.
 RESULT = result.DIRECTORY / "estimator" / "ground_truth.json"
 
 COMPONENT, CONTAINER = "istio-ingressgateway", "istio-proxy"
 ROW_RATES = (250, 500, 900, 1300, 1800)
 TRAFFIC_RATES = (300, 450, 700, 1000, 1400, 1700, 1500, 600, 1600, 1100, 800, 400)
-"""A day in small; the rise from 600 to 1600 is the burst."""
+"""A day in miniature, in rps; the rise from 600 to 1600 is the burst."""
 TABLE_MIX = {"/watch/7": 7, "/api/videos/7": 2, "/static/site.css": 1}
 TRAFFIC_MIX = {"/watch/7": 4, "/api/videos/7": 4, "/static/site.css": 2}
-"""Targets, and how often each is asked for."""
+"""Targets and their weights."""
 LIST_LENGTH = 1000
 SETTLE_S = 2.0
 START_AFTER_S = 5.0
-"""Between starting the generator of production's clients and its first request."""
+"""Seconds from the start of the generator for production's clients to its first request."""
 
 TABLE = f"""
 components:
@@ -83,17 +83,17 @@ components:
 
 @dataclass(frozen=True)
 class Measured:
-    """One window of the mirrored traffic."""
+    """The measurements of one window of the mirrored traffic."""
 
     rps: float
-    """That the sidecar recorded, mean over the whole seconds in the window."""
+    """The mean rps that the sidecar recorded in the whole seconds of the window."""
     millicores: float
-    """Of Envoy, by the kernel's account."""
+    """The CPU of Envoy according to the kernel."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """Measured beside predicted."""
+    """A measurement and its prediction."""
 
     rps: float
     measured_millicores: float
@@ -112,7 +112,7 @@ class Check:
 
 
 class Stage:
-    """App, Envoy, sidecar and production's nginx."""
+    """The app, Envoy, the sidecar and production's nginx."""
 
     def __init__(self, processes: Processes, directory: Path) -> None:
         nginx, envoy = find_program("nginx"), find_envoy()
@@ -155,11 +155,11 @@ class Stage:
 
     @property
     def steps(self) -> Path:
-        """The requests of the load test."""
+        """Return the path of the load test's request list."""
         return self.directory / "steps.jsonl"
 
     def replay(self, port: int, requests: Path, *arguments: str, timeout_s: float) -> Any:
-        """Run `mirror replay` to its end; return its result. Raises where it was not valid."""
+        """Run `mirror replay` and return its result; raise if the result is invalid."""
         command = [sys.executable, "-m", "mirror", "replay", requests]
         command += ["--to", f"http://127.0.0.1:{port}", "--format", "json", *arguments]
         said = self.directory / "replay.log"
@@ -175,7 +175,7 @@ class Stage:
 
 
 def app_site(port: int) -> str:
-    """Answers of different lengths, so that another mix is other work."""
+    """Return an nginx site with responses of different lengths, so that the mix matters."""
     return f"""
     server {{
         listen 127.0.0.1:{port} backlog=4096;
@@ -188,7 +188,7 @@ def app_site(port: int) -> str:
 
 
 def write_requests(path: Path, instants: Sequence[float], mix: dict[str, int]) -> None:
-    """Write a request list: at each instant one of the mix, the same at every run."""
+    """Write a request list with a request of the mix at each instant, equal in every run."""
     dice = random.Random(7)
     targets = dice.choices(list(mix), list(mix.values()), k=len(instants))
     with path.open("wb") as file:
@@ -198,25 +198,25 @@ def write_requests(path: Path, instants: Sequence[float], mix: dict[str, int]) -
 
 
 def traffic(rates: Sequence[float], window_s: float) -> Iterator[float]:
-    """Instants of the traffic: each rate for a window, at random (Poisson)."""
+    """Yield the instants of the traffic: Poisson arrivals at each rate for one window."""
     dice = random.Random(11)
     for number, rate in enumerate(rates):
         at, end = number * window_s, (number + 1) * window_s
         if number == 0:
-            yield at  # the schedule counts from its first request
+            yield at  # the schedule starts at its first request
         while (at := at + dice.expovariate(rate)) < end:
             yield at
 
 
 def warm_up(stage: Stage) -> None:
-    """Open connections and fill caches, in a replay that is not counted; lay out an empty table."""
+    """Open connections and fill caches with an uncounted replay, and create an empty table."""
     stage.table.write_text(TABLE)
     write_requests(stage.steps, [float(number) for number in range(LIST_LENGTH)], TABLE_MIX)
     stage.replay(stage.envoy.port, stage.steps, "--rate", "500", timeout_s=60)
 
 
 def add_rows(stage: Stage, rates: Sequence[int], hold_s: float) -> Any:
-    """Let `mirror replay` add a row for each rate to the table; return its result."""
+    """Run `mirror replay` to add a row for each rate to the table; return its result."""
     arguments = ["--steps", ",".join(map(str, rates)), "--hold", f"{hold_s:g}s"]
     arguments += ["--arrivals", "poisson", "--table", str(stage.table)]
     arguments += ["--sample", f"pid={COMPONENT}/{CONTAINER}:{stage.envoy.child.pid}"]
@@ -225,7 +225,7 @@ def add_rows(stage: Stage, rates: Sequence[int], hold_s: float) -> Any:
 
 
 def mirror_traffic(stage: Stage, rates: Sequence[float], window_s: float) -> list[Measured]:
-    """Send production's traffic through nginx; return what was seen in each window."""
+    """Send production's traffic through nginx; return the measurements of each window."""
     requests = stage.directory / "traffic.jsonl"
     write_requests(requests, list(traffic(rates, window_s)), TRAFFIC_MIX)
     start_s = float(int(time.time() + START_AFTER_S) + 1)
@@ -262,13 +262,13 @@ def median_of(rounds: Sequence[Sequence[Measured]]) -> list[Measured]:
 
 
 def recorded_rps(series: RpsSeries, window: Window) -> float:
-    """Return the mean over the whole seconds of a window, all routes together."""
+    """Return the mean rps of all routes over the whole seconds of a window."""
     first, last = (int(instant) - series.start for instant in window)
     return float(np.mean(series.rps[:, first:last].sum(axis=0)))
 
 
 def checks_of(table: Table, windows: Sequence[Measured]) -> list[Check]:
-    """Predict every window from its recorded rps, as the estimator would."""
+    """Predict the CPU of every window from its recorded rps, as the estimator does."""
     (component,) = table.components
     prediction = curves_of(component)[CONTAINER].prediction
     largest = max(component.used_points, key=lambda row: row.rps)
@@ -283,7 +283,7 @@ def checks_of(table: Table, windows: Sequence[Measured]) -> list[Check]:
 
 
 def summary_of(checks: Sequence[Check]) -> dict[str, float]:
-    """Return median and worst of the errors without their signs, and how often the bounds held."""
+    """Return the median and largest absolute error, and the share of windows within bounds."""
     errors = [abs(check.error) for check in checks]
     scaled = [abs(check.proportional_error) for check in checks]
     held = [check.low <= check.measured_millicores <= check.high for check in checks]
@@ -298,7 +298,7 @@ def summary_of(checks: Sequence[Check]) -> dict[str, float]:
 
 
 def markdown(found: dict[str, Any]) -> str:
-    """The result as the table of benchmarks/README.md."""
+    """Return the table for benchmarks/README.md."""
     lines = [
         "| recorded rps | measured | predicted | error | bounds | in proportion | error |",
         "|---:|---:|---:|---:|---:|---:|---:|",

@@ -1,10 +1,10 @@
-"""How fast `mirror import` reads nginx's access log, and that its memory does not grow with it.
+"""The speed of `mirror import` on nginx's access log, and whether its memory stays constant.
 
-A log in the combined format is made once, and one ten times as long; both are compressed, as a
-rotated log is. Each becomes a capture, in a process of its own; then `mirror replay` begins to send
-the longer one. Megabytes are those of the log uncompressed, seconds are the process from start to
-end, the peak is its resident memory. The floor is `gzip -dc LOG | wc -l`: nothing that reads the
-log is faster.
+The benchmark makes a log in the combined format and one that is ten times as long, both compressed
+like a rotated log. Each is imported by its own process; then `mirror replay` starts to send the
+longer capture. Megabytes are those of the uncompressed log, seconds cover the whole process, and
+the peak is its resident memory. The lower bound is `gzip -dc LOG | wc -l`, which any reader of the
+log has to exceed.
 
 Run: python -m benchmarks.macro.import_speed [--rounds 3] [--megabytes 50]
 """
@@ -30,7 +30,7 @@ REPLAY_S = 5
 
 
 def write_log(path: Path, size_bytes: int) -> None:
-    """Write a compressed log of at least so many bytes, 500 requests a second."""
+    """Write a compressed log of at least this many bytes, with 500 requests per second."""
     dice = random.Random(3)
     written, number = 0, 0
     with gzip.open(path, "wt", compresslevel=1) as file:
@@ -43,7 +43,7 @@ def write_log(path: Path, size_bytes: int) -> None:
 
 
 def run(command: Sequence[str | Path], codes: tuple[int, ...] = (0,)) -> tuple[float, float, float]:
-    """Run a command; return its seconds, cpu seconds and peak in MiB."""
+    """Run a command; return its elapsed seconds, CPU seconds and peak memory in MiB."""
     began = time.perf_counter()
     with subprocess.Popen(
         [str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
@@ -76,7 +76,7 @@ def one_round(logs: dict[str, Path], megabytes: float) -> result.Round:
         captured = path.with_suffix(".jsonl")
         command = [*mirror, "import", path, "-o", captured, "--host", "www.example.com"]
         found[f"import, {name}"] = row_of(run(command), size)
-    # Nobody listens there: what is looked at is the memory of reading.
+    # Nothing listens there, because only the memory of reading is measured.
     replay = [*mirror, "replay", captured, "--to", "http://127.0.0.1:1", "--rate", "2000"]
     measured = run([*replay, "--duration", f"{REPLAY_S}s"], codes=(0, 3))
     found["replay, longer"] = {"peak_mebibytes": round(measured[2], 1)}

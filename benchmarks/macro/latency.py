@@ -1,11 +1,13 @@
-"""What each way adds to the latency, at half of the load that `inline` can take.
+"""The latency that each way adds, at half of the highest load of `inline`.
 
-The rate is found first (wrk against `inline`, a full core), and half of it is offered to every way
-by an open-loop client (client.py) on the client's core; `direct` is the app itself without any
-hop. What a way adds is its percentile less that of `direct`. Ways alternate within each round.
+The benchmark first finds that load with wrk against `inline` on a full core. An open-loop client
+(client.py) on the client's core then offers half of it to every way; `direct` is the app without a
+proxy. The added latency is the percentile of a way minus that of `direct`. The ways alternate
+within each round.
 
-A way that cannot take the rate (half of inline's may be more than all of nginx's `mirror`) has no
-latency at it: an open loop's queue grows as long as one waits. It is given as saturated.
+A way may not sustain the rate: half of inline's load can exceed the capacity of nginx's `mirror`.
+It then has no latency, because the queue of an open loop grows without limit, and it is shown as
+saturated.
 
 Run: python -m benchmarks.macro.latency [--rounds 5] [--seconds 4] [--connections 64]
 """
@@ -37,7 +39,7 @@ def measure(way: Way, rate_rps: float, options: argparse.Namespace) -> result.Ro
 
 
 def summarise(rounds: list[result.Round]) -> result.Round:
-    """Medians, and what each way adds to `direct`."""
+    """Return medians, and the difference of each way to `direct`."""
     medians = result.medians_of(rounds)
     for values in medians.values():
         for name in PERCENTILES:
@@ -78,7 +80,7 @@ def main() -> None:
         on_stage.start_upstreams()
         ways = [Way("direct", on_stage.app_port, []), *map(on_stage.start, PEERS)]
         meter = Meter(on_stage.shadow_port)
-        # Warm-up of all, and the last of them, inline, gives the rate.
+        # Warm up all ways; the last one, inline, gives the rate.
         capacity_rps = [meter.measure(way, 2, 32)["rps"] for way in ways][-1]
         rate_rps = round(capacity_rps / 2, -2)
         rounds: list[result.Round] = []

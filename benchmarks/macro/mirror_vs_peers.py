@@ -1,12 +1,12 @@
-"""CPU per request of five ways to stand in front of an app, four of which mirror.
+"""CPU per request of five ways to proxy an app, four of which mirror.
 
-The ways are those of ways.py; everything under test runs on one core, the client (wrk) and both
-upstreams (nginx that answers a few bytes) on another. The ways alternate within each round, so
-that a slow moment of the machine hits all of them; the result is the median over rounds, and how
-it is measured stands in cpu_per_request.py.
+ways.py defines the ways. Everything under test runs on one core; the client (wrk) and both
+upstreams (nginx with small responses) run on another. The ways alternate within each round, so that
+a slow moment of the machine affects all of them. The result is the median over the rounds, and
+cpu_per_request.py describes the measurement.
 
-nginx's `mirror` gets a shadow that answers with a body, as any app does; it closes its mirror
-connection after each such answer, which is most of what it pays.
+The shadow of nginx's `mirror` answers with a body, as any app does. nginx closes its mirror
+connection after each such response, which causes most of its cost.
 
 Run: python -m benchmarks.macro.mirror_vs_peers [--rounds 5] [--seconds 4] [--connections 32]
 """
@@ -28,7 +28,7 @@ RATIOS = {
 
 
 def summarise(rounds: list[result.Round]) -> result.Round:
-    """Medians over rounds, and CPU per request as ratios to the peers and to no mirror at all."""
+    """Return medians, and CPU per request as ratios to the peers and to a proxy without mirror."""
     medians = result.medians_of(rounds)
     result.add_ratios(medians, "cpu_us_per_request", RATIOS)
     return medians
@@ -63,7 +63,7 @@ def main() -> None:
         on_stage.start_upstreams()
         ways = [on_stage.start(name) for name in MIRRORS]
         meter = Meter(on_stage.shadow_port)
-        for way in ways:  # warm-up: caches, connections, the interpreter's specialisation
+        for way in ways:  # warm up caches, connections and the interpreter
             meter.measure(way, 1, options.connections)
         rounds: list[result.Round] = []
         for number in range(options.rounds):

@@ -1,9 +1,9 @@
-"""How late `mirror replay` is at 10, 50 and 90 % of its capacity.
+"""The lag of `mirror replay` at 10, 50 and 90 % of its capacity.
 
-The capacity is the highest of the tried rates at which it was no bottleneck by its own verdict. The
-lag of a request is from the instant at which it was due to the generator turning to it; percentiles
-are of all requests in the steady part of a step, medians over the rounds. The generator has a core
-to itself, and the app the other; where it may (root), both are scheduled before everybody else.
+The capacity is the highest tried rate at which replay does not report itself as the bottleneck. The
+lag of a request is the time from the instant at which it was due until the generator handles it.
+Percentiles cover all requests in the steady part of a step and are medians over the rounds. The
+generator and the app have one core each; as root, both have priority over other processes.
 
 Run: python -m benchmarks.macro.replay_schedule [--rounds 5] [--seconds 8]
 """
@@ -51,7 +51,7 @@ def main() -> None:
     options = result.options_of(__doc__, "replay_schedule", add_options)
     with loaded(options.connections) as app:
         found = [app.capacity_rps(RATES, options.seconds / 2) for _ in range(3)]
-        # At least a tenth of something: a machine without a free core has no capacity to speak of.
+        # The capacity must be above zero, which it may not be on a machine without a free core.
         capacity_rps = max(statistics.median(found), float(RATES[0]))
         rounds: list[result.Round] = []
         for number in range(options.rounds):

@@ -1,13 +1,14 @@
-"""What a request costs `mirror replay`, beside wrk, hey and ab.
+"""CPU per request of `mirror replay`, compared with wrk, hey and ab.
 
-Each generator is alone on one core; the app, nginx that answers a few bytes, has the other. At one
-rate: replay (open loop) and hey (closed loop, each of its workers slowed down). As fast as they
-can: wrk, hey and ab, which are closed loops (a connection asks again when it was answered, so they
-never are late and wait for nobody), and replay at the highest of the tried rates at which it was no
-bottleneck by its own verdict. wrk and ab know no rate, so at equal rates they cannot be compared.
+Each generator is alone on one core; the app, an nginx with small responses, has the other. Replay
+(open loop) and hey (closed loop with slowed workers) are compared at one rate. At full speed, the
+benchmark compares wrk, hey and ab with replay at the highest tried rate at which it does not report
+itself as the bottleneck. wrk, hey and ab are closed loops: a connection sends its next request when
+it gets a response, so they are never late. wrk and ab cannot limit their rate and are therefore
+not compared at an equal rate.
 
-Cpu is user and system time: of the peers as processes from start to end, of replay its thread's in
-the steady part, because reading the list before is done once.
+CPU is user plus system time. For the peers it covers the whole process; for replay it covers its
+thread in the steady part, because it reads the request list only once, before that part.
 
 Run: python -m benchmarks.macro.replay_speed [--rounds 5] [--seconds 4] [--rate 4000]
 """
@@ -25,7 +26,7 @@ from benchmarks.macro.replaying import Loaded, cpu_us_per_request, loaded
 from mirror.demo.processes import find_program
 
 RATES = (4000, 10_000, 15_000, 20_000, 25_000, 30_000, 36_000, 42_000, 50_000, 60_000)
-"""Tried for the capacity, one after the other."""
+"""Rates in rps that are tried one after the other to find the capacity."""
 
 
 def wrk(url: str, seconds: float, connections: int) -> tuple[list[str], str]:
@@ -40,14 +41,14 @@ def ab(url: str, seconds: float, connections: int) -> tuple[list[str], str]:
 
 
 def hey(url: str, seconds: float, connections: int, rate: float = 0) -> tuple[list[str], str]:
-    """0 is as fast as it can."""
+    """Return hey's command line and the pattern of its rate; a rate of 0 means full speed."""
     slowed = ["-q", f"{rate / connections:g}"] if rate else []
     command = ["hey", "-cpus", "1", "-c", str(connections), "-z", f"{seconds:g}s", *slowed, url]
     return command, r"\[200\]\s+(\d+) responses"
 
 
 def measure_peer(command: list[str], pattern: str, seconds: float) -> result.Row:
-    """Run a generator to its end."""
+    """Run a generator and measure the whole process."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with before_others(CORE_UNDER_TEST):
         done = subprocess.run(
@@ -63,9 +64,9 @@ def measure_peer(command: list[str], pattern: str, seconds: float) -> result.Row
 
 
 def measure_replay(app: Loaded, rates: tuple[float, ...], seconds: float) -> result.Row:
-    """The fastest valid step of these."""
+    """Run replay at these rates and return the fastest valid step."""
     steps = app.replay(rates, seconds)
-    # Where none was valid the slowest stands, and its rps shows that it was late.
+    # If no step is valid, use the slowest one, whose rps shows that it was late.
     best = max((each for each in steps if each["is_valid"]), key=_achieved, default=steps[0])
     cost = round(cpu_us_per_request(best), 2)
     return {"rps": round(_achieved(best), 1), "cpu_us_per_request": cost}

@@ -1,7 +1,7 @@
-"""`mirror replay` under measurement: its own core, a list of requests, and its result.
+"""Runs `mirror replay` for measurements, on its own core, and reads its result.
 
-Owns the app that is loaded (nginx that answers a few bytes, on the other core) and reading of
-results. Must never know what is compared.
+Owns the loaded app, an nginx with small responses on the other core. This module does not know what
+is compared.
 """
 
 import json
@@ -22,19 +22,19 @@ from mirror.demo.processes import Processes, find_program, free_ports
 
 LIST_LENGTH = 1000
 CODES = (0, 3)
-"""3: the result is invalid, because the generator was the bottleneck; that is looked for here."""
+"""Accepted exit codes; 3 means that the generator was the bottleneck, which callers look for."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """An app to be loaded, and a list of requests for it."""
+    """An app to load, and a list of requests for it."""
 
     url: str
     requests: Path
     connections: int
 
     def replay(self, rates: Sequence[float], hold_s: float) -> list[dict[str, Any]]:
-        """Run the steps; return what the result says of their steady parts."""
+        """Run a step for each rate; return the steady parts from the result."""
         command = [sys.executable, "-m", "mirror", "replay", str(self.requests), "--to", self.url]
         command += ["--steps", ",".join(f"{rate:g}" for rate in rates), "--hold", f"{hold_s:g}s"]
         command += ["--connections", str(self.connections), "--format", "json"]
@@ -48,14 +48,14 @@ class Loaded:
         return steps
 
     def capacity_rps(self, rates: Sequence[float], hold_s: float) -> float:
-        """The highest of these rates at which the generator was no bottleneck; 0 for none."""
+        """Return the highest rate at which the generator was not the bottleneck, or 0."""
         held = [step["achieved_rps"] for step in self.replay(rates, hold_s) if step["is_valid"]]
         return max(held, default=0.0)
 
 
 @contextmanager
 def loaded(connections: int) -> Iterator[Loaded]:
-    """An app on the client's core, for what is measured on the core under test."""
+    """Run an app on the client's core, to be loaded from the core under test."""
     nginx = find_program("nginx")
     if nginx is None:
         sys.exit("needs nginx (apt-get install nginx-light)")
@@ -74,5 +74,5 @@ def loaded(connections: int) -> Iterator[Loaded]:
 
 
 def cpu_us_per_request(step: dict[str, Any]) -> float:
-    """Of the generator's thread, in the steady part."""
+    """Return the CPU time of the generator's thread per request in the steady part."""
     return float(1e6 * step["generator_cpu_ratio"] / step["offered_rps"])

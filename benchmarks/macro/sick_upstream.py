@@ -1,16 +1,13 @@
-"""An upstream that is well, or sick in one of the ways in which upstreams are.
+"""An upstream that is healthy or has one of the faults that upstreams have.
 
-Owns one port, and what it does to those who connect to it. A process of its own, because the load
-that it must take is the benchmarks'; one timer, because ten thousand connections may hang on it.
-What it sends of its own accord is bounded (ENDLESS_CHUNK and TRICKLE_S), so that its CPU time is
-not what a benchmark of its neighbours measures.
+It runs as a separate process, because it has to sustain the load of the benchmarks, and uses a
+single timer for up to ten thousand hanging connections. The amount that it sends unprompted is
+bounded (ENDLESS_CHUNK and TRICKLE_S), so that its own CPU time does not affect a benchmark.
 
     python -m benchmarks.macro.sick_upstream PORT CONTROL_PORT
 
-On the control port it answers `GET /become/<fault>` when the change is complete (every connection
-made before is closed then) and `GET /requests` with the number of requests it has had.
-
-Must never know who asks, or what becomes of it.
+On the control port it answers `GET /become/<fault>` once the change is complete and all earlier
+connections are closed, and `GET /requests` with the number of requests so far.
 """
 
 import argparse
@@ -34,15 +31,15 @@ TRICKLE_S = 1.0
 ENDLESS_S = 0.1
 ENDLESS_CHUNK = b"2000\r\n" + b"x" * 0x2000 + b"\r\n"
 
-# No accept() empties this queue: Linux drops the SYN of whoever comes when it is full.
+# Nothing accepts from this queue, and Linux drops further SYNs once it is full.
 BLACK_HOLE_BACKLOG = 0
 FILLERS = 4
 RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER: closing sends RST."""
+"""The SO_LINGER value with which closing a socket sends RST."""
 
 
 class Patient(asyncio.Protocol):
-    """One connection; what it does with each whole request is its fault."""
+    """One connection, whose fault determines what happens to each complete request."""
 
     def __init__(self, upstream: "SickUpstream", fault: Callable[["Patient"], None]) -> None:
         self._upstream = upstream
@@ -50,10 +47,10 @@ class Patient(asyncio.Protocol):
         self._unread = b""
         self.is_writable = True
         self.trickle = b""
-        """What is left to be sent byte by byte."""
+        """The bytes that remain to be sent one by one."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop inherits from none
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's transport is not a subclass
         self._upstream.patients.add(self)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -62,7 +59,7 @@ class Patient(asyncio.Protocol):
         self._upstream.trickling.discard(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._fault is talk_plainly:  # who begins with TLS ends nothing with an empty line
+        if self._fault is talk_plainly:  # a TLS hello contains no empty line
             data = b"\r\n\r\n"
         *requests, self._unread = (self._unread + data).split(b"\r\n\r\n")
         for _ in requests:
@@ -76,7 +73,7 @@ class Patient(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.is_writable = True
 
-    # --- what the faults are made of ---
+    # --- the actions of the faults ---
 
     def write(self, data: bytes) -> None:
         if not self.transport.is_closing():
@@ -96,7 +93,7 @@ class Patient(asyncio.Protocol):
 
     def reset_halfway(self) -> None:
         self.write(OK[:-7])
-        # The head has to have left before the reset overtakes it.
+        # The head must leave before the reset overtakes it.
         asyncio.get_running_loop().call_later(0.005, self.reset)
 
     def answer_bytewise(self) -> None:
@@ -117,17 +114,17 @@ def answer(data: bytes, patient: Patient) -> None:
 
 
 def talk_plainly(patient: Patient) -> None:
-    """As a plain port answers to the hello of TLS."""
+    """Answer a TLS hello as a plaintext port does."""
     patient.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     patient.close()
 
 
 def ignore(patient: Patient) -> None:
-    """Accepts, reads, and says nothing."""
+    """Accept and read, but never answer."""
 
 
 FAULTS: dict[str, Callable[[Patient], None] | None] = {
-    # What becomes of each request; None: no connection gets so far.
+    # The action for each request; None if no connection gets that far.
     "refusing": None,
     "black_hole": None,
     "silent": ignore,
@@ -143,12 +140,12 @@ FAULTS: dict[str, Callable[[Patient], None] | None] = {
     "surplus": partial(answer, OK + BODY * 4),
     "tls_failure": talk_plainly,
 }
-"""Every way to be sick. `tls_failure` is asked by somebody who begins with TLS."""
+"""All faults. A client of `tls_failure` starts with a TLS hello."""
 BEHAVIOURS = {HEALTHY: partial(answer, OK), **FAULTS}
 
 
 class SickUpstream:
-    """The port; `become` changes what it does, to everybody at once."""
+    """The server; `become` changes the fault for all connections at once."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -160,7 +157,7 @@ class SickUpstream:
         self._sockets: list[socket.socket] = []
 
     async def become(self, fault: str) -> None:
-        """Raises KeyError for a fault that is none."""
+        """Switch to a fault; raise KeyError if there is no such fault."""
         behaviour = BEHAVIOURS[fault]
         if self._server is not None:
             self._server.close()
@@ -181,7 +178,7 @@ class SickUpstream:
             self._fill()
 
     async def _listener(self, backlog: int) -> socket.socket:
-        """The loop closes the one before it a few turns later: until then the port is taken."""
+        """Open the listener; the port is free once the loop has closed the previous one."""
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         while True:
@@ -202,7 +199,7 @@ class SickUpstream:
             self._sockets.append(filler)
 
     async def feed(self) -> None:
-        """The one timer: endless bodies get a chunk, trickling answers a byte when it is time."""
+        """Run the timer: add a chunk to endless bodies, and a byte to slow responses when due."""
         ticks_per_byte = round(TRICKLE_S / ENDLESS_S)
         tick = 0
         while True:
@@ -219,10 +216,10 @@ class SickUpstream:
                         self.trickling.discard(patient)
 
     async def control(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One question of whoever directs the play."""
+        """Answer one request on the control port."""
         try:
             target = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1].decode()
-        except asyncio.IncompleteReadError:  # only to see whether we are there
+        except asyncio.IncompleteReadError:  # only a check that the server is up
             writer.close()
             return
         said = str(self.requests)
@@ -237,14 +234,17 @@ class SickUpstream:
 
 
 def become(control_port: int, fault: str) -> None:
-    """Tell a running one; ValueError where it does not know the fault, or does not answer."""
+    """Switch a running upstream to a fault.
+
+    Raises ValueError if it does not know the fault or does not answer.
+    """
     told = fetch(control_port, f"/become/{fault}")
     if told is None or told.status != 200:
         raise ValueError(f"{fault}: {told}")
 
 
 def requests_of(control_port: int) -> int:
-    """How many requests a running one has had; 0 when it does not answer."""
+    """Return the number of requests of a running upstream; 0 if it does not answer."""
     told = fetch(control_port, "/requests")
     return int(told.body) if told else 0
 

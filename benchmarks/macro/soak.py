@@ -1,16 +1,16 @@
-"""Does it stay well? Both modes under load for long, while one thing after the other goes wrong.
+"""Runs both modes under load for a long time while one fault follows the other.
 
-The order of the faults is drawn from a seed: the shadow falls sick (sick_upstream.py), a worker is
-killed, the whole sidecar is killed and started again, it is stopped for a while, told to reload,
-its Agent goes away. In the last fifth of the time everything is well again, and must hold, in both
+A seed determines the order of the faults: the shadow becomes sick (sick_upstream.py), a worker is
+killed, the whole sidecar is killed and restarted, it is stopped for a while, it reloads, its Agent
+disappears. In the last fifth of the time there is no fault. These conditions must then hold in both
 modes:
 
-    no request of production failed
-    every ledger summed, at every look and at the end
-    memory does not grow any more
-    no more descriptors than before the load, once nginx, app and shadow are gone
+    no production request has failed
+    the ledger added up at every check and at the end
+    memory has stopped growing
+    there are no more descriptors than before the load, once nginx, app and shadow are gone
 
-Exit code 1 where one of them does not hold.
+The exit code is 1 if one of them does not hold.
 
 Run: python -m benchmarks.macro.soak [--seconds 600] [--seed 1] [--rate 300]
 """
@@ -47,20 +47,20 @@ SHORTEST_S, LONGEST_S = 1.0, 4.0
 STOPPED_S = 1.0
 CALM_SHARE = 0.2
 MEMORY_WARM_S = 15.0
-"""Until breakers are closed again, and young workers have met every kind of request."""
+"""Seconds until breakers have closed again and new workers have met every kind of request."""
 START_TIMEOUT_S = 10.0
 LEAST_LOOKS = 30
 MOST_GROWTH_MIB = 1.0
-"""A minute, of supervisor and two workers together."""
+"""The limit per minute for the supervisor and two workers together."""
 SPARE_DESCRIPTORS = 4
-"""A reader of /status, and the sinks' connections, may be open at the moment of a look."""
+"""A reader of /status and connections of the sinks may be open during a check."""
 READ_TIMEOUT = ("proxy_read_timeout 15s", "proxy_read_timeout 500ms")
-"""What a hung sidecar costs a request is the user's choice; here it is not to cost the schedule."""
+"""The user chooses how long a hung sidecar may delay a request; a short time keeps the schedule."""
 
 
 @dataclass
 class Line:
-    """Everything of one mode but the shadow."""
+    """The programs of one mode, without the shadow."""
 
     mode: str
     processes: Processes
@@ -71,10 +71,10 @@ class Line:
     app: Nginx
     violations: list[str] = field(default_factory=list)
     memory: list[tuple[float, int]] = field(default_factory=list)
-    """When, and how many bytes all processes of the sidecar had."""
+    """Times in seconds, and the bytes of all processes of the sidecar."""
 
     def look(self) -> None:
-        """Note memory, and a ledger that does not sum."""
+        """Record the memory, and a ledger that does not add up."""
         now = time.monotonic()
         self.memory.append((now, resident_bytes(self.sidecar)))
         ledger = self.sidecar.status().get("ledger", {"balanced": True})
@@ -94,7 +94,7 @@ class Line:
         self.sidecar = start_sidecar(self.processes, self.home, self.config)
 
     def descriptors(self) -> int:
-        """Of supervisor and workers, once all of them have started."""
+        """Return the descriptors of supervisor and workers, once all workers have started."""
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._is_whole() and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -106,7 +106,7 @@ class Line:
         return len(ready) == self.config["workers"]
 
     def growth_bytes_per_minute(self) -> float:
-        """Slope of the least squares line through what was noted; NaN where that is too little."""
+        """Return the slope of a least-squares line through the memory; NaN with too few values."""
         first = self.memory[0][0] if self.memory else 0.0
         points = [(at, size) for at, size in self.memory if at - first > MEMORY_WARM_S]
         if len(points) < LEAST_LOOKS:
@@ -126,7 +126,7 @@ def resident_bytes(sidecar: Sidecar) -> int:
 
 
 def start_line(processes: Processes, directory: Path, mode: str, ports: dict[str, int]) -> Line:
-    """nginx, app and sidecar of one mode; the shadow and the Agent are shared."""
+    """Start nginx, app and sidecar of one mode; the modes share the shadow and the Agent."""
     nginx = find_program("nginx")
     if nginx is None:
         sys.exit("needs nginx: apt-get install nginx-light")
@@ -156,7 +156,7 @@ def start_line(processes: Processes, directory: Path, mode: str, ports: dict[str
 
 
 class Director:
-    """Draws what goes wrong next, makes it so, and makes it well again."""
+    """Chooses the next fault at random, causes it, and removes it."""
 
     def __init__(self, seed: int, lines: list[Line], control_port: int, agent_port: int) -> None:
         self._random = random.Random(seed)
@@ -174,7 +174,7 @@ class Director:
         self.happened: dict[str, int] = {}
 
     def act(self) -> float:
-        """Let one thing go wrong; for how many seconds to leave it so."""
+        """Cause one fault; return the seconds for which it should last."""
         sick = [name for name in FAULTS if name != "tls_failure"]
         name = self._random.choice([*sick, *self._acts])
         self.happened[name] = self.happened.get(name, 0) + 1
@@ -189,7 +189,7 @@ class Director:
         become(self._control_port, HEALTHY)
 
     def _restart(self, line: Line) -> None:
-        self.heal()  # beside a target that does not speak HTTP a start is refused
+        self.heal()  # a sidecar does not start while its shadow does not speak HTTP
         line.restart()
 
     def _stop_for_a_while(self, line: Line) -> None:
@@ -209,7 +209,7 @@ class Director:
 
 
 def soak(director: Director, lines: list[Line], options: argparse.Namespace) -> list[str]:
-    """Load and faults until the time is over; what production noticed."""
+    """Run load and faults until the time is over; return the failures of production."""
     clients = [
         ClientProcess(line.nginx.port, CONNECTIONS, options.seconds, options.rate, may_fail=True)
         for line in lines
@@ -242,7 +242,7 @@ def look_on(lines: list[Line], until: float) -> None:
 
 
 def last_look(lines: list[Line], before: list[int], control_port: int) -> list[str]:
-    """Ledgers at rest, then descriptors when nobody is connected any more."""
+    """Check the ledgers at rest, and the descriptors once nothing is connected."""
     found = []
     for line in lines:
         ledger = line.sidecar.settled_ledger()

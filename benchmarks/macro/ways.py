@@ -1,22 +1,21 @@
-"""The ways to stand in front of an app, each as it is run in earnest, and what they stand between.
+"""The ways to proxy an app, each configured as in production, and their upstreams.
 
-    plain         nginx proxies, nothing is mirrored
-    nginx_mirror  nginx proxies and its `mirror` directive sends the copy to the shadow itself
-    envoy         Envoy routes, with a `request_mirror_policies` to the shadow
+    plain         nginx proxies without mirroring
+    nginx_mirror  nginx proxies, and its `mirror` directive sends the copy directly to the shadow
+    envoy         Envoy routes with `request_mirror_policies` for the shadow
     sink          nginx proxies and mirrors to the sidecar, which forwards the copy
     inline        the sidecar proxies and sends the copy
 
-The sidecar is the compiled build (setup.py), as in the container image. Two more ways show what
-that is worth:
+The sidecar is the compiled build (setup.py), as in the container image. Two more ways show the
+effect of compilation:
 
-    sink_python, inline_python  the same source not compiled, as plain `pip install` leaves it
+    sink_python, inline_python  the same source without compilation
 
-and `inline_nginx` is inline as deploy/nginx has it, behind an nginx that knows the way around it.
+`inline_nginx` is inline as in deploy/nginx, behind an nginx that can bypass it.
 
-Owns starting them and their upstreams, each on its core. A way that is not asked costs nothing,
-so all of them run at once. Nobody writes an access log: it costs the same in each way.
-
-Must never know what is measured.
+This module starts the ways and their upstreams, each on its core. All ways run at once, because an
+idle way costs nothing. No program writes an access log, which would cost the same in each way. The
+module does not know what is measured.
 """
 
 import signal
@@ -53,14 +52,14 @@ BODY = "a small answer"
 PEERS = ("plain", "nginx_mirror", "envoy", "sink", "inline")
 VARIANTS = ("sink_python", "inline_python")
 MIRRORS = {name: int(name != "plain") for name in (*PEERS, *VARIANTS)}
-"""Every way, and how many copies of a request it sends."""
+"""The number of copies that each way sends per request."""
 COMPILED = Path(__file__).parents[2] / "build" / "compiled"
-"""Where `make compiled` puts the compiled build."""
+"""The folder in which `make compiled` puts the compiled build."""
 
 
 @dataclass(frozen=True)
 class Way:
-    """One configuration: where the client connects, and whose CPU time counts."""
+    """One configuration: where the client connects, and the processes whose CPU time counts."""
 
     name: str
     port: int
@@ -76,13 +75,13 @@ class Way:
 
 
 def templates(count: int) -> list[str]:
-    """That many routes, the one that TARGET fits last."""
+    """Return this many route templates; TARGET matches the last one."""
     others = [f"/service-{number}/{{id}}/details" for number in range(count - 1)]
     return [*others, ROUTES[0]]
 
 
 def upstream_site(port: int) -> str:
-    """An app that answers a few bytes, and counts what it was asked."""
+    """Return the site of an app that answers with a few bytes and counts its requests."""
     return f"""
     server {{
         listen 127.0.0.1:{port} backlog=4096;
@@ -93,7 +92,7 @@ def upstream_site(port: int) -> str:
 
 
 def nginx_mirror_site(port: int, app_port: int, shadow_url: str) -> str:
-    """As people write it: the directives of the sink, with the shadow itself as the target."""
+    """Return a usual mirror site: the directives of the sink, with the shadow as the target."""
     location = SINK_LOCATION % {"bodies": WITHOUT_BODIES}
     scheme, _, shadow = shadow_url.partition("://")
     location = location.replace("http://mirror_sink", f"{scheme}://mirror_sink")
@@ -118,9 +117,9 @@ def nginx_mirror_site(port: int, app_port: int, shadow_url: str) -> str:
 
 
 def envoy_bootstrap(ports: tuple[int, int], app_port: int, shadow_url: str) -> dict[str, Any]:
-    """The demonstration's Envoy with a second cluster that gets a copy of every request.
+    """Return the demo's Envoy bootstrap with a second cluster that gets a copy of every request.
 
-    Both clusters keep their connections, as is Envoy's default.
+    Both clusters keep their connections open, which is Envoy's default.
     """
     target = urlsplit(shadow_url)
     found = envoy.bootstrap(*ports, app_port)
@@ -147,7 +146,7 @@ def envoy_bootstrap(ports: tuple[int, int], app_port: int, shadow_url: str) -> d
 
 
 class Stage:
-    """Upstreams and ways, started one by one; `stage` makes it and ends what it started."""
+    """Upstreams and ways, started one by one; `stage` creates it and ends its programs."""
 
     def __init__(self, processes: Processes, directory: Path, agent_port: int) -> None:
         self._processes = processes
@@ -161,12 +160,12 @@ class Stage:
         self._nginx, self.envoy_binary = nginx, envoy_binary
         self.app_port, self.shadow_port = free_ports(2)
         self.shadow_url = f"http://127.0.0.1:{self.shadow_port}"
-        """Where ways that are started from now on send their copies."""
+        """The shadow of the ways that are started from now on."""
         self.sidecar_config: dict[str, Any] = {}
-        """Sections that stand in the configuration of every sidecar started from now on."""
+        """Sections for the configuration of every sidecar that is started from now on."""
 
     def start_upstreams(self) -> None:
-        """App and shadow on the client's core: nginx that answers at once."""
+        """Start app and shadow on the client's core, each an nginx that answers at once."""
         with core(CORE_OF_CLIENT):
             self.start_nginx("app", upstream_site(self.app_port), self.app_port)
             self.start_nginx("shadow", upstream_site(self.shadow_port), self.shadow_port)
@@ -174,16 +173,16 @@ class Stage:
     def start_program(
         self, name: str, argv: list[str | Path], is_ready: Callable[[], bool]
     ) -> Child:
-        """Any other program, on the core that the caller is pinned to."""
+        """Start any other program on the core of the caller."""
         child = self._processes.start(name, argv)
         child.wait_until(is_ready)
         return child
 
     def start_nginx(self, name: str, site: str, port: int) -> Child:
-        """nginx with this site, on the core that the caller is pinned to."""
+        """Start nginx with this site on the core of the caller."""
         home = self.home(name)
         config = main_config(site, home)
-        # The client may hold ten thousand connections, which must not end while it does.
+        # The client may hold ten thousand connections, which must stay open.
         config = config.replace("worker_connections 4096", "worker_connections 19000")
         config = config.replace("http {", "http { access_log off; keepalive_timeout 3600s;")
         config = config.replace(f"access_log {home}/access.log mirror_json;", "")
@@ -192,7 +191,7 @@ class Stage:
         return self.start_program(name, command, lambda: accepts(port))
 
     def start(self, name: str, **sections: Any) -> Way:
-        """Start a way by name, on the core under test; `sections` go to its sidecar."""
+        """Start a way by name on the core under test; `sections` configure its sidecar."""
         (port,) = free_ports(1)
         with core(CORE_UNDER_TEST):
             if name == "plain":
@@ -220,12 +219,12 @@ class Stage:
             return Way(name, port, children, sidecar)
 
     def proxy(self, name: str, site: str, port: int) -> Way:
-        """nginx with a site of the caller's."""
+        """Start an nginx with this site as a way."""
         with core(CORE_UNDER_TEST):
             return Way(name, port, [self.start_nginx(name, site, port)])
 
     def home(self, name: str) -> Path:
-        """A directory of its own for each program: a way may be started more than once."""
+        """Return a new directory for a program, because a way may be started more than once."""
         return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self._directory))
 
     def _start_envoy(self, port: int) -> Way:
@@ -249,7 +248,7 @@ class Stage:
         return Way(name, port, [self.start_nginx("sink", site, port), sidecar.child], sidecar)
 
     def _start_sidecar(self, is_compiled: bool, **sections: Any) -> Sidecar:
-        """Everything on: routes, ledger, deadlines, DogStatsD and `series.db`."""
+        """Start a sidecar with everything enabled: routes, deadlines, DogStatsD, `series.db`."""
         home = self.home("mirror")
         (admin_port,) = free_ports(1)
         config = {
@@ -273,12 +272,12 @@ class Stage:
 
 @contextmanager
 def stage() -> Iterator[Stage]:
-    """A stage in a temporary directory; everything on it ends with the block, or with us."""
-    # By default it would end us without unwinding, and leave servers behind.
+    """Yield a stage in a temporary directory; all its programs end with the block."""
+    # The default action of the signal would skip the cleanup and leave servers behind.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with (
         tempfile.TemporaryDirectory(prefix="kagami-") as name,
-        # In the place of the Datadog Agent; what nobody reads the kernel throws away.
+        # This socket replaces the Datadog Agent; the kernel drops what is not read.
         closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as agent,
         Processes(Path(name)) as processes,
     ):

@@ -1,7 +1,8 @@
-"""Running wrk (closed loop: each connection asks again as soon as it was answered) and reading it.
+"""Runs wrk and reads its report.
 
-Must never know what it asks. wrk cuts the requests that are under way at its end and does not
-count them: a server has answered up to one more for each connection.
+wrk is a closed loop: each connection sends its next request as soon as it gets a response. At its
+end wrk cuts the requests in flight without counting them, so a server may have answered one more
+request per connection. This module does not know what the target is.
 """
 
 import re
@@ -19,14 +20,14 @@ UNITS_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
 @dataclass(frozen=True, slots=True)
 class WrkReport:
-    """What one run of wrk said."""
+    """The report of one run of wrk."""
 
     requests: int
     elapsed_s: float
     p50_ms: float
     p99_ms: float
     errors: int
-    """Answers that are not 2xx or 3xx, and sockets that failed; timeouts of 2 s as well."""
+    """The number of responses other than 2xx and 3xx, of failed sockets, and of timeouts (2 s)."""
 
     def metrics(self) -> dict[str, float]:
         found = asdict(self)
@@ -35,7 +36,7 @@ class WrkReport:
 
 
 class Wrk:
-    """wrk on the client's core; the report is there when the block has been left."""
+    """wrk on the client's core, as a context manager; the report is set after the block."""
 
     report: WrkReport
 
@@ -49,14 +50,14 @@ class Wrk:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        self._running.send_signal(signal.SIGINT)  # it stops, and reports
+        self._running.send_signal(signal.SIGINT)  # makes wrk stop and report
         said, _ = self._running.communicate(timeout=STOP_TIMEOUT_S)
         if kind is None:
             self.report = read_report(said)
 
 
 def run_wrk(url: str, seconds: float, connections: int) -> WrkReport:
-    """Drive `url` for that long."""
+    """Run wrk against `url` for this many seconds; return its report."""
     with Wrk(url, seconds + 60, connections) as wrk:
         time.sleep(seconds)
     return wrk.report
@@ -80,7 +81,7 @@ def read_report(said: str) -> WrkReport:
 
 
 def percentile_ms(said: str, name: str) -> float:
-    """wrk writes a unit behind each number."""
+    """Return a percentile in ms; wrk writes a unit after each number."""
     found = re.search(rf"{name}\s+([\d.]+)(us|ms|s)", said)
     assert found is not None, said
     return round(float(found[1]) * UNITS_MS[found[2]], 3)

@@ -1,8 +1,8 @@
-"""Single functions of the core, in CPU time; `python -m benchmarks.micro` runs them all.
+"""CPU time of single functions of the core; `python -m benchmarks.micro` runs all of them.
 
-head_parser   bytes to a checked head: httptools and read_request_head, read_response_head
-head_writer   heads to bytes, for each leg
-selection     which requests get a shadow, and under which route they count
+head_parser   from bytes to a checked head: httptools, read_request_head, read_response_head
+head_writer   from heads to the bytes of each leg
+selection     choosing the requests that get a shadow leg, and the route of a request
 ledger        counting
 """
 

@@ -9,7 +9,7 @@ from benchmarks.micro.harness import measure
 
 
 def summarise(rounds: list[result.Round]) -> result.Round:
-    """Medians, and the least of the rounds."""
+    """Return the medians and the minima of the rounds."""
     medians = result.medians_of(rounds)
     for name, row in medians.items():
         row["cpu_us_least"] = min(found[name]["cpu_us"] for found in rounds)

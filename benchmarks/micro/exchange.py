@@ -1,8 +1,8 @@
-"""One inline exchange with its shadow, in process: what is ours of a request, without a socket.
+"""One inline exchange with its shadow leg, in process and without sockets.
 
 The downstream connection, the exchange, the tee and both kinds of upstream connection run as in a
-worker, over transports that throw away what is written. The difference to the CPU per request of a
-worker is the kernel and the event loop.
+worker, over transports that discard what is written. A worker additionally spends CPU per request
+in the kernel and the event loop.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ routes: ["/watch/{id}", "/api/*", "/static/*"]
 
 
 class Nowhere(asyncio.Transport):
-    """Takes everything at once."""
+    """A transport that accepts and discards everything."""
 
     def write(self, data: Any) -> None:
         pass
@@ -38,7 +38,7 @@ class Nowhere(asyncio.Transport):
 
 
 class Primary(RelayingUpstream):
-    """Connects to nowhere, at once."""
+    """A primary whose connects succeed at once with a `Nowhere`."""
 
     def open(self) -> None:
         self.connection = self.make_connection()
@@ -46,7 +46,7 @@ class Primary(RelayingUpstream):
 
 
 class Shadow(DiscardingUpstream):
-    """Connects to nowhere, at once."""
+    """A shadow whose connects succeed at once with a `Nowhere`."""
 
     def open(self) -> None:
         self.connection = self.make_connection()
@@ -61,13 +61,13 @@ async def _cases() -> dict[str, Case]:
     config = parse(CONFIG)
     tee = Tee(config)
     tee.shadow = shadow = Shadow(tee.shadow.origin, SlowStartPool(1, 8), tee.leg_ended)
-    shadow.unread_bytes = 1 << 60  # there are no ticks that would renew it
+    shadow.unread_bytes = 1 << 60  # no tick renews it here
     acceptor = InlineAcceptor(config, tee)
     primary = Primary(acceptor.primary.upstream.origin, Pool(None, 0, 1))
     acceptor.primary.upstream = primary
     downstream = InlineConnection(acceptor)
     downstream.connection_made(Nowhere())
-    # There is no loop that would do it at the end of its turn.
+    # No event loop flushes at the end of its turn here.
     start_gathered = tee._start_gathered
     tee._call_soon = lambda callback: None
 

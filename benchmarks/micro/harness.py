@@ -1,9 +1,9 @@
-"""Times single functions: CPU µs per call, in rounds that alternate over all of them.
+"""Times single functions in CPU µs per call, in rounds that alternate over all of them.
 
-Each case is a callable without arguments that does its work once. The number of calls that make up
-one measurement is found first, so that each lasts long enough for the clock; the garbage collector
-is off meanwhile, as in timeit. The minimum over the rounds is the function's cost with the least
-disturbance, the median what is seen.
+Each case is a callable without arguments that does its work once. The harness first finds the
+number of calls for which a measurement lasts long enough for the clock. The garbage collector is
+off, as in timeit. The minimum over the rounds is the cost with the least disturbance; the median is
+the typical cost.
 """
 
 import gc
@@ -19,7 +19,7 @@ MEASUREMENT_S = 0.02
 
 
 def timed(case: Case, calls: int) -> float:
-    """CPU seconds that many calls take, the loop around them included (0.02 µs a call)."""
+    """Return the CPU seconds of this many calls, including the loop (0.02 µs per call)."""
     clock = time.process_time
     before = clock()
     for _ in repeat(None, calls):
@@ -28,7 +28,7 @@ def timed(case: Case, calls: int) -> float:
 
 
 def calls_for(case: Case, seconds: float) -> int:
-    """How many calls last that long, about; doubles until they do."""
+    """Return the number of calls, a power of two, that lasts at least this many seconds."""
     calls = 1
     while (taken_s := timed(case, calls)) < seconds / 4:
         calls *= 2
@@ -36,7 +36,7 @@ def calls_for(case: Case, seconds: float) -> int:
 
 
 def measure(cases: dict[str, Case], rounds: int, seconds: float = MEASUREMENT_S) -> list[Round]:
-    """CPU µs per call of every case, in each round."""
+    """Return the CPU µs per call of every case in each round."""
     calls = {name: calls_for(case, seconds) for name, case in cases.items()}
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""From bytes to a checked head, as the connections of the proxy do it."""
+"""Parsing bytes into a checked head, as the connections of the proxy do."""
 
 import httptools
 
@@ -9,7 +9,7 @@ from mirror.core.response_head import ResponseHead, read_response_head
 
 
 class _Reader:
-    """httptools' callbacks that a downstream and an upstream connection have in common."""
+    """The callbacks of httptools that downstream and upstream connections share."""
 
     def __init__(self) -> None:
         self._flat: list[bytes] = []
@@ -22,7 +22,7 @@ class _Reader:
 
 
 class RequestReader(_Reader):
-    """Those of a downstream connection, without the connection."""
+    """The callbacks of a downstream connection."""
 
     head: RequestHead
 
@@ -41,7 +41,7 @@ class RequestReader(_Reader):
 
 
 class ResponseReader(_Reader):
-    """Those of an upstream connection."""
+    """The callbacks of an upstream connection."""
 
     head: ResponseHead
 
@@ -72,7 +72,7 @@ def read_response(data: bytes) -> ResponseHead:
 
 
 def cases() -> dict[str, Case]:
-    # One parser each for all calls, as on a connection that is kept.
+    # All calls share a parser, as on a persistent connection.
     small, browser, response = RequestReader(), RequestReader(), ResponseReader()
     return {
         "read request head, small": lambda: small.parser.feed_data(heads.SMALL),

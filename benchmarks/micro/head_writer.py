@@ -1,4 +1,4 @@
-"""From a checked head to the bytes of each leg."""
+"""Writing a checked head as the bytes of each leg."""
 
 from benchmarks.micro import heads
 from benchmarks.micro.harness import Case

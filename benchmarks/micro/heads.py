@@ -1,7 +1,7 @@
-"""The heads that the micro benchmarks read and write, as they are on the wire."""
+"""The heads that the micro benchmarks read and write."""
 
 SMALL = b"GET /watch/42?from=feed HTTP/1.1\r\nHost: 127.0.0.1:18080\r\n\r\n"
-"""What wrk sends."""
+"""The request of wrk."""
 
 _COOKIE = b"; ".join(b"key%02d=%b" % (number, b"v" * 43) for number in range(20))
 
@@ -21,7 +21,7 @@ BROWSER = (
     b"Accept-Language: en-GB,en;q=0.9\r\n"
     b"Cookie: " + _COOKIE + b"\r\n\r\n"
 )
-"""Thirteen fields, with 1 kB of cookies."""
+"""A request with thirteen fields, including 1 kB of cookies."""
 
 RESPONSE = (
     b"HTTP/1.1 200 OK\r\n"
@@ -32,4 +32,4 @@ RESPONSE = (
     b"Connection: keep-alive\r\n\r\n"
     b"a small answer"
 )
-"""What the app of the macro benchmarks answers."""
+"""The response of the app in the macro benchmarks."""

@@ -1,4 +1,4 @@
-"""Counting, and what a worker does with its counts once a second."""
+"""Counting requests, and reporting a worker's counts once a second."""
 
 from benchmarks.micro.harness import Case
 from mirror.core.ledger import REQUESTS, SHADOW_LATENCY, Ledger

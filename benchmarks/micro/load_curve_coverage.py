@@ -1,16 +1,16 @@
-"""How often a new measurement stays within the bounds of a load curve: shall be `confidence`.
+"""How often a new measurement is within the bounds of a load curve; this should be `confidence`.
 
-Ladders of known truth: cpu = a + b x^p with p from 0.75 to 0.98 (what 20 Istio load series had),
-each row off by a normal relative error of 2, 4 or 8 %, rows spread over a decade of rps. Of each
-ladder a curve is fitted to n rows and asked for rows that it has not seen, measured with the same
-error: inside its range, and beyond it at 1.2 and 1.5 times the largest.
+The benchmark generates ladders from a known curve: cpu = a + b x^p with p from 0.75 to 0.98 (the
+range of 20 Istio load series). Each row has a normal relative error of 2, 4 or 8 %, and the rows
+span a decade of rps. A curve is fitted to n rows of each ladder and compared with new rows of the
+same error: inside its range, and beyond it at 1.2 and 1.5 times the largest rps.
 
-Printed and written: the share at or below `high` and at or above `low` (each shall be the
-confidence, 0.9), and the median width of the band over the value. What it cannot show: rows whose
-errors depend on each other, or a service whose curve bends elsewhere.
+The result is the share of new rows at or below `high` and at or above `low` (each should be the
+confidence, 0.9), and the median width of the band divided by the value. It does not cover rows
+whose errors depend on each other, or a service whose curve bends elsewhere.
 
-With a ladder file (`--ladder`, columns achieved_rps and cpu_millicores) its unsaturated rows are
-left out one by one as well.
+With a ladder file (`--ladder`, columns achieved_rps and cpu_millicores), the benchmark also leaves
+out each of its unsaturated rows in turn and predicts it.
 
 Run: python -m benchmarks.micro.load_curve_coverage [--ladders 400] [--ladder FILE]
 """
@@ -33,7 +33,7 @@ SATURATED_MILLICORES = 900
 
 
 def ladders(count: int, rows: int, error: float) -> Iterator[result.Row]:
-    """Yield, for each ladder, whether new rows stayed within the bounds, and the band's width."""
+    """Yield for each ladder whether new rows are within the bounds, and the width of the band."""
     random = np.random.default_rng([count, rows, round(error * 1000)])
     for _ in range(count):
         power = random.uniform(0.75, 0.98)
@@ -63,7 +63,7 @@ def ladders(count: int, rows: int, error: float) -> Iterator[result.Row]:
 
 
 def coverage(count: int) -> result.Round:
-    """Return by rows and error the mean share within each bound, and the median width."""
+    """Return the mean share within each bound and the median width, by rows and error."""
     found: result.Round = {}
     for rows in ROWS:
         for error in ERRORS:
@@ -79,7 +79,7 @@ def coverage(count: int) -> result.Round:
 
 
 def left_out(path: Path) -> result.Row:
-    """Return how the unsaturated rows of a measured ladder fare, each left out in turn."""
+    """Return the coverage of a measured ladder whose unsaturated rows are left out in turn."""
     with path.open(newline="") as file:
         rows = [
             (float(r["achieved_rps"]), float(r["cpu_millicores"])) for r in csv.DictReader(file)

@@ -1,16 +1,16 @@
-"""How near the corrected peak comes to the true one, where a series holds averages only.
+"""How close the corrected peak is to the true peak if a series has only averages.
 
-Synthetic days of a known second-by-second truth, averaged over 10, 60 and 300 s:
+The benchmark averages synthetic days with known seconds over 10, 60 and 300 s:
 
-    poisson   400 rps all day, requests independent of each other
-    diurnal   the same, as a day's wave from 40 to 760 rps
-    bursty    400 rps, seconds negative binomial with a variance of four times the mean
-    ramps     diurnal, and bursty with bursts that last (a gamma factor, remembered for 20 s)
+    poisson   400 rps all day with independent requests
+    diurnal   the same with a daily wave from 40 to 760 rps
+    bursty    400 rps with negative binomial seconds, whose variance is four times the mean
+    ramps     diurnal and bursty with lasting bursts (a gamma factor with a memory of 20 s)
 
-Printed and written, for each day: the true highest second over what is told, above 1 where too
-little is told. `naive` is the highest average; `corrected` what `estimate` sizes for, with the
-dispersion estimated from the averages where it can be (10 s), else its default; `told` corrected
-with the dispersion of the traffic itself, as `--dispersion` would give it.
+The result for each day is the true highest second divided by an estimate; a value above 1 means
+that the estimate is too low. `naive` is the highest average. `corrected` is the peak for which
+`estimate` sizes, with the dispersion estimated from the averages if possible (10 s), and the
+default otherwise. `told` uses the true dispersion of the traffic, as given by `--dispersion`.
 
 Run: python -m benchmarks.micro.peak_correction [--rounds 20]
 """
@@ -50,7 +50,7 @@ def day(kind: str, random: np.random.Generator) -> _Counts:
 
 
 def measured(random: np.random.Generator) -> result.Round:
-    """Return the ratios of one day of each kind and window."""
+    """Return the ratios for one day of each kind and each window."""
     rows: result.Round = {}
     for kind in KINDS:
         seconds = day(kind, random).astype(np.float64)
@@ -70,7 +70,7 @@ def measured(random: np.random.Generator) -> result.Round:
 
 
 def summarise(rounds: list[result.Round]) -> result.Round:
-    """Return medians over the days, and the day that is told least."""
+    """Return the medians over the days, and the day with the lowest estimate."""
     medians = result.medians_of(rounds)
     for row, values in medians.items():
         for name in ("naive", "corrected", "told"):
@@ -79,7 +79,7 @@ def summarise(rounds: list[result.Round]) -> result.Round:
 
 
 def table(found: dict[str, Any]) -> str:
-    """Return the block of benchmarks/README.md."""
+    """Return the table for benchmarks/README.md."""
     medians = found["medians"]
     lines = [
         "| true peak ÷ told, median (worst of the days) | highest average | corrected |"
@@ -98,7 +98,7 @@ def table(found: dict[str, Any]) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     def add(parser: argparse.ArgumentParser) -> None:
-        # A round is a day.
+        # Each round is a day.
         parser.add_argument("--rounds", type=int, default=20)
 
     options = result.options_of(__doc__, "peaks", add, argv)

@@ -1,4 +1,4 @@
-"""Which requests get a shadow, and the route under which they count."""
+"""Choosing the requests that get a shadow leg, and the route under which they count."""
 
 from benchmarks.macro.ways import templates
 from benchmarks.micro import heads
