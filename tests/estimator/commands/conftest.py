@@ -15,7 +15,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run `estimate table ...` in an empty folder of its own."""
+    """Return a function that runs `estimate table ...` in an empty folder."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> Result:

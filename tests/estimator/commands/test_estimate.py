@@ -1,4 +1,4 @@
-"""The installed command, end to end: a process, its files, its exit code."""
+"""Checks the installed command end to end: the process, its files and its exit code."""
 
 import json
 import os
@@ -68,7 +68,7 @@ def table(tmp_path: Path) -> str:
 
 @pytest.fixture
 def series(tmp_path: Path) -> str:
-    """A day and a second at 10 rps on each of two routes, with a peak in one second of each."""
+    """Write a day and a second at 10 rps on two routes, each with a peak in one second."""
     rows = [(second, "/api/_", 10) for second in range(1000, 87401)]
     rows += [(second, "other", 10) for second in range(1000, 87401)]
     rows[500] = (1500, "/api/_", 900)
@@ -98,11 +98,11 @@ def test_series_comes_out_as_pods(run: Run, table: str, series: str) -> None:
     assert (result.returncode, result.stderr) == (0, "")
     report = json.loads(result.stdout)
     gateway, api = report["components"]
-    # 900 + 10 in one second; 300 rps of a replica reach 0.6 of 500m.
+    # The peak is 900 + 10 in one second; a replica reaches 0.6 of 500m at 300 rps.
     assert gateway["peak"]["value"] == 910
     assert gateway["peak_second"] == 1500
     assert gateway["decided_by"] == "cpu of istio-proxy"
-    # 300 rps of a replica reach 0.6 of 1, or fewer, as far as the curve may be wrong.
+    # A replica reaches 0.6 of 1 at 300 rps, or at fewer within the error of the curve.
     assert api["replicas"]["value"] in (3, 4)
     for one in report["components"]:
         assert one["replicas"]["value"] * one["capacity"]["value"] >= one["peak"]["value"]
@@ -142,7 +142,7 @@ def test_example_table_is_low_confidence(run: Run, series: str, tmp_path: Path) 
 
 
 def test_table_of_other_routes_is_refused(run: Run, series: str) -> None:
-    # The example has a `watch` pod, of which this series knows nothing.
+    # The example has a `watch` pod, which has no route in this series.
     result = run("--from-series", series)
     assert (result.returncode, result.stdout) == (4, "")
     assert "watch: none of its routes (/watch/_id_) had a request" in result.stderr
@@ -171,7 +171,7 @@ def test_datadog_comes_out_as_pods(run: Run, table: str, fake: FakeDatadog) -> N
     assert "{env:prod,service:watch}" in fake.requests[0].query
     asked = len(fake.requests)
     assert "secret" not in result.stdout
-    # What was settled comes from the cache of the first run.
+    # Windows that were complete in the first run come from its cache.
     again = run(*source, "--api-url", fake.url, "--table", table, "--format", "json")
     assert json.loads(again.stdout)["components"] == report["components"]
     assert len(fake.requests) - asked < asked
@@ -192,7 +192,7 @@ def test_rate_limit_is_waited_for(run: Run, table: str, fake: FakeDatadog) -> No
     source = ("--from-datadog", "--service", "watch", "--since", "1d", "--api-url", fake.url)
     result = run(*source, "--table", table)
     assert result.returncode == 0
-    # No terminal: a line for the wait.
+    # Without a terminal, a wait is one line.
     assert "estimate: Datadog: answered 429: Rate limit; waiting" in result.stderr
 
 
@@ -312,7 +312,7 @@ def test_every_bad_row_is_named(run: Run, series: str, tmp_path: Path) -> None:
 def test_bad_options_are_bad_input(run: Run, arguments: list[str], message: str) -> None:
     result = run(*arguments)
     assert (result.returncode, result.stdout) == (2, "")
-    # click wraps its messages into a box of its own width.
+    # click wraps its messages to a width of its own.
     assert message in " ".join(result.stderr.replace("│", " ").split())
 
 

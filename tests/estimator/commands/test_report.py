@@ -1,4 +1,4 @@
-"""The report's command in this process; test_estimate.py starts it as a user would."""
+"""Runs the report's command in this process; test_estimate.py starts it as a user does."""
 
 import json
 import sqlite3
@@ -19,7 +19,10 @@ Estimate = Callable[..., Result]
 
 @pytest.fixture
 def estimate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Estimate:
-    """Twenty minutes of two routes (low confidence: less than a day), and a table."""
+    """Return a function that runs `estimate` on a table and twenty minutes of two routes.
+
+    The series is shorter than a day, so the confidence is low.
+    """
     rows = [(second, "/api/_", 300 if second == 1500 else 50) for second in range(1000, 2200)]
     rows += [(second, "other", 20) for second in range(1000, 2200)]
     with closing(sqlite3.connect(tmp_path / "series.db")) as database:

@@ -94,7 +94,7 @@ def test_a_file_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         )
     series = read_source(source_of({**GIVEN, "from_series": path}, {"from_series"}), ())
     assert series.routes == ("/api/_",)
-    # Progress is for terminals.
+    # Progress is shown on terminals only.
     assert capsys.readouterr().err == ""
 
 

@@ -12,14 +12,14 @@ from mirror.replay.steps import MeasuredStep
 from tests.estimator.observed.conftest import START, Backfilled
 from tests.mirror.replay.test_result import measure, result
 
-# 2026-03-02T09:30:00.5Z, as the fortio sample says of itself.
+# The start of the fortio sample, 2026-03-02T09:30:00.5Z.
 FORTIO_START = 1772443800.5
 NEW = ["--kind", "pod", "--route", "/echo/*", "--request", "app=1,512Mi"]
 API = ["--component", "api", "--replicas", "1", "--samples", "usage.csv", "-o", "table.yaml"]
 
 
 def write_usage(start: float, seconds: int = 240, millicores: float = 350) -> None:
-    """The first 62 s and the last 30 s use nearly nothing, so that counting them shows."""
+    """Write usage that is near zero in the first 62 s and last 30 s, where it must not count."""
     lines = ["time,container,cpu,memory"]
     for at in range(0, seconds, 2):
         cpu = millicores if 62 <= at <= seconds - 30 else 1
@@ -146,7 +146,7 @@ REPLAY_START = 1_700_000_000.0
 
 
 def write_replay(*processes: ProcessUsage, held_s: float = 150.0) -> None:
-    """Three steps of 100, 200 and 400 rps; the last one ended before its steady part."""
+    """Write a result with steps of 100, 200 and 400 rps; the last has no steady part."""
     steps = [
         step_result(
             MeasuredStep(
@@ -166,7 +166,7 @@ def write_replay(*processes: ProcessUsage, held_s: float = 150.0) -> None:
 
 
 def process(component: str, container: str, millicores: float, ends_s: float) -> ProcessUsage:
-    """A process that uses the same cpu all the time, read every second."""
+    """Return a process with constant CPU usage that was read every second."""
     readings = [
         ProcessReading(REPLAY_START + at, at * millicores / 1000, 60 * 2**20 + 1)
         for at in range(-1, int(ends_s))
@@ -221,7 +221,7 @@ def test_step_without_usage_is_left_out_and_said(run_table) -> None:
 
 
 def test_noisy_row_keeps_its_verdict(run_table) -> None:
-    # The writer of tables that was here before said ok of such a row.
+    # An earlier writer of tables marked such a row as ok.
     busy = process("api", "app", 90, 302)
     burst = [
         ProcessReading(each.time, each.cpu_s + (0.5 if place > 70 else 0), each.memory_bytes)

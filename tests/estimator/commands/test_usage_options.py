@@ -46,7 +46,7 @@ def test_unusable_source_is_refused(source: str, rule: str) -> None:
 
 
 class Prometheus(BaseHTTPRequestHandler):
-    """Answers every query with one series, and remembers what it was asked."""
+    """A server that answers every query with one series, and records the queries."""
 
     asked: ClassVar[list[tuple[str, str | None]]] = []
 

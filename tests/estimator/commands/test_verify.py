@@ -28,7 +28,10 @@ SECONDS = 2700
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Run it where a table, a series of steady 200 rps and samples of 200m and 40m lie."""
+    """Return a function that runs the command in a folder with its input files.
+
+    They are a table, a series at a constant 200 rps, and samples of 200m and 40m.
+    """
     monkeypatch.chdir(tmp_path)
     Path("t.yaml").write_text(TABLE)
     with closing(sqlite3.connect("series.db")) as database, database:
@@ -104,15 +107,15 @@ def test_mirrored_share_is_taken_into_account(run) -> None:
 
 @pytest.mark.topology
 def test_real_prometheus_is_asked_for_the_time_of_the_series(run, prometheus: Backfilled) -> None:
-    # Its two pods use 100m and 300m of app, 200m in the mean, and 40m of istio-proxy each.
+    # The app containers of its two pods use 100m and 300m, a mean of 200m; istio-proxy uses 40m.
     url = ["--prometheus-url", prometheus.url, "--namespace", "shop"]
     result = run(*url, "--format", "json", observed="prometheus")
     document = json.loads(result.output)
     assert (result.exit_code, document["verdict"]) == (0, "go"), result.output
     for container in document["containers"]:
-        # In the last minute rate() runs out of samples.
+        # In the last minute rate() has too few samples.
         assert container["bias"] == pytest.approx(0, abs=0.01)
-        # It holds half an hour of the series' three quarters, less the window of rate().
+        # Usage covers half an hour of the 45 minutes of the series, minus the window of rate().
         assert container["buckets"] == 30
 
 
@@ -166,7 +169,7 @@ def test_memory_that_was_not_observed_is_unknown(run) -> None:
 
 
 def test_only_the_time_asked_for_is_compared(run) -> None:
-    # Mirroring began after 14 minutes: before it the new cluster idled.
+    # Mirroring began after 14 minutes; before, the new cluster was idle.
     idle = Path("usage.csv").read_text().replace("app,200m", "app,1m", 2 * 56)
     Path("usage.csv").write_text(idle)
     assert run().exit_code == 3

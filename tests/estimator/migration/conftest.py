@@ -1,4 +1,4 @@
-"""A table, and observations whose errors the test chooses."""
+"""Provides a table, and observations with errors that the test chooses."""
 
 from collections.abc import Callable
 
@@ -37,7 +37,7 @@ def series() -> RpsSeries:
 
 @pytest.fixture
 def observe(series: RpsSeries) -> MakeUsage:
-    """Return a function that samples pods every 15 s, which use the table's cpu times a factor."""
+    """Return a function that samples pods every 15 s, which use the table's CPU times a factor."""
 
     def make(
         factor: float = 1.0, replicas: int = 2, memory: float = 90 * MIB, minutes: int = 60

@@ -40,7 +40,7 @@ def test_refit_replaces_rows_that_were_observed(series, observe) -> None:
     verification = verify(series, TABLE, observe(1.3))
     corrected = correct(TABLE, verification, Correction.REFIT)
     (component,) = corrected.table.components
-    # 100 to 300 rps per replica were observed: rows 1 to 3 are replaced, row 4 is scaled.
+    # 100 to 300 rps per replica were observed, so rows 1 to 3 are replaced and row 4 is scaled.
     assert corrected.changes[-1].startswith("api: 3 row(s) from 100 to 300 rps per replica")
     assert [point.tool for point in component.points] == [None, *["observed"] * 6]
     assert [point.row for point in component.points] == [1, 2, 3, 4, 5, 6, 7]

@@ -72,7 +72,7 @@ def test_too_much_is_judged_more_gently_than_too_little(series, observe) -> None
 def test_few_bad_minutes_are_a_no_go(series, observe) -> None:
     usage = observe()
     app = usage.of("api")["app"]
-    # Four minutes of 60 use twice the cpu: hardly any bias, but still an outage.
+    # Four of 60 minutes use twice the CPU: this is hardly a bias, but still an outage.
     app.cpu_millicores[(app.seconds >= START + 600) & (app.seconds < START + 840)] *= 2
     verification = verify(series, TABLE, usage)
     assert verification.reasons == (

@@ -79,7 +79,7 @@ def test_simulated_demand_is_the_one_sized_for() -> None:
     assert found.simulation is not None
     assert found.simulation.plot.demand_rps.max() == pytest.approx(found.peak.value)
     assert found.peak.value == pytest.approx(2.5 * 1500, rel=1e-3)
-    # What was observed is drawn as it was.
+    # The plot shows the observed demand unchanged.
     assert found.demand_plot is not None
     assert found.demand_plot.highest_rps.max() == pytest.approx(1500, rel=1e-3)
 
@@ -171,7 +171,7 @@ POLICIES = st.builds(
 
 
 def figures(of: object) -> Iterator[Figure]:
-    """Return every figure of an answer, however deep."""
+    """Yield every figure of a projection at any depth."""
     if isinstance(of, Figure):
         yield of
     elif is_dataclass(of):
@@ -206,5 +206,5 @@ def test_any_table_is_answered_soundly_or_refused(
         assert figure.high is None or figure.high >= figure.value * (1 - 1e-9), figure
     assert found.hpa is not None
     assert found.hpa.min_replicas.value <= found.hpa.max_replicas.value
-    # Only a quota can leave an HPA with too few.
+    # Only a quota can limit an HPA to too few replicas.
     assert found.hpa.survives or policy.hpa_max is not None

@@ -71,7 +71,7 @@ def test_arithmetic_can_be_redone_by_hand(policy: dict) -> None:
         by_hand = eval(line.substituted.replace("^", "**"), {"__builtins__": {}}, FUNCTIONS)
         assert by_hand == pytest.approx(line.result.value, rel=2e-4), line
         redone += 1
-    # Most lines are arithmetic; a bisection or a simulation is not.
+    # Most lines are arithmetic that can be repeated here; a bisection or a simulation cannot.
     assert redone >= 18
 
 

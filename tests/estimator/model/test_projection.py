@@ -38,7 +38,7 @@ def changed(recorded: RpsSeries, rows: slice | int, seconds: slice | int, rps: f
 
 
 def series(seconds: int = DAY, **routes: float) -> RpsSeries:
-    """Return a day at 1 rps with each route's peak in the second of its place."""
+    """Return a day at 1 rps; the n-th route has its peak in the n-th second."""
     names = {"api": "/api/_", "watch": "/watch/_id_", "other": "other"}
     rps = np.ones((len(routes), seconds))
     for index, peak in enumerate(routes.values()):
@@ -46,7 +46,7 @@ def series(seconds: int = DAY, **routes: float) -> RpsSeries:
     return RpsSeries("test", 1000, 1, tuple(names[route] for route in routes), rps)
 
 
-# No doubt about anything: the arithmetic by itself.
+# Without any reserve, the result is pure arithmetic.
 PLAIN = Policy(imbalance=1, lose_pods=0)
 
 
@@ -61,7 +61,7 @@ def refusal(recorded: RpsSeries, *components: Component) -> str:
 
 
 def test_peak_is_of_the_sum_in_one_second() -> None:
-    # 500 and 400 come in different seconds, each with 1 of the other.
+    # The peaks of 500 and 400 rps are in different seconds, each with 1 rps of the other route.
     (gateway,) = answer(series(api=500, watch=400), GATEWAY).components
     assert gateway.peak.value == 501
     assert gateway.peak_second == 1000
@@ -82,12 +82,12 @@ def test_coarse_series_says_so_in_the_reason() -> None:
 def test_totals_are_replicas_times_containers() -> None:
     (api,) = answer(series(api=1000), API).components
     app = api.containers["app"]
-    # 250 rps of each replica; 274.9m with the margin, over 0.6.
+    # Each replica serves 250 rps; that is 274.9m with the margin, divided by 0.6.
     assert api.replicas.value == 4
     assert app.cpu_used.value == pytest.approx(250)
     assert app.cpu_request.value == 460
     assert api.total.cpu_request.value == 4 * (460 + 50)
-    # 180 MiB and 15 %; 20 MiB is below half of the least for a Pod.
+    # 180 MiB plus 15 %; 20 MiB is below half of the minimum for a Pod.
     assert api.total.memory_request.value == 4 * (207 + 64) * MIB
     assert api.total.cpu_used.value == pytest.approx(4 * 275)
     assert api.total.memory_used.value == 4 * 200 * MIB
@@ -146,7 +146,7 @@ def test_table_route_never_seen_is_a_warning() -> None:
 
 
 def test_series_route_without_a_pod_is_a_warning() -> None:
-    # The gateway takes everything and must not hide that /watch has no pod.
+    # The gateway serves all routes, which must not hide that /watch has no pod.
     projection = answer(series(api=500, watch=40), API, GATEWAY)
     assert projection.warnings == ("route /watch/_id_ (peak 40 rps) is not covered by any pod",)
 
@@ -267,7 +267,7 @@ def test_nodes_hold_a_rolling_update_too() -> None:
     pool = NodePool("p", Resources(4000, 2**34), Resources(1030, 2**34), "given", 110, {}, None)
     cluster = Cluster("nodes.yaml", (pool,), (), 1, {}, "EUR", None, "")
     projection = project(series(api=1000), Table("t.yaml", (API,)), PLAIN, cluster)
-    # Four of 510m, one more while updating; two on a node.
+    # Four replicas of 510m, one more during an update, and two on a node.
     assert projection.nodes is not None
     assert projection.nodes.nodes.value == 3
     assert projection.components[0].explanation[-1].topic == "nodes"
@@ -303,7 +303,7 @@ def test_no_component_for_the_phase_is_refused() -> None:
 
 
 def test_pods_bound_what_a_gateway_lets_through() -> None:
-    # In the second of the other route's peak: pods get a quarter of it.
+    # The burst is in the second of the other route's peak; the pods receive a quarter of it.
     recorded = changed(series(api=500, watch=1), 1, 0, 1500)
     projection = answer(recorded, API, GATEWAY)
     api, gateway = projection.components

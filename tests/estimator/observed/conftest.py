@@ -1,4 +1,4 @@
-"""A real Prometheus over samples that were written into it, so nobody has to wait for scrapes."""
+"""Runs a real Prometheus with backfilled samples, so that no test waits for scrapes."""
 
 import subprocess
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ SECONDS = 1800
 
 @dataclass(frozen=True)
 class Backfilled:
-    """What it holds: from START, a sample every 15 s of two pods with two containers."""
+    """A Prometheus with samples of two pods with two containers every 15 s from START."""
 
     url: str
     start: int = START
@@ -22,7 +22,10 @@ class Backfilled:
 
 
 def openmetrics() -> str:
-    """Pod 0 uses 100m, pod 1 300m of app; 40m each of istio-proxy; another component's is there."""
+    """Return the samples: the app of pod 0 uses 100m and of pod 1 300m, each istio-proxy 40m.
+
+    A pod of another component is included.
+    """
     names = {
         "api-7d9f8c6b5-x2k4p": {"app": 0.1, "istio-proxy": 0.04, "": 0.15, "POD": 0.001},
         "api-7d9f8c6b5-zzq9m": {"app": 0.3, "istio-proxy": 0.04},
@@ -50,7 +53,7 @@ def openmetrics() -> str:
 
 @pytest.fixture(scope="session")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backfilled]:
-    """Start it once for all tests; skipped, visibly, where it is not installed."""
+    """Start Prometheus once for all tests; skip them if it is not installed."""
     program, tool = find_program("prometheus"), find_program("promtool")
     if program is None or tool is None:
         pytest.skip("prometheus is not installed (Debian: apt-get install prometheus)")

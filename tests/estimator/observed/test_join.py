@@ -11,7 +11,7 @@ from estimator.table.rows import LoadPoint, Loop, Resources
 RUN = LoadRun("wrk", Loop.CLOSED, rps=500.12345, duration_s=200.0, start=1000.0, p99_ms=9.0)
 SETUP = Setup("api", ("app",), 2, {"app": 1000.0}, {})
 SAMPLES = [
-    # The ramp before and the idle time after must not count.
+    # Neither the ramp before nor the idle time after must count.
     *(Sample("api", pod, "app", second, 5.0, 1e9) for pod in "ab" for second in (990, 1200)),
     *(Sample("api", "a", "app", second, 300.0, 5e6) for second in range(1000, 1200, 20)),
     *(Sample("api", "b", "app", second, 400.0, 6e6) for second in range(1000, 1200, 40)),
@@ -70,13 +70,13 @@ def test_samples_without_pods_are_of_one_replica() -> None:
 
 
 def test_mean_over_a_minute_must_not_reach_into_another_step() -> None:
-    # Minutes at 970, 1030, 1090 and 1150; the run is from 1000 to 1200, the last one ends at 1210.
+    # The run is from 1000 to 1200. Minutes start at 970, 1030, 1090 and 1150; the last ends later.
     minutes = [Sample("api", "a", "app", at, cpu, 1.0) for at, cpu in MINUTES.items()]
     setup = replace(SETUP, replicas=None)
     point = join(RUN, usage_of("Datadog", minutes, covers_s=(0.0, 60.0)), setup, "r.json")
     assert isinstance(point, LoadPoint)
     assert point.usage["app"].cpu_millicores == 200
-    # Here each minute ends at its instant, as what rate() gives.
+    # Here each minute ends at its timestamp, as for values of rate().
     point = join(RUN, usage_of("Prometheus", minutes, covers_s=(60.0, 0.0)), setup, "r.json")
     assert isinstance(point, LoadPoint)
     assert point.usage["app"].cpu_millicores == (300 + 900) / 2

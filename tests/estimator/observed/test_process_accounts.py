@@ -1,4 +1,4 @@
-"""Usage of processes is the difference of their accounts, exact at both ends of a window."""
+"""Checks that the usage of processes is the exact difference of their accounts in a window."""
 
 import pytest
 from hypothesis import given

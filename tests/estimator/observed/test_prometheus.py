@@ -33,14 +33,14 @@ def test_real_prometheus_gives_known_usage(prometheus: Backfilled) -> None:
     query = PrometheusQuery(prometheus.url, "shop")
     usage = read_prometheus(query, API, (prometheus.start + 300, prometheus.start + 900))
     found = usage.of("api")
-    # Neither the pause container, nor the pod's own sum, nor the pods of api-worker.
+    # The pause container, the pod's own sum and the pods of api-worker are left out.
     assert set(found) == {"app", "istio-proxy"}
     assert found["app"].covers_s == (60, 0)
     assert len(found["app"].pods) == 2
     assert found["app"].mean_cpu() == pytest.approx(200, rel=1e-3)
     assert found["istio-proxy"].mean_cpu() == pytest.approx(40, rel=1e-3)
     assert np.nanmax(found["app"].memory_bytes) == 100_000_885
-    # rate() of the first sample must not reach before the start.
+    # The window of rate() for the first sample must not begin before the start.
     cpu = ~np.isnan(found["app"].cpu_millicores)
     assert found["app"].seconds[cpu].min() == prometheus.start + 360
     assert found["app"].seconds.max() == prometheus.start + 885

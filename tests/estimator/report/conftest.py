@@ -1,7 +1,7 @@
-"""Projections made by hand: one without its optional parts, one with every part.
+"""Provides handmade projections: one without optional parts and one with all of them.
 
-They are for the reports alone: their numbers need not fit together, but every kind of block, flag,
-gap and hostile name is in them. The goldens (tests/golden) show what the model itself makes.
+Only reports use them. Their numbers need not be consistent, but they include every kind of block,
+flag and gap, and hostile names. The golden files (tests/golden) show projections of the model.
 """
 
 from dataclasses import replace
@@ -43,7 +43,10 @@ def amounts(cpu: float, memory: int) -> Amounts:
 
 @pytest.fixture
 def projection() -> Projection:
-    """Ten minutes of one route, one component, one row excluded; every optional part absent."""
+    """Return ten minutes of one route and one component, without any optional part.
+
+    One row of the component is excluded.
+    """
     component = ComponentProjection(
         name="api",
         kind=Kind.POD,
@@ -91,7 +94,7 @@ def projection() -> Projection:
 
 
 def demand_plot() -> DemandPlot:
-    """Three days of a daily wave with a gap, in bins of five minutes."""
+    """Return three days of a daily wave with a gap, in bins of five minutes."""
     wave = 900 + 700 * np.sin(np.arange(864) / 864 * 6 * np.pi)
     wave[400:420] = np.nan
     wave[250] = 2345.6
@@ -190,7 +193,7 @@ def complete_component(component: ComponentProjection) -> ComponentProjection:
 
 @pytest.fixture
 def complete(projection: Projection) -> Projection:
-    """Every optional part of a projection, two components, names that are hostile."""
+    """Return a projection with every optional part, two components and hostile names."""
     first = complete_component(projection.components[0])
     second = replace(first, name="gateway", kind=Kind.GATEWAY, warnings=())
     money = "USD per month"
@@ -225,7 +228,10 @@ def complete(projection: Projection) -> Projection:
 
 @pytest.fixture
 def applicable(complete: Projection) -> Projection:
-    """The complete one with names that Kubernetes takes: a pod with a sidecar, and a gateway."""
+    """Return the complete projection with names that Kubernetes accepts.
+
+    It has a pod with a sidecar, and a gateway.
+    """
     pod, gateway = complete.components
     app, proxy = pod.containers.values()
     unlimited = replace(app, cpu_limit=None)

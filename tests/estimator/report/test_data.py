@@ -80,7 +80,7 @@ def test_low_confidence_carries_its_reasons(projection: Projection) -> None:
 
 
 def walk(node: Any, path: str = "") -> list[str]:
-    """Return the paths of numbers that stand without a reason beside them."""
+    """Return the paths of numbers that have no reason beside them."""
     if isinstance(node, dict):
         if "value" in node and "reason" in node:
             return []
@@ -91,7 +91,7 @@ def walk(node: Any, path: str = "") -> list[str]:
 
 
 def test_every_answer_carries_its_reason(projection: Projection) -> None:
-    # Names of seconds and rows, and of this format, are no answers.
+    # Times, row numbers and the version of the format are no results.
     assert set(walk(to_data(projection))) == {
         ".version",
         ".series.start",

@@ -18,7 +18,7 @@ from estimator.text_files import write_set
 
 @pytest.fixture
 def existing(applicable: Projection, tmp_path: Path) -> Path:
-    """What --manifests would have written."""
+    """Return a folder with the manifests that --manifests writes."""
     directory = tmp_path / "k8s"
     write_set(directory, manifests(applicable))
     return directory
@@ -58,7 +58,7 @@ def test_a_changed_number_is_told_with_its_reason(applicable: Projection, existi
 
 
 def test_every_reasoned_number_is_compared(applicable: Projection, existing: Path) -> None:
-    """Break each scalar in turn: every one that has a reason must be noticed, no other."""
+    """Changes each scalar in turn; a drift must be found if it has a reason, and only then."""
     noticed = 0
     for path in sorted(existing.glob("*.yaml")):
         if path.name == "kustomization.yaml":

@@ -1,4 +1,4 @@
-"""The page, as text here and as people see it in a real Chromium."""
+"""Checks the page as text, and as people see it in a real Chromium."""
 
 import base64
 import hashlib
@@ -31,7 +31,7 @@ def page_of(projection: Projection) -> str:
 
 
 class Elements(HTMLParser):
-    """Every tag with its attributes, and the text outside script and style."""
+    """Collects all tags with their attributes, and the text outside of script and style."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ def test_hostile_names_stay_text(complete: Projection) -> None:
     elements = Elements(page)
     assert "img" not in {tag for tag, _ in elements.tags}
     assert not [a for _, attributes in elements.tags for a in attributes if a.startswith("on")]
-    # One script of our own, one block of data for each of the five charts.
+    # There is one script, and one block of data for each of the five charts.
     assert sum(tag == "script" for tag, _ in elements.tags) == 6
     assert hostile in "".join(elements.words)
 
@@ -112,7 +112,7 @@ def test_ids_are_unique_and_links_arrive(complete: Projection) -> None:
 
 
 def luminance(colour: str) -> float:
-    """Relative luminance, https://www.w3.org/TR/WCAG22/#dfn-relative-luminance."""
+    """Return the relative luminance, https://www.w3.org/TR/WCAG22/#dfn-relative-luminance."""
     parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
@@ -136,7 +136,7 @@ def test_colours_can_be_told_apart(scheme: int) -> None:
         assert contrast(colours[name], colours[f"{name}-page"]) >= 4.5
         assert contrast(colours["text"], colours[f"{name}-page"]) >= 4.5
     for line in range(1, 7):
-        # Graphics need 3 to 1, WCAG 2.2, 1.4.11.
+        # Graphics need a contrast of 3 to 1 (WCAG 2.2, 1.4.11).
         assert contrast(colours[f"line-{line}"], colours["page"]) >= 3
         assert contrast(colours[f"line-{line}"], colours["beyond"]) >= 3
 
@@ -147,7 +147,7 @@ def test_colours_can_be_told_apart(scheme: int) -> None:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        # Root has no sandbox of its own; the pages are ours.
+        # Chromium has no sandbox for root; the pages are our own.
         browser = playwright.chromium.launch(
             executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]
         )
@@ -156,7 +156,7 @@ def browser() -> Iterator[Browser]:
 
 
 class Opened:
-    """A page with what it complained about and what it asked for."""
+    """An open page with its console messages and its requests."""
 
     def __init__(self, browser: Browser, path: Path, scheme: str) -> None:
         self.page: Page = browser.new_page(
@@ -187,7 +187,7 @@ def test_it_opens_quietly_from_the_file_alone(browser: Browser, report: Path, sc
     ground = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground == {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 23, 28)"}[scheme]
     assert len(opened.page.screenshot()) > 20_000
-    # Nothing is wider than the window.
+    # No element is wider than the window.
     width = opened.page.evaluate("document.documentElement.scrollWidth")
     assert width <= 1200
     opened.page.close()
@@ -209,7 +209,7 @@ def test_hovering_tells_the_value_that_is_drawn(browser: Browser, report: Path) 
     assert box is not None
     share = (bin_of_peak + 0.5) / len(values)
     x = box["x"] + (left + share * (right - left)) / 960 * box["width"]
-    # Below the circle of the peak, which has words of its own.
+    # This point is below the circle of the peak, which has its own text.
     page.mouse.move(x, box["y"] + box["height"] * 0.7)
     tip = page.locator(".plot .tip").first.inner_text()
     assert "2023-11-15 19:03:20 to 19:08:20 UTC" in tip

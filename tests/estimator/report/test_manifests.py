@@ -24,7 +24,7 @@ def read(projection: Projection) -> dict[str, Any]:
 
 
 def merged(patch: dict[str, Any]) -> dict[str, Any]:
-    """The patch as kubectl would merge it into the least of a Deployment."""
+    """Return a minimal Deployment with the patch merged into it, as kubectl does."""
     name = patch["metadata"]["name"]
     spec = patch["spec"]
     template = spec["template"]

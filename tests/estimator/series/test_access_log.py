@@ -99,7 +99,7 @@ def test_a_log_rotated_in_the_middle_of_a_line_loses_none(tmp_path: Path, make, 
     for order in ((older, newer), (newer, older)):
         series = read(tmp_path, *order)
         assert demand(series) == [1, 1, 1]
-        # A half that holds all that counts is a line of its own, and the other a bad one.
+        # A half with everything that counts is read as a line; the other half is a bad line.
         if cut < 2 * len(make(T)) - 1:
             assert len(series.repairs) == 1
         if 9 < cut - len(make(T)) < 40:

@@ -40,7 +40,7 @@ def test_csv_is_known_by_its_content(tmp_path: Path) -> None:
 
 def test_parquet_holds_the_same(tmp_path: Path) -> None:
     text = read(tmp_path, CSV)
-    path = tmp_path / "series.csv"  # a name that lies
+    path = tmp_path / "series.csv"  # a misleading name
     pd.read_csv(tmp_path / "any.name").to_parquet(path)
     found = read_series(path, NOW)
     assert (found.start, found.routes) == (text.start, text.routes)

@@ -92,7 +92,7 @@ def test_windows_are_a_day_and_aligned(fake: FakeDatadog) -> None:
 
 
 def test_cut_off_bucket_at_a_window_end_is_not_taken(fake: FakeDatadog) -> None:
-    # The first window sees only 1 in that minute, because it ends there.
+    # The first window has only 1 rps in that minute, because it ends there.
     fake.points["mirror.rps"] = {"/a": {START + DAY: 1.0, START + DAY + 30.0: 9.0}}
     series = read(fake, 2 * DAY)
     assert series.peak(["/a"]) == Peak(9, START + DAY)
@@ -160,7 +160,7 @@ def test_windows_do_not_move_with_the_time_of_a_run(fake: FakeDatadog) -> None:
 
 
 def test_the_peak_of_several_routes_is_exact(fake: FakeDatadog) -> None:
-    # The routes peak half a minute apart: 5 and 7 were never 12 at once.
+    # The routes peak half a minute apart, so 5 and 7 were never 12 at once.
     fake.points["mirror.rps"] = {
         "/a": {START + 1.0: 5.0, START + 600.0: 4.0},
         "/b": {START + 31.0: 7.0, START + 600.0: 4.0},
@@ -172,7 +172,7 @@ def test_the_peak_of_several_routes_is_exact(fake: FakeDatadog) -> None:
 
 
 def test_sum_of_instances_own_peaks_is_an_upper_bound(fake: FakeDatadog) -> None:
-    # Over a day of minutes 9 + 9 looks like 18, and 10 at once in another window is the peak.
+    # In minutes of a day 9 + 9 looks like 18, but the peak is 10 at once in another window.
     one = {START + 1.0: 9.0, START + 7200.0: 5.0}
     other = {START + 31.0: 9.0, START + 7200.0: 5.0}
     fake.points["mirror.rps"] = {("/a", 0): one, ("/a", 1): other}
@@ -183,7 +183,7 @@ def test_sum_of_instances_own_peaks_is_an_upper_bound(fake: FakeDatadog) -> None
 
 
 def test_drilling_has_a_bound_and_says_so(fake: FakeDatadog) -> None:
-    # 30 windows, each higher by minutes than by seconds.
+    # In each of 30 windows the minutes are higher than the seconds.
     one = {START + 1440.0 * n + 1: 9.0 for n in range(30)}
     other = {START + 1440.0 * n + 31: 9.0 for n in range(30)}
     fake.points["mirror.rps"] = {("/a", 0): one, ("/a", 1): other}
@@ -204,7 +204,7 @@ def test_seconds_that_cannot_be_had_leave_the_bound(fake: FakeDatadog) -> None:
 
 @pytest.mark.parametrize("how", ["as_count", "as_rate"])
 def test_counts_become_rps(fake: FakeDatadog, how: str) -> None:
-    # One request a second for ten seconds, then 30 in one.
+    # One request a second for ten seconds, then 30 requests in one second.
     points = {START + n * 1.0: 1.0 for n in range(10)} | {START + 15.0: 30.0}
     fake.points["istio.requests"] = {"api": points, "web": {START + 20.0: 5.0}}
     query = DatadogQuery.parse(f"sum:istio.requests{{env:prod}} by {{app}}.{how}()")
@@ -247,7 +247,7 @@ def test_a_clock_that_is_off_is_said(fake: FakeDatadog, off_s: int, side: str) -
     fake.points["mirror.rps"] = {"/a": {START: 2.0}}
     fake.headers["Date"] = formatdate(time.time() + off_s, usegmt=True)
     said = re.search(rf"(\d+) s {side} Datadog's", read(fake).caveats[-1])
-    # The header counts whole seconds, and some pass until it is read.
+    # The header has whole seconds, and time passes until it is read.
     assert said is not None and abs(int(said[1]) - abs(off_s)) <= 5
 
 

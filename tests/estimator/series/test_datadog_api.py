@@ -24,7 +24,7 @@ def fake() -> Iterator[FakeDatadog]:
 
 
 class Waits:
-    """A clock that is only ever asked to sleep; it remembers for how long."""
+    """A clock that records how long it should sleep."""
 
     def __init__(self) -> None:
         self.slept: list[float] = []
@@ -194,7 +194,7 @@ def test_used_up_rate_limit_pauses_before_the_next(fake: FakeDatadog) -> None:
     waits = Waits()
     fake.headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "7"}
     ask(fake, waits, times=3)
-    # Not after the last one.
+    # There is no wait after the last attempt.
     assert waits.slept == [8, 8]
 
 

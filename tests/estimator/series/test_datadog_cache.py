@@ -60,7 +60,7 @@ def test_size_is_bounded_and_the_oldest_go(tmp_path: Path) -> None:
     for number in range(5):
         cache.write(("site", "key", str(number)), WINDOW, os.urandom(1000))
         for path in files(tmp_path):
-            # A file system may not tell writes of one millisecond apart.
+            # A file system may not distinguish writes within one millisecond.
             os.utime(path, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns - 10**9))
     assert sum(path.stat().st_size for path in files(tmp_path)) <= 3000
     kept = [cache.read(("site", "key", str(number)), WINDOW) is not None for number in range(5)]

@@ -89,11 +89,11 @@ def test_reading_changes_nothing(tmp_path: Path) -> None:
     crashed = tmp_path / "crashed.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as writer:
         writer.execute("INSERT INTO seconds VALUES (104)")
-        # What a crash leaves behind: a log that was never carried over into the file.
+        # A crash leaves a write-ahead log that was never merged into the file.
         for suffix in ("", "-wal"):
             shutil.copy(f"{path}{suffix}", f"{crashed}{suffix}")
     before = crashed.read_bytes()
-    # A connection that may write would carry it over when it closes.
+    # A writable connection would merge it when it closes.
     assert read_series(crashed).duration_s == 5
     assert crashed.read_bytes() == before
 
@@ -112,7 +112,7 @@ print(read_series(Path(sys.argv[1]), 2e9).peak(["*"]).rps)
 
 @pytest.fixture
 def foreign_folder() -> Iterator[Path]:
-    """A folder that others may read and not write; pytest's own they may not even enter."""
+    """Yield a folder that other users can read but not write, unlike pytest's own folders."""
     with tempfile.TemporaryDirectory() as name:
         yield Path(name)
         os.chmod(name, 0o755)

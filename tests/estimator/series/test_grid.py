@@ -40,7 +40,7 @@ def test_a_point_of_now_is_not_of_the_future() -> None:
 
 
 def test_routes_are_ordered_each_for_itself() -> None:
-    # Grouped by route, as Datadog answers: the second group starts earlier, in order all the same.
+    # Datadog groups its answer by route; the second group starts earlier, which is no disorder.
     assert made([(60, 0, 1), (120, 0, 1), (60, 1, 1), (120, 1, 1)]).repairs == ()
 
 

@@ -1,4 +1,4 @@
-"""What every session with a monitoring system has: TLS 1.2, verification, a limit of time."""
+"""Checks sessions with monitoring systems: TLS 1.2, verification, and a time limit."""
 
 import asyncio
 import ssl

@@ -39,7 +39,7 @@ def test_a_rate_belongs_to_the_bucket_before_it(fake: FakePrometheus) -> None:
 def test_steps_are_aligned_to_unix_time(fake: FakePrometheus) -> None:
     asyncio.run(read_prometheus(RateQuery(fake.url, "rate(x[1m])"), (T + 7, T + 615), T + 1e6))
     (asked,) = fake.asked
-    # From the end of the first whole step to that of the last.
+    # The range is from the end of the first complete step to the end of the last.
     assert (float(asked["start"]), float(asked["end"])) == (T + 120, T + 659.999)
 
 

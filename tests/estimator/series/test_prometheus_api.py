@@ -1,4 +1,4 @@
-"""Against a server made here; the real ones are in tests/contract."""
+"""Checks the client with a fake server; tests/contract has the real ones."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from mirror.demo.processes import free_ports
 
 
 class FakePrometheus(ThreadingHTTPServer):
-    """Answers every range query with one point at its start; `replies` come first."""
+    """A server that answers range queries with `replies`, then with one point at the start."""
 
     daemon_threads = True
 
@@ -50,7 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Nobody reads it."""
+        """Write no log."""
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ def series(*rows: list[float], routes: tuple[str, ...] = ("/a", "/b", "other")) 
 
 
 def test_peak_is_the_maximum_of_the_sum() -> None:
-    # 5 + 6 would be 11, but the two never come at once.
+    # 5 + 6 would be 11, but the two are never in the same second.
     assert series([5, 1, 3], [1, 6, 1]).peak(["/a", "/b"]) == Peak(7, 1010)
 
 
@@ -64,7 +64,7 @@ def test_order_of_routes_changes_nothing(order: list[int]) -> None:
 
 
 def test_details_tell_the_highest_sum() -> None:
-    # Maxima of 10 s: 5 of /a and 7 of /b in the second bucket were never 12 at once.
+    # In maxima of 10 s, 5 rps of /a and 7 rps of /b in the second bucket were never 12 at once.
     seconds = np.zeros((2, 20))
     seconds[0, 11], seconds[1, 17], seconds[:, 15] = 5, 7, 4
     coarse = np.array([[1.0, 5, 2], [1, 7, 2]])
@@ -80,7 +80,7 @@ def test_details_beside_the_series_say_nothing() -> None:
         "t", 1000, 10, ("/a",), np.array([[1, NAN]]), details=(KnownSeconds(990, seconds),)
     )
     assert known.demand(["/a"])[0] == 9
-    # Nor do they fill a gap.
+    # They do not fill a gap, either.
     assert np.isnan(known.demand(["/a"])[1])
 
 

@@ -10,18 +10,18 @@ SAMPLES = Path(__file__).parents[2] / "load_tool_samples"
 
 @pytest.fixture(scope="session")
 def load_tool_samples() -> Path:
-    """Result files of load tools; the README beside them says how each was made."""
+    """Return the folder with result files of load tools; its README states their origin."""
     return SAMPLES
 
 
 @pytest.fixture(scope="session")
 def nginx_ladder() -> tuple[LoadPoint, ...]:
-    """A measured ladder against one nginx worker, by a generator that starved once."""
+    """Return a measured ladder of one nginx worker, with one row of a starved generator."""
     return read_ladder(SAMPLES / "nginx_ladder.csv")
 
 
 def read_ladder(path: Path) -> tuple[LoadPoint, ...]:
-    """Return the rows of a ladder of one nginx worker, which can use one core."""
+    """Return the rows of a ladder of one nginx worker, which can use at most one core."""
     with path.open(newline="") as file:
         return tuple(
             LoadPoint(

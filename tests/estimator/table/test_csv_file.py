@@ -39,7 +39,7 @@ def test_lines_become_rows_of_components(write) -> None:
     assert [point.rps for point in gateway.points] == [1000, 1200]
     assert gateway.points[0].usage["istio-proxy"] == Resources(410, 180 * 2**20)
     assert gateway.points[1].workers == {"istio-proxy": 2}
-    # A word stays a word, though it looks like a number.
+    # Text stays text, even if it looks like a number.
     assert [point.tool for point in gateway.points] == ["7", None]
     assert (api.points, api.templates) == ((), ("/api/*", "other"))
 

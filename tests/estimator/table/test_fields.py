@@ -22,7 +22,7 @@ def test_good_keys_are_converted() -> None:
 
 
 def test_containers_keep_their_identity() -> None:
-    # Marks know the lines of a mapping by its identity.
+    # Marks find the lines of a mapping by its identity.
     parts: dict = {}
     values = read_fields({"size": 1, "parts": parts}, Shape, Place([], "f"))
     assert values["parts"] is parts

@@ -45,7 +45,7 @@ def write(tmp_path: Path):
 def problems(path: Path) -> list[str]:
     with pytest.raises(InputError) as caught:
         read_table(path)
-    # Without the path and the line.
+    # Leave out the path and the line.
     start = len(str(path))
     messages = [str(problem)[start:] for problem in caught.value.problems]
     return [re.sub(r"^:(\d+:)? ", "", message) for message in messages]
@@ -72,7 +72,7 @@ def test_unmeasured_keys_stay_unknown(write) -> None:
 
 
 def test_component_without_rows_is_read(write) -> None:
-    # Sizing refuses it, with exit code 4: the file itself is well-formed.
+    # The file itself is well-formed; sizing refuses it with exit code 4.
     table = read_table(write(POD.split("    points:")[0] + "    points: []\n"))
     assert table.components[0].points == ()
 
@@ -267,7 +267,7 @@ def test_contradictions_within_a_row_are_named(write) -> None:
 
 
 amounts = st.builds(
-    # Nanocores, which is as fine as Kubernetes measures.
+    # Kubernetes measures nanocores.
     lambda nano, memory: Resources(float(f"{nano}e-6"), memory),
     st.integers(1, 10**12),
     st.integers(0, 2**50),

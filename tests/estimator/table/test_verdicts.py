@@ -28,7 +28,7 @@ def test_measured_ladder_is_judged_as_its_owners_did(nginx_ladder) -> None:
         targets.setdefault(judgement.verdict, set()).add(point.rps_target)
     assert targets == {
         Verdict.OK: {25, 50, 100, 150, 200, 250, 300},
-        Verdict.GENERATOR_BOUND: {400},  # over a single connection
+        Verdict.GENERATOR_BOUND: {400},  # with a single connection
         Verdict.SATURATED: {600, 700, 800, 1000, 1300},
     }
 
@@ -138,7 +138,7 @@ def test_one_high_row_does_not_condemn_those_after_it() -> None:
 
 
 def test_repetitions_at_one_load_are_no_fall() -> None:
-    # The generator reached 100.0 rps in one run and 100.1 in the other; only cpu differs clearly.
+    # The generator reached 100.0 rps in one run and 100.1 in the other; only the CPU differs.
     again = [replace(cpu(point, 0.8 * point.rps), rps=point.rps * 1.001) for point in LADDER]
     assert {j.verdict for j in judge([*LADDER, *again])} == {Verdict.OK}
 

@@ -39,7 +39,7 @@ def scaled(demand: np.ndarray, **policy: float) -> tuple[Scaled, Sizing, Evidenc
 
 def test_utilisation_is_of_all_requests() -> None:
     *_, pod = scaled(wave(3000))
-    # 200m and 50m of 750m.
+    # 200m and 50m are used of 750m.
     assert pod.utilisation_at(200) == pytest.approx(250 / 750, rel=1e-3)
     assert pod.rps_at(250 / 750) == pytest.approx(200, rel=1e-3)
 
@@ -57,7 +57,7 @@ def test_trigger_has_the_bounds_of_the_curve() -> None:
     trigger = found.hpa.trigger_rps
     assert trigger.low is not None and trigger.high is not None
     assert trigger.low < trigger.value < trigger.high
-    # More cpu than expected triggers sooner.
+    # More CPU than expected triggers scaling earlier.
     *_, pod = scaled(wave(3000))
     assert pod.utilisation_at(trigger.low) < pod.utilisation_at(trigger.value)
 
@@ -80,7 +80,7 @@ def test_steep_ramps_all_day_lower_the_target() -> None:
     calm, *_ = scaled(wave(3000))
     bursts = np.where(np.arange(5760) % 240 < 40, 1.7, 1.0)
     found, *_ = scaled(wave(3000, trough=100) * bursts)
-    # Growth counts from what the fewest replicas carry anyhow.
+    # Growth counts from the load that the minimum of replicas carries.
     assert 1.5 < found.hpa.steepest_ramp.value <= 1.8
     assert found.hpa.target_percent.value < calm.hpa.target_percent.value
     assert found.hpa.target_percent.constraint == "the steepest ramp"
@@ -152,7 +152,7 @@ def test_quiet_hours_have_their_minimum() -> None:
 def test_ramp_is_growth_within_the_lag() -> None:
     demand = np.array([100.0, 100, 150, 300, 300, np.nan, 900])
     assert steepest_ramp(Load(demand, 0, 15), 30, 0) == pytest.approx(3)
-    # What few replicas carry anyhow is no ramp.
+    # A rise within the capacity of the minimum of replicas is no ramp.
     assert steepest_ramp(Load(demand, 0, 15), 30, 250) == pytest.approx(3)
     assert steepest_ramp(Load(demand[:5], 0, 15), 30, 250) == pytest.approx(300 / 250)
     assert steepest_ramp(Load(demand[:2], 0, 15), 90, 0) == 1
@@ -164,7 +164,7 @@ def test_ramp_is_growth_within_the_lag() -> None:
     st.floats(0, 120),
 )
 def test_recommendation_survives_its_own_series(rps: list[float], start_s: float) -> None:
-    # Without a quota the sized replicas can always carry it.
+    # Without a quota the sized replicas always suffice.
     found, sizing, _, _ = scaled(np.repeat(rps, 8), pod_start_s=start_s)
     assert found.hpa.survives
     assert found.hpa.min_replicas.value <= found.hpa.max_replicas.value == sizing.replicas

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from estimator.model.autoscaling.simulation import HpaLoop, HpaRun, Load, Pod, simulate, summarise
 
-# 1 % of the requests for each rps, up to 150 %; 90 rps are too much for a replica.
+# Each rps uses 1 % of the CPU request, up to 150 %; a replica can serve less than 90 rps.
 RPS = np.linspace(0, 150, 151)
 POD = Pod(RPS, RPS / 100, 90, 1.0)
 
@@ -15,7 +15,7 @@ def loop(least: int = 1, most: int = 1000, target: float = 0.5, start_s: float =
 
 
 def load(*stretches: tuple[int, float], resolution_s: int = 15) -> Load:
-    """Return a load of (buckets, rps)."""
+    """Return a load made of stretches, each given as (buckets, rps)."""
     demand = np.concatenate([np.full(count, rps) for count, rps in stretches])
     return Load(demand, 1000, resolution_s)
 
@@ -31,7 +31,7 @@ def test_steady_demand_changes_nothing() -> None:
 
 
 def test_worked_ratio_of_the_docstring() -> None:
-    # From 500 to 900 rps: utilisation 0.9 of 10 replicas, ratio 1.8.
+    # From 500 to 900 rps, the utilisation of 10 replicas is 0.9, and the ratio is 1.8.
     found = run(load((40, 500), (40, 900)))
     assert set(found.desired.tolist()) == {10, 18}
 
@@ -53,20 +53,20 @@ def test_rise_is_seen_a_scrape_later_and_served_after_the_start() -> None:
 
 
 def test_at_most_twice_the_replicas_or_four_more_in_a_period() -> None:
-    # No replica is ready yet, so each sees all of it, up to 150 % used.
+    # No replica is ready yet, so each sees the whole load, up to 150 %.
     found = run(load((40, 500), (40, 15_000)), loop(start_s=15))
     steps = found.desired[41:46].tolist()
     assert steps[:3] == [10, 20, 40]
-    # One replica wants fifteen: four more are more than twice.
+    # One replica would need fifteen; the policy allows four more, which is more than doubling.
     few = run(load((40, 9), (40, 5000)), loop(target=0.1, start_s=15))
     assert few.desired[41:44].tolist() == [1, 5, 10]
 
 
 def test_replicas_that_start_count_with_no_usage() -> None:
-    # 18 are asked for at once; while 8 of them start, no more are.
+    # The HPA asks for 18 at once, and for no more while 8 of them start.
     found = run(load((40, 500), (40, 900)), loop(start_s=300))
     assert found.desired.max() == 18
-    # Nor are two more for a demand that is within the tolerance of what starts.
+    # A demand within the tolerance of the starting replicas adds none, either.
     found = run(load((40, 500), (4, 900), (10, 940), (40, 900)), loop(start_s=300))
     assert found.desired.max() == 18
 
@@ -74,13 +74,13 @@ def test_replicas_that_start_count_with_no_usage() -> None:
 def test_fall_is_followed_after_the_stabilisation() -> None:
     found = run(load((40, 900), (60, 500)))
     fell = int(np.argmax(found.desired < 18))
-    # Two steps to see it, twenty until the last higher wish is 300 s old.
+    # It takes two steps to see the fall, and twenty until the last higher count is 300 s old.
     assert fell == 42 + 19
     assert found.desired[-1] == 10
 
 
 def test_replicas_that_are_not_ready_go_first() -> None:
-    # Ten serve and eight start when the demand falls to what nine can serve.
+    # Ten replicas serve and eight start when the demand falls to the capacity of nine.
     found = run(load((40, 500), (3, 900), (30, 440)), loop(start_s=900))
     assert (found.desired.max(), found.desired[-1]) == (18, 9)
     assert set(found.ready.tolist()) == {10, 9}
@@ -107,7 +107,7 @@ def test_bounds_are_kept() -> None:
 def test_seconds_beyond_the_limit_are_counted() -> None:
     found = run(load((40, 500), (40, 1000)), loop(start_s=30))
     (stretch,) = found.saturations
-    # 10 replicas can take 900; two steps until it is seen, two until more are ready.
+    # 10 replicas can serve 900 rps. Seeing the load takes two steps, starting more another two.
     assert (stretch.second, stretch.duration_s) == (1000 + 600, 60)
     assert (stretch.replicas, stretch.needed) == (10, 12)
 

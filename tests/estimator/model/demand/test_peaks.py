@@ -20,7 +20,7 @@ def test_worked_peak_of_the_docstring() -> None:
 
 
 def test_peak_of_simulated_arrivals_is_met() -> None:
-    # A day of Poisson arrivals: the highest second against the estimate from minutes.
+    # For a day of Poisson arrivals, compare the highest second with the estimate from minutes.
     random = np.random.default_rng(1)
     ratios = []
     for _ in range(20):
@@ -45,13 +45,13 @@ def test_nothing_averaged_is_the_highest_value() -> None:
     assert expected_peak(np.array([1.0, 7.0, np.nan]), 1, 1, 2) == 7
 
 
-# From a request a window on: of fewer, scatter makes most windows hold none at all.
+# Below one request per window, most windows have none.
 @given(st.lists(st.floats(1, 1e5), min_size=1, max_size=50), st.floats(1, 5), st.floats(1, 5))
 def test_more_scatter_never_a_lower_peak(means: list[float], a: float, b: float) -> None:
     demand = np.array(means)
     calm, wild = (expected_peak(demand, 60, 1, scatter) for scatter in sorted((a, b)))
     assert max(means) <= calm
-    # The two tails meet at ten requests, where they are not quite the same.
+    # The two tails meet at ten requests, where they differ slightly.
     assert calm <= wild * 1.02 + 1e-6
 
 
@@ -60,7 +60,7 @@ def test_bursts_that_last_are_not_taken_for_scatter() -> None:
     lasting = np.interp(np.arange(86_400), np.arange(4321) * 20, random.gamma(4, 0.25, 4321))
     seconds = random.poisson(400 * (0.8 + 0.2 * lasting)).astype(float)
     means = seconds.reshape(-1, 10).mean(axis=1)
-    # Over 10 s they make the counts scatter by some thirty times their mean, over 1 s by four.
+    # Their variance is about thirty times the mean over 10 s, and four times over 1 s.
     assert dispersion(means, 10, 10) > 20
     assert 3 < dispersion(means, 10, 1) < 10
 
@@ -73,12 +73,12 @@ def test_poisson_has_dispersion_one() -> None:
 def test_bursts_raise_the_dispersion() -> None:
     random = np.random.default_rng(4)
     series = random.poisson(random.gamma(100, 2, 7200)).astype(float)
-    # Poisson over gamma(100, scale 2): 1 + 2.
+    # A Poisson count over gamma(100, scale 2) has a dispersion of 1 + 2.
     assert dispersion(series, 1) == pytest.approx(3, abs=0.25)
 
 
 def test_moving_mean_takes_nothing_away() -> None:
-    # Thirty buckets of ten seconds are its window: their own share of it is a thirtieth.
+    # The window has thirty buckets of ten seconds, so each contributes a thirtieth of its mean.
     random = np.random.default_rng(7)
     series = random.poisson(random.gamma(1000, 2, 86_400)) / 10
     assert dispersion(series, 10) == pytest.approx(3, abs=0.045)
@@ -111,7 +111,7 @@ def test_days_are_utc_and_half_observed() -> None:
 
 
 def test_published_gumbel_level() -> None:
-    # Mean 100 and deviation 10: sigma 7.797, mu 95.50, once in 100: 131.4.
+    # With mean 100 and standard deviation 10, sigma is 7.797, mu is 95.50, and the level is 131.4.
     values = [100 + 10 * math.sqrt(27 / 28) * (-1) ** n for n in range(28)]
     law = gumbel(values)
     assert law is not None

@@ -50,6 +50,6 @@ def test_seconds_that_are_known_decide_a_sum() -> None:
     detail.rps[0, 5], detail.rps[1, 6] = RPS[0, 0], RPS[1, 0]
     known = replace(SERIES, start=1000 // 60 * 60, details=(detail,))
     both = Traffic(known).demand(("/a", "/b"))
-    # 1 and 10, and never 11 at once.
+    # The rates are 1 and 10 in different seconds, never 11 at once.
     assert both[0] == 10
     assert both[0] == known.demand(("/a", "/b"))[0]

@@ -51,7 +51,7 @@ def test_limit_of_the_rows_bounds_cpu() -> None:
     limited = {"cpu_limit_millicores": {"app": 340.0}}
     rows = tuple(row(n, 100.0 * n, **limited) for n in (1, 2, 3))
     found = evidence(*rows)
-    # With the margin, 300 rps may use all of 340m.
+    # With the margin, 300 rps may use up to 340m.
     assert found.ceilings == {"app": 340}
     assert found.performance_limit.name in ("range", "cpu limit of app")
     assert evidence(*rows[:2]).performance_limit.rps <= 200

@@ -33,7 +33,7 @@ def test_rows_within_a_fiftieth_are_at_one_rps() -> None:
 
 
 def test_repetition_of_a_ladder_does_not_bend_the_curve() -> None:
-    # Two runs: 10 % apart in cpu, a thousandth in rps. Their mean is the line through (0, 0).
+    # The two runs differ by 10 % in CPU and 0.1 % in rps; their mean is the line through (0, 0).
     rows = [(100, 95), (100.1, 105), (200, 190), (200.2, 210), (400, 380), (400.4, 420)]
     curve = fit(*zip(*rows, strict=True))
     for rps in (120, 150, 180, 250, 300, 350):
@@ -41,7 +41,7 @@ def test_repetition_of_a_ladder_does_not_bend_the_curve() -> None:
 
 
 def test_pooling_weighs_each_row() -> None:
-    # Two rows at x=1 with mean 30 and one at x=2 with 0: pooled to (60 + 0) / 3.
+    # Two rows at x=1 with mean 30 and one at x=2 with 0 are pooled to (60 + 0) / 3.
     _, y = isotonic_means([1, 1, 2], [30, 30, 0])
     assert y.tolist() == [20, 20]
 
@@ -121,7 +121,7 @@ def test_inverse_is_the_largest_that_fits(rows: list[tuple[float, float]], share
     st.floats(0, 1),
 )
 def test_inverse_undoes_forward(steps: list[tuple[float, float]], share: float) -> None:
-    # Strictly rising rows, unequal steps: only there is the inverse unique.
+    # The rows rise strictly in unequal steps; only then is the inverse unique.
     x, y = np.cumsum(steps, axis=0).T
     assume(len({width for width, _ in steps}) > 1)
     curve = fit(x.tolist(), y.tolist())
@@ -129,6 +129,6 @@ def test_inverse_undoes_forward(steps: list[tuple[float, float]], share: float) 
     rps = min(rps, curve.highest_rps)
     back = curve.highest_rps_within(curve.millicores_at(rps))
     assert back is not None
-    # A cubic may be flat for a moment, so cpu agrees more closely than rps does.
+    # A cubic may be flat at a point, so CPU agrees more closely than rps.
     assert curve.millicores_at(back) == pytest.approx(curve.millicores_at(rps), rel=1e-9)
     assert back == pytest.approx(rps, rel=1e-3)

@@ -24,7 +24,7 @@ def test_too_few_rows_have_no_interval() -> None:
 
 
 def test_many_rows_speak_for_themselves() -> None:
-    # Alternating +-5 % around a line: nine inner rows, the ninth smallest error decides.
+    # The rows alternate by ±5 % around a line; of nine inner rows the largest error decides.
     x = np.arange(100, 1200, 100.0)
     y = x * np.where(np.arange(11) % 2, 1.05, 0.95)
     found = predict(x.tolist(), y.tolist())
@@ -51,10 +51,10 @@ def test_beyond_the_rows_is_flagged_and_bounded() -> None:
 
 
 def test_beyond_the_rows_the_larger_of_two_slopes_counts() -> None:
-    # Steeper at the end than the line through all: the last segment decides.
+    # The end is steeper than the line through all rows, so the last segment decides.
     steep = predict([100, 200, 300], [100, 120, 300])
     assert steep.at(400).value == pytest.approx(480)
-    # Flatter at the end: the line decides.
+    # The end is flatter, so the line decides.
     flat = predict([100, 200, 300], [100, 280, 290])
     assert flat.at(400).value > 300
 
@@ -111,6 +111,6 @@ def test_inverse_of_forward(rows, share: float) -> None:
     budget = found.at(min(rps, curve.highest_rps)).high
     back = found.highest_rps_within(budget * (1 + 1e-12))
     assert back is not None
-    # The largest rps within the budget: never less than where it came from, never above it.
+    # The largest rps within the budget is at least the given rps, and its CPU is within the budget.
     assert back >= rps * (1 - 1e-6)
     assert found.at(back).high <= budget * (1 + 1e-9)

@@ -12,7 +12,7 @@ def test_worked_number_of_the_docstring() -> None:
 
 
 def test_published_erlang_c() -> None:
-    # 200 calls an hour of 3 minutes each at 11 agents: 10 erlang, C = 0.6821.
+    # 200 calls an hour of 3 minutes each are 10 erlang; with 11 agents C = 0.6821.
     calls = Queue(200 / 3600, 180, 11)
     assert calls.load == pytest.approx(10)
     assert calls.waiting_probability == pytest.approx(0.6821, abs=1e-4)

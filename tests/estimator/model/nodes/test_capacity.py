@@ -28,7 +28,7 @@ def test_published_memory_that_gke_keeps(memory_gib: float, kept_mib: float) -> 
 
 
 def test_published_memory_that_eks_keeps() -> None:
-    # m5.large carries 29 pods: 11 * 29 + 255.
+    # m5.large carries 29 pods, which reserves 11 * 29 + 255 MiB.
     left = allocatable("eks", Resources(2000, 8 * GIB), 29).memory_bytes
     assert (8 * GIB - left) / MIB == pytest.approx(574 + 100)
 

@@ -35,7 +35,7 @@ def test_identical_pods_fill_nodes() -> None:
 
 
 def test_small_pods_fill_what_large_ones_leave() -> None:
-    # 2 of 3000 leave 1000 each, which the small ones take.
+    # Two pods of 3000m leave 1000m each, which the small pods use.
     assert nodes(pods("large", 2, 3000), pods("small", 4, 500)).nodes.value == 2
 
 
@@ -119,7 +119,7 @@ def test_every_pod_finds_its_place(groups: list[tuple[int, float]], zones: int) 
     plan = nodes(*made, cluster=replace(CLUSTER, zones=zones))
     needed = sum(group.replicas * group.pod.cpu_millicores for group in made)
     assert plan.nodes.value * 4000 >= needed * (1 - 1e-9)
-    # First fit decreasing: at most 11/9 of the optimum and a node, for each zone.
+    # First fit decreasing needs at most 11/9 of the optimum plus one node in each zone.
     assert plan.nodes.value <= zones * (2 * needed / zones / 4000 + len(made) + 1)
 
 

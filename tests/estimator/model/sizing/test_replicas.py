@@ -29,13 +29,13 @@ def component(*points: LoadPoint, request: float = 500) -> Component:
     return Component("api", Kind.POD, ("*",), {"app": Resources(request, 256 * MIB)}, points)
 
 
-# rps per replica 100, 300, 500 with as many millicores.
+# 100, 300 and 500 rps per replica use as many millicores.
 LINE = component(
     row(1, 2, 200, 100, 180), row(2, 2, 600, 300, 150), row(3, 4, 2000, 500, 160), request=500
 )
 
 
-# No doubt about anything: the arithmetic by itself.
+# Without any reserve, the result is pure arithmetic.
 PLAIN = Policy(imbalance=1, lose_pods=0, min_replicas=1)
 
 
@@ -75,7 +75,7 @@ def test_range_decides_where_cpu_is_cheap() -> None:
     cheap = component(row(1, 1, 100, 10), row(2, 2, 400, 20))
     sizing = sized(400, cheap)
     assert (sizing.replicas, sizing.capacity_rps) == (2, 200)
-    # Cpu asks for two as well, because its curve ends there: it is the first of equals.
+    # CPU needs two as well, because its curve ends there; of equals the first decides.
     assert "is not reached in any row used" in sizing.decided_by.reason
 
 
@@ -89,7 +89,7 @@ def test_latency_objective_decides() -> None:
     timed = replace(
         LINE, points=tuple(replace(p, p99_ms=p.rps_per_replica / 10) for p in LINE.points)
     )
-    # 20 ms are reached at 200 rps of a replica.
+    # A replica reaches 20 ms at 200 rps.
     sizing = sized(1000, timed, replace(PLAIN, slo_p99_ms=20))
     assert sizing.decided_by.name == "latency"
     assert sizing.replicas == 5
@@ -117,7 +117,7 @@ def test_lost_pods_are_added() -> None:
 
 @pytest.mark.parametrize(("zones", "replicas"), [(1, 4), (2, 8), (3, 6), (4, 6), (5, 5)])
 def test_lost_zone_leaves_enough(zones: int, replicas: int) -> None:
-    # 4 serve; of 6 over 4 zones, the fullest zone takes 2 away.
+    # Four replicas must serve; of 6 in 4 zones, the loss of the fullest zone removes 2.
     sizing = sized(1000, LINE, replace(PLAIN, zones=zones))
     assert sizing.replicas == replicas
     assert sizing.reserve.replicas == replicas
@@ -143,7 +143,7 @@ def test_workers_bound_the_proxy() -> None:
     requests = {"istio-proxy": Resources(4000, MIB)}
     gateway = Component("gateway", Kind.GATEWAY, ("*",), requests, points)
     sizing = sized(1000, gateway, replace(PLAIN, workers=1))
-    # 0.6 of one core is less than 0.6 of the request of four.
+    # 0.6 of one core is less than 0.6 of the request of four cores.
     assert sizing.decided_by.reason.startswith("0.6 of the 1 limit of istio-proxy, 600m,")
     assert sizing.replicas == 4
 
@@ -168,7 +168,7 @@ def test_more_than_was_measured_is_scaled_and_flagged() -> None:
     sizing = sized(20_000, LINE)
     assert sizing.replicas == 74
     assert sizing.flags == (Flag.SCALED_LINEARLY,)
-    # A fifth less for each replica, the worst that was seen: 20,000 / (272.8 * 0.8).
+    # Each replica serves a fifth less, the largest loss measured: 20,000 / (272.8 * 0.8).
     assert sizing.high == 92
 
 
@@ -190,7 +190,7 @@ def test_scaling_law_of_many_counts_is_obeyed() -> None:
     assert alone == 1
     assert evidence.efficiency(80) == pytest.approx(total(80) / 80 / (total(60) / 60), rel=1e-3)
     assert "alpha 0.02" in evidence.law_note
-    # Beyond the best count of 98 the law falls: no count of replicas serves it.
+    # The law decreases beyond 98 replicas, so no number of replicas serves the load.
     with pytest.raises(Refused, match="no number of replicas serves"):
         replicas_for(10_000, 30, evidence)
 
@@ -221,7 +221,7 @@ def test_count_beyond_all_reason_is_refused() -> None:
 @given(st.integers(1, 3000), st.integers(2, 9), st.floats(0.01, 0.95))
 def test_reserves_are_the_smallest(serving: int, zones: int, ratio: float) -> None:
     policy = replace(PLAIN, zones=zones, max_unavailable_ratio=ratio)
-    # A replica serves 100, so that many serve.
+    # A replica serves 100 rps, so this many replicas suffice.
     flat = component(row(1, 1, 100, 1), row(2, 1, 99, 1), row(3, 1, 98, 1))
     sizing = sized(100.0 * serving, flat, policy)
     assert sizing.serving == serving
@@ -252,7 +252,7 @@ def test_component_measured_idle_only_is_refused() -> None:
 def test_smallest_row_beyond_the_target_needs_another_request() -> None:
     sizing = sized(100, component(row(1, 1, 100, 301)))
     assert sizing.capacity_rps == 100
-    # 301m with a fifth for not knowing the error, over 0.6.
+    # 301m plus a fifth for the unknown error, divided by 0.6.
     assert (
         "300m, is exceeded already at 100 rps, the smallest row: it needs a request of 602m"
         in (sizing.warnings[0])
@@ -326,7 +326,7 @@ def test_serving_replicas_keep_every_constraint(ladder, policy: Policy, peak: fl
     busiest = peak * policy.imbalance
     assert busiest / sizing.serving <= sizing.capacity_rps * (1 + 1e-6)
     if sizing.serving > 1 and gather(ladder, policy).law is None:
-        # One fewer would give the busiest replica more than it can serve.
+        # With one replica fewer, the busiest one would receive more than it can serve.
         assert busiest / (sizing.serving - 1) > sizing.capacity_rps * (1 - 1e-6)
     assert sizing.low <= sizing.replicas <= sizing.high
 

@@ -52,18 +52,20 @@ def test_request_is_no_more_than_the_container_can_use() -> None:
 def test_memory_is_the_highest_measured_and_15_percent() -> None:
     evidence = gather(gateway(), Policy())
     assert requests.memory_request("istio-proxy", evidence).value == 115 * MIB
-    # Two containers share the least that a Pod gets.
+    # Two containers share the minimum memory of a Pod.
     small = requests.memory_request("nginx", evidence)
     assert small.value == 64 * MIB
     assert "at least 128Mi for the Pod" in small.reason
 
 
 def vpa_memory(samples: list[int]) -> float:
-    """What the Vertical Pod Autoscaler would ask for: the end of the bucket of the 90th percentile
-    in its histogram (first bucket 10 MB, each 5 % wider than the one before), and 15 %.
+    """Return the memory in bytes that the Vertical Pod Autoscaler would recommend.
 
-    kubernetes/autoscaler, vertical-pod-autoscaler/pkg/recommender: exponential histogram options,
-    TargetMemoryPercentile 0.9, recommendation margin fraction 0.15.
+    It takes the end of the bucket with the 90th percentile in its histogram, whose first bucket has
+    10 MB and whose further buckets are each 5 % wider, and adds 15 %.
+
+    Source: kubernetes/autoscaler, vertical-pod-autoscaler/pkg/recommender (exponential histogram
+    options, TargetMemoryPercentile 0.9, recommendation margin fraction 0.15).
     """
     wanted = sorted(samples)[math.ceil(0.9 * len(samples)) - 1]
     end, width = 0.0, 10e6

@@ -96,6 +96,6 @@ def test_a_curve_keeps_its_ends() -> None:
     chart = curve_chart(curve_plot("app"), "api").chart
     assert isinstance(chart, CurveChart)
     assert (chart.x[0], chart.x[-1], len(chart.x)) == (0, 900, 32)
-    # The last point within the rows ends the solid line.
+    # The solid line ends at the last point within the rows.
     measured = max(at for at in curve_plot("app").rps if at <= 600)
     assert measured in chart.x

@@ -12,7 +12,7 @@ Read = Callable[[str], LoadRun]
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    """Write this text to a file whose name says nothing, and read it."""
+    """Return a function that writes a text to a file with a neutral name and reads it."""
 
     def read_text(text: str) -> LoadRun:
         path = tmp_path / "result"
@@ -25,7 +25,7 @@ def read(tmp_path: Path) -> Read:
 
 @pytest.fixture
 def refused(read: Read, tmp_path: Path) -> Callable[[str], list[str]]:
-    """Read what cannot be read, and return the problems without the file's name."""
+    """Return a function that reads an invalid text and returns the problems without the file."""
 
     def problems_of(text: str) -> list[str]:
         with pytest.raises(InputError) as caught:

@@ -33,7 +33,7 @@ def test_missing_percentile_is_interpolated(read, document: dict) -> None:
     stated = read(json.dumps(document))
     document["DurationHistogram"]["Percentiles"] = None
     run = read(json.dumps(document))
-    # The tool interpolates too, so both must agree.
+    # The tool interpolates as well, so both must agree.
     assert run.p99_ms == pytest.approx(stated.p99_ms)
     assert run.p50_ms == pytest.approx(stated.p50_ms)
     assert run.notes[-1] == "p99 interpolated in the histogram: the file does not state it"
@@ -42,7 +42,7 @@ def test_missing_percentile_is_interpolated(read, document: dict) -> None:
 def test_errors_are_what_is_not_2xx(read, document: dict) -> None:
     run = read(json.dumps(document | {"RetCodes": {"200": 150, "503": 30, "-1": 20}}))
     assert run.error_ratio == pytest.approx(0.25)
-    # A connection that failed was no work for the component.
+    # A failed connection was no work for the component.
     assert run.rps == pytest.approx(120_000 / 240.012 * 0.9)
 
 

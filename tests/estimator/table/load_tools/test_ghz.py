@@ -15,18 +15,18 @@ def document(load_tool_samples: Path) -> dict:
 def test_sample_has_its_units(load_tool_samples: Path) -> None:
     (run,) = read_result(load_tool_samples / "ghz.json").runs
     assert run.duration_s == pytest.approx(0.2808)
-    # 18 calls were OK; one of the two others never reached the server.
+    # 18 calls succeeded; one of the other two never reached the server.
     assert run.rps == pytest.approx(19 / 0.2808)
     assert (run.p50_ms, run.p99_ms) == (26.3, 58)
     assert run.error_ratio == pytest.approx(2 / 20)
     assert (run.loop, run.connections, run.rps_target) == (Loop.CLOSED, 2, None)
-    # The first call of the details, not `date`, which is their end.
+    # The start is the first call of the details; `date` is the end.
     assert run.start == pytest.approx(1772444400.12)
     assert run.notes == ()
 
 
 def test_incomplete_details_do_not_count(read, document: dict) -> None:
-    # Without the first three calls, of which one is the slowest but five.
+    # This is without the first three calls, one of which is the sixth slowest.
     run = read(json.dumps(document | {"details": document["details"][3:]}))
     assert run.requests is None
     assert run.rps == pytest.approx(20 / 0.2808)

@@ -10,10 +10,10 @@ HEAD = "response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read,
 
 def test_sample_has_its_units(load_tool_samples: Path) -> None:
     (run,) = read_result(load_tool_samples / "hey.csv").runs
-    # 200 lines, from the smallest offset to the last end.
+    # The duration of the 200 lines is from the smallest offset to the last end.
     assert run.duration_s == pytest.approx(4.0128 - 0.0805)
     assert run.rps == pytest.approx(200 / 3.9323)
-    # Of the sorted times the 100th and the 198th.
+    # These are the 100th and the 198th of the sorted times.
     assert (run.p50_ms, run.p99_ms) == (pytest.approx(9.1), pytest.approx(30.6))
     assert (run.loop, run.error_ratio, run.rps_target, run.start) == (Loop.CLOSED, 0, None, None)
     assert "lacks requests without a response" in run.notes[0]

@@ -10,7 +10,7 @@ FLAT = {
     "root_group": {},
     "metrics": {
         "http_reqs": {"count": 12000, "rate": 100.0},
-        # 40 requests failed; k6 calls them passes of "has failed".
+        # 40 requests failed; k6 counts them as passes of "has failed".
         "http_req_failed": {"passes": 40, "fails": 11960, "value": 40 / 12000},
         "http_req_duration": {
             "avg": 4.2,
@@ -26,7 +26,10 @@ FLAT = {
 
 
 def nested() -> dict:
-    """As handleSummary gets it; a rate metric has `rate` there and `value` in the flat one."""
+    """Return the summary as handleSummary receives it.
+
+    A rate metric has `rate` there, and `value` in the flat summary.
+    """
     metrics = {name: {"type": "x", "values": dict(each)} for name, each in FLAT["metrics"].items()}
     failed = metrics["http_req_failed"]["values"]
     failed["rate"] = failed.pop("value")
@@ -67,7 +70,7 @@ def test_exported_sample_has_its_units(load_tool_samples: Path) -> None:
 def test_sample_with_dropped_iterations_is_open(load_tool_samples: Path) -> None:
     (run,) = read_result(load_tool_samples / "k6_handle_summary.json").runs
     assert run.duration_s == pytest.approx(60)
-    # 3000 iterations in a minute were requested, 200 of them never began.
+    # 3000 iterations a minute were requested, and 200 of them never began.
     assert (run.loop, run.rps_target) == (Loop.OPEN, pytest.approx(50))
     assert run.rps == pytest.approx(2800 / 60)
     assert (run.p50_ms, run.p99_ms, run.error_ratio) == (397.5, 1010.2, 0.025)
@@ -82,7 +85,7 @@ def test_summary_is_written_at_the_end(read) -> None:
 
 
 def test_dropped_iterations_show_the_requested_rate(read) -> None:
-    # 2 requests an iteration: 3000 of 9000 iterations never began, so 150 rps were requested.
+    # An iteration has 2 requests; 3000 of 9000 iterations never began, so the target was 150 rps.
     metrics = FLAT["metrics"] | {"dropped_iterations": {"count": 3000, "rate": 25.0}}
     run = read(json.dumps({"metrics": metrics}))
     assert run.rps_target == pytest.approx(150)

@@ -17,7 +17,7 @@ def test_totals_are_of_the_aggregated_row(load_tool_samples: Path) -> None:
 
 def test_history_leaves_the_ramp_out(load_tool_samples: Path) -> None:
     (run,) = read_result(load_tool_samples / "locust_stats_history.csv").runs
-    # 20 users from second 32 on; 150 of the 1860 requests came before.
+    # There are 20 users from second 32 on; 150 of the 1860 requests came earlier.
     assert (run.start, run.duration_s, run.connections) == (1795611432, 17, 20)
     assert run.rps == pytest.approx((1860 - 150) / 17)
     assert run.error_ratio == pytest.approx((364 - 28) / (1860 - 150))

@@ -61,14 +61,14 @@ def with_steps(*steps: dict, **changes: object) -> str:
 def test_step_is_its_steady_part(read) -> None:
     run = read(with_steps(STEP))
     assert (run.rps, run.rps_target, run.duration_s, run.start) == (99, 100, 240, 1.7e9)
-    # From the instant a request was due, not from its sending.
+    # Latency counts from the instant at which a request was due, not from its sending.
     assert (run.p50_ms, run.p99_ms, run.loop) == (1.5, 8, Loop.OPEN)
     assert round(run.error_ratio, 6) == 0.01
     assert run.notes == ("the steady part of the step at 100 rps, 240 s",)
 
 
 def test_steady_part_of_a_step_is_not_trimmed_again(read) -> None:
-    # A run of another tool that is as long would lose its first 62 s and its last 30 s.
+    # An equally long run of another tool would lose its first 62 s and last 30 s.
     run = read(with_steps(STEP))
     assert steady(run) == run
 

@@ -17,7 +17,7 @@ from estimator.table.rows import Loop
 
 
 def requests(seconds: int) -> Requests:
-    """One a second; slow in the first minute, failing in the last 30 s."""
+    """Return one request per second, slow in the first minute and failing in the last 30 s."""
     offset = np.arange(seconds, dtype=np.float64)
     late = offset >= seconds - 30
     return Requests(offset, np.where(offset < 62, 500.0, 10.0), late, ~late)

@@ -22,7 +22,7 @@ def test_sample_has_its_units(load_tool_samples: Path) -> None:
     assert run.p99_ms == pytest.approx(24.3)
     assert run.p50_ms == pytest.approx(7.9)
     assert run.duration_s == pytest.approx(29.95 + 0.05)
-    # 6 of its 600 were never answered, 6 more with 503.
+    # 6 of the 600 requests got no response, and 6 more got a 503.
     assert run.rps == pytest.approx(594 / 30)
     assert run.rps_target == pytest.approx(600 / 29.95)
     assert (run.loop, run.error_ratio) == (Loop.OPEN, pytest.approx(0.02))
@@ -46,7 +46,7 @@ def test_empty_report_is_refused(refused, document: dict) -> None:
 
 
 def test_encoded_sample_is_measured(load_tool_samples: Path) -> None:
-    # 11 lines, 50 ms apart: the fifth is a 503, the eighth has no status, the last took 10 ms.
+    # 11 lines are 50 ms apart; the fifth is a 503, the eighth has no status, the last took 10 ms.
     (run,) = read_result(load_tool_samples / "vegeta.csv").runs
     assert run.duration_s == pytest.approx(0.51)
     assert run.rps == pytest.approx(10 / 0.51)

@@ -22,7 +22,7 @@ def test_refusals_of_a_rate_limit_are_errors(load_tool_samples: Path) -> None:
     (run,) = read_result(load_tool_samples / "wrk_limited.txt").runs
     assert run.error_ratio == pytest.approx(80842 / 80905)
     assert (run.rps, run.connections) == (40225.51, 4)
-    # 38.00us and 32.99ms
+    # The output states 38.00us and 32.99ms.
     assert (run.p50_ms, run.p99_ms) == (pytest.approx(0.038), 32.99)
 
 
