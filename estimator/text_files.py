@@ -15,7 +15,7 @@ from estimator.errors import InputError, Problem
 def read_text(path: Path) -> str:
     """Return the text of a UTF-8 file, without its byte order mark and with its own line ends.
 
-    Raises InputError where the file is missing, unreadable or not UTF-8.
+    Raises InputError if the file is missing, unreadable or not UTF-8.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -29,7 +29,7 @@ def read_text(path: Path) -> str:
 def write_whole(path: Path, text: str) -> None:
     """Write a file, which may exist, into a directory that must exist.
 
-    Raises InputError where the operating system refuses.
+    Raises InputError if the operating system refuses.
     """
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".kagami-")
@@ -51,7 +51,7 @@ def write_whole(path: Path, text: str) -> None:
 def write_set(directory: Path, files: Mapping[str, str]) -> None:
     """Write files, text by name, into a directory; create the directory where it is missing.
 
-    Raises InputError where the operating system refuses.
+    Raises InputError if the operating system refuses.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)

@@ -52,7 +52,7 @@ def component_options(command: _Command) -> _Command:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What the options say of a new component; empty where they say nothing."""
+    """What the options say of a new component; empty if they say nothing."""
 
     kind: Kind | None
     templates: tuple[str, ...]

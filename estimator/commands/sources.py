@@ -183,7 +183,7 @@ def source_options(command: _Command) -> _Command:
 def source_of(options: Mapping[str, Any], set_by_user: set[str]) -> Source:
     """Return the source that the options name.
 
-    Raises click.UsageError where they name none or two, or an option does not apply to the source.
+    Raises click.UsageError if they name none or two, or an option does not apply to the source.
     """
     source = Source(**{name: options[name] for name in SECTIONS})
     chosen = [name for name in _SOURCES if options[name]]

@@ -129,7 +129,7 @@ class UsageOptions:
         )
 
     def datadog(self) -> Callable[[], DatadogApi]:
-        """Return what opens the API. Raises InputError where a key is missing."""
+        """Return what opens the API. Raises InputError if a key is missing."""
         if problems := missing_keys():
             raise InputError(problems)
         return lambda: open_datadog(self.site or DEFAULT_SITE, self.api_url, self.no_cache)

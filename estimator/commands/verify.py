@@ -169,7 +169,7 @@ def _times(options: dict[str, Any]) -> tuple[float, float]:
 def between(series: RpsSeries, start: float, end: float) -> RpsSeries:
     """Return the buckets of a series that begin in [start, end).
 
-    Raises InputError where there are none.
+    Raises InputError if there are none.
     """
     seconds = series.start + np.arange(series.rps.shape[1]) * series.resolution_s
     chosen = (seconds >= start) & (seconds < end)

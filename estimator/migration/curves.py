@@ -29,17 +29,17 @@ class ContainerCurve:
 
     @property
     def median_error(self) -> float | None:
-        """The median of the absolute errors; None where no row lies between others."""
+        """The median of the absolute errors; None if no row lies between others."""
         return median(abs(error) for error in self.left_out) if self.left_out else None
 
     @property
     def worst_error(self) -> float | None:
-        """The error with the largest absolute value; None where no row lies between others."""
+        """The error with the largest absolute value; None if no row lies between others."""
         return max(self.left_out, key=abs) if self.left_out else None
 
 
 def curves_of(component: Component) -> dict[str, ContainerCurve]:
-    """Return the curve of each container; empty where the component has no usable row."""
+    """Return the curve of each container; empty if the component has no usable row."""
     rows = component.used_points
     if not rows:
         return {}

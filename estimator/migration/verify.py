@@ -108,7 +108,7 @@ class ContainerError:
     worst_excess: float
     """The highest e of all buckets."""
     coverage: float | None
-    """None where the curve has no interval of its own."""
+    """None if the curve has no interval of its own."""
     beyond_rows: int
     """Number of buckets above the largest row, where the curve is extrapolated."""
     beyond_limit: int
@@ -142,7 +142,7 @@ def verify(
 ) -> Verification:
     """Return the comparison of every component that has samples in `usage`.
 
-    Raises InputError where usage and table name different components or containers, and where
+    Raises InputError if usage and table name different components or containers, and where
     samples do not name their pods and `conditions.replicas` is None.
     """
     conditions = conditions or Conditions()
@@ -251,7 +251,7 @@ def _error(
 
 
 def _means(series: RpsSeries, routes: Iterable[str], width_s: int, count: int) -> _Floats:
-    """Return the mean rps of each bucket; NaN where over a tenth of it was not observed."""
+    """Return the mean rps of each bucket; NaN if over a tenth of it was not observed."""
     per_bucket = width_s // series.resolution_s
     cells = series.demand(routes)[: count * per_bucket].reshape(count, per_bucket)
     is_known = ~np.isnan(cells)

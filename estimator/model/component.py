@@ -135,7 +135,7 @@ def project_component(
 
     `downstreams` take what the component passes on; those of the policy are added.
 
-    Raises Refused where the table cannot answer.
+    Raises Refused if the table cannot answer.
     """
     parts = _calculate(observed, evidence, policy, downstreams)
     component, sizing, demand = evidence.component, parts.sizing, parts.demand

@@ -1,16 +1,16 @@
-"""A number with what it takes to trust it, and what was assumed on the way.
+"""A number with its reason, its bounds, its flags and its assumptions.
 
-Every number of an answer is a `Figure`. Invariant: what rests on less than measured rows carries a
-`Flag`, and the flag reaches the report; a number whose error is unknown has no bounds and says so
-(`Flag.NO_INTERVAL`), it never has bounds of zero width by default.
+Every number of a projection is a `Figure`. Invariants: a number that does not rest on measured rows
+alone has a `Flag`, which reaches the report. A number whose error is unknown has no bounds but
+`Flag.NO_INTERVAL`; it never has bounds of zero width by default.
 
 A calculation puts its arithmetic into the Figure that it returns (`formula`, `numbers`), so that
 `--explain` cannot drift from what was calculated: the formula in symbols, then the same with its
 numbers. Numbers are plain arithmetic of six digits (`^` is a power; `ceil`, `floor`, `max`, `min`
-as usual), and tests evaluate them. Where a calculation cannot be redone by hand (a bisection, a
+as usual), and tests evaluate them. If a calculation cannot be repeated by hand (a bisection, a
 simulation), `numbers` says how it was done.
 
-Knows nothing of curves, components or series: everything else in the model imports it.
+This module does not know curves, components or series: everything else in the model imports it.
 """
 
 import math
@@ -25,19 +25,19 @@ class Flag(StrEnum):
     EXTRAPOLATED = "extrapolated"
     """Beyond the largest row that can be used, within the limit of the policy."""
     BELOW_RANGE = "below range"
-    """Less rps per replica than any row: the smallest row's usage stands, an upper bound."""
+    """Less rps per replica than in any row; the usage of the smallest row is an upper bound."""
     SCALED_LINEARLY = "scaled linearly"
     """More rps than any row measured over all replicas; replicas are assumed not to disturb each
     other."""
     NO_INTERVAL = "no interval"
-    """Too few rows to know the error; an assumed margin stands in."""
+    """Too few rows to know the error; an assumed margin replaces the bounds."""
     ASSUMED = "assumed"
     """Rests on a default that decides it, not on a measurement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number, its unit, why it is this one, and how far it may be off."""
+    """A number with its unit, its reason and its bounds."""
 
     value: float
     unit: str
@@ -45,18 +45,18 @@ class Figure:
     `percent`, `connections`, `workers`, `pod-hours`, `tokens` or a currency per month."""
     reason: str
     low: float | None = None
-    """Lower bound at the policy's confidence; None where the number is exact or has no interval."""
+    """Lower bound at the policy's confidence; None if the number is exact or has no interval."""
     high: float | None = None
     """Upper bound, likewise."""
     constraint: str | None = None
-    """Name of the constraint that decided it."""
+    """The name of the constraint that decided the number."""
     rows: tuple[int, ...] = ()
-    """Rows of the table it rests on."""
+    """The rows of the table on which the number rests."""
     assumptions: tuple[str, ...] = ()
-    """Names of the assumptions it rests on, as in `Projection.assumptions`."""
+    """The names of its assumptions, as in `Projection.assumptions`."""
     flags: tuple[Flag, ...] = ()
     formula: str = ""
-    """In symbols: `x_cpu = max x with c_upper(x) <= u * request`; empty where nothing was
+    """In symbols: `x_cpu = max x with c_upper(x) <= u * request`; empty if nothing was
     calculated."""
     numbers: str = ""
     """The same with its numbers: `max x with c_upper(x) <= 0.6 * 500`."""
@@ -64,7 +64,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Assumption:
-    """Something taken as given; `is_default` where nobody set it."""
+    """A value that was not measured; `is_default` if the user did not set it."""
 
     name: str
     value: str
@@ -85,7 +85,7 @@ class ExplanationLine:
     """The same with its numbers: `x_cpu = max x with c_upper(x) <= 0.6 * 500m`."""
     result: Figure
     inputs: tuple[tuple[str, Figure], ...] = ()
-    """Symbol and what stands for it."""
+    """Each symbol with the figure that it stands for."""
 
 
 def explained(topic: str, *figures: Figure | None) -> Iterator[ExplanationLine]:

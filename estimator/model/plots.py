@@ -35,7 +35,7 @@ class DemandPlot:
     """Unix time of the first bin."""
     bin_s: float
     highest_rps: Floats
-    """Shape (bins,); NaN where nothing was observed."""
+    """Shape (bins,); NaN if nothing was observed."""
     mean_rps: Floats
     peaks: tuple[MarkedPeak, ...]
     """The highest peak of all, and the peaks of the ten highest days."""
@@ -67,7 +67,7 @@ class CurvePlot:
     """Shape (n,), per replica, from 0 to the limit of extrapolation."""
     value: Floats
     low: Floats
-    """NaN where there is no interval."""
+    """NaN if there is no interval."""
     high: Floats
     lowest_row_rps: float
     highest_row_rps: float

@@ -87,7 +87,7 @@ class Projection:
     assumptions: tuple[Assumption, ...]
     warnings: tuple[str, ...]
     low_confidence: tuple[str, ...]
-    """Why the answer must not be relied on; empty where it may be."""
+    """Why the answer must not be relied on; empty if it may be."""
     demand_plot: DemandPlot | None = None
     """All routes together."""
     nodes: NodePlan | None = None

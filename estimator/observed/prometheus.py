@@ -73,7 +73,7 @@ def read_prometheus(
 ) -> Usage:
     """Return the samples of these components, with their containers, in [start, end).
 
-    Raises InputError for what Prometheus rejects, Refused where it has no series or no answer.
+    Raises InputError for what Prometheus rejects, Refused if it has no series or no answer.
     """
     return asyncio.run(_read(query, components, period))
 

@@ -19,9 +19,9 @@ class Sample:
     """One value of cpu, of memory, or of both."""
 
     component: str
-    """Empty where the source names no component."""
+    """Empty if the source names no component."""
     pod: str
-    """Empty where the source names no pod."""
+    """Empty if the source names no pod."""
     container: str
     second: float
     """Unix time."""
@@ -41,11 +41,11 @@ class ContainerUsage:
     pod: NDArray[np.int64]
     """Shape (n,), index into `pods`."""
     cpu_millicores: _Floats
-    """Shape (n,); NaN where a sample has no cpu."""
+    """Shape (n,); NaN if a sample has no cpu."""
     memory_bytes: _Floats
-    """Shape (n,); NaN where a sample has no memory."""
+    """Shape (n,); NaN if a sample has no memory."""
     cpu_limit_millicores: float | None = None
-    """What the kernel lets one replica use; None where the source does not know it."""
+    """What the kernel lets one replica use; None if the source does not know it."""
     covers_s: tuple[float, float] = (0.0, 0.0)
     """Seconds before and after its instant that a sample of cpu is a mean over."""
     is_exact: bool = False
@@ -85,7 +85,7 @@ class ContainerUsage:
         """Return the number of pods with cpu samples and their mean cpu in each bucket.
 
         Bucket i covers [start + i width_s, start + (i + 1) width_s). Both arrays have the shape
-        (count,); the mean is in millicores, and NaN where no pod has a sample.
+        (count,); the mean is in millicores, and NaN if no pod has a sample.
         """
         is_known = ~np.isnan(self.cpu_millicores)
         if np.isinf(start):

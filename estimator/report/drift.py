@@ -35,7 +35,7 @@ class Drift:
     resource: str
     """Kind and name: `HorizontalPodAutoscaler/api`."""
     field: str
-    """`spec.minReplicas`, or empty where the whole object is missing."""
+    """`spec.minReplicas`, or empty if the whole object is missing."""
     has: str
     wants: str
     why: str

@@ -1,4 +1,4 @@
-"""The HTML report within its size: as much detail as fits into a megabyte.
+"""The HTML report with as much detail as fits into a megabyte.
 
 People send a page by mail and chat. With many components the page first has coarser charts and no
 arithmetic, then also no charts of components and no reasons of single amounts, and it says so.

@@ -50,7 +50,7 @@ def bare(figure: Figure) -> str:
 
 
 def bounds(figure: Figure) -> str:
-    """Return `4 to 6`; empty where the figure is exact or its error is unknown."""
+    """Return `4 to 6`; empty if the figure is exact or its error is unknown."""
     if figure.low is None and figure.high is None:
         return ""
     low = "?" if figure.low is None else _bare(figure.low, figure.unit)

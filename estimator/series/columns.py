@@ -115,7 +115,7 @@ class _Rows:
 
 
 def _moments(column: "pd.Series[Any]") -> NDArray[np.float64]:
-    """Return Unix times; NaN where the text is no time, or one without its offset."""
+    """Return Unix times; NaN if the text is no time, or one without its offset."""
     moments = column
     if not isinstance(column.dtype, pd.DatetimeTZDtype):
         texts = column.astype(str)

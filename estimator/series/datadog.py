@@ -193,7 +193,7 @@ def _check(group: QueryGroup, query: DatadogQuery, step: int) -> None:
 
 
 def _grid(group: QueryGroup, window: tuple[int, int], step: int) -> NDArray[np.float64]:
-    """Return the points of one window on its grid, NaN where there is none.
+    """Return the points of one window on its grid, NaN if there is none.
 
     Datadog also answers with the bucket at the end of the window, cut off there. That bucket
     belongs to the next window, which has all of it. Points may come in any order; of two points in

@@ -33,7 +33,7 @@ class KnownSeconds:
     start: int
     """Unix time of the start of a bucket."""
     rps: NDArray[np.float64]
-    """Shape (routes, seconds) over whole buckets; NaN where a route has no value."""
+    """Shape (routes, seconds) over whole buckets; NaN if a route has no value."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +48,7 @@ class RpsSeries:
     routes: tuple[str, ...]
     """Route tags, in the order of the rows of `rps`."""
     rps: NDArray[np.float64]
-    """Shape (routes, buckets); NaN where a route has no value."""
+    """Shape (routes, buckets); NaN if a route has no value."""
     averaging_s: int | None = None
     """Each value is a mean over this many seconds, or the highest such mean in its bucket; None
     means the whole bucket."""

@@ -33,7 +33,7 @@ _Cells = dict[str, str]
 def parse(text: str, place: Place) -> object:
     """Return the document of a CSV text; put the line of each of its parts into `place.marks`.
 
-    Reports lines that contradict each other to `place`. Raises InputError where the text is not CSV
+    Reports lines that contradict each other to `place`. Raises InputError if the text is not CSV
     or its columns are not those of a table.
     """
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)

@@ -1,4 +1,4 @@
-"""Reads and writes a correspondence table: CSV where the name ends in `.csv`, else YAML.
+"""Reads and writes a correspondence table: CSV if the name ends in `.csv`, otherwise YAML.
 
 YAML is for people, CSV for tools. A read names every problem of a file at once.
 """
@@ -50,10 +50,10 @@ def _comments(table: Table, assumed: Collection[str]) -> yaml_file.Comments:
 
 
 def write_table(table: Table, path: Path, assumed: Collection[str] = ()) -> None:
-    """Write a table in the format that the file's name asks for, whole or not at all.
+    """Write a table atomically, in the format that the name of the file selects.
 
-    In YAML a comment behind each row is its verdict, and another marks the requests of the
-    components in `assumed`, which nobody chose. Raises InputError where the file cannot be
-    written, or CSV cannot hold a route.
+    In YAML, a comment after each row is its verdict, and a comment marks the requests of the
+    components in `assumed` as not chosen by anybody. Raises InputError if the file cannot be
+    written, or if CSV cannot represent a route.
     """
     write_whole(path, table_text(table, path, assumed))

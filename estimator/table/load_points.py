@@ -37,7 +37,7 @@ class Component:
     points: tuple[LoadPoint, ...]
     """Invariant: every point has its `judgement`."""
     templates: tuple[str, ...] = field(default=(), compare=False)
-    """The routes as the file spells them, for writing them again; empty where the tags do."""
+    """The routes as the file spells them, for writing them back; empty if it has tags."""
 
     def __post_init__(self) -> None:
         judged = tuple(

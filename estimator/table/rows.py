@@ -59,7 +59,7 @@ class Judgement:
     rule: str
     """The rule with its numbers. For `ok` it says which rules could not be checked."""
     latency_doubt: str | None = None
-    """Why no latency limit may rest on this row's p99; None where one may, or there is no p99."""
+    """Why no latency limit may rest on this row's p99; None if one may, or there is no p99."""
 
     @property
     def is_usable(self) -> bool:
@@ -79,7 +79,7 @@ class LoadPoint:
     """Mean cpu and highest memory of one replica, by container."""
     p99_ms: float | None = None
     error_ratio: float | None = None
-    """0 to 1. None where the table does not state it: it counts as 0 and is listed as assumed."""
+    """0 to 1. None if the table does not state it: it counts as 0 and is listed as assumed."""
     p50_ms: float | None = None
     rps_target: float | None = None
     """Rate that the generator was set to, over all replicas; None for a closed loop."""
@@ -104,7 +104,7 @@ class LoadPoint:
 
     @property
     def exclusion(self) -> str | None:
-        """The rule that excludes this row from the curve; None where the row is used."""
+        """The rule that excludes this row from the curve; None if the row is used."""
         if self.judgement is None or self.judgement.is_usable:
             return None
         return self.judgement.rule
@@ -112,7 +112,7 @@ class LoadPoint:
     def ceiling_millicores(self, container: str) -> float | None:
         """Return the most millicores that a container can use: its limit, or a core per worker.
 
-        None where neither is stated.
+        None if neither is stated.
         """
         ceilings = []
         if container in self.cpu_limit_millicores:

@@ -41,7 +41,7 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _Loader.construct_yaml_map)
 def parse(text: str, place: Place) -> object:
     """Return the document of a YAML text; put the line of every key into `place.marks`.
 
-    Reports keys given twice to `place`. Raises InputError where the text is not plain YAML.
+    Reports keys given twice to `place`. Raises InputError if the text is not plain YAML.
     """
     loader = _Loader(text, place)
     try:

@@ -40,7 +40,7 @@ admin_option = click.option(
 
 
 def change(admin: TcpAddress, path: str, body: dict[str, object]) -> dict[str, Any]:
-    """POST `body` as JSON and return the answer; print the reason and exit where there is none."""
+    """POST `body` as JSON and return the answer; print the reason and exit if there is none."""
     connection = http.client.HTTPConnection(admin.host, admin.port, timeout=_TIMEOUT_S)
     headers = {"Content-Type": "application/json"}
     try:

@@ -379,7 +379,7 @@ def _print_losses(losses: list[str]) -> None:
 def _allow_descriptors(connections: int) -> None:
     """Raise the limit of descriptors, without which the upstream would seem to refuse connections.
 
-    Raises click.BadParameter where the hard limit is too low.
+    Raises click.BadParameter if the hard limit is too low.
     """
     needed = connections + SPARE_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -96,7 +96,7 @@ def _sources(samples: Sequence[str], table: Path | None) -> list[object]:
 
 
 def _check_table(table: Path) -> None:
-    """Raise InputError where `estimate` is not installed, or would refuse to add to the table."""
+    """Raise InputError if `estimate` is not installed, or would refuse to add to the table."""
     if not table.parent.is_dir():
         raise InputError(f"{table}: there is no directory {table.parent}")
     arguments = ["check", str(table)] if table.exists() else ["--help"]

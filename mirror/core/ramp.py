@@ -63,7 +63,7 @@ class Health:
         add_buckets(self.latency, other.latency)
 
     def exceeds(self, limits: ShadowLimits) -> tuple[str, str] | None:
-        """Return the first exceeded limit and a description; None where none is exceeded."""
+        """Return the first exceeded limit and a description; None if none is exceeded."""
         for reason, number, most in (
             (ERRORS, self.errors, limits.error_ratio),
             (TIMEOUTS, self.timeouts, limits.timeout_ratio),

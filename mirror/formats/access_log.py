@@ -99,7 +99,7 @@ class LoggedRequest:
     """The log knows the time only to the second."""
     duration_s: float | None
     method: str
-    """Empty where the line does not say it, as `host` and `request_id`."""
+    """Empty if the line does not say it, as `host` and `request_id`."""
     target: str
     host: str
     request_id: str
@@ -254,7 +254,7 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def read_json(block: bytes) -> list[CountedRequest]:
-    """Return the requests of a block of JSON lines. Raises BadLine where one line has none."""
+    """Return the requests of a block of JSON lines. Raises BadLine if one line has none."""
     try:
         entries = _COUNTED.decode_lines(block)
     except _UNREADABLE as error:
@@ -322,7 +322,7 @@ def _counted(entry: _CountedKeys) -> CountedRequest:
 
 
 def _text(entry: _CountedKeys, keys: Sequence[str]) -> str:
-    """Return the first text with one character for each byte; empty where there is none."""
+    """Return the first text with one character for each byte; empty if there is none."""
     for key in keys:
         value = getattr(entry, key)
         if type(value) is not str or value in ("", _ABSENT):
@@ -335,7 +335,7 @@ def _text(entry: _CountedKeys, keys: Sequence[str]) -> str:
 
 
 def _request_line(entry: _CountedKeys) -> tuple[str, str]:
-    """Return method and target of the key `request`; both empty where it has no such line."""
+    """Return method and target of the key `request`; both empty if it has no such line."""
     match = _REQUEST_LINE.fullmatch(_text(entry, ("request",)))
     return (match[1], match[2]) if match else ("", "")
 

@@ -29,7 +29,7 @@ def needed(config: Config) -> int:
 
 
 def shortage(config: Config, limit: int) -> str | None:
-    """Return a warning where `limit` does not cover the configuration; None where it does."""
+    """Return a warning where `limit` does not cover the configuration; None if it does."""
     most = needed(config)
     if limit == resource.RLIM_INFINITY or limit >= most:
         return None

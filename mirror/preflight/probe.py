@@ -74,7 +74,7 @@ class _HeadReader:
         self._parser = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes) -> None:
-        """Parse `data`. Raises HttpParserError where it is no HTTP response."""
+        """Parse `data`. Raises HttpParserError if it is no HTTP response."""
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):

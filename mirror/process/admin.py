@@ -91,7 +91,7 @@ class Admin:
             return web.json_response({"error": str(error)}, status=400)
 
     def _refusal(self, request: web.Request) -> str | None:
-        """Return why this request may change nothing; None where it may."""
+        """Return why this request may change nothing; None if it may."""
         assert self._address is not None
         if not (self.allows_writes or _is_loopback(self._address.host)):
             return f"admin {self._address} is not loopback: set admin_writes to change things here"

@@ -121,7 +121,7 @@ class Workers:
             await self._start_one(launch)
 
     async def change(self, launch: Launch, timeout_s: float) -> bool:
-        """Start another generation and retire the current one; return False where that failed.
+        """Start another generation and retire the current one; return False if that failed.
 
         Then nothing has changed: the new workers, of which one ended or was not ready in time,
         are killed. Those that still retire from a change before are drained at once.

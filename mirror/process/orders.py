@@ -93,7 +93,7 @@ class Orders:
         }
 
     def capture_status(self) -> dict[str, Any] | None:
-        """Return the status of the capture; None where none is configured. `until` None: no end."""
+        """Return the status of the capture; None if none is configured. `until` None: no end."""
         section = self._capture_section
         if section.path is None:
             return None

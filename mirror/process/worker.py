@@ -161,7 +161,7 @@ class Worker:
             await asyncio.sleep(TICK_S)
 
     async def _drained(self) -> bool:
-        """Wait for requests in flight; return False where the deadline came first and cut them."""
+        """Wait for requests in flight; return False if the deadline came first and cut them."""
         deadline = self._loop.time() + self._config.timeouts.drain
         while self._is_busy() and self._loop.time() < deadline:
             await asyncio.sleep(TICK_S / 4)

@@ -57,7 +57,7 @@ class RecentIds:
         self._table = mmap.mmap(descriptor, _SIZE_BYTES)
 
     def add(self, request_id: bytes, now_s: float) -> bool:
-        """Store the id; return True where it came within the last WINDOW_S (monotonic clock)."""
+        """Store the id; return True if it came within the last WINDOW_S (monotonic clock)."""
         place, tag = _DIGEST.unpack(blake2b(request_id, digest_size=16).digest())
         offset = place % BUCKETS * _BUCKET.size
         if self._table[_SHARERS_AT] <= 1:

@@ -68,7 +68,7 @@ class Difference:
 def compare(before: ReplayResult, after: ReplayResult) -> list[Difference]:
     """Compare latency from the intended start, and errors: in total, and by step at one rate.
 
-    Raises InputError where one of the results is invalid.
+    Raises InputError if one of the results is invalid.
     """
     for name, result in (("first", before), ("second", after)):
         if not result.is_valid:

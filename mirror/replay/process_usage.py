@@ -30,7 +30,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 def read_family(root: psutil.Process, at_s: float) -> ProcessReading:
     """Return the accounts of a process and its descendants, stamped `at_s` (Unix time).
 
-    Raises psutil.NoSuchProcess where the process itself has ended.
+    Raises psutil.NoSuchProcess if the process itself has ended.
     """
     cpu_s, memory_bytes = 0.0, 0
     family = [root]

@@ -123,7 +123,7 @@ def encoded(histogram: Histogram) -> str:
 def decoded(text: str, longest_ms: float | None) -> Histogram:
     """Return a histogram from the V2 encoding, its longest time given in ms.
 
-    Raises ValueError where the text is none.
+    Raises ValueError if the text is none.
     """
     try:
         hdr = HdrHistogram.decode(text.encode())

@@ -135,7 +135,7 @@ def original(
 ) -> Schedule:
     """Return a schedule of the recorded timing, `speed` times as fast: (t - t_first) / speed.
 
-    Raises InputError where the list is looped and all its requests have one instant.
+    Raises InputError if the list is looped and all its requests have one instant.
     """
     ends_s = math.inf if duration_s is None else duration_s
     if requests.is_whole:

@@ -88,7 +88,7 @@ async def replay(
 ) -> tuple[ReplayResult, int]:
     """Return the result, and the number of the signal that ended it early, or 0.
 
-    Raises InputError where the list cannot be used.
+    Raises InputError if the list cannot be used.
     """
     digest = schedule_digest(settings)
     generator = Generator(origin, settings.connections, settings.timeout_s)
@@ -145,7 +145,7 @@ async def replay(
 def schedule_digest(settings: Settings) -> str:
     """Return a digest that all shards of one schedule share, and hardly anything else.
 
-    Raises InputError where a file cannot be read.
+    Raises InputError if a file cannot be read.
     """
     digest = hashlib.blake2b(digest_size=16)
     digest.update(msgspec.json.encode((settings.pace, settings.rules, settings.start_at)))

@@ -31,7 +31,7 @@ class MeasuredStep:
     """Counted before the steady part."""
     steady: Measure = field(default_factory=Measure)
     steady_from: float = 0.0
-    """Unix time at which the steady part began; 0 where it was not reached."""
+    """Unix time at which the steady part began; 0 if it was not reached."""
     steady_s: float = 0.0
     cpu_ratio: float = 0.0
     """Cores that the generator's thread used in the steady part: at most 1."""

@@ -144,7 +144,7 @@ class HpaRun:
 
     @property
     def needed(self) -> int:
-        """The most replicas that a saturated moment needed; 0 where none was saturated."""
+        """The most replicas that a saturated moment needed; 0 if none was saturated."""
         return max((stretch.needed for stretch in self.saturations), default=0)
 
     @property

@@ -79,7 +79,7 @@ class Gumbel:
 
 
 def dispersion(demand: _Floats, averaging_s: float, window_s: float = 1) -> float | None:
-    """Return I over `window_s` of a demand averaged over `averaging_s`; None where it is unknown.
+    """Return I over `window_s` of a demand averaged over `averaging_s`; None if it is unknown.
 
     This needs an hour of buckets of at most ten seconds, without a gap longer than the moving mean.
     Gaps are left out. The result is at least 1, because a series calmer than Poisson was averaged.

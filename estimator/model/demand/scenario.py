@@ -36,7 +36,7 @@ class Observed:
     what: str
     """The routes in words: `all routes`, or their tags."""
     demand: NDArray[np.float64]
-    """Rps of each bucket; NaN where nobody looked. At least one value above 0."""
+    """Rps of each bucket; NaN if nobody looked. At least one value above 0."""
     start: int
     """Unix time of the first bucket."""
     resolution_s: int
@@ -65,7 +65,7 @@ class Demand:
     daily_maxima: tuple[tuple[int, float], ...]
     """Unix time of the day and its highest rps, for every day observed at least by half."""
     peak: Figure
-    """The peak that is sized for."""
+    """The peak that determines the size."""
 
 
 def demand_of(observed: Observed, policy: Policy) -> Demand:

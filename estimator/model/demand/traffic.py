@@ -43,7 +43,7 @@ class Traffic:
         return total
 
     def peak(self, route: str) -> float:
-        """Return the highest rps of one route; 0 where it had none."""
+        """Return the highest rps of one route; 0 if it had none."""
         return float(np.nanmax(self.demand([route]), initial=0.0))
 
     def has(self, routes: tuple[str, ...]) -> bool:

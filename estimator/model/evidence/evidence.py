@@ -53,7 +53,7 @@ class Evidence:
     cpu: Mapping[str, Prediction]
     """By container, millicores over rps per replica."""
     p99: Prediction | None
-    """In milliseconds; None where no row states a reliable p99."""
+    """In milliseconds; None if no row states a reliable p99."""
     ceilings: Mapping[str, float]
     """The most millicores that a container can use, where its limit or workers are known."""
     limits: tuple[Limit, ...]
@@ -97,7 +97,7 @@ class Evidence:
         return tuple(p.row for p in self.points if p.rps_per_replica in (below, above))
 
     def workers(self, container: str) -> int | None:
-        """Return the fewest worker threads that a row was measured with; None where no row says."""
+        """Return the fewest worker threads that a row was measured with; None if no row says."""
         return min(
             (p.workers[container] for p in self.points if container in p.workers), default=None
         )
@@ -106,7 +106,7 @@ class Evidence:
 def gather(component: Component, policy: Policy) -> Evidence:
     """Return the evidence for a component.
 
-    Raises Refused where no row can be used, or the smallest usable row already breaks the latency
+    Raises Refused if no row can be used, or the smallest usable row already breaks the latency
     objective.
     """
     points = _usable(component, policy.error_ratio_limit)

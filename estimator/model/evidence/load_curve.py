@@ -104,7 +104,7 @@ class LoadCurve:
     def highest_rps_within(self, millicores: float) -> float | None:
         """Return the largest rps per replica in range whose cpu is at most this, by bisection.
 
-        Returns None where even the lowest row uses more.
+        Returns None if even the lowest row uses more.
         """
         if self.y[0] > millicores:
             return None

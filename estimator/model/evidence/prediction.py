@@ -35,7 +35,7 @@ Worked: rows (100, 100), (300, 300), (500, 500): one row can be left out, with e
 s = sqrt(0.061^2 / 2) = 0.0431, t_(0.9, 2) = 1.8856, margin = 0.0431 * 1.8856 * sqrt(3/2) = 0.0996.
 
 Sources: leave-one-out conformal, R. Barber et al., Ann. Statist. 49 (2021) 486; the prediction
-interval of a weighted line, any text on regression.
+interval of a weighted line is in any textbook on regression.
 """
 
 import math
@@ -65,12 +65,12 @@ _ONE_X_SHARE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """How certain a bound must be, and how far it may reach."""
+    """The required confidence of bounds, and the limit of extrapolation."""
 
     share: float = 0.9
-    """Share of new measurements below `high`, and share above `low`."""
+    """The share of new measurements below `high`, and the share above `low`."""
     limit: float = 1.5
-    """Farthest extrapolation, as a multiple of the largest row."""
+    """The limit of extrapolation as a multiple of the largest row."""
     assumed_margin: float = 0.2
     """Relative margin where no row can be left out."""
 
@@ -87,7 +87,7 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """Weighted least squares a + b x, and what its prediction interval needs."""
+    """A weighted least-squares line a + b x with the terms of its prediction interval."""
 
     intercept: float
     slope: float
@@ -108,21 +108,21 @@ class _Line:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """A load curve with its error. `predict` makes it."""
+    """A load curve with its error, created by `predict`."""
 
     curve: LoadCurve
     margin_up: float
-    """Relative, at least 0."""
+    """The relative margin above the curve, at least 0."""
     margin_down: float
-    """Relative, 0 to 1."""
+    """The relative margin below the curve, from 0 to 1."""
     evidence: str
-    """How the margins were found, in words."""
+    """How the margins were determined, in words."""
     has_interval: bool
-    """False where an assumed margin stands in."""
+    """False if an assumed margin stands in."""
     last_slope: float
     line: _Line | None
     limit_rps: float
-    """Extrapolation ends here."""
+    """The largest rps per replica of an extrapolation."""
 
     def at(self, rps: float) -> Band:
         """Return the prediction at an rps per replica from 0 to `limit_rps`."""
@@ -131,7 +131,7 @@ class Prediction:
         return Band(float(value[0]), float(low[0]), float(high[0]), is_beyond)
 
     def at_each(self, rps: ArrayLike) -> tuple[_Floats, _Floats, _Floats]:
-        """Return value, low and high at each rps; AssertionError beyond `limit_rps`."""
+        """Return value, low and high at each rps; raise AssertionError beyond `limit_rps`."""
         x = np.asarray(rps, dtype=np.float64)
         assert x.max(initial=0) <= self.limit_rps, f"{x.max()} rps is beyond {self.limit_rps}"
         last_x, last_y = self.curve.highest_rps, float(self.curve.y[-1])
@@ -165,13 +165,13 @@ class Prediction:
     def highest_rps_within(self, budget: float) -> float | None:
         """Return the largest rps, within the rows, whose upper bound is within the budget.
 
-        Returns None where the upper bound of the lowest row exceeds it. The result never lies
+        Returns None if the upper bound of the lowest row exceeds it. The result never lies
         beyond the rows: another replica costs less than trusting an extrapolation.
         """
         return self.curve.highest_rps_within(budget / (1 + self.margin_up))
 
     def expected_rps_within(self, budget: float, is_low: bool = False) -> float | None:
-        """Return the same for the curve itself or, with `is_low`, for the lower bound."""
+        """Return the largest rps for the curve itself or, with `is_low`, for the lower bound."""
         return self.curve.highest_rps_within(
             budget / (1 - self.margin_down) if is_low and self.margin_down < 1 else budget
         )

@@ -6,7 +6,7 @@ Pods are separate queues, each with its own m (Envoy workers, or cores): no pool
     Erlang B    B_0 = 1,  B_k = a B_(k-1) / (k + a B_(k-1))
     Erlang C    C = m B_m / (m - a (1 - B_m))                          a < m
     tail        P(W_q > t) = C exp(-(m - a) t / S)
-    quantile    t_p = S / (m - a) ln(C / (1 - p)),  0 where C <= 1 - p
+    quantile    t_p = S / (m - a) ln(C / (1 - p)),  0 if C <= 1 - p
 
 | symbol | meaning | unit |
 |---|---|---|
@@ -14,7 +14,8 @@ Pods are separate queues, each with its own m (Envoy workers, or cores): no pool
 | a | offered load; by Little's law also the mean number of busy servers | erlang |
 | m | servers | count |
 
-A check, not a constraint: a table's own p99 decides, because real services are no M/M/m.
+The result is a check and not a constraint: the p99 of the table decides, because real services are
+not M/M/m queues.
 
 Worked: a = 2 erlang at m = 3 servers: B = 4/19, C = 4/9. With one server, C = a.
 
@@ -30,21 +31,21 @@ from estimator.model.figure import ExplanationLine, Figure, digits
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """M/M/m: one pod's servers and what arrives there."""
+    """An M/M/m queue: the servers of one pod and their arrivals."""
 
     rate_rps: float
     service_s: float
-    """Mean time that a request keeps a server busy."""
+    """The mean service time of a request in seconds."""
     servers: int
 
     @property
     def load(self) -> float:
-        """Return a, in erlang."""
+        """Return the offered load a in erlang."""
         return self.rate_rps * self.service_s
 
     @property
     def utilisation(self) -> float:
-        """Return the share of the servers that is busy; 1 and above is saturation."""
+        """Return the busy share of the servers; 1 and above is saturation."""
         return self.load / self.servers
 
     @property
@@ -58,7 +59,10 @@ class Queue:
         return self.servers * blocking / (self.servers - self.load * (1 - blocking))
 
     def wait_quantile_s(self, share: float) -> float:
-        """Return the wait that this share of requests stays within; infinite at saturation."""
+        """Return the wait in seconds that this share of requests does not exceed.
+
+        It is infinite at saturation.
+        """
         if self.load >= self.servers:
             return math.inf
         waiting = self.waiting_probability
@@ -67,7 +71,7 @@ class Queue:
         return self.service_s / (self.servers - self.load) * math.log(waiting / (1 - share))
 
     def explain(self, topic: str) -> Iterator[ExplanationLine]:
-        """Yield the arithmetic of the check: how busy the servers are, and how long a wait is."""
+        """Yield the arithmetic of the check: the utilisation of the servers, and the wait."""
         yield ExplanationLine(
             topic,
             "check: a = x c_upper / x / 1000, erlang; must stay below m",

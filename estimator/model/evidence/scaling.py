@@ -51,7 +51,7 @@ class ScalingLaw:
     single_rps: float
     """gamma."""
     not_identified: str | None
-    """Why the points do not identify the parameters; None where they do."""
+    """Why the points do not identify the parameters; None if they do."""
 
     @property
     def best_count(self) -> float:

@@ -55,7 +55,7 @@ class RateLimits:
     """limit_req burst=, requests, with nodelay."""
     global_limit: Figure | None
     """Rps over all replicas: the smaller of what the pods and what their downstreams can take.
-    `constraint` is `pods` or the downstream's name; None where neither is known."""
+    `constraint` is `pods` or the downstream's name; None if neither is known."""
     notes: tuple[str, ...]
     """Remarks, for example that the limit rejects requests before the HPA adds a replica."""
 

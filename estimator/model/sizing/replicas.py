@@ -79,7 +79,7 @@ class Constraint:
     replicas: int
     reason: str
     rps_per_replica: float | None = None
-    """The rps that it allows one replica; None where it does not limit rps."""
+    """The rps that it allows one replica; None if it does not limit rps."""
     formula: str = ""
     numbers: str = ""
     """As in a Figure."""
@@ -124,7 +124,7 @@ class Sizing:
 def size(peak_rps: float, evidence: Evidence, policy: Policy) -> Sizing:
     """Return the smallest replica count for this peak, above 0.
 
-    Raises Refused where no count of replicas serves it, or the quota leaves too much for each.
+    Raises Refused if no count of replicas serves it, or the quota leaves too much for each.
     """
     spec = SPECS[evidence.component.kind]
     busiest = peak_rps * policy.imbalance
@@ -197,7 +197,7 @@ def explain_replicas(sizing: Sizing, policy: Policy) -> Iterator[ExplanationLine
 def replicas_for(busiest_rps: float, capacity_rps: float, evidence: Evidence) -> int:
     """Return the smallest R with R e(R) capacity >= load, `busiest_rps` being peak times phi.
 
-    Raises Refused where the scaling law says that no count serves it.
+    Raises Refused if the scaling law says that no count serves it.
     """
     # A quotient of 3.0000000001 is three replicas and rounding noise.
     count = max(1, math.ceil(min(busiest_rps / capacity_rps, 2 * MOST_REPLICAS) - 1e-9))

@@ -87,7 +87,7 @@ def memory_request(container: str, evidence: Evidence) -> Figure:
 
 
 def proxy_workers(evidence: Evidence, sizing: Sizing, policy: Policy) -> Figure | None:
-    """Return the Envoy worker threads to set; None where no container is the proxy."""
+    """Return the Envoy worker threads to set; None if no container is the proxy."""
     if PROXY not in evidence.cpu:
         return None
     request = cpu_request(PROXY, evidence, sizing, policy).value
@@ -109,7 +109,7 @@ def proxy_workers(evidence: Evidence, sizing: Sizing, policy: Policy) -> Figure 
 
 
 def cpu_limit(container: str, workers: Figure | None) -> Figure | None:
-    """Return the cpu limit to set in millicores; None where none is recommended."""
+    """Return the cpu limit to set in millicores; None if none is recommended."""
     if container != PROXY or workers is None:
         return None
     reason = f"a whole core for each of {workers.value:g} worker(s)"

@@ -41,7 +41,7 @@ def ticks(high: float, about: int = 5) -> tuple[float, ...]:
     step = float(f"{round_up}e{exponent}")
     values = [0.0]
     while values[-1] < high * (1 - 1e-12):
-        # A product and not a sum, because 0.1 added ten times is not 1.
+        # Multiply instead of adding, because 0.1 added ten times is not 1.
         values.append(round(len(values) * step, 12))
     return tuple(values)
 
@@ -73,5 +73,5 @@ def short_number(value: float) -> str:
 
 
 def instant(second: float) -> str:
-    """Return a Unix time as people write it: `2026-01-05 12:30:00 UTC`."""
+    """Return a Unix time in the form `2026-01-05 12:30:00 UTC`."""
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

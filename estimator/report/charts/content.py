@@ -17,16 +17,16 @@ from estimator.report.charts.svg import LOW, Curve, CurveChart, Mark, Rule, Time
 from estimator.report.charts.thinning import Keep, Values, merge, merged_width, values_of
 
 _ROOM = 24_000
-"""Bins over all lines of all components: at about 20 bytes each in the page, half a megabyte."""
+"""The number of bins of all lines and components: half a megabyte at about 20 bytes per bin."""
 _MOST = 480
-"""Two pixels a bin: more would not be seen."""
+"""The most bins of one line, each two pixels wide; more bins would not be visible."""
 _LINES = 4
 CURVE_POINTS = 41
-"""Of a smooth curve through a handful of rows."""
+"""The number of points of a smooth curve through a handful of rows."""
 
 
 class PageDetail(Enum):
-    """How much of each component a page carries; fewer words where there are many components."""
+    """How much detail of each component a page shows; less if there are many components."""
 
     FULL = "full"
     LESS = "less"
@@ -37,16 +37,16 @@ class PageDetail(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PointBudget:
-    """What the charts of one component may take."""
+    """The numbers of points that the charts of one component may have."""
 
     bins: int
     table_rows: int
-    """Of the table behind a chart over time; 0 for none."""
+    """The number of rows in the table of a chart over time; 0 for no table."""
     curve_points: int = CURVE_POINTS
 
     @classmethod
     def among(cls, components: int, detail: PageDetail) -> "PointBudget":
-        """Return the share of each; at least 40 bins, below which nothing could be read."""
+        """Return the budget of each component: at least 40 bins, the fewest that are legible."""
         most = _MOST if detail is PageDetail.FULL else 80
         bins = max(40, min(most, _ROOM // (_LINES * max(1, components))))
         return cls(bins, 24) if detail is PageDetail.FULL else cls(bins, 0, CURVE_POINTS // 2)

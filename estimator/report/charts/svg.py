@@ -34,9 +34,9 @@ class Curve:
     css: str
     """Class of the stroke: `line-1` to `line-6`."""
     values: Values
-    """One for each bin; None is a gap."""
+    """One value per bin; None is a gap."""
     is_step: bool = False
-    """The value holds until the next one, such as replicas."""
+    """Whether each value holds until the next one, as for replicas."""
     keep: Keep = Keep.HIGHEST
     """Which of several neighbouring values represents them in a smaller chart."""
 
@@ -48,14 +48,14 @@ class Mark:
     x: float
     y: float
     label: str
-    """Beside the circle; empty for none."""
+    """The text beside the circle; empty for none."""
     tip: str
     css: str = "mark"
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A straight line across, at a value of one axis."""
+    """A straight line across the plot, at a value of one axis."""
 
     at: float
     label: str
@@ -86,7 +86,7 @@ class TimeChart:
     marks: tuple[Mark, ...] = ()
     rules: tuple[Rule, ...] = ()
     shaded: tuple[bool, ...] = ()
-    """Whether each bin is shaded, because something was wrong in it; empty for none."""
+    """Whether each bin is shaded to mark a problem; empty if no bin is."""
     height: int = TALL
 
 
@@ -96,7 +96,7 @@ class CurveChart:
 
     title: str
     name: str
-    """Name of the value in the tooltip."""
+    """The name of the value in the tooltip."""
     unit: str
     x: tuple[float, ...]
     y: tuple[float, ...]
@@ -104,9 +104,9 @@ class CurveChart:
     """Low and high at each x; empty for none."""
     points: tuple[Mark, ...]
     rules: tuple[Rule, ...]
-    """Horizontal, at a value of y."""
+    """Horizontal lines, each at a value of y."""
     limits: tuple[Rule, ...]
-    """Vertical, at rps per replica."""
+    """Vertical lines, each at an rps per replica."""
     known_to: float
     """The largest measured rps; beyond it the chart is shaded."""
 
@@ -120,7 +120,7 @@ class Drawing:
 
 
 def draw_time(chart: TimeChart) -> Drawing:
-    """Return the drawing of a chart with at least one curve and one value."""
+    """Draw a chart that has at least one curve and one value."""
     span = chart.span
     highest = max(
         [value or 0.0 for line in chart.lines for value in line.values]
@@ -137,7 +137,7 @@ def draw_time(chart: TimeChart) -> Drawing:
         _y_axis(y, y_ticks, chart.unit),
         _x_axis([(x.px(second), label) for second, label in when], bottom),
         *(_path(line, span, x, y) for line in chart.lines),
-        # Above the lines: their labels have to be read.
+        # Marks are drawn above the lines, so that their labels stay legible.
         _rules(chart.rules, y),
         _marks(chart.marks, x, y),
     ]
@@ -164,7 +164,7 @@ def draw_time(chart: TimeChart) -> Drawing:
 
 
 def draw_curve(chart: CurveChart) -> Drawing:
-    """Return the chart; at least two values of x."""
+    """Draw a chart that has at least two values of x."""
     above = [high for _, high in chart.band] or [0.0]
     right = max(
         [*chart.x, *(point.x for point in chart.points), *(limit.at for limit in chart.limits)]
@@ -215,7 +215,7 @@ def draw_curve(chart: CurveChart) -> Drawing:
 
 
 def _frame(title: str, height: int, parts: Iterable[Markup]) -> Markup:
-    """The cursor is the script's: hidden until asked for."""
+    """Return the SVG around the parts, with a cursor that is hidden until the script shows it."""
     return Markup(
         '<svg viewBox="0 0 {} {}" role="group" aria-label="{}">{}'
         '<line class="cursor" x1="0" x2="0" y1="{}" y2="{}" visibility="hidden"/></svg>'
@@ -223,7 +223,7 @@ def _frame(title: str, height: int, parts: Iterable[Markup]) -> Markup:
 
 
 def _shade(chart: TimeChart, x: Axis) -> Markup:
-    """Neighbouring bins share a rectangle: thousands of slivers would be drawn with seams."""
+    """Shade bins; neighbours share a rectangle, because separate ones would show seams."""
     runs: list[tuple[int, int]] = []
     for index, is_shaded in enumerate(chart.shaded):
         if is_shaded and runs and runs[-1][1] == index:
@@ -277,7 +277,7 @@ def _rules(rules: Iterable[Rule], y: Axis) -> Markup:
 
 
 def _limits(limits: Sequence[Rule], x: Axis, bottom: float) -> Markup:
-    """Vertical lines; their labels stand on rows of their own, so that close ones stay legible."""
+    """Draw vertical lines with labels on separate rows, so that close ones stay legible."""
     drawn = []
     for row, limit in enumerate(limits):
         at = x.px(limit.at)
@@ -317,7 +317,7 @@ def _marks(marks: Iterable[Mark], x: Axis, y: Axis) -> Markup:
 
 
 def _path(line: Curve, span: TimeAxis, x: Axis, y: Axis) -> Markup:
-    """One stroke from bin to bin; a gap lifts the pen, and a level stretch is one command."""
+    """Draw one stroke from bin to bin; a gap interrupts it, and a level stretch is one command."""
     steps: list[str] = []
     before: float | None = None
     for index, value in enumerate(line.values):
@@ -331,7 +331,7 @@ def _path(line: Curve, span: TimeAxis, x: Axis, y: Axis) -> Markup:
                 steps.append(f"L{at:g} {y.px(value):g}")
         is_last = index + 1 == len(line.values) or line.values[index + 1] is None
         if value is not None and is_last:
-            # A lone bin is as wide as it is long; a lone point would not be drawn at all.
+            # A single bin becomes a line of its length, because a single point would be invisible.
             end = x.px(span.start + (index + 1) * span.bin_s)
             steps += [f"H{end:g}"] if line.is_step or before is None else []
         before = value
@@ -344,7 +344,7 @@ def _straight(xs: Sequence[float], ys: Sequence[float], x: Axis, y: Axis) -> str
 
 
 def _curve(chart: CurveChart, x: Axis, y: Axis) -> Markup:
-    """Solid where rows were measured, dashed where nothing was."""
+    """Draw a curve that is solid within the measured rows and dashed beyond them."""
     measured = max(1, sum(at <= chart.known_to for at in chart.x))
     solid = _straight(chart.x[:measured], chart.y[:measured], x, y)
     beyond = _straight(chart.x[measured - 1 :], chart.y[measured - 1 :], x, y)
@@ -364,5 +364,5 @@ def _band(chart: CurveChart, x: Axis, y: Axis) -> Markup:
 
 
 def _short(value: float | None) -> float | None:
-    """Five digits: what a tooltip shows, and a third of the bytes of a double."""
+    """Round to the five digits of a tooltip, which take a third of the bytes of a double."""
     return None if value is None else float(f"{value:.6g}")

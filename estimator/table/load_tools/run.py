@@ -53,7 +53,7 @@ class Requests:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadRun:
-    """What a result file says of one run; None where it says nothing."""
+    """What a result file says of one run; None if it says nothing."""
 
     tool: str
     loop: Loop

@@ -39,7 +39,7 @@ class Resolver:
     async def in_turn(self) -> list[str]:
         """Return all addresses, each time beginning with the next one.
 
-        Raises OSError or ValueError where no look-up ever succeeded.
+        Raises OSError or ValueError if no look-up ever succeeded.
         """
         if not self.addresses:
             await asyncio.shield(self._refresh())
