@@ -56,10 +56,6 @@ class InputError(MirrorError):
     """An input file of a command cannot be used; the message names file and line."""
 
 
-class SamplingError(MirrorError):
-    """The usage of a component cannot be read; the message names the source. A replay goes on."""
-
-
 class UpstreamRefusedError(MirrorError):
     """An upstream must not get mirrored requests; the message says why."""
 

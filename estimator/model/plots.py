@@ -85,8 +85,6 @@ class ReplicasPlot:
 
     start: int
     bin_s: float
-    demand_rps: Floats
-    """The highest of each bin, with growth and events."""
     replicas: Floats
     """Ready replicas, the lowest of each bin."""
     desired: Floats

@@ -325,16 +325,9 @@ def summarise(load: Load, run: HpaRun, pod: Pod, fixed_replicas: int) -> Simulat
 
 
 def _plot(load: Load, run: HpaRun, pod: Pod) -> ReplicasPlot:
-    last = len(load.demand) - 1
-    place = np.minimum(np.arange(len(run.ready)) * SYNC_S // load.resolution_s, last)
-    # A step takes the highest of finer buckets; a coarser bucket stands in each of its steps.
-    if load.resolution_s < SYNC_S:
-        demand = np.fmax.reduceat(load.demand, place)
-    else:
-        demand = load.demand[place]
     ready = run.ready.astype(np.float64)
     share = np.interp(run.seen_rps / ready, pod.rps, pod.utilisation)
-    highest, _, width = thin(demand)
+    least, _, width = thin(-ready)
     beyond = np.zeros(len(ready))
     for stretch in run.saturations:
         first = (stretch.second - load.start) // SYNC_S
@@ -342,8 +335,7 @@ def _plot(load: Load, run: HpaRun, pod: Pod) -> ReplicasPlot:
     return ReplicasPlot(
         start=load.start,
         bin_s=width * SYNC_S,
-        demand_rps=highest,
-        replicas=-thin(-ready)[0],
+        replicas=-least,
         desired=thin(run.desired.astype(np.float64))[0],
         utilisation=thin(share)[0],
         saturated=thin(beyond)[0] > 0,

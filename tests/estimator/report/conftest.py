@@ -110,7 +110,7 @@ def replicas_plot() -> ReplicasPlot:
     needed = np.ceil(demand / 300).clip(2, 9)
     saturated = np.zeros(864, dtype=bool)
     saturated[250:252] = True
-    return ReplicasPlot(START, 300.0, demand, needed, needed + 1, demand / needed / 500, saturated)
+    return ReplicasPlot(START, 300.0, needed, needed + 1, demand / needed / 500, saturated)
 
 
 def curve_plot(container: str) -> CurvePlot:
