@@ -56,7 +56,7 @@ class Tiles:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class Headline:
     """The answer, and the sentence that gives its reason."""
 
     answer: str
@@ -117,7 +117,7 @@ class Fold:
     blocks: tuple["Block", ...]
 
 
-Block = Banner | FactList | Tiles | Decision | Grid | Listing | Chart | Sums | Fold
+Block = Banner | FactList | Tiles | Headline | Grid | Listing | Chart | Sums | Fold
 
 
 @dataclass(frozen=True, slots=True)

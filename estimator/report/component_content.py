@@ -20,10 +20,10 @@ from estimator.report.blocks import (
     Block,
     Cell,
     Column,
-    Decision,
     FactList,
     Fold,
     Grid,
+    Headline,
     Level,
     Listing,
     Section,
@@ -40,7 +40,7 @@ def component_section(
 ) -> Section:
     """Return the section of one component, including its charts."""
     blocks: list[Block] = [
-        Decision(_answer(component), f"{component.decided_by}: {component.replicas.reason}"),
+        Headline(_answer(component), f"{component.decided_by}: {component.replicas.reason}"),
         FactList(tuple(_facts(component))),
         *_cautions(component),
         _constraints(component),

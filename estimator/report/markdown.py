@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from estimator.report.blocks import (
     Banner,
     Block,
-    Decision,
     Document,
     FactList,
     Grid,
+    Headline,
     Listing,
     Tiles,
 )
@@ -47,7 +47,7 @@ def _block(block: Block) -> Iterator[str]:
             for name, value, note in block.tiles:
                 yield f"- {_text(name)}: **{_text(value)}** {_text(note)}".rstrip()
             yield ""
-        case Decision():
+        case Headline():
             yield from (f"**{_text(block.answer)}**", "", _text(block.because), "")
         case Listing():
             yield from (f"**{_text(block.title)}**", "")

@@ -15,10 +15,10 @@ from estimator.report.blocks import (
     Banner,
     Block,
     Cell,
-    Decision,
     Document,
     FactList,
     Grid,
+    Headline,
     Level,
     Listing,
     Tiles,
@@ -63,7 +63,7 @@ def _print_block(block: Block, console: Console) -> None:
         case Tiles():
             for name, value, note in block.tiles:
                 console.print(Text.assemble(f"  {name}  ", (value, "bold green"), f"  {note}"))
-        case Decision():
+        case Headline():
             console.print(Text.assemble("  ", (block.answer, "bold green")), soft_wrap=True)
             console.print(f"  {block.because}", soft_wrap=True)
         case Listing():

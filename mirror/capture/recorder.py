@@ -156,6 +156,8 @@ class Recorder:
         head = capturing.head
         redactor = self._redactor
         fields = []
+        # A head holds its fields joined, as the legs send them. Splitting them here costs captured
+        # requests only; keeping them apart would cost all requests.
         for text in head.start.decode("latin-1").split("\r\n")[2:-1]:
             name, _, value = text.partition(":")
             fields.append((name, value.strip(" \t")))

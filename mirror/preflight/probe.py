@@ -66,7 +66,7 @@ class _Answer:
         return [value for key, value in self.headers if key == name]
 
 
-class _HeadReader:
+class _ProbeReader:
     """Feeds the parser until the head of a final response is complete."""
 
     def __init__(self) -> None:
@@ -135,7 +135,7 @@ async def probe(
 
 
 async def _read_answer(reader: asyncio.StreamReader) -> "_Answer | ProbeResult":
-    head = _HeadReader()
+    head = _ProbeReader()
     received = b""
     while not head.answer.is_complete:
         try:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from estimator.model.projection import ComponentProjection, Projection
 from estimator.model.sizing.replicas import Constraint
-from estimator.report.blocks import Chart, Decision, FactList, Fold, Grid, Listing, Section
+from estimator.report.blocks import Chart, FactList, Fold, Grid, Headline, Listing, Section
 from estimator.report.charts.content import PageDetail, PointBudget
 from estimator.report.component_content import component_section
 
@@ -18,7 +18,7 @@ def grid_of(section: Section, title: str) -> Grid:
 
 def test_the_decision_is_first_with_its_reason(complete: Projection) -> None:
     decision = section_of(complete.components[0]).blocks[0]
-    assert isinstance(decision, Decision)
+    assert isinstance(decision, Headline)
     assert decision.answer == "2 replicas (8 to 10; scaled linearly) at a peak of 1,000 rps"
     assert decision.because == "cpu of app: 0.6 of the 500m request of app is not reached"
 
@@ -27,7 +27,7 @@ def test_one_replica_is_not_two(projection: Projection) -> None:
     component = projection.components[0]
     single = replace(component, replicas=replace(component.replicas, value=1))
     decision = section_of(single).blocks[0]
-    assert isinstance(decision, Decision)
+    assert isinstance(decision, Headline)
     assert decision.answer.startswith("1 replica at")
 
 
