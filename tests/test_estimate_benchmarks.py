@@ -49,7 +49,7 @@ def test_generated_table_and_series_can_be_read(tmp_path: Path) -> None:
     (tmp_path / "table.yaml").write_text(estimate_speed.table_text())
     table = read_table(tmp_path / "table.yaml")
     assert len(table.components) == 1 + estimate_speed.PODS
-    assert {route for one in table.components[1:] for route in one.routes} == set(
+    assert {route for component in table.components[1:] for route in component.routes} == set(
         estimate_speed.routes()
     )
     estimate_speed.write_series(tmp_path / "series.db", 20)

@@ -38,7 +38,7 @@ def read(text: str, directory: Path) -> Table:
 
 def test_predictions_follow_from_the_table_and_the_series(found: dict, tmp_path: Path) -> None:
     table = read(found["table"], tmp_path)
-    rounds = [[Measured(**each) for each in windows] for windows in found["rounds"]]
+    rounds = [[Measured(**window) for window in windows] for windows in found["rounds"]]
     checks = checks_of(table, median_of(rounds))
     assert len(checks) == len(TRAFFIC_RATES)
     for check, published in zip(checks, found["checks"], strict=True):

@@ -67,7 +67,7 @@ def measure_replay(app: Loaded, rates: tuple[float, ...], seconds: float) -> res
     """Run replay at these rates and return the fastest valid step."""
     steps = app.replay(rates, seconds)
     # If no step is valid, use the slowest one, whose rps shows that it was late.
-    best = max((each for each in steps if each["is_valid"]), key=_achieved, default=steps[0])
+    best = max((step for step in steps if step["is_valid"]), key=_achieved, default=steps[0])
     cost = round(cpu_us_per_request(best), 2)
     return {"rps": round(_achieved(best), 1), "cpu_us_per_request": cost}
 

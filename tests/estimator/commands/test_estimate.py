@@ -104,8 +104,11 @@ def test_series_comes_out_as_pods(run: Run, table: str, series: str) -> None:
     assert gateway["decided_by"] == "cpu of istio-proxy"
     # A replica reaches 0.6 of 1 at 300 rps, or at fewer within the error of the curve.
     assert api["replicas"]["value"] in (3, 4)
-    for one in report["components"]:
-        assert one["replicas"]["value"] * one["capacity"]["value"] >= one["peak"]["value"]
+    for component in report["components"]:
+        assert (
+            component["replicas"]["value"] * component["capacity"]["value"]
+            >= component["peak"]["value"]
+        )
     assert report["warnings"][0] == "route other (peak 400 rps) is not covered by any pod"
 
 
@@ -115,9 +118,9 @@ def test_text_says_the_same(run: Run, table: str, series: str) -> None:
     assert (result.returncode, result.stderr) == (0, "")
     assert "\x1b" not in result.stdout
     cells = [line.split()[:3] for line in result.stdout.splitlines()]
-    for one in json.loads(run(*arguments, "--format", "json").stdout)["components"]:
-        peak, replicas = one["peak"]["value"], one["replicas"]["value"]
-        assert [one["name"], f"{peak:g}", f"{replicas:g}"] in cells
+    for component in json.loads(run(*arguments, "--format", "json").stdout)["components"]:
+        peak, replicas = component["peak"]["value"], component["replicas"]["value"]
+        assert [component["name"], f"{peak:g}", f"{replicas:g}"] in cells
 
 
 def test_policy_is_obeyed(run: Run, table: str, series: str) -> None:
@@ -125,8 +128,8 @@ def test_policy_is_obeyed(run: Run, table: str, series: str) -> None:
     report = json.loads(
         run(*arguments, "--target-utilisation", "0.8", "--min-replicas", "5").stdout
     )
-    assert [one["replicas"]["value"] for one in report["components"]] == [5, 5]
-    defaults = {one["name"]: one["default"] for one in report["assumptions"]}
+    assert [component["replicas"]["value"] for component in report["components"]] == [5, 5]
+    defaults = {assumption["name"]: assumption["default"] for assumption in report["assumptions"]}
     assert (defaults["target utilisation"], defaults["min replicas"]) == (False, False)
 
 
@@ -165,9 +168,11 @@ def test_datadog_comes_out_as_pods(run: Run, table: str, fake: FakeDatadog) -> N
     result = run(*source, "--api-url", fake.url, "--table", table, "--format", "json")
     assert (result.returncode, result.stderr) == (0, "")
     report = json.loads(result.stdout)
-    assert [one["peak"]["value"] for one in report["components"]] == [700, 700]
+    assert [component["peak"]["value"] for component in report["components"]] == [700, 700]
     assert report["series"]["resolution"]["value"] == 60
-    assert any("all together is exact" in one["reason"] for one in report["assumptions"])
+    assert any(
+        "all together is exact" in assumption["reason"] for assumption in report["assumptions"]
+    )
     assert "{env:prod,service:watch}" in fake.requests[0].query
     asked = len(fake.requests)
     assert "secret" not in result.stdout
@@ -358,7 +363,11 @@ def test_an_access_log_is_a_series(run: Run, table: str, tmp_path: Path) -> None
     report = json.loads(result.stdout)
     assert report["series"]["routes"] == ["/api/_", "other"]
     assert report["series"]["peak"]["value"] == pytest.approx(50, abs=50)
-    repairs = [one["reason"] for one in report["assumptions"] if one["value"] == "repaired"]
+    repairs = [
+        assumption["reason"]
+        for assumption in report["assumptions"]
+        if assumption["value"] == "repaired"
+    ]
     assert repairs == [
         "1 of 5001 lines left out, the first: access.log.1:2501: neither a JSON object nor the"
         " combined format"

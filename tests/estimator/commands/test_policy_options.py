@@ -43,8 +43,8 @@ WORDS = {
 
 
 def test_every_field_of_the_policy_has_one_option() -> None:
-    assert sorted(one.field for one in POLICY_OPTIONS) == sorted(OPTIONS)
-    assert len({one.flag for one in POLICY_OPTIONS}) == len(POLICY_OPTIONS)
+    assert sorted(option.field for option in POLICY_OPTIONS) == sorted(OPTIONS)
+    assert len({option.flag for option in POLICY_OPTIONS}) == len(POLICY_OPTIONS)
     assert set(SECTIONS) == OPTIONS == set(WORDS)
 
 
@@ -89,11 +89,11 @@ def test_help_has_every_option_with_sentence_example_and_default() -> None:
         assert given == NOTHING
 
     words = " ".join(CliRunner().invoke(command, ["--help"]).output.split())
-    documents = {one.name: one.metadata for one in fields(Policy)}
-    for one in POLICY_OPTIONS:
-        assert f"{one.flag} {one.metavar} " in words
-        assert documents[one.field]["help"].rstrip(".") in words
-        assert one.example in words
+    documents = {field.name: field.metadata for field in fields(Policy)}
+    for option in POLICY_OPTIONS:
+        assert f"{option.flag} {option.metavar} " in words
+        assert documents[option.field]["help"].rstrip(".") in words
+        assert option.example in words
     assert "such as 3%/month. [default: 0]" in words
     assert "[default: 1m]" in words and "[default: 1.5x]" in words
     assert "[default: no quota was given]" in words

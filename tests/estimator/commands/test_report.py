@@ -112,7 +112,7 @@ def test_drift_is_exit_code_five(estimate: Estimate, tmp_path: Path) -> None:
         assert result.exit_code == 5
         assert result.stdout.startswith(begin)
     data = json.loads(estimate("--against", "k8s", "--format", "json").stdout)
-    assert [one["resource"] for one in data["drifts"]] == ["PodDisruptionBudget/api"]
+    assert [drift["resource"] for drift in data["drifts"]] == ["PodDisruptionBudget/api"]
 
 
 def test_explain_prints_the_arithmetic_alone(estimate: Estimate) -> None:
@@ -151,7 +151,7 @@ def test_options_reach_the_model(estimate: Estimate) -> None:
 
     assert peak("--event", "2x") == 2 * peak()
     data = json.loads(estimate("--format", "json", "--zones", "3").stdout)
-    by_default = {one["name"]: one["default"] for one in data["assumptions"]}
+    by_default = {assumption["name"]: assumption["default"] for assumption in data["assumptions"]}
     assert by_default["zones"] is False and by_default["lose pods"] is True
 
 

@@ -82,7 +82,10 @@ def test_component_is_added_beside_others(run_table, load_tool_samples: Path) ->
     result = run_table("import", sample, *web, *NEW, "--table", "table.yaml", "--workers", "app=2")
     assert result.exit_code == 0, result.output
     components = read_table(Path("table.yaml")).components
-    assert [(each.name, len(each.points)) for each in components] == [("api", 1), ("web", 1)]
+    assert [(component.name, len(component.points)) for component in components] == [
+        ("api", 1),
+        ("web", 1),
+    ]
     assert components[1].points[0].workers == {"app": 2}
 
 

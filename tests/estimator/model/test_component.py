@@ -87,10 +87,12 @@ def test_simulated_demand_is_the_one_sized_for() -> None:
 
 
 def test_limits_hold_all_containers_and_their_requests() -> None:
-    for one in projected().containers.values():
-        assert one.memory_limit is not None
-        assert one.memory_limit.value == one.memory_request.value
-        assert one.cpu_limit is None or one.cpu_limit.value >= one.cpu_request.value
+    for container in projected().containers.values():
+        assert container.memory_limit is not None
+        assert container.memory_limit.value == container.memory_request.value
+        assert (
+            container.cpu_limit is None or container.cpu_limit.value >= container.cpu_request.value
+        )
 
 
 def test_rollout_never_serves_with_too_few() -> None:
@@ -115,7 +117,7 @@ def test_doubt_is_flagged_wherever_it_reaches() -> None:
     found = projected(rows=2, peak=5000)
     assert {Flag.SCALED_LINEARLY, Flag.NO_INTERVAL} <= set(found.replicas.flags)
     assert set(found.total.cpu_request.flags) == set(found.replicas.flags)
-    assert any("has no interval" in one for one in found.warnings)
+    assert any("has no interval" in warning for warning in found.warnings)
 
 
 def test_worker_that_queues_beyond_the_objective_is_a_warning() -> None:
@@ -140,7 +142,7 @@ def test_hpa_that_does_not_survive_is_a_warning() -> None:
     jump = Observed("all routes", demand, 0, 15, 1, 3000.0, 60_000)
     found = answer(jump, component(), Policy(hpa_max=6))
     assert found.hpa is not None and not found.hpa.survives
-    assert any("does not survive its series" in one for one in found.warnings)
+    assert any("does not survive its series" in warning for warning in found.warnings)
 
 
 @pytest.mark.parametrize(
@@ -177,8 +179,8 @@ def figures(of: object) -> Iterator[Figure]:
     if isinstance(of, Figure):
         yield of
     elif is_dataclass(of):
-        for one in fields(of):
-            yield from figures(getattr(of, one.name))
+        for field in fields(of):
+            yield from figures(getattr(of, field.name))
     elif isinstance(of, dict | tuple):
         for part in of.values() if isinstance(of, dict) else of:
             yield from figures(part)
@@ -200,7 +202,7 @@ def test_any_table_is_answered_soundly_or_refused(
     try:
         found = answer(seen, gateway, policy)
     except Refused as refused:
-        assert all(one.reason and one.advice for one in refused.refusals)
+        assert all(refusal.reason and refusal.advice for refusal in refused.refusals)
         return
     for figure in figures(found):
         assert math.isfinite(figure.value), figure

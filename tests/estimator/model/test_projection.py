@@ -184,7 +184,9 @@ def test_more_than_was_measured_is_flagged_everywhere() -> None:
     (api,) = answer(series(api=5000), API).components
     assert api.replicas.flags == (Flag.SCALED_LINEARLY,)
     assert api.replicas.high is not None and api.replicas.high > api.replicas.value
-    assert any("replicas are assumed not to disturb each other" in one for one in api.warnings)
+    assert any(
+        "replicas are assumed not to disturb each other" in warning for warning in api.warnings
+    )
 
 
 @pytest.mark.parametrize("value", [np.nan, 0.0])
@@ -237,7 +239,10 @@ def test_example_nodes_are_low_confidence() -> None:
 
 
 def assumptions(projection: Projection) -> dict[str, tuple[str, bool]]:
-    return {one.name: (one.value, one.is_default) for one in projection.assumptions}
+    return {
+        assumption.name: (assumption.value, assumption.is_default)
+        for assumption in projection.assumptions
+    }
 
 
 def test_defaults_are_listed_as_assumed() -> None:
@@ -254,7 +259,7 @@ def test_what_was_given_is_not_a_default() -> None:
 
 def test_error_ratio_not_stated_is_listed() -> None:
     unstated = replace(API, points=tuple(replace(p, error_ratio=None) for p in API.points))
-    reasons = [one.reason for one in answer(series(api=500), unstated).assumptions]
+    reasons = [assumption.reason for assumption in answer(series(api=500), unstated).assumptions]
     assert "not stated for api rows 1, 2, 3" in reasons
 
 

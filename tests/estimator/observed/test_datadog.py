@@ -77,7 +77,7 @@ def test_windows_do_not_move_and_only_the_period_counts(fake: FakeDatadog) -> No
         ("api",),
         (START + 70, START + 130),
     )
-    assert [(one.start, one.end) for one in fake.requests] == [(START, START + 180)] * 2
+    assert [(request.start, request.end) for request in fake.requests] == [(START, START + 180)] * 2
     assert sorted(set(usage.of("api")["app"].seconds)) == [START + 60, START + 120]
 
 

@@ -12,7 +12,9 @@ def section_of(component: ComponentProjection) -> Section:
 
 
 def grid_of(section: Section, title: str) -> Grid:
-    (grid,) = [one for one in section.blocks if isinstance(one, Grid) and title in one.title]
+    (grid,) = [
+        block for block in section.blocks if isinstance(block, Grid) and title in block.title
+    ]
     return grid
 
 
@@ -94,13 +96,13 @@ def test_rate_limits_are_told_in_both_languages(complete: Projection) -> None:
 
 def test_charts_and_arithmetic_are_there(complete: Projection) -> None:
     blocks = section_of(complete.components[0]).blocks
-    assert len([one for one in blocks if isinstance(one, Chart)]) == 4
+    assert len([block for block in blocks if isinstance(block, Chart)]) == 4
     assert isinstance(blocks[-1], Fold)
 
 
 def test_absent_parts_are_left_out(projection: Projection) -> None:
     blocks = section_of(projection.components[0]).blocks
-    assert not [one for one in blocks if isinstance(one, Chart | Fold)]
+    assert not [block for block in blocks if isinstance(block, Chart | Fold)]
     assert isinstance(blocks[-1], Listing) and blocks[-1].items == ("latency", "memory leaks")
 
 

@@ -58,7 +58,9 @@ def test_overview_has_a_row_for_each_component(complete: Projection) -> None:
 
 
 def test_tiles_carry_their_bounds(complete: Projection) -> None:
-    (tiles,) = [one for one in blocks_of(document_of(complete, "1")) if isinstance(one, Tiles)]
+    (tiles,) = [
+        block for block in blocks_of(document_of(complete, "1")) if isinstance(block, Tiles)
+    ]
     assert ("nodes", "6", "(6 to 7)") in tiles.tiles
     assert ("cost, USD per month", "840.96", "(840.96 to 981.12)") in tiles.tiles
     assert ("cpu requested", "1.2 cores", "1200m") in tiles.tiles
@@ -76,7 +78,9 @@ def test_every_assumption_is_listed_with_who_set_it(complete: Projection) -> Non
 
 
 def test_what_is_not_covered_names_the_components(complete: Projection) -> None:
-    listings = [one for one in blocks_of(document_of(complete, "1")) if isinstance(one, Listing)]
+    listings = [
+        block for block in blocks_of(document_of(complete, "1")) if isinstance(block, Listing)
+    ]
     (missing,) = [one for one in listings if "does not cover" in one.title]
     assert missing.items == ("latency (api, gateway)", "memory leaks (api, gateway)")
 

@@ -65,7 +65,7 @@ def test_autoscaler_is_what_the_model_recommends(applicable: Projection) -> None
     assert (spec["minReplicas"], spec["maxReplicas"]) == (3, 12)
     (metric,) = spec["metrics"]
     assert metric["resource"]["target"] == {"type": "Utilization", "averageUtilization": 55}
-    assert [one["value"] for one in spec["behavior"]["scaleUp"]["policies"]] == [100, 4]
+    assert [policy["value"] for policy in spec["behavior"]["scaleUp"]["policies"]] == [100, 4]
     assert spec["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 300
 
 
@@ -84,7 +84,7 @@ def test_all_containers_of_a_gateway_have_requests(applicable: Projection) -> No
 
 def test_an_injected_proxy_is_sized_by_annotations(applicable: Projection) -> None:
     template = read(applicable)["api-resources.yaml"]["spec"]["template"]
-    assert [one["name"] for one in template["spec"]["containers"]] == ["app"]
+    assert [container["name"] for container in template["spec"]["containers"]] == ["app"]
     assert template["metadata"]["annotations"] == {
         "sidecar.istio.io/proxyCPU": "350m",
         "sidecar.istio.io/proxyMemory": "256Mi",
@@ -122,7 +122,7 @@ def test_doubts_travel_with_the_files(applicable: Projection) -> None:
 
 def test_kustomization_names_every_file(applicable: Projection) -> None:
     tree = read(applicable)["kustomization.yaml"]
-    named = {*tree["resources"], *(one["path"] for one in tree["patches"])}
+    named = {*tree["resources"], *(patch["path"] for patch in tree["patches"])}
     yamls = {name for name in manifests(applicable) if name.endswith(".yaml")}
     assert named == yamls - {"kustomization.yaml"}
 

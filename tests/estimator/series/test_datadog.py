@@ -82,13 +82,13 @@ def test_duplicated_point_is_one_maximum(fake: FakeDatadog) -> None:
 def test_windows_are_a_day_and_aligned(fake: FakeDatadog) -> None:
     fake.points["mirror.rps"] = {"/a": {START + 60.0: 5.0}}
     read(fake, 2 * DAY + 3600)
-    assert [(one.start, one.end) for one in fake.requests] == [
+    assert [(request.start, request.end) for request in fake.requests] == [
         (START, START + DAY),
         (START + DAY, START + 2 * DAY),
         (START + 2 * DAY, START + 2 * DAY + 3600),
         (START, START + 1440),  # the seconds around the peak
     ]
-    assert all((one.end - one.start) / 60 <= 1500 for one in fake.requests)
+    assert all((request.end - request.start) / 60 <= 1500 for request in fake.requests)
 
 
 def test_cut_off_bucket_at_a_window_end_is_not_taken(fake: FakeDatadog) -> None:
@@ -151,7 +151,7 @@ def test_windows_do_not_move_with_the_time_of_a_run(fake: FakeDatadog) -> None:
             return await read_datadog(api, QUERY, period, lambda *_: None)
 
     series = asyncio.run(run())
-    assert [(one.start, one.end) for one in fake.requests[:2]] == [
+    assert [(request.start, request.end) for request in fake.requests[:2]] == [
         (START, START + DAY),
         (START + DAY, START + DAY + 120),
     ]
@@ -179,7 +179,7 @@ def test_sum_of_instances_own_peaks_is_an_upper_bound(fake: FakeDatadog) -> None
     series = read(fake, DAY)
     assert series.rps[0][0] == 18
     assert series.peak(["/a"]) == Peak(10, START + 7200)
-    assert [one.end - one.start for one in fake.requests] == [DAY, 1440, 1440]
+    assert [request.end - request.start for request in fake.requests] == [DAY, 1440, 1440]
 
 
 def test_drilling_has_a_bound_and_says_so(fake: FakeDatadog) -> None:

@@ -95,7 +95,7 @@ def test_cost_is_nodes_times_price_times_730_hours() -> None:
     assert plan.cost_per_month.high == pytest.approx(4 * 0.2 * 730)
     assert plan.requested_cost_per_month.value == pytest.approx(2.5 * 0.2 * 730)
     shares = plan.cost_per_month_of_component
-    assert sum(one.value for one in shares.values()) == pytest.approx(plan.cost_per_month.value)
+    assert sum(share.value for share in shares.values()) == pytest.approx(plan.cost_per_month.value)
     assert shares["api"].value == pytest.approx(0.9 * plan.cost_per_month.value)
 
 
@@ -107,7 +107,10 @@ def test_nodes_without_a_price_cost_nothing_that_is_known() -> None:
 
 
 def test_node_that_carries_more_than_the_reserve_is_said() -> None:
-    assert any("may carry 4 pods of api" in one for one in nodes(pods("api", 8, 1000)).assumptions)
+    assert any(
+        "may carry 4 pods of api" in assumption
+        for assumption in nodes(pods("api", 8, 1000)).assumptions
+    )
 
 
 @given(

@@ -139,5 +139,5 @@ def test_band_holds_the_curve() -> None:
 
 
 def test_labels_of_close_limits_do_not_overlap() -> None:
-    heights = [one.get("y") for one in lines_of(draw_curve(CURVE), "rule-label")][1:]
+    heights = [line.get("y") for line in lines_of(draw_curve(CURVE), "rule-label")][1:]
     assert len(set(heights)) == 2
