@@ -18,7 +18,7 @@ IDENTICAL_PERCENT = 0.05
 
 def spread(found: dict[str, Any], row: str, metric: str) -> tuple[float, float]:
     """Return the smallest and largest value of the rounds; a derived metric has only its median."""
-    values = [each[row][metric] for each in found["rounds"] if metric in each[row]]
+    values = [measured[row][metric] for measured in found["rounds"] if metric in measured[row]]
     median = found["medians"][row][metric]
     return (min(values), max(values)) if values else (median, median)
 

@@ -64,19 +64,19 @@ Stack = list[tuple[str, str]]
 """Innermost frame first: symbol, and the file it is in."""
 
 
-def read_stat(said: str) -> dict[str, int]:
+def read_stat(output: str) -> dict[str, int]:
     """Return the count of each tracepoint in the output of `perf stat -x,`."""
     found = {}
-    for line in said.splitlines():
+    for line in output.splitlines():
         count, _, event = line.split(",")[:3] if line.count(",") > 2 else ("", "", "")
         if count.isdigit() and int(count):
             found[event.rpartition("sys_enter_")[2]] = int(count)
     return found
 
 
-def read_script(said: str) -> Iterator[Stack]:
+def read_script(output: str) -> Iterator[Stack]:
     """Yield the stacks in the output of `perf script`, which has one paragraph per sample."""
-    for paragraph in said.split("\n\n"):
+    for paragraph in output.split("\n\n"):
         frames = [_FRAME.match(line) for line in paragraph.strip("\n").splitlines()[1:]]
         stack = [(frame[1], frame[2]) for frame in frames if frame]
         if stack:
@@ -100,13 +100,13 @@ def place_of(stack: Stack) -> str:
     return f"system: {call}"
 
 
-def read_py_spy(said: str) -> Counter[str]:
+def read_py_spy(output: str) -> Counter[str]:
     """Return the samples of each function in the output of `py-spy record --format raw`.
 
     Each of its lines has frames from the outermost to the innermost, and their count.
     """
     found: Counter[str] = Counter()
-    for line in said.splitlines():
+    for line in output.splitlines():
         stack, _, count = line.rpartition(" ")
         if count.isdigit():
             name, _, file = stack.rpartition(";")[2].partition(" (")
@@ -214,10 +214,10 @@ def count_calls(pid: int, seconds: float, meter: Meter) -> dict[str, float]:
         arrived = meter.arrived()
         time.sleep(seconds)
         arrived = meter.arrived() - arrived
-        _, said = counting.communicate()
+        _, output = counting.communicate()
     if counting.returncode:
-        sys.exit(f"perf failed:\n{said}")
-    return {call: round(count / arrived, 4) for call, count in read_stat(said).items()}
+        sys.exit(f"perf failed:\n{output}")
+    return {call: round(count / arrived, 4) for call, count in read_stat(output).items()}
 
 
 def find_py_spy() -> Path:

@@ -160,9 +160,9 @@ def test_results_are_of_equal_work() -> None:
     found = result.read(result.path_of("mirror_vs_peers"))
     assert found["ledgers_balanced"]
     assert len(found["rounds"]) >= 5
-    for each in found["rounds"]:
-        assert each.keys() == MIRRORS.keys()
-        for name, row in each.items():
+    for measured in found["rounds"]:
+        assert measured.keys() == MIRRORS.keys()
+        for name, row in measured.items():
             assert row["errors"] == 0
             assert row["foreign_share"] < cpu_per_request.FOREIGN_SHARE_LIMIT
             assert row["copies_per_request"] == pytest.approx(MIRRORS[name], abs=0.01)
@@ -283,8 +283,8 @@ def test_client_uses_every_connection_in_turn(answering: Answering) -> None:
     module = [sys.executable, "-m", "benchmarks.macro.client"]
     command = [*module, str(answering.port), "8", "0.1", "400"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    said, _, report = done.stdout.partition("\n")
-    assert said == "connected"
+    ready, _, report = done.stdout.partition("\n")
+    assert ready == "connected"
     found = json.loads(report)
     assert 0 < found["p50_ms"] <= found["p90_ms"] <= found["p99_ms"]
     assert len(answering.used) == 8
@@ -442,8 +442,10 @@ def test_samples_are_placed_by_call_or_library() -> None:
 
 
 def test_system_calls_are_counted_by_name() -> None:
-    said = "51096,,syscalls:sys_enter_read,999,100.00,,\n0,,syscalls:sys_enter_close,999,100.00,,\n"
-    assert profile_worker.read_stat(said) == {"read": 51096}
+    output = (
+        "51096,,syscalls:sys_enter_read,999,100.00,,\n0,,syscalls:sys_enter_close,999,100.00,,\n"
+    )
+    assert profile_worker.read_stat(output) == {"read": 51096}
 
 
 def test_samples_become_shares_of_the_accounted_time() -> None:
@@ -462,8 +464,8 @@ def test_profiles_stand_side_by_side() -> None:
 
 
 def test_python_functions_are_the_innermost() -> None:
-    said = "run (a/loop.py:1);write (b/upstream.py:212) 30\nrun (a/loop.py:1) 12\n"
-    assert profile_worker.read_py_spy(said) == {
+    output = "run (a/loop.py:1);write (b/upstream.py:212) 30\nrun (a/loop.py:1) 12\n"
+    assert profile_worker.read_py_spy(output) == {
         "write (upstream.py)": 30,
         "run (loop.py)": 12,
     }

@@ -80,8 +80,8 @@ def compose() -> dict[str, Any]:
     ids=["sink", "inline", "compose", "gateway"],
 )
 def test_nginx_accepts(tmp_path: Path, files: list[str]) -> None:
-    said = nginx_accepts(tmp_path, "\n".join((DEPLOY / name).read_text() for name in files))
-    assert "[warn]" not in said
+    output = nginx_accepts(tmp_path, "\n".join((DEPLOY / name).read_text() for name in files))
+    assert "[warn]" not in output
 
 
 def test_log_nginx_is_the_same_everywhere() -> None:
@@ -256,8 +256,8 @@ def test_replay_job_is_valid() -> None:
         ">",
         "/replay/results/0.json",
     ]
-    asked = replay.make_context("replay", words[3:-2]).params
-    assert str(asked["shard"]) == "0/4" and len(asked["steps"]) == 4
+    options = replay.make_context("replay", words[3:-2]).params
+    assert str(options["shard"]) == "0/4" and len(options["steps"]) == 4
 
 
 def unit() -> configparser.ConfigParser:

@@ -76,7 +76,7 @@ def test_requests_are_a_mix(tmp_path: Path) -> None:
     path = tmp_path / "requests.jsonl"
     write_requests(path, [float(number) for number in range(1000)], TABLE_MIX)
     with path.open("rb") as file:
-        targets = [each.target for each in decode(file, "x")]
+        targets = [record.target for record in decode(file, "x")]
     assert len(targets) == 1000
     shares = [targets.count(target) for target in TABLE_MIX]
     assert shares == sorted(shares, reverse=True)
@@ -115,7 +115,7 @@ def test_median_is_that_of_each_window() -> None:
 
 
 def test_summary_has_errors_without_signs() -> None:
-    checks = [Check(1, 100, each, 90, 110, 50) for each in (90, 120, 105)]
+    checks = [Check(1, 100, measured, 90, 110, 50) for measured in (90, 120, 105)]
     assert summary_of(checks) == {
         "checks": 3,
         "median_error": 0.1,

@@ -69,8 +69,8 @@ def test_recording_adds_the_median_difference() -> None:
 
 
 def test_counter_of_records_is_summed_over_labels() -> None:
-    said = b'# TYPE x\nmirror_capture_records_total{route="/a"} 3\nmirror_capture_records_total 4\n'
-    assert [int(each) for each in capture_cost.RECORDED.findall(said)] == [3, 4]
+    page = b'# TYPE x\nmirror_capture_records_total{route="/a"} 3\nmirror_capture_records_total 4\n'
+    assert [int(count) for count in capture_cost.RECORDED.findall(page)] == [3, 4]
 
 
 def test_written_log_can_be_imported(tmp_path: Path) -> None:

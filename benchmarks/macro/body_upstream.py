@@ -79,18 +79,18 @@ def serve(connection: socket.socket, is_hung: bool) -> None:
                 head, buffered = read_head(connection, buffered)
                 if not head:
                     return
-                asked = ASKED.match(head)
-                if asked and is_hung:
+                match = ASKED.match(head)
+                if match and is_hung:
                     threading.Event().wait()
-                elif asked and not asked[1]:
+                elif match and not match[1]:
                     answer = b"%d" % read_body(connection, head, buffered)
                     buffered = b""
                     connection.sendall(
                         ANSWER + framing_field(len(answer), False) + b"\r\n" + answer
                     )
                 else:
-                    size_bytes = int(asked[2]) if asked else 0
-                    is_chunked = asked is not None and asked[1] == b"chunked"
+                    size_bytes = int(match[2]) if match else 0
+                    is_chunked = match is not None and match[1] == b"chunked"
                     connection.sendall(ANSWER + framing_field(size_bytes, is_chunked) + b"\r\n")
                     for block in blocks(size_bytes, is_chunked):
                         connection.sendall(block)

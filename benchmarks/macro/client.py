@@ -185,10 +185,10 @@ class ClientProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        said, trouble = self._running.communicate(timeout=STOP_TIMEOUT_S)
+        output, trouble = self._running.communicate(timeout=STOP_TIMEOUT_S)
         if self._running.returncode:
             raise RuntimeError(f"client {' '.join(self._arguments)}:\n{trouble}")
-        self.report = json.loads(said)
+        self.report = json.loads(output)
         self.failures = self.report.pop("failures")  # type: ignore[assignment]
         if self.failures and not self._may_fail:
             raise RuntimeError(f"client {' '.join(self._arguments)}: {self.failures}")

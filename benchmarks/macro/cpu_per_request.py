@@ -51,10 +51,10 @@ class Meter:
         # Our own requests are negligible: a few among tens of thousands.
         arrived = self.settle() - arrived
         cpu, busy_s = cpu_time(way.pids) - cpu, busy_core_s() - busy_s
-        each = 1e6 / report.requests
+        us_per_request = 1e6 / report.requests
         return {
-            "cpu_us_per_request": round(cpu.total_s * each, 2),
-            "system_us_per_request": round(cpu.system_s * each, 2),
+            "cpu_us_per_request": round(cpu.total_s * us_per_request, 2),
+            "system_us_per_request": round(cpu.system_s * us_per_request, 2),
             "copies_per_request": round(arrived / report.requests, 4),
             "core_utilisation": round(cpu.total_s / report.elapsed_s, 3),
             "foreign_share": round(max(0.0, busy_s - cpu.total_s) / report.elapsed_s, 3),

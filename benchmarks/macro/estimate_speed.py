@@ -59,9 +59,12 @@ def rates(points: int, step_s: int) -> np.ndarray:
 
 def table_text() -> str:
     """Return a correspondence table: one gateway for all routes and ten pods with five each."""
-    each = ROUTES // PODS
+    routes_per_pod = ROUTES // PODS
     kinds = [("gateway", "gateway", ["*"])]
-    kinds += [(f"pod-{n}", "pod", routes()[n * each : (n + 1) * each]) for n in range(PODS)]
+    kinds += [
+        (f"pod-{n}", "pod", routes()[n * routes_per_pod : (n + 1) * routes_per_pod])
+        for n in range(PODS)
+    ]
     lines = ["components:"]
     for name, kind, carried in kinds:
         lines += [
@@ -172,16 +175,16 @@ def measure(days: list[int], rounds: int) -> list[result.Round]:
             child += ["--make", str(databases[count]), "--days", str(count)]
             subprocess.run(child, check=True)
         for _ in range(rounds):
-            one: result.Round = {}
+            rows: result.Round = {}
             for count in days:
                 child = [sys.executable, "-m", "benchmarks.macro.estimate_speed"]
                 child += ["--child", str(count), "--table", str(table)]
-                said = subprocess.run(child, check=True, capture_output=True, text=True).stdout
-                one[f"report, {count} d of 10 s"] = json.loads(said)
+                output = subprocess.run(child, check=True, capture_output=True, text=True).stdout
+                rows[f"report, {count} d of 10 s"] = json.loads(output)
                 points = float(count * 86_400 // STEP_S * ROUTES)
                 row = command(databases[count], table, Path(directory) / "report.html")
-                one[f"command, {points / 1e6:.2f} M points"] = {"points": points, **row}
-            found.append(one)
+                rows[f"command, {points / 1e6:.2f} M points"] = {"points": points, **row}
+            found.append(rows)
     return found
 
 
@@ -189,7 +192,9 @@ def summarise(rounds: list[result.Round]) -> result.Round:
     """Return medians, the least CPU, and the cost of each point beyond the shortest series."""
     medians = result.medians_of(rounds)
     for name, row in medians.items():
-        row["cpu_seconds_least"] = round(min(one[name]["cpu_seconds"] for one in rounds), 3)
+        row["cpu_seconds_least"] = round(
+            min(measured[name]["cpu_seconds"] for measured in rounds), 3
+        )
     for way in ("report", "command"):
         first, *longer = (row for name, row in medians.items() if name.startswith(way))
         for row in longer:

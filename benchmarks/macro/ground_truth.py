@@ -162,12 +162,12 @@ class Stage:
         """Run `mirror replay` and return its result; raise if the result is invalid."""
         command = [sys.executable, "-m", "mirror", "replay", requests]
         command += ["--to", f"http://127.0.0.1:{port}", "--format", "json", *arguments]
-        said = self.directory / "replay.log"
-        said.unlink(missing_ok=True)
+        log = self.directory / "replay.log"
+        log.unlink(missing_ok=True)
         with before_others(CORE_OF_CLIENT):
             child = self._processes.start("replay", command)
         code = child.wait(timeout_s)
-        text = said.read_text()
+        text = log.read_text()
         if code != 0:
             print(f"mirror replay ended with {code}:\n{text[:2000]}", file=sys.stderr)
         measured, _ = json.JSONDecoder().raw_decode(text[text.index("{") :])
@@ -254,8 +254,8 @@ def median_of(rounds: Sequence[Sequence[Measured]]) -> list[Measured]:
     """Return the median of the rounds for each window."""
     return [
         Measured(
-            statistics.median(each.rps for each in window),
-            statistics.median(each.millicores for each in window),
+            statistics.median(measured.rps for measured in window),
+            statistics.median(measured.millicores for measured in window),
         )
         for window in zip(*rounds, strict=True)
     ]
@@ -276,7 +276,7 @@ def checks_of(table: Table, windows: Sequence[Measured]) -> list[Check]:
     checks = []
     for window in windows:
         band = prediction.at(window.rps)
-        predicted, low, high = (round(each, 3) for each in (band.value, band.low, band.high))
+        predicted, low, high = (round(bound, 3) for bound in (band.value, band.low, band.high))
         scaled = round(by_row * window.rps, 3)
         checks.append(Check(window.rps, window.millicores, predicted, low, high, scaled))
     return sorted(checks, key=lambda check: check.rps)
@@ -311,12 +311,13 @@ def markdown(found: dict[str, Any]) -> str:
             f" {check.low:.1f}m to {check.high:.1f}m |"
             f" {check.proportional_millicores:.1f}m | {check.proportional_error:+.1%} |"
         )
-    told = found["summary"]
+    summary = found["summary"]
     lines += [
         "",
-        f"Median error {told['median_error']:.1%}, worst {told['worst_error']:.1%}; in proportion"
-        f" to the largest row {told['median_proportional_error']:.1%} and"
-        f" {told['worst_proportional_error']:.1%}. {told['within_bounds']:.0%} of the measurements"
+        f"Median error {summary['median_error']:.1%}, worst {summary['worst_error']:.1%};"
+        f" in proportion to the largest row {summary['median_proportional_error']:.1%} and"
+        f" {summary['worst_proportional_error']:.1%}."
+        f" {summary['within_bounds']:.0%} of the measurements"
         " lie within the bounds.",
     ]
     return "\n".join(lines)

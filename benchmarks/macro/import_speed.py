@@ -49,11 +49,11 @@ def run(command: Sequence[str | Path], codes: tuple[int, ...] = (0,)) -> tuple[f
         [str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
         assert process.stderr is not None
-        said = process.stderr.read()
+        output = process.stderr.read()
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in codes:
-        sys.exit(f"{command[:5]} ended with {process.returncode}: {said.decode()[-500:]}")
+        sys.exit(f"{command[:5]} ended with {process.returncode}: {output.decode()[-500:]}")
     return time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
@@ -103,7 +103,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def main() -> None:
     options = result.options_of(__doc__, "import_speed", add_options)
     with tempfile.TemporaryDirectory(prefix="kagami-") as name:
-        logs = {each: Path(name) / f"{each}.log.gz" for each in ("shorter", "longer")}
+        logs = {length: Path(name) / f"{length}.log.gz" for length in ("shorter", "longer")}
         write_log(logs["shorter"], int(options.megabytes * 1e6))
         write_log(logs["longer"], int(options.megabytes * 1e6 * LONGER))
         rounds = []

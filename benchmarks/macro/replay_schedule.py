@@ -35,7 +35,7 @@ def table(found: dict[str, Any]) -> str:
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for name, row in found["medians"].items():
-        lags = " | ".join(f"{row[f'lag_{each}_ms']:.3f}" for each in PERCENTILES)
+        lags = " | ".join(f"{row[f'lag_{percentile}_ms']:.3f}" for percentile in PERCENTILES)
         lines.append(f"| {name} | {row['rps']:,.0f} | {lags} | {row['cpu_us_per_request']:.1f} |")
     lines += ["", f"The capacity was {found['capacity_rps']:,.0f} rps."]
     return "\n".join(lines)

@@ -68,8 +68,8 @@ def loaded(connections: int) -> Iterator[Loaded]:
         with before_others(CORE_OF_CLIENT):
             start_nginx(processes, Path(name) / "app", nginx, site=site, port=port)
         path = Path(name) / "requests.jsonl"
-        one = Record(0.0, "GET", "bench.example", TARGET)
-        path.write_bytes(encode_header() + encode(one) * LIST_LENGTH)
+        record = Record(0.0, "GET", "bench.example", TARGET)
+        path.write_bytes(encode_header() + encode(record) * LIST_LENGTH)
         yield Loaded(f"http://127.0.0.1:{port}", path, connections)
 
 

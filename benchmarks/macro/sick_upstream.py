@@ -222,14 +222,14 @@ class SickUpstream:
         except asyncio.IncompleteReadError:  # only a check that the server is up
             writer.close()
             return
-        said = str(self.requests)
+        answer = str(self.requests)
         status = "200 OK"
         if target.startswith("/become/"):
             try:
                 await self.become(target.removeprefix("/become/"))
             except KeyError:
                 status = "404 Not Found"
-        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(said)}\r\n\r\n{said}".encode())
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(answer)}\r\n\r\n{answer}".encode())
         writer.close()
 
 
@@ -238,15 +238,15 @@ def become(control_port: int, fault: str) -> None:
 
     Raises ValueError if it does not know the fault or does not answer.
     """
-    told = fetch(control_port, f"/become/{fault}")
-    if told is None or told.status != 200:
-        raise ValueError(f"{fault}: {told}")
+    answer = fetch(control_port, f"/become/{fault}")
+    if answer is None or answer.status != 200:
+        raise ValueError(f"{fault}: {answer}")
 
 
 def requests_of(control_port: int) -> int:
     """Return the number of requests of a running upstream; 0 if it does not answer."""
-    told = fetch(control_port, "/requests")
-    return int(told.body) if told else 0
+    answer = fetch(control_port, "/requests")
+    return int(answer.body) if answer else 0
 
 
 async def run(port: int, control_port: int) -> None:

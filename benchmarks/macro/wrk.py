@@ -51,9 +51,9 @@ class Wrk:
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         self._running.send_signal(signal.SIGINT)  # makes wrk stop and report
-        said, _ = self._running.communicate(timeout=STOP_TIMEOUT_S)
+        output, _ = self._running.communicate(timeout=STOP_TIMEOUT_S)
         if kind is None:
-            self.report = read_report(said)
+            self.report = read_report(output)
 
 
 def run_wrk(url: str, seconds: float, connections: int) -> WrkReport:
@@ -63,25 +63,25 @@ def run_wrk(url: str, seconds: float, connections: int) -> WrkReport:
     return wrk.report
 
 
-def read_report(said: str) -> WrkReport:
-    found = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", said)
-    assert found is not None, said
+def read_report(output: str) -> WrkReport:
+    found = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", output)
+    assert found is not None, output
     elapsed_s = float(found[2]) * {"ms": 1e-3, "s": 1.0, "m": 60.0}[found[3]]
-    errors = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
+    errors = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
     failed = re.search(
-        r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said
+        r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", output
     )
     return WrkReport(
         requests=int(found[1]),
         elapsed_s=elapsed_s,
-        p50_ms=percentile_ms(said, "50%"),
-        p99_ms=percentile_ms(said, "99%"),
+        p50_ms=percentile_ms(output, "50%"),
+        p99_ms=percentile_ms(output, "99%"),
         errors=(int(errors[1]) if errors else 0) + sum(map(int, failed.groups() if failed else ())),
     )
 
 
-def percentile_ms(said: str, name: str) -> float:
+def percentile_ms(output: str, name: str) -> float:
     """Return a percentile in ms; wrk writes a unit after each number."""
-    found = re.search(rf"{name}\s+([\d.]+)(us|ms|s)", said)
-    assert found is not None, said
+    found = re.search(rf"{name}\s+([\d.]+)(us|ms|s)", output)
+    assert found is not None, output
     return round(float(found[1]) * UNITS_MS[found[2]], 3)

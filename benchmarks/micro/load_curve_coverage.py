@@ -68,8 +68,8 @@ def coverage(count: int) -> result.Round:
     for rows in ROWS:
         for error in ERRORS:
             collected: dict[str, list[float]] = {}
-            for one in ladders(count, rows, error):
-                for name, value in one.items():
+            for ladder in ladders(count, rows, error):
+                for name, value in ladder.items():
                     collected.setdefault(name, []).append(value)
             found[f"{rows} rows, {error:.0%} error"] = {
                 name: round(float(np.median(v) if "width" in name else np.mean(v)), 3)

@@ -11,10 +11,10 @@ from mirror.formats.routes import RouteTable
 def cases() -> dict[str, Case]:
     head = read_request(heads.SMALL)
     selector = Selector(("GET", "HEAD", "OPTIONS"), 0.5)
-    one, fifty = RouteTable(templates(1)), RouteTable(templates(50))
+    single, fifty = RouteTable(templates(1)), RouteTable(templates(50))
     return {
         "Selector.choose": lambda: selector.choose(head),
-        "RouteTable.match, 1 route": lambda: one.match(head.target),
+        "RouteTable.match, 1 route": lambda: single.match(head.target),
         "RouteTable.match, 50 routes": lambda: fifty.match(head.target),
         "RouteTable.match, none fits": lambda: fifty.match(b"/elsewhere/42?from=feed"),
     }

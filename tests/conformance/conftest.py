@@ -31,9 +31,9 @@ def directory() -> Iterator[Path]:
 def served() -> Iterator[dict[str, Served]]:
     """Yield a sidecar on loopback for each mode."""
     with (
-        tempfile.TemporaryDirectory(prefix="kagami-") as one,
+        tempfile.TemporaryDirectory(prefix="kagami-") as directory,
         tempfile.TemporaryDirectory(prefix="kagami-") as other,
-        serving(Path(one), "inline", SocketUpstream(), SocketUpstream()) as inline,
+        serving(Path(directory), "inline", SocketUpstream(), SocketUpstream()) as inline,
         serving(Path(other), "sink", SocketUpstream(), SocketUpstream()) as sink,
     ):
         yield {"inline": inline, "sink": sink}

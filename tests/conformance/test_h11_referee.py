@@ -34,7 +34,7 @@ def forwarded(data: bytes, mode: str) -> tuple[bytes, bytes, bytes]:
 
 def alike(seen: tuple[Seen, ...]) -> list[Seen]:
     """Return the requests without the properties of their connection."""
-    return [replace(one, is_last=False) for one in seen]
+    return [replace(request, is_last=False) for request in seen]
 
 
 def check(made: Made) -> None:
@@ -50,7 +50,7 @@ def check(made: Made) -> None:
             if leg is primary or len(reading.seen) == len(original.seen):
                 assert alike(reading.seen) == alike(original.seen)[: len(reading.seen)]
             else:
-                assert all(one in alike(original.seen) for one in alike(reading.seen))
+                assert all(request in alike(original.seen) for request in alike(reading.seen))
 
 
 @BOUNDED

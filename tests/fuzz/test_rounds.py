@@ -14,9 +14,9 @@ def test_rounds_leave_every_invariant_whole(first: int) -> None:
 
 
 def test_answers_are_counted() -> None:
-    one = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
+    response = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
     hint = b"HTTP/1.1 103 Early Hints\r\n\r\n"
     headed = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
-    assert answers_in(one + hint + one, []) == 2
-    assert answers_in(headed + one, [b"HEAD"]) == 2
-    assert answers_in(one + one[:-1], []) == 1
+    assert answers_in(response + hint + response, []) == 2
+    assert answers_in(headed + response, [b"HEAD"]) == 2
+    assert answers_in(response + response[:-1], []) == 1

@@ -76,10 +76,10 @@ def test_the_guides_page_answers_in_chromium(outputs: dict[str, str], directory:
         )
         page = browser.new_page(viewport={"width": 1200, "height": 900})
         complaints: list[str] = []
-        asked: list[str] = []
+        requested: list[str] = []
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("request", lambda request: requested.append(request.url))
         page.goto(path.as_uri())
         readers = page.locator(".reader")
         assert readers.count() >= 15
@@ -90,4 +90,4 @@ def test_the_guides_page_answers_in_chromium(outputs: dict[str, str], directory:
         # docs/example/series.sql defines the highest second of the series.
         assert "1,556 rps at 2026-01-01 20:05:22 UTC" in page.locator(".tip").first.inner_text()
         browser.close()
-    assert (complaints, asked) == ([], [path.as_uri()])
+    assert (complaints, requested) == ([], [path.as_uri()])

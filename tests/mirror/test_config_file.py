@@ -53,5 +53,5 @@ def test_a_list_is_no_document() -> None:
 
 
 def test_no_message_shows_a_password() -> None:
-    said = problem("shadow.url", "a URL", "http://me:secret@a.test:1")
-    assert said == 'shadow.url: expected a URL, got "http://...@a.test:1"'
+    message = problem("shadow.url", "a URL", "http://me:secret@a.test:1")
+    assert message == 'shadow.url: expected a URL, got "http://...@a.test:1"'

@@ -192,8 +192,8 @@ def debian(processes: Processes, directory: Path) -> Path:
     """Return the path of a tar with a minimal Debian that includes Python."""
     tar = CACHE / f"{RELEASE}-python3.tar"
     if not tar.exists():
-        asked = ("Created-By: Packages", "Label: Debian", "Component: main")
-        targets = said("apt-get", "indextargets", "--format", "$(REPO_URI)", *asked)
+        expected = ("Created-By: Packages", "Label: Debian", "Component: main")
+        targets = said("apt-get", "indextargets", "--format", "$(REPO_URI)", *expected)
         if not targets:
             pytest.skip("apt names no mirror of Debian here: apt-get update")
         tree = directory / "debian"

@@ -12,8 +12,8 @@ POINTS = [
 
 
 def test_options_describe_a_component() -> None:
-    given = description_of("gateway", ["/a/*"], ["app=1,512Mi"])
-    component = new_component("api", given, POINTS)
+    described = description_of("gateway", ["/a/*"], ["app=1,512Mi"])
+    component = new_component("api", described, POINTS)
     assert (component.kind, component.templates) == (Kind.GATEWAY, ("/a/*",))
     assert component.requests == {"app": Resources(1000, 512 * 2**20)}
 

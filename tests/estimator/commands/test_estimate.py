@@ -174,15 +174,15 @@ def test_datadog_comes_out_as_pods(run: Run, table: str, fake: FakeDatadog) -> N
         "all together is exact" in assumption["reason"] for assumption in report["assumptions"]
     )
     assert "{env:prod,service:watch}" in fake.requests[0].query
-    asked = len(fake.requests)
+    queries = len(fake.requests)
     assert "secret" not in result.stdout
     # Windows that were complete in the first run come from its cache.
     again = run(*source, "--api-url", fake.url, "--table", table, "--format", "json")
     assert json.loads(again.stdout)["components"] == report["components"]
-    assert len(fake.requests) - asked < asked
-    asked = len(fake.requests)
+    assert len(fake.requests) - queries < queries
+    queries = len(fake.requests)
     run(*source, "--api-url", fake.url, "--table", table, "--no-cache")
-    assert len(fake.requests) - asked >= 3
+    assert len(fake.requests) - queries >= 3
 
 
 def test_less_than_was_asked_for_is_low_confidence(run: Run, table: str, fake: FakeDatadog) -> None:

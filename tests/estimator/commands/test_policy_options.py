@@ -64,29 +64,29 @@ def test_what_was_given_arrives_and_is_no_default(field: str) -> None:
 
 
 def test_every_wrong_option_is_named_at_once() -> None:
-    given = {**NOTHING, "growth_per_month": "lots", "zones": "0", "downstream_rps": ("x",)}
+    options = {**NOTHING, "growth_per_month": "lots", "zones": "0", "downstream_rps": ("x",)}
     with pytest.raises(InputError) as refused:
-        read_policy(given)
+        read_policy(options)
     assert [problem.source for problem in refused.value.problems] == [
         *("--growth", "--zones", "--downstream")
     ]
 
 
 def test_contradictions_are_refused() -> None:
-    for given, told in (
+    for options, message in (
         ({"hpa_min": "9", "hpa_max": "8"}, "--hpa-min: expected at most --hpa-max 8, got 9"),
         ({"max_surge_ratio": "0"}, "--max-surge: expected more than 0 where --max-unavailable is"),
     ):
-        with pytest.raises(InputError, match=told):
-            read_policy({**NOTHING, **given})
+        with pytest.raises(InputError, match=message):
+            read_policy({**NOTHING, **options})
     read_policy({**NOTHING, "max_surge_ratio": "0", "max_unavailable_ratio": "10%"})
 
 
 def test_help_has_every_option_with_sentence_example_and_default() -> None:
     @click.command()
     @policy_options
-    def command(**given: Any) -> None:
-        assert given == NOTHING
+    def command(**options: Any) -> None:
+        assert options == NOTHING
 
     words = " ".join(CliRunner().invoke(command, ["--help"]).output.split())
     documents = {field.name: field.metadata for field in fields(Policy)}

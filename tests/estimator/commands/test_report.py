@@ -54,8 +54,8 @@ def test_unknown_components_name_the_known_ones(estimate: Estimate) -> None:
     result = estimate("--explain", "apy", "--downstream", "db=5")
     assert result.exit_code == 2
     for option, name in (("--explain", "apy"), ("--downstream", "db")):
-        told = f"{option}: no component '{name}' in the table; it has gateway, api\n"
-        assert told in result.stderr
+        message = f"{option}: no component '{name}' in the table; it has gateway, api\n"
+        assert message in result.stderr
 
 
 def test_unknown_paths_name_the_known_ones(estimate: Estimate) -> None:
@@ -136,11 +136,11 @@ def test_what_excludes_each_other_is_refused(
 
 def test_nodes_come_from_their_file(estimate: Estimate, tmp_path: Path) -> None:
     (tmp_path / "nodes.yaml").write_text(EXAMPLE_NODES.read_text())
-    given = json.loads(estimate("--nodes", "nodes.yaml", "--format", "json").stdout)
+    report = json.loads(estimate("--nodes", "nodes.yaml", "--format", "json").stdout)
     example = json.loads(estimate("--nodes", "example", "--format", "json").stdout)
     without = json.loads(estimate("--format", "json").stdout)
-    assert given["nodes"]["nodes"]["value"] >= 1
-    assert (given["nodes"]["is_example"], example["nodes"]["is_example"]) == (False, True)
+    assert report["nodes"]["nodes"]["value"] >= 1
+    assert (report["nodes"]["is_example"], example["nodes"]["is_example"]) == (False, True)
     assert without["nodes"] is None
 
 

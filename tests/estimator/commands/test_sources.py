@@ -46,7 +46,7 @@ def test_every_option_of_a_source_has_its_heading() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "by_user", "message"),
+    ("options", "by_user", "message"),
     [
         (
             {},
@@ -66,9 +66,9 @@ def test_every_option_of_a_source_has_its_heading() -> None:
         ({"from_datadog": True, "query": "q"}, {"query", "env"}, "--query names its own metric"),
     ],
 )
-def test_a_source_is_exactly_one(given: dict[str, Any], by_user: set[str], message: str) -> None:
+def test_a_source_is_exactly_one(options: dict[str, Any], by_user: set[str], message: str) -> None:
     with pytest.raises(click.UsageError, match="^" + message.replace("(", r"\(")):
-        source_of({**GIVEN, **given}, by_user)
+        source_of({**GIVEN, **options}, by_user)
 
 
 def test_keys_and_duration_are_checked_before_anything_is_asked() -> None:
@@ -117,8 +117,8 @@ def log_line(second: int, path: str) -> str:
     return f'{{"msec":"{second}.000","uri":"{path}"}}\n'
 
 
-def read_logs(given: dict[str, Any], templates: tuple[str, ...] = ()) -> RpsSeries:
-    return read_source(source_of({**GIVEN, **given}, set()), templates)
+def read_logs(options: dict[str, Any], templates: tuple[str, ...] = ()) -> RpsSeries:
+    return read_source(source_of({**GIVEN, **options}, set()), templates)
 
 
 @pytest.fixture
@@ -138,13 +138,13 @@ def test_logs_are_named_or_patterns(logs: Path) -> None:
 
 
 def test_routes_of_a_log_are_those_of_the_table(logs: Path) -> None:
-    given = {"from_access_log": ("access.log*",)}
-    series = read_logs(given, ("*", "/watch/{id}", "other", "/watch/{id}"))
+    options = {"from_access_log": ("access.log*",)}
+    series = read_logs(options, ("*", "/watch/{id}", "other", "/watch/{id}"))
     assert series.routes == ("/watch/_id_", "other")
-    series = read_logs({**given, "route": ("/api/*",)}, ("/watch/{id}",))
+    series = read_logs({**options, "route": ("/api/*",)}, ("/watch/{id}",))
     assert series.routes == ("/api/_", "other")
     (logs / "mirror.yaml").write_text("mode: sink\nroutes: ['/watch/{id}', '/api/*']\n")
-    series = read_logs({**given, "routes": Path("mirror.yaml")})
+    series = read_logs({**options, "routes": Path("mirror.yaml")})
     assert series.routes == ("/watch/_id_", "/api/_", "other")
 
 
@@ -184,8 +184,8 @@ def test_prometheus_is_read_with_its_header(monkeypatch: pytest.MonkeyPatch) -> 
     with FakePrometheus() as fake:
         thread = Thread(target=fake.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        given = {**GIVEN, "from_prometheus": fake.url, "since": "1h", "promql": "x[$window]"}
-        series = read_source(source_of(given, set()), ())
+        options = {**GIVEN, "from_prometheus": fake.url, "since": "1h", "promql": "x[$window]"}
+        series = read_source(source_of(options, set()), ())
         fake.shutdown()
         thread.join(10)
     assert fake.authorizations == ["Bearer secret"]

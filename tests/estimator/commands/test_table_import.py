@@ -109,8 +109,8 @@ def test_time_and_rate_are_asked_for_where_the_file_is_silent(
     )
     twice = ("--rps-target", "1", "--rps-target", "2", "--start", "1700000000")
     assert "--rps-target: expected once" in run_table("import", sample, *API, *NEW, *twice).output
-    told = ("--rps-target", "2500", "--start", "2023-11-14T22:13:20Z", "--loop", "closed")
-    assert run_table("import", sample, *API, *NEW, *told).exit_code == 0
+    options = ("--rps-target", "2500", "--start", "2023-11-14T22:13:20Z", "--loop", "closed")
+    assert run_table("import", sample, *API, *NEW, *options).exit_code == 0
     (point,) = read_table(Path("table.yaml")).components[0].points
     assert (point.rps_target, point.loop) == (2500, Loop.CLOSED)
 
@@ -227,8 +227,10 @@ def test_noisy_row_keeps_its_verdict(run_table) -> None:
     # An earlier writer of tables marked such a row as ok.
     busy = process("api", "app", 90, 302)
     burst = [
-        ProcessReading(each.time, each.cpu_s + (0.5 if place > 70 else 0), each.memory_bytes)
-        for place, each in enumerate(busy.readings)
+        ProcessReading(
+            reading.time, reading.cpu_s + (0.5 if place > 70 else 0), reading.memory_bytes
+        )
+        for place, reading in enumerate(busy.readings)
     ]
     write_replay(ProcessUsage("api", "app", "host/1", None, burst))
     run_table("import", "replay.json", "-o", "table.yaml")

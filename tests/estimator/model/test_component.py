@@ -108,9 +108,9 @@ def test_downstream_bounds_the_global_limit() -> None:
     found = answer(observed(), component(), Policy(), Downstream("pods of api", 123))
     assert found.rate_limits is not None and found.rate_limits.global_limit is not None
     assert found.rate_limits.global_limit.value == 123
-    given = projected(downstream_rps=(("gateway", 99.0), ("other", 1.0)))
-    assert given.rate_limits is not None and given.rate_limits.global_limit is not None
-    assert given.rate_limits.global_limit.value == 99
+    bounded = projected(downstream_rps=(("gateway", 99.0), ("other", 1.0)))
+    assert bounded.rate_limits is not None and bounded.rate_limits.global_limit is not None
+    assert bounded.rate_limits.global_limit.value == 99
 
 
 def test_doubt_is_flagged_wherever_it_reaches() -> None:

@@ -116,6 +116,6 @@ def test_scaling_law_is_explained_as_a_search() -> None:
     crowd = Component("app", Kind.POD, ("*",), {"app": Resources(900, 1)}, points)
     demand = np.full(100, 1000.0)
     found = explanation(Observed("all", demand, 0, 15, 1, 1000, 0), crowd, Policy())
-    line = next(one for one in found if one.formula.startswith("cpu of app: R"))
+    line = next(candidate for candidate in found if candidate.formula.startswith("cpu of app: R"))
     assert line.formula.endswith("by the scaling law")
     assert line.substituted.startswith("smallest R with R * e(R)")

@@ -59,7 +59,7 @@ def test_what_cannot_be_answered_is_named_and_the_rest_answered() -> None:
     policy = Policy(imbalance=1, lose_pods=0, min_replicas=1, hpa_max=2)
     found = project_phase(3, moved(5000, policy, step=10), policy)
     assert found.replicas == {}
-    assert [one.split(":")[0] for one in found.refused] == ["gateway", "api"]
+    assert [refused.split(":")[0] for refused in found.refused] == ["gateway", "api"]
     assert found.cpu_request.value == 0
 
 

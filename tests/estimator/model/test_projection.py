@@ -96,7 +96,7 @@ def test_totals_are_replicas_times_containers() -> None:
 
 def test_components_add_up() -> None:
     projection = answer(series(api=1000), API, GATEWAY)
-    parts = [one.total.cpu_request.value for one in projection.components]
+    parts = [part.total.cpu_request.value for part in projection.components]
     assert projection.total.cpu_request.value == sum(parts)
 
 
@@ -281,13 +281,13 @@ def test_nodes_hold_a_rolling_update_too() -> None:
 
 def test_phase_two_has_gateways_only() -> None:
     projection = answer(series(api=500, watch=40), API, GATEWAY, policy=replace(PLAIN, phase=2))
-    assert [one.name for one in projection.components] == ["gateway"]
+    assert [part.name for part in projection.components] == ["gateway"]
 
 
 def test_chosen_paths_move_together() -> None:
     recorded = series(api=500, watch=400)
     projection = answer(recorded, API, GATEWAY, policy=replace(PLAIN, paths=("/watch/_id_",)))
-    assert [one.name for one in projection.components] == ["gateway"]
+    assert [part.name for part in projection.components] == ["gateway"]
     assert projection.components[0].peak.value == 400
     assert projection.phases[0].paths == ("/watch/_id_",)
 

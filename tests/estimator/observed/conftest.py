@@ -32,7 +32,7 @@ def openmetrics() -> str:
         "api-worker-7d9f8c6b5-x2k4p": {"app": 5.0},
     }
     series = [
-        (pod, container, rate) for pod, each in names.items() for container, rate in each.items()
+        (pod, container, rate) for pod, rates in names.items() for container, rate in rates.items()
     ]
     lines = ["# TYPE container_cpu_usage_seconds counter"]
     for pod, container, rate in series:

@@ -84,15 +84,15 @@ def test_windows_do_not_move_and_only_the_period_counts(fake: FakeDatadog) -> No
 def test_waits_are_said(fake: FakeDatadog) -> None:
     fake.replies += [errors(429, "slow", X_RateLimit_Reset="0")]
     fake.replies += [answer(group("a", 1))] * 2
-    said: list[str] = []
+    waits: list[str] = []
     read_usage_from_datadog(
         lambda: DatadogApi(fake.url, Credentials("a", "b")),
         UsageQuery(),
         ("api",),
         (START, START + 60),
-        said.append,
+        waits.append,
     )
-    assert said and said[0].startswith("answered 429: slow; waiting")
+    assert waits and waits[0].startswith("answered 429: slow; waiting")
 
 
 def test_point_of_the_next_window_is_left_to_it(fake: FakeDatadog) -> None:

@@ -23,8 +23,8 @@ MINUTES = {970: 5.0, 1030: 100.0, 1090: 300.0, 1150: 900.0}
 def problems(run: LoadRun = RUN, setup: Setup = SETUP, usage=USAGE) -> list[str]:
     found = join(run, usage, setup, "r.json")
     assert isinstance(found, list)
-    assert all(isinstance(each, Problem) for each in found)
-    return [str(each) for each in found]
+    assert all(isinstance(problem, Problem) for problem in found)
+    return [str(problem) for problem in found]
 
 
 def test_row_holds_the_window_only() -> None:
@@ -54,7 +54,7 @@ def test_other_number_of_pods_is_no_guess() -> None:
 def test_everything_that_is_missing_is_named() -> None:
     both = replace(SETUP, containers=("app", "proxy"))
     late = problems(replace(RUN, start=5000.0), both)
-    assert [each.partition(" (")[0] for each in late] == [
+    assert [problem.partition(" (")[0] for problem in late] == [
         "r.json: component api: usage.csv has fewer than 2 cpu and memory samples of app in its"
         " time",
         "r.json: component api: usage.csv has fewer than 2 cpu and memory samples of proxy in its"

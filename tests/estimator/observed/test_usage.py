@@ -37,7 +37,7 @@ def test_last_of_two_sources_counts_for_a_container() -> None:
             usage_of("b.csv", [cpu(0, 3)], ("late", "coarse")),
         ]
     )
-    means = {name: each.mean_cpu() for name, each in both.of("api").items()}
+    means = {name: samples.mean_cpu() for name, samples in both.of("api").items()}
     assert means == {"app": 3, "proxy": 7}
     assert (both.source, both.caveats) == ("a.csv, b.csv", ("late", "coarse"))
 

@@ -30,7 +30,7 @@ def test_the_answer_comes_before_its_evidence(complete: Projection) -> None:
 
 
 def test_low_confidence_is_said_first(projection: Projection) -> None:
-    (banner,) = [one for one in document_of(projection, "1").head if isinstance(one, Banner)]
+    (banner,) = [block for block in document_of(projection, "1").head if isinstance(block, Banner)]
     assert banner.level is Level.WARN
     assert banner.title.startswith("Confidence: low")
     assert banner.lines == projection.low_confidence
@@ -81,7 +81,7 @@ def test_what_is_not_covered_names_the_components(complete: Projection) -> None:
     listings = [
         block for block in blocks_of(document_of(complete, "1")) if isinstance(block, Listing)
     ]
-    (missing,) = [one for one in listings if "does not cover" in one.title]
+    (missing,) = [listing for listing in listings if "does not cover" in listing.title]
     assert missing.items == ("latency (api, gateway)", "memory leaks (api, gateway)")
 
 

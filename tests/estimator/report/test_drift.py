@@ -140,9 +140,9 @@ def test_every_file_that_is_no_yaml_is_named(applicable: Projection, existing: P
     (existing / "b.yaml").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(InputError) as refused:
         compare(applicable, existing)
-    told = str(refused.value).splitlines()
-    assert len(told) == 2
-    assert "a.yaml: is not valid YAML, line 1; expected rendered manifests" in told[0]
+    problems = str(refused.value).splitlines()
+    assert len(problems) == 2
+    assert "a.yaml: is not valid YAML, line 1; expected rendered manifests" in problems[0]
 
 
 def test_odd_shapes_are_drift_and_no_crash(applicable: Projection, existing: Path) -> None:

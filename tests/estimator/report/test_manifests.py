@@ -28,7 +28,9 @@ def merged(patch: dict[str, Any]) -> dict[str, Any]:
     name = patch["metadata"]["name"]
     spec = patch["spec"]
     template = spec["template"]
-    containers = [{"image": "i", **one} for one in template.get("spec", {}).get("containers", [])]
+    containers = [
+        {"image": "i", **container} for container in template.get("spec", {}).get("containers", [])
+    ]
     metadata = {"labels": {"app": name}, **template.get("metadata", {})}
     whole = {"metadata": metadata, "spec": {"containers": containers or [{"name": "a"}]}}
     selector = {"matchLabels": {"app": name}}
@@ -131,14 +133,14 @@ def test_every_name_kubernetes_would_refuse_is_named(complete: Projection) -> No
     first = replace(complete.components[0], name="../../etc/passwd")
     with pytest.raises(InputError) as refused:
         manifests(replace(complete, components=(first,)))
-    told = str(refused.value)
-    assert "'../../etc/passwd'" in told and "'<b>istio-proxy</b>'" in told
+    message = str(refused.value)
+    assert "'../../etc/passwd'" in message and "'<b>istio-proxy</b>'" in message
 
 
 def test_text_and_tree_are_the_same(applicable: Projection) -> None:
     trees = read(applicable)
-    for one in manifests_of(applicable):
-        assert trees[one.file] == plain(one.tree)
+    for manifest in manifests_of(applicable):
+        assert trees[manifest.file] == plain(manifest.tree)
 
 
 def filter_of(projection: Projection) -> dict[str, Any]:

@@ -60,11 +60,11 @@ def test_a_column_names_the_unit_itself() -> None:
 
 
 def test_rows_are_counted_in_grammar() -> None:
-    assert [wording.rows(one) for one in ((), (3,), (1, 2))] == ["", "row 3", "rows 1, 2"]
+    assert [wording.rows(numbers) for numbers in ((), (3,), (1, 2))] == ["", "row 3", "rows 1, 2"]
 
 
 def test_an_assumption_says_who_chose_it() -> None:
     default = Assumption("zones", "1", "no zones were named", True)
-    given = Assumption("zones", "3", "given", False)
+    by_user = Assumption("zones", "3", "given", False)
     assert wording.assumption(default) == "zones: 1 (default); no zones were named"
-    assert wording.assumption(given) == "zones: 3 (given)"
+    assert wording.assumption(by_user) == "zones: 3 (given)"

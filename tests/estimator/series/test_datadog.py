@@ -36,7 +36,7 @@ def read(
         async with DatadogApi(fake.url, Credentials("a", "b")) as api:
             said = [] if told is None else told
             period = (START, START + seconds)
-            return await read_datadog(api, query, period, lambda *each: said.append(each))
+            return await read_datadog(api, query, period, lambda *progress: said.append(progress))
 
     return asyncio.run(run())
 
@@ -173,9 +173,9 @@ def test_the_peak_of_several_routes_is_exact(fake: FakeDatadog) -> None:
 
 def test_sum_of_instances_own_peaks_is_an_upper_bound(fake: FakeDatadog) -> None:
     # In minutes of a day 9 + 9 looks like 18, but the peak is 10 at once in another window.
-    one = {START + 1.0: 9.0, START + 7200.0: 5.0}
+    points = {START + 1.0: 9.0, START + 7200.0: 5.0}
     other = {START + 31.0: 9.0, START + 7200.0: 5.0}
-    fake.points["mirror.rps"] = {("/a", 0): one, ("/a", 1): other}
+    fake.points["mirror.rps"] = {("/a", 0): points, ("/a", 1): other}
     series = read(fake, DAY)
     assert series.rps[0][0] == 18
     assert series.peak(["/a"]) == Peak(10, START + 7200)
@@ -184,9 +184,9 @@ def test_sum_of_instances_own_peaks_is_an_upper_bound(fake: FakeDatadog) -> None
 
 def test_drilling_has_a_bound_and_says_so(fake: FakeDatadog) -> None:
     # In each of 30 windows the minutes are higher than the seconds.
-    one = {START + 1440.0 * n + 1: 9.0 for n in range(30)}
+    points = {START + 1440.0 * n + 1: 9.0 for n in range(30)}
     other = {START + 1440.0 * n + 31: 9.0 for n in range(30)}
-    fake.points["mirror.rps"] = {("/a", 0): one, ("/a", 1): other}
+    fake.points["mirror.rps"] = {("/a", 0): points, ("/a", 1): other}
     series = read(fake, DAY)
     assert len(fake.requests) == 1 + 12
     assert series.peak(["/a"]).rps == 18
@@ -246,9 +246,9 @@ def test_progress_counts_windows(fake: FakeDatadog) -> None:
 def test_a_clock_that_is_off_is_said(fake: FakeDatadog, off_s: int, side: str) -> None:
     fake.points["mirror.rps"] = {"/a": {START: 2.0}}
     fake.headers["Date"] = formatdate(time.time() + off_s, usegmt=True)
-    said = re.search(rf"(\d+) s {side} Datadog's", read(fake).caveats[-1])
+    offset = re.search(rf"(\d+) s {side} Datadog's", read(fake).caveats[-1])
     # The header has whole seconds, and time passes until it is read.
-    assert said is not None and abs(int(said[1]) - abs(off_s)) <= 5
+    assert offset is not None and abs(int(offset[1]) - abs(off_s)) <= 5
 
 
 def test_a_clock_that_is_right_is_not_mentioned(fake: FakeDatadog) -> None:

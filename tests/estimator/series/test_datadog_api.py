@@ -99,8 +99,8 @@ def test_keys_do_not_follow_a_redirect(fake: FakeDatadog) -> None:
 
 
 def test_unit_null_and_unknown_keys_are_read(fake: FakeDatadog) -> None:
-    one = {"pointlist": [[1e3, None]], "interval": 60, "unit": None, "attributes": {}, "x": 1}
-    fake.replies.append(Reply(body=json.dumps({"status": "ok", "series": [one]})))
+    series = {"pointlist": [[1e3, None]], "interval": 60, "unit": None, "attributes": {}, "x": 1}
+    fake.replies.append(Reply(body=json.dumps({"status": "ok", "series": [series]})))
     assert ask(fake)[0].pointlist == [(1000, None)]
 
 

@@ -41,7 +41,7 @@ def test_every_bad_filter_is_named_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "asked"),
+    ("text", "rolled_up"),
     [
         ("sum:x{a:b, !c:d}.as_count()", "sum:x{a:b, !c:d}.as_count().rollup(sum, 10)"),
         ("sum:x{*} by {a, b}.as_rate()", "sum:x{*} by {a,b}.as_count().rollup(sum, 10)"),
@@ -49,8 +49,8 @@ def test_every_bad_filter_is_named_at_once() -> None:
         (" sum:x{*} by {a} ", "sum:x{*} by {a}.fill(null).rollup(max, 10)"),
     ],
 )
-def test_queries_of_others_get_our_rollup(text: str, asked: str) -> None:
-    assert DatadogQuery.parse(text).text(10) == asked
+def test_queries_of_others_get_our_rollup(text: str, rolled_up: str) -> None:
+    assert DatadogQuery.parse(text).text(10) == rolled_up
 
 
 @pytest.mark.parametrize(

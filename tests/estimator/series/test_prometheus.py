@@ -20,8 +20,8 @@ def answer(*series: tuple[dict[str, str], list[tuple[float, str]]]) -> tuple[int
 
 
 def read(fake: FakePrometheus, seconds: int = 600, query: str = "rate(x[1m])") -> RpsSeries:
-    asked = RateQuery(fake.url, query, 60)
-    return asyncio.run(read_prometheus(asked, (T, T + seconds), now=T + 1e6))
+    rate_query = RateQuery(fake.url, query, 60)
+    return asyncio.run(read_prometheus(rate_query, (T, T + seconds), now=T + 1e6))
 
 
 def test_window_of_the_rate_is_the_step() -> None:

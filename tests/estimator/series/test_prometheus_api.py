@@ -33,10 +33,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-        given = {name: values[0] for name, values in form.items()}
-        self.server.asked.append(given)
+        fields = {name: values[0] for name, values in form.items()}
+        self.server.asked.append(fields)
         self.server.authorizations.append(self.headers["Authorization"])
-        point = [float(given["start"]), "5"]
+        point = [float(fields["start"]), "5"]
         result = [{"metric": {"route": "/a"}, "values": [point]}]
         data = {"resultType": "matrix", "result": result}
         body = json.dumps({"status": "success", "data": data, "warnings": ["w"]}).encode()
@@ -80,8 +80,8 @@ def test_points_come_back(fake: FakePrometheus) -> None:
 
 def test_no_piece_is_beyond_the_point_limit(fake: FakePrometheus) -> None:
     (series,) = ask(fake.url, 25_000)
-    assert [float(one["start"]) for one in fake.asked] == [0, 10_000, 20_000]
-    assert [float(one["end"]) for one in fake.asked] == [9999.999, 19_999.999, 24_999.999]
+    assert [float(query["start"]) for query in fake.asked] == [0, 10_000, 20_000]
+    assert [float(query["end"]) for query in fake.asked] == [9999.999, 19_999.999, 24_999.999]
     assert [at for at, _ in series.values] == [0, 10_000, 20_000]
 
 

@@ -36,8 +36,8 @@ def segment(*seconds: float, begin: float | None = None) -> bytes:
 
 
 def seconds_in(path: Path, on_loss: list[str] | None = None) -> list[float]:
-    told = None if on_loss is None else on_loss.append
-    return [one.time_s for one in read_records(path, told)]
+    report = None if on_loss is None else on_loss.append
+    return [record.time_s for record in read_records(path, report)]
 
 
 def failure(path: Path) -> str:
@@ -69,7 +69,7 @@ def test_a_segment_is_opened_when_its_time_comes(tmp_path: Path) -> None:
     records = read_records(tmp_path)
     assert next(records).time_s == 1
     late.write_bytes(segment(10, 12))
-    assert [one.time_s for one in records] == [2, 10, 12]
+    assert [record.time_s for record in records] == [2, 10, 12]
 
 
 def test_summaries_add_up(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_bodies_are_kept_up_to_their_limit(tmp_path: Path) -> None:
         head = head_of()
         head.framing = framing
         recording.request(head, (body[:2], body[2:]))
-    found = [(one.body, one.is_chunked, one.body_bytes) for one in recording.end()]
+    found = [(record.body, record.is_chunked, record.body_bytes) for record in recording.end()]
     assert found == [
         (b"abcd", False, None),
         (b"abcd", True, None),

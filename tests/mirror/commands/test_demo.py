@@ -88,14 +88,14 @@ def run() -> Iterator[Demo]:
 @pytest.mark.parametrize("options", [[], ["--inline"]], ids=["default", "inline"])
 def test_everything_adds_up_and_is_projected(run: Demo, options: list[str]) -> None:
     process = run.start("--seconds", "5", *options)
-    said, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, said
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
     has_nginx = find_program("nginx") is not None and not options
-    assert f"mirror runs as the {BUILD} build" in said
-    assert ("sink mode" if has_nginx else "inline mode") in said
-    assert said.count("  ok  ") >= 3 and "  NO  " not in said
-    assert "0 failed" in said
-    assert "istio-ingressgateway" in said
+    assert f"mirror runs as the {BUILD} build" in output
+    assert ("sink mode" if has_nginx else "inline mode") in output
+    assert output.count("  ok  ") >= 3 and "  NO  " not in output
+    assert "0 failed" in output
+    assert "istio-ingressgateway" in output
 
 
 @pytest.mark.topology
@@ -117,10 +117,10 @@ def test_child_that_ends_early_is_shown(run: Demo) -> None:
     run.wait_for_traffic(process)
     (sidecar,) = (child for child in run.running() if "serve" in child.cmdline())
     sidecar.kill()
-    said, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "mirror ended during the demo" in said
-    assert "mirror | " in said
+    assert "mirror ended during the demo" in output
+    assert "mirror | " in output
 
 
 @pytest.mark.topology
@@ -133,21 +133,21 @@ def test_ordinary_user_needs_no_rights(run: Demo) -> None:
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("this checkout is not readable for other users")
     process = run.start("--seconds", "5", user="nobody")
-    said, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, said
-    assert "  NO  " not in said
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert "  NO  " not in output
 
 
 @pytest.mark.topology
 def test_keep_keeps_series_and_logs(run: Demo) -> None:
     kept = run.directory / "kept"
     process = run.start("--seconds", "5", "--inline", "--keep", str(kept))
-    said, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, said
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
     assert (kept / "series.db").is_file() and (kept / "mirror.log").is_file()
     again = run.start("--keep", str(kept))
-    said, _ = again.communicate(timeout=60)
-    assert again.returncode == 1 and "is not empty" in said
+    output, _ = again.communicate(timeout=60)
+    assert again.returncode == 1 and "is not empty" in output
     shutil.rmtree(kept)
 
 

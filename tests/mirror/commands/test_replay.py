@@ -180,8 +180,8 @@ def shards(path: Path, url: str, start_at: float) -> list[tuple[int, bytes]]:
         )
         for index in range(3)
     ]
-    outputs = [one.communicate(timeout=60)[0] for one in started]
-    return list(zip([one.returncode for one in started], outputs, strict=True))
+    outputs = [process.communicate(timeout=60)[0] for process in started]
+    return list(zip([process.returncode for process in started], outputs, strict=True))
 
 
 def test_shards_at_one_start_are_the_schedule(tmp_path: Path, site: Site) -> None:

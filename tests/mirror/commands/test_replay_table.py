@@ -57,13 +57,13 @@ def test_steps_become_rows(tmp_path: Path) -> None:
         assert [row.rps_target for row in component.points] == [40, 80]
         (container,) = component.requests
         assert all(row.usage[container].memory_bytes > 2**20 for row in component.points)
-    assert [each.name for each in read_table(table).components] == ["api", "api-gateway"]
+    assert [item.name for item in read_table(table).components] == ["api", "api-gateway"]
     (kept,) = tmp_path.glob("table.replay-*.json")
     assert f"result kept in {kept}" in printed
-    assert [each.component for each in read(kept).usage] == ["api", "api-gateway"]
+    assert [item.component for item in read(kept).usage] == ["api", "api-gateway"]
     kept.unlink()
     code, printed = replay(tmp_path, "--sample", "pid=api/app:PID", "--table", str(table))
-    assert [len(each.points) for each in read_table(table).components] == [4, 2], printed
+    assert [len(item.points) for item in read_table(table).components] == [4, 2], printed
 
 
 def test_source_that_fails_leaves_the_result(tmp_path: Path) -> None:

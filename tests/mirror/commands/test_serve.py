@@ -138,5 +138,5 @@ def test_it_runs_without_any_capability(who: list[str]) -> None:
 def test_plain_python_says_at_start_how_to_be_compiled(tmp_path: Path) -> None:
     with Processes(tmp_path) as processes:
         sidecar = start_sidecar(processes, tmp_path, config(tmp_path))
-        said = sidecar.child.last_lines()
-    assert ("`pip install .` makes the compiled one" in said) == (not IS_COMPILED)
+        output = sidecar.child.last_lines()
+    assert ("`pip install .` makes the compiled one" in output) == (not IS_COMPILED)

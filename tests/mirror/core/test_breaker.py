@@ -214,11 +214,11 @@ def test_same_source_gives_the_same_waits() -> None:
 
 def test_each_change_is_told_once() -> None:
     breaker = breaker_of(failures=1)
-    told: list[int] = []
-    breaker.changed = lambda: told.append(breaker.state)
+    changes: list[int] = []
+    breaker.changed = lambda: changes.append(breaker.state)
     fail(breaker)
     probe(breaker, 1.0)
-    assert told == [OPEN, HALF_OPEN, CLOSED]
+    assert changes == [OPEN, HALF_OPEN, CLOSED]
 
 
 @given(st.lists(st.sampled_from(["send", "answer", "fail", "abort", "tick", "late"])))

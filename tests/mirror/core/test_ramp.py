@@ -34,9 +34,9 @@ class Climb:
 
     def pass_s(self, seconds: float, health: Health | None = None) -> float:
         for _ in range(round(seconds)):
-            said = self.ramp.tick(self.now_s, health or healthy())
-            if said:
-                self.said.append(said)
+            message = self.ramp.tick(self.now_s, health or healthy())
+            if message:
+                self.said.append(message)
             self.now_s += 1
         return round(self.ramp.ratio, 6)
 

@@ -19,8 +19,8 @@ def test_what_is_missing_is_said_in_numbers() -> None:
     most = needed(config)
     assert shortage(config, most) is None
     assert shortage(config, resource.RLIM_INFINITY) is None
-    said = shortage(config, most - 1)
-    assert said is not None and str(most) in said and str(most - 1) in said
+    warning = shortage(config, most - 1)
+    assert warning is not None and str(most) in warning and str(most - 1) in warning
 
 
 def test_the_limit_is_raised_as_far_as_it_goes() -> None:

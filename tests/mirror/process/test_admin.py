@@ -22,10 +22,10 @@ def metrics(accept: str) -> tuple[bytes, str]:
     return f"for {accept}\n".encode(), "text/plain; charset=utf-8"
 
 
-def change(asked: Mapping[str, Any]) -> dict[str, Any]:
-    if "ratio" not in asked:
+def change(body: Mapping[str, Any]) -> dict[str, Any]:
+    if "ratio" not in body:
         raise ValueError("ratio: expected a number")
-    return {"was": 1, "ratio": asked["ratio"]}
+    return {"was": 1, "ratio": body["ratio"]}
 
 
 def make_admin(is_ready: bool = True) -> Admin:

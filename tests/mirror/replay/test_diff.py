@@ -19,15 +19,19 @@ def run(seed: int, slower: float = 1.0, number: int = 4000) -> ReplayResult:
 
 
 def of(differences: list[Difference], name: str) -> Difference:
-    (found,) = (one for one in differences if one.name == name and one.where == "total")
+    (found,) = (
+        difference
+        for difference in differences
+        if difference.name == name and difference.where == "total"
+    )
     return found
 
 
 def test_two_runs_of_one_system_are_equal() -> None:
     found = compare(run(1), run(2))
-    assert [one.name for one in found] == ["p50 ms", "p90 ms", "p99 ms", "errors"]
-    assert not any(one.is_beyond_noise for one in found)
-    assert all(one.low <= one.ratio <= one.high for one in found)
+    assert [difference.name for difference in found] == ["p50 ms", "p90 ms", "p99 ms", "errors"]
+    assert not any(difference.is_beyond_noise for difference in found)
+    assert all(difference.low <= difference.ratio <= difference.high for difference in found)
 
 
 def test_slower_is_worse_beyond_the_ratio_only() -> None:
@@ -43,7 +47,9 @@ def test_few_requests_prove_nothing() -> None:
 
 
 def test_equal_to_the_resolution() -> None:
-    assert not any(one.is_beyond_noise for one in compare(run(1), run(1, slower=1.003)))
+    assert not any(
+        difference.is_beyond_noise for difference in compare(run(1), run(1, slower=1.003))
+    )
 
 
 def test_errors_are_compared() -> None:
@@ -66,7 +72,7 @@ def test_steps_at_the_same_rate() -> None:
         return made
 
     found = compare(stepped(10, 20), stepped(10, 30))
-    assert {one.where for one in found} == {"total", "10 rps"}
+    assert {difference.where for difference in found} == {"total", "10 rps"}
 
 
 def test_invalid_results_are_refused() -> None:

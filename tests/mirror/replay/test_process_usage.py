@@ -76,7 +76,7 @@ def test_children_are_those_that_psutil_finds() -> None:
         me = psutil.Process()
         found = children_of(me)
         assert len(found) >= 2
-        assert {each.pid for each in found} == {each.pid for each in me.children()}
+        assert {child.pid for child in found} == {child.pid for child in me.children()}
 
 
 def test_process_that_ended_is_no_family() -> None:
@@ -91,12 +91,14 @@ def test_replicas_are_processes_of_one_name(busy: tuple[subprocess.Popen[str], f
     sampler = ProcessSampler([SampledProcess("gateway", "envoy", pid) for pid in (me, other)])
     sampler.close()
     usage = sampler.usage()
-    assert [(each.component, each.container) for each in usage] == [("gateway", "envoy")] * 2
-    assert [each.replica.rpartition("/")[2] for each in usage] == [str(me), str(other)]
-    for each in usage:
-        assert len(each.readings) == 2
-        assert each.cpu_limit_millicores is not None
-        assert each.cpu_limit_millicores <= 1000 * len(os.sched_getaffinity(0))
+    assert [(process.component, process.container) for process in usage] == [
+        ("gateway", "envoy")
+    ] * 2
+    assert [process.replica.rpartition("/")[2] for process in usage] == [str(me), str(other)]
+    for process in usage:
+        assert len(process.readings) == 2
+        assert process.cpu_limit_millicores is not None
+        assert process.cpu_limit_millicores <= 1000 * len(os.sched_getaffinity(0))
     assert usage[1].readings[-1].memory_bytes >= psutil.Process(other).memory_info().rss
     assert usage[0].readings[0].time == pytest.approx(time.time(), abs=5)
 

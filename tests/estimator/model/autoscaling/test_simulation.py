@@ -47,9 +47,9 @@ def test_beyond_the_tolerance_something_does() -> None:
 
 def test_rise_is_seen_a_scrape_later_and_served_after_the_start() -> None:
     found = run(load((40, 500), (40, 900)), loop(start_s=30))
-    asked = int(np.argmax(found.desired > 10))
-    assert asked == 42
-    assert int(np.argmax(found.ready > 10)) == asked + 2
+    first_step = int(np.argmax(found.desired > 10))
+    assert first_step == 42
+    assert int(np.argmax(found.ready > 10)) == first_step + 2
 
 
 def test_at_most_twice_the_replicas_or_four_more_in_a_period() -> None:

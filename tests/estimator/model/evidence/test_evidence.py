@@ -98,4 +98,4 @@ def test_nearest_rows_enclose_an_answer() -> None:
 def test_fewest_workers_of_the_rows_count() -> None:
     rows = (row(1, 100, workers={"app": 4}), row(2, 200, workers={"app": 2}))
     assert evidence(*rows).workers("app") == 2
-    assert evidence(*(replace(one, workers={}) for one in rows)).workers("app") is None
+    assert evidence(*(replace(point, workers={}) for point in rows)).workers("app") is None

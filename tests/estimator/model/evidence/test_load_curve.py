@@ -99,9 +99,9 @@ def test_curve_stays_among_its_rows(rows: list[tuple[float, float]]) -> None:
 def test_permutation_of_rows_changes_nothing(rows: list[tuple[float, float]], random) -> None:
     shuffled = list(rows)
     random.shuffle(shuffled)
-    one, other = fit(*zip(*rows, strict=True)), fit(*zip(*shuffled, strict=True))
-    assert one.x.tolist() == other.x.tolist()
-    assert one.y.tolist() == other.y.tolist()
+    ordered, other = fit(*zip(*rows, strict=True)), fit(*zip(*shuffled, strict=True))
+    assert ordered.x.tolist() == other.x.tolist()
+    assert ordered.y.tolist() == other.y.tolist()
 
 
 @given(ROWS, st.floats(0, 1))

@@ -98,9 +98,9 @@ def test_value_lies_within_its_bounds(rows, share: float) -> None:
 def test_permutation_of_rows_changes_nothing(rows, random) -> None:
     shuffled = list(zip(*rows, strict=True))
     random.shuffle(shuffled)
-    one, other = predict(*rows), predict(*zip(*shuffled, strict=True))
-    assert (one.margin_up, one.margin_down) == (other.margin_up, other.margin_down)
-    assert one.at(one.limit_rps) == other.at(one.limit_rps)
+    ordered, other = predict(*rows), predict(*zip(*shuffled, strict=True))
+    assert (ordered.margin_up, ordered.margin_down) == (other.margin_up, other.margin_down)
+    assert ordered.at(ordered.limit_rps) == other.at(ordered.limit_rps)
 
 
 @given(LADDERS, st.floats(0, 1))

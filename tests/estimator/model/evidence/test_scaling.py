@@ -64,9 +64,9 @@ LAWS = st.builds(law, st.floats(0, 0.9), st.floats(0, 0.01), st.floats(1, 1e4))
 
 
 @given(LAWS)
-def test_exact_points_give_their_law_back(one: ScalingLaw) -> None:
+def test_exact_points_give_their_law_back(law: ScalingLaw) -> None:
     counts = (1, 2, 4, 8, 16, 32, 64)
-    found = fit(counts, [one.rps_of(n) for n in counts])
+    found = fit(counts, [law.rps_of(n) for n in counts])
     assert [found.rps_of(n) for n in counts] == pytest.approx(
-        [one.rps_of(n) for n in counts], rel=1e-4
+        [law.rps_of(n) for n in counts], rel=1e-4
     )

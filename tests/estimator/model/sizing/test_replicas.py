@@ -50,7 +50,7 @@ def refusal(peak: float, of: Component, policy: Policy = PLAIN) -> str:
 
 
 def constraint(sizing: Sizing, name: str) -> Constraint:
-    return next(one for one in sizing.constraints if one.name == name)
+    return next(candidate for candidate in sizing.constraints if candidate.name == name)
 
 
 def test_worked_number_of_the_docstring() -> None:
@@ -264,7 +264,7 @@ TARGETS = st.floats(0.05, 1)
 
 
 def evidence_of(rows: list[tuple[int, float, float]]) -> Component | None:
-    made = component(*(row(n, *each) for n, each in enumerate(rows, start=1)))
+    made = component(*(row(n, *values) for n, values in enumerate(rows, start=1)))
     return made if made.used_points else None
 
 
@@ -348,13 +348,13 @@ def test_each_loss_leaves_enough(ladder, policy: Policy, peak: float) -> None:
 def test_permutation_of_rows_changes_nothing(ladder, peak: float, random) -> None:
     points = list(ladder.points)
     random.shuffle(points)
-    one, other = (
+    ordered, other = (
         answered(peak, ladder, PLAIN),
         answered(peak, replace(ladder, points=points), PLAIN),
     )
-    assert (one is None) == (other is None)
-    if one is not None and other is not None:
-        assert (one.replicas, one.capacity_rps) == (other.replicas, other.capacity_rps)
+    assert (ordered is None) == (other is None)
+    if ordered is not None and other is not None:
+        assert (ordered.replicas, ordered.capacity_rps) == (other.replicas, other.capacity_rps)
 
 
 @given(

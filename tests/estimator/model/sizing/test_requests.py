@@ -25,8 +25,8 @@ def gateway(request: float = 500, **measured: dict[str, int]) -> Component:
         )
         for n, rps in enumerate((100.0, 300.0, 500.0), start=1)
     )
-    asked = {"istio-proxy": Resources(request, 256 * MIB), "nginx": Resources(100, 64 * MIB)}
-    return Component("gateway", Kind.GATEWAY, ("*",), asked, points)
+    requests = {"istio-proxy": Resources(request, 256 * MIB), "nginx": Resources(100, 64 * MIB)}
+    return Component("gateway", Kind.GATEWAY, ("*",), requests, points)
 
 
 def test_worked_cpu_request_of_the_docstring() -> None:

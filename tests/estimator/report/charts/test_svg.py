@@ -26,7 +26,7 @@ BOTTOM = TALL - 42
 
 def lines_of(drawing: Drawing, css: str) -> list[ElementTree.Element]:
     root = ElementTree.fromstring(drawing.svg)
-    return [one for one in root.iter() if css in (one.get("class") or "").split()]
+    return [element for element in root.iter() if css in (element.get("class") or "").split()]
 
 
 def drawn(values: list[float | None], is_step: bool = False, **more: Any) -> Drawing:

@@ -30,7 +30,9 @@ def nested() -> dict:
 
     A rate metric has `rate` there, and `value` in the flat summary.
     """
-    metrics = {name: {"type": "x", "values": dict(each)} for name, each in FLAT["metrics"].items()}
+    metrics = {
+        name: {"type": "x", "values": dict(values)} for name, values in FLAT["metrics"].items()
+    }
     failed = metrics["http_req_failed"]["values"]
     failed["rate"] = failed.pop("value")
     return {"metrics": metrics, "state": {"testRunDurationMs": 120_000}}

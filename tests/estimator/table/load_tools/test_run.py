@@ -24,9 +24,9 @@ def requests(seconds: int) -> Requests:
 
 
 def run(seconds: int) -> LoadRun:
-    each = requests(seconds)
+    sent = requests(seconds)
     return LoadRun(
-        "x", Loop.OPEN, duration_s=seconds, start=1000.0, requests=each, **measured(each, seconds)
+        "x", Loop.OPEN, duration_s=seconds, start=1000.0, requests=sent, **measured(sent, seconds)
     )
 
 
