@@ -1,6 +1,6 @@
 "use strict";
-// Answers a pointer, a touch or an arrow key with the values drawn there. The charts are complete
-// without it. Text is only ever set as text, never as markup: names come from users' files.
+// Shows the drawn values at a pointer, a touch or an arrow key. The charts are complete without this
+// script. It only ever sets text and never markup, because names come from the files of users.
 (() => {
   const SVG = "http://www.w3.org/2000/svg";
   const number = (value) =>
@@ -110,7 +110,7 @@
 
   for (const plot of document.querySelectorAll(".plot")) attach(plot);
 
-  // On paper nothing can be opened.
+  // Open every section before printing, because paper cannot be unfolded.
   const opened = [];
   addEventListener("beforeprint", () => {
     for (const closed of document.querySelectorAll("details:not([open]):not(.as-table)")) {
