@@ -215,7 +215,7 @@ class Tee:
 
     @property
     def recorder_in_use(self) -> "Recorder":
-        """Complete the record of a request."""
+        """The recorder, for a request whose capture has begun."""
         assert self.recorder is not None
         return self.recorder
 
@@ -243,7 +243,7 @@ class Tee:
             self.ledger.record(ledger.PRIMARY_LATENCY, exchange.route, int(took_s * 1e6))
 
     def start_legs(self, leg: ShadowLeg, number: int) -> None:
-        """Send a complete shadow request `legs` times, together with the others of this turn.
+        """Send a complete shadow request `number` times, together with the others of this turn.
 
         The legs of one turn of the loop are admitted together: the clock, the back-off and the
         budget are asked once, and the production requests of the turn are done before.

@@ -1,6 +1,6 @@
-"""What the downstream connections of one worker share: limits, the list of them, how they end.
+"""What the downstream connections of one worker share: their limits, their list and their end.
 
-Must never know what a request means: connection.py reads it, sink.py and inline.py answer it.
+This module does not know requests: connection.py reads them, sink.py and inline.py answer them.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ SERVING, RETIRING, DRAINING = range(3)
 
 
 class AcceptedConnection(Protocol):
-    """What the acceptor asks of a connection."""
+    """What the acceptor needs of a connection."""
 
     expires_at: float
 
@@ -43,8 +43,8 @@ class Acceptor:
         self._max_connections = config.max_connections
         self.connections: set[AcceptedConnection] = set()
         self.stage = SERVING
-        """RETIRING: every answer says that its connection closes. DRAINING: no request is waited
-        for either."""
+        """RETIRING: every response announces that its connection closes. DRAINING: in addition,
+        no connection waits for a request."""
         self.now = asyncio.get_running_loop().time
 
     def tick(self, now: float) -> None:
@@ -61,8 +61,8 @@ class Acceptor:
         return False
 
     def retire(self) -> None:
-        """Let each connection close after an answer that announces it; an idle one stays for its
-        time."""
+        """Let each connection close after a response that announces it; an idle connection stays
+        until its timeout."""
         self.stage = RETIRING
 
     def drain(self) -> None:

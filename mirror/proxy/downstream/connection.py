@@ -1,12 +1,12 @@
 """One connection from a client or nginx: reads requests strictly and in order.
 
 Owns the downstream sockets, the request parser, and what both modes share: size limits, the
-answer to a malformed request, keep-alive and deadlines. What a request means is its subclass's:
-sink.py answers and passes on, inline.py relays.
-Invariant: a request that cannot be read without doubt is answered with an error and the
-connection closed; nothing of it reaches any upstream.
+response to a malformed request, keep-alive and deadlines. The subclass of each mode handles the
+requests: sink.py acknowledges and forwards them, inline.py proxies them.
+Invariant: if a request is ambiguous, the client gets an error and the connection is closed; no part
+of the request reaches an upstream.
 
-A connection has one deadline at a time, which the acceptor looks at with those of all others.
+A connection has one deadline at a time; the acceptor checks the deadlines of all connections.
 """
 
 import asyncio
@@ -30,15 +30,15 @@ NEVER = math.inf
 _LEAST_BODY_BYTES = 1024
 """Fewer bytes of a body do not extend its deadline, so a body that trickles is cut after one idle
 timeout. With the default timeout a body may be as slow as 14 bytes/s; Apache's mod_reqtimeout
-demands 500."""
+requires 500."""
 
 _LINGER_0 = struct.pack("ii", 1, 0)
 """Value of SO_LINGER that makes closing send a reset; it has no effect on a unix socket."""
 # It has the same purpose as _NO_PARSER in upstream/connection.py.
 _NO_PARSER = httptools.HttpRequestParser(object())
 
-# What a connection reads. _ENDED: nothing more comes, but an answer may be due. _CLOSING: nothing
-# more is read, also not what has come already; no other state follows.
+# The state of reading. _ENDED: the client sends nothing more, but a response may be due. _CLOSING:
+# nothing more is read, not even bytes that have already arrived; this state is final.
 _BETWEEN, _HEAD, _BODY, _ENDED, _CLOSING = range(5)
 
 
@@ -77,19 +77,19 @@ class DownstreamConnection(asyncio.Protocol):
         self.on_body = self._body.append
         self._parser = httptools.HttpRequestParser(self)
         self._reading = _BETWEEN
-        # Not the transport's `is_reading`, which is false behind the client's end, too.
+        # The transport's `is_reading` does not serve here: it is also false after the client's end.
         self.is_reading_paused = False
         self.is_write_paused = False
-        """Whether the client does not take what was written to it."""
+        """Whether the client has stopped reading what was written to it."""
         self.expires_at = NEVER
-        """When `expire` is due: for the exchange under way, else the head, else idleness. Set by
-        the methods below only."""
+        """When `expire` is due: the deadline of the current exchange, else of an incomplete head,
+        else of idleness. Only the methods of this class set it."""
         # per exchange
         self._progressed = False  # whether this read completed a head or a message
         self._stalled_bytes = 0
-        """Bytes read since the last progress, those of this read included."""
+        """Bytes read since the last progress, including those of this read."""
         self._trickled_bytes = 0
-        """Bytes of a body since its deadline was last put off."""
+        """Bytes of a body since its deadline was last extended."""
         self._target = b""
         self._flat: list[bytes] = []
         """Fields of the head, then of the trailers: name, value, name, …"""
@@ -115,14 +115,14 @@ class DownstreamConnection(asyncio.Protocol):
         raise NotImplementedError
 
     def behind_upgrade(self, data: bytes) -> bytes:
-        """Take what follows a request that asks to upgrade, and return what of it to read now.
+        """Take the bytes after an upgrade request; return those to parse now.
 
-        RFC 9110, section 7.8: where the upgrade is not granted, another request follows.
+        RFC 9110, section 7.8: if the upgrade is not granted, they are another request.
         """
         return data
 
     def take_held(self) -> bytes:
-        """Bytes that were read behind a request that asks to upgrade."""
+        """Return the bytes that were read after an upgrade request, and forget them."""
         return b""
 
     # --- asyncio.Protocol ---
@@ -164,7 +164,7 @@ class DownstreamConnection(asyncio.Protocol):
         self.is_write_paused = False
 
     def eof_received(self) -> bool:
-        """Keep the connection: a client may end its side and still wait for the answer."""
+        """Keep the connection open: a client may half-close and still wait for the response."""
         if self._reading != _CLOSING:
             self._reading = _ENDED
         return not self.is_idle
@@ -194,7 +194,7 @@ class DownstreamConnection(asyncio.Protocol):
         self._progressed = True
         if len(target) > _LONGEST_TARGET_BYTES:
             raise RemoteProtocolError(414, "target_too_long")
-        # Adding the fields up is left out where all that came since the last head is small enough.
+        # The sum is computed only if the bytes since the last head could exceed the limit.
         limit = self._acceptor.max_head_bytes
         if self._stalled_bytes > limit and fields_size_bytes(flat) > limit:
             raise RemoteProtocolError(431, "head_too_large")
@@ -265,9 +265,9 @@ class DownstreamConnection(asyncio.Protocol):
             self.wait_for_body()
 
     def expire(self) -> None:
-        """Handle a passed deadline; in inline mode only where no exchange handles it."""
+        """Handle a passed deadline; in inline mode only if no exchange handles it."""
         if self._reading == _CLOSING:
-            self.abort()  # the client does not take what was written before the close
+            self.abort()  # the client does not read what was written before the close
         elif self._reading == _HEAD:
             self.refuse(408, "head_timeout")
         elif self._reading == _BODY:
@@ -276,9 +276,9 @@ class DownstreamConnection(asyncio.Protocol):
             self.close()
 
     def refuse(self, status: int, reason: str) -> None:
-        """Count a refusal, answer `status` where that is still possible, and close."""
+        """Count a refusal, answer with `status` if that is still possible, and close."""
         if self._reading == _CLOSING:
-            return  # what follows a request that closes the connection is not read
+            return  # bytes after a request that closes the connection are not read
         self._tee.refused(reason)
         if self.request_broken():
             self.write(error_response(status, close=True))
@@ -345,10 +345,10 @@ class DownstreamConnection(asyncio.Protocol):
 
 
 def _reset(transport: asyncio.Transport) -> None:
-    """Close without the usual end of a connection.
+    """Close with a reset instead of a regular close.
 
-    An HTTP/1.0 client, which nginx is by default, would take that for the end of an
-    answer without a length (RFC 9112, section 8).
+    An HTTP/1.0 client, such as nginx by default, would take a regular close for the end of a
+    response without a length (RFC 9112, section 8).
     """
     raw = transport.get_extra_info("socket")
     if raw is not None and not transport.is_closing():

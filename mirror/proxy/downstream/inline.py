@@ -23,7 +23,7 @@ _HOP = Hop()
 
 
 class InlineAcceptor(Acceptor):
-    """Adds the primary to what the connections of a worker share."""
+    """The acceptor of mode inline, which adds the primary."""
 
     def __init__(self, config: Config, tee: Tee) -> None:
         super().__init__(config, tee)
@@ -50,12 +50,12 @@ class InlineConnection(DownstreamConnection):
         super().__init__(acceptor)
         self._shared = acceptor
         self._pipeline: deque[InlineExchange] = deque()
-        """The current exchange first, then those that were read behind it."""
+        """The current exchange, followed by those that were read after it."""
         self._refusal: bytes | None = None
-        """Answer to a malformed request that came behind others."""
+        """The response to a malformed request that followed other requests."""
         self._is_starting = False
         self._held = b""
-        """Bytes behind a request that asks to upgrade, until the upgrade is decided."""
+        """Bytes after an upgrade request, held until the upgrade is decided."""
 
     @property
     def is_idle(self) -> bool:
@@ -132,7 +132,7 @@ class InlineConnection(DownstreamConnection):
         return b""
 
     def resume_reading(self) -> None:
-        # What follows a request that asks to upgrade is no request until the upgrade is decided.
+        # Bytes after an upgrade request are no request until the upgrade is decided.
         if not self._pipeline or not self._pipeline[-1].head.upgrade:
             super().resume_reading()
 

@@ -28,7 +28,7 @@ from mirror.proxy.downstream.tunnel import join
 from mirror.proxy.tee import Exchange, Tee
 from mirror.proxy.upstream.relaying import RelayingConnection, RelayingUpstream
 
-# RFC 9110 9.2.2: such a request without a body may be sent again on a fresh connection.
+# RFC 9110, section 9.2.2: such a request without a body may be retried on a new connection.
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
 
 

@@ -65,7 +65,7 @@ class SinkConnection(DownstreamConnection):
 
     def eof_received(self) -> bool:
         super().eof_received()
-        return False  # nothing is pending: what was read was acknowledged at once
+        return False  # nothing is pending, because every request was acknowledged at once
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

@@ -1,9 +1,9 @@
 """Connections to one upstream: open them, keep them alive, give each to the leg it serves.
 
-Owns the upstream sockets. Does not know which leg it serves. How responses are read is the matter
-of its two kinds of connection: relaying.py passes them on, discarding.py only counts them.
-Invariant: a connection is given to the next leg only after the response before it ended exactly
-where its framing said; a byte too many closes it, and is never read as the next response.
+Owns the upstream sockets, and does not know which leg it serves. Two kinds of connection read
+responses: relaying.py forwards them, discarding.py only counts them.
+Invariant: a connection serves the next leg only after the previous response ended exactly where its
+framing says. A surplus byte closes the connection and is never read as the next response.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 _NO_PARSER = httptools.HttpResponseParser(object())
 """Replaces a connection's own parser before it is made and after it is lost. A parser and its
-connection hold each other, and such cycles would pile up for the garbage collector: measured, a
-pause of 15 ms every two seconds with an upstream that gets each request on a new connection."""
+connection refer to each other, and such cycles would accumulate for the garbage collector. With an
+upstream that gets each request on a new connection, the measured pause was 15 ms every 2 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class Upstream:
             connection.close()
 
     def opened(self, connection: "UpstreamConnection") -> None:
-        """A connect succeeded: the connection serves the leg that waits longest, or is idle."""
+        """Give a new connection to the leg that has waited longest, or keep it idle."""
         self.on_connect(None)
         leg = self._pool.connected(connection)
         if leg is not None:
@@ -211,7 +211,7 @@ class Upstream:
 
 
 class UpstreamConnection(asyncio.Protocol):
-    """One socket to an upstream, and what both kinds of it have in common."""
+    """One socket to an upstream, with everything that both kinds of connection share."""
 
     __slots__ = (
         "_is_write_paused",

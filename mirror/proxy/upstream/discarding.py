@@ -1,10 +1,9 @@
-"""Connections whose responses nobody gets: one leg at a time, of whose answer only status and end
-are read.
+"""Connections whose responses are discarded: they serve one leg at a time and keep only its status.
 
-The parser checks framing as strictly as elsewhere. It calls back three times per answer and not
-once per field, because nothing of an answer but its status is kept. Fields are read in two cases:
-an answer to HEAD ends with its head whatever length it announces, and an answer that ends with its
-connection must be told from one that was cut short.
+The parser checks framing as strictly as elsewhere. It calls back three times per response and not
+once per field, because only the status is kept. Fields are read in two cases: a response to HEAD
+ends with its head whatever length it announces, and a response that ends with its connection must
+be distinguished from one that was cut short.
 """
 
 import math
@@ -24,12 +23,12 @@ from mirror.proxy.upstream.connection import Origin, Upstream, UpstreamConnectio
 from mirror.proxy.upstream.outbox import Outbox
 
 READ_BYTES = 16 << 20
-"""Most bytes of answers that are read between two ticks, beside production: at ten ticks a second
-160 MB/s, which takes 5 % of a core. Beyond it the answers wait, and not whoever shares the loop
-with them."""
+"""The most bytes of responses that are read between two ticks. At ten ticks a second this is
+160 MB/s, which takes 5 % of a core. Beyond this limit the responses wait instead of production,
+which shares the loop with them."""
 
 NOT_ANSWERED = -1
-"""Stands for the latency of a leg without an answer."""
+"""The latency of a leg without a response."""
 
 
 class DiscardedLeg(Protocol):
@@ -46,10 +45,10 @@ class DiscardedLeg(Protocol):
 
 
 class DiscardingUpstream(Upstream):
-    """An upstream whose answers are counted; `ended` is told the one outcome of each leg.
+    """An upstream whose responses are counted; it calls `ended` with the outcome of each leg.
 
-    With the outcome comes the latency: the microseconds from writing the request to the end of its
-    answer, or NOT_ANSWERED.
+    The call also has the latency: the microseconds from writing the request to the end of its
+    response, or NOT_ANSWERED.
     """
 
     def __init__(
@@ -60,14 +59,14 @@ class DiscardingUpstream(Upstream):
         outbox: Outbox | None = None,
         read_bytes: int = READ_BYTES,
     ) -> None:
-        """Read at most `read_bytes` of answers between two ticks."""
+        """Read at most `read_bytes` of responses between two ticks."""
         super().__init__(origin, pool, outbox)
         self._slow_pool = pool
         self.ended = ended
         self.spoiled: Callable[[Any], None] = lambda leg: None
-        """Called for a leg whose answer had surplus bytes behind it, which cost the connection;
-        `ended` follows."""
-        # Not the loop's clock, which counts milliseconds.
+        """Called for a leg whose response was followed by surplus bytes, which close the
+        connection; `ended` follows."""
+        # The loop's clock counts milliseconds, which is too coarse.
         self.now: Callable[[], float] = perf_counter
         self._connections: set[DiscardingConnection] = set()
         self._read_bytes = read_bytes
@@ -188,7 +187,7 @@ class DiscardingConnection(UpstreamConnection):
 
     def data_received(self, data: bytes) -> None:
         if self.leg is None:
-            self.close()  # nobody asked: a late or surplus answer
+            self.close()  # a late or surplus response
             return
         upstream = self._discarding
         upstream.unread_bytes -= len(data)
@@ -209,7 +208,7 @@ class DiscardingConnection(UpstreamConnection):
             self._keep_head(data)
 
     def eof_received(self) -> None:
-        if self.leg is None:  # else the end may be what completes the answer
+        if self.leg is None:  # otherwise the close may complete the response
             self.retire()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -237,7 +236,7 @@ class DiscardingConnection(UpstreamConnection):
             self._keep_alive = parser.should_keep_alive()
         elif 100 <= status < 200:
             self._awaits_head = True
-            self._head = b""  # bounds what is kept, however many of these come
+            self._head = b""  # bounds the memory, whatever the number of 1xx responses
         else:
             raise RemoteProtocolError(502, "status")
 

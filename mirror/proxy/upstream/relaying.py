@@ -139,7 +139,7 @@ class RelayingConnection(UpstreamConnection):
     def data_received(self, data: bytes) -> None:
         leg = self._leg
         if leg is None:
-            self.close()  # nobody asked: a late or surplus response
+            self.close()  # a late or surplus response
             return
         self._received_any = True
         self._stalled_bytes += len(data)
