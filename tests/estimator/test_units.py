@@ -25,7 +25,7 @@ def test_cpu_nonsense_is_refused(nonsense: object) -> None:
 @pytest.mark.parametrize(
     ("written", "amount_bytes"),
     [("256Mi", 268_435_456), ("1Gi", 2**30), ("500M", 500_000_000), (1024, 1024)]
-    + [("1.5Gi", 1_610_612_736), ("0.1Ki", 103), ("2k", 2000)],
+    + [("1.5Gi", 1_610_612_736), ("0.1Ki", 103), ("2k", 2000), ("1Ti", 2**40)],
 )
 def test_memory_is_read_in_bytes(written: object, amount_bytes: int) -> None:
     assert units.parse_memory(written) == amount_bytes
