@@ -1,16 +1,23 @@
 """Clauses about responses: framing, statuses without a body, 1xx, upgrades (RFC 9110, RFC 9112).
 
-All rows are for inline mode: in sink mode no client sees a response of an upstream.
+Most rows are for inline mode only: in sink mode no upstream response reaches the client.
 """
 
-from tests.conformance.rows import MARK, VIA, VIA_OLD, Row
+from tests.conformance.rows import (
+    GET,
+    HEAD,
+    MARK,
+    NO_CONTENT,
+    NO_CONTENT_CLOSE,
+    OK_TEXT,
+    OK_TEXT_CLOSE,
+    VIA,
+    VIA_OLD,
+    Row,
+)
 from tests.conformance.wire import End, Reply, crlf
 
-GET = "GET /a HTTP/1.1|Host: h|"
-HEAD = "HEAD /a HTTP/1.1|Host: h|"
-POST = "POST /a HTTP/1.1|Host: h|"
 NEXT = "GET /b HTTP/1.1|Host: h|"
-OK_TEXT = "HTTP/1.1 200 OK|Content-Length: 2||ok"
 BAD_GATEWAY = (
     "HTTP/1.1 502 Bad Gateway|Content-Type: text/plain|Content-Length: 16|"
     "Connection: close||502 Bad Gateway\n"
@@ -20,7 +27,7 @@ BAD_GATEWAY = (
 def answered(
     clause: str, answer: str, gets: str | None = None, *, end: End = End.KEEP, closes: bool = False
 ) -> Row:
-    """Return a row for a GET; by default the client gets the response as the primary sent it."""
+    """Return a GET that gets `answer`; the client gets it unchanged unless `gets` is set."""
     return Row(
         clause,
         GET + "|",
@@ -34,14 +41,14 @@ def answered(
 
 
 def old(clause: str, answer: str, gets: str, *, end: End = End.KEEP) -> Row:
-    """Return the same row for an HTTP/1.0 client, whose connection always closes."""
+    """Return the same for an HTTP/1.0 client, whose connection always ends."""
     sent = "GET /a HTTP/1.0|Host: h||"
     replies = (Reply(crlf(answer), end=end),)
     return Row(clause, sent, f"{GET}{VIA_OLD}|", f"{GET}{MARK}|", gets, replies, True, sink=None)
 
 
 def headed(clause: str, answer: str, gets: str | None = None) -> Row:
-    """Return a row for a HEAD followed by a GET, whose responses must not be mixed up."""
+    """Return a HEAD and then a GET, whose responses must not be confused with each other."""
     return Row(
         clause,
         f"{HEAD}|{NEXT}|",
@@ -56,7 +63,7 @@ def headed(clause: str, answer: str, gets: str | None = None) -> Row:
 
 FRAMING = [
     answered("9112 6.2: a length is passed on", "HTTP/1.1 200 OK|Content-Length: 5||hello"),
-    answered("9112 6.2: a length of nought", "HTTP/1.1 200 OK|Content-Length: 0||"),
+    answered("9112 6.2: a length of zero", "HTTP/1.1 200 OK|Content-Length: 0||"),
     answered("9112 7.1: chunks are passed on",
              "HTTP/1.1 200 OK|Transfer-Encoding: chunked||5|hello|0||"),
     answered("9112 7.1.1: chunk extensions of an answer are ignored",
@@ -68,43 +75,43 @@ FRAMING = [
              "HTTP/1.1 200 OK|Transfer-Encoding: chunked||5|hello|0|T: 1|Host: h|"
              "Set-Cookie: a||",
              "HTTP/1.1 200 OK|Transfer-Encoding: chunked||5|hello|0|T: 1||"),
-    answered("9112 6.3: read until close becomes chunked, and our connection persists",
+    answered("9112 6.3: a body until close becomes chunked, and our connection persists",
              "HTTP/1.1 200 OK||hello",
              "HTTP/1.1 200 OK|Transfer-Encoding: chunked||5|hello|0||", end=End.CLOSE),
     answered("9112 6.3: an empty answer until close", "HTTP/1.1 200 OK||",
              "HTTP/1.1 200 OK|Transfer-Encoding: chunked||0||", end=End.CLOSE),
-    answered("9112 2.3: an answer of HTTP/1.0 is passed on as ours",
+    answered("9112 2.3: an HTTP/1.0 answer is passed on as HTTP/1.1",
              "HTTP/1.0 200 OK||hello",
              "HTTP/1.1 200 OK|Transfer-Encoding: chunked||5|hello|0||", end=End.CLOSE),
     answered("9112 9.3: HTTP/1.0 with a length", "HTTP/1.0 200 OK|Content-Length: 2||ok",
              "HTTP/1.1 200 OK|Content-Length: 2||ok", end=End.CLOSE),
-    answered("9112 9.6: the primary's close is not the client's",
+    answered("9112 9.6: the primary's close does not close the client's connection",
              "HTTP/1.1 200 OK|Connection: close|Content-Length: 2||ok",
              "HTTP/1.1 200 OK|Content-Length: 2||ok", end=End.CLOSE),
-    answered("9112 4: a reason of several words, or of none",
+    answered("9112 4: the reason may have several words",
              "HTTP/1.1 299 Fine by me|Content-Length: 0||"),
     answered("9112 4: the reason may be empty", "HTTP/1.1 200 |Content-Length: 0||"),
-    answered("9112 6.3: what follows an answer is never the next answer",
+    answered("9112 6.3: surplus bytes after an answer are never the next answer",
              "HTTP/1.1 200 OK|Content-Length: 2||okHTTP/1.1 200 OK|Content-Length: 3||bad",
              "HTTP/1.1 200 OK|Content-Length: 2||ok"),
     old("9112 7.1: HTTP/1.0 gets no chunks", "HTTP/1.1 200 OK|Transfer-Encoding: chunked||"
         "5|hello|0|T: 1||", "HTTP/1.1 200 OK|Connection: close||hello"),
-    old("9112 6.3: HTTP/1.0 reads until close", "HTTP/1.1 200 OK||hello",
+    old("9112 6.3: HTTP/1.0 gets a body until close", "HTTP/1.1 200 OK||hello",
         "HTTP/1.1 200 OK|Connection: close||hello", end=End.CLOSE),
 ]  # fmt: skip
 
 FIELDS = [
-    answered("9110 7.6.1: hop-by-hop fields of an answer go",
+    answered("9110 7.6.1: hop-by-hop fields of an answer are removed",
              "HTTP/1.1 200 OK|Connection: X-A, close|X-A: 1|Keep-Alive: 5|B: 2|"
              "Proxy-Connection: x|Upgrade: h2c|Content-Length: 0||",
              "HTTP/1.1 200 OK|B: 2|Content-Length: 0||"),
-    answered("9110 5.3: Set-Cookie lines stay apart and in order",
+    answered("9110 5.3: Set-Cookie lines stay separate and in order",
              "HTTP/1.1 200 OK|Set-Cookie: a|B: 1|Set-Cookie: c|Content-Length: 0||"),
-    answered("9110 11.6: challenges are not touched",
+    answered("9110 11.6: challenges are unchanged",
              "HTTP/1.1 401 No|WWW-Authenticate: Basic|Content-Length: 0||"),
-    answered("9110 5.5: obs-text of an answer passes",
+    answered("9110 5.5: obs-text of an answer is passed on",
              "HTTP/1.1 200 \xdcber|A: \xe9|Content-Length: 0||"),
-    answered("9110 7.6.3: Via of an answer passes, ours is not added",
+    answered("9110 7.6.3: Via of an answer is passed on, and ours is not added",
              "HTTP/1.1 200 OK|Via: 1.1 x|Content-Length: 0||"),
 ]  # fmt: skip
 
@@ -124,62 +131,63 @@ BODYLESS = [
              "HTTP/1.1 304 Not Modified|ETag: e|Content-Length: 5||"),
     answered("9110 15.4.5: 304 without a length has no body either",
              "HTTP/1.1 304 Not Modified|ETag: e||"),
-    answered("9112 6.1: a 304 may tell of chunks that it does not have",
+    answered("9112 6.1: a 304 may announce chunks that it does not have",
              "HTTP/1.1 304 Not Modified|Transfer-Encoding: chunked|ETag: e||",
              "HTTP/1.1 304 Not Modified|ETag: e||"),
-    answered("9112 6.3: bytes behind a 204 are not read",
+    answered("9112 6.3: bytes after a 204 are not read",
              "HTTP/1.1 204 No Content|Content-Length: 3||bad", "HTTP/1.1 204 No Content||"),
-    answered("9110 15.3.6: 205 is framed as any other",
+    answered("9110 15.3.6: 205 is framed like any other status",
              "HTTP/1.1 205 Reset|Content-Length: 0||"),
 ]  # fmt: skip
 
 HINTS = "HTTP/1.1 103 Early Hints|Link: </a>; rel=preload||"
 
 INTERIM = [
-    answered("9110 15.2: 1xx are passed on, 103 included", HINTS * 2 + OK_TEXT),
+    answered("9110 15.2: 1xx answers are passed on, including 103", HINTS * 2 + OK_TEXT),
     answered("9110 15.2.3: an unknown 1xx is passed on",
              "HTTP/1.1 199 Odd||" + OK_TEXT),
-    answered("9110 15.2.1: a 100 that nobody asked for is passed on",
+    answered("9110 15.2.1: an unsolicited 100 is passed on",
              "HTTP/1.1 100 Continue||" + OK_TEXT),
     answered("9110 8.6: a 1xx has no length",
              "HTTP/1.1 103 Early Hints|Content-Length: 0|A: 1||" + OK_TEXT,
              "HTTP/1.1 103 Early Hints|A: 1||" + OK_TEXT),
-    answered("9110 15.2: 1xx and an answer until close",
+    answered("9110 15.2: a 1xx before a body until close is passed on",
              HINTS + "HTTP/1.1 200 OK||hello",
              HINTS + "HTTP/1.1 200 OK|Transfer-Encoding: chunked||5|hello|0||", end=End.CLOSE),
     old("9110 15.2: HTTP/1.0 gets no 1xx", HINTS + OK_TEXT,
-        "HTTP/1.1 200 OK|Content-Length: 2|Connection: close||ok"),
+        OK_TEXT_CLOSE),
 ]  # fmt: skip
 
 ASK = GET + "Upgrade: websocket|Connection: Upgrade|Sec-WebSocket-Key: k||"
-ASKED = f"{GET}Sec-WebSocket-Key: k|{VIA}Upgrade: websocket|Connection: upgrade||"
+ASK_FORWARDED = f"{GET}Sec-WebSocket-Key: k|{VIA}Upgrade: websocket|Connection: upgrade||"
 SWITCH = "HTTP/1.1 101 Switching Protocols|Upgrade: websocket|Connection: Upgrade|A: 1||"
 SWITCHED = "HTTP/1.1 101 Switching Protocols|A: 1|Upgrade: websocket|Connection: upgrade||"
 
 UPGRADES = [
-    Row("9110 7.8: an upgrade is tunnelled, and never mirrored", (ASK, "\0raw\xff"),
-        ASKED + "\0raw\xff", "", SWITCHED + "first", (Reply(crlf(SWITCH + "first")),), sink=None),
-    Row("9110 7.8: bytes behind an upgrade wait for its answer", ASK + "\0raw",
-        ASKED + "\0raw", "", SWITCHED, (Reply(crlf(SWITCH)),), sink=None),
+    Row("9110 7.8: an upgrade is tunnelled and never mirrored", (ASK, "\0raw\xff"),
+        ASK_FORWARDED + "\0raw\xff", "", SWITCHED + "first",
+        (Reply(crlf(SWITCH + "first")),), sink=None),
+    Row("9110 7.8: bytes after an upgrade wait for its answer", ASK + "\0raw",
+        ASK_FORWARDED + "\0raw", "", SWITCHED, (Reply(crlf(SWITCH)),), sink=None),
     Row("9110 7.8: an upgrade in a pipeline waits its turn", (GET + "|") * 2 + ASK + "raw",
-        f"{GET}{VIA}|" * 2 + ASKED + "raw", f"{GET}{MARK}|" * 2, OK_TEXT * 2 + SWITCHED,
+        f"{GET}{VIA}|" * 2 + ASK_FORWARDED + "raw", f"{GET}{MARK}|" * 2, OK_TEXT * 2 + SWITCHED,
         (Reply(crlf(OK_TEXT)), Reply(crlf(OK_TEXT)), Reply(crlf(SWITCH))), sink=None),
-    Row("9110 7.8: hints come before the protocol is switched", ASK, ASKED, "",
+    Row("9110 7.8: hints are passed on before the protocol is switched", ASK, ASK_FORWARDED, "",
         HINTS + SWITCHED, (Reply(crlf(HINTS + SWITCH)),), sink=None),
-    Row("9110 7.8: an upgrade may be ignored, and requests go on", ASK + NEXT + "|",
-        f"{ASKED}{NEXT}{VIA}|", f"{NEXT}{MARK}|", OK_TEXT * 2,
-        sink="HTTP/1.1 204 No Content||" * 2),
-    Row("9110 7.8: without Connection: upgrade none is asked for",
+    Row("9110 7.8: the primary may ignore an upgrade, and more requests may follow",
+        ASK + NEXT + "|", f"{ASK_FORWARDED}{NEXT}{VIA}|", f"{NEXT}{MARK}|", OK_TEXT * 2,
+        sink=NO_CONTENT * 2),
+    Row("9110 7.8: without Connection: upgrade, there is no upgrade",
         GET + "Upgrade: websocket||", f"{GET}{VIA}|", f"{GET}{MARK}|"),
-    Row("9110 7.8: an upgrade of HTTP/1.0 is ignored",
+    Row("9110 7.8: an upgrade requested in HTTP/1.0 is ignored",
         "GET /a HTTP/1.0|Host: h|Upgrade: websocket|Connection: upgrade||",
         f"{GET}{VIA_OLD}|", f"{GET}{MARK}|",
-        "HTTP/1.1 200 OK|Content-Length: 2|Connection: close||ok", closes=True,
-        sink="HTTP/1.1 204 No Content|Connection: close||"),
-    Row("9110 7.8: HTTP/2 is not upgraded to",
+        OK_TEXT_CLOSE, closes=True,
+        sink=NO_CONTENT_CLOSE),
+    Row("9110 7.8: an upgrade to HTTP/2 is ignored",
         GET + "Upgrade: h2c|Connection: Upgrade, HTTP2-Settings|HTTP2-Settings: x||",
         f"{GET}{VIA}|", f"{GET}{MARK}|"),
-    answered("9110 15.2.2: a 101 that nobody asked for is no answer", SWITCH, BAD_GATEWAY,
+    answered("9110 15.2.2: an unsolicited 101 is answered 502", SWITCH, BAD_GATEWAY,
              closes=True),
 ]  # fmt: skip
 

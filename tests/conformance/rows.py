@@ -20,7 +20,12 @@ METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE"]
 VIA = "Via: 1.1 kagami|"
 VIA_OLD = "Via: 1.0 kagami|"
 MARK = "X-Mirror-Leg: shadow|"
+GET = "GET /a HTTP/1.1|Host: h|"
+HEAD = "HEAD /a HTTP/1.1|Host: h|"
+POST = "POST /a HTTP/1.1|Host: h|"
 OK_TEXT = "HTTP/1.1 200 OK|Content-Length: 2||ok"
+OK_TEXT_CLOSE = "HTTP/1.1 200 OK|Content-Length: 2|Connection: close||ok"
+"""The same where the sidecar knows, before the response, that the connection ends after it."""
 NO_CONTENT = "HTTP/1.1 204 No Content||"
 NO_CONTENT_CLOSE = "HTTP/1.1 204 No Content|Connection: close||"
 

@@ -1,17 +1,15 @@
-"""What must be refused: ambiguous requests before they reach a leg, bad responses with a 502.
+"""Messages that must be refused: ambiguous requests reach neither leg, bad answers become 502.
 
-The reason is request smuggling (RFC 9112, section 11.2): the sidecar forwards nothing that two
-readers might frame differently.
+The reason is request smuggling (RFC 9112 11.2): a message that two parsers may frame differently
+is not passed on.
 """
 
 from dataclasses import replace
 
 from tests.conformance.clauses_responses import BAD_GATEWAY, answered
-from tests.conformance.rows import MARK, NO_CONTENT, OK_TEXT, VIA, Row
+from tests.conformance.rows import GET, MARK, NO_CONTENT, OK_TEXT, POST, VIA, Row
 from tests.conformance.wire import End, crlf
 
-GET = "GET /a HTTP/1.1|Host: h|"
-POST = "POST /a HTTP/1.1|Host: h|"
 CHUNKED = POST + "Transfer-Encoding: chunked||"
 SECOND = "GET /smuggled HTTP/1.1|Host: h||"
 REASONS = {
@@ -25,6 +23,7 @@ REASONS = {
 
 
 def error(status: int) -> str:
+    """Return our error response with `status`, in the notation of `wire.crlf`."""
     text = f"{status} {REASONS[status]}"
     return (
         f"HTTP/1.1 {text}|Content-Type: text/plain|Content-Length: {len(text) + 1}|"
@@ -33,19 +32,19 @@ def error(status: int) -> str:
 
 
 def refused(clause: str, client: str, status: int = 400, *, any_status: bool = False) -> Row:
-    """Return a row that both modes answer with this status, and that reaches neither leg.
+    """Return a request that is answered `status` in both modes and reaches neither leg.
 
-    With `any_status`, other error statuses are accepted if the bytes arrive in pieces.
+    `any_status`: where its bytes arrive in pieces, any other status of REASONS is allowed.
     """
     row = Row(clause, client, "", "", error(status), closes=True, sink=error(status))
     return replace(row, also_gets=tuple(map(error, REASONS))) if any_status else row
 
 
 def cut(clause: str, data: str, begun: str = "") -> Row:
-    """Return a row whose chunked body turns out to be malformed after its head.
+    """Return a POST whose chunked body turns out to be malformed after its head.
 
-    The primary may have received the head and the valid part, but it never receives a last chunk:
-    its connection closes instead. The shadow receives nothing.
+    The primary may have received the head and the valid chunks before its connection ends, but
+    never the last chunk; the shadow receives nothing.
     """
     begun = f"{POST}{VIA}Transfer-Encoding: chunked||{begun}"
     return Row(
@@ -91,7 +90,7 @@ CODINGS = [
     refused("9112 6.1: a coding other than chunked", POST + "Transfer-Encoding: gzip||", 501),
     refused("9112 6.1: a coding before chunked", POST + "Transfer-Encoding: gzip, chunked||0||",
             501),
-    refused("9112 6.1: a coding behind chunked", POST + "Transfer-Encoding: chunked, gzip||0||"),
+    refused("9112 6.1: a coding after chunked", POST + "Transfer-Encoding: chunked, gzip||0||"),
     refused("9112 6.1: chunked twice", POST + "Transfer-Encoding: chunked, chunked||0||"),
     refused("9112 6.1: chunked in two lines",
             POST + "Transfer-Encoding: chunked|Transfer-Encoding: chunked||0||"),
@@ -103,10 +102,10 @@ CODINGS = [
     refused("9112 6.1: chunked with a parameter",
             POST + "Transfer-Encoding: chunked;q=1||0||", 501),
     refused("9112 6.1: chunked in quotes", POST + 'Transfer-Encoding: "chunked"||0||', 501),
-    refused("9112 6.1: chunked behind a vertical tab",
+    refused("9112 6.1: chunked after a vertical tab",
             POST + "Transfer-Encoding: \x0bchunked||0||"),
     refused("9112 6.1: an empty coding", POST + "Transfer-Encoding:||"),
-    refused("9112 6.1: chunked behind a comma", POST + "Transfer-Encoding: ,chunked||0||", 501),
+    refused("9112 6.1: chunked after a comma", POST + "Transfer-Encoding: ,chunked||0||", 501),
     refused("9112 6.1: a coding in HTTP/1.0",
             "POST /a HTTP/1.0|Host: h|Transfer-Encoding: chunked||0||"),
 ]  # fmt: skip
@@ -124,12 +123,12 @@ SYNTAX = [
     refused("9112 5.2: obs-fold with a tab", GET + "A: 1|\t2||"),
     refused("9112 5.2: obs-fold of a coding", POST + "Transfer-Encoding:| chunked||0||"),
     refused("9112 2.2: space before the first field", "GET /a HTTP/1.1| Host: h||"),
-    refused("9112 2.2: a bare LF behind the request line", "GET /a HTTP/1.1\nHost: h||"),
-    refused("9112 2.2: a bare LF behind a field", "GET /a HTTP/1.1|Host: h\nA: 1||"),
+    refused("9112 2.2: a bare LF after the request line", "GET /a HTTP/1.1\nHost: h||"),
+    refused("9112 2.2: a bare LF after a field", "GET /a HTTP/1.1|Host: h\nA: 1||"),
     refused("9112 2.2: a bare LF ends the head", "GET /a HTTP/1.1|Host: h|\nXX"),
     refused("9112 2.2: a bare CR in a value", GET + "A: 1\r2||"),
     refused("9112 2.2: a bare CR in a name", GET + "A\rB: 1||"),
-    refused("9112 2.2: a bare CR behind a field", "GET /a HTTP/1.1|Host: h\rA: 1||"),
+    refused("9112 2.2: a bare CR after a field", "GET /a HTTP/1.1|Host: h\rA: 1||"),
     refused("9112 2.2: a bare CR ends the head", GET + "\rXX"),
     refused("9112 2.2: a bare CR in the request line", "GET /a\r HTTP/1.1|Host: h||"),
     refused("9110 5.5: NUL in a value", GET + "A: 1\x002||"),
@@ -142,22 +141,22 @@ LINES = [
     refused("9112 3: NUL in the target", "GET /\0 HTTP/1.1|Host: h||"),
     refused("9112 3: a control character in the target", "GET /\x01 HTTP/1.1|Host: h||"),
     refused("9112 3: a space in the target", "GET /a b HTTP/1.1|Host: h||"),
-    refused("9112 3: a tab behind the method", "GET\t/a HTTP/1.1|Host: h||", 501),
+    refused("9112 3: a tab after the method", "GET\t/a HTTP/1.1|Host: h||", 501),
     refused("9112 3: a tab before the version", "GET /a\tHTTP/1.1|Host: h||"),
-    refused("9112 3: a space behind the version", "GET /a HTTP/1.1 |Host: h||"),
+    refused("9112 3: a space after the version", "GET /a HTTP/1.1 |Host: h||"),
     refused("9112 3.2: bytes beyond ASCII in the target", "GET /\xff HTTP/1.1|Host: h||"),
     refused("9112 3.2: a fragment in the target", "GET /a#b HTTP/1.1|Host: h||"),
     refused("9112 3.2.1: a target without a slash", "GET a HTTP/1.1|Host: h||"),
     refused("9112 3.2.4: an asterisk for another method", "GET * HTTP/1.1|Host: h||"),
     refused("9110 4.2.4: user information", "GET http://u@h/a HTTP/1.1|Host: h||"),
     refused("9110 4.2.1: no host in the target", "GET http:///a HTTP/1.1|Host: h||"),
-    refused("9110 4.2: a scheme of another kind", "GET ftp://h/a HTTP/1.1|Host: h||"),
-    refused("9110 9.1: a method that nobody knows", "FLY /a HTTP/1.1|Host: h||", 501),
+    refused("9110 4.2: a scheme other than http and https", "GET ftp://h/a HTTP/1.1|Host: h||"),
+    refused("9110 9.1: an unknown method", "FLY /a HTTP/1.1|Host: h||", 501),
     refused("9110 9.1: methods are case-sensitive", "get /a HTTP/1.1|Host: h||", 501),
     refused("9110 9.3.6: CONNECT", "CONNECT h:443 HTTP/1.1|Host: h:443||", 501),
     refused("9112 2.3: HTTP/0.9", "GET /a|Host: h||", 505),
     refused("9110 2.5: HTTP/2 by name", "GET /a HTTP/2.0|Host: h||", 505),
-    refused("9112 2.3: a version that nobody speaks", "GET /a HTTP/3.0|Host: h||"),
+    refused("9112 2.3: an unknown version", "GET /a HTTP/3.0|Host: h||"),
     refused("9112 2.3: a version without a minor part", "GET /a HTTP/1|Host: h||"),
     refused("9112 2.3: a version with two digits", "GET /a HTTP/1.10|Host: h||"),
     refused("9112 2.3: the version's name is case-sensitive", "GET /a http/1.1|Host: h||"),
@@ -166,7 +165,7 @@ LINES = [
     refused("PROXY protocol, version 1",
             "PROXY TCP4 192.0.2.1 192.0.2.2 1 2|" + GET + "|", any_status=True),
     refused("PROXY protocol, version 2", "\r\n\r\n\0\r\nQUIT\n!\x11\0\x0c", any_status=True),
-    refused("TLS where HTTP is spoken", "\x16\x03\x01\0\xa5\x01\0\0\xa1\x03\x03", any_status=True),
+    refused("TLS on a plain HTTP port", "\x16\x03\x01\0\xa5\x01\0\0\xa1\x03\x03", any_status=True),
     refused("3.1: a target beyond 8192 bytes", f"GET /{'a' * 8192} HTTP/1.1|Host: h||", 414),
     refused("5.4: fields beyond 32768 bytes", GET + f"A: {'a' * 33000}||", 431),
     refused("5.4: one name beyond 32768 bytes", GET + f"{'a' * 33000}: 1||", 431),
@@ -185,14 +184,14 @@ HOSTS = [
     refused("9112 3.2: a Host with user information", "GET /a HTTP/1.1|Host: u@h||"),
     refused("9112 3.2: a Host whose port is no number", "GET /a HTTP/1.1|Host: h:a||"),
     refused("9112 3.2: a Host with two ports", "GET /a HTTP/1.1|Host: h:1:2||"),
-    refused("9112 3.2: a Host that opens a bracket", "GET /a HTTP/1.1|Host: [::1||"),
+    refused("9112 3.2: a Host with an unclosed bracket", "GET /a HTTP/1.1|Host: [::1||"),
     refused("9112 3.2: a Host beyond ASCII", "GET /a HTTP/1.1|Host: \xe4||"),
     refused("9112 3.2: a target whose port is no number", "GET http://h:a/ HTTP/1.1|Host: h||"),
 ]  # fmt: skip
 
 EXPECT = [
-    refused("9110 10.1.1: an expectation that nobody knows", GET + "Expect: more||", 417),
-    # In sink mode the sidecar is no hop between client and primary, so it decrements nothing.
+    refused("9110 10.1.1: an unknown expectation", GET + "Expect: more||", 417),
+    # In sink mode the sidecar is no hop before the primary, so it does not count Max-Forwards.
     replace(refused("9110 7.6.2: Max-Forwards that is no number",
                     "TRACE /a HTTP/1.1|Host: h|Max-Forwards: x||"), sink=None),
     replace(refused("9110 7.6.2: two Max-Forwards",
@@ -205,12 +204,12 @@ CHUNKS = [
     cut("9112 7.1: a size that is no number", "x|"),
     cut("9112 7.1: a size with a sign", "+5|hello|0||"),
     cut("9112 7.1: a size with 0x", "0x5|hello|0||"),
-    cut("9112 7.1: a size with a space behind it", "5 |hello|0||"),
+    cut("9112 7.1: a size with a space after it", "5 |hello|0||"),
     cut("9112 7.1: a size with a space before it", " 5|hello|0||"),
     cut("9112 7.1: an empty size", "|hello|0||"),
     cut("9112 7.1: a size that overflows", "10000000000000005|hello|0||"),
-    cut("9112 7.1: a bare LF behind a size", "5\nhello|0||"),
-    cut("9112 7.1: a bare CR behind a size", "5\rhello|0||"),
+    cut("9112 7.1: a bare LF after a size", "5\nhello|0||"),
+    cut("9112 7.1: a bare CR after a size", "5\rhello|0||"),
     cut("9112 7.1: a bare LF in an extension", "5;a\nhello|0||"),
     cut("9112 7.1: a bare CR in an extension", "5;a\rb|hello|0||"),
     cut("9112 7.1: NUL in an extension", "5;\0|hello|0||"),
@@ -218,37 +217,37 @@ CHUNKS = [
 
 CHUNK_ENDS = [
     cut("9112 7.1: data longer than its size", "5|hellos|0||", "5|hello|"),
-    cut("9112 7.1: a bare LF behind data", "5|hello\n0||", "5|hello|"),
-    cut("9112 7.1: no CRLF behind data", "5|hello0||", "5|hello|"),
+    cut("9112 7.1: a bare LF after data", "5|hello\n0||", "5|hello|"),
+    cut("9112 7.1: no CRLF after data", "5|hello0||", "5|hello|"),
     cut("9112 7.1.2: a trailer with a space before its colon", "5|hello|0|T : 1||", "5|hello|"),
     cut("9112 7.1.2: a trailer that is folded", "5|hello|0|T: 1| 2||", "5|hello|"),
     cut("9112 7.1.2: a bare LF in the trailers", "5|hello|0|T: 1\n|", "5|hello|"),
 ]  # fmt: skip
 
-BEHIND = [
-    Row("9112 9.3.2: a malformed request behind a good one is refused behind its answer",
+FOLLOWING = [
+    Row("9112 9.3.2: a malformed request after a good one is refused after its answer",
         GET + "|" + GET + "A : 1||" + SECOND, f"{GET}{VIA}|", f"{GET}{MARK}|",
         OK_TEXT + error(400), closes=True, sink=NO_CONTENT + error(400)),
-    Row("9112 11.2: a smuggled request behind two lengths",
+    Row("9112 11.2: a smuggled request after two lengths",
         POST + f"Content-Length: {len(crlf(SECOND))}|Content-Length: 0||" + SECOND,
         "", "", error(400), closes=True, sink=error(400)),
-    Row("9112 11.2: a smuggled request behind a coding and a length",
+    Row("9112 11.2: a smuggled request after a coding and a length",
         POST + "Content-Length: 5|Transfer-Encoding: chunked||0||" + SECOND,
         "", "", error(400), closes=True, sink=error(400)),
 ]  # fmt: skip
 
 STRICT_REQUESTS = [
-    *LENGTHS, *CODINGS, *SYNTAX, *LINES, *HOSTS, *EXPECT, *CHUNKS, *CHUNK_ENDS, *BEHIND,
+    *LENGTHS, *CODINGS, *SYNTAX, *LINES, *HOSTS, *EXPECT, *CHUNKS, *CHUNK_ENDS, *FOLLOWING,
 ]  # fmt: skip
 
 
 def bad(clause: str, answer: str, end: End = End.KEEP) -> Row:
-    """Return a row whose response is refused before any part of it is forwarded."""
+    """Return a GET whose answer is refused before any of it is passed on."""
     return answered(clause, answer, BAD_GATEWAY, end=end, closes=True)
 
 
 def broken(clause: str, answer: str, begun: str, end: End = End.KEEP) -> Row:
-    """Return a row whose response is bad after its head: a 502, or a visibly cut response."""
+    """Return a GET whose answer is bad after its head: the client gets 502, or sees it cut."""
     row = answered(clause, answer, BAD_GATEWAY, end=end, closes=True)
     return replace(row, begun=begun)
 
@@ -273,8 +272,8 @@ STRICT_RESPONSES = [
     bad("502: a coding in HTTP/1.0", "HTTP/1.0 200 OK|Transfer-Encoding: chunked||0||"),
     bad("502: a space before the colon", "HTTP/1.1 200 OK|Content-Length : 2||ok"),
     bad("502: obs-fold", "HTTP/1.1 200 OK|A: 1| 2|Content-Length: 2||ok"),
-    bad("502: a bare LF behind the status line", "HTTP/1.1 200 OK\nContent-Length: 2||ok"),
-    bad("502: a bare LF behind a field", "HTTP/1.1 200 OK|Content-Length: 2\nA: 1||ok"),
+    bad("502: a bare LF after the status line", "HTTP/1.1 200 OK\nContent-Length: 2||ok"),
+    bad("502: a bare LF after a field", "HTTP/1.1 200 OK|Content-Length: 2\nA: 1||ok"),
     bad("502: a bare CR in a value", "HTTP/1.1 200 OK|A: 1\r2|Content-Length: 2||ok"),
     bad("502: NUL in a value", "HTTP/1.1 200 OK|A: \0|Content-Length: 2||ok"),
     bad("502: a control character in the reason", "HTTP/1.1 200 O\x01|Content-Length: 2||ok"),
@@ -297,10 +296,10 @@ STRICT_RESPONSES = [
     broken("502: a chunk size that is no number",
            "HTTP/1.1 200 OK|Transfer-Encoding: chunked||x|hello|0||",
            "HTTP/1.1 200 OK|Transfer-Encoding: chunked||"),
-    broken("502: a chunk size with a space behind it",
+    broken("502: a chunk size with a space after it",
            "HTTP/1.1 200 OK|Transfer-Encoding: chunked||5 |hello|0||",
            "HTTP/1.1 200 OK|Transfer-Encoding: chunked||"),
-    broken("502: a bare LF behind a chunk size",
+    broken("502: a bare LF after a chunk size",
            "HTTP/1.1 200 OK|Transfer-Encoding: chunked||5\nhello|0||",
            "HTTP/1.1 200 OK|Transfer-Encoding: chunked||"),
     broken("502: chunk data longer than its size",
