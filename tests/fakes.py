@@ -514,6 +514,14 @@ def downstream_for(acceptor: Acceptor) -> DownstreamConnection:
     return SinkConnection(acceptor)
 
 
+def ledger_status(tee: Tee) -> dict[str, Any]:
+    """Return the ledger of a tee as /status shows it."""
+    merger = Merger(0)
+    merger.worker_started(1)
+    merger.worker_reported(1, tee.ledger.report(tee.in_flight, tee.reading))
+    return merger.status()
+
+
 class Sidecar:
     """A data plane that accepts on a free port and ticks: `async with Sidecar(config)`."""
 
@@ -553,11 +561,7 @@ class Sidecar:
         return cast(InlineAcceptor, self.acceptor).primary.upstream
 
     def status(self) -> dict[str, Any]:
-        """Return the ledger as /status shows it."""
-        merger = Merger(0)
-        merger.worker_started(1)
-        merger.worker_reported(1, self.tee.ledger.report(self.tee.in_flight, self.tee.reading))
-        return merger.status()
+        return ledger_status(self.tee)
 
     async def settled(self) -> dict[str, Any]:
         """Return the ledger once no shadow leg is left, with its gauges checked to be zero."""

@@ -1,8 +1,8 @@
-"""A data plane in this process with in-memory transports: thousands of dialogues a second.
+"""A data plane in this process with all three sides in memory: thousands of dialogues a second.
 
-The code under test is the real one, from `data_received` of one connection to `write` of the
-others; only the sockets are missing. Bytes for the data plane arrive in a later turn of the loop,
-as from a socket; the test sees at once what the data plane writes.
+The code path is the real one, from `data_received` of one connection to `write` of the others;
+only the sockets are missing. Bytes for the data plane arrive in a later turn of the loop, as from
+a socket; the other side sees what the data plane writes immediately.
 """
 
 import asyncio
@@ -14,49 +14,46 @@ from typing import Any
 import uvloop
 
 from mirror.config import Config
-from mirror.core.ledger import Merger
-from mirror.proxy.downstream.acceptor import Acceptor
-from mirror.proxy.downstream.connection import DownstreamConnection
-from mirror.proxy.downstream.inline import InlineAcceptor, InlineConnection
-from mirror.proxy.downstream.sink import SinkConnection
+from mirror.proxy.downstream.inline import InlineAcceptor
 from mirror.proxy.tee import Tee
 from tests.conformance.wire import Conversation, End, Script, begun
+from tests.fakes import acceptor_for, downstream_for, ledger_status
 
 QUIET_TURNS = 4
-"""Turns of the loop without a byte moved after which a dialogue counts as settled."""
+"""After this many turns of the loop in which no byte moves, nothing more moves by itself."""
 MOST_TURNS = 200_000
-"""More turns than any dialogue needs; a dialogue that takes more has fallen into a loop."""
+"""More turns than any dialogue needs: beyond this, the data plane is in an endless loop."""
 
 
-class Escaped(logging.Handler):
-    """Collects errors that the data plane logged or left to the loop's exception handler."""
+class EscapedErrors(logging.Handler):
+    """Collects the errors that the data plane logged, or that reached the loop."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        self.found: list[str] = []
+        self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.found.append(f"{record.getMessage()}: {record.exc_info}")
+        self.messages.append(f"{record.getMessage()}: {record.exc_info}")
 
     def from_loop(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        self.found.append(str(context))
+        self.messages.append(str(context))
 
 
 @contextmanager
-def nothing_escapes() -> Iterator[Escaped]:
-    """Fail if an exception escaped a callback or was logged as unexpected."""
-    escaped = Escaped()
+def nothing_escapes() -> Iterator[EscapedErrors]:
+    """Fail if an exception escapes from a callback, or if the data plane logs an error."""
+    escaped = EscapedErrors()
     logger = logging.getLogger("mirror")
     logger.addHandler(escaped)
     try:
         yield escaped
     finally:
         logger.removeHandler(escaped)
-    assert not escaped.found, escaped.found
+    assert not escaped.messages, escaped.messages
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run `main` on a new loop, and fail if an exception escaped a callback."""
+    """Run `main` on a new event loop, and fail if an exception escapes from a callback."""
     with nothing_escapes() as escaped:
 
         async def watched() -> None:
@@ -67,40 +64,40 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 class Wire(asyncio.Transport):
-    """The data plane's end of a connection; it reports to the peer through `heard` and `ended`."""
+    """The data plane's end of a connection; `on_data` and `on_eof` notify the other end."""
 
     def __init__(self, plane: "Plane", protocol: asyncio.Protocol) -> None:
         super().__init__()
         self._plane = plane
         self.protocol = protocol
         self.sent = b""
-        """Everything that the data plane has written."""
+        """The bytes that the data plane wrote."""
         self.is_ended = False
         """Whether the data plane has closed the connection or its sending side."""
         self._is_closed = False
         self._is_reading = True
         self._arriving: list[bytes | End] = []
         self.most_unsent_bytes: int | None = None
-        """Above this many written bytes the data plane must pause writing, until `drain`."""
+        """Above this many bytes written, the data plane must pause writing until `drain`."""
         self._is_full = False
-        self.heard: Callable[[bytes], None] = lambda data: None
-        self.ended: Callable[[], None] = lambda: None
+        self.on_data: Callable[[bytes], None] = lambda data: None
+        self.on_eof: Callable[[], None] = lambda: None
 
     # --- the other end ---
 
     def deliver(self, data: bytes) -> None:
-        """Deliver bytes from the peer in a later turn of the loop."""
+        """Send bytes from the other end; they arrive in a later turn."""
         if data:
             self._arriving.append(data)
             self._arrive_soon()
 
     def end(self, how: End = End.CLOSE) -> None:
-        """Close the peer's sending side (half-close), or reset the connection."""
+        """Let the other end close its sending side (half-close), or reset the connection."""
         self._arriving.append(how)
         self._arrive_soon()
 
     def drain(self) -> None:
-        """Read everything as the peer, and keep reading from now on."""
+        """Let the other end read everything, now and from now on."""
         self.most_unsent_bytes = None
         if self._is_full:
             self._is_full = False
@@ -141,7 +138,7 @@ class Wire(asyncio.Transport):
         assert not self._is_closed and not self.is_ended, "written after close"
         self._plane.moved += 1
         self.sent += data
-        self.heard(bytes(data))
+        self.on_data(bytes(data))
         limit = self.most_unsent_bytes
         if limit is not None and len(self.sent) > limit and not self._is_full:
             self._is_full = True
@@ -153,7 +150,7 @@ class Wire(asyncio.Transport):
     def write_eof(self) -> None:
         self.is_ended = True
         self._plane.moved += 1
-        self.ended()
+        self.on_eof()
 
     def close(self) -> None:
         self._lose(None)
@@ -198,7 +195,7 @@ class Upstream:
         self._plane = plane
         self.script = script
         self.pieces_bytes = pieces_bytes
-        """Sizes of the first pieces of each response; the rest arrives in one piece."""
+        """Sizes of the pieces that each answer starts with; the rest arrives in one piece."""
         self.wires: list[tuple[Wire, Conversation]] = []
         self.refuses = False
 
@@ -210,8 +207,8 @@ class Upstream:
             raise ConnectionRefusedError("refused")
         wire = Wire(self._plane, make())
         conversation = Conversation(self.script)
-        wire.heard = lambda data: self._answer(wire, conversation.received(data))
-        wire.ended = wire.end  # an upstream closes its own side when the data plane closes
+        wire.on_data = lambda data: self._answer(wire, conversation.received(data))
+        wire.on_eof = wire.end  # an upstream answers a half-close with its own
         self.wires.append((wire, conversation))
         wire.protocol.connection_made(wire)
 
@@ -226,7 +223,7 @@ class Upstream:
 
     @property
     def received(self) -> bytes:
-        """Return the complete requests in order of arrival, then any incomplete ones."""
+        """Complete requests in order of arrival, then the incomplete ones."""
         unread = [
             conversation.unread if conversation.is_raw else begun(conversation.unread)
             for _, conversation in self.wires
@@ -235,7 +232,7 @@ class Upstream:
 
 
 class Plane:
-    """The data plane of one worker with scripted upstreams."""
+    """The data plane of one worker, with scripted upstreams."""
 
     def __init__(
         self,
@@ -245,31 +242,24 @@ class Plane:
         primary_pieces_bytes: tuple[int, ...] = (),
     ) -> None:
         self.moved = 0
-        """Increases with every event on a wire."""
+        """Number of events on all wires."""
         self.tee = Tee(config)
         self.primary = Upstream(self, primary, primary_pieces_bytes)
         self.shadow = Upstream(self, shadow, ())
         self.tee.shadow.origin = self.shadow  # type: ignore[assignment]
-        self.acceptor: Acceptor
-        if config.mode == "inline":
-            self.acceptor = InlineAcceptor(config, self.tee)
+        self.acceptor = acceptor_for(config, self.tee)
+        if isinstance(self.acceptor, InlineAcceptor):
             self.acceptor.primary.upstream.origin = self.primary  # type: ignore[assignment]
-        else:
-            self.acceptor = Acceptor(config, self.tee)
 
     def connect(self) -> Wire:
-        """Connect a new client and return its wire."""
-        protocol: DownstreamConnection
-        if isinstance(self.acceptor, InlineAcceptor):
-            protocol = InlineConnection(self.acceptor)
-        else:
-            protocol = SinkConnection(self.acceptor)
+        """Connect a new client."""
+        protocol = downstream_for(self.acceptor)
         wire = Wire(self, protocol)
         protocol.connection_made(wire)
         return wire
 
     async def settle(self) -> None:
-        """Wait until no more bytes move without outside input."""
+        """Run the loop until nothing moves by itself any more."""
         seen, quiet = self.moved, 0
         for _ in range(MOST_TURNS):
             await asyncio.sleep(0)
@@ -277,30 +267,23 @@ class Plane:
             seen = self.moved
             if quiet == QUIET_TURNS:
                 return
-        raise AssertionError("it never becomes quiet")
+        raise AssertionError("the data plane never becomes quiet")
 
     def advance(self, seconds: float) -> None:
-        """Advance the clock by `seconds` and check all deadlines."""
+        """Check the deadlines as if this many seconds had passed."""
         now = asyncio.get_running_loop().time() + seconds
         self.acceptor.tick(now)
         self.tee.tick(now)
 
-    def status(self) -> dict[str, Any]:
-        """Return the ledger as /status shows it."""
-        merger = Merger(0)
-        merger.worker_started(1)
-        merger.worker_reported(1, self.tee.ledger.report(self.tee.in_flight, self.tee.reading))
-        return merger.status()
-
     async def finish(self) -> dict[str, Any]:
-        """Close everything and return the ledger, with its gauges checked to be zero."""
+        """End every connection; check that the ledger balances at zero, and return it."""
         self.acceptor.cut()
         await self.settle()
         self.tee.cut()
         if isinstance(self.acceptor, InlineAcceptor):
             self.acceptor.primary.upstream.close()
         await self.settle()
-        status = self.status()
+        status = ledger_status(self.tee)
         assert status["balanced"], status
         assert status["in_flight"] == status["reading"] == 0, status
         assert self.tee.budget.held_bytes == 0

@@ -1,7 +1,6 @@
-"""Checks that a closed connection is freed at once, without the garbage collector.
+"""A connection that ends is freed immediately: no reference cycle waits for the collector.
 
-The collector frees reference cycles in pauses that production requests would have to wait for, and
-more cycles mean longer pauses.
+The garbage collector would free such cycles in pauses that delay production.
 """
 
 import asyncio
@@ -9,13 +8,18 @@ import gc
 
 import pytest
 
-from mirror.proxy.downstream.acceptor import Acceptor
 from mirror.proxy.downstream.connection import DownstreamConnection
-from mirror.proxy.downstream.inline import InlineAcceptor, InlineConnection
-from mirror.proxy.downstream.sink import SinkConnection
 from mirror.proxy.tee import Tee
 from mirror.proxy.upstream.connection import UpstreamConnection
-from tests.fakes import Client, StubUpstream, make_config, run, until
+from tests.fakes import (
+    Client,
+    StubUpstream,
+    acceptor_for,
+    downstream_for,
+    make_config,
+    run,
+    until,
+)
 
 REQUEST = b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
 LAST = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
@@ -29,14 +33,10 @@ def test_connections_leave_no_garbage(mode: str) -> None:
             primary = stub.port if mode == "inline" else None
             config = make_config(mode, primary, stub.port)
             tee = Tee(config)
-            acceptor = InlineAcceptor(config, tee) if mode == "inline" else Acceptor(config, tee)
-
-            def accept() -> DownstreamConnection:
-                if isinstance(acceptor, InlineAcceptor):
-                    return InlineConnection(acceptor)
-                return SinkConnection(acceptor)
-
-            server = await asyncio.get_running_loop().create_server(accept, "127.0.0.1", 0)
+            acceptor = acceptor_for(config, tee)
+            server = await asyncio.get_running_loop().create_server(
+                lambda: downstream_for(acceptor), "127.0.0.1", 0
+            )
             port = server.sockets[0].getsockname()[1]
             for _ in range(3):
                 client = Client(*await asyncio.open_connection("127.0.0.1", port))
@@ -50,11 +50,11 @@ def test_connections_leave_no_garbage(mode: str) -> None:
     gc.disable()
     try:
         run(main)
-        assert left() == []
+        assert connections_in_memory() == []
     finally:
         gc.enable()
 
 
-def left() -> list[object]:
+def connections_in_memory() -> list[object]:
     kinds = (DownstreamConnection, UpstreamConnection)
-    return [found for found in gc.get_objects() if isinstance(found, kinds)]
+    return [kept for kept in gc.get_objects() if isinstance(kept, kinds)]
