@@ -1,8 +1,8 @@
 """`python -m mirror serve` as a process, with scripted upstreams and clients on real sockets.
 
-KAGAMI_PYTHONPATH names a folder with another build of the same package, such as the compiled one.
-It becomes the first entry of the process's path, so that these tests judge that build. This module
-imports nothing from the data plane.
+KAGAMI_PYTHONPATH names a folder with another build of the same package, such as a compiled one.
+That folder comes first on the path of the process, so that the tests check that build. This
+module imports nothing of the data plane.
 """
 
 import contextlib
@@ -33,13 +33,13 @@ from tests.conformance.wire import (
 
 BUILD = os.environ.get("KAGAMI_PYTHONPATH", "")
 PROBED = Reply(crlf("HTTP/1.1 200 OK|Server: scripted|Content-Length: 0||"))
-"""The response with which the preflight probe accepts the shadow."""
+"""A response with which the preflight probe accepts the shadow."""
 RESET = b"\1\0\0\0\0\0\0\0"
 """struct linger {1, 0}, with which closing a socket sends RST."""
 
 
 def wait_until(is_true: Any, what: str) -> None:
-    """Wait until `is_true()` holds; fail with the message `what` if it never does."""
+    """Wait until `is_true()`; fail with the message `what` if it does not become true."""
     deadline = time.monotonic() + PATIENCE_S
     while not is_true():
         assert time.monotonic() < deadline, what
@@ -47,7 +47,7 @@ def wait_until(is_true: Any, what: str) -> None:
 
 
 class SocketUpstream:
-    """A scripted upstream on a listening socket, with TLS if `tls` is given."""
+    """A scripted upstream on a real socket, over TLS if `tls` is set."""
 
     def __init__(
         self, address: str = "127.0.0.1", tls: ssl.SSLContext | None = None, script: Any = None
@@ -57,7 +57,7 @@ class SocketUpstream:
         self.raw = b""
         """The bytes received after an upgrade."""
         self.names: list[str | None] = []
-        """The server names (SNI) that TLS clients sent."""
+        """The server names that TLS clients requested."""
         self._tls = tls
         if tls is not None:
             tls.sni_callback = lambda _, name, __: self.names.append(name)
@@ -78,7 +78,7 @@ class SocketUpstream:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def begin(self, script: Script) -> None:
-        """Play this script from now on, on open connections too."""
+        """Play this script from now on, including on open connections."""
         self.script = script
         self.raw = b""
 
@@ -147,7 +147,7 @@ class SocketClient:
         self._socket.close()
 
     def send(self, data: bytes) -> None:
-        """Send as much of `data` as the sidecar still accepts."""
+        """Send `data`; ignore it if the other side has closed or reset the connection."""
         with contextlib.suppress(ConnectionError):
             self._socket.sendall(data)
 
@@ -155,7 +155,7 @@ class SocketClient:
         self._socket.shutdown(socket.SHUT_WR)
 
     def receive(self) -> bool:
-        """Read once; return False when the connection was closed or reset."""
+        """Read once; return False at the end of the connection, whether closed or reset."""
         try:
             data = self._socket.recv(1 << 16)
         except ConnectionError:
@@ -170,14 +170,14 @@ class SocketClient:
         return self.received
 
     def receive_until(self, wanted: bytes, head_answers: tuple[int, ...] = ()) -> bytes:
-        """Read until `wanted` or a different complete message arrived, or the connection ended."""
+        """Read until as many bytes as `wanted` have arrived, or the end; return them tidied."""
         while len(tidy(self.received, head_answers)) < len(wanted) and self.receive():
             pass
         return tidy(self.received, head_answers)
 
     @property
     def is_silent(self) -> bool:
-        """Return whether there is nothing to read, not even the end of the connection."""
+        """Whether there is nothing to read now, not even the end of the connection."""
         return not select.select([self._socket], [], [], 0)[0]
 
 
@@ -195,7 +195,7 @@ class Served:
         return SocketClient(*self.listen[number])
 
     def play(self, row: Row, number: int = 0) -> None:
-        """Play a row uncut, then one more request that proves that nothing else was sent."""
+        """Play a row, then a request that proves that nothing else reached a leg before it."""
         expected = row.expected(self.mode)
         primary, shadow = Script(row.replies), Script()
         self.primary.begin(primary)
@@ -212,10 +212,10 @@ class Served:
                 client.send_eof()
             answers_head = is_answer_to_head(row, self.mode)
             if expected["client closed"]:
-                got = tidy(client.receive_all(), answers_head)
+                received = tidy(client.receive_all(), answers_head)
             else:
-                got = client.receive_until(wanted, answers_head)
-            seen: dict[str, bytes | bool] = {**expected, "client got": got}
+                received = client.receive_until(wanted, answers_head)
+            seen: dict[str, bytes | bool] = {**expected, "client got": received}
             assert row.allow(seen, self.mode) == expected
             self._check_legs(expected, primary, shadow)
             assert expected["client closed"] or client.is_silent
@@ -231,7 +231,7 @@ class Served:
             wanted = expected[side]
             assert isinstance(wanted, bytes)
             if b"Expect" in wanted and not script.requests and wanted.endswith(b"\r\n\r\n"):
-                continue  # answered after its head, and therefore never complete
+                continue  # the answer came at its head, so the request is never complete
             wait_until(
                 lambda script=script, upstream=upstream, wanted=wanted: (
                     len(b"".join(script.requests) + upstream.raw) >= len(wanted)
@@ -239,35 +239,35 @@ class Served:
                 f"{side} {script.requests}",
             )
             if upstream is self.primary and not any(reply.data for reply in script.replies):
-                # RFC 9110 9.2.2: a request is retried where an idle connection closed.
+                # RFC 9110 9.2.2: a request may be retried after a reused connection closes.
                 assert set(script.requests) <= {wanted}
-            elif upstream is self.shadow:  # copies use connections of their own
+            elif upstream is self.shadow:  # shadow legs may arrive out of order
                 assert sorted(script.requests) == sorted(messages_of(wanted))
             else:
                 assert b"".join(script.requests) + upstream.raw == wanted
 
     def _check_nothing_more(self, number: int, primary: Script, shadow: Script, row: Row) -> None:
-        """Send one last request: bytes that reached a leg by mistake would precede it."""
+        """Send one more request: anything that reached a leg by mistake arrived before it."""
         before = [len(primary.requests), len(shadow.requests)]
         scripts = [Script(), Script()]
         self.primary.begin(scripts[0])
         self.shadow.begin(scripts[1])
         with self.client(number) as client:
-            client.send(crlf("GET /behind HTTP/1.1|Host: h||"))
+            client.send(crlf("GET /after HTTP/1.1|Host: h||"))
             client.receive_until(crlf("HTTP/1.1 204 No Content||"))
             for script in scripts[self.mode == "sink" :]:
-                wait_until(lambda script=script: script.requests, "the request behind")
+                wait_until(lambda script=script: script.requests, "the request after the row")
         assert [len(primary.requests), len(shadow.requests)] == before, row.clause
         for script in scripts:
             targets = [request.split(b" ")[1] for request in script.requests]
-            assert set(targets) <= {b"/behind"}, row.clause
+            assert set(targets) <= {b"/after"}, row.clause
 
     def settled(self, seen: int) -> dict[str, Any]:
         return settled_ledger(self.sidecar, seen)
 
 
 def settled_ledger(sidecar: Sidecar, seen: int) -> dict[str, Any]:
-    """Return the ledger once `seen` requests are counted and none is in flight; it must add up."""
+    """Wait until `seen` requests are counted and none is in flight; return the balanced ledger."""
     ledger: dict[str, Any] = {}
 
     def has_settled() -> bool:
@@ -282,10 +282,10 @@ def settled_ledger(sidecar: Sidecar, seen: int) -> dict[str, Any]:
 
 
 def start_build(processes: Processes, directory: Path, config: dict[str, Any]) -> Sidecar:
-    """Start `mirror serve` of the build under test, and return once it is ready."""
+    """Start `mirror serve` of the build under test with `config`; return it when it is ready."""
     path = write_config(directory, config)
     environment = {"PYTHONPATH": str(Path(BUILD).resolve())} if BUILD else {}
-    # The working directory comes first on Python's path, so it must not be the checkout.
+    # Do not start in the checkout: a program's working folder comes first on its path.
     child: Child = processes.start(
         "mirror", serve_command(path), environment=environment, directory=directory
     )
@@ -297,7 +297,7 @@ def start_build(processes: Processes, directory: Path, config: dict[str, Any]) -
 def config_for(
     directory: Path, mode: str, primary_url: str, shadow_url: str, /, **changes: Any
 ) -> dict[str, Any]:
-    """Return a configuration that mirrors everything, with `changes` merged into its sections."""
+    """Return a configuration that mirrors every method, with `changes` merged into sections."""
     port, admin_port = free_ports(2)
     config: dict[str, Any] = {
         "mode": mode,
@@ -320,15 +320,28 @@ def config_for(
 
 
 def listen_addresses(config: dict[str, Any]) -> list[tuple[str, int]]:
-    """Return where clients connect: host and port, or the path of a unix socket and 0."""
-    found = []
+    """Return the addresses to listen on, as host and port, or as a path and 0."""
+    addresses: list[tuple[str, int]] = []
     for address in config["listen"]:
         if address.startswith("unix:"):
-            found.append((address.removeprefix("unix:"), 0))
+            addresses.append((address.removeprefix("unix:"), 0))
         else:
             host, _, port = address.rpartition(":")
-            found.append((host.strip("[]"), int(port)))
-    return found
+            addresses.append((host.strip("[]"), int(port)))
+    return addresses
+
+
+def worker_of(sidecar: Sidecar) -> int:
+    """Return the process id of the only worker."""
+    pid = sidecar.child.pid
+    (worker,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(worker)
+
+
+def memory_bytes(pid: int, field: str) -> int:
+    """Return VmRSS (resident memory now) or VmHWM (its peak) of a process."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition(f"{field}:")[2].split()[0]) << 10
 
 
 @contextlib.contextmanager

@@ -1,7 +1,4 @@
-"""Checks that a worker's memory, measured by the kernel, stays under the ceiling.
-
-The shadow is sick, so that copies and responses pile up as far as the limits allow.
-"""
+"""A worker's memory stays under the ceiling with a sick shadow, as the kernel counts it."""
 
 import contextlib
 import socket
@@ -19,8 +16,10 @@ from tests.conformance.process import (
     SocketClient,
     config_for,
     listen_addresses,
+    memory_bytes,
     start_build,
     wait_until,
+    worker_of,
 )
 from tests.conformance.wire import crlf
 
@@ -30,12 +29,12 @@ WAITING = 1024
 CEILING_BYTES = ceiling_bytes(BUFFER_BYTES, CONNECTIONS, CONNECTIONS + WAITING, is_tls=False)
 BODY_BYTES = 16 << 10
 REQUESTS = 4 * BUFFER_BYTES // BODY_BYTES
-"""Enough requests for four times the bytes that a worker may hold."""
+"""Enough for four times the bytes that the buffer may hold."""
 ENDLESS = crlf("HTTP/1.1 200 OK||")
 
 
 class SickShadow:
-    """Answers everything until `is_sick`; from then on it applies `how` to every connection."""
+    """Answers every request until `is_sick` is set; then every connection behaves as `how`."""
 
     def __init__(self, how: str) -> None:
         self.how = how
@@ -74,7 +73,7 @@ class SickShadow:
                 connection.sendall(b"x" * (1 << 16))
             while self.how == "trickling" and not self._is_over.wait(0.1):
                 connection.sendall(b"x")
-            self._is_over.wait()  # hung: stop reading
+            self._is_over.wait()  # hung: it reads nothing any more
 
 
 @contextmanager
@@ -84,11 +83,6 @@ def sick_shadow(how: str) -> Iterator[SickShadow]:
         yield shadow
     finally:
         shadow.close()
-
-
-def memory_bytes(pid: int, line: str) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition(f"{line}:")[2].split()[0]) << 10
 
 
 @pytest.mark.parametrize("how", ["hung", "endless", "trickling"])
@@ -103,16 +97,18 @@ def test_sick_shadow_stays_under_the_ceiling(directory: Path, how: str) -> None:
         }
         config["timeouts"] = {"drain": 0.2}
         sidecar = start_build(processes, directory, config)
-        (worker,) = map(int, _children(sidecar.child.pid))
+        worker = worker_of(sidecar)
         post = crlf(f"POST /a HTTP/1.1|Host: h|Content-Length: {BODY_BYTES}||") + b"x" * BODY_BYTES
         with SocketClient(*listen_addresses(config)[0]) as client:
             _send(client, post, 100)
-            wait_until(lambda: not sidecar.status()["ledger"]["in_flight"], "the healthy part")
-            Path(f"/proc/{worker}/clear_refs").write_text("5")  # reset the peak
+            wait_until(lambda: not sidecar.status()["ledger"]["in_flight"], "legs still in flight")
+            Path(f"/proc/{worker}/clear_refs").write_text("5")  # resets the peak
             before = memory_bytes(worker, "VmRSS")
             shadow.is_sick = True
             _send(client, post, REQUESTS)
-            wait_until(lambda: sidecar.status()["ledger"]["seen"] == REQUESTS + 100, "all seen")
+            wait_until(
+                lambda: sidecar.status()["ledger"]["seen"] == REQUESTS + 100, "requests not counted"
+            )
         ledger = sidecar.status()["ledger"]
         assert ledger["balanced"]
         assert ledger["shed"]["buffer_full"] > REQUESTS // 2
@@ -120,13 +116,9 @@ def test_sick_shadow_stays_under_the_ceiling(directory: Path, how: str) -> None:
 
 
 def _send(client: SocketClient, request: bytes, number: int) -> None:
-    """Send requests and check that each is acknowledged, whatever the shadow does."""
+    """Send `request` this many times; each is answered, whatever the shadow does."""
     for _ in range(number):
         client.send(request)
         client.received = b""
         while not client.received.endswith(b"\r\n\r\n"):
             assert client.receive()
-
-
-def _children(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()

@@ -1,4 +1,4 @@
-"""Runs real programs as clients and servers: curl, hey, wrk, aiohttp, nginx, Apache, Envoy."""
+"""Real clients and servers on all sides: curl, hey, wrk, aiohttp, nginx, Apache, Envoy."""
 
 import asyncio
 import contextlib
@@ -26,9 +26,11 @@ from tests.conformance.process import (
     SocketUpstream,
     config_for,
     listen_addresses,
+    memory_bytes,
     settled_ledger,
     start_build,
     wait_until,
+    worker_of,
 )
 from tests.conformance.wire import PATIENCE_S, Reply, Script, crlf
 from tests.topology.conftest import apache_server, require
@@ -37,7 +39,7 @@ BODY = Random(7).randbytes(3 << 20)
 
 
 class Site:
-    """A sidecar between an aiohttp application and a scripted shadow; tests add more programs."""
+    """A sidecar in front of an aiohttp application, with a scripted shadow."""
 
     def __init__(self, directory: Path, processes: Processes) -> None:
         self.directory = directory
@@ -72,12 +74,12 @@ def site(directory: Path) -> Iterator[Site]:
 
 
 def curl(url: str, *options: str, data: bytes | None = None) -> tuple[str, bytes]:
-    """Run curl; return the status and version that it saw, and the body."""
+    """Return the status that curl saw, and the body."""
     command = [str(require("curl")), "-sS", "--max-time", "20", "-w", "%{stderr}%{http_code}"]
-    done = subprocess.run(
+    process = subprocess.run(
         [*command, *options, url], input=data, capture_output=True, timeout=30, check=True
     )
-    return done.stderr.decode(), done.stdout
+    return process.stderr.decode(), process.stdout
 
 
 CURLS = {
@@ -113,13 +115,13 @@ def test_hey_and_wrk_see_no_error(site: Site, mode: str) -> None:
     url = f"http://127.0.0.1:{site.port}/echo"
     status = "200" if mode == "inline" else "204"
     hey = [str(require("hey")), "-n", "2000", "-c", "20", "-m", "POST", "-d", "x" * 100, url]
-    done = subprocess.run(hey, capture_output=True, text=True, timeout=60, check=True)
-    assert re.findall(r"\[(\d+)\]\s+(\d+) responses", done.stdout) == [(status, "2000")]
+    process = subprocess.run(hey, capture_output=True, text=True, timeout=60, check=True)
+    assert re.findall(r"\[(\d+)\]\s+(\d+) responses", process.stdout) == [(status, "2000")]
     wrk = [str(require("wrk")), "-t1", "-c20", "-d1s", url]
-    done = subprocess.run(wrk, capture_output=True, text=True, timeout=60, check=True)
-    requests = re.search(r"(\d+) requests in", done.stdout)
+    process = subprocess.run(wrk, capture_output=True, text=True, timeout=60, check=True)
+    requests = re.search(r"(\d+) requests in", process.stdout)
     assert requests is not None and int(requests[1]) > 100
-    assert "Non-2xx" not in done.stdout and "Socket errors" not in done.stdout
+    assert "Non-2xx" not in process.stdout and "Socket errors" not in process.stdout
     ledger = site.sidecar.settled_ledger()
     assert ledger["balanced"] and ledger["malformed"] == {}
     assert ledger["seen"] >= 2000 + int(requests[1])
@@ -147,7 +149,7 @@ def test_aiohttp_is_served_and_its_websocket_tunnelled(site: Site) -> None:
                 assert messages.close_code == 1000
 
     asyncio.run(main())
-    # The client sees the tunnel close before the worker does, and no gauge counts open tunnels.
+    # The tunnel ends for us before it ends for the worker, and no gauge counts open tunnels.
     wait_until(lambda: sum(site.ledger(seen=6)["primary"].values()) == 6, "the tunnel stays open")
     ledger = site.ledger(seen=6)
     assert ledger["not_selected"] == {"upgrade": 1} and ledger["primary"] == {"1xx": 1, "2xx": 5}
@@ -156,7 +158,7 @@ def test_aiohttp_is_served_and_its_websocket_tunnelled(site: Site) -> None:
 
 def test_each_side_of_a_tunnel_may_end_first(site: Site) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
-    answered = crlf("HTTP/1.1 101 Switching Protocols|Upgrade: x|Connection: upgrade||")
+    switched = crlf("HTTP/1.1 101 Switching Protocols|Upgrade: x|Connection: upgrade||")
 
     def serve() -> None:
         connection, _ = listener.accept()
@@ -164,7 +166,7 @@ def test_each_side_of_a_tunnel_may_end_first(site: Site) -> None:
             data = b""
             while b"\r\n\r\n" not in data:
                 data += connection.recv(4096)
-            connection.sendall(answered)
+            connection.sendall(switched)
             data = b""
             while piece := connection.recv(4096):  # until the client closes its sending side
                 data += piece
@@ -175,7 +177,7 @@ def test_each_side_of_a_tunnel_may_end_first(site: Site) -> None:
     site.start("inline", primary_url=f"http://127.0.0.1:{listener.getsockname()[1]}")
     with SocketClient("127.0.0.1", site.port) as client, listener:
         client.send(crlf("GET /ws HTTP/1.1|Host: h|Upgrade: x|Connection: upgrade||"))
-        client.receive_until(answered)
+        client.receive_until(switched)
         client.send(b"last words")
         client.send_eof()
         assert client.receive_all().endswith(b"\r\n\r\nafter the end: last words")
@@ -254,24 +256,24 @@ MOST_GROWTH_BYTES = 8 << 20
 
 
 def test_bodies_pass_in_little_memory_while_the_shadow_hangs(site: Site) -> None:
-    """benchmarks/macro/bodies.py does the same with 1 GiB."""
+    """The benchmark of bodies measures the same with 1 GiB."""
     primary = BigBodies()
     site.start("inline", primary_url=primary.url, shadow={"timeout": 0.5})
     site.shadow.begin(Script((Reply(),)))
-    worker = worker_of(site.sidecar.child.pid)
+    worker = worker_of(site.sidecar)
     with contextlib.closing(primary):
-        exchange(site.port, 1 << 20)  # make one-off allocations before measuring
-        before_bytes = memory_of(worker, "VmRSS")
-        Path(f"/proc/{worker}/clear_refs").write_text("5")  # reset the peak
+        exchange(site.port, 1 << 20)  # the first exchange allocates what stays allocated
+        before_bytes = memory_bytes(worker, "VmRSS")
+        Path(f"/proc/{worker}/clear_refs").write_text("5")  # resets the peak
         exchange(site.port, BIG_BYTES)
-        growth_bytes = memory_of(worker, "VmHWM") - before_bytes
+        growth_bytes = memory_bytes(worker, "VmHWM") - before_bytes
     assert growth_bytes < MOST_GROWTH_BYTES
     status = site.sidecar.status()["ledger"]
     assert status["balanced"] and set(status["shed"]) <= {"body_too_large"}
 
 
 def exchange(port: int, size_bytes: int) -> None:
-    """Upload and download this many bytes, and check that both bodies arrive complete."""
+    """Upload and download this many bytes, and check that all of them arrive."""
     block = BODY[: 1 << 20]
     digest = hashlib.md5(block * (size_bytes >> 20)).hexdigest().encode()
     with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
@@ -282,22 +284,30 @@ def exchange(port: int, size_bytes: int) -> None:
         reader = client.makefile("rb")
         assert read_answer(reader).endswith(digest)
         client.sendall(crlf(f"GET /down/{size_bytes} HTTP/1.1|Host: h||"))
-        got = hashlib.md5()
-        head_bytes = read_head(reader)
-        assert head_bytes.startswith(b"HTTP/1.1 200 ")
-        left = size_bytes
-        while left:
-            data = reader.read(min(left, 1 << 16))
-            got.update(data)
-            left -= len(data)
-        assert got.hexdigest().encode() == digest
+        assert read_head(reader).startswith(b"HTTP/1.1 200 ")
+        assert read_digest(reader, size_bytes) == digest
 
 
 def read_head(reader: Any) -> bytes:
+    """Read the head of a message; return b"" where the connection ends before it is complete."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
-        head += reader.readline()
+        line = reader.readline()
+        if not line:
+            return b""
+        head += line
     return head
+
+
+def read_digest(reader: Any, size_bytes: int) -> bytes:
+    """Read a body of this size, and return its MD5 digest in hexadecimal."""
+    digest = hashlib.md5()
+    while size_bytes:
+        data = reader.read(min(size_bytes, 1 << 16))
+        assert data, "the body ended early"
+        digest.update(data)
+        size_bytes -= len(data)
+    return digest.hexdigest().encode()
 
 
 def read_answer(reader: Any) -> bytes:
@@ -308,7 +318,7 @@ def read_answer(reader: Any) -> bytes:
 
 
 class BigBodies:
-    """A primary that accepts uploads and serves downloads of any size."""
+    """A primary that takes an upload of any size, and sends a download of any size."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -330,43 +340,13 @@ class BigBodies:
     def _answer(self, connection: socket.socket) -> None:
         block = BODY[: 1 << 20]
         with contextlib.suppress(OSError), connection, connection.makefile("rb") as reader:
-            while head := read_head_or_end(reader):
+            while head := read_head(reader):
                 length = re.search(rb"content-length: (\d+)", head.lower())
                 if length is not None:
-                    got, left = hashlib.md5(), int(length[1])
-                    while left:
-                        data = reader.read(min(left, 1 << 16))
-                        got.update(data)
-                        left -= len(data)
-                    answer = got.hexdigest().encode()
+                    answer = read_digest(reader, int(length[1]))
                     connection.sendall(crlf("HTTP/1.1 200 OK|Content-Length: 32||") + answer)
                 else:
                     size_bytes = int(head.split(b" ")[1].rpartition(b"/")[2])
                     connection.sendall(crlf(f"HTTP/1.1 200 OK|Content-Length: {size_bytes}||"))
                     for _ in range(size_bytes >> 20):
                         connection.sendall(block)
-
-
-def read_head_or_end(reader: Any) -> bytes:
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        line = reader.readline()
-        if not line:
-            return b""
-        head += line
-    return head
-
-
-def worker_of(supervisor: int) -> int:
-    """Return the process id of the only worker."""
-    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-    assert len(children) == 1
-    return int(children[0])
-
-
-def memory_of(pid: int, what: str) -> int:
-    """Return VmRSS (current) or VmHWM (peak) of a process, in bytes."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(f"{what}:"):
-            return int(line.split()[1]) << 10
-    raise AssertionError(what)
