@@ -1,4 +1,4 @@
-"""An aiohttp application in a thread: a server that we did not write."""
+"""An aiohttp application in a thread: an upstream that shares no code with the data plane."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ STREAMED = [b"one", b"two" * 1000, b"three"]
 
 
 class AppServer:
-    """`/echo` returns the request body, `/streamed` sends chunks, `/ws` echoes messages."""
+    """`/echo` returns the body, `/streamed` sends chunks, and `/ws` echoes messages."""
 
     def __init__(self) -> None:
         self.port = 0

@@ -1,4 +1,4 @@
-"""One sidecar process per mode, shared by all rows that need no other configuration."""
+"""Sidecar processes: one of each mode, shared by all rows that need no other configuration."""
 
 import tempfile
 from collections.abc import Iterator
@@ -9,8 +9,7 @@ import pytest
 from tests.conformance.process import BUILD, Served, SocketUpstream, serving
 
 if BUILD:
-    # These modules run the data plane of the checkout in this process, even where the tests judge
-    # another build.
+    # These run the data plane of the checkout in this process, not the build under test.
     collect_ignore = [
         "test_clauses.py",
         "test_connections.py",
@@ -22,18 +21,18 @@ if BUILD:
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    """Yield a directory whose path is short enough for a unix socket, unlike tmp_path."""
+    """Return a temporary directory; the name of tmp_path may be too long for a unix socket."""
     with tempfile.TemporaryDirectory(prefix="kagami-") as name:
         yield Path(name)
 
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[dict[str, Served]]:
-    """Yield a sidecar on loopback for each mode."""
+    """Return a sidecar of each mode on loopback."""
     with (
-        tempfile.TemporaryDirectory(prefix="kagami-") as directory,
-        tempfile.TemporaryDirectory(prefix="kagami-") as other,
-        serving(Path(directory), "inline", SocketUpstream(), SocketUpstream()) as inline,
-        serving(Path(other), "sink", SocketUpstream(), SocketUpstream()) as sink,
+        tempfile.TemporaryDirectory(prefix="kagami-") as inline_directory,
+        tempfile.TemporaryDirectory(prefix="kagami-") as sink_directory,
+        serving(Path(inline_directory), "inline", SocketUpstream(), SocketUpstream()) as inline,
+        serving(Path(sink_directory), "sink", SocketUpstream(), SocketUpstream()) as sink,
     ):
         yield {"inline": inline, "sink": sink}

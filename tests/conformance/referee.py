@@ -1,7 +1,7 @@
-"""Reads a stream of requests with h11, as a second opinion on what each leg receives.
+"""Reads a stream of requests with h11, as a second opinion on every leg.
 
-h11 is an independent implementation of RFC 9112. It may be laxer than our parser; where it is
-stricter, the difference needs its clause in `ALLOWED`.
+h11 is a parser of RFC 9112 that is independent of ours. It may be laxer than ours; where it is
+stricter, `is_allowed` names the clause that permits the difference.
 """
 
 import re
@@ -13,7 +13,7 @@ HOP_BY_HOP = {
     *(b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding"),
     *(b"upgrade", b"content-length", b"expect", b"host", b"x-mirror-leg"),
 }
-# Fields that the sidecar adds to the primary's request.
+# The field that we add to the primary leg.
 OURS = (b"via", (b"1.0 kagami", b"1.1 kagami"))
 ABSOLUTE = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE | re.DOTALL)
 NO_TRAILER = HOP_BY_HOP | {b"trailer"}
@@ -21,7 +21,7 @@ NO_TRAILER = HOP_BY_HOP | {b"trailer"}
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The parts of a request, as h11 read it, that must be the same on every leg."""
+    """One request as h11 reads it: the parts that must be the same on every leg."""
 
     method: bytes
     target: bytes
@@ -35,31 +35,30 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The complete requests of a stream, and the reason if h11 refused the rest."""
+    """The complete requests of a stream, and the reason if h11 refused the rest (else empty)."""
 
     seen: tuple[Seen, ...]
     refusal: str
 
 
 def read(data: bytes) -> Verdict:
-    """Read a stream of requests as a server would."""
+    """Read a stream of requests as a server does."""
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
     seen: list[Seen] = []
     try:
         connection.receive_data(data)
         while True:
-            request = _one(connection)
-            if request is None:
-                return Verdict(tuple(seen), "")
-            seen.append(request)
-            if request.is_last:
+            request = _next_request(connection)
+            if request is not None:
+                seen.append(request)
+            if request is None or request.is_last:
                 return Verdict(tuple(seen), "")
             connection.start_next_cycle()
     except h11.RemoteProtocolError as error:
         return Verdict(tuple(seen), str(error))
 
 
-def _one(connection: h11.Connection) -> Seen | None:
+def _next_request(connection: h11.Connection) -> Seen | None:
     event = connection.next_event()
     if not isinstance(event, h11.Request):
         return None
@@ -89,13 +88,17 @@ def _one(connection: h11.Connection) -> Seen | None:
         host,
         tuple(end_to_end(headers)),
         body,
-        tuple((bytes(n), bytes(v)) for n, v in part.headers if bytes(n) not in NO_TRAILER),
+        tuple(
+            (bytes(name), bytes(value))
+            for name, value in part.headers
+            if bytes(name) not in NO_TRAILER
+        ),
         is_last,
     )
 
 
 def end_to_end(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Return the fields that are not hop-by-hop, not named in Connection and not added by us."""
+    """Return `headers` without hop-by-hop fields, those that Connection nominates, and ours."""
     nominated = {
         option.strip().lower()
         for name, value in headers
@@ -111,10 +114,8 @@ def end_to_end(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def is_allowed(refusal: str, data: bytes) -> bool:
-    """Return whether h11 is stricter here than RFC 9112 requires of us."""
-    # RFC 9112, section 3: a server may accept other whitespace between the words of the request
-    # line. Section 2.2: it should skip empty lines before the request line.
-    if "illegal request line" in refusal:
-        return True
-    return "no request line received" in refusal
+def is_allowed(refusal: str) -> bool:
+    """Whether h11 refuses something that RFC 9112 allows us to accept."""
+    # RFC 9112 3 lets a server accept more space between the parts of a request line; 2.2 asks it
+    # to skip empty lines before one.
+    return "illegal request line" in refusal or "no request line received" in refusal
