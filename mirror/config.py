@@ -126,6 +126,9 @@ class ShadowSection:
     """header:NAME or cookie:NAME: requests with the same value are all mirrored, or none is."""
     connections: Count = 512
     """Most connections of a worker to the shadow."""
+    connection_age: Seconds = 60.0
+    """Longest time in seconds that a connection to the shadow serves. A NodePort balances
+    connections, so only new ones reach new gateway Pods. Each new one is probed first."""
     waiting: Count = 1024
     """Most shadow legs of a worker that may wait for a connection; further ones are shed."""
     max_body_bytes: BodyBytes = 1 << 20
@@ -139,7 +142,7 @@ class ShadowSection:
     ramp: RampSection | None = None
     """Raises the ratio in steps and lets it fall back; replaces `ratio`."""
     accept_server: tuple[Text, ...] = ("istio-envoy", "envoy")
-    """Values of the `server` header that the preflight probe accepts."""
+    """Values of the `server` header that the probe of each connection accepts."""
 
 
 @dataclass(frozen=True, slots=True)

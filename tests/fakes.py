@@ -296,6 +296,11 @@ Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
+PROBE_MARK = b"\r\nX-Mirror-Leg: probe\r\n"
+"""What the sidecar's first request on a connection to the shadow contains."""
+PROBE_ANSWER = b"HTTP/1.1 200 OK\r\nServer: envoy\r\nContent-Length: 0\r\n\r\n"
+
+
 class StubUpstream:
     """A server that plays a script on every connection: `async with StubUpstream(script)`."""
 
@@ -303,6 +308,8 @@ class StubUpstream:
         self.requests: list[bytes] = []
         """The requests read so far, in order of arrival."""
         self.connections = 0
+        self.probes = 0
+        """Number of connections that the sidecar probed."""
         self.received_bytes = 0
         self.port = 0
         self._script = script or self.answer(OK)
@@ -330,8 +337,20 @@ class StubUpstream:
         assert task is not None
         self._tasks.add(task)
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            await self._answer_probe(reader, writer)
             await self._script(reader, writer)
         writer.close()
+
+    async def _answer_probe(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Answer as an Envoy if the first request is the sidecar's probe; else leave it unread."""
+        if not reader._buffer:
+            await reader._wait_for_data("peek")
+        if PROBE_MARK in reader._buffer:
+            await reader.readuntil(b"\r\n\r\n")
+            self.probes += 1
+            writer.write(PROBE_ANSWER)
 
     async def read_request(self, reader: asyncio.StreamReader) -> bytes:
         """Read one complete request; raise IncompleteReadError when the connection ends."""

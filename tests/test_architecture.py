@@ -79,8 +79,8 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.process.listeners": ("mirror.addresses", "mirror.errors"),
     "mirror.preflight.descriptors": ("mirror.config",),
     "mirror.preflight.probe": (
-        "mirror.addresses",
-        "mirror.errors",
+        "mirror.core.acceptance",
+        "mirror.proxy.upstream.admission",
         "mirror.proxy.upstream.connection",
     ),
     "mirror.proxy.upstream.outbox": (),
@@ -103,7 +103,14 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.proxy.upstream.discarding": (
         "mirror.errors",
         "mirror.core.*",
+        "mirror.proxy.upstream.admission",
         "mirror.proxy.upstream.outbox",
+        "mirror.proxy.upstream.connection",
+    ),
+    "mirror.proxy.upstream.admission": (
+        "mirror.core.acceptance",
+        "mirror.core.http1",
+        "mirror.errors",
         "mirror.proxy.upstream.connection",
     ),
     "mirror.proxy.upstream.origins": (
@@ -117,7 +124,9 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.capture.recorder",
         "mirror.config",
         "mirror.core.*",
+        "mirror.errors",
         "mirror.formats.routes",
+        "mirror.proxy.upstream.admission",
         "mirror.proxy.upstream.discarding",
         "mirror.proxy.upstream.origins",
         "mirror.proxy.upstream.outbox",

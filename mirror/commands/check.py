@@ -11,10 +11,11 @@ import click
 
 from mirror.capture.key_file import read_key
 from mirror.config import Config, load
+from mirror.core.acceptance import Verdict
 from mirror.core.record import is_host
 from mirror.errors import ConfigError, TlsError
 from mirror.preflight.descriptors import raise_limit, shortage
-from mirror.preflight.probe import ProbeResult, probe
+from mirror.preflight.probe import probe
 from mirror.proxy.upstream.origins import shadow_origin
 
 EXIT_CONFIG = 2
@@ -83,7 +84,7 @@ def check(path: Path, names: tuple[str, ...], host: str | None) -> None:
     sys.exit(_show(probed, config))
 
 
-def _show(probed: ProbeResult, config: Config) -> int:
+def _show(probed: Verdict, config: Config) -> int:
     target = f"shadow {config.shadow.url}"
     if probed.is_accepted:
         click.echo(f"{target} is accepted: {probed.reason}")

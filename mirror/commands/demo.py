@@ -234,9 +234,15 @@ def _print_sums(
         (f"sent {sent} = outcomes {ended}", sent == ended),
     ]
     if arrived is not None:
-        # A leg without a connection cannot have arrived.
+        # A leg without a connection cannot have arrived; a probe of a connection has.
         begun = sent - outcomes.get("connect_failed", 0)
-        checks.append((f"mirrored {begun} = arrived at Envoy {arrived}", begun == arrived))
+        probes = sum(ledger.get("probes", {}).values())
+        checks.append(
+            (
+                f"mirrored {begun} + probes {probes} = arrived at Envoy {arrived}",
+                begun + probes == arrived,
+            )
+        )
     for text, holds in checks:
         console.print(f"{'ok' if holds else 'NO':>4}  {text}", style=None if holds else "bold red")
     if missed := outcomes.get("4xx", 0):

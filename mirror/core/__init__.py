@@ -7,6 +7,7 @@ exchange_states the states of one inline exchange
 selection       which requests get a shadow leg, and how many
 ramp            how the ratio rises to its aim, and when it falls back
 budget          how many bytes the shadow may hold in a worker
+acceptance      whether a server may get mirrored requests, by its answer to a probe
 breaker         whether the shadow is sent anything now
 pool            which connection of an upstream serves which leg
 slow_start      the same for an upstream that need not be there: few connects at a time

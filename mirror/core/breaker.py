@@ -26,6 +26,9 @@ STATES = ("closed", "half_open", "open")
 PROBES = 3
 FIRST_WAIT_S = 0.2
 LONGEST_WAIT_S = 10.0
+REFUSED_WAIT_S = 60.0
+"""Wait after the shadow answered a probe as something that must not get mirrored requests. It is
+long because that server may write each probe into its access log."""
 _SLOTS = 10
 """Number of parts of the window; each new part replaces the oldest."""
 _NO_LIMIT = 1 << 30
@@ -149,6 +152,11 @@ class Breaker:
         elif total >= self._min_requests and failed >= self._most_failed_ratio * total:
             self._open(f"{failed} of the last {total} legs failed, the last as {outcome}", now)
 
+    def refused(self, cause: str, now: float) -> None:
+        """Open at once: the shadow must not get any legs."""
+        if self.state != OPEN:
+            self._open_for(REFUSED_WAIT_S, cause, now)
+
     def tick(self, now: float) -> None:
         """Advance the window, by at most a tenth of it per call."""
         if self._calm_from == math.inf:
@@ -168,7 +176,10 @@ class Breaker:
     def _open(self, cause: str, now: float) -> None:
         is_again = self.state == HALF_OPEN or now < self._calm_from
         self._wait_s = min(self._wait_s * 2, LONGEST_WAIT_S) if is_again else FIRST_WAIT_S
-        self._retry_at = now + self._wait_s * (0.5 + 0.5 * self._random())
+        self._open_for(self._wait_s, cause, now)
+
+    def _open_for(self, wait_s: float, cause: str, now: float) -> None:
+        self._retry_at = now + wait_s * (0.5 + 0.5 * self._random())
         self.cause = cause
         self._change(OPEN)
 

@@ -25,6 +25,7 @@ AMPLIFIED = "amplified"
 SHED = "shed"
 SHADOW_SENT = "shadow.sent"
 SHADOW_REQUESTS = "shadow.requests"
+SHADOW_PROBES = "shadow.probes"
 PRIMARY_REQUESTS = "primary.requests"
 MALFORMED = "malformed"
 LOOPED = "looped"
@@ -43,8 +44,10 @@ CONNECT_FAILED = "connect_failed"
 RESET = "reset"
 PROTOCOL_ERROR = "protocol_error"
 TIMEOUT = "timeout"
+TARGET_REFUSED = "target_refused"
 ABORTED = "aborted"
 WORKER_LOST = "worker_lost"
+
 
 STATUS_CLASSES = ("", "1xx", "2xx", "3xx", "4xx", "5xx")
 """Outcome of a leg that got a response, indexed by status // 100."""
@@ -83,6 +86,8 @@ class Report(msgspec.Struct, array_like=True):
     """State of the worker's breaker: 0 closed, 1 half-open, 2 open."""
     breaker_cause: str = ""
     """Why the breaker last opened."""
+    refusal: str = ""
+    """Why the shadow gets no leg, if it last answered a probe as something else than expected."""
     open_counts: Counts = {}
     """Counts so far of the second after `through`; the supervisor uses them if the worker dies."""
 
@@ -170,6 +175,7 @@ class _WorkerShare:
     reading: int = 0
     breaker: int = 0
     breaker_cause: str = ""
+    refusal: str = ""
     open_counts: Counts = field(default_factory=dict)
 
 
@@ -216,6 +222,7 @@ class Merger:
         share.reading = report.reading
         share.breaker = report.breaker
         share.breaker_cause = report.breaker_cause
+        share.refusal = report.refusal
         share.open_counts = report.open_counts
         for second, counts, latencies in report.seconds:
             add_counts(self._pending.setdefault(second, {}), counts)
@@ -325,6 +332,10 @@ class Merger:
         share = self._workers[worker_id]
         return share.breaker, share.breaker_cause
 
+    def refusal_of(self, worker_id: int) -> str:
+        """Return why a worker sends the shadow nothing; empty if its target was accepted."""
+        return self._workers[worker_id].refusal
+
     def status(self) -> dict[str, object]:
         """Return the ledger over all workers as `/status` shows it.
 
@@ -344,6 +355,7 @@ class Merger:
             "reading": reading,
             "outcomes": outcomes,
             "in_flight": in_flight,
+            "probes": _by_label(totals, SHADOW_PROBES),
             "primary": _by_label(totals, PRIMARY_REQUESTS),
             "malformed": _by_label(totals, MALFORMED),
             "looped": _total(totals, LOOPED),

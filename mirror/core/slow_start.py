@@ -54,6 +54,11 @@ class SlowStartPool(Pool[Connection, Leg]):
         has_unanswered = self._open > self._answered
         self._window = self._window + 1 if has_unanswered else self._first_window
 
+    def take_idle(self) -> Connection:
+        # The oldest first, so that all connections, and with them all nodes and Pods behind one
+        # address, are used evenly.
+        return self._idle.pop(0)
+
     def closed(self, connection: Connection) -> None:
         if connection.has_answered:
             self._answered -= 1

@@ -37,6 +37,7 @@ Readings = dict[tuple[str, str], float]
 OUTCOMES = (
     *ledger.STATUS_CLASSES[1:],
     ledger.CONNECT_FAILED,
+    ledger.TARGET_REFUSED,
     ledger.RESET,
     ledger.PROTOCOL_ERROR,
     ledger.TIMEOUT,
@@ -98,12 +99,21 @@ _TABLE = (
         "shadow legs refused before they began",
         "reason",
         (
-            *("breaker_open", "waiting_full", "body_too_large", "buffer_full", "downstream_lost"),
-            ledger.WORKER_LOST,
+            *("breaker_open", "target_refused", "waiting_full", "body_too_large"),
+            *("buffer_full", "downstream_lost", ledger.WORKER_LOST),
         ),
     ),
     Metric(ledger.SHADOW_SENT, "count", "request", "shadow legs begun"),
     Metric(ledger.SHADOW_REQUESTS, "count", "request", "shadow legs ended", "outcome", OUTCOMES),
+    Metric(
+        ledger.SHADOW_PROBES,
+        "count",
+        "request",
+        "connections to the shadow that were probed before they served, by what was found",
+        "verdict",
+        ("accepted", "refused", "unreachable"),
+        is_by_route=False,
+    ),
     Metric(
         ledger.PRIMARY_REQUESTS,
         "count",

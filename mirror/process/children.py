@@ -112,6 +112,7 @@ class Workers:
             "retiring": worker.is_retiring,
             "breaker": STATES[state],
             "breaker_cause": cause,
+            "refused": self._merger.refusal_of(worker.worker_id),
         }
 
     async def start(self, launch: Launch) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from mirror.config import Config
 from mirror.core import breaker, ledger
+from mirror.core.acceptance import Verdict
 from mirror.core.breaker import Breaker
 from mirror.core.budget import (
     BODY_TOO_LARGE,
@@ -23,6 +24,7 @@ from mirror.core.budget import (
     BUFFER_FULL,
     DOWNSTREAM_LOST,
     PIECE_BYTES,
+    TARGET_REFUSED,
     WAITING_FULL,
     ByteBudget,
 )
@@ -30,8 +32,10 @@ from mirror.core.ledger import Ledger, Report
 from mirror.core.request_head import SAFE_METHODS, RequestHead
 from mirror.core.selection import Selector
 from mirror.core.slow_start import SlowStartPool
+from mirror.errors import UpstreamRefusedError
 from mirror.formats.routes import RouteTable
 from mirror.proxy.recent_ids import RecentIds
+from mirror.proxy.upstream.admission import Admission
 from mirror.proxy.upstream.discarding import NOT_ANSWERED, DiscardingUpstream
 from mirror.proxy.upstream.origins import shadow_origin
 from mirror.proxy.upstream.outbox import Outbox
@@ -154,14 +158,19 @@ class Tee:
         self.reading = 0
         """Selected shadow legs whose request is still being read."""
         self.in_flight = 0
+        admission = Admission(
+            section.accept_server, section.timeout, section.connection_age, self._probed
+        )
         self.shadow = DiscardingUpstream(
             shadow_origin(config),
             SlowStartPool(section.connections, section.waiting),
             self.leg_ended,
             self.outbox,
+            admission=admission,
         )
         self.shadow.on_connect = self._on_connect
         self.shadow.spoiled = self._spoiled
+
         self._url = section.url
         self._timeout_s = section.timeout
         self._match_route = RouteTable(config.routes).match
@@ -172,6 +181,8 @@ class Tee:
         )
         self.breaker.changed = self._breaker_changed
         self._connect_error = ""
+        self.refusal = ""
+        """Why the shadow gets no leg, if it last answered a probe as something that must not."""
         self.recorder: Recorder | None = None
         if config.capture.path is not None:
             # Imported here, because a worker without capture is smaller without the recorder.
@@ -260,8 +271,9 @@ class Tee:
         now = self._now()
         most = self.breaker.most(now)
         if most < len(legs):
+            reason = TARGET_REFUSED if self.refusal else BREAKER_OPEN
             for leg in legs[most:]:
-                self._shed(leg, BREAKER_OPEN)
+                self._shed(leg, reason)
             del legs[most:]
             if not legs:
                 return
@@ -335,6 +347,7 @@ class Tee:
         report = self.ledger.report(self.in_flight, self.reading)
         report.breaker = self.breaker.state
         report.breaker_cause = self.breaker.cause
+        report.refusal = self.refusal
         return report
 
     def tick(self, now: float) -> None:
@@ -350,14 +363,22 @@ class Tee:
         if self.recorder is not None:
             self.recorder.stop(_CAPTURE_STOP_S)
 
+    def _probed(self, verdict: Verdict) -> None:
+        self.ledger.count(ledger.SHADOW_PROBES, "other", verdict.label)
+
     def _on_connect(self, error: Exception | None) -> None:
-        if error is not None:
+        is_refused = isinstance(error, UpstreamRefusedError)
+        self.refusal = str(error) if is_refused else ""
+        if is_refused:
+            self.breaker.refused(f"refused: {self.refusal}", self._now())
+        elif error is not None:
             self._connect_error = str(error) or type(error).__name__
 
     def _breaker_changed(self) -> None:
         state = self.breaker.state
         self.ledger.count(ledger.BREAKER_CHANGES, "other", breaker.STATES[state])
         if state == breaker.OPEN:
+            self.shadow.distrust()
             log.warning("shadow %s: breaker open, shedding: %s", self._url, self.breaker.cause)
         elif state == breaker.CLOSED:
             log.info("shadow %s: breaker closed, it answers again", self._url)

@@ -24,7 +24,6 @@ from tests.conformance.wire import (
     PATIENCE_S,
     Conversation,
     End,
-    Reply,
     Script,
     crlf,
     messages_of,
@@ -32,8 +31,6 @@ from tests.conformance.wire import (
 )
 
 BUILD = os.environ.get("KAGAMI_PYTHONPATH", "")
-PROBED = Reply(crlf("HTTP/1.1 200 OK|Server: scripted|Content-Length: 0||"))
-"""A response with which the preflight probe accepts the shadow."""
 RESET = b"\1\0\0\0\0\0\0\0"
 """struct linger {1, 0}, with which closing a socket sends RST."""
 
@@ -305,7 +302,7 @@ def config_for(
         "shadow": {
             "url": shadow_url,
             "methods": METHODS,
-            "accept_server": ["scripted"],
+            "accept_server": ["scripted", "envoy"],
         },
         "routes": ["/a", "/api/*"],
         "series": {"path": str(directory / "series.db")},
@@ -355,7 +352,6 @@ def serving(
 ) -> Iterator[Served]:
     """Run a sidecar between these upstreams until the block ends."""
     config = config_for(directory, mode, primary.url, shadow.url, **changes)
-    shadow.begin(Script((PROBED,)))
     with contextlib.ExitStack() as stack:
         stack.callback(primary.close)
         stack.callback(shadow.close)

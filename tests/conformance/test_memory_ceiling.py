@@ -12,7 +12,6 @@ import pytest
 from mirror.core.budget import ceiling_bytes
 from mirror.demo.processes import Processes
 from tests.conformance.process import (
-    PROBED,
     SocketClient,
     config_for,
     listen_addresses,
@@ -21,7 +20,7 @@ from tests.conformance.process import (
     wait_until,
     worker_of,
 )
-from tests.conformance.wire import crlf
+from tests.conformance.wire import PROBE_ANSWER, PROBE_MARK, crlf
 
 BUFFER_BYTES = 8 << 20
 CONNECTIONS = 16
@@ -61,12 +60,13 @@ class SickShadow:
 
     def _serve(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            while not self.is_sick:
-                data = connection.recv(1 << 20)
-                if not data:
-                    return
-                if not self.is_sick:
-                    connection.sendall(PROBED.data)
+            while data := connection.recv(1 << 20):
+                # A sick shadow, too, answers the probe of each connection.
+                if self.is_sick and PROBE_MARK not in data:
+                    break
+                connection.sendall(PROBE_ANSWER)
+            if not data:
+                return
             if self.how != "hung":
                 connection.sendall(ENDLESS)
             while self.how == "endless" and not self._is_over.is_set():

@@ -9,6 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+PROBE_MARK = b"\r\nX-Mirror-Leg: probe\r\n"
+"""What the sidecar's first request on a connection to the shadow contains."""
+PROBE_ANSWER = b"HTTP/1.1 200 OK\r\nServer: envoy\r\nContent-Length: 0\r\n\r\n"
+"""A response that the probe accepts."""
 PATIENCE_S = 10.0
 """The longest wait, in seconds, for something that must happen at once."""
 
@@ -191,7 +195,11 @@ class Conversation:
     def received(self, data: bytes) -> list[tuple[bytes, End]]:
         """Return what to send in response to `data`, each with what happens to the connection."""
         self.unread += data
-        sent = []
+        sent: list[tuple[bytes, End]] = []
+        if PROBE_MARK in self.unread and self.unread.endswith(b"\r\n\r\n"):
+            # A connection's first request; the sidecar sends nothing behind it before the answer.
+            self.unread = b""
+            return [(PROBE_ANSWER, End.KEEP)]
         while not self.is_raw and self.unread:
             if self._reply is None and b"\r\n\r\n" in self.unread:
                 self._reply = self.script.next_reply()

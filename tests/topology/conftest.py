@@ -53,6 +53,11 @@ def wait_for(is_true: Callable[[], bool], timeout_s: float = 10.0) -> bool:
     return True
 
 
+def probes(ledger: dict[str, Any]) -> int:
+    """Return how many connections to the shadow the sidecar probed, each by one request."""
+    return sum(ledger["probes"].values())
+
+
 class Agent:
     """A UDP socket in place of the Datadog Agent."""
 

@@ -1,13 +1,15 @@
 """Runs `mirror check` against both ports of the same gateway Pod."""
 
+import signal
 import subprocess
 import sys
 from typing import Any
 
 import pytest
 
+from mirror.demo.nginx import start_nginx
 from mirror.demo.sidecar import write_config
-from tests.topology.conftest import Topology
+from tests.topology.conftest import Topology, hey, require, wait_for
 
 pytestmark = pytest.mark.topology
 
@@ -36,6 +38,46 @@ def test_log_nginx_is_refused(topology: Topology) -> None:
     done = check(topology, url=url(topology, "log_nginx"))
     assert done.returncode == REFUSED
     assert "nginx" in done.stderr
+
+
+def test_a_log_nginx_that_appears_later_gets_no_copy(topology: Topology) -> None:
+    """Checks that a sidecar that started without its shadow asks who has come up in the meantime.
+
+    Then the Envoy takes the same address, and a reload makes the sidecar ask again at once.
+    """
+    topology.start_primary()
+    shadow = {"url": url(topology, "envoy")}
+    sidecar = topology.start_sidecar("sink", shadow=shadow)
+    topology.start_nginx("sink")
+    assert hey(topology.ports["nginx"], "/watch/1", 50) == {"200": 50}
+    site = f"server {{ listen 127.0.0.1:{topology.ports['envoy']}; return 200; }}"
+    nginx = start_nginx(
+        topology.processes,
+        topology.directory / "late",
+        require("nginx"),
+        site=site,
+        port=topology.ports["envoy"],
+    )
+
+    def is_refused() -> bool:
+        assert hey(topology.ports["nginx"], "/watch/1", 50) == {"200": 50}
+        return any(worker["refused"] for worker in sidecar.status()["workers"])
+
+    assert wait_for(is_refused, timeout_s=20)
+    assert hey(topology.ports["nginx"], "/watch/1", 50) == {"200": 50}
+    ledger = sidecar.settled_ledger()
+    assert ledger["balanced"] and ledger["shed"]["target_refused"] >= 50
+    assert "2xx" not in ledger["outcomes"]
+    logged = [(line["method"], line["uri"]) for line in nginx.logged()]
+    assert set(logged) <= {("HEAD", "/"), ("GET", "/")}  # GET is the wait for its start
+    assert logged.count(("HEAD", "/")) == ledger["probes"]["refused"]
+
+    nginx.child.stop()
+    topology.start_gateway_pod()
+    sidecar.child.send_signal(signal.SIGHUP)
+    assert wait_for(lambda: sidecar.status()["reload"]["reloaded"] == 1, timeout_s=20)
+    assert hey(topology.ports["nginx"], "/watch/1", 200) == {"200": 200}
+    assert sidecar.settled_ledger()["outcomes"]["2xx"] >= 100  # the first went to the old worker
 
 
 def test_log_nginx_is_accepted_by_name(topology: Topology) -> None:

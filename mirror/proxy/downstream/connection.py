@@ -34,7 +34,7 @@ requires 500."""
 
 _LINGER_0 = struct.pack("ii", 1, 0)
 """Value of SO_LINGER that makes closing send a reset; it has no effect on a unix socket."""
-# It has the same purpose as _NO_PARSER in upstream/connection.py.
+# It has the same purpose as NO_PARSER in upstream/connection.py.
 _NO_PARSER = httptools.HttpRequestParser(object())
 
 # The state of reading. _ENDED: the client sends nothing more, but a response may be due. _CLOSING:

@@ -16,13 +16,13 @@ from typing import Any, cast
 import httptools
 
 from mirror.core.pool import OPEN, REFUSED, WAIT, Pool
-from mirror.errors import RemoteProtocolError
+from mirror.errors import RemoteProtocolError, UpstreamRefusedError
 from mirror.proxy.upstream.outbox import Outbox
 from mirror.proxy.upstream.resolver import Resolver
 
 log = logging.getLogger(__name__)
 
-_NO_PARSER = httptools.HttpResponseParser(object())
+NO_PARSER = httptools.HttpResponseParser(object())
 """Replaces a connection's own parser before it is made and after it is lost. A parser and its
 connection refer to each other, and such cycles would accumulate for the garbage collector. With an
 upstream that gets each request on a new connection, the measured pause was 15 ms every 2 s."""
@@ -46,6 +46,13 @@ class Origin:
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}" if self.port else f"unix:{self.host}"
+
+    @property
+    def authority(self) -> str:
+        """The Host of a request that asks for the origin itself."""
+        if not self.port:
+            return "localhost"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     async def connect(
         self, make: Callable[[], asyncio.Protocol], address: str | None = None
@@ -91,8 +98,8 @@ class Upstream:
     def make_connection(self) -> "UpstreamConnection":
         raise NotImplementedError
 
-    def connect_failed(self, leg: Any) -> None:
-        """Fail `leg` because a connect failed."""
+    def connect_failed(self, leg: Any, error: Exception) -> None:
+        """Fail `leg` because a connect failed with `error`."""
         raise NotImplementedError
 
     # --- legs ---
@@ -117,7 +124,7 @@ class Upstream:
 
     def released(self, connection: "UpstreamConnection") -> None:
         """Give a connection that has served its leg to the next one."""
-        if self._pool.is_surplus() or self.has_moved(connection):
+        if self._pool.is_surplus() or self.is_outdated(connection):
             connection.close()
         elif (leg := self._pool.released(connection)) is not None:
             connection.serve(leg)
@@ -134,11 +141,15 @@ class Upstream:
         self._resolver.tick(now)
         if self._generation != self._resolver.generation:
             self._generation = self._resolver.generation
-            for connection in self._pool.idle:
-                if self.has_moved(connection):
-                    connection.close()
+            self.close_outdated()
 
-    def has_moved(self, connection: "UpstreamConnection") -> bool:
+    def close_outdated(self) -> None:
+        """Close the idle connections that serve no further leg."""
+        for connection in self._pool.idle:
+            if self.is_outdated(connection):
+                connection.close()
+
+    def is_outdated(self, connection: "UpstreamConnection") -> bool:
         """Say whether the upstream's name no longer resolves to this connection's address."""
         if connection.generation == self._resolver.generation:
             return False
@@ -172,7 +183,7 @@ class Upstream:
     def open_failed(self, error: Exception) -> None:
         self.on_connect(error)
         for leg in self._pool.connect_failed():
-            self.connect_failed(leg)
+            self.connect_failed(leg, error)
 
     async def _connect(self) -> None:
         # TimeoutError, ssl.SSLError and the resolver's gaierror are OSErrors; a name that cannot be
@@ -185,20 +196,31 @@ class Upstream:
             return
         failure: Exception | None = None
         for address in addresses:
-            failure = await self._connect_to(address)
+            failure = await self.connect_to(address)
             if failure is None:
                 return
+            if isinstance(failure, UpstreamRefusedError):
+                break  # the other addresses are the same upstream
         assert failure is not None, "a name without addresses"
         self.open_failed(failure)
         # From Python 3.12 on, a traceback's frames know who awaited them: this coroutine would hold
         # itself, and with it the connection, until the garbage collector runs.
         failure = None
 
-    async def _connect_to(self, address: str) -> Exception | None:
-        """Open a connection; return the error that prevented it, or None."""
+    async def connect_to(self, address: str) -> Exception | None:
+        """Open a connection for the pool; return the error that prevented it, or None."""
+        return await self.open_to(address)
+
+    def connection_to(self, address: str) -> "UpstreamConnection":
+        """Return a connection that is not made yet."""
         connection = self.make_connection()
         connection.address = address
         connection.generation = self._resolver.generation
+        return connection
+
+    async def open_to(self, address: str) -> Exception | None:
+        """Open a connection; return the error that prevented it, or None."""
+        connection = self.connection_to(address)
         try:
             await self.origin.connect(lambda: connection, address)
         except (OSError, ValueError) as error:
@@ -230,7 +252,7 @@ class UpstreamConnection(asyncio.Protocol):
         # per connection
         self._upstream = upstream
         self._transport: asyncio.Transport | None = None
-        self._parser = _NO_PARSER
+        self._parser = NO_PARSER
         self._retired = False
         self._is_write_paused = False
         self.address = ""
@@ -273,7 +295,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.retire()
-        self._parser = _NO_PARSER
+        self._parser = NO_PARSER
 
     def pause_writing(self) -> None:
         self._is_write_paused = True

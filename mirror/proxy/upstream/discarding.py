@@ -6,6 +6,7 @@ ends with its head whatever length it announces, and a response that ends with i
 be distinguished from one that was cut short.
 """
 
+import asyncio
 import math
 from collections.abc import Callable
 from time import perf_counter
@@ -18,7 +19,8 @@ from mirror.core.http1 import UNTIL_CLOSE
 from mirror.core.ledger import STATUS_CLASSES
 from mirror.core.response_head import ResponseHead, read_response_head
 from mirror.core.slow_start import SlowStartPool
-from mirror.errors import RemoteProtocolError
+from mirror.errors import RemoteProtocolError, UpstreamRefusedError
+from mirror.proxy.upstream.admission import Admission
 from mirror.proxy.upstream.connection import Origin, Upstream, UpstreamConnection, log_bug
 from mirror.proxy.upstream.outbox import Outbox
 
@@ -58,14 +60,19 @@ class DiscardingUpstream(Upstream):
         ended: Callable[[Any, str, int], None],
         outbox: Outbox | None = None,
         read_bytes: int = READ_BYTES,
+        admission: Admission | None = None,
     ) -> None:
-        """Read at most `read_bytes` of responses between two ticks."""
+        """Read at most `read_bytes` of responses between two ticks. With an `admission`, each
+        connection is probed before it serves, and serves for a limited time."""
         super().__init__(origin, pool, outbox)
         self._slow_pool = pool
+        self._admission = admission
+        self._ticked_at = 0.0
         self.ended = ended
         self.spoiled: Callable[[Any], None] = lambda leg: None
         """Called for a leg whose response was followed by surplus bytes, which close the
         connection; `ended` follows."""
+
         # The loop's clock counts milliseconds, which is too coarse.
         self.now: Callable[[], float] = perf_counter
         self._connections: set[DiscardingConnection] = set()
@@ -77,12 +84,20 @@ class DiscardingUpstream(Upstream):
     def tick(self, now: float) -> None:
         """End the legs whose deadline has passed, and read on where reading was paused."""
         super().tick(now)
+        self._ticked_at = now
+        self.close_outdated()
         self.unread_bytes = self._read_bytes
         paused, self._paused = self._paused, []
         for connection in paused:
             connection.resume_reading()
         self._end_legs(now, ledger.TIMEOUT)
         self.open_missing()  # first answers since the last tick made the window larger
+
+    def distrust(self) -> None:
+        """Let no connection serve another leg: who answers must show anew who it is."""
+        for connection in self._connections:
+            connection.renews_at = -math.inf
+        self.close_outdated()
 
     def cut(self) -> None:
         """Abort every leg, and close all connections."""
@@ -114,12 +129,41 @@ class DiscardingUpstream(Upstream):
     def make_connection(self) -> "DiscardingConnection":
         return DiscardingConnection(self)
 
-    def connect_failed(self, leg: Any) -> None:
-        self.ended(leg, ledger.CONNECT_FAILED, NOT_ANSWERED)
+    async def connect_to(self, address: str) -> Exception | None:
+        if self._admission is None:
+            return await self.open_to(address)
+        try:
+            probe = await self._admission.connect(self.origin, address)
+        except (OSError, ValueError, UpstreamRefusedError) as error:
+            return error
+        if probe.is_reusable:
+            probe.hand_over(self.connection_to(address))
+            return None
+        # The server closes after each answer. The next connection, opened at once, gets the leg.
+        probe.abort()
+        return await self.open_to(address)
+
+    def connect_failed(self, leg: Any, error: Exception) -> None:
+        is_refused = isinstance(error, UpstreamRefusedError)
+        outcome = ledger.TARGET_REFUSED if is_refused else ledger.CONNECT_FAILED
+        self.ended(leg, outcome, NOT_ANSWERED)
+
+    def open_failed(self, error: Exception) -> None:
+        super().open_failed(error)
+        if isinstance(error, UpstreamRefusedError):
+            # Each further connect would be one more line in the access log of that server.
+            for leg in self._slow_pool.expired(math.inf):
+                self.connect_failed(leg, error)
+
+    def is_outdated(self, connection: UpstreamConnection) -> bool:
+        assert isinstance(connection, DiscardingConnection)
+        return connection.renews_at <= self._ticked_at or super().is_outdated(connection)
 
     def opened(self, connection: UpstreamConnection) -> None:
         assert isinstance(connection, DiscardingConnection)
         self._connections.add(connection)
+        if self._admission is not None:
+            connection.renews_at = asyncio.get_running_loop().time() + self._admission.age_s()
         super().opened(connection)
         self.open_missing()
 
@@ -141,6 +185,7 @@ class DiscardingConnection(UpstreamConnection):
         "_status_at_close",
         "has_answered",
         "leg",
+        "renews_at",
     )
 
     def __init__(self, upstream: DiscardingUpstream) -> None:
@@ -148,6 +193,8 @@ class DiscardingConnection(UpstreamConnection):
         # per connection
         self._discarding = upstream
         self.has_answered = False
+        self.renews_at = math.inf
+        """When it serves no further leg, on the clock of `tick`."""
         # per leg
         self.leg: DiscardedLeg | None = None
         self._awaits_head = True

@@ -54,7 +54,7 @@ class RelayingUpstream(Upstream):
     def make_connection(self) -> "RelayingConnection":
         return RelayingConnection(self)
 
-    def connect_failed(self, leg: RelayedLeg) -> None:
+    def connect_failed(self, leg: RelayedLeg, error: Exception) -> None:
         leg.on_failure(ledger.CONNECT_FAILED, is_stale=False)
 
 

