@@ -133,10 +133,11 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.proxy.recent_ids",
     ),
     "mirror.proxy.downstream.acceptor": ("mirror.config", "mirror.proxy.tee"),
+    "mirror.proxy.downstream.reader": ("mirror.errors", "mirror.core.*"),
     "mirror.proxy.downstream.connection": (
-        "mirror.errors",
         "mirror.core.*",
         "mirror.proxy.downstream.acceptor",
+        "mirror.proxy.downstream.reader",
     ),
     "mirror.proxy.downstream.sink": (
         "mirror.core.*",

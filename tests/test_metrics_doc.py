@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from mirror.core import budget, selection
+from mirror.core import budget, request_head, selection
 from mirror.core.ledger import MALFORMED, NOT_SELECTED, SHED, WORKER_LOST
 from mirror.metrics.catalogue import METRICS, Metric, most_series
 
@@ -66,14 +66,12 @@ def test_every_reason_of_the_core_is_a_label() -> None:
 
 
 def test_every_reason_of_a_refusal_is_a_label() -> None:
-    sources = "".join(
-        (ROOT / "mirror" / name).read_text()
-        for name in (
-            "core/http1.py",
-            "proxy/downstream/connection.py",
-            "proxy/downstream/inline.py",
-        )
-    )
+    paths = [*(ROOT / "mirror/core").glob("*.py"), *(ROOT / "mirror/proxy").rglob("*.py")]
+    sources = "".join(path.read_text() for path in paths)
     # 502 counts bad responses of the primary; after_close is not read and therefore not counted.
-    refusals = re.findall(r'(?:RemoteProtocolError|refuse)\((?!502)\d+, "([a-z_]+)"\)', sources)
-    assert set(refusals) - {"after_close"} <= set(METRICS[MALFORMED].labels)
+    refusals = re.findall(
+        r'(?:(?:RemoteProtocolError|refuse)\(|return )(?!502)\d+, "([a-z0-9_]+)"', sources
+    )
+    assert {"host", "framing", "empty_lines", "syntax", "head_timeout"} <= set(refusals)
+    named = {name for _, name in request_head._FOREIGN}
+    assert {*refusals, *named} - {"after_close"} == set(METRICS[MALFORMED].labels)

@@ -2,6 +2,7 @@
 
 http1           what request and response heads share: framing, fields, chunks, our own answers
 request_head    a request head as a value, and its bytes for each leg
+opaque_head     a head that the parser refuses although its framing is clear
 response_head   a response head as a value, and its bytes for the downstream
 exchange_states the states of one inline exchange
 selection       which requests get a shadow leg, and how many

@@ -155,7 +155,7 @@ def sort_fields(flat: list[bytes]) -> tuple[bytes, Apart]:
     for name, value in zip(fields, fields, strict=True):
         lower = name.lower()
         if lower in _SET_APART:
-            apart.setdefault(lower, []).append(value.strip())
+            apart.setdefault(lower, []).append(value.strip(b" \t"))
         else:
             kept.append((name, value))
     nominated = connection_options(apart) - _CONNECTION_OPTIONS

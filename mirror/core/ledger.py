@@ -49,8 +49,9 @@ ABORTED = "aborted"
 WORKER_LOST = "worker_lost"
 
 
-STATUS_CLASSES = ("", "1xx", "2xx", "3xx", "4xx", "5xx")
-"""Outcome of a leg that got a response, indexed by status // 100."""
+STATUS_CLASSES = ("", "1xx", "2xx", "3xx", "4xx", "5xx", "5xx", "5xx", "5xx", "5xx")
+"""Outcome of a leg that got a response, indexed by status // 100. RFC 9110 15: an invalid status
+counts as 5xx."""
 
 Key = tuple[str, str, str]
 """metric, route, label"""

@@ -27,9 +27,9 @@ from mirror.core.request_head import RequestHead
 from mirror.errors import RemoteProtocolError
 
 _VERSIONS = ("1.1", "1.0")
-# RFC 9112 4: reason-phrase. The parser accepts every byte but CR and LF here, so control characters
-# must be rejected. A standard phrase, which nearly every response has, skips the match.
-_REASON = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
+# The parser accepts every byte but CR and LF here; NUL ends the line for some recipients.
+# A standard phrase, which nearly every response has, skips the match.
+_REASON = re.compile(rb"[^\0\r\n]*")
 _KNOWN_REASONS = frozenset(status.phrase.encode() for status in HTTPStatus)
 
 
@@ -96,8 +96,9 @@ def read_response_head(
     response has no body whatever its fields announce. Raises RemoteProtocolError with status 502.
     """
     status = parser.get_status_code()
-    # llhttp also accepts the versions HTTP/0.9 and HTTP/2.0.
-    if not 100 <= status <= 599 or parser.get_http_version() not in _VERSIONS:
+    # llhttp also accepts the versions HTTP/0.9 and HTTP/2.0. RFC 9110 15: a client that gets a
+    # status of 600 or more processes it as 5xx, and a proxy passes it on.
+    if not 100 <= status <= 999 or parser.get_http_version() not in _VERSIONS:
         raise RemoteProtocolError(502, "status")
     if reason not in _KNOWN_REASONS and not _REASON.fullmatch(reason):
         raise RemoteProtocolError(502, "reason")
@@ -149,10 +150,11 @@ def _read_rare(
     if lengths is not None and (len(lengths) > 1 or not is_length(lengths[0])):
         raise RemoteProtocolError(502, "framing")
     if codings is not None:
-        # RFC 9112 6.1: a transfer coding in HTTP/1.0 makes the framing faulty.
-        is_single = len(codings) == 1 and codings[0].lower() == b"chunked"
-        if lengths or not is_single or parser.get_http_version() == "1.0":
+        if lengths or len(codings) != 1 or codings[0].lower() != b"chunked":
             raise RemoteProtocolError(502, "framing")
+        # RFC 9112 6.1: a transfer coding in HTTP/1.0 makes the framing faulty; the message is read
+        # by its coding, and the connection closed behind it.
+        head.keep_alive = head.keep_alive and parser.get_http_version() != "1.0"
     return lengths[0] if lengths else None, codings is not None
 
 

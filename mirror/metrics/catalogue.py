@@ -35,7 +35,7 @@ Readings = dict[tuple[str, str], float]
 """(metric, label) -> current value; for a count, the sum since the sidecar started."""
 
 OUTCOMES = (
-    *ledger.STATUS_CLASSES[1:],
+    *ledger.STATUS_CLASSES[1:6],
     ledger.CONNECT_FAILED,
     ledger.TARGET_REFUSED,
     ledger.RESET,
@@ -132,7 +132,8 @@ _TABLE = (
         (
             *("syntax", "framing", "host", "target", "target_too_long", "head_too_large"),
             *("head_timeout", "body_timeout", "method", "connect", "transfer_coding"),
-            *("expectation", "upgrade_with_body", "version"),
+            *("expectation", "upgrade_with_body", "version", "empty_lines"),
+            *("http2", "proxy_protocol", "tls"),
         ),
         is_by_route=False,
     ),

@@ -25,6 +25,51 @@ def body(clause: str, sent: str, framing: str, data: str = "") -> Row:
     return Row(clause, sent, f"{POST}{VIA}{framing}|{data}", f"{POST}{framing}{MARK}|{data}")
 
 
+# What nginx carries and the parser refuses: no matter of framing, so it is passed on unchanged.
+CARRIED = [
+    plain("carried: a control character in the target", "GET /\x01\x7f HTTP/1.1|Host: h|",
+          "GET /\x01\x7f HTTP/1.1|Host: h|"),
+    plain("carried: bytes beyond ASCII in the target", "GET /caf\xc3\xa9?q=\x94L HTTP/1.1|Host: h|",
+          "GET /caf\xc3\xa9?q=\x94L HTTP/1.1|Host: h|"),
+    plain("carried: a fragment in the target", "GET /a#b HTTP/1.1|Host: h|",
+          "GET /a#b HTTP/1.1|Host: h|"),
+    plain("carried: control characters in a value", GET + "Cookie: a=\x7f\x01\x07\x0bb|",
+          GET + "Cookie: a=\x7f\x01\x07\x0bb|"),
+    Row("carried: an unknown method reaches the primary alone",
+        "BAN /x HTTP/1.1|Host: h||", f"BAN /x HTTP/1.1|Host: h|{VIA}|"),
+    Row("carried: an unknown method with a body",
+        "BAN /x HTTP/1.1|Host: h|Content-Length: 2||hi",
+        f"BAN /x HTTP/1.1|Host: h|{VIA}Content-Length: 2||hi"),
+    Row("carried: methods are case-sensitive",
+        "get /a HTTP/1.1|Host: h||", f"get /a HTTP/1.1|Host: h|{VIA}|"),
+    plain("carried: no Host", "GET /a HTTP/1.1|", "GET /a HTTP/1.1|Host: |"),
+    plain("carried: an empty Host", "GET /a HTTP/1.1|Host:|", "GET /a HTTP/1.1|Host: |"),
+    plain("carried: no Host in an absolute-form request", "GET http://h/ HTTP/1.1|",
+          "GET / HTTP/1.1|Host: h|"),
+    plain("carried: a Host that is no host", 'GET /a HTTP/1.1|Host: u@"\xe4":1:2[|',
+          'GET /a HTTP/1.1|Host: u@"\xe4":1:2[|'),
+    plain("carried: a target whose port is no number", "GET http://h:a/ HTTP/1.1|Host: h|",
+          "GET / HTTP/1.1|Host: h:a|"),
+    plain("carried: a higher minor version", "GET /a HTTP/1.2|Host: h|", GET),
+    body("carried: an upgrade with a body is ignored",
+         POST + "Upgrade: h2c|Connection: Upgrade, HTTP2-Settings|HTTP2-Settings: x|"
+         "Content-Length: 5||hello", "Content-Length: 5|", "hello"),
+    body("carried: an upgrade with chunks is ignored",
+         POST + "Upgrade: x|Connection: upgrade|Transfer-Encoding: chunked||5|hello|0||",
+         "Transfer-Encoding: chunked|", "5|hello|0||"),
+    body("carried: spaces after a chunk's size",
+         POST + "Transfer-Encoding: chunked||5 \t|hello|0  ||",
+         "Transfer-Encoding: chunked|", "5|hello|0||"),
+    Row("carried: all of it at once",
+        "POST /\xff#\x01 HTTP/1.9|Host: h|A: \x02|Content-Length: 5||hello",
+        f"POST /\xff#\x01 HTTP/1.1|Host: h|A: \x02|{VIA}Content-Length: 5||hello",
+        f"POST /\xff#\x01 HTTP/1.1|Host: h|A: \x02|Content-Length: 5|{MARK}|hello"),
+    Row("carried: a Max-Forwards that is no number, and two of them",
+        "OPTIONS /a HTTP/1.1|Host: h|Max-Forwards: x|Max-Forwards: 2||",
+        f"OPTIONS /a HTTP/1.1|Host: h|Max-Forwards: x|Max-Forwards: 2|{VIA}|",
+        f"OPTIONS /a HTTP/1.1|Host: h|Max-Forwards: x|Max-Forwards: 2|{MARK}|"),
+]  # fmt: skip
+
 LINE = [
     plain("9110 7.7: path and query are unchanged", "GET /a/../b//c?x=%2F&y= HTTP/1.1|Host: h|",
           "GET /a/../b//c?x=%2F&y= HTTP/1.1|Host: h|"),
@@ -231,4 +276,4 @@ HOPS = [
         "HTTP/1.1 200 OK|Content-Length: 0||"),
 ]  # fmt: skip
 
-REQUESTS = [*LINE, *FIELDS, *BODIES, *EXPECTATIONS, *HOPS]
+REQUESTS = [*CARRIED, *LINE, *FIELDS, *BODIES, *EXPECTATIONS, *HOPS]

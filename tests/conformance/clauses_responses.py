@@ -191,4 +191,28 @@ UPGRADES = [
              closes=True),
 ]  # fmt: skip
 
-RESPONSES = [*FRAMING, *FIELDS, *BODYLESS, *INTERIM, *UPGRADES]
+# What nginx and Envoy carry of an application and the parser refuses.
+CARRIED = [
+    answered("carried: a coding in HTTP/1.0",
+             "HTTP/1.0 200 OK|Transfer-Encoding: chunked||2|ok|0||",
+             "HTTP/1.1 200 OK|Transfer-Encoding: chunked||2|ok|0||", end=End.CLOSE),
+    answered("carried: bare LFs in the head", "HTTP/1.1 200 OK\nA: 1|Content-Length: 2\n\nok",
+             "HTTP/1.1 200 OK|A: 1|Content-Length: 2||ok"),
+    answered("carried: bare LFs before chunks",
+             "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n2|ok|0||",
+             "HTTP/1.1 200 OK|Transfer-Encoding: chunked||2|ok|0||"),
+    answered("carried: a control character in the reason",
+             "HTTP/1.1 200 O\x01|Content-Length: 2||ok"),
+    answered("carried of an answer: a control character in a value",
+             "HTTP/1.1 200 OK|A: \x01\x7f|Content-Length: 2||ok"),
+    answered("carried: a status of 600", "HTTP/1.1 600 Hm|Content-Length: 2||ok"),
+    answered("carried: a status of 999", "HTTP/1.1 999 |Content-Length: 2||ok"),
+    answered("carried of an answer: a higher minor version",
+             "HTTP/1.2 200 OK|Content-Length: 2||ok",
+             "HTTP/1.1 200 OK|Content-Length: 2||ok"),
+    answered("carried of an answer: spaces after a chunk's size",
+             "HTTP/1.1 200 OK|Transfer-Encoding: chunked||5   |hello|0||",
+             "HTTP/1.1 200 OK|Transfer-Encoding: chunked||5|hello|0||"),
+]  # fmt: skip
+
+RESPONSES = [*CARRIED, *FRAMING, *FIELDS, *BODYLESS, *INTERIM, *UPGRADES]

@@ -188,6 +188,7 @@ class Upstream:
 
     host = "127.0.0.1"
     port = 1
+    authority = "127.0.0.1:1"
     connect_timeout_s = 1.0
     max_head_bytes = 32768
 

@@ -118,4 +118,21 @@ def is_allowed(refusal: str) -> bool:
     """Whether h11 refuses something that RFC 9112 allows us to accept."""
     # RFC 9112 3 lets a server accept more space between the parts of a request line; 2.2 asks it
     # to skip empty lines before one.
-    return "illegal request line" in refusal or "no request line received" in refusal
+    # A Host may be missing behind nginx, which has judged the client's request (core/request_head).
+    return any(
+        words in refusal
+        for words in ("illegal request line", "no request line received", "mandatory Host")
+    )
+
+
+_CONTROLS = bytes({*range(1, 0x20), 0x7F} - {*b"\t\r\n"})
+_ODD = _CONTROLS + bytes(range(0x80, 0x100))
+
+
+def without_odd_bytes(data: bytes) -> bytes:
+    """Return `data` with each byte that h11 refuses for its own sake as an x.
+
+    They are carried unchanged, as nginx carries them (core/opaque_head.py), and no matter of
+    framing.
+    """
+    return data.translate(bytes.maketrans(_ODD, b"x" * len(_ODD)))

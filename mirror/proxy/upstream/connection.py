@@ -263,6 +263,13 @@ class UpstreamConnection(asyncio.Protocol):
         """Serve `leg`, while no other leg is being served."""
         raise NotImplementedError
 
+    def new_parser(self) -> httptools.HttpResponseParser:
+        """Return a parser that reports to this connection."""
+        parser = httptools.HttpResponseParser(self)
+        # RFC 9112, section 7.1.1: white space behind a chunk's size (BWS) must be accepted.
+        parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)
+        return parser
+
     @property
     def was_made(self) -> bool:
         return self._transport is not None
@@ -287,7 +294,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser = self.new_parser()
         self._upstream.opened(self)
 
     def eof_received(self) -> None:

@@ -278,7 +278,7 @@ class DiscardingConnection(UpstreamConnection):
     def on_message_complete(self) -> None:
         parser = self._parser
         status = parser.get_status_code()
-        if 200 <= status <= 599:
+        if 200 <= status <= 999:
             self._status = status
             self._keep_alive = parser.should_keep_alive()
         elif 100 <= status < 200:
@@ -331,7 +331,7 @@ class DiscardingConnection(UpstreamConnection):
         # If the answer came before its request was read, the unsent rest is useless.
         if may_reuse and not self._is_write_paused:
             if leg.is_head:
-                self._parser = httptools.HttpResponseParser(self)
+                self._parser = self.new_parser()
             upstream.released(self)
         else:
             self.close()

@@ -10,6 +10,7 @@ from typing import Protocol
 import httptools
 
 from mirror.core import http1, ledger
+from mirror.core.opaque_head import OpaqueHead, read_opaque_response, response_head_end
 from mirror.core.response_head import ResponseHead, read_response_head
 from mirror.errors import RemoteProtocolError
 from mirror.proxy.upstream.connection import Upstream, UpstreamConnection, log_bug
@@ -67,7 +68,10 @@ class RelayingConnection(UpstreamConnection):
         "_flat",
         "_head",
         "_is_head_new",
+        "_is_refused",
         "_leg",
+        "_opaque",
+        "_raw_head",
         "_reason",
         "_received_any",
         "_request_ended",
@@ -91,6 +95,12 @@ class RelayingConnection(UpstreamConnection):
         self._flat: list[bytes] = []
         """Fields of the head, then of the trailers: name, value, name, …"""
         self._reason = b""
+        self._raw_head: bytes | None = b""
+        """Bytes of an incomplete head; None once a head is complete."""
+        self._is_refused = False
+        """Whether the parser refused the head in `_raw_head`."""
+        self._opaque: OpaqueHead | None = None
+        """The head that the parser is being told in plain words."""
         self._received_any = False
         self._stalled_bytes = 0
         self._request_ended = False
@@ -103,6 +113,8 @@ class RelayingConnection(UpstreamConnection):
         self._leg = leg
         self._answers_head = leg.answers_head
         self._head = None
+        self._raw_head = b""
+        self._is_refused = False
         self._received_any = False
         self._stalled_bytes = 0
         self._request_ended = False
@@ -143,10 +155,19 @@ class RelayingConnection(UpstreamConnection):
             return
         self._received_any = True
         self._stalled_bytes += len(data)
+        if self._is_refused:
+            self._read_opaque(data)
+            return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
+        except httptools.HttpParserCallbackError as error:
             self._fail_after(error)
+            return
+        except httptools.HttpParserError as error:
+            if self._raw_head is None:
+                self._fail_after(error)
+            else:
+                self._read_opaque(data)
             return
         except httptools.HttpParserUpgrade as upgrade:
             self._switch(data[upgrade.args[0] :])
@@ -163,6 +184,8 @@ class RelayingConnection(UpstreamConnection):
             leg.on_response(head, body, [], ended=False)
         elif self._stalled_bytes > self._upstream.origin.max_head_bytes:
             self._fail()
+        elif self._raw_head is not None:
+            self._raw_head += data
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -199,6 +222,10 @@ class RelayingConnection(UpstreamConnection):
     def on_headers_complete(self) -> None:
         flat, self._flat = self._flat, []
         reason, self._reason = self._reason, b""
+        self._raw_head = None
+        if self._opaque is not None:
+            flat, reason = self._opaque.flat, self._opaque.reason
+            self._opaque = None
         limit = self._upstream.origin.max_head_bytes
         if self._stalled_bytes > limit and http1.fields_size_bytes(flat) > limit:
             raise RemoteProtocolError(502, "head_too_large")
@@ -211,7 +238,7 @@ class RelayingConnection(UpstreamConnection):
             if self._answers_head and head.status >= 200:
                 # The parser would wait for the body that the length announces.
                 self._response_ended = True
-                self._parser = httptools.HttpResponseParser(self)
+                self._parser = self.new_parser()
         elif self._leg is not None:
             self._stalled_bytes = 0
             self._leg.on_informational(head)
@@ -219,6 +246,27 @@ class RelayingConnection(UpstreamConnection):
     def on_message_complete(self) -> None:
         if self._head is not None:
             self._response_ended = True
+
+    def _read_opaque(self, data: bytes) -> None:
+        """Read a head that the parser refused, and tell a new parser in plain words."""
+        assert self._raw_head is not None
+        raw = self._raw_head + data
+        end, body_at = response_head_end(raw)
+        if not body_at and len(raw) <= self._upstream.origin.max_head_bytes:
+            self._raw_head = raw
+            self._is_refused = True
+            return
+        opaque = read_opaque_response(raw[:end]) if end > 0 else None
+        if opaque is None:
+            self._fail()
+            return
+        self._is_refused = False
+        self._raw_head = None
+        self._parser = self.new_parser()
+        self._flat = []
+        self._reason = b""
+        self._opaque = opaque
+        self.data_received(opaque.plain + raw[body_at:])
 
     # --- ends ---
 

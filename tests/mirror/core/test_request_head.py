@@ -188,20 +188,15 @@ REFUSED: dict[str, tuple[bytes, int]] = {
     "empty name": (GET + b": 1\r\n\r\n", 400),
     "bracket in a name": (GET + b"A(: 1\r\n\r\n", 400),
     "no colon": (GET + b"A\r\n\r\n", 400),
-    "no host": (b"GET / HTTP/1.1\r\n\r\n", 400),
     "two hosts": (GET + b"Host: a\r\n\r\n", 400),
-    "empty host": (b"GET / HTTP/1.1\r\nHost:\r\n\r\n", 400),
     "empty host, then another": (b"GET / HTTP/1.1\r\nHost:\r\nHost: a\r\n\r\n", 400),
     "two hosts in HTTP/1.0": (b"GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n", 400),
-    "empty host in HTTP/1.0": (b"GET / HTTP/1.0\r\nHost: \r\n\r\n", 400),
-    "absolute target without a Host": (b"GET http://a/ HTTP/1.1\r\n\r\n", 400),
     "absolute target with two hosts": (
         b"GET http://a/ HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
         400,
     ),
     "host with a space": (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
     "host with a slash": (b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400),
-    "host with a user": (b"GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", 400),
     "other expectation": (POST + b"Expect: tea\r\nContent-Length: 3\r\n\r\n", 417),
     "second expectation": (GET + b"Expect: 100-continue\r\nExpect: tea\r\n\r\n", 417),
     # request line
@@ -213,8 +208,6 @@ REFUSED: dict[str, tuple[bytes, int]] = {
     "space after the version": (b"GET / HTTP/1.1 \r\nHost: a\r\n\r\n", 400),
     "target without slash": (b"GET a HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     "asterisk for GET": (b"GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-    "fragment in the target": (b"GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-    "fragment in an absolute target": (b"GET http://b/#c HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     "empty target": (b"GET  HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     "absolute target with a bad host": (b'GET http://b"/ HTTP/1.1\r\nHost: a\r\n\r\n', 400),
     "absolute target of another scheme": (b"GET ftp://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
@@ -258,7 +251,7 @@ def test_other_major_version_is_refused_by_name() -> None:
 
 def test_error_shows_status_and_reason() -> None:
     with pytest.raises(RemoteProtocolError, match="^400 host$") as refusal:
-        read_request(b"GET / HTTP/1.1\r\n\r\n")
+        read_request(b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n")
     assert refusal.value.reason == "host"
 
 
@@ -563,14 +556,15 @@ def test_a_copy_is_no_hop() -> None:
 
 
 @pytest.mark.parametrize("value", [b"", b"-1", b"x", b"1, 1", b"1" * 19])
-def test_count_that_is_no_number_is_refused(value: bytes) -> None:
-    with pytest.raises(RemoteProtocolError, match="400 max_forwards"):
-        read_request(TRACE + b"Max-Forwards: " + value + b"\r\n\r\n", HOP)
+def test_count_that_is_no_number_is_passed_on(value: bytes) -> None:
+    head = read_request(TRACE + b"Max-Forwards: " + value + b"\r\n\r\n", HOP)
+    assert (head.start, head.is_last_hop) == (TRACE + b"Max-Forwards: " + value + b"\r\n", False)
 
 
-def test_two_counts_are_refused() -> None:
-    with pytest.raises(RemoteProtocolError, match="400 max_forwards"):
-        read_request(TRACE + b"Max-Forwards: 1\r\nMAX-FORWARDS: 1\r\n\r\n", HOP)
+def test_two_counts_are_passed_on() -> None:
+    head = read_request(TRACE + b"Max-Forwards: 1\r\nMAX-FORWARDS: 0\r\n\r\n", HOP)
+    assert head.start == TRACE + b"Max-Forwards: 1\r\nMAX-FORWARDS: 0\r\n"
+    assert not head.is_last_hop
 
 
 def test_trace_shows_the_request_without_secrets() -> None:

@@ -202,14 +202,11 @@ BAD_RESPONSES = {
     "chunks and length": OK + b"Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n0\r\n\r\n",
     "other coding": OK + b"Transfer-Encoding: gzip\r\n\r\n",
     "coding and chunks": OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-    "status 600": b"HTTP/1.1 600 Hm\r\nContent-Length: 0\r\n\r\n",
     "status 99": b"HTTP/1.1 099 Hm\r\nContent-Length: 0\r\n\r\n",
     "bare LF": b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
     "folded field": OK + b"A: 1\r\n b\r\nContent-Length: 0\r\n\r\n",
     "space before the colon": OK + b"Content-Length : 0\r\n\r\n",
     "NUL": OK + b"A: \x00\r\nContent-Length: 0\r\n\r\n",
-    "control character in the reason": b"HTTP/1.1 200 O\x01K\r\nContent-Length: 0\r\n\r\n",
-    "DEL in the reason": b"HTTP/1.1 200 O\x7fK\r\nContent-Length: 0\r\n\r\n",
     "HTTP/2": b"HTTP/2 200 OK\r\n\r\n",
     "HTTP/2.0": b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
     "HTTP/0.9 by name": b"HTTP/0.9 200 OK\r\nContent-Length: 0\r\n\r\n",
@@ -250,7 +247,9 @@ def test_framing_is_checked_again(flat: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [Line(99), Line(600), Line(200, "2.0"), Line(200, "0.9")], ids=lambda line: line.version
+    "line",
+    [Line(99), Line(1000), Line(200, "2.0"), Line(200, "0.9")],
+    ids=lambda line: line.version,
 )
 def test_status_line_is_checked_again(line: Line) -> None:
     with pytest.raises(RemoteProtocolError, match="502 status"):
