@@ -35,6 +35,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.core.ramp": ("mirror.core.budget", "mirror.core.latency", "mirror.core.ledger"),
     "mirror.core.ledger": ("mirror.core.latency",),
     "mirror.core.latency": (),
+    "mirror.core.timeline": ("mirror.core.ledger",),
     "mirror.core.*": ("mirror.errors",),
     "mirror.capture.reader": ("mirror.core.record", "mirror.errors"),
     "mirror.capture.overview": ("mirror.core.record", "mirror.formats.routes"),

@@ -13,6 +13,7 @@ breaker         whether the shadow is sent anything now
 pool            which connection of an upstream serves which leg
 slow_start      the same for an upstream that need not be there: few connects at a time
 ledger          counters that add up: every request once, in one second, under one route
+timeline        which Unix second a counted second is, whatever the wall clock does
 latency         latencies in the layout of an HDR histogram
 record          one line of a capture
 redaction       what must not be recorded

@@ -164,6 +164,8 @@ class Settled:
     """False if a worker was lost or none ran, so that requests may be missing."""
     latencies: Latencies = field(default_factory=dict)
     """Latencies of the legs that ended in this second: of all legs, or only of the late ones."""
+    is_repeated: bool = False
+    """True if the wall clock was set back and this second was there before (core/timeline.py)."""
 
 
 @dataclass(slots=True)
