@@ -1,8 +1,8 @@
 """Counters that add up: each request counts once, in one second, under one route.
 
 A `Ledger` belongs to one worker. It counts into the open second, closes seconds as the clock
-advances, and keeps totals. A clock that is set back does not reopen a second, so none is closed
-twice. A `Merger` belongs to the supervisor and adds up the reports of all workers.
+advances, and keeps totals. A `Merger` belongs to the supervisor and adds up the reports of all
+workers. Seconds are steady seconds (core/timeline.py), which no step of the wall clock reaches.
 
 Invariants, over all time and all workers:
     requests + amplified = sum(not_selected) + sum(shed) + shadow.sent + reading
@@ -91,12 +91,14 @@ class Report(msgspec.Struct, array_like=True):
     """Why the shadow gets no leg, if it last answered a probe as something else than expected."""
     open_counts: Counts = {}
     """Counts so far of the second after `through`; the supervisor uses them if the worker dies."""
+    unobserved: list[tuple[int, int]] = []
+    """The first and the last second of each time in which the worker stood still."""
 
 
 class Ledger:
     """The counters of one worker."""
 
-    __slots__ = ("_closed", "_latencies", "_totals", "counts", "second")
+    __slots__ = ("_closed", "_latencies", "_totals", "_unobserved", "counts", "second")
 
     def __init__(self, second: int) -> None:
         self.second = second
@@ -105,9 +107,14 @@ class Ledger:
         self._latencies: Latencies = {}
         self._closed: list[tuple[int, Counts, Latencies]] = []
         self._totals: Counts = {}
+        self._unobserved: list[tuple[int, int]] = []
+
+    def stood_still(self, first: int, last: int) -> None:
+        """Note that nobody observed the seconds from `first` to `last`, both included."""
+        self._unobserved.append((first, last))
 
     def roll(self, second: int) -> None:
-        """Close the open second if `second` (Unix time) is later; otherwise do nothing."""
+        """Close the open second if `second` is later; otherwise do nothing."""
         if second <= self.second:
             return
         if self.counts or self._latencies:
@@ -141,9 +148,10 @@ class Ledger:
         totals = dict(self._totals)
         add_counts(totals, self.counts)
         closed, self._closed = self._closed, []
-        return Report(
-            self.second - 1, closed, totals, in_flight, reading, open_counts=dict(self.counts)
-        )
+        report = Report(self.second - 1, closed, totals, in_flight, reading)
+        report.open_counts = dict(self.counts)
+        report.unobserved, self._unobserved = self._unobserved, []
+        return report
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +169,7 @@ class Settled:
     is_late: bool
     """True if the second was settled before, so that `counts` is an addition to it."""
     is_complete: bool
-    """False if a worker was lost or none ran, so that requests may be missing."""
+    """False if a worker was lost or stood still, or none ran, so that requests may be missing."""
     latencies: Latencies = field(default_factory=dict)
     """Latencies of the legs that ended in this second: of all legs, or only of the late ones."""
     is_repeated: bool = False
@@ -191,7 +199,7 @@ class Merger:
     """How long the rps of a settled second is kept, so that late counts can complete it."""
 
     def __init__(self, second: int) -> None:
-        """`second` (Unix time) is the first second that is observed from its start."""
+        """`second` is the first second that is observed from its start."""
         self._first_second = second
         self._next_second = second
         self._workers: dict[int, _WorkerShare] = {}
@@ -208,7 +216,7 @@ class Merger:
         self._ended = _WorkerShare(0)
         """Totals of all workers that have ended."""
         self.incomplete_seconds = 0
-        """Number of seconds that were incomplete when first settled."""
+        """Number of seconds that were incomplete when first settled, or never settled."""
         self.latencies: Latencies = {}
         """Latencies of all workers since the start, without their open seconds."""
 
@@ -232,9 +240,15 @@ class Merger:
             if latencies:
                 add_latencies(self._pending_latencies.setdefault(second, {}), latencies)
                 add_latencies(self.latencies, latencies)
+        for first, last in report.unobserved:
+            self._add_incomplete(first, last)
+
+    def _add_incomplete(self, first: int, last: int) -> None:
+        """Mark seconds, at most as many as are remembered: no more are settled at once."""
+        self._incomplete.update(range(max(first, last - self.REMEMBER_S), last + 1))
 
     def worker_ended(self, worker_id: int, second: int, is_clean: bool) -> None:
-        """Remove a worker that ended in `second` (Unix time).
+        """Remove a worker that ended in `second`.
 
         Legs it still had in flight get the outcome `worker_lost`; requests it was still reading
         are shed for the same reason. Both invariants therefore hold without it. A worker that did
@@ -247,7 +261,7 @@ class Merger:
         if not self._workers:
             self._unobserved_from = second
         if not is_clean:
-            self._incomplete.update(range(share.through + 1, second + 1))
+            self._add_incomplete(share.through + 1, second)
         lost: Counts = {}
         if share.in_flight:
             lost[(SHADOW_REQUESTS, "other", WORKER_LOST)] = share.in_flight
@@ -259,12 +273,15 @@ class Merger:
             add_counts(self._pending.setdefault(second, {}), lost)
 
     def settle(self, now_s: float) -> list[Settled]:
-        """Return the seconds that are ready for the sinks at `now_s` (Unix time).
+        """Return the seconds that are ready for the sinks at `now_s`.
 
         Additions to seconds that were settled before come first. New seconds follow, oldest first
         and without a hole: a second without requests is a zero, and only an incomplete one a gap.
+        After a time longer than REMEMBER_S without a call, the seconds before it are left out;
+        what was counted in them is an addition.
         """
         open_second = int(now_s)
+        self._leave_out_before(open_second - self.REMEMBER_S)
         closed_by_all = min(
             (share.through for share in self._workers.values()), default=open_second - 1
         )
@@ -282,12 +299,18 @@ class Merger:
                 self._unclosed.add(self._next_second)
             settled.append(self._settle_one(self._next_second, False))
             self._next_second += 1
-        self._remember_from = max(self._remember_from, open_second - self.REMEMBER_S)
-        for second in [s for s in self._rates if s < self._remember_from]:
-            del self._rates[second]
-            self._incomplete.discard(second)
-            self._unclosed.discard(second)
         return settled
+
+    def _leave_out_before(self, second: int) -> None:
+        """Forget the seconds before `second`; those not yet settled count as incomplete."""
+        self._remember_from = max(self._remember_from, second)
+        for forgotten in [s for s in self._rates if s < self._remember_from]:
+            del self._rates[forgotten]
+        self._incomplete = {s for s in self._incomplete if s >= self._remember_from}
+        self._unclosed = {s for s in self._unclosed if s >= self._remember_from}
+        if self._next_second < self._remember_from:
+            self.incomplete_seconds += self._remember_from - self._next_second
+            self._next_second = self._remember_from
 
     def finish(self, now_s: float) -> list[Settled]:
         """Settle the rest after every worker has ended; the open second counts as incomplete."""

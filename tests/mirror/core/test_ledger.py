@@ -76,7 +76,14 @@ def test_second_without_counts_is_not_reported() -> None:
     assert (report.through, report.seconds) == (104, [])
 
 
-def test_clock_that_steps_back_reopens_nothing() -> None:
+def test_standing_still_is_reported_once() -> None:
+    counter = Ledger(100)
+    counter.stood_still(101, 112)
+    assert counter.report(0, 0).unobserved == [(101, 112)]
+    assert counter.report(0, 0).unobserved == []
+
+
+def test_earlier_second_reopens_nothing() -> None:
     counter = Ledger(100)
     counter.roll(90)
     counter.count(*SAFE)
@@ -114,6 +121,7 @@ def test_latencies_land_in_the_open_second() -> None:
 def test_report_survives_the_wire() -> None:
     report = report_of(100, (99, 1), (100, 2), in_flight=1)
     report.seconds.append((100, {}, {(SHADOW_LATENCY, "/a"): {7: 2}}))
+    report.unobserved.append((98, 99))
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(report), type=Report) == report
 
 
@@ -271,6 +279,68 @@ def test_sum_of_a_forgotten_second_is_not_invented() -> None:
     merger.settle(301.0)
     merger.worker_reported(2, report_of(299, (100, 1)))
     assert merger.settle(302.0)[0] == Settled(100, counts_of(1), {}, {}, True, False)
+
+
+# --- the merger: processes that stand still ---
+
+
+def test_seconds_in_which_a_worker_stood_still_are_gaps() -> None:
+    merger = Merger(100)
+    merger.worker_started(1)
+    report = report_of(115, (100, 5), (113, 7), (114, 5))
+    report.unobserved = [(101, 113)]
+    merger.worker_reported(1, report)
+    settled = merger.settle(116.0)
+    gaps = [item.second for item in settled if not item.is_complete]
+    assert gaps == list(range(101, 114))
+    assert [item.counts for item in settled if item.second == 113] == [counts_of(7)]
+    assert merger.incomplete_seconds == 13
+
+
+def test_standing_still_is_a_gap_if_the_supervisor_wakes_first() -> None:
+    merger = Merger(100)
+    merger.worker_started(1)
+    merger.worker_started(2)
+    for worker in (1, 2):
+        merger.worker_reported(worker, report_of(100))
+    assert [item.second for item in merger.settle(113.1) if item.is_complete] == [100]
+    report = report_of(112)
+    report.unobserved = [(101, 113)]
+    merger.worker_reported(1, report)
+    merger.worker_reported(2, report_of(112))
+    settled = merger.settle(113.2)
+    assert [item.second for item in settled if item.is_late] == list(range(101, 110))
+    assert [item.second for item in settled if not item.is_late] == [110, 111, 112]
+    assert not any(item.is_complete for item in settled)
+    assert merger.incomplete_seconds == 12
+
+
+def test_an_hour_is_left_out_and_not_walked_through() -> None:
+    merger = Merger(100)
+    merger.worker_started(1)
+    merger.worker_reported(1, report_of(100, (100, 3)))
+    merger.settle(101.0)
+    report = report_of(3700, (101, 4), (3700, 6))
+    report.unobserved = [(101, 3700)]
+    merger.worker_reported(1, report)
+    first, *settled = merger.settle(3701.5)
+    assert first == Settled(101, counts_of(4), {}, {}, is_late=True, is_complete=False)
+    assert [item.second for item in settled] == list(range(3701 - Merger.REMEMBER_S, 3701))
+    assert not any(item.is_complete for item in settled)
+    assert merger.incomplete_seconds == 3600
+    merger.worker_reported(1, report_of(3701, (3701, 5)))
+    assert [item.is_complete for item in merger.settle(3702.5)] == [True]
+
+
+def test_what_is_forgotten_takes_no_memory() -> None:
+    merger = Merger(100)
+    merger.worker_started(1)
+    report = report_of(100)
+    report.unobserved = [(0, 10**9)]
+    merger.worker_reported(1, report)
+    assert len(merger._incomplete) <= Merger.REMEMBER_S + 1
+    merger.settle(2e9)
+    assert not merger._incomplete
 
 
 # --- the merger: workers that end ---
