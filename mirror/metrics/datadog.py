@@ -71,19 +71,24 @@ class DogStatsdSink:
     def emit(self, settled: Settled) -> None:
         """Send the gauges and counts of a second; a late second repeats its whole rps."""
         self._note_drops()
-        if self._has_timestamps:
+        if not self._has_timestamps:
+            self._emit_distribution(settled)
+        elif not settled.is_repeated:  # or the gauges would replace those of before
             self._emit_rates(settled, RPS, settled.rps)
             self._emit_rates(settled, SHADOW_RPS, settled.shadow_rps)
             self._emit_latencies(settled)
-        elif not settled.is_late:
-            for route in self._routes(settled, settled.rps):
-                self._client.distribution(
-                    RPS_DISTRIBUTION, settled.rps.get(route, 0), self._tags(route)
-                )
         for (metric, route, label), number in settled.counts.items():
             tags = self._tags(route) if METRICS[metric].is_by_route else []
             self._client.increment(metric, number, [*tags, *_own(metric, label)])
         self.emitted += 1
+
+    def _emit_distribution(self, settled: Settled) -> None:
+        if settled.is_late:
+            return
+        for route in self._routes(settled, settled.rps):
+            self._client.distribution(
+                RPS_DISTRIBUTION, settled.rps.get(route, 0), self._tags(route)
+            )
 
     def _emit_rates(self, settled: Settled, metric: str, rates: dict[str, int]) -> None:
         for route in self._routes(settled, rates):

@@ -4,6 +4,7 @@ import contextlib
 import socket
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,16 @@ def test_stragglers_do_not_replace_percentiles() -> None:
         sink.emit(late)
         sink.stop(2.0)
         assert arrived(receiver) == []
+
+
+def test_a_repeated_second_replaces_no_point_and_adds_its_counts() -> None:
+    repeated = replace(SECOND, latencies={("shadow.latency", "other"): {7: 1}}, is_repeated=True)
+    with agent() as (receiver, address):
+        sink = sink_to(address, *ROUTES)
+        sink.emit(repeated)
+        sink.stop(2.0)
+        kinds = {line.split("|")[1] for line in arrived(receiver)}
+    assert kinds == {"c"}
 
 
 def test_an_old_agent_gets_samples_of_a_distribution() -> None:

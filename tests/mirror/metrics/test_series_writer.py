@@ -4,6 +4,8 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,11 +21,26 @@ def settled(second: int, number: int, is_late: bool = False, is_complete: bool =
     return Settled(second, {WATCH: number}, {"/watch/_id_": number}, {}, is_late, is_complete)
 
 
+class Hourly:
+    """A monotonic clock that is an hour later at each reading, which is once for each second."""
+
+    def __init__(self) -> None:
+        self._now_s = 1e6
+
+    def __call__(self) -> float:
+        self._now_s += 3601
+        return self._now_s
+
+
 def write(
-    path: Path, *seconds: Settled, retention_days: float = 35.0, max_bytes: int = 1 << 30
+    path: Path,
+    *seconds: Settled,
+    retention_days: float = 35.0,
+    max_bytes: int = 1 << 30,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> SeriesSink:
     section = SeriesSection(path=str(path), retention_days=retention_days, max_bytes=max_bytes)
-    sink = SeriesSink(section)
+    sink = SeriesSink(section, monotonic)
     sink.start()
     for second in seconds:
         sink.emit(second)
@@ -61,10 +78,49 @@ def test_a_sidecar_that_ends_at_once_leaves_an_empty_series(tmp_path: Path) -> N
 
 def test_late_counts_are_added_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "series.db"
-    write(path, settled(100, 7))
-    write(path, settled(100, 2, is_late=True))
+    write(path, settled(100, 7), settled(100, 2, is_late=True))
     assert rows(path, "SELECT value FROM counts") == [(9,)]
     assert rows(path, "SELECT second FROM seconds") == [(100,)]
+
+
+def test_a_repeated_second_becomes_a_gap_and_gets_nothing_added(tmp_path: Path) -> None:
+    path = tmp_path / "series.db"
+    write(path, settled(100, 7), settled(101, 8), replace(settled(100, 5), is_repeated=True))
+    assert rows(path, "SELECT second, value FROM counts") == [(100, 7), (101, 8)]
+    assert rows(path, "SELECT second FROM seconds") == [(101,)]
+
+
+def test_a_sidecar_whose_clock_is_behind_repeats_the_seconds_before(tmp_path: Path) -> None:
+    path = tmp_path / "series.db"
+    write(path, settled(100, 7), settled(101, 0), settled(102, 8, is_complete=False))
+    write(
+        path,
+        settled(100, 1, is_late=True, is_complete=False),
+        settled(101, 2),
+        settled(102, 4, is_complete=False),
+        settled(102, 8, is_late=True),
+        settled(103, 9),
+    )
+    query = "SELECT second, value FROM counts ORDER BY second"
+    assert rows(path, query) == [(100, 7), (101, 0), (102, 8), (103, 9)]
+    assert rows(path, "SELECT second FROM seconds") == [(103,)]
+
+
+def test_a_second_that_was_left_out_is_no_repeat(tmp_path: Path) -> None:
+    path = tmp_path / "series.db"
+    write(path, settled(100, 7), settled(3700, 8))  # the clock was an hour ahead
+    write(path, settled(101, 5), settled(102, 6, is_complete=False), settled(102, 1, is_late=True))
+    query = "SELECT second, value FROM counts ORDER BY second"
+    assert rows(path, query) == [(100, 7), (101, 5), (102, 7), (3700, 8)]
+    assert rows(path, "SELECT second FROM seconds") == [(100,), (101,), (102,), (3700,)]
+
+
+def test_two_runs_share_a_second(tmp_path: Path) -> None:
+    path = tmp_path / "series.db"
+    write(path, settled(100, 7), settled(101, 3, is_complete=False))
+    write(path, settled(101, 4, is_late=True, is_complete=False), settled(102, 6))
+    assert rows(path, "SELECT second, value FROM counts") == [(100, 7), (101, 7), (102, 6)]
+    assert rows(path, "SELECT second FROM seconds") == [(100,), (102,)]
 
 
 def test_an_incomplete_second_stays_a_gap(tmp_path: Path) -> None:
@@ -77,9 +133,21 @@ def test_an_incomplete_second_stays_a_gap(tmp_path: Path) -> None:
 def test_what_is_older_than_the_retention_goes(tmp_path: Path) -> None:
     path = tmp_path / "series.db"
     write(path, settled(100, 7))
-    write(path, settled(100 + 2 * 86400, 8), retention_days=1.0)
-    assert rows(path, "SELECT second FROM counts") == [(100 + 2 * 86400,)]
-    assert rows(path, "SELECT second FROM seconds") == [(100 + 2 * 86400,)]
+    later = 100 + 2 * 86400
+    write(path, settled(later, 8), settled(later + 1, 9), retention_days=1.0, monotonic=Hourly())
+    assert rows(path, "SELECT second FROM counts") == [(later,), (later + 1,)]
+    assert rows(path, "SELECT second FROM seconds") == [(later,), (later + 1,)]
+
+
+def test_a_clock_that_jumps_a_year_ahead_makes_nothing_old(tmp_path: Path) -> None:
+    path = tmp_path / "series.db"
+    year_s = 365 * 86400
+    ahead = [settled(second, 1) for second in (year_s, 2 * year_s)]
+    write(path, settled(100, 7), settled(101, 7), *ahead, monotonic=Hourly())
+    assert rows(path, "SELECT min(second), max(second) FROM seconds") == [(100, 2 * year_s)]
+    later = [settled(second, 1) for second in (3 * year_s, 3 * year_s + 1)]
+    write(path, *later, monotonic=Hourly())
+    assert rows(path, "SELECT min(second) FROM seconds") == [(3 * year_s,)]
 
 
 def test_a_file_that_is_no_database_is_moved_aside(
@@ -100,10 +168,10 @@ def test_a_file_that_breaks_later_costs_one_second(tmp_path: Path) -> None:
     path = tmp_path / "series.db"
     write(path, *(settled(second, 1) for second in range(2000)))
     size = path.stat().st_size
-    with path.open("r+b") as file:  # damage the second half, so that the file still opens
+    with path.open("r+b") as file:  # damage the third quarter, which is not read at the opening
         file.seek(size // 2)
-        file.write(b"\xff" * (size - size // 2))
-    sink = write(path, settled(5000, 7), settled(5001, 8))
+        file.write(b"\xff" * (size // 4))
+    sink = write(path, settled(1250, 7, is_late=True), settled(5001, 8))
     assert (sink.written, sink.dropped) == (1, 1)
     assert rows(path, "SELECT second, value FROM counts") == [(5001, 8)]
     assert len(list(tmp_path.glob("series.db.corrupt-*"))) == 1
