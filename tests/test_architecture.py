@@ -65,7 +65,11 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.formats.routes",
     ),
     "mirror.formats.*": ("mirror.errors", "mirror.formats.*"),
-    "mirror.metrics.catalogue": ("mirror.core.ledger", "mirror.core.ramp"),
+    "mirror.metrics.catalogue": (
+        "mirror.core.ledger",
+        "mirror.core.ramp",
+        "mirror.core.timeline",
+    ),
     "mirror.metrics.*": (
         "mirror.addresses",
         "mirror.config",
@@ -195,6 +199,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.config",
         "mirror.core.budget",
         "mirror.core.ledger",
+        "mirror.core.timeline",
         "mirror.formats.routes",
         "mirror.errors",
         "mirror.metrics.catalogue",

@@ -12,7 +12,7 @@ This module knows nothing of where a metric is sent.
 from dataclasses import dataclass
 from typing import Literal
 
-from mirror.core import ledger, ramp
+from mirror.core import ledger, ramp, timeline
 
 RPS = "rps"
 SHADOW_RPS = "shadow.rps"
@@ -26,6 +26,7 @@ RELOADS = "reloads"
 WORKERS = "workers"
 WORKER_RESTARTS = "worker.restarts"
 INCOMPLETE_SECONDS = "incomplete_seconds"
+CLOCK_STEPS = "clock.steps"
 SINK_DROPPED = "sink.dropped"
 
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
@@ -246,7 +247,17 @@ _TABLE = (
         INCOMPLETE_SECONDS,
         "count",
         "second",
-        "seconds in which requests may be missing: a worker was lost, stalled, or none ran",
+        "seconds in which requests may be missing: a worker was lost, stalled, or none ran, or the "
+        "clock was set back",
+        is_by_route=False,
+    ),
+    Metric(
+        CLOCK_STEPS,
+        "count",
+        "",
+        "steps of the host's clock of more than half a second",
+        "direction",
+        (timeline.FORWARD, timeline.BACKWARD),
         is_by_route=False,
     ),
     Metric(

@@ -81,8 +81,10 @@ class WorkerProcess:
 class Workers:
     """All workers of the sidecar; those of the current launch are wanted."""
 
-    def __init__(self, merger: Merger) -> None:
+    def __init__(self, merger: Merger, clock_offset_s: float) -> None:
+        """Workers count in seconds of the monotonic clock plus `clock_offset_s`."""
         self._merger = merger
+        self._clock_offset_s = clock_offset_s
         self._running: dict[int, WorkerProcess] = {}
         self._watching: set[asyncio.Task[None]] = set()
         """One task per started worker, until the worker is reaped or replaced."""
@@ -173,15 +175,15 @@ class Workers:
     async def _start_one(self, launch: Launch) -> WorkerProcess:
         ours, theirs = socket.socketpair()
         set_sharers(launch.recent_ids, len(self._running) + 1)
-        descriptors = [theirs.fileno(), launch.recent_ids, *launch.listeners]
+        channel = theirs.fileno()
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",  # do not import from the current directory
             "-m",
             "mirror.process.worker",
-            *map(str, descriptors),
+            *map(str, (channel, launch.recent_ids, self._clock_offset_s, *launch.listeners)),
             stdin=asyncio.subprocess.PIPE,
-            pass_fds=descriptors,
+            pass_fds=(channel, launch.recent_ids, *launch.listeners),
         )
         theirs.close()
         assert process.stdin is not None
@@ -217,7 +219,8 @@ class Workers:
         set_sharers(worker.launch.recent_ids, len(self._running))
         self.was_cut |= code == EXIT_CUT
         is_clean = code in (EXIT_OK, EXIT_CUT)
-        self._merger.worker_ended(worker.worker_id, int(time.time()), is_clean)
+        second = int(time.monotonic() + self._clock_offset_s)
+        self._merger.worker_ended(worker.worker_id, second, is_clean)
         if not worker.started.done():
             worker.started.set_result(False)
         if worker.launch is self._launch:

@@ -20,10 +20,12 @@ from mirror import __version__
 from mirror.config import Config, read_capture_span, read_ratio
 from mirror.core.budget import ceiling_bytes
 from mirror.core.ledger import Merger, Settled
+from mirror.core.timeline import Timeline
 from mirror.errors import MirrorError, ReloadError
 from mirror.formats.routes import RouteTable
 from mirror.metrics.catalogue import (
     BREAKER,
+    CLOCK_STEPS,
     IN_FLIGHT,
     INCOMPLETE_SECONDS,
     RAMP_FALLBACKS,
@@ -69,8 +71,9 @@ class Supervisor:
         self._config = config
         self._text = text
         self._load = load
-        self._merger = Merger(int(time.time()) + 1)
-        self._workers = Workers(self._merger)
+        self._timeline = Timeline(time.monotonic, time.time)
+        self._merger = Merger(int(self._timeline.now_s) + 1)
+        self._workers = Workers(self._merger, self._timeline.offset_s)
         self._stop = asyncio.Event()
         self._hangup = asyncio.Event()
         self._recent_ids = create_table()
@@ -101,7 +104,8 @@ class Supervisor:
             reloading = asyncio.create_task(self._reload_when_told())
             while not self._stop.is_set():
                 await self._wait_for_stop(_SETTLE_INTERVAL_S)
-                self._emit(self._merger.settle(time.time()))
+                self._watch_clock()
+                self._emit(self._merger.settle(self._timeline.now_s))
             reloading.cancel()
             await asyncio.wait([reloading])
             await self._drain()
@@ -125,6 +129,7 @@ class Supervisor:
             "worker_restarts": self._workers.restarts,
             "memory_ceiling_bytes": _memory_ceiling_bytes(self._config),
             "reload": {**self._reloads, "last": self._last_reload},
+            "clock": self._timeline.status(),
             "ledger": self._merger.status(),
             "sinks": {name: sink.status() for name, sink in self._sinks.items()},
         }
@@ -253,8 +258,17 @@ class Supervisor:
         await asyncio.to_thread(sink.stop, _SINK_STOP_S)
         self._lost[name] += sink.dropped - dropped_before
 
+    def _watch_clock(self) -> None:
+        if (step := self._timeline.watch()) is None:
+            return
+        if step.by_s > 0:
+            words = "ahead: the seconds between are a gap"
+        else:
+            words = "back: the seconds that come again are incomplete"
+        log.warning("the clock stepped %.1f s %s", abs(step.by_s), words)
+
     def _emit(self, seconds: list[Settled]) -> None:
-        for settled in seconds:
+        for settled in map(self._timeline.label, seconds):
             for sink in self._sinks.values():
                 sink.emit(settled)
         if seconds and (change := self._orders.follow_ramp(seconds, time.monotonic())):
@@ -273,8 +287,11 @@ class Supervisor:
             (RATIO, ""): self._orders.ratio,
             (WORKERS, ""): self._workers.ready,
             (WORKER_RESTARTS, ""): self._workers.restarts,
-            (INCOMPLETE_SECONDS, ""): self._merger.incomplete_seconds,
+            (INCOMPLETE_SECONDS, ""): self._merger.incomplete_seconds
+            + self._timeline.repeated_seconds,
         }
+        for direction, number in self._timeline.steps.items():
+            readings[CLOCK_STEPS, direction] = number
         for result, number in self._reloads.items():
             readings[RELOADS, result] = number
         for reason, number in self._orders.fallbacks().items():
@@ -311,7 +328,7 @@ class Supervisor:
         # While any process holds the listeners, the kernel keeps accepting connections.
         self._close_listeners()
         await ending
-        self._emit(self._merger.finish(time.time()))
+        self._emit(self._merger.finish(self._timeline.now_s))
         for name in list(self._sinks):
             self._retire_sink(name)
         if self._stopping:

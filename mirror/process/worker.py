@@ -1,19 +1,22 @@
 """One worker process: inherited listeners, one loop, one channel to the supervisor.
 
-The supervisor starts it as `python -m mirror.process.worker CHANNEL_FD IDS_FD LISTENER_FD…` with
-the configuration's text on standard input. The channel (control.py) carries reports up and commands
-down; the first command is the ratio. When the channel ends, the supervisor is gone, and the worker
-drains and exits, so that no worker is orphaned.
+The supervisor starts it as `python -m mirror.process.worker CHANNEL_FD IDS_FD CLOCK_OFFSET_S
+LISTENER_FD…` with the configuration's text on standard input. The channel (control.py) carries
+reports up and commands down; the first command is the ratio. When the channel ends, the supervisor
+is gone, and the worker drains and exits, so that no worker is orphaned.
 """
 
 import asyncio
 import contextlib
 import gc
 import logging
+import math
 import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import uvloop
@@ -43,6 +46,8 @@ GC_THRESHOLD = 50_000
 TICK_S = 0.1
 """Interval of checking deadlines, which may be this late, and of reports: a killed worker loses
 what it counted after its last report."""
+_STALL_S = 1.5
+"""A worker that did not report for longer stood still: what came meanwhile counts too late."""
 _MOST_UNREAD_BYTES = 1 << 20
 """Most bytes of unread reports; beyond, the seconds wait in the ledger."""
 
@@ -53,12 +58,16 @@ class Worker:
     """One worker: it accepts connections, checks deadlines, reports and drains."""
 
     def __init__(
-        self, config: Config, channel: socket.socket, recent_ids: RecentIds | None = None
+        self,
+        config: Config,
+        channel: socket.socket,
+        recent_ids: RecentIds | None = None,
+        clock_offset_s: float = 0.0,
     ) -> None:
         self._config = config
         self._channel = channel
         self._loop = asyncio.get_running_loop()
-        self._tee = Tee(config, Outbox(), recent_ids)
+        self._tee = Tee(config, Outbox(), recent_ids, clock_offset_s)
         self._acceptor: Acceptor
         if config.mode == "inline":
             self._acceptor = InlineAcceptor(config, self._tee)
@@ -67,6 +76,8 @@ class Worker:
         self._ending = asyncio.Event()
         self._is_retiring = False
         self._writer: asyncio.StreamWriter | None = None
+        self._reported_at = math.inf
+        """Time of the last report by the monotonic clock."""
 
     async def run(self, listeners: list[socket.socket]) -> int:
         """Serve until a drain has ended; return the exit code."""
@@ -120,7 +131,6 @@ class Worker:
                 self._tee.tick(now)
             except Exception:  # a bug in one connection must not end the deadlines of all
                 log.exception("unexpected error while checking deadlines")
-            self._tee.ledger.roll(int(time.time()))
             self._report()
 
     async def _watch(self, reader: asyncio.StreamReader) -> None:
@@ -177,6 +187,11 @@ class Worker:
 
     def _report(self) -> None:
         assert self._writer is not None
+        now, ledger, second_at = time.monotonic(), self._tee.ledger, self._tee.second_at
+        if now - self._reported_at > _STALL_S:
+            ledger.stood_still(second_at(self._reported_at), second_at(now))
+        self._reported_at = now
+        ledger.roll(second_at(now))
         # Otherwise nobody reads: this worker is about to drain, or the supervisor hangs.
         is_heard = self._writer.transport.get_write_buffer_size() < _MOST_UNREAD_BYTES
         if is_heard and not self._writer.is_closing():
@@ -190,7 +205,7 @@ def main() -> None:
         format="%(asctime)s %(levelname)s worker: %(message)s",
     )
     channel = socket.socket(fileno=int(sys.argv[1]))
-    listeners = [socket.socket(fileno=int(number)) for number in sys.argv[3:]]
+    listeners = [socket.socket(fileno=int(number)) for number in sys.argv[4:]]
     config = parse(sys.stdin.read())
     # In mode inline a request arrives once, and its id would be chosen by the client.
     has_repeats = config.mode == "sink" and config.request_id_header is not None
@@ -200,16 +215,12 @@ def main() -> None:
     # default threshold of 700 the collector would walk every open connection every few ms.
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 50, 50)
-    sys.exit(uvloop.run(_run(config, channel, recent_ids, listeners)))
+    worker = partial(Worker, config, channel, recent_ids, float(sys.argv[3]))
+    sys.exit(uvloop.run(_run(worker, listeners)))
 
 
-async def _run(
-    config: Config,
-    channel: socket.socket,
-    recent_ids: RecentIds | None,
-    listeners: list[socket.socket],
-) -> int:
-    return await Worker(config, channel, recent_ids).run(listeners)
+async def _run(make_worker: Callable[[], Worker], listeners: list[socket.socket]) -> int:
+    return await make_worker().run(listeners)
 
 
 if __name__ == "__main__":

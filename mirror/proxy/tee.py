@@ -146,13 +146,18 @@ class Tee:
     """The shadow side of one worker."""
 
     def __init__(
-        self, config: Config, outbox: Outbox | None = None, recent_ids: RecentIds | None = None
+        self,
+        config: Config,
+        outbox: Outbox | None = None,
+        recent_ids: RecentIds | None = None,
+        clock_offset_s: float = 0.0,
     ) -> None:
         """Without an `outbox` every write is done at once; without `recent_ids` no request counts
-        as a repeat."""
+        as a repeat. Seconds are those of the monotonic clock plus `clock_offset_s`."""
         section = config.shadow
         self.outbox = outbox or Outbox(most_writes=1)
-        self.ledger = Ledger(int(time()))
+        self._clock_offset_s = clock_offset_s
+        self.ledger = Ledger(self.second_at(monotonic()))
         self.budget = ByteBudget(section.buffer_bytes)
         self.max_body_bytes = section.max_body_bytes
         self.reading = 0
@@ -202,8 +207,7 @@ class Tee:
         """Count a request whose head is complete; return its route, its number of shadow legs, and
         its record where it is captured."""
         counts = self.ledger
-        now = time()
-        second = int(now)
+        second = int(monotonic() + self._clock_offset_s)
         if second > counts.second:
             counts.roll(second)
         route = self._match_route(head.target)
@@ -214,7 +218,7 @@ class Tee:
             counts.count(ledger.REPEATED, route)
             return route, 0, None
         counts.count(ledger.REQUESTS, route, "safe" if head.method in SAFE_METHODS else "unsafe")
-        capturing = None if self.recorder is None else self.recorder.begin(head, now)
+        capturing = None if self.recorder is None else self.recorder.begin(head, time())
         legs = self._selector.choose(head)
         if isinstance(legs, str):
             counts.count(ledger.NOT_SELECTED, route, legs)
@@ -223,6 +227,10 @@ class Tee:
             counts.count(ledger.AMPLIFIED, route, "", legs - 1)
         self.reading += legs
         return route, legs, capturing
+
+    def second_at(self, monotonic_s: float) -> int:
+        """Return the second in which a request counts at this time of the monotonic clock."""
+        return int(monotonic_s + self._clock_offset_s)
 
     @property
     def recorder_in_use(self) -> "Recorder":
@@ -239,12 +247,12 @@ class Tee:
 
     def refused(self, reason: str) -> None:
         """Count a request that we answered with an error and forward to no upstream."""
-        self.ledger.roll(int(time()))
+        self.ledger.roll(self.second_at(monotonic()))
         self.ledger.count(ledger.MALFORMED, "other", reason)
 
     def connection_refused(self) -> None:
         """Count a connection beyond the limit."""
-        self.ledger.roll(int(time()))
+        self.ledger.roll(self.second_at(monotonic()))
         self.ledger.count(ledger.CONNECTIONS_REFUSED, "other")
 
     def primary_ended(self, exchange: Exchange, outcome: str, took_s: float | None = None) -> None:

@@ -30,8 +30,8 @@ class Parent:
     """The state that the supervisor holds for its workers."""
 
     def __init__(self, listener: socket.socket, table: int) -> None:
-        self.merger = Merger(int(time.time()) + 1)
-        self.workers = Workers(self.merger)
+        self.merger = Merger(int(time.monotonic()) + 1)
+        self.workers = Workers(self.merger, clock_offset_s=0.0)
         self.orders = self.new_orders()
         self.listener = listener
         self._table = table

@@ -113,7 +113,23 @@ def test_first_report_says_ready() -> None:
         async with worker(make_config()) as running:
             report = running.reports[0]
             assert (report.seconds, report.totals, report.in_flight) == ([], {}, 0)
-            assert int(time.time()) - report.through in (1, 2)
+            assert int(time.monotonic()) - report.through in (1, 2)
+            assert report.unobserved == []
+
+    run(main)
+
+
+def test_a_worker_that_stood_still_says_in_which_seconds() -> None:
+    async def main() -> None:
+        async with worker(make_config()) as running:
+            before = time.monotonic()
+            time.sleep(1.7)  # stops the whole loop
+            after = time.monotonic()
+            seen = len(running.reports)
+            await until(lambda: len(running.reports) > seen + 2)
+            ((first, last),) = [span for report in running.reports for span in report.unobserved]
+            assert int(before) - first in (0, 1)
+            assert last - int(after) in (0, 1)
 
     run(main)
 
@@ -320,12 +336,12 @@ def test_process_serves_and_exits(ending: str) -> None:
     ours, theirs = socket.socketpair()
     document = {"listen": "127.0.0.1:1", "shadow": {"url": "http://127.0.0.1:9"}}
     table = create_table()
-    descriptors = [theirs.fileno(), table, listener.fileno()]
+    words = (theirs.fileno(), table, 0.0, listener.fileno())
     process = subprocess.Popen(
-        [sys.executable, "-m", "mirror.process.worker", *map(str, descriptors)],
+        [sys.executable, "-m", "mirror.process.worker", *map(str, words)],
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        pass_fds=descriptors,
+        pass_fds=(theirs.fileno(), table, listener.fileno()),
     )
     with process, listener, ours:
         theirs.close()
