@@ -109,6 +109,8 @@ def test_two_workers_add_up_in_status_and_in_the_series(tmp_path: Path) -> None:
         assert len(running.status()["workers"]) == 2
         assert [get(port) for _ in range(40)] == [200] * 40
         assert running.settled_ledger()["seen"] == 40
+        steps = {"forward": 0, "backward": 0}
+        assert running.status()["clock"] == {"steps": steps, "last": None}
         assert running.child.stop() == 0
         assert recorded(tmp_path) == 40
 
