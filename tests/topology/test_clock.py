@@ -96,11 +96,11 @@ class Sender:
         return bisect.bisect(self.sent_at, last_s) - bisect.bisect(self.sent_at, first_s)
 
     def most_in_a_second(self) -> int:
-        """Return the largest number of requests in any time as long as a second.
+        """Return the largest number of requests that can have arrived in any one second.
 
-        What is counted in a second arrived within it, up to a tenth of a second late.
+        One of them may have been sent before it: the next is only sent when it is answered.
         """
-        return max(self.between(at - 1e-6, at + 1.1) for at in self.sent_at)
+        return 1 + max(self.between(at - 1e-6, at + 1.0) for at in self.sent_at)
 
 
 def serve(topology: Topology, environment: dict[str, str]) -> Sidecar:
@@ -149,7 +149,7 @@ def test_steps_of_the_clock_lose_only_what_is_marked(topology: Topology) -> None
             clock.set(offset_s)
             time.sleep(STAY_S)
             began = time.monotonic()
-            assert sidecar.status()["clock"]["last"]["at"] - int(set_at[-1]) - offset_s in (0, 1)
+            assert sidecar.status()["clock"]["last"]["at"] - int(set_at[-1]) - offset_s in range(3)
             assert time.monotonic() - began < 1.0, "it did an hour's work in one turn"
         set_at.append(time.time())
     sent = len(sender.sent_at)
@@ -225,4 +225,5 @@ def test_a_sidecar_that_was_stopped_leaves_a_gap(topology: Topology) -> None:
     assert count_in(seconds, stopped_at - 3, stopped_at - 1) >= 1
     assert count_in(seconds, went_on_at, went_on_at + 4) >= 2
     assert series_total(topology.series) == len(sender.sent_at)
-    assert topology.agent.counted("mirror.incomplete_seconds") >= int(STOP_S)
+    agent = topology.agent
+    assert wait_for(lambda: agent.counted("mirror.incomplete_seconds") >= int(STOP_S))
