@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 
 import pytest
 
@@ -675,6 +676,17 @@ def test_request_closes_the_seconds_before_it() -> None:
         before = play.tee.ledger.second
         await play.send()
         assert play.tee.ledger.second >= before + 5
+
+    run(main)
+
+
+def test_seconds_are_of_the_monotonic_clock_and_its_offset() -> None:
+    async def main() -> None:
+        before = int(time.monotonic() + 1000.0)
+        tee = Tee(make_config(), clock_offset_s=1000.0)
+        tee.ledger.second -= 5
+        tee.refused("syntax")
+        assert before <= tee.ledger.second <= tee.second_at(time.monotonic()) <= before + 5
 
     run(main)
 
