@@ -261,6 +261,8 @@ def parse(
 ) -> Config:
     """Return the configuration in a YAML text. Raises one ConfigError that lists every problem."""
     document = read_document(text, source)
+    # As in Compose files, `x-` keys are the place of anchors that other keys merge.
+    document = {key: document[key] for key in document if not str(key).startswith("x-")}
     problems: list[str] = []
     config: Config | None = read_section(Config, document, "", problems)
     if config is not None:

@@ -29,6 +29,8 @@ from mirror.addresses import (
 )
 from mirror.errors import ConfigError, without_user
 
+_MERGE = "tag:yaml.org,2002:merge"
+
 _PARSERS: dict[Any, Callable[[object], Any]] = {
     Address: read_listen_address,
     AgentAddress | None: read_agent_address,
@@ -39,15 +41,29 @@ _PARSERS: dict[Any, Callable[[object], Any]] = {
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """A SafeLoader that rejects duplicate keys, where PyYAML would silently keep the last."""
+    """A SafeLoader that rejects duplicate keys, where PyYAML would silently keep the last.
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+    A key that is written overrides one that is merged with `<<`.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._flattened: set[yaml.MappingNode] = set()
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Replace `<<` by the keys that it merges, once the keys that are written were checked."""
+        if node in self._flattened:
+            return
+        self._flattened.add(node)
+        keys = [
+            "<<" if key.tag == _MERGE else self.construct_object(key, deep=True)
+            for key, _ in node.value
+        ]
         for index, key in enumerate(keys):
             if key in keys[:index]:
                 line = node.value[index][0].start_mark.line + 1
                 raise yaml.YAMLError(f"line {line}: the key {key!r} appears twice")
-        return super().construct_mapping(node, deep)
+        super().flatten_mapping(node)
 
 
 def read_text(path: str | os.PathLike[str]) -> str:

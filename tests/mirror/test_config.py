@@ -391,6 +391,17 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         parse(text)
 
 
+def test_anchors_are_kept_under_x_keys() -> None:
+    text = """
+x-slow: &slow {connect: 3, primary: 30}
+listen: 127.0.0.1:8080
+shadow: {url: 'http://127.0.0.1:30080'}
+timeouts: {<<: *slow, connect: 2}
+"""
+    assert parse(text).timeouts == TimeoutsSection(connect=2.0, primary=30.0)
+    assert problem_of(shadow={"url": "http://a", "x-y": 1}) == "shadow.x-y: unknown key"
+
+
 def test_json_is_yaml_too() -> None:
     assert parse(json.dumps(yaml.safe_load(FULL))) == parse(FULL)
 

@@ -47,6 +47,40 @@ def test_a_key_written_twice_names_its_line() -> None:
         read("inner: {size: 1,\n size: 2}")
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{a: &a {size: 3}, b: *a}", {"size": 3}),
+        ("{a: &a {size: 3}, b: {<<: *a}}", {"size": 3}),
+        ("{a: &a {size: 3}, b: {<<: *a, size: 4}}", {"size": 4}),
+        ("{a: &a {size: 3}, b: {size: 4, <<: *a}}", {"size": 4}),
+        ("{a: [&a {x: 1, y: 1}, &c {y: 2, z: 2}], b: {<<: [*a, *c]}}", {"x": 1, "y": 1, "z": 2}),
+        # The merged mapping itself merges and overrides, and is built after the one that merges it.
+        ("{a: {n: &a {<<: &c {x: 1}, x: 2}}, b: {<<: *a}}", {"x": 2}),
+    ],
+)
+def test_anchors_are_merged_and_overridden(text: str, expected: dict[str, int]) -> None:
+    assert read_document(text, "a.yaml")["b"] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("a: &a {size: 3}\nb: {<<: *a, size: 4, size: 5}", "size"),
+        ("a: &a {size: 3}\nb: {<<: *a, <<: *a}", "<<"),
+        ("a: &a {x: 1}\nb: {<<: {y: 1, y: 2}}", "y"),
+    ],
+)
+def test_a_merge_hides_no_duplicate(text: str, key: str) -> None:
+    with pytest.raises(ConfigError, match=f"line 2: the key '{key}' appears twice"):
+        read_document(text, "a.yaml")
+
+
+def test_a_merge_of_what_is_no_mapping_is_refused() -> None:
+    with pytest.raises(ConfigError, match="not valid YAML: .*expected a mapping"):
+        read_document("a: {<<: 5}", "a.yaml")
+
+
 def test_a_list_is_no_document() -> None:
     with pytest.raises(ConfigError, match="expected a mapping of keys"):
         read("- 1")
