@@ -11,9 +11,13 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta
 
+LONGEST_SOCKET_PATH_BYTES = 107
+"""The kernel's sun_path without its final NUL; a longer path can neither be bound nor reached."""
+
 _HOST = re.compile(r"[A-Za-z0-9._:%-]+")
 
 Text = Annotated[str, Meta(min_length=1, description="a non-empty string")]
+SocketPath = Annotated[str, "the path of a unix socket, relative or absolute"]
 FileMode = Annotated[
     str, Meta(pattern=r"^0[0-7]{3}$", description='a quoted octal mode such as "0660"')
 ]
@@ -31,7 +35,7 @@ class TcpAddress:
 
 @dataclass(frozen=True, slots=True)
 class UnixAddress:
-    path: Text
+    path: SocketPath
     mode: FileMode = "0660"
     """Permissions of the socket file: nginx usually runs as another user."""
     group: Text | None = None
@@ -71,6 +75,17 @@ def _split_port(text: str, expected: str) -> TcpAddress:
     return TcpAddress(host, int(port))
 
 
+def read_socket_path(value: object) -> str:
+    """Read the path of a unix socket; raises ValueError whose message says what is expected."""
+    if not isinstance(value, str) or not value:
+        raise ValueError("a non-empty string")
+    if (length := len(value.encode(errors="replace"))) > LONGEST_SOCKET_PATH_BYTES:
+        raise ValueError(
+            f"the path of a socket to have at most {LONGEST_SOCKET_PATH_BYTES} bytes, not {length}"
+        )
+    return value
+
+
 def read_tcp_address(value: object) -> TcpAddress:
     """Read HOST:PORT; raises ValueError whose message says what is expected."""
     expected = "an address such as 127.0.0.1:9911"
@@ -87,7 +102,7 @@ def read_listen_address(value: object) -> Address:
     if value.startswith("unix:"):
         if not (path := value.removeprefix("unix:")):
             raise ValueError(expected)
-        return UnixAddress(path)
+        return UnixAddress(read_socket_path(path))
     return _split_port(value, expected)
 
 
@@ -99,7 +114,7 @@ def read_url(value: object) -> Url:
     if value.startswith("unix:"):
         if not (path := value.removeprefix("unix:").removeprefix("//")):
             raise ValueError(expected)
-        return Url(path, 0)
+        return Url(read_socket_path(path), 0)
     try:
         parts = urlsplit(value)
         is_tls = parts.scheme == "https"
@@ -120,7 +135,7 @@ def read_agent_address(value: object) -> Address:
     if not isinstance(value, str):
         raise ValueError(expected)
     if value.startswith("unix:///"):
-        return UnixAddress(value.removeprefix("unix://"))
+        return UnixAddress(read_socket_path(value.removeprefix("unix://")))
     if not value.startswith("udp://"):
         raise ValueError(expected)
     address = _split_port(value.removeprefix("udp://"), expected)

@@ -19,11 +19,13 @@ import yaml
 from mirror.addresses import (
     Address,
     AgentAddress,
+    SocketPath,
     TcpAddress,
     UnixAddress,
     Url,
     read_agent_address,
     read_listen_address,
+    read_socket_path,
     read_tcp_address,
     read_url,
 )
@@ -34,6 +36,7 @@ _MERGE = "tag:yaml.org,2002:merge"
 _PARSERS: dict[Any, Callable[[object], Any]] = {
     Address: read_listen_address,
     AgentAddress | None: read_agent_address,
+    SocketPath: read_socket_path,
     TcpAddress: read_tcp_address,
     Url: read_url,
     Url | None: read_url,

@@ -76,13 +76,12 @@ def _open_unix(address: UnixAddress) -> Listener:
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = _lock(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    # Short, because the path of a unix socket may have 107 bytes only.
     fresh = path.with_name(f".{os.getpid()}")
     try:
         if path.exists() and not path.is_socket():
             raise OSError(f"{path} exists and is not a socket; remove it or choose another path")
         fresh.unlink(missing_ok=True)
-        listener.bind(str(fresh))
+        _bind(listener, fresh)
         _grant(fresh, address)
         listener.listen(BACKLOG)
         fresh.rename(path)
@@ -92,6 +91,15 @@ def _open_unix(address: UnixAddress) -> Listener:
         os.close(lock)
         raise
     return Listener(address, listener, lock)
+
+
+def _bind(listener: socket.socket, path: Path) -> None:
+    """Bind to `path`, which may be longer than a client could use."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        listener.bind(f"/proc/self/fd/{folder}/{path.name}")
+    finally:
+        os.close(folder)
 
 
 def _grant(path: Path, address: UnixAddress) -> None:

@@ -224,6 +224,30 @@ def test_bad_address_is_refused(listen: object) -> None:
     assert problem_of(listen=listen).startswith("listen: expected an address such as ")
 
 
+@pytest.mark.parametrize(
+    ("key", "prefix", "path"),
+    [
+        ("listen", "unix:", "/" + "a" * 107),
+        ("listen", "unix:", "a" * 108),
+        ("listen", "unix:", "\u00e9" * 54),  # two bytes each
+        ("primary", "unix:", "a" * 108),
+        ("shadow__url", "unix:", "a" * 108),
+        ("datadog__dogstatsd", "unix://", "/" + "a" * 107),
+    ],
+)
+def test_socket_path_fits_into_an_address(key: str, prefix: str, path: str) -> None:
+    problem = problem_of(**{key: prefix + path})
+    expected = "expected the path of a socket to have at most 107 bytes, not 108, got "
+    assert problem.startswith(key.replace("__", ".") + ": " + expected)
+    if key == "listen":
+        assert problem_of(listen={"path": path}).startswith("listen.path: " + expected)
+    fits = yaml.safe_load(SMALLEST) | {"mode": "inline", "primary": "unix:" + "a" * 107}
+    section, _, leaf = key.partition("__")
+    shorter = prefix + path[:-1]
+    fits[section] = fits.get(section, {}) | {leaf: shorter} if leaf else shorter
+    parse(yaml.safe_dump(fits))
+
+
 @pytest.mark.parametrize("admin", ["unix:a", "9911", 9911, {"path": "a"}])
 def test_admin_is_a_tcp_address(admin: object) -> None:
     assert problem_of(admin=admin).startswith("admin: expected an address such as 127.0.0.1:9911")

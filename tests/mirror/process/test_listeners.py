@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mirror.addresses import TcpAddress, UnixAddress
+from mirror.addresses import LONGEST_SOCKET_PATH_BYTES, TcpAddress, UnixAddress
 from mirror.errors import ListenError
 from mirror.process.listeners import open_listener
 
@@ -77,6 +77,16 @@ def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ListenError, match="is not a socket"):
         open_listener(UnixAddress(str(path)))
     assert path.read_text() == "precious"
+
+
+def test_the_longest_path_that_can_be_reached_is_listened_on(tmp_path: Path) -> None:
+    room = LONGEST_SOCKET_PATH_BYTES - len(f"{tmp_path}//m")
+    path = tmp_path / ("f" * room) / "m"
+    listener = open_listener(UnixAddress(str(path)))
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+    listener.close()
+    assert [entry.name for entry in path.parent.iterdir()] == ["m.lock"]
 
 
 def test_an_unknown_group_is_named(tmp_path: Path) -> None:
