@@ -16,7 +16,14 @@ import msgspec
 from msgspec import Meta
 
 from mirror.addresses import Address, AgentAddress, TcpAddress, Text, Url
-from mirror.config_file import problem, read_document, read_section, read_text
+from mirror.config_file import (
+    convert,
+    problem,
+    read_document,
+    read_section,
+    read_text,
+    read_yaml,
+)
 from mirror.errors import ConfigError
 from mirror.formats.routes import RouteTable, TemplateError
 
@@ -277,9 +284,18 @@ def parse(
 def read_ratio(value: object) -> float:
     """Return a `shadow.ratio` from another source; raises ValueError with what is expected."""
     try:
-        return msgspec.convert(value, Ratio)
+        ratio: float = convert(value, Ratio)
     except msgspec.ValidationError:
         raise ValueError(problem("ratio", "a number from 0 to 10", value)) from None
+    return ratio
+
+
+def read_ratio_text(text: str) -> float:
+    """Return a ratio as the configuration file would read it; raises ValueError."""
+    try:
+        return read_ratio(read_yaml(text, ""))
+    except (ConfigError, ValueError):
+        raise ValueError("expected a number from 0 to 10") from None
 
 
 def _contradictions(config: Config) -> list[str]:

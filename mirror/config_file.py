@@ -8,6 +8,7 @@ and error messages quote that description.
 import difflib
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
@@ -69,6 +70,19 @@ class _StrictLoader(yaml.SafeLoader):
         super().flatten_mapping(node)
 
 
+def _construct_int(loader: _StrictLoader, node: yaml.ScalarNode) -> object:
+    """Leave `1_0` and `1:30` texts, as YAML 1.2 does, where YAML 1.1 reads 10 and 90."""
+    return node.value if re.search("[_:]", node.value) else loader.construct_yaml_int(node)
+
+
+def _construct_float(loader: _StrictLoader, node: yaml.ScalarNode) -> object:
+    return node.value if re.search("[_:]", node.value) else loader.construct_yaml_float(node)
+
+
+_StrictLoader.add_constructor("tag:yaml.org,2002:int", _construct_int)
+_StrictLoader.add_constructor("tag:yaml.org,2002:float", _construct_float)
+
+
 def read_text(path: str | os.PathLike[str]) -> str:
     """Return the text of the file at `path`; raises ConfigError if it cannot be read as UTF-8."""
     try:
@@ -77,13 +91,18 @@ def read_text(path: str | os.PathLike[str]) -> str:
         raise ConfigError(str(path), [f"cannot be read: {error}"]) from error
 
 
-def read_document(text: str, source: str) -> Mapping[Any, Any]:
-    """Parse `text` as a YAML mapping; raises ConfigError, which names `source`, otherwise."""
+def read_yaml(text: str, source: str) -> object:
+    """Parse `text` as YAML; raises ConfigError, which names `source`, if it is not valid."""
     try:
-        document = yaml.load(text, Loader=_StrictLoader)
+        return yaml.load(text, Loader=_StrictLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         # PyYAML raises ValueError for a date such as 2020-99-99, RecursionError for deep nesting.
         raise ConfigError(source, ["not valid YAML: " + " ".join(str(error).split())]) from error
+
+
+def read_document(text: str, source: str) -> Mapping[Any, Any]:
+    """Parse `text` as a YAML mapping; raises ConfigError, which names `source`, otherwise."""
+    document = read_yaml(text, source)
     if not isinstance(document, Mapping):
         raise ConfigError(source, ["expected a mapping of keys such as `listen:` and `shadow:`"])
     return document
@@ -140,12 +159,19 @@ def _read_value(kind: Any, value: object, path: str, problems: list[str]) -> Any
         return read_section(UnixAddress, value, path, problems)
     parser = _PARSERS.get(kind)
     try:
-        return parser(value) if parser else msgspec.convert(value, kind)
+        return parser(value) if parser else convert(value, kind)
     except msgspec.ValidationError:
         problems.append(problem(path, _expected(kind), value))
     except ValueError as error:
         problems.append(problem(path, str(error), value))
     return None
+
+
+def convert(value: object, kind: Any) -> Any:
+    """Return `value` as the leaf type `kind`; raises msgspec.ValidationError if it is none."""
+    if isinstance(value, float) and str(value) == "-0.0":
+        raise msgspec.ValidationError  # it passes for 0, and would be shown as -0
+    return msgspec.convert(value, kind)
 
 
 def _section_of(kind: Any) -> type[Any] | None:

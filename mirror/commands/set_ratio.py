@@ -7,6 +7,8 @@ import click
 
 from mirror.addresses import TcpAddress
 from mirror.commands.admin_client import admin_option, change
+from mirror.commands.arguments import Written
+from mirror.config import read_ratio_text
 
 
 @click.group("set")
@@ -14,8 +16,9 @@ def set_group() -> None:
     """Change a running sidecar until its next reload or start."""
 
 
-@set_group.command()
-@click.argument("ratio", type=click.FloatRange(0, 10))
+# Unknown options are left to RATIO, so that it says of -0.5 what is expected.
+@set_group.command(context_settings={"ignore_unknown_options": True})
+@click.argument("ratio", type=Written("ratio", read_ratio_text))
 @admin_option
 def ratio(ratio: float, admin: TcpAddress) -> None:
     """Mirror RATIO of the requests from now on, as shadow.ratio does. This ends a ramp.

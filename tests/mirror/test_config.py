@@ -17,6 +17,8 @@ from mirror.config import (
     load,
     parse,
     read_capture_span,
+    read_ratio,
+    read_ratio_text,
 )
 from mirror.errors import ConfigError
 
@@ -211,6 +213,33 @@ def test_instance_defaults_to_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_problem_is_said_with_its_path(keys: dict[str, Any], problem: str) -> None:
     assert problem_of(**keys) == problem
+
+
+@pytest.mark.parametrize(
+    ("text", "ratio"), [("0", 0), ("0.25", 0.25), (".5", 0.5), ("10", 10), ("1e+0", "1e+0")]
+)
+def test_a_ratio_is_read_alike_everywhere(text: str, ratio: object) -> None:
+    document = SMALLEST.replace("}", f", ratio: {text}}}")
+    if isinstance(ratio, str):
+        assert problems_of(document)[0].endswith(f'a number from 0 to 10, got "{ratio}"')
+        with pytest.raises(ValueError, match="expected a number from 0 to 10"):
+            read_ratio_text(text)
+    else:
+        assert parse(document).shadow.ratio == read_ratio_text(text) == read_ratio(ratio) == ratio
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1_0", "1_0"), ("0:1", "0:1"), ("1_0.0", "1_0.0"), (".nan", float("nan")),
+     (".inf", float("inf")), ("-0.0", -0.0), ("nan", "nan")],
+)  # fmt: skip
+def test_what_is_no_ratio_is_refused_everywhere(text: str, value: object) -> None:
+    expected = f"ratio: expected a number from 0 to 10, got {json.dumps(value)}"
+    assert problems_of(SMALLEST.replace("}", f", ratio: {text}}}")) == (f"shadow.{expected}",)
+    with pytest.raises(ValueError, match="^expected a number from 0 to 10$"):
+        read_ratio_text(text)
+    with pytest.raises(ValueError, match=f"^{expected}$"):
+        read_ratio(value)
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,11 @@ def test_no_sidecar_is_said() -> None:
     assert set_ratio("0.1", "--admin", f"127.0.0.1:{port}")[0] == 3
 
 
-@pytest.mark.parametrize("arguments", [("11",), ("x",), ("0.1", "--admin", "nowhere")])
-def test_nonsense_is_refused(arguments: tuple[str, ...]) -> None:
-    assert set_ratio(*arguments)[0] == 2
+@pytest.mark.parametrize("ratio", ["11", "x", "1_0", "nan", ".nan", "inf", "-0.0", "-1", "", "["])
+def test_what_the_configuration_refuses_is_refused(ratio: str) -> None:
+    code, output = set_ratio(ratio)
+    assert code == 2 and f"expected a number from 0 to 10, got {ratio!r}" in output
+
+
+def test_an_address_that_makes_no_sense_is_refused() -> None:
+    assert set_ratio("0.1", "--admin", "nowhere")[0] == 2

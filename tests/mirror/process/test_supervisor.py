@@ -207,8 +207,9 @@ def test_the_ratio_is_changed_and_a_reload_puts_the_files_back(tmp_path: Path) -
     with app() as primary, sidecar(tmp_path, primary) as (running, port):
         changed = {"was": 1, "ratio": 0, "ended_ramp": False}
         assert post(running.admin_port, "/ratio", '{"ratio": 0}') == (200, changed)
-        status, answer = post(running.admin_port, "/ratio", '{"ratio": 11}')
-        assert status == 400 and "from 0 to 10" in answer["error"]
+        for bad in ("11", "-0.0", "NaN", "Infinity"):
+            status, answer = post(running.admin_port, "/ratio", f'{{"ratio": {bad}}}')
+            assert status == 400 and "from 0 to 10" in answer["error"]
         assert running.status()["ratio"] == 0
         assert running.status()["memory_ceiling_bytes"] > 64 << 20
         assert get(port) == 200
