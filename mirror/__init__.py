@@ -14,6 +14,7 @@ commands   one file for each subcommand
 config        the configuration as frozen sections
 config_file   the configuration file, read strictly, every problem reported at once
 addresses     host:port and unix:/path, as people write them
+spans         spans of time, as people write them
 errors        what can go wrong, on our side and on theirs
 tls           the TLS context of every connection that we open
 build         which of the two builds this is, compiled or plain Python

@@ -26,6 +26,7 @@ from mirror.config_file import (
 )
 from mirror.errors import ConfigError
 from mirror.formats.routes import RouteTable, TemplateError
+from mirror.spans import SpanUnit
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
 
@@ -35,11 +36,29 @@ Count = Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number from
 Workers = Annotated[int, Meta(ge=1, le=256, description="a whole number from 1 to 256")]
 Bytes = Annotated[int, Meta(ge=1, le=1 << 40, description="a whole number of bytes, 1 or more")]
 BodyBytes = Annotated[int, Meta(ge=0, le=1 << 40, description="a whole number of bytes")]
-Seconds = Annotated[float, Meta(gt=0, le=86400, description="seconds, above 0 and at most 86400")]
-Duration = Annotated[
-    float, Meta(gt=0, le=30 * 86400, description="seconds, above 0 and at most 30 days")
+Seconds = Annotated[
+    float,
+    Meta(
+        gt=0,
+        le=86400,
+        description="seconds, above 0 and at most 86400, or a text such as 250ms or 10m",
+    ),
+    SpanUnit(1.0),
 ]
-Days = Annotated[float, Meta(gt=0, le=3660, description="days, above 0 and at most 3660")]
+Duration = Annotated[
+    float,
+    Meta(
+        gt=0,
+        le=30 * 86400,
+        description="seconds, above 0 and at most 30 days, or a text such as 10m or 2d",
+    ),
+    SpanUnit(1.0),
+]
+Days = Annotated[
+    float,
+    Meta(gt=0, le=3660, description="days, above 0 and at most 3660, or a text such as 36h"),
+    SpanUnit(86400.0),
+]
 Sticky = Annotated[
     str,
     Meta(

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 import msgspec
 import yaml
@@ -31,6 +31,9 @@ from mirror.addresses import (
     read_url,
 )
 from mirror.errors import ConfigError, without_user
+from mirror.spans import SpanUnit, read_span_s
+
+Note = TypeVar("Note")
 
 _MERGE = "tag:yaml.org,2002:merge"
 
@@ -168,7 +171,16 @@ def _read_value(kind: Any, value: object, path: str, problems: list[str]) -> Any
 
 
 def convert(value: object, kind: Any) -> Any:
-    """Return `value` as the leaf type `kind`; raises msgspec.ValidationError if it is none."""
+    """Return `value` as the leaf type `kind`; raises msgspec.ValidationError if it is none.
+
+    A number whose type has a SpanUnit may be written as a text such as `10m`.
+    """
+    span = _note(kind, SpanUnit)
+    if span is not None and isinstance(value, str):
+        try:
+            value = read_span_s(value, span.unit_s) / span.unit_s
+        except ValueError:
+            raise msgspec.ValidationError from None
     if isinstance(value, float) and str(value) == "-0.0":
         raise msgspec.ValidationError  # it passes for 0, and would be shown as -0
     return msgspec.convert(value, kind)
@@ -197,8 +209,15 @@ def problem(path: str, expected: str, value: object) -> str:
 
 
 def _expected(kind: Any) -> str:
-    """Return the description of a leaf type; looks inside `X | None` too."""
+    """Return the description of a leaf type."""
+    meta = _note(kind, msgspec.Meta)
+    return "true or false" if meta is None else str(meta.description)
+
+
+def _note(kind: Any, wanted: type[Note]) -> Note | None:
+    """Return what an annotated type carries of the class `wanted`; looks inside `X | None` too."""
     for candidate in (kind, *get_args(kind)):
-        for meta in getattr(candidate, "__metadata__", ()):
-            return str(meta.description)
-    return "true or false"
+        for note in getattr(candidate, "__metadata__", ()):
+            if isinstance(note, wanted):
+                return note
+    return None

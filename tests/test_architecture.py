@@ -22,6 +22,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.errors": (),
     "mirror.build": ("mirror.errors",),
     "mirror.addresses": (),
+    "mirror.spans": (),
     "mirror.tls": (),
     "mirror.lean_imports": (),
     "mirror.core.request_head": ("mirror.core.http1", "mirror.errors"),
@@ -57,12 +58,13 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.errors",
     ),
     # The code that compiles templates also validates them.
-    "mirror.config_file": ("mirror.addresses", "mirror.errors"),
+    "mirror.config_file": ("mirror.addresses", "mirror.errors", "mirror.spans"),
     "mirror.config": (
         "mirror.config_file",
         "mirror.addresses",
         "mirror.errors",
         "mirror.formats.routes",
+        "mirror.spans",
     ),
     "mirror.formats.*": ("mirror.errors", "mirror.formats.*"),
     "mirror.metrics.catalogue": (
@@ -242,6 +244,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.commands.arguments",
         "mirror.commands.series_file",
         "mirror.errors",
+        "mirror.spans",
     ),
     "mirror.commands.*": (
         "mirror",
@@ -261,6 +264,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.commands.admin_client",
         "mirror.commands.arguments",
         "mirror.commands.replay_table",
+        "mirror.spans",
     ),
     "mirror.__main__": ("mirror", "mirror.build"),
     "estimator.errors": (),

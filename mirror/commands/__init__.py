@@ -11,6 +11,6 @@ replay           send a capture again, open loop; replay_table writes the table 
                  replay_merge adds up shards, replay_diff compares two results
 series           show or export a series.db, which series_file reads
 demo             the whole product on this machine
-arguments        how rates, spans and instants are written on a command line
+arguments        how rates, shards and instants are written on a command line
 admin_client     how a running sidecar is asked
 """

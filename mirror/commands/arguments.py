@@ -1,4 +1,4 @@
-"""Parsers of rates, time spans and instants on a command line; each error says what is expected."""
+"""Parsers of rates, shards and instants on a command line; each error says what is expected."""
 
 import math
 import re
@@ -12,10 +12,6 @@ from mirror.addresses import Url, read_url
 from mirror.replay.schedule import Shard
 
 Value = TypeVar("Value")
-
-_SPAN = re.compile(r"([0-9]*\.?[0-9]+)(ms|s|m|h)?")
-_UNITS_S = {"ms": 0.001, None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
-LONGEST_S = 1e6
 
 
 class Number(click.FloatRange):
@@ -44,15 +40,6 @@ class Written(click.ParamType):  # type: ignore[type-arg]
             return self._read(value)
         except ValueError as error:
             self.fail(f"{error}, got {value!r}", param, ctx)
-
-
-def read_span_s(text: str) -> float:
-    """Return seconds for `90`, `90s`, `1.5m` or `500ms`. Raises ValueError."""
-    match = _SPAN.fullmatch(text)
-    span_s = float(match[1]) * _UNITS_S[match[2]] if match else 0.0
-    if not 0.001 <= span_s <= LONGEST_S:
-        raise ValueError("expected a time span such as 60s, 5m or 500ms")
-    return span_s
 
 
 def read_rates(text: str) -> tuple[float, ...]:

@@ -10,7 +10,8 @@ import click
 
 from mirror.addresses import TcpAddress
 from mirror.commands.admin_client import admin_option, change
-from mirror.commands.arguments import Written, read_span_s
+from mirror.commands.arguments import Written
+from mirror.spans import read_span_s
 
 
 @click.group()

@@ -5,6 +5,7 @@ This module owns the output and the exit codes; preflight/probe.py probes and ju
 
 import asyncio
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ from mirror.errors import ConfigError, TlsError
 from mirror.preflight.descriptors import raise_limit, shortage
 from mirror.preflight.probe import probe
 from mirror.proxy.upstream.origins import shadow_origin
+from mirror.spans import show_span
 
 EXIT_CONFIG = 2
 EXIT_UNREACHABLE = 3
@@ -105,9 +107,10 @@ def _warnings(config: Config, descriptors: int) -> list[str]:
         warnings.append(missing)
     if config.timeouts.idle <= NGINX_KEEPALIVE_S:
         warnings.append(
-            f"timeouts.idle is {config.timeouts.idle:g} s: by default nginx keeps its connections "
-            f"to an upstream for {NGINX_KEEPALIVE_S:g} s, and may send a request on a connection "
-            "that is just being closed; set it above keepalive_timeout of that upstream"
+            f"timeouts.idle is {show_span(config.timeouts.idle)}: by default nginx keeps its "
+            f"connections to an upstream for {show_span(NGINX_KEEPALIVE_S)}, and may send a "
+            "request on a connection that is just being closed; set it above keepalive_timeout "
+            "of that upstream"
         )
     return warnings
 
@@ -122,8 +125,13 @@ def _settings(config: Config, path: Path) -> str:
         "ids": _request_ids(config),
         "routes": ", ".join(config.routes) or "none: every path is `other`",
         "workers": config.workers,
+        "timeouts": f"shadow {show_span(shadow.timeout)}, "
+        + ", ".join(
+            f"{key.name} {show_span(getattr(config.timeouts, key.name))}"
+            for key in fields(config.timeouts)
+        ),
         "datadog": config.datadog.dogstatsd or "off",
-        "series": config.series.path if config.series.enabled else "off",
+        "series": _series(config),
         "admin": config.admin,
     }
     lines = [f"  {name:<8} {value}" for name, value in rows.items() if value is not None]
@@ -136,7 +144,13 @@ def _selection(config: Config) -> str:
     if shadow.ramp is None:
         return f"ratio {shadow.ratio:g}{sticky}"
     ramp = shadow.ramp
-    return f"ratio {ramp.from_ratio:g} to {ramp.to_ratio:g} in {ramp.duration:g} s{sticky}"
+    return f"ratio {ramp.from_ratio:g} to {ramp.to_ratio:g} in {show_span(ramp.duration)}{sticky}"
+
+
+def _series(config: Config) -> str:
+    series = config.series
+    kept = show_span(series.retention_days * 86400)
+    return f"{series.path}, seconds are kept for {kept}" if series.enabled else "off"
 
 
 def _request_ids(config: Config) -> str | None:

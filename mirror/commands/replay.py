@@ -23,7 +23,6 @@ from mirror.commands.arguments import (
     read_instant,
     read_rates,
     read_shard,
-    read_span_s,
     read_target,
 )
 from mirror.commands.replay_table import sampled, table_options, write_table
@@ -38,6 +37,7 @@ from mirror.replay.schedule import Arrivals, Shard
 from mirror.replay.session import Pace, Settings
 from mirror.replay.session import replay as run
 from mirror.replay.text import as_text
+from mirror.spans import read_span_s
 
 EXIT_NO_TABLE = 1
 EXIT_UNUSABLE = 2

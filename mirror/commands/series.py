@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from mirror.commands.arguments import Written, read_span_s
+from mirror.commands.arguments import Written
 from mirror.commands.series_file import SeriesFile, Window, export
 from mirror.errors import InputError
+from mirror.spans import read_span_s
 
 EXIT_UNUSABLE = 2
 ALL = "all routes"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mirror.addresses import TcpAddress, UnixAddress, Url
 from mirror.config import (
     DatadogSection,
+    RampSection,
     SeriesSection,
     TimeoutsSection,
     load,
@@ -163,13 +164,15 @@ def test_instance_defaults_to_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"shadow__methods": "GET"}, 'shadow.methods: expected a list, got "GET"'),
         (
             {"shadow__timeout": 0},
-            "shadow.timeout: expected seconds, above 0 and at most 86400, got 0",
+            "shadow.timeout: expected seconds, above 0 and at most 86400, or a text such as "
+            "250ms or 10m, got 0",
         ),
         ({"series__enabled": "on"}, 'series.enabled: expected true or false, got "on"'),
         ({"series__path": ""}, 'series.path: expected a non-empty string, got ""'),
         (
             {"series__retention_days": 0},
-            "series.retention_days: expected days, above 0 and at most 3660, got 0",
+            "series.retention_days: expected days, above 0 and at most 3660, or a text such as "
+            "36h, got 0",
         ),
         ({"series": 5}, "series: expected a mapping of keys, got 5"),
         ({"workes": 5}, "workes: unknown key; did you mean workers?"),
@@ -442,6 +445,30 @@ def test_any_document_is_read_or_refused(document: dict[str, Any]) -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     with pytest.raises(ConfigError):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "duration_s"), [("10m", 600), ("1h30m", 5400), ("250ms", 0.25), ("90", 90), ('"9"', 9)]
+)
+def test_spans_are_written_as_on_the_command_line(text: str, duration_s: float) -> None:
+    document = SMALLEST.replace("}", f", timeout: {text}, ramp: {{duration: {text}}}}}")
+    assert parse(document).shadow.timeout == duration_s
+    assert parse(document).shadow.ramp == RampSection(duration=duration_s)
+
+
+def test_days_are_written_as_a_number_or_as_a_span() -> None:
+    for text, days in [("2", 2), ('"2"', 2), ("36h", 1.5), ("35d", 35)]:
+        assert parse(f"{SMALLEST}series: {{retention_days: {text}}}").series.retention_days == days
+    expected = "expected days, above 0 and at most 3660, or a text such as 36h, got "
+    assert problem_of(capture__keep_days="soon") == f'capture.keep_days: {expected}"soon"'
+    assert problem_of(capture__keep_days="3661d") == f'capture.keep_days: {expected}"3661d"'
+
+
+def test_a_span_out_of_bounds_is_refused() -> None:
+    for text in ("25h", "0s", "0.5ms"):
+        problem = problem_of(shadow__timeout=text)
+        assert problem.startswith("shadow.timeout: expected seconds, above 0 and at most 86400")
+    assert problem_of(workers="1m") == 'workers: expected a whole number from 1 to 256, got "1m"'
 
 
 def test_anchors_are_kept_under_x_keys() -> None:

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import pytest
-from msgspec import Meta
+from msgspec import Meta, ValidationError
 
-from mirror.config_file import problem, read_document, read_section
+from mirror.config_file import convert, problem, read_document, read_section
 from mirror.errors import ConfigError
+from mirror.spans import SpanUnit
 
 Small = Annotated[int, Meta(le=9, description="a number up to 9")]
 
@@ -40,6 +41,14 @@ def test_an_optional_section_is_read_like_any_other() -> None:
 
 def test_a_section_that_must_be_there_is_not_empty() -> None:
     assert read("inner:") == (None, ["inner: expected a mapping of keys, got null"])
+
+
+def test_a_span_is_a_number_of_its_unit() -> None:
+    minutes = Annotated[float, Meta(le=9, description="minutes"), SpanUnit(60.0)]
+    assert convert("90s", minutes) == convert(1.5, minutes) == convert("1.5", minutes | None) == 1.5
+    for bad in ("soon", "10m", 10, -0.0):
+        with pytest.raises(ValidationError):
+            convert(bad, minutes)
 
 
 def test_a_key_written_twice_names_its_line() -> None:

@@ -6,17 +6,9 @@ from mirror.commands.arguments import (
     read_instant,
     read_rates,
     read_shard,
-    read_span_s,
     read_target,
 )
 from mirror.replay.schedule import Shard
-
-
-@pytest.mark.parametrize(
-    ("text", "span_s"), [("90", 90), ("60s", 60), ("1.5m", 90), ("2h", 7200), ("500ms", 0.5)]
-)
-def test_spans(text: str, span_s: float) -> None:
-    assert read_span_s(text) == span_s
 
 
 def test_rates_shards_and_instants() -> None:
@@ -29,7 +21,6 @@ def test_rates_shards_and_instants() -> None:
 @pytest.mark.parametrize(
     ("read", "text"),
     [
-        *((read_span_s, text) for text in ("", "0", "-1", "nan", "inf", "5 m", "5d", "1e9", "ms")),
         *((read_rates, text) for text in ("", "0", "100,", "a", "nan", "-1", "100;200")),
         *((read_shard, text) for text in ("", "1", "3/3", "-1/3", "0/0", "a/b")),
         *((read_instant, text) for text in ("", "9am", "2026-11-23T09:00:00", "-5")),

@@ -71,11 +71,12 @@ def test_effective_settings_are_shown(tmp_path: Path) -> None:
         "routes   /watch/{id}",
         "workers  1",
         "datadog  off",
-        "series   series.db",
+        "timeouts shadow 5s, head 10s, idle 1m15s, connect 1s, resolve 30s, primary 1m, drain 10s",
+        "series   series.db, seconds are kept for 35d",
         "admin    127.0.0.1:9911",
     ]:
         assert f"  {line}\n" in shown
-    assert "primary" not in shown
+    assert "  primary  " not in shown
 
 
 def test_nginx_is_refused_with_4(tmp_path: Path) -> None:
@@ -175,10 +176,12 @@ def test_what_nginx_mirrors_twice_is_spoken_of(tmp_path: Path) -> None:
 
 
 def test_the_way_to_the_ratio_is_shown(tmp_path: Path) -> None:
-    text = CONFIG.replace("methods", 'sticky: "cookie:id", ramp: {{to_ratio: 0.5}}, methods')
+    text = CONFIG.replace(
+        "methods", 'sticky: "cookie:id", ramp: {{to_ratio: 0.5, duration: 90m}}, methods'
+    )
     with answering(ISTIO) as (port, _):
         done = check(tmp_path, port, text=text)
-    assert "ratio 0.01 to 0.5 in 3600 s sticky by cookie:id, GET HEAD" in done.stdout
+    assert "ratio 0.01 to 0.5 in 1h30m sticky by cookie:id, GET HEAD" in done.stdout
 
 
 def test_what_goes_wrong_under_load_is_warned_of(tmp_path: Path) -> None:
@@ -199,4 +202,4 @@ def test_what_goes_wrong_under_load_is_warned_of(tmp_path: Path) -> None:
         )
     assert done.returncode == 0, done.stderr
     assert "may open 4096 descriptors and could need 1000576" in done.stderr
-    assert "timeouts.idle is 5 s: by default nginx keeps its connections" in done.stderr
+    assert "timeouts.idle is 5s: by default nginx keeps its connections" in done.stderr
