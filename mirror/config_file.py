@@ -152,7 +152,11 @@ def _read_field(item: "Field[Any]", value: object, path: str, problems: list[str
             for index, entry in enumerate(value)
         )
     section = _section_of(kind)
-    if section is not None and not (value is None and item.default is None):
+    if section is not None:
+        is_optional = (item.default, item.default_factory) != (MISSING, MISSING)
+        if value is None and is_optional:
+            problems.append(f"{path}: is empty; fill in its keys, or delete it")
+            return None
         return read_section(section, value, path, problems)
     return _read_value(kind, value, path, problems)
 

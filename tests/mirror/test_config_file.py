@@ -35,12 +35,13 @@ def test_sections_have_their_defaults() -> None:
 
 def test_an_optional_section_is_read_like_any_other() -> None:
     assert read("maybe: {size: 3}") == (Outer(maybe=Inner(3)), [])
-    assert read("maybe:") == (Outer(), [])
+    assert read("maybe: {}") == (Outer(maybe=Inner()), [])
     assert read("maybe: {size: 30}") == (None, ["maybe.size: expected a number up to 9, got 30"])
 
 
-def test_a_section_that_must_be_there_is_not_empty() -> None:
-    assert read("inner:") == (None, ["inner: expected a mapping of keys, got null"])
+@pytest.mark.parametrize("name", ["inner", "maybe"])
+def test_an_empty_section_is_filled_in_or_deleted(name: str) -> None:
+    assert read(f"{name}:") == (None, [f"{name}: is empty; fill in its keys, or delete it"])
 
 
 def test_a_span_is_a_number_of_its_unit() -> None:
