@@ -28,8 +28,6 @@ from mirror.errors import ConfigError
 from mirror.formats.routes import RouteTable, TemplateError
 from mirror.spans import SpanUnit
 
-METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
-
 Ratio = Annotated[float, Meta(ge=0, le=10, description="a number from 0 to 10")]
 Share = Annotated[float, Meta(gt=0, le=1, description="a number above 0 and at most 1")]
 Count = Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")]
@@ -67,8 +65,11 @@ Sticky = Annotated[
     ),
 ]
 Method = Annotated[
-    Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE"],
-    Meta(description="one of " + ", ".join(METHODS)),
+    str,
+    Meta(
+        pattern=r"^(?!CONNECT\Z)[A-Z0-9_-]+\Z",
+        description="a method in upper case such as GET or PURGE, but not CONNECT",
+    ),
 ]
 Forwarded = Annotated[Literal["pass", "append"], Meta(description="pass or append")]
 HeaderName = Annotated[

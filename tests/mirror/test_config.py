@@ -158,8 +158,8 @@ def test_instance_defaults_to_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"mode": "tee"}, 'mode: expected sink or inline, got "tee"'),
         (
             {"shadow__methods": ["GET", "get"]},
-            "shadow.methods[1]: expected one of GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE, "
-            'TRACE, got "get"',
+            "shadow.methods[1]: expected a method in upper case such as GET or PURGE, but not "
+            'CONNECT, got "get"',
         ),
         ({"shadow__methods": "GET"}, 'shadow.methods: expected a list, got "GET"'),
         (
@@ -469,6 +469,23 @@ def test_a_span_out_of_bounds_is_refused() -> None:
         problem = problem_of(shadow__timeout=text)
         assert problem.startswith("shadow.timeout: expected seconds, above 0 and at most 86400")
     assert problem_of(workers="1m") == 'workers: expected a whole number from 1 to 256, got "1m"'
+
+
+@pytest.mark.parametrize(
+    "path", ["shadow.ramp", "shadow.tls", "shadow.breaker", "timeouts", "datadog", "capture"]
+)
+def test_an_empty_section_is_not_taken_for_none(path: str) -> None:
+    problem = problem_of(**{path.replace(".", "__"): None})
+    assert problem == f"{path}: is empty; fill in its keys, or delete it"
+
+
+def test_any_method_but_connect_may_be_mirrored() -> None:
+    methods = ["GET", "PURGE", "REPORT", "M-SEARCH", "X_1", "CONNECTED"]
+    document = yaml.safe_load(SMALLEST)
+    document["shadow"]["methods"] = methods
+    assert parse(yaml.safe_dump(document)).shadow.methods == tuple(methods)
+    for bad in ("CONNECT", "", "G T", "GET\n", "Get", "G\u00c4T", 1):
+        assert problem_of(shadow__methods=[bad]).startswith("shadow.methods[0]: expected a method")
 
 
 def test_anchors_are_kept_under_x_keys() -> None:
