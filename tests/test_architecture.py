@@ -82,7 +82,13 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.metrics.catalogue",
     ),
     "mirror.replay.alarm": (),
-    "mirror.process.admin": ("mirror.addresses", "mirror.errors", "mirror.lean_imports"),
+    "mirror.process.access": ("mirror.addresses",),
+    "mirror.process.admin": (
+        "mirror.addresses",
+        "mirror.errors",
+        "mirror.lean_imports",
+        "mirror.process.listeners",
+    ),
     "mirror.process.listeners": ("mirror.addresses", "mirror.errors"),
     "mirror.preflight.descriptors": ("mirror.config",),
     "mirror.preflight.probe": (

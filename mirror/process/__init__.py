@@ -6,5 +6,6 @@ worker      one worker process: the data plane on one event loop
 orders      the ratio and the capture in force, for every worker that starts
 control     the messages between the two
 listeners   listening sockets, opened once and inherited
+access      who can connect to a unix socket, by the permissions of files and directories
 admin       the admin port: health, readiness, metrics, status
 """

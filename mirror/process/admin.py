@@ -14,6 +14,7 @@ from typing import Any
 from mirror.addresses import TcpAddress
 from mirror.errors import ListenError
 from mirror.lean_imports import web
+from mirror.process.listeners import reason
 
 _MOST_BODY_BYTES = 4096
 
@@ -59,7 +60,8 @@ class Admin:
             await web.TCPSite(self._runner, address.host, address.port).start()
         except OSError as error:
             await self._runner.cleanup()
-            raise ListenError(f"cannot listen on admin {address}: {error}") from error
+            why = reason(error, address.port)
+            raise ListenError(f"cannot listen on admin {address}: {why}") from error
 
     async def stop(self) -> None:
         await self._runner.cleanup()

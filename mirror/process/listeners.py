@@ -50,11 +50,38 @@ def open_listener(address: Address) -> Listener:
         if isinstance(address, UnixAddress):
             return _open_unix(address)
         return Listener(address, _open_tcp(address))
-    except (OSError, LookupError) as error:
-        raise ListenError(f"cannot listen on {address}: {error}") from error
+    except OSError as error:
+        raise _refusal(address, error) from error
 
 
-def _open_tcp(address: TcpAddress) -> socket.socket:
+def check_listener(address: Address, is_ours: bool) -> None:
+    """Raise ListenError where `open_listener` would; replaces nothing and leaves nothing behind.
+
+    `is_ours` says that the running sidecar of the same configuration holds this address.
+    """
+    try:
+        if isinstance(address, UnixAddress):
+            _check_unix(address, is_ours)
+        elif not is_ours:
+            _bind_tcp(address).close()
+    except OSError as error:
+        raise _refusal(address, error) from error
+
+
+def reason(error: OSError, port: int) -> str:
+    """Return why a TCP port cannot be listened on, with the process that holds it."""
+    if error.errno != errno.EADDRINUSE:
+        return str(error)
+    holder = _holder_of(port)
+    return os.strerror(errno.EADDRINUSE) + (f", by {holder}" if holder else "")
+
+
+def _refusal(address: Address, error: OSError) -> ListenError:
+    why = reason(error, address.port) if isinstance(address, TcpAddress) else error
+    return ListenError(f"cannot listen on {address}: {why}")
+
+
+def _bind_tcp(address: TcpAddress) -> socket.socket:
     family, _, _, _, resolved = socket.getaddrinfo(
         address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
@@ -62,11 +89,18 @@ def _open_tcp(address: TcpAddress) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(resolved)
-        listener.listen(BACKLOG)
-    except OSError as error:
+    except OSError:
         listener.close()
-        if error.errno == errno.EADDRINUSE and (holder := _holder_of(address.port)):
-            raise OSError(f"{error.strerror}, by {holder}") from error
+        raise
+    return listener
+
+
+def _open_tcp(address: TcpAddress) -> socket.socket:
+    listener = _bind_tcp(address)
+    try:
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
         raise
     return listener
 
@@ -78,14 +112,13 @@ def _open_unix(address: UnixAddress) -> Listener:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     fresh = path.with_name(f".{os.getpid()}")
     try:
-        if path.exists() and not path.is_socket():
-            raise OSError(f"{path} exists and is not a socket; remove it or choose another path")
+        _refuse_other_file(path)
         fresh.unlink(missing_ok=True)
         _bind(listener, fresh)
         _grant(fresh, address)
         listener.listen(BACKLOG)
         fresh.rename(path)
-    except (OSError, LookupError):
+    except OSError:
         fresh.unlink(missing_ok=True)
         listener.close()
         os.close(lock)
@@ -102,9 +135,50 @@ def _bind(listener: socket.socket, path: Path) -> None:
         os.close(folder)
 
 
+def _check_unix(address: UnixAddress, is_ours: bool) -> None:
+    path = Path(address.path)
+    _refuse_other_file(path)
+    if not is_ours:
+        _refuse_held(path)
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    trial = folder / f".{os.getpid()}"
+    trial.touch(exist_ok=False)
+    try:
+        _grant(trial, address)
+    finally:
+        trial.unlink()
+
+
+def _refuse_other_file(path: Path) -> None:
+    if path.exists() and not path.is_socket():
+        raise OSError(f"{path} exists and is not a socket; remove it or choose another path")
+
+
+def _refuse_held(path: Path) -> None:
+    """Raise OSError while another process has the socket; takes its lock for an instant only."""
+    try:
+        lock = os.open(f"{path}.lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        _refuse_stranger(path)
+        return
+    try:
+        _take(lock, path, fcntl.LOCK_SH)
+    finally:
+        os.close(lock)
+
+
+def _refuse_stranger(path: Path) -> None:
+    if _answers(path):
+        raise OSError(f"another process answers on {path}; stop it first")
+
+
 def _grant(path: Path, address: UnixAddress) -> None:
     if address.group is not None:
-        os.chown(path, -1, grp.getgrnam(address.group).gr_gid)
+        try:
+            group_id = grp.getgrnam(address.group).gr_gid
+        except KeyError:
+            raise OSError(f"there is no group {address.group}") from None
+        os.chown(path, -1, group_id)
     os.chmod(path, int(address.mode, 8))
 
 
@@ -119,22 +193,28 @@ def _lock(path: Path) -> int:
     is_new = not lock_path.exists()
     lock = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(lock, 20).decode("ascii", "replace").strip()
-            raise OSError(
-                f"another sidecar (pid {holder}) answers on {path}; stop it first"
-            ) from None
-        if is_new and _answers(path):
-            lock_path.unlink()
-            raise OSError(f"another process answers on {path}; stop it first")
+        _take(lock, path, fcntl.LOCK_EX)
+        if is_new:
+            try:
+                _refuse_stranger(path)
+            except OSError:
+                lock_path.unlink()
+                raise
         os.ftruncate(lock, 0)
         os.write(lock, b"%d\n" % os.getpid())
     except OSError:
         os.close(lock)
         raise
     return lock
+
+
+def _take(lock: int, path: Path, kind: int) -> None:
+    """Lock the descriptor of a lock file; raises OSError while another process holds it."""
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(lock, 20).decode("ascii", "replace").strip()
+        raise OSError(f"another sidecar (pid {holder}) answers on {path}; stop it first") from None
 
 
 def _answers(path: Path) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from mirror.addresses import LONGEST_SOCKET_PATH_BYTES, TcpAddress, UnixAddress
 from mirror.errors import ListenError
-from mirror.process.listeners import open_listener
+from mirror.process.listeners import check_listener, open_listener
 
 
 def test_a_unix_socket_gets_its_mode_and_group_and_its_directory(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_the_longest_path_that_can_be_reached_is_listened_on(tmp_path: Path) -> 
 
 
 def test_an_unknown_group_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ListenError, match="no-such-group"):
+    with pytest.raises(ListenError, match="there is no group no-such-group$"):
         open_listener(UnixAddress(str(tmp_path / "mirror.sock"), group="no-such-group"))
 
 
@@ -106,3 +106,59 @@ def test_ipv6_is_listened_on() -> None:
     listener = open_listener(TcpAddress("::1", 0))
     assert listener.socket.family == socket.AF_INET6
     listener.close()
+
+
+# --- the check without opening ---
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_a_check_leaves_nothing_behind(tmp_path: Path) -> None:
+    group = grp.getgrgid(os.getgid()).gr_name
+    for path in (tmp_path / "m.sock", tmp_path / "not/yet/m.sock"):
+        check_listener(UnixAddress(str(path), group=group), is_ours=False)
+    check_listener(TcpAddress("127.0.0.1", 0), is_ours=False)
+    assert names(tmp_path) == []
+
+
+def test_a_check_leaves_a_running_sidecar_alone(tmp_path: Path) -> None:
+    address = UnixAddress(str(tmp_path / "m.sock"))
+    running = open_listener(address)
+    before = (tmp_path / "m.sock").stat()
+    with pytest.raises(ListenError, match=f"another sidecar \\(pid {os.getpid()}\\) answers"):
+        check_listener(address, is_ours=False)
+    check_listener(address, is_ours=True)
+    assert (tmp_path / "m.sock").stat() == before
+    assert names(tmp_path) == ["m.sock", "m.sock.lock"]
+    running.close()
+    check_listener(address, is_ours=False)
+    open_listener(address).close()  # the check holds no lock any more
+
+
+def test_a_check_finds_what_a_start_would_refuse(tmp_path: Path) -> None:
+    path = tmp_path / "m.sock"
+    for is_ours in (False, True):
+        with pytest.raises(ListenError, match="there is no group no-such-group$"):
+            check_listener(UnixAddress(str(path), group="no-such-group"), is_ours)
+    assert names(tmp_path) == []
+    with socket.socket(socket.AF_UNIX) as stranger:
+        stranger.bind(str(path))
+        stranger.listen()
+        with pytest.raises(ListenError, match="another process answers"):
+            check_listener(UnixAddress(str(path)), is_ours=False)
+    path.unlink()
+    path.write_text("precious")
+    with pytest.raises(ListenError, match="is not a socket"):
+        check_listener(UnixAddress(str(path)), is_ours=False)
+    with pytest.raises(ListenError, match="cannot listen on unix:/proc/m.sock"):
+        check_listener(UnixAddress("/proc/m.sock"), is_ours=False)
+
+
+def test_a_check_names_who_holds_a_port() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = TcpAddress("127.0.0.1", server.getsockname()[1])
+        with pytest.raises(ListenError, match=rf"{address}: .*by .*pid {os.getpid()}\)"):
+            check_listener(address, is_ours=False)
+        check_listener(address, is_ours=True)
