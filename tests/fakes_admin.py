@@ -11,8 +11,11 @@ class _AdminPort(BaseHTTPRequestHandler):
     answer = b"{}"
     asked: list[tuple[str, bytes]]
 
+    def do_GET(self) -> None:
+        self.do_POST()
+
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.asked.append((self.path, body))
         self.send_response(self.status)
         self.end_headers()

@@ -1,6 +1,6 @@
-"""The client of the admin port, for the commands that change a running sidecar.
+"""The client of the admin port, for the commands that ask or change a running sidecar.
 
-They all exit with 3 where no sidecar answers, and with 4 where it refuses.
+What changes a sidecar exits with 3 where none answers, and with 4 where it refuses.
 """
 
 import http.client
@@ -15,6 +15,7 @@ from mirror.addresses import TcpAddress, read_tcp_address
 EXIT_UNREACHABLE = 3
 EXIT_REFUSED = 4
 _TIMEOUT_S = 10.0
+_MOST_ANSWER_BYTES = 4 << 20
 
 
 class _AdminAddress(click.ParamType[TcpAddress]):
@@ -39,20 +40,44 @@ admin_option = click.option(
 )
 
 
+class NoSidecarError(Exception):
+    """No sidecar answers; the message names the address and the reason."""
+
+
+def fetch_status(admin: TcpAddress) -> dict[str, Any]:
+    """Return the answer of /status. Raises NoSidecarError."""
+    status, answer = _exchange(admin, "GET", "/status")
+    if status != 200 or not isinstance(answer.get("ledger"), dict):
+        raise NoSidecarError(f"no sidecar answers on {admin}: it answers something else")
+    return answer
+
+
 def change(admin: TcpAddress, path: str, body: dict[str, object]) -> dict[str, Any]:
     """POST `body` as JSON and return the answer; print the reason and exit if there is none."""
-    connection = http.client.HTTPConnection(admin.host, admin.port, timeout=_TIMEOUT_S)
-    headers = {"Content-Type": "application/json"}
     try:
-        connection.request("POST", path, json.dumps(body), headers)
-        response = connection.getresponse()
-        answer: dict[str, Any] = json.loads(response.read())
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        click.echo(f"mirror: no sidecar answers on {admin}: {error}", err=True)
+        status, answer = _exchange(admin, "POST", path, json.dumps(body))
+    except NoSidecarError as error:
+        click.echo(f"mirror: {error}", err=True)
         sys.exit(EXIT_UNREACHABLE)
-    finally:
-        connection.close()
-    if response.status != 200:
+    if status != 200:
         click.echo(f"mirror: {admin} refuses: {answer.get('error')}", err=True)
         sys.exit(EXIT_REFUSED)
     return answer
+
+
+def _exchange(
+    admin: TcpAddress, method: str, path: str, body: str | None = None
+) -> tuple[int, dict[str, Any]]:
+    """Return the status and the JSON object of an answer. Raises NoSidecarError."""
+    connection = http.client.HTTPConnection(admin.host, admin.port, timeout=_TIMEOUT_S)
+    try:
+        connection.request(method, path, body, {"Content-Type": "application/json"})
+        with connection.getresponse() as response:
+            answer = json.loads(response.read(_MOST_ANSWER_BYTES))
+        if not isinstance(answer, dict):
+            raise ValueError("expected a JSON object")
+    except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
+        raise NoSidecarError(f"no sidecar answers on {admin}: {error}") from error
+    finally:
+        connection.close()
+    return response.status, answer

@@ -1,6 +1,7 @@
-"""`mirror check`: is the configuration valid, and may its shadow get mirrored requests?
+"""`mirror check`: can the configuration be served, and may its shadow get mirrored requests?
 
-This module owns the output and the exit codes; preflight/probe.py probes and judges.
+This module owns the output and the exit codes; preflight/host.py looks at this host, and
+preflight/probe.py probes the shadow and judges it.
 """
 
 import asyncio
@@ -11,11 +12,13 @@ from pathlib import Path
 import click
 
 from mirror.capture.key_file import read_key
+from mirror.commands.admin_client import NoSidecarError, fetch_status
 from mirror.config import Config, load
 from mirror.core.acceptance import Verdict
 from mirror.core.record import is_host
 from mirror.errors import ConfigError, TlsError
 from mirror.preflight.descriptors import raise_limit, shortage
+from mirror.preflight.host import obstacles, unreachable
 from mirror.preflight.probe import probe
 from mirror.proxy.upstream.origins import shadow_origin
 from mirror.spans import show_span
@@ -50,7 +53,10 @@ NGINX_KEEPALIVE_S = 60.0
     help="Host header of the probe, such as a production host.  [default: the shadow's address]",
 )
 def check(path: Path, names: tuple[str, ...], host: str | None) -> None:
-    """Check a configuration, and probe its shadow.
+    """Check a configuration and this host, and probe the shadow.
+
+    Run it as the user of the sidecar: it finds addresses that are taken, groups that do not exist,
+    and folders that cannot be written. A running sidecar is left alone.
 
     Sends one HEAD request for / to shadow.url and judges the `server` header of the answer. It
     accepts istio-envoy, envoy, and the values of shadow.accept_server and --accept-server. It
@@ -64,8 +70,8 @@ def check(path: Path, names: tuple[str, ...], host: str | None) -> None:
 
     \b
     Exit codes:
-      0  the configuration is valid and the shadow is accepted
-      2  the configuration cannot be used; every problem is listed
+      0  the configuration can be served and the shadow is accepted
+      2  the configuration cannot be used, or not on this host; every problem is listed
       3  the shadow cannot be reached, so it cannot be checked
       4  the shadow is refused
     """
@@ -79,11 +85,32 @@ def check(path: Path, names: tuple[str, ...], host: str | None) -> None:
         click.echo(error, err=True)
         sys.exit(EXIT_CONFIG)
     click.echo(_settings(config, path))
+    if problems := obstacles(config, _held_by_ours(config)):
+        click.echo(ConfigError(str(path), problems), err=True)
+        sys.exit(EXIT_CONFIG)
     for warning in _warnings(config, raise_limit()):
         click.echo(f"warning: {warning}", err=True)
     accepted = (*config.shadow.accept_server, *names)
     probed = asyncio.run(probe(origin, accepted, config.shadow.timeout, host))
     sys.exit(_show(probed, config))
+
+
+def _held_by_ours(config: Config) -> set[str]:
+    """Return the addresses of the running sidecar with this configuration, and say that it runs.
+
+    It is the sidecar that answers on the same admin port and has a listening address in common.
+    """
+    try:
+        status = fetch_status(config.admin)
+    except NoSidecarError:
+        return set()
+    held, pid = status.get("listen"), status.get("pid")
+    if not (isinstance(held, list) and isinstance(pid, int)):
+        return set()
+    if not any(str(address) in held for address in config.listen):
+        return set()
+    click.echo(f"the sidecar with these addresses is running (pid {pid})")
+    return {*map(str, held), str(config.admin)}
 
 
 def _show(probed: Verdict, config: Config) -> int:
@@ -102,7 +129,7 @@ def _show(probed: Verdict, config: Config) -> int:
 
 def _warnings(config: Config, descriptors: int) -> list[str]:
     """Return warnings about valid settings that fail under load or beside nginx."""
-    warnings = []
+    warnings = unreachable(config)
     if (missing := shortage(config, descriptors)) is not None:
         warnings.append(missing)
     if config.timeouts.idle <= NGINX_KEEPALIVE_S:

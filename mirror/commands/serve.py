@@ -81,7 +81,9 @@ async def _load(path: str) -> tuple[Config, str]:
     shadow = config.shadow
     probed = await probe(shadow_origin(config), shadow.accept_server, config.timeouts.connect)
     if probed.is_reachable and not probed.is_accepted:
-        raise UpstreamRefusedError(f"shadow.url {shadow.url} is refused: {probed.reason}")
+        # The probe speaks of the option of `mirror check`, which `serve` does not have.
+        reason = probed.reason.replace("--accept-server", "shadow.accept_server")
+        raise UpstreamRefusedError(f"shadow.url {shadow.url} is refused: {reason}")
     if not probed.is_reachable:
         log.warning("starting without the shadow %s: %s", shadow.url, probed.reason)
     for warning in probed.warnings:

@@ -119,6 +119,8 @@ class Supervisor:
         """Return the answer of /status."""
         return {
             "version": __version__,
+            "pid": os.getpid(),
+            "listen": [str(address) for address in self._config.listen],
             "mode": self._config.mode,
             "instance": self._config.instance,
             "shadow": str(self._config.shadow.url),

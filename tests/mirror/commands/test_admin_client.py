@@ -3,7 +3,13 @@
 import pytest
 
 from mirror.addresses import TcpAddress
-from mirror.commands.admin_client import EXIT_REFUSED, EXIT_UNREACHABLE, change
+from mirror.commands.admin_client import (
+    EXIT_REFUSED,
+    EXIT_UNREACHABLE,
+    NoSidecarError,
+    change,
+    fetch_status,
+)
 from tests.fakes_admin import admin_port
 
 
@@ -24,3 +30,24 @@ def test_another_server_is_3() -> None:
     with admin_port(200, b"<html>") as (port, _), pytest.raises(SystemExit) as exit_:
         change(TcpAddress("127.0.0.1", port), "/x", {})
     assert exit_.value.code == EXIT_UNREACHABLE
+
+
+def test_the_status_is_fetched() -> None:
+    with admin_port(200, b'{"ledger": {"seen": 1}}') as (port, asked):
+        assert fetch_status(TcpAddress("127.0.0.1", port)) == {"ledger": {"seen": 1}}
+    assert asked == [("/status", b"")]
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        *((200, b"[]"), (200, b"{}"), (200, b'{"ledger": 1}'), (404, b'{"ledger": {}}')),
+        *((200, b""), (200, b"[" * 100_000), (200, b'{"a": "' + b" " * (4 << 20) + b'"}')),
+    ],
+    ids=lambda value: str(value)[:12],
+)
+def test_what_has_no_ledger_is_no_sidecar(status: int, answer: bytes) -> None:
+    with admin_port(status, answer) as (port, _):
+        address = TcpAddress("127.0.0.1", port)
+        with pytest.raises(NoSidecarError, match=f"no sidecar answers on {address}: "):
+            fetch_status(address)

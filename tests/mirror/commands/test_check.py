@@ -7,10 +7,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mirror.demo.processes import Processes, free_ports
+from mirror.demo.sidecar import start_sidecar
 
 CONFIG = """
 mode: sink
-listen: unix:run/mirror.sock
+listen: 127.0.0.1:{listen}
+admin: 127.0.0.1:{admin}
 shadow: {{url: "http://127.0.0.1:{port}", timeout: {timeout}, methods: [GET, HEAD]}}
 routes: ["/watch/{{id}}"]
 max_connections: 100
@@ -39,11 +46,17 @@ def answering(response: bytes) -> Iterator[tuple[int, list[bytes]]]:
         thread.join()
 
 
+def filled(text: str, port: int, timeout_s: float = 5) -> str:
+    """Return a configuration with ports that nobody holds."""
+    listen, admin = free_ports(2)
+    return text.format(port=port, timeout=timeout_s, listen=listen, admin=admin)
+
+
 def check(
     directory: Path, port: int, *options: str, text: str = CONFIG, timeout_s: float = 5
 ) -> subprocess.CompletedProcess[str]:
     path = directory / "mirror.yaml"
-    path.write_text(text.format(port=port, timeout=timeout_s))
+    path.write_text(filled(text, port, timeout_s))
     return subprocess.run(
         [sys.executable, "-m", "mirror", "check", "-c", str(path), *options],
         capture_output=True,
@@ -66,16 +79,16 @@ def test_effective_settings_are_shown(tmp_path: Path) -> None:
         shown = check(tmp_path, port).stdout
     for line in [
         "mode     sink",
-        "listen   unix:run/mirror.sock",
+        "listen   127.0.0.1:",
         f"shadow   http://127.0.0.1:{port}, ratio 1, GET HEAD",
         "routes   /watch/{id}",
         "workers  1",
         "datadog  off",
         "timeouts shadow 5s, head 10s, idle 1m15s, connect 1s, resolve 30s, primary 1m, drain 10s",
         "series   series.db, seconds are kept for 35d",
-        "admin    127.0.0.1:9911",
+        "admin    127.0.0.1:",
     ]:
-        assert f"  {line}\n" in shown
+        assert f"  {line}" in shown
     assert "  primary  " not in shown
 
 
@@ -140,6 +153,57 @@ def test_missing_key_file_is_2(tmp_path: Path) -> None:
     assert "capture.key_file: none cannot be read" in done.stderr
 
 
+def test_what_a_start_would_refuse_is_2(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = f"127.0.0.1:{server.getsockname()[1]}"
+        done = check(tmp_path, 1, text=CONFIG.replace("127.0.0.1:{admin}", taken))
+    assert done.returncode == 2
+    assert f"mirror.yaml: admin: cannot listen on {taken}: Address already in use" in done.stderr
+    assert "mode     sink" in done.stdout and "running" not in done.stdout
+
+
+def running_config(directory: Path) -> dict[str, Any]:
+    port, admin = free_ports(2)
+    return {
+        "listen": [f"127.0.0.1:{port}", f"unix:{directory}/m.sock"],
+        "admin": f"127.0.0.1:{admin}",
+        "shadow": {"url": "http://127.0.0.1:1"},
+        "series": {"path": f"{directory}/series.db"},
+    }
+
+
+def test_a_running_sidecar_of_this_configuration_is_no_obstacle(tmp_path: Path) -> None:
+    settings = running_config(tmp_path)
+    text = yaml.safe_dump(settings).replace("http://127.0.0.1:1", "http://127.0.0.1:{port}")
+    with Processes(tmp_path) as processes, answering(ISTIO) as (port, _):
+        sidecar = start_sidecar(processes, tmp_path, settings)
+        done = check(tmp_path, port, text=text)
+        assert done.returncode == 0, done.stderr
+        assert f"these addresses is running (pid {sidecar.status()['pid']})" in done.stdout
+        assert (tmp_path / "m.sock").is_socket()
+        assert sidecar.child.stop() == 0
+
+
+def test_the_ports_of_another_sidecar_are_taken(tmp_path: Path) -> None:
+    settings = running_config(tmp_path)
+    (other,) = free_ports(1)
+    with Processes(tmp_path) as processes:
+        sidecar = start_sidecar(processes, tmp_path, settings)
+        done = check(tmp_path, 1, text=yaml.safe_dump(settings | {"listen": f"127.0.0.1:{other}"}))
+        assert done.returncode == 2
+        assert f"admin: cannot listen on {settings['admin']}" in done.stderr
+        assert sidecar.child.stop() == 0
+
+
+def test_a_socket_that_nginx_cannot_reach_is_warned_of(tmp_path: Path) -> None:
+    listen = f'{{{{path: "{tmp_path}/m.sock", mode: "0600"}}}}'
+    text = CONFIG.replace("127.0.0.1:{listen}", listen)
+    with answering(ISTIO) as (port, _):
+        done = check(tmp_path, port, text=text)
+    assert done.returncode == 0
+    assert "m.sock: nginx may be unable to connect: mode 0600 lets only the owner" in done.stderr
+
+
 def test_missing_file_is_2(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "mirror", "check", "-c", str(tmp_path / "none.yaml")],
@@ -193,7 +257,7 @@ def test_what_goes_wrong_under_load_is_warned_of(tmp_path: Path) -> None:
     )
     path = tmp_path / "mirror.yaml"
     with answering(ISTIO) as (port, _):
-        path.write_text(text.format(port=port, timeout=5))
+        path.write_text(filled(text, port))
         done = subprocess.run(
             [sys.executable, "-c", program, "check", "-c", str(path)],
             capture_output=True,

@@ -65,6 +65,16 @@ def test_a_taken_address_is_refused_and_named(tmp_path: Path) -> None:
     assert f"cannot listen on {address}" in done.stderr
 
 
+def test_a_taken_admin_port_names_who_holds_it(tmp_path: Path) -> None:
+    settings = config(tmp_path)
+    address = str(settings["admin"])
+    with socket.create_server(("127.0.0.1", int(address.rpartition(":")[2]))):
+        done = serve(write_config(tmp_path, settings))
+    assert done.returncode == 2
+    assert f"cannot listen on admin {address}: Address already in use, by " in done.stderr
+    assert f"(pid {os.getpid()})" in done.stderr
+
+
 def test_a_second_start_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
     settings = config(tmp_path)
     settings["listen"] = f"unix:{tmp_path}/mirror.sock"
@@ -96,7 +106,8 @@ def test_a_shadow_that_would_log_is_refused(tmp_path: Path) -> None:
         done = serve(write_config(tmp_path, settings))
         answering.join()
     assert done.returncode == 4
-    assert "nginx" in done.stderr
+    assert "accept it by name: shadow.accept_server nginx" in done.stderr
+    assert "--accept-server" not in done.stderr
     assert not (tmp_path / "series.db").exists()
 
 

@@ -1,0 +1,69 @@
+"""What a configuration needs of this host: addresses, groups and folders that can be used.
+
+This module finds what `mirror serve` would refuse or could not write, as the user that runs it. It
+leaves a running sidecar and every file alone.
+"""
+
+import grp
+import os
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+
+from mirror.addresses import Address, UnixAddress
+from mirror.config import Config
+from mirror.errors import ListenError
+from mirror.process.access import barriers, group_name
+from mirror.process.listeners import check_listener
+
+
+def obstacles(config: Config, ours: Collection[str]) -> list[str]:
+    """Return what keeps this configuration from being served; each entry begins with its key.
+
+    `ours` are the addresses that the running sidecar of the same configuration holds.
+    """
+    found = []
+    listening: list[tuple[str, Address]] = [("listen", address) for address in config.listen]
+    for key, address in (*listening, ("admin", config.admin)):
+        try:
+            check_listener(address, str(address) in ours)
+        except ListenError as error:
+            found.append(f"{key}: {error}")
+    if config.series.enabled:
+        series = Path(config.series.path)
+        found += _unwritable("series.path", series.absolute().parent)
+        if series.exists() and not os.access(series, os.W_OK):
+            found.append(f"series.path: {series} cannot be written")
+    if config.capture.path is not None:
+        folder = Path(config.capture.path).absolute()
+        while not folder.exists():  # it would be created
+            folder = folder.parent
+        found += _unwritable("capture.path", folder)
+    return found
+
+
+def _unwritable(key: str, folder: Path) -> list[str]:
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        return [f"{key}: the folder {folder} cannot be written: {error.strerror}"]
+    return []
+
+
+def unreachable(config: Config) -> list[str]:
+    """Return warnings about sockets to which nginx's workers could not connect.
+
+    A group that does not exist is no matter of this function.
+    """
+    found = []
+    for address in config.listen:
+        if not isinstance(address, UnixAddress):
+            continue
+        mode = int(address.mode, 8)
+        group_id = os.getegid() if address.group is None else grp.getgrnam(address.group).gr_gid
+        reasons = barriers(address.path, group_id, mode)
+        if address.group is None and mode & 0o022 == 0o020:
+            reasons.insert(0, f"without `group` only members of {group_name(group_id)} can")
+        if reasons:
+            found.append(f"listen {address}: nginx may be unable to connect: {'; '.join(reasons)}")
+    return found

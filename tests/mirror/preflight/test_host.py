@@ -1,0 +1,104 @@
+"""Checks what is found on this host that `mirror serve` would refuse, and what nginx would meet."""
+
+import grp
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mirror.config import Config, parse
+from mirror.demo.processes import free_ports
+from mirror.preflight.host import obstacles, unreachable
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder below directories that everyone can search."""
+    with tempfile.TemporaryDirectory(prefix="kagami-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def configured(folder: Path, **keys: Any) -> Config:
+    listen, admin = free_ports(2)
+    document = {
+        "listen": f"127.0.0.1:{listen}",
+        "shadow": {"url": "http://127.0.0.1:1"},
+        "admin": f"127.0.0.1:{admin}",
+        "series": {"path": f"{folder}/series.db"},
+        **keys,
+    }
+    return parse(yaml.safe_dump(document))
+
+
+def test_a_host_that_has_everything_is_no_obstacle(folder: Path) -> None:
+    capture = {"path": f"{folder}/not/yet"}
+    config = configured(folder, listen=f"unix:{folder}/run/m.sock", capture=capture)
+    assert obstacles(config, ()) == []
+    assert list(folder.iterdir()) == []
+
+
+def test_every_obstacle_is_listed_with_its_key(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = f"127.0.0.1:{server.getsockname()[1]}"
+        config = configured(
+            folder,
+            listen=[{"path": f"{folder}/m.sock", "group": "no-such-group"}, f"{taken}"],
+            admin=taken.replace("127.0.0.1", "127.0.0.2"),
+            series={"path": f"{folder}/missing/series.db"},
+            capture={"path": "/proc/capture"},
+        )
+        found = obstacles(config, ())
+        assert obstacles(config, {taken}) == [found[0], *found[2:]]
+    assert found[0] == (
+        f"listen: cannot listen on unix:{folder}/m.sock: there is no group no-such-group"
+    )
+    assert found[1].startswith(f"listen: cannot listen on {taken}: Address already in use, by ")
+    assert found[2].startswith(f"series.path: the folder {folder}/missing cannot be written: ")
+    assert found[3].startswith("capture.path: the folder /proc cannot be written: ")
+
+
+def test_a_taken_admin_port_is_an_obstacle(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        admin = f"127.0.0.1:{server.getsockname()[1]}"
+        config = configured(folder, admin=admin)
+        (found,) = obstacles(config, ())
+        assert found.startswith(f"admin: cannot listen on {admin}: Address already in use")
+        assert obstacles(config, {admin}) == []
+
+
+def test_a_series_that_is_off_needs_no_folder(folder: Path) -> None:
+    off = {"enabled": False, "path": "/proc/series.db"}
+    assert obstacles(configured(folder, series=off), ()) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "folder_mode", "words"),
+    [
+        ({"mode": "0660", "group": "root"}, 0o755, []),
+        ({"mode": "0666"}, 0o755, []),
+        ({"mode": "0660"}, 0o755, ["without `group` only members of "]),
+        ({"mode": "0600", "group": "root"}, 0o755, ["lets only the owner connect"]),
+        ({"mode": "0660", "group": "root"}, 0o700, ["group root cannot search "]),
+        ({"mode": "0666"}, 0o750, ["other users cannot search "]),
+        ({"mode": "0660"}, 0o700, ["without `group` only members of ", " cannot search "]),
+    ],
+)
+def test_a_socket_that_nginx_cannot_reach_is_warned_of(
+    folder: Path, keys: dict[str, str], folder_mode: int, words: list[str]
+) -> None:
+    if keys.get("group") == "root":
+        keys = keys | {"group": grp.getgrgid(os.getegid()).gr_name}
+        words = [word.replace("root", keys["group"]) for word in words]
+    config = configured(folder, listen=[{"path": f"{folder}/m.sock", **keys}, "127.0.0.1:1"])
+    folder.chmod(folder_mode)
+    found = unreachable(config)
+    assert len(found) == bool(words)
+    for word in words:
+        assert word in found[0]
+        assert found[0].startswith(f"listen unix:{folder}/m.sock: nginx may be unable to connect: ")
