@@ -89,6 +89,8 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.lean_imports",
         "mirror.process.listeners",
     ),
+    "mirror.process.recent_rates": ("mirror.core.ledger",),
+    "mirror.process.silence": ("mirror.process.recent_rates", "mirror.spans"),
     "mirror.process.listeners": ("mirror.addresses", "mirror.errors"),
     "mirror.preflight.descriptors": ("mirror.config",),
     "mirror.preflight.host": (
@@ -218,10 +220,13 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.formats.routes",
         "mirror.errors",
         "mirror.metrics.catalogue",
+        "mirror.process.access",
         "mirror.process.admin",
         "mirror.process.control",
         "mirror.process.listeners",
         "mirror.process.orders",
+        "mirror.process.recent_rates",
+        "mirror.process.silence",
         "mirror.proxy.recent_ids",
         "mirror.process.children",
         "mirror.metrics.*",
@@ -374,6 +379,7 @@ SAYS_SHADOW = {
     "mirror.proxy.tee": "owns the shadow legs",
     "mirror.process.orders": "reads the ratio of the shadow's section and its ramp",
     "mirror.process.supervisor": "shows the shadow's address in /status",
+    "mirror.process.recent_rates": "keeps the rates of both for /status",
 }
 
 OWN_SESSIONS = {

@@ -1,11 +1,13 @@
 """The processes of `mirror serve`: a supervisor and its workers.
 
-supervisor  the parent: opens the sockets, merges the counts, owns the admin port and the metrics
-children    the supervisor's view of its workers: start, hear, replace, retire, stop
-worker      one worker process: the data plane on one event loop
-orders      the ratio and the capture in force, for every worker that starts
-control     the messages between the two
-listeners   listening sockets, opened once and inherited
-access      who can connect to a unix socket, by the permissions of files and directories
-admin       the admin port: health, readiness, metrics, status
+supervisor    the parent: opens the sockets, merges the counts, owns the admin port and the metrics
+children      the supervisor's view of its workers: start, hear, replace, retire, stop
+worker        one worker process: the data plane on one event loop
+orders        the ratio and the capture in force, for every worker that starts
+control       the messages between the two
+recent_rates  the rates of the last minutes, for people and for silence
+silence       says that no or far fewer requests arrive
+listeners     listening sockets, opened once and inherited
+access        who can connect to a unix socket, by the permissions of files and directories
+admin         the admin port: health, readiness, metrics, status
 """

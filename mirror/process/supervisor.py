@@ -40,11 +40,14 @@ from mirror.metrics.catalogue import (
 from mirror.metrics.datadog import DogStatsdSink
 from mirror.metrics.prometheus import Exposition, Totals
 from mirror.metrics.series_writer import SeriesSink
+from mirror.process.access import describe
 from mirror.process.admin import Admin
 from mirror.process.children import Launch, Workers
 from mirror.process.control import EXIT_CUT, EXIT_OK
 from mirror.process.listeners import Listener, open_listener
 from mirror.process.orders import Orders
+from mirror.process.recent_rates import RecentRates
+from mirror.process.silence import Silence
 from mirror.proxy.recent_ids import create_table
 
 log = logging.getLogger(__name__)
@@ -84,6 +87,8 @@ class Supervisor:
         self._lost: Counter[str] = Counter()
         """Losses of sinks that were replaced."""
         self._orders = Orders(config, self._workers.send)
+        self._rates = RecentRates()
+        self._silence = Silence(self._rates, self._causes_of_silence)
         self._reloads = {RELOADED: 0, REFUSED: 0}
         self._last_reload: dict[str, Any] | None = None
 
@@ -133,6 +138,8 @@ class Supervisor:
             "reload": {**self._reloads, "last": self._last_reload},
             "clock": self._timeline.status(),
             "ledger": self._merger.status(),
+            "last_minute": self._rates.last_minute(),
+            "silence": self._silence.text,
             "sinks": {name: sink.status() for name, sink in self._sinks.items()},
         }
 
@@ -273,12 +280,24 @@ class Supervisor:
         for settled in map(self._timeline.label, seconds):
             for sink in self._sinks.values():
                 sink.emit(settled)
+            self._rates.add(settled)
+            if not settled.is_late and (heard := self._silence.judge(self._is_ready())):
+                words, is_warning = heard
+                log.log(logging.WARNING if is_warning else logging.INFO, "%s", words)
         if seconds and (change := self._orders.follow_ramp(seconds, time.monotonic())):
             words, has_fallen = change
             log.log(logging.WARNING if has_fallen else logging.INFO, "ramp: %s", words)
         datadog = self._sinks.get("datadog")
         if seconds and isinstance(datadog, DogStatsdSink):
             datadog.observe(int(time.time()), self._readings())
+
+    def _causes_of_silence(self) -> str:
+        listening = "; ".join(map(describe, self._config.listen))
+        directive = "mirror" if self._config.mode == "sink" else "proxy_pass"
+        return (
+            f"either nothing is requested, or nginx cannot connect to {listening}, or its "
+            f"configuration ({directive}, upstream) leads elsewhere"
+        )
 
     def _readings(self) -> Readings:
         """Return the readings that only the supervisor knows."""

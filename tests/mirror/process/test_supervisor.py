@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import logging
 import os
 import re
 import signal
@@ -19,8 +20,11 @@ import psutil
 import pytest
 import yaml
 
+from mirror.config import Config, parse
+from mirror.core.ledger import Settled
 from mirror.demo.processes import Processes, fetch, free_ports
 from mirror.demo.sidecar import Sidecar, start_sidecar
+from mirror.process.supervisor import Supervisor
 
 
 class _App(BaseHTTPRequestHandler):
@@ -365,3 +369,50 @@ def test_a_ramp_climbs_and_falls_back_from_a_sick_shadow(tmp_path: Path) -> None
             _, answer = post(running.admin_port, "/ratio", '{"ratio": 0.5}')
             assert answer["ended_ramp"]
             assert running.status()["ramp"] is None
+
+
+def test_the_rates_of_the_last_minute_are_shown(tmp_path: Path) -> None:
+    with app() as primary, sidecar(tmp_path, primary) as (running, port):
+
+        def are_shown() -> bool:
+            assert get(port) == 200
+            minute = running.status()["last_minute"]
+            return any(minute["rps"]) and len(minute["rps"]) == len(minute["shadow_rps"])
+
+        wait_until(are_shown)
+        status = running.status()
+        assert status["silence"] is None
+        assert status["pid"] == running.child.pid
+        assert status["listen"] == [f"127.0.0.1:{port}"]
+
+
+class _Ready(Supervisor):
+    """A supervisor without workers that is ready all the same."""
+
+    def _is_ready(self) -> bool:
+        return True
+
+
+def test_silence_is_logged_and_shown(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "m.sock"
+    path.touch(mode=0o600)
+    text = yaml.safe_dump({"listen": f"unix:{path}", "shadow": {"url": "http://127.0.0.1:1"}})
+
+    async def load() -> tuple[Config, str]:
+        raise AssertionError("nothing is reloaded")
+
+    supervisor = _Ready(parse(text), text, load)
+    caplog.set_level(logging.INFO)
+    for number in range(62):
+        rps = {"other": 3} if number == 61 else {}
+        supervisor._emit([Settled(1_700_000_000 + number, {}, rps, {}, False, True)])
+        if number == 60:
+            shown = supervisor.status()["silence"]
+            assert f"nginx cannot connect to unix:{path} (owner " in shown
+            assert "mode 0600); mode 0600 lets only the owner connect" in shown
+    assert [(record.levelname, record.message[:20]) for record in caplog.records] == [
+        ("WARNING", "no request since 202"),
+        ("INFO", "requests arrive agai"),
+    ]
+    assert supervisor.status()["silence"] is None
+    os.close(supervisor._recent_ids)

@@ -1,0 +1,53 @@
+"""Checks the rates that are kept: late counts, incomplete seconds and the two means."""
+
+import pytest
+
+from mirror.core.ledger import Settled
+from mirror.process.recent_rates import KEPT_S, MINUTE_S, RecentRates
+
+
+def second(at: int, rps: int, is_late: bool = False, is_complete: bool = True) -> Settled:
+    """A settled second with requests on two routes and half as many shadow legs."""
+    by_route = {"/a": rps - rps // 3, "other": rps // 3} if rps else {}
+    return Settled(at, {}, by_route, {"/a": rps // 2} if rps else {}, is_late, is_complete)
+
+
+def test_the_last_minute_is_shown_oldest_first() -> None:
+    rates = RecentRates()
+    assert rates.last_minute() == {"rps": [], "shadow_rps": []}
+    rates.add(second(1, 10))
+    rates.add(second(2, 4, is_complete=False))
+    assert rates.last_minute() == {"rps": [10, None], "shadow_rps": [5, None]}
+    for at in range(3, 100):
+        rates.add(second(at, at))
+    assert rates.last_minute()["rps"] == list(range(40, 100))
+    assert rates.newest.second == 99 and rates.seen(2) == 98 + 99
+
+
+def test_late_counts_reach_their_own_second() -> None:
+    rates = RecentRates()
+    rates.add(second(0, 100, is_late=True))  # it was over before the first second began
+    for at in range(KEPT_S + 10):
+        rates.add(second(at, 1))
+    newest = KEPT_S + 9
+    rates.add(second(newest, 3, is_late=True))
+    rates.add(second(newest - 1, 5, is_late=True, is_complete=False))
+    rates.add(second(newest - 2, 0, is_late=True, is_complete=False))  # its sums are forgotten
+    rates.add(second(3, 100, is_late=True))  # no longer kept
+    assert rates.last_minute()["rps"][-4:] == [1, 1, None, 3]
+    assert rates.seen(KEPT_S) == KEPT_S - 2 + 3 + 5
+
+
+def test_the_means_need_eleven_minutes_of_observed_seconds() -> None:
+    rates = RecentRates()
+    for at in range(KEPT_S - 1):
+        rates.add(second(at, 12, is_complete=at % 2 == 0))
+    assert rates.means() is None
+    rates.add(second(KEPT_S - 1, 12 + MINUTE_S // 2))
+    last, before = rates.means() or (0, 0)
+    assert before == 12
+    # The minute has 30 complete seconds with 12 and the last one.
+    assert last == pytest.approx((30 * 12 + 42) / 31)
+    for at in range(KEPT_S, KEPT_S + MINUTE_S):
+        rates.add(second(at, 12, is_complete=False))
+    assert rates.means() is None
