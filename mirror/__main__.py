@@ -24,6 +24,7 @@ COMMANDS = {
     "series": "mirror.commands.series:series",
     "serve": "mirror.commands.serve:serve",
     "set": "mirror.commands.set_ratio:set_group",
+    "status": "mirror.commands.status:status",
 }
 """Subcommand -> module and name of its click command."""
 

@@ -30,7 +30,7 @@ def admin_port(status: int, answer: bytes) -> Iterator[tuple[int, list[tuple[str
     asked: list[tuple[str, bytes]] = []
     members = {"status": status, "answer": answer, "asked": asked}
     with HTTPServer(("127.0.0.1", 0), type("Port", (_AdminPort,), members)) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
             yield server.server_address[1], asked

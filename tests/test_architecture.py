@@ -253,6 +253,11 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.replay.process_usage",
     ),
     "mirror.commands.admin_client": ("mirror.addresses",),
+    "mirror.commands.status": (
+        "mirror.addresses",
+        "mirror.commands.admin_client",
+        "mirror.commands.series",
+    ),
     "mirror.commands.arguments": ("mirror.addresses", "mirror.replay.schedule"),
     "mirror.commands.series_file": (
         "mirror.formats.*",

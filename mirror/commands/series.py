@@ -5,6 +5,7 @@ This module owns the arguments, the table and its bars; series_file.py reads and
 
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -153,10 +154,15 @@ def bars(rps: dict[int, int], window: Window) -> str:
     for second in window.observed:
         part = (second - window.first) * parts // length
         highest[part] = max(highest[part] or 0, rps.get(second, 0))
-    top = max(rps.values(), default=0) or 1
+    return drawn(highest)
+
+
+def drawn(values: Sequence[int | None]) -> str:
+    """Return a bar for each value, relative to the highest one; None is a gap."""
+    top = max((value for value in values if value is not None), default=0) or 1
     steps = len(_BAR) - 1
     # Rounded up, so that every value above zero shows.
-    return "".join(_GAP if high is None else _BAR[-(-high * steps // top)] for high in highest)
+    return "".join(_GAP if value is None else _BAR[-(-value * steps // top)] for value in values)
 
 
 def _utc(second: int) -> str:
