@@ -25,18 +25,19 @@ Change = Callable[[Mapping[str, Any]], dict[str, Any]]
 class Admin:
     """The callables are called for every request, so they must be cheap.
 
+    `why_not_ready` answers with a reason, or with an empty text if requests are taken;
     `metrics` takes the Accept field and answers with a page and its content type; `changes` are
     the paths that take POST.
     """
 
     def __init__(
         self,
-        is_ready: Callable[[], bool],
+        why_not_ready: Callable[[], str],
         status: Callable[[], dict[str, Any]],
         metrics: Callable[[str], tuple[bytes, str]],
         changes: Mapping[str, Change],
     ) -> None:
-        self._is_ready = is_ready
+        self._why_not_ready = why_not_ready
         self._status = status
         self._metrics = metrics
         self._changes = changes
@@ -70,9 +71,9 @@ class Admin:
         return web.Response(text="ok\n")
 
     async def _readyz(self, request: web.Request) -> web.Response:
-        if self._is_ready():
-            return web.Response(text="ready\n")
-        return web.Response(text="no worker is ready\n", status=503)
+        if why := self._why_not_ready():
+            return web.Response(text=f"{why}\n", status=503)
+        return web.Response(text="ready\n")
 
     async def _show_status(self, request: web.Request) -> web.Response:
         return web.json_response(self._status())

@@ -153,7 +153,7 @@ class Supervisor:
     def _make_admin(self, config: Config) -> Admin:
         page = Exposition(self._totals).render
         changes = {"/ratio": self._change_ratio, "/capture": self._switch_capture}
-        admin = Admin(self._is_ready, self.status, page, changes)
+        admin = Admin(self._why_not_ready, self.status, page, changes)
         admin.allows_writes = config.admin_writes
         return admin
 
@@ -329,6 +329,13 @@ class Supervisor:
 
     def _is_ready(self) -> bool:
         return self._workers.ready > 0
+
+    def _why_not_ready(self) -> str:
+        if self._stop.is_set():
+            return "draining"
+        if self._is_ready():
+            return ""
+        return f"no worker is ready; {self._workers.restarts} have ended and were replaced"
 
     def _launch(
         self, config: Config, text: str, orders: Orders, listeners: Sequence[Listener]

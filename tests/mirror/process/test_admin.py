@@ -29,13 +29,15 @@ def change(body: Mapping[str, Any]) -> dict[str, Any]:
     return {"was": 1, "ratio": body["ratio"]}
 
 
-def make_admin(is_ready: bool = True) -> Admin:
-    return Admin(lambda: is_ready, lambda: {"ledger": {"seen": 3}}, metrics, {"/ratio": change})
+def make_admin(why_not_ready: str = "") -> Admin:
+    return Admin(
+        lambda: why_not_ready, lambda: {"ledger": {"seen": 3}}, metrics, {"/ratio": change}
+    )
 
 
-async def answers(is_ready: bool) -> dict[str, tuple[int, str]]:
+async def answers(why_not_ready: str) -> dict[str, tuple[int, str]]:
     address = free_address()
-    admin = make_admin(is_ready)
+    admin = make_admin(why_not_ready)
     await admin.start(address)
     try:
         async with aiohttp.ClientSession(f"http://{address}") as session:
@@ -49,7 +51,7 @@ async def answers(is_ready: bool) -> dict[str, tuple[int, str]]:
 
 
 def test_a_ready_sidecar_says_so() -> None:
-    got = asyncio.run(answers(is_ready=True))
+    got = asyncio.run(answers(""))
     assert got["/healthz"] == (200, "ok\n")
     assert got["/readyz"] == (200, "ready\n")
     assert got["/status"] == (200, '{"ledger": {"seen": 3}}')
@@ -58,9 +60,9 @@ def test_a_ready_sidecar_says_so() -> None:
 
 
 def test_without_a_worker_it_is_alive_but_not_ready() -> None:
-    got = asyncio.run(answers(is_ready=False))
+    got = asyncio.run(answers("no worker is ready"))
     assert got["/healthz"][0] == 200
-    assert got["/readyz"][0] == 503
+    assert got["/readyz"] == (503, "no worker is ready\n")
 
 
 def test_a_taken_admin_port_is_named() -> None:

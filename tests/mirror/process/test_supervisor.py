@@ -188,6 +188,32 @@ def test_health_and_readiness_answer(tmp_path: Path, path: str) -> None:
         connection.close()
 
 
+def test_readiness_names_what_is_missing(tmp_path: Path) -> None:
+    with app(delay_s=3.0) as primary, sidecar(tmp_path, primary) as (running, port):
+        said: list[bytes] = []
+
+        def is_replaced() -> bool:
+            answer = fetch(running.admin_port, "/readyz")
+            assert answer is not None
+            said.append(answer.body)
+            return running.status()["worker_restarts"] == 1 and answer.status == 200
+
+        os.kill(running.status()["workers"][0]["pid"], signal.SIGKILL)
+        wait_until(is_replaced)
+        assert b"no worker is ready; 1 have ended and were replaced\n" in said
+
+        def is_draining() -> bool:
+            answer = fetch(running.admin_port, "/readyz")
+            return answer is not None and (answer.status, answer.body) == (503, b"draining\n")
+
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            wait_until(lambda: running.status()["ledger"]["seen"] == 1)
+            running.child.send_signal(signal.SIGTERM)
+            wait_until(is_draining)
+            assert running.child.wait(10.0) == 0
+
+
 def post(port: int, path: str, body: str) -> tuple[int, dict[str, Any]]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
