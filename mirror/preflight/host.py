@@ -30,10 +30,7 @@ def obstacles(config: Config, ours: Collection[str]) -> list[str]:
         except ListenError as error:
             found.append(f"{key}: {error}")
     if config.series.enabled:
-        series = Path(config.series.path)
-        found += _unwritable("series.path", series.absolute().parent)
-        if series.exists() and not os.access(series, os.W_OK):
-            found.append(f"series.path: {series} cannot be written")
+        found += _unwritable("series.path", Path(config.series.path).absolute().parent)
     if config.capture.path is not None:
         folder = Path(config.capture.path).absolute()
         while not folder.exists():  # it would be created

@@ -88,7 +88,7 @@ class Supervisor:
         """Losses of sinks that were replaced."""
         self._orders = Orders(config, self._workers.send)
         self._rates = RecentRates()
-        self._silence = Silence(self._rates, self._causes_of_silence)
+        self._silence = Silence(self._rates, lambda: _causes_of_silence(self._config))
         self._reloads = {RELOADED: 0, REFUSED: 0}
         self._last_reload: dict[str, Any] | None = None
 
@@ -291,14 +291,6 @@ class Supervisor:
         if seconds and isinstance(datadog, DogStatsdSink):
             datadog.observe(int(time.time()), self._readings())
 
-    def _causes_of_silence(self) -> str:
-        listening = "; ".join(map(describe, self._config.listen))
-        directive = "mirror" if self._config.mode == "sink" else "proxy_pass"
-        return (
-            f"either nothing is requested, or nginx cannot connect to {listening}, or its "
-            f"configuration ({directive}, upstream) leads elsewhere"
-        )
-
     def _readings(self) -> Readings:
         """Return the readings that only the supervisor knows."""
         readings: Readings = {
@@ -368,6 +360,16 @@ class Supervisor:
 def _datadog_of(config: Config) -> tuple[object, ...]:
     """Return everything that the DogStatsD sink is made from."""
     return config.datadog, config.instance, config.routes
+
+
+def _causes_of_silence(config: Config) -> str:
+    """Return what may keep requests away, with the state of every listening address."""
+    listening = "; ".join(map(describe, config.listen))
+    directive = "mirror" if config.mode == "sink" else "proxy_pass"
+    return (
+        f"either nothing is requested, or nginx cannot connect to {listening}, or its "
+        f"configuration ({directive}, upstream) leads elsewhere"
+    )
 
 
 def _memory_ceiling_bytes(config: Config) -> int:

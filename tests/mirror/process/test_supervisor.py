@@ -431,7 +431,9 @@ def test_silence_is_logged_and_shown(tmp_path: Path, caplog: pytest.LogCaptureFi
     caplog.set_level(logging.INFO)
     for number in range(62):
         rps = {"other": 3} if number == 61 else {}
-        supervisor._emit([Settled(1_700_000_000 + number, {}, rps, {}, False, True)])
+        late = Settled(1_700_000_000 + number - 1, {}, {}, {}, True, True)
+        supervisor._emit([late, Settled(1_700_000_000 + number, {}, rps, {}, False, True)])
+        assert number > 58 or supervisor.status()["silence"] is None
         if number == 60:
             shown = supervisor.status()["silence"]
             assert f"nginx cannot connect to unix:{path} (owner " in shown
