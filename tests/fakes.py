@@ -20,9 +20,9 @@ import uvloop
 import yaml
 
 from mirror.config import Config, parse
-from mirror.core.ledger import Merger
 from mirror.core.pool import Pool
 from mirror.core.slow_start import SlowStartPool
+from mirror.process.merger import Merger
 from mirror.proxy.downstream.acceptor import Acceptor
 from mirror.proxy.downstream.connection import DownstreamConnection
 from mirror.proxy.downstream.inline import InlineAcceptor, InlineConnection

@@ -25,7 +25,8 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.spans": (),
     "mirror.tls": (),
     "mirror.lean_imports": (),
-    "mirror.core.request_head": ("mirror.core.http1", "mirror.errors"),
+    "mirror.core.hop": ("mirror.core.http1",),
+    "mirror.core.request_head": ("mirror.core.hop", "mirror.core.http1", "mirror.errors"),
     "mirror.core.response_head": (
         "mirror.core.http1",
         "mirror.core.request_head",  # a response's framing depends on its request
@@ -36,7 +37,6 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.core.ramp": ("mirror.core.budget", "mirror.core.latency", "mirror.core.ledger"),
     "mirror.core.ledger": ("mirror.core.latency",),
     "mirror.core.latency": (),
-    "mirror.core.timeline": ("mirror.core.ledger",),
     "mirror.core.*": ("mirror.errors",),
     "mirror.capture.reader": ("mirror.core.record", "mirror.errors"),
     "mirror.capture.overview": ("mirror.core.record", "mirror.formats.routes"),
@@ -70,7 +70,6 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.metrics.catalogue": (
         "mirror.core.ledger",
         "mirror.core.ramp",
-        "mirror.core.timeline",
     ),
     "mirror.metrics.*": (
         "mirror.addresses",
@@ -93,6 +92,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.process.silence": ("mirror.process.recent_rates", "mirror.spans"),
     "mirror.process.listeners": ("mirror.addresses", "mirror.errors"),
     "mirror.preflight.descriptors": ("mirror.config",),
+    "mirror.preflight.circle": ("mirror.addresses", "mirror.config"),
     "mirror.preflight.host": (
         "mirror.addresses",
         "mirror.config",
@@ -185,6 +185,8 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.proxy.upstream.relaying",
         "mirror.proxy.tee",
     ),
+    "mirror.process.timeline": ("mirror.core.ledger",),
+    "mirror.process.merger": ("mirror.core.latency", "mirror.core.ledger"),
     "mirror.process.control": ("mirror.core.ledger",),
     "mirror.process.orders": (
         "mirror.config",
@@ -194,8 +196,8 @@ EDGES: dict[str, tuple[str, ...]] = {
     ),
     "mirror.process.children": (
         "mirror.core.breaker",
-        "mirror.core.ledger",
         "mirror.process.control",
+        "mirror.process.merger",
         "mirror.process.orders",
         "mirror.proxy.recent_ids",
     ),
@@ -216,7 +218,8 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.config",
         "mirror.core.budget",
         "mirror.core.ledger",
-        "mirror.core.timeline",
+        "mirror.process.merger",
+        "mirror.process.timeline",
         "mirror.formats.routes",
         "mirror.errors",
         "mirror.metrics.catalogue",
@@ -379,6 +382,7 @@ SAYS_SHADOW = {
     # The only modules of core, proxy and process that may know of a shadow beside the primary.
     "mirror.core.request_head": "writes the mark and reads it",
     "mirror.core.ledger": "names the metrics",
+    "mirror.process.merger": "adds up the legs of both",
     "mirror.core.ramp": "judges what the shadow did",
     "mirror.proxy.upstream.origins": "reads the sections of both upstreams",
     "mirror.proxy.tee": "owns the shadow legs",

@@ -17,6 +17,7 @@ from mirror.config import Config, load
 from mirror.core.acceptance import Verdict
 from mirror.core.record import is_host
 from mirror.errors import ConfigError, TlsError
+from mirror.preflight.circle import circles
 from mirror.preflight.descriptors import raise_limit, shortage
 from mirror.preflight.host import obstacles, unreachable
 from mirror.preflight.probe import probe
@@ -85,7 +86,7 @@ def check(path: Path, names: tuple[str, ...], host: str | None) -> None:
         click.echo(error, err=True)
         sys.exit(EXIT_CONFIG)
     click.echo(_settings(config, path))
-    if problems := obstacles(config, _held_by_ours(config)):
+    if problems := [*circles(config), *obstacles(config, _held_by_ours(config))]:
         click.echo(ConfigError(str(path), problems), err=True)
         sys.exit(EXIT_CONFIG)
     for warning in _warnings(config, raise_limit()):

@@ -11,6 +11,7 @@ from mirror.capture.key_file import read_key
 from mirror.config import Config, parse
 from mirror.config_file import read_text
 from mirror.errors import ConfigError, ListenError, TlsError, UpstreamRefusedError
+from mirror.preflight.circle import circles
 from mirror.preflight.descriptors import raise_limit, shortage
 from mirror.preflight.probe import probe
 from mirror.process.supervisor import Supervisor
@@ -77,13 +78,13 @@ async def _load(path: str) -> tuple[Config, str]:
     text = read_text(path)
     config = parse(text, path)
     check_origins(config)
+    if problems := await asyncio.to_thread(circles, config):
+        raise ConfigError(path, problems)
     read_key(config.capture)
     shadow = config.shadow
     probed = await probe(shadow_origin(config), shadow.accept_server, config.timeouts.connect)
     if probed.is_reachable and not probed.is_accepted:
-        # The probe speaks of the option of `mirror check`, which `serve` does not have.
-        reason = probed.reason.replace("--accept-server", "shadow.accept_server")
-        raise UpstreamRefusedError(f"shadow.url {shadow.url} is refused: {reason}")
+        raise UpstreamRefusedError(f"shadow.url {shadow.url} is refused: {probed.reason}")
     if not probed.is_reachable:
         log.warning("starting without the shadow %s: %s", shadow.url, probed.reason)
     for warning in probed.warnings:

@@ -3,6 +3,7 @@
 http1           what request and response heads share: framing, fields, chunks, our own answers
 request_head    a request head as a value, and its bytes for each leg
 opaque_head     a head that the parser refuses although its framing is clear
+hop             what a request gains on its way through us as a proxy
 response_head   a response head as a value, and its bytes for the downstream
 exchange_states the states of one inline exchange
 selection       which requests get a shadow leg, and how many
@@ -13,7 +14,6 @@ breaker         whether the shadow is sent anything now
 pool            which connection of an upstream serves which leg
 slow_start      the same for an upstream that need not be there: few connects at a time
 ledger          counters that add up: every request once, in one second, under one route
-timeline        which Unix second a counted second is, whatever the wall clock does
 latency         latencies in the layout of an HDR histogram
 record          one line of a capture
 redaction       what must not be recorded

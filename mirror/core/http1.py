@@ -215,6 +215,7 @@ _REASONS = {
     503: b"Service Unavailable",
     504: b"Gateway Timeout",
     505: b"HTTP Version Not Supported",
+    508: b"Loop Detected",  # RFC 5842, section 7.2
 }
 
 

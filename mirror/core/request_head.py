@@ -11,9 +11,9 @@ References: RFC 9110 sections 7.2, 7.6, 7.8, 9.3.8, 10.1; RFC 9112 sections 2.3,
 """
 
 import re
-from dataclasses import dataclass
 from typing import Protocol
 
+from mirror.core.hop import Hop
 from mirror.core.http1 import (
     CHUNKED,
     CRLF,
@@ -37,8 +37,7 @@ SHADOW_MARK = b"X-Mirror-Leg: shadow\r\n"
 SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
 """Methods that RFC 9110 9.2.1 defines as safe."""
 
-_VIA = (b"Via: 1.0 kagami\r\n", b"Via: 1.1 kagami\r\n")
-"""By minor version. RFC 9110 7.6.3: Via names the protocol version of the received message."""
+
 _LINE_END = b" HTTP/1.1\r\nHost: "
 _MARK_AND_END = SHADOW_MARK + CRLF
 # No white space, no control character, and nothing behind the authority. What else RFC 3986 3.2.2
@@ -83,14 +82,6 @@ class ParsedLine(Protocol):
     def should_upgrade(self) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Hop:
-    """What a request gains by passing through us as a proxy, in mode inline."""
-
-    forwarded_for: bytes | None = None
-    """The client address to append to X-Forwarded-For; None passes that field on unchanged."""
-
-
 class RequestHead:
     """One request head that passed every check of `read_request_head`."""
 
@@ -108,6 +99,7 @@ class RequestHead:
         "takes_trailers",
         "target",
         "upgrade",
+        "via",
     )
 
     def __init__(self, method: bytes, minor_version: int, keep_alive: bool) -> None:
@@ -128,6 +120,8 @@ class RequestHead:
         """The protocol that the client asks to switch to; empty if none (RFC 9110 7.8)."""
         self.is_shadow = False
         """The request carries the mark of a shadow leg, so it has been mirrored before."""
+        self.via = b""
+        """The field that the primary leg gains, as a head line."""
         self.is_last_hop = False
         """Max-Forwards is 0: we answer this TRACE or OPTIONS ourselves (RFC 9110 7.6.2)."""
 
@@ -136,7 +130,7 @@ class RequestHead:
 
         The body follows as it arrives, so Content-Length and chunks stay as the client chose them.
         """
-        start = self.start + _VIA[self.minor_version]
+        start = self.start + self.via
         framing = self.framing
         if framing is NONE and not self.upgrade and not self.takes_trailers:
             return start + CRLF
@@ -208,7 +202,7 @@ def read_request_head(
     `hop` we act as a proxy and adjust Max-Forwards and X-Forwarded-For; without one (mode sink)
     end-to-end fields stay as they are. `method` is given if it is not the parser's.
 
-    Raises RemoteProtocolError with the status to answer: 400, 417, 501 or 505.
+    Raises RemoteProtocolError with the status to answer: 400, 417, 501, 505 or 508.
     """
     method = method or parser.get_method()
     version = parser.get_http_version()
@@ -242,6 +236,10 @@ def read_request_head(
     if host not in _hosts:
         _check_host(host)
     head.host = host
+    if hop is not None:
+        head.via = hop.via[head.minor_version]
+        if hop.has_seen(end_to_end):
+            raise RemoteProtocolError(508, "loop")
     head.start = b"".join((method, b" ", head.target, _LINE_END, host, CRLF, end_to_end))
     return head
 
@@ -256,7 +254,7 @@ def _read_rare(
         flat = _count_down(head, flat)
     end_to_end, apart = sort_fields(flat)
     if hop is not None and hop.forwarded_for is not None:
-        end_to_end = _extend_forwarded(end_to_end, hop.forwarded_for)
+        end_to_end = hop.extend_forwarded(end_to_end)
     if b"content-length" in apart or b"transfer-encoding" in apart:
         _read_framing(head, apart)
     if parser.should_upgrade():
@@ -369,19 +367,3 @@ def _count_down(head: RequestHead, flat: list[bytes]) -> list[bytes]:
         return flat  # it counts nothing, so there is nothing to count down
     head.is_last_hop = int(value) == 0
     return [*flat[:place], b"%d" % max(0, int(value) - 1), *flat[place + 1 :]]
-
-
-def _extend_forwarded(end_to_end: bytes, address: bytes) -> bytes:
-    """Append `address` as nginx's $proxy_add_x_forwarded_for does.
-
-    Several fields become one, in order, so the nearest address is last.
-    """
-    chain, kept = [], []
-    for line in end_to_end.split(CRLF)[:-1]:
-        name, _, value = line.partition(b":")
-        if name.lower() == b"x-forwarded-for":
-            chain.append(value.strip())
-        else:
-            kept.append(line + CRLF)
-    kept.append(b"X-Forwarded-For: %b\r\n" % b", ".join((*chain, address)))
-    return b"".join(kept)

@@ -12,7 +12,7 @@ This module knows nothing of where a metric is sent.
 from dataclasses import dataclass
 from typing import Literal
 
-from mirror.core import ledger, ramp, timeline
+from mirror.core import ledger, ramp
 
 RPS = "rps"
 SHADOW_RPS = "shadow.rps"
@@ -134,7 +134,7 @@ _TABLE = (
             *("syntax", "framing", "host", "target", "target_too_long", "head_too_large"),
             *("head_timeout", "body_timeout", "method", "connect", "transfer_coding"),
             *("expectation", "upgrade_with_body", "version", "empty_lines"),
-            *("http2", "proxy_protocol", "tls"),
+            *("http2", "proxy_protocol", "tls", "loop"),
         ),
         is_by_route=False,
     ),
@@ -257,7 +257,7 @@ _TABLE = (
         "",
         "steps of the host's clock of more than half a second",
         "direction",
-        (timeline.FORWARD, timeline.BACKWARD),
+        ("forward", "backward"),
         is_by_route=False,
     ),
     Metric(

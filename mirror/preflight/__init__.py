@@ -1,6 +1,7 @@
 """What is checked before the first mirrored request.
 
 probe        one request to the shadow: does it answer as an istio-proxy?
+circle       upstreams that are the sidecar itself
 host         addresses, groups and folders: what `mirror serve` would refuse
 descriptors  file descriptors: how many a worker may need, and how many it may have
 """

@@ -17,7 +17,6 @@ import time
 from dataclasses import dataclass
 
 from mirror.core.breaker import STATES
-from mirror.core.ledger import Merger
 from mirror.process.control import (
     EXIT_CUT,
     EXIT_OK,
@@ -26,6 +25,7 @@ from mirror.process.control import (
     encode,
     read_report,
 )
+from mirror.process.merger import Merger
 from mirror.process.orders import Orders
 from mirror.proxy.recent_ids import set_sharers
 

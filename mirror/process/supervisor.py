@@ -19,8 +19,7 @@ from typing import Any
 from mirror import __version__
 from mirror.config import Config, read_capture_span, read_ratio
 from mirror.core.budget import ceiling_bytes
-from mirror.core.ledger import Merger, Settled
-from mirror.core.timeline import Timeline
+from mirror.core.ledger import Settled
 from mirror.errors import MirrorError, ReloadError
 from mirror.formats.routes import RouteTable
 from mirror.metrics.catalogue import (
@@ -45,9 +44,11 @@ from mirror.process.admin import Admin
 from mirror.process.children import Launch, Workers
 from mirror.process.control import EXIT_CUT, EXIT_OK
 from mirror.process.listeners import Listener, open_listener
+from mirror.process.merger import Merger
 from mirror.process.orders import Orders
 from mirror.process.recent_rates import RecentRates
 from mirror.process.silence import Silence
+from mirror.process.timeline import Timeline
 from mirror.proxy.recent_ids import create_table
 
 log = logging.getLogger(__name__)

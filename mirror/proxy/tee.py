@@ -197,6 +197,8 @@ class Tee:
         self._recent_ids = recent_ids
         self._id_header = (config.request_id_header or "").lower().encode()
         self._warned_of_no_id = False
+        self._refusals_said: set[str] = set()
+        """Reasons of refusals that were logged; each is, once."""
         loop = asyncio.get_running_loop()
         self._now = loop.time
         self._call_soon = loop.call_soon
@@ -247,6 +249,10 @@ class Tee:
 
     def refused(self, reason: str) -> None:
         """Count a request that we answered with an error and forward to no upstream."""
+        if reason not in self._refusals_said:
+            self._refusals_said.add(reason)
+            text = "refused a request (%s): no upstream gets it; mirror.malformed counts more"
+            log.warning(text, reason)
         self.ledger.roll(self.second_at(monotonic()))
         self.ledger.count(ledger.MALFORMED, "other", reason)
 

@@ -5,6 +5,7 @@ data plane's parser, and the responses of a scripted upstream. A row compares ex
 boundaries of chunks are free, because a proxy may cut a body anew (RFC 9112, section 7.1).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -194,7 +195,8 @@ class Conversation:
 
     def received(self, data: bytes) -> list[tuple[bytes, End]]:
         """Return what to send in response to `data`, each with what happens to the connection."""
-        self.unread += data
+        # Each sidecar has a name of its own in Via.
+        self.unread += re.sub(rb"kagami-[0-9a-f]{8}", b"kagami", data)
         sent: list[tuple[bytes, End]] = []
         if PROBE_MARK in self.unread and self.unread.endswith(b"\r\n\r\n"):
             # A connection's first request; the sidecar sends nothing behind it before the answer.

@@ -17,10 +17,11 @@ import pytest
 
 from mirror.addresses import TcpAddress, UnixAddress
 from mirror.config import DatadogSection
-from mirror.core.ledger import REQUESTS, SHADOW_SENT, Ledger, Merger, Settled
+from mirror.core.ledger import REQUESTS, SHADOW_SENT, Ledger, Settled
 from mirror.formats.routes import RouteTable, route_tag
 from mirror.metrics.catalogue import METRICS, RPS, Readings
 from mirror.metrics.datadog import DogStatsdSink
+from mirror.process.merger import Merger
 from tests.fakes_agent import BUFFER_BYTES, Line, Rejected, parse, received, stored
 
 START = 1_700_000_000

@@ -5,11 +5,13 @@ Requests that a client pipelines wait their turn unread. One exchange is in inli
 
 import asyncio
 from collections import deque
+from hashlib import blake2b
 
 from mirror.config import Config
+from mirror.core.hop import Hop
 from mirror.core.http1 import NONE, error_response
 from mirror.core.pool import Pool
-from mirror.core.request_head import Hop, RequestHead
+from mirror.core.request_head import RequestHead
 from mirror.errors import RemoteProtocolError
 from mirror.proxy.downstream.acceptor import Acceptor
 from mirror.proxy.downstream.connection import NEVER, DownstreamConnection
@@ -19,7 +21,15 @@ from mirror.proxy.upstream.origins import primary_origin
 from mirror.proxy.upstream.relaying import RelayingUpstream
 
 _MOST_IDLE_CONNECTIONS = 256
-_HOP = Hop()
+
+
+def pseudonym_of(config: Config) -> bytes:
+    """Return the name of this sidecar in Via, the same in all its workers.
+
+    Another sidecar differs in its instance or in where it listens, also on the same host.
+    """
+    identity = "\n".join((config.instance, *map(str, config.listen)))
+    return b"kagami-" + blake2b(identity.encode(), digest_size=4).hexdigest().encode()
 
 
 class InlineAcceptor(Acceptor):
@@ -35,6 +45,7 @@ class InlineAcceptor(Acceptor):
         )
         self.primary = Primary(self._upstream, tee, config.timeouts.primary)
         self.extends_forwarded = config.forwarded == "append"
+        self.hop = Hop(pseudonym_of(config))
 
     def tick(self, now: float) -> None:
         super().tick(now)
@@ -148,9 +159,9 @@ class InlineConnection(DownstreamConnection):
             address = transport.get_extra_info("peername")
             # A unix socket has no address; nginx writes `unix:` for it.
             shown = address[0] if isinstance(address, tuple) else "unix:"
-            self._hop = Hop(shown.encode())
+            self._hop = self._shared.hop.with_address(shown.encode())
         else:
-            self._hop = _HOP
+            self._hop = self._shared.hop
 
     def eof_received(self) -> bool:
         super().eof_received()

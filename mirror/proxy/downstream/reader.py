@@ -12,9 +12,10 @@ import logging
 
 import httptools
 
+from mirror.core.hop import Hop
 from mirror.core.http1 import fields_size_bytes
 from mirror.core.opaque_head import OpaqueHead, begins_opaque_request, read_opaque_request
-from mirror.core.request_head import Hop, RequestHead, foreign_protocol, read_request_head
+from mirror.core.request_head import RequestHead, foreign_protocol, read_request_head
 from mirror.errors import RemoteProtocolError
 
 log = logging.getLogger(__name__)

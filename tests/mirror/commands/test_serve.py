@@ -106,7 +106,7 @@ def test_a_shadow_that_would_log_is_refused(tmp_path: Path) -> None:
         done = serve(write_config(tmp_path, settings))
         answering.join()
     assert done.returncode == 4
-    assert "accept it by name: shadow.accept_server nginx" in done.stderr
+    assert "list nginx in shadow.accept_server" in done.stderr
     assert "--accept-server" not in done.stderr
     assert not (tmp_path / "series.db").exists()
 

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.core import request_head
+from mirror.core.hop import Hop
 from mirror.core.http1 import CHUNKED, NONE
 from mirror.core.request_head import (
     SAFE_METHODS,
     SHADOW_MARK,
-    Hop,
     RequestHead,
     foreign_protocol,
     read_request_head,
@@ -100,7 +100,7 @@ CHUNKS = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 UPGRADE = b"Connection: upgrade\r\nUpgrade: h2c\r\n"
 VIA = b"Via: 1.1 kagami\r\n"
 VIA_OLD = b"Via: 1.0 kagami\r\n"
-HOP = Hop()
+HOP = Hop(b"kagami")
 
 # --- requests that must be refused ---
 
@@ -231,7 +231,9 @@ REFUSED: dict[str, tuple[bytes, int]] = {
 }
 
 
-@pytest.mark.parametrize("hop", [None, HOP, Hop(b"::1")], ids=["sink", "inline", "appending"])
+@pytest.mark.parametrize(
+    "hop", [None, HOP, Hop(b"kagami", b"::1")], ids=["sink", "inline", "appending"]
+)
 @pytest.mark.parametrize(("data", "status"), REFUSED.values(), ids=REFUSED)
 def test_ambiguous_request_is_refused(data: bytes, status: int, hop: Hop | None) -> None:
     with pytest.raises(RemoteProtocolError) as whole:
@@ -442,7 +444,10 @@ def test_each_leg_is_written_anew(
     hop: Hop | None, data: bytes, primary: bytes, shadow: bytes
 ) -> None:
     head = read_request(data, hop)
-    assert head.to_primary() == primary + b"\r\n"
+    expected = (
+        primary if hop else primary.replace(VIA, b"").replace(VIA_OLD, b"")
+    )  # without a hop there is no Via
+    assert head.to_primary() == expected + b"\r\n"
     body = b"abc" if head.framing is not NONE and b"abc" in data else b""
     written = body
     if head.framing is CHUNKED:
@@ -491,9 +496,9 @@ def test_upgrade_is_seen_and_the_next_request_too() -> None:
 
 
 def test_own_legs_are_read_back_the_same() -> None:
-    head = read_request(POST + b"A: 1\r\nContent-Length: 3\r\n\r\nabc")
+    head = read_request(POST + b"A: 1\r\nContent-Length: 3\r\n\r\nabc", HOP)
     hop = values_of(read_request(head.to_primary() + b"abc"))
-    assert hop == values_of(head) | {"start": head.start + VIA}
+    assert hop == values_of(head) | {"start": head.start + VIA, "via": b""}
     copy = read_request(head.to_shadow(b"abc", []))
     assert copy.is_shadow
     assert (copy.start, copy.content_length) == (head.start, 3)
@@ -520,6 +525,36 @@ def test_long_host_is_checked_every_time() -> None:
         for _ in range(2):
             assert read_request(b"GET / HTTP/1.1\r\nHost: %b\r\n\r\n" % host).host == host
         assert (host in request_head._hosts) is (size == longest)
+
+
+# --- Via ---
+
+
+@pytest.mark.parametrize(
+    "via",
+    [
+        b"Via: 1.1 kagami",
+        b"VIA: 1.0 other, 1.1 kagami (comment)",
+        b"Via: 1.1 other\r\nvia: HTTP/1.1 kagami",
+    ],
+)
+def test_a_request_that_passed_here_is_a_loop(via: bytes) -> None:
+    with pytest.raises(RemoteProtocolError, match="^508 loop$"):
+        read_request(GET + via + b"\r\n\r\n", HOP)
+    read_request(GET + via + b"\r\n\r\n", hop=None)  # in mode sink we are no hop
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"Via: 1.1 kagami-2, 1.1 xkagami",
+        b"X-Via: 1.1 kagami",
+        b"Referer: https://example.com/kagami",
+        b"Via: kagami.example",
+    ],
+)
+def test_another_name_in_via_is_no_loop(fields: bytes) -> None:
+    read_request(GET + fields + b"\r\n\r\n", HOP)
 
 
 # --- Max-Forwards ---
@@ -599,7 +634,7 @@ def test_last_answer_to_options_is_empty() -> None:
     ],
 )
 def test_nearest_address_is_appended_last(fields: bytes, written: bytes) -> None:
-    assert read_request(GET + fields + b"\r\n", Hop(b"::1")).start == GET + written
+    assert read_request(GET + fields + b"\r\n", Hop(b"kagami", b"::1")).start == GET + written
     assert read_request(GET + fields + b"\r\n", HOP).start == GET + fields, "unless asked to"
 
 
@@ -621,7 +656,7 @@ def test_legs_carry_what_is_end_to_end(
 ) -> None:
     fields = [(name, value) for name, value in fields if name.lower() not in BETWEEN_HOPS]
     lines = b"".join(b"%b: %b\r\n" % field for field in fields)
-    head = read_request(GET + lines + b"Connection: " + b", ".join(nominated) + b"\r\n\r\n")
+    head = read_request(GET + lines + b"Connection: " + b", ".join(nominated) + b"\r\n\r\n", HOP)
     lower = {name.lower() for name in nominated} - {b"close", b"keep-alive", b"upgrade", b"te"}
     kept = b"".join(b"%b: %b\r\n" % field for field in fields if field[0].lower() not in lower)
     assert head.to_primary() == GET + kept + VIA + b"\r\n"
@@ -642,7 +677,7 @@ def test_rare_fields_change_no_other(fields: list[tuple[bytes, bytes]], method: 
 def test_garbage_never_raises_anything_else(data: bytes) -> None:
     for prefix in (b"", b"GET ", GET, CHUNKS, POST + b"Content-Length: ", TRACE, GET + UPGRADE):
         try:
-            Reader(Hop(b"a")).feed(prefix + data)
+            Reader(Hop(b"kagami", b"a")).feed(prefix + data)
         except RemoteProtocolError as error:
             assert 400 <= error.status < 600
 

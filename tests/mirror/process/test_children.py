@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 import yaml
 
 from mirror.config import parse
-from mirror.core.ledger import Merger
 from mirror.process.children import Launch, Workers
+from mirror.process.merger import Merger
 from mirror.process.orders import Orders
 from mirror.proxy.recent_ids import create_table
 from tests.fakes import until

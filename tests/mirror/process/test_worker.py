@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from mirror.config import Config
-from mirror.core.ledger import Merger, Report
+from mirror.core.ledger import Report
 from mirror.process.control import (
     EXIT_CUT,
     EXIT_OK,
@@ -30,6 +30,7 @@ from mirror.process.control import (
     encode,
     read_report,
 )
+from mirror.process.merger import Merger
 from mirror.process.worker import Worker
 from mirror.proxy.recent_ids import create_table
 from mirror.proxy.tee import Tee

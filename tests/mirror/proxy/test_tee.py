@@ -10,9 +10,9 @@ from mirror.core import breaker
 from mirror.core.breaker import FIRST_WAIT_S
 from mirror.core.budget import PIECE_BYTES
 from mirror.core.http1 import CHUNKED, LENGTH
-from mirror.core.ledger import Merger
 from mirror.core.request_head import SHADOW_MARK, RequestHead
 from mirror.core.slow_start import SlowStartPool
+from mirror.process.merger import Merger
 from mirror.proxy.recent_ids import RecentIds, create_table
 from mirror.proxy.tee import Exchange, Tee
 from mirror.proxy.upstream.discarding import DiscardingConnection

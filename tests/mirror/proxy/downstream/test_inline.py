@@ -9,6 +9,7 @@ import asyncio
 
 import pytest
 
+from mirror.proxy.downstream.inline import pseudonym_of
 from tests.fakes import (
     OK,
     Cut,
@@ -38,12 +39,15 @@ EXPECT = b"POST /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length
 BROKEN = b"GET /a HTTP/1.1\r\nHost: h\r\nBad : 1\r\n\r\n"
 BROKEN_BODY = CHUNKS_HEAD + b"zz\r\n"
 
-VIA = b"Via: 1.1 kagami\r\n"
+PSEUDONYM = pseudonym_of(make_config("inline", 9))
+VIA = b"Via: 1.1 %b\r\n" % PSEUDONYM
 
 
 def via(request: bytes, version: bytes = b"1.1") -> bytes:
     """Return what the primary receives for a request with no field but Host."""
-    return request.replace(b"Host: h\r\n", b"Host: h\r\nVia: " + version + b" kagami\r\n")
+    return request.replace(
+        b"Host: h\r\n", b"Host: h\r\nVia: " + version + b" " + PSEUDONYM + b"\r\n"
+    )
 
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"

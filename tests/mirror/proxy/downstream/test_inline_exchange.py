@@ -9,6 +9,7 @@ import pytest
 
 from mirror.core.latency import bucket_of
 from mirror.core.request_head import SHADOW_MARK
+from mirror.proxy.downstream.inline import pseudonym_of
 from tests.fakes import (
     OK,
     Cut,
@@ -31,9 +32,9 @@ EMPTY_OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 EMPTY_OK_CLOSE = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 UPGRADE = b"GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 UPGRADE_SENT = (
-    b"GET /ws HTTP/1.1\r\nHost: h\r\nVia: 1.1 kagami\r\n"
+    b"GET /ws HTTP/1.1\r\nHost: h\r\nVia: 1.1 %b\r\n"
     b"Upgrade: websocket\r\nConnection: upgrade\r\n\r\n"
-)
+) % pseudonym_of(make_config("inline", 9))
 SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"
 EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
 POST = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"

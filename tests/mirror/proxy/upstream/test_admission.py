@@ -8,8 +8,8 @@ import pytest
 from mirror.config import Config
 from mirror.core import breaker
 from mirror.core.breaker import REFUSED_WAIT_S
-from mirror.core.ledger import Merger
 from mirror.core.request_head import RequestHead
+from mirror.process.merger import Merger
 from mirror.proxy.tee import Exchange, Tee
 from mirror.proxy.upstream.admission import MAX_HEAD_BYTES
 from tests.fakes import OK, StubUpstream, make_config, run, until

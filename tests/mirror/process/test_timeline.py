@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.core import timeline
 from mirror.core.ledger import Settled
-from mirror.core.timeline import BACKWARD, FORWARD, Step, Timeline
+from mirror.process import timeline
+from mirror.process.timeline import BACKWARD, FORWARD, Step, Timeline
 
 BOOT_S = 5000.0
 START_S = 1_700_000_000.25
