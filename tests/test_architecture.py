@@ -100,6 +100,11 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.process.access",
         "mirror.process.listeners",
     ),
+    "mirror.preflight.primary": (
+        "mirror.core.*",
+        "mirror.proxy.upstream.connection",
+        "mirror.proxy.upstream.relaying",
+    ),
     "mirror.preflight.probe": (
         "mirror.core.acceptance",
         "mirror.proxy.upstream.admission",

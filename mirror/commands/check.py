@@ -20,8 +20,9 @@ from mirror.errors import ConfigError, TlsError
 from mirror.preflight.circle import circles
 from mirror.preflight.descriptors import raise_limit, shortage
 from mirror.preflight.host import obstacles, unreachable
+from mirror.preflight.primary import ask_primary
 from mirror.preflight.probe import probe
-from mirror.proxy.upstream.origins import shadow_origin
+from mirror.proxy.upstream.origins import primary_origin, shadow_origin
 from mirror.spans import show_span
 
 EXIT_CONFIG = 2
@@ -61,7 +62,8 @@ def check(path: Path, names: tuple[str, ...], host: str | None) -> None:
 
     Sends one HEAD request for / to shadow.url and judges the `server` header of the answer. It
     accepts istio-envoy, envoy, and the values of shadow.accept_server and --accept-server. It
-    refuses nginx, because its Pod would write every mirrored request to the access log.
+    refuses nginx, because its Pod would write every mirrored request to the access log. In mode
+    inline it also sends GET / to the primary, and reads the answer as the sidecar would.
 
     \b
     Examples:
@@ -73,7 +75,7 @@ def check(path: Path, names: tuple[str, ...], host: str | None) -> None:
     Exit codes:
       0  the configuration can be served and the shadow is accepted
       2  the configuration cannot be used, or not on this host; every problem is listed
-      3  the shadow cannot be reached, so it cannot be checked
+      3  the shadow or the primary cannot be reached, or the primary's answer cannot be passed on
       4  the shadow is refused
     """
     if host is not None and not is_host(host):
@@ -93,7 +95,7 @@ def check(path: Path, names: tuple[str, ...], host: str | None) -> None:
         click.echo(f"warning: {warning}", err=True)
     accepted = (*config.shadow.accept_server, *names)
     probed = asyncio.run(probe(origin, accepted, config.shadow.timeout, host))
-    sys.exit(_show(probed, config))
+    sys.exit(_show(probed, config) or _ask_primary(config, host))
 
 
 def _held_by_ours(config: Config) -> set[str]:
@@ -112,6 +114,24 @@ def _held_by_ours(config: Config) -> set[str]:
         return set()
     click.echo(f"the sidecar with these addresses is running (pid {pid})")
     return {*map(str, held), str(config.admin)}
+
+
+def _ask_primary(config: Config, host: str | None) -> int:
+    """In mode inline, show how the primary answers; return the exit code."""
+    if config.mode != "inline":
+        return 0
+    answer = asyncio.run(ask_primary(primary_origin(config), host))
+    if not answer.trouble:
+        click.echo(f"primary {config.primary} answers {answer.status} to GET /")
+        return 0
+    words = {
+        "connect_failed": "cannot be connected to",
+        "timeout": "gives no whole answer to GET / within 10 s",
+        "protocol_error": "answers GET / in a form that two parsers could read differently, so "
+        "clients would get 502 (docs/operations.md says what is refused)",
+    }.get(answer.trouble, "closes the connection instead of answering GET /")
+    click.echo(f"primary {config.primary} {words}", err=True)
+    return EXIT_UNREACHABLE
 
 
 def _show(probed: Verdict, config: Config) -> int:

@@ -13,6 +13,7 @@ from tests.topology.conftest import Topology, hey, require, wait_for
 
 pytestmark = pytest.mark.topology
 
+UNREACHABLE = 3
 REFUSED = 4
 
 
@@ -84,3 +85,16 @@ def test_log_nginx_is_accepted_by_name(topology: Topology) -> None:
     topology.start_gateway_pod()
     done = check(topology, url=url(topology, "log_nginx"), accept_server=["nginx"])
     assert done.returncode == 0, done.stderr
+
+
+def test_the_primary_is_asked_in_mode_inline(topology: Topology) -> None:
+    topology.start_gateway_pod()
+    path = write_config(topology.directory, topology.config("inline"))
+    command = [sys.executable, "-m", "mirror", "check", "-c", str(path)]
+    down = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert down.returncode == UNREACHABLE
+    assert "cannot be connected to" in down.stderr
+    topology.start_primary()
+    up = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert up.returncode == 0, up.stderr
+    assert "answers 200 to GET /" in up.stdout
