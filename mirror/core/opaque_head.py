@@ -1,4 +1,4 @@
-"""Reads heads whose bytes the parser refuses, although their framing is clear.
+"""Reads heads and chunk lines whose bytes the parser refuses, although their framing is clear.
 
 nginx carries more than the parser (httptools, strict) accepts: methods it does not know, 8-bit and
 control bytes in targets and values, lines of a response that end with a bare LF. A proxy that
@@ -20,6 +20,8 @@ _LINE_START = re.compile(rb"(?:%b)?(?: [^\0\t\n\v\f\r ]*)?(?: [HTP/.0-9]*)?\r?" 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _STATUS = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9][0-9])(?: ([^\0\r\n]*))?")
 _FIELD = re.compile(rb"(%b):[ \t]*([^\0\r\n]*)" % _TOKEN)
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(;[^\0\r\n]*)?\r\n")
+_LONGEST_CHUNK_LINE_BYTES = 4096
 # RFC 9110, section 5.5: no control characters. Here they would decide framing.
 _PLAIN_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 # What the parser must see to know where the message ends and whether the connection stays.
@@ -132,3 +134,53 @@ def _plain(first: bytes, flat: list[bytes], keeps_upgrade: bool) -> bytes:
             pieces.append(b"%b: %b\r\n" % (name, value))
     pieces.append(b"\r\n")
     return b"".join(pieces)
+
+
+class PlainChunks:
+    """Removes the extensions of chunk lines, which the parser reads more strictly than RFC 9112.
+
+    Section 7.1.1 allows white space around them, and a recipient must ignore those it does not
+    know. Sizes stay as they are, so the parser judges them. An extension that holds a line end or
+    NUL is left in place for the parser to refuse.
+    """
+
+    __slots__ = ("_left", "_line")
+
+    def __init__(self) -> None:
+        self._line = b""
+        """The start of an incomplete chunk line."""
+        self._left = 0
+        """Bytes until the next chunk line; negative from the last chunk on."""
+
+    @property
+    def is_within_line(self) -> bool:
+        """Whether the start of a chunk line is held."""
+        return bool(self._line)
+
+    def plain(self, data: bytes) -> bytes:
+        """Return `data`, which continues the body, without extensions.
+
+        What could be an incomplete chunk line is held until its end arrives.
+        """
+        pieces = []
+        while data and self._left >= 0:
+            if self._left:
+                pieces.append(data[: self._left])
+                self._left, data = max(0, self._left - len(data)), data[self._left :]
+                continue
+            line, end, rest = (self._line + data).partition(b"\n")
+            if not end and len(line) <= _LONGEST_CHUNK_LINE_BYTES:
+                self._line = line
+                return b"".join(pieces)
+            pieces.append(self._plain_line(line + end))
+            data = rest
+        pieces.append(data)
+        return b"".join(pieces)
+
+    def _plain_line(self, line: bytes) -> bytes:
+        """Return what the parser gets of a complete chunk line, or of what is none."""
+        self._line = b""
+        chunk = _CHUNK_LINE.fullmatch(line)
+        size = int(chunk[1], 16) if chunk is not None else 0
+        self._left = size + 2 if size else -1  # the data of a chunk ends with CRLF
+        return line if chunk is None or not chunk[2] else chunk[1] + b"\r\n"

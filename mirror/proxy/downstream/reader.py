@@ -13,8 +13,13 @@ import logging
 import httptools
 
 from mirror.core.hop import Hop
-from mirror.core.http1 import fields_size_bytes
-from mirror.core.opaque_head import OpaqueHead, begins_opaque_request, read_opaque_request
+from mirror.core.http1 import CHUNKED, fields_size_bytes
+from mirror.core.opaque_head import (
+    OpaqueHead,
+    PlainChunks,
+    begins_opaque_request,
+    read_opaque_request,
+)
 from mirror.core.request_head import RequestHead, foreign_protocol, read_request_head
 from mirror.errors import RemoteProtocolError
 
@@ -24,6 +29,7 @@ _LONGEST_TARGET_BYTES = 8192  # nginx: one large_client_header_buffers of 8k; Ap
 _MOST_EMPTY_BYTES = 8
 """RFC 9112, section 2.2: ignore at least one empty line before a request. We ignore four."""
 _LAST_OF_LINE_END = ord("\r")
+_HEAD_END = b"\r\n\r\n"
 # Refusals of the parser that may be a matter of bytes and not of framing (core/opaque_head.py).
 _BY_PARSER = frozenset({"method", "syntax", "upgrade_with_body"})
 # It has the same purpose as NO_PARSER in upstream/connection.py.
@@ -39,9 +45,13 @@ class RequestReader(asyncio.Protocol):
 
     __slots__ = (
         "_body",
+        "_chunks",
         "_flat",
         "_head",
         "_hop",
+        "_is_chunked",
+        "_is_first",
+        "_is_told",
         "_max_head_bytes",
         "_opaque",
         "_parser",
@@ -74,6 +84,13 @@ class RequestReader(asyncio.Protocol):
         """Why the parser refused the head in `_head`, if it did."""
         self._opaque: OpaqueHead | None = None
         """The head that the parser is being told in plain words."""
+        self._is_chunked = False
+        self._is_first = False
+        """Whether the message being read began with this read, or in `_head`."""
+        self._is_told = False
+        """Whether the head that the parser reads now was told to the mode before."""
+        self._chunks: PlainChunks | None = None
+        """What the parser gets of a chunked body, once its head was read."""
 
     # --- what a mode does with a request ---
 
@@ -130,13 +147,23 @@ class RequestReader(asyncio.Protocol):
             if self._refused_for is not None:
                 data = self._read_opaque(self._head + data, self._refused_for)
                 continue
+            if self._chunks is not None and not self._is_told:
+                data = self._chunks.plain(data)
+                if not data:
+                    self._watch(0)  # the end of a chunk line is still to come
+                    return
             has_begin = self._reading == BETWEEN or bool(self._head)
+            self._is_first = has_begin or self._opaque is not None
             try:
                 self._parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
                 data = self.behind_upgrade(data[upgrade.args[0] :])
                 continue
             except httptools.HttpParserError as error:
+                is_of_bytes = not isinstance(error, httptools.HttpParserCallbackError)
+                if is_of_bytes and self._is_first and self._is_chunked:
+                    data = self._read_chunks_again(self._head + data)
+                    continue
                 refusal = _refusal_of(error, data)
                 if not has_begin or self._progressed or refusal is None:
                     self._refuse_for(refusal)
@@ -148,6 +175,13 @@ class RequestReader(asyncio.Protocol):
                 self._stalled_bytes = 0
                 self._head = b""
             else:
+                if self._is_first and self._is_chunked:
+                    raw = self._head + data
+                    self._chunks = PlainChunks()
+                    self._chunks.plain(raw[raw.index(_HEAD_END) + 4 :])
+                    if self._chunks.is_within_line:  # the parser has its start: take it back
+                        data = self._read_chunks_again(raw)
+                        continue
                 is_in_head = has_begin and self._reading == HEAD and not self._progressed
                 self._head = self._head + data if is_in_head else b""
                 self._watch(len(data))
@@ -175,16 +209,23 @@ class RequestReader(asyncio.Protocol):
             self._opaque = None
             method, target, flat = opaque.method, opaque.target, opaque.flat
         self._reading = BODY
+        if self._is_told:
+            self._is_told = False
+            return
         if len(target) > _LONGEST_TARGET_BYTES:
             raise RemoteProtocolError(414, "target_too_long")
         # The sum is computed only if the bytes since the last head could exceed the limit.
         limit = self._max_head_bytes
         if self._stalled_bytes > limit and fields_size_bytes(flat) > limit:
             raise RemoteProtocolError(431, "head_too_large")
-        self.request_begun(read_request_head(self._parser, target, flat, self._hop, method))
+        head = read_request_head(self._parser, target, flat, self._hop, method)
+        self._is_chunked = head.framing is CHUNKED
+        self.request_begun(head)
         self._progressed = True
 
     def on_message_complete(self) -> None:
+        self._is_first = self._is_chunked = False
+        self._chunks = None
         if self._reading == BODY:
             self._reading = BETWEEN
         self._progressed = True
@@ -239,6 +280,18 @@ class RequestReader(asyncio.Protocol):
         self._reading = HEAD
         self._opaque = opaque
         return opaque.plain + head[end + 4 :]
+
+    def _read_chunks_again(self, raw: bytes) -> bytes:
+        """Return what to give to a new parser: the same head, and plain chunk lines."""
+        body_at = raw.index(_HEAD_END) + 4
+        self._chunks = PlainChunks()
+        self._parser = self._new_parser()
+        self._body.clear()  # what came before the error will come again
+        self._flat = []
+        self._head = b""
+        self._is_told = True
+        self._reading = HEAD
+        return raw[:body_at] + self._chunks.plain(raw[body_at:])
 
     def _watch(self, size_bytes: int) -> None:
         """Bound the memory and the time of a request that one read did not complete."""

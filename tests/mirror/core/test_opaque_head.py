@@ -4,6 +4,7 @@ import httptools
 import pytest
 
 from mirror.core.opaque_head import (
+    PlainChunks,
     begins_opaque_request,
     read_opaque_request,
     read_opaque_response,
@@ -141,3 +142,43 @@ def test_the_parser_takes_the_plain_head() -> None:
     parser = httptools.HttpRequestParser(object())
     parser.feed_data(head.plain)
     assert parser.should_keep_alive()
+
+
+@pytest.mark.parametrize(
+    ("body", "plain"),
+    [
+        (b"5\r\nhello\r\n0\r\n\r\n", None),
+        (b"5; some; a=b \r\nhello\r\n0;x\r\nT: 1;2\r\n\r\n", b"5\r\nhello\r\n0\r\nT: 1;2\r\n\r\n"),
+        (b"A \t;\xff\r\n5; no\r\nab\r\n\r\n0\r\n\r\n", b"A\r\n5; no\r\nab\r\n\r\n0\r\n\r\n"),
+        (b"5 \r\nhello\r\n0\r\n\r\nGET / HTTP/1.1\r\n", None),
+        *((b"5;a%cb\r\nhello\r\n0\r\n\r\n" % byte, None) for byte in b"\0\r\n"),
+        (b"x;a\r\nhello", None),
+        (b"5\n;a\r\n", None),
+        (b"5;" + b"x" * 5000 + b"\r\nhello", b"5\r\nhello"),
+    ],
+)
+def test_extensions_are_removed_and_nothing_else(body: bytes, plain: bytes | None) -> None:
+    assert PlainChunks().plain(body) == (body if plain is None else plain)
+
+
+def test_chunks_are_plain_at_every_cut() -> None:
+    body = b"5; some; a=b \r\nhello\r\n10;x\r\n0123456789;abcde\r\n0;x\r\nT: 1;2\r\n\r\n"
+    whole = PlainChunks().plain(body)
+    for cut in range(len(body)):
+        chunks = PlainChunks()
+        assert chunks.plain(body[:cut]) + chunks.plain(body[cut:]) == whole
+    chunks = PlainChunks()
+    assert b"".join(chunks.plain(body[at : at + 1]) for at in range(len(body))) == whole
+
+
+def test_a_held_line_is_known() -> None:
+    chunks = PlainChunks()
+    assert (chunks.plain(b"2\r\nab\r\n"), chunks.is_within_line) == (b"2\r\nab\r\n", False)
+    assert (chunks.plain(b"5;"), chunks.is_within_line) == (b"", True)
+    assert (chunks.plain(b"\r\n"), chunks.is_within_line) == (b"5\r\n", False)
+
+
+def test_a_line_without_end_is_not_held_for_ever() -> None:
+    chunks = PlainChunks()
+    assert chunks.plain(b"5;" + b"x" * 4000) == b""
+    assert chunks.plain(b"x" * 1000) != b""
