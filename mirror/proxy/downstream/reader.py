@@ -263,10 +263,11 @@ class RequestReader(asyncio.Protocol):
         opaque = None
         if reason in _BY_PARSER:
             if end < 0 and begins_opaque_request(head):
+                is_new = self._refused_for is None
                 self._reading = HEAD
                 self._head = head
                 self._refused_for = refusal
-                self._watch(0)
+                self._watch(self._stalled_bytes if is_new else 0)
                 return b""
             opaque = read_opaque_request(head[: max(end, 0)], reason != "upgrade_with_body")
         self._head = b""

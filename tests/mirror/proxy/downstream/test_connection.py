@@ -195,6 +195,19 @@ def test_empty_lines_hold_a_connection_no_longer() -> None:
     run(main)
 
 
+def test_an_odd_head_has_the_deadline_of_a_head() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(b"BAN /x HTT")
+        line.tick(9)
+        line.send(b"P/1.1\r\n")
+        assert not line.transport.is_closing()
+        line.tick(11)
+        assert (line.status, line.reasons) == (408, ["head_timeout"])
+
+    run(main)
+
+
 def test_trailers_are_told_with_the_end() -> None:
     async def main() -> None:
         for cut in (whole, split):
