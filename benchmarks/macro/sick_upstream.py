@@ -7,7 +7,7 @@ bounded (ENDLESS_CHUNK and TRICKLE_S), so that its own CPU time does not affect 
     python -m benchmarks.macro.sick_upstream PORT CONTROL_PORT
 
 On the control port it answers `GET /become/<fault>` once the change is complete and all earlier
-connections are closed, and `GET /requests` with the number of requests so far.
+connections are closed, and `GET /requests` with the number of requests so far, without probes.
 """
 
 import argparse
@@ -26,6 +26,9 @@ HEALTHY = "healthy"
 HEAD = b"HTTP/1.1 200 OK\r\nServer: istio-envoy\r\n"
 BODY = b"a small answer"
 OK = HEAD + b"Content-Length: 14\r\n\r\n" + BODY
+PROBE = b"\r\nX-Mirror-Leg: probe"
+"""Marks the sidecar's first request on a connection to its shadow."""
+PROBE_ANSWER = HEAD + b"Content-Length: 0\r\n\r\n"
 SLOW_S = 1.0
 TRICKLE_S = 1.0
 ENDLESS_S = 0.1
@@ -62,7 +65,11 @@ class Patient(asyncio.Protocol):
         if self._fault is talk_plainly:  # a TLS hello contains no empty line
             data = b"\r\n\r\n"
         *requests, self._unread = (self._unread + data).split(b"\r\n\r\n")
-        for _ in requests:
+        for request in requests:
+            if PROBE in request:
+                # The fault is that of the requests: a proxy that answers stands before a sick app.
+                self.write(PROBE_ANSWER)
+                continue
             self._upstream.requests += 1
             if not self.transport.is_closing():
                 self._fault(self)
