@@ -126,7 +126,7 @@ def test_a_folder_that_cannot_be_written_leaves_production_alone(tmp_path: Path)
 def test_a_key_that_is_missing_is_refused_at_the_start(tmp_path: Path) -> None:
     config = {
         "listen": "127.0.0.1:1",
-        "shadow": {"url": "http://127.0.0.1:1"},
+        "shadow": {"url": "http://127.0.0.1:9"},
         "capture": {"path": "c", "key_file": str(tmp_path / "none")},
     }
     path = tmp_path / "mirror.yaml"
