@@ -6,6 +6,7 @@ import pytest
 
 from mirror.core.pool import Pool
 from mirror.core.slow_start import SlowStartPool
+from mirror.proxy.downstream.inline import pseudonym_of
 from mirror.proxy.tee import ShadowLeg
 from tests.fakes import (
     OK,
@@ -169,7 +170,9 @@ def test_line_plays_whole_exchanges() -> None:
         connection, transport = line.exchange(GET)
         line.send(GET)
         connection.data_received(OK)
-        assert transport.written == GET[:-2] + b"Via: 1.1 kagami\r\n\r\n"
+        assert transport.written == GET[:-2] + b"Via: 1.1 %b\r\n\r\n" % pseudonym_of(
+            make_config("inline", 9)
+        )
         assert line.client.written == OK
         assert line.count("primary.requests") == {"2xx": 2}
         assert line.acceptor.primary.timeout_s == 3

@@ -160,17 +160,17 @@ class RelayingConnection(UpstreamConnection):
             return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserCallbackError as error:
-            self._fail_after(error)
-            return
         except httptools.HttpParserError as error:
-            if self._raw_head is None:
+            is_of_bytes = not isinstance(error, httptools.HttpParserCallbackError)
+            if not is_of_bytes or self._raw_head is None:
                 self._fail_after(error)
-            else:
-                self._read_opaque(data)
-            return
+                return
+            self._is_refused = True
         except httptools.HttpParserUpgrade as upgrade:
             self._switch(data[upgrade.args[0] :])
+            return
+        if self._is_refused:  # read outside the handler, whose error would become a new one's cause
+            self._read_opaque(data)
             return
         if self._leg is not leg:
             return  # the owner of the leg aborted it in a callback
@@ -254,7 +254,6 @@ class RelayingConnection(UpstreamConnection):
         end, body_at = response_head_end(raw)
         if not body_at and len(raw) <= self._upstream.origin.max_head_bytes:
             self._raw_head = raw
-            self._is_refused = True
             return
         opaque = read_opaque_response(raw[:end]) if end > 0 else None
         if opaque is None:
