@@ -32,7 +32,7 @@ OUTCOMES = [
      "protocol_error"),
     ("an upgrade", "HTTP/1.1 101 Switching|Upgrade: x|Connection: upgrade||", End.KEEP,
      "protocol_error"),
-    ("a status beyond 599", "HTTP/1.1 700 Odd|Content-Length: 0||", End.KEEP, "protocol_error"),
+    ("a status beyond 599", "HTTP/1.1 700 Odd|Content-Length: 0||", End.KEEP, "5xx"),
 ]  # fmt: skip
 
 

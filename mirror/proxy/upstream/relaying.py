@@ -158,19 +158,24 @@ class RelayingConnection(UpstreamConnection):
         if self._is_refused:
             self._read_opaque(data)
             return
+        # An error is handled outside its handler, because that may go on to read requests, whose
+        # own errors would get this one as their cause.
+        failure: Exception | None = None
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             is_of_bytes = not isinstance(error, httptools.HttpParserCallbackError)
-            if not is_of_bytes or self._raw_head is None:
-                self._fail_after(error)
-                return
-            self._is_refused = True
+            self._is_refused = is_of_bytes and self._raw_head is not None
+            failure = error
         except httptools.HttpParserUpgrade as upgrade:
             self._switch(data[upgrade.args[0] :])
             return
-        if self._is_refused:  # read outside the handler, whose error would become a new one's cause
-            self._read_opaque(data)
+        if failure is not None:
+            if self._is_refused:
+                self._read_opaque(data)
+            else:
+                self._fail_after(failure)
+            failure = None  # its traceback knows this frame: a cycle for the garbage collector
             return
         if self._leg is not leg:
             return  # the owner of the leg aborted it in a callback
