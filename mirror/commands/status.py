@@ -177,7 +177,7 @@ def _ledger(ledger: dict[str, Any]) -> list[tuple[str, str]]:
             f"+ in flight {_word(ledger.get('in_flight'))}",
         ),
     ]
-    names = ("not_selected", "shed", "outcomes", "primary", "malformed")
+    names = ("not_selected", "shed", "outcomes", "probes", "primary", "malformed")
     rows += [(name.replace("_", " "), _part(ledger[name])) for name in names if ledger.get(name)]
     rows.append(("not counted", _words(ledger, "looped", "repeated")))
     return rows
