@@ -5,11 +5,17 @@ kernel releases the lock when that process ends, however it ends. With the lock,
 was left behind is replaced in one step, by renaming, so that nginx always finds a socket that
 listens. Without the lock nothing is touched. The lock file stays, because removing it could remove
 another process's.
+
+Where no worker could accept, a listener is shut: a client is refused when it connects, before it
+has sent a request that could not be repeated. A TCP socket stops listening and listens again. A
+unix socket could not be made to listen again, so its file goes by another name meanwhile.
 """
 
+import contextlib
 import errno
 import fcntl
 import grp
+import logging
 import os
 import socket
 import stat
@@ -18,6 +24,8 @@ from pathlib import Path
 
 from mirror.addresses import Address, TcpAddress, UnixAddress
 from mirror.errors import ListenError
+
+log = logging.getLogger(__name__)
 
 BACKLOG = 4096
 _TCP_STATE_LISTEN = "0A"
@@ -31,15 +39,52 @@ class Listener:
     socket: socket.socket
     lock: int | None = None
     """Descriptor that holds the lock of a unix socket."""
+    is_shut: bool = False
 
     def fileno(self) -> int:
         return self.socket.fileno()
+
+    def shut(self) -> None:
+        """Refuse connections, and close those that wait. No worker may be accepting."""
+        try:
+            if isinstance(self.address, UnixAddress):
+                if not self.is_shut:
+                    path = Path(self.address.path)
+                    path.rename(_hidden(path))
+                self._close_waiting()
+            elif not self.is_shut:  # a second time would end every later connection
+                self.socket.shutdown(socket.SHUT_RD)
+            self.is_shut = True
+        except OSError as error:
+            log.error("connections to %s wait for a worker: %s", self.address, error)
+
+    def open(self) -> None:
+        """Take connections again."""
+        if not self.is_shut:
+            return
+        try:
+            if isinstance(self.address, UnixAddress):
+                path = Path(self.address.path)
+                _hidden(path).rename(path)
+            else:
+                self.socket.listen(BACKLOG)
+            self.is_shut = False
+        except OSError as error:
+            log.error("nobody can connect to %s: %s", self.address, error)
+
+    def _close_waiting(self) -> None:
+        self.socket.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.socket.accept()[0].close()
 
     def close(self) -> None:
         """Close the socket, and remove the file of a unix socket."""
         self.socket.close()
         if isinstance(self.address, UnixAddress):
-            Path(self.address.path).unlink(missing_ok=True)
+            path = Path(self.address.path)
+            path.unlink(missing_ok=True)
+            _hidden(path).unlink(missing_ok=True)
         if self.lock is not None:
             os.close(self.lock)
 
@@ -118,12 +163,18 @@ def _open_unix(address: UnixAddress) -> Listener:
         _grant(fresh, address)
         listener.listen(BACKLOG)
         fresh.rename(path)
+        _hidden(path).unlink(missing_ok=True)
     except OSError:
         fresh.unlink(missing_ok=True)
         listener.close()
         os.close(lock)
         raise
     return Listener(address, listener, lock)
+
+
+def _hidden(path: Path) -> Path:
+    """Return the name of a unix socket's file while the socket is shut."""
+    return path.with_name(f".{path.name}.shut")
 
 
 def _bind(listener: socket.socket, path: Path) -> None:

@@ -1,5 +1,6 @@
 """Checks that sockets open once, and that only files of ended processes are taken over."""
 
+import contextlib
 import grp
 import os
 import socket
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mirror.addresses import LONGEST_SOCKET_PATH_BYTES, TcpAddress, UnixAddress
+from mirror.demo.processes import free_ports
 from mirror.errors import ListenError
 from mirror.process.listeners import check_listener, open_listener
 
@@ -162,3 +164,47 @@ def test_a_check_names_who_holds_a_port() -> None:
         with pytest.raises(ListenError, match=rf"{address}: .*by .*pid {os.getpid()}\)"):
             check_listener(address, is_ours=False)
         check_listener(address, is_ours=True)
+
+
+@pytest.mark.parametrize("kind", ["unix", "tcp"])
+def test_a_shut_listener_refuses_until_it_is_opened(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "mirror.sock"
+    address = UnixAddress(str(path)) if kind == "unix" else TcpAddress("127.0.0.1", *free_ports(1))
+    target = str(path) if isinstance(address, UnixAddress) else (address.host, address.port)
+    family = socket.AF_UNIX if kind == "unix" else socket.AF_INET
+    listener = open_listener(address)
+    with socket.socket(family) as waiting, socket.socket(family) as late:
+        waiting.connect(target)
+        waiting.settimeout(5.0)
+        for _ in range(2):
+            listener.shut()
+            with pytest.raises((ConnectionRefusedError, FileNotFoundError)):
+                late.connect(target)
+        with contextlib.suppress(ConnectionResetError):
+            assert waiting.recv(1) == b""
+    for _ in range(2):
+        listener.open()
+        with socket.socket(family) as client:
+            client.connect(target)
+            client.sendall(b"x")
+            accepted, _ = listener.socket.accept()
+            with accepted:
+                accepted.settimeout(5.0)
+                assert accepted.recv(1) == b"x"
+    listener.shut()
+    listener.close()
+    assert {name.name for name in tmp_path.iterdir()} <= {"mirror.sock.lock"}
+
+
+def test_a_socket_that_was_shut_by_a_killed_supervisor_is_replaced(tmp_path: Path) -> None:
+    address = UnixAddress(str(tmp_path / "mirror.sock"))
+    killed = open_listener(address)
+    killed.shut()
+    killed.socket.close()
+    assert killed.lock is not None
+    os.close(killed.lock)
+    again = open_listener(address)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(address.path)
+    assert {name.name for name in tmp_path.iterdir()} == {"mirror.sock", "mirror.sock.lock"}
+    again.close()
