@@ -192,6 +192,8 @@ EDGES: dict[str, tuple[str, ...]] = {
     ),
     "mirror.process.timeline": ("mirror.core.ledger",),
     "mirror.process.merger": ("mirror.core.latency", "mirror.core.ledger"),
+    "mirror.process.starts": (),
+    "mirror.process.reloads": ("mirror.errors",),
     "mirror.process.control": ("mirror.core.ledger",),
     "mirror.process.orders": (
         "mirror.config",
@@ -201,9 +203,12 @@ EDGES: dict[str, tuple[str, ...]] = {
     ),
     "mirror.process.children": (
         "mirror.core.breaker",
+        "mirror.errors",
         "mirror.process.control",
+        "mirror.process.listeners",
         "mirror.process.merger",
         "mirror.process.orders",
+        "mirror.process.starts",
         "mirror.proxy.recent_ids",
     ),
     "mirror.process.worker": (
@@ -234,6 +239,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.process.listeners",
         "mirror.process.orders",
         "mirror.process.recent_rates",
+        "mirror.process.reloads",
         "mirror.process.silence",
         "mirror.proxy.recent_ids",
         "mirror.process.children",

@@ -2,9 +2,11 @@
 
 supervisor    the parent: opens the sockets, merges the counts, owns the admin port and the metrics
 children      the supervisor's view of its workers: start, hear, replace, retire, stop
+starts        starts of workers that are repeated until they succeed
 worker        one worker process: the data plane on one event loop
-merger      the reports of all workers, added up: when a second is settled
-timeline    from steady seconds to seconds of the wall clock
+merger        the reports of all workers, added up: when a second is settled
+timeline      from steady seconds to seconds of the wall clock
+reloads       reloads, one after the other, and how each ended
 orders        the ratio and the capture in force, for every worker that starts
 control       the messages between the two
 recent_rates  the rates of the last minutes, for people and for silence

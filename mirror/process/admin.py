@@ -25,19 +25,19 @@ Change = Callable[[Mapping[str, Any]], dict[str, Any]]
 class Admin:
     """The callables are called for every request, so they must be cheap.
 
-    `why_not_ready` answers with a reason, or with an empty text if requests are taken;
+    `readiness` answers whether requests are taken, and with the words that say so or why not;
     `metrics` takes the Accept field and answers with a page and its content type; `changes` are
     the paths that take POST.
     """
 
     def __init__(
         self,
-        why_not_ready: Callable[[], str],
+        readiness: Callable[[], tuple[bool, str]],
         status: Callable[[], dict[str, Any]],
         metrics: Callable[[str], tuple[bytes, str]],
         changes: Mapping[str, Change],
     ) -> None:
-        self._why_not_ready = why_not_ready
+        self._readiness = readiness
         self._status = status
         self._metrics = metrics
         self._changes = changes
@@ -71,9 +71,8 @@ class Admin:
         return web.Response(text="ok\n")
 
     async def _readyz(self, request: web.Request) -> web.Response:
-        if why := self._why_not_ready():
-            return web.Response(text=f"{why}\n", status=503)
-        return web.Response(text="ready\n")
+        is_ready, words = self._readiness()
+        return web.Response(text=f"{words}\n", status=200 if is_ready else 503)
 
     async def _show_status(self, request: web.Request) -> web.Response:
         return web.json_response(self._status())

@@ -33,11 +33,15 @@ class Capture(msgspec.Struct, tag=True, frozen=True):
     until_s: float
 
 
+class Serve(msgspec.Struct, tag=True, frozen=True):
+    """Accept connections from now on."""
+
+
 class Retire(msgspec.Struct, tag=True, frozen=True):
     """Accept no connection, answer what arrives on open ones, and close each after its answer."""
 
 
-Command = SetRatio | Capture | Retire
+Command = SetRatio | Capture | Serve | Retire
 """Every command of a running worker; each is a struct."""
 
 _commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)

@@ -1,10 +1,11 @@
 """Orders to the workers beyond their configuration: the ratio, and whether to capture.
 
 This module owns both, and the ramp that raises the ratio. Orders apply to the workers of one
-configuration; a reload starts again with what its configuration says. It does not know which
-workers exist, or what else they do.
+configuration; a reload starts again with what its configuration says, except for what was ordered
+since the reload was asked for. It does not know which workers exist, or what else they do.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -24,6 +25,8 @@ class Orders:
         self._ramp = _ramp_of(config)
         self._set_ratio = config.shadow.ratio
         """The ratio while no ramp is active."""
+        self._ratio_set_at = self._capture_switched_at = -math.inf
+        """When (monotonic clock) that was last ordered."""
         self._capture: Capture | None = None
         """None until a capture is switched on or off."""
         self._ended_fallbacks = dict.fromkeys(REASONS, 0)
@@ -45,12 +48,14 @@ class Orders:
         self._ended_fallbacks = self.fallbacks()
         self._ramp = None
         self._set_ratio = ratio
+        self._ratio_set_at = time.monotonic()
         self._send(SetRatio(ratio))
         return was_ramping
 
     def switch_capture(self, until_s: float) -> None:
         """Capture until this Unix time; 0 stops capturing."""
         self._capture = Capture(until_s)
+        self._capture_switched_at = time.monotonic()
         self._send(self._capture)
 
     def follow_ramp(self, seconds: Iterable[Settled], now_s: float) -> tuple[str, bool] | None:
@@ -69,9 +74,20 @@ class Orders:
         self._send(SetRatio(ramp.ratio))
         return words, ramp.is_holding
 
-    def continue_from(self, before: "Orders") -> None:
-        """Continue the count of fallbacks from an earlier configuration."""
+    def continue_from(self, before: "Orders", since_s: float) -> None:
+        """Continue from an earlier configuration, before any worker is told these orders.
+
+        The count of fallbacks goes on, and what was ordered at or after `since_s` (monotonic clock)
+        stays in force.
+        """
         self._ended_fallbacks = before.fallbacks()
+        if before._ratio_set_at >= since_s:
+            self._ramp = None
+            self._set_ratio = before._set_ratio
+            self._ratio_set_at = before._ratio_set_at
+        if before._capture_switched_at >= since_s:
+            self._capture = before._capture
+            self._capture_switched_at = before._capture_switched_at
 
     def fallbacks(self) -> dict[str, int]:
         """Return the number of fallbacks by reason, over all ramps."""

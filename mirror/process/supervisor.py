@@ -20,7 +20,7 @@ from mirror import __version__
 from mirror.config import Config, read_capture_span, read_ratio
 from mirror.core.budget import ceiling_bytes
 from mirror.core.ledger import Settled
-from mirror.errors import MirrorError, ReloadError
+from mirror.errors import ReloadError
 from mirror.formats.routes import RouteTable
 from mirror.metrics.catalogue import (
     BREAKER,
@@ -47,6 +47,7 @@ from mirror.process.listeners import Listener, open_listener
 from mirror.process.merger import Merger
 from mirror.process.orders import Orders
 from mirror.process.recent_rates import RecentRates
+from mirror.process.reloads import Reloads
 from mirror.process.silence import Silence
 from mirror.process.timeline import Timeline
 from mirror.proxy.recent_ids import create_table
@@ -57,9 +58,6 @@ _SETTLE_INTERVAL_S = 0.25
 _SINK_STOP_S = 2.0
 _READY_TIMEOUT_S = 20.0
 """Longest start of the workers of a new configuration, on a busy machine."""
-
-RELOADED = "reloaded"
-REFUSED = "refused"
 
 
 class Supervisor:
@@ -79,7 +77,6 @@ class Supervisor:
         self._merger = Merger(int(self._timeline.now_s) + 1)
         self._workers = Workers(self._merger, self._timeline.offset_s)
         self._stop = asyncio.Event()
-        self._hangup = asyncio.Event()
         self._recent_ids = create_table()
         self._listeners: list[Listener] = []
         self._admin = self._make_admin(config)
@@ -90,8 +87,7 @@ class Supervisor:
         self._orders = Orders(config, self._workers.send)
         self._rates = RecentRates()
         self._silence = Silence(self._rates, lambda: _causes_of_silence(self._config))
-        self._reloads = {RELOADED: 0, REFUSED: 0}
-        self._last_reload: dict[str, Any] | None = None
+        self._reloads = Reloads(self._change)
 
     async def run(self) -> int:
         """Serve until SIGTERM or SIGINT; returns the exit code. Raises ListenError at start."""
@@ -103,11 +99,11 @@ class Supervisor:
             self._start_sinks(None)
             for name in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(name, self._stop.set)
-            loop.add_signal_handler(signal.SIGHUP, self._hangup.set)
+            loop.add_signal_handler(signal.SIGHUP, self._reloads.ask)
             launch = self._launch(self._config, self._text, self._orders, self._listeners)
-            await self._workers.start(launch)
+            self._workers.start(launch)
             log.info("mode %s on %s", self._config.mode, ", ".join(map(str, self._config.listen)))
-            reloading = asyncio.create_task(self._reload_when_told())
+            reloading = asyncio.create_task(self._reloads.run())
             while not self._stop.is_set():
                 await self._wait_for_stop(_SETTLE_INTERVAL_S)
                 self._watch_clock()
@@ -135,8 +131,9 @@ class Supervisor:
             "capture": self._orders.capture_status(),
             "workers": self._workers.status(),
             "worker_restarts": self._workers.restarts,
+            "worker_start_error": self._workers.start_error,
             "memory_ceiling_bytes": _memory_ceiling_bytes(self._config),
-            "reload": {**self._reloads, "last": self._last_reload},
+            "reload": self._reloads.status(),
             "clock": self._timeline.status(),
             "ledger": self._merger.status(),
             "last_minute": self._rates.last_minute(),
@@ -154,7 +151,7 @@ class Supervisor:
     def _make_admin(self, config: Config) -> Admin:
         page = Exposition(self._totals).render
         changes = {"/ratio": self._change_ratio, "/capture": self._switch_capture}
-        admin = Admin(self._why_not_ready, self.status, page, changes)
+        admin = Admin(self._readiness, self.status, page, changes)
         admin.allows_writes = config.admin_writes
         return admin
 
@@ -175,27 +172,12 @@ class Supervisor:
         log.info("capture %s", f"on for {for_s:g} s" if for_s else "off")
         return {"path": self._config.capture.path, "until": until_s}
 
-    async def _reload_when_told(self) -> None:
-        while True:
-            await self._hangup.wait()
-            self._hangup.clear()
-            problems: list[str] = []
-            try:
-                await self._change(*await self._load())
-                log.info("reloaded")
-            except MirrorError as error:
-                problems = str(error).splitlines()
-                for line in problems:
-                    log.error("reload refused: %s", line)
-            except Exception as error:
-                log.exception("unexpected error while reloading")
-                problems = [f"unexpected: {error!r}"]
-            result = REFUSED if problems else RELOADED
-            self._reloads[result] += 1
-            self._last_reload = {"at": int(time.time()), "result": result, "problems": problems}
+    async def _change(self, since_s: float) -> str:
+        """Load the configuration and apply it. Raises MirrorError, and then nothing has changed.
 
-    async def _change(self, config: Config, text: str) -> None:
-        """Apply another configuration. Raises MirrorError, and then nothing has changed."""
+        What was ordered at or after `since_s` (monotonic clock) stays in force.
+        """
+        config, text = await self._load()
         present = {str(listener.address): listener for listener in self._listeners}
         listeners: list[Listener] = []
         admin: Admin | None = None
@@ -210,8 +192,7 @@ class Supervisor:
                 await admin.start(config.admin)
             orders = Orders(config, self._workers.send)
             launch = self._launch(config, text, orders, listeners)
-            if not await self._workers.change(launch, _READY_TIMEOUT_S):
-                raise ReloadError("a new worker did not get ready; the log above says why")
+            await self._workers.prepare(launch, _READY_TIMEOUT_S)
         except BaseException:
             for listener in listeners:
                 if listener not in self._listeners:
@@ -219,18 +200,20 @@ class Supervisor:
             if admin is not None:
                 await admin.stop()
             raise
+        orders.continue_from(self._orders, since_s)
+        self._workers.switch(launch)
         for listener in self._listeners:
             if listener not in listeners:
                 listener.close()
         before, self._config, self._text = self._config, config, text
         self._listeners = listeners
-        orders.continue_from(self._orders)
         self._orders = orders
         self._start_sinks(before)
         if admin is not None:
             await self._admin.stop()
             self._admin = admin
         self._admin.allows_writes = config.admin_writes
+        return f"the ratio is {orders.ratio:g}"
 
     # --- sinks ---
 
@@ -306,7 +289,7 @@ class Supervisor:
         }
         for direction, number in self._timeline.steps.items():
             readings[CLOCK_STEPS, direction] = number
-        for result, number in self._reloads.items():
+        for result, number in self._reloads.numbers.items():
             readings[RELOADS, result] = number
         for reason, number in self._orders.fallbacks().items():
             readings[RAMP_FALLBACKS, reason] = number
@@ -323,18 +306,13 @@ class Supervisor:
     def _is_ready(self) -> bool:
         return self._workers.ready > 0
 
-    def _why_not_ready(self) -> str:
-        if self._stop.is_set():
-            return "draining"
-        if self._is_ready():
-            return ""
-        return f"no worker is ready; {self._workers.restarts} have ended and were replaced"
+    def _readiness(self) -> tuple[bool, str]:
+        return (False, "draining") if self._stop.is_set() else self._workers.readiness()
 
     def _launch(
         self, config: Config, text: str, orders: Orders, listeners: Sequence[Listener]
     ) -> Launch:
-        descriptors = tuple(listener.fileno() for listener in listeners)
-        return Launch(text, config.workers, orders, self._recent_ids, descriptors)
+        return Launch(text, config.workers, orders, self._recent_ids, tuple(listeners))
 
     async def _wait_for_stop(self, timeout_s: float) -> None:
         with contextlib.suppress(TimeoutError):

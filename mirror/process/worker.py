@@ -2,8 +2,9 @@
 
 The supervisor starts it as `python -m mirror.process.worker CHANNEL_FD IDS_FD CLOCK_OFFSET_S
 LISTENER_FD…` with the configuration's text on standard input. The channel (control.py) carries
-reports up and commands down; the first command is the ratio. When the channel ends, the supervisor
-is gone, and the worker drains and exits, so that no worker is orphaned.
+reports up and commands down. The first report says that the worker could serve; it accepts
+connections when it is told to, and the ratio comes before. When the channel ends, the supervisor is
+gone, and the worker drains and exits, so that no worker is orphaned.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ from mirror.process.control import (
     Capture,
     Command,
     Retire,
+    Serve,
     SetRatio,
     encode,
     read_command,
@@ -73,6 +75,8 @@ class Worker:
             self._acceptor = InlineAcceptor(config, self._tee)
         else:
             self._acceptor = Acceptor(config, self._tee)
+        self._told = asyncio.Event()
+        """Set once it is known whether to serve or to end."""
         self._ending = asyncio.Event()
         self._is_retiring = False
         self._writer: asyncio.StreamWriter | None = None
@@ -82,16 +86,15 @@ class Worker:
     async def run(self, listeners: list[socket.socket]) -> int:
         """Serve until a drain has ended; return the exit code."""
         reader, self._writer = await asyncio.open_connection(sock=self._channel)
-        try:
-            self._obey(await read_command(reader))  # the ratio must be known before any request
-        except (OSError, asyncio.IncompleteReadError):
-            return EXIT_OK
         for name in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(name, self._end_soon)
-        servers = [await self._serve(listener) for listener in listeners]
         ticking = self._loop.create_task(self._tick())
         watching = self._loop.create_task(self._watch(reader))
-        self._report()  # the first report means that the worker is ready
+        self._report()
+        await self._told.wait()
+        if self._ending.is_set():
+            listeners = []
+        servers = [await self._serve(listener) for listener in listeners]
         await self._ending.wait()
         for server in servers:
             server.close()
@@ -147,14 +150,20 @@ class Worker:
             case Capture(until_s):
                 if self._tee.recorder is not None:
                     self._tee.recorder.switch(until_s)
+            case Serve():
+                self._told.set()
             case Retire():
                 self._is_retiring = not self._ending.is_set()
-                self._ending.set()
+                self._end()
 
     def _end_soon(self) -> None:
         """Drain, even in the middle of retiring."""
         self._is_retiring = False
+        self._end()
+
+    def _end(self) -> None:
         self._ending.set()
+        self._told.set()
 
     async def _retire(self) -> None:
         """Serve the open connections until each has ended by itself.

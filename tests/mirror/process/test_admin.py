@@ -30,9 +30,8 @@ def change(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def make_admin(why_not_ready: str = "") -> Admin:
-    return Admin(
-        lambda: why_not_ready, lambda: {"ledger": {"seen": 3}}, metrics, {"/ratio": change}
-    )
+    readiness = (not why_not_ready, why_not_ready or "ready")
+    return Admin(lambda: readiness, lambda: {"ledger": {"seen": 3}}, metrics, {"/ratio": change})
 
 
 async def answers(why_not_ready: str) -> dict[str, tuple[int, str]]:

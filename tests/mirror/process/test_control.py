@@ -5,7 +5,15 @@ import asyncio
 import pytest
 
 from mirror.core.ledger import Report
-from mirror.process.control import Command, Retire, SetRatio, encode, read_command, read_report
+from mirror.process.control import (
+    Command,
+    Retire,
+    Serve,
+    SetRatio,
+    encode,
+    read_command,
+    read_report,
+)
 
 REPORT = Report(100, [(99, {("requests", "/a", "safe"): 1}, {})], {}, 1, 2)
 
@@ -28,7 +36,7 @@ def test_reports_are_read_back_until_the_end() -> None:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("command", [SetRatio(0.25), Retire()])
+@pytest.mark.parametrize("command", [SetRatio(0.25), Serve(), Retire()])
 def test_a_command_is_read_back(command: Command) -> None:
     async def main() -> None:
         reader = reader_of(encode(command))

@@ -1,5 +1,6 @@
 """Checks orders: which are in force, which are sent, and which survive a reload."""
 
+import math
 import time
 
 import pytest
@@ -54,7 +55,7 @@ def test_fallbacks_are_counted_on_over_a_reload() -> None:
     assert orders.fallbacks()["errors"] == 1
     orders.set_ratio(1.0)
     after, _ = orders_of(shadow_ramp=RAMP)
-    after.continue_from(orders)
+    after.continue_from(orders, time.monotonic())
     after.follow_ramp([second_of("timeout")], 0.0)
     assert after.fallbacks() == {"errors": 1, "timeouts": 1, "latency": 0}
 
@@ -69,3 +70,18 @@ def test_capture_records_as_configured_until_it_is_switched(enabled: bool) -> No
     assert orders.capture_status() == {"path": "/c", "recording": True, "until": until_s}
     orders.switch_capture(0.0)
     assert orders.capture_status() == {"path": "/c", "recording": False, "until": None}
+
+
+@pytest.mark.parametrize("is_during", [True, False], ids=["during", "before"])
+def test_what_is_ordered_during_a_reload_survives_it(is_during: bool) -> None:
+    before, _ = orders_of(capture={"path": "/c", "enabled": True})
+    began_s = 0.0 if is_during else math.inf
+    before.set_ratio(0.0)
+    before.switch_capture(0.0)
+    for _ in range(2):  # a second reload may have been asked for before the order, too
+        after, sent = orders_of(shadow_ramp=RAMP, capture={"path": "/c", "enabled": True})
+        after.continue_from(before, began_s)
+        assert after.in_force() == ([SetRatio(0.0), Capture(0.0)] if is_during else [SetRatio(0.5)])
+        assert (after.ramp_status() is None) == is_during
+        assert sent == [], "the workers are told with their first commands"
+        before = after

@@ -444,3 +444,24 @@ def test_silence_is_logged_and_shown(tmp_path: Path, caplog: pytest.LogCaptureFi
     ]
     assert supervisor.status()["silence"] is None
     os.close(supervisor._recent_ids)
+
+
+def test_a_ratio_set_while_a_reload_is_under_way_stays(tmp_path: Path) -> None:
+    capture = {"path": str(tmp_path / "captured"), "enabled": True}
+    with app() as primary, sidecar(tmp_path, primary, capture=capture) as (running, port):
+        (before,) = running.status()["workers"]
+        rewrite(tmp_path, workers=2)
+        running.child.send_signal(signal.SIGHUP)
+        wait_until(lambda: len(running.status()["workers"]) > 1)
+        assert post(running.admin_port, "/ratio", '{"ratio": 0}')[1]["was"] == 1
+        assert post(running.admin_port, "/capture", '{"for_s": 0}')[0] == 200
+        assert running.status()["reload"]["last"] is None, "the reload was too fast for this test"
+        wait_until(lambda: reload_count(running, "reloaded") == 1)
+        status = running.status()
+        assert before["pid"] not in [w["pid"] for w in status["workers"] if not w["retiring"]]
+        assert (status["ratio"], status["capture"]["recording"]) == (0, False)
+        assert [get(port) for _ in range(10)] == [200] * 10
+        assert running.settled_ledger()["not_selected"] == {"ratio": 10}
+        running.child.send_signal(signal.SIGHUP)
+        wait_until(lambda: reload_count(running, "reloaded") == 2)
+        assert running.status()["ratio"] == 1

@@ -26,6 +26,7 @@ from mirror.process.control import (
     LENGTH_PREFIX,
     Command,
     Retire,
+    Serve,
     SetRatio,
     encode,
     read_report,
@@ -95,7 +96,7 @@ async def worker(config: Config, *others: socket.socket) -> AsyncIterator[Runnin
                 reports.append(await read_report(reader))
         writer.close()
 
-    ours.send(encode(SetRatio(config.shadow.ratio)))
+    ours.send(encode(SetRatio(config.shadow.ratio)) + encode(Serve()))
     collecting = asyncio.create_task(collect())
     port = listener.getsockname()[1]
     done = asyncio.create_task(Worker(config, theirs).run([listener, *others]))
@@ -350,7 +351,7 @@ def test_process_serves_and_exits(ending: str) -> None:
         assert process.stdin is not None and process.stderr is not None
         process.stdin.write(yaml.safe_dump(document).encode())
         process.stdin.close()
-        ours.send(encode(SetRatio(1.0)))
+        ours.send(encode(SetRatio(1.0)) + encode(Serve()))
         ours.settimeout(PATIENCE_S)
         assert ours.recv(LENGTH_PREFIX.size), "the first report"
         with socket.create_connection(listener.getsockname()) as client:
