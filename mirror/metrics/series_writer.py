@@ -66,9 +66,15 @@ class SeriesSink:
         """Number of seconds lost, because the queue was full or the file could not be written."""
 
     def start(self) -> None:
-        self._thread.start()
+        """Start the thread. Where the kernel refuses one, every `emit` tries again."""
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            self._warn(error)
 
     def emit(self, settled: Settled) -> None:
+        if self._thread.ident is None:
+            self.start()
         try:
             self._queue.put_nowait(settled)
         except queue.Full:
@@ -76,6 +82,9 @@ class SeriesSink:
 
     def stop(self, timeout_s: float) -> None:
         """Write what is queued, for at most `timeout_s` seconds."""
+        if self._thread.ident is None:
+            self.dropped += self._queue.qsize()
+            return
         try:
             self._queue.put(None, timeout=timeout_s)
         except queue.Full:
@@ -215,7 +224,7 @@ class SeriesSink:
         else:
             log.error("series %s is not a database (%s): moved to %s", self._path, error, aside)
 
-    def _warn(self, error: sqlite3.Error) -> None:
+    def _warn(self, error: sqlite3.Error | RuntimeError) -> None:
         now = time.monotonic()
         if now - self._logged_at >= _LOG_INTERVAL_S:
             self._logged_at = now

@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -280,3 +281,23 @@ def test_a_reader_sees_it_while_it_is_written(tmp_path: Path) -> None:
         assert reader.execute("SELECT count(*) FROM counts").fetchone() == (1,)
     finally:
         reader.close()
+
+
+def test_a_thread_that_is_refused_is_started_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    path = tmp_path / "series.db"
+    sinks = [SeriesSink(SeriesSection(path=str(path))) for _ in range(2)]
+    with monkeypatch.context() as full:
+        full.setattr(threading, "_start_new_thread", refuse)
+        for sink in sinks:
+            sink.start()
+            sink.emit(Settled(1, {}, {"/": 1}, {}, False, True))
+    sinks[0].emit(Settled(2, {}, {"/": 1}, {}, False, True))
+    for sink in sinks:
+        sink.stop(5.0)
+    assert [(sink.written, sink.dropped) for sink in sinks] == [(2, 0), (0, 1)]
+    assert "can't start new thread" in caplog.text

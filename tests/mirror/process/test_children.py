@@ -173,6 +173,7 @@ def test_a_start_that_fails_is_repeated_and_refuses_meanwhile(
                     await up.ask()
                 await asyncio.sleep(0.3)
                 assert open_descriptors() == before, "no attempt leaves a descriptor open"
+                assert up.sharers() == 0
             await up.ready(2)
             assert b"204" in await up.ask()
             assert (up.workers.start_error, up.workers.readiness()) == (None, (True, "ready"))
@@ -221,6 +222,58 @@ def test_a_change_whose_second_start_fails_leaves_everything(
             await until(lambda: up.pids() == [pid])
             assert (up.workers.ready, up.workers.restarts, up.workers.start_error) == (1, 0, None)
             assert up.sharers() == 1
+
+    asyncio.run(main())
+
+
+def test_a_change_is_refused_if_a_prepared_worker_ends_before_the_others_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        async with parent() as up:
+            up.workers.start(up.launch())
+            await up.ready()
+            (pid,) = up.pids()
+            spawn = up.workers._spawn
+            spawned: list[int] = []
+
+            def spawn_stopped(launch: Launch, channel: int) -> subprocess.Popen[bytes]:
+                process = spawn(launch, channel)
+                spawned.append(process.pid)
+                if len(spawned) == 2:
+                    process.send_signal(signal.SIGSTOP)
+                return process
+
+            monkeypatch.setattr(up.workers, "_spawn", spawn_stopped)
+            launch = up.launch(2, orders=up.new_orders())
+            preparing = asyncio.create_task(up.workers.prepare(launch, PATIENCE_S))
+            started = up.workers._running.values()
+            await until(lambda: any(w.started.done() and not w.is_serving for w in started))
+            os.kill(spawned[0], signal.SIGKILL)
+            await until(lambda: spawned[0] not in up.pids())
+            os.kill(spawned[1], signal.SIGCONT)
+            with pytest.raises(ReloadError, match="ended before it was ready"):
+                await preparing
+            await until(lambda: up.pids() == [pid])
+
+    asyncio.run(main())
+
+
+def test_a_worker_that_starts_while_a_change_ends_does_not_stay() -> None:
+    async def main() -> None:
+        async with parent() as up:
+            before = up.launch()
+            up.workers.start(before)
+            await up.ready()
+            launch = up.launch(orders=up.new_orders())
+            await up.workers.prepare(launch, PATIENCE_S)
+            starting = asyncio.create_task(up.workers._start_wanted(before))
+            await asyncio.sleep(0)
+            up.workers.switch(launch)
+            await starting
+            assert len(up.pids()) == 3
+            await until(lambda: len(up.pids()) == 1)
+            assert (up.workers.ready, up.workers.restarts) == (1, 0)
 
     asyncio.run(main())
 
