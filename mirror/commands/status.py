@@ -124,6 +124,8 @@ def wrongs(answer: dict[str, Any]) -> list[str]:
 def _cautions(answer: dict[str, Any]) -> list[str]:
     """Return what a person should look at, although the sidecar works."""
     found = []
+    if answer.get("worker_start_error"):
+        found.append(f"a worker cannot be started: {_word(answer['worker_start_error'])}")
     if answer.get("silence"):
         found.append(_word(answer["silence"]).partition(": ")[0])
     breakers = {_word(worker.get("breaker", "closed")) for worker in _entries(answer["workers"])}

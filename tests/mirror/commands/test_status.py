@@ -133,6 +133,11 @@ def test_what_is_wrong_comes_first_and_is_1(keys: dict[str, Any], first: str) ->
             "no request at 22:13: why",
         ),
         (
+            {"worker_start_error": "[Errno 11] no"},
+            "a worker cannot be started: [Errno 11] no",
+            "restarts     3",
+        ),
+        (
             {"workers__breaker": "open", "workers__breaker_cause": "5 timeouts"},
             "the breaker is open",
             "id 1, pid 12, ready, breaker open (last opened by: 5 timeouts)",
