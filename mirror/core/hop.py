@@ -9,31 +9,30 @@ from mirror.core.http1 import CRLF
 class Hop:
     """Us as one hop between the client and the primary, in mode inline."""
 
-    __slots__ = ("_pseudonym", "forwarded_for", "via")
+    __slots__ = ("forwarded_for", "pseudonym", "via")
 
     def __init__(self, pseudonym: bytes, forwarded_for: bytes | None = None) -> None:
-        """`pseudonym` is the name of this instance in Via. `forwarded_for` is the client address to
-        append to X-Forwarded-For; None passes that field on unchanged."""
-        self._pseudonym = pseudonym
+        """`forwarded_for` is the client address to append to X-Forwarded-For; None passes that
+        field on unchanged."""
+        self.pseudonym = pseudonym
+        """The name of this instance in Via."""
         self.forwarded_for = forwarded_for
         self.via = (b"Via: 1.0 %b\r\n" % pseudonym, b"Via: 1.1 %b\r\n" % pseudonym)
         """By minor version: Via names the version of the received message."""
 
     def with_address(self, forwarded_for: bytes) -> "Hop":
         """Return this hop for a client with that address."""
-        return Hop(self._pseudonym, forwarded_for)
+        return Hop(self.pseudonym, forwarded_for)
 
     def has_seen(self, end_to_end: bytes) -> bool:
         """Say whether a Via field among these head lines names this instance.
 
         Such a request has passed here before: it goes in a circle.
         """
-        if self._pseudonym not in end_to_end:
-            return False
         for line in end_to_end.split(CRLF):
             name, _, value = line.partition(b":")
             if name.lower() == b"via" and any(
-                self._pseudonym in member.split() for member in value.split(b",")
+                self.pseudonym in member.split() for member in value.split(b",")
             ):
                 return True
         return False

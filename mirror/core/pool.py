@@ -37,6 +37,7 @@ class Pool(Generic[Connection, Leg]):
         "_max_connections",
         "_max_idle",
         "_max_waiting",
+        "_next_idle",
         "_open",
         "_opening",
         "_waiting",
@@ -55,6 +56,8 @@ class Pool(Generic[Connection, Leg]):
         self._opening = 0
         self._idle: list[Connection] = []
         """Connections that serve no leg, in the order in which they became idle."""
+        # The warmest connection serves next; the coldest may time out at the upstream.
+        self._next_idle = -1
         # Legs for which a connection is opening wait here with the others. Whichever connection is
         # free first takes the oldest leg, so a slow connect holds up no particular leg.
         self._waiting: deque[Leg] = deque()
@@ -69,7 +72,7 @@ class Pool(Generic[Connection, Leg]):
         to be closed (RFC 9112, section 9.3.1), and others may be as stale.
         """
         if self._idle and not fresh:
-            return self.take_idle()
+            return self._idle.pop(self._next_idle)
         if self._may_open():
             self._waiting.append(leg)
             self._count_opening()
@@ -78,11 +81,6 @@ class Pool(Generic[Connection, Leg]):
             self._waiting.append(leg)
             return WAIT
         return REFUSED
-
-    def take_idle(self) -> Connection:
-        """Take the idle connection that serves next."""
-        # The warmest one; the coldest may time out at the upstream.
-        return self._idle.pop()
 
     def to_open(self) -> int:
         """Return how many connections to open, so that every waiting leg has one opening."""

@@ -238,7 +238,7 @@ def read_request_head(
     head.host = host
     if hop is not None:
         head.via = hop.via[head.minor_version]
-        if hop.has_seen(end_to_end):
+        if hop.pseudonym in end_to_end and hop.has_seen(end_to_end):
             raise RemoteProtocolError(508, "loop")
     head.start = b"".join((method, b" ", head.target, _LINE_END, host, CRLF, end_to_end))
     return head

@@ -41,6 +41,9 @@ class SlowStartPool(Pool[Connection, Leg]):
     def __init__(self, max_connections: int, max_waiting: int, window: int = WINDOW) -> None:
         """A `window` of `max_connections` bounds nothing: all may open at once."""
         super().__init__(max_connections, max_waiting, max_connections)
+        # The oldest serves next, so that all connections, and with them all nodes and Pods behind
+        # one address, are used evenly.
+        self._next_idle = 0
         self._first_window = window
         self._window = window
         self._answered = 0
@@ -53,11 +56,6 @@ class SlowStartPool(Pool[Connection, Leg]):
         # burst begins with the first window again (RFC 5681, section 4.1, restarts after idleness).
         has_unanswered = self._open > self._answered
         self._window = self._window + 1 if has_unanswered else self._first_window
-
-    def take_idle(self) -> Connection:
-        # The oldest first, so that all connections, and with them all nodes and Pods behind one
-        # address, are used evenly.
-        return self._idle.pop(0)
 
     def closed(self, connection: Connection) -> None:
         if connection.has_answered:

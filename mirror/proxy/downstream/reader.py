@@ -50,7 +50,6 @@ class RequestReader(asyncio.Protocol):
         "_head",
         "_hop",
         "_is_chunked",
-        "_is_first",
         "_is_told",
         "_max_head_bytes",
         "_opaque",
@@ -85,8 +84,7 @@ class RequestReader(asyncio.Protocol):
         self._opaque: OpaqueHead | None = None
         """The head that the parser is being told in plain words."""
         self._is_chunked = False
-        self._is_first = False
-        """Whether the message being read began with this read, or in `_head`."""
+        """Whether the body being read is chunked, and its head was the first of a read."""
         self._is_told = False
         """Whether the head that the parser reads now was told to the mode before."""
         self._chunks: PlainChunks | None = None
@@ -153,7 +151,8 @@ class RequestReader(asyncio.Protocol):
                     self._watch(0)  # the end of a chunk line is still to come
                     return
             has_begin = self._reading == BETWEEN or bool(self._head)
-            self._is_first = has_begin or self._opaque is not None
+            # Whether this read began with the first message in it, or has all of its head.
+            is_first = has_begin or self._opaque is not None
             try:
                 self._parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
@@ -161,7 +160,7 @@ class RequestReader(asyncio.Protocol):
                 continue
             except httptools.HttpParserError as error:
                 is_of_bytes = not isinstance(error, httptools.HttpParserCallbackError)
-                if is_of_bytes and self._is_first and self._is_chunked:
+                if is_of_bytes and is_first and self._is_chunked:
                     data = self._read_chunks_again(self._head + data)
                     continue
                 refusal = _refusal_of(error, data)
@@ -175,7 +174,7 @@ class RequestReader(asyncio.Protocol):
                 self._stalled_bytes = 0
                 self._head = b""
             else:
-                if self._is_first and self._is_chunked:
+                if is_first and self._is_chunked:
                     raw = self._head + data
                     self._chunks = PlainChunks()
                     self._chunks.plain(raw[raw.index(_HEAD_END) + 4 :])
@@ -219,13 +218,15 @@ class RequestReader(asyncio.Protocol):
         if self._stalled_bytes > limit and fields_size_bytes(flat) > limit:
             raise RemoteProtocolError(431, "head_too_large")
         head = read_request_head(self._parser, target, flat, self._hop, method)
-        self._is_chunked = head.framing is CHUNKED
+        if head.framing is CHUNKED:
+            self._is_chunked = not self._progressed
         self.request_begun(head)
         self._progressed = True
 
     def on_message_complete(self) -> None:
-        self._is_first = self._is_chunked = False
-        self._chunks = None
+        if self._is_chunked:
+            self._is_chunked = False
+            self._chunks = None
         if self._reading == BODY:
             self._reading = BETWEEN
         self._progressed = True

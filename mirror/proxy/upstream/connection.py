@@ -8,6 +8,7 @@ framing says. A surplus byte closes the connection and is never read as the next
 
 import asyncio
 import logging
+import math
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -150,9 +151,11 @@ class Upstream:
                 connection.close()
 
     def is_outdated(self, connection: "UpstreamConnection") -> bool:
+        """Say whether a connection serves no further leg, although it could."""
+        return connection.generation != self._resolver.generation and self.has_moved(connection)
+
+    def has_moved(self, connection: "UpstreamConnection") -> bool:
         """Say whether the upstream's name no longer resolves to this connection's address."""
-        if connection.generation == self._resolver.generation:
-            return False
         connection.generation = self._resolver.generation
         return connection.address not in self._resolver.addresses
 
@@ -244,6 +247,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_upstream",
         "address",
         "generation",
+        "renews_at",
     )
 
     def __init__(self, upstream: Upstream) -> None:
@@ -258,6 +262,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.address = ""
         self.generation = 0
         """Generation of the resolver's answer that contained the address."""
+        self.renews_at = math.inf
+        """When it serves no further leg, on the clock of `tick`."""
 
     def serve(self, leg: Any) -> None:
         """Serve `leg`, while no other leg is being served."""

@@ -156,8 +156,9 @@ class DiscardingUpstream(Upstream):
                 self.connect_failed(leg, error)
 
     def is_outdated(self, connection: UpstreamConnection) -> bool:
-        assert isinstance(connection, DiscardingConnection)
-        return connection.renews_at <= self._ticked_at or super().is_outdated(connection)
+        if connection.renews_at <= self._ticked_at:
+            return True
+        return connection.generation != self._resolver.generation and self.has_moved(connection)
 
     def opened(self, connection: UpstreamConnection) -> None:
         assert isinstance(connection, DiscardingConnection)
@@ -185,7 +186,6 @@ class DiscardingConnection(UpstreamConnection):
         "_status_at_close",
         "has_answered",
         "leg",
-        "renews_at",
     )
 
     def __init__(self, upstream: DiscardingUpstream) -> None:
@@ -193,8 +193,6 @@ class DiscardingConnection(UpstreamConnection):
         # per connection
         self._discarding = upstream
         self.has_answered = False
-        self.renews_at = math.inf
-        """When it serves no further leg, on the clock of `tick`."""
         # per leg
         self.leg: DiscardedLeg | None = None
         self._awaits_head = True

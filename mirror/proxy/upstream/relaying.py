@@ -114,7 +114,6 @@ class RelayingConnection(UpstreamConnection):
         self._answers_head = leg.answers_head
         self._head = None
         self._raw_head = b""
-        self._is_refused = False
         self._received_any = False
         self._stalled_bytes = 0
         self._request_ended = False
