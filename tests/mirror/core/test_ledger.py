@@ -10,7 +10,6 @@ from mirror.core.ledger import (
     Counts,
     Ledger,
     Report,
-    Settled,
     add_counts,
 )
 
@@ -19,20 +18,6 @@ SAFE = (REQUESTS, "/a", "safe")
 
 def counts_of(number: int) -> Counts:
     return {SAFE: number}
-
-
-def report_of(
-    through: int, *seconds: tuple[int, int], in_flight: int = 0, reading: int = 0
-) -> Report:
-    closed: list[tuple[int, Counts, ledger.Latencies]] = [
-        (second, counts_of(number), {}) for second, number in seconds
-    ]
-    totals = counts_of(sum(number for _, number in seconds))
-    return Report(through, closed, totals, in_flight, reading)
-
-
-def numbers(settled: list[Settled]) -> list[tuple[int, int]]:
-    return [(item.second, item.counts.get(SAFE, 0)) for item in settled]
 
 
 # --- one worker's ledger ---
@@ -105,7 +90,8 @@ def test_latencies_land_in_the_open_second() -> None:
 
 
 def test_report_survives_the_wire() -> None:
-    report = report_of(100, (99, 1), (100, 2), in_flight=1)
+    seconds: list[tuple[int, Counts, ledger.Latencies]] = [(99, counts_of(1), {})]
+    report = Report(100, seconds, counts_of(3), 1, 0)
     report.seconds.append((100, {}, {(SHADOW_LATENCY, "/a"): {7: 2}}))
     report.unobserved.append((98, 99))
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(report), type=Report) == report
