@@ -50,7 +50,7 @@ def run(*command: str | Path) -> str:
 
 def nginx_accepts(directory: Path, site: str) -> str:
     """Let nginx check a site in which free ports and local paths replace the system's."""
-    site = re.sub(r"listen 80\d*;", f"listen 127.0.0.1:{free_ports(1)[0]};", site)
+    site = re.sub(r"listen 80\d*;", lambda _: f"listen 127.0.0.1:{free_ports(1)[0]};", site)
     site = site.replace("/var/log/nginx", str(directory)).replace("swarm-app:", "127.0.0.1:")
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temp_paths = "".join(f"{kind}_temp_path {directory}/{kind};" for kind in kinds)
@@ -76,8 +76,9 @@ def compose() -> dict[str, Any]:
         ["nginx/log-format.conf", "nginx/mirror-inline.conf"],
         ["nginx/log-format.conf", "compose/app.conf", "nginx/mirror-sink.conf"],
         ["compose/gateway-nginx.conf"],
+        [f"nginx/{name}.conf" for name in ("log-format", "app", "mirror-sink", "mirror-inline")],
     ],
-    ids=["sink", "inline", "compose", "gateway"],
+    ids=["sink", "inline", "compose", "gateway", "both"],
 )
 def test_nginx_accepts(tmp_path: Path, files: list[str]) -> None:
     output = nginx_accepts(tmp_path, "\n".join((DEPLOY / name).read_text() for name in files))

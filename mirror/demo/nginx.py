@@ -22,10 +22,18 @@ LOG_FORMAT = """
         '"upstream":"$upstream_addr"}';
 """
 
+HEADER_MAPS = """
+    map $host $mirror_server_host { default $host; "" $hostname; }
+    map $http_host $mirror_host { default $http_host; "" $mirror_server_host; }
+    map $http_upgrade $mirror_upgrade { websocket websocket; }
+    map $http_upgrade $mirror_connection { websocket upgrade; }
+"""
+
 PRODUCTION_HEADERS = """
             proxy_http_version 1.1;
-            proxy_set_header Connection "";
-            proxy_set_header Host $http_host;
+            proxy_set_header Upgrade $mirror_upgrade;
+            proxy_set_header Connection $mirror_connection;
+            proxy_set_header Host $mirror_host;
             proxy_set_header X-Request-Id $request_id;
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
 """
@@ -46,7 +54,7 @@ SINK_LOCATION = """
             proxy_buffering off;
             proxy_http_version 1.1;
             proxy_set_header Connection "";
-            proxy_set_header Host $http_host;
+            proxy_set_header Host $mirror_host;
             proxy_set_header X-Request-Id $request_id;
             proxy_set_header X-Mirror-Request-Id $request_id;
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
@@ -152,6 +160,7 @@ events {{ worker_connections 4096; }}
 http {{
 {temp_paths}
     {LOG_FORMAT}
+    {HEADER_MAPS}
     access_log {directory}/access.log mirror_json;
     keepalive_requests 1000000;
     {site}

@@ -211,6 +211,16 @@ def test_inline_is_the_one_we_recommend() -> None:
         assert directives(deployed, block) == directives(inline_site(1, 3000, sidecar), block)
 
 
+@pytest.mark.parametrize("mode", ["sink", "inline"])
+def test_maps_are_the_ones_we_recommend(mode: str) -> None:
+    deployed = (ROOT / f"deploy/nginx/mirror-{mode}.conf").read_text()
+    generated = main_config("", Path("/nowhere"))
+    names = re.findall(r"map \S+ \S+ {", deployed)
+    assert names == re.findall(r"map \S+ \S+ {", generated) and len(names) == 4
+    for name in names:
+        assert directives(deployed, name) == directives(generated, name)
+
+
 def test_log_format_is_the_one_we_recommend() -> None:
     deployed = (ROOT / "deploy/nginx/log-format.conf").read_text()
     generated = main_config("", Path("/nowhere"))
