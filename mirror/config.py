@@ -262,8 +262,8 @@ class Config:
     """Number of processes that share the listening sockets; each can use one core."""
     max_connections: Count = 20_000
     """Most downstream connections of a worker; further ones are counted and closed unanswered."""
-    max_head_bytes: Bytes = 32768
-    """Largest request or response head in bytes. nginx: 32k, Apache: 8k a line, Envoy: 60k."""
+    max_head_bytes: Bytes = 40960
+    """Largest request or response head in bytes. nginx takes 32k of a client and adds fields."""
     timeouts: TimeoutsSection = field(default_factory=TimeoutsSection)
     datadog: DatadogSection = field(default_factory=DatadogSection)
     series: SeriesSection = field(default_factory=SeriesSection)

@@ -25,7 +25,9 @@ _LONGEST_CHUNK_LINE_BYTES = 4096
 # RFC 9110, section 5.5: no control characters. Here they would decide framing.
 _PLAIN_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 # What the parser must see to know where the message ends and whether the connection stays.
-_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection", b"proxy-connection"})
+_BODY = frozenset({b"content-length", b"transfer-encoding"})
+# No RFC defines Proxy-Connection; a recipient may ignore it (RFC 9112, appendix C.2.2).
+_FRAMING = _BODY | {b"connection"}
 
 
 class OpaqueHead:
@@ -55,12 +57,12 @@ def begins_opaque_request(data: bytes) -> bool:
     return (_LINE if end else _LINE_START).fullmatch(first) is not None
 
 
-def read_opaque_request(lines: bytes, keeps_upgrade: bool) -> OpaqueHead | None:
+def read_opaque_request(lines: bytes) -> OpaqueHead | None:
     """Return the request head in `lines`, or None if it is not clear how it is framed.
 
     `lines` is the head without the empty line at its end; each line ends with CRLF, except the
-    last. Without `keeps_upgrade` the request asks for no upgrade (RFC 9110, section 7.8: a server
-    may ignore it).
+    last. An upgrade is ignored if a body follows (RFC 9110, section 7.8): the parser would read the
+    body as another protocol.
     """
     first, *rest = lines.split(b"\r\n")
     line = _LINE.fullmatch(first)
@@ -70,7 +72,9 @@ def read_opaque_request(lines: bytes, keeps_upgrade: bool) -> OpaqueHead | None:
     head = OpaqueHead(line[1], line[2], b"", flat)
     # RFC 9110, section 2.5: a higher minor version is read as the highest one that is known.
     version = b"0" if line[3] == b"0" else b"1"
-    head.plain = _plain(b"GET / HTTP/1.%b\r\n" % version, flat, keeps_upgrade)
+    fields = zip(flat[::2], flat[1::2], strict=True)
+    has_body = any(name.lower() in _BODY and value.strip(b"0") for name, value in fields)
+    head.plain = _plain(b"GET / HTTP/1.%b\r\n" % version, flat, not has_body)
     return head
 
 

@@ -40,14 +40,15 @@ SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
 
 _LINE_END = b" HTTP/1.1\r\nHost: "
 _MARK_AND_END = SHADOW_MARK + CRLF
-# No white space, no control character, and nothing behind the authority. What else RFC 3986 3.2.2
-# excludes is no matter of framing: the recipient judges it.
-_HOST = re.compile(rb"[^\0-\x20\x7f/\\?#]*")
+# What nginx accepts of its clients: no white space, no control character and no slash. What else
+# RFC 3986 3.2.2 excludes is no matter of framing: the recipient judges it.
+_HOST = re.compile(rb"[^\0-\x20\x7f/]*")
 # Hosts that passed the check. A look-up costs a tenth of the match, and hosts are few.
 _hosts: set[bytes] = set()
 _MOST_HOSTS = 4096
 _MOST_HOST_BYTES = 255
-_ABSOLUTE_FORM = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE | re.DOTALL)
+# Nothing in the authority that some recipients take for its end, and no userinfo.
+_ABSOLUTE_FORM = re.compile(rb"https?://([^/?#@\\]+)((?:[/?].*)?)", re.IGNORECASE | re.DOTALL)
 _RARE_METHODS = frozenset({b"CONNECT", b"TRACE", b"OPTIONS"})
 # Fields that the answer to TRACE leaves out (RFC 9110 9.3.8).
 _SENSITIVE = frozenset({b"authorization", b"cookie", b"proxy-authorization"})
@@ -281,7 +282,7 @@ def _read_target(head: RequestHead, target: bytes, host: bytes | None) -> bytes:
     if target[:1] == b"/" or (target == b"*" and head.method == b"OPTIONS"):
         return host or b""
     absolute = _ABSOLUTE_FORM.fullmatch(target)
-    if absolute is None or not absolute[1] or b"@" in absolute[1]:
+    if absolute is None:
         raise RemoteProtocolError(400, "target")
     rest = absolute[2]
     # RFC 9112 3.2.4: OPTIONS with an authority and no path asks about the whole server.

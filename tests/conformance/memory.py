@@ -190,7 +190,7 @@ class Upstream:
     port = 1
     authority = "127.0.0.1:1"
     connect_timeout_s = 1.0
-    max_head_bytes = 32768
+    max_head_bytes = 40960
 
     def __init__(self, plane: "Plane", script: Script, pieces_bytes: tuple[int, ...]) -> None:
         self._plane = plane

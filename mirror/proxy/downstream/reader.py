@@ -157,6 +157,7 @@ class RequestReader(asyncio.Protocol):
                 self._parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
                 data = self.behind_upgrade(data[upgrade.args[0] :])
+                self._forget_progress()
                 continue
             except httptools.HttpParserError as error:
                 is_of_bytes = not isinstance(error, httptools.HttpParserCallbackError)
@@ -170,9 +171,7 @@ class RequestReader(asyncio.Protocol):
                 data = self._read_opaque(self._head + data, refusal)
                 continue
             if self._reading == BETWEEN:
-                self._progressed = False
-                self._stalled_bytes = 0
-                self._head = b""
+                self._forget_progress()
             else:
                 if is_first and self._is_chunked:
                     raw = self._head + data
@@ -245,6 +244,12 @@ class RequestReader(asyncio.Protocol):
         parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)
         return parser
 
+    def _forget_progress(self) -> None:
+        """Begin between two requests: no byte of the next one has been read."""
+        self._progressed = False
+        self._stalled_bytes = 0
+        self._head = b""
+
     def _skip_empty_lines(self, data: bytes) -> bytes:
         """Return the bytes behind the empty lines before a request."""
         rest = data if foreign_protocol(data) else data.lstrip(b"\r\n")
@@ -270,7 +275,7 @@ class RequestReader(asyncio.Protocol):
                 self._refused_for = refusal
                 self._watch(self._stalled_bytes if is_new else 0)
                 return b""
-            opaque = read_opaque_request(head[: max(end, 0)], reason != "upgrade_with_body")
+            opaque = read_opaque_request(head[: max(end, 0)])
         self._head = b""
         self._refused_for = None
         if opaque is None:

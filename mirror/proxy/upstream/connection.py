@@ -41,7 +41,7 @@ class Origin:
     server_name: str | None = None
     """The name for SNI and the certificate; None stands for `host`."""
     connect_timeout_s: float = 1.0
-    max_head_bytes: int = 32768
+    max_head_bytes: int = 40960
     resolve_interval_s: float = 30.0
     """Seconds after which a name is looked up again."""
 

@@ -213,6 +213,8 @@ REFUSED: dict[str, tuple[bytes, int]] = {
     "absolute target of another scheme": (b"GET ftp://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     "absolute target without host": (b"GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     "absolute target with user": (b"GET http://u@b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    "absolute target with a backslash": (b"GET http://a\\b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    "absolute target without a path": (b"GET http://a#b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     "CONNECT": (b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", 501),
     "unknown method": (b"FOO / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     "method in lower case": (b"get / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
@@ -398,6 +400,11 @@ FORWARDED: dict[str, tuple[bytes, bytes, bytes]] = {
         b"OPTIONS http://b:81 HTTP/1.1\r\nHost: a\r\n\r\n",
         b"OPTIONS * HTTP/1.1\r\nHost: b:81\r\n" + VIA,
         b"OPTIONS * HTTP/1.1\r\nHost: b:81\r\n",
+    ),
+    "host that nginx accepts": (
+        b"GET / HTTP/1.1\r\nHost: a#b?c\\d\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a#b?c\\d\r\n" + VIA,
+        b"GET / HTTP/1.1\r\nHost: a#b?c\\d\r\n",
     ),
     "IPv6 host": (
         b"GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n",

@@ -92,6 +92,22 @@ def test_an_upgrade_with_a_body_is_ignored_at_every_cut() -> None:
         assert (reader.body, reader.refusals) == (b"hello", []), cut
 
 
+@pytest.mark.parametrize("upgrade", [b"h2c", b"websocket"])
+def test_an_odd_head_follows_an_upgrade(upgrade: bytes) -> None:
+    """The primary may answer without switching, and the connection serves on."""
+    asked = b"GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: %b\r\n\r\n" % upgrade
+    for cut in range(1, len(asked)):
+        reader = read(asked[:cut], asked[cut:], HEAD + b"hello")
+        assert (reader.heads[1:], reader.refusals) == ([START], []), cut
+
+
+def test_an_odd_head_with_an_upgrade_and_a_body_is_read() -> None:
+    odd = H2C.replace(b"/a", b"/\xff") + b"hello"
+    reader = read(odd, GET)
+    assert reader.heads == [b"POST /\xff HTTP/1.1\r\nHost: h\r\n", GET[:-2]]
+    assert (reader.body, reader.refusals) == (b"hello", [])
+
+
 @pytest.mark.parametrize("pieces", [[START, b"x" * 2000], [START, *[b"x" * 100] * 20]])
 def test_an_odd_head_is_bounded(pieces: list[bytes]) -> None:
     assert read(*pieces).refusals == [(431, "head_too_large")]

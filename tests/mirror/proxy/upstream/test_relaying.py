@@ -319,8 +319,8 @@ def test_switch_to_nothing_is_no_answer(cut: Cut, fields: bytes, rest: bytes) ->
         b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 40_000,
-        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 40_000 + b"\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 50_000,
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 50_000 + b"\r\nContent-Length: 0\r\n\r\n",
     ],
 )
 def test_bad_response_fails_its_leg(cut: Cut, response: bytes) -> None:
@@ -357,7 +357,7 @@ def test_endless_chunk_extension_fails_its_leg() -> None:
     async def main() -> None:
         leg, connection, _ = serve(wired(), RecordingLeg())
         connection.data_received(b"HTTP/1.1 200 OK\r\n" + CHUNKED_FIELD + b"\r\n1;")
-        connection.data_received(b"x" * 40_000)
+        connection.data_received(b"x" * 50_000)
         assert leg.end == "protocol_error"
 
     run(main)
