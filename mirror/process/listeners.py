@@ -51,10 +51,11 @@ class Listener:
                 if not self.is_shut:
                     path = Path(self.address.path)
                     path.rename(_hidden(path))
+                    self.is_shut = True
                 self._close_waiting()
             elif not self.is_shut:  # a second time would end every later connection
                 self.socket.shutdown(socket.SHUT_RD)
-            self.is_shut = True
+                self.is_shut = True
         except OSError as error:
             log.error("connections to %s wait for a worker: %s", self.address, error)
 
@@ -74,7 +75,7 @@ class Listener:
 
     def _close_waiting(self) -> None:
         self.socket.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):  # none waits, or no descriptor is free: shut again
             while True:
                 self.socket.accept()[0].close()
 

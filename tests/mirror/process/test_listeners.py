@@ -3,6 +3,7 @@
 import contextlib
 import grp
 import os
+import resource
 import socket
 import stat
 from pathlib import Path
@@ -207,3 +208,24 @@ def test_a_socket_that_was_shut_by_a_killed_supervisor_is_replaced(tmp_path: Pat
         client.connect(address.path)
     assert {name.name for name in tmp_path.iterdir()} == {"mirror.sock", "mirror.sock.lock"}
     again.close()
+
+
+def test_a_socket_is_shut_and_opened_again_without_a_free_descriptor(tmp_path: Path) -> None:
+    address = UnixAddress(str(tmp_path / "mirror.sock"))
+    listener = open_listener(address)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket(socket.AF_UNIX) as waiting, socket.socket(socket.AF_UNIX) as client:
+        waiting.connect(address.path)
+        waiting.settimeout(5.0)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            listener.shut()
+            with pytest.raises(FileNotFoundError):
+                client.connect(address.path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        listener.shut()
+        assert waiting.recv(1) == b"", "it is closed once that is possible"
+        listener.open()
+        client.connect(address.path)
+    listener.close()
