@@ -292,7 +292,7 @@ def test_a_thread_that_is_refused_is_started_later(
     path = tmp_path / "series.db"
     sinks = [SeriesSink(SeriesSection(path=str(path))) for _ in range(2)]
     with monkeypatch.context() as full:
-        full.setattr(threading, "_start_new_thread", refuse)
+        full.setattr(threading.Thread, "start", refuse)
         for sink in sinks:
             sink.start()
             sink.emit(Settled(1, {}, {"/": 1}, {}, False, True))
