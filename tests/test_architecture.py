@@ -116,6 +116,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.proxy.downstream.tunnel": (),
     # These three do not know which leg they serve, so they import no leg's configuration.
     "mirror.proxy.upstream.connection": (
+        "mirror.addresses",
         "mirror.core.pool",
         "mirror.errors",
         "mirror.proxy.upstream.outbox",

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import httptools
 
+from mirror.addresses import TcpAddress
 from mirror.core.pool import OPEN, REFUSED, WAIT, Pool
 from mirror.errors import RemoteProtocolError, UpstreamRefusedError
 from mirror.proxy.upstream.outbox import Outbox
@@ -51,9 +52,7 @@ class Origin:
     @property
     def authority(self) -> str:
         """The Host of a request that asks for the origin itself."""
-        if not self.port:
-            return "localhost"
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return str(TcpAddress(self.host, self.port)) if self.port else "localhost"
 
     async def connect(
         self, make: Callable[[], asyncio.Protocol], address: str | None = None
@@ -89,7 +88,7 @@ class Upstream:
         self._pool = pool
         self._resolver = Resolver(origin.host, origin.resolve_interval_s)
         self._connects: set[asyncio.Task[None]] = set()
-        self._generation = 0
+        self._ticked_at = 0.0
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.origin} {self._pool!r}>"
@@ -138,11 +137,10 @@ class Upstream:
         task.add_done_callback(self._connects.discard)
 
     def tick(self, now: float) -> None:
-        """Look the upstream's name up again when it is due."""
+        """Look the upstream's name up again when it is due, and close what is outdated."""
         self._resolver.tick(now)
-        if self._generation != self._resolver.generation:
-            self._generation = self._resolver.generation
-            self.close_outdated()
+        self._ticked_at = now
+        self.close_outdated()
 
     def close_outdated(self) -> None:
         """Close the idle connections that serve no further leg."""
@@ -152,6 +150,8 @@ class Upstream:
 
     def is_outdated(self, connection: "UpstreamConnection") -> bool:
         """Say whether a connection serves no further leg, although it could."""
+        if connection.renews_at <= self._ticked_at:
+            return True
         return connection.generation != self._resolver.generation and self.has_moved(connection)
 
     def has_moved(self, connection: "UpstreamConnection") -> bool:
@@ -212,17 +212,6 @@ class Upstream:
 
     async def connect_to(self, address: str) -> Exception | None:
         """Open a connection for the pool; return the error that prevented it, or None."""
-        return await self.open_to(address)
-
-    def connection_to(self, address: str) -> "UpstreamConnection":
-        """Return a connection that is not made yet."""
-        connection = self.make_connection()
-        connection.address = address
-        connection.generation = self._resolver.generation
-        return connection
-
-    async def open_to(self, address: str) -> Exception | None:
-        """Open a connection; return the error that prevented it, or None."""
         connection = self.connection_to(address)
         try:
             await self.origin.connect(lambda: connection, address)
@@ -230,6 +219,13 @@ class Upstream:
             # A connect that timed out at the very end reaches the pool through connection_lost.
             return None if connection.was_made else error
         return None
+
+    def connection_to(self, address: str) -> "UpstreamConnection":
+        """Return a connection that is not made yet."""
+        connection = self.make_connection()
+        connection.address = address
+        connection.generation = self._resolver.generation
+        return connection
 
     async def _addresses(self) -> list[str]:
         return await self._resolver.in_turn() if self.origin.port else [self.origin.host]

@@ -67,12 +67,10 @@ class DiscardingUpstream(Upstream):
         super().__init__(origin, pool, outbox)
         self._slow_pool = pool
         self._admission = admission
-        self._ticked_at = 0.0
         self.ended = ended
         self.spoiled: Callable[[Any], None] = lambda leg: None
         """Called for a leg whose response was followed by surplus bytes, which close the
         connection; `ended` follows."""
-
         # The loop's clock counts milliseconds, which is too coarse.
         self.now: Callable[[], float] = perf_counter
         self._connections: set[DiscardingConnection] = set()
@@ -84,8 +82,6 @@ class DiscardingUpstream(Upstream):
     def tick(self, now: float) -> None:
         """End the legs whose deadline has passed, and read on where reading was paused."""
         super().tick(now)
-        self._ticked_at = now
-        self.close_outdated()
         self.unread_bytes = self._read_bytes
         paused, self._paused = self._paused, []
         for connection in paused:
@@ -131,7 +127,7 @@ class DiscardingUpstream(Upstream):
 
     async def connect_to(self, address: str) -> Exception | None:
         if self._admission is None:
-            return await self.open_to(address)
+            return await super().connect_to(address)
         try:
             probe = await self._admission.connect(self.origin, address)
         except (OSError, ValueError, UpstreamRefusedError) as error:
@@ -141,7 +137,7 @@ class DiscardingUpstream(Upstream):
             return None
         # The server closes after each answer. The next connection, opened at once, gets the leg.
         probe.abort()
-        return await self.open_to(address)
+        return await super().connect_to(address)
 
     def connect_failed(self, leg: Any, error: Exception) -> None:
         is_refused = isinstance(error, UpstreamRefusedError)
@@ -154,11 +150,6 @@ class DiscardingUpstream(Upstream):
             # Each further connect would be one more line in the access log of that server.
             for leg in self._slow_pool.expired(math.inf):
                 self.connect_failed(leg, error)
-
-    def is_outdated(self, connection: UpstreamConnection) -> bool:
-        if connection.renews_at <= self._ticked_at:
-            return True
-        return connection.generation != self._resolver.generation and self.has_moved(connection)
 
     def opened(self, connection: UpstreamConnection) -> None:
         assert isinstance(connection, DiscardingConnection)
