@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from mirror.core import budget, request_head, selection
-from mirror.core.ledger import MALFORMED, NOT_SELECTED, SHED, WORKER_LOST
+from mirror.core.ledger import MALFORMED, NOT_SELECTED, SHED, TARGET_REFUSED, WORKER_LOST
 from mirror.metrics.catalogue import METRICS, Metric, most_series
 
 ROOT = Path(__file__).parents[1]
@@ -62,7 +62,7 @@ def test_every_reason_of_the_core_is_a_label() -> None:
     reasons = {
         value for name, value in vars(budget).items() if name.isupper() and isinstance(value, str)
     }
-    assert set(METRICS[SHED].labels) == reasons | {WORKER_LOST}
+    assert set(METRICS[SHED].labels) == reasons | {TARGET_REFUSED, WORKER_LOST}
 
 
 def test_every_reason_of_a_refusal_is_a_label() -> None:

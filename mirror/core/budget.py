@@ -8,8 +8,6 @@ BODY_TOO_LARGE = "body_too_large"
 BUFFER_FULL = "buffer_full"
 WAITING_FULL = "waiting_full"
 DOWNSTREAM_LOST = "downstream_lost"
-TARGET_REFUSED = "target_refused"
-
 
 PIECE_BYTES = 96
 """Overhead of one piece of a body: a client may send one byte at a time."""

@@ -48,7 +48,6 @@ TARGET_REFUSED = "target_refused"
 ABORTED = "aborted"
 WORKER_LOST = "worker_lost"
 
-
 STATUS_CLASSES = ("", "1xx", "2xx", "3xx", "4xx", "5xx", "5xx", "5xx", "5xx", "5xx")
 """Outcome of a leg that got a response, indexed by status // 100. RFC 9110 15: an invalid status
 counts as 5xx."""
@@ -148,10 +147,16 @@ class Ledger:
         totals = dict(self._totals)
         add_counts(totals, self.counts)
         closed, self._closed = self._closed, []
-        report = Report(self.second - 1, closed, totals, in_flight, reading)
-        report.open_counts = dict(self.counts)
-        report.unobserved, self._unobserved = self._unobserved, []
-        return report
+        unobserved, self._unobserved = self._unobserved, []
+        return Report(
+            self.second - 1,
+            closed,
+            totals,
+            in_flight,
+            reading,
+            open_counts=dict(self.counts),
+            unobserved=unobserved,
+        )
 
 
 @dataclass(frozen=True, slots=True)

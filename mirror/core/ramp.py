@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mirror.core import ledger
-from mirror.core.budget import BREAKER_OPEN, TARGET_REFUSED, WAITING_FULL
+from mirror.core.budget import BREAKER_OPEN, WAITING_FULL
 from mirror.core.latency import Buckets, add_buckets, percentile_us
 from mirror.core.ledger import Counts
 
@@ -35,7 +35,7 @@ _ERROR_OUTCOMES = frozenset(
         *(ledger.RESET, ledger.PROTOCOL_ERROR, ledger.WORKER_LOST),
     }
 )
-_REFUSALS = frozenset({BREAKER_OPEN, TARGET_REFUSED, WAITING_FULL})
+_REFUSALS = frozenset({BREAKER_OPEN, ledger.TARGET_REFUSED, WAITING_FULL})
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ _TABLE = (
         "shadow legs refused before they began",
         "reason",
         (
-            *("breaker_open", "target_refused", "waiting_full", "body_too_large"),
+            *("breaker_open", ledger.TARGET_REFUSED, "waiting_full", "body_too_large"),
             *("buffer_full", "downstream_lost", ledger.WORKER_LOST),
         ),
     ),

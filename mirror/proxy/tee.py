@@ -24,7 +24,6 @@ from mirror.core.budget import (
     BUFFER_FULL,
     DOWNSTREAM_LOST,
     PIECE_BYTES,
-    TARGET_REFUSED,
     WAITING_FULL,
     ByteBudget,
 )
@@ -175,7 +174,6 @@ class Tee:
         )
         self.shadow.on_connect = self._on_connect
         self.shadow.spoiled = self._spoiled
-
         self._url = section.url
         self._timeout_s = section.timeout
         self._match_route = RouteTable(config.routes).match
@@ -209,7 +207,7 @@ class Tee:
         """Count a request whose head is complete; return its route, its number of shadow legs, and
         its record where it is captured."""
         counts = self.ledger
-        second = int(monotonic() + self._clock_offset_s)
+        second = self.second_at(monotonic())
         if second > counts.second:
             counts.roll(second)
         route = self._match_route(head.target)
@@ -285,7 +283,7 @@ class Tee:
         now = self._now()
         most = self.breaker.most(now)
         if most < len(legs):
-            reason = TARGET_REFUSED if self.refusal else BREAKER_OPEN
+            reason = ledger.TARGET_REFUSED if self.refusal else BREAKER_OPEN
             for leg in legs[most:]:
                 self._shed(leg, reason)
             del legs[most:]
