@@ -37,7 +37,6 @@ SHADOW_MARK = b"X-Mirror-Leg: shadow\r\n"
 SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
 """Methods that RFC 9110 9.2.1 defines as safe."""
 
-
 _LINE_END = b" HTTP/1.1\r\nHost: "
 _MARK_AND_END = SHADOW_MARK + CRLF
 # What nginx accepts of its clients: no white space, no control character and no slash. What else

@@ -265,7 +265,7 @@ class RequestReader(asyncio.Protocol):
         incomplete, or if it stays refused.
         """
         status, reason = refusal
-        end = head.find(b"\r\n\r\n")
+        end = head.find(_HEAD_END)
         opaque = None
         if reason in _BY_PARSER:
             if end < 0 and begins_opaque_request(head):
@@ -281,24 +281,26 @@ class RequestReader(asyncio.Protocol):
         if opaque is None:
             self.refuse(status, reason)
             return b""
-        self._parser = self._new_parser()
-        self._flat = []
-        self._target = b""
-        self._reading = HEAD
+        self._read_head_anew()
         self._opaque = opaque
         return opaque.plain + head[end + 4 :]
 
     def _read_chunks_again(self, raw: bytes) -> bytes:
         """Return what to give to a new parser: the same head, and plain chunk lines."""
         body_at = raw.index(_HEAD_END) + 4
-        self._chunks = PlainChunks()
-        self._parser = self._new_parser()
-        self._body.clear()  # what came before the error will come again
-        self._flat = []
+        self._read_head_anew()
         self._head = b""
+        self._body.clear()  # what came before the error will come again
         self._is_told = True
-        self._reading = HEAD
+        self._chunks = PlainChunks()
         return raw[:body_at] + self._chunks.plain(raw[body_at:])
+
+    def _read_head_anew(self) -> None:
+        """Let a new parser read the head from its start."""
+        self._parser = self._new_parser()
+        self._target = b""
+        self._flat = []
+        self._reading = HEAD
 
     def _watch(self, size_bytes: int) -> None:
         """Bound the memory and the time of a request that one read did not complete."""
