@@ -33,6 +33,7 @@ from mirror.proxy.upstream.connection import Origin, UpstreamConnection
 from mirror.proxy.upstream.discarding import DiscardedLeg, DiscardingConnection, DiscardingUpstream
 from mirror.proxy.upstream.outbox import Outbox
 from mirror.proxy.upstream.relaying import RelayedLeg, RelayingConnection, RelayingUpstream
+from tests.conformance.wire import PROBE_ANSWER, PROBE_MARK
 
 PATIENCE_S = 5.0
 """The longest wait, in seconds, for something that must happen at once."""
@@ -294,11 +295,6 @@ class Line:
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-PROBE_MARK = b"\r\nX-Mirror-Leg: probe\r\n"
-"""What the sidecar's first request on a connection to the shadow contains."""
-PROBE_ANSWER = b"HTTP/1.1 200 OK\r\nServer: envoy\r\nContent-Length: 0\r\n\r\n"
 
 
 class StubUpstream:

@@ -101,6 +101,3 @@ def test_add_counts_sums_by_key() -> None:
     into = {SAFE: 1}
     add_counts(into, {SAFE: 2, (LOOPED := ledger.LOOPED, "other", ""): 1})
     assert into == {SAFE: 3, (LOOPED, "other", ""): 1}
-
-
-# --- the merger: settling ---

@@ -47,7 +47,7 @@ def numbers(settled: list[Settled]) -> list[tuple[int, int]]:
     return [(item.second, item.counts.get(SAFE, 0)) for item in settled]
 
 
-# --- one worker's ledger ---
+# --- the merger: settling ---
 
 
 def test_second_settles_when_every_worker_closed_it() -> None:
