@@ -19,8 +19,8 @@ from mirror.core.record import is_host
 from mirror.errors import ConfigError, TlsError
 from mirror.preflight.circle import circles
 from mirror.preflight.descriptors import raise_limit, shortage
-from mirror.preflight.host import obstacles, unreachable
-from mirror.preflight.primary import ask_primary
+from mirror.preflight.host import obstacles, socket_warnings
+from mirror.preflight.primary import TIMEOUT_S, ask_primary
 from mirror.preflight.probe import probe
 from mirror.proxy.upstream.origins import primary_origin, shadow_origin
 from mirror.spans import show_span
@@ -126,7 +126,7 @@ def _ask_primary(config: Config, host: str | None) -> int:
         return 0
     words = {
         "connect_failed": "cannot be connected to",
-        "timeout": "gives no whole answer to GET / within 10 s",
+        "timeout": f"gives no whole answer to GET / within {TIMEOUT_S:g} s",
         "protocol_error": "answers GET / in a form that two parsers could read differently, so "
         "clients would get 502 (docs/operations.md says what is refused)",
     }.get(answer.trouble, "closes the connection instead of answering GET /")
@@ -150,7 +150,7 @@ def _show(probed: Verdict, config: Config) -> int:
 
 def _warnings(config: Config, descriptors: int) -> list[str]:
     """Return warnings about valid settings that fail under load or beside nginx."""
-    warnings = unreachable(config)
+    warnings = socket_warnings(config)
     if (missing := shortage(config, descriptors)) is not None:
         warnings.append(missing)
     if config.timeouts.idle <= NGINX_KEEPALIVE_S:

@@ -75,7 +75,7 @@ def series(
                 first, last = _bounds(source, last_s)
                 chosen = _chosen(source, routes, first, last)
                 number = export(source.rows(chosen, first, last), target)
-                click.echo(f"{target}: {number} rows, {_utc(first)} to {_utc(last)}")
+                click.echo(f"{target}: {number} rows, {utc(first)} to {utc(last)}")
             elif follow:
                 _follow(source, routes, last_s or SHOWN_S)
             else:
@@ -112,7 +112,7 @@ def _shown(source: SeriesFile, routes: tuple[str, ...], last_s: float) -> Table:
     length = window.last - window.first + 1
     gaps = length - len(window.observed)
     table = Table(
-        title=f"{_utc(window.first)} to {_utc(window.last)}: {length} s, {gaps} not observed",
+        title=f"{utc(window.first)} to {utc(window.last)}: {length} s, {gaps} not observed",
         title_justify="left",
         box=None,
     )
@@ -141,7 +141,7 @@ def _cells(name: str, rps: dict[int, int], window: Window) -> list[str]:
         str(rps.get(window.last, 0)),
         f"{mean:.1f}",
         str(peak),
-        "" if peak_at is None else _utc(peak_at),
+        "" if peak_at is None else utc(peak_at),
         bars(rps, window),
     ]
 
@@ -165,5 +165,6 @@ def drawn(values: Sequence[int | None]) -> str:
     return "".join(_GAP if value is None else _BAR[-(-value * steps // top)] for value in values)
 
 
-def _utc(second: int) -> str:
+def utc(second: float) -> str:
+    """Return a Unix time in seconds as a date and a time of day in UTC."""
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")

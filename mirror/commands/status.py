@@ -8,7 +8,6 @@ import json
 import sys
 import time
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -23,7 +22,7 @@ from mirror.commands.admin_client import (
     admin_option,
     fetch_status,
 )
-from mirror.commands.series import drawn
+from mirror.commands.series import drawn, utc
 
 EXIT_OK = 0
 EXIT_WRONG = 1
@@ -196,7 +195,7 @@ def _worker(worker: dict[str, Any]) -> str:
 def _reload(reload: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [("reloads", _words(reload, "reloaded", "refused"))]
     if last := _mapping(reload.get("last")):
-        rows.append(("last reload", f"{_word(last.get('result'))} at {_utc(last.get('at'))}"))
+        rows.append(("last reload", f"{_word(last.get('result'))} at {_time(last.get('at'))}"))
         problems = last.get("problems")
         problems = problems if isinstance(problems, list) else []
         rows += [("", _word(problem)) for problem in problems[:MOST_ENTRIES]]
@@ -264,10 +263,10 @@ def _part(value: object) -> str:
     return ", ".join(parts)
 
 
-def _utc(value: object) -> str:
+def _time(value: object) -> str:
     if (second := _rate(value)) is None or second >= 1 << 37:  # the year 6325
         return _word(value)
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"{utc(second)} UTC"
 
 
 def _printable(line: str) -> str:

@@ -47,7 +47,7 @@ def _unwritable(key: str, folder: Path) -> list[str]:
     return []
 
 
-def unreachable(config: Config) -> list[str]:
+def socket_warnings(config: Config) -> list[str]:
     """Return warnings about sockets to which nginx's workers could not connect.
 
     A group that does not exist is no matter of this function.

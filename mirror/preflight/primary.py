@@ -5,6 +5,7 @@ well towards nginx. It is better to learn that before the sidecar stands in the 
 """
 
 import asyncio
+from dataclasses import dataclass
 
 from mirror.core.acceptance import USER_AGENT
 from mirror.core.pool import Pool
@@ -12,19 +13,18 @@ from mirror.core.response_head import ResponseHead
 from mirror.proxy.upstream.connection import Origin
 from mirror.proxy.upstream.relaying import RelayingConnection, RelayingUpstream
 
-_TIMEOUT_S = 10.0
+TIMEOUT_S = 10.0
+"""The longest wait for the whole answer."""
 
 
+@dataclass(frozen=True, slots=True)
 class PrimaryAnswer:
     """What the primary answered to `GET /`."""
 
-    __slots__ = ("status", "trouble")
-
-    def __init__(self, status: int, trouble: str) -> None:
-        self.status = status
-        """0 if there was no answer that could be passed on."""
-        self.trouble = trouble
-        """Why not: an outcome of docs/metrics.md; empty for an answer."""
+    status: int
+    """0 if there was no answer that could be passed on."""
+    trouble: str
+    """Why not: an outcome of docs/metrics.md; empty for an answer."""
 
 
 class _Question:
@@ -65,7 +65,7 @@ class _Question:
 
 
 async def ask_primary(origin: Origin, host: str | None = None) -> PrimaryAnswer:
-    """Send `GET /` to the primary and read its whole answer, within ten seconds.
+    """Send `GET /` to the primary and read its whole answer, within TIMEOUT_S.
 
     `host` is the Host header, by default the address.
     """
@@ -73,7 +73,7 @@ async def ask_primary(origin: Origin, host: str | None = None) -> PrimaryAnswer:
     question = _Question(host or origin.authority)
     upstream.start(question)
     try:
-        async with asyncio.timeout(_TIMEOUT_S):
+        async with asyncio.timeout(TIMEOUT_S):
             return await question.answer
     except TimeoutError:
         return PrimaryAnswer(0, "timeout")

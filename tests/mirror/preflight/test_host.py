@@ -13,7 +13,7 @@ import yaml
 
 from mirror.config import Config, parse
 from mirror.demo.processes import free_ports
-from mirror.preflight.host import obstacles, unreachable
+from mirror.preflight.host import obstacles, socket_warnings
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_a_socket_that_nginx_cannot_reach_is_warned_of(
         words = [word.replace("root", keys["group"]) for word in words]
     config = configured(folder, listen=[{"path": f"{folder}/m.sock", **keys}, "127.0.0.1:1"])
     folder.chmod(folder_mode)
-    found = unreachable(config)
+    found = socket_warnings(config)
     assert len(found) == bool(words)
     for word in words:
         assert word in found[0]
