@@ -340,6 +340,12 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.model.figure",
         "estimator.table.same_load",
     ),
+    "estimator.model.confidence": (
+        "estimator.units",
+        "estimator.model.*",
+        "estimator.series.rps",
+        "estimator.table.*",
+    ),
     "estimator.model.projection": (
         "estimator.errors",
         "estimator.units",

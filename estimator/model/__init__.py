@@ -14,5 +14,6 @@ figure, policy, plots   a number with its reason, arithmetic and doubts; what th
                         what is drawn
 drawing                 the plots filled
 component, phases       one component's whole answer; other phases of the migration, single paths
-projection              every component, what was assumed, why not to rely on it
+confidence              why not to rely on an answer
+projection              every component, and what was assumed
 """

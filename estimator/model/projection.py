@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from estimator import units
 from estimator.errors import Refusal, Refused
 from estimator.model.component import ComponentProjection, project_component
+from estimator.model.confidence import doubts
 from estimator.model.demand.scenario import Demand, Observed, demand_of
 from estimator.model.demand.traffic import Traffic
 from estimator.model.drawing import demand_plot
@@ -37,12 +38,8 @@ from estimator.model.sizing.requests import MEMORY_MARGIN, MEMORY_MARGIN_REASON
 from estimator.series.rps import ALL_ROUTES, RpsSeries
 from estimator.table.load_points import Component, Kind, Resources, Table
 
-MIN_OBSERVED_S = 86_400
-"""A peak belongs to a day; in less than one the highest hour may be missing."""
 MOST_PATHS = 50
 """Most paths that are projected alone: nobody reads more."""
-MIN_COMPLETENESS_RATIO = 0.9
-"""With more than a tenth unseen, the peak may have been there."""
 
 __all__ = [
     "Amounts",
@@ -134,7 +131,7 @@ def project(
         total=add((component.total for component in components), "sum over all components"),
         assumptions=_assumptions(series, table, policy),
         warnings=(*_uncovered_routes(traffic, table), *_zones(cluster, policy)),
-        low_confidence=_doubts(series, table, cluster),
+        low_confidence=doubts(series, table, cluster),
         demand_plot=demand_plot(traffic.observed(series.source, together)),
         nodes=nodes,
         phases=tuple(project_phase(phase, moved, policy) for phase in PHASES),
@@ -304,26 +301,6 @@ def _zones(cluster: Cluster | None, policy: Policy) -> tuple[str, ...]:
         f"{cluster.source} names {cluster.zones} zone(s), replicas are counted for {policy.zones}:"
         " set zones for the loss of one to be covered",
     )
-
-
-def _doubts(series: RpsSeries, table: Table, cluster: Cluster | None) -> tuple[str, ...]:
-    doubts = []
-    if series.observed_s < MIN_OBSERVED_S:
-        doubts.append(
-            f"only {units.format_duration(series.observed_s)} were observed, less than"
-            f" {units.format_duration(MIN_OBSERVED_S)}: the peak of the day may not be among them"
-        )
-    if series.completeness_ratio < MIN_COMPLETENESS_RATIO:
-        doubts.append(
-            f"{1 - series.completeness_ratio:.0%} of"
-            f" {units.format_duration(series.duration_s)} are gaps, more than"
-            f" {1 - MIN_COMPLETENESS_RATIO:.0%}: the peak may have been there"
-        )
-    if cluster is not None and cluster.is_example:
-        doubts.append("the nodes and their prices are the bundled example: nobody asks for them")
-    if table.is_example:
-        doubts.append("the table is the bundled example: nobody measured it on your cluster")
-    return tuple(doubts)
 
 
 def _assumptions(series: RpsSeries, table: Table, policy: Policy) -> tuple[Assumption, ...]:

@@ -57,6 +57,9 @@ class RpsSeries:
     repairs: tuple[str, ...] = ()
     """What was wrong in the source and was corrected in `rps`, each with its count; the report
     lists it among its assumptions."""
+    doubts: tuple[str, ...] = ()
+    """Why no answer from this series must be relied on alone, such as lines that were left out; any
+    of them makes the confidence low."""
     details: tuple[KnownSeconds, ...] = ()
     """Buckets of maxima whose seconds are known. There, the demand of several routes is the highest
     sum and not the sum of their maxima."""

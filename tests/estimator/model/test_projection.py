@@ -195,27 +195,6 @@ def test_series_without_a_request_is_refused(value: float) -> None:
     assert "no request was observed in it" in refusal(empty, API)
 
 
-def test_a_whole_day_is_trusted() -> None:
-    assert answer(series(DAY, api=500), API).low_confidence == ()
-
-
-def test_less_than_a_day_is_low_confidence() -> None:
-    (doubt,) = answer(series(DAY - 1, api=500), API).low_confidence
-    assert doubt.startswith("only 23h59m59s were observed, less than 1d")
-
-
-def test_many_gaps_are_low_confidence() -> None:
-    recorded = changed(series(2 * DAY, api=500), slice(None), slice(DAY, DAY * 3 // 2), np.nan)
-    (doubt,) = answer(recorded, API).low_confidence
-    assert doubt.startswith("25% of 2d are gaps, more than 10%")
-
-
-def test_example_table_is_low_confidence() -> None:
-    table = Table("example table", (API,), is_example=True)
-    (doubt,) = project(series(api=500), table, Policy()).low_confidence
-    assert "nobody measured it on your cluster" in doubt
-
-
 def test_zones_of_the_nodes_that_replicas_do_not_cover_are_a_warning() -> None:
     pool = NodePool("p", Resources(4000, 2**34), Resources(4000, 2**34), "given", 110, {}, None)
     cluster = Cluster("nodes.yaml", (pool,), (), 3, {}, "EUR", None, "")
@@ -229,13 +208,6 @@ def test_fixed_choices_are_listed_as_assumed() -> None:
     listed = assumptions(answer(series(api=500), API))
     assert listed["memory margin"] == ("1.15", True)
     assert "stabilisation 300 s" in listed["HPA behaviour"][0]
-
-
-def test_example_nodes_are_low_confidence() -> None:
-    pool = NodePool("p", Resources(4000, 2**34), Resources(4000, 2**34), "given", 110, {}, None)
-    cluster = Cluster("example", (pool,), (), 1, {}, "EUR", None, "", is_example=True)
-    (doubt,) = project(series(api=500), Table("t", (API,)), PLAIN, cluster).low_confidence
-    assert "the nodes and their prices are the bundled example" in doubt
 
 
 def assumptions(projection: Projection) -> dict[str, tuple[str, bool]]:
