@@ -1,5 +1,5 @@
--- 26 hours of made-up traffic, one row a second, in the format of docs/formats.md ("Local series").
--- A day's wave on three routes; at 20:00 a premiere doubles /watch within five minutes for an hour.
+-- 7 days of made-up traffic, one row a second, in the format of docs/formats.md ("Local series").
+-- A day's wave on three routes; on the first at 20:00 a premiere doubles /watch within five minutes for an hour.
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE seconds (second INTEGER PRIMARY KEY);
 CREATE TABLE counts (
@@ -8,8 +8,8 @@ CREATE TABLE counts (
 ) WITHOUT ROWID;
 INSERT INTO meta VALUES ('format', 'kagami-series'), ('version', '1');
 
-WITH RECURSIVE seconds_of_day(s) AS (SELECT 0 UNION ALL SELECT s + 1 FROM seconds_of_day WHERE s < 93599)
-INSERT INTO seconds SELECT 1767225600 + s FROM seconds_of_day;
+WITH RECURSIVE seconds_of_week(s) AS (SELECT 0 UNION ALL SELECT s + 1 FROM seconds_of_week WHERE s < 604799)
+INSERT INTO seconds SELECT 1767225600 + s FROM seconds_of_week;
 
 -- wave: 25 to 100 over the day, highest at 15:00. burst: 100, in the premiere up to 200.
 -- jitter: -50 to 50, the same in every run.

@@ -32,8 +32,8 @@ Examples:
 Exit codes:
   0  confidence: ok
   2  bad input: every problem is listed on stderr
-  3  confidence: low; less than a day observed, more than a tenth of the time in
-     gaps, or the bundled example table; the report is printed with the reason
+  3  confidence: low, such as less than a week observed, or more than a tenth of
+     the time in gaps; the report is printed with every reason
   4  refused: no rows, no traffic, or a peak too far outside the table; no number
      printed
   5  the manifests of --against differ from what the report asks for

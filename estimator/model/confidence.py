@@ -6,6 +6,8 @@ confidence: the report opens with the doubts, and the exit code is 3. Nothing el
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from estimator import units
 from estimator.model.nodes.capacity import Cluster
 from estimator.series.rps import RpsSeries
@@ -13,8 +15,14 @@ from estimator.table.load_points import Table
 
 MIN_OBSERVED_S = 86_400
 """A peak belongs to a day; in less than one the highest hour may be missing."""
+MIN_WEEK_S = 7 * 86_400 - 3_600
+"""The days of a week differ, and the highest of them decides. An hour is missing at the end of what
+a monitoring system knows, or at the start of a recording."""
+MIN_WEEKDAY_S = 43_200
+"""Half of a day, as for a daily maximum; the gaps in all of the time are judged on their own."""
 MIN_COMPLETENESS_RATIO = 0.9
 """With more than a tenth unseen, the peak may have been there."""
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 def doubts(series: RpsSeries, table: Table, cluster: Cluster | None) -> tuple[str, ...]:
@@ -28,12 +36,31 @@ def _of_time(series: RpsSeries) -> Iterator[str]:
             f"only {units.format_duration(series.observed_s)} were observed, less than"
             f" {units.format_duration(MIN_OBSERVED_S)}: the peak of the day may not be among them"
         )
+    elif missing := _missing_weekdays(series):
+        listed = " and ".join(filter(None, (", ".join(missing[:-1]), missing[-1])))
+        yield (
+            f"{units.format_duration(series.observed_s)} were observed, without a whole"
+            f" {listed}: the peak of the week may be on a day that is missing"
+        )
+    elif series.duration_s < MIN_WEEK_S:
+        yield (
+            f"only {units.format_duration(series.duration_s)} were observed, less than 7d: the peak"
+            " of the week may not be among them"
+        )
     if series.completeness_ratio < MIN_COMPLETENESS_RATIO:
         yield (
             f"{1 - series.completeness_ratio:.0%} of"
             f" {units.format_duration(series.duration_s)} are gaps, more than"
             f" {1 - MIN_COMPLETENESS_RATIO:.0%}: the peak may have been there"
         )
+
+
+def _missing_weekdays(series: RpsSeries) -> list[str]:
+    """Return the days of the week, in UTC, of which less than half was observed."""
+    seconds = series.start + np.flatnonzero(series.is_observed) * series.resolution_s
+    # 1970-01-01 was a Thursday.
+    weekdays = np.bincount((seconds // 86_400 + 3) % 7, minlength=7) * series.resolution_s
+    return [name for name, seen_s in zip(WEEKDAYS, weekdays, strict=True) if seen_s < MIN_WEEKDAY_S]
 
 
 def _of_files(table: Table, cluster: Cluster | None) -> Iterator[str]:

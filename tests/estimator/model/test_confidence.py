@@ -12,14 +12,32 @@ API = Component("api", Kind.POD, ("/api/_",), {"app": Resources(500, 2**28)}, PO
 TABLE = Table("t.yaml", (API,))
 
 
-def series(seconds: int, gap: slice = slice(0), *more: str) -> RpsSeries:
+def series(seconds: int, gap: slice | np.ndarray = slice(0), *more: str) -> RpsSeries:
     rps = np.ones((1, seconds))
     rps[0, gap] = np.nan
     return RpsSeries("test", 0, 1, ("/api/_",), rps, doubts=more)
 
 
-def test_a_whole_day_is_trusted() -> None:
-    assert doubts(series(DAY), TABLE, None) == ()
+def test_a_whole_week_is_trusted() -> None:
+    assert doubts(series(7 * DAY), TABLE, None) == ()
+    # A monitoring system does not know the last minutes yet.
+    assert doubts(series(7 * DAY - 300), TABLE, None) == ()
+
+
+def test_the_weekdays_that_nobody_observed_are_named() -> None:
+    # Day 0 was a Thursday.
+    (doubt,) = doubts(series(5 * DAY), TABLE, None)
+    assert doubt.startswith("5d were observed, without a whole Tuesday and Wednesday: the peak of")
+    (doubt,) = doubts(series(4 * DAY), TABLE, None)
+    assert "without a whole Monday, Tuesday and Wednesday:" in doubt
+    weekend = np.r_[2 * DAY : 4 * DAY, 9 * DAY : 11 * DAY]
+    doubt, _ = doubts(series(14 * DAY, weekend), TABLE, None)
+    assert doubt.startswith("10d were observed, without a whole Saturday and Sunday")
+
+
+def test_less_than_a_week_is_doubted_though_half_of_each_day_was_seen() -> None:
+    (doubt,) = doubts(series(6 * DAY + DAY // 2), TABLE, None)
+    assert doubt.startswith("only 6d12h were observed, less than 7d")
 
 
 def test_less_than_a_day_is_doubted() -> None:
@@ -28,8 +46,8 @@ def test_less_than_a_day_is_doubted() -> None:
 
 
 def test_many_gaps_are_doubted() -> None:
-    (doubt,) = doubts(series(2 * DAY, slice(DAY, DAY * 3 // 2)), TABLE, None)
-    assert doubt.startswith("25% of 2d are gaps, more than 10%")
+    _, doubt = doubts(series(8 * DAY, slice(DAY, DAY * 2)), TABLE, None)
+    assert doubt.startswith("12% of 8d are gaps, more than 10%")
 
 
 def test_doubts_of_the_source_come_first() -> None:
@@ -40,6 +58,6 @@ def test_doubts_of_the_source_come_first() -> None:
 
 def test_examples_are_doubted() -> None:
     cluster = Cluster("example", (), (), 1, {}, "EUR", None, "", is_example=True)
-    nodes, table = doubts(series(DAY), Table("example", (API,), is_example=True), cluster)
+    nodes, table = doubts(series(7 * DAY), Table("example", (API,), is_example=True), cluster)
     assert "the nodes and their prices are the bundled example" in nodes
     assert "nobody measured it on your cluster" in table
