@@ -27,6 +27,7 @@ from estimator.series.datadog_api import Credentials, DatadogApi, api_url_of
 from estimator.series.datadog_cache import Cache
 from estimator.series.datadog_query import DatadogQuery
 from estimator.series.files import read_series
+from estimator.series.hosts import read_hosts
 from estimator.series.prometheus import QUERY, RateQuery, read_prometheus
 from estimator.series.rps import ALL_ROUTES, RpsSeries
 from mirror.formats.routes import OTHER, RouteTable, TemplateError
@@ -56,7 +57,7 @@ SECTIONS = dict.fromkeys((*_SOURCES, *_ONLY_WITH), "Series")
 class Source:
     """The options of the source, with click's names."""
 
-    from_series: Path | None
+    from_series: tuple[Path, ...]
     from_access_log: tuple[str, ...]
     from_datadog: bool
     from_prometheus: str | None
@@ -79,8 +80,10 @@ _FILE_OPTIONS = (
     click.option(
         "--from-series",
         type=click.Path(path_type=Path),
+        multiple=True,
         metavar="FILE",
-        help="Read the series.db that `mirror serve` writes (it may be running), CSV or Parquet.",
+        help="Read the series.db that `mirror serve` writes (it may be running), CSV or Parquet."
+        " Repeatable: the files of several hosts are added up second by second.",
     ),
     click.option(
         "--from-access-log",
@@ -237,9 +240,9 @@ def read_source(source: Source, templates: Iterable[str]) -> RpsSeries:
     Raises InputError and Refused.
     """
     now = time.time()
-    if source.from_series is not None:
-        with working(f"Reading {source.from_series}"):
-            return read_series(source.from_series, now)
+    if source.from_series:
+        with working(f"Reading {', '.join(map(str, source.from_series))}"):
+            return read_hosts(source.from_series, lambda path: read_series(path, now))
     if source.from_access_log:
         # Imported here, because no other source needs the reader of logs.
         from estimator.series.access_log import read_access_logs

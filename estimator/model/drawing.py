@@ -21,8 +21,11 @@ def demand_plot(observed: Observed) -> DemandPlot:
     marked = [MarkedPeak(observed.peak_second, observed.peak_rps, "highest")]
     days = daily_maxima(observed.demand, observed.start, observed.resolution_s)
     for day, rps in sorted(days, key=lambda day: -day[1])[:MARKED_DAYS]:
-        first = max(0, (day - observed.start) // observed.resolution_s)
-        last = first + 86_400 // observed.resolution_s
+        # The buckets that begin on this day of UTC, whatever hour the series begins at.
+        first, last = (
+            max(0, -(-(midnight - observed.start) // observed.resolution_s))
+            for midnight in (day, day + 86_400)
+        )
         place = first + int(np.nanargmax(observed.demand[first:last]))
         second = observed.start + place * observed.resolution_s
         if second != observed.peak_second:

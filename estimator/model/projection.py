@@ -130,7 +130,11 @@ def project(
         components=components,
         total=add((component.total for component in components), "sum over all components"),
         assumptions=_assumptions(series, table, policy),
-        warnings=(*_uncovered_routes(traffic, table), *_zones(cluster, policy)),
+        warnings=(
+            *series.warnings,
+            *_uncovered_routes(traffic, table),
+            *_zones(cluster, policy),
+        ),
         low_confidence=doubts(series, table, cluster),
         demand_plot=demand_plot(traffic.observed(series.source, together)),
         nodes=nodes,

@@ -2,6 +2,8 @@
 
 rps             the type; demand and peak of a set of routes
 grid            puts points in any order onto a grid, and counts what was repaired
+hosts           the sum over the files of several hosts
+counter         refuses a counter that was taken for a rate
 files           series.db, the local per-second series; other files by their content
 columns         CSV and Parquet
 access_log      any number of access logs, counted by second and route

@@ -23,6 +23,9 @@ _VALUES = ("requests", "rps")
 _MAX_SECOND = 253_402_300_799
 """The last of a four-digit year; milliseconds are beyond it."""
 _MOST_PROBLEMS = 20
+_USUAL_STEPS_S = {s for s in range(5, 86_401, 5) if 86_400 % s == 0}
+"""Over which requests are counted: parts of a day. Rows that are 3 s apart are those of busy
+seconds, so dividing them would make a third of their rps."""
 
 
 def read_columns(path: Path, now: float, is_parquet: bool) -> RpsSeries:
@@ -44,9 +47,21 @@ def read_columns(path: Path, now: float, is_parquet: bool) -> RpsSeries:
     else:
         points = Points(seconds, np.zeros(len(seconds), dtype=np.int64), values, (OTHER,))
     series = series_of(points, f"{'Parquet' if is_parquet else 'CSV'} file {path}", now)
-    if value == "requests":
-        return replace(series, rps=series.rps / series.resolution_s)
-    return series
+    return _per_second(path, series) if value == "requests" else series
+
+
+def _per_second(path: Path, series: RpsSeries) -> RpsSeries:
+    step = series.resolution_s
+    if step == 1:
+        return series
+    if step not in _USUAL_STEPS_S:
+        rule = (
+            f"rows are {step} s apart, which no tool counts over: name the column `rps` if they"
+            " hold requests per second, or write a row for each second"
+        )
+        raise InputError([Problem(str(path), rule, key="requests")])
+    caveat = f"requests are those of {step} s, the commonest distance between two rows"
+    return replace(series, rps=series.rps / step, caveats=(*series.caveats, caveat))
 
 
 def _frame(path: Path, is_parquet: bool) -> pd.DataFrame:

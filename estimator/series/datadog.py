@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estimator.errors import Refusal, Refused
+from estimator.series.counter import refuse_counters
 from estimator.series.datadog_api import CLOCK_OFF_S, DatadogApi, QueryGroup
 from estimator.series.datadog_query import DatadogQuery
 from estimator.series.rps import ALL_ROUTES, KnownSeconds, RpsSeries
@@ -72,6 +73,7 @@ async def read_datadog(
         rps=np.array([by_route[route] for route in routes]),
         averaging_s=query.averaging_s,
     )
+    refuse_counters(series)
     caveats = ["a route without a point in a bucket in which another has one counts as 0 there"]
     if not query.is_count:
         series, caveat = await _drilled(reading, series)

@@ -12,17 +12,22 @@ silently: every repair becomes a sentence with a number in `RpsSeries.repairs`.
 | same second and route twice, other values | the maximum: two readings of one counter |
 | out of order | put into order |
 
+The resolution is the commonest distance between two points, if hardly any are much closer together.
+Otherwise the points are no such grid (rows of the seconds with a request, for example), and the
+resolution is the largest number of seconds that divides all distances.
+
 This module knows nothing of files and HTTP.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from estimator.errors import Refusal, Refused
+from estimator.series.counter import refuse_counters
 from estimator.series.rps import RpsSeries
 
 FUTURE_S = 60
@@ -30,6 +35,12 @@ FUTURE_S = 60
 MAX_RPS = 1e12
 MAX_CELLS = 250_000_000
 """2 GB of float64, a year of seconds over eight routes. A wrong clock makes a larger series."""
+MOST_CLOSER_RATIO = 0.01
+"""More points than these closer together than the commonest distance are no accident."""
+JITTER_RATIO = 0.25
+WARNED_RATIO = 0.01
+DOUBTED_RATIO = 0.05
+"""Of all points, those that are left out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,9 +69,10 @@ class Period:
 def series_of(points: Points, source: str, now: float, period: Period | None = None) -> RpsSeries:
     """Return the series over `period`, or without one from the first point to the last.
 
-    Without a period, the resolution is the commonest distance between two points. `now` is Unix
-    time. Raises Refused if no point is left, or if the points are too far apart for one series.
+    `now` is Unix time. Raises Refused if no point is left, if the points are too far apart for one
+    series, or if they are those of a counter.
     """
+    given = len(points.seconds)
     points, repairs = _cleaned(points, now)
     if not len(points.seconds):
         reason = "holds no point that can be used" + "".join(f"; {repair}" for repair in repairs)
@@ -78,7 +90,7 @@ def series_of(points: Points, source: str, now: float, period: Period | None = N
     repairs += _order_repairs(points, cells)
     flat = np.full(width * len(points.names), np.nan)
     np.fmax.at(flat, cells, points.values)
-    return RpsSeries(
+    series = RpsSeries(
         source=source,
         start=first * step,
         resolution_s=step,
@@ -86,6 +98,19 @@ def series_of(points: Points, source: str, now: float, period: Period | None = N
         rps=flat.reshape(len(points.names), width),
         repairs=tuple(repairs),
     )
+    return refuse_counters(_judged(series, given))
+
+
+def _judged(series: RpsSeries, given: int) -> RpsSeries:
+    """Return the series with a warning, or a doubt, where many of its points are not in it."""
+    left_out = given - int(np.count_nonzero(~np.isnan(series.rps)))
+    if left_out <= WARNED_RATIO * given:
+        return series
+    words = f"{left_out / given:.1%} of its points were left out or repeat another"
+    if left_out <= DOUBTED_RATIO * given:
+        return replace(series, warnings=(f"{words}: see the repairs among the assumptions",))
+    reason = f"{words}, more than {DOUBTED_RATIO:.0%}: what they held may have been the peak"
+    return replace(series, doubts=(reason,))
 
 
 def _cleaned(points: Points, now: float) -> tuple[Points, list[str]]:
@@ -134,8 +159,12 @@ def _step(seconds: NDArray[np.float64]) -> int:
     gaps = np.diff(np.unique(np.floor(seconds)))
     if not len(gaps):
         return 1
-    values, counts = np.unique(gaps, return_counts=True)
-    return int(values[np.argmax(counts)])
+    values, counts = np.unique(gaps.astype(np.int64), return_counts=True)
+    commonest = int(values[np.argmax(counts)])
+    closer = counts[values < commonest * (1 - JITTER_RATIO)].sum()
+    if closer <= MOST_CLOSER_RATIO * len(gaps):
+        return commonest
+    return int(np.gcd.reduce(values))
 
 
 def points_of(

@@ -57,6 +57,9 @@ class RpsSeries:
     repairs: tuple[str, ...] = ()
     """What was wrong in the source and was corrected in `rps`, each with its count; the report
     lists it among its assumptions."""
+    warnings: tuple[str, ...] = ()
+    """What a reader has to know before any number, such as lines that were left out; the report
+    says it first. A warning does not lower the confidence."""
     doubts: tuple[str, ...] = ()
     """Why no answer from this series must be relied on alone, such as lines that were left out; any
     of them makes the confidence low."""

@@ -21,7 +21,7 @@ from tests.estimator.series.test_files import SCHEMA
 from tests.estimator.series.test_prometheus_api import FakePrometheus
 
 GIVEN: dict[str, Any] = {
-    "from_series": None,
+    "from_series": (),
     "from_access_log": (),
     "from_datadog": False,
     "from_prometheus": None,
@@ -53,11 +53,11 @@ def test_every_option_of_a_source_has_its_heading() -> None:
             set(),
             "Give exactly one of --from-series, --from-access-log, --from-datadog, --from-p",
         ),
-        ({"from_series": Path("s"), "from_datadog": True}, set(), "Give exactly one of"),
+        ({"from_series": (Path("s"),), "from_datadog": True}, set(), "Give exactly one of"),
         ({"from_access_log": ("a",), "from_prometheus": "u"}, set(), "Give exactly one of"),
-        ({"from_series": Path("s")}, {"env"}, "--env applies only to --from-datadog."),
+        ({"from_series": (Path("s"),)}, {"env"}, "--env applies only to --from-datadog."),
         (
-            {"from_series": Path("s")},
+            {"from_series": (Path("s"),)},
             {"since"},
             "--since applies only to --from-datadog or --from-pr",
         ),
@@ -80,7 +80,7 @@ def test_keys_and_duration_are_checked_before_anything_is_asked() -> None:
 
 
 def test_more_than_datadog_keeps_is_refused() -> None:
-    source = source_of({**GIVEN, "from_series": Path("s"), "since": "99w"}, set())
+    source = source_of({**GIVEN, "from_series": (Path("s"),), "since": "99w"}, set())
     with pytest.raises(InputError, match="--since: expected at most 450d, got 99w"):
         check_source(source)
 
@@ -92,10 +92,18 @@ def test_a_file_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
             SCHEMA + "INSERT INTO seconds VALUES (5);"
             "INSERT INTO counts VALUES (5, 'requests', '/api/_', 'safe', 300);"
         )
-    series = read_source(source_of({**GIVEN, "from_series": path}, {"from_series"}), ())
+    series = read_source(source_of({**GIVEN, "from_series": (path,)}, {"from_series"}), ())
     assert series.routes == ("/api/_",)
     # Progress is shown on terminals only.
     assert capsys.readouterr().err == ""
+
+
+def test_files_of_several_hosts_are_added_up(tmp_path: Path) -> None:
+    for name, rps in (("a.csv", 3), ("b.csv", 4)):
+        (tmp_path / name).write_text(f"second,requests\n1700000000,{rps}\n1700000001,{rps}\n")
+    paths = (tmp_path / "a.csv", tmp_path / "b.csv")
+    series = read_source(source_of({**GIVEN, "from_series": paths}, {"from_series"}), ())
+    assert series.demand(["*"]).tolist() == [7, 7]
 
 
 def test_work_is_shown_on_a_terminal_only(

@@ -29,6 +29,17 @@ def test_highest_of_each_day_is_marked_once() -> None:
     assert plot.bin_s * len(plot.highest_rps) >= 2 * DAY
 
 
+def test_a_day_ends_at_midnight_though_the_series_begins_at_eleven() -> None:
+    demand = np.ones(13 * 60 + 1440)
+    demand[5 * 60], demand[13 * 60 + 120] = 40, 50  # at 16:00, and at 2:00 of the next day
+    start = DAY + 11 * 3600
+    seen = Observed("all", demand, start, 60, 1, 50, 2 * DAY + 7200)
+    assert [(peak.second, peak.rps) for peak in demand_plot(seen).peaks] == [
+        (2 * DAY + 7200, 50),
+        (DAY + 16 * 3600, 40),
+    ]
+
+
 def test_curves_show_every_row_and_the_choice() -> None:
     points = tuple(
         LoadPoint(n, 1, rps, {"app": Resources(rps, 1)}, p99_ms=rps / 10, error_ratio=errors)

@@ -67,6 +67,17 @@ def test_requests_are_divided_by_their_interval(tmp_path: Path) -> None:
     assert series.rps[0].tolist() == [10, 20, 1]
 
 
+def test_rows_three_seconds_apart_are_not_a_third_of_their_requests(tmp_path: Path) -> None:
+    # Rows of the seconds with a request: mostly three apart, and sometimes less.
+    seconds = [T, T + 3, T + 6, T + 9, T + 10, T + 13, T + 16]
+    text = "second,requests\n" + "".join(f"{second},90\n" for second in seconds)
+    series = read(tmp_path, text)
+    assert (series.resolution_s, series.peak(["*"]).rps) == (1, 90)
+    (problem,) = wrong(tmp_path, f"second,requests\n{T},90\n{T + 3},90\n{T + 6},90\n")
+    assert "rows are 3 s apart, which no tool counts over" in problem
+    assert read(tmp_path, f"second,rps\n{T},90\n{T + 3},90\n").peak(["*"]).rps == 90
+
+
 def test_a_time_without_its_zone_is_refused(tmp_path: Path) -> None:
     (problem,) = wrong(tmp_path, "time,rps\n2023-11-14T22:13:20,5\n")
     assert problem == (

@@ -254,3 +254,9 @@ def test_a_clock_that_is_off_is_said(fake: FakeDatadog, off_s: int, side: str) -
 def test_a_clock_that_is_right_is_not_mentioned(fake: FakeDatadog) -> None:
     fake.points["mirror.rps"] = {"/a": {START: 2.0}}
     assert not any("clock" in caveat for caveat in read(fake).caveats)
+
+
+def test_a_counter_is_refused(fake: FakeDatadog) -> None:
+    fake.points["mirror.rps"] = {"/a": {START + 60.0 * n: 1e6 + n for n in range(60)}}
+    with pytest.raises(Refused, match="a counter and not a rate"):
+        read(fake, 3600)

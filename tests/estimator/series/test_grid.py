@@ -57,3 +57,28 @@ def test_equal_tags_become_one_route() -> None:
     points = points_of(np.zeros(3), np.array([0, 1, 2]), ["b", "a", "b"], np.ones(3))
     assert points.names == ("a", "b")
     assert points.routes.tolist() == [1, 0, 1]
+
+
+def test_late_points_keep_the_resolution() -> None:
+    rows = [(60.0 * n + (n % 9 == 5), 0, 1.0) for n in range(150)]  # some 59 and 61 s apart
+    assert made([*rows, (70.0, 0, 1.0)]).resolution_s == 60
+    halves = [(30.0 * n, 0, 1.0) for n in (1, 3, 5, 6, 8, 10)]
+    assert made(halves).resolution_s == 30
+
+
+@pytest.mark.parametrize(
+    ("bad", "warnings", "doubts"),
+    [(1, 0, 0), (2, 1, 0), (5, 1, 0), (6, 0, 1)],
+)
+def test_many_points_left_out_are_said_first_or_doubted(
+    bad: int, warnings: int, doubts: int
+) -> None:
+    series = made([(float(n), 0, np.nan if n < bad else 1.0) for n in range(100)])
+    assert (len(series.warnings), len(series.doubts)) == (warnings, doubts)
+    for words in series.warnings + series.doubts:
+        assert words.startswith(f"{bad}.0% of its points were left out")
+
+
+def test_a_counter_is_refused() -> None:
+    with pytest.raises(Refused, match="a counter and not a rate"):
+        made([(60.0 * n, 0, 1e6 + n) for n in range(50)])
