@@ -1,10 +1,13 @@
 """What `mirror` writes and `estimate` reads: the one package of `mirror` that both import.
 
-access_log     lines of access logs, and the request that each is about
-replay_result  the result of a replay as a document
-routes         route templates, and the route tag that a request path gets
-series_db      series.db and its exports: schema, version, columns, and the queries of readers
-usage_source   where cpu and memory come from: the grammar of --sample
+access_log      lines of access logs, and the request that each is about
+bounded_files   regular files, packed or not, read up to a limit
+foreign_text    text from outside as a terminal may show it
+replay_result   the result of a replay as a document
+routes          route templates, and the route tag that a request path gets
+series_db       series.db and its exports: schema, version, columns, and the queries of readers
+usage_source    where cpu and memory come from: the grammar of --sample
+yaml_documents  plain YAML, read strictly and within limits
 
 Nothing here imports another package of `mirror`, except for its errors.
 """

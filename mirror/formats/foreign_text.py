@@ -1,0 +1,24 @@
+"""Text from outside (a server, a file, a request) as a terminal, a log or a message may show it.
+
+A terminal obeys control characters: they retitle its window, write to the clipboard and clear the
+screen. A bidirectional override shows words in an order that nobody wrote. Every exit of both
+commands passes foreign text through `visible`. The result is plain text and never markup: rich
+prints it only as `Text`, or with markup switched off.
+"""
+
+
+def visible(text: str) -> str:
+    r"""Return `text` with everything but printable characters and spaces as an escape: `\x1b`.
+
+    That covers controls (line ends, too), bidirectional overrides, zero-width characters,
+    surrogates and unassigned code points; printable Unicode stays.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else _escape(character) for character in text
+    )
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,193 @@
+"""Plain YAML from outside, read strictly and within limits: the one loader of both commands.
+
+Only plain values are built: no tag names a class. A key that stands twice in a mapping is refused,
+where YAML would silently keep the last. Anchors, aliases and merge keys (`<<`) work, and what an
+alias repeats counts each time: lists of aliases of lists of aliases would otherwise be a file of
+1 kB with a billion values. Nesting counts through aliases, too, so no reader that walks a document
+can exhaust the stack. This module does not know what the keys mean.
+"""
+
+import re
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from mirror.formats.bounded_files import Limit
+
+LIMIT = Limit(4 << 20)
+"""Most bytes of a file. PyYAML reads about 0.3 MB per second."""
+MOST_VALUES = 300_000
+"""Most values of a file, keys included. A table of 10,000 rows has about 200,000; 300,000 empty
+mappings take 360 MB and 8 s."""
+MOST_DEPTH = 100
+"""Deepest nesting. The schemas of Kubernetes' largest resources are about 40 deep."""
+MOST_OTHER_KEYS = 1000
+"""Most keys of a mapping that are no text. Numbers can be chosen so that all have one hash, and a
+mapping of n of them takes n² steps."""
+_MOST_DIGITS = 100
+_MERGE = "tag:yaml.org,2002:merge"
+_TEXT = "tag:yaml.org,2002:str"
+
+Note = Callable[[dict[Any, Any], int, Mapping[str, int]], None]
+"""Gets each mapping with its line and the lines of the keys that are written in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A key that stands in its mapping already."""
+
+    key: str
+    line: int
+    first_line: int
+
+
+class YamlError(ValueError):
+    """The text is not plain YAML or exceeds a limit; the message is one line."""
+
+    def __init__(self, reason: str, duplicates: Sequence[Duplicate] = ()) -> None:
+        super().__init__(" ".join(reason.split()))
+        self.duplicates = tuple(duplicates)
+        """Every key that is given twice, if nothing else is wrong."""
+
+
+def read_document(text: str, note: Note | None = None) -> object:
+    """Return the document of a YAML text, and None for an empty one. Raises YamlError."""
+    documents = read_documents(text, note)
+    if len(documents) > 1:
+        raise YamlError(f"expected one document, and here are {len(documents)}")
+    return documents[0] if documents else None
+
+
+def read_documents(text: str, note: Note | None = None) -> list[object]:
+    """Return the documents of a YAML text. Raises YamlError."""
+    if len(text) > LIMIT.most_bytes:
+        raise YamlError(f"has more than {LIMIT.most_bytes:,} characters, which is the limit")
+    try:
+        loader = _Loader(text, note)
+        documents = []
+        while loader.check_data():  # type: ignore[no-untyped-call]
+            documents.append(loader.get_data())
+    except yaml.YAMLError as error:
+        raise YamlError(str(error)) from error
+    except (ValueError, LookupError, AttributeError, TypeError, OverflowError) as error:
+        # PyYAML raises these for values that do not fit their tag: 2020-99-99, `!!int x`.
+        if isinstance(error, YamlError):
+            raise
+        raise YamlError(f"a value does not fit its tag: {error}") from error
+    if loader.duplicates:
+        reason = "; ".join(
+            f"line {each.line}: the key {each.key!r} appears twice, first in line {each.first_line}"
+            for each in loader.duplicates[:5]
+        )
+        raise YamlError(reason, loader.duplicates)
+    return documents
+
+
+class _Loader(yaml.SafeLoader):
+    def __init__(self, text: str, note: Note | None) -> None:
+        super().__init__(text)
+        self.duplicates: list[Duplicate] = []
+        self._note = note
+        self._key_lines: dict[yaml.MappingNode, dict[str, int]] = {}
+        # While nodes are composed.
+        self._values = 0
+        self._depth = 0
+        self._deepest = 0
+        self._anchored: dict[yaml.Node, tuple[int, int]] = {}
+        """Values in each node that has an anchor, and how deep they are nested in it."""
+
+    # --- limits ---
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent):
+            node = super().compose_node(parent, index)
+            if node not in self._anchored:
+                raise YamlError(f"line {line}: *{event.anchor} stands within itself")
+            values, depth = self._anchored[node]
+            self._count(values, self._depth + depth, line)
+            return node
+        values_before, deepest_before = self._values, self._deepest
+        self._deepest = self._depth
+        self._count(1, self._depth, line)
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if event.anchor is not None and node is not None:
+            self._anchored[node] = (self._values - values_before, self._deepest - self._depth)
+        self._deepest = max(self._deepest, deepest_before)
+        return node
+
+    def _count(self, values: int, depth: int, line: int) -> None:
+        self._values += values
+        self._deepest = max(self._deepest, depth)
+        if self._values > MOST_VALUES:
+            raise YamlError(
+                f"line {line}: has more than {MOST_VALUES:,} values, which is the limit;"
+                " an alias counts as often as it stands here"
+            )
+        if self._deepest > MOST_DEPTH:
+            raise YamlError(f"line {line}: is nested more than {MOST_DEPTH} deep, the limit")
+
+    # --- mappings ---
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Replace `<<` by the keys that it merges, once the keys that are written were checked.
+
+        A mapping that others merge is flattened before it is built, hence only once.
+        """
+        if node in self._key_lines:
+            return
+        self._check_other_keys(node)
+        lines: dict[Hashable, int] = {}
+        for key_node, _ in node.value:
+            is_merge = key_node.tag == _MERGE
+            key = "<<" if is_merge else self.construct_object(key_node, deep=True)
+            line = key_node.start_mark.line + 1
+            if not isinstance(key, Hashable):
+                raise YamlError(f"line {line}: a list or a mapping is no key")
+            if key in lines:
+                self.duplicates.append(Duplicate(str(key), line, lines[key]))
+            else:
+                lines[key] = line
+        self._key_lines[node] = {str(key): line for key, line in lines.items()}
+        super().flatten_mapping(node)
+        self._check_other_keys(node)
+
+    def _check_other_keys(self, node: yaml.MappingNode) -> None:
+        if sum(key.tag != _TEXT for key, _ in node.value) > MOST_OTHER_KEYS:
+            raise YamlError(
+                f"line {node.start_mark.line + 1}: a mapping has more than"
+                f" {MOST_OTHER_KEYS:,} keys that are no text, which is the limit"
+            )
+
+    def build_mapping(self, node: yaml.MappingNode) -> Generator[dict[Any, Any], None, None]:
+        # A generator, as in the parent class, so that the mapping exists before its values do.
+        data: dict[Any, Any] = {}
+        yield data
+        values = self.construct_mapping(node)
+        if self._note is not None:
+            self._note(data, node.start_mark.line + 1, self._key_lines[node])
+        data.update(values)
+
+    # --- numbers ---
+
+    def build_int(self, node: yaml.ScalarNode) -> object:
+        """Leave `1_0` and `1:30` texts, as YAML 1.2 does, where YAML 1.1 reads 10 and 90."""
+        return node.value if _is_odd(node) else self.construct_yaml_int(node)
+
+    def build_float(self, node: yaml.ScalarNode) -> object:
+        return node.value if _is_odd(node) else self.construct_yaml_float(node)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.build_mapping)
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.build_int)
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.build_float)
+
+
+def _is_odd(node: yaml.ScalarNode) -> bool:
+    # Python refuses to print an integer of more than 4300 digits.
+    return bool(re.search("[_:]", node.value)) or len(node.value) > _MOST_DIGITS
