@@ -25,6 +25,7 @@ COMPILED = [
     *sorted(
         set(glob("mirror/core/[a-z]*.py")) - {"mirror/core/ledger.py", "mirror/core/record.py"}
     ),
+    *sorted(glob("mirror/core/redaction/[a-z]*.py")),
     "mirror/proxy/tee.py",
     *sorted(glob("mirror/proxy/downstream/[a-z]*.py")),
     "mirror/formats/routes.py",

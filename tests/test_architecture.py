@@ -37,6 +37,10 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.core.ramp": ("mirror.core.budget", "mirror.core.latency", "mirror.core.ledger"),
     "mirror.core.ledger": ("mirror.core.latency",),
     "mirror.core.latency": (),
+    "mirror.core.redaction.redactor": (
+        "mirror.core.redaction.names",
+        "mirror.core.redaction.values",
+    ),
     "mirror.core.*": ("mirror.errors",),
     "mirror.capture.reader": ("mirror.core.record", "mirror.errors"),
     "mirror.capture.overview": ("mirror.core.record", "mirror.formats.routes"),

@@ -46,8 +46,16 @@ class Entry:
     """The source knows the time only to the second."""
 
 
-Item = Entry | str
-"""A request, or a text that says where and why there is none."""
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A part of the input that is no request to a server, as its format says."""
+
+    reason: str
+    """One of a few texts, so that they can be counted."""
+
+
+Item = Entry | LeftOut | str
+"""A request, one that was never sent, or a text that says where and why there is none."""
 
 
 class Sorter:

@@ -26,8 +26,11 @@ _SEPARATOR = "\n\U0001f435\U0001f648\U0001f649\n".encode()
 _READ_BYTES = 1 << 18
 
 
-def read_goreplay(stream: BinaryIO) -> Iterator[Item]:
-    """Yield an entry for each recorded request, or why it has none."""
+def read_goreplay(stream: BinaryIO, host: str | None) -> Iterator[Item]:
+    """Yield an entry for each recorded request, or why it has none.
+
+    `host` is that of requests without a Host, such as those of HTTP/1.0.
+    """
     for number, payload in enumerate(_payloads(stream), start=1):
         meta, _, request = payload.partition(b"\n")
         try:
@@ -36,7 +39,7 @@ def read_goreplay(stream: BinaryIO) -> Iterator[Item]:
             if len(payload) > MOST_PAYLOAD_BYTES:
                 raise Unusable(f"longer than {MOST_PAYLOAD_BYTES} bytes")
             if meta.startswith(b"1"):
-                yield Entry(_Parsing().record(request, int(meta.split()[2])))
+                yield Entry(_Parsing().record(request, int(meta.split()[2]), host))
         except (Unusable, FieldError) as error:
             yield f"payload {number}: {error}"
 
@@ -72,7 +75,7 @@ class _Parsing:
         self._body: list[bytes] = []
         self._has_head = self._is_complete = False
 
-    def record(self, request: bytes, time_ns: int) -> Record:
+    def record(self, request: bytes, time_ns: int, host: str | None) -> Record:
         parser = httptools.HttpRequestParser(self)
         try:
             parser.feed_data(request)
@@ -82,6 +85,8 @@ class _Parsing:
             raise Unusable(f"not one HTTP request: {error}") from None
         if not self._is_complete:
             raise Unusable("ends before its head or body does")
+        if not self._hosts and host is not None:
+            self._hosts.append(host)
         if len(self._hosts) != 1:
             raise Unusable(f"names {len(self._hosts)} hosts")
         return Record(

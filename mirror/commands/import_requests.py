@@ -22,15 +22,17 @@ import zstandard
 
 from mirror.capture import goreplay, har
 from mirror.capture.access_log import read_log
-from mirror.capture.entries import Item, Sorter
+from mirror.capture.entries import Item, LeftOut, Sorter
 from mirror.core.record import encode_header, is_host
-from mirror.core.redaction import Redactor
+from mirror.core.redaction.redactor import Redactor
 from mirror.errors import InputError
 from mirror.formats.access_log import KnownIds
+from mirror.formats.foreign_text import visible
 
 EXIT_UNUSABLE = 2
 
 SHOWN = 5
+MOST_PLACES = 12
 FRAME_BYTES = 1 << 20
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -43,6 +45,10 @@ class ImportCounts:
     """What the files hold."""
 
     methods: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Entries that never were requests to a server, by reason."""
+    lost_bodies: int = 0
+    """Bodies of which a file that holds bodies has only the length."""
     unusable: int = 0
     shown: list[str] = field(default_factory=list)
     """The first unusable lines with their reasons."""
@@ -56,7 +62,7 @@ class ImportCounts:
 @click.option(
     "--host",
     metavar="NAME",
-    help="Host of the lines that name none, such as all of the combined format.",
+    help="Host of requests that name none, such as all lines of the combined format.",
 )
 @click.option("--keep-secrets", is_flag=True, help="Keep credentials, cookies and tokens.")
 def import_requests(
@@ -68,8 +74,9 @@ def import_requests(
     plain or compressed with gzip or zstd; `-` is standard input. All files are merged in the order
     of time. A request is dated to when it began, if the log has request_time, else to when its
     response ended. If a log knows only the second, the requests of that second are spread evenly
-    over it. Logs hold no bodies, so a POST is imported without one. Credentials, cookies and query
-    keys that look like tokens are removed. The capture is compressed if its name ends in .zst.
+    over it. Logs hold no bodies, so a POST is imported without one. Values that are secrets by
+    their name or by their form are removed and listed. The capture is compressed if its name ends
+    in .zst.
 
     \b
     Examples:
@@ -95,7 +102,7 @@ def import_requests(
                 with _opened(log) as stream:
                     items = _items(stream, log, host, known_ids)
                     _collect(items, log, sorter, counts, redactor)
-            _report_unusable(counts)
+            _report_losses(counts)
             if not sorter.number:
                 raise InputError(f"{', '.join(logs)}: no line is a request that can be replayed")
             first_s, last_s = _write(path, sorter)
@@ -106,8 +113,8 @@ def import_requests(
     begin = datetime.fromtimestamp(first_s, UTC).isoformat(timespec="seconds")
     seconds = f"{last_s - first_s:.1f} s from {begin}"
     click.echo(f"{path}: {sorter.number} requests over {seconds} ({listed})", err=True)
-    if redactor is not None and redactor.redacted:
-        click.echo(f"{redactor.redacted} secrets removed", err=True)
+    if redactor is not None:
+        _report_secrets(redactor)
 
 
 @contextmanager
@@ -125,7 +132,7 @@ def _items(
     if har.START.match(start):
         return har.read_har(stream, source)
     if goreplay.START.match(start):
-        return goreplay.read_goreplay(stream)
+        return goreplay.read_goreplay(stream, host)
     return read_log(stream, host, known_ids)
 
 
@@ -142,7 +149,11 @@ def _collect(
             if len(counts.shown) < SHOWN:
                 counts.shown.append(f"{source}:{item}")
             continue
+        if isinstance(item, LeftOut):
+            counts.left_out[item.reason] += 1
+            continue
         record = item.record
+        counts.lost_bodies += bool(record.body_bytes)
         counts.methods[record.method] += 1
         if redactor is not None:
             target, headers = redactor.target(record.target), redactor.fields(record.headers)
@@ -222,7 +233,32 @@ class _Frames:
         self._lines, self._size_bytes = [], 0
 
 
-def _report_unusable(counts: ImportCounts) -> None:
+def _report_secrets(redactor: Redactor) -> None:
+    if redactor.redacted:
+        click.echo(f"{redactor.redacted} secrets removed: {_listed(redactor.places)}", err=True)
+    if redactor.doubtful:
+        where = _listed(redactor.doubtful)
+        click.echo(f"kept, although they look random and may be secrets: {where}", err=True)
+
+
+def _listed(places: Counter[str]) -> str:
+    """Return the commonest places with their counts; their names come from the recording."""
+    named = [f"{visible(place)} {count}" for place, count in places.most_common(MOST_PLACES)]
+    more = len(places) - len(named)
+    return ", ".join([*named, f"{more} other places"] if more else named)
+
+
+def _report_losses(counts: ImportCounts) -> None:
+    if counts.left_out:
+        reasons = ", ".join(f"{reason} {n}" for reason, n in counts.left_out.most_common())
+        entries = counts.left_out.total()
+        click.echo(f"{entries} entries never went to a server, left out: {reasons}", err=True)
+    if counts.lost_bodies:
+        click.echo(
+            f"{counts.lost_bodies} bodies are not in the file as they were sent; only their lengths"
+            " are kept",
+            err=True,
+        )
     if not counts.unusable:
         return
     click.echo(f"{counts.unusable} unusable lines, left out:", err=True)

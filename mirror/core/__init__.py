@@ -16,5 +16,5 @@ slow_start      the same for an upstream that need not be there: few connects at
 ledger          counters that add up: every request once, in one second, under one route
 latency         latencies in the layout of an HDR histogram
 record          one line of a capture
-redaction       what must not be recorded
+redaction/      what must not be recorded
 """

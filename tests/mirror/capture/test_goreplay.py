@@ -5,7 +5,7 @@ import io
 import pytest
 
 from mirror.capture import goreplay
-from mirror.capture.entries import Entry
+from mirror.capture.entries import Entry, Item
 from mirror.capture.goreplay import START, read_goreplay
 from mirror.core.record import Record
 
@@ -14,8 +14,8 @@ META = b"1 8f3a 1767193199125000000 0\n"
 GET = b"GET /a?b HTTP/1.1\r\nHost: a.example\r\nAccept: */*\r\nConnection: close\r\n\r\n"
 
 
-def read(data: bytes) -> list[Entry | str]:
-    return list(read_goreplay(io.BytesIO(data)))
+def read(data: bytes) -> list[Item]:
+    return list(read_goreplay(io.BytesIO(data), None))
 
 
 def test_a_request_is_read() -> None:
@@ -76,3 +76,9 @@ def test_overlong_payload_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> No
     bad, good = read(data)
     assert isinstance(bad, str) and "longer than 300" in bad
     assert isinstance(good, Entry)
+
+
+def test_a_given_host_is_that_of_requests_without_one() -> None:
+    bare = META + b"GET / HTTP/1.0\r\n\r\n" + END
+    entries = list(read_goreplay(io.BytesIO(bare + META + GET + END), "b.example"))
+    assert [e.record.host for e in entries if isinstance(e, Entry)] == ["b.example", "a.example"]

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from mirror.capture.entries import Entry
+from mirror.capture.entries import Entry, Item, LeftOut
 from mirror.capture.har import START, read_har
 from mirror.core.record import Record
 from mirror.errors import InputError
@@ -16,8 +16,29 @@ def har(*requests: dict[str, object], started: str = "2025-12-31T15:00:00.125+01
     return json.dumps({"log": {"entries": entries, "version": "1.2"}}).encode()
 
 
-def read(text: bytes) -> list[Entry | str]:
+def read(text: bytes) -> list[Item]:
     return list(read_har(io.BytesIO(text), "a.har"))
+
+
+def read_entry(more: dict[str, object], **request: object) -> Item:
+    """Read one entry with more fields, whose request has more fields too."""
+    begun = {"method": "GET", "url": "https://a.example/", **request}
+    entry = {"startedDateTime": "2026-01-01T00:00:00Z", "request": begun, **more}
+    (item,) = read(json.dumps({"log": {"entries": [entry]}}).encode())
+    return item
+
+
+def body_of(
+    data: dict[str, object] | None, length: int | None = None, **headers: str
+) -> tuple[bytes | None, int | None]:
+    """Return the body, and its length if it was not kept, of a POST with this postData."""
+    if length is not None:
+        headers["Content-Length"] = str(length)
+    fields = [{"name": n.replace("_", "-"), "value": v} for n, v in headers.items()]
+    more = {} if data is None else {"postData": data}
+    item = read_entry({}, method="POST", headers=fields, **more)
+    assert isinstance(item, Entry)
+    return item.record.body, item.record.body_bytes
 
 
 def test_a_request_is_read() -> None:
@@ -45,8 +66,6 @@ def test_a_request_is_read() -> None:
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("data:text/plain,a", "data: is not HTTP"),
-        ("wss://a/", "wss: is not HTTP"),
         ("https:///a", "host: expected"),
         ("https://[a/", "Invalid IPv6 URL"),
     ],
@@ -62,8 +81,112 @@ def test_bad_time_is_unusable() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b'{"log": {', b'{"log": {"entries": [{}]}}', b'{"log":{"a":"\xff']
+    ("more", "reason"),
+    [
+        ({"_fromCache": "disk"}, "answered from a cache"),
+        ({"_fromCache": "memory", "response": {"_transferSize": 0}}, "answered from a cache"),
+        ({"_fetchType": "Disk Cache"}, "answered from a cache"),
+        ({"_fetchType": "Service Worker"}, "answered by a service worker"),
+        ({"response": {"_fetchedViaServiceWorker": True}}, "answered by a service worker"),
+        ({"response": {"status": 0, "_error": "net::ERR_BLOCKED_BY_CLIENT"}}, "blocked"),
+        ({"response": {"status": 101}}, "WebSockets"),
+        ({"_webSocketMessages": []}, "WebSockets"),
+    ],
 )
+def test_what_never_went_over_the_network_is_left_out(more: dict[str, object], reason: str) -> None:
+    item = read_entry(more)
+    assert isinstance(item, LeftOut) and item.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("data:text/plain,a", "not sent over HTTP"),
+        ("blob:https://a/1", "not sent over HTTP"),
+        ("chrome-extension://a/x.js", "not sent over HTTP"),
+        ("wss://a/", "WebSockets"),
+    ],
+)
+def test_other_schemes_are_left_out(url: str, reason: str) -> None:
+    assert read_entry({}, url=url) == LeftOut(reason)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"response": {"status": 200, "_transferSize": 900}},
+        {"_fromCache": "disk", "response": {"status": 304, "_transferSize": 120}},
+    ],
+)
+def test_what_went_over_the_network_is_a_request(more: dict[str, object]) -> None:
+    assert isinstance(read_entry(more), Entry)
+
+
+FORM = {"mimeType": "application/x-www-form-urlencoded"}
+
+
+@pytest.mark.parametrize(
+    ("data", "length", "expected"),
+    [
+        ({"text": "é"}, 2, b"\xc3\xa9"),
+        ({"text": "é"}, None, b"\xc3\xa9"),
+        ({"text": "AAE=", "encoding": "base64"}, 2, b"\x00\x01"),
+        (FORM | {"params": [{"name": "a", "value": "x%20y"}]}, 7, b"a=x%20y"),
+        (FORM | {"params": [{"name": "a", "value": "x%20y"}]}, None, b"a=x%20y"),
+        (FORM | {"params": [{"name": "a", "value": "x y"}, {"name": "b"}]}, None, b"a=x+y&b="),
+        (FORM | {"params": [{"name": "a", "value": "x&y"}]}, 7, b"a=x%26y"),
+        ({"text": ""}, 0, b""),
+        (None, 0, b""),
+    ],
+)
+def test_a_body_that_can_be_what_was_sent_is_kept(
+    data: dict[str, object] | None, length: int | None, expected: bytes
+) -> None:
+    assert body_of(data, length) == (expected, None)
+
+
+@pytest.mark.parametrize(
+    ("data", "length"),
+    [
+        ({"text": "\ufffd\x13P"}, 8),
+        ({"text": "shorter"}, 1500),
+        ({"text": "no base64!", "encoding": "base64"}, 6),
+        ({"mimeType": "multipart/form-data", "params": [{"name": "f"}]}, 900),
+        (None, 1500),
+    ],
+)
+def test_a_body_that_cannot_be_what_was_sent_keeps_its_length(
+    data: dict[str, object] | None, length: int
+) -> None:
+    assert body_of(data, length) == (None, length)
+
+
+def test_a_packed_body_is_shown_unpacked_and_not_kept() -> None:
+    data: dict[str, object] = {"text": "{}"}
+    assert body_of(data, 2, Content_Encoding="gzip") == (None, 2)
+    assert body_of(data, 31, Content_Encoding="gzip") == (None, 31)
+
+
+def test_one_bad_entry_does_not_refuse_the_file() -> None:
+    good = {
+        "startedDateTime": "2026-01-01T00:00:00Z",
+        "request": {"method": "GET", "url": "http://a/"},
+    }
+    text = json.dumps({"log": {"entries": [{"request": 1}, good, {}]}}).encode()
+    first, entry, last = read(text)
+    assert isinstance(first, str) and first.startswith("entry 0: ")
+    assert isinstance(entry, Entry)
+    assert isinstance(last, str) and last.startswith("entry 2: ")
+
+
+def test_empty_query_and_international_host_are_kept() -> None:
+    item = read_entry({}, url="https://bücher.example/q?#part")
+    assert isinstance(item, Entry)
+    assert (item.record.host, item.record.target) == ("xn--bcher-kva.example", "/q?")
+
+
+@pytest.mark.parametrize("text", [b'{"log": {', b'{"log": {"entries": {}}}', b'{"log":{"a":"\xff'])
 def test_damage_is_named(text: bytes) -> None:
     assert START.match(text)
     with pytest.raises(InputError, match="a.har: not a HAR file"):

@@ -186,10 +186,22 @@ def test_every_format_is_told_by_its_content(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert output.read_bytes().startswith(b"\x28\xb5\x2f\xfd")
     assert [record.target for record in records_in(output)] == ["/a?b", "/har", "/gor"]
-    assert b"2 secrets removed" in done.stderr
+    assert b"2 secrets removed: query key token 1, header cookie 1" in done.stderr
     run(tmp_path / "har.gz", "-o", output, "--keep-secrets")
     (record,) = records_in(output)
     assert (record.target, record.headers) == ("/har?token=S3CRET", (("Cookie", "S3CRET"),))
+
+
+def test_what_was_never_sent_and_bodies_not_kept_are_counted(tmp_path: Path) -> None:
+    (entry,) = HAR["log"]["entries"]
+    post = {"method": "POST", "url": "https://a.example/up?v=" + "1a" * 12, "bodySize": 900}
+    entries = [entry | {"_fromCache": "disk"}, entry | {"request": post}]
+    (tmp_path / "a.har").write_text(json.dumps({"log": {"entries": entries}}))
+    done = run(tmp_path / "a.har", "-o", tmp_path / "out.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert b"1 entries never went to a server, left out: answered from a cache 1" in done.stderr
+    assert b"1 bodies are not in the file as they were sent" in done.stderr
+    assert b"look random and may be secrets: query key v 1" in done.stderr
 
 
 def test_captures_are_packed_in_frames(tmp_path: Path) -> None:

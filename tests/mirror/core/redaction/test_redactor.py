@@ -4,7 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.core.redaction import HEADERS, QUERY_KEYS, Redactor
+from mirror.core.redaction.redactor import Redactor
+
+HEADERS = (
+    *("authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"),
+    *("x-access-token", "x-amz-security-token", "x-csrf-token", "x-xsrf-token", "X-CSRFToken"),
+    *("Private-Token", "X-Vault-Token", "x-goog-api-key", "Ocp-Apim-Subscription-Key"),
+)
+QUERY_KEYS = (
+    *("token", "access_token", "refresh_token", "id_token", "jwt", "code", "auth"),
+    *("api_key", "apikey", "key", "secret", "client_secret", "signature", "sig"),
+    *("password", "passwd", "pwd", "session", "sessionid", "session_id", "sid"),
+    *("x-amz-signature", "x-amz-credential", "x-amz-security-token", "x-goog-signature"),
+    *("auth_token", "accessToken", "PHPSESSID", "oauth_token", "api-key", "SAMLResponse"),
+)
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 
 SECRET = st.text("abcdefghijklmnopqrstuvwxyz0123456789/+", min_size=8, max_size=30).map(
     lambda text: f"S3CR{text}"
@@ -81,7 +95,7 @@ def test_own_names_are_added() -> None:
 
 def test_what_has_no_secret_is_left_alone() -> None:
     redactor = Redactor()
-    for target in ("/", "/a?", "/a?b", "/a?b=1&&c=%zz", "/token=1", "/a?token="):
+    for target in ("/", "/a?", "/a?b", "/a?b=1&&c=%zz", "/token=1", "/a?token=", "*", "/a;v=1"):
         assert redactor.target(target) == target
     assert redactor.redacted == 0
 
@@ -93,3 +107,57 @@ def test_names_of_clients_do_not_pile_up() -> None:
         redactor.target(f"/?k{number}=1")
     assert len(redactor._actions) <= 4096
     assert len(redactor._secret_keys) <= 4096
+
+
+def test_what_was_redacted_is_named() -> None:
+    redactor = Redactor()
+    redactor.fields([("Cookie", "a=1"), ("X-Vault-Token", "s.1"), ("X-Note", f"see {JWT}")])
+    redactor.target(f"/reset/{JWT}?token=1&next={JWT}&{JWT}")
+    assert redactor.places == {
+        "header cookie": 1,
+        "header x-vault-token": 1,
+        "header x-note: JWT": 1,
+        "path: JWT": 1,
+        "query key token": 1,
+        "query key next: JWT": 1,
+        "query key: JWT": 1,
+    }
+    assert redactor.redacted == 7
+
+
+@pytest.mark.parametrize("key", [None, b"k" * 16])
+@pytest.mark.parametrize(
+    ("target", "left"),
+    [
+        (f"/reset/{JWT}/done?a=1", "/reset/{}/done?a=1"),
+        (f"/reset/{JWT.replace('.', '%2E')}?a=1", "/reset/{}?a=1"),
+        ("/shop;jsessionid=1A2B/cart", "/shop{;jsessionid=}/cart"),
+        ("/a#access_token=1&b=2", "/a#{access_token=&}b=2"),
+        ("https://user:S3CR@h.example/a", "https://h.example/a"),
+        ("/pay?n=4111+1111+1111+1111&b=2", "/pay?{n=&}b=2"),
+    ],
+)
+def test_secrets_are_found_in_every_part_of_a_target(
+    target: str, left: str, key: bytes | None
+) -> None:
+    result = Redactor(key=key).target(target)
+    text, _, _ = left.partition("{")
+    assert result.startswith(text) and result.endswith(left.rpartition("}")[2])
+    assert not any(secret in result for secret in ("eyJ", "1A2B", "=1&", "S3CR", "4111"))
+
+
+def test_values_that_look_random_are_doubted_and_kept() -> None:
+    redactor = Redactor()
+    random = "9f8a7c6d5e4b3a2918ff07d6"
+    assert redactor.target(f"/d/{random}?cart={random}") == f"/d/{random}?cart={random}"
+    assert redactor.fields([("X-Visit", random)]) == (("X-Visit", random),)
+    assert redactor.doubtful == {"path": 1, "query key cart": 1, "header x-visit": 1}
+    assert redactor.redacted == 0
+
+
+def test_counters_are_bounded_too() -> None:
+    redactor = Redactor()
+    for number in range(5000):
+        redactor.target(f"/?token{number}=1")
+    assert len(redactor.places) <= 4097
+    assert redactor.places["other names"] == 5000 - 4096

@@ -1,0 +1,233 @@
+"""Redacts what must not be recorded of a request: removes it, or replaces it by a keyed hash.
+
+A value goes if its name means a secret (names.py) or if it looks like one itself (values.py): in a
+header, in the query, in a parameter of the path (`;jsessionid=…`), in a segment of the path, and in
+the same places of a header whose value is a URL.
+
+Invariant: no value under such a name, and no value of such a form, is in what a Redactor returns.
+Secrets of another form under a harmless name stay, because nothing marks them; `doubtful` names the
+places of values that look random. Bodies are not read here: whoever keeps them keeps their secrets.
+
+With a key, a value becomes its BLAKE2b hash. Equal values have equal hashes, so that sessions can
+still be told apart. Without the key, nobody can test a guessed value against a hash, which a plain
+hash of a short or common value would allow.
+
+References: RFC 7693 section 2.9 (keyed BLAKE2b), RFC 9110 section 11 (credentials), RFC 3986
+sections 3.3 and 3.4 (paths, queries), RFC 6265 section 4.2 (cookies).
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from urllib.parse import unquote, unquote_plus
+
+from mirror.core.redaction.names import is_secret_name
+from mirror.core.redaction.values import is_random, secret_kind
+
+# Header fields whose value is a URL, with a query that may hold secrets.
+_URLS = frozenset(
+    {"referer", "x-original-url", "x-original-uri", "x-rewrite-url", "x-forwarded-uri"}
+)
+# Never recorded: Trailer concerns one hop only, and nginx makes a new id for each request.
+_LEFT_OUT = frozenset({"trailer", "x-mirror-request-id"})
+_KEEP, _REDACT, _COOKIE, _URL, _LEAVE_OUT = range(5)
+_MOST_NAMES = 4096
+"""Bound of every cache and counter here: clients choose names, and could fill the memory."""
+_LONGEST_CACHED = 256
+_HASH_BYTES = 12
+_OTHER = "other names"
+_RANDOM = "random"
+
+
+class Redactor:
+    """Redacts header fields and targets, and counts what it removed or replaced."""
+
+    def __init__(
+        self, headers: Iterable[str] = (), query_keys: Iterable[str] = (), key: bytes | None = None
+    ) -> None:
+        """Redact `headers` and `query_keys` in addition to what names and values mark as secrets.
+
+        `key` has at most 64 bytes, the limit of BLAKE2b; without it, values are removed.
+        """
+        self.redacted = 0
+        """Values removed or replaced."""
+        self.places: Counter[str] = Counter()
+        """The same by place: `header cookie`, `query key token`, `path: JWT`."""
+        self.doubtful: Counter[str] = Counter()
+        """Values that were kept although they look random, by place."""
+        self._headers = {name.lower() for name in headers}
+        self._keys = {name.lower() for name in query_keys}
+        self._key = key
+        self._actions: dict[str, int] = {}
+        self._secret_keys: dict[str, bool] = {}
+        self._kinds: dict[str, str] = {}
+
+    def fields(self, fields: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        """Return the header fields in their order, without their secrets."""
+        kept: list[tuple[str, str]] = []
+        actions = self._actions
+        for field in fields:
+            name, value = field
+            action = actions.get(name, -1)
+            if action < 0:
+                action = self._action(name)
+            if action == _LEAVE_OUT:
+                continue
+            if action == _URL:
+                kept.append((name, self.target(value)))
+                continue
+            if action == _KEEP:
+                kind = self._kind(value)
+                if not kind or kind is _RANDOM:
+                    kept.append(field)
+                    if kind:
+                        _add(self.doubtful, f"header {name.lower()}")
+                    continue
+                self._count(f"header {name.lower()}: {kind}")
+            else:
+                self._count(f"header {name.lower()}")
+            if self._key is not None:
+                kept.append(
+                    (name, self._cookies(value) if action == _COOKIE else self._hash(value))
+                )
+        return tuple(kept)
+
+    def target(self, target: str) -> str:
+        """Return a request target or URL without the secrets of its path, query and fragment."""
+        before = self.redacted
+        location, hash_mark, fragment = target.partition("#")
+        path, question_mark, query = location.partition("?")
+        path = self._path(path)
+        query = self._query(query) if question_mark else ""
+        # The implicit grant of OAuth (RFC 6749 section 4.2.2) puts a token into the fragment.
+        fragment = self._query(fragment) if hash_mark else ""
+        if self.redacted == before:
+            return target
+        return path + (query and f"?{query}") + (fragment and f"#{fragment}")
+
+    # --- names ---
+
+    def _action(self, name: str) -> int:
+        lower = name.lower()
+        action = _KEEP
+        if lower in _URLS:
+            action = _URL
+        elif lower in _LEFT_OUT:
+            action = _LEAVE_OUT
+        elif lower == "cookie":
+            action = _COOKIE
+        elif lower in self._headers or is_secret_name(name):
+            action = _REDACT
+        if len(self._actions) >= _MOST_NAMES:
+            self._actions.clear()
+        self._actions[name] = action
+        return action
+
+    def _is_secret_key(self, name: str) -> bool:
+        is_secret = self._secret_keys.get(name)
+        if is_secret is None:
+            # Servers unescape names before they look at them. PHP and others read `token[]`,
+            # `user[token]` and `user.token` as nested keys, so each part of a name is compared.
+            plain = unquote_plus(name, errors="replace")
+            parts = plain.lower().replace(".", "[").split("[")
+            is_secret = is_secret_name(plain) or any(
+                part.rstrip("]").strip() in self._keys for part in parts
+            )
+            if len(self._secret_keys) >= _MOST_NAMES:
+                self._secret_keys.clear()
+            self._secret_keys[name] = is_secret
+        return is_secret
+
+    # --- places ---
+
+    def _path(self, path: str) -> str:
+        authority_end = path.find("@") if "://" in path else -1
+        if authority_end > 0:
+            scheme, _, rest = path.partition("://")
+            user, _, host = rest.partition("@")
+            if "/" not in user:
+                self._count("user of a URL")
+                path = f"{scheme}://{host}"
+        kind = self._kind(unquote(path))
+        if kind is _RANDOM:
+            _add(self.doubtful, "path")
+        if ";" not in path and (not kind or kind is _RANDOM):
+            return path
+        return "/".join(map(self._segment, path.split("/")))
+
+    def _segment(self, segment: str) -> str:
+        """Return a segment of a path: it may be a secret, and so may its parameters."""
+        name, *parameters = segment.split(";")
+        kind = self._kind(unquote(name))
+        if kind and kind is not _RANDOM:
+            self._count(f"path: {kind}")
+            name = "redacted" if self._key is None else self._hash(name)
+        kept = (self._pair("path parameter", parameter) for parameter in parameters)
+        return ";".join((name, *(pair for pair in kept if pair is not None)))
+
+    def _query(self, query: str) -> str:
+        pieces = []
+        for piece in query.split("&"):
+            # Some servers read `;` as `&` (HTML 4.01 recommended it), others as part of the value.
+            # Splitting at both finds the key in either case.
+            pairs = [self._pair("query key", pair) for pair in piece.split(";")]
+            kept = [pair for pair in pairs if pair is not None]
+            if kept:
+                pieces.append(";".join(kept))
+        return "&".join(pieces)
+
+    def _pair(self, place: str, pair: str) -> str | None:
+        """Return a pair as it may be recorded; None if nothing of it may."""
+        name, equals, value = pair.partition("=")
+        if self._is_secret_key(name):
+            if not value:
+                return pair
+            self._count(f"{place} {name}")
+        else:
+            kind = self._kind(unquote_plus(value or name))
+            if not kind or kind is _RANDOM:
+                if kind:
+                    _add(self.doubtful, f"{place} {name}" if value else place)
+                return pair
+            # The text of a pair without a name is its value: it must not become a place.
+            self._count(f"{place} {name}: {kind}" if value else f"{place}: {kind}")
+            if not value:
+                return None if self._key is None else self._hash(pair)
+        return None if self._key is None else name + equals + self._hash(value)
+
+    # --- values ---
+
+    def _kind(self, value: str) -> str:
+        """Return what kind of secret a value is by its form, _RANDOM for what may be one, or ""."""
+        kind = self._kinds.get(value)
+        if kind is None:
+            kind = secret_kind(value) or ""
+            if not kind and any(map(is_random, value.split("/"))):
+                kind = _RANDOM
+            if len(value) <= _LONGEST_CACHED:
+                if len(self._kinds) >= _MOST_NAMES:
+                    self._kinds.clear()
+                self._kinds[value] = kind
+        return kind
+
+    def _count(self, place: str) -> None:
+        self.redacted += 1
+        _add(self.places, place)
+
+    def _cookies(self, value: str) -> str:
+        """Hash each cookie by itself: a session keeps its hash while other cookies change."""
+        pairs = []
+        for pair in value.split(";"):
+            name, equals, secret = pair.strip().partition("=")
+            pairs.append(name + equals + self._hash(secret) if equals else self._hash(name))
+        return "; ".join(pairs)
+
+    def _hash(self, value: str) -> str:
+        assert self._key is not None
+        data = value.encode("latin-1")
+        digest = hashlib.blake2b(data, digest_size=_HASH_BYTES, key=self._key)
+        return "redacted-" + digest.hexdigest()
+
+
+def _add(counter: Counter[str], place: str) -> None:
+    counter[place if place in counter or len(counter) < _MOST_NAMES else _OTHER] += 1
