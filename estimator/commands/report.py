@@ -30,6 +30,7 @@ from estimator.report.explain import explained
 from estimator.report.manifests import manifests
 from estimator.report.markdown import to_markdown
 from estimator.report.page import page_of
+from estimator.report.summary import summary_of
 from estimator.report.text import print_text
 from estimator.series.rps import RpsSeries
 from estimator.table.files import EXAMPLE, read_table
@@ -51,6 +52,11 @@ class Output:
     manifests: Path | None
     against: Path | None
     explain: str | None
+    full: bool
+
+    @property
+    def prints_report(self) -> bool:
+        return self.against is None and self.explain is None
 
 
 _EVIDENCE_OPTIONS = (
@@ -75,6 +81,11 @@ _OUTPUT_OPTIONS = (
         default="text",
         show_default=True,
         help="Output format: text to read, JSON or CSV as in docs/formats.md, or Markdown.",
+    ),
+    click.option(
+        "--full",
+        is_flag=True,
+        help="Print the complete report instead of its summary, as text or Markdown.",
     ),
     click.option(
         "--html",
@@ -104,7 +115,7 @@ _OUTPUT_OPTIONS = (
 )
 SECTIONS = {
     **dict.fromkeys(("table", "nodes"), "Evidence and targets"),
-    **dict.fromkeys(("format", "html", "manifests", "against", "explain"), "Output"),
+    **dict.fromkeys(("format", "full", "html", "manifests", "against", "explain"), "Output"),
 }
 """Heading in the help, by click's name of the option."""
 
@@ -131,6 +142,11 @@ def output_of(options: Mapping[str, Any]) -> Output:
     if output.explain is not None and output.format != "text":
         raise click.UsageError(
             "--explain prints text; the JSON report contains the same arithmetic."
+        )
+    if output.full and (output.format not in ("text", "markdown") or not output.prints_report):
+        raise click.UsageError(
+            "--full is for the report as text or Markdown; JSON, CSV, --explain and --against are"
+            " always complete."
         )
     return output
 
@@ -251,7 +267,7 @@ def _print(projection: Projection, output: Output) -> bool:
         return bool(drifts)
     _print_as(
         output.format,
-        lambda: document_of(projection, __version__),
+        lambda: document_of(projection, __version__) if output.full else summary_of(projection),
         {"json": lambda: to_json(projection), "csv": lambda: to_csv(projection)},
     )
     return False

@@ -15,5 +15,6 @@ figure, policy, plots   a number with its reason, arithmetic and doubts; what th
 drawing                 the plots filled
 component, phases       one component's whole answer; other phases of the migration, single paths
 confidence              why not to rely on an answer
+weights                 which assumptions move the answer most
 projection              every component, and what was assumed
 """

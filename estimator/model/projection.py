@@ -35,6 +35,7 @@ from estimator.model.policy import REASONS, Policy
 from estimator.model.sizing.amounts import Amounts, add, name_rows
 from estimator.model.sizing.rate_limits import Downstream
 from estimator.model.sizing.requests import MEMORY_MARGIN, MEMORY_MARGIN_REASON
+from estimator.model.weights import Weight, heaviest
 from estimator.series.rps import ALL_ROUTES, RpsSeries
 from estimator.table.load_points import Component, Kind, Resources, Table
 
@@ -50,6 +51,7 @@ __all__ = [
     "Flag",
     "Projection",
     "SeriesSummary",
+    "Weight",
     "project",
 ]
 """Also what a report needs to name: this is the one module of the model that it has to import."""
@@ -93,6 +95,8 @@ class Projection:
     """Phase 2, then 3, for the paths of the policy moved together."""
     paths: tuple[PathProjection, ...] = ()
     """Each path moved alone, by falling peak; the fifty largest."""
+    heaviest: tuple[Weight, ...] = ()
+    """The assumptions that move the answer most."""
 
 
 def project(
@@ -123,13 +127,14 @@ def project(
         traffic, policy, [e for e in evidence.values() if isinstance(e, Evidence)]
     )
     together = policy.paths or (ALL_ROUTES,)
+    assumptions = _assumptions(series, table, policy)
     return Projection(
         series=_summary(series, all_traffic),
         table=table.source,
         is_example_table=table.is_example,
         components=components,
         total=add((component.total for component in components), "sum over all components"),
-        assumptions=_assumptions(series, table, policy),
+        assumptions=assumptions,
         warnings=(
             *series.warnings,
             *_uncovered_routes(traffic, table),
@@ -140,6 +145,7 @@ def project(
         nodes=nodes,
         phases=tuple(project_phase(phase, moved, policy) for phase in PHASES),
         paths=tuple(project_path(path, policy) for path in alone),
+        heaviest=heaviest(components, policy, assumptions),
     )
 
 

@@ -2,6 +2,7 @@
 
 wording            a figure in words: value, bounds, flags
 blocks             the parts of a report before it is text, Markdown or HTML
+summary            the answer on one screen, in at most forty lines
 content            the document of a projection: what it says, in which order
 component_content  the part about one component
 explain            the arithmetic, line by line

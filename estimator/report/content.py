@@ -30,6 +30,9 @@ from estimator.report.charts.axes import instant
 from estimator.report.charts.content import PageDetail, PointBudget, demand_chart
 from estimator.report.component_content import component_section
 
+CONFIDENT = "Confidence: ok"
+LOW_CONFIDENCE = "Confidence: low. Do not rely on these numbers alone"
+
 _LEFT_OUT = {
     PageDetail.FULL: "",
     PageDetail.LESS: "To keep the page small, it has coarser charts and no arithmetic. ",
@@ -62,7 +65,8 @@ def document_of(
     )
 
 
-def _banners(projection: Projection) -> Iterator[Banner]:
+def example_banners(projection: Projection) -> Iterator[Banner]:
+    """Yield what must be said first of a report from the bundled examples."""
     if projection.is_example_table:
         yield Banner(
             Level.BAD,
@@ -75,11 +79,14 @@ def _banners(projection: Projection) -> Iterator[Banner]:
     if projection.nodes is not None and projection.nodes.is_example:
         lines = ("Nodes and cost below only show the format; pass your own with --nodes.",)
         yield Banner(Level.BAD, "EXAMPLE NODES: neither your nodes nor your prices", lines)
+
+
+def _banners(projection: Projection) -> Iterator[Banner]:
+    yield from example_banners(projection)
     if projection.low_confidence:
-        title = "Confidence: low. Do not rely on these numbers alone"
-        yield Banner(Level.WARN, title, projection.low_confidence)
+        yield Banner(Level.WARN, LOW_CONFIDENCE, projection.low_confidence)
     else:
-        yield Banner(Level.OK, "Confidence: ok", tuple(_evidence(projection)))
+        yield Banner(Level.OK, CONFIDENT, tuple(_evidence(projection)))
 
 
 def _evidence(projection: Projection) -> Iterator[str]:
@@ -119,7 +126,7 @@ def _needed(projection: Projection) -> Section:
 
 def _amount_tile(name: str, figure: Figure) -> tuple[str, str, str]:
     exact = f"{wording.bare(figure)} {wording.caution(figure)}".rstrip()
-    return name, wording.rounded(figure.value, figure.unit), exact
+    return name, wording.rounded(figure), exact
 
 
 def _overview(projection: Projection) -> Grid:
@@ -137,7 +144,7 @@ def _overview(projection: Projection) -> Grid:
             Cell(component.name),
             wording.cell(component.peak),
             wording.cell(component.replicas),
-            _hpa_range(component),
+            hpa_range(component),
             wording.without_bounds(component.total.cpu_request),
             wording.without_bounds(component.total.memory_request),
             Cell(component.decided_by),
@@ -154,7 +161,8 @@ def _overview(projection: Projection) -> Grid:
     return Grid("Requests of all replicas together", columns, rows, footer)
 
 
-def _hpa_range(component: ComponentProjection) -> Cell:
+def hpa_range(component: ComponentProjection) -> Cell:
+    """Return `3 to 9 at 32%`."""
     hpa = component.hpa
     if hpa is None:
         return Cell("none")

@@ -30,7 +30,9 @@ def to_markdown(document: Document) -> str:
         lines += [f"## {_text(section.title)}", ""]
         for block in section.blocks:
             lines += _block(block)
-    return "\n".join([*lines, f"*{_text(document.foot)}*"]) + "\n"
+    if document.foot:
+        lines.append(f"*{_text(document.foot)}*")
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
 def _block(block: Block) -> Iterator[str]:

@@ -24,8 +24,9 @@ from estimator.report.blocks import (
     Tiles,
 )
 
-# Wide enough that no column is cut in a file or a pipe.
-_WIDTH_OFF_TERMINAL = 120
+# In a file or a pipe, a table with reasons has this width, and any other as much as it needs.
+_WIDTH_WITH_REASONS = 120
+_MOST_WIDTH_OFF_TERMINAL = 500
 _STYLES = {Level.OK: "bold green", Level.WARN: "bold yellow", Level.BAD: "bold red"}
 
 
@@ -36,7 +37,7 @@ def print_text(document: Document, stream: TextIO) -> None:
         markup=False,
         highlight=False,
         emoji=False,
-        width=None if stream.isatty() else _WIDTH_OFF_TERMINAL,
+        width=None if stream.isatty() else _MOST_WIDTH_OFF_TERMINAL,
     )
     for block in document.head:
         _print_block(block, console)
@@ -45,8 +46,9 @@ def print_text(document: Document, stream: TextIO) -> None:
         console.print(section.title, style="bold underline")
         for block in section.blocks:
             _print_block(block, console)
-    console.print()
-    console.print(document.foot, style="dim", soft_wrap=True)
+    if document.foot:
+        console.print()
+        console.print(document.foot, style="dim", soft_wrap=True)
 
 
 def _print_block(block: Block, console: Console) -> None:
@@ -76,7 +78,15 @@ def _print_block(block: Block, console: Console) -> None:
 
 
 def _print_grid(grid: Grid, console: Console) -> None:
-    table = Table(title=grid.title, title_justify="left", show_footer=bool(grid.footer), box=SIMPLE)
+    # Only the reason may be broken over lines.
+    has_reasons = any(column.title == "why" for column in grid.columns)
+    table = Table(
+        title=grid.title,
+        title_justify="left",
+        show_footer=bool(grid.footer),
+        box=SIMPLE,
+        width=_WIDTH_WITH_REASONS if has_reasons and not console.is_terminal else None,
+    )
     footers = grid.footer or tuple(Cell("") for _ in grid.columns)
     for number, (column, footer) in enumerate(zip(grid.columns, footers, strict=True)):
         table.add_column(
@@ -85,7 +95,6 @@ def _print_grid(grid: Grid, console: Console) -> None:
             justify="right" if column.is_number else "left",
             style="bold" if number == 0 else "",
             overflow="fold",
-            # Only the reason may be broken over lines.
             ratio=1 if column.title == "why" else None,
         )
     for index, row in enumerate(grid.rows):

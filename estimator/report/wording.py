@@ -12,9 +12,9 @@ _PLAIN = {"replicas", "nodes", "percent", "connections", "workers", "tokens", "r
 
 
 def amount(value: float, unit: str) -> str:
-    """Return a value in words: `1,820 rps`, `450m`, `256Mi`, `1d12h`, `4`."""
+    """Return a value in words: `1,820 rps`, `450m`, `2.35 cores`, `256Mi`, `1d12h`, `4`."""
     if unit == "millicores":
-        return units.format_cpu(value)
+        return _cpu(value)
     if unit == "bytes":
         return units.format_memory(int(value))
     if unit == "seconds":
@@ -27,20 +27,44 @@ def amount(value: float, unit: str) -> str:
         return f"{value:.4g}"
     if unit.startswith("rps"):
         return f"{units.format_rps(value)} {unit}"
-    # The unit is a currency, or a word.
-    digits = 2 if "per month" in unit else 1
-    return f"{value:,.{digits}f}".removesuffix(".0") + f" {unit}"
+    if "per month" in unit:
+        # A currency. No price of a node is known to the cent.
+        return f"{_raised(value):,} {unit}"
+    return f"{value:,.1f}".removesuffix(".0") + f" {unit}"
 
 
-def rounded(value: float, unit: str) -> str:
-    """Return cpu as cores and memory as GiB, rounded up, for readers who do not read `13470m`.
+def rounded(figure: Figure) -> str:
+    """Return cpu or memory for an overview: three digits, rounded up, and its unit.
 
-    Worked: 13,471 millicores are `13.5 cores`.
+    Worked: 13,471 millicores are `13.5 cores`, 2,341 are `2.35 cores`, 960 stay `960m`; 8,025 Mi
+    are `7.84Gi`.
     """
-    if unit == "millicores":
-        return f"{-(-value // 100) / 10:,.1f} cores"
-    assert unit == "bytes", unit
-    return f"{-(-value * 10 // 2**30) / 10:,.1f} GiB"
+    value = figure.value
+    if figure.unit == "millicores":
+        return f"{_three_digits(value / 1000)} cores" if value > 1000 else _cpu(value)
+    assert figure.unit == "bytes", figure.unit
+    return f"{_three_digits(value / 2**30)}Gi" if value >= 2**30 else amount(value, figure.unit)
+
+
+def _three_digits(value: float) -> str:
+    """Return a number from 1 on with three digits, rounded up, or all digits of its whole part."""
+    decimals = 2 if value < 10 else 1 if value < 100 else 0
+    shown = f"{_raised(value * 10**decimals) / 10**decimals:,.{decimals}f}"
+    return shown.rstrip("0").removesuffix(".") if decimals else shown
+
+
+def _raised(value: float) -> int:
+    """Return the next whole number; noise of binary floats raises nothing."""
+    return int(-(-round(value, 9) // 1))
+
+
+def _cpu(millicores: float) -> str:
+    """Return whole millicores, rounded up, in cores from one core on: `960m`, `1 core`."""
+    notation = units.format_cpu(millicores)
+    if not notation.endswith("m"):
+        return f"{notation} core{'' if notation == '1' else 's'}" if notation != "0" else "0"
+    whole = int(notation[:-1])
+    return f"{whole / 1000:,.3f}".rstrip("0") + " cores" if whole > 1000 else notation
 
 
 def bare(figure: Figure) -> str:
@@ -55,7 +79,11 @@ def bounds(figure: Figure) -> str:
         return ""
     low = "?" if figure.low is None else _bare(figure.low, figure.unit)
     high = "?" if figure.high is None else _bare(figure.high, figure.unit)
-    return "" if low == high == bare(figure) else f"{low} to {high}"
+    if low == high == bare(figure):
+        return ""
+    # Both are in cores, as a rule: the unit once is enough.
+    low = low.removesuffix(" cores").removesuffix(" core") if high.endswith(" cores") else low
+    return f"{low} to {high}"
 
 
 def caution(figure: Figure) -> str:
@@ -76,8 +104,13 @@ def cell(figure: Figure | None, absent: str = "none") -> Cell:
 
 def without_bounds(figure: Figure) -> Cell:
     """Return a cell with flags and without bounds, for a narrow column."""
-    flags = "; ".join(str(flag) for flag in figure.flags)
-    return Cell(bare(figure), f"({flags})" if flags else "")
+    return Cell(bare(figure), flags(figure))
+
+
+def flags(*figures: Figure) -> str:
+    """Return the flags of all figures in brackets, each once; empty without any."""
+    named = dict.fromkeys(str(flag) for figure in figures for flag in figure.flags)
+    return f"({'; '.join(named)})" if named else ""
 
 
 def percent(figure: Figure) -> str:

@@ -97,6 +97,8 @@ def _name_of(arguments: list[str]) -> str:
     if "--format" in arguments:
         form = arguments[arguments.index("--format") + 1]
         return {"json": "report.json", "markdown": "report.md"}[form]
+    if "--full" in arguments:
+        return "full.txt"
     return "report.txt" if "--html" in arguments else "wrong.txt"
 
 

@@ -120,7 +120,7 @@ def test_series_comes_out_as_pods(run: Run, table: str, series: str) -> None:
 
 def test_text_says_the_same(run: Run, table: str, series: str) -> None:
     arguments = ("--from-series", series, "--table", table)
-    result = run(*arguments)
+    result = run(*arguments, "--full")
     assert (result.returncode, result.stderr) == (0, "")
     assert "\x1b" not in result.stdout
     cells = [line.split()[:3] for line in result.stdout.splitlines()]

@@ -124,7 +124,16 @@ def test_explain_prints_the_arithmetic_alone(estimate: Estimate) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--explain", "api", "--against", "."), ("--explain", "api", "--format", "json")]
+    "arguments",
+    [
+        ("--explain", "api", "--against", "."),
+        ("--explain", "api", "--format", "json"),
+        *(
+            ("--full", "--format", "csv"),
+            ("--full", "--explain", "api"),
+            ("--full", "--against", "."),
+        ),
+    ],
 )
 def test_what_excludes_each_other_is_refused(
     estimate: Estimate, arguments: tuple[str, ...]
@@ -156,6 +165,6 @@ def test_options_reach_the_model(estimate: Estimate) -> None:
 
 
 def test_every_default_that_was_used_is_listed(estimate: Estimate) -> None:
-    text = " ".join(estimate().stdout.split())
+    text = " ".join(estimate("--full").stdout.split())
     for words in ("target utilisation 0.6 default", "imbalance 1.1 default", "zones 1 default"):
         assert words in text

@@ -22,6 +22,7 @@ from estimator.model.projection import Projection, SeriesSummary
 from estimator.model.sizing.amounts import Amounts
 from estimator.model.sizing.rate_limits import RateLimits
 from estimator.model.sizing.replicas import Constraint
+from estimator.model.weights import Weight
 from estimator.table.load_points import Kind
 
 MIB = 2**20
@@ -223,6 +224,10 @@ def complete(projection: Projection) -> Projection:
         paths=(PathProjection("/api/_", figure(3283.8, "rps"), phases),),
         warnings=("route </td><script>alert(1)</script> is not covered by any pod",),
         low_confidence=(),
+        heaviest=(
+            Weight(Assumption("linear scaling", "api", "assumed", True), None),
+            Weight(projection.assumptions[0], figure(1 / 0.6, "ratio")),
+        ),
     )
 
 

@@ -53,7 +53,7 @@ def test_overview_has_a_row_for_each_component(complete: Projection) -> None:
     assert [row[0].text for row in overview.rows] == ["api", "gateway"]
     assert texts(overview.rows[0]) == [
         *("api", "1,000", "2 (8 to 10; scaled linearly)", "3 to 12 at 55%, too slow"),
-        *("1200m", "640Mi", "cpu of app"),
+        *("1.2 cores", "640Mi", "cpu of app"),
     ]
 
 
@@ -62,8 +62,8 @@ def test_tiles_carry_their_bounds(complete: Projection) -> None:
         block for block in blocks_of(document_of(complete, "1")) if isinstance(block, Tiles)
     ]
     assert ("nodes", "6", "(6 to 7)") in tiles.tiles
-    assert ("cost, USD per month", "840.96", "(840.96 to 981.12)") in tiles.tiles
-    assert ("cpu requested", "1.2 cores", "1200m") in tiles.tiles
+    assert ("cost, USD per month", "841", "(841 to 982)") in tiles.tiles
+    assert ("cpu requested", "1.2 cores", "1.2 cores") in tiles.tiles
 
 
 def test_every_assumption_is_listed_with_who_set_it(complete: Projection) -> None:
@@ -126,4 +126,4 @@ def test_overview_leaves_out_bounds_and_no_flag(complete: Projection) -> None:
     flagged = replace(first, total=replace(first.total, cpu_request=request))
     document = document_of(replace(complete, components=(flagged,)), "1")
     overview = grids(document)["Requests of all replicas together"]
-    assert str(overview.rows[0][4]) == "1200m (extrapolated)"
+    assert str(overview.rows[0][4]) == "1.2 cores (extrapolated)"

@@ -90,7 +90,7 @@ def test_hostile_names_stay_text(complete: Projection) -> None:
 def test_every_word_of_the_document_is_on_the_page(complete: Projection) -> None:
     words = " ".join("".join(Elements(page_of(complete)).words).split())
     for part in (
-        *("2 replicas (8 to 10; scaled linearly)", "cpu of app", "840.96 USD per month"),
+        *("2 replicas (8 to 10; scaled linearly)", "cpu of app", "841 USD per month"),
         *("p99 is not stated in row 2", "target utilisation", "memory leaks (api, gateway)"),
         *("R = ceil(3,283.8 x 1.1 / 420)", "kagami estimate 1.2.3"),
     ):

@@ -13,7 +13,7 @@ def test_a_table_is_a_table(projection: Projection) -> None:
     text = shown(projection)
     assert "| component | peak rps | replicas | HPA | cpu | memory | decided by |\n" in text
     assert "|---|---:|---:|---:|---:|---:|---|\n" in text
-    assert "| api | 1,000 | 2 | none | 1200m | 640Mi | cpu of app |\n" in text
+    assert "| api | 1,000 | 2 | none | 1.2 cores | 640Mi | cpu of app |\n" in text
 
 
 def test_every_row_has_the_cells_of_its_heading(complete: Projection) -> None:

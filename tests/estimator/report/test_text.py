@@ -48,7 +48,18 @@ def test_answer_reasons_and_doubts_are_there(projection: Projection) -> None:
 
 def test_overview_has_replicas_and_requests(projection: Projection) -> None:
     (line,) = [line for line in shown(projection).splitlines() if line.startswith("  api ")]
-    assert line.split() == ["api", "1,000", "2", "none", "1200m", "640Mi", "cpu", "of", "app"]
+    assert line.split() == [
+        "api",
+        "1,000",
+        "2",
+        "none",
+        "1.2",
+        "cores",
+        "640Mi",
+        "cpu",
+        "of",
+        "app",
+    ]
 
 
 def test_every_part_can_be_told_without_charts(complete: Projection) -> None:
@@ -59,7 +70,7 @@ def test_every_part_can_be_told_without_charts(complete: Projection) -> None:
         "HorizontalPodAutoscaler",
         "Nodes by pool",
         "x 1.43",
-        "cost, USD per month  840.96  (840.96 to 981.12)",
+        "cost, USD per month  841  (841 to 982)",
     ):
         assert part in text
 

@@ -17,7 +17,10 @@ from estimator.report import wording
         (4, "replicas", "4"),
         (1.43, "ratio", "1.43"),
         (310.5, "pod-hours", "310.5 pod-hours"),
-        (840.9, "USD per month", "840.90 USD per month"),
+        (840.2, "USD per month", "841 USD per month"),
+        (1000, "millicores", "1 core"),
+        (12_350, "millicores", "12.35 cores"),
+        (0, "millicores", "0m"),
     ],
 )
 def test_amounts_read_in_the_unit_people_use(value: float, unit: str, words: str) -> None:
@@ -29,12 +32,17 @@ def test_amounts_read_in_the_unit_people_use(value: float, unit: str, words: str
     [
         (13_471, "millicores", "13.5 cores"),
         (13_400, "millicores", "13.4 cores"),
-        (2**30, "bytes", "1.0 GiB"),
-        (2**30 + 1, "bytes", "1.1 GiB"),
+        (2_341, "millicores", "2.35 cores"),
+        (999.2, "millicores", "1 core"),
+        (960, "millicores", "960m"),
+        (120_400, "millicores", "121 cores"),
+        (2**30, "bytes", "1Gi"),
+        (2**30 + 1, "bytes", "1.01Gi"),
+        (2**28, "bytes", "256Mi"),
     ],
 )
 def test_large_amounts_are_rounded_up(value: float, unit: str, words: str) -> None:
-    assert wording.rounded(value, unit) == words
+    assert wording.rounded(Figure(value, unit, "")) == words
 
 
 def test_bounds_and_flags_follow_the_value() -> None:
@@ -43,6 +51,11 @@ def test_bounds_and_flags_follow_the_value() -> None:
     assert str(wording.cell(figure)) == "4 (4 to 6; extrapolated; no interval)"
     assert wording.percent(Figure(0.5, "ratio", "", flags=(Flag.ASSUMED,))) == "50% (assumed)"
     assert wording.factor(Figure(1.5, "ratio", "", flags=(Flag.ASSUMED,))) == "x 1.5 (assumed)"
+
+
+def test_bounds_in_cores_name_the_unit_once() -> None:
+    assert wording.bounds(Figure(1200, "millicores", "", 1000, 1250)) == "1 to 1.25 cores"
+    assert wording.bounds(Figure(990, "millicores", "", 900, 1250)) == "900m to 1.25 cores"
 
 
 def test_an_exact_figure_has_no_brackets() -> None:
