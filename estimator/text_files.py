@@ -10,20 +10,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from estimator.errors import InputError, Problem
+from mirror.formats import bounded_files
+from mirror.formats.bounded_files import BoundedFileError, Limit
+
+LIMIT = Limit(64 << 20)
+"""Most bytes of a text file, unless its reader has a limit of its own."""
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, limit: Limit = LIMIT) -> str:
     """Return the text of a UTF-8 file, without its byte order mark and with its own line ends.
 
-    Raises InputError if the file is missing, unreadable or not UTF-8.
+    Raises InputError if the file is missing, too large, no regular file or not UTF-8.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return file.read()
-    except FileNotFoundError:
-        raise InputError([Problem(str(path), "no such file")]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError([Problem(str(path), f"cannot be read: {error}")]) from error
+        return bounded_files.read_text(path, limit)
+    except BoundedFileError as error:
+        raise InputError([Problem(str(path), error.reason)]) from error
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -8,14 +8,11 @@ and error messages quote that description.
 import difflib
 import json
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
-from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
 import msgspec
-import yaml
 
 from mirror.addresses import (
     Address,
@@ -31,11 +28,12 @@ from mirror.addresses import (
     read_url,
 )
 from mirror.errors import ConfigError, without_user
+from mirror.formats import bounded_files, yaml_documents
+from mirror.formats.bounded_files import BoundedFileError
+from mirror.formats.yaml_documents import YamlError
 from mirror.spans import SpanUnit, read_span_s
 
 Note = TypeVar("Note")
-
-_MERGE = "tag:yaml.org,2002:merge"
 
 _PARSERS: dict[Any, Callable[[object], Any]] = {
     Address: read_listen_address,
@@ -47,60 +45,20 @@ _PARSERS: dict[Any, Callable[[object], Any]] = {
 }
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """A SafeLoader that rejects duplicate keys, where PyYAML would silently keep the last.
-
-    A key that is written overrides one that is merged with `<<`.
-    """
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self._flattened: set[yaml.MappingNode] = set()
-
-    def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Replace `<<` by the keys that it merges, once the keys that are written were checked."""
-        if node in self._flattened:
-            return
-        self._flattened.add(node)
-        keys = [
-            "<<" if key.tag == _MERGE else self.construct_object(key, deep=True)
-            for key, _ in node.value
-        ]
-        for index, key in enumerate(keys):
-            if key in keys[:index]:
-                line = node.value[index][0].start_mark.line + 1
-                raise yaml.YAMLError(f"line {line}: the key {key!r} appears twice")
-        super().flatten_mapping(node)
-
-
-def _construct_int(loader: _StrictLoader, node: yaml.ScalarNode) -> object:
-    """Leave `1_0` and `1:30` texts, as YAML 1.2 does, where YAML 1.1 reads 10 and 90."""
-    return node.value if re.search("[_:]", node.value) else loader.construct_yaml_int(node)
-
-
-def _construct_float(loader: _StrictLoader, node: yaml.ScalarNode) -> object:
-    return node.value if re.search("[_:]", node.value) else loader.construct_yaml_float(node)
-
-
-_StrictLoader.add_constructor("tag:yaml.org,2002:int", _construct_int)
-_StrictLoader.add_constructor("tag:yaml.org,2002:float", _construct_float)
-
-
 def read_text(path: str | os.PathLike[str]) -> str:
     """Return the text of the file at `path`; raises ConfigError if it cannot be read as UTF-8."""
     try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(str(path), [f"cannot be read: {error}"]) from error
+        return bounded_files.read_text(path, yaml_documents.LIMIT)
+    except BoundedFileError as error:
+        raise ConfigError(str(path), [error.reason]) from error
 
 
 def read_yaml(text: str, source: str) -> object:
     """Parse `text` as YAML; raises ConfigError, which names `source`, if it is not valid."""
     try:
-        return yaml.load(text, Loader=_StrictLoader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # PyYAML raises ValueError for a date such as 2020-99-99, RecursionError for deep nesting.
-        raise ConfigError(source, ["not valid YAML: " + " ".join(str(error).split())]) from error
+        return yaml_documents.read_document(text)
+    except YamlError as error:
+        raise ConfigError(source, [f"not valid YAML: {error}"]) from error
 
 
 def read_document(text: str, source: str) -> Mapping[Any, Any]:
@@ -204,7 +162,7 @@ def problem(path: str, expected: str, value: object) -> str:
     """Return the message for a wrong value of one key; passwords in URLs are left out."""
     try:
         shown = json.dumps(value, default=str, ensure_ascii=False)
-    except (TypeError, ValueError):  # a date as a key, a list that holds itself
+    except (TypeError, ValueError):  # a date as a key
         shown = repr(value)
     shown = without_user(shown)
     if len(shown) > 80:

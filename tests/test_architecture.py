@@ -62,7 +62,12 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.errors",
     ),
     # The code that compiles templates also validates them.
-    "mirror.config_file": ("mirror.addresses", "mirror.errors", "mirror.spans"),
+    "mirror.config_file": (
+        "mirror.addresses",
+        "mirror.errors",
+        "mirror.formats.*",
+        "mirror.spans",
+    ),
     "mirror.config": (
         "mirror.config_file",
         "mirror.addresses",
@@ -310,7 +315,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.__main__": ("mirror", "mirror.build"),
     "estimator.errors": (),
     "estimator.units": ("estimator.errors",),
-    "estimator.text_files": ("estimator.errors",),
+    "estimator.text_files": ("estimator.errors", "mirror.formats.*"),
     "estimator.series.*": (
         "estimator.errors",
         "estimator.units",
@@ -323,8 +328,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.table.*",
         "estimator.text_files",
         "estimator.series.rps",  # a component names its route tags
-        "mirror.formats.routes",
-        "mirror.formats.replay_result",
+        "mirror.formats.*",
     ),
     "estimator.cluster.*": (
         "estimator.errors",
@@ -394,6 +398,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.report.*",
         "estimator.model.*",
         "estimator.table.load_points",  # a manifest depends on its kinds
+        "mirror.formats.*",
     ),
     "estimator.commands.exits": ("estimator.errors",),
     "estimator.commands.*": ("estimator", "estimator.*", "mirror.formats.*"),

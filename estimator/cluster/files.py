@@ -72,7 +72,9 @@ class _DaemonSetFields(msgspec.Struct):
 def read_cluster(path: Path) -> Cluster:
     """Return the cluster in a node file. Raises InputError with every problem of the file."""
     place = Place([], "example nodes" if path == EXAMPLE else str(path))
-    cluster = _cluster(yaml_file.parse(read_text(path), place), place, path == EXAMPLE)
+    cluster = _cluster(
+        yaml_file.parse(read_text(path, yaml_file.LIMIT), place), place, path == EXAMPLE
+    )
     if cluster is None or place.problems:
         raise InputError(place.problems)
     return cluster

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import yaml
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, TaskID
@@ -30,7 +29,9 @@ from estimator.series.files import read_series
 from estimator.series.hosts import read_hosts
 from estimator.series.prometheus import QUERY, RateQuery, read_prometheus
 from estimator.series.rps import ALL_ROUTES, RpsSeries
+from estimator.text_files import read_text
 from mirror.formats.routes import OTHER, RouteTable, TemplateError
+from mirror.formats.yaml_documents import LIMIT, YamlError, read_document
 
 DEFAULT_SITE = "datadoghq.com"
 MAX_SINCE_S = 15 * 30 * 86_400
@@ -296,9 +297,9 @@ def _route_table(source: Source, templates: Iterable[str]) -> RouteTable:
 
 def _routes_of(path: Path) -> list[str]:
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError([Problem(str(path), f"cannot be read: {error}")]) from error
+        document = read_document(read_text(path, LIMIT))
+    except YamlError as error:
+        raise InputError([Problem(str(path), f"is not YAML: {error}")]) from error
     routes = document.get("routes") if isinstance(document, dict) else None
     if not isinstance(routes, list) or not all(isinstance(route, str) for route in routes):
         rule = "expected a list of templates, as in mirror.yaml"

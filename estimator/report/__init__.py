@@ -12,5 +12,6 @@ charts             the charts of the page
 data               JSON and CSV (docs/formats.md, "Estimate report")
 manifests          Kubernetes and Istio objects to apply
 yaml_text          YAML with the reason of each number above it
+manifest_files     the manifests of a directory, read with limits
 drift              differences between existing manifests and the projection
 """

@@ -3,8 +3,7 @@
 The comparison covers every number for which `manifests.py` gives a reason, and nothing else:
 labels, images and additions are the team's own. Amounts are compared by value (`1` equals `1000m`),
 list items by their `name` or `type`. An object is recognised by its purpose (an HPA by its target,
-a budget by its selector), not only by its name. This module reads a directory and computes no
-number.
+a budget by its selector), not only by its name. This module computes no number.
 """
 
 import csv
@@ -15,12 +14,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from estimator import units
-from estimator.errors import InputError, Problem
 from estimator.model.projection import Projection
 from estimator.report.blocks import Banner, Cell, Column, Document, Grid, Level, Listing, Section
+from estimator.report.manifest_files import Existing, read_manifests
 from estimator.report.manifests import Manifest, manifests_of
 from estimator.report.yaml_text import Why
 
@@ -57,22 +54,12 @@ class Drifts:
         return bool(self.drifts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Existing:
-    file: str
-    tree: Mapping[str, Any]
-
-    @property
-    def label(self) -> str:
-        return f"{self.tree.get('kind')}/{_at(self.tree, 'metadata', 'name')}"
-
-
 def compare(projection: Projection, directory: Path) -> Drifts:
     """Return the differences of every manifest below the directory.
 
     Raises InputError with every file that is not valid YAML.
     """
-    existing = _read(directory)
+    existing = read_manifests(directory)
     manifests = list(manifests_of(projection))
     drifts: list[Drift] = []
     compared = 0
@@ -88,14 +75,14 @@ def compare(projection: Projection, directory: Path) -> Drifts:
             pairs = list(_pairs(manifest.tree, item.tree, ()))
             compared += len(pairs)
             drifts += [
-                Drift(item.label, path, _shown(has), _shown(why.value), why.reason, item.file)
+                Drift(_label(item), path, _shown(has), _shown(why.value), why.reason, item.file)
                 for path, has, why in pairs
                 if not _is_same(has, why.value)
             ]
             drifts += _strangers(manifest, item)
     kinds = {manifest.kind for manifest in manifests}
     unknown = tuple(
-        f"{item.label} in {item.file}"
+        f"{_label(item)} in {item.file}"
         for item in existing
         if item.tree.get("kind") in kinds and id(item) not in matched
     )
@@ -152,34 +139,8 @@ def drift_csv(result: Drifts) -> str:
     return stream.getvalue()
 
 
-def _read(directory: Path) -> list[_Existing]:
-    existing: list[_Existing] = []
-    problems: list[Problem] = []
-    paths = sorted(path for path in directory.rglob("*") if path.suffix in (".yaml", ".yml"))
-    for path in paths:
-        try:
-            documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            mark = getattr(error, "problem_mark", None)
-            line = "" if mark is None else f", line {mark.line + 1}"
-            rule = f"is not valid YAML{line}; expected rendered manifests, not templates"
-            problems.append(Problem(str(path), rule))
-            continue
-        existing += [
-            _Existing(str(path), tree) for document in documents for tree in _objects(document)
-        ]
-    if problems:
-        raise InputError(problems)
-    return existing
-
-
-def _objects(document: Any) -> Iterator[Mapping[str, Any]]:
-    if isinstance(document, Mapping):
-        if str(document.get("kind", "")).endswith("List") and "items" in document:
-            for item in document["items"] or []:
-                yield from _objects(item)
-        elif "kind" in document:
-            yield document
+def _label(existing: Existing) -> str:
+    return f"{existing.tree.get('kind')}/{_at(existing.tree, 'metadata', 'name')}"
 
 
 def _is_for(tree: Mapping[str, Any], manifest: Manifest) -> bool:
@@ -220,7 +181,7 @@ def _pairs(projected: Any, existing: Any, path: tuple[str, ...]) -> Iterator[tup
             yield from _pairs(value, same[0] if same else fallback, (*path, label))
 
 
-def _strangers(manifest: Manifest, existing: _Existing) -> Iterator[Drift]:
+def _strangers(manifest: Manifest, existing: Existing) -> Iterator[Drift]:
     """Yield containers that the table does not know: the utilisation of an HPA counts them, too."""
     if manifest.kind != "Deployment":
         return
@@ -231,7 +192,7 @@ def _strangers(manifest: Manifest, existing: _Existing) -> Iterator[Drift]:
         if isinstance(container, Mapping) and _key(container) not in named | {"istio-proxy"}:
             path = _join((*keys, f"[{_key(container)}]"))
             why = "the table has no such container, and an HPA counts the requests of all of them"
-            yield Drift(existing.label, path, "present", "measured", why, existing.file)
+            yield Drift(_label(existing), path, "present", "measured", why, existing.file)
 
 
 def _key(item: Any) -> str:

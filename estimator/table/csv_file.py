@@ -12,6 +12,11 @@ from typing import Any
 
 from estimator.errors import InputError, Problem
 from estimator.table.fields import Place
+from mirror.formats.bounded_files import Limit
+
+LIMIT = Limit(16 << 20)
+"""Most bytes of a file. A table of 10,000 rows and three containers has about 3 MB."""
+MOST_LINES = 100_000
 
 COMPONENT_COLUMNS = ("component", "kind", "routes")
 REQUEST_COLUMNS = ("container", "cpu_request", "memory_request")
@@ -45,6 +50,9 @@ def parse(text: str, place: Place) -> object:
         for cells in reader:
             # A quoted cell may hold line ends, so a line of the table may be several of the file.
             number, last = last + 1, reader.line_num
+            if number > MOST_LINES:
+                place.report("", f"has more than {MOST_LINES:,} lines, which is the limit", number)
+                break
             if cells and len(cells) != len(header):
                 rule = f"expected {len(header)} cells as in the first line, got {len(cells)}"
                 place.report("", rule, number)

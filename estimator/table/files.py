@@ -23,8 +23,8 @@ def read_table(path: Path) -> Table:
     A component without rows is well-formed; sizing refuses it.
     """
     place = Place([], "example table" if path == EXAMPLE else str(path))
-    parse = csv_file.parse if path.suffix.lower() == ".csv" else yaml_file.parse
-    components = to_components(parse(read_text(path), place), place)
+    form = csv_file if path.suffix.lower() == ".csv" else yaml_file
+    components = to_components(form.parse(read_text(path, form.LIMIT), place), place)
     if place.problems:
         raise InputError(place.problems)
     return Table(place.source, components, is_example=path == EXAMPLE)

@@ -1,41 +1,17 @@
 """Reads YAML with the line of every key, and writes YAML that people edit, a row in one line.
 
-Only plain YAML is read: no tags that build objects, and no key given twice in one mapping, where
-YAML would silently keep the last. This module does not know what the keys mean.
+This module does not know what the keys mean.
 """
 
-from collections.abc import Generator, Hashable
 from typing import Any
 
 import yaml
 
 from estimator.errors import InputError
 from estimator.table.fields import Place
+from mirror.formats.yaml_documents import LIMIT, Duplicate, YamlError, read_document
 
-
-class _Loader(yaml.SafeLoader):
-    """A safe loader that marks the lines of keys, and reports keys given twice."""
-
-    def __init__(self, text: str, place: Place) -> None:
-        super().__init__(text)
-        self.place = place
-
-    def construct_yaml_map(self, node: yaml.MappingNode) -> Generator[dict[Any, Any], None, None]:
-        # A generator, as in the parent class, so that the mapping exists before its values do.
-        data: dict[Hashable, Any] = {}
-        yield data
-        lines: dict[str, int] = {}
-        for key_node, _ in node.value:
-            key, line = str(key_node.value), key_node.start_mark.line + 1
-            if key in lines:
-                rule = f"expected once in a mapping, first given in line {lines[key]}"
-                self.place.report(key, rule, line)
-            lines[key] = line
-        self.place.marks.note(data, node.start_mark.line + 1, lines)
-        data.update(self.construct_mapping(node))
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.construct_yaml_map)
+__all__ = ["LIMIT", "Comments", "dump", "parse"]
 
 
 def parse(text: str, place: Place) -> object:
@@ -43,14 +19,16 @@ def parse(text: str, place: Place) -> object:
 
     Reports keys given twice to `place`. Raises InputError if the text is not plain YAML.
     """
-    loader = _Loader(text, place)
+
+    def report(twice: Duplicate) -> None:
+        rule = f"expected once in a mapping, first given in line {twice.first_line}"
+        place.report(twice.key, rule, twice.line)
+
     try:
-        return loader.get_single_data()
-    except (yaml.YAMLError, RecursionError) as error:
-        place.report("", f"is not YAML: {' '.join(str(error).split())}")
+        return read_document(text, place.marks.note, report)
+    except YamlError as error:
+        place.report("", f"is not YAML: {error}")
         raise InputError(place.problems) from error
-    finally:
-        loader.dispose()
 
 
 class _Flow(dict[Any, Any]):

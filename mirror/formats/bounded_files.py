@@ -31,6 +31,11 @@ most 32 MiB."""
 class BoundedFileError(InputError):
     """A file cannot be read, or exceeds its limit; the message names the file and the limit."""
 
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.name = name
+        self.reason = reason
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -44,7 +49,7 @@ class Limit:
         """Return the error about a file that has more; `what` says of what, such as `unpacked`."""
         size = f"{self.most_bytes:,} bytes{what and ' '}{what}"
         advice = f"; {self.option} reads more" if self.option else ""
-        return BoundedFileError(f"{name}: has more than {size}, which is the limit{advice}")
+        return BoundedFileError(name, f"has more than {size}, which is the limit{advice}")
 
 
 def open_regular(path: str | os.PathLike[str], follows_links: bool = True) -> BinaryIO:
@@ -55,15 +60,15 @@ def open_regular(path: str | os.PathLike[str], follows_links: bool = True) -> Bi
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | (0 if follows_links else os.O_NOFOLLOW)
     try:
         if not follows_links and os.path.islink(path):
-            raise BoundedFileError(f"{path}: is a symbolic link, which is not followed here")
+            raise BoundedFileError(str(path), "is a symbolic link, which is not followed here")
         descriptor = os.open(path, flags)
     except FileNotFoundError:
-        raise BoundedFileError(f"{path}: no such file") from None
+        raise BoundedFileError(str(path), "no such file") from None
     except (OSError, ValueError) as error:
-        raise BoundedFileError(f"{path}: cannot be read: {_reason(error)}") from error
+        raise BoundedFileError(str(path), f"cannot be read: {_reason(error)}") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise BoundedFileError(f"{path}: is no regular file")
+        raise BoundedFileError(str(path), "is no regular file")
     return open(descriptor, "rb")
 
 
@@ -73,7 +78,7 @@ def read_bytes(path: str | os.PathLike[str], limit: Limit, follows_links: bool =
         try:
             content = file.read(limit.most_bytes + 1)
         except OSError as error:
-            raise BoundedFileError(f"{path}: cannot be read: {_reason(error)}") from error
+            raise BoundedFileError(str(path), f"cannot be read: {_reason(error)}") from error
     if len(content) > limit.most_bytes:
         raise limit.exceeded(str(path))
     return content
@@ -87,7 +92,7 @@ def read_text(path: str | os.PathLike[str], limit: Limit, follows_links: bool = 
     try:
         return read_bytes(path, limit, follows_links).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BoundedFileError(f"{path}: cannot be read: {error}") from error
+        raise BoundedFileError(str(path), f"cannot be read: {error}") from error
 
 
 def open_unpacked(path: str | os.PathLike[str], limit: Limit) -> BinaryIO:
@@ -134,7 +139,7 @@ class _Bounded(io.RawIOBase):
         try:
             content = self._content.read(min(len(view), self._left + 1))
         except (OSError, EOFError, zlib.error) as error:
-            raise BoundedFileError(f"{self._name}: cannot be read: {_reason(error)}") from error
+            raise BoundedFileError(self._name, f"cannot be read: {_reason(error)}") from error
         if len(content) > self._left:
             what = "" if self._content is self._file else "unpacked"
             raise self._limit.exceeded(self._name, what)

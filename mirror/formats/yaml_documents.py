@@ -8,7 +8,7 @@ can exhaust the stack. This module does not know what the keys mean.
 """
 
 import re
-from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,53 +43,67 @@ class Duplicate:
     first_line: int
 
 
+OnDuplicate = Callable[[Duplicate], None]
+
+
 class YamlError(ValueError):
     """The text is not plain YAML or exceeds a limit; the message is one line."""
 
-    def __init__(self, reason: str, duplicates: Sequence[Duplicate] = ()) -> None:
+    def __init__(self, reason: str) -> None:
         super().__init__(" ".join(reason.split()))
-        self.duplicates = tuple(duplicates)
-        """Every key that is given twice, if nothing else is wrong."""
 
 
-def read_document(text: str, note: Note | None = None) -> object:
+def read_document(
+    text: str, note: Note | None = None, on_duplicate: OnDuplicate | None = None
+) -> object:
     """Return the document of a YAML text, and None for an empty one. Raises YamlError."""
-    documents = read_documents(text, note)
+    documents = read_documents(text, note, on_duplicate)
     if len(documents) > 1:
-        raise YamlError(f"expected one document, and here are {len(documents)}")
+        raise YamlError(f"expected one document, got {len(documents)}")
     return documents[0] if documents else None
 
 
-def read_documents(text: str, note: Note | None = None) -> list[object]:
-    """Return the documents of a YAML text. Raises YamlError."""
+def read_documents(
+    text: str, note: Note | None = None, on_duplicate: OnDuplicate | None = None
+) -> list[object]:
+    """Return the documents of a YAML text.
+
+    Raises YamlError, for a key that is given twice only without `on_duplicate`.
+    """
     if len(text) > LIMIT.most_bytes:
         raise YamlError(f"has more than {LIMIT.most_bytes:,} characters, which is the limit")
     try:
-        loader = _Loader(text, note)
+        loader = _Loader(text, note, on_duplicate or _refuse)
         documents = []
         while loader.check_data():  # type: ignore[no-untyped-call]
             documents.append(loader.get_data())
+        return documents
+    except YamlError:
+        raise
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = "" if mark is None else f"line {mark.line + 1}: "
+        parts = (error.context, error.problem, error.note)
+        raise YamlError(line + ", ".join(filter(None, parts))) from error
     except yaml.YAMLError as error:
         raise YamlError(str(error)) from error
     except (ValueError, LookupError, AttributeError, TypeError, OverflowError) as error:
         # PyYAML raises these for values that do not fit their tag: 2020-99-99, `!!int x`.
-        if isinstance(error, YamlError):
-            raise
         raise YamlError(f"a value does not fit its tag: {error}") from error
-    if loader.duplicates:
-        reason = "; ".join(
-            f"line {each.line}: the key {each.key!r} appears twice, first in line {each.first_line}"
-            for each in loader.duplicates[:5]
-        )
-        raise YamlError(reason, loader.duplicates)
-    return documents
+
+
+def _refuse(duplicate: Duplicate) -> None:
+    raise YamlError(
+        f"line {duplicate.line}: the key {duplicate.key!r} appears twice,"
+        f" first in line {duplicate.first_line}"
+    )
 
 
 class _Loader(yaml.SafeLoader):
-    def __init__(self, text: str, note: Note | None) -> None:
+    def __init__(self, text: str, note: Note | None, on_duplicate: OnDuplicate) -> None:
         super().__init__(text)
-        self.duplicates: list[Duplicate] = []
         self._note = note
+        self._on_duplicate = on_duplicate
         self._key_lines: dict[yaml.MappingNode, dict[str, int]] = {}
         # While nodes are composed.
         self._values = 0
@@ -150,7 +164,7 @@ class _Loader(yaml.SafeLoader):
             if not isinstance(key, Hashable):
                 raise YamlError(f"line {line}: a list or a mapping is no key")
             if key in lines:
-                self.duplicates.append(Duplicate(str(key), line, lines[key]))
+                self._on_duplicate(Duplicate(str(key), line, lines[key]))
             else:
                 lines[key] = line
         self._key_lines[node] = {str(key): line for key, line in lines.items()}

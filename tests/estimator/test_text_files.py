@@ -14,7 +14,7 @@ def test_text_is_read_without_mark_and_with_its_line_ends(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("name", "rule"),
-    [("none", "no such file"), ("", "cannot be read: "), ("binary", "cannot be read: ")],
+    [("none", "no such file"), ("", "is no regular file"), ("binary", "cannot be read: ")],
 )
 def test_unreadable_file_is_named(tmp_path: Path, name: str, rule: str) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00\x01")

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from estimator.errors import InputError
-from estimator.table.csv_file import COLUMNS, dump
+from estimator.table.csv_file import COLUMNS, MOST_LINES, dump, parse
+from estimator.table.fields import Place
 from estimator.table.files import read_table
 from estimator.table.load_points import Resources
 
@@ -105,3 +106,10 @@ def test_route_with_white_space_is_refused() -> None:
     component = {"name": "api", "kind": "pod", "routes": ["/a b"], "requests": {}, "points": []}
     with pytest.raises(InputError, match="x.csv: component api: '/a b' has white space"):
         dump({"components": [component]}, "x.csv")
+
+
+def test_lines_are_limited() -> None:
+    place = Place([], "x.csv")
+    header = ",".join(COLUMNS)
+    parse(header + "\n" + "," * (len(COLUMNS) - 1) + "\n" + "\n" * MOST_LINES + "a\n", place)
+    assert "has more than 100,000 lines, which is the limit" in str(place.problems[-1])
