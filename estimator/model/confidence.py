@@ -4,12 +4,16 @@ A doubt is a sentence that says what is missing and why it matters. An answer wi
 confidence: the report opens with the doubts, and the exit code is 3. Nothing else sets either.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
 from estimator import units
+from estimator.model.component import ComponentProjection
+from estimator.model.evidence.evidence import Evidence
 from estimator.model.nodes.capacity import Cluster
+from estimator.model.policy import Policy
+from estimator.model.sizing.replicas import size
 from estimator.series.rps import RpsSeries
 from estimator.table.load_points import Table
 
@@ -28,6 +32,31 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 def doubts(series: RpsSeries, table: Table, cluster: Cluster | None) -> tuple[str, ...]:
     """Return why an answer from this evidence must not be relied on alone; empty if it may be."""
     return (*series.doubts, *_of_time(series), *_of_files(table, cluster))
+
+
+def spike_doubts(
+    components: Iterable[ComponentProjection], evidence: Mapping[str, Evidence], policy: Policy
+) -> Iterator[str]:
+    """Yield a doubt for every component whose peak a few seconds decide, with what it is without.
+
+    `evidence` is that of each component by name.
+    """
+    for component in components:
+        demand = component.demand
+        if demand is None or demand.spike is None:
+            continue
+        at = np.datetime64(component.peak_second, "s").item()
+        words = (
+            f"{component.name}: the peak of {units.format_rps(demand.observed.value)} rps at"
+            f" {at:%Y-%m-%d %H:%M:%S} UTC rests on {demand.spike.duration_s} s of all the time;"
+            f" without that the highest is {units.format_rps(demand.spike.rest_rps)} rps"
+        )
+        if demand.peak_without_spike_rps:
+            # A lower peak than one that was answered is answered too.
+            sizing = size(demand.peak_without_spike_rps, evidence[component.name], policy)
+            needed = f"{component.replicas.value:g}"
+            words += f", for which {sizing.replicas} of the {needed} replicas are enough"
+        yield f"{words}. Find out what it was"
 
 
 def _of_time(series: RpsSeries) -> Iterator[str]:

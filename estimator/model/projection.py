@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from estimator import units
 from estimator.errors import Refusal, Refused
 from estimator.model.component import ComponentProjection, project_component
-from estimator.model.confidence import doubts
+from estimator.model.confidence import doubts, spike_doubts
 from estimator.model.demand.scenario import Demand, Observed, demand_of
 from estimator.model.demand.traffic import Traffic
 from estimator.model.drawing import demand_plot
@@ -123,9 +123,8 @@ def project(
             replace(projected, explanation=(*projected.explanation, *lines[projected.name]))
             for projected in components
         )
-    moved, alone = _moves(
-        traffic, policy, [e for e in evidence.values() if isinstance(e, Evidence)]
-    )
+    known = {name: e for name, e in evidence.items() if isinstance(e, Evidence)}
+    moved, alone = _moves(traffic, policy, [*known.values()])
     together = policy.paths or (ALL_ROUTES,)
     assumptions = _assumptions(series, table, policy)
     return Projection(
@@ -140,7 +139,10 @@ def project(
             *_uncovered_routes(traffic, table),
             *_zones(cluster, policy),
         ),
-        low_confidence=doubts(series, table, cluster),
+        low_confidence=(
+            *doubts(series, table, cluster),
+            *spike_doubts(components, known, policy),
+        ),
         demand_plot=demand_plot(traffic.observed(series.source, together)),
         nodes=nodes,
         phases=tuple(project_phase(phase, moved, policy) for phase in PHASES),

@@ -23,6 +23,7 @@ from scipy.special import ndtri
 
 from estimator import units
 from estimator.model.demand import peaks
+from estimator.model.demand.spikes import Spike, spike_of
 from estimator.model.figure import ExplanationLine, Figure, Flag, digits, explained
 from estimator.model.policy import Policy
 
@@ -66,6 +67,11 @@ class Demand:
     """Unix time of the day and its highest rps, for every day observed at least by half."""
     peak: Figure
     """The peak that determines the size."""
+    spike: Spike | None = None
+    """The few seconds that decide the observed peak; None if no few of them do."""
+    peak_without_spike_rps: float | None = None
+    """The peak without them, each factor included; 0 if they held all requests. None without a
+    spike."""
 
 
 def demand_of(observed: Observed, policy: Policy) -> Demand:
@@ -105,7 +111,9 @@ def demand_of(observed: Observed, policy: Policy) -> Demand:
         formula=f"peak = {' * '.join(factors)}",
         numbers=" * ".join(digits(figure.value) for figure in factors.values()),
     )
-    return Demand(highest, correction, growth, event, level, tuple(days), peak)
+    spike = spike_of(observed.demand, observed.resolution_s, observed.averaging_s)
+    without = None if spike is None else spike.rest_rps * correction.value * factor
+    return Demand(highest, correction, growth, event, level, tuple(days), peak, spike, without)
 
 
 def explain_demand(demand: Demand) -> Iterator[ExplanationLine]:

@@ -297,3 +297,24 @@ def test_all_routes_are_drawn() -> None:
     projection = answer(series(api=500, watch=400), API)
     assert projection.demand_plot is not None
     assert np.nanmax(projection.demand_plot.highest_rps) == 501
+
+
+def test_what_was_left_out_is_the_first_warning() -> None:
+    recorded = replace(series(api=300, watch=50), warnings=("2% of its points were left out",))
+    first, second = answer(recorded, API).warnings
+    assert first == "2% of its points were left out"
+    assert "is not covered" in second
+
+
+def test_a_peak_of_one_second_is_doubted_with_the_answer_without_it() -> None:
+    steady = changed(series(api=300), 0, slice(None), 300)
+    calm, spiky = answer(steady, API), answer(changed(steady, 0, 5000, 3000), API)
+    doubt = spiky.low_confidence[-1]
+    assert doubt.startswith(
+        "api: the peak of 3,000 rps at 1970-01-01 01:40:00 UTC rests on 1 s of all the time;"
+        " without that the highest is 300 rps, for which"
+    )
+    needed, without = spiky.components[0].replicas.value, calm.components[0].replicas.value
+    assert f"{without:g} of the {needed:g} replicas are enough" in doubt
+    assert needed > 5 * without
+    assert not any("rests on" in other for other in calm.low_confidence)

@@ -94,3 +94,12 @@ def test_words_say_where_the_peak_is_from() -> None:
     assert demand(replace(STEADY, resolution_s=60)).observed.reason == (
         "maximum over each 60 s bucket of the sum over all"
     )
+
+
+def test_the_peak_without_a_spike_has_every_factor() -> None:
+    spiky = np.full(7200, 100.0)
+    spiky[7] = 50_000
+    found = demand(observed(spiky), growth_per_month=0.1, horizon_months=1, event_factor=2)
+    assert found.peak.value == pytest.approx(110_000)
+    assert found.peak_without_spike_rps == pytest.approx(220)
+    assert (demand().spike, demand().peak_without_spike_rps) == (None, None)
