@@ -145,7 +145,7 @@ class NewRow:
 )
 @usage_options
 def import_results(results: tuple[Path, ...], **values: Any) -> None:
-    """Make rows of RESULT files: fortio, vegeta, k6, wrk, wrk2, hey, locust, ghz, mirror replay.
+    """Make rows of RESULT files: fortio, vegeta, k6, wrk, wrk2, hey, oha, locust, ghz and replay.
 
     The content of a file decides its format. Of each run the first 62 s and the last 30 s are left
     out where two minutes remain; of a replay every step gives a row of its steady part. Cpu and

@@ -2,5 +2,5 @@
 
 run     what every reader returns, and the steady part of a run
 detect  which tool wrote a file, by its content
-fortio, ghz, hey, k6, locust, replay, vegeta, wrk, wrk2  the tools
+fortio, ghz, hey, k6, locust, oha, replay, vegeta, wrk, wrk2  the tools
 """

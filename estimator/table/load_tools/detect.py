@@ -8,13 +8,13 @@ import re
 from pathlib import Path
 from types import ModuleType
 
-import msgspec
-
 from estimator.errors import InputError, Problem
-from estimator.table.load_tools import fortio, ghz, hey, k6, locust, replay, vegeta, wrk, wrk2
-from estimator.table.load_tools.run import LoadResult
+from estimator.table.load_tools import fortio, ghz, hey, k6, locust, oha, replay, vegeta, wrk, wrk2
+from estimator.table.load_tools.run import LoadResult, members
+from estimator.text_files import read_text
+from mirror.formats.bounded_files import Limit
 
-READERS: tuple[ModuleType, ...] = (fortio, vegeta, k6, wrk2, wrk, hey, locust, ghz)
+READERS: tuple[ModuleType, ...] = (fortio, vegeta, k6, wrk2, wrk, hey, oha, locust, ghz)
 """The tools of which a file holds one run. A replay holds several."""
 
 _ADVICE = (
@@ -23,26 +23,24 @@ _ADVICE = (
     (r'^\{"type":"(Metric|Point)"', "is k6's stream of points: use --summary-export"),
     (r"^metric_name,timestamp,", "is k6's stream of points: use --summary-export"),
     (r'^\{"attack":', "is vegeta's JSON stream: use `vegeta encode --to csv`"),
+    (r'^\[\s*\{\s*"name":[^{]*"num_requests":', "is locust's JSON: run it with --csv"),
+    (r"^\s*Summary:\n\s*Success rate:\s", "is oha's text summary: use --output-format json"),
+    (r"^timeStamp,elapsed,label", "is JMeter's result, which is not read"),
 )
+
+LIMIT = Limit(128 << 20)
+"""Most bytes of a result: hey writes about 70 for each request, and vegeta whole bodies."""
 
 
 def read_result(path: Path) -> LoadResult:
     """Read a result file. Raises InputError for a broken file and for an unknown format."""
     source = str(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError([Problem(source, "no such file")]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError([Problem(source, f"cannot be read: {error}")]) from error
-    try:
-        document = msgspec.json.decode(text) if text.lstrip().startswith("{") else None
-    except msgspec.DecodeError:
-        document = None
-    if replay.matches(document, text):
+    text = read_text(path, LIMIT)
+    keys = members(text) if text.lstrip().startswith("{") else {}
+    if replay.matches(keys, text):
         return replay.read(text, source)
     for reader in READERS:
-        if reader.matches(document, text):
+        if reader.matches(keys, text):
             return LoadResult((reader.read(text, source),))
     for pattern, advice in _ADVICE:
         if re.search(pattern, text):

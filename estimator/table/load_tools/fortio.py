@@ -5,11 +5,10 @@ so even a run with a rate is a closed loop that falls behind. A missing percenti
 in the histogram. Source: fortio, periodic.RunnerResults.
 """
 
-from collections.abc import Mapping
-
 import msgspec
 
-from estimator.table.load_tools.run import Instant, LoadRun, decode, require
+from estimator.table.fields import shown
+from estimator.table.load_tools.run import Instant, Keys, LoadRun, decode, require
 from estimator.table.rows import Loop
 
 NAME = "fortio (JSON)"
@@ -43,8 +42,8 @@ class _FortioResult(msgspec.Struct):
     jitter: bool = msgspec.field(name="Jitter", default=False)
 
 
-def matches(document: object, text: str) -> bool:
-    return isinstance(document, Mapping) and "DurationHistogram" in document
+def matches(keys: Keys, text: str) -> bool:
+    return {"DurationHistogram", "RequestedQPS"} <= keys.keys()
 
 
 def read(text: str, source: str) -> LoadRun:
@@ -59,7 +58,9 @@ def read(text: str, source: str) -> LoadRun:
             target = float(result.requested)
         except ValueError:
             require(
-                False, source, f'RequestedQPS: expected a rate or "max", got {result.requested!r}'
+                False,
+                source,
+                f'RequestedQPS: expected a rate or "max", got {shown(result.requested)}',
             )
     stated = {
         percentile.percentile: percentile.value for percentile in result.histogram.percentiles or []

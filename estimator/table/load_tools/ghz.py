@@ -5,12 +5,18 @@ the whole run are used. `date` is the time of the report, so the start is that o
 `details`, where there is one. The latency distribution covers the calls that were OK.
 """
 
-from collections.abc import Mapping
-
 import msgspec
 import numpy as np
 
-from estimator.table.load_tools.run import Instant, LoadRun, Requests, decode, measured, require
+from estimator.table.load_tools.run import (
+    Instant,
+    Keys,
+    LoadRun,
+    Requests,
+    decode,
+    measured,
+    require,
+)
 from estimator.table.rows import Loop
 
 NAME = "ghz (JSON)"
@@ -43,8 +49,9 @@ class _GhzReport(msgspec.Struct):
     details: list[_Call] | None = None
 
 
-def matches(document: object, text: str) -> bool:
-    return isinstance(document, Mapping) and "statusCodeDistribution" in document
+def matches(keys: Keys, text: str) -> bool:
+    # oha has statusCodeDistribution too, but counts nothing outside of its summary.
+    return {"statusCodeDistribution", "count", "total"} <= keys.keys()
 
 
 def read(text: str, source: str) -> LoadRun:

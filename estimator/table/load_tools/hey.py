@@ -10,46 +10,29 @@ import io
 
 import numpy as np
 
-from estimator.errors import InputError, Problem
-from estimator.table.load_tools.run import LoadRun, Requests, measured, require
+from estimator.table.load_tools.run import (
+    Keys,
+    LoadRun,
+    Problems,
+    Requests,
+    measured,
+    require,
+)
 from estimator.table.rows import Loop
 
 NAME = "hey (-o csv)"
-_COLUMNS = ("offset", "response-time", "status-code")
+COLUMNS = ("offset", "response-time", "status-code")
 
 
-def matches(document: object, text: str) -> bool:
+def matches(keys: Keys, text: str) -> bool:
     return text.startswith("response-time,DNS+dialup,")
 
 
 def read(text: str, source: str) -> LoadRun:
-    """Return the run. Raises InputError that lists every malformed line."""
-    reader = csv.reader(io.StringIO(text, newline=""))
-    header = next(reader)
-    missing = [column for column in _COLUMNS if column not in header]
-    require(not missing, f"{source}:1", f"misses the columns {', '.join(missing)}")
-    places = [header.index(column) for column in _COLUMNS]
-    rows, problems = [], []
-    for cells in reader:
-        try:
-            offset, latency, status = (float(cells[place]) for place in places)
-            rows.append((offset, latency, status))
-        except (ValueError, IndexError):
-            rule = f"expected {len(header)} numbers, got {','.join(cells)[:60]!r}"
-            problems.append(Problem(f"{source}:{reader.line_num}", rule))
-    if problems:
-        raise InputError(problems)
-    require(bool(rows), source, "holds no request")
-    offset_s, latency_s, statuses = np.array(rows).T
-    offset_s = offset_s - offset_s.min()
-    duration_s = float((offset_s + latency_s).max())
+    """Return the run. Raises InputError that lists the malformed lines."""
+    requests = read_requests(text, source, COLUMNS)
+    duration_s = float((requests.offset_s + requests.latency_ms / 1000).max())
     require(duration_s > 0, source, "holds a single instant, no rate")
-    requests = Requests(
-        offset_s,
-        latency_s * 1000,
-        (statuses < 200) | (statuses >= 400),
-        np.ones(len(rows), dtype=np.bool_),
-    )
     return LoadRun(
         tool="hey",
         loop=Loop.CLOSED,
@@ -57,4 +40,35 @@ def read(text: str, source: str) -> LoadRun:
         requests=requests,
         notes=("the error ratio lacks requests without a response, which hey leaves out",),
         **measured(requests, duration_s),
+    )
+
+
+def read_requests(text: str, source: str, columns: tuple[str, str, str]) -> Requests:
+    """Return the requests of a CSV that has one a line, all answered.
+
+    `columns` name the start, the latency (both in seconds) and the status. Raises InputError that
+    lists the first malformed lines.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""))
+    header = next(reader)
+    missing = [column for column in columns if column not in header]
+    require(not missing, f"{source}:1", f"misses the columns {', '.join(missing)}")
+    places = [header.index(column) for column in columns]
+    rows, problems = [], Problems(source)
+    for cells in reader:
+        try:
+            offset, latency, status = (float(cells[place]) for place in places)
+            rows.append((offset, latency, status))
+        except (ValueError, IndexError):
+            rule = f"expected {len(header)} numbers, got {','.join(cells)[:60]!r}"
+            problems.add(reader.line_num, rule)
+    problems.check()
+    require(bool(rows), source, "holds no request")
+    offset_s, latency_s, statuses = np.array(rows).T
+    require(bool(np.isfinite(offset_s + latency_s).all()), source, "expected finite times")
+    return Requests(
+        offset_s - offset_s.min(),
+        latency_s * 1000,
+        (statuses < 200) | (statuses >= 400),
+        np.ones(len(rows), dtype=np.bool_),
     )

@@ -1,39 +1,45 @@
 """k6's three summaries: `--summary-export` (flat), handleSummary's data, and machine-readable.
 
-All times are in milliseconds. Traps: `http_req_failed.passes` counts the requests that failed, so
-only its rate is read; a threshold that is `true` in the flat summary has failed, so thresholds are
-not read; p(99) exists only where summaryTrendStats names it; rates include the ramp. A summary does
-not say whether the executor was open or closed, but dropped iterations show an open one that could
-not keep up.
+All times are in milliseconds. The machine-readable summary (k6 1.5 to 2.2) states counts, and the
+duration of the run in seconds as `config.duration`; it has no rates and no p(99). Traps:
+`http_req_failed.passes` counts the requests that failed, so only its rate is read; a threshold that
+is `true` in the flat summary has failed, so thresholds are not read; p(99) exists only where
+summaryTrendStats names it; rates include the ramp. A summary does not say whether the executor was
+open or closed, but dropped iterations show an open one that could not keep up.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from estimator.table.load_tools.run import LoadRun, decode, require
+from estimator.table.fields import shown
+from estimator.table.load_tools.run import Keys, LoadRun, decode, members, require
 from estimator.table.rows import Loop
 
 NAME = "k6 (--summary-export, handleSummary, machine-readable summary)"
 
 
-def matches(document: object, text: str) -> bool:
-    if not isinstance(document, Mapping):
-        return False
-    metrics, results = document.get("metrics"), document.get("results")
-    if isinstance(metrics, Mapping):
-        return "http_reqs" in metrics
-    return isinstance(results, Mapping) and isinstance(results.get("metrics"), list)
+def matches(keys: Keys, text: str) -> bool:
+    if "http_reqs" in members(keys.get("metrics")):
+        return True
+    return bytes(members(keys.get("results")).get("metrics", b"")).startswith(b"[")
 
 
 def read(text: str, source: str) -> LoadRun:
     """Return the run. Raises InputError."""
     document: dict[str, Any] = decode(text, dict[str, Any], source)
     metrics = _metrics(document, source)
-    count, rate = (_value(metrics, "http_reqs", key, source) for key in ("count", "rate"))
-    require(bool(count and rate), source, "holds no HTTP request")
-    assert count is not None and rate is not None
-    duration_s = count / rate
+    is_machine_readable = "results" in document
+    count = _value(metrics, "http_reqs", "count", source)
+    require(count > 0, source, "holds no HTTP request")
+    if is_machine_readable:
+        duration_s = _number(_member(document, "config", "duration"), source, "config.duration")
+        require(duration_s > 0, source, "config.duration: expected seconds above 0")
+        rate = count / duration_s
+    else:
+        rate = _value(metrics, "http_reqs", "rate", source)
+        require(rate > 0, source, "holds no HTTP request")
+        duration_s = count / rate
     dropped = _optional(metrics, "dropped_iterations", "count", source) or 0.0
     iterations = _optional(metrics, "iterations", "count", source) or 0.0
     is_open = dropped > 0
@@ -42,11 +48,15 @@ def read(text: str, source: str) -> LoadRun:
         notes.append("taken as a closed loop: a summary does not name the executor")
     p99 = _optional(metrics, "http_req_duration", "p(99)", source)
     if p99 is None:
-        notes.append("no p99: run k6 with --summary-trend-stats=med,p(99)")
+        notes.append(
+            "no p99: k6's machine-readable summary never has it; --summary-export without that"
+            " option has"
+            if is_machine_readable
+            else "no p99: run k6 with --summary-trend-stats=med,p(99)"
+        )
     failed = _optional(metrics, "http_req_failed", "rate", source)
     connections = _optional(metrics, "vus_max", "max", source)
-    metadata = document.get("metadata")
-    generated = metadata.get("generated_at") if isinstance(metadata, Mapping) else None
+    generated = _member(document, "metadata", "generatedAt")
     return LoadRun(
         tool="k6",
         loop=Loop.OPEN if is_open else Loop.CLOSED,
@@ -79,7 +89,7 @@ def _metrics(document: dict[str, Any], source: str) -> dict[str, dict[str, Any]]
         }
     for name in _NEEDED & metrics.keys():
         is_mapping = isinstance(metrics[name], Mapping)
-        require(is_mapping, source, f"{name}: expected its values, got {metrics[name]!r}")
+        require(is_mapping, source, f"{name}: expected its values, got {shown(metrics[name])}")
     return {name: dict(metrics[name]) for name in _NEEDED & metrics.keys()}
 
 
@@ -87,8 +97,8 @@ _NEEDED = {
     *("http_reqs", "http_req_duration", "http_req_failed"),
     *("iterations", "dropped_iterations", "vus_max"),
 }
-_OTHER_NAMES = {"p(99)": "p99", "rate": "value", "max": "value"}
-"""Other spellings: percentiles without brackets (machine-readable), a rate as `value` (flat)."""
+_OTHER_NAMES = {"rate": "value", "max": "value"}
+"""Other spellings in the flat summary, where a rate is `value`."""
 
 
 def _optional(
@@ -96,19 +106,27 @@ def _optional(
 ) -> float | None:
     values = metrics.get(metric, {})
     value = values.get(key, values.get(_OTHER_NAMES.get(key, key)))
-    if value is None:
-        return None
+    return None if value is None else _number(value, source, f"{metric}.{key}")
+
+
+def _value(metrics: Mapping[str, Mapping[str, Any]], metric: str, key: str, source: str) -> float:
+    value = _optional(metrics, metric, key, source)
+    require(value is not None, source, f"{metric}.{key}: missing")
+    assert value is not None
+    return value
+
+
+def _number(value: object, source: str, name: str) -> float:
+    require(value is not None, source, f"{name}: missing")
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
-    require(is_number, source, f"{metric}.{key}: expected a number of at least 0, got {value!r}")
+    require(is_number, source, f"{name}: expected a number of at least 0, got {shown(value)}")
+    assert isinstance(value, int | float)
     return float(value)
 
 
-def _value(
-    metrics: Mapping[str, Mapping[str, Any]], metric: str, key: str, source: str
-) -> float | None:
-    value = _optional(metrics, metric, key, source)
-    require(value is not None, source, f"{metric}.{key}: missing")
-    return value
+def _member(document: Mapping[str, Any], section: str, key: str) -> object:
+    values = document.get(section)
+    return values.get(key) if isinstance(values, Mapping) else None
 
 
 def _start(generated: object, duration_s: float) -> float | None:
@@ -116,6 +134,8 @@ def _start(generated: object, duration_s: float) -> float | None:
     if not isinstance(generated, str):
         return None
     try:
-        return datetime.fromisoformat(generated).timestamp() - duration_s
+        ended = datetime.fromisoformat(generated)
     except ValueError:
         return None
+    # Without a zone, the instant would be in that of the reading machine.
+    return None if ended.tzinfo is None else ended.timestamp() - duration_s

@@ -8,27 +8,33 @@ used.
 
 import csv
 import io
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
-from estimator.errors import InputError, Problem
-from estimator.table.load_tools.run import LoadRun, require
+from estimator.table.load_tools.run import Keys, LoadRun, Problems, require
 from estimator.table.rows import Loop
 
 NAME = "locust (_stats.csv, _stats_history.csv)"
 
+MOST_ROWS = 100_000
+"""Most rows named Aggregated: a history has one for each second, so this is more than a day."""
+
 _Row = dict[str, str]
 
 
-def matches(document: object, text: str) -> bool:
+def matches(keys: Keys, text: str) -> bool:
     return text.startswith(("Type,Name,Request Count,", "Timestamp,User Count,"))
 
 
 def read(text: str, source: str) -> LoadRun:
     """Return the run. Raises InputError that lists every cell which is not a number."""
-    lines = list(enumerate(csv.DictReader(io.StringIO(text, newline="")), start=2))
-    rows = [(number, row) for number, row in lines if row.get("Name") == "Aggregated"]
+    lines = enumerate(csv.DictReader(io.StringIO(text, newline="")), start=2)
+    aggregated = ((number, row) for number, row in lines if row.get("Name") == "Aggregated")
+    rows = list(islice(aggregated, MOST_ROWS + 1))
     require(bool(rows), source, "holds no row whose Name is Aggregated")
+    require(len(rows) <= MOST_ROWS, source, f"has more than {MOST_ROWS:,} rows of totals")
     return (_history if text.startswith("Timestamp") else _totals)(rows, _Cells(source))
 
 
@@ -37,21 +43,22 @@ class _Cells:
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self.problems: list[Problem] = []
+        self._problems = Problems(source)
 
     def number(self, line: int, row: _Row, column: str) -> float:
         """Return the number in a cell: 0 for N/A, and for other text, which is noted."""
         text = row.get(column) or ""
         try:
-            return 0.0 if text == "N/A" else float(text)
+            number = 0.0 if text == "N/A" else float(text)
         except ValueError:
-            rule = f"expected a number or N/A, got {text!r}"
-            self.problems.append(Problem(f"{self.source}:{line}", rule, key=column))
+            number = math.nan
+        if not math.isfinite(number):
+            self._problems.add(line, f"expected a number or N/A, got {text[:60]!r}", column)
             return 0.0
+        return number
 
     def check(self) -> None:
-        if self.problems:
-            raise InputError(self.problems)
+        self._problems.check()
 
 
 def _totals(rows: list[tuple[int, _Row]], cells: _Cells) -> LoadRun:
@@ -82,10 +89,11 @@ def _history(rows: list[tuple[int, _Row]], cells: _Cells) -> LoadRun:
     counts, failures = column("Total Request Count"), column("Total Failure Count")
     p50s, p99s = column("50%"), column("99%")
     cells.check()
-    # Start at the second at which all users are active: before it the rate rises.
-    first = users.index(max(users))
-    window_s, answered = times[-1] - times[first], counts[-1] - counts[first]
+    # Before all users are active the rate rises, and after some have stopped it is another load.
+    first, last = _longest_at_most_users(users, counts)
+    window_s, answered = times[last] - times[first], counts[last] - counts[first]
     require(window_s > 0 and answered > 0, cells.source, "holds no request at full user count")
+    chosen = slice(first, last + 1)
     return LoadRun(
         tool="locust",
         loop=Loop.CLOSED,
@@ -93,11 +101,27 @@ def _history(rows: list[tuple[int, _Row]], cells: _Cells) -> LoadRun:
         duration_s=window_s,
         start=times[first],
         connections=max(users),
-        p50_ms=sorted(p50s[first:])[len(p50s[first:]) // 2],
-        p99_ms=max(p99s[first:]),
-        error_ratio=(failures[-1] - failures[first]) / answered,
+        p50_ms=sorted(p50s[chosen])[(last + 1 - first) // 2],
+        p99_ms=max(p99s[chosen]),
+        error_ratio=(failures[last] - failures[first]) / answered,
         notes=(
-            f"from the first second with all {max(users)} users; p99 is the worst of windows of"
-            " about 10 s",
+            f"the {window_s:.0f} s with all {max(users)} users, of {times[-1] - times[0]:.0f} s;"
+            " p99 is the worst of windows of about 10 s",
         ),
     )
+
+
+def _longest_at_most_users(users: Sequence[int], counts: Sequence[float]) -> tuple[int, int]:
+    """Return the first and last place of the longest stretch with the most users.
+
+    A stretch ends where the totals fall, because locust then began to count anew (--reset-stats).
+    """
+    most = max(users)
+    stretches: list[tuple[int, int]] = []
+    for place, number in enumerate(users):
+        if number != most:
+            continue
+        goes_on = stretches and stretches[-1][1] == place - 1 and counts[place] >= counts[place - 1]
+        first = stretches.pop()[0] if goes_on else place
+        stretches.append((first, place))
+    return max(stretches, key=lambda stretch: stretch[1] - stretch[0])

@@ -6,10 +6,8 @@ the generator itself was late, that latency is the generator's and is left out. 
 is a fact all the same.
 """
 
-from collections.abc import Mapping
-
 from estimator.errors import InputError, Problem
-from estimator.table.load_tools.run import LoadResult, LoadRun, require
+from estimator.table.load_tools.run import Keys, LoadResult, LoadRun, require
 from estimator.table.rows import Loop
 from mirror.formats.replay_result import FORMAT, StepResult, decode
 
@@ -18,8 +16,8 @@ _GOOD = ("2xx", "3xx")
 """A 404 of a gateway is no work that it will do in production."""
 
 
-def matches(document: object, text: str) -> bool:
-    return isinstance(document, Mapping) and document.get("format") == FORMAT
+def matches(keys: Keys, text: str) -> bool:
+    return bytes(keys.get("format", b"")) == b'"%s"' % FORMAT.encode()
 
 
 def read(text: str, source: str) -> LoadResult:

@@ -9,7 +9,7 @@ a steady part already. Where a file holds every request, rate, latency and error
 steady part; a file with totals only describes the whole run, its ramp included.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
@@ -20,11 +20,18 @@ from numpy.typing import NDArray
 
 from estimator.errors import InputError, Problem
 from estimator.table.rows import Loop
+from mirror.formats.foreign_text import visible
 from mirror.formats.replay_result import ProcessUsage
 
 SKIP_START_S = 62.0
 SKIP_END_S = 30.0
 MIN_STEADY_S = 120.0
+
+MOST_PROBLEMS = 20
+"""Most malformed lines that are named: a file with more is another file."""
+
+Keys = Mapping[str, msgspec.Raw]
+"""The members of a file that is one JSON object, not decoded; empty for any other file."""
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """An instant with its zone. Without one it would mean the time zone of the reading machine."""
@@ -125,12 +132,43 @@ def quantile(values: NDArray[np.float64], q: float) -> float | None:
     return float(np.quantile(values, q, method="inverted_cdf")) if len(values) else None
 
 
+def members(value: msgspec.Raw | str | None) -> Keys:
+    """Return the members of a JSON object, not decoded; empty for any other text."""
+    try:
+        return msgspec.json.decode(value or b"", type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+
+
 def decode(text: str, shape: Callable[..., Any], source: str) -> Any:
     """Return JSON as this type. Raises InputError that names the unexpected key."""
     try:
         return msgspec.json.decode(text, type=shape)
     except msgspec.DecodeError as error:
-        raise InputError([Problem(source, f"is not as its tool writes it: {error}")]) from error
+        rule = f"is not as its tool writes it: {visible(str(error))}"
+        raise InputError([Problem(source, rule)]) from error
+    except RecursionError as error:
+        raise InputError([Problem(source, "is nested too deeply")]) from error
+
+
+class Problems:
+    """Collects the malformed lines of a file, and stops reading after MOST_PROBLEMS."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._problems: list[Problem] = []
+
+    def add(self, line: int, rule: str, key: str | None = None) -> None:
+        """Note a problem. Raises InputError with all of them where there are too many."""
+        self._problems.append(Problem(f"{self._source}:{line}", rule, key=key))
+        if len(self._problems) == MOST_PROBLEMS:
+            self._problems.append(Problem(self._source, "is not read further: too many problems"))
+            self.check()
+
+    def check(self) -> None:
+        """Raise InputError if there is a problem."""
+        if self._problems:
+            raise InputError(self._problems)
 
 
 def require(is_fine: bool, source: str, rule: str) -> None:

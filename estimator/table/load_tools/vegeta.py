@@ -8,13 +8,20 @@ headers.
 
 import csv
 import io
-from collections.abc import Mapping
 
 import msgspec
 import numpy as np
 
-from estimator.errors import InputError, Problem
-from estimator.table.load_tools.run import Instant, LoadRun, Requests, decode, measured, require
+from estimator.table.load_tools.run import (
+    Instant,
+    Keys,
+    LoadRun,
+    Problems,
+    Requests,
+    decode,
+    measured,
+    require,
+)
 from estimator.table.rows import Loop
 
 NAME = "vegeta (`report -type=json`, `encode --to csv`)"
@@ -38,9 +45,9 @@ class _VegetaReport(msgspec.Struct):
     status_codes: dict[str, int] | None = None
 
 
-def matches(document: object, text: str) -> bool:
-    if isinstance(document, Mapping):
-        return "latencies" in document and "status_codes" in document
+def matches(keys: Keys, text: str) -> bool:
+    if keys:
+        return {"latencies", "status_codes", "earliest"} <= keys.keys()
     cells = text.partition("\n")[0].split(",")
     return len(cells) in (9, 12) and len(cells[0]) == 19 and all(c.isdigit() for c in cells[:3])
 
@@ -72,16 +79,15 @@ def _report(text: str, source: str) -> LoadRun:
 
 def _encoded(text: str, source: str) -> LoadRun:
     rows: list[tuple[int, int, int]] = []
-    problems = []
+    problems = Problems(source)
     # Bodies are base64 of any length.
     for number, cells in enumerate(csv.reader(io.StringIO(text, newline="")), start=1):
         try:
             rows.append((int(cells[0]), int(cells[1]), int(cells[2])))
         except (ValueError, IndexError):
             rule = f"expected time, status and latency as whole numbers, got {cells[:3]!r}"
-            problems.append(Problem(f"{source}:{number}", rule))
-    if problems:
-        raise InputError(problems)
+            problems.add(number, rule)
+    problems.check()
     at_ns, codes, latency_ns = (np.array(column) for column in zip(*sorted(rows), strict=True))
     ends_ns = at_ns + latency_ns
     duration_s = float(ends_ns.max() - at_ns[0]) / 1e9

@@ -6,7 +6,7 @@ requests. The text states neither the time of the run nor a requested rate.
 
 import re
 
-from estimator.table.load_tools.run import LoadRun, require
+from estimator.table.load_tools.run import Keys, LoadRun, require
 from estimator.table.rows import Loop
 
 NAME = "wrk (text)"
@@ -21,7 +21,7 @@ _STATUS_ERRORS = re.compile(r"Non-2xx or 3xx responses: (\d+)")
 _SOCKET_ERRORS = re.compile(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)")
 
 
-def matches(document: object, text: str) -> bool:
+def matches(keys: Keys, text: str) -> bool:
     return _RUNNING.search(text) is not None and "Thread calibration" not in text
 
 

@@ -7,13 +7,13 @@ The text lacks the requested rate (-R), so the file alone cannot show whether it
 from dataclasses import replace
 
 from estimator.table.load_tools import wrk
-from estimator.table.load_tools.run import LoadRun
+from estimator.table.load_tools.run import Keys, LoadRun
 from estimator.table.rows import Loop
 
 NAME = "wrk2 (text)"
 
 
-def matches(document: object, text: str) -> bool:
+def matches(keys: Keys, text: str) -> bool:
     return "Thread calibration" in text
 
 

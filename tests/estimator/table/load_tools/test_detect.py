@@ -1,4 +1,3 @@
-import json
 import random
 from contextlib import suppress
 from pathlib import Path
@@ -6,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from estimator.errors import InputError
-from estimator.table.load_tools.detect import READERS, read_result
+from estimator.table.load_tools.detect import LIMIT, READERS, read_result
+from estimator.table.load_tools.run import members
 
 SAMPLES = {
     "fortio.json": "fortio",
@@ -35,8 +35,7 @@ def test_content_tells_the_tool(load_tool_samples: Path, tmp_path: Path, name, t
 @pytest.mark.parametrize("name", SAMPLES)
 def test_one_reader_claims_a_file(load_tool_samples: Path, name: str) -> None:
     text = (load_tool_samples / name).read_text()
-    document = json.loads(text) if text.startswith("{") else None
-    assert sum(reader.matches(document, text) for reader in READERS) == 1
+    assert sum(reader.matches(members(text), text) for reader in READERS) == 1
 
 
 @pytest.mark.parametrize(
@@ -51,6 +50,57 @@ def test_other_outputs_get_advice(load_tool_samples: Path, name: str, advice: st
     with pytest.raises(InputError) as caught:
         read_result(load_tool_samples / name)
     assert str(caught.value).startswith(f"{load_tool_samples / name}: {advice}")
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("timeStamp,elapsed,label,responseCode\n", "is JMeter's result, which is not read"),
+        ("Summary:\n  Success rate:\t100.00%\n", "is oha's text summary: use --output-format json"),
+        (
+            '[{"name": "/", "method": "GET", "num_requests": 3}]',
+            "is locust's JSON: run it with --csv",
+        ),
+        # Keys of one tool in the file of another claim nothing.
+        (
+            '{"statusCodeDistribution": {}, "summary": 3}',
+            "is no result of a known tool; known are ",
+        ),
+    ],
+)
+def test_known_files_that_are_not_read_are_named(refused, text: str, advice: str) -> None:
+    (problem,) = refused(text)
+    assert problem.startswith(advice)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"metrics": ' + "[" * 100_000,
+        '{"results": {"metrics": ' + "[" * 100_000 + "]" * 100_000 + "}}",
+        '{"DurationHistogram": 1, "RequestedQPS": ' + '{"a":' * 100_000 + "1" + "}" * 100_002,
+        '{"format": "kagami-replay", "version": ' + "[" * 100_000 + "]" * 100_000 + "}",
+    ],
+)
+def test_deep_nesting_is_bad_input(refused, text: str) -> None:
+    (problem,) = refused(text)
+    assert len(problem) < 400
+
+
+def test_only_regular_files_of_a_bounded_size_are_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is no regular file"):
+        read_result(tmp_path)
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(LIMIT.most_bytes + 1)
+    with pytest.raises(InputError, match="134,217,728 bytes, which is the limit"):
+        read_result(tmp_path / "large")
+
+
+def test_a_file_of_bad_lines_names_the_first(refused) -> None:
+    header = "response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read,status-code"
+    problems = refused(f"{header},offset\n" + "x\n" * 1000)
+    assert len(problems) == 21
+    assert problems[-1] == "is not read further: too many problems"
 
 
 @pytest.mark.parametrize("text", ["", "{", "{}", "[]", "null", '{"metrics": 3}', '{"results": []}'])

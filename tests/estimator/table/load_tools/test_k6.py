@@ -39,22 +39,33 @@ def nested() -> dict:
 
 
 def machine_readable() -> dict:
-    listed = [{"name": name, **metric} for name, metric in nested()["metrics"].items()]
-    for metric in listed:
-        if "p(99)" in metric["values"]:
-            metric["values"]["p99"] = metric["values"].pop("p(99)")
+    """Return what k6 2.2 writes with --new-machine-readable-summary: counts, no rates, no p(99)."""
+    kinds = {
+        "http_reqs": ("counter", "default", {"count": 12000}),
+        "http_req_failed": ("rate", "default", {"matches": 40, "rate": 40 / 12000, "total": 12000}),
+        "http_req_duration": ("trend", "time", {"avg": 4.2, "med": 3.9, "p(90)": 6, "p(95)": 7}),
+        "iterations": ("counter", "default", {"count": 6000}),
+        "vus_max": ("gauge", "default", {"max": 30, "min": 30, "value": 30}),
+    }
     return {
+        "config": {"duration": 120.0, "execution": "local", "script": "shop.js"},
+        "metadata": {"generatedAt": "2026-01-01T00:02:00.123456789Z", "k6Version": "2.2.0"},
+        "results": {
+            "metrics": [
+                {"contains": contains, "name": name, "type": kind, "values": values}
+                for name, (kind, contains, values) in kinds.items()
+            ]
+        },
         "version": "1.0.0",
-        "metadata": {"k6_version": "1.5.0", "generated_at": "2026-01-01T00:02:00Z"},
-        "config": {"execution": "local"},
-        "results": {"metrics": listed},
     }
 
 
-@pytest.mark.parametrize("document", [FLAT, nested(), machine_readable()])
-def test_three_shapes_say_the_same(read, document: dict) -> None:
+@pytest.mark.parametrize(
+    ("document", "p99_ms"), [(FLAT, 9.5), (nested(), 9.5), (machine_readable(), None)]
+)
+def test_three_shapes_say_the_same(read, document: dict, p99_ms: float | None) -> None:
     run = read(json.dumps(document))
-    assert (run.rps, run.duration_s, run.p50_ms, run.p99_ms) == (100, 120, 3.9, 9.5)
+    assert (run.rps, run.duration_s, run.p50_ms, run.p99_ms) == (100, 120, 3.9, p99_ms)
     assert run.error_ratio == pytest.approx(40 / 12000)
     assert (run.connections, run.loop, run.rps_target) == (30, Loop.CLOSED, None)
     assert "include the ramp" in run.notes[0]
@@ -80,10 +91,22 @@ def test_sample_with_dropped_iterations_is_open(load_tool_samples: Path) -> None
 
 def test_summary_is_written_at_the_end(read) -> None:
     # 2026-01-01T00:00:00Z
-    assert read(json.dumps(machine_readable())).start == 1767225600
+    assert read(json.dumps(machine_readable())).start == pytest.approx(1767225600.123, abs=0.001)
     assert read(json.dumps(FLAT)).start is None
-    garbled = machine_readable() | {"metadata": {"generated_at": "soon"}}
-    assert read(json.dumps(garbled)).start is None
+    # A time without a zone is no instant.
+    for text in ("soon", "2026-01-01T00:02:00"):
+        garbled = machine_readable() | {"metadata": {"generatedAt": text}}
+        assert read(json.dumps(garbled)).start is None
+
+
+def test_machine_readable_summary_needs_its_duration(read, refused) -> None:
+    assert "machine-readable summary never has it" in read(json.dumps(machine_readable())).notes[-1]
+    for config, rule in (
+        ({}, "config.duration: missing"),
+        ({"duration": 0}, "config.duration: expected seconds above 0"),
+        ({"duration": "5m"}, "config.duration: expected a number of at least 0, got '5m'"),
+    ):
+        assert refused(json.dumps(machine_readable() | {"config": config})) == [rule]
 
 
 def test_dropped_iterations_show_the_requested_rate(read) -> None:

@@ -39,3 +39,48 @@ def test_every_bad_cell_is_named(refused, load_tool_samples: Path) -> None:
     ]
     assert refused(text.replace("Aggregated", "Sum")) == ["holds no row whose Name is Aggregated"]
     assert refused(text.replace("1860,364", "0,0")) == ["holds no request"]
+
+
+HEADER = (
+    "Timestamp,User Count,Type,Name,Requests/s,Failures/s,50%,66%,75%,80%,90%,95%,98%,99%,99.9%,"
+    "99.99%,100%,Total Request Count,Total Failure Count"
+)
+
+
+def history(*levels: tuple[int, int, int]) -> str:
+    """Return a history of levels: users, requests per second, seconds."""
+    total, rows = 0, []
+    for users, rate, seconds in levels:
+        for _ in range(seconds):
+            total += rate
+            latencies = "10,11,12,13,15,20,25,30,50,60,70"
+            rows.append(
+                f"{1767225600 + len(rows)},{users},,Aggregated,{rate},0,{latencies},{total},0"
+            )
+    return "\n".join([HEADER, *rows]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("levels", "start", "duration_s"),
+    [
+        ([(30, 300, 300), (10, 100, 300)], 0, 299),
+        ([(10, 100, 60), (30, 300, 300), (0, 0, 60)], 60, 299),
+        # Of two stretches the longer one counts.
+        ([(30, 300, 20), (10, 100, 100), (30, 300, 200), (20, 200, 9)], 120, 199),
+    ],
+)
+def test_users_that_stop_do_not_lower_the_rate(read, levels, start, duration_s) -> None:
+    run = read(history(*levels))
+    assert (run.rps, run.duration_s, run.start) == (300, duration_s, 1767225600 + start)
+    seconds = sum(level[2] for level in levels) - 1
+    assert run.notes[0].startswith(f"the {duration_s} s with all 30 users, of {seconds} s;")
+
+
+def test_totals_that_begin_anew_begin_a_stretch(read) -> None:
+    before, after = history((30, 500, 50)), history((30, 300, 200)).splitlines()[1:]
+    assert read("\n".join([before.rstrip(), *after]) + "\n").rps == 300
+
+
+def test_more_rows_than_a_day_has_are_refused(refused, monkeypatch) -> None:
+    monkeypatch.setattr("estimator.table.load_tools.locust.MOST_ROWS", 20)
+    assert refused(history((3, 3, 21))) == ["has more than 20 rows of totals"]
