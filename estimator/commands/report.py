@@ -17,6 +17,7 @@ from estimator.cluster.files import EXAMPLE as EXAMPLE_NODES
 from estimator.cluster.files import read_cluster
 from estimator.commands.exits import EXIT_DRIFT, EXIT_LOW_CONFIDENCE
 from estimator.commands.policy_options import read_policy
+from estimator.commands.quantities import Bounds, ratio
 from estimator.commands.sources import Source, check_source, read_source, working
 from estimator.errors import InputError, Problem
 from estimator.model.nodes.capacity import Cluster
@@ -25,7 +26,8 @@ from estimator.model.projection import Projection, project
 from estimator.report.blocks import Document
 from estimator.report.content import document_of
 from estimator.report.data import to_csv, to_json
-from estimator.report.drift import compare, drift_csv, drift_document, drift_json
+from estimator.report.drift.comparison import Gate, compare
+from estimator.report.drift.listing import drift_csv, drift_document, drift_json
 from estimator.report.explain import explained
 from estimator.report.manifests import manifests
 from estimator.report.markdown import to_markdown
@@ -51,6 +53,8 @@ class Output:
     html: Path | None
     manifests: Path | None
     against: Path | None
+    tolerance: str | None
+    only: str | None
     explain: str | None
     full: bool
 
@@ -108,14 +112,28 @@ _OUTPUT_OPTIONS = (
         " reasons; exit with 5 if they differ.",
     ),
     click.option(
+        "--tolerance",
+        metavar="SHARE",
+        help="With --against: amounts within this share of the projected one, such as 10%, do not"
+        " count as a difference.",
+    ),
+    click.option(
+        "--only",
+        type=click.Choice(["too-small"]),
+        help="With --against: count only what gives less than the projection asks for.",
+    ),
+    click.option(
         "--explain",
         metavar="COMPONENT",
         help="Instead of the report, print the arithmetic of a component line by line.",
     ),
 )
+_TOLERANCES = Bounds(0.0, 1.0)
 SECTIONS = {
     **dict.fromkeys(("table", "nodes"), "Evidence and targets"),
-    **dict.fromkeys(("format", "full", "html", "manifests", "against", "explain"), "Output"),
+    **dict.fromkeys(
+        ("format", "full", "html", "manifests", "against", "tolerance", "only", "explain"), "Output"
+    ),
 }
 """Heading in the help, by click's name of the option."""
 
@@ -139,6 +157,8 @@ def output_of(options: Mapping[str, Any]) -> Output:
     output = Output(**{name: options[name] for name in Output.__dataclass_fields__})
     if output.against is not None and output.explain is not None:
         raise click.UsageError("Give one of --against DIR and --explain COMPONENT.")
+    if output.against is None and (output.tolerance or output.only):
+        raise click.UsageError("--tolerance and --only are for --against DIR.")
     if output.explain is not None and output.format != "text":
         raise click.UsageError(
             "--explain prints text; the JSON report contains the same arithmetic."
@@ -161,18 +181,19 @@ def run(source: Source, output: Output, policy_words: Mapping[str, Any]) -> None
     table = _attempt(lambda: _read_table(output.table), problems)
     cluster = _attempt(lambda: _read_nodes(output.nodes), problems)
     _attempt(lambda: check_source(source), problems)
+    gate = _attempt(lambda: _gate(output), problems)
     problems += _places(output)
     if table is not None:
         named = () if policy is None else policy.downstream_rps
         problems += _unknown_components(named, output, table)
-    if problems or policy is None or table is None:
+    if problems or policy is None or table is None or gate is None:
         raise InputError(problems)
     series = read_source(source, table.templates)
     _check_paths(policy, series)
     with working(f"Sizing {len(table.components)} components"):
         projection = project(series, table, policy, cluster)
     _write_files(projection, output)
-    drifts = _print(projection, output)
+    drifts = _print(projection, output, gate)
     if projection.low_confidence and (output.format != "text" or not sys.stdout.isatty()):
         # The text names the reasons; repeat them on stderr if nobody sees it on a terminal.
         for reason in projection.low_confidence:
@@ -194,6 +215,16 @@ def _attempt(read: Callable[[], _Read], problems: list[Problem]) -> _Read | None
 
 def _read_table(name: str) -> Table:
     return read_table(EXAMPLE if name == "example" else Path(name))
+
+
+def _gate(output: Output) -> Gate:
+    """Return what counts as a difference. Raises InputError."""
+    words = output.tolerance
+    try:
+        tolerance = 0.0 if words is None else ratio(_TOLERANCES)(words)
+    except ValueError as error:
+        raise InputError([Problem("--tolerance", str(error))]) from error
+    return Gate(tolerance, output.only == "too-small")
 
 
 def _read_nodes(name: str | None) -> Cluster | None:
@@ -251,14 +282,14 @@ def _write_files(projection: Projection, output: Output) -> None:
         write_set(output.manifests, files)
 
 
-def _print(projection: Projection, output: Output) -> bool:
+def _print(projection: Projection, output: Output, gate: Gate) -> bool:
     """Print the chosen output; return whether manifests drifted."""
     if output.explain is not None:
         (component,) = (item for item in projection.components if item.name == output.explain)
         click.echo(explained(projection, component), nl=False)
         return False
     if output.against is not None:
-        drifts = compare(projection, output.against)
+        drifts = compare(projection, output.against, gate)
         _print_as(
             output.format,
             lambda: drift_document(drifts, str(output.against)),

@@ -106,7 +106,7 @@ def test_drift_is_exit_code_five(estimate: Estimate, tmp_path: Path) -> None:
     for form, begin in (
         ("text", "DRIFT: 1 difference in k8s"),
         ("markdown", "# Drift of manifests"),
-        ("csv", "resource,field,has,wants,why,file\nPodDisruptionBudget/api,,missing,present,"),
+        ("csv", "resource,field,has,wants,why,file,too_small\nPodDisruptionBudget/api,,missing,present,"),
     ):
         result = estimate("--against", "k8s", "--format", form)
         assert result.exit_code == 5
@@ -168,3 +168,27 @@ def test_every_default_that_was_used_is_listed(estimate: Estimate) -> None:
     text = " ".join(estimate("--full").stdout.split())
     for words in ("target utilisation 0.6 default", "imbalance 1.1 default", "zones 1 default"):
         assert words in text
+
+
+def test_a_gate_accepts_what_it_is_told_to(estimate: Estimate, tmp_path: Path) -> None:
+    estimate("--manifests", "k8s")
+    path = tmp_path / "k8s" / "api-hpa.yaml"
+    text = path.read_text()
+    line = next(line for line in text.splitlines() if "averageUtilization" in line)
+    value = int(line.partition(": ")[2])
+    path.write_text(text.replace(line, line.replace(str(value), str(value - 1))))
+    assert estimate("--against", "k8s").exit_code == 5
+    assert estimate("--against", "k8s", "--tolerance", "10%").exit_code == 3
+    assert estimate("--against", "k8s", "--only", "too-small").exit_code == 3
+
+
+@pytest.mark.parametrize("words", ["10", "-1%", "lots", "nan"])
+def test_a_tolerance_is_a_share(estimate: Estimate, tmp_path: Path, words: str) -> None:
+    result = estimate("--against", str(tmp_path), "--tolerance", words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "estimate: bad input: --tolerance: expected a ratio from 0 to 1" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--tolerance", "10%"), ("--only", "too-small")])
+def test_a_gate_needs_manifests(estimate: Estimate, arguments: tuple[str, ...]) -> None:
+    assert "are for --against DIR" in estimate(*arguments).stderr
