@@ -111,8 +111,7 @@ def _samples(
         raise InputError([Problem("--cpu-query or --memory-query", rule, component)])
     # Without a pod label, the instance tells replicas apart.
     pod = series.metric.get("pod") or series.metric.get("instance", "")
-    for second, text in series.values:
-        value = float(text)
+    for second, value in zip(series.seconds.tolist(), series.values.tolist(), strict=True):
         if math.isfinite(value) and value >= 0:
             pair = (value, None) if is_cpu else (None, value)
             yield Sample(component, pod, container, second, *pair)

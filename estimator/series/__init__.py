@@ -14,4 +14,5 @@ datadog_cache   answers about closed windows, on disk
 prometheus      rates from Prometheus and VictoriaMetrics
 prometheus_api  their range queries over HTTP
 http_session    the HTTP session for all monitoring systems
+limits          how much is read from outside at most
 """

@@ -4,15 +4,14 @@ This module owns the connection, the retries and the pace; it knows nothing of r
 does not use the `datadog` package, which ignores DD_SITE, returns several failures as ordinary
 values, and hides the rate-limit headers of a 429.
 
-Keys travel in headers only, appear in no message, and never reach a second host, because redirects
-are not followed.
+Keys travel in headers only, over TLS, and appear in no message.
 """
 
 import asyncio
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -23,7 +22,14 @@ import msgspec
 
 from estimator.errors import InputError, Problem, Refusal, Refused
 from estimator.series.datadog_cache import Cache
-from estimator.series.http_session import open_session
+from estimator.series.http_session import (
+    Answer,
+    AnswerTooLargeError,
+    ApiSession,
+    check_url,
+    decoded,
+)
+from estimator.series.limits import ANSWER_TIMEOUT_S
 
 SITES = (
     "datadoghq.com",
@@ -38,7 +44,7 @@ SITES = (
 )
 """Source: the servers of Datadog's published OpenAPI."""
 CLOCK_OFF_S = 60
-_URL = re.compile(r"https?://[^/\s@?#]+(/[^\s?#]*)?", re.ASCII)
+_LESS = "Ask for less with --since, or for fewer groups with --query"
 
 
 def api_url_of(site: str) -> str:
@@ -61,7 +67,7 @@ class Credentials:
 class Patience:
     """How long to wait for Datadog, with which clock and random numbers; tests replace them."""
 
-    timeout_s: float = 60.0
+    timeout_s: float = ANSWER_TIMEOUT_S
     """Timeout of one request."""
     attempts: int = 5
     """Most attempts for one window, including the first."""
@@ -91,13 +97,6 @@ class _QueryAnswer(msgspec.Struct):
     series: list[QueryGroup] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
 class DatadogApi:
     """A session with one site. Use as an async context manager."""
 
@@ -108,9 +107,7 @@ class DatadogApi:
         patience: Patience | None = None,
         cache: Cache | None = None,
     ) -> None:
-        if not _URL.fullmatch(url):
-            rule = f"expected a URL such as https://api.datadoghq.com, got {url!r}"
-            raise InputError([Problem("--api-url", rule)])
+        check_url(url, "--api-url", "DD_API_KEY and DD_APP_KEY", "the keys are all that is sent")
         for name, key in (
             ("DD_API_KEY", credentials.api_key),
             ("DD_APP_KEY", credentials.app_key),
@@ -119,21 +116,22 @@ class DatadogApi:
             if not re.fullmatch(r"[!-~]+", key):
                 raise InputError([Problem(name, "holds a character that no key has")])
         self.url = url.rstrip("/")
-        self._credentials = credentials
+        self._api_key = credentials.api_key
         self._patience = patience or Patience()
         self._cache = cache
+        headers = {
+            "DD-API-KEY": credentials.api_key,
+            "DD-APPLICATION-KEY": credentials.app_key,
+            "Accept": "application/json",
+        }
+        self._session = ApiSession(url, headers, self._patience.timeout_s)
         self.clock_off_s = 0.0
         """How far this machine's clock is ahead of Datadog's, from its last answer."""
         self._pause_s = 0.0
         """Pause before the next request, because the last answer used up the rate limit."""
 
     async def __aenter__(self) -> Self:
-        headers = {
-            "DD-API-KEY": self._credentials.api_key,
-            "DD-APPLICATION-KEY": self._credentials.app_key,
-            "Accept": "application/json",
-        }
-        self._session = open_session(headers, self._patience.timeout_s)
+        await self._session.__aenter__()
         return self
 
     async def __aexit__(
@@ -142,7 +140,7 @@ class DatadogApi:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._session.close()
+        await self._session.__aexit__(kind, error, trace)
 
     async def query(
         self, query: str, window: tuple[int, int], say: Callable[[str], None]
@@ -152,9 +150,9 @@ class DatadogApi:
         `say` is called with the reason of every wait. Raises InputError for what the user can
         correct, Refused if Datadog gives no usable answer after all attempts.
         """
-        identity = (self.url, self._credentials.api_key, query)
+        identity = (self.url, self._api_key, query)
         if self._cache and (kept := self._cache.read(identity, window)) is not None:
-            return self._decode(_Reply(200, {}, kept))
+            return self._decode(Answer(200, {}, kept))
         reply = await self._answer(query, window, say)
         groups = self._decode(reply)
         if self._cache:
@@ -163,7 +161,7 @@ class DatadogApi:
 
     async def _answer(
         self, query: str, window: tuple[int, int], say: Callable[[str], None]
-    ) -> _Reply:
+    ) -> Answer:
         """Return an answer with status 200, after at most `attempts` attempts."""
         trouble = ""
         for attempt in range(self._patience.attempts):
@@ -180,7 +178,9 @@ class DatadogApi:
                 lost = f"no answer within {self._patience.timeout_s:g} s"
                 trouble = lost if isinstance(error, TimeoutError) else f"connection lost: {error}"
                 wait_s = self._backoff_s(attempt)
-            except (aiohttp.ClientError, OSError) as error:
+            except AnswerTooLargeError as error:
+                raise self._refused(str(error), _LESS) from error
+            except (aiohttp.ClientError, OSError, ValueError) as error:
                 raise self._refused(
                     f"cannot be reached: {error}", "Check --site (or DD_SITE) and the network"
                 ) from error
@@ -199,19 +199,17 @@ class DatadogApi:
                 await self._wait(wait_s, trouble, say)
         raise self._refused(f"{trouble}, {self._patience.attempts} times", "Try again later")
 
-    async def _get(self, query: str, window: tuple[int, int]) -> _Reply:
+    async def _get(self, query: str, window: tuple[int, int]) -> Answer:
         start, end = window
-        async with self._session.get(
-            f"{self.url}/api/v1/query",
-            # Datadog answers 400 to a fraction of a second.
-            params={"from": str(start), "to": str(end), "query": query},
-            allow_redirects=False,
-        ) as response:
-            return _Reply(response.status, response.headers, await response.read())
+        # Datadog answers 400 to a fraction of a second.
+        params = {"from": str(start), "to": str(end), "query": query}
+        return await self._session.request("GET", "/api/v1/query", params=params)
 
-    def _decode(self, reply: _Reply) -> list[QueryGroup]:
+    def _decode(self, reply: Answer) -> list[QueryGroup]:
         try:
-            answer = msgspec.json.decode(reply.body, type=_QueryAnswer)
+            answer = decoded(reply.body, _QueryAnswer)
+        except AnswerTooLargeError as error:
+            raise self._refused(str(error), _LESS) from error
         except msgspec.DecodeError as error:
             if _is_html(reply):
                 raise self._refused(
@@ -228,14 +226,14 @@ class DatadogApi:
             raise InputError([Problem(self._name, rule)])
         return answer.series
 
-    def _clock_off_s(self, reply: _Reply) -> float:
+    def _clock_off_s(self, reply: Answer) -> float:
         try:
             theirs = parsedate_to_datetime(reply.headers["Date"]).timestamp()
         except (KeyError, ValueError):
             return 0.0
         return self._patience.now() - theirs
 
-    def _rejected(self, reply: _Reply) -> InputError:
+    def _rejected(self, reply: Answer) -> InputError:
         advice = {
             400: "did not understand the query; check --metric, --service, --env and --tag, or"
             " --query",
@@ -268,27 +266,27 @@ class DatadogApi:
         await self._patience.sleep(wait_s)
 
 
-def _reset_s(reply: _Reply) -> float | None:
+def _reset_s(reply: Answer) -> float | None:
     text = reply.headers.get("X-RateLimit-Reset", "")
     return float(text) if re.fullmatch(r"\d{1,7}", text, re.ASCII) else None
 
 
-def _pause_after(reply: _Reply) -> float:
+def _pause_after(reply: Answer) -> float:
     is_used_up = reply.headers.get("X-RateLimit-Remaining") == "0"
     return (_reset_s(reply) or 0.0) + 1.0 if is_used_up else 0.0
 
 
-def _is_html(reply: _Reply) -> bool:
+def _is_html(reply: Answer) -> bool:
     return reply.body.lstrip()[:1] == b"<"
 
 
-def _errors(reply: _Reply) -> str:
+def _errors(reply: Answer) -> str:
     """Return a short text of an error body, which may be HTML, empty or anything else."""
     if _is_html(reply):
         return "a web page, not an answer of the API"
     try:
-        answer = msgspec.json.decode(reply.body, type=_QueryAnswer)
-    except msgspec.DecodeError:
+        answer = decoded(reply.body, _QueryAnswer)
+    except (msgspec.DecodeError, AnswerTooLargeError):
         return ""
     errors = answer.errors or answer.error or ""
     return (errors if isinstance(errors, str) else "; ".join(errors))[:300]

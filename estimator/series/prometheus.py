@@ -51,15 +51,15 @@ async def read_prometheus(query: RateQuery, period: tuple[int, int], now: float)
     async with PrometheusApi(query.url, "--from-prometheus", query.authorization) as api:
         groups = await api.range(query.text, start + lag_s, end + lag_s, step)
     source = f"Prometheus at {query.url}: {query.text}"
-    if not any(series.values for series in groups):
+    if not any(len(series.values) for series in groups):
         reason = f"has nothing from {start} to {end}"
         advice = "Check the query, the time (--since), and that --step spans two scrapes"
         raise Refused([Refusal(source, reason, advice)])
     window = Period(start, end, step)
     tags = [_route(series, query) for series in groups]
     sizes = [len(series.values) for series in groups]
-    instants = np.array([at for series in groups for at, _ in series.values])
-    values = np.array([float(text) for series in groups for _, text in series.values])
+    instants = np.concatenate([series.seconds for series in groups])
+    values = np.concatenate([series.values for series in groups])
     codes = np.repeat(np.arange(len(groups)), sizes)
     series = series_of(points_of(instants - lag_s, codes, tags, values), source, now, window)
     caveats = list(dict.fromkeys(api.warnings))

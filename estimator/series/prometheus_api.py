@@ -3,34 +3,44 @@
 This module owns the connection, and splits a long time into several queries: Prometheus refuses
 more than 11,000 points of one series. It knows nothing of routes and containers.
 
-`authorization` is the value of the header of that name, from the environment. No message shows it,
-and redirects are not followed. Certificates are verified, with SSL_CERT_FILE if that is set.
+`authorization` is the value of the header of that name, from the environment. No message shows it.
 """
 
-import re
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 import aiohttp
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from estimator.errors import InputError, Problem, Refusal, Refused
-from estimator.series.http_session import open_session
+from estimator.series.http_session import AnswerTooLargeError, ApiSession, check_url, decoded
+from estimator.series.limits import ANSWER_TIMEOUT_S, MAX_POINTS
 
-MAX_POINTS = 10_000
+PIECE_POINTS = 10_000
 """Most points of one series in one answer."""
-TIMEOUT_S = 60.0
+_INSTEAD = "the environment's PROMETHEUS_AUTHORIZATION becomes the Authorization header"
 
 
-class LabelledSeries(msgspec.Struct):
-    """A series with its labels; `values` are Unix seconds and numbers as text."""
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledSeries:
+    """A series with its labels, and its points as arrays of equal length."""
 
+    metric: dict[str, str]
+    seconds: NDArray[np.float64]
+    """Unix time."""
+    values: NDArray[np.float64]
+
+
+class _Series(msgspec.Struct):
     metric: dict[str, str]
     values: list[tuple[float, str]]
 
 
 class _RangeData(msgspec.Struct):
-    result: list[LabelledSeries]
+    result: list[_Series]
     kind: str = msgspec.field(name="resultType", default="matrix")
 
 
@@ -45,16 +55,18 @@ class PrometheusApi:
     """A session with one server. Use as an async context manager."""
 
     def __init__(self, url: str, option: str, authorization: str | None = None) -> None:
-        """`option` names the option of the URL, for error messages."""
-        self._url = url
+        """`option` names the option of the URL, for error messages. Raises InputError for a URL
+        with a login, or one over which `authorization` would go in the clear."""
+        check_url(url, option, authorization and "PROMETHEUS_AUTHORIZATION", _INSTEAD)
+        headers = {} if authorization is None else {"Authorization": authorization}
+        self._session = ApiSession(url, headers)
+        self._name = f"Prometheus at {url}"
         self._option = option
-        self._authorization = authorization
         self.warnings: list[str] = []
         """Warnings that the server sent with its answers."""
 
     async def __aenter__(self) -> Self:
-        headers = {} if self._authorization is None else {"Authorization": self._authorization}
-        self._session = open_session(headers, TIMEOUT_S)
+        await self._session.__aenter__()
         return self
 
     async def __aexit__(
@@ -63,7 +75,7 @@ class PrometheusApi:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._session.close()
+        await self._session.__aexit__(kind, error, trace)
 
     async def range(self, text: str, start: float, end: float, step_s: int) -> list[LabelledSeries]:
         """Return every series of the query `text` at start, start + step_s, ... before `end`.
@@ -71,45 +83,56 @@ class PrometheusApi:
         `start` and `end` are Unix time. Raises InputError for what the server rejects, Refused if
         it gives no usable answer.
         """
-        by_labels: dict[frozenset[tuple[str, str]], LabelledSeries] = {}
-        piece_s = step_s * MAX_POINTS
+        pieces: dict[frozenset[tuple[str, str]], list[NDArray[np.float64]]] = {}
+        points, piece_s = 0, step_s * PIECE_POINTS
         while start < end:
             # Prometheus includes the end, and this method does not.
             last = min(start + piece_s, end) - 0.001
             for series in await self._ask(text, start, last, step_s):
+                points += len(series.values)
+                if points > MAX_POINTS:
+                    rule = f"has more than {MAX_POINTS:,} points, which is the limit"
+                    raise self._refused(rule, "Ask for less: a shorter time, or a larger step")
                 key = frozenset(series.metric.items())
-                by_labels.setdefault(key, LabelledSeries(series.metric, [])).values.extend(
-                    series.values
-                )
+                pieces.setdefault(key, []).append(self._numbers(series))
             start += piece_s
-        return list(by_labels.values())
+        return [
+            LabelledSeries(dict(labels), *np.concatenate(found, axis=1))
+            for labels, found in pieces.items()
+        ]
 
-    async def _ask(self, text: str, start: float, end: float, step_s: int) -> list[LabelledSeries]:
-        url = f"{self._url.rstrip('/')}/api/v1/query_range"
+    def _numbers(self, series: _Series) -> NDArray[np.float64]:
+        """Return the points of a series, shape (2, points): seconds and values."""
+        try:
+            seconds = [second for second, _ in series.values]
+            return np.array([seconds, [float(text) for _, text in series.values]])
+        except ValueError as error:
+            raise self._refused(f"answered with a value that is no number: {error}") from error
+
+    async def _ask(self, text: str, start: float, end: float, step_s: int) -> list[_Series]:
         data = {"query": text, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": str(step_s)}
         try:
-            async with self._session.post(url, data=data, allow_redirects=False) as response:
-                status, body = response.status, await response.read()
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            reply = await self._session.request("POST", "/api/v1/query_range", data=data)
+            if reply.status in (401, 403):
+                rule = f"forbids it (status {reply.status}); check the environment's"
+                raise InputError([Problem(self._name, f"{rule} PROMETHEUS_AUTHORIZATION")])
+            answer = decoded(reply.body, _RangeAnswer)
+        except AnswerTooLargeError as error:
+            advice = "Ask for fewer series, a shorter time or a larger step"
+            raise self._refused(str(error), advice) from error
+        except msgspec.DecodeError as error:
+            problem = f"answered {reply.status}, but not as its API does: {error}"
+            raise self._refused(problem) from error
+        except TimeoutError as error:
+            raise self._refused(f"gave no answer within {ANSWER_TIMEOUT_S:g} s") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             problem = f"cannot be reached: {error or type(error).__name__}"
             raise self._refused(problem) from error
-        if status in (401, 403):
-            rule = f"forbids it (status {status}); check the environment's PROMETHEUS_AUTHORIZATION"
-            raise InputError([Problem(self._name, rule)])
-        try:
-            answer = msgspec.json.decode(body, type=_RangeAnswer)
-        except msgspec.DecodeError as error:
-            problem = f"answered {status}, but not as its API does: {error}"
-            raise self._refused(problem) from error
         if answer.status != "success" or answer.data is None:
-            rule = f"rejects the query {text!r}: {answer.error or status}"
+            rule = f"rejects the query {text!r}: {answer.error or reply.status}"
             raise InputError([Problem(self._name, rule)])
         self.warnings += answer.warnings
         return answer.data.result
 
-    def _refused(self, problem: str) -> Refused:
-        return Refused([Refusal(self._name, problem, f"Check {self._option}")])
-
-    @property
-    def _name(self) -> str:
-        return f"Prometheus at {re.sub('//[^/@]*@', '//...@', self._url)}"  # without a password
+    def _refused(self, problem: str, advice: str | None = None) -> Refused:
+        return Refused([Refusal(self._name, problem, advice or f"Check {self._option}")])

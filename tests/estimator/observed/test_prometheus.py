@@ -88,8 +88,12 @@ def test_other_servers_are_told_from_prometheus() -> None:
         read_prometheus(PrometheusQuery(stranger.url), API, (0, 600))
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}", "no url"])
-def test_unreachable_prometheus_is_refused(url: str) -> None:
+def test_unreachable_prometheus_is_refused() -> None:
     (port,) = free_ports(1)
     with pytest.raises(Refused, match="cannot be reached"):
-        read_prometheus(PrometheusQuery(url.format(port=port)), API, (0, 600))
+        read_prometheus(PrometheusQuery(f"http://127.0.0.1:{port}"), API, (0, 600))
+
+
+def test_what_is_no_url_is_bad_input() -> None:
+    with pytest.raises(InputError, match="--prometheus-url: expected a URL"):
+        read_prometheus(PrometheusQuery("no url"), API, (0, 600))

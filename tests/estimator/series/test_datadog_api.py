@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from estimator.errors import InputError, Refused
+from estimator.series import http_session
 from estimator.series.datadog_api import Credentials, DatadogApi, Patience, QueryGroup, api_url_of
 from estimator.series.datadog_cache import Cache
 from tests.fakes_datadog import FakeDatadog, Reply, errors
@@ -267,10 +268,31 @@ def test_what_is_no_site_is_refused(site: str) -> None:
         api_url_of(site)
 
 
-@pytest.mark.parametrize("url", ["", "localhost:80", "ftp://a", "http://u:p@a", "http://a?b", "x"])
+@pytest.mark.parametrize("url", ["", "localhost:80", "ftp://a", "http://a?b", "x"])
 def test_what_is_no_url_is_refused(url: str) -> None:
     with pytest.raises(InputError, match="--api-url: expected a URL"):
         DatadogApi(url, KEYS)
+
+
+@pytest.mark.parametrize(
+    ("url", "rule"),
+    [
+        ("https://u:word@a", "--api-url: holds a login"),
+        ("http://relay.example", "would send DD_API_KEY and DD_APP_KEY in the clear"),
+    ],
+)
+def test_no_key_is_sent_in_the_clear(url: str, rule: str) -> None:
+    with pytest.raises(InputError, match=rule) as refused:
+        DatadogApi(url, KEYS)
+    assert "word" not in str(refused.value)
+
+
+def test_limits_are_named(fake: FakeDatadog, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, limit in (("MAX_ANSWER_BYTES", "40 bytes"), ("MAX_ANSWER_VALUES", "1 texts")):
+        monkeypatch.setattr(http_session, name, int(limit.split()[0]))
+        message = failure(fake, Refused)
+        assert f"more than {limit}" in message and "which is the limit. Ask for less" in message
+        monkeypatch.setattr(http_session, name, 1 << 20)
 
 
 def test_a_second_run_asks_for_nothing(fake: FakeDatadog, tmp_path: Path) -> None:

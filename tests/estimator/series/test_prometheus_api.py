@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from estimator.errors import InputError, Refused
+from estimator.series import http_session, prometheus_api
 from estimator.series.prometheus_api import LabelledSeries, PrometheusApi
 from mirror.demo.processes import free_ports
 
@@ -75,14 +76,15 @@ def ask(url: str, seconds: int = 60, authorization: str | None = None) -> list[L
 
 def test_points_come_back(fake: FakePrometheus) -> None:
     (series,) = ask(fake.url)
-    assert (series.metric, series.values) == ({"route": "/a"}, [(0.0, "5")])
+    assert series.metric == {"route": "/a"}
+    assert (series.seconds.tolist(), series.values.tolist()) == ([0], [5])
 
 
 def test_no_piece_is_beyond_the_point_limit(fake: FakePrometheus) -> None:
     (series,) = ask(fake.url, 25_000)
     assert [float(query["start"]) for query in fake.asked] == [0, 10_000, 20_000]
     assert [float(query["end"]) for query in fake.asked] == [9999.999, 19_999.999, 24_999.999]
-    assert [at for at, _ in series.values] == [0, 10_000, 20_000]
+    assert series.seconds.tolist() == [0, 10_000, 20_000]
 
 
 def test_authorization_is_sent_only_where_given(fake: FakePrometheus) -> None:
@@ -128,11 +130,33 @@ def test_nobody_there_is_refused() -> None:
         ask(f"http://127.0.0.1:{port}")
 
 
-def test_no_error_shows_a_password() -> None:
-    async def ask() -> None:
-        async with PrometheusApi("http://me:secret@127.0.0.1:1", "--from-prometheus") as api:
-            await api.range("up", 0, 60, 60)
+@pytest.mark.parametrize(
+    ("url", "authorization", "rule"),
+    [
+        ("http://me:secret@127.0.0.1:1", None, "holds a login.*PROMETHEUS_AUTHORIZATION"),
+        ("http://prometheus:9090", "Bearer secret", "would send PROMETHEUS_AUTHORIZATION in the"),
+    ],
+)
+def test_no_secret_is_sent_in_the_clear_or_shown(
+    url: str, authorization: str | None, rule: str
+) -> None:
+    with pytest.raises(InputError, match=rule) as refused:
+        PrometheusApi(url, "--from-prometheus", authorization)
+    assert str(refused.value).startswith("--from-prometheus: ")
+    assert "secret" not in str(refused.value)
 
-    with pytest.raises(Refused) as refused:
-        asyncio.run(ask())
-    assert "http://...@127.0.0.1:1" in str(refused.value) and "secret" not in str(refused.value)
+
+def test_a_value_that_is_no_number_is_refused(fake: FakePrometheus) -> None:
+    data = {"result": [{"metric": {}, "values": [[0, "high"]]}]}
+    fake.replies.append((200, json.dumps({"status": "success", "data": data}).encode()))
+    with pytest.raises(Refused, match="a value that is no number"):
+        ask(fake.url)
+
+
+def test_limits_are_named(fake: FakePrometheus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prometheus_api, "MAX_POINTS", 2)
+    with pytest.raises(Refused, match="more than 2 points, which is the limit. Ask for less"):
+        ask(fake.url, 25_000)
+    monkeypatch.setattr(http_session, "MAX_ANSWER_BYTES", 50)
+    with pytest.raises(Refused, match="more than 50 bytes, which is the limit. Ask for fewer"):
+        ask(fake.url)
