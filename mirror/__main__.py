@@ -10,6 +10,7 @@ import click
 
 from mirror import __version__
 from mirror.build import BUILD
+from mirror.formats.terminal import VisibleGroup
 
 COMMANDS = {
     "capture": "mirror.commands.capture:capture",
@@ -29,7 +30,7 @@ COMMANDS = {
 """Subcommand -> module and name of its click command."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(VisibleGroup):
     """A group that imports each of COMMANDS when it is first used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -11,14 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-import click
-
 from estimator.errors import InputError, Refused
+from mirror.formats.terminal import say
 
 EXIT_INPUT = 2
 EXIT_LOW_CONFIDENCE = 3
 EXIT_REFUSED = 4
 EXIT_DRIFT = 5
+
+MOST_LINES = 1000
+"""Most problems that are printed; a file of another kind may have one in each of its lines."""
 
 
 @contextmanager
@@ -44,6 +46,9 @@ def end_at_closed_pipe() -> NoReturn:
 
 
 def _end(subject: str, error: Exception, code: int) -> NoReturn:
-    for line in str(error).splitlines():
-        click.echo(f"estimate: {subject}: {line}", err=True)
+    lines = str(error).splitlines()
+    for line in lines[:MOST_LINES]:
+        say(f"estimate: {subject}: {line}", err=True)
+    if len(lines) > MOST_LINES:
+        say(f"estimate: {subject}: and {len(lines) - MOST_LINES:,} more", err=True)
     sys.exit(code)

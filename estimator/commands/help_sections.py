@@ -5,9 +5,10 @@ from typing import Any, ClassVar
 import click
 
 from estimator.commands.exits import end_at_closed_pipe
+from mirror.formats.terminal import VisibleGroup
 
 
-class SectionedGroup(click.Group):
+class SectionedGroup(VisibleGroup):
     """A group whose help lists options under the headings of `sections`.
 
     An option without a heading is listed under the last one.

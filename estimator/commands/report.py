@@ -38,6 +38,7 @@ from estimator.series.rps import RpsSeries
 from estimator.table.files import EXAMPLE, read_table
 from estimator.table.load_points import Table
 from estimator.text_files import write_set, write_whole
+from mirror.formats.terminal import say, say_json
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _Read = TypeVar("_Read")
@@ -197,7 +198,7 @@ def run(source: Source, output: Output, policy_words: Mapping[str, Any]) -> None
     if projection.low_confidence and (output.format != "text" or not sys.stdout.isatty()):
         # The text names the reasons; repeat them on stderr if nobody sees it on a terminal.
         for reason in projection.low_confidence:
-            click.echo(f"estimate: low confidence: {reason}", err=True)
+            say(f"estimate: low confidence: {reason}", err=True)
     if drifts:
         sys.exit(EXIT_DRIFT)
     if projection.low_confidence:
@@ -286,7 +287,7 @@ def _print(projection: Projection, output: Output, gate: Gate) -> bool:
     """Print the chosen output; return whether manifests drifted."""
     if output.explain is not None:
         (component,) = (item for item in projection.components if item.name == output.explain)
-        click.echo(explained(projection, component), nl=False)
+        say(explained(projection, component), nl=False)
         return False
     if output.against is not None:
         drifts = compare(projection, output.against, gate)
@@ -307,9 +308,11 @@ def _print(projection: Projection, output: Output, gate: Gate) -> bool:
 def _print_as(
     form: str, document: Callable[[], Document], data: Mapping[str, Callable[[], str]]
 ) -> None:
-    if form in data:
-        click.echo(data[form](), nl=False)
+    if form == "json":
+        say_json(data[form](), nl=False)
+    elif form in data:
+        say(data[form](), nl=False)
     elif form == "markdown":
-        click.echo(to_markdown(document()), nl=False)
+        say(to_markdown(document()), nl=False)
     else:
         print_text(document(), sys.stdout)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, TaskID
 
@@ -30,7 +29,9 @@ from estimator.series.hosts import read_hosts
 from estimator.series.prometheus import QUERY, RateQuery, read_prometheus
 from estimator.series.rps import ALL_ROUTES, RpsSeries
 from estimator.text_files import read_text
+from mirror.formats.rich_console import visible_console
 from mirror.formats.routes import OTHER, RouteTable, TemplateError
+from mirror.formats.terminal import say
 from mirror.formats.yaml_documents import LIMIT, YamlError, read_document
 
 DEFAULT_SITE = "datadoghq.com"
@@ -310,8 +311,8 @@ def _routes_of(path: Path) -> list[str]:
 @contextmanager
 def working(words: str) -> Iterator[tuple[Progress, TaskID]]:
     """Show progress on stderr while the block lasts, if stderr is a terminal."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+    out = visible_console(err=True)
+    with Progress(console=out, transient=True, disable=not out.is_terminal) as progress:
         yield progress, progress.add_task(escape(words), total=None)
 
 
@@ -330,7 +331,7 @@ class _DatadogProgress:
 
 def say_wait(what: str) -> None:
     """Report a wait on stderr."""
-    click.echo(f"estimate: {what}", err=True)
+    say(f"estimate: {what}", err=True)
 
 
 async def _read_datadog(source: Source, now: float, shown: _DatadogProgress) -> RpsSeries:

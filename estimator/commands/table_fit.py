@@ -9,6 +9,7 @@ from estimator.commands.exits import EXIT_LOW_CONFIDENCE, endings
 from estimator.migration.curves import ContainerCurve, curves_of, plot_of
 from estimator.table.files import read_table
 from estimator.table.text_plot import draw
+from mirror.formats.terminal import say
 
 EPILOG = """\b
 Examples:
@@ -37,11 +38,11 @@ def fit(file: Path) -> None:
         curves = curves_of(component)
         if not curves:
             is_whole = False
-            click.echo(f"{component.name}: has no row that can be used", err=True)
+            say(f"{component.name}: has no row that can be used", err=True)
         for curve in curves.values():
-            click.echo(_described(curve))
-            click.echo(_drawn(curve))
-            click.echo()
+            say(_described(curve))
+            say(_drawn(curve))
+            say("")
     if not is_whole:
         sys.exit(EXIT_LOW_CONFIDENCE)
 

@@ -27,6 +27,7 @@ from estimator.observed.usage import Usage, combined
 from estimator.table.files import read_table, write_table
 from estimator.table.load_points import Component, LoadPoint, Table
 from estimator.table.load_tools.run import LoadRun
+from mirror.formats.terminal import say
 
 BEFORE_S, AFTER_S = 120, 60
 """How much more is read of a remote source than the runs took: rate() looks back."""
@@ -189,13 +190,11 @@ def _import(paths: Sequence[Path], options: ImportOptions) -> None:
     write_table(Table(str(options.output), components), options.output, assumed)
     _print(components, rows, files)
     for name in assumed:
-        click.echo(
-            f"{name} is new: its requests are the highest measured amounts; put its own there"
-        )
+        say(f"{name} is new: its requests are the highest measured amounts; put its own there")
     for problem in left_out:
-        click.echo(f"estimate: left out: {problem}", err=True)
+        say(f"estimate: left out: {problem}", err=True)
     count = sum(map(len, rows.values()))
-    click.echo(f"{options.output}: {count} row(s) of {', '.join(names)} written")
+    say(f"{options.output}: {count} row(s) of {', '.join(names)} written")
 
 
 def _usages(
@@ -328,7 +327,7 @@ def _print(
 ) -> None:
     for file in files:
         for note in file.result.notes:
-            click.echo(f"{file.path}: {note}")
+            say(f"{file.path}: {note}")
     for component in components:
         added = rows.get(component.name, ())
         points = component.points[len(component.points) - len(added) :]
@@ -339,12 +338,12 @@ def _print(
                 f" {units.format_memory(used.memory_bytes)}"
                 for name, used in point.usage.items()
             )
-            click.echo(
+            say(
                 f"{component.name}, row {point.row}: {row.path}:"
                 f" {units.format_rps(point.rps)} rps, {cpu}"
             )
             for note in row.run.notes:
-                click.echo(f"  used: {note}")
-            click.echo(f"  {point.judgement.verdict}: {point.judgement.rule}")
+                say(f"  used: {note}")
+            say(f"  {point.judgement.verdict}: {point.judgement.rule}")
             if point.judgement.latency_doubt is not None:
-                click.echo(f"  doubted: {point.judgement.latency_doubt}")
+                say(f"  doubted: {point.judgement.latency_doubt}")

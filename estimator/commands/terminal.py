@@ -8,9 +8,11 @@ import sys
 
 from rich.console import Console
 
+from mirror.formats.rich_console import visible_console
+
 WIDTH = 140
 
 
 def console() -> Console:
-    """Return a console on stdout without automatic highlighting."""
-    return Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    """Return a console on stdout that obeys no text."""
+    return visible_console(sys.stdout, width=None if sys.stdout.isatty() else WIDTH)

@@ -27,6 +27,7 @@ from estimator.migration.verify import verify as compare
 from estimator.observed.usage_file import parse_time
 from estimator.series.rps import RpsSeries
 from estimator.table.files import read_table, write_table
+from mirror.formats.terminal import say_json
 
 FORMAT = "kagami-verification"
 VERSION = 1
@@ -146,7 +147,7 @@ def verify(context: click.Context, /, **options: Any) -> None:
             corrected = correct(table, verification, Correction(options["correction"]))
             write_table(corrected.table, options["corrected"])
     if options["format"] == "json":
-        click.echo(json.dumps(_document(verification, corrected, options["corrected"]), indent=2))
+        say_json(json.dumps(_document(verification, corrected, options["corrected"]), indent=2))
     else:
         _print(verification, corrected, options["corrected"])
     if verification.decision is not Decision.GO:

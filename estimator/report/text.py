@@ -23,6 +23,7 @@ from estimator.report.blocks import (
     Listing,
     Tiles,
 )
+from mirror.formats.rich_console import visible_console
 
 # In a file or a pipe, a table with reasons has this width, and any other as much as it needs.
 _WIDTH_WITH_REASONS = 120
@@ -32,13 +33,7 @@ _STYLES = {Level.OK: "bold green", Level.WARN: "bold yellow", Level.BAD: "bold r
 
 def print_text(document: Document, stream: TextIO) -> None:
     """Write the whole report to the stream."""
-    console = Console(
-        file=stream,
-        markup=False,
-        highlight=False,
-        emoji=False,
-        width=None if stream.isatty() else _MOST_WIDTH_OFF_TERMINAL,
-    )
+    console = visible_console(stream, width=None if stream.isatty() else _MOST_WIDTH_OFF_TERMINAL)
     for block in document.head:
         _print_block(block, console)
     for section in document.sections:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from mirror.addresses import TcpAddress, read_tcp_address
+from mirror.formats.terminal import say
 
 EXIT_UNREACHABLE = 3
 EXIT_REFUSED = 4
@@ -57,10 +58,10 @@ def change(admin: TcpAddress, path: str, body: dict[str, object]) -> dict[str, A
     try:
         status, answer = _exchange(admin, "POST", path, json.dumps(body))
     except NoSidecarError as error:
-        click.echo(f"mirror: {error}", err=True)
+        say(f"mirror: {error}", err=True)
         sys.exit(EXIT_UNREACHABLE)
     if status != 200:
-        click.echo(f"mirror: {admin} refuses: {answer.get('error')}", err=True)
+        say(f"mirror: {admin} refuses: {answer.get('error')}", err=True)
         sys.exit(EXIT_REFUSED)
     return answer
 

@@ -11,6 +11,7 @@ import click
 from mirror.addresses import TcpAddress
 from mirror.commands.admin_client import admin_option, change
 from mirror.commands.arguments import Written
+from mirror.formats.terminal import say
 from mirror.spans import read_span_s
 
 
@@ -48,7 +49,7 @@ def on(for_s: float, admin: TcpAddress) -> None:
     """Record from now on, for SPAN."""
     answer = change(admin, "/capture", {"for_s": for_s})
     until = datetime.fromtimestamp(answer["until"], UTC).isoformat(timespec="seconds")
-    click.echo(f"recording to {answer['path']} until {until}")
+    say(f"recording to {answer['path']} until {until}")
 
 
 @capture.command()
@@ -56,4 +57,4 @@ def on(for_s: float, admin: TcpAddress) -> None:
 def off(admin: TcpAddress) -> None:
     """Stop recording."""
     answer = change(admin, "/capture", {"for_s": 0})
-    click.echo(f"no longer recording to {answer['path']}")
+    say(f"no longer recording to {answer['path']}")

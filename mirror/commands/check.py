@@ -17,6 +17,7 @@ from mirror.config import Config, load
 from mirror.core.acceptance import Verdict
 from mirror.core.record import is_host
 from mirror.errors import ConfigError, TlsError
+from mirror.formats.terminal import say
 from mirror.preflight.circle import circles
 from mirror.preflight.descriptors import raise_limit, shortage
 from mirror.preflight.host import obstacles, socket_warnings
@@ -85,14 +86,14 @@ def check(path: Path, names: tuple[str, ...], host: str | None) -> None:
         origin = shadow_origin(config)
         read_key(config.capture)
     except (ConfigError, TlsError) as error:
-        click.echo(error, err=True)
+        say(error, err=True)
         sys.exit(EXIT_CONFIG)
-    click.echo(_settings(config, path))
+    say(_settings(config, path))
     if problems := [*circles(config), *obstacles(config, _held_by_ours(config))]:
-        click.echo(ConfigError(str(path), problems), err=True)
+        say(ConfigError(str(path), problems), err=True)
         sys.exit(EXIT_CONFIG)
     for warning in _warnings(config, raise_limit()):
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
     accepted = (*config.shadow.accept_server, *names)
     probed = asyncio.run(probe(origin, accepted, config.shadow.timeout, host))
     sys.exit(_show(probed, config) or _ask_primary(config, host))
@@ -112,7 +113,7 @@ def _held_by_ours(config: Config) -> set[str]:
         return set()
     if not any(str(address) in held for address in config.listen):
         return set()
-    click.echo(f"the sidecar with these addresses is running (pid {pid})")
+    say(f"the sidecar with these addresses is running (pid {pid})")
     return {*map(str, held), str(config.admin)}
 
 
@@ -122,7 +123,7 @@ def _ask_primary(config: Config, host: str | None) -> int:
         return 0
     answer = asyncio.run(ask_primary(primary_origin(config), host))
     if not answer.trouble:
-        click.echo(f"primary {config.primary} answers {answer.status} to GET /")
+        say(f"primary {config.primary} answers {answer.status} to GET /")
         return 0
     words = {
         "connect_failed": "cannot be connected to",
@@ -130,21 +131,21 @@ def _ask_primary(config: Config, host: str | None) -> int:
         "protocol_error": "answers GET / in a form that two parsers could read differently, so "
         "clients would get 502 (docs/operations.md says what is refused)",
     }.get(answer.trouble, "closes the connection instead of answering GET /")
-    click.echo(f"primary {config.primary} {words}", err=True)
+    say(f"primary {config.primary} {words}", err=True)
     return EXIT_UNREACHABLE
 
 
 def _show(probed: Verdict, config: Config) -> int:
     target = f"shadow {config.shadow.url}"
     if probed.is_accepted:
-        click.echo(f"{target} is accepted: {probed.reason}")
+        say(f"{target} is accepted: {probed.reason}")
         for warning in probed.warnings:
-            click.echo(f"warning: {warning}", err=True)
+            say(f"warning: {warning}", err=True)
         return 0
     if not probed.is_reachable:
-        click.echo(f"{target} cannot be checked: {probed.reason}", err=True)
+        say(f"{target} cannot be checked: {probed.reason}", err=True)
         return EXIT_UNREACHABLE
-    click.echo(f"{target} is refused: {probed.reason}", err=True)
+    say(f"{target} is refused: {probed.reason}", err=True)
     return EXIT_REFUSED
 
 

@@ -29,6 +29,7 @@ from mirror.build import BUILD
 from mirror.demo.load import Tally, arrivals, drive
 from mirror.demo.processes import ChildFailed, Processes
 from mirror.demo.world import World, start_world
+from mirror.formats.rich_console import visible_console
 
 DEFAULT_SECONDS = 45
 """Keeps `make demo` below two minutes, including the installation and the projection."""
@@ -66,7 +67,7 @@ def demo(seconds: int, inline: bool, keep: Path | None) -> None:
       mirror demo
       mirror demo --seconds 20 --keep demo/
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = visible_console(soft_wrap=True)
     try:
         with _ended_by_sigterm(), _directories(keep) as (directory, socket_directory):
             _run(console, directory, socket_directory, seconds, not inline)

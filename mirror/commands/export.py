@@ -17,6 +17,7 @@ from mirror.addresses import Url, read_url
 from mirror.capture.reader import read_records
 from mirror.core.record import Record
 from mirror.errors import InputError
+from mirror.formats.terminal import say
 
 EXIT_UNUSABLE = 2
 
@@ -65,7 +66,7 @@ def export(path: Path, base: str, output: Path | None, salvage: bool) -> None:
         raise click.BadParameter("vegeta cannot send to unix sockets", param_hint="--vegeta")
 
     def lose(loss: str) -> None:
-        click.echo(loss, err=True)
+        say(loss, err=True)
 
     try:
         with ExitStack() as stack:
@@ -76,12 +77,12 @@ def export(path: Path, base: str, output: Path | None, salvage: bool) -> None:
                 stream.write(vegeta_target(record, url) + b"\n")
             stream.flush()
     except InputError as error:
-        click.echo(error, err=True)
+        say(error, err=True)
         sys.exit(EXIT_UNUSABLE)
     except BrokenPipeError:  # the reader, such as `head`, has enough
         sys.stderr.close()
     except OSError as error:
-        click.echo(f"{output or 'standard output'}: cannot be written: {error}", err=True)
+        say(f"{output or 'standard output'}: cannot be written: {error}", err=True)
         sys.exit(EXIT_UNUSABLE)
 
 

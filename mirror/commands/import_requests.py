@@ -28,6 +28,7 @@ from mirror.core.redaction.redactor import Redactor
 from mirror.errors import InputError
 from mirror.formats.access_log import KnownIds
 from mirror.formats.foreign_text import visible
+from mirror.formats.terminal import say
 
 EXIT_UNUSABLE = 2
 
@@ -107,12 +108,12 @@ def import_requests(
                 raise InputError(f"{', '.join(logs)}: no line is a request that can be replayed")
             first_s, last_s = _write(path, sorter)
     except InputError as error:
-        click.echo(error, err=True)
+        say(error, err=True)
         sys.exit(EXIT_UNUSABLE)
     listed = ", ".join(f"{method} {count}" for method, count in counts.methods.most_common())
     begin = datetime.fromtimestamp(first_s, UTC).isoformat(timespec="seconds")
     seconds = f"{last_s - first_s:.1f} s from {begin}"
-    click.echo(f"{path}: {sorter.number} requests over {seconds} ({listed})", err=True)
+    say(f"{path}: {sorter.number} requests over {seconds} ({listed})", err=True)
     if redactor is not None:
         _report_secrets(redactor)
 
@@ -235,10 +236,10 @@ class _Frames:
 
 def _report_secrets(redactor: Redactor) -> None:
     if redactor.redacted:
-        click.echo(f"{redactor.redacted} secrets removed: {_listed(redactor.places)}", err=True)
+        say(f"{redactor.redacted} secrets removed: {_listed(redactor.places)}", err=True)
     if redactor.doubtful:
         where = _listed(redactor.doubtful)
-        click.echo(f"kept, although they look random and may be secrets: {where}", err=True)
+        say(f"kept, although they look random and may be secrets: {where}", err=True)
 
 
 def _listed(places: Counter[str]) -> str:
@@ -252,17 +253,17 @@ def _report_losses(counts: ImportCounts) -> None:
     if counts.left_out:
         reasons = ", ".join(f"{reason} {n}" for reason, n in counts.left_out.most_common())
         entries = counts.left_out.total()
-        click.echo(f"{entries} entries never went to a server, left out: {reasons}", err=True)
+        say(f"{entries} entries never went to a server, left out: {reasons}", err=True)
     if counts.lost_bodies:
-        click.echo(
+        say(
             f"{counts.lost_bodies} bodies are not in the file as they were sent; only their lengths"
             " are kept",
             err=True,
         )
     if not counts.unusable:
         return
-    click.echo(f"{counts.unusable} unusable lines, left out:", err=True)
+    say(f"{counts.unusable} unusable lines, left out:", err=True)
     for line in counts.shown:
-        click.echo(f"  {line}", err=True)
+        say(f"  {line}", err=True)
     if counts.unusable > len(counts.shown):
-        click.echo(f"  and {counts.unusable - len(counts.shown)} more", err=True)
+        say(f"  and {counts.unusable - len(counts.shown)} more", err=True)

@@ -17,6 +17,7 @@ from mirror.capture.reader import read_records
 from mirror.core.record import Summary
 from mirror.errors import InputError
 from mirror.formats.routes import RouteTable, TemplateError
+from mirror.formats.terminal import say, say_json
 
 EXIT_UNUSABLE = 2
 
@@ -77,13 +78,16 @@ def inspect(
     except TemplateError as error:
         raise click.BadParameter(str(error), param_hint="--route") from error
     except InputError as error:
-        click.echo(error, err=True)
+        say(error, err=True)
         sys.exit(EXIT_UNUSABLE)
-    click.echo(to_json(overview, summary, losses) if as_json else to_text(overview, summary))
+    if as_json:
+        say_json(to_json(overview, summary, losses))
+    else:
+        say(to_text(overview, summary))
     if losses.number and not as_json:
-        click.echo(f"\n{losses.number} places could not be read:", err=True)
+        say(f"\n{losses.number} places could not be read:", err=True)
         for loss in losses.shown:
-            click.echo(f"  {shown(loss)}", err=True)
+            say(f"  {shown(loss)}", err=True)
 
 
 def to_json(overview: Overview, summary: Summary, losses: Losses) -> str:

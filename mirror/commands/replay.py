@@ -29,6 +29,7 @@ from mirror.commands.replay_table import sampled, table_options, write_table
 from mirror.core.record import is_host
 from mirror.errors import InputError
 from mirror.formats.replay_result import ReplayResult, to_json
+from mirror.formats.terminal import say, say_json
 from mirror.proxy.upstream.origins import replay_origin
 from mirror.replay.html import as_html
 from mirror.replay.requests import RequestList, Rules, read_filter, read_header
@@ -270,10 +271,13 @@ def replay(**values: Any) -> None:
         with sampled(options.samples, table) as usage:
             result, signalled = uvloop.run(run(settings, origin, requests))
     except InputError as error:
-        click.echo(error, err=True)
+        say(error, err=True)
         sys.exit(EXIT_UNUSABLE)
     result.usage = usage()
-    click.echo(to_json(result) if options.output == "json" else as_text(result))
+    if options.output == "json":
+        say_json(to_json(result))
+    else:
+        say(as_text(result))
     _print_losses(losses)
     if options.html is not None:
         _write_page(options.html, result)
@@ -365,15 +369,15 @@ def _write_page(path: Path, result: ReplayResult) -> None:
     try:
         path.write_text(as_html(result))
     except OSError as error:
-        click.echo(f"{path}: cannot be written: {error}", err=True)
+        say(f"{path}: cannot be written: {error}", err=True)
 
 
 def _print_losses(losses: list[str]) -> None:
     different = list(dict.fromkeys(losses))  # every lap through a long file meets them again
     for loss in different[:MOST_LOSSES_SHOWN]:
-        click.echo(loss, err=True)
+        say(loss, err=True)
     if (more := len(different) - MOST_LOSSES_SHOWN) > 0:
-        click.echo(f"and {more} more losses", err=True)
+        say(f"and {more} more losses", err=True)
 
 
 def _allow_descriptors(connections: int) -> None:

@@ -8,6 +8,7 @@ import click
 from mirror.commands.arguments import Number
 from mirror.errors import InputError
 from mirror.formats.replay_result import read
+from mirror.formats.terminal import say
 from mirror.replay.diff import Difference, compare
 
 EXIT_WORSE = 1
@@ -47,11 +48,11 @@ def replay_diff(before: Path, after: Path, max_ratio: float) -> None:
     try:
         differences = compare(read(before), read(after))
     except InputError as error:
-        click.echo(error, err=True)
+        say(error, err=True)
         sys.exit(EXIT_UNUSABLE)
-    click.echo("  where       what        before     after   ratio  95 % interval")
+    say("  where       what        before     after   ratio  95 % interval")
     for difference in differences:
-        click.echo(_row(difference, max_ratio))
+        say(_row(difference, max_ratio))
     sys.exit(EXIT_WORSE if any(change.is_worse(max_ratio) for change in differences) else 0)
 
 

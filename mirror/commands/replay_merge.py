@@ -7,6 +7,7 @@ import click
 
 from mirror.errors import InputError
 from mirror.formats.replay_result import read, to_json
+from mirror.formats.terminal import say, say_json
 from mirror.replay.merge import merge
 from mirror.replay.text import as_text
 
@@ -45,12 +46,12 @@ def replay_merge(results: tuple[Path, ...], output: Path | None) -> None:
     try:
         merged = merge([(str(path), read(path)) for path in results])
         if output is None:
-            click.echo(to_json(merged))
+            say_json(to_json(merged))
         else:
             _write(output, to_json(merged))
-            click.echo(as_text(merged))
+            say(as_text(merged))
     except InputError as error:
-        click.echo(error, err=True)
+        say(error, err=True)
         sys.exit(EXIT_UNUSABLE)
     sys.exit(0 if merged.is_valid else EXIT_INVALID)
 

@@ -19,6 +19,7 @@ import click
 
 from mirror.errors import InputError
 from mirror.formats.replay_result import ProcessUsage, ReplayResult, to_json
+from mirror.formats.terminal import say
 from mirror.formats.usage_source import FromDatadog, FromProcesses, read_usage_source
 from mirror.replay.process_usage import ProcessSampler
 
@@ -114,7 +115,7 @@ def write_table(result: ReplayResult, table: Path, samples: Sequence[str]) -> bo
     try:
         kept.write_text(to_json(result) + "\n")
     except OSError as error:
-        click.echo(f"{kept}: cannot be written, so there are no new rows: {error}", err=True)
+        say(f"{kept}: cannot be written, so there are no new rows: {error}", err=True)
         return False
     command = [*ESTIMATE, "import", str(kept), "-o", str(table)]
     if table.exists():
@@ -122,10 +123,10 @@ def write_table(result: ReplayResult, table: Path, samples: Sequence[str]) -> bo
     for text in samples:
         if not isinstance(read_usage_source(text), FromProcesses):
             command += ["--samples", text]
-    click.echo(f"result kept in {kept}", err=True)
+    say(f"result kept in {kept}", err=True)
     sys.stderr.flush()
     if subprocess.run(command, stdout=sys.stderr, check=False).returncode == 0:
         return True
     again = shlex.join(["estimate", *command[command.index("table") :]])
-    click.echo(f"no rows were written to {table}; to try again: {again}", err=True)
+    say(f"no rows were written to {table}; to try again: {again}", err=True)
     return False

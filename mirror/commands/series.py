@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from mirror.commands.arguments import Written
 from mirror.commands.series_file import SeriesFile, Window, export
 from mirror.errors import InputError
+from mirror.formats.rich_console import visible_console
+from mirror.formats.terminal import say
 from mirror.spans import read_span_s
 
 EXIT_UNUSABLE = 2
@@ -75,13 +76,13 @@ def series(
                 first, last = _bounds(source, last_s)
                 chosen = _chosen(source, routes, first, last)
                 number = export(source.rows(chosen, first, last), target)
-                click.echo(f"{target}: {number} rows, {utc(first)} to {utc(last)}")
+                say(f"{target}: {number} rows, {utc(first)} to {utc(last)}")
             elif follow:
                 _follow(source, routes, last_s or SHOWN_S)
             else:
-                Console().print(_shown(source, routes, last_s or SHOWN_S))
+                visible_console().print(_shown(source, routes, last_s or SHOWN_S))
     except InputError as error:
-        click.echo(f"mirror: {error}", err=True)
+        say(f"mirror: {error}", err=True)
         sys.exit(EXIT_UNUSABLE)
 
 
@@ -99,7 +100,7 @@ def _bounds(source: SeriesFile, last_s: float | None) -> tuple[int, int]:
 
 
 def _follow(source: SeriesFile, routes: tuple[str, ...], last_s: float) -> None:
-    shown = Live(_shown(source, routes, last_s), auto_refresh=False)
+    shown = Live(_shown(source, routes, last_s), console=visible_console(), auto_refresh=False)
     with suppress(KeyboardInterrupt), shown:
         while True:
             time.sleep(_REFRESH_S)

@@ -11,6 +11,7 @@ from mirror.capture.key_file import read_key
 from mirror.config import Config, parse
 from mirror.config_file import read_text
 from mirror.errors import ConfigError, ListenError, TlsError, UpstreamRefusedError
+from mirror.formats.terminal import say
 from mirror.preflight.circle import circles
 from mirror.preflight.descriptors import raise_limit, shortage
 from mirror.preflight.probe import probe
@@ -60,13 +61,13 @@ async def _serve(path: str) -> int:
             log.warning("%s", HOW_TO_COMPILE)
         return await Supervisor(config, text, load).run()
     except UpstreamRefusedError as error:
-        click.echo(f"mirror: {error}", err=True)
+        say(f"mirror: {error}", err=True)
         return EXIT_REFUSED
     except ListenError as error:
-        click.echo(f"mirror: {error}", err=True)
+        say(f"mirror: {error}", err=True)
         return EXIT_CONFIG
     except (ConfigError, TlsError) as error:
-        click.echo(error, err=True)
+        say(error, err=True)
         return EXIT_CONFIG
 
 

@@ -9,6 +9,7 @@ from mirror.addresses import TcpAddress
 from mirror.commands.admin_client import admin_option, change
 from mirror.commands.arguments import Written
 from mirror.config import read_ratio_text
+from mirror.formats.terminal import say
 
 
 @click.group("set")
@@ -36,6 +37,6 @@ def ratio(ratio: float, admin: TcpAddress) -> None:
       mirror set ratio 0 --admin 127.0.0.1:9911
     """
     answer = change(admin, "/ratio", {"ratio": ratio})
-    click.echo(f"ratio was {answer['was']:g}, is {answer['ratio']:g}")
+    say(f"ratio was {answer['was']:g}, is {answer['ratio']:g}")
     if answer["ended_ramp"]:
-        click.echo("the ramp has ended; the next reload or start begins it again")
+        say("the ramp has ended; the next reload or start begins it again")

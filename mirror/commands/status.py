@@ -23,6 +23,9 @@ from mirror.commands.admin_client import (
     fetch_status,
 )
 from mirror.commands.series import drawn, utc
+from mirror.formats.foreign_text import visible
+from mirror.formats.rich_console import visible_console
+from mirror.formats.terminal import say
 
 EXIT_OK = 0
 EXIT_WRONG = 1
@@ -65,22 +68,22 @@ def status(admin: TcpAddress, follow: bool, form: str) -> None:
       mirror status --follow --admin 127.0.0.1:9911
       mirror status --format json | jq .ledger
     """
-    console = Console()
+    out = visible_console()
     if not follow:
         text, code = _ask(admin, form)
-        _print(console, text, is_error=code == EXIT_UNREACHABLE)
+        _print(out, text, is_error=code == EXIT_UNREACHABLE)
         sys.exit(code)
     code = EXIT_OK
     with suppress(KeyboardInterrupt):
-        if console.is_terminal and form == "text":
-            with Live(console=console, auto_refresh=False) as live:
+        if out.is_terminal and form == "text":
+            with Live(console=out, auto_refresh=False) as live:
                 while True:
                     text, code = _ask(admin, form)
                     live.update(_coloured(text), refresh=True)
                     time.sleep(INTERVAL_S)
         while True:
             text, code = _ask(admin, form)
-            _print(console, text if form == "json" else f"{text}\n")
+            _print(out, text if form == "json" else f"{text}\n")
             time.sleep(INTERVAL_S)
     sys.exit(code)
 
@@ -99,7 +102,7 @@ def _print(console: Console, text: str, is_error: bool = False) -> None:
     if console.is_terminal and not is_error:
         console.print(_coloured(text), soft_wrap=True)
     else:
-        click.echo(text, err=is_error)
+        say(text, err=is_error)
 
 
 def _coloured(text: str) -> Text:
@@ -270,5 +273,5 @@ def _time(value: object) -> str:
 
 
 def _printable(line: str) -> str:
-    cut = line if len(line) <= MOST_CHARACTERS else line[: MOST_CHARACTERS - 3] + "..."
-    return "".join(character if character.isprintable() else "?" for character in cut)
+    text = visible(line[: MOST_CHARACTERS + 1])
+    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 3] + "..."

@@ -4,8 +4,10 @@ access_log      lines of access logs, and the request that each is about
 bounded_files   regular files, packed or not, read up to a limit
 foreign_text    text from outside as a terminal may show it
 replay_result   the result of a replay as a document
+rich_console    the console on which tables are printed, and nothing is obeyed
 routes          route templates, and the route tag that a request path gets
 series_db       series.db and its exports: schema, version, columns, and the queries of readers
+terminal        the exit of lines to stdout and stderr
 usage_source    where cpu and memory come from: the grammar of --sample
 yaml_documents  plain YAML, read strictly and within limits
 

@@ -6,6 +6,8 @@ commands passes foreign text through `visible`. The result is plain text and nev
 prints it only as `Text`, or with markup switched off.
 """
 
+import json
+
 
 def visible(text: str) -> str:
     r"""Return `text` with everything but printable characters and spaces as an escape: `\x1b`.
@@ -22,3 +24,16 @@ def visible(text: str) -> str:
 
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def visible_json(text: str) -> str:
+    r"""Return a JSON text in which such characters are escapes of JSON: `\u202e`.
+
+    It means the same: JSON has them only within its strings, except for line ends.
+    """
+    return "\n".join(
+        line
+        if line.isprintable()
+        else "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in line)
+        for line in text.split("\n")
+    )

@@ -8,10 +8,10 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-import click
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mirror.formats.rich_console import visible_console
+from mirror.formats.terminal import say
 from mirror.replay.generator import Generator, clock
 from mirror.replay.steps import NOT_ERRORS, StepRunner
 
@@ -58,13 +58,13 @@ async def shown(run: StepRunner, generator: Generator, window_s: float) -> Async
 async def show(run: StepRunner, generator: Generator, window_s: float) -> None:
     """Show progress until cancelled; an infinite `window_s` means that the end is unknown."""
     numbers = Shown(run, generator)
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    out = visible_console(err=True)
+    if not out.is_terminal:
         while True:
             await asyncio.sleep(LINE_INTERVAL_S)
-            click.echo(numbers.line(), err=True)
+            say(numbers.line(), err=True)
     columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
-    with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
+    with Progress(*columns, console=out, auto_refresh=False, transient=True) as progress:
         total_s = window_s if math.isfinite(window_s) else None
         task = progress.add_task("", total=total_s)
         began_at = clock()

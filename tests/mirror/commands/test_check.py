@@ -212,7 +212,7 @@ def test_missing_file_is_2(tmp_path: Path) -> None:
         timeout=60,
     )
     assert done.returncode == 2
-    assert "none.yaml: cannot be read" in done.stderr
+    assert "none.yaml: no such file" in done.stderr
 
 
 def test_host_with_a_line_break_is_2(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_every_problem_of_a_configuration_is_listed_and_nothing_starts(tmp_path:
 def test_a_missing_configuration_is_named(tmp_path: Path) -> None:
     done = serve(tmp_path / "none.yaml")
     assert done.returncode == 2
-    assert "none.yaml: cannot be read" in done.stderr
+    assert "none.yaml: no such file" in done.stderr
 
 
 def test_a_taken_address_is_refused_and_named(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ def written(tmp_path: Path, content: bytes) -> Path:
         zstd(TEXT[:60]) + SKIPPABLE + zstd(b"") + zstd(TEXT[60:]),
         SKIPPABLE + zstd(TEXT),
     ],
+    ids=["plain", "gzip", "two gzip members", "zstd", "zstd frames", "zstd after another frame"],
 )
 def test_content_is_unpacked_up_to_its_limit(packed: bytes, tmp_path: Path) -> None:
     path = written(tmp_path, packed)

@@ -1,6 +1,8 @@
+import json
+
 import pytest
 
-from mirror.formats.foreign_text import visible
+from mirror.formats.foreign_text import visible, visible_json
 
 
 @pytest.mark.parametrize(
@@ -24,3 +26,12 @@ def test_what_a_terminal_obeys_becomes_an_escape(text: str, shown: str) -> None:
 @pytest.mark.parametrize("text", ["", "/watch/{id}", "[red]", r"C:\x", "héhé 日本語 🎉", "a b"])
 def test_printable_text_stays(text: str) -> None:
     assert visible(text) == text
+
+
+def test_json_stays_the_same_json() -> None:
+    value = {"a\u202eb": "\x9b\x7f\U000e0001 héhé \ud83d", "c": [1]}
+    text = json.dumps(value, ensure_ascii=False, indent=1)
+    shown = visible_json(text)
+    assert all(line.isprintable() for line in shown.split("\n"))
+    assert json.loads(shown) == value
+    assert "héhé" in shown
