@@ -35,8 +35,10 @@ samples of a 30 s scrape; Istio 1.2 measured cpu_max / cpu = 1.35 in a steady ru
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import median_low
+
+import numpy as np
+from numpy.typing import NDArray
 
 from estimator.table.rows import Judgement, LoadPoint, Loop, Verdict
 from estimator.table.same_load import same_loads
@@ -226,13 +228,14 @@ def _falls(points: Sequence[LoadPoint]) -> dict[int, str]:
         cpu = [point.usage[container].cpu_millicores for point in points]
         # Rows at one load are repetitions, so a difference between them is no fall: cheapest first.
         order = [k for load in loads for k in sorted(load, key=lambda k: cpu[k])]
-        kept = _longest_chain([cpu[k] for k in order])
-        for place in sorted(set(range(len(order))) - kept):
+        chain = _longest_chain([cpu[k] for k in order])
+        kept = sorted(chain)
+        for place in sorted(set(range(len(order))) - chain):
             k = order[place]
             # The chain is the longest, so at least one row in it contradicts this one.
             against = next(
                 order[other]
-                for other in sorted(kept)
+                for other in kept
                 if not _may_follow(*(cpu[order[end]] for end in sorted((place, other))))
             )
             rules.setdefault(
@@ -254,38 +257,39 @@ def _longest_chain(cpu: Sequence[float]) -> set[int]:
 
     Of two chains of equal length the one with the larger sum wins. A value is compared with the
     highest before it in its chain, not with its neighbour, because ten steps of 9 % down are a
-    fall. For each highest value so far the best chain is known, so the result is exact; the time
-    grows with n^2.
+    fall. So the best chain is kept for each value that can be the highest in it, and the result is
+    exact. A value that becomes the highest extends the best chain among those below it; all chains
+    with a higher value that it may still follow are extended as they are.
     """
-    chains: dict[float, _Chain] = {}  # by the highest value in each
-    for place, value in enumerate(cpu):
-        longer = {value: _Chain(1, value, place, None)}
-        for highest, chain in chains.items():
-            if _may_follow(highest, value):
-                extended = _Chain(chain.length + 1, chain.total + value, place, chain)
-                top = max(highest, value)
-                longer[top] = max(longer.get(top, extended), extended, key=_Chain.worth)
-        for top, chain in longer.items():
-            chains[top] = max(chains.get(top, chain), chain, key=_Chain.worth)
-    best = max(chains.values(), key=_Chain.worth, default=None)
+    values = np.asarray(cpu, float)
+    tops, own = np.unique(values, return_inverse=True)
+    # `_may_follow` for all tops: it rises with them, so each value may follow those below `reach`.
+    lowest = tops - np.maximum(FALL_RATIO * tops, FLOOR_MILLICORES)
+    reach = np.searchsorted(lowest, values, side="right")
+    length, total = np.zeros(len(tops), int), np.zeros(len(tops))
+    before = np.full(len(values), -1)
+    for place, (value, top, end) in enumerate(zip(values, own, reach, strict=True)):
+        best = _best(length[: top + 1], total[: top + 1])
+        before[place] = best if length[best] else -1
+        is_chain = length[top + 1 : end] > 0
+        length[top + 1 : end] += is_chain
+        total[top + 1 : end] += value * is_chain
+        length[top], total[top] = length[best] + 1, total[best] + value
     places = set()
-    while best is not None:
-        places.add(best.place)
-        best = best.before
+    highest = _best(length, total) if len(tops) else -1
+    for place in range(len(values) - 1, -1, -1):
+        if own[place] == highest:
+            places.add(place)
+            highest = before[place]
+        elif own[place] < highest < reach[place]:
+            places.add(place)
     return places
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Chain:
-    """Values none of which falls, as a linked list, so that extending a chain copies nothing."""
-
-    length: int
-    total: float
-    place: int
-    before: "_Chain | None"
-
-    def worth(self) -> tuple[int, float]:
-        return self.length, self.total
+def _best(length: NDArray[np.int_], total: NDArray[np.float64]) -> int:
+    """Return the place of the longest chain, and of equals the one with the largest sum."""
+    longest = length == length.max()
+    return int(np.argmax(np.where(longest, total, -1.0)))
 
 
 def _checked(point: LoadPoint) -> str:

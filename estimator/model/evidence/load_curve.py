@@ -36,7 +36,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.optimize import isotonic_regression
 
 from estimator.model.figure import digits
-from estimator.table.same_load import same_loads
+from estimator.table.same_load import load_starts
 
 _Floats = NDArray[np.float64]
 
@@ -136,7 +136,8 @@ def isotonic_means(rps: ArrayLike, millicores: ArrayLike) -> tuple[_Floats, _Flo
     # Sorted, so that the order of the rows cannot change the last bit of a sum.
     order = np.lexsort((y, x))
     x, y = x[order], y[order]
-    loads = same_loads(x.tolist())
-    means = [float(y[load].mean()) for load in loads]
-    fitted = isotonic_regression(means, weights=[float(len(load)) for load in loads])
-    return np.array([x[load].mean() for load in loads]), fitted.x
+    starts = load_starts(x.tolist())
+    sizes = np.diff([*starts, len(x)])
+    means = np.add.reduceat(y, starts) / sizes
+    fitted = isotonic_regression(means, weights=sizes)
+    return np.add.reduceat(x, starts) / sizes, fitted.x

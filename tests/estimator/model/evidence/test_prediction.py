@@ -3,7 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimator.model.evidence.prediction import Confidence, left_out_errors, predict
+from estimator.model.evidence.prediction import (
+    MOST_LEFT_OUT,
+    Confidence,
+    left_out_errors,
+    predict,
+)
 
 LADDERS = st.lists(st.tuples(st.floats(1, 1000), st.floats(1, 2000)), min_size=1, max_size=14).map(
     lambda rows: tuple(zip(*rows, strict=True))
@@ -114,3 +119,8 @@ def test_inverse_of_forward(rows, share: float) -> None:
     # The largest rps within the budget is at least the given rps, and its CPU is within the budget.
     assert back >= rps * (1 - 1e-6)
     assert found.at(back).high <= budget * (1 + 1e-9)
+
+
+def test_of_many_rows_some_are_left_out() -> None:
+    rps = np.linspace(100, 900, 1000)
+    assert len(left_out_errors(rps, 50 + rps)) == MOST_LEFT_OUT - 2
