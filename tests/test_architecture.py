@@ -48,7 +48,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.capture.access_log": (
         "mirror.capture.entries",
         "mirror.core.record",
-        "mirror.formats.access_log",
+        "mirror.formats.access_log.*",
     ),
     "mirror.capture.goreplay": ("mirror.capture.entries", "mirror.core.record"),
     "mirror.capture.har": ("mirror.capture.entries", "mirror.core.record", "mirror.errors"),
@@ -318,6 +318,12 @@ EDGES: dict[str, tuple[str, ...]] = {
     "estimator.errors": (),
     "estimator.units": ("estimator.errors",),
     "estimator.text_files": ("estimator.errors", "mirror.formats.*"),
+    "estimator.series.log_files": (
+        "estimator.errors",
+        "estimator.series.rps",
+        "estimator.text_files",
+        "mirror.formats.*",
+    ),
     "estimator.series.*": (
         "estimator.errors",
         "estimator.units",

@@ -5,7 +5,6 @@ read shows its progress on stderr: a bar on a terminal, a line for every wait el
 """
 
 import asyncio
-import glob
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,13 +25,12 @@ from estimator.series.datadog_cache import Cache
 from estimator.series.datadog_query import DatadogQuery
 from estimator.series.files import read_series
 from estimator.series.hosts import read_hosts
+from estimator.series.log_files import files_of, problem_of, route_table
 from estimator.series.prometheus import QUERY, RateQuery, read_prometheus
-from estimator.series.rps import ALL_ROUTES, RpsSeries
-from estimator.text_files import read_text
+from estimator.series.rps import RpsSeries
+from mirror.formats.access_log.line_reader import FORMATS, Reading
 from mirror.formats.rich_console import visible_console
-from mirror.formats.routes import OTHER, RouteTable, TemplateError
 from mirror.formats.terminal import say
-from mirror.formats.yaml_documents import LIMIT, YamlError, read_document
 
 DEFAULT_SITE = "datadoghq.com"
 MAX_SINCE_S = 15 * 30 * 86_400
@@ -40,7 +38,7 @@ MAX_SINCE_S = 15 * 30 * 86_400
 MAX_STEP_S = 3_600
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_OF_ACCESS_LOG = ("route", "routes")
+_OF_ACCESS_LOG = ("route", "routes", "format_of", "fields", "time_zone", "jobs")
 _OF_DATADOG = ("metric", "service", "env", "tag", "query", "site", "api_url", "no_cache")
 _OF_PROMETHEUS = ("promql", "step")
 _ONLY_WITH: Mapping[str, tuple[str, ...]] = {
@@ -65,6 +63,10 @@ class Source:
     from_prometheus: str | None
     route: tuple[str, ...]
     routes: Path | None
+    format_of: str | None
+    fields: str | None
+    time_zone: str | None
+    jobs: int | None
     metric: str
     service: str | None
     env: str | None
@@ -76,6 +78,11 @@ class Source:
     no_cache: bool
     promql: str
     step: str
+
+    @property
+    def reading(self) -> Reading:
+        """Return what the options say about the lines of logs."""
+        return Reading(self.format_of, self.fields, self.time_zone)
 
 
 _FILE_OPTIONS = (
@@ -91,9 +98,10 @@ _FILE_OPTIONS = (
         "--from-access-log",
         multiple=True,
         metavar="FILE",
-        help="Count requests in nginx's access log, combined or JSON, plain, gzip or zstd; `-` is"
-        " standard input. Repeatable; a quoted pattern such as '/var/log/nginx/access.log*'"
-        " names several files.",
+        help="Count requests in access logs: those of nginx, Apache, Envoy, Istio, HAProxy,"
+        " Traefik, Caddy, ingress-nginx, AWS, or JSON lines, also as Docker, Kubernetes and syslog"
+        " pass them on; plain, gzip or zstd; `-` is standard input. Repeatable; a quoted pattern"
+        " such as '/var/log/nginx/access.log*' names several files.",
     ),
     click.option(
         "--route",
@@ -107,6 +115,28 @@ _FILE_OPTIONS = (
         type=click.Path(path_type=Path),
         metavar="FILE",
         help="With an access log: read the `routes` of a mirror.yaml.",
+    ),
+    click.option(
+        "--format-of",
+        type=click.Choice(FORMATS),
+        help="With an access log: the one format to read. [default: each line is recognised]",
+    ),
+    click.option(
+        "--fields",
+        metavar="MEANING=KEY,...",
+        help="With JSON logs: their keys, such as time=ts,target=url.path,duration_ms=took.",
+    ),
+    click.option(
+        "--time-zone",
+        metavar="ZONE",
+        help="With an access log: zone of times without an offset (HAProxy), such as UTC, +09:00 or"
+        " Europe/Berlin.",
+    ),
+    click.option(
+        "--jobs",
+        type=click.IntRange(1),
+        metavar="N",
+        help="With several access logs: read N of them at once. [default: one for each core]",
     ),
 )
 _DATADOG_OPTIONS = (
@@ -230,6 +260,7 @@ def check_source(source: Source) -> None:
                 problems.append(Problem(option, rule))
         except ValueError as error:
             problems.append(Problem(option, str(error)))
+    problems += problem_of(source.reading)
     if source.from_datadog:
         problems += missing_keys()
     if problems:
@@ -249,9 +280,10 @@ def read_source(source: Source, templates: Iterable[str]) -> RpsSeries:
         # Imported here, because no other source needs the reader of logs.
         from estimator.series.access_log import read_access_logs
 
-        routes = _route_table(source, templates)
+        names = files_of(source.from_access_log)
+        routes = route_table(source.route, source.routes, templates)
         with working("Reading access logs"):
-            return read_access_logs(_logs(source.from_access_log), routes, now)
+            return read_access_logs(names, routes, now, source.reading, source.jobs)
     if source.from_prometheus is not None:
         query = RateQuery(
             source.from_prometheus,
@@ -268,44 +300,6 @@ def read_source(source: Source, templates: Iterable[str]) -> RpsSeries:
 def _period(source: Source, now: float) -> tuple[int, int]:
     end = int(now) // 60 * 60
     return (end - units.parse_duration(source.since)) // 60 * 60, end
-
-
-def _logs(patterns: tuple[str, ...]) -> list[str]:
-    files: list[str] = []
-    for pattern in patterns:
-        # The name of an existing file is no pattern, whatever characters it has.
-        is_name = pattern == "-" or os.path.exists(pattern)
-        names = [pattern] if is_name else sorted(glob.glob(pattern))
-        if not names:
-            raise InputError([Problem(pattern, "no such file")])
-        files += names
-    return files
-
-
-def _route_table(source: Source, templates: Iterable[str]) -> RouteTable:
-    if source.routes is not None:
-        chosen, origin = [*source.route, *_routes_of(source.routes)], str(source.routes)
-    elif source.route:
-        chosen, origin = [*source.route], "--route"
-    else:
-        chosen = [*dict.fromkeys(route for route in templates if route not in (ALL_ROUTES, OTHER))]
-        origin = "routes of the table"
-    try:
-        return RouteTable(chosen)
-    except TemplateError as error:
-        raise InputError([Problem(origin, expected) for _, expected in error.problems]) from error
-
-
-def _routes_of(path: Path) -> list[str]:
-    try:
-        document = read_document(read_text(path, LIMIT))
-    except YamlError as error:
-        raise InputError([Problem(str(path), f"is not YAML: {error}")]) from error
-    routes = document.get("routes") if isinstance(document, dict) else None
-    if not isinstance(routes, list) or not all(isinstance(route, str) for route in routes):
-        rule = "expected a list of templates, as in mirror.yaml"
-        raise InputError([Problem(str(path), rule, key="routes")])
-    return routes
 
 
 @contextmanager

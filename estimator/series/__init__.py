@@ -6,7 +6,9 @@ hosts           the sum over the files of several hosts
 counter         refuses a counter that was taken for a rate
 files           series.db, the local per-second series; other files by their content
 columns         CSV and Parquet
-access_log      any number of access logs, counted by second and route
+access_log      any number of access logs, counted by second and route: one series of all
+log_files       which access logs and routes the options mean
+log_counts      one access log, counted by second and route
 datadog         maxima per minute of a gauge, and the seconds of the highest; counts of others
 datadog_query   the text of a query, and which route a group is
 datadog_api     Datadog's query endpoint over HTTP, and what each of its failures means

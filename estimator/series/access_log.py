@@ -1,9 +1,8 @@
-"""Counts the requests of access logs by second and route.
+"""Adds up access logs to one series: any number of them, in any order, on several cores.
 
-mirror.formats.access_log reads the lines; this module owns the files: plain, gzip or zstd by
-content, or standard input, any number of them and in any order. It reads blocks and adds up each
-block at once, so memory grows with the number of seconds and not with the number of lines. Lines
-that cannot be used are counted, and the first are shown with their place.
+mirror.formats.access_log reads the lines, and log_counts counts one log; this module owns what
+holds between logs. The same log given twice is refused, and a line that a rotation cut in two is
+joined.
 
 A second without a line within a log is a zero: nobody came. A second between two logs that are more
 than a minute apart is a gap: nobody knows.
@@ -11,206 +10,148 @@ than a minute apart is a gap: nobody knows.
 Speed on one core: docs/estimate.md and benchmarks/README.md, beside goaccess.
 """
 
-import gzip
-import io
-import sys
-import zlib
+import multiprocessing
+import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import BinaryIO, cast
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
-import zstandard
-from numpy.typing import NDArray
 
 from estimator.errors import InputError, Problem, Refusal, Refused
 from estimator.series.grid import FUTURE_S, MAX_CELLS
-from estimator.series.rps import RpsSeries
-from mirror.formats.access_log import (
-    MAX_LINE_BYTES,
-    BadLine,
-    CountedRequest,
-    KnownIds,
-    local_second,
-    read_combined,
-    read_json,
-    read_line,
-    unescaped,
+from estimator.series.log_counts import (
+    NOTHING,
+    Half,
+    LogCounts,
+    Part,
+    count_log,
+    packed,
 )
+from estimator.series.rps import RpsSeries
+from mirror.formats.access_log.blocks import STDIN
+from mirror.formats.access_log.line_reader import LineReader, Reading
+from mirror.formats.access_log.request import BadLine
+from mirror.formats.access_log.tally import LOW_CONFIDENCE_RATIO, SAID_FIRST_RATIO, Tally
 from mirror.formats.routes import RouteTable
 
-STDIN = "-"
-SHOWN_LINES = 5
 BETWEEN_LOGS_S = 60
 """Logs that are further apart leave a gap; a rotation takes less than a second."""
-
-_BLOCK_BYTES = 1 << 20
-_SAME_BYTES = 1 << 16
-_ENTRIES = 1 << 20
+PARALLEL_BYTES = 32 << 20
+"""Smaller logs are read faster than a second process starts."""
 
 
-def read_access_logs(logs: Iterable[str], routes: RouteTable, now: float) -> RpsSeries:
+def read_access_logs(
+    logs: Iterable[str],
+    routes: RouteTable,
+    now: float,
+    reading: Reading | None = None,
+    jobs: int | None = None,
+) -> RpsSeries:
     """Return the series of all these logs together; `now` is Unix time.
 
-    Raises InputError for a file that cannot be read or is given twice, Refused if no line is about
-    a request.
+    `jobs` is the number of processes; None means one for each core, if that is worth it. Raises
+    InputError for a file that cannot be read or is given twice, Refused if no line is about a
+    request, ValueError for a `reading` that is not understood.
     """
     names = tuple(logs)
-    counts = _Counts(routes)
-    for name in names:
-        with _opened(name) as stream:
-            counts.read(name, stream)
-    counts.join_cut_lines()
+    reading = reading or Reading()
+    total = _Total(routes, LineReader(reading))
+    for counts in _counted(names, routes, reading, jobs or _jobs_for(names)):
+        total.add(counts)
+    total.join_cut_lines()
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return counts.series(f"access log {shown}", now)
+    return total.series(f"access log {shown}", now)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Log and number of the first line of a block, for messages."""
-
-    name: str
-    number: int
+def _jobs_for(names: Sequence[str]) -> int:
+    sizes = [os.path.getsize(name) if os.path.isfile(name) else 0 for name in names]
+    return os.cpu_count() or 1 if sum(sizes) - max(sizes, default=0) >= PARALLEL_BYTES else 1
 
 
-class _Counts:
-    """The requests of all logs that were read so far."""
-
-    def __init__(self, routes: RouteTable) -> None:
-        self._tags = routes.tags
-        self._match = routes.match
-        self._row_of = {tag: row for row, tag in enumerate(routes.tags)}
-        self._parts: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
-        """Arrays of keys (second * number of routes + row of the route) and of their counts."""
-        self._spans: list[tuple[int, int]] = []
-        """First and last second of each log."""
-        self._beginnings: dict[bytes, str] = {}
-        self._known_ids = KnownIds()
-        self._lines = self._with_begin = self._repeated = self._joined = self._bad = 0
-        self._shown: list[str] = []
-        self._heads: list[tuple[bytes, str]] = []
-        self._tails: list[tuple[bytes, str]] = []
-        """Bad first lines, and bad last lines without a line break: the halves of one line, if a
-        rotation cut it in two."""
-
-    def read(self, name: str, stream: BinaryIO) -> None:
-        """Add the lines of one log."""
-        counts: Counter[int] = Counter()
-        number = 1
-        for block in _blocks(stream):
-            if number == 1:
-                self._remember_beginning(name, block)
-            lines = block.count(b"\n") + (not block.endswith(b"\n"))
-            self._block(block, lines, _Place(name, number), counts)
-            number += lines
-            if len(counts) > _ENTRIES:
-                self._keep(counts)
-        self._keep(counts)
-
-    def _remember_beginning(self, name: str, block: bytes) -> None:
-        before = self._beginnings.setdefault(block[:_SAME_BYTES], name)
-        self._spans.append((sys.maxsize, -1))
-        if before is not name:
-            rule = f"begins exactly as {before} does: the same log twice would count twice"
-            raise InputError([Problem(name, rule)])
-
-    def _block(self, block: bytes, lines: int, place: _Place, counts: Counter[int]) -> None:
-        """Add whole lines, at once if all have one format and none is bad, else line by line."""
+def _counted(
+    names: Sequence[str], routes: RouteTable, reading: Reading, jobs: int
+) -> Iterator[LogCounts]:
+    """Yield the counts of each log, in the order of the names."""
+    if min(jobs, len(names)) < 2 or STDIN in names:
+        for name in names:
+            yield count_log(name, routes, reading)
+        return
+    # A fork would copy the threads of the progress display in whatever state they are.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, len(names)), context) as pool:
         try:
-            if block.startswith(b"{"):
-                requests = read_json(block)
-                self._lines += len(requests)
-                self._add(requests, counts)
-                return
-            entries = read_combined(block)
-            if len(entries) == lines:
-                self._add_combined(entries, counts)
-                self._lines += lines
-                return
-        except BadLine:
-            pass
-        requests = []
-        for number, line in enumerate(block.split(b"\n"), start=place.number):
-            if not line.strip():
-                continue
-            self._lines += 1
-            try:
-                requests.append(_counted(line))
-            except BadLine as error:
-                is_cut = number == place.number + lines - 1 and not block.endswith(b"\n")
-                self._report(f"{place.name}:{number}: {error}", line, is_cut, number == 1)
-        self._add(requests, counts)
+            yield from pool.map(_count, [(name, routes.templates, reading) for name in names])
+        except BrokenProcessPool as error:
+            rule = "a process that read a log ended, perhaps for want of memory; try --jobs 1"
+            raise InputError([Problem("access logs", rule)]) from error
 
-    def _report(self, sentence: str, line: bytes, is_cut: bool, is_first: bool) -> None:
-        self._bad += 1
-        if is_cut:
-            self._tails.append((line, sentence))
-        elif is_first:
-            self._heads.append((line, sentence))
-        if len(self._shown) < SHOWN_LINES:
-            self._shown.append(sentence)
 
-    def _add_combined(self, entries: list[tuple[bytes, bytes]], counts: Counter[int]) -> None:
-        width, match, row_of = len(self._tags), self._match, self._row_of
-        sums: Counter[int] = Counter()
-        for (time, target), count in Counter(entries).items():
-            if b"\\" in target:
-                target = unescaped(target)
-            sums[local_second(time) * width + row_of[match(target)]] += count
-        counts.update(sums)
+def _count(task: tuple[str, Sequence[str], Reading]) -> LogCounts:
+    name, templates, reading = task
+    return count_log(name, RouteTable(templates), reading)
 
-    def _add(self, requests: list[CountedRequest], counts: Counter[int]) -> None:
-        width, match, row_of = len(self._tags), self._match, self._row_of
-        is_repeat = self._known_ids.is_repeat
-        for target, request_id, time_s, has_duration in requests:
-            if request_id and is_repeat(request_id):
-                self._repeated += 1
-                continue
-            self._with_begin += has_duration
-            row = row_of[match(target.encode("latin-1"))]
-            counts[int(time_s // 1) * width + row] += 1
 
-    def _keep(self, counts: Counter[int]) -> None:
-        if counts:
-            keys = np.fromiter(counts.keys(), dtype=np.int64, count=len(counts))
-            numbers = np.fromiter(counts.values(), dtype=np.int64, count=len(counts))
-            counts.clear()
-            seconds = keys // len(self._tags)
-            first, last = self._spans[-1]
-            self._spans[-1] = (min(first, int(seconds.min())), max(last, int(seconds.max())))
-            self._parts.append((keys, numbers))
+class _Total:
+    """The counts of all logs so far."""
+
+    def __init__(self, routes: RouteTable, reader: LineReader) -> None:
+        self._routes = routes
+        self._reader = reader
+        self._parts: list[Part] = []
+        self._spans: list[tuple[int, int]] = []
+        self._beginnings: dict[bytes, str] = {}
+        self._halves: list[Half] = []
+        self._tally = Tally()
+        self._counted = self._with_begin = self._joined = 0
+
+    def add(self, found: LogCounts) -> None:
+        """Add one log. Raises InputError if it is one of the earlier ones."""
+        before = self._beginnings.setdefault(found.beginning, found.name)
+        if found.beginning and before is not found.name:
+            rule = f"begins exactly as {before} does: the same log twice would count twice"
+            raise InputError([Problem(found.name, rule)])
+        self._parts += found.parts
+        self._spans.append(found.span)
+        self._halves += found.halves
+        self._tally.add(found.tally)
+        self._counted += found.counted
+        self._with_begin += found.with_begin
 
     def join_cut_lines(self) -> None:
         """Join the halves of lines that a rotation cut in two."""
+        tag_of, tags = self._routes.match, self._routes.tags
         counts: Counter[int] = Counter()
-        for tail, tail_sentence in self._tails:
-            for head in self._heads:
+        tails = [half for half in self._halves if half.is_last]
+        heads = [half for half in self._halves if not half.is_last]
+        for tail in tails:
+            for head in heads:
                 try:
-                    request = _counted(tail + head[0])
+                    request = self._reader.read(tail.line + head.line)
                 except BadLine:
                     continue
-                self._heads.remove(head)
-                self._lines -= 1
-                self._bad -= 2
+                heads.remove(head)
+                self._tally.rejoin((tail.reason, head.reason), (tail.sentence, head.sentence))
                 self._joined += 1
-                self._shown = [
-                    sentence for sentence in self._shown if sentence not in (tail_sentence, head[1])
-                ]
-                self._add([request], counts)
+                self._counted += 1
+                self._with_begin += request.is_begin
+                row = tags.index(tag_of(request.target.encode("latin-1")))
+                counts[int(request.time_s // 1) * len(tags) + row] += 1
                 break
         if counts:
-            self._spans.append((sys.maxsize, -1))
-            self._keep(counts)
+            part = packed(counts)
+            seconds = part[0] // len(tags)
+            self._spans.append((int(seconds.min()), int(seconds.max())))
+            self._parts.append(part)
 
     def series(self, source: str, now: float) -> RpsSeries:
         """Return the series of everything that was read. Raises Refused."""
         if not self._parts:
-            problem = "; ".join(["holds no request", *self._shown])
-            advice = "Expected nginx's combined format or JSON lines (docs/formats.md)"
+            problem = "; ".join(["holds no request", *self._tally.shown])
+            advice = "Expected an access log (docs/formats.md lists which), or --fields"
             raise Refused([Refusal(source, problem, advice)])
-        tags = self._tags
+        tags = self._routes.tags
         keys = np.concatenate([keys for keys, _ in self._parts])
         counts = np.concatenate([counts for _, counts in self._parts])
         seconds, routes = np.divmod(keys, len(tags))
@@ -229,86 +170,46 @@ class _Counts:
         for start, end in self._gaps(last):
             rps[:, start - first : end - first] = np.nan
         return RpsSeries(
-            source, first, 1, tags, rps, caveats=self._caveats(), repairs=self._repairs(future)
+            source,
+            first,
+            1,
+            tags,
+            rps,
+            caveats=self._caveats(),
+            repairs=self._repairs(future),
+            warnings=self._said_of_losses(SAID_FIRST_RATIO, LOW_CONFIDENCE_RATIO),
+            doubts=self._said_of_losses(LOW_CONFIDENCE_RATIO, 1),
         )
 
     def _gaps(self, last: int) -> Iterator[tuple[int, int]]:
         covered = -1
-        for first, final in sorted(span for span in self._spans if span[1] >= 0):
+        for first, final in sorted(span for span in self._spans if span != NOTHING):
             if 0 <= covered < first - BETWEEN_LOGS_S and first <= last:
                 yield covered + 1, first
             covered = max(covered, final)
 
+    def _said_of_losses(self, above: float, most: float) -> tuple[str, ...]:
+        if not above < self._tally.lost_ratio <= most:
+            return ()
+        return (f"{self._tally.loss()}. The traffic of these lines is missing",)
+
     def _caveats(self) -> tuple[str, ...]:
-        counted = self._lines - self._bad - self._repeated
-        if self._with_begin >= counted:
+        if self._with_begin >= self._counted:
             return ()
         return (
-            f"{counted - self._with_begin} of {counted} lines have no request_time and count in the"
-            " second in which nginx wrote them, when the answer had ended, not when the request"
-            " came",
+            f"{self._counted - self._with_begin} of {self._counted} lines have no request_time and"
+            " count in the second in which they were written, when the answer had ended, not when"
+            " the request came",
         )
 
     def _repairs(self, future: int) -> tuple[str, ...]:
         repairs = []
-        if self._bad:
-            shown = "; ".join(self._shown)
-            repairs.append(f"{self._bad} of {self._lines} lines left out, the first: {shown}")
+        if 0 < self._tally.lost_ratio <= SAID_FIRST_RATIO:
+            repairs.append(self._tally.loss())
         if self._joined:
             repairs.append(f"{self._joined} lines that a rotation cut in two were joined")
-        if self._repeated:
-            repairs.append(
-                f"{self._repeated} lines have the id of an earlier line and were left out"
-            )
+        if others := self._tally.other_lines():
+            repairs.append(others)
         if future:
             repairs.append(f"{future} lines of the future left out (whose clock is off?)")
         return tuple(repairs)
-
-
-def _counted(line: bytes) -> CountedRequest:
-    request = read_line(line.strip())
-    return request.target, request.request_id, request.time_s, request.duration_s is not None
-
-
-def _blocks(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield blocks of whole lines; a line that is too long is cut."""
-    rest = b""
-    is_skipping = False
-    while read := stream.read(_BLOCK_BYTES):
-        if is_skipping:
-            _, end, read = read.partition(b"\n")
-            is_skipping = not end
-        data = rest + read
-        cut = data.rfind(b"\n") + 1
-        if cut:
-            yield data[:cut]
-        rest = data[cut:]
-        if len(rest) > MAX_LINE_BYTES:
-            yield rest[:MAX_LINE_BYTES] + b"\n"
-            rest, is_skipping = b"", True
-    if rest:
-        yield rest
-
-
-@contextmanager
-def _opened(name: str) -> Iterator[BinaryIO]:
-    """Yield the unpacked bytes of a log. Raises InputError for whatever is wrong with the file."""
-    try:
-        with (
-            cast(io.BufferedReader, sys.stdin.buffer)
-            if name == STDIN
-            else open(name, "rb") as stream
-        ):
-            beginning = stream.peek(4)[:4]
-            if beginning.startswith(b"\x1f\x8b"):
-                yield cast(BinaryIO, gzip.GzipFile(fileobj=stream))
-            elif beginning == b"\x28\xb5\x2f\xfd":
-                unpacker = zstandard.ZstdDecompressor()
-                reader = unpacker.stream_reader(stream, read_across_frames=True)
-                yield cast(BinaryIO, reader)
-            else:
-                yield stream
-    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
-        raise InputError(
-            [Problem(name, f"cannot be read: {getattr(error, 'strerror', None) or error}")]
-        ) from error

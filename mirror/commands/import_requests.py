@@ -4,10 +4,8 @@ This module owns the arguments, the choice of the reader by the content of a fil
 of the capture. The capture is written as a whole or not at all, so that nothing reads half of it.
 """
 
-import gzip
 import os
 import sys
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -21,23 +19,29 @@ import click
 import zstandard
 
 from mirror.capture import goreplay, har
-from mirror.capture.access_log import read_log
+from mirror.capture.access_log import LogImport
 from mirror.capture.entries import Item, LeftOut, Sorter
 from mirror.core.record import encode_header, is_host
 from mirror.core.redaction.redactor import Redactor
 from mirror.errors import InputError
-from mirror.formats.access_log import KnownIds
+from mirror.formats.access_log.blocks import line_at, open_log
+from mirror.formats.access_log.line_reader import FORMATS, LineReader, Reading, explained
+from mirror.formats.access_log.tally import (
+    LOW_CONFIDENCE_RATIO,
+    SAID_FIRST_RATIO,
+    NotALog,
+    Tally,
+)
 from mirror.formats.foreign_text import visible
 from mirror.formats.terminal import say
 
 EXIT_UNUSABLE = 2
+EXIT_LOW_CONFIDENCE = 3
 
 SHOWN = 5
 MOST_PLACES = 12
 FRAME_BYTES = 1 << 20
 
-_GZIP_MAGIC = b"\x1f\x8b"
-_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _PEEKED_BYTES = 4096
 
 
@@ -46,6 +50,8 @@ class ImportCounts:
     """What the files hold."""
 
     methods: Counter[str] = field(default_factory=Counter)
+    tally: Tally = field(default_factory=Tally)
+    """The lines of all access logs."""
     left_out: Counter[str] = field(default_factory=Counter)
     """Entries that never were requests to a server, by reason."""
     lost_bodies: int = 0
@@ -56,28 +62,54 @@ class ImportCounts:
 
 
 @click.command(name="import")
-@click.argument("logs", nargs=-1, required=True, metavar="FILE...")
-@click.option(
-    "-o", "--output", "path", required=True, metavar="FILE", type=Path, help="The capture to write."
-)
+@click.argument("logs", nargs=-1, metavar="FILE...")
+@click.option("-o", "--output", "path", metavar="FILE", type=Path, help="The capture to write.")
 @click.option(
     "--host",
     metavar="NAME",
     help="Host of requests that name none, such as all lines of the combined format.",
 )
+@click.option(
+    "--format-of",
+    type=click.Choice(FORMATS),
+    help="Read access logs in this format only; without it, each line is recognised by itself.",
+)
+@click.option(
+    "--fields",
+    metavar="MEANING=KEY,...",
+    help="Keys of JSON logs: time=ts,method=verb,target=url.path,host=vhost,duration_ms=ms.",
+)
+@click.option(
+    "--time-zone",
+    metavar="ZONE",
+    help="Zone of times without an offset (HAProxy): UTC, +09:00 or Europe/Berlin.",
+)
+@click.option(
+    "--explain-line",
+    metavar="FILE:N",
+    help="Say what is read from line N of FILE, and write nothing.",
+)
 @click.option("--keep-secrets", is_flag=True, help="Keep credentials, cookies and tokens.")
 def import_requests(
-    logs: tuple[str, ...], path: Path, host: str | None, keep_secrets: bool
+    logs: tuple[str, ...],
+    path: Path | None,
+    host: str | None,
+    keep_secrets: bool,
+    explain_line: str | None,
+    format_of: str | None,
+    fields: str | None,
+    time_zone: str | None,
 ) -> None:
     """Turn access logs and recordings into a capture for `mirror replay`.
 
-    Reads access logs in nginx's combined format or as JSON lines, HAR files and GoReplay files,
-    plain or compressed with gzip or zstd; `-` is standard input. All files are merged in the order
-    of time. A request is dated to when it began, if the log has request_time, else to when its
-    response ended. If a log knows only the second, the requests of that second are spread evenly
-    over it. Logs hold no bodies, so a POST is imported without one. Values that are secrets by
-    their name or by their form are removed and listed. The capture is compressed if its name ends
-    in .zst.
+    Reads access logs, HAR files and GoReplay files, plain or compressed with gzip or zstd; `-` is
+    standard input. The logs are those of nginx, Apache, Envoy, Istio, HAProxy, Traefik, Caddy,
+    ingress-nginx and AWS's load balancers, or JSON lines, as files or as Docker, Kubernetes, syslog
+    and the journal pass them on (docs/formats.md). All files are merged in the order of time. A
+    request is dated to when it began, if the log has its duration, else to when its response ended.
+    If a log knows only the second, the requests of that second are spread evenly over it. Logs hold
+    no bodies, so a POST is imported without one. Values that are secrets by their name or by their
+    form are removed and listed. The capture is compressed if its name ends in .zst.
 
     \b
     Examples:
@@ -86,36 +118,61 @@ def import_requests(
       mirror import session.har -o requests.jsonl --keep-secrets
       mirror import requests_0.gor requests_1.gor.gz -o requests.zst
       ssh web-1 cat /var/log/nginx/access.log | mirror import - -o requests.jsonl
+      docker service logs web | mirror import - -o requests.jsonl --host www.example.com
+      mirror import app.jsonl -o requests.zst --fields time=ts,method=verb,target=req.url
+      mirror import haproxy.log -o requests.zst --time-zone Europe/Berlin --host www.example.com
+      mirror import --explain-line access.log:17
 
     \b
     Exit codes:
-      0  written; unusable lines are counted, and the first are shown
+      0  written; lines that were left out are counted by reason, and the first are shown
       2  a file cannot be read or written, or no line is usable
+      3  written, but more than 5 % of the lines of the logs were left out
     """
     if host is not None and not is_host(host):
         raise click.BadParameter("expected a host name", param_hint="--host")
-    counts = ImportCounts()
-    redactor = None if keep_secrets else Redactor()
-    known_ids = KnownIds()
     try:
-        with _sorter(path) as sorter:
-            for log in logs:
-                with _opened(log) as stream:
-                    items = _items(stream, log, host, known_ids)
-                    _collect(items, log, sorter, counts, redactor)
-            _report_losses(counts)
-            if not sorter.number:
-                raise InputError(f"{', '.join(logs)}: no line is a request that can be replayed")
-            first_s, last_s = _write(path, sorter)
+        reader = LineReader(Reading(format_of, fields, time_zone))
+    except ValueError as error:
+        raise click.UsageError(f"--fields or --time-zone: {error}") from error
+    if explain_line is not None:
+        _explain(explain_line, reader)
+        return
+    if path is None or not logs:
+        raise click.UsageError("Give FILE... and -o, or --explain-line FILE:N.")
+    try:
+        _import(logs, path, reader, host, None if keep_secrets else Redactor())
     except InputError as error:
         say(error, err=True)
         sys.exit(EXIT_UNUSABLE)
+
+
+def _import(
+    logs: tuple[str, ...],
+    path: Path,
+    reader: LineReader,
+    host: str | None,
+    redactor: Redactor | None,
+) -> None:
+    """Write the capture and say what it holds. Raises InputError."""
+    counts = ImportCounts()
+    with _sorter(path) as sorter:
+        for log in logs:
+            with open_log(log) as stream:
+                items = _items(stream, log, _Logs(reader, host, counts.tally))
+                _collect(items, log, sorter, counts, redactor)
+        _report_losses(counts)
+        if not sorter.number:
+            raise InputError(f"{', '.join(logs)}: no line is a request that can be replayed")
+        first_s, last_s = _write(path, sorter)
     listed = ", ".join(f"{method} {count}" for method, count in counts.methods.most_common())
     begin = datetime.fromtimestamp(first_s, UTC).isoformat(timespec="seconds")
     seconds = f"{last_s - first_s:.1f} s from {begin}"
     say(f"{path}: {sorter.number} requests over {seconds} ({listed})", err=True)
     if redactor is not None:
         _report_secrets(redactor)
+    if counts.tally.lost_ratio > LOW_CONFIDENCE_RATIO:
+        sys.exit(EXIT_LOW_CONFIDENCE)
 
 
 @contextmanager
@@ -126,15 +183,54 @@ def _sorter(path: Path) -> Iterator[Sorter]:
         yield sorter
 
 
-def _items(
-    stream: BufferedReader, source: str, host: str | None, known_ids: KnownIds
-) -> Iterator[Item]:
+@dataclass(frozen=True, slots=True)
+class _Logs:
+    """How access logs are read, and where their lines are counted."""
+
+    reader: LineReader
+    host: str | None
+    tally: Tally
+
+    def entries(self, stream: BinaryIO, source: str) -> Iterator[Item]:
+        log = LogImport(source, self.reader, self.host)
+        try:
+            yield from log.entries(stream)
+        except NotALog as error:
+            raise InputError(f"{source}: {error}") from error
+        if (problem := log.tally.wrong_unit()) and not self.reader.names_duration:
+            raise InputError(f"{source}: {problem}")
+        self.tally.add(log.tally)
+
+
+def _items(stream: BinaryIO, source: str, logs: _Logs) -> Iterator[Item]:
+    assert isinstance(stream, BufferedReader)
     start = stream.peek(_PEEKED_BYTES)[:_PEEKED_BYTES]
     if har.START.match(start):
         return har.read_har(stream, source)
     if goreplay.START.match(start):
-        return goreplay.read_goreplay(stream, host)
-    return read_log(stream, host, known_ids)
+        return goreplay.read_goreplay(stream, logs.host)
+    return logs.entries(stream, source)
+
+
+def _explain(place: str, reader: LineReader) -> None:
+    """Print what is read from one line."""
+    name, _, number = place.rpartition(":")
+    if not name or not number.isdigit() or number == "0":
+        raise click.BadParameter("expected FILE:N", param_hint="--explain-line")
+    try:
+        with open_log(name) as stream:
+            line = line_at(stream, int(number))
+    except InputError as error:
+        say(error, err=True)
+        sys.exit(EXIT_UNUSABLE)
+    if line is None:
+        say(f"{name}: has no line {number}", err=True)
+        sys.exit(EXIT_UNUSABLE)
+    said = explained(line, reader)
+    for key, value in said:
+        say(f"{key + ':':<12}{visible(value)}")
+    if said[-1][0] == "left out":
+        sys.exit(EXIT_UNUSABLE)
 
 
 def _collect(
@@ -164,25 +260,6 @@ def _collect(
             sorter.add(item)
         except OSError as error:
             raise InputError(f"cannot sort on disk: {error}") from error
-
-
-@contextmanager
-def _opened(log: str) -> Iterator[BufferedReader]:
-    """Yield the unpacked bytes of a file. Raises InputError for whatever goes wrong with it."""
-    try:
-        with open(sys.stdin.fileno() if log == "-" else log, "rb", closefd=log != "-") as stream:
-            start = stream.peek(4)
-            if start.startswith(_GZIP_MAGIC):
-                with gzip.open(stream, "rb") as unpacked:
-                    yield BufferedReader(unpacked, _PEEKED_BYTES * 16)
-            elif start.startswith(_ZSTD_MAGIC):
-                unpacking = zstandard.ZstdDecompressor()
-                with unpacking.stream_reader(stream, read_across_frames=True) as plain:
-                    yield BufferedReader(plain, _PEEKED_BYTES * 16)
-            else:
-                yield stream
-    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
-        raise InputError(f"{log}: cannot be read: {error}") from error
 
 
 def _write(path: Path, sorter: Sorter) -> tuple[float, float]:
@@ -250,6 +327,13 @@ def _listed(places: Counter[str]) -> str:
 
 
 def _report_losses(counts: ImportCounts) -> None:
+    tally = counts.tally
+    if tally.lost_ratio > SAID_FIRST_RATIO:
+        say(f"WARNING: {tally.loss()}", err=True)
+    elif tally.lost:
+        say(tally.loss(), err=True)
+    if others := tally.other_lines():
+        say(others, err=True)
     if counts.left_out:
         reasons = ", ".join(f"{reason} {n}" for reason, n in counts.left_out.most_common())
         entries = counts.left_out.total()

@@ -1,6 +1,6 @@
 """What `mirror` writes and `estimate` reads: the one package of `mirror` that both import.
 
-access_log      lines of access logs, and the request that each is about
+access_log      lines of access logs, whoever wrote or wrapped them, and the request of each
 bounded_files   regular files, packed or not, read up to a limit
 foreign_text    text from outside as a terminal may show it
 replay_result   the result of a replay as a document

@@ -58,6 +58,7 @@ class RouteTable:
         self._root = _Node()
         self.tags: tuple[str, ...] = ()
         """Every tag that `match` can return, in the order of the templates, `other` last."""
+        self.templates = tuple(templates)
         tags: list[str] = []
         problems: list[tuple[int, str]] = []
         for index, template in enumerate(templates):

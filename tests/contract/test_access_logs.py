@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from estimator.series import access_log
 from estimator.series.access_log import read_access_logs
-from mirror.capture.access_log import read_log
-from mirror.capture.entries import Entry
-from mirror.formats.access_log import KnownIds
+from estimator.series.rps import RpsSeries
+from mirror.capture.access_log import LogImport
+from mirror.formats.access_log import blocks, tally
+from mirror.formats.access_log.line_reader import LineReader
 from mirror.formats.routes import RouteTable
 
 T = 1_700_000_000
@@ -45,38 +45,58 @@ LINES = [
 ]
 
 
+WRAPPED = [
+    "Dec  7 11:05:07 web1 nginx: {}",
+    "<190>1 2024-12-07T11:05:07.003Z web1 nginx 7 - - {}",
+    "2024-12-07T11:05:07.123456789Z stdout F {}",
+    "web_nginx.1.k2jx@node-1    | {}",
+]
+
+
 @pytest.mark.parametrize("block_bytes", [1, 1 << 20])
 def test_both_read_the_same_requests(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
 ) -> None:
-    monkeypatch.setattr(access_log, "_BLOCK_BYTES", block_bytes)
-    monkeypatch.setattr(access_log, "SHOWN_LINES", 100)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(tally, "SHOWN_LINES", 100)
     path = tmp_path / "access.log"
     path.write_bytes("\n".join(LINES).encode("utf-8", "surrogateescape") + b"\n")
-    imported: Counter[tuple[int, str]] = Counter()
-    reasons = []
-    with path.open("rb") as stream:
-        for item in read_log(stream, "h", KnownIds()):
-            if isinstance(item, Entry):
-                tag = ROUTES.match(item.record.target.encode("latin-1"))
-                imported[int(item.record.time_s), tag] += 1
-            else:
-                reasons.append(f"{path}:{item}")
+    log = LogImport(str(path), LineReader(), "h")
 
+    imported = counts_of(log, path)
     series = read_access_logs([str(path)], ROUTES, T + 3600)
 
-    counted = {
+    assert counts_in(series) == imported
+    assert imported.total() == 10
+    assert series.doubts == (f"{log.tally.loss()}. The traffic of these lines is missing",)
+    assert series.repairs == (log.tally.other_lines() + "",)
+    assert (log.tally.lost.total(), log.tally.others.total()) == (6, 2)
+
+
+@pytest.mark.parametrize("wrapper", WRAPPED)
+def test_both_read_the_same_requests_in_a_wrapper(tmp_path: Path, wrapper: str) -> None:
+    path = tmp_path / "access.log"
+    lines = (LINES[:2] * 50 + [LINES[6]]) * 3
+    path.write_text("".join(wrapper.format(line) + "\n" for line in lines if line))
+    imported = counts_of(LogImport(str(path), LineReader(), "h"), path)
+    series = read_access_logs([str(path)], ROUTES, T + 3600)
+    assert counts_in(series) == imported
+    assert (imported.total(), series.doubts) == (300, ())
+
+
+def counts_of(log: LogImport, path: Path) -> Counter[tuple[int, str]]:
+    counts: Counter[tuple[int, str]] = Counter()
+    with path.open("rb") as stream:
+        for entry in log.entries(stream):
+            tag = ROUTES.match(entry.record.target.encode("latin-1"))
+            counts[int(entry.record.time_s), tag] += 1
+    return counts
+
+
+def counts_in(series: RpsSeries) -> dict[tuple[int, str], float]:
+    return {
         (series.start + second, route): number
         for route, row in zip(series.routes, series.rps.tolist(), strict=True)
         for second, number in enumerate(row)
         if number
     }
-    assert counted == imported
-    assert sum(counted.values()) == 10
-    repeats = [reason for reason in reasons if "earlier line" in reason]
-    left_out = "; ".join(reason for reason in reasons if reason not in repeats)
-    assert series.repairs == (
-        f"7 of 18 lines left out, the first: {left_out}",
-        "1 lines have the id of an earlier line and were left out",
-    )
-    assert len(repeats) == 1

@@ -27,6 +27,10 @@ GIVEN: dict[str, Any] = {
     "from_prometheus": None,
     "route": (),
     "routes": None,
+    "format_of": None,
+    "fields": None,
+    "time_zone": None,
+    "jobs": None,
     "metric": "mirror.rps",
     "service": None,
     "env": None,
@@ -143,6 +147,16 @@ def test_logs_are_named_or_patterns(logs: Path) -> None:
     assert read_logs({"from_access_log": ("odd[1].log", "access.log")}).duration_s == 3
     with pytest.raises(InputError, match=r"^none\*: no such file"):
         read_logs({"from_access_log": ("none*",)})
+
+
+def test_logs_in_other_forms_take_options(logs: Path) -> None:
+    (logs / "own.log").write_text('{"at":"2023-11-15 07:13:20","where":"/watch/7"}\n')
+    options = {"from_access_log": ("own.log",), "fields": "time=at,target=where"}
+    series = read_logs({**options, "time_zone": "+09:00", "route": ("/watch/{id}",), "jobs": 2})
+    assert (series.start, series.rps.tolist()) == (1_700_000_000, [[1], [0]])
+    for wrong in ({"fields": "x"}, {"time_zone": "x"}):
+        with pytest.raises(InputError, match="--fields or --time-zone: expected"):
+            check_source(source_of({**GIVEN, **options, **wrong}, set()))
 
 
 def test_routes_of_a_log_are_those_of_the_table(logs: Path) -> None:

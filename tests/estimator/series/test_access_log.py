@@ -9,9 +9,10 @@ import pytest
 import zstandard
 
 from estimator.errors import InputError, Refused
-from estimator.series import access_log
+from estimator.series import log_counts
 from estimator.series.access_log import read_access_logs
 from estimator.series.rps import RpsSeries
+from mirror.formats.access_log import blocks
 from mirror.formats.routes import RouteTable
 
 T = 1_700_000_000
@@ -83,11 +84,31 @@ def test_standard_input_is_a_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_bad_lines_are_counted_and_shown(tmp_path: Path) -> None:
     series = read(tmp_path, combined(T) + b"?\n\n" + combined(T + 1) + b"!\n" * 9 + jsonl(T + 1))
     assert demand(series) == [1, 2]
-    (repair,) = series.repairs
+    (doubt,) = series.doubts
     shown = [f"{tmp_path}/log.0:{number}: neither" for number in (2, 5, 6, 7, 8)]
-    assert repair.startswith(f"10 of 13 lines left out, the first: {shown[0]}")
-    assert [place in repair for place in shown] == [True] * 5
-    assert "log.0:9" not in repair
+    lost = "10 of 13 lines (76.9%) left out: 10 lines in no known format; the first: "
+    assert doubt.startswith(lost + shown[0])
+    assert [place in doubt for place in shown] == [True] * 5
+    assert "log.0:9" not in doubt
+
+
+@pytest.mark.parametrize(("bad", "said"), [(1, "repairs"), (2, "warnings"), (6, "doubts")])
+def test_a_loss_is_said_louder_the_greater_it_is(tmp_path: Path, bad: int, said: str) -> None:
+    series = read(tmp_path, combined(T) * (100 - bad) + b"bad\n" * bad)
+    texts = {name: getattr(series, name) for name in ("repairs", "warnings", "doubts")}
+    assert [name for name, lines in texts.items() if lines] == [said]
+    assert texts[said][0].startswith(f"{bad} of 100 lines ({bad}.0%) left out")
+
+
+def test_lines_about_no_request_are_no_loss(tmp_path: Path) -> None:
+    silent = combined(T).replace(b"GET /watch/7?q=1 HTTP/1.1", b"-").replace(b"200 5", b"400 0")
+    error = b"2023/11/14 22:13:20 [error] 7#7: *1 open() failed\n"
+    series = read(tmp_path, combined(T) + silent * 3 + error)
+    assert (demand(series), series.doubts, series.warnings) == ([1], (), ())
+    assert series.repairs == (
+        "3 lines without an HTTP request, 1 lines of an error log or of a frame: no traffic is"
+        " lost with them",
+    )
 
 
 @pytest.mark.parametrize("make", [combined, jsonl])
@@ -101,8 +122,8 @@ def test_a_log_rotated_in_the_middle_of_a_line_loses_none(tmp_path: Path, make, 
         assert demand(series) == [1, 1, 1]
         # A half with everything that counts is read as a line; the other half is a bad line.
         if cut < 2 * len(make(T)) - 1:
-            assert len(series.repairs) == 1
-        if 9 < cut - len(make(T)) < 40:
+            assert len(series.repairs) + len(series.doubts) == 1
+        if 14 < cut - len(make(T)) < 40:
             assert series.repairs == ("1 lines that a rotation cut in two were joined",)
 
 
@@ -115,7 +136,9 @@ def test_a_line_with_a_known_id_counts_once(tmp_path: Path) -> None:
     identity = ',"request_id":"' + "a" * 32 + '"'
     series = read(tmp_path, jsonl(T, more=identity) * 2 + jsonl(T))
     assert demand(series) == [2]
-    assert series.repairs == ("1 lines have the id of an earlier line and were left out",)
+    assert series.repairs == (
+        "1 lines with the id of an earlier line: no traffic is lost with them",
+    )
 
 
 def test_the_same_log_twice_is_refused(tmp_path: Path) -> None:
@@ -147,7 +170,7 @@ def test_one_line_of_another_century_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"nothing\n"])
 def test_a_log_without_a_request_is_refused(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(Refused, match="holds no request.*Expected nginx's combined format"):
+    with pytest.raises(Refused, match="holds no request.*Expected an access log"):
         read(tmp_path, content)
 
 
@@ -162,7 +185,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="none: cannot be read: No such file or directory"):
+    with pytest.raises(InputError, match="none: no such file"):
         read_access_logs([str(tmp_path / "none")], RouteTable([]), NOW)
 
 
@@ -170,20 +193,20 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_blocks_of_any_size_say_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr(access_log, "_BLOCK_BYTES", size)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", size)
     lines = b"".join(combined(T + number % 3) for number in range(9)) + b"bad\n" + jsonl(T)
     assert demand(read(tmp_path, lines)) == [4, 3, 3]
 
 
 def test_a_line_without_end_stays_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access_log, "_BLOCK_BYTES", 1 << 18)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1 << 18)
     endless = b"x" * (3 << 20)
     series = read(tmp_path, combined(T) + endless + b"\n" + combined(T + 1))
     assert demand(series) == [1, 1]
-    assert "1 of 3 lines left out" in series.repairs[0]
+    assert "1 of 3 lines (33.3%) left out: 1 lines that are too long" in series.doubts[0]
 
 
 def test_entries_are_handed_over_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access_log, "_ENTRIES", 1)
-    monkeypatch.setattr(access_log, "_BLOCK_BYTES", 200)
+    monkeypatch.setattr(log_counts, "_ENTRIES", 1)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 200)
     assert demand(read(tmp_path, (combined(T) + combined(T + 1)) * 9)) == [9, 9]

@@ -16,7 +16,7 @@ from mirror.core.record import Record
 from mirror.demo.app import start_app
 from mirror.demo.nginx import proxy_site, start_nginx
 from mirror.demo.processes import Processes, fetch, find_program, free_ports
-from mirror.formats.access_log import MAX_LINE_BYTES
+from mirror.formats.access_log.request import MAX_LINE_BYTES
 
 COMBINED = (
     b'10.0.0.1 - - [31/Dec/2025:23:59:59 +0900] "GET /watch/7?x=1 HTTP/1.1" 200 512 '
@@ -66,22 +66,73 @@ def test_logs_are_merged_in_time_order(tmp_path: Path) -> None:
     assert b"4 requests over 3.0 s from 1970-01-01T00:00:07+00:00 (GET 4)" in done.stderr
 
 
-def test_some_unusable_lines_are_reported(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("bad", "code", "said"),
+    [(1, 0, b"1 of 200"), (2, 0, b"WARNING: 2 of"), (11, 3, b"WARNING: 11")],
+)
+def test_lines_left_out_are_counted_and_said_first(
+    tmp_path: Path, bad: int, code: int, said: bytes
+) -> None:
     log, output = tmp_path / "access.log", tmp_path / "requests.jsonl"
-    log.write_bytes(b"\n".join([b"x"] * 7 + [COMBINED]))
+    lines = 180 if bad == 2 else 200
+    log.write_bytes(b"\n".join([b"x"] * bad + [COMBINED] * (lines - bad)))
     done = run(log, "-o", output, "--host", "a.example")
-    assert done.returncode == 0
-    assert b"7 unusable lines" in done.stderr and b"and 2 more" in done.stderr
-    assert f"{log}:1: neither".encode() in done.stderr
-    assert len(records_in(output)) == 1
+    assert done.returncode == code
+    assert done.stderr.startswith(said)
+    assert (
+        f"left out: {bad} lines in no known format; the first: {log}:1: neit".encode()
+        in done.stderr
+    )
+    assert len(records_in(output)) == lines - bad
 
 
 def test_overlong_line_takes_no_memory(tmp_path: Path) -> None:
     log, output = tmp_path / "access.log", tmp_path / "requests.jsonl"
-    log.write_bytes(b"x" * (3 * MAX_LINE_BYTES) + b"\n" + DEPLOYED + b"\n")
+    log.write_bytes(b"x" * (3 * MAX_LINE_BYTES) + b"\n" + (DEPLOYED + b"\n") * 50)
     done = run(log, "-o", output)
-    assert done.returncode == 0 and b"1 unusable lines" in done.stderr
+    assert done.returncode == 0 and b"1 of 51 lines" in done.stderr
     assert b":1: longer than" in done.stderr
+
+
+def test_a_line_is_explained(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    log.write_bytes(DEPLOYED + b"\nDec  7 11:05:07 web nginx: " + COMBINED + b"\nno\x1b[31m\n")
+    done = run("--explain-line", f"{log}:2")
+    assert done.returncode == 0
+    assert b"target:     /watch/7?x=1\n" in done.stdout and b"wrapped:    1 times" in done.stdout
+    done = run("--explain-line", f"{log}:3")
+    assert done.returncode == 2 and b"left out:   in no known format" in done.stdout
+    done = run("--explain-line", f"{log}:4")
+    assert done.returncode == 2 and b"has no line 4" in done.stderr
+    for place in (str(log), f"{log}:0", ":1"):
+        assert b"expected FILE:N" in run("--explain-line", place).stderr
+
+
+def test_logs_in_other_forms_take_options(tmp_path: Path) -> None:
+    log, output = tmp_path / "access.log", tmp_path / "requests.jsonl"
+    log.write_bytes(
+        b'{"ts":"2025-12-31 23:59:59.250","verb":"PUT","path":"/a","host":"a.example"}\n'
+    )
+    assert b"has no offset from UTC: give --time-zone" in run(log, "-o", output).stderr
+    done = run(log, "-o", output, "--fields", "method=verb", "--time-zone", "+09:00")
+    assert done.returncode == 0, done.stderr
+    (record,) = records_in(output)
+    assert (record.time_s, record.method) == (NEW_YEAR_S + 0.25, "PUT")
+    assert run(log, "-o", output, "--format-of", "alb").returncode == 2
+    assert b"expected MEANING=KEY" in run(log, "-o", output, "--fields", "x=y").stderr
+    assert b"expected UTC" in run(log, "-o", output, "--time-zone", "x").stderr
+
+
+def test_durations_in_milliseconds_are_refused(tmp_path: Path) -> None:
+    log, output = tmp_path / "access.log", tmp_path / "requests.jsonl"
+    log.write_bytes(b"\n".join(json_line(time=500.5 + n, request_time=250) for n in range(30)))
+    done = run(log, "-o", output)
+    assert done.returncode == 2 and b"--fields duration_ms=request_time" in done.stderr
+    assert not output.exists()
+    done = run(log, "-o", output, "--fields", "duration_ms=request_time")
+    assert done.returncode == 0, done.stderr
+    assert records_in(output)[0].time_s == 500.25
+    assert run(log, "-o", output, "--fields", "duration=request_time").returncode == 0
 
 
 @pytest.mark.parametrize("content", [b"", b"x\n", COMBINED])
@@ -100,9 +151,13 @@ def test_bad_files_are_2_and_named(tmp_path: Path) -> None:
     cut.write_bytes(gzip.compress(DEPLOYED * 1000)[:-20])
     output = tmp_path / "requests.jsonl"
     output.write_bytes(b"before")
-    for bad in (tmp_path / "none.log", tmp_path, cut):
+    for bad, why in (
+        (tmp_path / "none.log", "no such file"),
+        (tmp_path, "is no regular file"),
+        (cut, "cannot be read: Compressed file ended"),
+    ):
         done = run(good, bad, "-o", output)
-        assert done.returncode == 2 and f"{bad}: cannot be read".encode() in done.stderr
+        assert done.returncode == 2 and f"{bad}: {why}".encode() in done.stderr
     assert output.read_bytes() == b"before"
     done = run(good, "-o", tmp_path / "missing" / "requests.jsonl")
     assert done.returncode == 2 and b"cannot be written" in done.stderr

@@ -1,0 +1,94 @@
+"""The files of access logs in blocks of whole lines, and the fast path for a block of one format.
+
+A block of the combined format passes as a whole through one regular expression, which also yields
+the lines that do not match: a few odd lines do not slow down the others.
+
+Invariant: memory and time stay bounded. A line that is too long is cut, a packed log may not unpack
+to more than a log plausibly does, and only regular files are opened.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from mirror.formats.access_log.request import MAX_LINE_BYTES
+from mirror.formats.access_log.text_lines import TARGET_WORD
+from mirror.formats.access_log.times import LOCAL_TIME
+from mirror.formats.bounded_files import Limit, open_regular, unpacked
+
+STDIN = "-"
+MOST_UNPACKED_BYTES = 256 << 20
+MOST_RATIO = 64
+"""A packed log yields at most MOST_UNPACKED_BYTES and this many times its size: gzip packs real
+logs 5 to 30 times. Standard input has no such limit."""
+_MOST_BYTES = 1 << 60
+BLOCK_BYTES = 1 << 20
+
+# A client's address, a user of one word: anything else goes through the reader of single lines.
+_START = rb"^[0-9a-f:.]+ - [^\s\[\"]+ \[(%b)\] \"" % LOCAL_TIME
+_STATUS = rb' HTTP/[0-9.]+" \d{3} (?:\d+|-)'
+# A duration stands outside of quotes, or after an equals sign: such a line is read by itself.
+_TEXTS = rb'"[^"\n]*" "[^"\n]*"'
+_OTHER_LINE = rb"|^(.+)"
+_COUNTED = re.compile(
+    rb"%b[A-Z]+ (/%b)%b(?: %b(?: \"[^\"=\n]*\")?)?$%b"
+    % (_START, TARGET_WORD, _STATUS, _TEXTS, _OTHER_LINE),
+    re.MULTILINE,
+)
+
+
+def counted_lines(block: bytes) -> list[tuple[bytes, bytes, bytes]]:
+    """Return time, target and, for a line of any other form, the line; empty lines yield nothing.
+
+    Time and target are as they are written: `local_second` and `unescaped` read them.
+    """
+    return _COUNTED.findall(block)
+
+
+def open_log(name: str) -> BinaryIO:
+    """Return the unpacked bytes of a log; `-` is standard input. Raises BoundedFileError."""
+    if name == STDIN:
+        return unpacked(sys.stdin.buffer, "standard input", Limit(_MOST_BYTES))
+    file = open_regular(name)
+    try:
+        size = os.fstat(file.fileno()).st_size
+        start = file.read(4)
+        file.seek(0)
+        is_packed = start[:2] == b"\x1f\x8b" or start[1:] in (b"\xb5\x2f\xfd", b"\x2a\x4d\x18")
+        most = MOST_UNPACKED_BYTES + MOST_RATIO * size if is_packed else _MOST_BYTES
+        return unpacked(file, name, Limit(most, "`zcat` or `zstdcat` into `-`"))
+    except BaseException:
+        file.close()
+        raise
+
+
+def blocks(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield blocks of whole lines; a line that is too long is cut."""
+    rest = b""
+    is_skipping = False
+    while read := stream.read(BLOCK_BYTES):
+        if is_skipping:
+            _, end, read = read.partition(b"\n")
+            is_skipping = not end
+        data = rest + read
+        cut = data.rfind(b"\n") + 1
+        if cut:
+            yield data[:cut]
+        rest = data[cut:]
+        if len(rest) > MAX_LINE_BYTES:
+            yield rest[:MAX_LINE_BYTES] + b"\n"
+            rest, is_skipping = b"", True
+    if rest:
+        yield rest
+
+
+def line_at(stream: BinaryIO, number: int) -> bytes | None:
+    """Return a line by its number, from 1 on, without its line break; None if there are fewer."""
+    for block in blocks(stream):
+        lines = block.count(b"\n") + (not block.endswith(b"\n"))
+        if number <= lines:
+            return block.split(b"\n")[number - 1]
+        number -= lines
+    return None
