@@ -1,17 +1,12 @@
-"""Text files: read with one message for each failure, and written whole or not at all.
+"""Text files: read with one message for each failure, and written whole or not at all."""
 
-A file is written beside its destination and then renamed. Whoever reads it meanwhile finds the old
-file or the new one, and an interrupted write leaves nothing behind.
-"""
-
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from estimator.errors import InputError, Problem
 from mirror.formats import bounded_files
 from mirror.formats.bounded_files import BoundedFileError, Limit
+from mirror.formats.whole_files import writing_whole
 
 LIMIT = Limit(64 << 20)
 """Most bytes of a text file, unless its reader has a limit of its own."""
@@ -34,18 +29,8 @@ def write_whole(path: Path, text: str) -> None:
     Raises InputError if the operating system refuses.
     """
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".kagami-")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
-            # mkstemp sets 0600; the file gets the permissions of any other new file.
-            mask = os.umask(0)
-            os.umask(mask)
-            os.chmod(temporary, 0o666 & ~mask)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with writing_whole(path) as file:
+            file.write(text.encode())
     except OSError as error:
         raise InputError([Problem(str(path), f"cannot be written: {error.strerror}")]) from error
 

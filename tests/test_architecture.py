@@ -42,9 +42,13 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.core.redaction.values",
     ),
     "mirror.core.*": ("mirror.errors",),
-    "mirror.capture.reader": ("mirror.core.record", "mirror.errors"),
-    "mirror.capture.overview": ("mirror.core.record", "mirror.formats.routes"),
-    "mirror.capture.entries": ("mirror.core.record",),
+    "mirror.capture.reader": (
+        "mirror.core.record",
+        "mirror.errors",
+        "mirror.formats.bounded_files",
+    ),
+    "mirror.capture.overview": ("mirror.core.record", "mirror.errors", "mirror.formats.routes"),
+    "mirror.capture.entries": ("mirror.core.record", "mirror.errors"),
     "mirror.capture.access_log": (
         "mirror.capture.entries",
         "mirror.core.record",

@@ -12,17 +12,20 @@ import struct
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import IO
 
 import zstandard
 
 from mirror.core.record import Record, encode
+from mirror.errors import InputError
 
 RUN_BYTES = 64 << 20
 ENTRY_BYTES = 150
 """Memory that Python takes for one entry in addition to its bytes."""
+MOST_OF_A_SECOND = 500_000
+"""Most requests of one second, which are held in memory while they are spread over it."""
 MOST_RUNS = 64
 """Most files that are open at once; when there are that many, they are merged into one."""
 
@@ -90,7 +93,12 @@ class Sorter:
         self._held.sort()
         merged = heapq.merge(*map(_read_run, self._runs), self._held)
         for second, group in groupby(merged, key=lambda entry: entry[0] // 1_000_000):
-            for time_us, _, _, tail in _spread(second, list(group)):
+            entries = list(islice(group, MOST_OF_A_SECOND + 1))
+            if len(entries) > MOST_OF_A_SECOND:
+                raise InputError(
+                    f"more than {MOST_OF_A_SECOND:,} requests in second {second}, the limit"
+                )
+            for time_us, _, _, tail in _spread(second, entries):
                 yield time_us / 1e6, b'{"t":%d.%06d%b' % (*divmod(time_us, 1_000_000), tail)
 
     def close(self) -> None:

@@ -28,7 +28,9 @@ from mirror.capture.entries import Entry, Item, LeftOut, Unusable
 from mirror.core.record import WRITTEN_ANEW, FieldError, Record
 from mirror.errors import InputError
 
-MOST_BYTES = 1 << 30
+MOST_BYTES = 128 << 20
+MOST_VALUES = 5_000_000
+"""Most values, counted by their commas: a list of 100 MB of `1,` would take 4 GB of memory."""
 START = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"log"\s*:\s*\{')
 """How a HAR begins. Log lines of Docker also begin with a key `log`, but its value is a text."""
 
@@ -87,7 +89,12 @@ def read_har(stream: BinaryIO, source: str) -> Iterator[Item]:
     """Yield an entry for each request, or why it has none. Raises InputError if this is no HAR."""
     text = stream.read(MOST_BYTES + 1)
     if len(text) > MOST_BYTES:
-        raise InputError(f"{source}: a HAR file of more than {MOST_BYTES} bytes")
+        raise InputError(
+            f"{source}: a HAR file of more than {MOST_BYTES:,} bytes, which is the limit: export"
+            " it in parts, or without the contents of responses"
+        )
+    if text.count(b",") > MOST_VALUES:
+        raise InputError(f"{source}: a HAR file of more than {MOST_VALUES:,} values, the limit")
     try:
         document = msgspec.json.decode(text.removeprefix(b"\xef\xbb\xbf"), type=_Document)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -1,8 +1,8 @@
 """What a capture holds, added up record by record.
 
 Invariant: memory does not grow with the capture. Names that clients choose (paths, hosts) are
-bounded in number, and those beyond the bound count as `other`. Seconds are kept one by one: a day
-has 86,400 small numbers.
+bounded in number, and those beyond the bound count as `other`. Seconds are kept one by one, up to a
+month of them.
 
 This module knows nothing of how the overview is printed.
 """
@@ -12,9 +12,12 @@ from collections.abc import Callable
 from math import floor
 
 from mirror.core.record import Record
+from mirror.errors import InputError
 from mirror.formats.routes import OTHER
 
 MOST_NAMES = 10_000
+MOST_SECONDS = 3_000_000
+"""Most different seconds: a month of uninterrupted requests."""
 
 
 class Overview:
@@ -45,6 +48,8 @@ class Overview:
         self.end_s = max(self.end_s, time_s)
         self.requests += 1
         self.seconds[floor(time_s)] += 1
+        if len(self.seconds) > MOST_SECONDS:
+            raise InputError(f"requests in more than {MOST_SECONDS:,} seconds, which is the limit")
         _count(self.methods, record.method)
         _count(self.hosts, record.host)
         path = record.target.partition("?")[0]

@@ -11,6 +11,7 @@ This module knows nothing of what is done with the records.
 import heapq
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,16 +28,23 @@ from mirror.core.record import (
     decode_header,
 )
 from mirror.errors import InputError
+from mirror.formats.bounded_files import MOST_WINDOW_BYTES, open_regular
 
 SUFFIX = ".capture.zst"
 """Suffix of segments in a directory; a file that is named by itself may have any name."""
 
+MOST_LOSSES = 10_000
+"""Most places of a capture that `--salvage` leaves out; a file with more is no capture."""
+
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _GZIP_MAGIC = b"\x1f\x8b"
-_READ_BYTES = 1024
+_READ_BYTES = 256
 """Bytes unpacked at a time. A zstd block of 4 bytes may unpack to 128 KiB, so this yields at most
-32 MiB."""
-_MOST_WINDOW_BYTES = 1 << 27
+8 MiB."""
+FREE_BYTES = 64 << 20
+MOST_RATIO = 100
+"""A packed capture may unpack to FREE_BYTES, and beyond to this many times its size. Captures pack
+to a tenth or a twentieth; zeros to less than a thousandth."""
 _MOST_HELD_BYTES = 4 << 20
 """Most bytes of a frame that are held until its checksum is read; four times the frame of a
 segment."""
@@ -49,8 +57,10 @@ def read_records(
 
     The records of one file come in its order: a request is recorded when it is complete, with the
     time at which it began. With `on_loss`, unreadable parts are reported to it and left out
-    (`--salvage`). Summary lines are added to `summary`. Raises InputError.
+    (`--salvage`), up to MOST_LOSSES of them. Summary lines are added to `summary`. Raises
+    InputError.
     """
+    on_loss = None if on_loss is None else _bounded(on_loss, path)
     try:
         if not path.is_dir():
             yield from _read_file(path, on_loss, summary)
@@ -61,6 +71,17 @@ def read_records(
     if not segments:
         raise InputError(f"{path}: is a directory without segments (*{SUFFIX})")
     yield from _merged(segments, on_loss, summary)
+
+
+def _bounded(on_loss: OnLoss, path: Path) -> OnLoss:
+    numbers = count(1)
+
+    def lose(loss: str) -> None:
+        on_loss(loss)
+        if next(numbers) >= MOST_LOSSES:
+            raise InputError(f"{path}: {MOST_LOSSES:,} places cannot be read, which is the limit")
+
+    return lose
 
 
 def _merged(
@@ -106,7 +127,7 @@ def _read_file(path: Path, on_loss: OnLoss | None, summary: Summary | None) -> I
 def read_lines(path: Path, on_loss: OnLoss | None = None) -> Generator[bytes, None, None]:
     """Yield the unpacked lines of a file. Raises InputError."""
     try:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             start = stream.read(len(_ZSTD_MAGIC))
             if start[:2] == _GZIP_MAGIC:
                 raise NotACapture(f"{path}: is packed by gzip: unpack it first")
@@ -138,6 +159,7 @@ class _Unpacking:
         """Bytes that were read from the file and are not unpacked yet."""
         self._at = 0
         """Position of `_packed` in the file."""
+        self._unpacked_bytes = 0
         self._rest = b""
         """The beginning of a line that is not complete."""
 
@@ -164,13 +186,13 @@ class _Unpacking:
         flipped bit may unpack to another request.
         """
         began = self._at
-        unpacking = zstandard.ZstdDecompressor(max_window_size=_MOST_WINDOW_BYTES).decompressobj()
+        unpacking = zstandard.ZstdDecompressor(max_window_size=MOST_WINDOW_BYTES).decompressobj()
         held: list[bytes] = []
         held_bytes = 0
         while True:
             piece = self._packed
             try:
-                held.append(unpacking.decompress(piece))
+                plain = unpacking.decompress(piece)
             except zstandard.ZstdError:
                 self._lose("the zstd frame is damaged", began)
                 # The search for the next frame must not find this one again.
@@ -178,6 +200,13 @@ class _Unpacking:
                 self._at += len(piece) - len(self._packed)
                 self._skip()
                 return
+            self._unpacked_bytes += len(plain)
+            if self._unpacked_bytes > FREE_BYTES + (self._at + len(piece)) * MOST_RATIO:
+                raise InputError(
+                    f"{self._path}: unpacks to more than {FREE_BYTES >> 20} MiB and {MOST_RATIO}"
+                    " times its size, which is the limit; `zstd -d` makes a file that has none"
+                )
+            held.append(plain)
             if unpacking.eof:
                 self._packed = unpacking.unused_data
                 self._at += len(piece) - len(self._packed)

@@ -18,6 +18,7 @@ from mirror.capture.reader import read_records
 from mirror.core.record import Record
 from mirror.errors import InputError
 from mirror.formats.terminal import say
+from mirror.formats.whole_files import writing_whole
 
 EXIT_UNUSABLE = 2
 
@@ -43,7 +44,7 @@ def export(path: Path, base: str, output: Path | None, salvage: bool) -> None:
     """Write the requests of a capture as targets for vegeta, in their order and without times.
 
     The recorded host becomes the header Host. The requests carry no mark, so a sidecar counts them
-    as production.
+    as production. The file is its owner's alone (0600).
 
     \b
     Examples:
@@ -72,7 +73,7 @@ def export(path: Path, base: str, output: Path | None, salvage: bool) -> None:
         with ExitStack() as stack:
             stream = sys.stdout.buffer
             if output is not None:
-                stream = stack.enter_context(open(output, "wb"))
+                stream = stack.enter_context(writing_whole(output, is_private=True))
             for record in read_records(path, lose if salvage else None):
                 stream.write(vegeta_target(record, url) + b"\n")
             stream.flush()
@@ -82,7 +83,7 @@ def export(path: Path, base: str, output: Path | None, salvage: bool) -> None:
     except BrokenPipeError:  # the reader, such as `head`, has enough
         sys.stderr.close()
     except OSError as error:
-        say(f"{output or 'standard output'}: cannot be written: {error}", err=True)
+        say(f"{output or 'standard output'}: cannot be written: {error.strerror}", err=True)
         sys.exit(EXIT_UNUSABLE)
 
 

@@ -4,7 +4,6 @@ This module owns the arguments, the choice of the reader by the content of a fil
 of the capture. The capture is written as a whole or not at all, so that nothing reads half of it.
 """
 
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ import zstandard
 from mirror.capture import goreplay, har
 from mirror.capture.access_log import LogImport
 from mirror.capture.entries import Item, LeftOut, Sorter
-from mirror.core.record import encode_header, is_host
+from mirror.core.record import Record, encode_header, is_host
 from mirror.core.redaction.redactor import Redactor
 from mirror.errors import InputError
 from mirror.formats.access_log.blocks import line_at, open_log
@@ -34,6 +33,7 @@ from mirror.formats.access_log.tally import (
 )
 from mirror.formats.foreign_text import visible
 from mirror.formats.terminal import say
+from mirror.formats.whole_files import writing_whole
 
 EXIT_UNUSABLE = 2
 EXIT_LOW_CONFIDENCE = 3
@@ -89,12 +89,16 @@ class ImportCounts:
     metavar="FILE:N",
     help="Say what is read from line N of FILE, and write nothing.",
 )
-@click.option("--keep-secrets", is_flag=True, help="Keep credentials, cookies and tokens.")
+@click.option("--keep-secrets", is_flag=True, help="Keep credentials, cookies, tokens and bodies.")
+@click.option(
+    "--keep-bodies", is_flag=True, help="Keep bodies, in which no secret can be recognised."
+)
 def import_requests(
     logs: tuple[str, ...],
     path: Path | None,
     host: str | None,
     keep_secrets: bool,
+    keep_bodies: bool,
     explain_line: str | None,
     format_of: str | None,
     fields: str | None,
@@ -109,7 +113,8 @@ def import_requests(
     request is dated to when it began, if the log has its duration, else to when its response ended.
     If a log knows only the second, the requests of that second are spread evenly over it. Logs hold
     no bodies, so a POST is imported without one. Values that are secrets by their name or by their
-    form are removed and listed. The capture is compressed if its name ends in .zst.
+    form are removed and listed; bodies, which may hold passwords, are left out and counted. The
+    capture is its owner's alone (0600), and compressed if its name ends in .zst.
 
     \b
     Examples:
@@ -141,7 +146,8 @@ def import_requests(
     if path is None or not logs:
         raise click.UsageError("Give FILE... and -o, or --explain-line FILE:N.")
     try:
-        _import(logs, path, reader, host, None if keep_secrets else Redactor())
+        redaction = None if keep_secrets else _Redaction(Redactor(), keep_bodies)
+        _import(logs, path, reader, host, redaction)
     except InputError as error:
         say(error, err=True)
         sys.exit(EXIT_UNUSABLE)
@@ -152,7 +158,7 @@ def _import(
     path: Path,
     reader: LineReader,
     host: str | None,
-    redactor: Redactor | None,
+    redaction: "_Redaction | None",
 ) -> None:
     """Write the capture and say what it holds. Raises InputError."""
     counts = ImportCounts()
@@ -160,7 +166,7 @@ def _import(
         for log in logs:
             with open_log(log) as stream:
                 items = _items(stream, log, _Logs(reader, host, counts.tally))
-                _collect(items, log, sorter, counts, redactor)
+                _collect(items, log, sorter, counts, redaction)
         _report_losses(counts)
         if not sorter.number:
             raise InputError(f"{', '.join(logs)}: no line is a request that can be replayed")
@@ -169,8 +175,8 @@ def _import(
     begin = datetime.fromtimestamp(first_s, UTC).isoformat(timespec="seconds")
     seconds = f"{last_s - first_s:.1f} s from {begin}"
     say(f"{path}: {sorter.number} requests over {seconds} ({listed})", err=True)
-    if redactor is not None:
-        _report_secrets(redactor)
+    if redaction is not None:
+        redaction.report()
     if counts.tally.lost_ratio > LOW_CONFIDENCE_RATIO:
         sys.exit(EXIT_LOW_CONFIDENCE)
 
@@ -238,7 +244,7 @@ def _collect(
     source: str,
     sorter: Sorter,
     counts: ImportCounts,
-    redactor: Redactor | None,
+    redaction: "_Redaction | None",
 ) -> None:
     for item in items:
         if isinstance(item, str):
@@ -252,10 +258,8 @@ def _collect(
         record = item.record
         counts.lost_bodies += bool(record.body_bytes)
         counts.methods[record.method] += 1
-        if redactor is not None:
-            target, headers = redactor.target(record.target), redactor.fields(record.headers)
-            if target != record.target or headers != record.headers:
-                item.record = replace(record, target=target, headers=headers)
+        if redaction is not None:
+            item.record = redaction.redacted(record)
         try:
             sorter.add(item)
         except OSError as error:
@@ -264,22 +268,21 @@ def _collect(
 
 def _write(path: Path, sorter: Sorter) -> tuple[float, float]:
     """Write the capture; return the times of the first and the last request."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     lines = sorter.lines()
     first_s, first = next(lines)
     last_s = first_s
     try:
-        with open(unfinished, "xb") as stream, _Frames(stream, path.suffix == ".zst") as frames:
+        with (
+            writing_whole(path, is_private=True) as stream,
+            _Frames(stream, path.suffix == ".zst") as frames,
+        ):
             frames.write(encode_header(first_s))
             frames.write(first)
             for time_s, line in lines:
                 frames.write(line)
                 last_s = time_s
-        os.replace(unfinished, path)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
     return first_s, last_s
 
 
@@ -311,12 +314,40 @@ class _Frames:
         self._lines, self._size_bytes = [], 0
 
 
-def _report_secrets(redactor: Redactor) -> None:
-    if redactor.redacted:
-        say(f"{redactor.redacted} secrets removed: {_listed(redactor.places)}", err=True)
-    if redactor.doubtful:
-        where = _listed(redactor.doubtful)
-        say(f"kept, although they look random and may be secrets: {where}", err=True)
+class _Redaction:
+    """Removes secrets from records, and bodies unless they are to be kept."""
+
+    def __init__(self, redactor: Redactor, keeps_bodies: bool) -> None:
+        self._redactor = redactor
+        self._keeps_bodies = keeps_bodies
+        self._bodies = 0
+        """Number of the bodies that were left out."""
+
+    def redacted(self, record: Record) -> Record:
+        target = self._redactor.target(record.target)
+        headers = self._redactor.fields(record.headers)
+        body, body_bytes = record.body, record.body_bytes
+        if body and not self._keeps_bodies:
+            self._bodies += 1
+            body_bytes = len(body)
+            body = None
+        elif target == record.target and headers == record.headers:
+            return record
+        return replace(record, target=target, headers=headers, body=body, body_bytes=body_bytes)
+
+    def report(self) -> None:
+        redactor = self._redactor
+        if redactor.redacted:
+            say(f"{redactor.redacted} secrets removed: {_listed(redactor.places)}", err=True)
+        if redactor.doubtful:
+            where = _listed(redactor.doubtful)
+            say(f"kept, although they look random and may be secrets: {where}", err=True)
+        if self._bodies:
+            say(
+                f"{self._bodies} bodies left out, because they may hold secrets; only their lengths"
+                " are kept (--keep-bodies keeps them)",
+                err=True,
+            )
 
 
 def _listed(places: Counter[str]) -> str:

@@ -4,7 +4,6 @@ This module owns the arguments and the printing; capture/overview.py adds up.
 """
 
 import json
-import re
 import sys
 from collections import Counter
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from mirror.capture.overview import Overview
 from mirror.capture.reader import read_records
 from mirror.core.record import Summary
 from mirror.errors import InputError
+from mirror.formats.foreign_text import visible
 from mirror.formats.routes import RouteTable, TemplateError
 from mirror.formats.terminal import say, say_json
 
@@ -87,7 +87,7 @@ def inspect(
     if losses.number and not as_json:
         say(f"\n{losses.number} places could not be read:", err=True)
         for loss in losses.shown:
-            say(f"  {shown(loss)}", err=True)
+            say(f"  {loss}", err=True)
 
 
 def to_json(overview: Overview, summary: Summary, losses: Losses) -> str:
@@ -140,22 +140,17 @@ def to_text(overview: Overview, summary: Summary) -> str:
     dropped = ", ".join(f"{reason} {number}" for reason, number in summary.dropped.items())
     rows += [
         "",
-        f"  dropped {shown(dropped) or 'none'}; {summary.redacted} values redacted; "
+        f"  dropped {visible(dropped) or 'none'}; {summary.redacted} values redacted; "
         f"{summary.not_sampled} requests not sampled",
     ]
     return "\n".join(rows)
-
-
-def shown(text: str) -> str:
-    """Return a text without control characters: clients choose it, and terminals obey them."""
-    return re.sub(r"[^\x20-\x7e\xa1-\uffff]", lambda m: f"\\x{ord(m[0]):02x}", text)
 
 
 def _listed(title: str, names: Counter[str]) -> str:
     total = names.total()
     rows = []
     for name, number in names.most_common(SHOWN_NAMES):
-        rows.append(f"{number:9} {number / total:6.1%}  {shown(name)[:100]}")
+        rows.append(f"{number:9} {number / total:6.1%}  {visible(name)[:100]}")
     if len(names) > SHOWN_NAMES:
         rest = total - sum(number for _, number in names.most_common(SHOWN_NAMES))
         rows.append(f"{rest:9} {rest / total:6.1%}  in {len(names) - SHOWN_NAMES} others")

@@ -30,6 +30,7 @@ from mirror.core.record import is_host
 from mirror.errors import InputError
 from mirror.formats.replay_result import ReplayResult, to_json
 from mirror.formats.terminal import say, say_json
+from mirror.formats.whole_files import writing_whole
 from mirror.proxy.upstream.origins import replay_origin
 from mirror.replay.html import as_html
 from mirror.replay.requests import RequestList, Rules, read_filter, read_header
@@ -367,7 +368,8 @@ def _why_none(requests: RequestList) -> str:
 def _write_page(path: Path, result: ReplayResult) -> None:
     """Write the page, or say why that is impossible: the report has been printed already."""
     try:
-        path.write_text(as_html(result))
+        with writing_whole(path) as file:
+            file.write(as_html(result).encode())
     except OSError as error:
         say(f"{path}: cannot be written: {error}", err=True)
 

@@ -8,6 +8,7 @@ import click
 from mirror.errors import InputError
 from mirror.formats.replay_result import read, to_json
 from mirror.formats.terminal import say, say_json
+from mirror.formats.whole_files import writing_whole
 from mirror.replay.merge import merge
 from mirror.replay.text import as_text
 
@@ -58,6 +59,7 @@ def replay_merge(results: tuple[Path, ...], output: Path | None) -> None:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text + "\n")
+        with writing_whole(path) as file:
+            file.write(f"{text}\n".encode())
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error}") from error

@@ -21,6 +21,7 @@ from mirror.errors import InputError
 from mirror.formats.replay_result import ProcessUsage, ReplayResult, to_json
 from mirror.formats.terminal import say
 from mirror.formats.usage_source import FromDatadog, FromProcesses, read_usage_source
+from mirror.formats.whole_files import writing_whole
 from mirror.replay.process_usage import ProcessSampler
 
 ESTIMATE = (sys.executable, "-m", "estimator", "table")
@@ -113,7 +114,8 @@ def write_table(result: ReplayResult, table: Path, samples: Sequence[str]) -> bo
     """
     kept = table.with_name(f"{table.stem}.replay-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json")
     try:
-        kept.write_text(to_json(result) + "\n")
+        with writing_whole(kept) as file:
+            file.write(f"{to_json(result)}\n".encode())
     except OSError as error:
         say(f"{kept}: cannot be written, so there are no new rows: {error}", err=True)
         return False

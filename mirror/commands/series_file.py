@@ -5,15 +5,15 @@ knows nothing of how a series is shown.
 """
 
 import csv
-import os
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mirror.errors import InputError
 from mirror.formats.routes import OTHER
@@ -26,6 +26,7 @@ from mirror.formats.series_db import (
     SPAN,
     connect_to_read,
 )
+from mirror.formats.whole_files import writing_whole
 
 BATCH_ROWS = 100_000
 
@@ -108,29 +109,26 @@ def export(rows: Iterator[tuple[int, str, int]], path: Path) -> int:
     if write is _write_parquet and find_spec("pyarrow") is None:
         how = "in the source folder of kagami run: pip install '.[estimate]'"
         raise InputError(f"{path}: Parquet needs pyarrow; {how}, or choose a name in .csv")
-    part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        number = write(rows, part)
-        part.replace(path)
+        with writing_whole(path) as file:
+            return write(rows, file)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error}") from error
-    finally:
-        part.unlink(missing_ok=True)
-    return number
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def _write_csv(rows: Iterator[tuple[int, str, int]], path: Path) -> int:
+def _write_csv(rows: Iterator[tuple[int, str, int]], file: BinaryIO) -> int:
     number = 0
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(EXPORTED_COLUMNS)
-        for row in rows:
-            writer.writerow(row)
-            number += 1
+    text = TextIOWrapper(file, encoding="utf-8", newline="")
+    writer = csv.writer(text)
+    writer.writerow(EXPORTED_COLUMNS)
+    for row in rows:
+        writer.writerow(row)
+        number += 1
+    text.detach()  # flushes, and leaves the file open
     return number
 
 
-def _write_parquet(rows: Iterator[tuple[int, str, int]], path: Path) -> int:
+def _write_parquet(rows: Iterator[tuple[int, str, int]], file: BinaryIO) -> int:
     # Imported here, because it takes 0.1 s and 50 MB that no other command of mirror needs.
     import pyarrow
     from pyarrow.parquet import ParquetWriter
@@ -138,7 +136,7 @@ def _write_parquet(rows: Iterator[tuple[int, str, int]], path: Path) -> int:
     types = zip(EXPORTED_COLUMNS, (pyarrow.int64(), pyarrow.string(), pyarrow.int64()), strict=True)
     schema = pyarrow.schema(list(types))
     number = 0
-    with closing(ParquetWriter(path, schema, compression="zstd")) as writer:
+    with closing(ParquetWriter(file, schema, compression="zstd")) as writer:
         batch: list[tuple[int, str, int]] = []
         for row in rows:
             batch.append(row)

@@ -9,6 +9,7 @@ routes          route templates, and the route tag that a request path gets
 series_db       series.db and its exports: schema, version, columns, and the queries of readers
 terminal        the exit of lines to stdout and stderr
 usage_source    where cpu and memory come from: the grammar of --sample
+whole_files     files that are written whole, never through a link
 yaml_documents  plain YAML, read strictly and within limits
 
 Nothing here imports another package of `mirror`, except for its errors.

@@ -23,9 +23,10 @@ MOST_WINDOW_BYTES = 1 << 27
 """Most memory that a zstd frame may ask for; the tool `zstd` has the same limit."""
 
 
-_PACKED_BYTES = 1024
+_BUFFER_BYTES = 1 << 16
+_PACKED_BYTES = 256
 """Bytes of zstd that are unpacked at a time. A block of 4 bytes may hold 128 KiB, so this yields at
-most 32 MiB."""
+most 8 MiB."""
 
 
 class BoundedFileError(InputError):
@@ -118,15 +119,15 @@ def unpacked(file: BinaryIO, name: str, limit: Limit) -> BinaryIO:
         content = cast(BinaryIO, gzip.GzipFile(fileobj=source))
     elif start == _ZSTD or start[1:] == _SKIPPABLE:
         content = io.BufferedReader(_Frames(source))
-    return io.BufferedReader(_Bounded(content, source, name, limit))
+    return io.BufferedReader(_Bounded(content, source, name, limit), _BUFFER_BYTES)
 
 
 class _Bounded(io.RawIOBase):
     """Passes bytes on until the limit, and turns every error of unpacking into one."""
 
-    def __init__(self, content: BinaryIO, file: BinaryIO, name: str, limit: Limit) -> None:
+    def __init__(self, content: BinaryIO, packed: BinaryIO, name: str, limit: Limit) -> None:
         self._content = content
-        self._file = file
+        self._packed = packed
         self._name = name
         self._limit = limit
         self._left = limit.most_bytes
@@ -140,17 +141,17 @@ class _Bounded(io.RawIOBase):
             content = self._content.read(min(len(view), self._left + 1))
         except (OSError, EOFError, zlib.error) as error:
             raise BoundedFileError(self._name, f"cannot be read: {_reason(error)}") from error
-        if len(content) > self._left:
-            what = "" if self._content is self._file else "unpacked"
-            raise self._limit.exceeded(self._name, what)
         self._left -= len(content)
+        if self._left < 0:
+            what = "" if self._content is self._packed else "unpacked"
+            raise self._limit.exceeded(self._name, what)
         view[: len(content)] = content
         return len(content)
 
     def close(self) -> None:
         if not self.closed:
             self._content.close()
-            self._file.close()
+            self._packed.close()
         super().close()
 
 

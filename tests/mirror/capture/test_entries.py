@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mirror.capture import entries as module
 from mirror.capture.entries import Entry, Sorter
 from mirror.core.record import Record, decode, encode_header
+from mirror.errors import InputError
 
 
 def in_order(times: list[tuple[float, bool]], run_bytes: int = 1 << 20) -> list[Record]:
@@ -66,3 +67,10 @@ def test_runs_leave_no_file(tmp_path: Path) -> None:
     assert len(list(sorter.lines())) == 1
     sorter.close()
     assert os.listdir(tmp_path) == []
+
+
+def test_requests_of_one_second_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_OF_A_SECOND", 2)
+    assert len(in_order([(1.5, False), (1.5, True), (2, False)])) == 3
+    with pytest.raises(InputError, match="more than 2 requests in second 1, the limit"):
+        in_order([(1.5, False), (1.5, True), (1, False)])

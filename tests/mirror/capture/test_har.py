@@ -6,7 +6,7 @@ import json
 import pytest
 
 from mirror.capture.entries import Entry, Item, LeftOut
-from mirror.capture.har import START, read_har
+from mirror.capture.har import MOST_BYTES, MOST_VALUES, START, read_har
 from mirror.core.record import Record
 from mirror.errors import InputError
 
@@ -196,3 +196,17 @@ def test_damage_is_named(text: bytes) -> None:
 def test_docker_lines_are_no_har() -> None:
     assert not START.match(b'{"log":"GET / HTTP/1.1"}')
     assert START.match(b'\xef\xbb\xbf{\n  "log": {')
+
+
+@pytest.mark.parametrize(
+    ("entries", "why"),
+    [
+        (b"1," * (MOST_VALUES + 1) + b"1]", "more than 5,000,000 values"),
+        (b'{"a":' * 100_000, "not a HAR file"),
+        (b"1]" + b" " * MOST_BYTES, "more than 134,217,728 bytes"),
+    ],
+    ids=["values", "depth", "size"],
+)
+def test_a_bomb_is_refused(entries: bytes, why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        read(b'{"log":{"entries":[' + entries + b"}}")

@@ -5,6 +5,7 @@ import pytest
 from mirror.capture import overview as module
 from mirror.capture.overview import Overview
 from mirror.core.record import Record
+from mirror.errors import InputError
 from mirror.formats.routes import OTHER, RouteTable
 
 
@@ -46,3 +47,12 @@ def test_time_is_cut_into_columns() -> None:
         overview.add(Record(second, "GET", "a", "/"))
     assert overview.rps_over_time(10) == [3, 0, 0, 0, 0, 0, 0, 0, 0, 1]
     assert len(overview.rps_over_time(1000)) == 100
+
+
+def test_seconds_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_SECONDS", 2)
+    overview = Overview()
+    for second in (1, 2, 2):
+        overview.add(Record(second, "GET", "a", "/"))
+    with pytest.raises(InputError, match="in more than 2 seconds, which is the limit"):
+        overview.add(Record(3, "GET", "a", "/"))

@@ -1,13 +1,14 @@
 """Checks that captures are read completely, or that errors name the place of the damage."""
 
 import gzip
+import os
 import tracemalloc
 from pathlib import Path
 
 import pytest
 import zstandard
 
-from mirror.capture.reader import SUFFIX, read_lines, read_records
+from mirror.capture.reader import MOST_LOSSES, SUFFIX, read_lines, read_records
 from mirror.core.record import (
     MAX_LINE_BYTES,
     Record,
@@ -147,7 +148,7 @@ def test_foreign_files_are_named(tmp_path: Path) -> None:
         list(read_records(path, lambda what: None))
     path.write_bytes(b"")
     assert "is empty" in failure(path)
-    assert "cannot be read" in failure(tmp_path / "none")
+    assert "no such file" in failure(tmp_path / "none")
     (tmp_path / "folder").mkdir()
     assert "is a directory without segments" in failure(tmp_path / "folder")
 
@@ -163,3 +164,29 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 8 * MAX_LINE_BYTES
     finally:
         tracemalloc.stop()
+
+
+def test_an_endless_frame_is_refused_with_its_limit(tmp_path: Path) -> None:
+    path = tmp_path / "bomb"
+    for endless in (b"\n" * (1 << 20), bytes(1 << 20)):
+        # Blocks of one byte, repeated: 4 bytes for 128 KiB.
+        path.write_bytes(segment(1) + zstandard.ZstdCompressor().compress(endless * 100) * 5)
+        with pytest.raises(InputError, match="which is the limit|a line has more than"):
+            list(read_records(path, lambda loss: None))
+    path.write_bytes(zstandard.ZstdCompressor().compress(b"{}\n" * (1 << 20)) * 30)
+    with pytest.raises(InputError, match="64 MiB and 100 times its size, which is the limit"):
+        list(read_lines(path))
+
+
+def test_losses_are_limited(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(encode_header() + b"x\n" * (MOST_LOSSES + 5))
+    losses: list[str] = []
+    with pytest.raises(InputError, match="10,000 places cannot be read, which is the limit"):
+        list(read_records(path, losses.append))
+    assert len(losses) == MOST_LOSSES
+
+
+def test_a_fifo_is_no_capture(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    assert failure(tmp_path / "fifo") == f"{tmp_path / 'fifo'}: is no regular file"

@@ -265,3 +265,38 @@ def test_captures_are_packed_in_frames(tmp_path: Path) -> None:
     assert run(log, "-o", output).returncode == 0
     assert output.read_bytes().count(b"\x28\xb5\x2f\xfd") >= 2
     assert len(records_in(output)) == 9000
+
+
+PASSWORD = b'{"user":"a","password":"hunter2"}'
+
+
+def har_with_a_password(path: Path) -> Path:
+    request = {
+        "method": "POST",
+        "url": "http://a.example/login",
+        "headers": [{"name": "Content-Type", "value": "application/json"}],
+        "postData": {"mimeType": "application/json", "text": PASSWORD.decode()},
+    }
+    entry = {"startedDateTime": "2025-12-31T15:00:00Z", "request": request}
+    path.write_text(json.dumps({"log": {"entries": [entry]}}))
+    return path
+
+
+@pytest.mark.parametrize("option", [None, "--keep-bodies", "--keep-secrets"])
+def test_bodies_leave_with_the_secrets_unless_asked_for(tmp_path: Path, option: str | None) -> None:
+    output = tmp_path / "requests.jsonl"
+    output.write_bytes(b"before")
+    output.chmod(0o666)
+    source = har_with_a_password(tmp_path / "a.har")
+    done = run(source, "-o", output, *([option] if option else []))
+    assert done.returncode == 0
+    (record,) = records_in(output)
+    says = b"1 bodies left out, because they may hold secrets" in done.stderr
+    if option is None:
+        assert says and b"--keep-bodies" in done.stderr
+        assert (record.body, record.body_bytes) == (None, len(PASSWORD))
+        assert b"hunter2" not in output.read_bytes()
+    else:
+        assert not says
+        assert record.body == PASSWORD
+    assert output.stat().st_mode & 0o777 == 0o600

@@ -79,7 +79,7 @@ def test_what_cannot_be_read_is_2(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.write_bytes(encode_header())
     for path, why in [
-        (tmp_path / "none", "cannot be read"),
+        (tmp_path / "none", "no such file"),
         (tmp_path, "without segments"),
         (empty, "no request in it"),
     ]:
