@@ -16,7 +16,7 @@ from mirror.formats.terminal import say
 EXIT_UNREACHABLE = 3
 EXIT_REFUSED = 4
 _TIMEOUT_S = 10.0
-_MOST_ANSWER_BYTES = 4 << 20
+MOST_ANSWER_BYTES = 4 << 20
 
 
 class _AdminAddress(click.ParamType[TcpAddress]):
@@ -74,7 +74,7 @@ def _exchange(
     try:
         connection.request(method, path, body, {"Content-Type": "application/json"})
         with connection.getresponse() as response:
-            answer = json.loads(response.read(_MOST_ANSWER_BYTES))
+            answer = json.loads(response.read(MOST_ANSWER_BYTES))
         if not isinstance(answer, dict):
             raise ValueError("expected a JSON object")
     except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
