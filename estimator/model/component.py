@@ -138,7 +138,8 @@ def project_component(
     Raises Refused if the table cannot answer.
     """
     parts = _calculate(observed, evidence, policy, downstreams)
-    component, sizing, demand = evidence.component, parts.sizing, parts.demand
+    evidence, component = parts.evidence, evidence.component
+    sizing, demand = parts.sizing, parts.demand
     pod = add(parts.containers.values(), "sum over containers")
     return ComponentProjection(
         name=component.name,
@@ -193,6 +194,7 @@ def _calculate(
     component = evidence.component
     demand = demand_of(observed, policy)
     sizing = size(demand.peak.value, evidence, policy)
+    evidence = evidence.among(sizing.serving, policy)
     workers = requests.proxy_workers(evidence, sizing, policy)
     containers = {
         name: container_amounts(name, evidence, sizing, policy, workers)
@@ -356,7 +358,7 @@ def _warnings(component: Component, evidence: Evidence, sizing: Sizing) -> Itera
         yield (
             f"the peak is above the largest row, {units.format_rps(evidence.largest.rps)} rps over"
             f" {evidence.largest.replicas} replica(s): replicas are assumed not to disturb each"
-            f" other ({evidence.law_note})"
+            f" other ({evidence.scaling.note})"
         )
     if len(evidence.points) == 1:
         yield "rests on a single row: cpu does not fall with rps here, an upper bound"

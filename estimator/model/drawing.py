@@ -39,11 +39,11 @@ def curves_of(evidence: Evidence, sizing: Sizing, policy: Policy) -> tuple[Curve
     plots = []
     for container, curve in evidence.cpu.items():
         budget = policy.target_utilisation * component.requests[container].cpu_millicores
-        rows = [_row(p, p.usage[container].cpu_millicores) for p in component.points]
+        rows = [_row(p, p.usage[container].cpu_millicores) for p in evidence.rows]
         name = f"cpu of {container}"
         plots.append(_plot((name, "millicores"), curve, rows, budget, sizing.rps_per_replica))
     if evidence.p99 is not None:
-        rows = [_row(p, p.p99_ms) for p in component.points if p.p99_ms is not None]
+        rows = [_row(p, p.p99_ms) for p in evidence.rows if p.p99_ms is not None]
         chosen = sizing.rps_per_replica
         plots.append(_plot(("p99", "ms"), evidence.p99, rows, policy.slo_p99_ms, chosen))
     return tuple(plots)

@@ -90,10 +90,11 @@ def project_phase(phase: int, moved: Moved, policy: Policy) -> PhaseProjection:
             refused += [str(refusal) for refusal in error.refusals]
             continue
         replicas[name] = replicas_figure(sizing, part.demand)
-        workers = proxy_workers(part.evidence, sizing, policy)
+        evidence = part.evidence.among(sizing.serving, policy)
+        workers = proxy_workers(evidence, sizing, policy)
         containers = [
-            container_amounts(container, part.evidence, sizing, policy, workers)
-            for container in part.evidence.cpu
+            container_amounts(container, evidence, sizing, policy, workers)
+            for container in evidence.cpu
         ]
         totals.append(times(add(containers, "sum over containers"), sizing.replicas))
     reason = f"all replicas of phase {phase}"

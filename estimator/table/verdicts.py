@@ -12,8 +12,9 @@ Each row is first judged by itself. The first of these rules that applies decide
 The remaining rows are then judged against each other:
 
     noisy            cpu is more than 25 % away from that of the majority of three or more rows at
-                     the same load
-    non-monotone     the row is not in the longest series of rows in which cpu never falls with rps
+                     the same load and count of replicas
+    non-monotone     the row is not in the longest series of rows of its count of replicas in which
+                     cpu never falls with rps
 
 | symbol | meaning | unit |
 |---|---|---|
@@ -23,7 +24,8 @@ The remaining rows are then judged against each other:
 A rule that needs a key which the row does not state is not applied. Non-monotone rows stay in use,
 because nobody can know which of two contradicting rows is wrong: the curve pools them
 (load_curve.py), and the verdict asks for a new measurement. Rows with any other verdict than ok are
-left out.
+left out. Rows of different counts do not contradict each other, because replicas may disturb each
+other (model/evidence/efficiency.py).
 
 Worked example (nginx with one worker, hence at most 1000m, in
 tests/load_tool_samples/nginx_ladder.csv): at a target of 1300 rps it reached 475.6 rps with 949.1m,
@@ -73,19 +75,24 @@ _Decision = tuple[Verdict, str]
 
 def judge(points: Sequence[LoadPoint]) -> tuple[Judgement, ...]:
     """Return one judgement for each row, in their order, which affects no verdict."""
-    decisions = [_alone(point, points) for point in points]
+    plateaus = _Plateaus(points)
+    decisions = [_alone(point, plateaus) for point in points]
     for compare, verdict in ((_repeats, Verdict.NOISY), (_falls, Verdict.NON_MONOTONE)):
-        open_rows = [k for k, decision in enumerate(decisions) if decision is None]
-        for k, rule in compare([points[k] for k in open_rows]).items():
-            decisions[open_rows[k]] = (verdict, rule)
+        open_rows: dict[int, list[int]] = {}
+        for k, decision in enumerate(decisions):
+            if decision is None:
+                open_rows.setdefault(points[k].replicas, []).append(k)
+        for rows in open_rows.values():
+            for k, rule in compare([points[k] for k in rows]).items():
+                decisions[rows[k]] = (verdict, rule)
     return tuple(
         Judgement(*(decision or (Verdict.OK, _checked(point))), latency_doubt=_latency_doubt(point))
         for point, decision in zip(points, decisions, strict=True)
     )
 
 
-def _alone(point: LoadPoint, points: Sequence[LoadPoint]) -> _Decision | None:
-    """Apply the rules that judge a row by itself; `points` are all rows of its component."""
+def _alone(point: LoadPoint, plateaus: "_Plateaus") -> _Decision | None:
+    """Apply the rules that judge a row by itself."""
     if point.error_ratio is not None and point.error_ratio > ERROR_RATIO_LIMIT:
         rule = f"error_ratio {point.error_ratio:g} is above {ERROR_RATIO_LIMIT:g}"
         return Verdict.FAILING, rule
@@ -97,7 +104,7 @@ def _alone(point: LoadPoint, points: Sequence[LoadPoint]) -> _Decision | None:
     # cpu_c >= 0.9 K_c
     if (full := _full(point)) is not None:
         return Verdict.SATURATED, full
-    if (plateau := _plateau(point, points)) is not None:
+    if (plateau := plateaus.rule(point)) is not None:
         return Verdict.SATURATED, plateau
     if _missed_target(point):
         return Verdict.GENERATOR_BOUND, _missed(point)
@@ -150,42 +157,62 @@ def _has_known_ceilings(point: LoadPoint) -> bool:
     return all(point.ceiling_millicores(container) is not None for container in point.usage)
 
 
-def _plateau(point: LoadPoint, points: Sequence[LoadPoint]) -> str | None:
-    """Return the rule where another row shows that more effort brings no more rps.
+class _Plateaus:
+    """Finds the rows beside which more effort brought no more rps.
 
-    Applied only where ceilings are unknown: known ones tell whether component or generator is full.
+    The columns are arrays, because each of thousands of rows is compared with all others.
     """
-    if _has_known_ceilings(point):
-        return None
-    if _missed_target(point):
-        for other in points:
+
+    def __init__(self, points: Sequence[LoadPoint]) -> None:
+        self._points = points
+        self._replicas = np.array([point.replicas for point in points])
+        self._rps = np.array([point.rps for point in points])
+        self._missed = np.array([_missed_target(point) for point in points], dtype=bool)
+        self._target = np.array([point.rps_target or 0.0 for point in points])
+        self._connections = np.array(
+            [(point.connections or 0) if point.loop is Loop.CLOSED else 0 for point in points]
+        )
+
+    def rule(self, point: LoadPoint) -> str | None:
+        """Return the rule where another row shows that more effort brings no more rps.
+
+        Applied only where ceilings are unknown: known ones tell whether component or generator is
+        full.
+        """
+        if _has_known_ceilings(point):
+            return None
+        if _missed_target(point):
             # The other row counts only if it missed a clearly different target as well: a row that
             # reached its target is the knee, not the plateau.
-            if (
-                _missed_target(other)
-                and other.replicas == point.replicas
-                and abs((other.rps_target or 0) / (point.rps_target or 1) - 1) > PLATEAU_RATIO
-                and abs(other.rps / point.rps - 1 if point.rps else 1.0) <= PLATEAU_RATIO
-            ):
+            away = np.abs(self._rps / point.rps - 1) if point.rps else np.ones(len(self._rps))
+            other = self._first(
+                self._missed
+                & (self._replicas == point.replicas)
+                & (np.abs(self._target / (point.rps_target or 1) - 1) > PLATEAU_RATIO)
+                & (away <= PLATEAU_RATIO)
+            )
+            if other is not None:
                 return (
                     f"{_reached(point)}, and row {other.row} reached {other.rps:g} of"
                     f" {other.rps_target:g}: rps no longer rises"
                 )
-    if point.loop is Loop.CLOSED and point.connections is not None:
-        for other in points:
-            if (
-                other.loop is Loop.CLOSED
-                and other.connections is not None
-                and other.replicas == point.replicas
-                and other.connections * MORE_CONNECTIONS <= point.connections
-                and other.rps * (1 + PLATEAU_RATIO) >= point.rps
-            ):
+        if point.loop is Loop.CLOSED and point.connections is not None:
+            other = self._first(
+                (self._connections > 0)
+                & (self._replicas == point.replicas)
+                & (self._connections * MORE_CONNECTIONS <= point.connections)
+                & (self._rps * (1 + PLATEAU_RATIO) >= point.rps)
+            )
+            if other is not None:
                 return (
                     f"{point.connections} connections reached {point.rps:g} rps, and"
                     f" {other.connections} connections {other.rps:g} rps in row {other.row}: rps no"
                     " longer rises"
                 )
-    return None
+        return None
+
+    def _first(self, chosen: NDArray[np.bool_]) -> LoadPoint | None:
+        return self._points[int(chosen.argmax())] if chosen.any() else None
 
 
 def _missed(point: LoadPoint) -> str:
@@ -210,8 +237,9 @@ def _repeats(points: Sequence[LoadPoint]) -> dict[int, str]:
             allowed = max(REPEAT_RATIO * middle, FLOOR_MILLICORES)
             odd = [k for k, cpu in cpus.items() if abs(cpu - middle) > allowed]
             if 2 * len(odd) < len(group):  # Otherwise no majority agrees on the median.
+                agreeing = sorted(set(group) - set(odd))
+                others = ", ".join(str(points[j].row) for j in agreeing)
                 for k in odd:
-                    others = ", ".join(str(points[j].row) for j in sorted(group) if j not in odd)
                     rules.setdefault(
                         k,
                         f"{container} used {cpus[k]:.4g}m, more than {REPEAT_RATIO:.0%} away from"

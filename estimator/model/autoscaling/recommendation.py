@@ -40,7 +40,8 @@ from estimator.model.autoscaling.simulation import HpaLoop, HpaRun, Load, Pod, s
 from estimator.model.evidence.evidence import Evidence
 from estimator.model.figure import ExplanationLine, Figure, digits, explained
 from estimator.model.policy import Policy
-from estimator.model.sizing.replicas import Sizing, replicas_for
+from estimator.model.sizing.counts import replicas_for
+from estimator.model.sizing.replicas import Sizing
 
 TOPIC = "hpa"
 GRID_POINTS = 513

@@ -7,24 +7,21 @@ The **performance limit** is the rps that no replica must exceed, the least of
     latency      x with p99(x) = SLO on the curve of the rows' p99 (only rows whose p99 is sound)
     cpu of c     largest x with c_upper(x) <= K_c, its limit or 1000 m for each worker
 
-The **scaling law** (scaling.py) over replicas needs rows at several replica counts. They are
-brought to one cpu level B that most counts enclose: X(N) = N x_N(B), x_N interpolated between the
-rows at N.
+Rows at several replica counts show what a replica loses among many (efficiency.py). Evidence is
+therefore stated **for one count**: every row is brought to the rps that costs the same among that
+many. `gather` states it for the smallest count, where a replica serves most, and `among` for
+another. Where nothing shows a loss, all counts are the same.
 
 Rows that a verdict excludes take no part in a curve; they may only lower the limit.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from estimator import units
 from estimator.errors import Refusal, Refused
-from estimator.model.evidence import scaling
-from estimator.model.evidence.load_curve import isotonic_means
+from estimator.model.evidence.efficiency import Scaling, measure
 from estimator.model.evidence.prediction import Confidence, Prediction, predict
-from estimator.model.evidence.scaling import ScalingLaw
 from estimator.model.figure import ExplanationLine, Figure, digits
 from estimator.model.policy import Policy
 from estimator.table.load_points import Component, LoadPoint
@@ -48,8 +45,10 @@ class Evidence:
     """Everything that the table says about one component."""
 
     component: Component
+    rows: tuple[LoadPoint, ...]
+    """All rows, with the rps that costs the same among `count` replicas."""
     points: tuple[LoadPoint, ...]
-    """The rows that can be used."""
+    """The rows that can be used, likewise."""
     cpu: Mapping[str, Prediction]
     """By container, millicores over rps per replica."""
     p99: Prediction | None
@@ -59,10 +58,11 @@ class Evidence:
     limits: tuple[Limit, ...]
     """What bounds the performance of one replica."""
     largest: LoadPoint
-    """The row with the most rps over all its replicas."""
-    law: ScalingLaw | None
-    law_note: str
-    """Which replica counts the rows were measured at, and whether a law follows from them."""
+    """The row with the most rps over all its replicas, as it was measured."""
+    scaling: Scaling
+    """What a replica serves among how many."""
+    count: int | None = None
+    """The count of replicas that all of this is stated for; None: the one that serves most each."""
 
     @property
     def performance_limit(self) -> Limit:
@@ -78,16 +78,24 @@ class Evidence:
         """The highest rps per replica of a usable row."""
         return max(point.rps_per_replica for point in self.points)
 
-    def efficiency(self, replicas: int) -> float:
-        """Return the rps of a replica among `replicas`, relative to the largest measured count.
+    def among(self, count: int, policy: Policy) -> "Evidence":
+        """Return the evidence for a replica among this many."""
+        if self.scaling.is_linear:
+            return self
+        return _stated_for(self.component, policy, self.scaling, count)
 
-        The result is 1 without a law, and up to the largest measured count.
-        """
-        measured = max(point.replicas for point in self.points)
-        if self.law is None or replicas <= measured:
-            return 1.0
-        alone = self.law.rps_of(measured) / measured
-        return self.law.rps_of(replicas) / replicas / alone
+    def efficiency(self, replicas: int) -> float:
+        """Return what a replica among so many serves, over what it does among `count`."""
+        return self.scaling.efficiency(replicas) / self._own_efficiency
+
+    @property
+    def most_replicas_worth(self) -> float:
+        """What all replicas together serve at most, as a multiple of one among `count`."""
+        return self.scaling.most / self._own_efficiency
+
+    @property
+    def _own_efficiency(self) -> float:
+        return 1.0 if self.count is None else self.scaling.efficiency(self.count)
 
     def nearest_rows(self, rps: float) -> tuple[int, ...]:
         """Return the rows next to this rps per replica, below and above."""
@@ -109,7 +117,20 @@ def gather(component: Component, policy: Policy) -> Evidence:
     Raises Refused if no row can be used, or the smallest usable row already breaks the latency
     objective.
     """
-    points = _usable(component, policy.error_ratio_limit)
+    points = _usable(component.points, component, policy.error_ratio_limit)
+    return _stated_for(component, policy, measure(points), None)
+
+
+def _stated_for(
+    component: Component, policy: Policy, scaling: Scaling, count: int | None
+) -> Evidence:
+    rows = component.points
+    if not scaling.is_linear:
+        own = 1.0 if count is None else scaling.efficiency(count)
+        rows = tuple(
+            replace(row, rps=row.rps * own / scaling.efficiency(row.replicas)) for row in rows
+        )
+    points = _usable(rows, component, policy.error_ratio_limit)
     confidence = Confidence(policy.confidence, policy.extrapolation_limit, policy.assumed_margin)
     x = [point.rps_per_replica for point in points]
     cpu = {
@@ -123,14 +144,25 @@ def gather(component: Component, policy: Policy) -> Evidence:
         p99 = predict([p.rps_per_replica for p in timed], latencies, confidence)
     ceilings = _ceilings(points, policy)
     limits = [
-        *_range_limits(component, points, policy.error_ratio_limit),
+        *_range_limits(component.name, rows, points, policy.error_ratio_limit),
         *_cpu_limits(cpu, ceilings, points),
     ]
     if policy.slo_p99_ms is not None:
         limits.append(_latency_limit(component.name, p99, timed, policy.slo_p99_ms))
-    law, note = _law(points)
-    largest = max(points, key=lambda point: (point.rps, -point.row))
-    return Evidence(component, points, cpu, p99, ceilings, tuple(limits), largest, law, note)
+    usable = {point.row for point in points}
+    measured = [point for point in component.points if point.row in usable]
+    return Evidence(
+        component=component,
+        rows=rows,
+        points=points,
+        cpu=cpu,
+        p99=p99,
+        ceilings=ceilings,
+        limits=tuple(limits),
+        largest=max(measured, key=lambda point: (point.rps, -point.row)),
+        scaling=scaling,
+        count=count,
+    )
 
 
 def _is_timed(point: LoadPoint) -> bool:
@@ -146,14 +178,18 @@ def _fails(point: LoadPoint, limit: float) -> bool:
     return point.error_ratio is not None and point.error_ratio > limit
 
 
-def _usable(component: Component, error_limit: float) -> tuple[LoadPoint, ...]:
+def _usable(
+    rows: Sequence[LoadPoint], component: Component, error_limit: float
+) -> tuple[LoadPoint, ...]:
     advice = "Measure it under load and add rows to its points"
-    if not component.points:
+    if not rows:
         raise Refused([Refusal(component.name, "has no rows in the table", advice)])
-    points = tuple(point for point in component.used_points if not _fails(point, error_limit))
+    points = tuple(
+        point for point in rows if point.exclusion is None and not _fails(point, error_limit)
+    )
     if not points:
         limit = f"error_ratio is above {error_limit:g}"
-        rules = "; ".join(f"row {p.row}: {p.exclusion or limit}" for p in component.points)
+        rules = "; ".join(f"row {p.row}: {p.exclusion or limit}" for p in rows)
         raise Refused([Refusal(component.name, f"has no row that can be used ({rules})", advice)])
     if all(_is_idle(point) for point in points):
         raise Refused([Refusal(component.name, "was measured idle only", advice)])
@@ -161,13 +197,13 @@ def _usable(component: Component, error_limit: float) -> tuple[LoadPoint, ...]:
 
 
 def _range_limits(
-    component: Component, points: Sequence[LoadPoint], error_limit: float
+    name: str, rows: Sequence[LoadPoint], points: Sequence[LoadPoint], error_limit: float
 ) -> list[Limit]:
     end = max(points, key=lambda point: (point.rps_per_replica, -point.row))
     highest = units.format_rps(end.rps_per_replica)
     reason = f"no row that can be used has more than {highest} rps per replica"
     limits = [Limit("range", end.rps_per_replica, reason, (end.row,))]
-    failing = [point for point in component.points if _fails(point, error_limit)]
+    failing = [point for point in rows if _fails(point, error_limit)]
     if failing:
         first = min(failing, key=lambda point: point.rps_per_replica)
         reason = f"row {first.row} at {units.format_rps(first.rps_per_replica)} rps has"
@@ -175,7 +211,7 @@ def _range_limits(
         below = [p for p in points if not _is_idle(p) and p.rps_per_replica < first.rps_per_replica]
         if not below:
             advice = "Measure rows with fewer rps per replica"
-            raise Refused([Refusal(component.name, f"no smaller row serves: {reason}", advice)])
+            raise Refused([Refusal(name, f"no smaller row serves: {reason}", advice)])
         last = max(below, key=lambda point: point.rps_per_replica)
         if last.rps_per_replica < end.rps_per_replica:
             limits.append(Limit("errors", last.rps_per_replica, reason, (last.row, first.row)))
@@ -226,47 +262,6 @@ def _latency_limit(
     if rps == p99.curve.highest_rps:
         reason = f"p99 of {slo_ms:g} ms is kept up to the largest row that states one"
     return Limit("latency", rps, reason, tuple(point.row for point in timed))
-
-
-def _law(points: Sequence[LoadPoint]) -> tuple[ScalingLaw | None, str]:
-    by_count: dict[int, list[LoadPoint]] = {}
-    for point in points:
-        by_count.setdefault(point.replicas, []).append(point)
-    counts = ", ".join(str(count) for count in sorted(by_count))
-    measured = f"rows were measured at {counts} replica(s)"
-    if len(by_count) < 3:
-        return None, f"{measured}: too few counts for a scaling law"
-    spans = {count: _span(rows) for count, rows in by_count.items()}
-    levels = sorted(level for _, cpu in spans.values() for level in cpu)
-    level = max(
-        levels, key=lambda cut: (sum(_encloses(cpu, cut) for _, cpu in spans.values()), cut)
-    )
-    chosen = [
-        (count, count * float(np.interp(level, cpu, x)))
-        for count, (x, cpu) in sorted(spans.items())
-        if _encloses(cpu, level)
-    ]
-    if len(chosen) < 3:
-        return None, f"{measured}, with no common cpu level: no scaling law"
-    law = scaling.fit([count for count, _ in chosen], [rps for _, rps in chosen])
-    if law.not_identified is not None:
-        return None, f"{measured}: no scaling law ({law.not_identified})"
-    return law, (
-        f"{measured}; at {units.format_cpu(level)} a replica they follow X(N) = gamma N / (1 +"
-        f" alpha (N - 1) + beta N (N - 1)) with alpha {law.contention:.4g}, beta"
-        f" {law.coherency:.4g}, gamma {law.single_rps:.4g}"
-    )
-
-
-def _span(rows: Sequence[LoadPoint]) -> tuple[list[float], list[float]]:
-    """Return rps per replica and cpu of all containers, both rising."""
-    cpu = [sum(used.cpu_millicores for used in row.usage.values()) for row in rows]
-    x, y = isotonic_means([row.rps_per_replica for row in rows], cpu)
-    return x.tolist(), y.tolist()
-
-
-def _encloses(cpu: Sequence[float], level: float) -> bool:
-    return cpu[0] <= level <= cpu[-1]
 
 
 def explain_curves(evidence: Evidence, design_rps: float) -> Iterator[ExplanationLine]:

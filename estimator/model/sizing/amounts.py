@@ -35,8 +35,10 @@ def container_amounts(
 ) -> Amounts:
     """Return what one container of one replica uses at the peak, and what it should request."""
     curve = evidence.cpu[name]
-    used = curve.at(min(sizing.rps_per_replica, curve.limit_rps))
-    rows = evidence.nearest_rows(sizing.rps_per_replica)
+    # All replicas are up here, and each serves at the efficiency that it has among so many.
+    rps = sizing.rps_per_replica / evidence.efficiency(sizing.replicas)
+    used = curve.at(min(rps, curve.limit_rps))
+    rows = evidence.nearest_rows(rps)
     at = units.format_rps(sizing.rps_per_replica)
     if Flag.BELOW_RANGE in sizing.flags:
         reason = f"smallest row ({name_rows(rows)}), an upper bound below it"

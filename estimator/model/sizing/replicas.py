@@ -12,7 +12,7 @@
 | phi | load of the busiest replica over the mean | fraction |
 | x_limit | performance limit of one replica (evidence.py) | requests/s |
 | x_cpu | largest rps with c_upper(x) <= target * request | requests/s |
-| e(R) | efficiency among R replicas, 1 without a scaling law | fraction |
+| e(R) | efficiency among R replicas (efficiency.py), 1 if nothing shows a loss | fraction |
 | k, Z, u | replicas that may be lost, zones, maxUnavailable | count, count, fraction |
 
 Every x is free of the peak and ceil never falls, so more demand never means fewer replicas. The sum
@@ -42,11 +42,10 @@ from estimator.errors import Refusal, Refused
 from estimator.model.evidence.evidence import Evidence, Limit
 from estimator.model.figure import ExplanationLine, Figure, Flag, ceiling, digits
 from estimator.model.policy import Policy
+from estimator.model.sizing.counts import refuse_retrograde, replicas_for
 from estimator.table.load_points import Kind
 
 TOPIC = "replicas"
-MOST_REPLICAS = 100_000
-"""A larger answer means that an input has the wrong unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +133,7 @@ def size(peak_rps: float, evidence: Evidence, policy: Policy) -> Sizing:
     # Among equals the first decides: cpu is a better reason than the end of the table.
     decided_by = max(constraints, key=lambda constraint: constraint.replicas)
     serving = decided_by.replicas
+    efficiency = evidence.efficiency(serving)
     reserves = _reserves(serving, policy)
     reserve = max(reserves, key=lambda constraint: constraint.replicas)
     replicas = reserve.replicas
@@ -152,6 +152,9 @@ def size(peak_rps: float, evidence: Evidence, policy: Policy) -> Sizing:
             constraints.append(decided_by)
         replicas = policy.hpa_max
         serving = min(serving, replicas)
+        efficiency = evidence.efficiency(serving)
+    elif replicas > serving:
+        refuse_retrograde(busiest, min(limit.rps for limit in limits), replicas, evidence)
     sizing = Sizing(
         spec=spec,
         peak_rps=peak_rps,
@@ -162,11 +165,11 @@ def size(peak_rps: float, evidence: Evidence, policy: Policy) -> Sizing:
         decided_by=decided_by,
         reserve=reserve,
         constraints=(*constraints, *reserves),
-        capacity_rps=min(limit.rps for limit in limits),
-        capacity_high_rps=_best_capacity(limits, evidence, policy),
+        capacity_rps=min(limit.rps for limit in limits) * efficiency,
+        capacity_high_rps=_best_capacity(limits, evidence, policy) * efficiency,
         rps_per_replica=peak_rps / replicas,
         design_rps=busiest / serving,
-        flags=_flags(peak_rps, replicas, busiest / serving, evidence),
+        flags=_flags(peak_rps, replicas, busiest / serving, evidence.among(serving, policy)),
         warnings=tuple(warnings),
     )
     low, high = _bounds(sizing, evidence, policy)
@@ -192,33 +195,6 @@ def explain_replicas(sizing: Sizing, policy: Policy) -> Iterator[ExplanationLine
     formula = "R = max(R_0 + k, R_zone, R_update, R_min), at most the quota"
     figure = Figure(count, "replicas", decided, low, high, flags=sizing.flags)
     yield ExplanationLine(TOPIC, formula, f"{count}", figure)
-
-
-def replicas_for(busiest_rps: float, capacity_rps: float, evidence: Evidence) -> int:
-    """Return the smallest R with R e(R) capacity >= load, `busiest_rps` being peak times phi.
-
-    Raises Refused if the scaling law says that no count serves it.
-    """
-    # A quotient of 3.0000000001 is three replicas and rounding noise.
-    count = max(1, math.ceil(min(busiest_rps / capacity_rps, 2 * MOST_REPLICAS) - 1e-9))
-    if count > MOST_REPLICAS:
-        reason = (
-            f"{units.format_rps(busiest_rps)} rps at {capacity_rps:.3g} rps per replica are more"
-            f" than {MOST_REPLICAS:,} replicas"
-        )
-        advice = "Check the units of the table and of the series"
-        raise Refused([Refusal(evidence.component.name, reason, advice)])
-    best = evidence.law.best_count if evidence.law is not None else math.inf
-    while count * evidence.efficiency(count) * capacity_rps < busiest_rps * (1 - 1e-9):
-        count += 1
-        if count > min(best, MOST_REPLICAS):
-            reason = (
-                f"no number of replicas serves {units.format_rps(busiest_rps)} rps:"
-                f" {evidence.law_note}"
-            )
-            advice = "Remove what replicas share (database, lock, cache), or split the traffic"
-            raise Refused([Refusal(evidence.component.name, reason, advice)])
-    return count
 
 
 def _limits(evidence: Evidence, policy: Policy) -> tuple[list[Limit], list[str]]:
@@ -255,10 +231,13 @@ def _constraint(limit: Limit, busiest_rps: float, evidence: Evidence) -> Constra
     replicas = replicas_for(busiest_rps, limit.rps, evidence)
     reason = f"{limit.reason}; {units.format_rps(busiest_rps)} rps need {replicas} replica(s)"
     formula, numbers = "R = ceil(busiest / x)", ceiling(busiest_rps, limit.rps, replicas)
-    if evidence.law is not None:
-        formula += " by the scaling law"
+    efficiency = evidence.efficiency(replicas)
+    if efficiency < 1:
+        by = "by the scaling law" if evidence.scaling.law is not None else "as measured"
+        formula += f", with e(R) {by}"
         numbers = f"smallest R with R * e(R) * {digits(limit.rps)} >= {digits(busiest_rps)}"
-    return Constraint(limit.name, replicas, reason, limit.rps, formula, numbers)
+        reason += f", as each of them has {efficiency:.0%} of the efficiency of one alone"
+    return Constraint(limit.name, replicas, reason, limit.rps * efficiency, formula, numbers)
 
 
 def _connections(spec: Spec, evidence: Evidence, policy: Policy) -> list[Constraint]:
@@ -328,6 +307,7 @@ def surge(replicas: int, ratio: float) -> int:
 def _quota(busiest_rps: float, evidence: Evidence, policy: Policy) -> Constraint:
     assert policy.hpa_max is not None
     share = busiest_rps / policy.hpa_max
+    evidence = evidence.among(policy.hpa_max, policy)
     limit = evidence.highest_rps * policy.extrapolation_limit
     if share > limit:
         reason = (
@@ -350,7 +330,7 @@ def _flags(
         flags.append(Flag.EXTRAPOLATED)
     if peak_rps / replicas < evidence.lowest_rps:
         flags.append(Flag.BELOW_RANGE)
-    if evidence.law is None and peak_rps > evidence.largest.rps:
+    if evidence.scaling.law is None and peak_rps > evidence.largest.rps:
         flags.append(Flag.SCALED_LINEARLY)
     if not all(curve.has_interval for curve in evidence.cpu.values()):
         flags.append(Flag.NO_INTERVAL)
@@ -384,11 +364,12 @@ def _bounds(sizing: Sizing, evidence: Evidence, policy: Policy) -> tuple[int, in
     """
     busiest = sizing.peak_rps * policy.imbalance
     extra = sizing.replicas - sizing.serving
-    best = sizing.capacity_high_rps
+    efficiency = evidence.efficiency(sizing.serving)
+    best = sizing.capacity_high_rps / efficiency
     low = min(sizing.replicas, replicas_for(busiest, best, evidence) + extra)
     low = max(low, min(policy.min_replicas, sizing.replicas))
     high = sizing.replicas
     if Flag.SCALED_LINEARLY in sizing.flags:
-        worst = sizing.capacity_rps * (1 - policy.assumed_margin)
+        worst = sizing.capacity_rps / efficiency * (1 - policy.assumed_margin)
         high = max(high, replicas_for(busiest, worst, evidence) + extra)
     return low, high

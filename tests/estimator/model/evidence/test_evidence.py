@@ -68,24 +68,22 @@ def test_ceiling_below_every_row_leaves_the_smallest() -> None:
     assert (limit.name, limit.rps) == ("cpu limit of istio-proxy", 200)
 
 
-def test_few_counts_give_no_law() -> None:
+def test_rows_of_many_replicas_are_brought_to_another_count() -> None:
+    # With 200m each of 5 replicas serves 80 % of what one serves alone.
+    rows = (row(1, 100), row(2, 200), replace(row(3, 160, 5), usage={"app": Resources(200, 1)}))
+    found = evidence(*rows)
+    assert found.highest_rps == 200
+    assert found.performance_limit.rps == 200
+    many = found.among(5, Policy())
+    assert many.performance_limit.rps == pytest.approx(160)
+    assert (many.largest.row, many.largest.rps) == (3, 800)
+    assert many.efficiency(1) == pytest.approx(1.25)
+    assert many.cpu["app"].curve.y.tolist() == found.cpu["app"].curve.y.tolist()
+
+
+def test_counts_that_agree_need_no_statement() -> None:
     found = evidence(row(1, 100), row(2, 200, 4))
-    assert found.law is None
-    assert (
-        found.law_note == "rows were measured at 1, 4 replica(s): too few counts for a scaling law"
-    )
-    assert found.efficiency(1000) == 1
-
-
-def test_counts_without_a_common_level_give_no_law() -> None:
-    found = evidence(row(1, 100, 1), row(2, 200, 2), row(3, 300, 4), row(4, 400, 8))
-    assert found.law is None
-    assert "no common cpu level" in found.law_note
-
-
-def test_counts_that_do_not_identify_give_no_law() -> None:
-    rows = [row(3 * k + n, 100.0 * n, 2**k) for k in range(3) for n in (1, 2, 3)]
-    assert "3 points at 3 counts, of 6 at 4 needed" in evidence(*rows).law_note
+    assert found.among(4, Policy()) is found
 
 
 def test_nearest_rows_enclose_an_answer() -> None:

@@ -184,15 +184,82 @@ def test_scaling_law_of_many_counts_is_obeyed() -> None:
     ]
     crowd = component(*points)
     evidence = gather(crowd, PLAIN)
-    assert evidence.law is not None
-    assert evidence.law.contention == pytest.approx(0.02, rel=0.01)
-    alone = evidence.efficiency(60)
-    assert alone == 1
-    assert evidence.efficiency(80) == pytest.approx(total(80) / 80 / (total(60) / 60), rel=1e-3)
-    assert "alpha 0.02" in evidence.law_note
+    law = evidence.scaling.law
+    assert law is not None
+    assert law.contention == pytest.approx(0.02, rel=0.01)
+    assert evidence.efficiency(80) == pytest.approx(total(80) / 80 / 100, rel=1e-3)
+    assert "alpha 0.02" in evidence.scaling.note
     # The law decreases beyond 98 replicas, so no number of replicas serves the load.
     with pytest.raises(Refused, match="no number of replicas serves"):
         replicas_for(10_000, 30, evidence)
+
+
+def crowded(alpha: float, beta: float, counts: tuple[int, ...]) -> Component:
+    """Return rows that follow a scaling law, each replica with 200m and 1,000 rps alone."""
+    return component(
+        *(
+            row(k, n, 1000 * n / (1 + alpha * (n - 1) + beta * n * (n - 1)), 200)
+            for k, n in enumerate(counts, start=1)
+        )
+    )
+
+
+SUN = crowded(0.026716, 7.6909e-4, (1, 2, 4, 8, 16, 32))
+
+
+def test_counts_within_the_measured_serve_what_their_rows_did() -> None:
+    for point in SUN.points:
+        assert sized(point.rps, SUN).replicas == point.replicas
+        assert sized(point.rps * 1.001, SUN).replicas == point.replicas + 1
+
+
+def test_what_no_count_serves_is_refused_within_the_largest_measured() -> None:
+    # The law serves at most 12,396 rps, with 35 replicas.
+    assert sized(12_300, SUN).replicas <= 35
+    message = refusal(13_000, SUN)
+    assert "no number of replicas serves 13,000 rps; the most is 12,395" in message
+
+
+def test_totals_that_follow_no_law_count_as_they_are() -> None:
+    few = component(row(1, 1, 1000, 200), row(2, 2, 1800, 200), row(3, 8, 4000, 200))
+    assert sized(4000, few).replicas == 8
+    assert sized(1800, few).replicas == 2
+    # The loss is 1.111 at 2 and 2 at 8: halfway it is 1.556, and 5 replicas serve 3,214.
+    assert (sized(3214, few).replicas, sized(3215, few).replicas) == (5, 6)
+    assert sized(4001, few).replicas == 9
+    # It rises by 0.148 for each replica, so that 1,000 / 0.148 is never reached.
+    assert "no number of replicas serves 6,800 rps; the most is 6,750" in refusal(6800, few)
+
+
+def test_law_is_named_only_where_it_was_used() -> None:
+    alone, many = sized(900, SUN), sized(6000, SUN)
+    assert "scaling law" not in alone.decided_by.formula
+    assert "with e(R) by the scaling law" in many.decided_by.formula
+    assert (
+        "as measured"
+        in sized(4000, component(row(1, 1, 1000, 200), row(2, 8, 4000, 200))).decided_by.formula
+    )
+
+
+@given(
+    st.floats(0, 0.2),
+    st.floats(0, 0.01),
+    st.lists(st.integers(1, 64), min_size=1, max_size=7, unique=True),
+    st.tuples(st.floats(10, 40_000), st.floats(10, 40_000)),
+    st.randoms(),
+)
+def test_more_demand_never_fewer_replicas_in_any_order_of_rows(
+    alpha: float, beta: float, counts: list[int], peaks: tuple[float, float], random
+) -> None:
+    crowd = crowded(alpha, beta, tuple(sorted(counts)))
+    shuffled = list(crowd.points)
+    random.shuffle(shuffled)
+    less, more = (answered(peak, crowd, PLAIN) for peak in sorted(peaks))
+    # A refusal counts as infinitely many replicas.
+    assert more is None or (less is not None and less.replicas <= more.replicas)
+    again = answered(max(peaks), component(*shuffled), PLAIN)
+    assert (again is None) == (more is None)
+    assert again is None or more is None or again.replicas == more.replicas
 
 
 def test_quota_is_kept_and_flagged() -> None:
@@ -325,7 +392,7 @@ def test_serving_replicas_keep_every_constraint(ladder, policy: Policy, peak: fl
         return
     busiest = peak * policy.imbalance
     assert busiest / sizing.serving <= sizing.capacity_rps * (1 + 1e-6)
-    if sizing.serving > 1 and gather(ladder, policy).law is None:
+    if sizing.serving > 1 and gather(ladder, policy).scaling.is_linear:
         # With one replica fewer, the busiest one would receive more than it can serve.
         assert busiest / (sizing.serving - 1) > sizing.capacity_rps * (1 - 1e-6)
     assert sizing.low <= sizing.replicas <= sizing.high
