@@ -11,9 +11,9 @@ from rich.text import Text
 from estimator import units
 from estimator.commands.exits import EXIT_LOW_CONFIDENCE, endings
 from estimator.commands.terminal import console
+from estimator.model.confidence import SPOILT, row_doubts
 from estimator.table.files import read_table
 from estimator.table.load_points import Component, Verdict
-from estimator.table.soundness import SPOILT, shortcomings
 
 EPILOG = """\b
 Examples:
@@ -24,8 +24,10 @@ Examples:
 Exit codes:
   0  every component has sound rows
   2  bad input: every problem is listed on stderr
-  3  rows were spoilt by the generator, by noise or by a short run, or a component
-     has fewer than three loads; saturated and failing rows are no fault
+  3  confidence: low, as an estimate from this table; rows were spoilt by the
+     generator, by noise or by a short run, cpu falls as rps rises, a component has
+     fewer than three loads, or replicas serve more each the more there are;
+     saturated and failing rows are no fault
 """
 
 
@@ -45,13 +47,13 @@ def check(file: Path) -> None:
         out.print(_grid(component))
         for text in _rules(component):
             out.print(text)
-        for shortcoming in shortcomings(component):
+        for doubt in row_doubts(component):
             is_sound = False
-            out.print(Text(f"{component.name}: {shortcoming}", "yellow"))
+            out.print(Text(f"{component.name}: {doubt}", "yellow"))
         for point in component.points:
             if point.judgement is not None and point.judgement.latency_doubt is not None:
-                doubt = f"{component.name}: row {point.row}: {point.judgement.latency_doubt}"
-                out.print(Text(doubt, "yellow"))
+                reason = f"{component.name}: row {point.row}: {point.judgement.latency_doubt}"
+                out.print(Text(reason, "yellow"))
     if not is_sound:
         sys.exit(EXIT_LOW_CONFIDENCE)
 

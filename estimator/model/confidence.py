@@ -10,12 +10,13 @@ import numpy as np
 
 from estimator import units
 from estimator.model.component import ComponentProjection
+from estimator.model.evidence.efficiency import measure
 from estimator.model.evidence.evidence import Evidence
 from estimator.model.nodes.capacity import Cluster
 from estimator.model.policy import Policy
 from estimator.model.sizing.replicas import size
 from estimator.series.rps import RpsSeries
-from estimator.table.load_points import Table
+from estimator.table.load_points import Component, Table, Verdict
 
 MIN_OBSERVED_S = 86_400
 """A peak belongs to a day; in less than one the highest hour may be missing."""
@@ -29,8 +30,25 @@ MIN_COMPLETENESS_RATIO = 0.9
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
+MIN_LOADS = 3
+"""Different rps per replica. With fewer, no row can be left out, so no error can be estimated."""
+MOST_SCALED = 3.0
+"""The peak over the largest measured total. What replicas share shows late, and then suddenly."""
+MOST_ROWS_NAMED = 20
+SPOILT = {
+    Verdict.GENERATOR_BOUND: "the generator was slower than its target",
+    Verdict.TOO_SHORT: "the run was too short",
+    Verdict.NOISY: "the load or cpu was not steady",
+    Verdict.NON_MONOTONE: "cpu falls as rps rises",
+}
+"""The verdicts that ask for another measurement, and why."""
+
+
 def doubts(series: RpsSeries, table: Table, cluster: Cluster | None) -> tuple[str, ...]:
-    """Return why an answer from this evidence must not be relied on alone; empty if it may be."""
+    """Return why an answer from this evidence must not be relied on alone; empty if it may be.
+
+    What concerns a component comes from the functions below.
+    """
     return (*series.doubts, *_of_time(series), *_of_files(table, cluster))
 
 
@@ -57,6 +75,53 @@ def spike_doubts(
             needed = f"{component.replicas.value:g}"
             words += f", for which {sizing.replicas} of the {needed} replicas are enough"
         yield f"{words}. Find out what it was"
+
+
+def row_doubts(component: Component) -> Iterator[str]:
+    """Yield why the rows of a component are not enough to rely on; nothing for sound ones.
+
+    A saturated or failing row is no fault, because it shows where the component ends. A row spoilt
+    by the generator, a short run or noise is one that somebody meant to have.
+    """
+    spoilt: dict[Verdict, list[str]] = {}
+    for point in component.points:
+        if point.judgement is not None and point.judgement.verdict in SPOILT:
+            spoilt.setdefault(point.judgement.verdict, []).append(str(point.row))
+    for verdict, rows in spoilt.items():
+        named = ", ".join(rows[:MOST_ROWS_NAMED])
+        if len(rows) > MOST_ROWS_NAMED:
+            named += f" and {len(rows) - MOST_ROWS_NAMED} more"
+        yield f"row{'s' * (len(rows) > 1)} {named} should be measured again ({SPOILT[verdict]})"
+    used = component.used_points
+    loads = len({point.rps_per_replica for point in used})
+    if loads < MIN_LOADS:
+        yield (
+            f"has {loads} usable load{'s' * (loads != 1)}; an estimate of the error needs at least"
+            f" {MIN_LOADS}"
+        )
+    scaling = measure(used)
+    if scaling.doubt is not None:
+        yield scaling.doubt
+
+
+def component_doubts(
+    components: Iterable[ComponentProjection], evidence: Mapping[str, Evidence]
+) -> Iterator[str]:
+    """Yield the doubts about the rows of every answered component, and about how far they reach."""
+    for component in components:
+        known = evidence[component.name]
+        for doubt in row_doubts(known.component):
+            yield f"{component.name}: {doubt}"
+        peak_rps, largest = component.peak.value, known.largest
+        if peak_rps > MOST_SCALED * largest.rps:
+            how = "scale linearly" if known.scaling.law is None else "follow the scaling law"
+            yield (
+                f"{component.name}: the peak of {units.format_rps(peak_rps)} rps is"
+                f" {peak_rps / largest.rps:.3g} times the largest row,"
+                f" {units.format_rps(largest.rps)} rps over {largest.replicas} replica(s): nobody"
+                f" saw that replicas {how} beyond {MOST_SCALED:g} times. Measure more of them"
+                " together"
+            )
 
 
 def _of_time(series: RpsSeries) -> Iterator[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from estimator import units
 from estimator.errors import Refusal, Refused
 from estimator.model.component import ComponentProjection, project_component
-from estimator.model.confidence import doubts, spike_doubts
+from estimator.model.confidence import component_doubts, doubts, spike_doubts
 from estimator.model.demand.scenario import Demand, Observed, demand_of
 from estimator.model.demand.traffic import Traffic
 from estimator.model.drawing import demand_plot
@@ -142,6 +142,7 @@ def project(
         low_confidence=(
             *doubts(series, table, cluster),
             *spike_doubts(components, known, policy),
+            *component_doubts(components, known),
         ),
         demand_plot=demand_plot(traffic.observed(series.source, together)),
         nodes=nodes,

@@ -3,7 +3,6 @@
 rows         one measured row, and the verdicts that it can get
 verdicts     the rules that give each row its verdict
 same_load    groups the rows that were measured at one load
-soundness    says which rows of a component should be measured again
 load_points  components with their judged rows
 fields       reads keys strictly and reports every problem with its line
 document     converts between a plain document and components

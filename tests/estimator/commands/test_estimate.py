@@ -35,6 +35,7 @@ components:
     requests: {app: {cpu: 1, memory: 1Gi}}
     points:
       - {replicas: 1, rps: 100, error_ratio: 0, usage: {app: {cpu: 200m, memory: 400Mi}}}
+      - {replicas: 1, rps: 250, error_ratio: 0, usage: {app: {cpu: 500m, memory: 450Mi}}}
       - {replicas: 1, rps: 400, error_ratio: 0, usage: {app: {cpu: 800m, memory: 500Mi}}}
       - {replicas: 4, rps: 1600, error_ratio: 0, usage: {app: {cpu: 800m, memory: 500Mi}}}
 """  # noqa: E501 - rows as people write them
@@ -290,8 +291,8 @@ def test_every_bad_row_is_named(run: Run, series: str, tmp_path: Path) -> None:
     assert places == [
         "component gateway, row 1, replicas",
         "component gateway, row 2, replicas",
-        "component api, row 2, usage.app.cpu",
         "component api, row 3, usage.app.cpu",
+        "component api, row 4, usage.app.cpu",
     ]
 
 

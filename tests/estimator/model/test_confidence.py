@@ -1,7 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 
-from estimator.model.confidence import doubts
+from estimator.model.confidence import doubts, row_doubts
 from estimator.model.nodes.capacity import Cluster
+from estimator.model.policy import Policy
+from estimator.model.projection import project
 from estimator.series.rps import RpsSeries
 from estimator.table.load_points import Component, Kind, LoadPoint, Resources, Table
 
@@ -61,3 +65,81 @@ def test_examples_are_doubted() -> None:
     nodes, table = doubts(series(7 * DAY), Table("example", (API,), is_example=True), cluster)
     assert "the nodes and their prices are the bundled example" in nodes
     assert "nobody measured it on your cluster" in table
+
+
+def rows(*points: tuple[float, float], **last: object) -> Component:
+    """Return a component with rows of one replica, each with rps and millicores."""
+    listed = [
+        LoadPoint(n, 1, rps, {"app": Resources(cpu, 2**27)}, error_ratio=0)
+        for n, (rps, cpu) in enumerate(points, start=1)
+    ]
+    listed[-1] = replace(listed[-1], **last)
+    return replace(API, points=tuple(listed))
+
+
+LINE = tuple((100.0 * n, 100.0 * n) for n in (1, 2, 3, 4))
+
+
+def test_three_loads_are_sound() -> None:
+    assert list(row_doubts(rows(*LINE))) == []
+
+
+def test_repeats_of_one_load_are_not_three() -> None:
+    need = "an estimate of the error needs at least 3"
+    assert list(row_doubts(rows((1, 1), (1, 1), (2, 2)))) == [f"has 2 usable loads; {need}"]
+    assert list(row_doubts(rows((500, 300)))) == [f"has 1 usable load; {need}"]
+
+
+def test_spoilt_rows_are_named() -> None:
+    again = "row 4 should be measured again"
+    assert list(row_doubts(rows(*LINE, duration_s=5.0))) == [f"{again} (the run was too short)"]
+    late = rows(*LINE, workers={"app": 1}, rps_target=800)
+    assert list(row_doubts(late)) == [f"{again} (the generator was slower than its target)"]
+
+
+def test_cpu_that_falls_is_doubted() -> None:
+    assert list(row_doubts(rows((100, 500), (300, 300), (500, 100)))) == [
+        "rows 2, 3 should be measured again (cpu falls as rps rises)"
+    ]
+
+
+def test_many_spoilt_rows_are_counted() -> None:
+    short = tuple(
+        LoadPoint(n, 1, n, {"app": Resources(n, 1)}, duration_s=1.0) for n in range(1, 31)
+    )
+    doubt = next(iter(row_doubts(replace(API, points=short))))
+    assert ", 20 and 10 more should be measured again" in doubt
+
+
+def test_end_of_the_component_is_no_fault() -> None:
+    assert list(row_doubts(rows(*LINE[:3], (400, 950), workers={"app": 1}))) == []
+    assert list(row_doubts(rows(*LINE, error_ratio=0.5))) == []
+
+
+def test_efficiency_that_rises_is_doubted() -> None:
+    usage = {"app": Resources(200, 1)}
+    points = (LoadPoint(1, 1, 100, usage), LoadPoint(2, 4, 1200, usage))
+    *_, doubt = row_doubts(
+        replace(API, points=(*points, LoadPoint(3, 1, 200, {"app": Resources(300, 1)})))
+    )
+    assert doubt.startswith("efficiency rises with size")
+
+
+def test_far_above_all_that_was_measured_is_doubted() -> None:
+    def answer(rps: float) -> tuple[str, ...]:
+        constant = RpsSeries("test", 0, 60, ("/api/_",), np.full((1, 7 * 1440), rps))
+        return project(constant, TABLE, Policy()).low_confidence
+
+    # What a minute averages is corrected upwards: 720 rps to 897, and 900 to 1,097.
+    assert answer(720) == ()
+    assert answer(900) == (
+        "api: the peak of 1,097.3 rps is 3.66 times the largest row, 300 rps over 1 replica(s):"
+        " nobody saw that replicas scale linearly beyond 3 times. Measure more of them together",
+    )
+
+
+def test_every_doubt_of_the_rows_reaches_the_answer() -> None:
+    constant = RpsSeries("test", 0, 60, ("/api/_",), np.full((1, 7 * 1440), 200.0))
+    falling = rows((100, 500), (300, 300), (500, 100))
+    answer = project(constant, Table("t.yaml", (falling,)), Policy())
+    assert answer.low_confidence == tuple(f"api: {doubt}" for doubt in row_doubts(falling))
