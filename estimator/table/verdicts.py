@@ -184,12 +184,14 @@ class _Plateaus:
         if _missed_target(point):
             # The other row counts only if it missed a clearly different target as well: a row that
             # reached its target is the knee, not the plateau.
-            away = np.abs(self._rps / point.rps - 1) if point.rps else np.ones(len(self._rps))
+            # Products, because a quotient of two rates may overflow.
+            target, rps = point.rps_target or 1.0, point.rps
             other = self._first(
                 self._missed
                 & (self._replicas == point.replicas)
-                & (np.abs(self._target / (point.rps_target or 1) - 1) > PLATEAU_RATIO)
-                & (away <= PLATEAU_RATIO)
+                & (np.abs(self._target - target) > PLATEAU_RATIO * target)
+                & (np.abs(self._rps - rps) <= PLATEAU_RATIO * rps)
+                & (rps > 0)
             )
             if other is not None:
                 return (
