@@ -13,6 +13,7 @@ Around them:
 figure, policy, plots   a number with its reason, arithmetic and doubts; what the user decides;
                         what is drawn
 drawing                 the plots filled
+rollout                 what failures, updates and drained nodes leave of a component
 component, phases       one component's whole answer; other phases of the migration, single paths
 confidence              why not to rely on an answer
 weights                 which assumptions move the answer most

@@ -24,6 +24,7 @@ from estimator.model.evidence.queueing import Queue
 from estimator.model.figure import ExplanationLine, Figure, Flag, explained
 from estimator.model.plots import CurvePlot, DemandPlot
 from estimator.model.policy import Policy
+from estimator.model.rollout import Rollout, rollout_of
 from estimator.model.sizing import requests
 from estimator.model.sizing.amounts import Amounts, add, container_amounts, times
 from estimator.model.sizing.rate_limits import (
@@ -39,28 +40,8 @@ from estimator.model.sizing.replicas import (
     Sizing,
     explain_replicas,
     size,
-    surge,
-    unavailable,
 )
 from estimator.table.load_points import Component, Kind
-
-
-@dataclass(frozen=True, slots=True)
-class Rollout:
-    """Replicas during failure and rolling update."""
-
-    serving: Figure
-    """The fewest that serve the peak."""
-    after_pod_loss: Figure
-    after_zone_loss: Figure
-    update_highest: Figure
-    """Replicas + maxSurge, rounded up: what the nodes must hold."""
-    update_lowest: Figure
-    """Replicas - maxUnavailable, rounded down."""
-    disruption_budget: Figure
-    """PodDisruptionBudget maxUnavailable."""
-    max_surge_ratio: float
-    max_unavailable_ratio: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +158,7 @@ def project_component(
         demand=demand,
         performance_limit=_performance_limit(evidence),
         workers=parts.workers,
-        rollout=_rollout(sizing, policy),
+        rollout=rollout_of(sizing, parts.scaled, policy),
         hpa=parts.scaled.hpa,
         rate_limits=parts.rate_limits,
         simulation=parts.simulation,
@@ -281,44 +262,6 @@ def _performance_limit(evidence: Evidence) -> Figure:
     limit = evidence.performance_limit
     return Figure(
         limit.rps, "rps per replica", limit.reason, constraint=limit.name, rows=limit.rows
-    )
-
-
-def _rollout(sizing: Sizing, policy: Policy) -> Rollout:
-    replicas, zones = sizing.replicas, policy.zones
-    lost = -(-replicas // zones) if zones > 1 else 0
-    added = surge(replicas, policy.max_surge_ratio)
-    removed = unavailable(replicas, policy.max_unavailable_ratio)
-    spare = max(0, replicas - sizing.serving)
-    return Rollout(
-        serving=Figure(sizing.serving, "replicas", "the fewest that serve the peak"),
-        after_pod_loss=Figure(
-            max(0, replicas - policy.lose_pods), "replicas", f"{policy.lose_pods} lost"
-        ),
-        after_zone_loss=Figure(
-            replicas - lost,
-            "replicas",
-            f"one of {zones} zones lost" if zones > 1 else "no zones were named",
-        ),
-        update_highest=Figure(
-            replicas + added,
-            "replicas",
-            f"maxSurge {policy.max_surge_ratio:.0%} of {replicas}, rounded up, is {added}",
-        ),
-        update_lowest=Figure(
-            replicas - removed,
-            "replicas",
-            f"maxUnavailable {policy.max_unavailable_ratio:.0%} of {replicas}, rounded down, is"
-            f" {removed}",
-        ),
-        disruption_budget=Figure(
-            max(1, spare) if replicas > 1 else 0,
-            "replicas",
-            f"{replicas} less the {sizing.serving} that serve the peak"
-            + ("" if spare else "; at least 1, or no node can be drained"),
-        ),
-        max_surge_ratio=policy.max_surge_ratio,
-        max_unavailable_ratio=policy.max_unavailable_ratio,
     )
 
 

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from estimator.model.autoscaling.recommendation import HpaRecommendation
 from estimator.model.autoscaling.simulation import Simulation
-from estimator.model.component import Rollout
 from estimator.model.demand.scenario import Demand
 from estimator.model.projection import ComponentProjection, Figure
+from estimator.model.rollout import Rollout
 from estimator.model.sizing.amounts import Amounts
 from estimator.model.sizing.rate_limits import RateLimits
 from estimator.report import explain, wording

@@ -21,6 +21,7 @@ from estimator import units
 from estimator.errors import InputError, Problem
 from estimator.model.autoscaling.recommendation import HpaRecommendation
 from estimator.model.projection import ComponentProjection, Figure, Projection
+from estimator.model.rollout import Rollout
 from estimator.model.sizing.amounts import Amounts
 from estimator.model.sizing.rate_limits import RateLimits
 from estimator.report import wording
@@ -141,12 +142,30 @@ def _deployment(component: ComponentProjection) -> dict[str, Any]:
             },
         }
     template: dict[str, Any] = {"metadata": {"annotations": annotations}} if annotations else {}
+    pod: dict[str, Any] = {}
+    if rollout is not None and rollout.zones > 1:
+        pod["topologySpreadConstraints"] = [_spread(component.name, rollout)]
     # A pod with only an injected proxy has no container to patch.
     if containers:
-        template["spec"] = {"containers": containers}
+        pod["containers"] = containers
+    if pod:
+        template["spec"] = pod
     spec["template"] = template
     metadata = {"name": component.name}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+
+
+def _spread(name: str, rollout: Rollout) -> dict[str, Any]:
+    """Return the constraint that the zones get equal shares, which the sizing rests on."""
+    why = f"the replicas were counted for the loss of one of {rollout.zones} zones, evenly filled"
+    return {
+        "maxSkew": 1,
+        "topologyKey": "topology.kubernetes.io/zone",
+        "whenUnsatisfiable": Why("DoNotSchedule", why),
+        "nodeTaintsPolicy": Why("Honor", "a lost zone must not keep pods out of the others"),
+        "labelSelector": {"matchLabels": {"app": name}},
+        "matchLabelKeys": ["pod-template-hash"],
+    }
 
 
 def _resources(amounts: Amounts) -> dict[str, Any]:

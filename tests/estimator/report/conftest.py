@@ -12,13 +12,14 @@ import pytest
 
 from estimator.model.autoscaling.recommendation import HpaRecommendation
 from estimator.model.autoscaling.simulation import Saturation, Simulation
-from estimator.model.component import ComponentProjection, Rollout
+from estimator.model.component import ComponentProjection
 from estimator.model.demand.scenario import Demand
 from estimator.model.figure import Assumption, ExplanationLine, Figure, Flag
 from estimator.model.nodes.packing import NodePlan, PoolPlan
 from estimator.model.phases import PathProjection, PhaseProjection
 from estimator.model.plots import CurvePlot, DemandPlot, MarkedPeak, PlottedRow, ReplicasPlot
 from estimator.model.projection import Projection, SeriesSummary
+from estimator.model.rollout import Rollout
 from estimator.model.sizing.amounts import Amounts
 from estimator.model.sizing.rate_limits import RateLimits
 from estimator.model.sizing.replicas import Constraint

@@ -32,7 +32,8 @@ def merged(patch: dict[str, Any]) -> dict[str, Any]:
         {"image": "i", **container} for container in template.get("spec", {}).get("containers", [])
     ]
     metadata = {"labels": {"app": name}, **template.get("metadata", {})}
-    whole = {"metadata": metadata, "spec": {"containers": containers or [{"name": "a"}]}}
+    pod = {**template.get("spec", {}), "containers": containers or [{"name": "a"}]}
+    whole = {"metadata": metadata, "spec": pod}
     selector = {"matchLabels": {"app": name}}
     return {**patch, "spec": {**spec, "selector": selector, "template": whole}}
 
@@ -102,6 +103,20 @@ def test_without_an_autoscaler_the_count_is_fixed(applicable: Projection) -> Non
     assert set(trees) == {"api-resources.yaml", "kustomization.yaml"}
     assert trees["api-resources.yaml"]["spec"]["replicas"] == 2
     assert "resources" not in trees["kustomization.yaml"]
+
+
+def test_pods_are_spread_where_the_loss_of_a_zone_was_sized_for(applicable: Projection) -> None:
+    template = read(applicable)["api-resources.yaml"]["spec"]["template"]
+    assert "topologySpreadConstraints" not in template["spec"]
+    first = applicable.components[0]
+    assert first.rollout is not None
+    zonal = replace(first, rollout=replace(first.rollout, zones=3))
+    patch = read(replace(applicable, components=(zonal,)))["api-resources.yaml"]
+    (spread,) = patch["spec"]["template"]["spec"]["topologySpreadConstraints"]
+    assert spread["topologyKey"] == "topology.kubernetes.io/zone"
+    assert spread["labelSelector"] == {"matchLabels": {"app": "api"}}
+    for version in VERSIONS:
+        kubernetes_validate.validate(merged(patch), version, strict=True)
 
 
 def test_every_number_has_its_reason_above(applicable: Projection) -> None:
