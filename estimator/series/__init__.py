@@ -3,8 +3,8 @@
 rps             the type; demand and peak of a set of routes
 grid            puts points in any order onto a grid, and counts what was repaired
 hosts           the sum over the files of several hosts
-counter         refuses a counter that was taken for a rate
-files           series.db, the local per-second series; other files by their content
+files           a file, by its content
+database        series.db, the local per-second series
 columns         CSV and Parquet
 access_log      any number of access logs, counted by second and route: one series of all
 log_files       which access logs and routes the options mean

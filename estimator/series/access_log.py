@@ -20,7 +20,8 @@ from concurrent.futures.process import BrokenProcessPool
 import numpy as np
 
 from estimator.errors import InputError, Problem, Refusal, Refused
-from estimator.series.grid import FUTURE_S, MAX_CELLS
+from estimator.series.grid import FUTURE_S
+from estimator.series.limits import MAX_CELLS
 from estimator.series.log_counts import (
     NOTHING,
     Half,

@@ -25,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estimator.errors import Refusal, Refused
-from estimator.series.counter import refuse_counters
 from estimator.series.datadog_api import CLOCK_OFF_S, DatadogApi, QueryGroup
 from estimator.series.datadog_query import DatadogQuery
+from estimator.series.grid import refuse_counters
 from estimator.series.rps import ALL_ROUTES, KnownSeconds, RpsSeries
 
 WINDOW_POINTS = 1_440

@@ -16,6 +16,10 @@ The resolution is the commonest distance between two points, if hardly any are m
 Otherwise the points are no such grid (rows of the seconds with a request, for example), and the
 resolution is the largest number of seconds that divides all distances.
 
+A counter that was taken for a rate is refused: its values rise for ever, and fall only when its
+process starts again. The rate of requests falls about as often as it rises. Between 30 and 99
+changes none may fall for a route to be a counter, and of more changes at most one in a hundred.
+
 This module knows nothing of files and HTTP.
 """
 
@@ -27,20 +31,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estimator.errors import Refusal, Refused
-from estimator.series.counter import refuse_counters
+from estimator.series.limits import MAX_CELLS
 from estimator.series.rps import RpsSeries
 
 FUTURE_S = 60
 """The clocks of two hosts differ by less."""
 MAX_RPS = 1e12
-MAX_CELLS = 250_000_000
-"""2 GB of float64, a year of seconds over eight routes. A wrong clock makes a larger series."""
 MOST_CLOSER_RATIO = 0.01
 """More points than these closer together than the commonest distance are no accident."""
 JITTER_RATIO = 0.25
 WARNED_RATIO = 0.01
 DOUBTED_RATIO = 0.05
 """Of all points, those that are left out."""
+FEWEST_CHANGES = 30
+MOST_FALLING_RATIO = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -177,3 +181,24 @@ def points_of(
     names = tuple(sorted(set(tags)))
     place = np.array([names.index(tag) for tag in tags], dtype=np.int64)
     return Points(seconds, place[codes], values, names)
+
+
+def refuse_counters(series: RpsSeries) -> RpsSeries:
+    """Return the series. Raises Refused if a route of it is a counter."""
+    for route, row in zip(series.routes, series.rps, strict=True):
+        values = row[~np.isnan(row)]
+        changes = np.diff(values)
+        changes = changes[changes != 0]
+        falling = int((changes < 0).sum())
+        if len(changes) < FEWEST_CHANGES or falling > int(len(changes) * MOST_FALLING_RATIO):
+            continue
+        reason = (
+            f"route {route} falls {falling} times in {len(changes)} changes, from {values[0]:g} to"
+            f" {values[-1]:g}: that is a counter and not a rate"
+        )
+        advice = (
+            "Take its rate, such as rate(mirror_requests_total[60s]) in PromQL or .as_count() at"
+            " Datadog, or in a file the difference between each value and the one before"
+        )
+        raise Refused([Refusal(series.source, reason, advice)])
+    return series

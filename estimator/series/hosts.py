@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from estimator.errors import InputError, Problem, Refusal, Refused
-from estimator.series.grid import MAX_CELLS
+from estimator.series.limits import MAX_CELLS
 from estimator.series.rps import RpsSeries
 
 

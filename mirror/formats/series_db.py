@@ -9,6 +9,7 @@ whatever stands in `counts`; a second with a row and without counts had no reque
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 
 FORMAT = "kagami-series"
@@ -58,6 +59,29 @@ REQUESTS = """
     WHERE metric = 'requests' AND second BETWEEN :first AND :last GROUP BY second, route
 """
 """Requests by second and route, also of seconds that were not observed to their end."""
+PACKED_FROM = 0x10000
+"""Added to every packed number: characters from here on are neither controls nor surrogates. A
+number without a character is packed as one below this."""
+PACKED_SECONDS = f"""
+    SELECT group_concat(char({PACKED_FROM} + second - :first), '') FROM seconds
+    WHERE second BETWEEN :first AND :last
+"""
+"""The observed seconds as one text, one character each: seconds since `first`."""
+PACKED_REQUESTS = f"""
+    SELECT group_concat(
+        char({PACKED_FROM} + second - :first, {PACKED_FROM} + value, {PACKED_FROM} + {{place}}), ''
+    ), typeof(sum(value))
+    FROM counts WHERE metric = 'requests' AND second BETWEEN :first AND :last
+"""
+"""The counts as one text, three characters a row: seconds since `first`, the value, and what the
+expression `place` makes of the route; then `integer` if all values are."""
+CHANGED_SECONDS = """
+    SELECT count(*), max(requests) FROM (
+        SELECT sum(value) AS requests FROM counts
+        WHERE metric = 'requests' AND second BETWEEN :first AND :last GROUP BY second
+    )
+"""
+"""How many seconds have counts, and the requests of the largest."""
 # Two subqueries: SQLite reads the whole table for a minimum and a maximum in one query.
 SPAN = """
     SELECT (SELECT min(second) FROM seconds),
@@ -66,6 +90,14 @@ SPAN = """
 """The first observed second, and the last one that is not after `last`; null without any."""
 
 _READ_TABLES = {"meta", "seconds", "counts"}
+
+MAX_TEXT_BYTES = 32 << 20
+"""Of one value or packed text."""
+READ_BASE_S = 20.0
+READ_BYTES_PER_S = 10_000_000
+"""A file may be read for the base, and a second more for each of these bytes."""
+_STEPS = 100_000
+"""Instructions of SQLite between two looks at the clock."""
 
 
 class NotASeries(sqlite3.DatabaseError):
@@ -76,6 +108,7 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     """Open a series and check what it is. Raises sqlite3.Error, of which NotASeries is one."""
     database = sqlite3.connect(_uri_of(path), uri=True, isolation_level=None)
     try:
+        _distrust(database, READ_BASE_S + path.stat().st_size / READ_BYTES_PER_S)
         check_format(database)
     except sqlite3.Error:
         database.close()
@@ -83,15 +116,49 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     return database
 
 
+def _distrust(database: sqlite3.Connection, most_s: float) -> None:
+    """Bound what a file from outside can do: no function in its schema, no giant value, an end."""
+    database.execute("PRAGMA trusted_schema = OFF")
+    database.execute("PRAGMA cell_size_check = ON")
+    database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_TEXT_BYTES)
+    database.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+    deadline = time.monotonic() + most_s
+    database.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
+
+
+def reason_of(error: sqlite3.Error) -> str:
+    """Return what went wrong; a deadline is named, which SQLite calls an interruption."""
+    if str(error) == "interrupted":
+        return (
+            f"reading takes longer than {READ_BASE_S:g} s and 1 s for each"
+            f" {READ_BYTES_PER_S:,} bytes, which is the limit"
+        )
+    return str(error)
+
+
 def check_format(database: sqlite3.Connection) -> None:
     """Raise NotASeries for a database of another format or version."""
-    tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+    kinds = dict(database.execute("SELECT name, type FROM sqlite_master LIMIT 1000"))
+    tables = {name for name, kind in kinds.items() if kind == "table"}
     if missing := sorted(_READ_TABLES - tables):
         raise NotASeries(f"expected the tables {', '.join(missing)}")
-    meta = dict(database.execute("SELECT key, value FROM meta"))
+    if foreign := sorted(name for name, kind in kinds.items() if kind in ("view", "trigger")):
+        raise NotASeries(f"expected tables only, got {foreign[0]!r}, a {kinds[foreign[0]]}")
+    for name in sorted(_READ_TABLES):
+        _check_columns(database, name)
+    meta = dict(database.execute("SELECT key, value FROM meta LIMIT 100"))
     for key, expected in (("format", FORMAT), ("version", VERSION)):
         if str(meta.get(key)) != expected:
             raise NotASeries(f"meta.{key}: expected {expected!r}, got {meta.get(key)!r}")
+
+
+def _check_columns(database: sqlite3.Connection, table: str) -> None:
+    """Raise NotASeries for a table whose content a program makes: a virtual or a generated one."""
+    sql = "SELECT count(*) FROM sqlite_master WHERE name = ? AND sql LIKE 'CREATE VIRTUAL%'"
+    hidden = "SELECT count(*) FROM pragma_table_xinfo(?) WHERE hidden <> 0"
+    for query in (sql, hidden):
+        if database.execute(query, (table,)).fetchone() != (0,):
+            raise NotASeries(f"expected a plain table {table}, got one that is computed")
 
 
 def _uri_of(path: Path) -> str:

@@ -198,3 +198,8 @@ def test_no_request_is_refused(tmp_path: Path) -> None:
 def test_clock_gone_wrong_is_no_giant_array(tmp_path: Path, second: int) -> None:
     path = write(tmp_path / "series.db", RECORDED + f"INSERT INTO seconds VALUES ({second});")
     assert "was a clock wrong?" in problem(path)
+
+
+def test_a_fifo_is_no_series(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "series.db")
+    assert problem(tmp_path / "series.db").endswith("series.db: is no regular file")
