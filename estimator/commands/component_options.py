@@ -1,7 +1,8 @@
 """How a component that is new to a table is described: by options, else from what was measured.
 
 Without options a component is a pod, or a gateway where its name says so; all routes reach it, and
-its requests are the highest measured amounts, which nobody should deploy without a second thought.
+its requests are the highest measured amounts. The table names both as assumed, because they decide
+the replica count.
 """
 
 import math
@@ -90,8 +91,16 @@ def new_component(name: str, description: Description, points: Sequence[LoadPoin
     tags = tuple(
         template if template == ALL_ROUTES else route_tag(template) for template in templates
     )
-    requests = description.requests or _highest(points)
-    return Component(name, description.kind or kind, tags, requests, tuple(points), templates)
+    stated = {"requests": bool(description.requests), "routes": bool(description.templates)}
+    return Component(
+        name,
+        description.kind or kind,
+        tags,
+        description.requests or _highest(points),
+        tuple(points),
+        templates,
+        tuple(key for key, is_stated in stated.items() if not is_stated),
+    )
 
 
 def _highest(points: Sequence[LoadPoint]) -> dict[str, Resources]:

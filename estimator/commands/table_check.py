@@ -26,7 +26,8 @@ Exit codes:
   2  bad input: every problem is listed on stderr
   3  confidence: low, as an estimate from this table; rows were spoilt by the
      generator, by noise or by a short run, cpu falls as rps rises, a component has
-     fewer than three loads, or replicas serve more each the more there are;
+     fewer than three loads, requests or routes that nobody stated, or a container
+     that the load went past, or replicas serve more each the more there are;
      saturated and failing rows are no fault
 """
 

@@ -3,6 +3,7 @@
 Prints which part of each run was used and what its row is worth, and writes the table whole.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -31,6 +32,9 @@ from mirror.formats.terminal import say
 
 BEFORE_S, AFTER_S = 120, 60
 """How much more is read of a remote source than the runs took: rate() looks back."""
+
+ASKED_S = 900
+"""How much --ask reads: Datadog shows a sample minutes after it was taken."""
 
 _Value = TypeVar("_Value")
 
@@ -69,6 +73,7 @@ class ImportOptions:
     starts: tuple[str, ...]
     targets: tuple[float, ...]
     loop: str | None
+    ask: bool
     usage: UsageOptions
 
     @classmethod
@@ -88,7 +93,7 @@ class NewRow:
 
 
 @click.command("import", epilog=EPILOG)
-@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("results", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--samples",
     multiple=True,
@@ -140,6 +145,12 @@ class NewRow:
     help="Threads that do a container's work, such as Envoy's concurrency; repeatable.",
 )
 @result_options
+@click.option(
+    "--ask",
+    is_flag=True,
+    help="Before a load test: read no RESULT and write nothing, but check the options, and ask"
+    " each source of --samples for its last minutes.",
+)
 @click.option("--site", envvar="DD_SITE", show_envvar=True, help="With `datadog`: the site.")
 @click.option(
     "--api-url", metavar="URL", help="With `datadog`: the address of its API, if not at the site."
@@ -153,8 +164,31 @@ def import_results(results: tuple[Path, ...], **values: Any) -> None:
     memory are those of that time. A new component is a pod, or a gateway where its name says so;
     it takes all routes, and requests what was measured at most, unless options describe it.
     """
+    options = ImportOptions.of(values)
+    if bool(results) == options.ask:
+        raise click.UsageError("Missing argument 'RESULTS...', or --ask, which takes none.")
     with endings():
-        _import(results, ImportOptions.of(values))
+        if options.ask:
+            _ask(options)
+        else:
+            _import(results, options)
+
+
+def _ask(options: ImportOptions) -> None:
+    """Raise what `_import` would raise later for the same options, as far as that is known."""
+    table = read_table(options.existing) if options.existing else Table("", ())
+    known = {component.name: component for component in table.components}
+    description = description_of(options.kind, options.routes, options.requests)
+    _check_output(options.output, options.existing)
+    containers = {name: tuple(component.requests) for name, component in known.items()}
+    period = (time.time() - ASKED_S, time.time())
+    asked = dict.fromkeys(options.components, ())
+    names = dict.fromkeys(options.components)
+    for text in options.samples:
+        usage = read_samples(text, options.usage, asked | containers, period)
+        names |= dict.fromkeys(usage.attributed(None).components)
+    if names:
+        _check_names(tuple(names), known, description, options)
 
 
 def _import(paths: Sequence[Path], options: ImportOptions) -> None:
@@ -186,14 +220,20 @@ def _import(paths: Sequence[Path], options: ImportOptions) -> None:
     if problems:
         raise InputError(problems)
     components = _components(table, description, rows)
-    assumed = [] if description.requests else [name for name in names if name not in known]
-    write_table(Table(str(options.output), components), options.output, assumed)
+    count = sum(map(len, rows.values()))
+    if not count:
+        raise InputError([Problem(str(options.output), "is not written: there is no row for it")])
+    write_table(Table(str(options.output), components), options.output)
     _print(components, rows, files)
-    for name in assumed:
-        say(f"{name} is new: its requests are the highest measured amounts; put its own there")
+    for component in components:
+        if component.assumed and component.name not in known:
+            keys = " and ".join(component.assumed)
+            say(
+                f"{component.name} is new: its {keys} are assumed and decide how many replicas it"
+                " gets; put its own into the table"
+            )
     for problem in left_out:
         say(f"estimate: left out: {problem}", err=True)
-    count = sum(map(len, rows.values()))
     say(f"{options.output}: {count} row(s) of {', '.join(names)} written")
 
 
@@ -202,7 +242,9 @@ def _usages(
 ) -> list[Usage]:
     """Return the usage for each file: what every source has, and what the file itself holds."""
     if not options.samples and not any(file.result.processes for file in files):
-        rule = "missing: no result holds samples of its own"
+        rule = (
+            "missing: no result holds samples of its own; name prometheus=URL,COMPONENT,… or such"
+        )
         raise InputError([Problem("--samples", rule)])
     windows = [window for file in files for window in file.windows]
     period = (min(w[0] for w in windows) - BEFORE_S, max(w[1] for w in windows) + AFTER_S)

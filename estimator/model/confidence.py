@@ -16,7 +16,7 @@ from estimator.model.nodes.capacity import Cluster
 from estimator.model.policy import Policy
 from estimator.model.sizing.replicas import size
 from estimator.series.rps import RpsSeries
-from estimator.table.load_points import Component, Table, Verdict
+from estimator.table.load_points import Component, Kind, Table, Verdict
 
 MIN_OBSERVED_S = 86_400
 """A peak belongs to a day; in less than one the highest hour may be missing."""
@@ -78,7 +78,7 @@ def spike_doubts(
 
 
 def row_doubts(component: Component) -> Iterator[str]:
-    """Yield why the rows of a component are not enough to rely on; nothing for sound ones.
+    """Yield why what a table holds of a component is not enough to rely on; nothing if it is.
 
     A saturated or failing row is no fault, because it shows where the component ends. A row spoilt
     by the generator, a short run or noise is one that somebody meant to have.
@@ -102,6 +102,7 @@ def row_doubts(component: Component) -> Iterator[str]:
     scaling = measure(used)
     if scaling.doubt is not None:
         yield scaling.doubt
+    yield from _unstated(component)
 
 
 def component_doubts(
@@ -162,3 +163,27 @@ def _of_files(table: Table, cluster: Cluster | None) -> Iterator[str]:
         yield "the nodes and their prices are the bundled example: nobody asks for them"
     if table.is_example:
         yield "the table is the bundled example: nobody measured it on your cluster"
+
+
+def _unstated(component: Component) -> Iterator[str]:
+    """Yield what a table holds of a component without anybody having stated or measured it."""
+    if "requests" in component.assumed:
+        yield (
+            "nobody stated its requests, and they decide its replicas: the table holds the"
+            " highest measured amounts. Write the Pod's own there, and delete `requests` from"
+            " `assumed`"
+        )
+    if "routes" in component.assumed:
+        yield (
+            f"nobody stated its routes: {', '.join(component.routes)} decides how much"
+            " traffic it gets. Write its own there, and delete `routes` from `assumed`"
+        )
+    if component.kind is not Kind.GATEWAY or len(component.requests) == 1:
+        return
+    for container, point in component.idle_containers.items():
+        used = units.format_cpu(point.usage[container].cpu_millicores)
+        yield (
+            f"{container} used {used} at {units.format_rps(point.rps_per_replica)} rps per"
+            f" replica (row {point.row}), so the load went past it. Production's requests may not,"
+            " as with a log nginx: measure with a load that passes through it"
+        )

@@ -18,7 +18,7 @@ LIMIT = Limit(16 << 20)
 """Most bytes of a file. A table of 10,000 rows and three containers has about 3 MB."""
 MOST_LINES = 100_000
 
-COMPONENT_COLUMNS = ("component", "kind", "routes")
+COMPONENT_COLUMNS = ("component", "kind", "routes", "assumed")
 REQUEST_COLUMNS = ("container", "cpu_request", "memory_request")
 ROW_COLUMNS = (
     "row",
@@ -29,6 +29,7 @@ USAGE_COLUMNS = ("cpu", "memory", "cpu_max", "cpu_limit", "workers")
 COLUMNS = (*COMPONENT_COLUMNS, *REQUEST_COLUMNS, *ROW_COLUMNS, *USAGE_COLUMNS)
 
 _NEEDED = {*COMPONENT_COLUMNS, *REQUEST_COLUMNS, "row", "replicas", "rps", "cpu", "memory"}
+_NEEDED.remove("assumed")
 _TEXT_COLUMNS = ("tool", "loop")
 _PER_CONTAINER = ("cpu_max", "cpu_limit", "workers")
 
@@ -91,6 +92,8 @@ class _DocumentBuilder:
         if self._is_new(("component", name), _part(cells, COMPONENT_COLUMNS), line):
             routes = cells["routes"].split()
             component |= {"name": name, "kind": cells["kind"], "routes": routes}
+            if cells.get("assumed"):
+                component["assumed"] = cells["assumed"].split()
             self._place.marks.note(component, line)
         if self._is_new(("container", name, container), _part(cells, REQUEST_COLUMNS), line):
             amounts = _stated({"cpu": cells["cpu_request"], "memory": cells["memory_request"]})
@@ -186,6 +189,7 @@ def dump(document: dict[str, Any], source: str) -> str:
 def _lines_of(component: dict[str, Any]) -> Iterator[dict[str, Any]]:
     shared = {"component": component["name"], "kind": component["kind"]}
     shared["routes"] = " ".join(component["routes"])
+    shared["assumed"] = " ".join(component.get("assumed", ()))
     requests = {
         container: {"container": container} | {f"{key}_request": amounts[key] for key in amounts}
         for container, amounts in component["requests"].items()

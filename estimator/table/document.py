@@ -7,14 +7,14 @@ is written and read again is the same, to the last digit.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from estimator import units
 from estimator.series.rps import ALL_ROUTES
 from estimator.table.fields import Place, read_fields, shown
-from estimator.table.load_points import Component
+from estimator.table.load_points import ASSUMABLE, Component
 from estimator.table.rows import Kind, LoadPoint, Loop, Resources
 from mirror.formats.routes import route_tag
 
@@ -46,6 +46,13 @@ class _ComponentFields(msgspec.Struct):
     ]
     requests: _Containers
     points: Annotated[list[Any], msgspec.Meta(description="a list of measured rows")]
+    assumed: (
+        Annotated[
+            list[Literal["requests", "routes"]],
+            msgspec.Meta(description=f"a list with {' or '.join(ASSUMABLE)}, or both"),
+        ]
+        | None
+    ) = None
 
 
 class _RowFields(msgspec.Struct, omit_defaults=True):
@@ -114,7 +121,13 @@ def _component(raw: object, place: Place) -> Component | None:
     if len(place.problems) > before:
         return None
     return Component(
-        fields["name"], fields["kind"], tags, requests, tuple(points), tuple(fields["routes"])
+        fields["name"],
+        fields["kind"],
+        tags,
+        requests,
+        tuple(points),
+        tuple(fields["routes"]),
+        tuple(dict.fromkeys(fields.get("assumed") or ())),
     )
 
 
@@ -245,6 +258,7 @@ def of_components(components: tuple[Component, ...]) -> _Document:
                 "name": component.name,
                 "kind": component.kind.value,
                 "routes": list(component.templates or component.routes),
+                **({"assumed": list(component.assumed)} if component.assumed else {}),
                 "requests": _amounts(component.requests),
                 "points": [_row(point) for point in component.points],
             }

@@ -3,7 +3,6 @@
 YAML is for people, CSV for tools. A read names every problem of a file at once.
 """
 
-from collections.abc import Collection
 from pathlib import Path
 
 from estimator.errors import InputError
@@ -13,7 +12,11 @@ from estimator.table.fields import Place
 from estimator.table.load_points import Table
 from estimator.text_files import read_text, write_whole
 
-ASSUMED_REQUESTS = "the highest measured amounts: put the Pod's own requests here"
+COMMENT_ON_ASSUMED = {
+    "requests": "the highest measured amounts: put the Pod's own requests here",
+    "routes": "nobody stated them: put the routes here that reach the component",
+}
+"""What stands in YAML above a key that is assumed."""
 EXAMPLE = Path(__file__).parent.parent / "example_table.yaml"
 
 
@@ -30,30 +33,31 @@ def read_table(path: Path) -> Table:
     return Table(place.source, components, is_example=path == EXAMPLE)
 
 
-def table_text(table: Table, path: Path, assumed: Collection[str] = ()) -> str:
+def table_text(table: Table, path: Path) -> str:
     """Return what `write_table` would write to a file of this name."""
     document = of_components(table.components)
     if path.suffix.lower() == ".csv":
         return csv_file.dump(document, str(path))
-    return yaml_file.dump(document, _comments(table, assumed))
+    return yaml_file.dump(document, _comments(table))
 
 
-def _comments(table: Table, assumed: Collection[str]) -> yaml_file.Comments:
+def _comments(table: Table) -> yaml_file.Comments:
     comments: yaml_file.Comments = {}
     for place, component in enumerate(table.components):
-        if component.name in assumed:
-            comments[place, "requests"] = ASSUMED_REQUESTS
+        for key in component.assumed:
+            comments[place, key] = COMMENT_ON_ASSUMED[key]
+        if component.assumed:
+            comments[place, "assumed"] = "delete what you have stated"
         for row, point in enumerate(component.points):
             if point.judgement is not None:
                 comments[place, row] = point.judgement.verdict.value
     return comments
 
 
-def write_table(table: Table, path: Path, assumed: Collection[str] = ()) -> None:
+def write_table(table: Table, path: Path) -> None:
     """Write a table atomically, in the format that the name of the file selects.
 
-    In YAML, a comment after each row is its verdict, and a comment marks the requests of the
-    components in `assumed` as not chosen by anybody. Raises InputError if the file cannot be
-    written, or if CSV cannot represent a route.
+    In YAML, a comment after each row is its verdict, and a comment marks what is assumed. Raises
+    InputError if the file cannot be written, or if CSV cannot represent a route.
     """
-    write_whole(path, table_text(table, path, assumed))
+    write_whole(path, table_text(table, path))

@@ -12,6 +12,7 @@ from estimator.table.rows import Judgement, Kind, LoadPoint, Loop, Resources, Ve
 from estimator.table.verdicts import ERROR_RATIO_LIMIT, judge
 
 __all__ = [
+    "ASSUMABLE",
     "ERROR_RATIO_LIMIT",
     "Component",
     "Judgement",
@@ -22,6 +23,15 @@ __all__ = [
     "Table",
     "Verdict",
 ]
+
+
+ASSUMABLE = ("requests", "routes")
+"""What a table may hold of a component without anybody having stated it."""
+
+IDLE_MILLICORES_PER_RPS = 0.005
+"""5 us of cpu for each request: no proxy or server passes a request on for less (nginx: 36 us)."""
+LEAST_BUSY_RPS = 20.0
+"""Below this rps per replica the cpu of a busy container may also round to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,8 @@ class Component:
     """Invariant: every point has its `judgement`."""
     templates: tuple[str, ...] = field(default=(), compare=False)
     """The routes as the file spells them, for writing them back; empty if it has tags."""
+    assumed: tuple[str, ...] = ()
+    """Which of ASSUMABLE nobody stated, so that a default stands for them."""
 
     def __post_init__(self) -> None:
         judged = tuple(
@@ -53,6 +65,16 @@ class Component:
     @property
     def excluded_points(self) -> tuple[LoadPoint, ...]:
         return tuple(point for point in self.points if point.exclusion is not None)
+
+    @property
+    def idle_containers(self) -> dict[str, LoadPoint]:
+        """Containers that cannot have seen the load, with their busiest row that can be used."""
+        busiest = max(self.used_points, key=lambda point: point.rps_per_replica, default=None)
+        if busiest is None or busiest.rps_per_replica < LEAST_BUSY_RPS:
+            return {}
+        most = IDLE_MILLICORES_PER_RPS * busiest.rps_per_replica
+        idle = [name for name, used in busiest.usage.items() if used.cpu_millicores <= most]
+        return dict.fromkeys(idle, busiest)
 
 
 @dataclass(frozen=True, slots=True)

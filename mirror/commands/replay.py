@@ -25,7 +25,7 @@ from mirror.commands.arguments import (
     read_shard,
     read_target,
 )
-from mirror.commands.replay_table import sampled, table_options, write_table
+from mirror.commands.replay_table import TableOptions, sampled, table_options, write_table
 from mirror.core.record import is_host
 from mirror.errors import InputError
 from mirror.formats.replay_result import ReplayResult, to_json
@@ -81,7 +81,7 @@ Examples:
     --arrivals poisson --sample prometheus=http://prometheus:9090,istio-ingressgateway \\
     --table table.yaml
   mirror replay requests.jsonl --to http://127.0.0.1:30080 --steps 100,200 --hold 3m \\
-    --sample pid=gateway/envoy:4711 --table table.yaml
+    --sample pid=gateway/envoy:4711 --table table.yaml --request envoy=500m,256Mi --route '*'
   mirror replay requests.jsonl --to http://10.0.0.7:30080 --rate 9000 --loop --duration 5m \\
     --shard 0/3 --start-at 2026-11-23T09:00:00Z --format json
 
@@ -126,6 +126,8 @@ class ReplayOptions:
     html: Path | None
     samples: tuple[str, ...]
     table: Path | None
+    requests: tuple[str, ...]
+    routes: tuple[str, ...]
 
 
 @click.command(help=HELP)
@@ -257,7 +259,8 @@ def replay(**values: Any) -> None:
     options = ReplayOptions(**values)
     _allow_descriptors(options.connections)
     settings = _settings(options)
-    path, table = options.path, options.table
+    path = options.path
+    table = TableOptions(options.samples, options.table, options.requests, options.routes)
     losses: list[str] = []
     on_loss = losses.append if options.salvage else None
     try:
@@ -269,7 +272,7 @@ def replay(**values: Any) -> None:
         origin = replay_origin(
             options.to, min(CONNECT_TIMEOUT_S, settings.timeout_s), MAX_HEAD_BYTES
         )
-        with sampled(options.samples, table) as usage:
+        with sampled(table) as usage:
             result, signalled = uvloop.run(run(settings, origin, requests))
     except InputError as error:
         say(error, err=True)
@@ -282,7 +285,7 @@ def replay(**values: Any) -> None:
     _print_losses(losses)
     if options.html is not None:
         _write_page(options.html, result)
-    has_failed = table is not None and not write_table(result, table, options.samples)
+    has_failed = table.table is not None and not write_table(result, table)
     if signalled:
         sys.exit(EXIT_SIGNALLED + signalled)
     if not result.is_valid:
@@ -302,8 +305,8 @@ def _settings(options: ReplayOptions) -> Settings:
         )
     if options.table is not None and options.shard:
         raise click.UsageError(
-            "--table needs the rate of the whole schedule: use estimate table import"
-            " after replay-merge, not --shard"
+            "--table needs the rate of the whole schedule: not with --shard. Give it to `estimate"
+            " table import MERGED --samples SOURCE` after replay-merge"
         )
     if options.until_saturated and (options.shard or start_at is not None):
         raise click.UsageError("--until-saturated is one process: not with --shard or --start-at")

@@ -1,16 +1,17 @@
 """`mirror replay --sample SOURCE --table FILE`: usage in the result, and a table made of it.
 
-Owns the two options. The rows are made by `estimate table import`, which runs as a process on the
-result: the two packages share files and nothing else. What can be known to be wrong is said before
-anything is sent; the result is kept, whatever fails afterwards.
+Owns these options, and --request and --route. The rows are made by `estimate table import`, which
+runs as a process on the result: the two packages share files and nothing else. What can be known to
+be wrong is said before anything is sent; the result is kept, whatever fails afterwards.
 """
 
 import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,14 +26,12 @@ from mirror.formats.whole_files import writing_whole
 from mirror.replay.process_usage import ProcessSampler
 
 ESTIMATE = (sys.executable, "-m", "estimator", "table")
-BAD_INPUT = 2
-"""The exit code of `estimate` for files that cannot be used and packages that are missing."""
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def table_options(command: _Command) -> _Command:
-    """Add --sample and --table to a command."""
+    """Add --sample, --table, --request and --route to a command."""
     sample = click.option(
         "--sample",
         "samples",
@@ -49,27 +48,63 @@ def table_options(command: _Command) -> _Command:
         help="Make a correspondence table of the steps, or add to the table in this file, by"
         " `estimate table import`. The result is kept beside it.",
     )
-    return sample(table(command))
+    request = click.option(
+        "--request",
+        "requests",
+        multiple=True,
+        metavar="CONTAINER=CPU,MEMORY",
+        help="Kubernetes request of a container of the one new component in --table, such as"
+        " app=500m,256Mi; repeatable [default: the highest measured, marked as assumed].",
+    )
+    route = click.option(
+        "--route",
+        "routes",
+        multiple=True,
+        metavar="TEMPLATE",
+        help="A route that reaches the one new component in --table, such as '/api/*' or '*';"
+        " repeatable [default: '*', marked as assumed].",
+    )
+    return sample(table(request(route(command))))
+
+
+@dataclass(frozen=True, slots=True)
+class TableOptions:
+    """What --sample, --table, --request and --route say."""
+
+    samples: tuple[str, ...]
+    table: Path | None
+    requests: tuple[str, ...]
+    routes: tuple[str, ...]
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return the command that imports into the table, from the sources that it reads itself."""
+        assert self.table is not None
+        command = [*ESTIMATE, "import", *arguments, "-o", str(self.table)]
+        if self.table.exists():
+            command += ["--table", str(self.table)]
+        for text in self.samples:
+            if not isinstance(read_usage_source(text), FromProcesses):
+                command += ["--samples", text]
+        command += [word for text in self.requests for word in ("--request", text)]
+        return command + [word for text in self.routes for word in ("--route", text)]
 
 
 @contextmanager
-def sampled(
-    samples: Sequence[str], table: Path | None
-) -> Iterator[Callable[[], list[ProcessUsage]]]:
+def sampled(options: TableOptions) -> Iterator[Callable[[], list[ProcessUsage]]]:
     """Sample processes while the block lasts; what it yields returns their usage afterwards.
 
     Raises, before the block, click.UsageError for wrong options and InputError for a process that
-    does not exist or a table that cannot be added to.
+    does not exist, a source that does not answer or a table that cannot be added to.
     """
-    sources = _sources(samples, table)
-    if table is not None:
-        _check_table(table)
+    sources = _sources(options)
     processes = [
         process
         for source in sources
         if isinstance(source, FromProcesses)
         for process in source.processes
     ]
+    if options.table is not None:
+        _check_table(options, dict.fromkeys(process.component for process in processes))
     if not processes:
         yield list
         return
@@ -77,16 +112,18 @@ def sampled(
         yield sampler.usage
 
 
-def _sources(samples: Sequence[str], table: Path | None) -> list[object]:
-    if table is not None and not samples:
+def _sources(options: TableOptions) -> list[object]:
+    if options.table is not None and not options.samples:
         raise click.UsageError("--table FILE needs --sample SOURCE")
+    if options.table is None and (options.requests or options.routes):
+        raise click.UsageError("--request and --route describe a component of --table FILE")
     sources: list[object] = []
-    for text in samples:
+    for text in options.samples:
         try:
             source = read_usage_source(text)
         except ValueError as error:
             raise click.UsageError(f"--sample: {error}, got {text!r}") from error
-        if table is None and not isinstance(source, FromProcesses):
+        if options.table is None and not isinstance(source, FromProcesses):
             raise click.UsageError(
                 f"--sample {text} needs --table FILE: a result holds the usage of processes only"
             )
@@ -97,21 +134,29 @@ def _sources(samples: Sequence[str], table: Path | None) -> list[object]:
     return sources
 
 
-def _check_table(table: Path) -> None:
-    """Raise InputError if `estimate` is not installed, or would refuse to add to the table."""
+def _check_table(options: TableOptions, components: Iterable[str]) -> None:
+    """Raise InputError if `estimate` is not installed, or says that an import would fail.
+
+    A source that does not answer now would be noticed only when the load is over.
+    """
+    table = options.table
+    assert table is not None
     if not table.parent.is_dir():
         raise InputError(f"{table}: there is no directory {table.parent}")
-    arguments = ["check", str(table)] if table.exists() else ["--help"]
-    completed = subprocess.run([*ESTIMATE, *arguments], capture_output=True, text=True, check=False)
-    if completed.returncode == BAD_INPUT:
+    named = [word for name in components for word in ("--component", name)]
+    command = options.command("--ask", *named)
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    if completed.returncode != 0:
         raise InputError(f"--table runs `estimate` (kagami[estimate]): {completed.stderr.strip()}")
 
 
-def write_table(result: ReplayResult, table: Path, samples: Sequence[str]) -> bool:
+def write_table(result: ReplayResult, options: TableOptions) -> bool:
     """Write the result beside the table, and its rows into the table; return whether both worked.
 
     What `estimate` prints goes to stderr, so that stdout holds the report alone.
     """
+    table = options.table
+    assert table is not None
     kept = table.with_name(f"{table.stem}.replay-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json")
     try:
         with writing_whole(kept) as file:
@@ -119,12 +164,7 @@ def write_table(result: ReplayResult, table: Path, samples: Sequence[str]) -> bo
     except OSError as error:
         say(f"{kept}: cannot be written, so there are no new rows: {error}", err=True)
         return False
-    command = [*ESTIMATE, "import", str(kept), "-o", str(table)]
-    if table.exists():
-        command += ["--table", str(table)]
-    for text in samples:
-        if not isinstance(read_usage_source(text), FromProcesses):
-            command += ["--samples", text]
+    command = options.command(str(kept))
     say(f"result kept in {kept}", err=True)
     sys.stderr.flush()
     if subprocess.run(command, stdout=sys.stderr, check=False).returncode == 0:

@@ -334,6 +334,8 @@ def _flags(
         flags.append(Flag.SCALED_LINEARLY)
     if not all(curve.has_interval for curve in evidence.cpu.values()):
         flags.append(Flag.NO_INTERVAL)
+    if evidence.component.assumed:
+        flags.append(Flag.ASSUMED)
     return tuple(flags)
 
 

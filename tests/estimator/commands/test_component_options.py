@@ -16,12 +16,21 @@ def test_options_describe_a_component() -> None:
     component = new_component("api", described, POINTS)
     assert (component.kind, component.templates) == (Kind.GATEWAY, ("/a/*",))
     assert component.requests == {"app": Resources(1000, 512 * 2**20)}
+    assert component.assumed == ()
 
 
 def test_requests_are_the_highest_measured_amounts() -> None:
     component = new_component("api", NOTHING, POINTS)
     assert component.requests == {"app": Resources(920, 3 * 2**20)}
     assert (component.kind, component.routes, len(component.points)) == (Kind.POD, ("*",), 2)
+    assert component.assumed == ("requests", "routes")
+
+
+def test_what_nobody_stated_is_assumed() -> None:
+    routes = description_of(None, ["*"], [])
+    assert new_component("api", routes, POINTS).assumed == ("requests",)
+    requests = description_of(None, [], ["app=1,512Mi"])
+    assert new_component("api", requests, POINTS).assumed == ("routes",)
 
 
 def test_name_makes_a_gateway() -> None:

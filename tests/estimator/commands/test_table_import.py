@@ -6,6 +6,7 @@ import pytest
 from estimator.table.files import read_table
 from estimator.table.load_points import Kind, Loop, Resources
 from mirror.formats.replay_result import ProcessReading, ProcessUsage, to_json
+from mirror.replay.merge import merge
 from mirror.replay.result import step_result
 from mirror.replay.schedule import Step
 from mirror.replay.steps import MeasuredStep
@@ -271,3 +272,48 @@ def test_samples_may_come_from_prometheus(
     (point,) = read_table(Path("table.csv")).components[0].points
     assert point.usage["app"].cpu_millicores == pytest.approx(200, rel=1e-3)
     assert point.cpu_max_millicores["app"] == pytest.approx(300, rel=1e-3)
+
+
+def test_sources_are_asked_before_a_load_test(run_table) -> None:
+    Path("usage.csv").write_text("time,component,container,cpu,memory\n1,api,app,1m,1Mi\n")
+    asked = run_table("import", "--ask", "--samples", "usage.csv", "-o", "new.yaml", *NEW)
+    assert (asked.exit_code, asked.output, Path("new.yaml").exists()) == (0, "", False)
+    for arguments, code, message in (
+        (["--samples", "none.csv"], 2, "none.csv: no such file"),
+        (["--samples", "prometheus=http://127.0.0.1:1,api"], 4, "http://127.0.0.1:1"),
+        (["--samples", "usage.csv", "--component", "web", *NEW], 2, "and there are several"),
+        (["--samples", "usage.csv", "--table", "none.yaml"], 2, "none.yaml: no such file"),
+        (["result.json"], 2, "Missing argument 'RESULTS...', or --ask, which takes none"),
+    ):
+        refused = run_table("import", "--ask", "-o", "new.yaml", *arguments)
+        assert (refused.exit_code, message in refused.output) == (code, True), refused.output
+
+
+def test_merged_shards_of_steps_become_rows(run_table) -> None:
+    """Two machines send half of each step; the pods are sampled by whoever imports."""
+    shards = []
+    for index in range(2):
+        steps = [
+            MeasuredStep(
+                Step(rate_rps, 0.0, 300.0),
+                steady=measure(*[2000] * 50),
+                steady_from=START + 300.0 * place,
+                steady_s=240.0,
+            )
+            for place, rate_rps in enumerate((100.0, 200.0))
+        ]
+        sent = [step_result(step) for step in steps]
+        for step in sent:
+            step.achieved_rps = (step.rate_rps or 0.0) / 2
+        shards.append((f"{index}.json", result(measure(1), shard=f"{index}/2", steps=sent)))
+    Path("all.json").write_text(to_json(merge(shards)))
+    lines = ["time,component,pod,container,cpu,memory"]
+    lines += [f"{START + at},api,p{pod},app,400m,1Mi" for at in range(0, 600, 5) for pod in (1, 2)]
+    Path("usage.csv").write_text("\n".join(lines) + "\n")
+    made = run_table("import", "all.json", "--samples", "usage.csv", "-o", "t.yaml", *NEW)
+    assert made.exit_code == 0, made.output
+    (component,) = read_table(Path("t.yaml")).components
+    assert [(row.replicas, row.rps, row.rps_target) for row in component.points] == [
+        (2, 100, 100),
+        (2, 200, 200),
+    ]

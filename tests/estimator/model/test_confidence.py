@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from estimator.model.confidence import doubts, row_doubts
 from estimator.model.nodes.capacity import Cluster
@@ -143,3 +144,48 @@ def test_every_doubt_of_the_rows_reaches_the_answer() -> None:
     falling = rows((100, 500), (300, 300), (500, 100))
     answer = project(constant, Table("t.yaml", (falling,)), Policy())
     assert answer.low_confidence == tuple(f"api: {doubt}" for doubt in row_doubts(falling))
+
+
+def test_what_nobody_stated_is_doubted() -> None:
+    assert list(row_doubts(API)) == []
+    requests, routes = row_doubts(replace(API, assumed=("requests", "routes")))
+    assert requests.startswith("nobody stated its requests, and they decide its replicas:")
+    assert routes.startswith("nobody stated its routes: /api/_ decides how much traffic")
+
+
+def gateway(kind: Kind, nginx_millicores: float, rps: float = 1000) -> Component:
+    """Return a gateway whose log nginx used this much at the highest of three loads."""
+    points = tuple(
+        LoadPoint(
+            row,
+            1,
+            load,
+            {
+                "istio-proxy": Resources(load * 0.4, 2**27),
+                "nginx": Resources(nginx_millicores, 2**24),
+            },
+            error_ratio=0,
+        )
+        for row, load in enumerate((rps / 4, rps / 2, rps), start=1)
+    )
+    requests = {"istio-proxy": Resources(500, 2**28), "nginx": Resources(100, 2**26)}
+    return Component("gw", kind, ("*",), requests, points)
+
+
+def test_a_log_nginx_that_saw_no_load_is_doubted() -> None:
+    (doubt,) = row_doubts(gateway(Kind.GATEWAY, 1.2))
+    assert doubt.startswith(
+        "nginx used 2m at 1,000 rps per replica (row 3), so the load went past it."
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "nginx_millicores", "rps"),
+    [
+        (Kind.GATEWAY, 36, 1000),  # as measured with nginx in the path
+        (Kind.POD, 1.2, 1000),  # a sidecar of a pod need not carry requests
+        (Kind.GATEWAY, 0.05, 16),  # too little load to tell
+    ],
+)
+def test_a_container_that_may_have_worked_is_not_doubted(kind, nginx_millicores, rps) -> None:
+    assert list(row_doubts(gateway(kind, nginx_millicores, rps))) == []

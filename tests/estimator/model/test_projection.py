@@ -318,3 +318,19 @@ def test_a_peak_of_one_second_is_doubted_with_the_answer_without_it() -> None:
     assert f"{without:g} of the {needed:g} replicas are enough" in doubt
     assert needed > 5 * without
     assert not any("rests on" in other for other in calm.low_confidence)
+
+
+def test_requests_that_nobody_stated_are_assumed_down_to_the_replicas() -> None:
+    stated = answer(series(api=500), API)
+    assumed = answer(series(api=500), replace(API, assumed=("requests",)))
+    assert Flag.ASSUMED not in stated.components[0].replicas.flags
+    assert Flag.ASSUMED in assumed.components[0].replicas.flags
+    (doubt,) = set(assumed.low_confidence) - set(stated.low_confidence)
+    assert doubt.startswith("api: nobody stated its requests, and they decide its replicas")
+
+
+def test_only_components_of_the_answer_are_doubted() -> None:
+    pod = replace(API, assumed=("requests",))
+    gateways = answer(series(api=500), pod, GATEWAY, policy=replace(PLAIN, phase=2))
+    assert [c.name for c in gateways.components] == ["gateway"]
+    assert not any("nobody stated" in doubt for doubt in gateways.low_confidence)

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 
@@ -7,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from estimator.errors import InputError
-from estimator.table.files import ASSUMED_REQUESTS, EXAMPLE, read_table, write_table
+from estimator.table.files import COMMENT_ON_ASSUMED, EXAMPLE, read_table, write_table
 from estimator.table.load_points import Component, Kind, LoadPoint, Loop, Resources, Table
 from mirror.formats.routes import route_tag
 
@@ -99,7 +100,7 @@ def test_every_problem_is_named_at_once(write) -> None:
         [
             "version: unknown key; expected one of components",
             "component api, colour: unknown key; "
-            "expected one of name, kind, routes, requests, points",
+            "expected one of name, kind, routes, requests, points, assumed",
             "component api, kind: expected pod or gateway, got 'deployment'",
             "component api, routes: "
             'expected a template such as /api/*, "other" or "*", got \'api\'',
@@ -351,6 +352,26 @@ def test_rows_are_written_as_people_write_them(write, tmp_path: Path) -> None:
         "      - {replicas: 2, rps: 1000.0, p99_ms: 8.1, error_ratio: 0.0, usage: {istio-proxy:"
         " {cpu: 410m, memory: 180Mi}, nginx: {cpu: 60m, memory: 30Mi}}}  # ok"
     )
-    assert ASSUMED_REQUESTS not in path.read_text()
-    write_table(read_table(path), path, ["istio-ingressgateway"])
-    assert f"    # {ASSUMED_REQUESTS}\n    requests: " in path.read_text()
+    assert "assumed" not in path.read_text()
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".csv"])
+def test_what_nobody_stated_survives_both_formats(write, tmp_path: Path, suffix: str) -> None:
+    table = read_table(write(GATEWAY))
+    (component,) = table.components
+    assumed = replace(component, assumed=("requests", "routes"))
+    path = tmp_path / f"again{suffix}"
+    write_table(replace(table, components=(assumed,)), path)
+    assert read_table(path).components == (assumed,)
+    if suffix == ".yaml":
+        for key, comment in COMMENT_ON_ASSUMED.items():
+            assert f"    # {comment}\n    {key}: " in path.read_text()
+        assert "    assumed: [requests, routes]\n" in path.read_text()
+
+
+def test_only_what_can_be_assumed_is_listed(write) -> None:
+    with pytest.raises(InputError) as caught:
+        read_table(write(GATEWAY.replace("    kind:", "    assumed: [points]\n    kind:", 1)))
+    (problem,) = caught.value.problems
+    assert problem.key == "assumed"
+    assert problem.rule == "expected a list with requests or routes, or both, got ['points']"

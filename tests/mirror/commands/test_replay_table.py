@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from estimator.table.files import read_table
+from estimator.table.load_points import Resources
 from mirror.__main__ import main
 from mirror.core.record import Record, encode, encode_header
 from mirror.demo.app import start_app
@@ -54,6 +55,7 @@ def test_steps_become_rows(tmp_path: Path) -> None:
     # On a busy machine the generator may be late, which exit code 3 reports.
     assert code in (0, 3), printed
     for component in read_table(table).components:
+        assert component.assumed == ("requests", "routes")
         assert [row.rps_target for row in component.points] == [40, 80]
         (container,) = component.requests
         assert all(row.usage[container].memory_bytes > 2**20 for row in component.points)
@@ -66,16 +68,28 @@ def test_steps_become_rows(tmp_path: Path) -> None:
     assert [len(item.points) for item in read_table(table).components] == [4, 2], printed
 
 
-def test_source_that_fails_leaves_the_result(tmp_path: Path) -> None:
-    table = tmp_path / "table.yaml"
-    sources = ("--sample", "pid=api/app:PID", "--sample", f"csv={tmp_path}/none.csv")
-    code, printed = replay(tmp_path, *sources, "--table", str(table))
+def test_source_that_fails_later_leaves_the_result(tmp_path: Path) -> None:
+    table, usage = tmp_path / "table.yaml", tmp_path / "usage.csv"
+    # It answers, but has nothing in the time of the steps: of two sources the last one counts.
+    usage.write_text("time,component,pod,container,cpu,memory\n1,api,a,app,1m,1Mi\n")
+    sources = ("--sample", "pid=api/app:PID", "--sample", f"csv={usage}")
+    code, printed = replay(tmp_path, *sources, "--table", str(table), "--route", "/a/*")
     assert code in (1, 3), printed
     (kept,) = tmp_path.glob("table.replay-*.json")
-    assert "none.csv: no such file" in printed
-    again = f"estimate table import {kept} -o {table} --samples csv={tmp_path}/none.csv"
+    assert "no samples of it in its time" in printed
+    again = f"estimate table import {kept} -o {table} --samples csv={usage} --route '/a/*'"
     assert f"no rows were written to {table}; to try again: {again}" in printed
     assert not table.exists()
+
+
+def test_what_is_stated_of_the_component_is_written(tmp_path: Path) -> None:
+    table = tmp_path / "table.yaml"
+    stated = ("--request", "app=500m,256Mi", "--route", "/{n}")
+    code, printed = replay(tmp_path, "--sample", "pid=api/app:PID", "--table", str(table), *stated)
+    assert code in (0, 3), printed
+    (component,) = read_table(table).components
+    assert component.requests == {"app": Resources(500, 256 * 2**20)}
+    assert (component.templates, component.assumed) == (("/{n}",), ())
 
 
 def test_processes_need_no_table(tmp_path: Path) -> None:
@@ -103,11 +117,26 @@ def test_missing_extra_is_said_before_anything_is_sent(tmp_path: Path) -> None:
         (["--sample", "top=1", "--table", "t.yaml"], "expected pid, csv"),
         (["--sample", "csv=x", "--table", "none/t.yaml"], "there is no directory none"),
         (["--sample", "csv=x", "--table", "requests.jsonl"], "is not YAML"),
+        (["--sample", "csv=none.csv", "--table", "t.yaml"], "none.csv: no such file"),
+        (
+            ["--sample", "prometheus=http://127.0.0.1:1,api", "--table", "t.yaml"],
+            "http://127.0.0.1:1",
+        ),
+        (["--request", "app=1,1Mi"], "--request and --route describe a component of --table"),
+        (
+            ["--sample", f"pid=api:{os.getpid()}", "--table", "t.yaml", "--request", "app=fast"],
+            "--request: ",
+        ),
+        (
+            ["--sample", f"pid=a:{os.getpid()},b:{os.getpid()}", "--table", "t.yaml"]
+            + ["--route", "/a"],
+            "component a, b: --kind, --route and --request describe one component",
+        ),
         (["--sample", "datadog=api", "--table", "t.yaml"], "needs DD_API_KEY and DD_APP_KEY"),
         (["--sample", "pid=api:999999999"], "process 999999999 (api/api) cannot be read"),
         (
             ["--sample", "csv=x", "--table", "t.yaml", "--shard", "0/2"],
-            "--table needs the rate of the whole schedule",
+            "--table needs the rate of the whole schedule: not with --shard.",
         ),
     ],
 )
