@@ -4,7 +4,6 @@ Owns the command line and what is printed; mirror/replay does the rest.
 """
 
 import gc
-import resource
 import sys
 import time
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from mirror.formats.replay_result import ReplayResult, to_json
 from mirror.formats.terminal import say, say_json
 from mirror.formats.whole_files import writing_whole
 from mirror.proxy.upstream.origins import replay_origin
+from mirror.replay.descriptors import allow_descriptors
 from mirror.replay.html import as_html
 from mirror.replay.requests import RequestList, Rules, read_filter, read_header
 from mirror.replay.saturation import Limits
@@ -47,7 +47,6 @@ EXIT_INVALID = 3
 EXIT_SIGNALLED = 128
 """Exit code for a signal, less its number: Ctrl-C is 130."""
 
-SPARE_DESCRIPTORS = 64
 MAX_HEAD_BYTES = 65536
 CONNECT_TIMEOUT_S = 3.0
 MOST_LOSSES_SHOWN = 5
@@ -257,7 +256,10 @@ class ReplayOptions:
 @table_options
 def replay(**values: Any) -> None:
     options = ReplayOptions(**values)
-    _allow_descriptors(options.connections)
+    try:
+        allow_descriptors(options.connections)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--connections") from error
     settings = _settings(options)
     path = options.path
     table = TableOptions(options.samples, options.table, options.requests, options.routes)
@@ -383,19 +385,3 @@ def _print_losses(losses: list[str]) -> None:
         say(loss, err=True)
     if (more := len(different) - MOST_LOSSES_SHOWN) > 0:
         say(f"and {more} more losses", err=True)
-
-
-def _allow_descriptors(connections: int) -> None:
-    """Raise the limit of descriptors, without which the upstream would seem to refuse connections.
-
-    Raises click.BadParameter if the hard limit is too low.
-    """
-    needed = connections + SPARE_DESCRIPTORS
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and needed > hard:
-        raise click.BadParameter(
-            f"this process may open {hard} descriptors (ulimit -Hn), {needed} are needed",
-            param_hint="--connections",
-        )
-    if soft != resource.RLIM_INFINITY and needed > soft:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
