@@ -17,6 +17,7 @@ sections 3.3 and 3.4 (paths, queries), RFC 6265 section 4.2 (cookies).
 """
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable
 from urllib.parse import unquote, unquote_plus
@@ -30,6 +31,10 @@ _URLS = frozenset(
 )
 # Never recorded: Trailer concerns one hop only, and nginx makes a new id for each request.
 _LEFT_OUT = frozenset({"trailer", "x-mirror-request-id"})
+# Most targets hold neither: escapes and other separators, nor a word as long as the shortest value
+# that values.py recognises, which is a card number or a Slack token.
+_NOTABLE = re.compile(r"[%+#;@]|[^/?&=]{15}")
+_KEYS = re.compile(r"[?&]([^=&]*)")
 _KEEP, _REDACT, _COOKIE, _URL, _LEAVE_OUT = range(5)
 _MOST_NAMES = 4096
 """Bound of every cache and counter here: clients choose names, and could fill the memory."""
@@ -60,6 +65,7 @@ class Redactor:
         self._key = key
         self._actions: dict[str, int] = {}
         self._secret_keys: dict[str, bool] = {}
+        self._harmless_keys: dict[tuple[str, ...], bool] = {}
         self._kinds: dict[str, str] = {}
 
     def fields(self, fields: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
@@ -94,6 +100,12 @@ class Redactor:
 
     def target(self, target: str) -> str:
         """Return a request target or URL without the secrets of its path, query and fragment."""
+        if (
+            len(target) <= _LONGEST_CACHED
+            and not _NOTABLE.search(target)
+            and self._has_harmless_keys(target)
+        ):
+            return target
         before = self.redacted
         location, hash_mark, fragment = target.partition("#")
         path, question_mark, query = location.partition("?")
@@ -106,6 +118,16 @@ class Redactor:
         return path + (query and f"?{query}") + (fragment and f"#{fragment}")
 
     # --- names ---
+
+    def _has_harmless_keys(self, target: str) -> bool:
+        keys = tuple(_KEYS.findall(target))
+        is_harmless = self._harmless_keys.get(keys)
+        if is_harmless is None:
+            is_harmless = not any(map(self._is_secret_key, keys))
+            if len(self._harmless_keys) >= _MOST_NAMES:
+                self._harmless_keys.clear()
+            self._harmless_keys[keys] = is_harmless
+        return is_harmless
 
     def _action(self, name: str) -> int:
         lower = name.lower()
