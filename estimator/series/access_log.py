@@ -83,15 +83,23 @@ def _counted(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(names)), context) as pool:
         try:
-            yield from pool.map(_count, [(name, routes.templates, reading) for name in names])
+            for found in pool.map(_count, [(name, routes.templates, reading) for name in names]):
+                if isinstance(found, LogCounts):
+                    yield found
+                else:
+                    raise InputError(found)
         except BrokenProcessPool as error:
             rule = "a process that read a log ended, perhaps for want of memory; try --jobs 1"
             raise InputError([Problem("access logs", rule)]) from error
 
 
-def _count(task: tuple[str, Sequence[str], Reading]) -> LogCounts:
+def _count(task: tuple[str, Sequence[str], Reading]) -> LogCounts | list[Problem]:
+    """Return what a log holds, or what is wrong with it: not every exception can be sent."""
     name, templates, reading = task
-    return count_log(name, RouteTable(templates), reading)
+    try:
+        return count_log(name, RouteTable(templates), reading)
+    except InputError as error:
+        return list(error.problems)
 
 
 class _Total:

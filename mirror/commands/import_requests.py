@@ -4,32 +4,26 @@ This module owns the arguments, the choice of the reader by the content of a fil
 of the capture. The capture is written as a whole or not at all, so that nothing reads half of it.
 """
 
+import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import closing
 from datetime import UTC, datetime
-from io import BufferedReader
 from pathlib import Path
 from typing import IO, BinaryIO
 
 import click
 import zstandard
 
-from mirror.capture import goreplay, har
-from mirror.capture.access_log import LogImport
-from mirror.capture.entries import Item, LeftOut, Sorter
-from mirror.core.record import Record, encode_header, is_host
-from mirror.core.redaction.redactor import Redactor
+from mirror.capture.importing import ImportCounts, Importing, import_files
+from mirror.capture.sorter import Sorter
+from mirror.core.record import encode_header, is_host
 from mirror.errors import InputError
 from mirror.formats.access_log.blocks import line_at, open_log
 from mirror.formats.access_log.line_reader import FORMATS, LineReader, Reading, explained
 from mirror.formats.access_log.tally import (
     LOW_CONFIDENCE_RATIO,
     SAID_FIRST_RATIO,
-    NotALog,
-    Tally,
 )
 from mirror.formats.foreign_text import visible
 from mirror.formats.terminal import say
@@ -38,27 +32,10 @@ from mirror.formats.whole_files import writing_whole
 EXIT_UNUSABLE = 2
 EXIT_LOW_CONFIDENCE = 3
 
-SHOWN = 5
+PARALLEL_BYTES = 32 << 20
+"""Smaller files are read faster than a second process starts."""
 MOST_PLACES = 12
 FRAME_BYTES = 1 << 20
-
-_PEEKED_BYTES = 4096
-
-
-@dataclass(slots=True)
-class ImportCounts:
-    """What the files hold."""
-
-    methods: Counter[str] = field(default_factory=Counter)
-    tally: Tally = field(default_factory=Tally)
-    """The lines of all access logs."""
-    left_out: Counter[str] = field(default_factory=Counter)
-    """Entries that never were requests to a server, by reason."""
-    lost_bodies: int = 0
-    """Bodies of which a file that holds bodies has only the length."""
-    unusable: int = 0
-    shown: list[str] = field(default_factory=list)
-    """The first unusable lines with their reasons."""
 
 
 @click.command(name="import")
@@ -89,6 +66,12 @@ class ImportCounts:
     metavar="FILE:N",
     help="Say what is read from line N of FILE, and write nothing.",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Read N files at once.  [default: one for each core]",
+)
 @click.option("--keep-secrets", is_flag=True, help="Keep credentials, cookies, tokens and bodies.")
 @click.option(
     "--keep-bodies", is_flag=True, help="Keep bodies, in which no secret can be recognised."
@@ -103,6 +86,7 @@ def import_requests(
     format_of: str | None,
     fields: str | None,
     time_zone: str | None,
+    jobs: int | None,
 ) -> None:
     """Turn access logs and recordings into a capture for `mirror replay`.
 
@@ -136,8 +120,9 @@ def import_requests(
     """
     if host is not None and not is_host(host):
         raise click.BadParameter("expected a host name", param_hint="--host")
+    reading = Reading(format_of, fields, time_zone)
     try:
-        reader = LineReader(Reading(format_of, fields, time_zone))
+        reader = LineReader(reading)
     except ValueError as error:
         raise click.UsageError(f"--fields or --time-zone: {error}") from error
     if explain_line is not None:
@@ -146,27 +131,25 @@ def import_requests(
     if path is None or not logs:
         raise click.UsageError("Give FILE... and -o, or --explain-line FILE:N.")
     try:
-        redaction = None if keep_secrets else _Redaction(Redactor(), keep_bodies)
-        _import(logs, path, reader, host, redaction)
+        importing = Importing(reading, host, keep_secrets, keep_bodies)
+        _import(logs, path, importing, jobs or _jobs_for(logs))
     except InputError as error:
         say(error, err=True)
         sys.exit(EXIT_UNUSABLE)
 
 
-def _import(
-    logs: tuple[str, ...],
-    path: Path,
-    reader: LineReader,
-    host: str | None,
-    redaction: "_Redaction | None",
-) -> None:
+def _jobs_for(logs: tuple[str, ...]) -> int:
+    """Return a process for each core, unless the files are read before those have started."""
+    sizes = [os.path.getsize(log) if os.path.isfile(log) else 0 for log in logs]
+    return (os.cpu_count() or 1) if sum(sizes) - max(sizes) >= PARALLEL_BYTES else 1
+
+
+def _import(logs: tuple[str, ...], path: Path, importing: Importing, jobs: int) -> None:
     """Write the capture and say what it holds. Raises InputError."""
-    counts = ImportCounts()
-    with _sorter(path) as sorter:
-        for log in logs:
-            with open_log(log) as stream:
-                items = _items(stream, log, _Logs(reader, host, counts.tally))
-                _collect(items, log, sorter, counts, redaction)
+    # Runs are beside the capture, where there is room for them too.
+    folder = str(path.parent) if path.parent.is_dir() else None
+    with closing(Sorter(folder)) as sorter:
+        counts = import_files(logs, importing, sorter, folder, jobs)
         _report_losses(counts)
         if not sorter.number:
             raise InputError(f"{', '.join(logs)}: no line is a request that can be replayed")
@@ -175,47 +158,9 @@ def _import(
     begin = datetime.fromtimestamp(first_s, UTC).isoformat(timespec="seconds")
     seconds = f"{last_s - first_s:.1f} s from {begin}"
     say(f"{path}: {sorter.number} requests over {seconds} ({listed})", err=True)
-    if redaction is not None:
-        redaction.report()
+    _report_secrets(counts)
     if counts.tally.lost_ratio > LOW_CONFIDENCE_RATIO:
         sys.exit(EXIT_LOW_CONFIDENCE)
-
-
-@contextmanager
-def _sorter(path: Path) -> Iterator[Sorter]:
-    """Yield a sorter whose runs are beside the capture, where there is room for them too."""
-    folder = path.parent
-    with closing(Sorter(str(folder) if folder.is_dir() else None)) as sorter:
-        yield sorter
-
-
-@dataclass(frozen=True, slots=True)
-class _Logs:
-    """How access logs are read, and where their lines are counted."""
-
-    reader: LineReader
-    host: str | None
-    tally: Tally
-
-    def entries(self, stream: BinaryIO, source: str) -> Iterator[Item]:
-        log = LogImport(source, self.reader, self.host)
-        try:
-            yield from log.entries(stream)
-        except NotALog as error:
-            raise InputError(f"{source}: {error}") from error
-        if (problem := log.tally.wrong_unit()) and not self.reader.names_duration:
-            raise InputError(f"{source}: {problem}")
-        self.tally.add(log.tally)
-
-
-def _items(stream: BinaryIO, source: str, logs: _Logs) -> Iterator[Item]:
-    assert isinstance(stream, BufferedReader)
-    start = stream.peek(_PEEKED_BYTES)[:_PEEKED_BYTES]
-    if har.START.match(start):
-        return har.read_har(stream, source)
-    if goreplay.START.match(start):
-        return goreplay.read_goreplay(stream, logs.host)
-    return logs.entries(stream, source)
 
 
 def _explain(place: str, reader: LineReader) -> None:
@@ -239,38 +184,10 @@ def _explain(place: str, reader: LineReader) -> None:
         sys.exit(EXIT_UNUSABLE)
 
 
-def _collect(
-    items: Iterator[Item],
-    source: str,
-    sorter: Sorter,
-    counts: ImportCounts,
-    redaction: "_Redaction | None",
-) -> None:
-    for item in items:
-        if isinstance(item, str):
-            counts.unusable += 1
-            if len(counts.shown) < SHOWN:
-                counts.shown.append(f"{source}:{item}")
-            continue
-        if isinstance(item, LeftOut):
-            counts.left_out[item.reason] += 1
-            continue
-        record = item.record
-        counts.lost_bodies += bool(record.body_bytes)
-        counts.methods[record.method] += 1
-        if redaction is not None:
-            item.record = redaction.redacted(record)
-        try:
-            sorter.add(item)
-        except OSError as error:
-            raise InputError(f"cannot sort on disk: {error}") from error
-
-
 def _write(path: Path, sorter: Sorter) -> tuple[float, float]:
     """Write the capture; return the times of the first and the last request."""
     lines = sorter.lines()
-    first_s, first = next(lines)
-    last_s = first_s
+    first_s, last_s, first = next(lines)
     try:
         with (
             writing_whole(path, is_private=True) as stream,
@@ -278,8 +195,8 @@ def _write(path: Path, sorter: Sorter) -> tuple[float, float]:
         ):
             frames.write(encode_header(first_s))
             frames.write(first)
-            for time_s, line in lines:
-                frames.write(line)
+            for _, time_s, chunk in lines:
+                frames.write(chunk)
                 last_s = time_s
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
@@ -314,40 +231,19 @@ class _Frames:
         self._lines, self._size_bytes = [], 0
 
 
-class _Redaction:
-    """Removes secrets from records, and bodies unless they are to be kept."""
-
-    def __init__(self, redactor: Redactor, keeps_bodies: bool) -> None:
-        self._redactor = redactor
-        self._keeps_bodies = keeps_bodies
-        self._bodies = 0
-        """Number of the bodies that were left out."""
-
-    def redacted(self, record: Record) -> Record:
-        target = self._redactor.target(record.target)
-        headers = self._redactor.fields(record.headers)
-        body, body_bytes = record.body, record.body_bytes
-        if body and not self._keeps_bodies:
-            self._bodies += 1
-            body_bytes = len(body)
-            body = None
-        elif target == record.target and headers == record.headers:
-            return record
-        return replace(record, target=target, headers=headers, body=body, body_bytes=body_bytes)
-
-    def report(self) -> None:
-        redactor = self._redactor
-        if redactor.redacted:
-            say(f"{redactor.redacted} secrets removed: {_listed(redactor.places)}", err=True)
-        if redactor.doubtful:
-            where = _listed(redactor.doubtful)
-            say(f"kept, although they look random and may be secrets: {where}", err=True)
-        if self._bodies:
-            say(
-                f"{self._bodies} bodies left out, because they may hold secrets; only their lengths"
-                " are kept (--keep-bodies keeps them)",
-                err=True,
-            )
+def _report_secrets(counts: ImportCounts) -> None:
+    if counts.secrets:
+        number = counts.secrets.total()
+        say(f"{number} secrets removed: {_listed(counts.secrets)}", err=True)
+    if counts.doubtful:
+        where = _listed(counts.doubtful)
+        say(f"kept, although they look random and may be secrets: {where}", err=True)
+    if counts.hidden_bodies:
+        say(
+            f"{counts.hidden_bodies} bodies left out, because they may hold secrets; only their"
+            " lengths are kept (--keep-bodies keeps them)",
+            err=True,
+        )
 
 
 def _listed(places: Counter[str]) -> str:

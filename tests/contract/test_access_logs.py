@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from estimator.series.access_log import read_access_logs
 from estimator.series.rps import RpsSeries
 from mirror.capture.access_log import LogImport
+from mirror.capture.sorter import Sorter
+from mirror.core.record import decode, encode_header
 from mirror.formats.access_log import blocks, tally
 from mirror.formats.access_log.line_reader import LineReader
 from mirror.formats.routes import RouteTable
@@ -61,7 +64,7 @@ def test_both_read_the_same_requests(
     monkeypatch.setattr(tally, "SHOWN_LINES", 100)
     path = tmp_path / "access.log"
     path.write_bytes("\n".join(LINES).encode("utf-8", "surrogateescape") + b"\n")
-    log = LogImport(str(path), LineReader(), "h")
+    log = LogImport(str(path), LineReader(), "h", None)
 
     imported = counts_of(log, path)
     series = read_access_logs([str(path)], ROUTES, T + 3600)
@@ -78,7 +81,7 @@ def test_both_read_the_same_requests_in_a_wrapper(tmp_path: Path, wrapper: str) 
     path = tmp_path / "access.log"
     lines = (LINES[:2] * 50 + [LINES[6]]) * 3
     path.write_text("".join(wrapper.format(line) + "\n" for line in lines if line))
-    imported = counts_of(LogImport(str(path), LineReader(), "h"), path)
+    imported = counts_of(LogImport(str(path), LineReader(), "h", None), path)
     series = read_access_logs([str(path)], ROUTES, T + 3600)
     assert counts_in(series) == imported
     assert (imported.total(), series.doubts) == (300, ())
@@ -86,10 +89,11 @@ def test_both_read_the_same_requests_in_a_wrapper(tmp_path: Path, wrapper: str) 
 
 def counts_of(log: LogImport, path: Path) -> Counter[tuple[int, str]]:
     counts: Counter[tuple[int, str]] = Counter()
-    with path.open("rb") as stream:
-        for entry in log.entries(stream):
-            tag = ROUTES.match(entry.record.target.encode("latin-1"))
-            counts[int(entry.record.time_s), tag] += 1
+    with path.open("rb") as stream, closing(Sorter(None)) as sorter:
+        log.read(stream, sorter)
+        lines = b"".join(chunk for _, _, chunk in sorter.lines()).splitlines(keepends=True)
+    for record in decode([encode_header(), *lines], "capture"):
+        counts[int(record.time_s), ROUTES.match(record.target.encode("latin-1"))] += 1
     return counts
 
 

@@ -38,6 +38,13 @@ _COUNTED = re.compile(
     re.MULTILINE,
 )
 
+# Only characters that stand in JSON as they are.
+_LOGGED = re.compile(
+    rb"%b([A-Z]+) (/[!#-\[\]-~]*)%b (\"[^\"\\\n]*\" \"[^\"\\\n]*\")( \"[^\"=\\\n]*\")?$%b"
+    % (_START, _STATUS, _OTHER_LINE),
+    re.MULTILINE,
+)
+
 
 def counted_lines(block: bytes) -> list[tuple[bytes, bytes, bytes]]:
     """Return time, target and, for a line of any other form, the line; empty lines yield nothing.
@@ -45,6 +52,17 @@ def counted_lines(block: bytes) -> list[tuple[bytes, bytes, bytes]]:
     Time and target are as they are written: `local_second` and `unescaped` read them.
     """
     return _COUNTED.findall(block)
+
+
+LoggedLine = tuple[bytes, bytes, bytes, bytes, bytes, bytes]
+
+
+def logged_lines(block: bytes) -> list[LoggedLine]:
+    """Return time, method, target, quoted texts, a further one, and a line of any other form.
+
+    The target consists of characters that JSON writes as they are.
+    """
+    return _LOGGED.findall(block)
 
 
 def open_log(name: str) -> BinaryIO:

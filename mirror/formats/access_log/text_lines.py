@@ -108,7 +108,7 @@ def read_combined(line: bytes, zone: tzinfo | None) -> LoggedRequest | None:
     duration = None
     if found := _INGRESS_TIMES.match(rest) or _NAMED_TIME.search(rest):
         duration = float(found[1])
-    host = _host_first(line[: stamp.start()]) or _only_domain(rest)
+    host = _host_first(line[: stamp.start()]) or only_domain(rest)
     method, target = match.groups()
     request = _request(instant, method, unescaped(target), host, duration)
     request.headers = _headers(unescaped(agent), unescaped(referer))
@@ -131,7 +131,7 @@ def _host_first(prefix: bytes) -> bytes:
     return match[1].removesuffix(b":80").removesuffix(b":443") if match else b""
 
 
-def _only_domain(rest: bytes) -> bytes:
+def only_domain(rest: bytes) -> bytes:
     """Return the one field that looks like a host name; empty if none does, or several."""
     found = {word for word in _WORD.findall(rest) if _DOMAIN.fullmatch(word)}
     return found.pop() if len(found) == 1 else b""
@@ -164,7 +164,7 @@ def read_haproxy(line: bytes, zone: tzinfo | None) -> LoggedRequest | None:
         return None
     start, _, captured, request_line = match.groups()
     method, target = _request_line(request_line or b"", "<BADREQ>: no request came")
-    host = _only_domain(captured)
+    host = only_domain(captured)
     request = _request(written_time(start.decode("ascii"), zone), method, target, host, None)
     request.is_begin = True
     return request

@@ -210,3 +210,18 @@ def test_entries_are_handed_over_in_parts(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(log_counts, "_ENTRIES", 1)
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 200)
     assert demand(read(tmp_path, (combined(T) + combined(T + 1)) * 9)) == [9, 9]
+
+
+def test_any_number_of_processes_counts_the_same(tmp_path: Path) -> None:
+    names = []
+    for number in range(3):
+        (tmp_path / f"log.{number}").write_bytes(
+            combined(T + number) * 9 + b"bad\n" + jsonl(T + 9, more=f',"n":{number}')
+        )
+        names.append(str(tmp_path / f"log.{number}"))
+    one, two = (read_access_logs(names, RouteTable(ROUTES), NOW, None, jobs) for jobs in (1, 2))
+    assert demand(two) == demand(one) == [9, 9, 9, 0, 0, 0, 0, 0, 0, 3]
+    assert (two.doubts, two.caveats) == (one.doubts, one.caveats)
+    (tmp_path / "log.2").unlink()
+    with pytest.raises(InputError, match=r"log\.2: no such file"):
+        read_access_logs(names, RouteTable(ROUTES), NOW, None, 2)

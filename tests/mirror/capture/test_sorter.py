@@ -1,16 +1,18 @@
 """Checks the order by time, including sorting on disk."""
 
 import os
+import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mirror.capture import entries as module
-from mirror.capture.entries import Entry, Sorter
+from mirror.capture import sorter as module
+from mirror.capture.entries import Entry
+from mirror.capture.sorter import Sorter
 from mirror.core.record import Record, decode, encode_header
-from mirror.errors import InputError
 
 
 def in_order(times: list[tuple[float, bool]], run_bytes: int = 1 << 20) -> list[Record]:
@@ -18,11 +20,17 @@ def in_order(times: list[tuple[float, bool]], run_bytes: int = 1 << 20) -> list[
     try:
         for place, (time_s, is_whole) in enumerate(times):
             sorter.add(Entry(Record(time_s, "GET", "a", f"/{place}"), is_whole))
-        lines = list(sorter.lines())
+        return records_of(sorter)
     finally:
         sorter.close()
-    records = list(decode([encode_header(), *(line for _, line in lines)], "sorted"))
-    assert [record.time_s for record in records] == [time_s for time_s, _ in lines]
+
+
+def records_of(sorter: Sorter) -> list[Record]:
+    records: list[Record] = []
+    for first_s, last_s, lines in sorter.lines():
+        chunk = list(decode([encode_header(), *lines.splitlines(keepends=True)], "sorted"))
+        assert (chunk[0].time_s, chunk[-1].time_s) == (first_s, last_s)
+        records += chunk
     return records
 
 
@@ -49,8 +57,42 @@ def test_runs_on_disk_change_nothing(
     times = fractions + wholes
     records = in_order(times)
     assert in_order(times, run_bytes=400) == records
+    assert in_order_of_two(times) == records
     assert [record.time_s for record in records] == sorted(record.time_s for record in records)
     assert len(records) == len(times)
+
+
+def in_order_of_two(times: list[tuple[float, bool]]) -> list[Record]:
+    """Sort as two processes do, each with a half, and a third that writes."""
+    middle = len(times) // 2
+    with tempfile.TemporaryDirectory() as folder, closing(Sorter(None)) as sorter:
+        for first, part in ((0, times[:middle]), (middle, times[middle:])):
+            half = Sorter(folder, 400, first, is_shared=True)
+            for place, (time_s, is_whole) in enumerate(part, start=first):
+                half.add(Entry(Record(time_s, "GET", "a", f"/{place}"), is_whole))
+            sorter.adopt(half.given_up())
+        assert os.listdir(folder) == []
+        assert sorter.number == len(times)
+        return records_of(sorter)
+
+
+def test_lines_are_added_as_they_are_written() -> None:
+    with closing(Sorter(None)) as sorter:
+        sorter.add_lines(7, [b',"a"}\n', b',"b"}\n'])
+        sorter.add_line(7_250_000, b',"c"}\n')
+        (chunk,) = sorter.lines()
+    assert chunk == (7, 7.5, b'{"t":7.000000,"a"}\n{"t":7.250000,"c"}\n{"t":7.500000,"b"}\n')
+
+
+def test_a_second_of_many_lines_is_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHUNK_ENTRIES", 8)
+    with closing(Sorter(None, run_bytes=2000)) as sorter:
+        for number in range(100):
+            sorter.add_lines(7, [b',"%d"}\n' % number])
+        chunks = list(sorter.lines())
+    assert max(lines.count(b"\n") for _, _, lines in chunks) == 8
+    written = b"".join(lines for _, _, lines in chunks).splitlines()
+    assert written == [b'{"t":7.%06d,"%d"}' % (n * 10_000, n) for n in range(100)]
 
 
 def test_many_runs_are_merged(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,10 +109,3 @@ def test_runs_leave_no_file(tmp_path: Path) -> None:
     assert len(list(sorter.lines())) == 1
     sorter.close()
     assert os.listdir(tmp_path) == []
-
-
-def test_requests_of_one_second_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_OF_A_SECOND", 2)
-    assert len(in_order([(1.5, False), (1.5, True), (2, False)])) == 3
-    with pytest.raises(InputError, match="more than 2 requests in second 1, the limit"):
-        in_order([(1.5, False), (1.5, True), (1, False)])
