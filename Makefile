@@ -8,7 +8,7 @@ PINS := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt
 PIP := $(PINS) $(BIN)/pip --disable-pip-version-check -q
 WITHOUT_SERVERS := -n 2 --dist loadfile --ignore tests/topology --ignore tests/conformance
 
-.PHONY: demo exactness test test-compiled test-pythons check cover compiled bench programs wheel clean fuzz fuzz-nginx soak
+.PHONY: demo exactness test test-compiled test-pythons check cover compiled bench programs wheel clean fuzz fuzz-files fuzz-nginx soak
 
 demo: .venv/demo
 	$(BIN)/mirror demo
@@ -54,6 +54,10 @@ wheel: .venv/bin/python
 # Five minutes of generated dialogues; SEED=… starts with that seed.
 fuzz: .venv/dev
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
+
+# A minute of changed files for every reader of files; SEED=… repeats one, SECONDS=… bounds it.
+fuzz-files: .venv/dev
+	$(BIN)/python -m tests.fuzz.files --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
 # Odd requests through nginx alone and through nginx and us; COUNT=… and SEED=… choose others.
 fuzz-nginx: .venv/dev programs

@@ -17,12 +17,21 @@ from estimator.errors import InputError, Problem
 from estimator.observed.usage import Sample, Usage, usage_of
 from estimator.text_files import read_text
 
+MOST_PROBLEMS = 1000
+"""Most problems that are listed; a file of another kind has one in each of its lines."""
 NEEDED = ("time", "container", "cpu", "memory")
 COLUMNS = (*NEEDED, "component", "pod")
 
 
 def read_usage(path: Path) -> Usage:
     """Return the samples of a file. Raises InputError that lists every bad column and cell."""
+    try:
+        return _read(path)
+    except csv.Error as error:
+        raise InputError([Problem(str(path), f"is not CSV: {error}")]) from error
+
+
+def _read(path: Path) -> Usage:
     source = str(path)
     reader = csv.reader(io.StringIO(read_text(path), newline=""))
     header = next(reader, [])
@@ -41,6 +50,9 @@ def read_usage(path: Path) -> Usage:
         raise InputError(problems)
     samples = []
     for cells in filter(None, reader):
+        if len(problems) >= MOST_PROBLEMS:
+            problems.append(Problem(source, "more problems follow"))
+            break
         place = f"{source}:{reader.line_num}"
         if len(cells) != len(header):
             rule = f"expected {len(header)} cells as in the first line, got {len(cells)}"

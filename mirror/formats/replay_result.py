@@ -12,7 +12,11 @@ from pathlib import Path
 import msgspec
 
 from mirror.errors import InputError
+from mirror.formats import bounded_files
+from mirror.formats.bounded_files import Limit
 
+LIMIT = Limit(16 << 20)
+"""Most bytes of a result; a step has about 20 kB."""
 FORMAT = "kagami-replay"
 VERSION = 1
 
@@ -126,7 +130,7 @@ def decode(data: bytes | str) -> ReplayResult:
     """Return the result in this JSON. Raises ValueError that says what was expected."""
     try:
         head = msgspec.json.decode(data, type=dict[str, object])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError("expected the JSON of mirror replay --format json") from error
     if head.get("format") != FORMAT:
         raise ValueError(f"format: expected {FORMAT}")
@@ -141,9 +145,7 @@ def decode(data: bytes | str) -> ReplayResult:
 def read(path: Path) -> ReplayResult:
     """Return the result in a file. Raises InputError that names the file."""
     try:
-        return decode(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
+        return decode(bounded_files.read_bytes(path, LIMIT))
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
 

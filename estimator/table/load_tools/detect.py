@@ -4,6 +4,7 @@
 lists the known formats, with advice where the file looks like another output of a known tool.
 """
 
+import csv
 import re
 from pathlib import Path
 from types import ModuleType
@@ -37,11 +38,14 @@ def read_result(path: Path) -> LoadResult:
     source = str(path)
     text = read_text(path, LIMIT)
     keys = members(text) if text.lstrip().startswith("{") else {}
-    if replay.matches(keys, text):
-        return replay.read(text, source)
-    for reader in READERS:
-        if reader.matches(keys, text):
-            return LoadResult((reader.read(text, source),))
+    try:
+        if replay.matches(keys, text):
+            return replay.read(text, source)
+        for reader in READERS:
+            if reader.matches(keys, text):
+                return LoadResult((reader.read(text, source),))
+    except csv.Error as error:  # such as a field of more than 128 KiB
+        raise InputError([Problem(source, f"is not CSV: {error}")]) from error
     for pattern, advice in _ADVICE:
         if re.search(pattern, text):
             raise InputError([Problem(source, advice)])

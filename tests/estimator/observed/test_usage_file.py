@@ -63,10 +63,21 @@ def test_columns_are_checked(write) -> None:
 
 def test_unreadable_files_are_named(tmp_path: Path) -> None:
     assert problems(tmp_path / "none") == ["no such file"]
-    assert problems(tmp_path)[0].startswith("cannot be read")
+    assert problems(tmp_path)[0].startswith("is no regular file")
 
 
 @pytest.mark.parametrize("text", ["2026-01-01T00:00:00", "1767225600000", "-1", "nan", ""])
 def test_ambiguous_times_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected Unix seconds"):
         parse_time(text)
+
+
+def test_what_is_no_csv_is_one_problem(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("time,container,cpu,memory\n" + "x" * 200_000)
+    with pytest.raises(InputError, match="a.csv: is not CSV: field larger"):
+        read_usage(path)
+    path.write_text("time,container,cpu,memory\n" + "x\n" * 5000)
+    with pytest.raises(InputError, match="more problems follow") as caught:
+        read_usage(path)
+    assert len(caught.value.problems) == 1001

@@ -330,7 +330,7 @@ def test_bad_command_line_is_2(
         (encode_header() + b'{"t": 1}\n', ":2: method: is required and missing"),
         (encode_header() + encode(Record(0, "GET", "a", "/"))[:-9], ":2: expected one JSON object"),
         (encode_header() + encode(Record(0, "POST", "a", "/")), "--all-methods sends"),
-        (None, "cannot be read"),
+        (None, "no such file"),
     ],
 )
 def test_bad_file_is_2(tmp_path: Path, content: bytes | None, expected: str) -> None:

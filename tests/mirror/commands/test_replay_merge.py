@@ -32,7 +32,7 @@ def test_unusable_is_2(tmp_path: Path, files: list[str]) -> None:
     for arguments, expected in (
         (files[:1], "shards are missing: 1/2"),
         ([*files, "-o", str(tmp_path / "none/all.json")], "cannot be written"),
-        ([str(tmp_path / "none.json")], "cannot be read"),
+        ([str(tmp_path / "none.json")], "no such file"),
         ([], "Missing argument"),
     ):
         done = CliRunner().invoke(replay_merge, arguments)

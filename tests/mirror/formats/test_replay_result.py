@@ -1,12 +1,13 @@
 """Checks that a replay's result reads back as it was written, and that other files are refused."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from mirror.errors import InputError
-from mirror.formats.replay_result import read, to_json
+from mirror.formats.replay_result import LIMIT, read, to_json
 from mirror.replay.result import step_result
 from mirror.replay.schedule import Step
 from mirror.replay.steps import MeasuredStep
@@ -44,5 +45,17 @@ def test_no_json_is_refused(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(InputError, match="expected the JSON of mirror replay"):
             read(path)
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="no such file"):
         read(tmp_path / "none.json")
+
+
+def test_bombs_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    for bomb in ('{"a":' * 100_000, " " * (LIMIT.most_bytes + 1)):
+        path.write_text(bomb)
+        with pytest.raises(InputError, match="result.json: (expected the JSON|has more than)"):
+            read(path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(InputError, match="is no regular file"):
+        read(path)

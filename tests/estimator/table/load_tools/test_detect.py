@@ -129,3 +129,11 @@ def test_damaged_files_are_bad_input_and_no_crash(
         path.write_text(text[:at] + dice.choice(["", "x", '"', "-1", "[]"]) + text[at + length :])
         with suppress(InputError):
             assert read_result(path).runs[0].rps >= 0
+
+
+def test_what_is_no_csv_is_a_problem(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    text = Path("tests/load_tool_samples/hey.csv").read_text()
+    path.write_text(text + "x" * 200_000)
+    with pytest.raises(InputError, match="a.csv: is not CSV: field larger"):
+        read_result(path)

@@ -1,0 +1,323 @@
+"""Changes well-formed files at random and reads them: nothing but a clear refusal may come of it.
+
+`python -m tests.fuzz.files` runs each reader in a process of its own, which may allocate
+MEMORY_BYTES beyond what it has before the first file. A finding prints its seed and keeps its file;
+`--reader NAME --seed N --rounds 1` repeats it.
+"""
+
+import argparse
+import gzip
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random, SystemRandom
+
+import click
+import zstandard
+from click.testing import CliRunner
+
+from estimator.cluster.files import read_cluster
+from estimator.errors import InputError, Refused
+from estimator.observed.usage_file import read_usage
+from estimator.report.manifest_files import read_manifests
+from estimator.series.access_log import read_access_logs
+from estimator.series.files import read_series
+from estimator.table.files import read_table
+from estimator.table.load_tools.detect import read_result
+from mirror.commands.export import export
+from mirror.commands.import_requests import import_requests
+from mirror.commands.inspect import inspect
+from mirror.commands.replay_diff import replay_diff
+from mirror.commands.replay_merge import replay_merge
+from mirror.commands.series import series
+from mirror.commands.series_file import SeriesFile
+from mirror.commands.series_file import export as export_series
+from mirror.config import load
+from mirror.core.record import Record, encode, encode_header
+from mirror.errors import MirrorError
+from mirror.formats import replay_result
+from mirror.formats.routes import RouteTable
+
+ROOT = Path(__file__).parents[2]
+MEMORY_BYTES = 512 << 20
+MOST_S = 30
+MOST_BYTES = 1 << 20
+"""Size of a changed file."""
+NOW = 1_800_000_000.0
+
+REFUSALS = (InputError, Refused, MirrorError)
+TOKENS = (
+    b"\x00", b"\xff", b"\n", b"\r\n", b'"', b"'", b",", b":", b"{", b"}", b"[", b"]", b"&a ", b"*a",
+    b"<<: ", b"- ", b"---\n", b"!!int ", b"!!binary ", b"? ", b"| \n", b"%", b"#", b"\\u202e",
+    b"\x1b]0;x\x07", b"null", b"true", b"-1", b"-0.0", b"1e999", b"NaN", b".inf", b"0x", b"9" * 400,
+    b"2020-99-99", b"1:30", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"T", b"Z", b"\t", b" ", b"=",
+)  # fmt: skip
+
+
+def changed(data: bytes, random: Random) -> bytes:
+    """Return `data` with a few changes; packed data is mostly changed before it is packed."""
+    for magic, unpack, pack in (
+        (b"\x1f\x8b", gzip.decompress, gzip.compress),
+        (b"\x28\xb5\x2f\xfd", _unzstd, zstandard.ZstdCompressor().compress),
+    ):
+        if data.startswith(magic) and random.random() < 0.7:
+            return pack(changed(unpack(data), random))
+    text = bytearray(data)
+    for _ in range(random.choice((1, 1, 1, 2, 3, 8))):
+        begin = random.randrange(len(text) + 1)
+        end = min(len(text), begin + random.choice((0, 1, 4, 16, 64, 256, 4096)))
+        token = random.choice(TOKENS)
+        match random.randrange(7):
+            case 0:
+                text[begin:end] = b""
+            case 1:
+                text[begin:begin] = token
+            case 2:
+                text[begin:end] = token * random.choice((1, 2, 100, 20_000))
+            case 3:
+                text[begin:begin] = text[begin:end] * random.choice((1, 10, 1000))
+            case 4 if text and begin < len(text):
+                text[begin] ^= 1 << random.randrange(8)
+            case 5:
+                del text[begin:]
+            case _:
+                other = random.randrange(len(text) + 1)
+                text[begin:end] = text[other : other + 64]
+        del text[MOST_BYTES:]
+    return bytes(text)
+
+
+def _unzstd(data: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompressobj().decompress(data)
+
+
+def run_command(command: click.Command, *words: object) -> None:
+    result = CliRunner().invoke(command, [*map(str, words)])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert "\x1b" not in result.output, "an escape reached the terminal"
+
+
+# --- readers, and the files that they begin with ---
+
+
+def import_file(path: Path) -> None:
+    run_command(import_requests, path, "-o", path.parent / "capture.zst", "--host", "a.example")
+
+
+def read_capture(path: Path) -> None:
+    run_command(inspect, path, "--salvage")
+    run_command(export, path, "--vegeta", "http://127.0.0.1:9")
+
+
+def read_sqlite(path: Path) -> None:
+    run_command(series, path, "--last", "1h")
+    read_series(path, NOW)
+
+
+def read_log(path: Path) -> None:
+    read_access_logs([str(path)], RouteTable(["/watch/{id}"]), NOW)
+    import_file(path)
+
+
+def read_against(path: Path) -> None:
+    read_manifests(path.parent)
+
+
+def files(*patterns: str) -> list[bytes]:
+    return [path.read_bytes() for pattern in patterns for path in sorted(ROOT.glob(pattern))]
+
+
+def sqlite_files() -> list[bytes]:
+    from tests.mirror.commands.test_series_file import COUNTS, make
+
+    with tempfile.TemporaryDirectory() as folder:
+        return [make(Path(folder, "series.db"), COUNTS, 100, 102, 103).read_bytes()]
+
+
+def series_files(suffix: str) -> list[bytes]:
+    from tests.mirror.commands.test_series_file import COUNTS, make
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"series{suffix}")
+        with SeriesFile(make(Path(folder, "series.db"), COUNTS, 100, 102, 103)) as source:
+            export_series(source.rows(["/a", "other"], 100, 103), path)
+        return [path.read_bytes()]
+
+
+def captures() -> list[bytes]:
+    records = (
+        Record(1e9 + n / 7, "POST", "a.example", f"/a/{n}?b=c", (("X-A", "b"),), b"body" * n)
+        for n in range(40)
+    )
+    plain = encode_header(1e9) + b"".join(map(encode, records))
+    return [plain, zstandard.ZstdCompressor(write_checksum=True).compress(plain)]
+
+
+def csv_table() -> list[bytes]:
+    from estimator.table.files import table_text
+
+    table = read_table(ROOT / "docs" / "example" / "table.yaml")
+    return [table_text(table, Path("table.csv")).encode()]
+
+
+def hars() -> list[bytes]:
+    request = {
+        "method": "POST",
+        "url": "https://a.example/b?c=d",
+        "headers": [{"name": "Content-Length", "value": "3"}],
+        "postData": {"mimeType": "text/plain", "text": "abc"},
+    }
+    response = {"status": 200, "_transferSize": 10}
+    entry = {"startedDateTime": "2025-12-31T15:00:00Z", "request": request, "response": response}
+    return [json.dumps({"log": {"version": "1.2", "entries": [entry] * 5}}, indent=1).encode()]
+
+
+def recordings() -> list[bytes]:
+    request = (
+        b"1 a1 1767225600000000000 0\nPOST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"
+    )
+    plain = (request + "\n\U0001f435\U0001f648\U0001f649\n".encode()) * 5
+    return [plain, gzip.compress(plain)]
+
+
+def logs() -> list[bytes]:
+    combined = b'10.0.0.1 - - [31/Dec/2025:15:00:00 +0000] "GET /watch/1 HTTP/1.1" 200 5 "-" "a"\n'
+    fields = {"time_iso8601": "2025-12-31T15:00:00+00:00", "request": "GET /watch/2 HTTP/1.1"}
+    lines = combined * 40 + json.dumps({**fields, "host": "a"}).encode() + b"\n"
+    docker = json.dumps({"log": combined.decode(), "stream": "stdout"}).encode() + b"\n"
+    return [lines, docker * 20, gzip.compress(lines), zstandard.ZstdCompressor().compress(lines)]
+
+
+def results() -> list[bytes]:
+    from tests.mirror.replay.test_result import measure, result
+
+    return [replay_result.to_json(result(measure(1000, 2000))).encode()]
+
+
+def read_replay(path: Path) -> None:
+    run_command(replay_diff, path, path)
+    run_command(replay_merge, path, path)
+    read_result(path)
+
+
+READERS: dict[str, tuple[str, Callable[[], list[bytes]], Callable[[Path], object]]] = {
+    "table": ("table.yaml", lambda: files("docs/example/table.yaml"), read_table),
+    "csv-table": ("table.csv", csv_table, read_table),
+    "nodes": ("nodes.yaml", lambda: files("docs/example/nodes.yaml"), read_cluster),
+    "config": ("mirror.yaml", lambda: files("deploy/mirror.yaml"), load),
+    "against": ("a.yaml", lambda: files("tests/golden/k8s/*.yaml"), read_against),
+    "samples": (
+        "a.csv",
+        lambda: [b"time,container,cpu,memory\n1767225600,app,100m,50Mi\n" * 3],
+        read_usage,
+    ),
+    "sqlite": ("series.db", sqlite_files, read_sqlite),
+    "csv": ("series.csv", lambda: series_files(".csv"), lambda path: read_series(path, NOW)),
+    "parquet": (
+        "series.parquet",
+        lambda: series_files(".parquet"),
+        lambda path: read_series(path, NOW),
+    ),
+    "capture": ("a.capture.zst", captures, read_capture),
+    "har": ("a.har", hars, import_file),
+    "goreplay": ("a.gor", recordings, import_file),
+    "log": ("a.log", logs, read_log),
+    "load-tool": (
+        "result",
+        lambda: files("tests/load_tool_samples/*.json", "tests/load_tool_samples/*.[ct][sx][vt]"),
+        read_result,
+    ),
+    "replay": ("replay.json", results, read_replay),
+}
+
+
+def findings(
+    name: str, first: int, rounds: int | None, deadline: float, folder: Path
+) -> Iterator[str]:
+    """Yield what went wrong with which seed; each file is written to `folder` before it is read."""
+    file_name, seeds, read = READERS[name]
+    path = folder / file_name
+    originals = seeds()
+    for original in originals:
+        path.write_bytes(original)
+        with_refusals(read, path)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + MEMORY_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+    signal.signal(signal.SIGALRM, _too_slow)
+    seed = first
+    while time.monotonic() < deadline and (rounds is None or seed - first < rounds):
+        random = Random(f"{name} {seed}")
+        path.write_bytes(changed(random.choice(originals), random))
+        (folder / "seed").write_text(str(seed))
+        signal.alarm(MOST_S)
+        try:
+            with_refusals(read, path)
+        except BaseException:
+            signal.alarm(0)
+            kept = folder / f"finding-{name}-{seed}"
+            kept.write_bytes(path.read_bytes())
+            yield f"{name}: seed {seed}: {kept}\n{traceback.format_exc()}"
+        signal.alarm(0)
+        seed += 1
+    print(f"{name}: {seed - first} files", flush=True)
+
+
+def _too_slow(*_: object) -> None:
+    raise TimeoutError(f"reading took more than {MOST_S} s")
+
+
+def with_refusals(read: Callable[[Path], object], path: Path) -> None:
+    try:
+        read(path)
+    except REFUSALS as refusal:
+        assert str(refusal), "a refusal says nothing"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60.0, help="for all readers together")
+    parser.add_argument("--seed", type=int, help="of the first round; default: a random one")
+    parser.add_argument("--rounds", type=int, help="stop each reader after so many")
+    parser.add_argument("--reader", choices=READERS, help="run only this one, in this process")
+    options = parser.parse_args()
+    seed = SystemRandom().randrange(1 << 40) if options.seed is None else options.seed
+    folder = Path(tempfile.mkdtemp(prefix="fuzz-files-"))
+    if options.reader:
+        deadline = time.monotonic() + options.seconds
+        found = list(findings(options.reader, seed, options.rounds, deadline, folder))
+        print("\n".join(found), end="", flush=True)
+        return 1 if found else 0
+    print(f"first seed {seed}", flush=True)
+    failed = []
+    for name in READERS:
+        words = [
+            "--reader",
+            name,
+            "--seed",
+            str(seed),
+            "--seconds",
+            str(options.seconds / len(READERS)),
+        ]
+        words += [] if options.rounds is None else ["--rounds", str(options.rounds)]
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "TMPDIR": str(folder)}
+        command = [sys.executable, "-m", "tests.fuzz.files", *words]
+        code = subprocess.run(command, env=environment, timeout=600, check=False).returncode
+        if code:
+            print(f"{name}: ended with {code}; its last file is below {folder}", flush=True)
+            print(f"  again: python -m tests.fuzz.files --reader {name} --seed {seed}", flush=True)
+            failed.append(name)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
