@@ -39,6 +39,10 @@ class InputError(Exception):
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = tuple(problems)
 
+    def __reduce__(self) -> tuple[type["InputError"], tuple[tuple[Problem, ...]]]:
+        # An error of another process arrives pickled; by default it would be made of its text.
+        return type(self), (self.problems,)
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:

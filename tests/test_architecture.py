@@ -331,11 +331,16 @@ EDGES: dict[str, tuple[str, ...]] = {
     "estimator.errors": (),
     "estimator.units": ("estimator.errors",),
     "estimator.text_files": ("estimator.errors", "mirror.formats.*"),
-    "estimator.series.log_files": (
+    "estimator.series.access_log.files": (
         "estimator.errors",
         "estimator.series.rps",
         "estimator.text_files",
         "mirror.formats.*",
+    ),
+    "estimator.series.access_log.cluster": (
+        "estimator",  # a worker must have the same version
+        "estimator.errors",
+        "estimator.series.access_log.counts",
     ),
     "estimator.series.*": (
         "estimator.errors",

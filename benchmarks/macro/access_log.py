@@ -3,7 +3,7 @@
 The two logs contain synthetic traffic, one in the combined format and one in the JSON format of
 deploy/nginx. Each tool reads each log in its own process:
 
-    kagami     estimator.series.access_log with two routes
+    kagami     estimator.series.access_log.total with two routes
     goaccess   Debian's version, with its complete report as JSON (it extracts more from a line than
                kagami does)
 
@@ -33,7 +33,7 @@ START = 1_767_225_600
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0"
 FORMATS = ("combined", "json")
 _READ = (
-    "import sys, time; from estimator.series.access_log import read_access_logs;"
+    "import sys, time; from estimator.series.access_log.total import read_access_logs;"
     " from mirror.formats.routes import RouteTable;"
     " series = read_access_logs(sys.argv[1:], RouteTable(['/watch/{id}', '/api/*']), time.time());"
     " assert not series.repairs, series.repairs; print(int(series.rps.sum()))"

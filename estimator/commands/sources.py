@@ -19,13 +19,13 @@ from rich.progress import Progress, TaskID
 
 from estimator import units
 from estimator.errors import InputError, Problem
+from estimator.series.access_log.files import files_of, problem_of, route_table
 from estimator.series.datadog import read_datadog
 from estimator.series.datadog_api import Credentials, DatadogApi, api_url_of
 from estimator.series.datadog_cache import Cache
 from estimator.series.datadog_query import DatadogQuery
 from estimator.series.files import read_series
 from estimator.series.hosts import read_hosts
-from estimator.series.log_files import files_of, problem_of, route_table
 from estimator.series.prometheus import QUERY, RateQuery, read_prometheus
 from estimator.series.rps import RpsSeries
 from mirror.formats.access_log.line_reader import FORMATS, Reading
@@ -38,7 +38,7 @@ MAX_SINCE_S = 15 * 30 * 86_400
 MAX_STEP_S = 3_600
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_OF_ACCESS_LOG = ("route", "routes", "format_of", "fields", "time_zone", "jobs")
+_OF_ACCESS_LOG = ("route", "routes", "format_of", "fields", "time_zone", "jobs", "dask")
 _OF_DATADOG = ("metric", "service", "env", "tag", "query", "site", "api_url", "no_cache")
 _OF_PROMETHEUS = ("promql", "step")
 _ONLY_WITH: Mapping[str, tuple[str, ...]] = {
@@ -67,6 +67,7 @@ class Source:
     fields: str | None
     time_zone: str | None
     jobs: int | None
+    dask: str | None
     metric: str
     service: str | None
     env: str | None
@@ -137,6 +138,13 @@ _FILE_OPTIONS = (
         type=click.IntRange(1),
         metavar="N",
         help="With several access logs: read N of them at once. [default: one for each core]",
+    ),
+    click.option(
+        "--dask",
+        metavar="ADDRESS",
+        help="With access logs: count them on the workers of this Dask scheduler, such as"
+        " tcp://scheduler:8786. Files are then what the workers see: URLs such as s3://bucket/*.gz,"
+        " or paths of a shared disk.",
     ),
 )
 _DATADOG_OPTIONS = (
@@ -278,12 +286,17 @@ def read_source(source: Source, templates: Iterable[str]) -> RpsSeries:
             return read_hosts(source.from_series, lambda path: read_series(path, now))
     if source.from_access_log:
         # Imported here, because no other source needs the reader of logs.
-        from estimator.series.access_log import read_access_logs
+        from estimator.series.access_log.total import Workers, read_access_logs
 
         names = files_of(source.from_access_log)
         routes = route_table(source.route, source.routes, templates)
-        with working("Reading access logs"):
-            return read_access_logs(names, routes, now, source.reading, source.jobs)
+        with working("Reading access logs") as (progress, task):
+
+            def shown(done: int, total: int) -> None:
+                progress.update(task, completed=done, total=total)
+
+            workers = Workers(source.jobs, source.dask, shown)
+            return read_access_logs(names, routes, now, source.reading, workers)
     if source.from_prometheus is not None:
         query = RateQuery(
             source.from_prometheus,

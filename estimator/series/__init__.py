@@ -6,9 +6,7 @@ hosts           the sum over the files of several hosts
 files           a file, by its content
 database        series.db, the local per-second series
 columns         CSV and Parquet
-access_log      any number of access logs, counted by second and route: one series of all
-log_files       which access logs and routes the options mean
-log_counts      one access log, counted by second and route
+access_log/     any number of access logs, counted by second and route on several cores or machines
 datadog         maxima per minute of a gauge, and the seconds of the highest; counts of others
 datadog_query   the text of a query, and which route a group is
 datadog_api     Datadog's query endpoint over HTTP, and what each of its failures means

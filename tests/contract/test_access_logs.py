@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from estimator.series.access_log import read_access_logs
+from estimator.series.access_log.total import read_access_logs
 from estimator.series.rps import RpsSeries
 from mirror.capture.access_log import LogImport
 from mirror.capture.sorter import Sorter

@@ -1,3 +1,5 @@
+import pickle
+
 from estimator.errors import InputError, Problem, Refusal, Refused
 
 
@@ -20,3 +22,9 @@ def test_refusal_says_what_to_do() -> None:
     refused = Refused([Refusal("api", "no rows", "Measure some")])
     assert str(refused) == "api: no rows. Measure some"
     assert refused.refusals[0].subject == "api"
+
+
+def test_an_error_of_another_process_keeps_its_problems() -> None:
+    error = InputError([Problem("a.log", "is empty"), Problem("b.log", "is cut", row=2)])
+    arrived = pickle.loads(pickle.dumps(error))
+    assert (str(arrived), arrived.problems) == (str(error), error.problems)

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from mirror.formats.access_log.remote import is_url, open_url
 from mirror.formats.access_log.request import MAX_LINE_BYTES
 from mirror.formats.access_log.text_lines import TARGET_WORD
 from mirror.formats.access_log.times import LOCAL_TIME
@@ -66,16 +67,22 @@ def logged_lines(block: bytes) -> list[LoggedLine]:
 
 
 def open_log(name: str) -> BinaryIO:
-    """Return the unpacked bytes of a log; `-` is standard input. Raises BoundedFileError."""
+    """Return the unpacked bytes of a log: a file, a URL, or `-` for standard input.
+
+    Raises BoundedFileError.
+    """
     if name == STDIN:
         return unpacked(sys.stdin.buffer, "standard input", Limit(_MOST_BYTES))
-    file = open_regular(name)
-    try:
+    if is_url(name):
+        file, size = open_url(name)
+    else:
+        file = open_regular(name)
         size = os.fstat(file.fileno()).st_size
+    try:
         start = file.read(4)
         file.seek(0)
         is_packed = start[:2] == b"\x1f\x8b" or start[1:] in (b"\xb5\x2f\xfd", b"\x2a\x4d\x18")
-        most = MOST_UNPACKED_BYTES + MOST_RATIO * size if is_packed else _MOST_BYTES
+        most = MOST_UNPACKED_BYTES + MOST_RATIO * (size or 0) if is_packed else _MOST_BYTES
         return unpacked(file, name, Limit(most, "`zcat` or `zstdcat` into `-`"))
     except BaseException:
         file.close()

@@ -31,6 +31,7 @@ GIVEN: dict[str, Any] = {
     "fields": None,
     "time_zone": None,
     "jobs": None,
+    "dask": None,
     "metric": "mirror.rps",
     "service": None,
     "env": None,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from estimator.errors import InputError
-from estimator.series.log_counts import count_log
+from estimator.series.access_log.counts import count_log
 from mirror.formats.access_log.line_reader import Reading
 from mirror.formats.routes import RouteTable
 

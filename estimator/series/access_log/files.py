@@ -9,6 +9,8 @@ from estimator.errors import InputError, Problem
 from estimator.series.rps import ALL_ROUTES
 from estimator.text_files import read_text
 from mirror.formats.access_log.line_reader import LineReader, Reading
+from mirror.formats.access_log.remote import is_url, matching
+from mirror.formats.bounded_files import BoundedFileError
 from mirror.formats.routes import OTHER, RouteTable, TemplateError
 from mirror.formats.yaml_documents import LIMIT, YamlError, read_document
 
@@ -27,7 +29,15 @@ def files_of(patterns: tuple[str, ...]) -> list[str]:
     for pattern in patterns:
         # The name of an existing file is no pattern, whatever characters it has.
         is_name = pattern == "-" or os.path.exists(pattern)
-        names = [pattern] if is_name else sorted(glob.glob(pattern))
+        if is_name:
+            names = [pattern]
+        elif is_url(pattern):
+            try:
+                names = matching(pattern)
+            except BoundedFileError as error:
+                raise InputError([Problem(error.name, error.reason)]) from error
+        else:
+            names = sorted(glob.glob(pattern))
         if not names:
             raise InputError([Problem(pattern, "no such file")])
         files += names

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from estimator.errors import InputError
-from estimator.series.log_files import files_of, problem_of, route_table
+from estimator.series.access_log.files import files_of, problem_of, route_table
 from mirror.formats.access_log.line_reader import Reading
 
 

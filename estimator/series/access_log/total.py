@@ -16,20 +16,23 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 
 import numpy as np
 
 from estimator.errors import InputError, Problem, Refusal, Refused
-from estimator.series.grid import FUTURE_S
-from estimator.series.limits import MAX_CELLS
-from estimator.series.log_counts import (
+from estimator.series.access_log.counts import (
     NOTHING,
     Half,
     LogCounts,
+    LogTask,
     Part,
-    count_log,
+    Progress,
+    count_task,
     packed,
 )
+from estimator.series.grid import FUTURE_S
+from estimator.series.limits import MAX_CELLS
 from estimator.series.rps import RpsSeries
 from mirror.formats.access_log.blocks import STDIN
 from mirror.formats.access_log.line_reader import LineReader, Reading
@@ -43,63 +46,78 @@ PARALLEL_BYTES = 32 << 20
 """Smaller logs are read faster than a second process starts."""
 
 
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Who counts the logs."""
+
+    jobs: int | None = None
+    """Processes on this machine; None means one for each core, if that is worth it."""
+    scheduler: str | None = None
+    """Address of a Dask scheduler, such as tcp://scheduler:8786; its workers count instead."""
+    progress: Progress = lambda done, total: None
+
+
 def read_access_logs(
     logs: Iterable[str],
     routes: RouteTable,
     now: float,
     reading: Reading | None = None,
-    jobs: int | None = None,
+    workers: Workers | None = None,
 ) -> RpsSeries:
     """Return the series of all these logs together; `now` is Unix time.
 
-    `jobs` is the number of processes; None means one for each core, if that is worth it. Raises
-    InputError for a file that cannot be read or is given twice, Refused if no line is about a
-    request, ValueError for a `reading` that is not understood.
+    Raises InputError for a file that cannot be read or is given twice, Refused if no line is about
+    a request, ValueError for a `reading` that is not understood.
     """
     names = tuple(logs)
     reading = reading or Reading()
     total = _Total(routes, LineReader(reading))
-    for counts in _counted(names, routes, reading, jobs or _jobs_for(names)):
+    tasks = [(name, routes.templates, reading) for name in names]
+    for counts in _counted(tasks, workers or Workers()):
         total.add(counts)
     total.join_cut_lines()
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     return total.series(f"access log {shown}", now)
 
 
-def _jobs_for(names: Sequence[str]) -> int:
-    sizes = [os.path.getsize(name) if os.path.isfile(name) else 0 for name in names]
-    return os.cpu_count() or 1 if sum(sizes) - max(sizes, default=0) >= PARALLEL_BYTES else 1
+def _counted(tasks: Sequence[LogTask], workers: Workers) -> Iterator[LogCounts]:
+    """Yield the counts of each log, in the order of the tasks."""
+    names = [name for name, _, _ in tasks]
+    if workers.scheduler is not None:
+        if STDIN in names:
+            rule = "standard input cannot be read by other machines"
+            raise InputError([Problem("--dask", rule)])
+        # Imported here, because Dask is an optional part of the installation.
+        from estimator.series.access_log.cluster import counted_by_cluster
 
-
-def _counted(
-    names: Sequence[str], routes: RouteTable, reading: Reading, jobs: int
-) -> Iterator[LogCounts]:
-    """Yield the counts of each log, in the order of the names."""
-    if min(jobs, len(names)) < 2 or STDIN in names:
-        for name in names:
-            yield count_log(name, routes, reading)
+        yield from counted_by_cluster(workers.scheduler, tasks, workers.progress)
+        return
+    jobs = min(workers.jobs or _jobs_for(names), len(names))
+    if jobs < 2 or STDIN in names:
+        yield from _with_progress(map(count_task, tasks), len(tasks), workers.progress)
         return
     # A fork would copy the threads of the progress display in whatever state they are.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(names)), context) as pool:
+    with ProcessPoolExecutor(jobs, context) as pool:
         try:
-            for found in pool.map(_count, [(name, routes.templates, reading) for name in names]):
-                if isinstance(found, LogCounts):
-                    yield found
-                else:
-                    raise InputError(found)
+            counts = pool.map(count_task, tasks)
+            yield from _with_progress(counts, len(tasks), workers.progress)
         except BrokenProcessPool as error:
             rule = "a process that read a log ended, perhaps for want of memory; try --jobs 1"
             raise InputError([Problem("access logs", rule)]) from error
 
 
-def _count(task: tuple[str, Sequence[str], Reading]) -> LogCounts | list[Problem]:
-    """Return what a log holds, or what is wrong with it: not every exception can be sent."""
-    name, templates, reading = task
-    try:
-        return count_log(name, RouteTable(templates), reading)
-    except InputError as error:
-        return list(error.problems)
+def _with_progress(
+    counts: Iterable[LogCounts], total: int, progress: Progress
+) -> Iterator[LogCounts]:
+    for done, of_one_log in enumerate(counts, start=1):
+        yield of_one_log
+        progress(done, total)
+
+
+def _jobs_for(names: Sequence[str]) -> int:
+    sizes = [os.path.getsize(name) if os.path.isfile(name) else 0 for name in names]
+    return os.cpu_count() or 1 if sum(sizes) - max(sizes, default=0) >= PARALLEL_BYTES else 1
 
 
 class _Total:

@@ -9,8 +9,8 @@ import pytest
 import zstandard
 
 from estimator.errors import InputError, Refused
-from estimator.series import log_counts
-from estimator.series.access_log import read_access_logs
+from estimator.series.access_log import counts
+from estimator.series.access_log.total import Workers, read_access_logs
 from estimator.series.rps import RpsSeries
 from mirror.formats.access_log import blocks
 from mirror.formats.routes import RouteTable
@@ -207,7 +207,7 @@ def test_a_line_without_end_stays_bounded(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_entries_are_handed_over_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_counts, "_ENTRIES", 1)
+    monkeypatch.setattr(counts, "_ENTRIES", 1)
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 200)
     assert demand(read(tmp_path, (combined(T) + combined(T + 1)) * 9)) == [9, 9]
 
@@ -219,9 +219,11 @@ def test_any_number_of_processes_counts_the_same(tmp_path: Path) -> None:
             combined(T + number) * 9 + b"bad\n" + jsonl(T + 9, more=f',"n":{number}')
         )
         names.append(str(tmp_path / f"log.{number}"))
-    one, two = (read_access_logs(names, RouteTable(ROUTES), NOW, None, jobs) for jobs in (1, 2))
+    one, two = (
+        read_access_logs(names, RouteTable(ROUTES), NOW, workers=Workers(jobs)) for jobs in (1, 2)
+    )
     assert demand(two) == demand(one) == [9, 9, 9, 0, 0, 0, 0, 0, 0, 3]
     assert (two.doubts, two.caveats) == (one.doubts, one.caveats)
     (tmp_path / "log.2").unlink()
     with pytest.raises(InputError, match=r"log\.2: no such file"):
-        read_access_logs(names, RouteTable(ROUTES), NOW, None, 2)
+        read_access_logs(names, RouteTable(ROUTES), NOW, workers=Workers(2))

@@ -9,7 +9,7 @@ with the number of lines.
 
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -66,6 +66,19 @@ class LogCounts:
     with_begin: int = 0
     """Requests that count in the second in which they began."""
     halves: list[Half] = field(default_factory=list)
+
+
+Progress = Callable[[int, int], None]
+"""Called with how many logs are counted, and how many there are."""
+LogTask = tuple[str, Sequence[str], Reading]
+"""Name of a log, templates of the routes, and how its lines are read: what another process needs
+for its part."""
+
+
+def count_task(task: LogTask) -> LogCounts:
+    """Return the counts of one log, in whichever process. Raises InputError."""
+    name, templates, reading = task
+    return count_log(name, RouteTable(templates), reading)
 
 
 def count_log(name: str, routes: RouteTable, reading: Reading) -> LogCounts:

@@ -1,0 +1,103 @@
+"""Counts logs on a real Dask scheduler with worker processes on loopback."""
+
+import gzip
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from estimator.errors import InputError
+from estimator.series.access_log.files import files_of
+from estimator.series.access_log.total import Workers, read_access_logs
+from mirror.demo.processes import Child, Processes, accepts, free_ports
+from mirror.formats.routes import RouteTable
+
+T = 1_767_225_600
+ROUTES = RouteTable(["/watch/{id}", "/api/*"])
+START_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    address: str
+    workers: tuple[Child, Child]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """Start a scheduler and two workers; nothing starts a worker again."""
+    (port,) = free_ports(1)
+    address = f"tcp://127.0.0.1:{port}"
+    with Processes(tmp_path) as processes:
+        scheduler = ("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+        processes.start("scheduler", dask(*scheduler)).wait_until(lambda: accepts(port), START_S)
+        worker = ("worker", address, "--no-nanny", "--nthreads", "1", "--no-dashboard")
+        own = ("--host", "127.0.0.1", "--local-directory", str(tmp_path))
+        one, two = (processes.start(f"worker-{n}", dask(*worker, *own)) for n in (1, 2))
+        for child in (one, two):
+            child.wait_until(lambda child=child: "Registered to" in child.last_lines(), START_S)
+        yield Cluster(address, (one, two))
+
+
+def dask(program: str, *arguments: str) -> list[str | Path]:
+    return [sys.executable, "-m", f"distributed.cli.dask_{program}", *arguments]
+
+
+def write_logs(folder: Path, number: int, lines: int) -> list[str]:
+    """Write packed logs, one for each minute, each with a line that is no request."""
+    names = []
+    for log in range(number):
+        minute = time.strftime("%d/%b/%Y:%H:%M", time.gmtime(T + 60 * log))
+        text = "".join(
+            f'192.0.2.1 - - [{minute}:{line % 60:02} +0000] "GET /watch/{line} HTTP/1.1" 200 5\n'
+            for line in range(lines)
+        )
+        path = folder / f"access.log.{log:02}.gz"
+        path.write_bytes(gzip.compress(text.encode() + b"rubbish\n", 1))
+        names.append(str(path))
+    return names
+
+
+def test_a_lost_worker_is_no_lost_line(cluster: Cluster, tmp_path: Path) -> None:
+    logs = write_logs(tmp_path, number=10, lines=20_000)
+    alone = read_access_logs(logs, ROUTES, T + 1e6, workers=Workers(jobs=1))
+    shown: list[tuple[int, int]] = []
+
+    def kill_one(done: int, total: int) -> None:
+        shown.append((done, total))
+        if done == 1:
+            cluster.workers[0].send_signal(signal.SIGKILL)
+
+    workers = Workers(scheduler=cluster.address, progress=kill_one)
+    urls = files_of((f"file://{tmp_path}/access.log.*.gz",))
+    together = read_access_logs(urls, ROUTES, T + 1e6, workers=workers)
+    assert not cluster.workers[0].is_running
+    assert cluster.workers[1].is_running
+    assert np.array_equal(together.rps, alone.rps, equal_nan=True)
+    assert together.rps.sum() == 200_000
+    assert [line.replace("file://", "") for line in together.repairs] == list(alone.repairs)
+    assert shown == [(done, 10) for done in range(1, 11)]
+
+
+def test_a_bad_log_is_named_as_on_one_machine(cluster: Cluster, tmp_path: Path) -> None:
+    (log,) = write_logs(tmp_path, number=1, lines=10)
+    packed = Path(log).read_bytes()
+    Path(log).write_bytes(packed[:-10])
+    with pytest.raises(InputError) as alone:
+        read_access_logs([log], ROUTES, T + 1e6)
+    with pytest.raises(InputError) as together:
+        read_access_logs([log], ROUTES, T + 1e6, workers=Workers(scheduler=cluster.address))
+    assert str(together.value) == str(alone.value)
+    assert str(alone.value).startswith(f"{log}: cannot be read")
+
+
+def test_without_a_scheduler_the_address_is_named() -> None:
+    (port,) = free_ports(1)
+    address = f"tcp://127.0.0.1:{port}"
+    with pytest.raises(InputError, match=f"--dask: no Dask scheduler answers at {address}"):
+        read_access_logs(["a.log"], ROUTES, T, workers=Workers(scheduler=address))
