@@ -26,7 +26,7 @@ from estimator.model.projection import Projection, project
 from estimator.report.blocks import Document
 from estimator.report.content import document_of
 from estimator.report.data import to_csv, to_json
-from estimator.report.drift.comparison import Gate, compare
+from estimator.report.drift.comparison import Gate, compare, present_replicas
 from estimator.report.drift.listing import drift_csv, drift_document, drift_json
 from estimator.report.explain import explained
 from estimator.report.manifests import manifests
@@ -275,7 +275,11 @@ def _check_paths(policy: Policy, series: RpsSeries) -> None:
 
 def _write_files(projection: Projection, output: Output) -> None:
     # Make every file before writing the first, so that a failure leaves nothing behind.
-    page = None if output.html is None else page_of(projection, __version__)
+    page = None
+    if output.html is not None:
+        against = output.against
+        today = {} if against is None else present_replicas(projection, against)
+        page = page_of(projection, __version__, today)
     files = {} if output.manifests is None else manifests(projection)
     if output.html is not None and page is not None:
         write_whole(output.html, page)

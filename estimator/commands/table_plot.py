@@ -15,7 +15,7 @@ from estimator.errors import InputError, Problem, Refusal, Refused
 from estimator.migration.curves import curves_of, plot_of
 from estimator.report.blocks import Chart, Grid
 from estimator.report.charts.content import curve_chart
-from estimator.report.charts.svg import TALL, WIDTH, CurveChart, draw_curve
+from estimator.report.charts.svg import TALL, WIDE, CurveChart, draw_curve
 from estimator.table.files import read_table
 from estimator.text_files import write_whole
 
@@ -104,7 +104,7 @@ def _picture(charts: list[Chart], title: str) -> Markup:
             )
         ]
         drawn = Markup('<svg x="0" y="{}" width="{}" height="{}">{}</svg>').format(
-            number * step + _CAPTION, WIDTH, TALL, _svg(chart)
+            number * step + _CAPTION, WIDE.width, TALL, _svg(chart)
         )
         parts += [*words, drawn]
     height = len(charts) * step
@@ -113,7 +113,7 @@ def _picture(charts: list[Chart], title: str) -> Markup:
         ' height="{height}"><title>{title}</title><style>{style}</style>'
         '<rect width="{width}" height="{height}" style="fill:var(--page)"/>{parts}</svg>\n'
     ).format(
-        width=WIDTH,
+        width=WIDE.width,
         height=height,
         title=f"Load curves of {title}",
         style=Markup(_style()),

@@ -81,6 +81,8 @@ class Grid:
     footer: tuple[Cell, ...] = ()
     decisive: frozenset[int] = frozenset()
     """Indices (from 0) of the rows that decided the answer."""
+    is_folded: bool = False
+    """Whether the page shows it only when the reader opens it, because few do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,8 @@ class Section:
     """The target of links; unique in the document."""
     title: str
     blocks: tuple[Block, ...]
+    is_folded: bool = False
+    """As of a Grid."""
 
 
 @dataclass(frozen=True, slots=True)

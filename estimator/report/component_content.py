@@ -46,15 +46,15 @@ def component_section(
         _constraints(component),
     ]
     if component.demand is not None:
-        blocks.append(_demand(component.demand, component.peak))
+        blocks.append(replace(_demand(component.demand, component.peak), is_folded=True))
     if detail is not PageDetail.LEAST:
         name, points = component.name, budget.curve_points
         blocks += [curve_chart(plot, name, points) for plot in component.curves]
     blocks.append(_containers(component))
     if detail is not PageDetail.LEAST:
-        blocks.append(_why_amounts(component))
+        blocks.append(replace(_why_amounts(component), is_folded=True))
     if component.rollout is not None:
-        blocks.append(_rollout(component.rollout))
+        blocks.append(replace(_rollout(component.rollout), is_folded=True))
     if component.hpa is not None:
         blocks += [_hpa(component.hpa), *_notes("Autoscaler", component.hpa.notes)]
     if component.simulation is not None:
@@ -62,7 +62,7 @@ def component_section(
         if detail is not PageDetail.LEAST:
             blocks += replica_charts(component.simulation.plot, component, budget)
     if component.rate_limits is not None:
-        blocks += [_rate_limits(component.rate_limits)]
+        blocks += [replace(_rate_limits(component.rate_limits), is_folded=True)]
         blocks += _notes("Rate limits", component.rate_limits.notes)
     blocks.append(Listing("Not covered", component.not_covered))
     if component.explanation and detail is PageDetail.FULL:

@@ -6,7 +6,7 @@ assumptions and everything that is not covered. Only the contents of charts and 
 be omitted. This module computes nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from estimator import units
 from estimator.model.nodes.packing import NodePlan, PoolPlan
@@ -33,6 +33,9 @@ from estimator.report.component_content import component_section
 CONFIDENT = "Confidence: ok"
 LOW_CONFIDENCE = "Confidence: low. Do not rely on these numbers alone"
 
+_UNKNOWN: Mapping[str, str] = {}
+_MOST_WARNINGS = 6
+"""More beside the confidence would push the answer off the screen."""
 _LEFT_OUT = {
     PageDetail.FULL: "",
     PageDetail.LESS: "To keep the page small, it has coarser charts and no arithmetic. ",
@@ -42,11 +45,17 @@ _LEFT_OUT = {
 
 
 def document_of(
-    projection: Projection, version: str, detail: PageDetail = PageDetail.FULL
+    projection: Projection,
+    version: str,
+    detail: PageDetail = PageDetail.FULL,
+    today: Mapping[str, str] = _UNKNOWN,
 ) -> Document:
-    """Return the report; its last line names the version of the program."""
+    """Return the report; its last line names the version of the program.
+
+    `today` has the replicas of components whose manifests are known.
+    """
     budget = PointBudget.among(len(projection.components), detail)
-    sections = [_needed(projection), _traffic(projection)]
+    sections = [_needed(projection, today), _traffic(projection)]
     sections += [
         component_section(component, f"component-{number}", budget, detail)
         for number, component in enumerate(projection.components, 1)
@@ -58,7 +67,7 @@ def document_of(
     sections += [_assumed(projection), _not_covered(projection), _how_to_read()]
     return Document(
         "Capacity projection",
-        (*_banners(projection), FactList(tuple(_origin(projection)))),
+        (*_banners(projection), *_warned(projection), FactList(tuple(_origin(projection)))),
         tuple(sections),
         f"kagami estimate {version}. {_LEFT_OUT[detail]}`estimate --explain COMPONENT` with"
         " the same options shows the arithmetic of every number.",
@@ -89,6 +98,24 @@ def _banners(projection: Projection) -> Iterator[Banner]:
         yield Banner(Level.OK, CONFIDENT, tuple(_evidence(projection)))
 
 
+def _warned(projection: Projection) -> Iterator[Listing]:
+    """Yield the warnings beside the confidence; those of components are in their sections, too."""
+    warnings = all_warnings(projection)
+    shown = warnings[:_MOST_WARNINGS]
+    if len(warnings) > _MOST_WARNINGS:
+        shown = (*shown, f"and {len(warnings) - _MOST_WARNINGS} more, in the sections below")
+    if shown:
+        yield Listing("Warnings", shown, Level.WARN)
+
+
+def all_warnings(projection: Projection) -> tuple[str, ...]:
+    """Return every warning; those of a component begin with its name."""
+    return (
+        *projection.warnings,
+        *(f"{part.name}: {text}" for part in projection.components for text in part.warnings),
+    )
+
+
 def _evidence(projection: Projection) -> Iterator[str]:
     series = projection.series
     observed = units.format_duration(int(series.observed.value))
@@ -101,27 +128,31 @@ def _evidence(projection: Projection) -> Iterator[str]:
 def _origin(projection: Projection) -> Iterator[tuple[str, str]]:
     series = projection.series
     observed = units.format_duration(int(series.observed.value))
-    yield "Series", series.source
+    yield (
+        "Peak",
+        f"{wording.shown(series.peak)} over all routes at {instant(series.peak_second)}",
+    )
     yield (
         "Observed",
         f"{observed} from {instant(series.start)}, {series.completeness.value:.1%} complete,"
         f" one value each {series.resolution.value:g} s",
     )
-    yield (
-        "Peak",
-        f"{wording.shown(series.peak)} over all routes at {instant(series.peak_second)}",
-    )
+    yield "Series", series.source
     yield "Table", projection.table
 
 
-def _needed(projection: Projection) -> Section:
-    tiles = [_amount_tile("cpu requested", projection.total.cpu_request)]
+def _needed(projection: Projection, today: Mapping[str, str]) -> Section:
+    peak = projection.series.peak
+    tiles = [("peak observed", wording.amount(peak.value, peak.unit), wording.caution(peak))]
+    tiles.append(_amount_tile("cpu requested", projection.total.cpu_request))
     tiles.append(_amount_tile("memory requested", projection.total.memory_request))
     if (nodes := projection.nodes) is not None:
         tiles.append(("nodes", wording.bare(nodes.nodes), wording.caution(nodes.nodes)))
         if (cost := nodes.cost_per_month) is not None:
             tiles.append((f"cost, {cost.unit}", wording.bare(cost), wording.caution(cost)))
-    return Section("needed", "Needed at the peak", (Tiles(tuple(tiles)), _overview(projection)))
+    return Section(
+        "needed", "Needed at the peak", (Tiles(tuple(tiles)), _overview(projection, today))
+    )
 
 
 def _amount_tile(name: str, figure: Figure) -> tuple[str, str, str]:
@@ -129,10 +160,11 @@ def _amount_tile(name: str, figure: Figure) -> tuple[str, str, str]:
     return name, wording.rounded(figure), exact
 
 
-def _overview(projection: Projection) -> Grid:
+def _overview(projection: Projection, today: Mapping[str, str]) -> Grid:
     columns = (
         Column("component"),
         Column("peak rps", is_number=True),
+        *([Column("today", is_number=True)] if today else []),
         Column("replicas", is_number=True),
         Column("HPA", is_number=True),
         Column("cpu", is_number=True),
@@ -143,22 +175,33 @@ def _overview(projection: Projection) -> Grid:
         (
             Cell(component.name),
             wording.cell(component.peak),
+            *([Cell(today.get(component.name, "unknown"))] if today else []),
             wording.cell(component.replicas),
             hpa_range(component),
             wording.without_bounds(component.total.cpu_request),
             wording.without_bounds(component.total.memory_request),
-            Cell(component.decided_by),
+            Cell(decided(component)),
         )
         for component in projection.components
     )
     total = projection.total
     footer = (
-        *(Cell("all"), Cell(""), Cell(""), Cell("")),
+        *(Cell("all"), *(Cell("") for _ in columns[1:-3])),
         wording.without_bounds(total.cpu_request),
         wording.without_bounds(total.memory_request),
         Cell(""),
     )
     return Grid("Requests of all replicas together", columns, rows, footer)
+
+
+def decided(component: ComponentProjection) -> str:
+    """Return what decided in words: `cpu of app, with loss of a zone`."""
+    others = [
+        limit.name
+        for limit in component.constraints
+        if limit.replicas == component.replicas.value and limit.name != component.decided_by
+    ]
+    return f"{component.decided_by}, with {others[-1]}" if others else component.decided_by
 
 
 def hpa_range(component: ComponentProjection) -> Cell:
@@ -181,7 +224,7 @@ def _traffic(projection: Projection) -> Section:
             (Cell(peak.label), Cell(units.format_rps(peak.rps)), Cell(instant(peak.second)))
             for peak in plot.peaks
         )
-        blocks.append(Grid("Peaks, as observed", columns, rows))
+        blocks.append(Grid("Peaks, as observed", columns, rows, is_folded=True))
     routes = ", ".join(projection.series.routes)
     blocks.append(FactList((("Routes", routes),)))
     return Section("traffic", "Traffic", tuple(blocks))
@@ -250,7 +293,7 @@ def _phases(projection: Projection) -> Section:
     )
     if refused:
         blocks.append(Listing("Refused", refused, Level.BAD))
-    return Section("phases", "Phases of the migration", tuple(blocks))
+    return Section("phases", "Phases of the migration", tuple(blocks), is_folded=True)
 
 
 _PHASE_COLUMNS = (
@@ -288,7 +331,7 @@ def _assumed(projection: Projection) -> Section:
         for assumption in projection.assumptions
     )
     grid = Grid("Every value that was chosen rather than measured", columns, rows)
-    return Section("assumed", "Assumed", (grid,))
+    return Section("assumed", "Assumed", (grid,), is_folded=True)
 
 
 def _not_covered(projection: Projection) -> Section:
@@ -298,15 +341,8 @@ def _not_covered(projection: Projection) -> Section:
             missing.setdefault(resource, []).append(component.name)
     items = tuple(f"{resource} ({', '.join(names)})" for resource, names in missing.items())
     blocks: list[Block] = [Listing("This projection does not cover", items)]
-    if projection.warnings:
-        blocks.append(Listing("Warnings", projection.warnings, Level.WARN))
-    per_component = tuple(
-        f"{component.name}: {warning}"
-        for component in projection.components
-        for warning in component.warnings
-    )
-    if per_component:
-        blocks.append(Listing("Warnings of components", per_component, Level.WARN))
+    if warnings := all_warnings(projection):
+        blocks.append(Listing("Warnings", warnings, Level.WARN))
     return Section("limits", "What is not covered", tuple(blocks))
 
 
@@ -335,5 +371,8 @@ def _how_to_read() -> Section:
         " /watch/{id} becomes /watch/_id_."
     )
     return Section(
-        "reading", "How to read this", (Listing("Words and signs", (*_READING, routes)),)
+        "reading",
+        "How to read this",
+        (Listing("Words and signs", (*_READING, routes)),),
+        is_folded=True,
     )

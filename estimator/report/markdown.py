@@ -1,7 +1,8 @@
 """The document in GitHub's Markdown, for a wiki or a pull request.
 
 Names come from users' files, so every character with a meaning in Markdown or HTML is escaped, and
-a line break in a name becomes a space.
+a line break in a name becomes a space. Characters that no one sees, such as those that turn the
+direction of writing, are shown.
 """
 
 import re
@@ -17,6 +18,7 @@ from estimator.report.blocks import (
     Listing,
     Tiles,
 )
+from mirror.formats.foreign_text import visible
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
 
@@ -80,4 +82,4 @@ def _joined(cells: list[str]) -> str:
 
 
 def _text(words: str) -> str:
-    return _SPECIAL.sub(r"\\\1", " ".join(words.split()))
+    return _SPECIAL.sub(r"\\\1", visible(" ".join(words.split())))

@@ -23,7 +23,14 @@ from estimator.report.blocks import (
     Section,
 )
 from estimator.report.charts.axes import instant
-from estimator.report.content import CONFIDENT, LOW_CONFIDENCE, example_banners, hpa_range
+from estimator.report.content import (
+    CONFIDENT,
+    LOW_CONFIDENCE,
+    all_warnings,
+    decided,
+    example_banners,
+    hpa_range,
+)
 
 MOST_LINES = 40
 """A report that is longer than a screen is not read."""
@@ -113,23 +120,13 @@ def _row(component: ComponentProjection) -> tuple[Cell, ...]:
         hpa_range(component),
         Cell(wording.rounded(total.cpu_request)),
         Cell(wording.rounded(total.memory_request)),
-        Cell(_decided(component), wording.flags(component.replicas, total.cpu_request)),
+        Cell(decided(component), wording.flags(component.replicas, total.cpu_request)),
     )
 
 
 def _short(name: str) -> str:
     """Return a name of at most as many characters as Kubernetes allows: a row is one line."""
     return name if len(name) <= 63 else f"{name[:62]}…"
-
-
-def _decided(component: ComponentProjection) -> str:
-    """Return what decided in words: `cpu of app, with loss of a zone`."""
-    others = [
-        limit.name
-        for limit in component.constraints
-        if limit.replicas == component.replicas.value and limit.name != component.decided_by
-    ]
-    return f"{component.decided_by}, with {others[-1]}" if others else component.decided_by
 
 
 def _costs(projection: Projection) -> Iterator[tuple[str, str]]:
@@ -149,11 +146,7 @@ def _confidence(projection: Projection) -> Iterator[Block]:
         yield Banner(Level.WARN, LOW_CONFIDENCE, reasons)
     else:
         yield Banner(Level.OK, CONFIDENT)
-    warnings = [
-        *projection.warnings,
-        *(f"{part.name}: {text}" for part in projection.components for text in part.warnings),
-    ]
-    if warnings:
+    if warnings := all_warnings(projection):
         yield Listing("Warnings", _first(warnings, _MOST_WARNINGS), Level.WARN)
 
 

@@ -5,7 +5,7 @@ components each chart gets fewer bins, so that the page stays below its size lim
 neighbouring bins are then merged into their extreme (thinning.py). This module computes nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from estimator import units
@@ -20,6 +20,7 @@ _ROOM = 24_000
 """The number of bins of all lines and components: half a megabyte at about 20 bytes per bin."""
 _MOST = 480
 """The most bins of one line, each two pixels wide; more bins would not be visible."""
+_MOST_NARROW = 100
 _LINES = 4
 CURVE_POINTS = 41
 """The number of points of a smooth curve through a handful of rows."""
@@ -50,6 +51,17 @@ class PointBudget:
         most = _MOST if detail is PageDetail.FULL else 80
         bins = max(40, min(most, _ROOM // (_LINES * max(1, components))))
         return cls(bins, 24) if detail is PageDetail.FULL else cls(bins, 0, CURVE_POINTS // 2)
+
+
+def narrowed(chart: TimeChart) -> TimeChart:
+    """Return the chart with as many bins as a phone has pixels for."""
+    width = merged_width(chart.span.bins, _MOST_NARROW)
+    lines = tuple(
+        replace(line, values=merge(line.values, width, line.keep)) for line in chart.lines
+    )
+    shaded = merge([float(flag) for flag in chart.shaded], width, Keep.HIGHEST)
+    span = TimeAxis(chart.span.start, chart.span.bin_s * width, len(lines[0].values))
+    return replace(chart, span=span, lines=lines, shaded=tuple(bool(flag) for flag in shaded))
 
 
 def demand_chart(plot: DemandPlot) -> Chart:

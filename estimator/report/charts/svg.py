@@ -20,10 +20,29 @@ from markupsafe import Markup
 from estimator.report.charts.axes import Axis, short_number, ticks, time_ticks
 from estimator.report.charts.thinning import Keep, Values
 
-WIDTH, LEFT, RIGHT, TOP = 960, 64, 934, 22
+TOP = 22
 TALL, LOW = 300, 190
 _FOOT = 42
 """Height below the plot, for ticks and their labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How wide a chart is drawn; text has the same size in each."""
+
+    css: str
+    width: int
+    left: int
+    """Pixel at which the plot begins."""
+    right: int
+    about_ticks: int
+
+
+WIDE = Size("wide", 960, 64, 934, 8)
+NARROW = Size("narrow", 360, 46, 340, 4)
+"""For a phone."""
+SMALL = Size("both", 360, 46, 340, 4)
+"""For a page that draws each chart only once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +138,7 @@ class Drawing:
     data: dict[str, Any]
 
 
-def draw_time(chart: TimeChart) -> Drawing:
+def draw_time(chart: TimeChart, size: Size = WIDE) -> Drawing:
     """Draw a chart that has at least one curve and one value."""
     span = chart.span
     highest = max(
@@ -128,26 +147,24 @@ def draw_time(chart: TimeChart) -> Drawing:
         + [rule.at for rule in chart.rules]
     )
     bottom = chart.height - _FOOT
-    x = Axis(span.start, span.end, LEFT, RIGHT)
+    x = Axis(span.start, span.end, size.left, size.right)
     y_ticks = ticks(highest or 1.0, 5 if chart.height == TALL else 3)
     y = Axis(0.0, y_ticks[-1], bottom, TOP)
-    when = time_ticks(span.start, int(span.end))
+    when = time_ticks(span.start, int(span.end), size.about_ticks)
     parts = [
         _shade(chart, x),
-        _y_axis(y, y_ticks, chart.unit),
+        _y_axis(y, y_ticks, chart.unit, size),
         _x_axis([(x.px(second), label) for second, label in when], bottom),
         *(_path(line, span, x, y) for line in chart.lines),
         # Marks are drawn above the lines, so that their labels stay legible.
-        _rules(chart.rules, y),
-        _marks(chart.marks, x, y),
+        _rules(chart.rules, y, size),
+        _marks(chart.marks, x, y, size),
     ]
     data = {
         "kind": "time",
         "unit": chart.unit,
         "start": span.start,
         "bin": span.bin_s,
-        "left": LEFT,
-        "right": RIGHT,
         "top": TOP,
         "bottom": bottom,
         "most": y.high,
@@ -160,43 +177,41 @@ def draw_time(chart: TimeChart) -> Drawing:
             for drawn in chart.lines
         ],
     }
-    return Drawing(_frame(chart.title, chart.height, parts), data)
+    return Drawing(_frame(chart.title, chart.height, size, parts), data)
 
 
-def draw_curve(chart: CurveChart) -> Drawing:
+def draw_curve(chart: CurveChart, size: Size = WIDE) -> Drawing:
     """Draw a chart that has at least two values of x."""
     above = [high for _, high in chart.band] or [0.0]
     right = max(
         [*chart.x, *(point.x for point in chart.points), *(limit.at for limit in chart.limits)]
     )
     highest = max([*chart.y, *above, *(p.y for p in chart.points), *(r.at for r in chart.rules)])
-    x_ticks, y_ticks = ticks(right or 1.0, 8), ticks(highest or 1.0)
-    x = Axis(0.0, x_ticks[-1], LEFT, RIGHT)
+    x_ticks, y_ticks = ticks(right or 1.0, size.about_ticks), ticks(highest or 1.0)
+    x = Axis(0.0, x_ticks[-1], size.left, size.right)
     bottom = TALL - _FOOT
     y = Axis(0.0, y_ticks[-1], bottom, TOP)
     known_px = x.px(min(chart.known_to, x.high))
     beyond = Markup('<rect class="beyond" x="{}" y="{}" width="{}" height="{}"/>').format(
-        known_px, TOP, round(RIGHT - known_px, 1), bottom - TOP
+        known_px, TOP, round(size.right - known_px, 1), bottom - TOP
     )
     parts = [
-        beyond if known_px < RIGHT else Markup(""),
-        _y_axis(y, y_ticks, chart.unit),
+        beyond if known_px < size.right else Markup(""),
+        _y_axis(y, y_ticks, chart.unit, size),
         _x_axis([(x.px(value), short_number(value)) for value in x_ticks], bottom),
         _band(chart, x, y),
-        _rules(chart.rules, y),
-        _limits(chart.limits, x, bottom),
+        _rules(chart.rules, y, size),
+        _limits(chart.limits, x, bottom, size),
         _curve(chart, x, y),
         Markup('<text class="unit" x="{}" y="{}" text-anchor="end">rps per replica</text>').format(
-            RIGHT, TALL - 3
+            size.right, TALL - 3
         ),
-        _marks(chart.points, x, y),
+        _marks(chart.points, x, y, size),
     ]
     data = {
         "kind": "curve",
         "unit": chart.unit,
         "at": [_short(value) for value in chart.x],
-        "left": LEFT,
-        "right": RIGHT,
         "top": TOP,
         "bottom": bottom,
         "widest": x.high,
@@ -211,15 +226,19 @@ def draw_curve(chart: CurveChart) -> Drawing:
             }
         ],
     }
-    return Drawing(_frame(chart.title, TALL, parts), data)
+    return Drawing(_frame(chart.title, TALL, size, parts), data)
 
 
-def _frame(title: str, height: int, parts: Iterable[Markup]) -> Markup:
+def _frame(title: str, height: int, size: Size, parts: Iterable[Markup]) -> Markup:
     """Return the SVG around the parts, with a cursor that is hidden until the script shows it."""
     return Markup(
-        '<svg viewBox="0 0 {} {}" role="group" aria-label="{}">{}'
+        '<svg viewBox="0 0 {} {}" class="{}" data-left="{}" data-right="{}" role="group"'
+        ' aria-label="{}">{}'
         '<line class="cursor" x1="0" x2="0" y1="{}" y2="{}" visibility="hidden"/></svg>'
-    ).format(WIDTH, height, title, Markup("").join(parts), TOP, height - _FOOT)
+    ).format(
+        *(size.width, height, size.css, size.left, size.right, title),
+        *(Markup("").join(parts), TOP, height - _FOOT),
+    )
 
 
 def _shade(chart: TimeChart, x: Axis) -> Markup:
@@ -241,17 +260,17 @@ def _shade(chart: TimeChart, x: Axis) -> Markup:
     )
 
 
-def _y_axis(axis: Axis, values: Sequence[float], unit: str) -> Markup:
+def _y_axis(axis: Axis, values: Sequence[float], unit: str, size: Size) -> Markup:
     placed = [(axis.px(value), short_number(value)) for value in values]
-    grid = "".join(f"M{LEFT} {at:g}H{RIGHT}" for at, _ in placed)
+    grid = "".join(f"M{size.left} {at:g}H{size.right}" for at, _ in placed)
     labels = Markup("").join(
-        Markup('<text x="{}" y="{}">{}</text>').format(LEFT - 8, at + 4, label)
+        Markup('<text x="{}" y="{}">{}</text>').format(size.left - 8, at + 4, label)
         for at, label in placed
     )
     return Markup(
         '<path class="grid" d="{}"/><g class="tick" text-anchor="end">{}</g>'
         '<text class="unit" x="{}" y="{}">{}</text>'
-    ).format(grid, labels, LEFT - 8, TOP - 10, unit)
+    ).format(grid, labels, size.left - 8, TOP - 10, unit)
 
 
 def _x_axis(placed: Sequence[tuple[float, str]], bottom: float) -> Markup:
@@ -265,23 +284,26 @@ def _x_axis(placed: Sequence[tuple[float, str]], bottom: float) -> Markup:
     )
 
 
-def _rules(rules: Iterable[Rule], y: Axis) -> Markup:
+def _rules(rules: Iterable[Rule], y: Axis, size: Size) -> Markup:
     return Markup("").join(
         Markup(
             '<line class="{}" x1="{}" x2="{}" y1="{}" y2="{}"/>'
             '<text class="rule-label" x="{}" y="{}" text-anchor="end">{}</text>'
-        ).format(rule.css, LEFT, RIGHT, at, at, RIGHT - 4, round(at - 5, 1), rule.label)
+        ).format(
+            *(rule.css, size.left, size.right, at, at),
+            *(size.right - 4, round(at - 5, 1), rule.label),
+        )
         for rule in rules
         for at in [y.px(rule.at)]
     )
 
 
-def _limits(limits: Sequence[Rule], x: Axis, bottom: float) -> Markup:
+def _limits(limits: Sequence[Rule], x: Axis, bottom: float, size: Size) -> Markup:
     """Draw vertical lines with labels on separate rows, so that close ones stay legible."""
     drawn = []
     for row, limit in enumerate(limits):
         at = x.px(limit.at)
-        is_left = at > (LEFT + RIGHT) / 2
+        is_left = at > (size.left + size.right) / 2
         drawn.append(
             Markup(
                 '<line class="{}" x1="{}" x2="{}" y1="{}" y2="{}"/>'
@@ -296,11 +318,11 @@ def _limits(limits: Sequence[Rule], x: Axis, bottom: float) -> Markup:
     return Markup("").join(drawn)
 
 
-def _marks(marks: Iterable[Mark], x: Axis, y: Axis) -> Markup:
+def _marks(marks: Iterable[Mark], x: Axis, y: Axis, size: Size) -> Markup:
     drawn = []
     for mark in marks:
         at_x, at_y = x.px(mark.x), y.px(mark.y)
-        is_left = at_x > (LEFT + 3 * RIGHT) / 4
+        is_left = at_x > (size.left + 3 * size.right) / 4 or at_x > size.right - 150
         label = Markup('<text class="mark-label" x="{}" y="{}" text-anchor="{}">{}</text>').format(
             at_x + (-9 if is_left else 9), at_y - 6, "end" if is_left else "start", mark.label
         )

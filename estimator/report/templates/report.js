@@ -22,25 +22,27 @@
   };
 
   const columnsOf = (data) => (data.kind === "curve" ? data.at : data.lines[0].value).length;
-  const xOf = (data, at) => {
+  // A chart is drawn for a desk and for a phone; each drawing says where its plot lies.
+  const side = (svg, name) => Number(svg.dataset[name]);
+  const xOf = (svg, data, at) => {
     const share = data.kind === "curve" ? data.at[at] / data.widest : (at + 0.5) / columnsOf(data);
-    return data.left + share * (data.right - data.left);
+    return side(svg, "left") + share * (side(svg, "right") - side(svg, "left"));
   };
   const yOf = (data, value) => data.bottom - (value / data.most) * (data.bottom - data.top);
 
-  const nearest = (data, wanted) => {
+  const nearest = (svg, data, wanted) => {
     let [low, high] = [0, columnsOf(data) - 1];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (xOf(data, middle) < wanted) low = middle + 1;
+      if (xOf(svg, data, middle) < wanted) low = middle + 1;
       else high = middle;
     }
-    return low > 0 && wanted - xOf(data, low - 1) <= xOf(data, low) - wanted ? low - 1 : low;
+    return low > 0 && wanted - xOf(svg, data, low - 1) <= xOf(svg, data, low) - wanted ? low - 1 : low;
   };
 
-  const attach = (plot) => {
+  const attach = (plot, svg) => {
     const data = JSON.parse(document.getElementById(plot.dataset.chart).textContent);
-    const svg = plot.querySelector("svg");
+    const isShown = () => svg.getClientRects().length > 0;
     const tip = plot.querySelector(".tip");
     const reader = plot.querySelector(".reader");
     const cursor = svg.querySelector(".cursor");
@@ -67,7 +69,8 @@
       tip.style.top = "1.6rem";
     };
     const show = (at) => {
-      const x = xOf(data, at);
+      if (!isShown()) return;
+      const x = xOf(svg, data, at);
       const text = [whenOf(data, at), ...data.lines.map((line) => wordsOf(line, at, data.unit))].join("\n");
       for (const edge of ["x1", "x2"]) cursor.setAttribute(edge, x);
       cursor.setAttribute("visibility", "visible");
@@ -93,7 +96,7 @@
     const point = (event) => {
       const mark = event.target.closest(".mark");
       if (mark) showMark(mark);
-      else show(nearest(data, viewX(event)));
+      else show(nearest(svg, data, viewX(event)));
     };
     svg.addEventListener("pointermove", point);
     svg.addEventListener("pointerdown", point);
@@ -108,7 +111,18 @@
     document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
   };
 
-  for (const plot of document.querySelectorAll(".plot")) attach(plot);
+  for (const plot of document.querySelectorAll(".plot")) {
+    for (const svg of plot.querySelectorAll("svg")) attach(plot, svg);
+  }
+
+  // A link of the contents opens the section that it leads to.
+  const open = () => {
+    const section = document.getElementById(location.hash.slice(1));
+    const folded = section && section.querySelector(":scope > details.folded");
+    if (folded) folded.open = true;
+  };
+  addEventListener("hashchange", open);
+  open();
 
   // Open every section before printing, because paper cannot be unfolded.
   const opened = [];

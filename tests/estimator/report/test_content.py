@@ -127,3 +127,20 @@ def test_overview_leaves_out_bounds_and_no_flag(complete: Projection) -> None:
     document = document_of(replace(complete, components=(flagged,)), "1")
     overview = grids(document)["Requests of all replicas together"]
     assert str(overview.rows[0][4]) == "1.2 cores (extrapolated)"
+
+
+def test_todays_replicas_stand_beside_the_proposed_ones(complete: Projection) -> None:
+    document = document_of(complete, "1", today={"api": "2 to 8"})
+    overview = grids(document)["Requests of all replicas together"]
+    assert [column.title for column in overview.columns[1:4]] == ["peak rps", "today", "replicas"]
+    assert [row[2].text for row in overview.rows] == ["2 to 8", "unknown"]
+    assert len(overview.footer) == len(overview.columns)
+
+
+def test_warnings_stand_beside_the_confidence(complete: Projection) -> None:
+    first = complete.components[0]
+    warned = replace(first, warnings=tuple(f"doubt {number}" for number in range(9)))
+    head = document_of(replace(complete, components=(warned,)), "1").head
+    (listing,) = [block for block in head if isinstance(block, Listing)]
+    assert listing.items[1] == "api: doubt 0"
+    assert listing.items[-1] == "and 4 more, in the sections below"

@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from estimator.model.projection import Projection
+from estimator.report.charts.svg import WIDE
 from estimator.report.content import document_of
 from estimator.report.html import to_html
 from mirror.demo.processes import find_program
@@ -202,7 +203,7 @@ def data_of(page: Page) -> dict[str, Any]:
 def test_hovering_tells_the_value_that_is_drawn(browser: Browser, report: Path) -> None:
     page = Opened(browser, report, "light").page
     data = data_of(page)
-    values, left, right = data["lines"][0]["value"], data["left"], data["right"]
+    values, left, right = data["lines"][0]["value"], WIDE.left, WIDE.right
     bin_of_peak = values.index(max(value for value in values if value is not None))
     page.locator(".plot svg").first.scroll_into_view_if_needed()
     box = page.locator(".plot svg").first.bounding_box()
@@ -224,7 +225,7 @@ def test_hovering_tells_the_value_that_is_drawn(browser: Browser, report: Path) 
 def test_clicking_a_row_tells_its_verdict(browser: Browser, report: Path) -> None:
     page = Opened(browser, report, "light").page
     plot = page.locator(".plot").nth(1)
-    plot.locator(".mark.unused .dot").click()
+    plot.locator(".wide .mark.unused .dot").click()
     words = plot.locator(".tip").inner_text()
     assert words == (
         "row 4: 750 rps per replica, 195 millicores; saturated: achieved 750 of 900 rps"
@@ -243,7 +244,7 @@ def test_a_hostile_name_under_the_pointer_stays_text(
     path.write_text(page_of(replace(complete, components=(component,))), encoding="utf-8")
     opened = Opened(browser, path, "light")
     shown = opened.page.locator(".plot").nth(1)
-    shown.locator("svg").hover()
+    shown.locator("svg.wide").hover()
     assert hostile in shown.locator(".tip").inner_text()
     assert shown.locator(".tip *").count() == 0
     assert (opened.page.title(), opened.complaints) == ("Capacity projection", [])
@@ -293,3 +294,66 @@ def test_paper_shows_what_was_folded(browser: Browser, report: Path) -> None:
     assert page.locator(".as-table").first.is_hidden()
     assert page.pdf(format="A4").startswith(b"%PDF")
     page.close()
+
+
+@needs_chromium
+def test_a_phone_gets_charts_and_tables_for_its_width(browser: Browser, report: Path) -> None:
+    page = Opened(browser, report, "light").page
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.locator(".plot svg.narrow").first.is_visible()
+    assert page.locator(".plot svg.wide").first.is_hidden()
+    # No label of an axis is smaller than ten pixels.
+    height = page.locator(".plot svg.narrow .tick text").first.bounding_box()
+    assert height is not None and height["height"] >= 10
+    # The reason stands below its value, over the whole width.
+    value, why = page.locator("td.n").first, page.locator("td.why").first
+    row = why.locator("xpath=..").bounding_box()
+    below, of_row = why.bounding_box(), why.locator("xpath=../td[1]").bounding_box()
+    assert value.evaluate("cell => getComputedStyle(cell, '::before').content") == '"peak rps"'
+    assert row is not None and below is not None and of_row is not None
+    assert below["y"] >= of_row["y"] + of_row["height"] and below["width"] > 0.8 * row["width"]
+    page.locator(".reader").first.focus()
+    assert page.locator(".plot .tip").first.is_visible()
+    assert page.locator("svg.narrow .cursor").first.get_attribute("visibility") == "visible"
+    page.close()
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_is_wider_than_the_window(browser: Browser, report: Path, width: int) -> None:
+    page = Opened(browser, report, "light").page
+    page.set_viewport_size({"width": width, "height": 844})
+    page.evaluate("for (const folded of document.querySelectorAll('details')) folded.open = true")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    wider = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth)"
+    assert page.evaluate(f"{wider}.length") == 0
+    page.close()
+
+
+@needs_chromium
+def test_the_contents_stay_and_open_what_is_folded(browser: Browser, report: Path) -> None:
+    page = Opened(browser, report, "light").page
+    page.emulate_media(reduced_motion="reduce")
+    folded = page.locator("#assumed > details")
+    assert not folded.evaluate("section => section.open")
+    page.locator("nav a[href='#assumed']").click()
+    page.wait_for_function("document.querySelector('#assumed > details').open")
+    place = page.locator("nav").bounding_box()
+    assert place is not None and abs(place["y"]) < 2
+    page.close()
+
+
+def test_the_facts_are_on_the_page(complete: Projection) -> None:
+    assert "1,100 rps over all routes at 2023-11-14 22:13:27 UTC" in page_of(complete)
+
+
+def test_a_slider_has_a_visible_label(complete: Projection) -> None:
+    page = page_of(complete)
+    assert page.count('<label class="read">Read values <input') == page.count("<input") > 0
+
+
+def test_a_small_page_draws_each_chart_once(complete: Projection) -> None:
+    page = to_html(document_of(complete, "1"), is_small=True)
+    assert page.count("<svg viewBox") < page_of(complete).count("<svg viewBox")
+    assert 'class="both"' in page and 'class="wide"' not in page

@@ -41,3 +41,8 @@ def test_names_are_not_read_as_markup(projection: Projection) -> None:
 def test_it_ends_with_one_newline(projection: Projection) -> None:
     text = shown(projection)
     assert text.endswith("\n") and not text.endswith("\n\n")
+
+
+def test_characters_that_nobody_sees_are_shown(projection: Projection) -> None:
+    text = shown(replace(projection, table="a\u202eb\x1bc"))
+    assert "a\\\\u202eb\\\\x1bc" in text or "a\\u202eb\\x1bc" in text

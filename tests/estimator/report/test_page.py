@@ -19,14 +19,15 @@ def many(projection: Projection, count: int) -> Projection:
 def test_a_page_stays_below_a_megabyte(
     complete: Projection, count: int, left_out: int | None
 ) -> None:
-    page = page_of(many(complete, count), "1")
+    page = page_of(many(complete, count), "1", {})
     assert len(page.encode()) < MOST_BYTES
     said = [number for number, words in enumerate(LEFT_OUT) if words in page]
     assert said == ([] if left_out is None else [left_out])
 
 
 def test_numbers_and_warnings_stay_whatever_is_left_out(complete: Projection) -> None:
-    page = page_of(many(complete, 60), "1")
-    assert page.count("p99 is not stated in row 2") == 120
+    page = page_of(many(complete, 60), "1", {})
+    assert page.count("p99 is not stated in row 2") == 125
+    # Twice for each component, and five beside the confidence.
     assert page.count("2 replicas (8 to 10; scaled linearly)") == 60
     assert "R = ceil" not in page

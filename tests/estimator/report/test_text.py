@@ -104,3 +104,16 @@ def test_example_table_is_said_first(projection: Projection) -> None:
 
 def test_confident_report_has_no_doubts(projection: Projection) -> None:
     assert "Confidence: low" not in shown(replace(projection, low_confidence=()))
+
+
+HOSTILE = "a\x1b]0;owned\x07\u202eb\r"
+
+
+def test_a_terminal_gets_no_order_from_a_name(complete: Projection) -> None:
+    first = replace(complete.components[0], name=HOSTILE, warnings=(HOSTILE,))
+    hostile = replace(
+        complete, components=(first,), table=HOSTILE, warnings=(HOSTILE,), low_confidence=(HOSTILE,)
+    )
+    text = shown(hostile)
+    assert text.count("a\\x1b]0;owned\\x07\\u202eb") >= 5
+    assert not set(text) & set("\x1b\x07\u202e\r")

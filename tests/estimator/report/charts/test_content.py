@@ -9,9 +9,11 @@ from estimator.report.charts.content import (
     PointBudget,
     curve_chart,
     demand_chart,
+    narrowed,
     replica_charts,
 )
-from estimator.report.charts.svg import CurveChart, TimeChart
+from estimator.report.charts.svg import Curve, CurveChart, TimeAxis, TimeChart
+from estimator.report.charts.thinning import Keep
 from tests.estimator.report.conftest import START, curve_plot, demand_plot, replicas_plot
 
 
@@ -99,3 +101,16 @@ def test_a_curve_keeps_its_ends() -> None:
     # The solid line ends at the last point within the rows.
     measured = max(at for at in curve_plot("app").rps if at <= 600)
     assert measured in chart.x
+
+
+def test_a_narrow_chart_keeps_the_extremes() -> None:
+    values = tuple(float(number % 97) for number in range(960))
+    line = Curve("highest", "line-1", values)
+    low = Curve("lowest", "line-2", values, keep=Keep.LOWEST)
+    shaded = tuple(number == 500 for number in range(960))
+    chart = TimeChart("t", "rps", TimeAxis(0, 60, 960), (line, low), shaded=shaded)
+    narrow = narrowed(chart)
+    assert narrow.span == TimeAxis(0, 600, 96)
+    assert max(value or 0 for value in narrow.lines[0].values) == 96
+    assert min(value or 0 for value in narrow.lines[1].values) == 0
+    assert sum(narrow.shaded) == 1

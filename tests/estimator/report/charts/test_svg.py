@@ -5,10 +5,9 @@ from xml.etree import ElementTree
 import pytest
 
 from estimator.report.charts.svg import (
-    LEFT,
-    RIGHT,
     TALL,
     TOP,
+    WIDE,
     Curve,
     CurveChart,
     Drawing,
@@ -60,12 +59,12 @@ def test_a_lone_value_is_drawn_as_wide_as_its_bin() -> None:
 
 def test_a_step_holds_its_value_to_the_next() -> None:
     (path,) = lines_of(drawn([2.0, 2.0, 4.0, 4.0], is_step=True), "line-1")
-    middle = (LEFT + RIGHT) / 2
+    middle = (WIDE.left + WIDE.right) / 2
     assert coordinates(path.get("d") or "") == [
-        ("M", [LEFT, (BOTTOM + TOP) / 2]),
+        ("M", [WIDE.left, (BOTTOM + TOP) / 2]),
         ("H", [middle]),
         ("V", [TOP]),
-        ("H", [RIGHT]),
+        ("H", [WIDE.right]),
     ]
 
 
@@ -80,7 +79,7 @@ def test_neighbouring_bins_share_their_shade() -> None:
     shaded = (False, True, True, False, True)
     shades = lines_of(drawn([1.0] * 5, shaded=shaded), "shade")
     assert len(shades) == 2
-    assert float(shades[0].get("width") or "") == pytest.approx(2 / 5 * (RIGHT - LEFT))
+    assert float(shades[0].get("width") or "") == pytest.approx(2 / 5 * (WIDE.right - WIDE.left))
 
 
 def test_rules_and_marks_are_within_the_frame() -> None:
@@ -89,7 +88,7 @@ def test_rules_and_marks_are_within_the_frame() -> None:
     (rule,) = lines_of(drawing, "rule")
     (dot,) = lines_of(drawing, "dot")
     assert TOP <= float(rule.get("y1") or "") < float(dot.get("cy") or "") <= BOTTOM
-    assert LEFT <= float(dot.get("cx") or "") <= RIGHT
+    assert WIDE.left <= float(dot.get("cx") or "") <= WIDE.right
 
 
 def test_all_zero_has_an_axis_all_the_same() -> None:
@@ -127,9 +126,9 @@ CURVE = CurveChart(
 
 def test_beyond_what_was_measured_is_shaded() -> None:
     (shade,) = lines_of(draw_curve(CURVE), "beyond")
-    middle = (LEFT + RIGHT) / 2
+    middle = (WIDE.left + WIDE.right) / 2
     assert float(shade.get("x") or "") == pytest.approx(middle)
-    assert float(shade.get("width") or "") == pytest.approx(RIGHT - middle)
+    assert float(shade.get("width") or "") == pytest.approx(WIDE.right - middle)
 
 
 def test_band_holds_the_curve() -> None:
