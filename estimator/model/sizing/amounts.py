@@ -65,7 +65,7 @@ def container_amounts(
             measured, "bytes", "maximum over the rows used: memory does not follow rps"
         ),
         cpu_limit=cpu_limit,
-        memory_limit=memory,
+        memory_limit=requests.memory_limit(name, memory),
     )
 
 

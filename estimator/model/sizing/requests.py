@@ -3,13 +3,21 @@
     cpu request     c_upper(peak * phi / R_0) / target, up to whole 10 m
     cpu limit       none; istio-proxy: 1000 m for each worker, a whole number of cores
     memory request  1.15 times the highest measured (KRR), at least 128 MiB for the Pod, shared
-    memory limit    the memory request
+    memory limit    1.5 times the memory request; istio-proxy: at least 1 GiB
+
+A container that passes its memory limit is killed with all its requests, and a table does not show
+what fills memory besides rps: connections, TLS sessions, slow clients, and for the proxy the
+configuration of the whole mesh, which istiod pushes. Istio gives its proxy 1 GiB.
 
 A container without a cpu request makes an HPA read `<unknown>`, so every one gets one. A cpu limit
 throttles in slices of 100 ms and is left out; Envoy starts a thread for each core it may use, so
 there a limit that is no whole number of cores is throttled by its own threads.
 
-Worked: c_upper 241.9m at a target of 0.6 is 403.2m, 410m. 100 MiB measured is 115 MiB.
+Worked: c_upper 241.9m at a target of 0.6 is 403.2m, 410m. 100 MiB measured is 115 MiB, limited to
+173 MiB.
+
+Source of 1 GiB: istio/istio, manifests/charts/istio-control/istio-discovery/values.yaml,
+global.proxy.resources.limits.memory, and the same of the chart of the gateway.
 """
 
 import math
@@ -24,6 +32,8 @@ MEMORY_MARGIN = 1.15
 MEMORY_MARGIN_REASON = "15 % above the highest measured, as KRR adds"
 MEBIBYTE = 2**20
 LOWEST_POD_MEMORY_BYTES = 128 * MEBIBYTE
+MEMORY_LIMIT_RATIO = 1.5
+LOWEST_PROXY_LIMIT_BYTES = 1024 * MEBIBYTE
 CPU_STEP_MILLICORES = 10
 
 
@@ -81,8 +91,34 @@ def memory_request(container: str, evidence: Evidence) -> Figure:
         "bytes",
         reason,
         rows=(highest.row,),
-        formula=f"memory of {container} = highest measured (MiB) * {MEMORY_MARGIN}, as limit too",
+        formula=f"memory of {container} = highest measured (MiB) * {MEMORY_MARGIN}",
         numbers=f"ceil({largest}) * {MEBIBYTE}",
+    )
+
+
+def memory_limit(container: str, request: Figure) -> Figure:
+    """Return the memory to limit a container to, in bytes, with room beyond its request."""
+    mib = math.ceil(request.value * MEMORY_LIMIT_RATIO / MEBIBYTE)
+    reason = (
+        f"{MEMORY_LIMIT_RATIO:g} times the request, because the table does not show what"
+        " connections, TLS, large bodies and a slow rise take; passing it is a kill"
+    )
+    floor = LOWEST_PROXY_LIMIT_BYTES // MEBIBYTE
+    if container == PROXY and mib < floor:
+        mib = floor
+        reason = (
+            "Istio's own default, because the table shows neither the configuration that istiod"
+            " pushes nor connections and TLS; passing it is a kill"
+        )
+    least = f", {floor})" if container == PROXY else ")"
+    return Figure(
+        float(mib * MEBIBYTE),
+        "bytes",
+        reason,
+        rows=request.rows,
+        flags=request.flags,
+        formula=f"memory limit of {container} = request (MiB) * {MEMORY_LIMIT_RATIO:g}",
+        numbers=f"max(ceil({digits(request.value / MEBIBYTE)} * {MEMORY_LIMIT_RATIO:g}){least}",
     )
 
 

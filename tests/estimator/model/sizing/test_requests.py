@@ -58,6 +58,17 @@ def test_memory_is_the_highest_measured_and_15_percent() -> None:
     assert "at least 128Mi for the Pod" in small.reason
 
 
+def test_memory_limit_has_room_and_the_proxy_what_istio_gives_it() -> None:
+    evidence = gather(gateway(), Policy())
+    proxy = requests.memory_request("istio-proxy", evidence)
+    limit = requests.memory_limit("istio-proxy", proxy)
+    assert limit.value == 1024 * MIB
+    assert "Istio's own default" in limit.reason
+    assert requests.memory_limit("app", proxy).value == 173 * MIB
+    large = replace(proxy, value=2000.0 * MIB)
+    assert requests.memory_limit("istio-proxy", large).value == 3000 * MIB
+
+
 def vpa_memory(samples: list[int]) -> float:
     """Return the memory in bytes that the Vertical Pod Autoscaler would recommend.
 
