@@ -80,7 +80,11 @@ class ComponentProjection:
     """Envoy worker threads to set (`concurrency`), where a container is istio-proxy."""
     rollout: Rollout | None = None
     hpa: HpaRecommendation | None = None
+    """None where a fixed count is better."""
+    no_hpa: str = ""
+    """Why a fixed count is better than an HPA, and what it costs; empty with an HPA."""
     simulation: Simulation | None = None
+    """None without an HPA."""
     rate_limits: RateLimits | None = None
     curves: tuple[CurvePlot, ...] = ()
     """One for each container, and p99 where rows state it."""
@@ -152,16 +156,17 @@ def project_component(
         not_covered=_not_covered(evidence, policy),
         warnings=(
             *_warnings(component, evidence, sizing),
-            *_not_surviving(parts.scaled.hpa),
+            *_not_surviving(parts.scaled),
             *_queueing(parts),
         ),
         demand=demand,
         performance_limit=_performance_limit(evidence),
         workers=parts.workers,
         rollout=rollout_of(sizing, parts.scaled, policy),
-        hpa=parts.scaled.hpa,
+        hpa=None if parts.scaled.declined else parts.scaled.hpa,
+        no_hpa=parts.scaled.declined,
         rate_limits=parts.rate_limits,
-        simulation=parts.simulation,
+        simulation=None if parts.scaled.declined else parts.simulation,
         curves=drawing.curves_of(evidence, sizing, policy),
         demand_plot=drawing.demand_plot(observed),
         explanation=tuple(_explain(parts)),
@@ -184,7 +189,8 @@ def _calculate(
     requested = {name: amounts.cpu_request.value for name, amounts in containers.items()}
     factor = demand.peak.value / observed.peak_rps
     load = Load(observed.demand * factor, observed.start, observed.resolution_s)
-    scaled = recommend(load, sizing, evidence, pod_of(evidence, requested, policy), policy)
+    pod = pod_of(evidence, requested, policy)
+    scaled = recommend(load, sizing, evidence, pod, policy, demand.peak_without_spike_rps)
     dependencies = (*downstreams, *_called_services(component, policy))
     return Parts(
         demand=demand,
@@ -211,8 +217,9 @@ def _explain(parts: Parts) -> Iterator[ExplanationLine]:
         yield from explained("requests", parts.workers)
         yield from parts.queue.explain("requests")
     requested = sum(amounts.cpu_request.value for amounts in parts.containers.values())
-    yield from explain_hpa(parts.scaled, parts.sizing, requested)
-    yield from explained("hpa", parts.simulation.saturated)
+    if not parts.scaled.declined:
+        yield from explain_hpa(parts.scaled, parts.sizing, requested)
+        yield from explained("hpa", parts.simulation.saturated)
     yield from explain_rate_limits(parts.rate_limits)
 
 
@@ -307,8 +314,9 @@ def _warnings(component: Component, evidence: Evidence, sizing: Sizing) -> Itera
         yield "rests on a single row: cpu does not fall with rps here, an upper bound"
 
 
-def _not_surviving(hpa: HpaRecommendation) -> tuple[str, ...]:
-    return () if hpa.survives else (f"the HPA {hpa.notes[-1]}",)
+def _not_surviving(scaled: Scaled) -> tuple[str, ...]:
+    hpa = scaled.hpa
+    return () if hpa.survives or scaled.declined else (f"the HPA {hpa.notes[-1]}",)
 
 
 def _queueing(parts: Parts) -> tuple[str, ...]:
@@ -338,6 +346,6 @@ def _rate_limits(
 ) -> RateLimits:
     limit, measured = scaled.pod.limit_rps, evidence.performance_limit
     name = "cpu request" if limit < measured.rps else measured.name
-    trigger, count = scaled.hpa.trigger_rps.value, sizing.replicas
-    bounds = LimitBounds(trigger, limit, name, sizing.design_rps, count, sizing.flags)
+    trigger = None if scaled.declined else scaled.hpa.trigger_rps.value
+    bounds = LimitBounds(trigger, limit, name, sizing.replicas, sizing.flags)
     return rate_limits(bounds, downstreams)

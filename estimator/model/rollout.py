@@ -83,7 +83,8 @@ def rollout_of(sizing: Sizing, scaled: Scaled, policy: Policy) -> Rollout:
 
 
 def _budget(sizing: Sizing, scaled: Scaled) -> Figure:
-    replicas, least = sizing.replicas, int(scaled.hpa.min_replicas.value)
+    replicas = sizing.replicas
+    least = replicas if scaled.declined else int(scaled.hpa.min_replicas.value)
     at_peak = max(0, replicas - sizing.serving)
     busiest = scaled.pod.imbalance * scaled.hpa.trigger_rps.value
     at_least = max(0, math.floor(least * (1 - busiest / scaled.pod.limit_rps) + 1e-9))

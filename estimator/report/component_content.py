@@ -91,6 +91,8 @@ def _facts(component: ComponentProjection) -> Iterator[tuple[str, str]]:
     yield "cpu utilisation", f"{wording.percent(component.cpu_utilisation)} of the requests"
     if component.workers is not None:
         yield "Envoy workers", f"{wording.shown(component.workers)}; {component.workers.reason}"
+    if component.no_hpa:
+        yield "autoscaler", f"none; {component.no_hpa}"
     yield "evidence", f"rests on {wording.rows(component.rows_used)}"
     for row, rule in component.rows_excluded.items():
         yield f"row {row} not used", rule
@@ -210,8 +212,12 @@ def _simulation(simulation: Simulation) -> Grid:
         ("pod-hours", simulation.pod_hours),
         ("pod-hours of the fixed count", simulation.fixed_pod_hours),
     )
-    last = (Cell("saved"), Cell(wording.percent(saved)), Cell(saved.reason))
-    return replace(grid, rows=(*grid.rows, last))
+    rejected = simulation.rejected
+    last = [
+        (Cell("rejected"), Cell(f"{rejected.value:.2%}"), Cell(rejected.reason)),
+        (Cell("saved"), Cell(wording.percent(saved)), Cell(saved.reason)),
+    ]
+    return replace(grid, rows=(*grid.rows, *last))
 
 
 def _saturations(simulation: Simulation) -> Iterator[Grid]:

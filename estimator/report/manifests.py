@@ -128,7 +128,8 @@ def _deployment(component: ComponentProjection) -> dict[str, Any]:
     ]
     spec: dict[str, Any] = {}
     if component.hpa is None:
-        spec["replicas"] = _whole(component.replicas, component.decided_by)
+        why = component.no_hpa or _why(component.replicas, component.decided_by)
+        spec["replicas"] = Why(int(component.replicas.value), why)
     if (rollout := component.rollout) is not None:
         spec["strategy"] = {
             "type": "RollingUpdate",

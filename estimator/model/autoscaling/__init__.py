@@ -1,5 +1,6 @@
 """Step 4: the HorizontalPodAutoscaler.
 
 simulation      Kubernetes' control loop over a measured series
+fixed_count     when no HPA is better, and what that costs
 recommendation  target, minimum and maximum that survive it
 """

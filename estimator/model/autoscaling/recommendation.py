@@ -20,6 +20,11 @@ second, a lower target and a higher minimum are tried; where a ramp lowered the 
 minimum that makes up for it. The candidate that survives with the fewest pod-hours is chosen. Where
 none survives, the answer says when and by how much.
 
+A spike of a few seconds (demand/spikes.py) sets neither target nor minimum: it is over before an
+HPA reads it, and a minimum for it would run all day. Where the count changes more than once an
+hour, a longer stabilisation is taken. Where an HPA saves next to nothing, none is recommended
+(fixed_count.py).
+
 `max` contains no surge: the extra pods of a rolling update come on top of the replicas that an HPA
 counts (Kubernetes, Deployment). Requests are the recommended ones: an HPA divides by requests, so a
 target without its request is no recommendation.
@@ -35,7 +40,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from estimator import units
-from estimator.model.autoscaling import simulation
+from estimator.model.autoscaling import fixed_count, simulation
 from estimator.model.autoscaling.simulation import HpaLoop, HpaRun, Load, Pod, simulate
 from estimator.model.evidence.evidence import Evidence
 from estimator.model.figure import ExplanationLine, Figure, digits, explained
@@ -49,6 +54,9 @@ LOW_QUANTILE = 0.05
 TRIED_TARGETS = (0.85, 0.7, 0.55)
 """Lower targets to try, as shares of the first one. Below half of it a fixed count is cheaper."""
 LEAST_TARGET = 0.05
+MOST_CHANGES_PER_DAY = 24
+LONGER_STABILISATIONS_S = (900, 1800, 3600)
+"""To try where the count flaps; 3600 s is the most that Kubernetes takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,8 @@ class Scaled:
     hpa: HpaRecommendation
     run: HpaRun
     pod: Pod
+    declined: str = ""
+    """Why a fixed count is recommended instead of this HPA; empty if the HPA is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +118,21 @@ def pod_of(evidence: Evidence, requests: Mapping[str, float], policy: Policy) ->
     return Pod(rps, share, limit, policy.imbalance)
 
 
-def recommend(load: Load, sizing: Sizing, evidence: Evidence, pod: Pod, policy: Policy) -> Scaled:
-    """Return the HPA for this load, simulated over it."""
+def recommend(
+    whole: Load,
+    sizing: Sizing,
+    evidence: Evidence,
+    pod: Pod,
+    policy: Policy,
+    lasting_rps: float | None = None,
+) -> Scaled:
+    """Return the HPA for this load, simulated over it.
+
+    `lasting_rps` is the highest demand without a spike of a few seconds, where there is one.
+    """
+    load = whole
+    if lasting_rps:
+        load = replace(whole, demand=np.minimum(whole.demand, lasting_rps))
     lag = policy.scrape_interval_s + simulation.SYNC_S + policy.pod_start_s
     least, least_reason = _least(load, sizing, evidence, policy)
     safe = pod.limit_rps / pod.imbalance
@@ -127,6 +150,10 @@ def recommend(load: Load, sizing: Sizing, evidence: Evidence, pod: Pod, policy: 
     chosen, notes = _surviving(_Try(first, simulate(load, pod, first)), relaxed, load, pod)
     if pod.utilisation_at(min(by_ramp, by_peak) / reserve) < LEAST_TARGET:
         notes.append("cpu hardly follows rps here: base the HPA on an rps metric (rps_target)")
+    chosen = _calmer(chosen, sizing, load, pod)
+    if load is not whole:
+        chosen = replace(chosen, run=simulate(whole, pod, chosen.loop))
+        notes += [*fixed_count.cost_of_a_spike(chosen.run, sizing), *_failure(chosen)]
     hpa = _recommendation(chosen, pod, (ramp, lag), notes)
     if chosen.loop.min_replicas != least:
         least_reason = f"{least} by themselves ({least_reason}), raised to survive the series"
@@ -157,7 +184,7 @@ def recommend(load: Load, sizing: Sizing, evidence: Evidence, pod: Pod, policy: 
         ),
         target_percent=replace(hpa.target_percent, reason=reason, constraint=decided),
     )
-    return Scaled(hpa, chosen.run, pod)
+    return Scaled(hpa, chosen.run, pod, fixed_count.better(chosen.loop, chosen.run, sizing))
 
 
 def explain_hpa(scaled: Scaled, sizing: Sizing, requested: float) -> Iterator[ExplanationLine]:
@@ -250,6 +277,20 @@ def _surviving(first: _Try, relaxed: float, load: Load, pod: Pod) -> tuple[_Try,
     return chosen, notes + _failure(chosen)
 
 
+def _calmer(chosen: _Try, sizing: Sizing, load: Load, pod: Pod) -> _Try:
+    """Return the same HPA, with a longer stabilisation where its count would flap."""
+    if chosen.run.changes_per_day <= MOST_CHANGES_PER_DAY:
+        return chosen
+    best = chosen
+    for stabilisation_s in LONGER_STABILISATIONS_S:
+        loop = replace(chosen.loop, stabilisation_s=stabilisation_s)
+        best = _Try(loop, simulate(load, pod, loop))
+        if best.run.changes_per_day <= MOST_CHANGES_PER_DAY:
+            break
+    # A count that stays high saves nothing: what it would have saved is said with the flapping.
+    return best if best.run.saved_ratio(sizing.replicas) >= fixed_count.LEAST_SAVED else chosen
+
+
 def _failure(chosen: _Try) -> list[str]:
     if not chosen.run.saturations:
         return []
@@ -338,7 +379,7 @@ def _recommendation(
         scale_up_percent=simulation.SCALE_UP_PERCENT,
         scale_up_pods=simulation.SCALE_UP_PODS,
         scale_up_period_s=simulation.SCALE_UP_PERIOD_S,
-        scale_down_stabilisation_s=simulation.STABILISATION_S,
+        scale_down_stabilisation_s=loop.stabilisation_s,
         survives=not chosen.run.saturations,
         notes=tuple(notes),
     )

@@ -111,6 +111,7 @@ class HpaLoop:
     """Utilisation, 0 to 1."""
     scrape_s: float
     pod_start_s: float
+    stabilisation_s: int = STABILISATION_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,8 @@ class Saturation:
     """Ready replicas at its worst moment."""
     needed: int
     """Replicas that would have stayed within the limit at that moment."""
+    rejected: float = 0.0
+    """Requests beyond the limit of all replicas, if each got as much as the busiest."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,6 +155,20 @@ class HpaRun:
         """Pod-hours of all replicas that the loop asked for, starting ones included."""
         return float(self.desired.sum()) * SYNC_S / 3600
 
+    @property
+    def changes(self) -> int:
+        """How often the loop changed the replica count."""
+        return int(np.count_nonzero(np.diff(self.desired)))
+
+    @property
+    def changes_per_day(self) -> float:
+        """The same over a day; a series below a day counts as one."""
+        return self.changes / max(1.0, len(self.desired) * SYNC_S / 86_400)
+
+    def saved_ratio(self, fixed_replicas: int) -> float:
+        """Return the share of the pod-hours of a fixed count that the loop does without."""
+        return 1 - float(self.desired.sum()) / (fixed_replicas * len(self.desired))
+
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
@@ -160,7 +177,9 @@ class Simulation:
     highest_replicas: Figure
     lowest_replicas: Figure
     saturated: Figure
-    """Seconds in which a replica was beyond its performance limit."""
+    """Seconds in which a replica was beyond its performance limit, and so its local rate limit."""
+    rejected: Figure
+    """Share of the requests that the local rate limits reject, at most."""
     pod_hours: Figure
     """Over the series."""
     fixed_pod_hours: Figure
@@ -214,7 +233,7 @@ def _follow(
     """
     tolerated_low = pod.rps_at(loop.target * (1 - TOLERANCE))
     tolerated_high = pod.rps_at(loop.target * (1 + TOLERANCE))
-    window = STABILISATION_S // SYNC_S
+    window = loop.stabilisation_s // SYNC_S
     start_steps = max(1, math.ceil(loop.pod_start_s / SYNC_S))
     least, most = loop.min_replicas, loop.max_replicas
     current = min(most, max(least, _wanted(scraped[0], least, pod, loop)))
@@ -288,6 +307,7 @@ def _saturations(load: Load, ready: NDArray[np.int64], pod: Pod) -> tuple[Satura
                 duration_s=(last - first) * fine,
                 replicas=int(running[worst]),
                 needed=int(needed.max()),
+                rejected=float((rps - running * pod.limit_rps).sum() * fine / pod.imbalance),
             )
         )
     return tuple(stretches)
@@ -297,10 +317,11 @@ def summarise(load: Load, run: HpaRun, pod: Pod, fixed_replicas: int) -> Simulat
     """Return the figures and the plot of a run, compared with a fixed replica count."""
     steps = len(run.ready)
     fixed = fixed_replicas * steps * SYNC_S / 3600
-    changes = int(np.count_nonzero(np.diff(run.desired)))
     longest = sorted(run.saturations, key=lambda stretch: (-stretch.duration_s, stretch.second))
     reason = "simulated over the series, with growth and events"
     saturated = "a replica beyond its performance limit or its whole cpu request; gaps not counted"
+    requests = float(np.nansum(load.demand)) * load.resolution_s
+    rejected = sum(stretch.rejected for stretch in run.saturations)
     return Simulation(
         highest_replicas=Figure(int(run.desired.max()), "replicas", reason),
         lowest_replicas=Figure(int(run.desired.min()), "replicas", reason),
@@ -311,14 +332,19 @@ def summarise(load: Load, run: HpaRun, pod: Pod, fixed_replicas: int) -> Simulat
             formula="seconds at saturation of this HPA over its own series",
             numbers=f"simulated in {SYNC_S} s steps",
         ),
+        rejected=Figure(
+            rejected / requests if requests else 0.0,
+            "ratio",
+            "of the requests, at most, by the local rate limits in that time",
+        ),
         pod_hours=Figure(run.pod_hours, "pod-hours", f"{reason}; starting replicas included"),
         fixed_pod_hours=Figure(fixed, "pod-hours", f"{fixed_replicas} replicas all the time"),
         saved=Figure(
-            1 - run.pod_hours / fixed,
+            run.saved_ratio(fixed_replicas),
             "ratio",
             "1 - pod-hours over the pod-hours of the fixed count",
         ),
-        changes=Figure(changes, "changes", "of the replica count"),
+        changes=Figure(run.changes, "changes", "of the replica count"),
         saturations=tuple(longest[:MOST_SATURATIONS]),
         plot=_plot(load, run, pod),
     )

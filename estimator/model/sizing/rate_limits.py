@@ -1,7 +1,6 @@
 """Local and global rate limits of one component.
 
-    local   between the HPA trigger and the performance limit of one replica: in the middle, but no
-            less than what the busiest replica gets while only the fewest that serve are up
+    local   what one replica can take, the limit that the simulated HPA is judged by
     Envoy   token bucket: tokens_per_fill = rate * interval, max_tokens = what a second may bring
     nginx   leaky bucket: rate, and a burst of the same surplus, `nodelay`
     global  min(R * local limit of the pods, what the downstreams can take)
@@ -12,17 +11,17 @@
 | limit | rps per replica that must not be exceeded | requests/s |
 | R | replicas of the sizing | count |
 
-Below the trigger a limit would reject requests that another replica is about to serve, and hide
-the load from the HPA; above the performance limit it protects nothing. Where the trigger is not
-below the limit there is no room, and the notes say so.
+A lower limit would reject what a replica can serve, just when an HPA is late: what the simulation
+calls survived must not be cut. So the rate is the limit in whole requests, upwards. Where the
+trigger is not below the limit there is no room, and the notes say so.
 
 A bucket of `max_tokens` lets a burst through at once. It holds a second of the local limit, at
 least one token, so that arrivals that scatter within a second (a Poisson second of mean m brings
 m + 3 sqrt(m)) are not rejected at the mean. The leaky bucket of nginx without a burst rejects
 every request that comes sooner than 1/rate after the last: its burst holds the same second.
 
-Worked: trigger 300, limit 400, busiest 320: local 350 rps; Envoy 350 tokens each second, at
-most 350 + 3 sqrt(350) = 407 (rounded up); nginx 350 r/s, burst 57.
+Worked: limit 350: local 350 rps; Envoy 350 tokens each second, at most 350 + 3 sqrt(350) = 407
+(rounded up); nginx 350 r/s, burst 57.
 
 Sources: envoy.extensions.filters.http.local_ratelimit.v3; ngx_http_limit_req_module.
 """
@@ -40,10 +39,10 @@ FILL_INTERVAL_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """Between the rps that adds a replica and the rps that one can take."""
+    """What a replica, and all of them, let through."""
 
     local: Figure
-    """Rps per replica to allow; between `low` (HPA trigger) and `high` (performance limit)."""
+    """Rps per replica to allow: what one can take."""
     envoy_max_tokens: Figure
     """Envoy local_ratelimit token_bucket.max_tokens."""
     envoy_tokens_per_fill: Figure
@@ -62,15 +61,13 @@ class RateLimits:
 
 @dataclass(frozen=True, slots=True)
 class LimitBounds:
-    """The bounds that the limits must lie between."""
+    """What the limits follow from."""
 
-    trigger_rps: float
-    """Per replica."""
+    trigger_rps: float | None
+    """Per replica; None without an HPA."""
     limit_rps: float
     """Per replica."""
     limit_name: str
-    design_rps: float
-    """Rps of the busiest replica at the peak while only the fewest that serve it are up."""
     replicas: int
     flags: tuple[Flag, ...] = ()
 
@@ -88,8 +85,8 @@ def rate_limits(bounds: LimitBounds, downstreams: tuple[Downstream, ...]) -> Rat
     """Return the limits of one component."""
     notes: list[str] = []
     local = _local(bounds, notes)
-    # Whole requests, downwards: a limit may be too low by one, never too high.
-    per_second = max(1, math.floor(local.value + 1e-9))
+    # Upwards: rounded down, the limit would cut what the simulation calls served.
+    per_second = math.ceil(local.value - 1e-9)
     surplus = math.ceil(3 * math.sqrt(per_second))
     burst = f"ceil(3 * {per_second}^0.5)"
     return RateLimits(
@@ -98,20 +95,20 @@ def rate_limits(bounds: LimitBounds, downstreams: tuple[Downstream, ...]) -> Rat
             per_second + surplus,
             "tokens",
             f"a second of it and 3 sqrt({per_second}) for arrivals that scatter",
-            formula="Envoy max_tokens = floor(local) + ceil(3 sqrt(floor(local)))",
+            formula="Envoy max_tokens = ceil(local) + ceil(3 sqrt(ceil(local)))",
             numbers=f"{per_second} + {burst}",
         ),
         envoy_tokens_per_fill=Figure(
             per_second,
             "tokens",
-            "a second of it, rounded down",
-            formula="Envoy tokens_per_fill = floor(local * interval), at least 1",
-            numbers=f"max(1, floor({digits(local.value)} * {FILL_INTERVAL_S}))",
+            "a second of it, rounded up",
+            formula="Envoy tokens_per_fill = ceil(local * interval)",
+            numbers=f"ceil({digits(local.value)} * {FILL_INTERVAL_S})",
         ),
         envoy_fill_interval=Figure(
             FILL_INTERVAL_S, "seconds", "a shorter one would round more of the limit away"
         ),
-        nginx_rate=Figure(per_second, "rps per replica", "the local limit, rounded down"),
+        nginx_rate=Figure(per_second, "rps per replica", "the local limit, rounded up"),
         nginx_burst=Figure(
             surplus,
             "requests",
@@ -125,38 +122,24 @@ def rate_limits(bounds: LimitBounds, downstreams: tuple[Downstream, ...]) -> Rat
 
 
 def _local(bounds: LimitBounds, notes: list[str]) -> Figure:
-    """Return the local limit; add a note where it lies below the HPA trigger."""
-    trigger, limit = units.format_rps(bounds.trigger_rps), units.format_rps(bounds.limit_rps)
-    middle = (bounds.trigger_rps + bounds.limit_rps) / 2
-    rate = min(bounds.limit_rps, max(middle, bounds.design_rps))
-    reason = (
-        f"middle of the HPA trigger, {trigger}, and of what one replica can take, {limit}"
-        f" ({bounds.limit_name})"
-    )
-    if rate > middle:
-        reason = (
-            "what the busiest replica gets at the peak with the fewest that serve it, more than the"
-            f" middle of the HPA trigger, {trigger}, and of what one can take, {limit}"
-            f" ({bounds.limit_name})"
-        )
-    if bounds.trigger_rps >= bounds.limit_rps:
-        rate = bounds.limit_rps
-        notes.append(
-            f"no room: the HPA adds replicas at {trigger} rps, not below the {limit} rps that one"
-            " can take; the limit would reject requests before a replica is added"
-        )
-    low, high = sorted((bounds.trigger_rps, bounds.limit_rps))
-    most, least = digits(bounds.limit_rps), digits(bounds.trigger_rps)
+    """Return the local limit; add a note where the HPA is not triggered below it."""
+    reason = f"what one replica can take ({bounds.limit_name})"
+    if bounds.trigger_rps is not None:
+        trigger, limit = units.format_rps(bounds.trigger_rps), units.format_rps(bounds.limit_rps)
+        reason += f", by which the simulation judges; the HPA adds replicas at {trigger}"
+        if bounds.trigger_rps >= bounds.limit_rps:
+            notes.append(
+                f"no room: the HPA adds replicas at {trigger} rps, not below the {limit} rps that"
+                " one can take; the limit would reject requests before a replica is added"
+            )
     return Figure(
-        rate,
+        bounds.limit_rps,
         "rps per replica",
         reason,
-        low,
-        high,
-        bounds.limit_name,
+        constraint=bounds.limit_name,
         flags=bounds.flags,
-        formula="local = min(limit, max((trigger + limit) / 2, peak * phi / R_0))",
-        numbers=f"min({most}, max(({least} + {most}) / 2, {digits(bounds.design_rps)}))",
+        formula="local = limit",
+        numbers=digits(bounds.limit_rps),
     )
 
 

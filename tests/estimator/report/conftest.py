@@ -141,6 +141,7 @@ def complete_component(component: ComponentProjection) -> ComponentProjection:
     )
     simulated = Simulation(
         *(figure(9, "replicas"), figure(2, "replicas"), figure(480, "seconds")),
+        figure(0.004, "ratio"),
         *(figure(310.5, "pod-hours"), figure(432, "pod-hours"), figure(0.28, "ratio")),
         figure(41, "changes"),
         (Saturation(START + 75_000, 480, 5, 8),),
