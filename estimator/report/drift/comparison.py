@@ -20,7 +20,7 @@ from estimator.report.manifest_files import read_manifests
 from estimator.report.manifests import Manifest, manifests_of
 from estimator.report.yaml_text import Why
 
-_KEYS = ("name", "type")
+_KEYS = ("name", "type", "topologyKey")
 """The keys that identify an item of a list, in this order of preference."""
 _SHARES = {"maxSurge": True, "maxUnavailable": False}
 """Shares of the replicas in a rolling update, and whether Kubernetes rounds them up."""

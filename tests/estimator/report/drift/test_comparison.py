@@ -10,6 +10,7 @@ from estimator.model.projection import Projection
 from estimator.report.drift.comparison import Drift, Gate, compare, present_replicas
 from estimator.report.drift.listing import drift_document
 from estimator.report.manifests import manifests
+from estimator.text_files import write_set
 
 
 def edit(path: Path, *keys: Any, to: Any) -> None:
@@ -288,3 +289,19 @@ def test_todays_replicas_are_those_of_the_manifests(applicable: Projection, exis
     (existing / "gateway-hpa.yaml").unlink()
     edit(existing / "gateway-resources.yaml", "spec", "replicas", to=4)
     assert present_replicas(applicable, existing) == {"api": "3 to 12", "gateway": "4"}
+
+
+def test_a_spread_over_zones_is_found_behind_one_over_hosts(
+    applicable: Projection, tmp_path: Path
+) -> None:
+    pod, _ = applicable.components
+    assert pod.rollout is not None
+    zoned = replace(pod, rollout=replace(pod.rollout, zones=3))
+    projection = replace(applicable, components=(zoned,))
+    write_set(tmp_path / "k8s", manifests(projection))
+    path = tmp_path / "k8s" / "api-resources.yaml"
+    keys = ("spec", "template", "spec", "topologySpreadConstraints")
+    zones = yaml.safe_load(path.read_text())["spec"]["template"]["spec"][keys[-1]]
+    hosts = {"topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
+    edit(path, *keys, to=[hosts, *zones])
+    assert drifts_of(projection, tmp_path / "k8s") == ()
