@@ -70,7 +70,8 @@ def _frame(path: Path, is_parquet: bool) -> pd.DataFrame:
             return pd.read_parquet(path)
         # As text first: a cell that is no number is then named with its line.
         return pd.read_csv(path, dtype=str, encoding="utf-8-sig", skipinitialspace=True)
-    except (ValueError, OSError) as error:  # pandas' and pyarrow's own errors are ValueErrors
+    except (ValueError, OSError, NotImplementedError, TypeError, LookupError) as error:
+        # Most errors of pandas and pyarrow are ValueErrors; others are these.
         rule = f"cannot be read: {' '.join(str(error).split())}"
         raise InputError([Problem(str(path), rule)]) from error
 

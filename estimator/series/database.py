@@ -90,7 +90,8 @@ class _Reading:
         ).fetchone()
         if last is None:
             raise self._nothing("holds no observed second", future)
-        if not isinstance(first, int) or not isinstance(last, int) or first < 0:
+        # In a damaged file, the least second may be beyond the greatest.
+        if not isinstance(first, int) or not isinstance(last, int) or not 0 <= first <= last:
             rule = f"spans the seconds {first} to {last}: was a clock wrong?"
             raise InputError([Problem(str(self._path), rule, key="seconds")])
         self._first, self._width = first, last - first + 1

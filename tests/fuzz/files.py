@@ -28,7 +28,7 @@ from estimator.cluster.files import read_cluster
 from estimator.errors import InputError, Refused
 from estimator.observed.usage_file import read_usage
 from estimator.report.manifest_files import read_manifests
-from estimator.series.access_log import read_access_logs
+from estimator.series.access_log.total import read_access_logs
 from estimator.series.files import read_series
 from estimator.table.files import read_table
 from estimator.table.load_tools.detect import read_result
