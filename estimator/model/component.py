@@ -5,7 +5,7 @@ limits, plots and the arithmetic of all of them. Components know nothing of each
 they share (nodes, phases, totals) is projection.py's.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from estimator import units
@@ -154,11 +154,7 @@ def project_component(
         rows_nearest=evidence.nearest_rows(sizing.rps_per_replica),
         rows_excluded={point.row: point.exclusion or "" for point in component.excluded_points},
         not_covered=_not_covered(evidence, policy),
-        warnings=(
-            *_warnings(component, evidence, sizing),
-            *_not_surviving(parts.scaled),
-            *_queueing(parts),
-        ),
+        warnings=tuple(_warnings(parts)),
         demand=demand,
         performance_limit=_performance_limit(evidence),
         workers=parts.workers,
@@ -282,7 +278,9 @@ def _not_covered(evidence: Evidence, policy: Policy) -> tuple[str, ...]:
     return tuple(open_questions)
 
 
-def _warnings(component: Component, evidence: Evidence, sizing: Sizing) -> Iterable[str]:
+def _warnings(parts: Parts) -> Iterator[str]:
+    evidence, sizing = parts.evidence, parts.sizing
+    component = evidence.component
     yield from sizing.warnings
     for name, curve in evidence.cpu.items():
         if not curve.has_interval:
@@ -312,6 +310,8 @@ def _warnings(component: Component, evidence: Evidence, sizing: Sizing) -> Itera
         )
     if len(evidence.points) == 1:
         yield "rests on a single row: cpu does not fall with rps here, an upper bound"
+    yield from _not_surviving(parts.scaled)
+    yield from _queueing(parts)
 
 
 def _not_surviving(scaled: Scaled) -> tuple[str, ...]:

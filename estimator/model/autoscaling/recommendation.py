@@ -157,20 +157,7 @@ def recommend(
     hpa = _recommendation(chosen, pod, (ramp, lag), notes)
     if chosen.loop.min_replicas != least:
         least_reason = f"{least} by themselves ({least_reason}), raised to survive the series"
-    decided = "the steepest ramp" if by_ramp < by_peak else "the sized peak over its replicas"
-    reason = (
-        f"{units.format_rps(pod.rps_at(chosen.loop.target))} rps per replica: {decided} stays"
-        f" within {units.format_rps(safe)} rps, and 1.1 for the tolerance"
-    )
-    if chosen.loop.target < first.target:
-        reason += f"; lowered from {100 * first.target:.0f} to survive the series"
-    if chosen.loop.target > first.target:
-        decided = "the sized peak over its replicas"
-        reason = (
-            f"{units.format_rps(pod.rps_at(chosen.loop.target))} rps per replica: the sized peak"
-            " over its replicas, and 1.1 for the tolerance; for the ramps there are enough"
-            f" replicas at the minimum, which takes fewer pod-hours than {100 * first.target:.0f} %"
-        )
+    decided, reason = _target_reason(chosen, first, pod, by_ramp < by_peak)
     hpa = replace(
         hpa,
         min_replicas=replace(hpa.min_replicas, reason=least_reason),
@@ -185,6 +172,23 @@ def recommend(
         target_percent=replace(hpa.target_percent, reason=reason, constraint=decided),
     )
     return Scaled(hpa, chosen.run, pod, fixed_count.better(chosen.loop, chosen.run, sizing))
+
+
+def _target_reason(chosen: _Try, first: HpaLoop, pod: Pod, is_steep: bool) -> tuple[str, str]:
+    """Return what decided the target, and why it is what it is."""
+    at = f"{units.format_rps(pod.rps_at(chosen.loop.target))} rps per replica"
+    peak = "the sized peak over its replicas"
+    if chosen.loop.target > first.target:
+        return peak, (
+            f"{at}: {peak}, and 1.1 for the tolerance; for the ramps there are enough"
+            f" replicas at the minimum, which takes fewer pod-hours than {100 * first.target:.0f} %"
+        )
+    decided = "the steepest ramp" if is_steep else peak
+    safe = units.format_rps(pod.limit_rps / pod.imbalance)
+    reason = f"{at}: {decided} stays within {safe} rps, and 1.1 for the tolerance"
+    if chosen.loop.target < first.target:
+        reason += f"; lowered from {100 * first.target:.0f} to survive the series"
+    return decided, reason
 
 
 def explain_hpa(scaled: Scaled, sizing: Sizing, requested: float) -> Iterator[ExplanationLine]:
