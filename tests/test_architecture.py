@@ -672,6 +672,28 @@ def test_everything_printed_passes_one_exit() -> None:
         assert not names & exits, module
 
 
+WRITES_OTHERWISE = {
+    "mirror.formats.whole_files": "writes whole files",
+    "mirror.demo": "writes into folders of its own",
+    "mirror.capture.segments": "appends to a segment, which it makes exclusively",
+    "estimator.series.datadog_cache": "writes whole files of its own",
+}
+
+
+def test_files_are_written_whole() -> None:
+    # Such a file never follows a link, and nobody finds half of it.
+    for module in set(SOURCES) - WRITES_OTHERWISE.keys():
+        if module.startswith("mirror.demo."):
+            continue
+        for node in ast.walk(tree_of(module)):
+            if isinstance(node, ast.Call):
+                name = ast.unparse(node.func).rpartition(".")[2]
+                assert name not in {"write_text", "write_bytes", "mkstemp"}, module
+                modes = [each.value for each in node.args[1:2] if isinstance(each, ast.Constant)]
+                is_written = name == "open" and any(set(str(mode)) & {*"wax"} for mode in modes)
+                assert not is_written or "memfd" in ast.unparse(node), module
+
+
 def test_tls_contexts_and_api_sessions_are_made_in_one_place() -> None:
     # In other modules, OpenSSL's configuration would determine the minimum version.
     for module in set(SOURCES) - {"mirror.tls", "estimator.series.http_session"}:

@@ -98,7 +98,11 @@ def judge(status: int, headers: Headers, accepted: Sequence[str], host: str) -> 
 
 
 def printable(text: str) -> str:
-    """Return text from the network with every unprintable character replaced, for a terminal."""
+    """Return text from the network in ASCII and cut, for a terminal, a log and /status.
+
+    That is stricter than `visible` of mirror.formats: a server's name needs no more, and letters
+    that look alike could pass one off as another.
+    """
     return "".join(
         character if character.isprintable() and character.isascii() else "?"
         for character in text[:SHOWN_CHARACTERS]

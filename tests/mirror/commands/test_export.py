@@ -67,3 +67,14 @@ def test_bad_url_is_2(capture: Path, url: str) -> None:
 def test_unwritable_output_is_2(capture: Path, tmp_path: Path) -> None:
     done = run(capture, "--vegeta", URL, "-o", tmp_path)
     assert done.exit_code == 2 and "cannot be written" in done.output
+
+
+def test_targets_are_their_owners_alone(tmp_path: Path) -> None:
+    source, victim, output = tmp_path / "a", tmp_path / "victim", tmp_path / "targets.jsonl"
+    source.write_bytes(encode_header() + encode(Record(1, "GET", "a.example", "/")))
+    victim.write_bytes(b"theirs")
+    output.symlink_to(victim)
+    words = [str(source), "--vegeta", "http://127.0.0.1:9", "-o", str(output)]
+    assert CliRunner().invoke(export, words).exit_code == 0
+    assert output.stat().st_mode & 0o777 == 0o600 and not output.is_symlink()
+    assert victim.read_bytes() == b"theirs"
