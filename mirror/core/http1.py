@@ -12,6 +12,7 @@ References: RFC 9110 sections 5.3, 6.5.1, 7.6.1, 8.6; RFC 9112 sections 6, 7.1.
 
 from enum import Enum
 from operator import itemgetter
+from typing import Final
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
@@ -81,7 +82,16 @@ _MOST_LENGTH_DIGITS = 18
 
 # Common spellings of Connection that nominate no field. Others take the slower path.
 _PLAIN_OPTIONS = frozenset({b"keep-alive", b"Keep-Alive", b"close", b"Close"})
-_MOST_PLANS = 4096
+
+MOST_FIELDS: Final = 200
+"""Most fields of a request head, and of a trailer section. Each costs about 100 bytes beyond its
+own, so 32 kB of fields of seven bytes held 495 kB. Varnish takes 64 fields, Apache, Envoy, Tomcat
+and gunicorn 100, and HAProxy 101. nginx limits bytes only; what it
+carries came through such a server, or goes to one, and 200 leaves room for fields that it adds."""
+PLANS_BYTES = 12 << 20
+"""Most bytes of all plans: a client chooses the names, so it could fill the cache."""
+_MOST_PLANS = 1024
+_MOST_PLANNED_NAMES = 64
 _MOST_PLANNED_BYTES = 2048
 
 
@@ -98,8 +108,10 @@ class FieldPlan:
         lower = [name.lower() for name in names]
         apart = [name for name in lower if name in _SET_APART]
         kept = [index for index, name in enumerate(lower) if name not in _SET_APART]
-        self.is_plain = len(set(apart)) == len(apart) and set(apart) <= _PLAIN
-        """The fields to set apart are at most one Host, one Content-Length and one Connection."""
+        is_short = len(names) <= _MOST_PLANNED_NAMES
+        self.is_plain = is_short and len(set(apart)) == len(apart) and set(apart) <= _PLAIN
+        """The fields to set apart are at most one Host, one Content-Length and one Connection, and
+        there are not so many fields that they must be counted."""
         self.host_at = lower.index(b"host") if b"host" in apart else -1
         self.length_at = lower.index(b"content-length") if b"content-length" in apart else -1
         self.connection_at = lower.index(b"connection") if b"connection" in apart else -1
@@ -122,9 +134,9 @@ def plan_of(flat: list[bytes]) -> FieldPlan:
     plan = _plans.get(names)
     if plan is None:
         plan = FieldPlan(names)
-        # A client chooses the names, so the cache is bounded in entries and in bytes per entry.
-        # Clearing it whole is simpler than an LRU, which would cost each look-up.
-        if sum(map(len, names)) <= _MOST_PLANNED_BYTES:
+        # The three limits keep all plans within PLANS_BYTES: the largest plan takes 11 kB.
+        # Clearing the cache whole is simpler than an LRU, which would cost each look-up.
+        if len(names) <= _MOST_PLANNED_NAMES and sum(map(len, names)) <= _MOST_PLANNED_BYTES:
             if len(_plans) >= _MOST_PLANS:
                 _plans.clear()
             _plans[names] = plan
@@ -175,6 +187,11 @@ def fields_size_bytes(flat: list[bytes]) -> int:
     Each line adds ": " and CRLF, four bytes for two entries of `flat`.
     """
     return sum(map(len, flat)) + 2 * len(flat)
+
+
+def has_too_many_fields(flat: list[bytes]) -> bool:
+    """Return whether a head or a trailer section has more fields than are accepted."""
+    return len(flat) > 2 * MOST_FIELDS
 
 
 def is_length(value: bytes) -> bool:

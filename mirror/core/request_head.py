@@ -23,6 +23,7 @@ from mirror.core.http1 import (
     Framing,
     chunk,
     connection_options,
+    has_too_many_fields,
     is_length,
     is_plain,
     last_chunk,
@@ -44,6 +45,8 @@ _MARK_AND_END = SHADOW_MARK + CRLF
 _HOST = re.compile(rb"[^\0-\x20\x7f/]*")
 # Hosts that passed the check. A look-up costs a tenth of the match, and hosts are few.
 _hosts: set[bytes] = set()
+HOSTS_BYTES = 2 << 20
+"""Most bytes of these hosts."""
 _MOST_HOSTS = 4096
 _MOST_HOST_BYTES = 255
 # Nothing in the authority that some recipients take for its end, and no userinfo.
@@ -202,7 +205,7 @@ def read_request_head(
     `hop` we act as a proxy and adjust Max-Forwards and X-Forwarded-For; without one (mode sink)
     end-to-end fields stay as they are. `method` is given if it is not the parser's.
 
-    Raises RemoteProtocolError with the status to answer: 400, 417, 501, 505 or 508.
+    Raises RemoteProtocolError with the status to answer: 400, 417, 431, 501, 505 or 508.
     """
     method = method or parser.get_method()
     version = parser.get_http_version()
@@ -248,6 +251,8 @@ def _read_rare(
     head: RequestHead, parser: ParsedLine, flat: list[bytes], hop: Hop | None
 ) -> tuple[bytes, bytes | None]:
     """Read the fields that the fast path does not cover; return end-to-end fields and Host."""
+    if has_too_many_fields(flat):
+        raise RemoteProtocolError(431, "too_many_fields")
     if head.method == b"CONNECT":
         raise RemoteProtocolError(501, "connect")
     if hop is not None and head.method in _RARE_METHODS:

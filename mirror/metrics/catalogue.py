@@ -132,7 +132,8 @@ _TABLE = (
         "reason",
         (
             *("syntax", "framing", "host", "target", "target_too_long", "head_too_large"),
-            *("head_timeout", "body_timeout", "method", "connect", "transfer_coding"),
+            *("too_many_fields", "head_timeout", "body_timeout", "method", "connect"),
+            *("transfer_coding",),
             *("expectation", "upgrade_with_body", "version", "empty_lines"),
             *("http2", "proxy_protocol", "tls", "loop"),
         ),

@@ -12,6 +12,7 @@ control       the messages between the two
 recent_rates  the rates of the last minutes, for people and for silence
 silence       says that no or far fewer requests arrive
 listeners     listening sockets, opened once and inherited
+memory_ceiling  how much memory a worker may take beyond its start
 access        who can connect to a unix socket, by the permissions of files and directories
 admin         the admin port: health, readiness, metrics, status
 """

@@ -18,7 +18,6 @@ from typing import Any
 
 from mirror import __version__
 from mirror.config import Config, read_capture_span, read_ratio
-from mirror.core.budget import ceiling_bytes
 from mirror.core.ledger import Settled
 from mirror.errors import ReloadError
 from mirror.formats.routes import RouteTable
@@ -44,6 +43,7 @@ from mirror.process.admin import Admin
 from mirror.process.children import Launch, Workers
 from mirror.process.control import EXIT_CUT, EXIT_OK
 from mirror.process.listeners import Listener, open_listener
+from mirror.process.memory_ceiling import heads_memory_ceiling_bytes, memory_ceiling_bytes
 from mirror.process.merger import Merger
 from mirror.process.orders import Orders
 from mirror.process.recent_rates import RecentRates
@@ -132,7 +132,8 @@ class Supervisor:
             "workers": self._workers.status(),
             "worker_restarts": self._workers.restarts,
             "worker_start_error": self._workers.start_error,
-            "memory_ceiling_bytes": _memory_ceiling_bytes(self._config),
+            "memory_ceiling_bytes": memory_ceiling_bytes(self._config),
+            "heads_ceiling_bytes": heads_memory_ceiling_bytes(self._config),
             "reload": self._reloads.status(),
             "clock": self._timeline.status(),
             "ledger": self._merger.status(),
@@ -349,10 +350,3 @@ def _causes_of_silence(config: Config) -> str:
         f"either nothing is requested, or nginx cannot connect to {listening}, or its "
         f"configuration ({directive}, upstream) leads elsewhere"
     )
-
-
-def _memory_ceiling_bytes(config: Config) -> int:
-    """Return the most bytes that the shadow can make each worker hold beyond its start."""
-    shadow = config.shadow
-    legs = shadow.connections + shadow.waiting
-    return ceiling_bytes(shadow.buffer_bytes, shadow.connections, legs, shadow.url.is_tls)

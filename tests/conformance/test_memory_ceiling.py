@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mirror.core.budget import ceiling_bytes
+from mirror.core.budget import ceiling_bytes, head_bytes, heads_ceiling_bytes
+from mirror.core.http1 import MOST_FIELDS
 from mirror.demo.processes import Processes
 from tests.conformance.process import (
     SocketClient,
@@ -25,7 +26,9 @@ from tests.conformance.wire import PROBE_ANSWER, PROBE_MARK, crlf
 BUFFER_BYTES = 8 << 20
 CONNECTIONS = 16
 WAITING = 1024
-CEILING_BYTES = ceiling_bytes(BUFFER_BYTES, CONNECTIONS, CONNECTIONS + WAITING, is_tls=False)
+HEAD_BYTES = head_bytes(40960, MOST_FIELDS)
+CEILING_BYTES = ceiling_bytes(BUFFER_BYTES, CONNECTIONS, CONNECTIONS + WAITING, False, HEAD_BYTES)
+CLIENTS = 300
 BODY_BYTES = 16 << 10
 REQUESTS = 4 * BUFFER_BYTES // BODY_BYTES
 """Enough for four times the bytes that the buffer may hold."""
@@ -113,6 +116,47 @@ def test_sick_shadow_stays_under_the_ceiling(directory: Path, how: str) -> None:
         assert ledger["balanced"]
         assert ledger["shed"]["buffer_full"] > REQUESTS // 2
         assert memory_bytes(worker, "VmHWM") - before <= CEILING_BYTES
+
+
+CHUNKED = "POST / HTTP/1.1|Host: h|Transfer-Encoding: chunked||0|"
+# What clients begin and never end, up to a byte below the limits of a head.
+UNFINISHED = {
+    "one long value": crlf("GET / HTTP/1.1|Host: h|") + b"a: " + b"x" * 40_900,
+    "most fields": crlf("GET / HTTP/1.1|Host: h|") + (b"a: " + b"x" * 198 + b"\r\n") * 199,
+    "tiny fields": crlf("GET / HTTP/1.1|Host: h|" + "a: bcd|" * 199),
+    "an odd method": crlf("BAN /\xff HTTP/1.1|Host: h|") + (b"a: " + b"x" * 198 + b"\r\n") * 199,
+    "trailers": crlf(CHUNKED) + (b"a: " + b"x" * 198 + b"\r\n") * 200,
+}
+
+
+@pytest.mark.parametrize("kind", UNFINISHED)
+def test_unfinished_heads_stay_under_the_ceiling(directory: Path, kind: str) -> None:
+    """What one of them costs, and so 20,000: each is below its share of the ceiling."""
+    unfinished = UNFINISHED[kind]
+    with Processes(directory) as processes, contextlib.ExitStack() as clients:
+        config = config_for(directory, "sink", "", "http://127.0.0.1:9")
+        config["max_connections"] = CLIENTS
+        sidecar = start_build(processes, directory, config)
+        worker = worker_of(sidecar)
+        Path(f"/proc/{worker}/clear_refs").write_text("5")  # resets the peak
+        before = memory_bytes(worker, "VmRSS")
+        descriptors = Path(f"/proc/{worker}/fd")
+        open_before = len(list(descriptors.iterdir()))
+        opened = [
+            clients.enter_context(SocketClient(*listen_addresses(config)[0]))
+            for _ in range(CLIENTS)
+        ]
+        for begin in range(0, len(unfinished), 4000):  # in pieces, as a network brings them
+            for client in opened:
+                client.send(unfinished[begin : begin + 4000])
+        clients.close()  # what they sent is read before their end
+        wait_until(lambda: len(list(descriptors.iterdir())) == open_before, "not closed")
+        status = sidecar.status()
+        assert not status["ledger"]["malformed"]
+        assert status["heads_ceiling_bytes"] == heads_ceiling_bytes(CLIENTS, HEAD_BYTES)
+        peak = memory_bytes(worker, "VmHWM") - before
+        print(kind, peak // CLIENTS)
+        assert peak <= status["heads_ceiling_bytes"]
 
 
 def _send(client: SocketClient, request: bytes, number: int) -> None:

@@ -20,6 +20,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable
+from typing import TypeVar
 from urllib.parse import unquote, unquote_plus
 
 from mirror.core.redaction.names import is_secret_name
@@ -39,9 +40,15 @@ _KEEP, _REDACT, _COOKIE, _URL, _LEAVE_OUT = range(5)
 _MOST_NAMES = 4096
 """Bound of every cache and counter here: clients choose names, and could fill the memory."""
 _LONGEST_CACHED = 256
+_MOST_CACHED_KEYS = 16
+CACHES_BYTES = 20 << 20
+"""Most bytes of all caches and counters of a Redactor."""
 _HASH_BYTES = 12
 _OTHER = "other names"
 _RANDOM = "random"
+
+_Key = TypeVar("_Key")
+_Known = TypeVar("_Known")
 
 
 class Redactor:
@@ -124,9 +131,8 @@ class Redactor:
         is_harmless = self._harmless_keys.get(keys)
         if is_harmless is None:
             is_harmless = not any(map(self._is_secret_key, keys))
-            if len(self._harmless_keys) >= _MOST_NAMES:
-                self._harmless_keys.clear()
-            self._harmless_keys[keys] = is_harmless
+            if len(keys) <= _MOST_CACHED_KEYS:
+                _remember(self._harmless_keys, keys, is_harmless, len(target))
         return is_harmless
 
     def _action(self, name: str) -> int:
@@ -140,9 +146,7 @@ class Redactor:
             action = _COOKIE
         elif lower in self._headers or is_secret_name(name):
             action = _REDACT
-        if len(self._actions) >= _MOST_NAMES:
-            self._actions.clear()
-        self._actions[name] = action
+        _remember(self._actions, name, action, len(name))
         return action
 
     def _is_secret_key(self, name: str) -> bool:
@@ -155,9 +159,7 @@ class Redactor:
             is_secret = is_secret_name(plain) or any(
                 part.rstrip("]").strip() in self._keys for part in parts
             )
-            if len(self._secret_keys) >= _MOST_NAMES:
-                self._secret_keys.clear()
-            self._secret_keys[name] = is_secret
+            _remember(self._secret_keys, name, is_secret, len(name))
         return is_secret
 
     # --- places ---
@@ -226,10 +228,7 @@ class Redactor:
             kind = secret_kind(value) or ""
             if not kind and any(map(is_random, value.split("/"))):
                 kind = _RANDOM
-            if len(value) <= _LONGEST_CACHED:
-                if len(self._kinds) >= _MOST_NAMES:
-                    self._kinds.clear()
-                self._kinds[value] = kind
+            _remember(self._kinds, value, kind, len(value))
         return kind
 
     def _count(self, place: str) -> None:
@@ -252,4 +251,14 @@ class Redactor:
 
 
 def _add(counter: Counter[str], place: str) -> None:
-    counter[place if place in counter or len(counter) < _MOST_NAMES else _OTHER] += 1
+    is_new = place not in counter
+    has_room = len(counter) < _MOST_NAMES and len(place) <= _LONGEST_CACHED
+    counter[_OTHER if is_new and not has_room else place] += 1
+
+
+def _remember(cache: dict[_Key, _Known], key: _Key, known: _Known, length: int) -> None:
+    """Keep what is known of a key of this length, as far as the cache stays within its bytes."""
+    if length <= _LONGEST_CACHED:
+        if len(cache) >= _MOST_NAMES:
+            cache.clear()
+        cache[key] = known

@@ -13,7 +13,7 @@ import logging
 import httptools
 
 from mirror.core.hop import Hop
-from mirror.core.http1 import CHUNKED, fields_size_bytes
+from mirror.core.http1 import CHUNKED, fields_size_bytes, has_too_many_fields
 from mirror.core.opaque_head import (
     OpaqueHead,
     PlainChunks,
@@ -223,15 +223,17 @@ class RequestReader(asyncio.Protocol):
         self._progressed = True
 
     def on_message_complete(self) -> None:
+        trailers = self._flat
+        if trailers:
+            self._flat = []
+            if has_too_many_fields(trailers):
+                raise RemoteProtocolError(431, "too_many_fields")
         if self._is_chunked:
             self._is_chunked = False
             self._chunks = None
         if self._reading == BODY:
             self._reading = BETWEEN
         self._progressed = True
-        trailers = self._flat
-        if trailers:
-            self._flat = []
         if self._body:
             self._pass_body()
         self.request_ended(trailers)
@@ -315,6 +317,8 @@ class RequestReader(asyncio.Protocol):
             self._stalled_bytes = 0
         elif self._stalled_bytes > self._max_head_bytes:
             self.refuse(431, "head_too_large")
+        if has_too_many_fields(self._flat):
+            self.refuse(431, "too_many_fields")
 
     def _pass_body(self) -> None:
         pieces = self._body

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import httptools
 
 from mirror.core import ledger
-from mirror.core.http1 import UNTIL_CLOSE
+from mirror.core.http1 import UNTIL_CLOSE, has_too_many_fields
 from mirror.core.ledger import STATUS_CLASSES
 from mirror.core.response_head import ResponseHead, read_response_head
 from mirror.core.slow_start import SlowStartPool
@@ -363,6 +363,8 @@ class _HeadReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._flat += (name, value)
+        if has_too_many_fields(self._flat):
+            raise RemoteProtocolError(502, "too_many_fields")
 
     def on_headers_complete(self) -> None:
         flat, self._flat = self._flat, []

@@ -5,7 +5,14 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.core.budget import PIECE_BYTES, ByteBudget, ceiling_bytes
+from mirror.core.budget import (
+    FIELD_BYTES,
+    PIECE_BYTES,
+    ByteBudget,
+    ceiling_bytes,
+    head_bytes,
+    heads_ceiling_bytes,
+)
 
 
 def test_budget_admits_up_to_its_ceiling() -> None:
@@ -42,9 +49,22 @@ def test_budget_never_holds_more_than_its_ceiling(steps: list[tuple[int, bool]])
 
 
 def test_ceiling_counts_requests_connections_and_legs() -> None:
-    assert ceiling_bytes(64 << 20, 512, 1536, is_tls=False) == (128 << 20) + (8 << 20) + 1536 * 1024
-    plain, tls = (ceiling_bytes(0, 10, 0, is_tls) for is_tls in (False, True))
+    expected = (128 << 20) + (8 << 20) + 512 * 1000 + 1536 * 1024
+    assert ceiling_bytes(64 << 20, 512, 1536, is_tls=False, head_bytes=1000) == expected
+    plain, tls = (ceiling_bytes(0, 10, 0, is_tls, 0) for is_tls in (False, True))
     assert plain < tls
+
+
+def test_a_head_counts_its_bytes_twice_and_each_field() -> None:
+    assert head_bytes(40960, 200) == 2 * 40960 + 200 * FIELD_BYTES
+    assert heads_ceiling_bytes(20_000, head_bytes(40960, 200)) < 2.4e9
+
+
+def test_field_costs_at_most_what_is_charged() -> None:
+    """The worst: a name and a value whose objects are rounded up, and their places in the list."""
+    two_objects = 2 * (sys.getsizeof(b"") + 15)
+    two_places = 2 * 8 * 9 / 8  # a list grows by an eighth more than it needs
+    assert two_objects + two_places <= FIELD_BYTES
 
 
 def test_piece_costs_at_least_its_object_and_its_place() -> None:

@@ -1,5 +1,7 @@
 """Checks what both kinds of head share: sorting fields, and the plan cached by field names."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from mirror.core.http1 import (
     connection_options,
     error_response,
     fields_size_bytes,
+    has_too_many_fields,
     is_length,
     is_plain,
     last_chunk,
@@ -145,6 +148,31 @@ def test_plans_are_bounded_in_number(no_plans: None, monkeypatch: pytest.MonkeyP
 def test_plans_are_bounded_in_size(no_plans: None) -> None:
     assert plan_of([b"x" * 2048, b"1"]) is plan_of([b"x" * 2048, b"1"])
     assert plan_of([b"x" * 2049, b"1"]) is not plan_of([b"x" * 2049, b"1"])
+
+
+def test_plans_of_many_names_are_not_kept(no_plans: None) -> None:
+    assert plan_of([b"x", b"1"] * 64) is plan_of([b"x", b"1"] * 64)
+    assert plan_of([b"x", b"1"] * 65) is not plan_of([b"x", b"1"] * 65)
+
+
+def test_all_plans_stay_within_their_bytes(no_plans: None) -> None:
+    """The costliest plans: as many and as long names as are kept, each a field that stays."""
+    tracemalloc.start()
+    try:
+        for number in range(http1._MOST_PLANS):
+            names = [b"%%%028d-%d" % (number, at % 10) for at in range(64)]
+            assert sum(map(len, names)) <= 2048
+            plan_of([part for name in names for part in (name, b"1")])
+        assert len(http1._plans) == http1._MOST_PLANS
+        names = []
+        assert http1.PLANS_BYTES / 2 < tracemalloc.get_traced_memory()[0] <= http1.PLANS_BYTES
+    finally:
+        tracemalloc.stop()
+
+
+def test_two_hundred_fields_are_accepted() -> None:
+    assert not has_too_many_fields([b"a", b"1"] * 200)
+    assert has_too_many_fields([b"a", b"1"] * 201)
 
 
 # --- lengths, chunks, trailers ---

@@ -1,5 +1,7 @@
 """Checks how request heads become the heads of legs, parsed uncut and one byte at a time."""
 
+import tracemalloc
+
 import httptools
 import pytest
 from hypothesis import given
@@ -701,3 +703,16 @@ def test_garbage_never_raises_anything_else(data: bytes) -> None:
 )
 def test_foreign_protocols_are_named(data: bytes, name: str) -> None:
     assert foreign_protocol(data) == name
+
+
+def test_all_hosts_stay_within_their_bytes() -> None:
+    request_head._hosts.clear()
+    tracemalloc.start()
+    try:
+        for number in range(request_head._MOST_HOSTS):
+            request_head._check_host(b"%0255d" % number)
+        assert len(request_head._hosts) == request_head._MOST_HOSTS
+        held_bytes = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert request_head.HOSTS_BYTES / 2 < held_bytes <= request_head.HOSTS_BYTES

@@ -1,13 +1,14 @@
 """Checks that redaction leaves no secret, whatever the case of a name or the escapes in a key."""
 
 import re
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.core.redaction import redactor as redactor_module
-from mirror.core.redaction.redactor import Redactor
+from mirror.core.redaction.redactor import CACHES_BYTES, Redactor
 
 HEADERS = (
     *("authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"),
@@ -196,3 +197,23 @@ def test_the_short_way_says_what_the_long_way_says(text: str) -> None:
         patch.setattr(redactor_module, "_NOTABLE", re.compile(""))
         assert long.target("/" + text) == kept
     assert (short.places, short.doubtful) == (long.places, long.doubtful)
+
+
+def test_all_names_stay_within_their_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    share = redactor_module._MOST_NAMES // 64
+    monkeypatch.setattr(redactor_module, "_MOST_NAMES", 64)
+    redactor = Redactor()
+    tracemalloc.start()
+    try:
+        for number in range(64):
+            name = f"{number:0249d}"
+            redactor.fields([(name, "1"), (f"token-{number:0242d}", "1")])
+            redactor.fields([(name * 40, "1"), (f"token-{name}" * 40, "1")])  # too long to be kept
+            redactor.target(f"/?{name}=1")
+            redactor.target("/?" + "&".join(f"{number:04d}{at:010d}" for at in range(16)))
+            redactor.target("/?" + "&".join(f"k{number}{at}" for at in range(40)))
+            redactor.target(f"/?a={number:06d}" + "%F0%9F%98%80" * 250)
+        held_bytes = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert CACHES_BYTES / 4 < held_bytes * share <= CACHES_BYTES

@@ -113,6 +113,29 @@ def test_an_odd_head_is_bounded(pieces: list[bytes]) -> None:
     assert read(*pieces).refusals == [(431, "head_too_large")]
 
 
+@pytest.mark.parametrize("start", [b"GET / HTTP/1.1\r\nHost: h\r\n", START])
+def test_a_head_has_at_most_200_fields(start: bytes) -> None:
+    most = start + b"a:\r\n" * (200 - start.count(b"\n") + 1)
+    assert [len(read(piece).heads) for piece in (most + b"\r\n", most)] == [1, 0]
+    assert read(most).refusals == []
+    reader = read(most + b"a:\r\n\r\n")
+    assert (reader.refusals, reader.heads) == ([(431, "too_many_fields")], [])
+
+
+def test_too_many_fields_are_refused_before_their_end() -> None:
+    assert read(GET[:-2] + b"a:\r\n" * 200 + b"b").refusals == [(431, "too_many_fields")]
+
+
+def test_a_trailer_section_has_at_most_200_fields() -> None:
+    chunks = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+    trailers = b"a:\r\n" * 200
+    assert read(chunks + trailers + b"\r\n").told[-1] == "end"
+    for data in (chunks + trailers + b"a:\r\n\r\n", chunks + trailers + b"a:\r\nb"):
+        reader = read(data)
+        assert reader.refusals == [(431, "too_many_fields")]
+        assert "end" not in reader.told
+
+
 def test_an_odd_head_behind_another_request_of_the_same_read_is_refused() -> None:
     """nginx never pipelines, and where the head began is not known."""
     reader = read(GET + HEAD)

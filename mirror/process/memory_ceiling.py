@@ -1,0 +1,33 @@
+"""How much memory a worker may take beyond its start: what /status shows.
+
+Two figures, because they have different causes: what the shadow can make a worker hold, with the
+caches that clients can fill; and what clients can make it hold by heads that they begin and do not
+end. Invariant: whatever is sent, a worker stays below their sum, except for the bodies and
+responses that it relays in mode inline, which the back-pressure of each connection bounds.
+"""
+
+from mirror.config import Config
+from mirror.core.budget import ceiling_bytes, head_bytes, heads_ceiling_bytes
+from mirror.core.http1 import MOST_FIELDS, PLANS_BYTES
+from mirror.core.redaction.redactor import CACHES_BYTES
+from mirror.core.request_head import HOSTS_BYTES
+
+
+def memory_ceiling_bytes(config: Config) -> int:
+    """Return the most bytes that the shadow and full caches can make a worker hold."""
+    shadow = config.shadow
+    legs = shadow.connections + shadow.waiting
+    of_shadow = ceiling_bytes(
+        shadow.buffer_bytes, shadow.connections, legs, shadow.url.is_tls, _head_bytes(config)
+    )
+    of_capture = CACHES_BYTES if config.capture.path is not None else 0
+    return of_shadow + PLANS_BYTES + HOSTS_BYTES + of_capture
+
+
+def heads_memory_ceiling_bytes(config: Config) -> int:
+    """Return the most bytes that the incomplete heads of all connections can make a worker hold."""
+    return heads_ceiling_bytes(config.max_connections, _head_bytes(config))
+
+
+def _head_bytes(config: Config) -> int:
+    return head_bytes(config.max_head_bytes, MOST_FIELDS)
