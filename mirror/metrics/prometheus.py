@@ -26,6 +26,8 @@ BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 _BOUNDS_US = [bound * 1e6 for bound in BOUNDS_S]
 _OF_ONE_SECOND = (RPS, SHADOW_RPS, RPS_DISTRIBUTION)
 
+_OPENMETRICS = "application/openmetrics-text"
+
 Totals = tuple[Counts, Latencies, Readings]
 
 
@@ -39,7 +41,9 @@ class Exposition(Collector):
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """Return the page and its content type, in the best format that the field Accept allows."""
-        encode, content_type = choose_encoder(accept)
+        # The client's own words, such as a version that is none, would make the library raise.
+        wanted = _OPENMETRICS if _OPENMETRICS in accept else ""
+        encode, content_type = choose_encoder(wanted)
         return encode(self._registry), content_type
 
     def describe(self) -> list[Metric]:

@@ -1,4 +1,4 @@
-"""Who can connect to a unix socket: its owner, group and mode, and the directories above it.
+"""Who can connect to a unix socket, and who could replace it: its permissions and those above it.
 
 A client needs write permission on the socket file and search permission (x) on every directory
 above it. nginx hides that it has not: it serves production, and mirrors nothing. This module reads
@@ -36,6 +36,25 @@ def barriers(path: str, group_id: int, mode: int) -> list[str]:
         if not is_open:
             found.append(f"{who} cannot search {folder} ({_owners(state)})")
     return found
+
+
+def intruders(path: str | os.PathLike[str]) -> str | None:
+    """Return which directory lets others replace a file at `path`; None if none does.
+
+    Only root, this user and, where it is our own group, the members of its group may write a
+    directory. In one with the sticky bit, others may write but not replace (as in /tmp).
+    """
+    for folder in Path(os.path.realpath(path)).parents:
+        try:
+            state = folder.stat()
+        except OSError:
+            continue
+        if state.st_uid not in (0, os.geteuid()):
+            return f"{folder} belongs to another user ({_owners(state)})"
+        others = stat.S_IWOTH if state.st_gid in (0, os.getegid()) else stat.S_IWOTH | stat.S_IWGRP
+        if state.st_mode & others and not state.st_mode & stat.S_ISVTX:
+            return f"other users may write {folder} ({_owners(state)})"
+    return None
 
 
 def describe(address: Address) -> str:

@@ -4,7 +4,8 @@ Invariant: a unix socket belongs to the process that holds the lock beside it (P
 kernel releases the lock when that process ends, however it ends. With the lock, a socket file that
 was left behind is replaced in one step, by renaming, so that nginx always finds a socket that
 listens. Without the lock nothing is touched. The lock file stays, because removing it could remove
-another process's.
+another process's. Owner, group and mode are changed through a descriptor of the new file and never
+by its name, which another user could have turned into a link to a file of ours.
 
 Where no worker could accept, a listener is shut: a client is refused when it connects, before it
 has sent a request that could not be repeated. A TCP socket stops listening and listens again. A
@@ -19,11 +20,13 @@ import logging
 import os
 import socket
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mirror.addresses import Address, TcpAddress, UnixAddress
 from mirror.errors import ListenError
+from mirror.process.access import intruders
 
 log = logging.getLogger(__name__)
 
@@ -154,6 +157,7 @@ def _open_tcp(address: TcpAddress) -> socket.socket:
 def _open_unix(address: UnixAddress) -> Listener:
     path = Path(address.path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _refuse_shared(path)
     lock = _lock(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     fresh = path.with_name(f".{os.getpid()}")
@@ -161,7 +165,11 @@ def _open_unix(address: UnixAddress) -> Listener:
         _refuse_other_file(path)
         fresh.unlink(missing_ok=True)
         _bind(listener, fresh)
-        _grant(fresh, address)
+        file = os.open(fresh, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            _grant(file, address, stat.S_ISSOCK)
+        finally:
+            os.close(file)
         listener.listen(BACKLOG)
         fresh.rename(path)
         _hidden(path).unlink(missing_ok=True)
@@ -193,17 +201,28 @@ def _check_unix(address: UnixAddress, is_ours: bool) -> None:
     if not is_ours:
         _refuse_held(path)
     folder = next(parent for parent in path.absolute().parents if parent.exists())
+    _refuse_shared(folder / path.name)
     trial = folder / f".{os.getpid()}"
-    trial.touch(exist_ok=False)
+    file = os.open(trial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        _grant(trial, address)
+        _grant(file, address, stat.S_ISREG)
     finally:
+        os.close(file)
         trial.unlink()
 
 
 def _refuse_other_file(path: Path) -> None:
-    if path.exists() and not path.is_socket():
-        raise OSError(f"{path} exists and is not a socket; remove it or choose another path")
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise OSError(f"{path} exists and is not a socket; remove it or choose another path")
+
+
+def _refuse_shared(path: Path) -> None:
+    if (why := intruders(path)) is not None:
+        raise OSError(
+            f"{why}, so others could put a socket of theirs in place of ours; choose a directory "
+            "that only its owner may write, such as /run/mirror, or listen on loopback"
+        )
 
 
 def _refuse_held(path: Path) -> None:
@@ -224,7 +243,12 @@ def _refuse_stranger(path: Path) -> None:
         raise OSError(f"another process answers on {path}; stop it first")
 
 
-def _grant(path: Path, address: UnixAddress) -> None:
+def _grant(file: int, address: UnixAddress, is_expected: Callable[[int], bool]) -> None:
+    """Give the file behind a descriptor, which must be ours and have one name, group and mode."""
+    state = os.fstat(file)
+    if not is_expected(state.st_mode) or state.st_uid != os.geteuid() or state.st_nlink != 1:
+        raise OSError("another user replaced the new socket")
+    path = f"/proc/self/fd/{file}"  # O_PATH takes no fchmod; this name leads to the file itself
     if address.group is not None:
         try:
             group_id = grp.getgrnam(address.group).gr_gid
@@ -243,8 +267,12 @@ def _lock(path: Path) -> int:
     """
     lock_path = Path(f"{path}.lock")
     is_new = not lock_path.exists()
-    lock = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    lock = os.open(lock_path, flags, 0o600)
     try:
+        state = os.fstat(lock)
+        if not stat.S_ISREG(state.st_mode) or state.st_nlink != 1:
+            raise OSError(f"{lock_path} is not the lock of a sidecar; remove it")
         _take(lock, path, fcntl.LOCK_EX)
         if is_new:
             try:

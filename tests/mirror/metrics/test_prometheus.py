@@ -76,3 +76,19 @@ def test_every_metric_but_those_of_a_second_is_described() -> None:
         if name not in ("rps", "shadow.rps", "rps.distribution")
     }
     assert described == expected
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/openmetrics-text; version=x",
+        "application/openmetrics-text; version=1.0.0+a\N{LATIN SMALL LETTER LONG S}",
+        "text/plain; version=; escaping",
+        "text/plain;version=99999999999999999999.0.0",
+        ",;=,\udcff",
+    ],
+)
+def test_any_accept_gets_a_page(accept: str) -> None:
+    page, content_type = Exposition(lambda: (COUNTS, LATENCIES, READINGS)).render(accept)
+    assert b"mirror_requests_total" in page
+    assert content_type.isascii()

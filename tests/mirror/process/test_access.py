@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mirror.addresses import TcpAddress, UnixAddress
-from mirror.process.access import barriers, describe, group_name
+from mirror.process.access import barriers, describe, group_name, intruders
 
 OURS = os.getegid()
 NOT_OURS = OURS + 1
@@ -75,3 +75,25 @@ def test_a_socket_is_described_with_what_is_above_it(folder: Path) -> None:
 
 def test_a_group_without_a_name_is_a_number() -> None:
     assert group_name(123456789) == "123456789"
+
+
+def test_a_directory_of_another_user_has_an_intruder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert intruders(folder / "m.sock") is None
+    monkeypatch.setattr(os, "geteuid", lambda: 10**6)
+    if folder.stat().st_uid == 0:
+        os.chown(folder, 10**6 + 1, -1)
+    found = intruders(folder / "m.sock")
+    assert found is not None and f"{folder} belongs to another user" in found
+
+
+@pytest.mark.parametrize(("group_id", "is_found"), [(OURS, False), (NOT_OURS, True)])
+def test_a_group_may_write_only_where_it_is_ours(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, group_id: int, is_found: bool
+) -> None:
+    folder.chmod(0o770)
+    monkeypatch.setattr(os, "getegid", lambda: group_id)
+    if folder.stat().st_gid == 0:
+        os.chown(folder, -1, OURS + 2 if is_found else OURS)
+    assert (intruders(folder / "m.sock") is not None) is is_found

@@ -11,6 +11,7 @@ import pytest
 
 from mirror.addresses import TcpAddress
 from mirror.errors import ListenError
+from mirror.process import admin as admin_module
 from mirror.process.admin import Admin
 
 
@@ -125,3 +126,60 @@ def test_beyond_loopback_nothing_is_changed_unless_allowed() -> None:
     assert status == 403 and "admin_writes" in answer["error"]
     status, _ = asyncio.run(post('{"ratio": 0.1}', {}, host="0.0.0.0", allows_writes=True))
     assert status == 200
+
+
+# --- what one connection may take ---
+
+
+async def received(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await asyncio.wait_for(reader.read(), 10)
+    except ConnectionError:
+        return b""
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: h\r\nA: "])
+def test_a_head_that_does_not_end_is_cut(monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    async def main() -> bytes:
+        address, admin = free_address(), make_admin()
+        await admin.start(address)
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        writer.write(sent)
+        try:
+            return await received(reader)
+        finally:
+            writer.close()
+            await admin.stop()
+
+    monkeypatch.setattr(admin_module, "_LONGEST_CONNECTION_S", 0.05)
+    assert asyncio.run(main()) == b""
+
+
+def test_connections_beyond_the_most_are_refused_until_one_ends() -> None:
+    async def main() -> None:
+        address, admin = free_address(), make_admin()
+        await admin.start(address)
+
+        async def ask() -> bytes:
+            reader, writer = await asyncio.open_connection(address.host, address.port)
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
+            answer = await received(reader)
+            writer.close()
+            return answer
+
+        silent = [
+            await asyncio.open_connection(address.host, address.port)
+            for _ in range(admin_module._MOST_CONNECTIONS)
+        ]
+        assert await ask() == b""
+        silent[0][1].close()
+        while len(admin._open) == admin_module._MOST_CONNECTIONS:
+            await asyncio.sleep(0)
+        answer = await ask()
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n") and answer.endswith(b"\r\n\r\nok\n")
+        assert b"Connection: close\r\n" in answer
+        for _, writer in silent:
+            writer.close()
+        await admin.stop()
+
+    asyncio.run(main())

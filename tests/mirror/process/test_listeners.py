@@ -6,6 +6,7 @@ import os
 import resource
 import socket
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from mirror.addresses import LONGEST_SOCKET_PATH_BYTES, TcpAddress, UnixAddress
 from mirror.demo.processes import free_ports
 from mirror.errors import ListenError
+from mirror.process import listeners
 from mirror.process.listeners import check_listener, open_listener
 
 
@@ -80,6 +82,61 @@ def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ListenError, match="is not a socket"):
         open_listener(UnixAddress(str(path)))
     assert path.read_text() == "precious"
+
+
+@pytest.mark.parametrize("replace", [Path.symlink_to, Path.hardlink_to])
+def test_a_link_in_place_of_the_new_socket_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replace: Callable[[Path, Path], None]
+) -> None:
+    """Another user of a shared directory wins the race between the socket and its mode."""
+    secret = tmp_path / "secret"
+    secret.touch(0o600)
+    run = tmp_path / "run"
+    bind = listeners._bind
+
+    def bind_and_lose(listener: socket.socket, path: Path) -> None:
+        bind(listener, path)
+        path.unlink()
+        replace(path, secret)
+
+    monkeypatch.setattr(listeners, "_bind", bind_and_lose)
+    with pytest.raises(ListenError, match="another user replaced the new socket"):
+        open_listener(UnixAddress(str(run / "mirror.sock"), mode="0666"))
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert names(run) == ["mirror.sock.lock"]
+
+
+@pytest.mark.parametrize(("mode", "is_refused"), [(0o777, True), (0o1777, False), (0o755, False)])
+def test_a_directory_that_others_may_write_is_refused(
+    tmp_path: Path, mode: int, is_refused: bool
+) -> None:
+    shared = tmp_path / "shared"
+    (shared / "run").mkdir(parents=True)
+    shared.chmod(mode)
+    address = UnixAddress(str(shared / "run" / "mirror.sock"))
+    if not is_refused:
+        check_listener(address, is_ours=False)
+        open_listener(address).close()
+        return
+    for refuse in (open_listener, lambda address: check_listener(address, is_ours=False)):
+        with pytest.raises(ListenError, match=f"other users may write {shared} .*mode 0777"):
+            refuse(address)
+    assert names(shared / "run") == []
+
+
+def test_a_lock_that_is_a_second_name_of_a_file_is_left_alone(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    (tmp_path / "mirror.sock.lock").hardlink_to(precious)
+    with pytest.raises(ListenError, match="is not the lock of a sidecar"):
+        open_listener(UnixAddress(str(tmp_path / "mirror.sock")))
+    assert precious.read_text() == "precious"
+
+
+def test_a_link_in_place_of_the_socket_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mirror.sock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ListenError, match="is not a socket"):
+        open_listener(UnixAddress(str(tmp_path / "mirror.sock")))
 
 
 def test_the_longest_path_that_can_be_reached_is_listened_on(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import resource
 import signal
 import socket
 import sqlite3
@@ -467,3 +468,28 @@ def test_a_ratio_set_while_a_reload_is_under_way_stays(tmp_path: Path) -> None:
         running.child.send_signal(signal.SIGHUP)
         wait_until(lambda: reload_count(running, "reloaded") == 2)
         assert running.status()["ratio"] == 1
+
+
+def test_a_worker_is_replaced_while_strangers_hold_the_admin_port(tmp_path: Path) -> None:
+    """With few descriptors, as many unfinished heads as the sidecar would take, and more."""
+    with app() as primary, sidecar(tmp_path, primary) as (running, port):
+        pid = running.child.pid
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (100, 100))
+        killed = running.status()["workers"][0]["pid"]
+        with contextlib.ExitStack() as strangers:
+            for _ in range(100):
+                stranger = socket.create_connection(("127.0.0.1", running.admin_port))
+                strangers.enter_context(stranger)
+                with contextlib.suppress(ConnectionError):
+                    stranger.sendall(b"GET /status HTTP/1.1\r\nA: ")
+            os.kill(killed, signal.SIGKILL)
+            wait_until(lambda: [child.pid for child in psutil.Process(pid).children()] != [killed])
+            wait_until(lambda: _answers_get(port))
+        wait_until(lambda: running.status().get("worker_restarts") == 1)
+        assert running.status()["worker_start_error"] is None
+
+
+def _answers_get(port: int) -> bool:
+    with contextlib.suppress(OSError):
+        return get(port) == 200
+    return False
