@@ -2,8 +2,8 @@
 
 Entries that do not fit are sorted in runs on disk, which are merged at the end (external merge
 sort). Requests whose time is known only to the second are spread evenly over that second, in the
-order in which they were added; how many a second has is counted, so that even a second of millions
-is written as a stream.
+order in which they were added. Each run says how many it has of a second, so that even a second of
+millions is written as a stream.
 
 The lines of a capture pass through as bytes: everything after their time.
 """
@@ -12,7 +12,6 @@ import heapq
 import marshal
 import struct
 import tempfile
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -34,8 +33,8 @@ CHUNK_ENTRIES = 1024
 
 _SIZE = struct.Struct("<I")
 
-_Whole = tuple[int, list[bytes]]
-"""A second, and tails of lines in it, in the order in which they were added."""
+_Whole = tuple[int, int, list[bytes]]
+"""A second, how many of its lines are in this run, and the tails of the next of them."""
 _Exact = tuple[int, int, bytes]
 """Microseconds, place among all entries, and the tail of the line."""
 
@@ -47,7 +46,6 @@ class Runs:
     number: int
     wholes: list[Path] = field(default_factory=list)
     exacts: list[Path] = field(default_factory=list)
-    seconds: Counter[int] = field(default_factory=Counter)
 
 
 class Sorter:
@@ -74,8 +72,6 @@ class Sorter:
         self._held_bytes = 0
         self._wholes: dict[int, list[bytes]] = {}
         self._exacts: list[_Exact] = []
-        self._seconds: Counter[int] = Counter()
-        """How many entries are known to be in a second and not where."""
         self._whole_runs: list[IO[bytes]] = []
         self._exact_runs: list[IO[bytes]] = []
 
@@ -98,7 +94,6 @@ class Sorter:
     def add_lines(self, second: int, tails: list[bytes]) -> None:
         """Add lines of which only the second is known."""
         self._wholes.setdefault(second, []).extend(tails)
-        self._seconds[second] += len(tails)
         self.number += len(tails)
         self._hold(sum(map(len, tails)) + ENTRY_BYTES * len(tails))
 
@@ -106,11 +101,12 @@ class Sorter:
         """Yield Unix time of the first and the last line, and the lines, in order of time."""
         wholes = self._placed()
         exacts = self._chunks_of_exacts()
-        if self._seconds and (self._exacts or self._exact_runs):
+        has_wholes = bool(self._wholes or self._whole_runs)
+        if has_wholes and (self._exacts or self._exact_runs):
             flat = (chain.from_iterable(chunks) for chunks in (wholes, exacts))
             yield from _written(_chunked(heapq.merge(*flat, key=itemgetter(0))))
         else:
-            yield from _written(wholes if self._seconds else exacts)
+            yield from _written(wholes if has_wholes else exacts)
 
     def close(self) -> None:
         """Delete the runs."""
@@ -125,14 +121,13 @@ class Sorter:
         wholes, exacts = (
             [Path(run.name) for run in runs] for runs in (self._whole_runs, self._exact_runs)
         )
-        found = Runs(self.number, wholes, exacts, self._seconds)
+        found = Runs(self.number, wholes, exacts)
         self.close()
         return found
 
     def adopt(self, runs: Runs) -> None:
         """Add what another sorter has put on disk."""
         self.number += runs.number
-        self._seconds.update(runs.seconds)
         for paths, files in ((runs.wholes, self._whole_runs), (runs.exacts, self._exact_runs)):
             for path in paths:
                 files.append(open(path, "rb"))  # noqa: SIM115 - read when merged
@@ -184,7 +179,7 @@ class Sorter:
         for second in sorted(self._wholes):
             tails = self._wholes[second]
             for at in range(0, len(tails), CHUNK_ENTRIES):
-                yield second, tails[at : at + CHUNK_ENTRIES]
+                yield second, len(tails), tails[at : at + CHUNK_ENTRIES]
 
     # --- order ---
 
@@ -192,10 +187,9 @@ class Sorter:
         """Yield the entries of whole seconds at even distances, as microseconds and tails."""
         current, placed = -1, 0
         sources = (*map(_read, self._whole_runs), self._held_wholes())
-        for second, tails in _merged_wholes(sources):
+        for second, number, tails in _merged_wholes(sources):
             if second != current:
                 current, placed = second, 0
-            number = self._seconds[second]
             begin_us = second * 1_000_000
             yield [
                 (begin_us + at * 1_000_000 // number, tail) for at, tail in enumerate(tails, placed)
@@ -210,7 +204,35 @@ class Sorter:
 
 
 def _merged_wholes(sources: Iterable[Iterator[_Whole]]) -> Iterator[_Whole]:
-    return heapq.merge(*sources, key=itemgetter(0))
+    """Yield the chunks of all sources by second; those of one second in the order of the sources.
+
+    When the first chunk of a second is due, so is that of every source which has the second.
+    """
+    heads: list[tuple[int, int, _Whole, Iterator[_Whole]]] = []
+    for place, source in enumerate(sources):
+        _advance(heads, place, source)
+    while heads:
+        second = heads[0][0]
+        due = []
+        while heads and heads[0][0] == second:
+            due.append(heapq.heappop(heads))
+        number = sum(chunk[1] for _, _, chunk, _ in due)
+        for _, place, chunk, source in due:
+            yield second, number, chunk[2]
+            left = chunk[1] - len(chunk[2])
+            while left:
+                tails = next(source)[2]
+                left -= len(tails)
+                yield second, number, tails
+            _advance(heads, place, source)
+
+
+def _advance(
+    heads: list[tuple[int, int, _Whole, Iterator[_Whole]]], place: int, source: Iterator[_Whole]
+) -> None:
+    chunk = next(source, None)
+    if chunk is not None:
+        heapq.heappush(heads, (chunk[0], place, chunk, source))
 
 
 def _merged_exacts(sources: Iterable[Iterator[list[_Exact]]]) -> Iterator[_Exact]:

@@ -11,6 +11,7 @@ from mirror.formats.access_log import text_lines
 from mirror.formats.access_log.json_lines import Fields, Wrapped, read_object
 from mirror.formats.access_log.request import (
     MAX_LINE_BYTES,
+    SEVERAL,
     TOO_LONG,
     UNKNOWN,
     BadLine,
@@ -87,6 +88,10 @@ class LineReader:
             except Wrapped as wrapped:
                 found.layers += 1
                 line = wrapped.line.strip()
+                if b"\n" in line:
+                    raise BadLine(
+                        SEVERAL, "wraps several lines, and is read only with one"
+                    ) from None
         raise BadLine(UNKNOWN, "holds too many objects in each other")
 
     def _object(self, line: bytes) -> LoggedRequest:

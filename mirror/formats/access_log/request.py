@@ -21,6 +21,7 @@ NO_TARGET = "without a path"
 BAD_DURATION = "with an impossible duration"
 TOO_LONG = "that are too long"
 PART = "that are a part of a longer line"
+SEVERAL = "that hold several lines"
 NO_HOST = "without a host"
 NOT_REPLAYABLE = "that cannot be replayed"
 # Lines that were understood: nothing is lost with them.

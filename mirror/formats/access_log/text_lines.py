@@ -29,21 +29,21 @@ from mirror.formats.access_log.request import (
 from mirror.formats.access_log.times import ISO_TIME, LOCAL_TIME_MS, Instant, written_time
 
 # `escape=default` writes quotes, backslashes and control characters as \xHH, and Apache writes \".
-QUOTED = rb'"((?:[^"\\]|\\.)*)"'
+QUOTED = rb'"([^"\\]*(?:\\.[^"\\]*)*)"'
 TARGET_WORD = rb'[^ "\\\n]*(?:\\.[^ "\\\n]*)*'
 
 _STAMP = re.compile(rb"\[(%b|%b)\] (?=\")" % (LOCAL_TIME_MS, ISO_TIME))
-_ALMOST_STAMP = re.compile(rb'\[([^\]"]*\d[^\]"]*)\] "')
+_ALMOST_STAMP = re.compile(rb'\[([^\[\]"]{1,80})\] "')
 _REQUEST = re.compile(rb'"([^ "\n]+) (%b) HTTP/[0-9.]+" (?:\d{3}|-) ' % TARGET_WORD)
 _AFTER_STATUS = re.compile(rb"\S+ %b %b" % (QUOTED, QUOTED))
 _ESCAPED = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 
-_NAME = rb"[A-Za-z0-9_.-]*[A-Za-z][A-Za-z0-9_.-]*(?::\d{1,5})?"
+_NAME = rb"[A-Za-z0-9_.-]{0,255}[A-Za-z][A-Za-z0-9_.-]{0,255}(?::\d{1,5})?"
 _HOST_FIRST = re.compile(rb"(%b) [0-9A-Fa-f:]*[.:][0-9A-Fa-f.:]* " % _NAME)
 _DOMAIN = re.compile(
     rb"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]*[A-Za-z](?::\d{1,5})?"
 )
-_WORD = re.compile(rb'(?<![^\s"{|=])([A-Za-z0-9_.:-]+)(?![^\s"}|,;])')
+_WORD = re.compile(rb'(?<![^\s"{|=])([A-Za-z0-9_.:-]{1,255})(?![^\s"}|,;])')
 _URL = re.compile(rb"([a-z]+)://([^/?#]*)([^#]*)")
 _DEFAULT_PORTS = {b"http": b":80", b"https": b":443", b"ws": b":80", b"wss": b":443"}
 
@@ -53,15 +53,20 @@ _NAMED_TIME = re.compile(rb'(?<![A-Za-z0-9_])(?:rt|request_time)="?(\d+\.\d{3})(
 _OF_TRAEFIK = re.compile(rb' \d+ "[^"]*" "[^"]*" \d+ms$')
 
 _ENVOY = re.compile(rb'\[(%b)\] "([^"]*)" \d{1,3} (.*)' % ISO_TIME)
-# BYTES_RECEIVED BYTES_SENT DURATION UPSTREAM_TIME "FORWARDED" "AGENT" "ID" "AUTHORITY"
-_ENVOY_END = re.compile(rb' \d+ \d+ (?:\d+|-) \S+ "[^"]*" "(.*?)" "[^" ]*" "([^" ]*)"(?: |$)')
+# FLAGS, Istio's DETAILS TERMINATION "FAILURE", BYTES_RECEIVED BYTES_SENT DURATION UPSTREAM_TIME
+# "FORWARDED" "AGENT" "ID" "AUTHORITY". It is matched from its begin, so it takes linear time.
+_ENVOY_END = re.compile(
+    rb'\S+ (?:\S+ \S+ "[^"]*" )?\d+ \d+ (?:\d+|-) \S+ "[^"]*" "(.{0,8192}?)" "[^" ]*" "([^" ]*)"'
+    rb"(?: |$)"
+)
 _HAPROXY = re.compile(
-    rb"\[(\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d\.\d{3})\] \S+ \S+/\S+ [-+\d/]+ (-?\d+) [+\d]+"
-    rb' \S+ \S+ \S+ [\d/+]+ \d+/\d+ (.*?)(?:"([^"]*)"?|<BADREQ>)'
+    rb"\[(\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d\.\d{3})\] \S{1,255}"
+    rb" [^\s/]{1,255}/\S{1,255} [-+\d/]{1,99} (-?\d{1,9}) [+\d]{1,20}"
+    rb' \S+ \S+ \S+ [\d/+]+ \d+/\d+ ([^"<]*)(?:"([^"]*)"?|<BADREQ>)'
 )
 _ALB = re.compile(
-    rb"(?:(?:https?|h2|grpcs?|wss?) )?(%b) \S+ [0-9A-Fa-f.:\[\]]+ \S+ (-?[\d.]+) (-?[\d.]+)"
-    rb" (-?[\d.]+) \S+ \S+ \d+ \d+ \"([^\"]*)\" %b" % (ISO_TIME, QUOTED)
+    rb"(?:(?:https?|h2|grpcs?|wss?) )?(%b) \S+ [0-9A-Fa-f.:\[\]]+ \S+ (-?\d+(?:\.\d+)?)"
+    rb" (-?\d+(?:\.\d+)?) (-?\d+(?:\.\d+)?) \S+ \S+ \d+ \d+ \"([^\"]*)\" %b" % (ISO_TIME, QUOTED)
 )
 _ALB_CREATION = re.compile(rb' \d+ (\d{4}-\d\d-\d\dT[\d:.]+Z) "')
 
@@ -146,7 +151,7 @@ def read_envoy(line: bytes, zone: tzinfo | None) -> LoggedRequest | None:
     if match is None:
         return None
     start, request_line, rest = match.groups()
-    end = _ENVOY_END.search(b" " + rest)
+    end = _ENVOY_END.match(rest)
     if end is None:
         return None
     method, target = _request_line(request_line, "Envoy logs connections too")

@@ -132,6 +132,14 @@ def test_lines_out_of_order_count_in_their_seconds(tmp_path: Path) -> None:
     assert demand(series) == [2, 1, 1]
 
 
+def test_offsets_that_change_shift_nothing(tmp_path: Path) -> None:
+    moments = [time.strftime("%d/%b/%Y:%H:%M:%S", time.gmtime(T + h * 3600)) for h in (0, 1, 9)]
+    zones = ("+0000", "+0100", "+0900")
+    line = '192.0.2.1 - - [{} {}] "GET / HTTP/1.1" 200 5\n'
+    lines = "".join(line.format(*pair) for pair in zip(moments, zones, strict=True))
+    assert demand(read(tmp_path, lines.encode())) == [3]
+
+
 def test_a_line_with_a_known_id_counts_once(tmp_path: Path) -> None:
     identity = ',"request_id":"' + "a" * 32 + '"'
     series = read(tmp_path, jsonl(T, more=identity) * 2 + jsonl(T))

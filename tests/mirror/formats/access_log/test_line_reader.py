@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mirror.formats.access_log.line_reader import FORMATS, LineReader, Reading, explained
 from mirror.formats.access_log.request import (
     MAX_LINE_BYTES,
+    SEVERAL,
     TOO_LONG,
     UNKNOWN,
     BadLine,
@@ -260,6 +261,12 @@ def test_long_and_deep_lines_are_refused() -> None:
         READER.read(line.encode())
     with pytest.raises(BadLine, match="not a JSON object"):
         READER.read(b'{"a":' * 50_000)
+
+
+def test_an_object_around_several_lines_is_a_loss() -> None:
+    with pytest.raises(BadLine) as error:
+        READER.read(as_json(log=(COMBINED.decode() + "\n") * 2).encode())
+    assert error.value.reason == SEVERAL
 
 
 @given(st.binary(max_size=200) | st.text(max_size=100).map(lambda text: text.encode()))

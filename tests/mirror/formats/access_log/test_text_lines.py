@@ -1,5 +1,6 @@
 """Checks reading access logs that are lines of text: each format, hosts, durations, damage."""
 
+from contextlib import suppress
 from datetime import UTC
 
 import pytest
@@ -220,3 +221,30 @@ def test_any_line_is_read_or_bad(text: bytes) -> None:
                     read_one(candidate, UTC)
                 except BadLine as error:
                     assert str(error)
+
+
+HOSTILE = [
+    b"[1" * 60_000,
+    b"[1] " * 30_000,
+    b"a" * 120_000 + b' [31/Dec/2025:23:59:59 +0900] "',
+    b"a." * 60_000 + b' 1.1 [31/Dec/2025:23:59:59 +0900] "GET / HTTP/1.1" 200 1 ' + b"a-" * 60_000,
+    COMBINED + b' "' + b"a." * 60_000,
+    COMBINED + b" rt=" * 30_000,
+    COMBINED.replace(b"X11", b"\\" * 120_000),
+    b"[31/Dec/2025:14:59:59.125] " + b"a/" * 60_000,
+    b"[31/Dec/2025:14:59:59.125] a b/c " + b"1/" * 60_000,
+    HAPROXY.replace(b"{}", b"{" * 120_000),
+    b'[2025-12-31T14:59:59.125Z] "GET / HTTP/2" 200 - ' + b'0 1 2 3 "" "' * 10_000,
+    b'[2025-12-31T14:59:59.125Z] "GET / HTTP/2" 200 - 0 1 2 3 "' + b'" "' * 40_000,
+    ALB.replace(b"app/front", b"a/" * 60_000),
+    ALB.replace(b"0.249", b"1.2.3"),
+    ALB.replace(b"GET https", b'GET "https'),
+]
+
+
+@pytest.mark.parametrize("line", HOSTILE)
+def test_no_line_takes_more_than_linear_time(line: bytes) -> None:
+    # With quadratic time, one of these lines takes minutes.
+    for read_one in READERS.values():
+        with suppress(BadLine):
+            read_one(line, UTC)
