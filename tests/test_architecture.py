@@ -282,7 +282,14 @@ EDGES: dict[str, tuple[str, ...]] = {
     # A replay is a load generator without downstream, worker or shadow.
     "mirror.replay.measurement": ("mirror.core.latency",),
     "mirror.replay.saturation": (),
-    "mirror.replay.requests": ("mirror.core.record", "mirror.core.request_head"),
+    "mirror.replay.patterns": (),
+    "mirror.replay.requests": (
+        "mirror.core.record",
+        "mirror.core.redaction.names",
+        "mirror.core.request_head",
+        "mirror.replay.patterns",
+    ),
+    "mirror.replay.readiness": ("mirror.addresses", "mirror.errors", "mirror.replay.requests"),
     "mirror.replay.schedule": ("mirror.errors", "mirror.replay.requests"),
     "mirror.replay.*": (
         "mirror.core.*",

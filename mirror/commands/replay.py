@@ -31,8 +31,8 @@ from mirror.formats.replay_result import ReplayResult, to_json
 from mirror.formats.terminal import say, say_json
 from mirror.formats.whole_files import writing_whole
 from mirror.proxy.upstream.origins import replay_origin
-from mirror.replay.descriptors import allow_descriptors
 from mirror.replay.html import as_html
+from mirror.replay.readiness import allow_descriptors, credentials_sent, public_address
 from mirror.replay.requests import RequestList, Rules, read_filter, read_header
 from mirror.replay.saturation import Limits
 from mirror.replay.schedule import Arrivals, Shard
@@ -121,6 +121,7 @@ class ReplayOptions:
     shard: Shard | None
     start_at: float | None
     salvage: bool
+    yes: bool
     output: str
     html: Path | None
     samples: tuple[str, ...]
@@ -239,6 +240,7 @@ class ReplayOptions:
 @click.option(
     "--salvage", is_flag=True, help="Use what can be read of a damaged file, and report the losses."
 )
+@click.option("--yes", is_flag=True, help="Send to a public address without being asked.")
 @click.option(
     "--format",
     "output",
@@ -256,19 +258,20 @@ class ReplayOptions:
 @table_options
 def replay(**values: Any) -> None:
     options = ReplayOptions(**values)
-    try:
-        allow_descriptors(options.connections)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--connections") from error
     settings = _settings(options)
     path = options.path
     table = TableOptions(options.samples, options.table, options.requests, options.routes)
     losses: list[str] = []
     on_loss = losses.append if options.salvage else None
     try:
+        allow_descriptors(options.connections)
         requests = RequestList(partial(read_records, path, on_loss), settings.rules)
         if not requests.held:
-            raise InputError(f"{path}: no request to send ({_why_none(requests)})")
+            raise InputError(f"{path}: no request to send ({requests.why_none})")
+        if sent := credentials_sent(requests, options.to):
+            say(sent, err=True)
+        if not options.yes:
+            _ask_about(options.to)
         gc.collect()
         gc.freeze()  # no collection walks the list while requests are due
         origin = replay_origin(
@@ -362,12 +365,20 @@ def _pace(options: ReplayOptions) -> Pace:
     return Pace(steps, hold_s=hold_s, arrivals=arrivals)
 
 
-def _why_none(requests: RequestList) -> str:
-    if requests.filtered:
-        return f"--filter left out all {requests.filtered}"
-    if requests.skipped:
-        return "none with a safe method: --all-methods sends the others"
-    return "it is empty"
+def is_interactive() -> bool:
+    return sys.stdin.isatty()
+
+
+def _ask_about(target: Url) -> None:
+    """Ask whether a public address is meant. Raises InputError if it is not, or nobody is there."""
+    address = public_address(target)
+    if address is None:
+        return
+    what = f"--to {target}: {address} is a public address"
+    if not is_interactive():
+        raise InputError(f"{what}, and nobody can be asked; --yes sends to it")
+    if not click.confirm(f"{what}. Send this load there?", err=True):
+        raise InputError(f"{what}: nothing was sent")
 
 
 def _write_page(path: Path, result: ReplayResult) -> None:

@@ -4,7 +4,8 @@ requests     captured requests, made ready to be sent
 schedule     which request is due when: original timing, a rate, or steps; shards of it
 session      one replay from its settings to its result
 generator    sends what is due; bounds what is in flight
-descriptors  the limit of open connections, raised
+readiness    before the first request: descriptors, whose site it is, credentials
+patterns     which paths, hosts and methods `--filter` means
 alarm        wakes the event loop to within a tenth of a millisecond
 steps        which step, and which part of it, is being measured
 measurement  counters and histograms of a part

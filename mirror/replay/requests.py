@@ -11,17 +11,24 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import count
 
 from mirror.core.record import WRITTEN_ANEW, Record
+from mirror.core.redaction.names import is_secret_name
 from mirror.core.request_head import SAFE_METHODS
+from mirror.replay.patterns import Pattern
 
 HELD_BYTES = 64 << 20
 ENTRY_BYTES = 300
 """What Python uses for one entry in addition to its bytes."""
 
+REDACTED = "redacted-"
+"""How a value begins that a capture has replaced by its digest."""
+LONGEST_NAME = 40
+"""Characters of a name that are shown."""
+
 FILTER_KEYS = ("method", "host", "path")
-_PATTERN = re.compile(r"(\*)|\{[A-Za-z_][A-Za-z0-9_]*\}")
 _HEADER = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
 
 
@@ -70,17 +77,6 @@ def read_header(text: str) -> tuple[str, str]:
     return match[1], match[2].rstrip()
 
 
-def compiled(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern: `*` matches anything, `{name}` one segment of a path."""
-    pieces = []
-    end = 0
-    for match in _PATTERN.finditer(pattern):
-        pieces.append(re.escape(pattern[end : match.start()]))
-        pieces.append(".*" if match[1] else "[^/]+")
-        end = match.end()
-    return re.compile("".join([*pieces, re.escape(pattern[end:])]), re.DOTALL)
-
-
 class RequestList:
     """Requests in order of time, which can be read repeatedly."""
 
@@ -94,14 +90,16 @@ class RequestList:
         self.skipped: Counter[str] = Counter()
         """Requests left out for their method, by method."""
         self.filtered = 0
+        self.credentials: Counter[str] = Counter()
+        """Requests that carry a secret value, by the name of its header or parameter."""
         self._read = read
         self._rules = rules
         self._held_bytes = held_bytes
         self._removed = {name.lower() for name in rules.remove_headers}
         self._removed |= {name.lower() for name, _ in rules.set_headers}
-        self._patterns: dict[str, list[re.Pattern[str]]] = {}
+        self._patterns: dict[str, list[Pattern]] = {}
         for key, pattern in rules.filters:
-            self._patterns.setdefault(key, []).append(compiled(pattern))
+            self._patterns.setdefault(key, []).append(Pattern(pattern))
         self._rest = self._entries(is_counted=True)
         self._held = self._fill(self._rest)
         self.is_whole = next(self._peek(), None) is None
@@ -111,6 +109,15 @@ class RequestList:
     def held(self) -> list[tuple[float, int, Request]]:
         """Unix time, place in the list and request, for all that is ready, in order of time."""
         return self._held
+
+    @property
+    def why_none(self) -> str:
+        """Why no request is held, in words."""
+        if self.filtered:
+            return f"--filter left out all {self.filtered}"
+        if self.skipped:
+            return "none with a safe method: --all-methods sends the others"
+        return "it is empty"
 
     def lap(self) -> Iterator[tuple[float, Request]]:
         """Return the list once, as seconds since the first request, and the request."""
@@ -174,20 +181,39 @@ class RequestList:
             elif self._patterns and not self._fits(record):
                 self.filtered += is_counted
             else:
-                yield record.time_s, next(place), self._request(record)
+                yield record.time_s, next(place), self._request(record, is_counted)
 
     def _fits(self, record: Record) -> bool:
         path = record.target.partition("?")[0]
         for key, patterns in self._patterns.items():
             value = {"method": record.method, "host": record.host, "path": path}[key]
-            if not any(pattern.fullmatch(value) for pattern in patterns):
+            if not any(pattern.matches(value) for pattern in patterns):
                 return False
         return True
 
-    def _request(self, record: Record) -> Request:
+    def _request(self, record: Record, is_counted: bool) -> Request:
         rules = self._rules
         if self._removed:
             kept = [field for field in record.headers if field[0].lower() not in self._removed]
             record = replace(record, headers=(*kept, *rules.set_headers))
+        if is_counted:
+            self.credentials.update(_credentials(record))
         data = record.to_request(rules.host, marked=not rules.as_production)
         return Request(data, record.method == "HEAD")
+
+
+def _credentials(record: Record) -> set[str]:
+    """Return the names of the headers and parameters with secret values, but for redacted ones."""
+    fields = list(record.headers)
+    query = record.target.partition("?")[2]
+    fields += [(name, value) for name, _, value in (p.partition("=") for p in query.split("&"))]
+    return {
+        name.lower()[:LONGEST_NAME]
+        for name, value in fields
+        if value and not value.startswith(REDACTED) and _is_secret(name)
+    }
+
+
+@lru_cache(maxsize=1000)
+def _is_secret(name: str) -> bool:
+    return is_secret_name(name)

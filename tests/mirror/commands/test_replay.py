@@ -447,3 +447,34 @@ def test_tls_upstream_is_verified(
     known = json.loads(run(*arguments).stdout)
     assert known["outcomes"] == {"2xx": 1}
     assert len(site.seen) == 1
+
+
+def test_a_public_address_is_asked_about(tmp_path: Path) -> None:
+    path = write_list(tmp_path, *gets(0.0))
+    done = run(path, "--to", "http://8.8.8.8:9", "--rate", "1")
+    assert done.returncode == 2
+    assert "--to http://8.8.8.8:9: 8.8.8.8 is a public address, and nobody can be asked; --yes" in (
+        done.stderr
+    )
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n\n", 2), ("y\n", 7)])
+def test_the_answer_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer, code) -> None:
+    """Somebody at a terminal answers; the replay itself is left out, as nothing may be sent."""
+
+    def began(*arguments: object) -> object:
+        raise SystemExit(7)
+
+    monkeypatch.setattr("mirror.commands.replay.replay_origin", began)
+    monkeypatch.setattr("mirror.commands.replay.is_interactive", lambda: True)
+    path = write_list(tmp_path, *gets(0.0))
+    arguments = [str(path), "--to", "http://8.8.8.8:9", "--rate", "1"]
+    done = CliRunner().invoke(replay, arguments, input=answer)
+    assert done.exit_code == code
+    assert "8.8.8.8 is a public address. Send this load there?" in done.output
+
+
+def test_credentials_are_said(tmp_path: Path, site: Site) -> None:
+    record = Record(0, "GET", "www.example.com", "/", (("cookie", "a=1"),))
+    done = run(write_list(tmp_path, record), "--to", site.url, "--rate", "50")
+    assert f"credentials are sent to {site.url}, of the 1 requests: cookie in 1" in done.stderr
