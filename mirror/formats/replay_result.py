@@ -8,17 +8,26 @@ mirror/replay/result.py, has put here.
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from mirror.errors import InputError
 from mirror.formats import bounded_files
 from mirror.formats.bounded_files import Limit
+from mirror.formats.foreign_text import visible
 
 LIMIT = Limit(16 << 20)
 """Most bytes of a result; a step has about 20 kB."""
 FORMAT = "kagami-replay"
 VERSION = 1
+
+MOST_STEPS = 500
+"""A result with more takes too long to add up: each histogram of each step is unpacked."""
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Amount = Annotated[float, msgspec.Meta(ge=0)]
+ShardName = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,6}/[0-9]{1,6}\Z")]
 
 
 class Percentiles(msgspec.Struct, frozen=True):
@@ -44,15 +53,15 @@ class PartResult(msgspec.Struct, kw_only=True):
 
     is_valid: bool
     invalid_reason: str | None
-    window_s: float
-    due: int
-    late: int
-    shed: dict[str, int]
-    sent: int
-    outcomes: dict[str, int]
-    answered: int
-    offered_rps: float
-    achieved_rps: float
+    window_s: Amount
+    due: Count
+    late: Count
+    shed: dict[str, Count]
+    sent: Count
+    outcomes: dict[str, Count]
+    answered: Count
+    offered_rps: Amount
+    achieved_rps: Amount
     from_intended_ms: Percentiles
     from_send_ms: Percentiles
     schedule_lag_ms: Percentiles
@@ -112,34 +121,39 @@ class ReplayResult(PartResult, kw_only=True):
     to: str
     schedule: str
     """A digest of the list and of all settings that decide what is due: equal for all shards."""
-    shard: str | None
+    shard: ShardName | None
     """INDEX/N; null for a whole schedule, also for a merged one."""
     rate_rps: float | None
     speed: float | None
     lag_limit_ms: float
     is_interrupted: bool
-    elapsed_s: float
-    skipped: dict[str, int]
-    filtered: int
-    steps: list[StepResult]
+    elapsed_s: Amount
+    skipped: dict[str, Count]
+    filtered: Count
+    steps: Annotated[list[StepResult], msgspec.Meta(max_length=MOST_STEPS)]
     saturation: SaturationResult | None
     usage: list[ProcessUsage] = []
+
+
+class _Head(msgspec.Struct):
+    format: str = ""
+    version: int = 0
 
 
 def decode(data: bytes | str) -> ReplayResult:
     """Return the result in this JSON. Raises ValueError that says what was expected."""
     try:
-        head = msgspec.json.decode(data, type=dict[str, object])
+        head = msgspec.json.decode(data, type=_Head)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError("expected the JSON of mirror replay --format json") from error
-    if head.get("format") != FORMAT:
+    if head.format != FORMAT:
         raise ValueError(f"format: expected {FORMAT}")
-    if head.get("version") != VERSION:
-        raise ValueError(f"version: expected {VERSION}, got {head.get('version')}")
+    if head.version != VERSION:
+        raise ValueError(f"version: expected {VERSION}, got {head.version}")
     try:
-        return msgspec.convert(head, ReplayResult)
+        return msgspec.json.decode(data, type=ReplayResult)
     except msgspec.ValidationError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(visible(str(error))) from error
 
 
 def read(path: Path) -> ReplayResult:

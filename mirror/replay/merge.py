@@ -14,6 +14,9 @@ from mirror.formats.replay_result import PartResult, ProcessUsage, ReplayResult,
 from mirror.replay.measurement import Measure
 from mirror.replay.result import counts_of, measure_of
 
+MOST_NAMED = 10
+"""Most missing shards that a message names."""
+
 
 def merge(results: Sequence[tuple[str, ReplayResult]]) -> ReplayResult:
     """Return the merged result. `results` are pairs of file name and result; raises InputError."""
@@ -56,7 +59,8 @@ def _check(results: Sequence[tuple[str, ReplayResult]]) -> None:
     of = int(first.shard.partition("/")[2])
     missing = [f"{index}/{of}" for index in range(of) if f"{index}/{of}" not in digests]
     if missing:
-        raise InputError(f"shards are missing: {', '.join(missing)}")
+        more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+        raise InputError(f"shards are missing: {', '.join(missing[:MOST_NAMED])}{more}")
 
 
 def _merged_steps(results: Sequence[tuple[str, ReplayResult]]) -> list[StepResult]:

@@ -202,13 +202,13 @@ class RequestList:
         return Request(data, record.method == "HEAD")
 
 
-def _credentials(record: Record) -> set[str]:
-    """Return the names of the headers and parameters with secret values, but for redacted ones."""
+def _credentials(record: Record) -> dict[str, int]:
+    """Return the headers and parameters with secret values, each once, but for redacted ones."""
     fields = list(record.headers)
     query = record.target.partition("?")[2]
     fields += [(name, value) for name, _, value in (p.partition("=") for p in query.split("&"))]
     return {
-        name.lower()[:LONGEST_NAME]
+        name.lower()[:LONGEST_NAME]: 1
         for name, value in fields
         if value and not value.startswith(REDACTED) and _is_secret(name)
     }

@@ -5,6 +5,9 @@ HdrHistogram (http://hdrhistogram.org), which libraries of many languages read. 
 exact, so results add up without loss.
 """
 
+import base64
+import struct
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +29,11 @@ from mirror.replay.measurement import LATE_S, Histogram, Measure
 from mirror.replay.steps import MeasuredStep, late_generator
 
 _DIGITS = 2
+_OUTER_HEADER_BYTES = 8
+_HEADER = struct.Struct(">IIIIQQd")
+"""Cookie, length, offset, digits, lowest and highest value, ratio: HdrHistogram's V2 header."""
+MOST_HISTOGRAM_BYTES = 1 << 16
+"""An unpacked histogram has a bucket of at most 9 bytes for each of 4,096 times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,20 +131,38 @@ def encoded(histogram: Histogram) -> str:
 def decoded(text: str, longest_ms: float | None) -> Histogram:
     """Return a histogram from the V2 encoding, its longest time given in ms.
 
-    Raises ValueError if the text is none.
+    Raises ValueError if the text is none, or has another layout than `encoded` writes.
     """
     try:
+        _check_layout(text)
         hdr = HdrHistogram.decode(text.encode())
+        # The library changes one item over and over.
+        recorded = [
+            (item.value_iterated_to, item.count_at_value_iterated_to)
+            for item in hdr.get_recorded_iterator()
+        ]
     except Exception as error:  # the library passes on whatever base64, zlib and struct raise
-        raise ValueError("expected a histogram in the V2 encoding") from error
+        raise ValueError("expected a histogram in the V2 encoding, of our layout") from error
     histogram = Histogram()
-    for item in hdr.get_recorded_iterator():
-        bucket = bucket_of(item.value_iterated_to)
-        count = histogram.buckets.get(bucket, 0) + item.count_at_value_iterated_to
-        histogram.buckets[bucket] = count
+    for time_us, number in recorded:
+        if number < 0:
+            raise ValueError("expected counts of at least 0")
+        bucket = bucket_of(time_us)
+        histogram.buckets[bucket] = histogram.buckets.get(bucket, 0) + number
     if longest_ms is not None:
         histogram.max_us = round(longest_ms * 1000)
     return histogram
+
+
+def _check_layout(text: str) -> None:
+    """Raise ValueError unless the header is ours: the library makes room for what it states."""
+    packed = base64.b64decode(text, validate=True)[_OUTER_HEADER_BYTES:]
+    unpacked = zlib.decompressobj().decompress(packed, MOST_HISTOGRAM_BYTES + 1)
+    if len(unpacked) > MOST_HISTOGRAM_BYTES:
+        raise ValueError(f"expected at most {MOST_HISTOGRAM_BYTES} bytes")
+    *_, digits, lowest, highest, _ = _HEADER.unpack_from(unpacked)
+    if (digits, lowest, highest) != (_DIGITS, 1, MOST_US):
+        raise ValueError("expected another layout")
 
 
 def measure_of(part: PartResult) -> Measure:

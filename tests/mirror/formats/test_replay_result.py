@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mirror.errors import InputError
-from mirror.formats.replay_result import LIMIT, read, to_json
+from mirror.formats.replay_result import LIMIT, MOST_STEPS, read, to_json
 from mirror.replay.result import step_result
 from mirror.replay.schedule import Step
 from mirror.replay.steps import MeasuredStep
@@ -29,6 +29,11 @@ def test_read_what_was_written(tmp_path: Path) -> None:
         ({"version": 2}, "version: expected 1, got 2"),
         ({"due": "many"}, "due"),
         ({"steps": [{}]}, "steps[0]"),
+        ({"due": -1}, "due"),
+        ({"outcomes": {"2xx": -1}}, "outcomes"),
+        ({"shard": "0/x"}, "shard"),
+        ({"shard": "0/99999999"}, "shard"),
+        ({"steps": [{}] * (MOST_STEPS + 1)}, "steps"),
     ],
 )
 def test_other_files_are_refused(tmp_path: Path, change: dict[str, object], expected: str) -> None:

@@ -44,6 +44,7 @@ def test_longest_shard_and_any_fault_count() -> None:
     ("results", "expected"),
     [
         ([shard(0, 2, measure(1))], "shards are missing: 1/2"),
+        ([shard(0, 99, measure(1))], "1/99, 2/99, .* 10/99 and 88 more"),
         ([shard(0, 2, measure(1))] * 2, "is shard 0/2, as 0.json is"),
         ([shard(0, 2, measure(1)), shard(1, 2, measure(1), schedule="x")], "another schedule"),
         ([("a.json", result(measure(1)))], "a.json: is the result of a whole schedule"),

@@ -1,3 +1,8 @@
+import base64
+import struct
+import tracemalloc
+import zlib
+
 import pytest
 from hdrh.histogram import HdrHistogram
 from hypothesis import given
@@ -88,3 +93,30 @@ def test_step_is_its_steady_part() -> None:
 def test_step_without_a_steady_part() -> None:
     shown = step_result(MeasuredStep(Step(10, 0, 10), measure(1)))
     assert (shown.due, shown.window_s, shown.steady_from, shown.offered_rps) == (1, 0, None, 0)
+
+
+def packed(digits: int, lowest: int, highest: int, counts: bytes) -> str:
+    """Return a histogram in the V2 encoding with this header."""
+    head = struct.pack(">IIIIQQd", 0x1C849313, len(counts), 0, digits, lowest, highest, 1.0)
+    body = zlib.compress(head + counts, 9)
+    return base64.b64encode(struct.pack(">II", 0x1C849314, len(body)) + body).decode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        packed(5, 1, 1 << 62, b""),  # the library would make room for 12 million buckets
+        packed(2, 1, 2 * MOST_US, b""),
+        packed(2, 1, MOST_US, b"\0" * (64 << 20)),  # 65 kB that unpack to 64 MiB
+        packed(2, 1, MOST_US, b"")[:20],
+        "not base64!",
+        "",
+    ],
+)
+def test_only_histograms_of_our_layout_are_unpacked(text: str) -> None:
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="expected a histogram in the V2 encoding, of our layout"):
+        decoded(text, None)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2 << 20
