@@ -62,6 +62,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.capture.*",
         "mirror.errors",
         "mirror.formats.access_log.*",
+        "mirror.formats.dask_cluster",
     ),
     "mirror.capture.goreplay": ("mirror.capture.entries", "mirror.core.record"),
     "mirror.capture.har": ("mirror.capture.entries", "mirror.core.record", "mirror.errors"),
@@ -354,11 +355,6 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.series.rps",
         "estimator.text_files",
         "mirror.formats.*",
-    ),
-    "estimator.series.access_log.cluster": (
-        "estimator",  # a worker must have the same version
-        "estimator.errors",
-        "estimator.series.access_log.counts",
     ),
     "estimator.series.*": (
         "estimator.errors",

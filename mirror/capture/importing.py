@@ -12,17 +12,26 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from io import BufferedReader
+from pathlib import Path
 from typing import cast
 
 from mirror.capture import goreplay, har
 from mirror.capture.access_log import LogImport
 from mirror.capture.entries import Item, LeftOut
 from mirror.capture.redaction import Redaction
-from mirror.capture.sorter import RUN_BYTES, Runs, Sorter
+from mirror.capture.sorter import (
+    RUN_BYTES,
+    PackedRuns,
+    Runs,
+    Sorter,
+    packed_runs,
+    unpacked_runs,
+)
 from mirror.errors import InputError
 from mirror.formats.access_log.blocks import open_log
 from mirror.formats.access_log.line_reader import LineReader, Reading
 from mirror.formats.access_log.tally import NotALog, Tally
+from mirror.formats.dask_cluster import ClusterError, run_on_cluster
 
 SHOWN = 5
 _PEEKED_BYTES = 4096
@@ -75,8 +84,22 @@ class Importing:
     run_bytes: int = RUN_BYTES
 
 
+@dataclass(frozen=True, slots=True)
+class ImportWorkers:
+    """Who reads the files."""
+
+    jobs: int = 1
+    """Processes on this machine."""
+    scheduler: str | None = None
+    """Address of a Dask scheduler; its workers read the files instead."""
+
+
 def import_files(
-    names: Sequence[str], importing: Importing, sorter: Sorter, folder: str | None, jobs: int
+    names: Sequence[str],
+    importing: Importing,
+    sorter: Sorter,
+    folder: str | None,
+    workers: ImportWorkers,
 ) -> ImportCounts:
     """Add all entries of the files to the sorter. Raises InputError.
 
@@ -84,12 +107,15 @@ def import_files(
     """
     total = ImportCounts()
     try:
-        if min(jobs, len(names)) < 2 or "-" in names:
+        is_remote = workers.scheduler is not None
+        if is_remote and "-" in names:
+            raise ClusterError("standard input cannot be read by other machines")
+        if not is_remote and (min(workers.jobs, len(names)) < 2 or "-" in names):
             for name in names:
                 total.add(import_file(name, importing, sorter))
             return total
         with tempfile.TemporaryDirectory(prefix=".mirror-import-", dir=folder) as shared:
-            for counts, runs in _at_once(names, importing, shared, jobs):
+            for counts, runs in _at_once(names, importing, shared, workers):
                 total.add(counts)
                 sorter.adopt(runs)
     except OSError as error:
@@ -125,12 +151,20 @@ def import_file(name: str, importing: Importing, sorter: Sorter) -> ImportCounts
 
 
 def _at_once(
-    names: Sequence[str], importing: Importing, shared: str, jobs: int
+    names: Sequence[str], importing: Importing, shared: str, workers: ImportWorkers
 ) -> Iterator[tuple[ImportCounts, Runs]]:
+    if workers.scheduler is not None:
+        remote = [(place, name, importing) for place, name in enumerate(names)]
+        for arrived in run_on_cluster(workers.scheduler, _import_elsewhere, remote):
+            if isinstance(arrived, str):
+                raise InputError(arrived)
+            counts, packed = arrived
+            yield counts, unpacked_runs(packed, Path(shared))
+        return
     # A process that was forked would share the random state and the open files of this one.
     context = multiprocessing.get_context("spawn")
     tasks = [(place, name, importing, shared) for place, name in enumerate(names)]
-    with ProcessPoolExecutor(min(jobs, len(names)), context) as pool:
+    with ProcessPoolExecutor(min(workers.jobs, len(names)), context) as pool:
         try:
             for found in pool.map(_import_alone, tasks):
                 if isinstance(found, str):
@@ -150,6 +184,16 @@ def _import_alone(task: tuple[int, str, Importing, str]) -> tuple[ImportCounts, 
         return import_file(name, importing, sorter), sorter.given_up()
     except InputError as error:
         return str(error)
+
+
+def _import_elsewhere(
+    task: tuple[int, str, Importing],
+) -> tuple[ImportCounts, PackedRuns] | str:
+    """Return what a file holds, with its entries, to another machine."""
+    place, name, importing = task
+    with tempfile.TemporaryDirectory(prefix="mirror-import-") as folder:
+        found = _import_alone((place, name, importing, folder))
+        return found if isinstance(found, str) else (found[0], packed_runs(found[1]))
 
 
 def _collect(

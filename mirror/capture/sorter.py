@@ -48,6 +48,33 @@ class Runs:
     exacts: list[Path] = field(default_factory=list)
 
 
+PackedRuns = tuple[int, list[bytes], list[bytes], Counter[int]]
+"""Runs with the content of their files, which another machine cannot open."""
+
+
+def packed_runs(runs: Runs) -> PackedRuns:
+    """Return runs with their content, which the files hold compressed."""
+    wholes, exacts = ([path.read_bytes() for path in p] for p in (runs.wholes, runs.exacts))
+    return runs.number, wholes, exacts, runs.seconds
+
+
+def unpacked_runs(packed: PackedRuns, folder: Path) -> Runs:
+    """Write the content of runs into a folder, and return them."""
+    number, wholes, exacts, seconds = packed
+
+    def written(contents: list[bytes]) -> list[Path]:
+        return [_written_run(content, folder) for content in contents]
+
+    return Runs(number, written(wholes), written(exacts), seconds)
+
+
+def _written_run(content: bytes, folder: Path) -> Path:
+    handle, name = tempfile.mkstemp(dir=folder)
+    with open(handle, "wb") as file:
+        file.write(content)
+    return Path(name)
+
+
 class Sorter:
     """Sorts entries by time: call `add` for each, then `lines` once, then `close`."""
 

@@ -15,12 +15,13 @@ from typing import IO, BinaryIO
 import click
 import zstandard
 
-from mirror.capture.importing import ImportCounts, Importing, import_files
+from mirror.capture.importing import ImportCounts, Importing, ImportWorkers, import_files
 from mirror.capture.sorter import Sorter
 from mirror.core.record import encode_header, is_host
 from mirror.errors import InputError
 from mirror.formats.access_log.blocks import line_at, open_log
 from mirror.formats.access_log.line_reader import FORMATS, LineReader, Reading, explained
+from mirror.formats.access_log.remote import is_url, matching
 from mirror.formats.access_log.tally import (
     LOW_CONFIDENCE_RATIO,
     SAID_FIRST_RATIO,
@@ -72,6 +73,11 @@ FRAME_BYTES = 1 << 20
     metavar="N",
     help="Read N files at once.  [default: one for each core]",
 )
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Read the files on the workers of this Dask scheduler, such as tcp://scheduler:8786.",
+)
 @click.option("--keep-secrets", is_flag=True, help="Keep credentials, cookies, tokens and bodies.")
 @click.option(
     "--keep-bodies", is_flag=True, help="Keep bodies, in which no secret can be recognised."
@@ -87,6 +93,7 @@ def import_requests(
     fields: str | None,
     time_zone: str | None,
     jobs: int | None,
+    dask: str | None,
 ) -> None:
     """Turn access logs and recordings into a capture for `mirror replay`.
 
@@ -104,12 +111,11 @@ def import_requests(
     Examples:
       mirror import /var/log/nginx/access.log -o requests.jsonl --host www.example.com
       mirror import access.log access.log.1 access.log.2.gz -o requests.zst
-      mirror import session.har -o requests.jsonl --keep-secrets
-      mirror import requests_0.gor requests_1.gor.gz -o requests.zst
-      ssh web-1 cat /var/log/nginx/access.log | mirror import - -o requests.jsonl
+      mirror import session.har requests_0.gor requests_1.gor.gz -o requests.zst --keep-secrets
       docker service logs web | mirror import - -o requests.jsonl --host www.example.com
       mirror import app.jsonl -o requests.zst --fields time=ts,method=verb,target=req.url
       mirror import haproxy.log -o requests.zst --time-zone Europe/Berlin --host www.example.com
+      mirror import 's3://logs/2026-01-*.gz' -o requests.zst --dask tcp://scheduler:8786
       mirror import --explain-line access.log:17
 
     \b
@@ -131,11 +137,22 @@ def import_requests(
     if path is None or not logs:
         raise click.UsageError("Give FILE... and -o, or --explain-line FILE:N.")
     try:
-        importing = Importing(reading, host, keep_secrets, keep_bodies)
-        _import(logs, path, importing, jobs or _jobs_for(logs))
+        workers = ImportWorkers(jobs or _jobs_for(logs), dask)
+        _import(logs, path, Importing(reading, host, keep_secrets, keep_bodies), workers)
     except InputError as error:
         say(error, err=True)
         sys.exit(EXIT_UNUSABLE)
+
+
+def _files_of(logs: tuple[str, ...]) -> list[str]:
+    """Return the files: the shell has expanded patterns of paths, and here those of URLs are."""
+    files: list[str] = []
+    for log in logs:
+        names = matching(log) if is_url(log) else [log]
+        if not names:
+            raise InputError(f"{log}: no such file")
+        files += names
+    return files
 
 
 def _jobs_for(logs: tuple[str, ...]) -> int:
@@ -144,12 +161,14 @@ def _jobs_for(logs: tuple[str, ...]) -> int:
     return (os.cpu_count() or 1) if sum(sizes) - max(sizes) >= PARALLEL_BYTES else 1
 
 
-def _import(logs: tuple[str, ...], path: Path, importing: Importing, jobs: int) -> None:
+def _import(
+    logs: tuple[str, ...], path: Path, importing: Importing, workers: ImportWorkers
+) -> None:
     """Write the capture and say what it holds. Raises InputError."""
     # Runs are beside the capture, where there is room for them too.
     folder = str(path.parent) if path.parent.is_dir() else None
     with closing(Sorter(folder)) as sorter:
-        counts = import_files(logs, importing, sorter, folder, jobs)
+        counts = import_files(_files_of(logs), importing, sorter, folder, workers)
         _report_losses(counts)
         if not sorter.number:
             raise InputError(f"{', '.join(logs)}: no line is a request that can be replayed")

@@ -2,6 +2,7 @@
 
 access_log      lines of access logs, whoever wrote or wrapped them, and the request of each
 bounded_files   regular files, packed or not, read up to a limit
+dask_cluster    runs a function of a file on the workers of a Dask cluster
 foreign_text    text from outside as a terminal may show it
 replay_result   the result of a replay as a document
 rich_console    the console on which tables are printed, and nothing is obeyed

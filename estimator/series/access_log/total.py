@@ -38,6 +38,7 @@ from mirror.formats.access_log.blocks import STDIN
 from mirror.formats.access_log.line_reader import LineReader, Reading
 from mirror.formats.access_log.request import BadLine
 from mirror.formats.access_log.tally import LOW_CONFIDENCE_RATIO, SAID_FIRST_RATIO, Tally
+from mirror.formats.dask_cluster import ClusterError, run_on_cluster
 from mirror.formats.routes import RouteTable
 
 BETWEEN_LOGS_S = 60
@@ -87,10 +88,11 @@ def _counted(tasks: Sequence[LogTask], workers: Workers) -> Iterator[LogCounts]:
         if STDIN in names:
             rule = "standard input cannot be read by other machines"
             raise InputError([Problem("--dask", rule)])
-        # Imported here, because Dask is an optional part of the installation.
-        from estimator.series.access_log.cluster import counted_by_cluster
-
-        yield from counted_by_cluster(workers.scheduler, tasks, workers.progress)
+        try:
+            counts = run_on_cluster(workers.scheduler, count_task, tasks)
+            yield from _with_progress(counts, len(tasks), workers.progress)
+        except ClusterError as error:
+            raise InputError([Problem("--dask", error.reason)]) from error
         return
     jobs = min(workers.jobs or _jobs_for(names), len(names))
     if jobs < 2 or STDIN in names:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mirror.capture.importing import ImportCounts, Importing, import_files
+from mirror.capture.importing import ImportCounts, Importing, ImportWorkers, import_files
 from mirror.capture.sorter import Sorter
 from mirror.errors import InputError
 from mirror.formats.access_log.line_reader import Reading
@@ -39,7 +39,7 @@ def imported(
     names: list[str], importing: Importing, folder: Path, jobs: int
 ) -> tuple[bytes, ImportCounts]:
     with closing(Sorter(str(folder))) as sorter:
-        counts = import_files(names, importing, sorter, str(folder), jobs)
+        counts = import_files(names, importing, sorter, str(folder), ImportWorkers(jobs))
         return b"".join(lines for _, _, lines in sorter.lines()), counts
 
 

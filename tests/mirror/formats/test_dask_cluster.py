@@ -5,15 +5,19 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import mirror.errors
 from estimator.errors import InputError
 from estimator.series.access_log.files import files_of
 from estimator.series.access_log.total import Workers, read_access_logs
+from mirror.capture.importing import Importing, ImportWorkers, import_files
+from mirror.capture.sorter import Sorter
 from mirror.demo.processes import Child, Processes, accepts, free_ports
 from mirror.formats.routes import RouteTable
 
@@ -84,16 +88,34 @@ def test_a_lost_worker_is_no_lost_line(cluster: Cluster, tmp_path: Path) -> None
     assert shown == [(done, 10) for done in range(1, 11)]
 
 
-def test_a_bad_log_is_named_as_on_one_machine(cluster: Cluster, tmp_path: Path) -> None:
-    (log,) = write_logs(tmp_path, number=1, lines=10)
-    packed = Path(log).read_bytes()
-    Path(log).write_bytes(packed[:-10])
+def test_files_are_imported_and_refused_as_on_one_machine(cluster: Cluster, tmp_path: Path) -> None:
+    logs = write_logs(tmp_path, number=3, lines=300)
+    assert imported(logs, tmp_path, ImportWorkers(scheduler=cluster.address)) == imported(
+        logs, tmp_path, ImportWorkers()
+    )
+    packed = Path(logs[1]).read_bytes()
+    Path(logs[1]).write_bytes(packed[:-10])
     with pytest.raises(InputError) as alone:
-        read_access_logs([log], ROUTES, T + 1e6)
+        read_access_logs(logs, ROUTES, T + 1e6)
     with pytest.raises(InputError) as together:
-        read_access_logs([log], ROUTES, T + 1e6, workers=Workers(scheduler=cluster.address))
+        read_access_logs(logs, ROUTES, T + 1e6, workers=Workers(scheduler=cluster.address))
     assert str(together.value) == str(alone.value)
-    assert str(alone.value).startswith(f"{log}: cannot be read")
+    assert str(alone.value).startswith(f"{logs[1]}: cannot be read")
+    with pytest.raises(mirror.errors.InputError, match="cannot be read"):
+        imported(logs, tmp_path, ImportWorkers(scheduler=cluster.address))
+
+
+def imported(names: list[str], folder: Path, workers: ImportWorkers) -> bytes:
+    with closing(Sorter(str(folder))) as sorter:
+        import_files(names, Importing(host="h.example"), sorter, str(folder), workers)
+        return b"".join(lines for _, _, lines in sorter.lines())
+
+
+def test_standard_input_cannot_be_read_elsewhere(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--dask: standard input cannot be read"):
+        read_access_logs(["-"], ROUTES, T, workers=Workers(scheduler="tcp://127.0.0.1:1"))
+    with pytest.raises(mirror.errors.InputError, match="--dask: standard input cannot be read"):
+        imported(["-"], tmp_path, ImportWorkers(scheduler="tcp://127.0.0.1:1"))
 
 
 def test_without_a_scheduler_the_address_is_named() -> None:
