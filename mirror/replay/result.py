@@ -32,7 +32,7 @@ _DIGITS = 2
 _OUTER_HEADER_BYTES = 8
 _HEADER = struct.Struct(">IIIIQQd")
 """Cookie, length, offset, digits, lowest and highest value, ratio: HdrHistogram's V2 header."""
-MOST_HISTOGRAM_BYTES = 1 << 16
+MOST_UNPACKED = 1 << 16
 """An unpacked histogram has a bucket of at most 9 bytes for each of 4,096 times."""
 
 
@@ -157,9 +157,9 @@ def decoded(text: str, longest_ms: float | None) -> Histogram:
 def _check_layout(text: str) -> None:
     """Raise ValueError unless the header is ours: the library makes room for what it states."""
     packed = base64.b64decode(text, validate=True)[_OUTER_HEADER_BYTES:]
-    unpacked = zlib.decompressobj().decompress(packed, MOST_HISTOGRAM_BYTES + 1)
-    if len(unpacked) > MOST_HISTOGRAM_BYTES:
-        raise ValueError(f"expected at most {MOST_HISTOGRAM_BYTES} bytes")
+    unpacked = zlib.decompressobj().decompress(packed, MOST_UNPACKED + 1)
+    if len(unpacked) > MOST_UNPACKED:
+        raise ValueError(f"expected at most {MOST_UNPACKED} bytes")
     *_, digits, lowest, highest, _ = _HEADER.unpack_from(unpacked)
     if (digits, lowest, highest) != (_DIGITS, 1, MOST_US):
         raise ValueError("expected another layout")

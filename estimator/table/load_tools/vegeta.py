@@ -26,6 +26,9 @@ from estimator.table.rows import Loop
 
 NAME = "vegeta (`report -type=json`, `encode --to csv`)"
 
+MOST_NS = 4 * 10**18
+"""Year 2096 as Unix time. Two such numbers add up to what 64 bits hold."""
+
 
 class _Latencies(msgspec.Struct):
     p50: float = msgspec.field(name="50th", default=0.0)
@@ -83,12 +86,17 @@ def _encoded(text: str, source: str) -> LoadRun:
     # Bodies are base64 of any length.
     for number, cells in enumerate(csv.reader(io.StringIO(text, newline="")), start=1):
         try:
-            rows.append((int(cells[0]), int(cells[1]), int(cells[2])))
+            row = int(cells[0]), int(cells[1]), int(cells[2])
+            if not all(0 <= value <= MOST_NS for value in row):
+                raise ValueError
+            rows.append(row)
         except (ValueError, IndexError):
             rule = f"expected time, status and latency as whole numbers, got {cells[:3]!r}"
             problems.add(number, rule)
     problems.check()
-    at_ns, codes, latency_ns = (np.array(column) for column in zip(*sorted(rows), strict=True))
+    require(bool(rows), source, "holds no request")
+    rows.sort()
+    at_ns, codes, latency_ns = np.array(rows, dtype=np.int64).T
     ends_ns = at_ns + latency_ns
     duration_s = float(ends_ns.max() - at_ns[0]) / 1e9
     sent_s = float(at_ns[-1] - at_ns[0]) / 1e9

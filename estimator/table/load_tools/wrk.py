@@ -13,9 +13,11 @@ NAME = "wrk (text)"
 
 UNITS_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4, "h": 3.6e6}
 
+# Each begins with a line or with its own words: a search for digits anywhere would take time with
+# the square of their number.
 _RUNNING = re.compile(r"^Running .+ test @ ", re.MULTILINE)
-_CONNECTIONS = re.compile(r"\d+ threads? and (\d+) connections?")
-_REQUESTS = re.compile(r"(\d+) requests in ([\d.]+)(us|ms|s|m|h)\b")
+_CONNECTIONS = re.compile(r"^ *\d+ threads? and (\d+) connections?", re.MULTILINE)
+_REQUESTS = re.compile(r"^ *(\d+) requests in ([\d.]+)(us|ms|s|m|h)\b", re.MULTILINE)
 _RATE = re.compile(r"^Requests/sec:\s+([\d.]+)\s*$", re.MULTILINE)
 _STATUS_ERRORS = re.compile(r"Non-2xx or 3xx responses: (\d+)")
 _SOCKET_ERRORS = re.compile(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)")
@@ -58,5 +60,7 @@ def read_text(text: str, source: str, tool: str, loop: Loop) -> LoadRun:
 
 def percentile_ms(text: str, percent: int) -> float | None:
     """Return a percentile of the first distribution; the second one of wrk2 is uncorrected."""
-    match = re.search(rf"^\s*{percent}(?:\.0+)?%\s+([\d.]+)(us|ms|s|m|h)\s*$", text, re.MULTILINE)
+    match = re.search(
+        rf"^[ \t]*{percent}(?:\.0+)?%[ \t]+([\d.]+)(us|ms|s|m|h)[ \t\r]*$", text, re.MULTILINE
+    )
     return float(match[1]) * UNITS_MS[match[2]] if match else None

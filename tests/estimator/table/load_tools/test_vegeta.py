@@ -77,3 +77,10 @@ def test_every_bad_line_is_named(refused) -> None:
         ":2: expected time, status and latency as whole numbers, got ['x', '200', '1']",
         ":4: expected time, status and latency as whole numbers, got []",
     ]
+
+
+@pytest.mark.parametrize("cells", ["1700000000000000000,200,-5", "9" * 30 + ",200,1"])
+def test_numbers_that_no_run_has_are_named(refused, load_tool_samples: Path, cells: str) -> None:
+    first = (load_tool_samples / "vegeta.csv").read_text().splitlines()[0]
+    (problem,) = refused(f"{first}\n{cells}\n")
+    assert problem.startswith(":2: expected time, status and latency as whole numbers, got ")

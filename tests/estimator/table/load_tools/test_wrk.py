@@ -54,3 +54,10 @@ def test_rate_is_divided_where_it_is_not_written(read, text: str) -> None:
 
 def test_cut_off_output_is_refused(refused, text: str) -> None:
     assert refused(text[:200]) == ["expected `N requests in T`; was the run cut off?"]
+
+
+@pytest.mark.parametrize("filler", ["1" * 2_000_000, "\n" * 2_000_000, "Running " * 200_000])
+def test_a_long_text_of_nothing_is_read_once(refused, filler: str) -> None:
+    """A search that begins again at every character would outlive the tests."""
+    text = f"Running 6s test @ http://a\n{filler}"
+    assert refused(text) == ["expected `N requests in T`; was the run cut off?"]
