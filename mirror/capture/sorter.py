@@ -48,24 +48,24 @@ class Runs:
     exacts: list[Path] = field(default_factory=list)
 
 
-PackedRuns = tuple[int, list[bytes], list[bytes], Counter[int]]
+PackedRuns = tuple[int, list[bytes], list[bytes]]
 """Runs with the content of their files, which another machine cannot open."""
 
 
 def packed_runs(runs: Runs) -> PackedRuns:
     """Return runs with their content, which the files hold compressed."""
     wholes, exacts = ([path.read_bytes() for path in p] for p in (runs.wholes, runs.exacts))
-    return runs.number, wholes, exacts, runs.seconds
+    return runs.number, wholes, exacts
 
 
 def unpacked_runs(packed: PackedRuns, folder: Path) -> Runs:
     """Write the content of runs into a folder, and return them."""
-    number, wholes, exacts, seconds = packed
+    number, wholes, exacts = packed
 
     def written(contents: list[bytes]) -> list[Path]:
         return [_written_run(content, folder) for content in contents]
 
-    return Runs(number, written(wholes), written(exacts), seconds)
+    return Runs(number, written(wholes), written(exacts))
 
 
 def _written_run(content: bytes, folder: Path) -> Path:
