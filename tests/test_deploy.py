@@ -24,6 +24,7 @@ from mirror.addresses import UnixAddress
 from mirror.commands.replay import replay
 from mirror.demo.envoy import find_envoy
 from mirror.demo.processes import find_program, free_ports
+from mirror.process.memory_ceiling import memory_ceiling_bytes
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -276,6 +277,16 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     path = tmp_path / "mirror.service"
     path.write_text(text)
     assert "mirror.service" not in run(analyze, "verify", "--man=no", path)
+
+
+def test_unit_gives_little() -> None:
+    service = unit()["Service"]
+    expected = {"UMask": "0027", "ProtectClock": "true", "ProtectProc": "invisible"}
+    assert expected.items() <= dict(service).items()
+    # The kernel kills a worker and not the unit, and the defaults of two workers fit.
+    assert service["OOMPolicy"] == "continue"
+    loaded = config.load(DEPLOY / "mirror.yaml")
+    assert int(service["MemoryMax"].removesuffix("G")) << 30 > 4 * memory_ceiling_bytes(loaded)
 
 
 def test_unit_gives_the_drain_its_time() -> None:

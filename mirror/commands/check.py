@@ -20,7 +20,7 @@ from mirror.errors import ConfigError, TlsError
 from mirror.formats.terminal import say
 from mirror.preflight.circle import circles
 from mirror.preflight.descriptors import raise_limit, shortage
-from mirror.preflight.host import obstacles, socket_warnings
+from mirror.preflight.host import obstacles, risks, socket_warnings, unwritable
 from mirror.preflight.primary import TIMEOUT_S, ask_primary
 from mirror.preflight.probe import probe
 from mirror.proxy.upstream.origins import primary_origin, shadow_origin
@@ -58,8 +58,8 @@ NGINX_KEEPALIVE_S = 60.0
 def check(path: Path, names: tuple[str, ...], host: str | None) -> None:
     """Check a configuration and this host, and probe the shadow.
 
-    Run it as the user of the sidecar: it finds addresses that are taken, groups that do not exist,
-    and folders that cannot be written. A running sidecar is left alone.
+    Run it as the user of the sidecar: it finds addresses that are taken and groups that do not
+    exist, and warns of folders that cannot be written. A running sidecar is left alone.
 
     Sends one HEAD request for / to shadow.url and judges the `server` header of the answer. It
     accepts istio-envoy, envoy, and the values of shadow.accept_server and --accept-server. It
@@ -151,7 +151,7 @@ def _show(probed: Verdict, config: Config) -> int:
 
 def _warnings(config: Config, descriptors: int) -> list[str]:
     """Return warnings about valid settings that fail under load or beside nginx."""
-    warnings = socket_warnings(config)
+    warnings = [*risks(config), *unwritable(config), *socket_warnings(config)]
     if (missing := shortage(config, descriptors)) is not None:
         warnings.append(missing)
     if config.timeouts.idle <= NGINX_KEEPALIVE_S:

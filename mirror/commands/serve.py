@@ -14,6 +14,7 @@ from mirror.errors import ConfigError, ListenError, TlsError, UpstreamRefusedErr
 from mirror.formats.terminal import say
 from mirror.preflight.circle import circles
 from mirror.preflight.descriptors import raise_limit, shortage
+from mirror.preflight.host import risks
 from mirror.preflight.probe import probe
 from mirror.process.supervisor import Supervisor
 from mirror.proxy.upstream.origins import check_origins, shadow_origin
@@ -90,6 +91,8 @@ async def _load(path: str) -> tuple[Config, str]:
         log.warning("starting without the shadow %s: %s", shadow.url, probed.reason)
     for warning in probed.warnings:
         log.warning("shadow %s: %s", shadow.url, warning)
+    for warning in risks(config):
+        log.warning("%s", warning)
     if (missing := shortage(config, raise_limit())) is not None:
         log.warning("%s", missing)
     return config, text

@@ -8,6 +8,7 @@ A second that is there already, from before the clock was set back or from a sid
 nothing added and becomes a gap.
 """
 
+import contextlib
 import logging
 import os
 import queue
@@ -192,6 +193,10 @@ class SeriesSink:
             database.execute(f"DELETE FROM {table} WHERE second < ?", (oldest,))
 
     def _connect(self) -> sqlite3.Connection:
+        # SQLite gives a new file 0644, and the files beside it the permissions of this one. Where
+        # it cannot be made, SQLite says why.
+        with contextlib.suppress(OSError):
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o640))
         database = sqlite3.connect(self._path, timeout=5.0)
         try:
             database.execute("PRAGMA journal_mode=WAL")

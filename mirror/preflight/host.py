@@ -1,7 +1,7 @@
 """What a configuration needs of this host: addresses, groups and folders that can be used.
 
-This module finds what `mirror serve` would refuse or could not write, as the user that runs it. It
-leaves a running sidecar and every file alone.
+This module finds what `mirror serve` would refuse, could not write or should not be, as the user
+that runs it. It leaves a running sidecar and every file alone.
 """
 
 import grp
@@ -29,6 +29,12 @@ def obstacles(config: Config, ours: Collection[str]) -> list[str]:
             check_listener(address, str(address) in ours)
         except ListenError as error:
             found.append(f"{key}: {error}")
+    return found
+
+
+def unwritable(config: Config) -> list[str]:
+    """Return warnings about folders without which the sidecar serves, but records nothing."""
+    found = []
     if config.series.enabled:
         found += _unwritable("series.path", Path(config.series.path).absolute().parent)
     if config.capture.path is not None:
@@ -36,6 +42,20 @@ def obstacles(config: Config, ours: Collection[str]) -> list[str]:
         while not folder.exists():  # it would be created
             folder = folder.parent
         found += _unwritable("capture.path", folder)
+    return found
+
+
+def risks(config: Config) -> list[str]:
+    """Return warnings about what gives strangers more than they need."""
+    found = []
+    if os.geteuid() == 0:
+        found.append("running as root: the sidecar needs no privilege; use a user of its own")
+    for key, tls in (("shadow.tls", config.shadow.tls), ("primary_tls", config.primary_tls)):
+        if not tls.verify:
+            found.append(
+                f"{key}.verify is false: whoever is on the way can read and answer the requests; "
+                f"name the authority in {key}.ca_file instead"
+            )
     return found
 
 

@@ -1,6 +1,8 @@
 """Checks that the series file has everything emitted, and that losing it stops nothing."""
 
+import os
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
@@ -301,3 +303,13 @@ def test_a_thread_that_is_refused_is_started_later(
         sink.stop(5.0)
     assert [(sink.written, sink.dropped) for sink in sinks] == [(2, 0), (0, 1)]
     assert "can't start new thread" in caplog.text
+
+
+def test_the_file_is_not_for_every_user(tmp_path: Path) -> None:
+    path = tmp_path / "series.db"
+    umask = os.umask(0)
+    try:
+        write(path, settled(1, 1))
+    finally:
+        os.umask(umask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640

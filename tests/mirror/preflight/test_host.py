@@ -13,7 +13,7 @@ import yaml
 
 from mirror.config import Config, parse
 from mirror.demo.processes import free_ports
-from mirror.preflight.host import obstacles, socket_warnings
+from mirror.preflight.host import obstacles, risks, socket_warnings, unwritable
 
 
 @pytest.fixture
@@ -50,17 +50,37 @@ def test_every_obstacle_is_listed_with_its_key(folder: Path) -> None:
             folder,
             listen=[{"path": f"{folder}/m.sock", "group": "no-such-group"}, f"{taken}"],
             admin=taken.replace("127.0.0.1", "127.0.0.2"),
-            series={"path": f"{folder}/missing/series.db"},
-            capture={"path": "/proc/capture"},
         )
         found = obstacles(config, ())
-        assert obstacles(config, {taken}) == [found[0], *found[2:]]
+        assert obstacles(config, {taken}) == [found[0]]
     assert found[0] == (
         f"listen: cannot listen on unix:{folder}/m.sock: there is no group no-such-group"
     )
     assert found[1].startswith(f"listen: cannot listen on {taken}: Address already in use, by ")
-    assert found[2].startswith(f"series.path: the folder {folder}/missing cannot be written: ")
-    assert found[3].startswith("capture.path: the folder /proc cannot be written: ")
+
+
+def test_folders_that_cannot_be_written_are_warnings(folder: Path) -> None:
+    """The sidecar serves without them, so they are no obstacle."""
+    series, capture = {"path": f"{folder}/missing/series.db"}, {"path": "/proc/capture"}
+    config = configured(folder, series=series, capture=capture)
+    found = unwritable(config)
+    assert found[0].startswith(f"series.path: the folder {folder}/missing cannot be written: ")
+    assert found[1].startswith("capture.path: the folder /proc cannot be written: ")
+    assert obstacles(config, ()) == unwritable(configured(folder)) == []
+
+
+def test_root_and_tls_without_a_check_are_risks(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert risks(configured(folder)) == []
+    shadow = {"url": "https://h", "tls": {"verify": False}}
+    primary = {"primary": "https://h", "primary_tls": {"verify": False}}
+    config = configured(folder, mode="inline", shadow=shadow, **primary)
+    found = risks(config)
+    assert [text.partition(" ")[0] for text in found] == ["shadow.tls.verify", "primary_tls.verify"]
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert risks(config)[0].startswith("running as root")
 
 
 def test_a_taken_admin_port_is_an_obstacle(folder: Path) -> None:
