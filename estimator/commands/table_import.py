@@ -185,8 +185,13 @@ def _ask(options: ImportOptions) -> None:
     asked = dict.fromkeys(options.components, ())
     names = dict.fromkeys(options.components)
     for text in options.samples:
-        usage = read_samples(text, options.usage, asked | containers, period)
-        names |= dict.fromkeys(usage.attributed(None).components)
+        usage = read_samples(text, options.usage, asked | containers, period).attributed(None)
+        names |= dict.fromkeys(usage.components)
+        for name in usage.components:
+            requested = set(containers.get(name) or description.requests)
+            if unrequested := set(usage.of(name)) - requested if requested else ():
+                rule = f"has containers without a request: {', '.join(sorted(unrequested))}"
+                raise InputError([Problem(text, rule, name)])
     if names:
         _check_names(tuple(names), known, description, options)
 

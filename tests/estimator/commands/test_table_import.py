@@ -280,6 +280,11 @@ def test_sources_are_asked_before_a_load_test(run_table) -> None:
     assert (asked.exit_code, asked.output, Path("new.yaml").exists()) == (0, "", False)
     for arguments, code, message in (
         (["--samples", "none.csv"], 2, "none.csv: no such file"),
+        (
+            ["--samples", "usage.csv", "--request", "web=1,1Mi"],
+            2,
+            "usage.csv: component api: has containers without a request: app",
+        ),
         (["--samples", "prometheus=http://127.0.0.1:1,api"], 4, "http://127.0.0.1:1"),
         (["--samples", "usage.csv", "--component", "web", *NEW], 2, "and there are several"),
         (["--samples", "usage.csv", "--table", "none.yaml"], 2, "none.yaml: no such file"),
