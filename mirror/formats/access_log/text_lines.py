@@ -64,6 +64,7 @@ _HAPROXY = re.compile(
     rb" [^\s/]{1,255}/\S{1,255} [-+\d/]{1,99} (-?\d{1,9}) [+\d]{1,20}"
     rb' \S+ \S+ \S+ [\d/+]+ \d+/\d+ ([^"<]*)(?:"([^"]*)"?|<BADREQ>)'
 )
+_HASHED = re.compile(rb"#([0-9A-Fa-f]{2})")
 _ALB = re.compile(
     rb"(?:(?:https?|h2|grpcs?|wss?) )?(%b) \S+ [0-9A-Fa-f.:\[\]]+ \S+ (-?\d+(?:\.\d+)?)"
     rb" (-?\d+(?:\.\d+)?) (-?\d+(?:\.\d+)?) \S+ \S+ \d+ \d+ \"([^\"]*)\" %b" % (ISO_TIME, QUOTED)
@@ -170,6 +171,8 @@ def read_haproxy(line: bytes, zone: tzinfo | None) -> LoggedRequest | None:
     start, _, captured, request_line = match.groups()
     method, target = _request_line(request_line or b"", "<BADREQ>: no request came")
     host = only_domain(captured)
+    # HAProxy writes quotes, hashes and bytes that are not printable as #HH.
+    target = _HASHED.sub(lambda hashed: bytes.fromhex(hashed[1].decode()), target)
     request = _request(written_time(start.decode("ascii"), zone), method, target, host, None)
     request.is_begin = True
     return request

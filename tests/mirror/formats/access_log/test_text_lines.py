@@ -178,6 +178,11 @@ def test_haproxy_is_read_in_its_zone() -> None:
     assert error.value.reason == NO_OFFSET
 
 
+def test_haproxy_escapes_with_a_hash() -> None:
+    request = read_haproxy(HAPROXY.replace(b"x=1", b"x=#221#22&y=#E3#23"), UTC)
+    assert request is not None and request.target == '/watch/7?x="1"&y=\xe3#'
+
+
 def test_haproxy_without_captures_or_a_request() -> None:
     request = read_haproxy(HAPROXY.replace(b" {www.example.com|curl} {}", b""), UTC)
     assert request is not None and request.host == ""
