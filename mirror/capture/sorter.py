@@ -69,10 +69,9 @@ def unpacked_runs(packed: PackedRuns, folder: Path) -> Runs:
 
 
 def _written_run(content: bytes, folder: Path) -> Path:
-    handle, name = tempfile.mkstemp(dir=folder)
-    with open(handle, "wb") as file:
+    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
         file.write(content)
-    return Path(name)
+        return Path(file.name)
 
 
 class Sorter:

@@ -15,6 +15,7 @@ import click
 
 from mirror.addresses import Url, read_url
 from mirror.capture.reader import read_records
+from mirror.capture.redaction import Redaction
 from mirror.core.record import Record
 from mirror.errors import InputError
 from mirror.formats.terminal import say
@@ -40,11 +41,13 @@ EXIT_UNUSABLE = 2
     help="The file to write.  [default: standard output]",
 )
 @click.option("--salvage", is_flag=True, help="Use what can be read of a damaged capture.")
-def export(path: Path, base: str, output: Path | None, salvage: bool) -> None:
+@click.option("--keep-secrets", is_flag=True, help="Keep credentials, cookies and tokens.")
+def export(path: Path, base: str, output: Path | None, salvage: bool, keep_secrets: bool) -> None:
     """Write the requests of a capture as targets for vegeta, in their order and without times.
 
     The recorded host becomes the header Host. The requests carry no mark, so a sidecar counts them
-    as production. The file is its owner's alone (0600).
+    as production. Secrets that the capture still holds are removed and counted. The file is its
+    owner's alone (0600).
 
     \b
     Examples:
@@ -69,13 +72,15 @@ def export(path: Path, base: str, output: Path | None, salvage: bool) -> None:
     def lose(loss: str) -> None:
         say(loss, err=True)
 
+    redaction = Redaction(keeps_bodies=True)
     try:
         with ExitStack() as stack:
             stream = sys.stdout.buffer
             if output is not None:
                 stream = stack.enter_context(writing_whole(output, is_private=True))
             for record in read_records(path, lose if salvage else None):
-                stream.write(vegeta_target(record, url) + b"\n")
+                kept = record if keep_secrets else redaction.redacted(record)
+                stream.write(vegeta_target(kept, url) + b"\n")
             stream.flush()
     except InputError as error:
         say(error, err=True)
@@ -85,6 +90,8 @@ def export(path: Path, base: str, output: Path | None, salvage: bool) -> None:
     except OSError as error:
         say(f"{output or 'standard output'}: cannot be written: {error.strerror}", err=True)
         sys.exit(EXIT_UNUSABLE)
+    if removed := redaction.redactor.redacted:
+        say(f"{removed} secrets removed; --keep-secrets keeps them", err=True)
 
 
 def vegeta_target(record: Record, url: Url) -> bytes:

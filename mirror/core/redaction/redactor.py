@@ -44,6 +44,8 @@ _MOST_CACHED_KEYS = 16
 CACHES_BYTES = 20 << 20
 """Most bytes of all caches and counters of a Redactor."""
 _HASH_BYTES = 12
+_HASHED = re.compile(r"(?:(?:[^=;]*=)?redacted-[0-9a-f]{24}(?:; |$))+")
+"""What a Redactor with a key has made of a value, or of cookies: it stays as it is."""
 _OTHER = "other names"
 _RANDOM = "random"
 
@@ -97,6 +99,9 @@ class Redactor:
                         _add(self.doubtful, f"header {name.lower()}")
                     continue
                 self._count(f"header {name.lower()}: {kind}")
+            elif _HASHED.fullmatch(value):
+                kept.append(field)
+                continue
             else:
                 self._count(f"header {name.lower()}")
             if self._key is not None:
@@ -204,7 +209,7 @@ class Redactor:
         """Return a pair as it may be recorded; None if nothing of it may."""
         name, equals, value = pair.partition("=")
         if self._is_secret_key(name):
-            if not value:
+            if not value or _HASHED.fullmatch(value):
                 return pair
             self._count(f"{place} {name}")
         else:

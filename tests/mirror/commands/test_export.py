@@ -78,3 +78,19 @@ def test_targets_are_their_owners_alone(tmp_path: Path) -> None:
     assert CliRunner().invoke(export, words).exit_code == 0
     assert output.stat().st_mode & 0o777 == 0o600 and not output.is_symlink()
     assert victim.read_bytes() == b"theirs"
+
+
+def test_secrets_leave_unless_they_are_to_be_kept(tmp_path: Path) -> None:
+    hashed = "redacted-" + "0f" * 12
+    headers = (("Cookie", f"sid={hashed}; a={hashed}"), ("X-Vault-Token", "S3CR"), ("Accept", "x"))
+    capture = tmp_path / "capture"
+    record = Record(1, "POST", "a.example", f"/a?token=S3CR&api_key={hashed}", headers, b"body")
+    capture.write_bytes(encode_header() + encode(record))
+    done = run(capture, "--vegeta", URL)
+    target = json.loads(done.stdout)
+    assert target["url"] == f"{URL}/a?api_key={hashed}"
+    assert target["header"] == {"Host": ["a.example"], **{n: [v] for n, v in headers[::2]}}
+    assert base64.b64decode(target["body"]) == b"body"
+    assert "2 secrets removed" in done.stderr
+    kept = json.loads(run(capture, "--vegeta", URL, "--keep-secrets").stdout)
+    assert "token=S3CR" in kept["url"] and kept["header"]["X-Vault-Token"] == ["S3CR"]

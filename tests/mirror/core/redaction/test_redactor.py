@@ -217,3 +217,13 @@ def test_all_names_stay_within_their_bytes(monkeypatch: pytest.MonkeyPatch) -> N
     finally:
         tracemalloc.stop()
     assert CACHES_BYTES / 4 < held_bytes * share <= CACHES_BYTES
+
+
+def test_what_is_redacted_already_stays() -> None:
+    first = Redactor(key=b"k" * 16)
+    headers = first.fields([("Cookie", "sid=1; theme=dark"), ("Authorization", "Basic x")])
+    target = first.target("/a?token=1&b=2")
+    again = Redactor()
+    assert (again.fields(headers), again.target(target)) == (headers, target)
+    assert again.redacted == 0
+    assert again.fields([("Cookie", headers[0][1] + "; other=S3CR")]) == ()
