@@ -11,7 +11,7 @@ The connection is Dask's own: whoever may connect to the scheduler may run any c
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mirror.errors import InputError
 
@@ -49,9 +49,7 @@ def run_on_cluster(
     except ImportError as error:
         raise ClusterError(f"needs Dask: pip install 'kagami[dask]' ({error})") from error
     try:
-        client = Client(  # type: ignore[no-untyped-call]
-            scheduler, timeout=CONNECT_TIMEOUT_S, set_as_default=False
-        )
+        client = Client(scheduler, timeout=CONNECT_TIMEOUT_S, set_as_default=False)
     except (OSError, ValueError, CommClosedError) as error:
         problem = f"no Dask scheduler answers at {scheduler}: {error}"
         raise ClusterError(problem) from error
@@ -62,17 +60,17 @@ def run_on_cluster(
             problem = f"the workers of {scheduler} need kagami: {error}"
             raise ClusterError(problem) from error
         _check_versions(versions, scheduler)
-        futures: deque[object] = deque()
+        futures: deque[Any] = deque()
         waiting = iter(tasks)
         try:
             for _ in tasks:
-                threads = client.nthreads()  # type: ignore[no-untyped-call]
+                threads = client.nthreads()
                 most = TASKS_PER_THREAD * max(1, sum(threads.values()))
                 while len(futures) < most and (task := next(waiting, None)) is not None:
                     future = client.submit(function, task, pure=False, retries=MOST_RETRIES)
                     futures.append(future)
                 # Taken from the queue, so that the workers forget what has arrived.
-                yield futures.popleft().result()  # type: ignore[attr-defined]
+                yield futures.popleft().result()
         except KilledWorker as error:
             problem = f"a file ended several workers, perhaps for want of memory: {error}"
             raise ClusterError(problem) from error
