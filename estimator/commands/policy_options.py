@@ -15,7 +15,7 @@ from estimator import units
 from estimator.commands import quantities
 from estimator.commands.quantities import Bounds, Reader
 from estimator.errors import InputError, Problem
-from estimator.model.policy import OPTIONS, Policy
+from estimator.model.policy import OPTIONS, RESERVES, Policy
 from mirror.formats.routes import route_tag
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -45,6 +45,12 @@ def _paths(words: str) -> tuple[str, ...]:
     if not routes:
         raise ValueError(f"expected routes such as /watch/{{id}}, got {words!r}")
     return routes
+
+
+def _reserve(words: str) -> str:
+    if words not in RESERVES:
+        raise ValueError(f"expected one of {', '.join(RESERVES)}, got {words!r}")
+    return words
 
 
 _EVIDENCE = _under(
@@ -99,6 +105,7 @@ _DEMAND = _under(
 )
 _FAILURE = _under(
     "Failure and updates",
+    PolicyOption("reserve", "--reserve", "WORD", _reserve, "lean"),
     PolicyOption("imbalance", "--imbalance", "FACTOR", quantities.factor(Bounds(1, 10)), "1.4x"),
     PolicyOption("lose_pods", "--lose-pods", "N", quantities.count(0, 10_000)),
     PolicyOption("zones", "--zones", "N", quantities.count(1, 100), "3"),
@@ -170,7 +177,9 @@ def read_policy(texts: Mapping[str, Any]) -> Policy:
     problems += _contradictions(chosen)
     if problems:
         raise InputError(problems)
-    return Policy(**chosen, defaulted=OPTIONS - set(chosen))
+    of_reserve = RESERVES[chosen.get("reserve", _DEFAULTS.reserve)]
+    preset = {name: value for name, (value, _) in of_reserve.items()}
+    return Policy(**{**preset, **chosen}, defaulted=OPTIONS - set(chosen))
 
 
 def _read(option: PolicyOption, words: Any) -> Any:
@@ -202,4 +211,6 @@ def _default(option: PolicyOption) -> str:
         return str(_FIELDS[option.field].metadata["reason"])
     if option.metavar == "TIME":
         return units.format_duration(int(default))
+    if isinstance(default, str):
+        return default
     return f"{default:g}" + ("x" if option.metavar == "FACTOR" else "")

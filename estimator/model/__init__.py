@@ -14,6 +14,7 @@ figure, policy, plots   a number with its reason, arithmetic and doubts; what th
                         what is drawn
 drawing                 the plots filled
 rollout                 what failures, updates and drained nodes leave of a component
+chain                   the latency objective over gateway and pod
 component, phases       one component's whole answer; other phases of the migration, single paths
 confidence              why not to rely on an answer
 weights                 which assumptions move the answer most

@@ -5,6 +5,7 @@ Each field carries, as dataclass metadata, its `unit`, a `help` sentence for an 
 other module of the model has a default of its own for something that a user could want to set.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -112,6 +113,13 @@ class Policy:
         "estimated from a series that is fine enough, otherwise 2 (1.35 to 1.85 was measured)",
     )
     # --- failure ---
+    reserve: str = _option(
+        "usual",
+        "word",
+        "How much is kept free: lean, usual or careful. It sets --target-utilisation, --imbalance,"
+        " --lose-pods and --confidence, each of which wins where it is given.",
+        "the defaults of the options that it sets",
+    )
     imbalance: float = _option(
         1.1,
         "ratio",
@@ -175,6 +183,11 @@ class Policy:
     """Names of the fields above that nobody set; the report lists them as assumed. The command
     gives `OPTIONS - {what was set}`; None: every field that has its default value."""
 
+    def reason(self, name: str) -> str:
+        """Return why this field has its value, where nobody set it."""
+        _, reason = RESERVES[self.reserve].get(name, (None, REASONS[name]))
+        return reason
+
     def is_default(self, name: str) -> bool:
         """Say whether nobody set this field."""
         if self.defaulted is not None:
@@ -187,3 +200,27 @@ OPTIONS = frozenset(option.name for option in fields(Policy)) - {"defaulted"}
 """Names of the fields that are options."""
 REASONS = {option.name: option.metadata["reason"] for option in fields(Policy) if option.metadata}
 """Why each default is what it is."""
+
+RESERVES: Mapping[str, Mapping[str, tuple[float, str]]] = {
+    "lean": {
+        "target_utilisation": (
+            0.75,
+            "lean: 0.75 x 1.1 for the tolerance of an HPA is 0.83 of the request; bursts within a"
+            " measuring interval take what the node has free",
+        ),
+        "lose_pods": (0, "lean: the others carry more until a lost pod is replaced"),
+        "confidence": (0.8, "lean: one of five new measurements may lie above the bound"),
+    },
+    "usual": {},
+    "careful": {
+        "target_utilisation": (
+            0.5,
+            "careful: bursts within a measuring interval may reach 1.8 times the mean with an HPA's"
+            " tolerance of 1.1",
+        ),
+        "imbalance": (1.4, "careful: two gateways with few connections differed by 1.4"),
+        "lose_pods": (2, "careful: a node is drained while a pod is lost"),
+        "confidence": (0.95, "careful: one of twenty new measurements may lie above the bound"),
+    },
+}
+"""What each word of `reserve` sets, with the reason. `usual` sets nothing: the defaults stand."""

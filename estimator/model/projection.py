@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 
 from estimator import units
 from estimator.errors import Refusal, Refused
+from estimator.model import chain
 from estimator.model.component import ComponentProjection, project_component
 from estimator.model.confidence import component_doubts, doubts, spike_doubts
 from estimator.model.demand.scenario import Demand, Observed, demand_of
@@ -31,11 +32,11 @@ from estimator.model.phases import (
     project_phase,
 )
 from estimator.model.plots import DemandPlot
-from estimator.model.policy import REASONS, Policy
+from estimator.model.policy import Policy
 from estimator.model.sizing.amounts import Amounts, add, name_rows
 from estimator.model.sizing.rate_limits import Downstream
 from estimator.model.sizing.requests import MEMORY_MARGIN, MEMORY_MARGIN_REASON
-from estimator.model.weights import Weight, heaviest
+from estimator.model.weights import Weight, heaviest, whole_reserve
 from estimator.series.rps import ALL_ROUTES, RpsSeries
 from estimator.table.load_points import Component, Kind, Resources, Table
 
@@ -93,6 +94,8 @@ class Projection:
     """None without a node file."""
     phases: tuple[PhaseProjection, ...] = ()
     """Phase 2, then 3, for the paths of the policy moved together."""
+    reserve: Figure | None = None
+    """Cpu requested over the cpu used at the peak: the product of all reserves."""
     paths: tuple[PathProjection, ...] = ()
     """Each path moved alone, by falling peak; the fifty largest."""
     heaviest: tuple[Weight, ...] = ()
@@ -112,8 +115,9 @@ def project(
         advice = "Record production traffic first, or choose another time"
         raise Refused([Refusal(series.source, "no request was observed in it", advice)])
     all_traffic = traffic.observed(series.source, (ALL_ROUTES,))
-    evidence = {component.name: _gathered(component, policy) for component in table.components}
-    components = _components(traffic, table, policy, evidence)
+    shared = chain.policies(table.components, policy)
+    evidence = {part.name: _gathered(part, shared[part.name]) for part in table.components}
+    components = _components(traffic, table, shared, evidence)
     nodes = None
     if cluster is not None:
         groups = _groups(components)
@@ -132,7 +136,7 @@ def project(
         table=table.source,
         is_example_table=table.is_example,
         components=components,
-        total=add((component.total for component in components), "sum over all components"),
+        total=(total := add((part.total for part in components), "sum over all components")),
         assumptions=assumptions,
         warnings=(
             *series.warnings,
@@ -148,6 +152,7 @@ def project(
         nodes=nodes,
         phases=tuple(project_phase(phase, moved, policy) for phase in PHASES),
         paths=tuple(project_path(path, policy) for path in alone),
+        reserve=whole_reserve(total, policy),
         heaviest=heaviest(components, policy, assumptions),
     )
 
@@ -161,7 +166,10 @@ def _gathered(component: Component, policy: Policy) -> Evidence | Refused:
 
 
 def _components(
-    traffic: Traffic, table: Table, policy: Policy, evidence: Mapping[str, Evidence | Refused]
+    traffic: Traffic,
+    table: Table,
+    policies: Mapping[str, Policy],
+    evidence: Mapping[str, Evidence | Refused],
 ) -> tuple[ComponentProjection, ...]:
     """Return the components of the phase, in the order of the table.
 
@@ -171,6 +179,7 @@ def _components(
     refusals: list[Refusal] = []
     ordered = sorted(table.components, key=lambda component: component.kind == Kind.GATEWAY)
     for component in ordered:
+        policy = policies[component.name]
         routes = traffic.carried(component.routes, policy.paths)
         if component.kind not in kinds_of(policy.phase) or (policy.paths and not routes):
             continue
@@ -191,7 +200,8 @@ def _components(
         names = [component.name for component in table.components]
         raise Refused(sorted(refusals, key=lambda refusal: names.index(refusal.subject)))
     if not projections:
-        reason = f"has no component for phase {policy.phase} and these paths"
+        phase = next(iter(policies.values())).phase
+        reason = f"has no component for phase {phase} and these paths"
         raise Refused([Refusal(table.source, reason, "Choose another phase, or other paths")])
     return tuple(
         projections[component.name]
@@ -318,6 +328,7 @@ def _zones(cluster: Cluster | None, policy: Policy) -> tuple[str, ...]:
 
 def _assumptions(series: RpsSeries, table: Table, policy: Policy) -> tuple[Assumption, ...]:
     chosen = [_chosen(option, policy) for option in ASSUMED if _matters(option, policy)]
+    chosen += chain.assumptions(table.components, policy)
     chosen += _FIXED
     unstated = [
         f"{component.name} {name_rows(rows)}"
@@ -361,7 +372,7 @@ _FIXED = [
 
 def _chosen(name: str, policy: Policy) -> Assumption:
     is_default = policy.is_default(name)
-    reason = REASONS[name] if is_default else "given"
+    reason = policy.reason(name) if is_default else "given"
     return Assumption(name.replace("_", " "), _shown(getattr(policy, name)), reason, is_default)
 
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from estimator.model.component import ComponentProjection
 from estimator.model.figure import Assumption, Figure, Flag
 from estimator.model.policy import Policy
+from estimator.model.sizing.amounts import Amounts
 
 SHOWN = 3
 """More are in the complete list; a reader who changes three has changed most of the answer."""
@@ -71,6 +72,17 @@ def heaviest(
     # The sort is stable, so equal factors keep the order of the calculation.
     known.sort(key=lambda weight: -(weight.factor.value if weight.factor else 0.0))
     return tuple((*unknown, *known)[:SHOWN])
+
+
+def whole_reserve(total: Amounts, policy: Policy) -> Figure:
+    """Return the product of all reserves: cpu requested over cpu used at the peak."""
+    target, phi = policy.target_utilisation, policy.imbalance
+    return Figure(
+        total.cpu_request.value / total.cpu_used.value,
+        "ratio",
+        f"cpu requested over cpu used at the peak: target 1 / {target:g}, imbalance {phi:g}, the"
+        f" upper bound of cpu, lost pods or a zone, whole replicas (--reserve {policy.reserve})",
+    )
 
 
 def _unknown(components: Sequence[ComponentProjection]) -> Iterator[Weight]:

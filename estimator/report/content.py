@@ -146,6 +146,8 @@ def _needed(projection: Projection, today: Mapping[str, str]) -> Section:
     tiles = [("peak observed", wording.amount(peak.value, peak.unit), wording.caution(peak))]
     tiles.append(_amount_tile("cpu requested", projection.total.cpu_request))
     tiles.append(_amount_tile("memory requested", projection.total.memory_request))
+    if (reserve := projection.reserve) is not None:
+        tiles.append(("requested over used", wording.factor(reserve), ""))
     if (nodes := projection.nodes) is not None:
         tiles.append(("nodes", wording.bare(nodes.nodes), wording.caution(nodes.nodes)))
         if (cost := nodes.cost_per_month) is not None:

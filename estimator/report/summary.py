@@ -130,6 +130,8 @@ def _short(name: str) -> str:
 
 
 def _costs(projection: Projection) -> Iterator[tuple[str, str]]:
+    if (reserve := projection.reserve) is not None:
+        yield "Reserve", f"{wording.factor(reserve)}, {reserve.reason}"
     plan = projection.nodes
     if plan is None:
         return

@@ -27,6 +27,7 @@ WORDS = {
     "peak_window_s": ("15s", 15),
     "averaging_s": ("60s", 60),
     "dispersion": ("1.7", 1.7),
+    "reserve": ("lean", "lean"),
     "imbalance": ("1.4x", 1.4),
     "lose_pods": ("0", 0),
     "zones": ("3", 3),
@@ -70,6 +71,20 @@ def test_every_wrong_option_is_named_at_once() -> None:
     assert [problem.source for problem in refused.value.problems] == [
         *("--growth", "--zones", "--downstream")
     ]
+
+
+def test_reserve_sets_what_nobody_gave() -> None:
+    lean = read_policy({**NOTHING, "reserve": "lean", "lose_pods": "3"})
+    assert (lean.target_utilisation, lean.lose_pods, lean.confidence) == (0.75, 3, 0.8)
+    assert lean.is_default("target_utilisation") and not lean.is_default("lose_pods")
+    assert lean.reason("target_utilisation").startswith("lean: 0.75 x 1.1")
+    careful = read_policy({**NOTHING, "reserve": "careful"})
+    assert (careful.imbalance, careful.lose_pods) == (1.4, 2)
+    usual = read_policy({**NOTHING, "reserve": "usual"})
+    assert usual.target_utilisation == Policy().target_utilisation
+    assert usual.reason("imbalance").startswith("pods differ by at least 1.1")
+    with pytest.raises(InputError, match="--reserve: expected one of lean, usual, careful, got"):
+        read_policy({**NOTHING, "reserve": "brave"})
 
 
 def test_contradictions_are_refused() -> None:
