@@ -80,6 +80,14 @@ def test_exported_sample_has_its_units(load_tool_samples: Path) -> None:
     assert (run.loop, run.rps_target, run.connections) == (Loop.CLOSED, None, 10)
 
 
+def test_machine_readable_sample_is_the_same_run(load_tool_samples: Path) -> None:
+    (run,) = read_result(load_tool_samples / "k6_machine_readable.json").runs
+    (exported,) = read_result(load_tool_samples / "k6_summary_export.json").runs
+    assert run.rps == pytest.approx(exported.rps)
+    assert (run.p50_ms, run.error_ratio) == (exported.p50_ms, exported.error_ratio)
+    assert run.start == pytest.approx(1772442000)
+
+
 def test_sample_with_dropped_iterations_is_open(load_tool_samples: Path) -> None:
     (run,) = read_result(load_tool_samples / "k6_handle_summary.json").runs
     assert run.duration_s == pytest.approx(60)

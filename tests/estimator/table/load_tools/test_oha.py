@@ -1,7 +1,9 @@
 import json
+from pathlib import Path
 
 import pytest
 
+from estimator.table.load_tools.detect import read_result
 from estimator.table.rows import Loop
 
 
@@ -68,3 +70,14 @@ def test_what_is_missing_or_impossible_is_named(refused, document: dict) -> None
     assert refused(json.dumps(negative)) == ["expected counts of at least 0"]
     (problem,) = refused(json.dumps(document | {"summary": {}}))
     assert "missing required field `total`" in problem
+
+
+def test_samples_have_their_units(load_tool_samples: Path) -> None:
+    (run,) = read_result(load_tool_samples / "oha.json").runs
+    assert (run.rps, run.duration_s) == (100, 240)
+    assert (run.p50_ms, run.p99_ms) == (pytest.approx(9.1), pytest.approx(31.2))
+    assert run.error_ratio == pytest.approx(70 / 24_010)
+    (run,) = read_result(load_tool_samples / "oha.csv").runs
+    # The last request began 0.95 s after the first and took 18.5 ms.
+    assert run.duration_s == pytest.approx(0.9685)
+    assert (run.p99_ms, run.error_ratio) == (pytest.approx(18.5), 1 / 20)
