@@ -21,7 +21,7 @@ from mirror.lean_imports import web
 from mirror.process.listeners import reason
 
 _MOST_BODY_BYTES = 4096
-_MOST_CONNECTIONS = 32
+MOST_CONNECTIONS = 32
 _LONGEST_CONNECTION_S = 10.0
 """Time for the head, the body and the answer of a connection's one request."""
 
@@ -39,7 +39,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        if len(self._open) >= _MOST_CONNECTIONS:
+        if len(self._open) >= MOST_CONNECTIONS:
             transport.abort()
             return
         self._open.add(self)
@@ -113,7 +113,7 @@ class Admin:
                 lambda: _Connection(handlers(), self._open),
                 address.host,
                 address.port,
-                backlog=_MOST_CONNECTIONS,
+                backlog=MOST_CONNECTIONS,
             )
         except OSError as error:
             await self._runner.cleanup()

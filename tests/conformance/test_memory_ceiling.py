@@ -155,7 +155,6 @@ def test_unfinished_heads_stay_under_the_ceiling(directory: Path, kind: str) -> 
         assert not status["ledger"]["malformed"]
         assert status["heads_ceiling_bytes"] == heads_ceiling_bytes(CLIENTS, HEAD_BYTES)
         peak = memory_bytes(worker, "VmHWM") - before
-        print(kind, peak // CLIENTS)
         assert peak <= status["heads_ceiling_bytes"]
 
 

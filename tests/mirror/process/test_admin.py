@@ -169,11 +169,11 @@ def test_connections_beyond_the_most_are_refused_until_one_ends() -> None:
 
         silent = [
             await asyncio.open_connection(address.host, address.port)
-            for _ in range(admin_module._MOST_CONNECTIONS)
+            for _ in range(admin_module.MOST_CONNECTIONS)
         ]
         assert await ask() == b""
         silent[0][1].close()
-        while len(admin._open) == admin_module._MOST_CONNECTIONS:
+        while len(admin._open) == admin_module.MOST_CONNECTIONS:
             await asyncio.sleep(0)
         answer = await ask()
         assert answer.startswith(b"HTTP/1.1 200 OK\r\n") and answer.endswith(b"\r\n\r\nok\n")
