@@ -12,11 +12,13 @@ from estimator import units
 from estimator.model.component import ComponentProjection
 from estimator.model.evidence.efficiency import measure
 from estimator.model.evidence.evidence import Evidence
+from estimator.model.evidence.memory import follow
 from estimator.model.nodes.capacity import Cluster
 from estimator.model.policy import Policy
 from estimator.model.sizing.replicas import size
 from estimator.series.rps import RpsSeries
 from estimator.table.load_points import Component, Kind, Table, Verdict
+from estimator.table.plausibility import slips
 
 MIN_OBSERVED_S = 86_400
 """A peak belongs to a day; in less than one the highest hour may be missing."""
@@ -99,6 +101,15 @@ def row_doubts(component: Component) -> Iterator[str]:
             f"has {loads} usable load{'s' * (loads != 1)}; an estimate of the error needs at least"
             f" {MIN_LOADS}"
         )
+    yield from slips(component)
+    for container in component.requests:
+        memory = [point.usage[container].memory_bytes for point in used]
+        if used and follow([point.rps_per_replica for point in used], memory).grows:
+            yield (
+                f"memory of {container} grows from row to row, {units.format_memory(memory[0])} to"
+                f" {units.format_memory(memory[-1])}, whatever the rps: time decides, not rps (a"
+                " leak, a cache or a heap). Measure until it stays the same"
+            )
     scaling = measure(used)
     if scaling.doubt is not None:
         yield scaling.doubt

@@ -4,6 +4,7 @@ rows         one measured row, and the verdicts that it can get
 verdicts     the rules that give each row its verdict
 same_load    groups the rows that were measured at one load
 load_points  components with their judged rows
+plausibility names values that cannot be true, and the likely slip
 fields       reads keys strictly and reports every problem with its line
 document     converts between a plain document and components
 yaml_file    the document as YAML

@@ -15,6 +15,7 @@ from estimator import units
 from estimator.series.rps import ALL_ROUTES
 from estimator.table.fields import Place, read_fields, shown
 from estimator.table.load_points import ASSUMABLE, Component
+from estimator.table.plausibility import LEAST_MEMORY_BYTES, MOST_CORES
 from estimator.table.rows import Kind, LoadPoint, Loop, Resources
 from mirror.formats.routes import route_tag
 
@@ -234,7 +235,20 @@ def _containers(raw: _Document, place: Place) -> dict[str, Resources]:
         resources = read_resources(amounts, replace(place, prefix=prefix, line=line or place.line))
         if resources is not None:
             containers[str(container)] = resources
+            _report_impossible(resources, replace(place, prefix=prefix, line=line or place.line))
     return containers
+
+
+def _report_impossible(amount: Resources, place: Place) -> None:
+    """Report what no container can have; the likely slip is a missing unit."""
+    cores = amount.cpu_millicores / 1000
+    if cores > MOST_CORES:
+        rule = f"expected at most {MOST_CORES} cores in one container, got {cores:g}"
+        place.report("cpu", f"{rule}; if millicores were meant, write {cores:g}m")
+    if 0 < amount.memory_bytes < LEAST_MEMORY_BYTES:
+        least = units.format_memory(LEAST_MEMORY_BYTES)
+        rule = f"expected at least {least}, got {amount.memory_bytes} bytes"
+        place.report("memory", f"{rule}; if MiB were meant, write {amount.memory_bytes}Mi")
 
 
 def read_resources(raw: object, place: Place) -> Resources | None:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from estimator import units
 from estimator.errors import Refusal, Refused
 from estimator.model.evidence.efficiency import Scaling, measure
+from estimator.model.evidence.memory import MemoryCurve, follow
 from estimator.model.evidence.prediction import Confidence, Prediction, predict
 from estimator.model.figure import ExplanationLine, Figure, digits
 from estimator.model.policy import Policy
@@ -51,6 +52,8 @@ class Evidence:
     """The rows that can be used, likewise."""
     cpu: Mapping[str, Prediction]
     """By container, millicores over rps per replica."""
+    memory: Mapping[str, MemoryCurve]
+    """By container, bytes over rps per replica."""
     p99: Prediction | None
     """In milliseconds; None if no row states a reliable p99."""
     ceilings: Mapping[str, float]
@@ -137,6 +140,10 @@ def _stated_for(
         container: predict(x, [p.usage[container].cpu_millicores for p in points], confidence)
         for container in component.requests
     }
+    memory = {
+        container: follow(x, [p.usage[container].memory_bytes for p in points])
+        for container in component.requests
+    }
     timed = [p for p in points if p.p99_ms is not None and _is_timed(p)]
     p99 = None
     if timed:
@@ -156,6 +163,7 @@ def _stated_for(
         rows=rows,
         points=points,
         cpu=cpu,
+        memory=memory,
         p99=p99,
         ceilings=ceilings,
         limits=tuple(limits),

@@ -48,7 +48,7 @@ def container_amounts(
         reason = f"load curve at {at} rps per replica, next to {name_rows(rows)}"
     cpu_limit = requests.cpu_limit(name, workers)
     memory = requests.memory_request(name, evidence)
-    measured = max(point.usage[name].memory_bytes for point in evidence.points)
+    measured = evidence.memory[name]
     return Amounts(
         cpu_request=requests.cpu_request(name, evidence, sizing, policy),
         memory_request=memory,
@@ -62,10 +62,13 @@ def container_amounts(
             flags=sizing.flags,
         ),
         memory_used=Figure(
-            measured, "bytes", "maximum over the rows used: memory does not follow rps"
+            int(measured.highest_bytes),
+            "bytes",
+            "maximum over the rows used: memory "
+            + ("rises with rps" if measured.rises else "does not follow rps"),
         ),
         cpu_limit=cpu_limit,
-        memory_limit=requests.memory_limit(name, memory),
+        memory_limit=requests.memory_limit(name, memory, evidence),
     )
 
 

@@ -3,7 +3,8 @@
     cpu request     c_upper(peak * phi / R_0) / target, up to whole 10 m
     cpu limit       none; istio-proxy: 1000 m for each worker, a whole number of cores
     memory request  1.15 times the highest measured (KRR), at least 128 MiB for the Pod, shared
-    memory limit    1.5 times the memory request; istio-proxy: at least 1 GiB
+    memory limit    1.5 times the memory request; istio-proxy: at least 1 GiB; where memory rises with
+                    rps, at least 1.15 times what it is at the limit of extrapolation
 
 A container that passes its memory limit is killed with all its requests, and a table does not show
 what fills memory besides rps: connections, TLS sessions, slow clients, and for the proxy the
@@ -96,7 +97,7 @@ def memory_request(container: str, evidence: Evidence) -> Figure:
     )
 
 
-def memory_limit(container: str, request: Figure) -> Figure:
+def memory_limit(container: str, request: Figure, evidence: Evidence) -> Figure:
     """Return the memory to limit a container to, in bytes, with room beyond its request."""
     mib = math.ceil(request.value * MEMORY_LIMIT_RATIO / MEBIBYTE)
     reason = (
@@ -110,15 +111,28 @@ def memory_limit(container: str, request: Figure) -> Figure:
             "Istio's own default, because the table shows neither the configuration that istiod"
             " pushes nor connections and TLS; passing it is a kill"
         )
-    least = f", {floor})" if container == PROXY else ")"
+    least = f", {floor}" if container == PROXY else ""
+    flags = request.flags
+    curve, rps = evidence.memory[container], evidence.cpu[container].limit_rps
+    fitted = curve.bytes_at(rps)
+    if curve.rises and fitted > request.value:
+        # A replica gets more rps than any row where others fail.
+        needed = math.ceil(fitted * MEMORY_MARGIN / MEBIBYTE)
+        mib, least = max(mib, needed), f"{least}, {needed}"
+        flags = (*flags, Flag.EXTRAPOLATED)
+        reason += (
+            f"; memory rises by {units.format_memory(round(curve.slope * 100))} for each 100 rps,"
+            f" to {units.format_memory(round(fitted))} at {units.format_rps(rps)} rps, beyond the"
+            f" {units.format_rps(curve.highest_rps)} measured"
+        )
     return Figure(
         float(mib * MEBIBYTE),
         "bytes",
         reason,
         rows=request.rows,
-        flags=request.flags,
+        flags=flags,
         formula=f"memory limit of {container} = request (MiB) * {MEMORY_LIMIT_RATIO:g}",
-        numbers=f"max(ceil({digits(request.value / MEBIBYTE)} * {MEMORY_LIMIT_RATIO:g}){least}",
+        numbers=f"max(ceil({digits(request.value / MEBIBYTE)} * {MEMORY_LIMIT_RATIO:g}){least})",
     )
 
 

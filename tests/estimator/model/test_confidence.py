@@ -126,6 +126,20 @@ def test_efficiency_that_rises_is_doubted() -> None:
     assert doubt.startswith("efficiency rises with size")
 
 
+def test_memory_that_grows_with_time_is_doubted() -> None:
+    points = tuple(
+        LoadPoint(n, 1, rps, {"app": Resources(rps, (n + 4) * 2**24)}, error_ratio=0)
+        for n, rps in enumerate((100, 500, 50, 300, 101), start=1)
+    )
+    (doubt,) = row_doubts(replace(API, points=points))
+    assert doubt.startswith("memory of app grows from row to row, 80Mi to 144Mi, whatever the rps")
+
+
+def test_a_slip_of_a_unit_is_doubted() -> None:
+    (doubt,) = row_doubts(rows(*LINE, p99_ms=0.03))
+    assert doubt.endswith("is it in seconds?")
+
+
 def test_far_above_all_that_was_measured_is_doubted() -> None:
     def answer(rps: float) -> tuple[str, ...]:
         constant = RpsSeries("test", 0, 60, ("/api/_",), np.full((1, 7 * 1440), rps))

@@ -22,3 +22,16 @@ def test_problem_without_a_known_line_names_none() -> None:
     assert [str(problem) for problem in place.problems] == [
         "f: component api, kind: expected pod or gateway, got 'cow'"
     ]
+
+
+def test_what_no_container_can_have_is_a_slip_of_a_unit() -> None:
+    place = Place([], "f")
+    usage = {"app": {"cpu": 400, "memory": 100}}
+    row = {"replicas": 1, "rps": 5.0, "usage": usage}
+    assert to_components({"components": [API | {"points": [row]}]}, place) == ()
+    assert [str(problem) for problem in place.problems] == [
+        "f: component api, row 1, usage.app.cpu: expected at most 128 cores in one container, got"
+        " 400; if millicores were meant, write 400m",
+        "f: component api, row 1, usage.app.memory: expected at least 64Ki, got 100 bytes; if MiB"
+        " were meant, write 100Mi",
+    ]

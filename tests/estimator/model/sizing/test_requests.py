@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.model.evidence.evidence import gather
+from estimator.model.figure import Figure, Flag
 from estimator.model.policy import Policy
 from estimator.model.sizing import requests
 from estimator.model.sizing.replicas import size
@@ -61,12 +62,33 @@ def test_memory_is_the_highest_measured_and_15_percent() -> None:
 def test_memory_limit_has_room_and_the_proxy_what_istio_gives_it() -> None:
     evidence = gather(gateway(), Policy())
     proxy = requests.memory_request("istio-proxy", evidence)
-    limit = requests.memory_limit("istio-proxy", proxy)
+    limit = requests.memory_limit("istio-proxy", proxy, evidence)
     assert limit.value == 1024 * MIB
     assert "Istio's own default" in limit.reason
-    assert requests.memory_limit("app", proxy).value == 173 * MIB
+    assert requests.memory_limit("nginx", proxy, evidence).value == 173 * MIB
     large = replace(proxy, value=2000.0 * MIB)
-    assert requests.memory_limit("istio-proxy", large).value == 3000 * MIB
+    assert requests.memory_limit("istio-proxy", large, evidence).value == 3000 * MIB
+
+
+def test_memory_that_rises_is_followed_upwards_by_the_limit() -> None:
+    def limit(*used: tuple[int, int]) -> Figure:
+        rows = [
+            LoadPoint(n, 1, rps, {"app": Resources(rps, mib * MIB)})
+            for n, (rps, mib) in enumerate(used, start=1)
+        ]
+        asked = {"app": Resources(1, 1)}
+        evidence = gather(Component("app", Kind.POD, ("*",), asked, tuple(rows)), Policy())
+        return requests.memory_limit("app", requests.memory_request("app", evidence), evidence)
+
+    # A replica that gets 599 rps is not ended: 1 MiB for each rps, up to 750 rps.
+    rising = limit((100, 100), (300, 300), (500, 500))
+    assert rising.value == 863 * MIB
+    assert rising.flags == (Flag.EXTRAPOLATED,)
+    assert "rises by 100Mi for each 100 rps, to 750Mi at 750 rps, beyond the 500" in rising.reason
+    # With 2.4 MiB for each rps above 400, 1.5 times the request are too little.
+    steep = limit((400, 10), (450, 130), (500, 250))
+    assert steep.value == 978 * MIB
+    assert limit((100, 450), (300, 460), (500, 500)).flags == ()
 
 
 def vpa_memory(samples: list[int]) -> float:
