@@ -71,7 +71,7 @@ exactness: .venv/dev programs
 soak: .venv/dev
 	$(BIN)/python -m benchmarks.macro.soak --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
 
-bench: bench-peers bench-latency bench-connections bench-bodies bench-faults bench-estimate bench-replay bench-schedule bench-capture bench-import bench-series bench-logs bench-micro bench-tables
+bench: bench-peers bench-latency bench-connections bench-bodies bench-faults bench-estimate bench-replay bench-schedule bench-capture bench-import bench-series bench-extrapolation bench-logs bench-micro bench-tables
 
 bench-peers: compiled
 	$(BIN)/python -m benchmarks.macro.mirror_vs_peers
@@ -106,6 +106,9 @@ bench-import: .venv/dev
 
 bench-series: .venv/dev
 	$(BIN)/python -m benchmarks.micro.peak_correction
+
+bench-extrapolation: .venv/dev
+	$(BIN)/python -m benchmarks.micro.extrapolation
 
 bench-logs: .venv/dev
 	$(BIN)/python -m benchmarks.macro.access_log

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import result
 from benchmarks.macro import estimate_speed
-from benchmarks.micro import load_curve_coverage
+from benchmarks.micro import extrapolation, load_curve_coverage
 from estimator.series.files import read_series
 from estimator.table.files import read_table
 
@@ -43,6 +43,22 @@ def test_published_coverage_holds_its_level() -> None:
     synthetic = [row for name, row in published.items() if name != "measured ladder"]
     assert min(row["inside below high"] for row in synthetic) >= 0.88
     assert min(row["x1.5 below high"] for row in synthetic) >= 0.95
+
+
+def test_every_way_to_extrapolate_continues_a_line() -> None:
+    x = np.array([100.0, 200, 300, 400])
+    for name, method in extrapolation.METHODS.items():
+        assert method(x, x, 600.0) == pytest.approx(600), name
+
+
+def test_published_extrapolation_beats_what_was_before() -> None:
+    published = result.read(result.path_of("extrapolation"))["medians"]
+    for kind in ("power x1.2", "power x1.5", "measured"):
+        ours, before = published[f"{kind} held power"], published[f"{kind} line or slope"]
+        assert ours["median"] < before["median"] / 1.5
+    for kind in ("line", "queue", "contention"):
+        ours, before = (published[f"{kind} x1.5 {n}"] for n in ("held power", "line or slope"))
+        assert ours["median"] < before["median"] + 0.02
 
 
 def test_generated_table_and_series_can_be_read(tmp_path: Path) -> None:

@@ -55,13 +55,38 @@ def test_beyond_the_rows_is_flagged_and_bounded() -> None:
         found.at(751)
 
 
-def test_beyond_the_rows_the_larger_of_two_slopes_counts() -> None:
-    # The end is steeper than the line through all rows, so the last segment decides.
+def test_beyond_the_rows_the_last_four_loads_continue_as_a_power() -> None:
+    x = [1.0, 100.0, 200.0, 400.0, 800.0]
+    found = predict(x, [500, *(x**0.9 * 10 for x in x[1:])])
+    assert found.power == pytest.approx(0.9)
+    # Alone it would give 5,906m; the line through the rows is 1.6 % above it.
+    assert found.slopes[0] <= found.slopes[1]
+    bent = predict(x[1:], [x**0.9 * 10 for x in x[1:]])
+    assert 10 * 1200**0.9 <= bent.at(1200).value <= 10 * 1200**0.9 * 1.02
+
+
+def test_power_stays_between_the_lines_that_continue_the_rows() -> None:
+    # The power of 1.0 and the line through all rows rise more slowly than the last segment.
     steep = predict([100, 200, 300], [100, 120, 300])
-    assert steep.at(400).value == pytest.approx(480)
-    # The end is flatter, so the line decides.
-    flat = predict([100, 200, 300], [100, 280, 290])
-    assert flat.at(400).value > 300
+    low, high = steep.slopes
+    assert (low, high) == (pytest.approx(0.867, abs=0.001), pytest.approx(1.8))
+    assert 300 + 100 * low <= steep.at(400).value <= 480
+    # An idle cost flattens the power; the lines show that it is none of the slope.
+    idle = predict([100, 200, 300], [200, 300, 400])
+    assert idle.at(450).value == pytest.approx(550)
+
+
+@given(LADDERS)
+def test_nothing_jumps_at_the_last_row(rows) -> None:
+    found = predict(*rows)
+    last = found.curve.highest_rps
+    if last * 1.0000001 < found.limit_rps:
+        inside, beyond = found.at(last), found.at(last * 1.0000001)
+        for before, after in (
+            (inside.value, beyond.value),
+            (inside.high, beyond.high),
+        ):
+            assert after == pytest.approx(before, rel=1e-4, abs=1e-4)
 
 
 def test_one_row_is_carried_on_in_proportion() -> None:
