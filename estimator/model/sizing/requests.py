@@ -3,8 +3,8 @@
     cpu request     c_upper(peak * phi / R_0) / target, up to whole 10 m
     cpu limit       none; istio-proxy: 1000 m for each worker, a whole number of cores
     memory request  1.15 times the highest measured (KRR), at least 128 MiB for the Pod, shared
-    memory limit    1.5 times the memory request; istio-proxy: at least 1 GiB; where memory rises with
-                    rps, at least 1.15 times what it is at the limit of extrapolation
+    memory limit    1.5 times the memory request; istio-proxy: at least 1 GiB; where memory rises
+                    with rps, at least 1.15 times what it is at the limit of extrapolation
 
 A container that passes its memory limit is killed with all its requests, and a table does not show
 what fills memory besides rps: connections, TLS sessions, slow clients, and for the proxy the
