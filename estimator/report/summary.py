@@ -98,7 +98,7 @@ def _needed(projection: Projection, room: int) -> Grid:
         components = tuple(part for part in components if part in largest)
     rows = [_row(component) for component in components]
     if more := len(projection.components) - len(components):
-        named = f"and {more} more, each with less cpu"
+        named = f"and {more} more, none with more cpu"
         rows.append((Cell(named), *(Cell("") for _ in columns[1:-1]), Cell("--full lists them")))
     total = projection.total
     footer = (

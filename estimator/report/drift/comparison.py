@@ -105,7 +105,10 @@ def compare(projection: Projection, directory: Path, gate: Gate = EVERYTHING) ->
         if not matches and not others:
             label = f"{manifest.kind}/{_at(manifest.tree, 'metadata', 'name')}"
             why = f"component {manifest.component} needs it; --manifests writes {manifest.file}"
-            found.append(Drift(label, "", "missing", "present", why, str(directory)))
+            # Without a rate limit there is no less capacity.
+            too_small = manifest.kind != "EnvoyFilter"
+            place = str(directory)
+            found.append(Drift(label, "", "missing", "present", why, place, too_small))
         for item in matches:
             pairs, unread = _compared(manifest, item)
             compared += len(pairs)

@@ -177,6 +177,16 @@ def test_a_default_that_differs_is_shown_as_one(applicable: Projection, existing
     assert (drift.has, drift.wants) == ("25% (the default of Kubernetes)", "0%")
 
 
+def test_a_missing_rate_limit_makes_nothing_too_small(
+    applicable: Projection, existing: Path
+) -> None:
+    (existing / "api-ratelimit.yaml").unlink()
+    assert compare(applicable, existing)
+    assert not compare(applicable, existing, Gate(only_too_small=True))
+    (existing / "api-pdb.yaml").unlink()
+    assert len(compare(applicable, existing, Gate(only_too_small=True)).drifts) == 1
+
+
 def test_a_tolerance_and_too_small_make_a_gate(applicable: Projection, existing: Path) -> None:
     path = existing / "api-resources.yaml"
     requests = ("spec", "template", "spec", "containers", 0, "resources", "requests")
