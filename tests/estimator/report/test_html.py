@@ -292,6 +292,9 @@ def test_paper_shows_what_was_folded(browser: Browser, report: Path) -> None:
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator(".sum").first.is_visible()
     assert page.locator(".as-table").first.is_hidden()
+    # The heading of a section says what it is; a table has only the line that opens it.
+    assert page.get_by_text("During failures and updates").first.is_visible()
+    assert page.get_by_text("Show: Assumed").is_hidden()
     assert page.pdf(format="A4").startswith(b"%PDF")
     page.close()
 
