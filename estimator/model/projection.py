@@ -117,7 +117,7 @@ def project(
     all_traffic = traffic.observed(series.source, (ALL_ROUTES,))
     shared = chain.policies(table.components, policy)
     evidence = {part.name: _gathered(part, shared[part.name]) for part in table.components}
-    components = _components(traffic, table, shared, evidence)
+    components, silent = _components(traffic, table, shared, evidence)
     nodes = None
     if cluster is not None:
         groups = _groups(components)
@@ -140,6 +140,7 @@ def project(
         assumptions=assumptions,
         warnings=(
             *series.warnings,
+            *silent,
             *_uncovered_routes(traffic, table),
             *_zones(cluster, policy),
         ),
@@ -170,13 +171,15 @@ def _components(
     table: Table,
     policies: Mapping[str, Policy],
     evidence: Mapping[str, Evidence | Refused],
-) -> tuple[ComponentProjection, ...]:
-    """Return the components of the phase, in the order of the table.
+) -> tuple[tuple[ComponentProjection, ...], list[str]]:
+    """Return the components of the phase, in the order of the table, and who has no traffic.
 
-    Pods before gateways: what the pods can take bounds what a gateway should let through.
+    Pods before gateways: what the pods can take bounds what a gateway should let through. A
+    component without a request in the time is left out with a warning, unless all of them are.
     """
     projections: dict[str, ComponentProjection] = {}
     refusals: list[Refusal] = []
+    silent: list[Refusal] = []
     ordered = sorted(table.components, key=lambda component: component.kind == Kind.GATEWAY)
     for component in ordered:
         policy = policies[component.name]
@@ -187,7 +190,11 @@ def _components(
             gathered = evidence[component.name]
             if isinstance(gathered, Refused):
                 raise gathered
-            observed = traffic.observed(component.name, routes)
+            try:
+                observed = traffic.observed(component.name, routes)
+            except Refused as without:
+                silent.extend(without.refusals)
+                continue
             downstreams = _downstreams(observed, component, projections)
             projected = project_component(observed, gathered, policy, downstreams)
             unseen = _unseen_routes(traffic.series, component)
@@ -196,6 +203,8 @@ def _components(
             )
         except Refused as refused:
             refusals.extend(refused.refusals)
+    if not projections:
+        refusals.extend(silent)
     if refusals:
         names = [component.name for component in table.components]
         raise Refused(sorted(refusals, key=lambda refusal: names.index(refusal.subject)))
@@ -203,11 +212,15 @@ def _components(
         phase = next(iter(policies.values())).phase
         reason = f"has no component for phase {phase} and these paths"
         raise Refused([Refusal(table.source, reason, "Choose another phase, or other paths")])
-    return tuple(
+    answered = tuple(
         projections[component.name]
         for component in table.components
         if component.name in projections
     )
+    return answered, [
+        f"{refusal.subject}: {refusal.reason}, so it is not sized: nothing is known of its peak"
+        for refusal in silent
+    ]
 
 
 def _downstreams(
@@ -221,7 +234,8 @@ def _downstreams(
     for pod in pods.values():
         local = pod.rate_limits
         behind = component.kind == Kind.GATEWAY and pod.kind == Kind.POD
-        shared = ALL_ROUTES in component.routes or set(pod.routes) & set(component.routes)
+        everything = ALL_ROUTES in (*component.routes, *pod.routes)
+        shared = everything or set(pod.routes) & set(component.routes)
         if local is None or pod.demand is None or not behind or not shared:
             continue
         share = min(1.0, pod.demand.observed.value / observed.peak_rps)

@@ -151,11 +151,13 @@ def test_example_table_is_low_confidence(run: Run, series: str, tmp_path: Path) 
         assert "low confidence: the table is the bundled example" in result.stderr
 
 
-def test_table_of_other_routes_is_refused(run: Run, series: str) -> None:
+def test_component_without_traffic_is_a_warning(run: Run, series: str) -> None:
     # The example has a `watch` pod, which has no route in this series.
-    result = run("--from-series", series)
-    assert (result.returncode, result.stdout) == (4, "")
-    assert "watch: none of its routes (/watch/_id_) had a request" in result.stderr
+    result = run("--from-series", series, "--format", "json")
+    assert result.returncode == 3
+    report = json.loads(result.stdout)
+    assert "watch" not in [component["name"] for component in report["components"]]
+    assert report["warnings"][0].startswith("watch: none of its routes (/watch/_id_) had a request")
 
 
 def test_short_series_is_low_confidence(run: Run, table: str, tmp_path: Path) -> None:

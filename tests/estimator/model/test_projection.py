@@ -171,6 +171,25 @@ def test_component_with_zero_traffic_is_refused() -> None:
     assert "had a request in the series" in refusal(recorded, API)
 
 
+def test_component_without_traffic_is_left_out_beside_others() -> None:
+    found = answer(series(watch=500), API, GATEWAY)
+    assert [component.name for component in found.components] == [GATEWAY.name]
+    assert found.warnings[0] == (
+        "api: none of its routes (/api/_) had a request in the series, so it is not sized: nothing"
+        " is known of its peak"
+    )
+
+
+def test_gateway_of_named_routes_is_bounded_by_pods_of_all() -> None:
+    unknown = "what the called services can take is not known: the pods alone decide"
+    for pods, counts in (("*", True), ("/api/_", True), ("other", False)):
+        named = replace(GATEWAY, routes=("/api/_",))
+        found = answer(series(api=500, other=500), replace(API, routes=(pods,)), named)
+        limits = found.components[1].rate_limits
+        assert limits is not None
+        assert (unknown not in limits.notes) == counts
+
+
 def test_every_refusal_is_named_and_nothing_answered() -> None:
     idle = replace(GATEWAY, points=(row(1, 1, 0, 10),))
     message = refusal(
