@@ -374,6 +374,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.errors",
         "estimator.units",
         "estimator.model.nodes.capacity",
+        "estimator.model.nodes.instance_types",
         "estimator.table.document",
         "estimator.table.fields",
         "estimator.table.load_points",

@@ -5,7 +5,7 @@ either its allocatable capacity or a provider, whose formula gives it (model/nod
 price needs its date and its source, because nobody could tell otherwise whether it still holds.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -16,11 +16,15 @@ import msgspec
 from estimator import units
 from estimator.errors import InputError
 from estimator.model.nodes.capacity import PROVIDERS, Cluster, DaemonSet, NodePool, allocatable
+from estimator.model.nodes.instance_types import max_pods_of
 from estimator.table import yaml_file
 from estimator.table.document import read_resources
 from estimator.table.fields import Place, read_fields, shown
 from estimator.table.load_points import Resources
 from estimator.text_files import read_text
+
+MAX_PODS = 110
+"""Default of the kubelet, of GKE and, with overlay networks, of AKS."""
 
 EXAMPLE = Path(__file__).parent / "example_nodes.yaml"
 
@@ -54,9 +58,11 @@ class _PoolFields(msgspec.Struct):
         None
     )
     allocatable: _Amount | None = None
-    max_pods: Annotated[
-        int, msgspec.Meta(ge=1, le=1000, description="a whole number from 1 to 1000")
-    ] = 110
+    max_pods: (
+        Annotated[int, msgspec.Meta(ge=1, le=1000, description="a whole number from 1 to 1000")]
+        | None
+    ) = None
+    instance_type: _Name | None = None
     labels: _Labels = {}
     price_per_hour: (
         Annotated[float, msgspec.Meta(ge=0, description="a number of at least 0")] | None
@@ -132,7 +138,14 @@ def _pool(raw: object, place: Place) -> NodePool | None:
     usable = _resources(stated, replace(place, prefix=f"{place.prefix}.allocatable"))
     if len(place.problems) > before or capacity is None:
         return None
-    max_pods = fields.get("max_pods", 110)
+    max_pods = _max_pods(fields)
+    if max_pods is None:
+        rule = (
+            "expected max_pods, or a known instance_type: on EKS it is 29 for m5.large and 737 for"
+            " m5.16xlarge (kubectl describe node shows it)"
+        )
+        place.report("max_pods", rule, line)
+        return None
     reason = "given"
     if provider is not None:
         usable = allocatable(provider, capacity, max_pods)
@@ -152,6 +165,15 @@ def _pool(raw: object, place: Place) -> NodePool | None:
         labels=fields.get("labels", {}),
         price_per_hour=fields.get("price_per_hour"),
     )
+
+
+def _max_pods(fields: Mapping[str, Any]) -> int | None:
+    """Return the pods of one node; None for an EKS node that does not say enough."""
+    stated, provider = fields.get("max_pods"), fields.get("provider")
+    if stated is not None:
+        return int(stated)
+    of_type = max_pods_of(fields.get("instance_type") or "")
+    return of_type if of_type is not None or provider == "eks" else MAX_PODS
 
 
 def _fits(amount: Resources, capacity: Resources) -> bool:

@@ -88,3 +88,17 @@ def test_no_pools_and_no_file_are_bad_input(tmp_path: Path) -> None:
     assert any("at least one node pool" in line for line in problems(tmp_path, "pools: []\n"))
     with pytest.raises(InputError, match="no such file"):
         read_cluster(tmp_path / "none.yaml")
+
+
+def test_pods_of_an_eks_node_follow_from_its_type(tmp_path: Path) -> None:
+    eks = GOOD.replace("provider: gke", "provider: eks, instance_type: m5.large")
+    (tmp_path / "nodes.yaml").write_text(eks)
+    assert read_cluster(tmp_path / "nodes.yaml").pools[0].max_pods == 29
+    (tmp_path / "nodes.yaml").write_text(eks.replace("m5.large", "m5.large, max_pods: 110"))
+    assert read_cluster(tmp_path / "nodes.yaml").pools[0].max_pods == 110
+
+
+@pytest.mark.parametrize("words", ["provider: eks", "provider: eks, instance_type: m9.large"])
+def test_an_eks_node_of_an_unknown_type_is_asked_for(tmp_path: Path, words: str) -> None:
+    message, *_ = problems(tmp_path, GOOD.replace("provider: gke", words))
+    assert "pools[1].max_pods: expected max_pods, or a known instance_type" in message
