@@ -249,10 +249,8 @@ def _follow(
         if tolerated_low <= share <= tolerated_high or (share < tolerated_low and current == least):
             desired = current
         else:
-            desired = math.ceil(pod.utilisation_at(share) / loop.target * ready - 1e-9)
-            if share > tolerated_high and ready < current and desired <= current * (1 + TOLERANCE):
-                desired = current
-            desired = min(most, max(least, desired))
+            ratio = pod.utilisation_at(share) / loop.target
+            desired = min(most, max(least, asked_for(ratio, ready, current)))
         recent.append(desired)
         if desired > current:
             bound = max(current + current * SCALE_UP_PERCENT // 100, current + SCALE_UP_PODS)
@@ -272,6 +270,19 @@ def _follow(
             ready -= removed
         all_ready[step], all_desired[step] = ready, current
     return np.array(all_ready), np.array(all_desired)
+
+
+def asked_for(ratio: float, ready: int, current: int) -> int:
+    """Return the replicas that a sync asks for, before minimum and maximum.
+
+    `ratio` is the mean utilisation of the ready replicas over the target.
+    """
+    if abs(ratio - 1) <= TOLERANCE:
+        return current
+    # Above the target, replicas that are not ready count with no usage.
+    if ratio > 1 and ready < current and ratio * ready <= current * (1 + TOLERANCE):
+        return current
+    return math.ceil(ratio * ready - 1e-9)
 
 
 def _wanted(rps: float, ready: int, pod: Pod, loop: HpaLoop) -> int:

@@ -3,7 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimator.model.autoscaling.simulation import HpaLoop, HpaRun, Load, Pod, simulate, summarise
+from estimator.model.autoscaling.simulation import (
+    HpaLoop,
+    HpaRun,
+    Load,
+    Pod,
+    asked_for,
+    simulate,
+    summarise,
+)
 
 # Each rps uses 1 % of the CPU request, up to 150 %; a replica can serve less than 90 rps.
 RPS = np.linspace(0, 150, 151)
@@ -179,3 +187,31 @@ def test_ready_never_exceed_what_was_asked_for(rps: list[float], least: int) -> 
     found = simulate(Load(np.array(rps), 0, 60), POD, loop(least, 40))
     assert (found.ready <= found.desired).all()
     assert (found.ready >= 1).all()
+
+
+@pytest.mark.parametrize(
+    ("current", "ready", "utilisation", "target", "replicas"),
+    # Figures of kubernetes/kubernetes, pkg/controller/podautoscaler/replica_calculator_test.go;
+    # the utilisation is the mean of its ready pods.
+    [
+        pytest.param(3, 3, 0.5, 0.3, 5, id="ScaleUp"),
+        pytest.param(3, 2, 0.6, 0.3, 4, id="ScaleUpUnreadyLessScale"),
+        pytest.param(3, 1, 0.4, 0.3, 3, id="ScaleUpUnreadyNoScale"),
+        pytest.param(2, 2, 0.6, 0.3, 4, id="ScaleUpIgnoresFailedPods"),
+        pytest.param(3, 3, 20.0, 15.0, 4, id="ScaleUpCM"),
+        pytest.param(5, 5, 0.28, 0.5, 3, id="ScaleDown"),
+        pytest.param(5, 5, 12.0, 20.0, 3, id="ScaleDownCM"),
+        pytest.param(5, 3, 0.3, 0.5, 2, id="ScaleDownIncludeUnreadyPods"),
+        pytest.param(5, 1, 0.1, 0.5, 1, id="ScaleDownExcludeUnscheduledPods"),
+    ],
+)
+def test_replicas_are_those_of_kubernetes(
+    current: int, ready: int, utilisation: float, target: float, replicas: int
+) -> None:
+    assert asked_for(utilisation / target, ready, current) == replicas
+
+
+def test_starting_replicas_hold_the_count_within_the_tolerance() -> None:
+    # 2 of 3 are ready at 1.6 times the target: over all three that is 1.07, within the tolerance.
+    assert asked_for(1.6, 2, 3) == 3
+    assert asked_for(1.7, 2, 3) == 4
