@@ -159,8 +159,7 @@ class _Reading:
     def _add(self, start: int, end: int, is_again: bool = False) -> None:
         """Add the counts of the seconds [start, end)."""
         bounds = {"first": start, "last": end - 1}
-        cases = " ".join(f"WHEN :r{n} THEN {n + 1}" for n in range(len(self._routes)))
-        query = PACKED_REQUESTS.format(place=f"CASE route {cases} ELSE 0 END" if cases else "0")
+        query = PACKED_REQUESTS.format(place=_place(0, len(self._routes)))
         tags = {f"r{n}": route for n, route in enumerate(self._routes)}
         text, kind = self._database.execute(query, bounds | tags).fetchone()
         if text is None:
@@ -219,6 +218,18 @@ class _Reading:
             {"first": last + 1, "last": self._last_allowed},
         ):
             self._unfinished.add(*self._database.execute(CHANGED_SECONDS, bounds).fetchone())
+
+
+def _place(first: int, end: int) -> str:
+    """Return SQL for the place of a row's route from 1 among these sorted routes, 0 for others.
+
+    It halves the routes, because comparing with each of 50 takes longer than all the rest.
+    """
+    if end - first > 1:
+        middle = (first + end) // 2
+        left, right = _place(first, middle), _place(middle, end)
+        return f"CASE WHEN route < :r{middle} THEN {left} ELSE {right} END"
+    return f"CASE WHEN route = :r{first} THEN {first + 1} ELSE 0 END" if first < end else "0"
 
 
 def _few(cursor: sqlite3.Cursor) -> Iterator[tuple[object]]:
