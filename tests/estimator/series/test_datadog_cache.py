@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from estimator.series import datadog_cache
 from estimator.series.datadog_cache import SETTLED_S, Cache
 
 WHO = ("https://api.datadoghq.eu", "secret", "sum:x{*}")
@@ -71,4 +72,38 @@ def test_a_disk_that_cannot_is_no_trouble(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     cache = Cache(tmp_path / "file" / "below", lambda: LATER)
     cache.write(WHO, WINDOW, b"body")
+    assert cache.read(WHO, WINDOW) is None
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o702])
+def test_a_folder_that_others_may_write_to_is_not_used(
+    tmp_path: Path, cache: Cache, mode: int
+) -> None:
+    cache.write(WHO, WINDOW, b"body")
+    (tmp_path / "kagami" / "datadog").chmod(mode)
+    assert cache.read(WHO, WINDOW) is None
+    cache.write(WHO, (1, 86_400), b"body")
+    assert len(files(tmp_path)) == 1
+
+
+def test_what_is_no_frame_of_ours_is_asked_for_again(
+    tmp_path: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.write(WHO, WINDOW, bytes(1000))
+    (kept,) = files(tmp_path)
+    whole = kept.read_bytes()
+    for damaged in (b"", b"{}", whole[:-5]):
+        kept.write_bytes(damaged)
+        assert cache.read(WHO, WINDOW) is None
+    kept.write_bytes(whole)
+    assert cache.read(WHO, WINDOW) == bytes(1000)
+    monkeypatch.setattr(datadog_cache, "MAX_ANSWER_BYTES", 999)
+    assert cache.read(WHO, WINDOW) is None
+    kept.unlink()
+    os.mkfifo(kept)
+    assert cache.read(WHO, WINDOW) is None
+    kept.unlink()
+    (tmp_path / "elsewhere").write_bytes(whole)
+    kept.symlink_to(tmp_path / "elsewhere")
+    monkeypatch.undo()
     assert cache.read(WHO, WINDOW) is None
