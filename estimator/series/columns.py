@@ -5,6 +5,7 @@ Files of other tools: `rps` in place of `requests`; `time` (RFC 3339 with its of
 `second`; without `route` everything is `other`. Owns the reading; grid.py what the points mean.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pyarrow.lib import ArrowException
+from pyarrow.parquet import ParquetFile
 
 from estimator.errors import InputError, Problem
 from estimator.series.grid import Points, points_of, series_of
+from estimator.series.limits import (
+    MAX_HEADER_BYTES,
+    MAX_ROUTES,
+    MAX_UNPACKED_BYTES,
+    PIECE_ROWS,
+    most_rows,
+)
 from estimator.series.rps import RpsSeries
+from mirror.formats.bounded_files import BoundedFileError, Limit, open_unpacked
 from mirror.formats.routes import OTHER, route_tag
 
 _TIMES = ("second", "time")
@@ -32,22 +43,19 @@ def read_columns(path: Path, now: float, is_parquet: bool) -> RpsSeries:
     """Return the series of a CSV or Parquet file; `now` is Unix time.
 
     Raises InputError for what is no such table, with every column and the first 20 cells that are
-    wrong; Refused for one without a usable point.
+    wrong, and for what exceeds a limit; Refused for one without a usable point.
     """
-    frame = _frame(path, is_parquet)
-    time, value = (_only(path, frame, names) for names in (_TIMES, _VALUES))
-    rows = _Rows(path, frame, is_parquet)
-    seconds, values = rows.seconds(time), rows.values(value)
-    if rows.problems:
-        raise InputError(rows.problems)
-    if "route" in frame:
-        # A template in place of its tag is understood.
-        codes, names = pd.factorize(frame["route"].fillna(OTHER).astype(str))
-        points = points_of(seconds, codes, [route_tag(name) or OTHER for name in names], values)
-    else:
-        points = Points(seconds, np.zeros(len(seconds), dtype=np.int64), values, (OTHER,))
-    series = series_of(points, f"{'Parquet' if is_parquet else 'CSV'} file {path}", now)
-    return _per_second(path, series) if value == "requests" else series
+    read = _Read(path, is_parquet)
+    try:
+        for frame in _parquet(path) if is_parquet else _csv(path):
+            read.add(frame)
+    # Most errors of pandas and pyarrow are ValueErrors; others are these.
+    except (ValueError, OSError, ArrowException, TypeError, LookupError, BoundedFileError) as error:
+        rule = f"cannot be read: {' '.join(str(error).split())}"
+        rule = error.reason if isinstance(error, BoundedFileError) else rule
+        raise InputError([Problem(str(path), rule)]) from error
+    series = series_of(read.points(), f"{'Parquet' if is_parquet else 'CSV'} file {path}", now)
+    return _per_second(path, series) if read.value == "requests" else series
 
 
 def _per_second(path: Path, series: RpsSeries) -> RpsSeries:
@@ -64,16 +72,38 @@ def _per_second(path: Path, series: RpsSeries) -> RpsSeries:
     return replace(series, rps=series.rps / step, caveats=(*series.caveats, caveat))
 
 
-def _frame(path: Path, is_parquet: bool) -> pd.DataFrame:
-    try:
-        if is_parquet:
-            return pd.read_parquet(path)
-        # As text first: a cell that is no number is then named with its line.
-        return pd.read_csv(path, dtype=str, encoding="utf-8-sig", skipinitialspace=True)
-    except (ValueError, OSError, NotImplementedError, TypeError, LookupError) as error:
-        # Most errors of pandas and pyarrow are ValueErrors; others are these.
-        rule = f"cannot be read: {' '.join(str(error).split())}"
-        raise InputError([Problem(str(path), rule)]) from error
+def _csv(path: Path) -> Iterator[pd.DataFrame]:
+    """Yield the rows in pieces, as text: a cell that is no number is then named with its line."""
+    limit = Limit(max(MAX_UNPACKED_BYTES, path.stat().st_size))
+    with open_unpacked(path, limit) as file:
+        header = file.readline(MAX_HEADER_BYTES)
+    if len(header) == MAX_HEADER_BYTES:
+        raise ValueError(f"its header has more than {MAX_HEADER_BYTES:,} bytes, the limit")
+    with open_unpacked(path, limit) as file:
+        yield from pd.read_csv(
+            file, dtype=str, encoding="utf-8-sig", skipinitialspace=True, chunksize=PIECE_ROWS
+        )
+
+
+def _parquet(path: Path) -> Iterator[pd.DataFrame]:
+    """Yield the rows in pieces, of the known columns only."""
+    with ParquetFile(path) as file:
+        known = set(file.schema_arrow.names)
+    # As places in a dictionary: one long text of a million rows is then in memory once.
+    with ParquetFile(path, read_dictionary=["route"] if "route" in known else None) as file:
+        rows = file.metadata.num_rows
+        if rows > (limit := most_rows(path)):
+            raise ValueError(f"it has {rows:,} rows, more than {limit:,}, the limit for its size")
+        groups = [file.metadata.row_group(n) for n in range(file.metadata.num_row_groups)]
+        largest = max((group.total_byte_size for group in groups), default=0)
+        if largest > MAX_UNPACKED_BYTES:
+            rule = f"a group of its rows has {largest:,} bytes, more than {MAX_UNPACKED_BYTES:,},"
+            raise ValueError(f"{rule} the limit")
+        columns = [name for name in (*_TIMES, *_VALUES, "route") if name in known]
+        names = [*columns, *sorted(known - {*columns})[:_MOST_PROBLEMS]]
+        yield pd.DataFrame(columns=names)
+        for batch in file.iter_batches(PIECE_ROWS, columns=columns):
+            yield batch.to_pandas()
 
 
 def _only(path: Path, frame: pd.DataFrame, names: tuple[str, ...]) -> str:
@@ -85,14 +115,72 @@ def _only(path: Path, frame: pd.DataFrame, names: tuple[str, ...]) -> str:
     return present[0]
 
 
+class _Read:
+    """The points of all pieces so far, 20 bytes each, until they are taken."""
+
+    def __init__(self, path: Path, is_parquet: bool) -> None:
+        self._path = path
+        self._is_parquet = is_parquet
+        self._most_rows = most_rows(path)
+        self._rows = 0
+        self._columns: list[tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.float64]]] = []
+        self._place_of: dict[str, int] = {}
+        self.value = ""
+        """The column of the values."""
+
+    def add(self, frame: pd.DataFrame) -> None:
+        """Add a piece. Raises InputError for wrong cells and for more than a limit."""
+        if not self._rows:
+            time, self.value = (_only(self._path, frame, names) for names in (_TIMES, _VALUES))
+            self._time = time
+        rows = _Rows(self._path, frame, self._is_parquet, self._rows)
+        seconds, values = rows.seconds(self._time), rows.values(self.value)
+        if rows.problems:
+            raise InputError(rows.problems)
+        self._rows += len(frame)
+        if self._rows > self._most_rows:
+            raise ValueError(f"it has more than {self._most_rows:,} rows, the limit for its size")
+        self._columns.append((seconds, self._codes(frame), values))
+
+    def _codes(self, frame: pd.DataFrame) -> NDArray[np.int32]:
+        if "route" not in frame:
+            self._place_of.setdefault(OTHER, 0)
+            return np.zeros(len(frame), dtype=np.int32)
+        route = frame["route"]
+        if isinstance(route.dtype, pd.CategoricalDtype):
+            # Not as texts: Parquet packs a million equal ones into one.
+            codes, names = route.cat.codes.to_numpy(), [*map(str, route.cat.categories)]
+            names += [OTHER] if (codes < 0).any() else []
+        else:
+            codes, found = pd.factorize(route.astype(str).where(route.notna(), OTHER))
+            names = [*map(str, found)]
+        places = [self._place_of.setdefault(name, len(self._place_of)) for name in names]
+        if len(self._place_of) > MAX_ROUTES:
+            raise ValueError(f"it has more than {MAX_ROUTES:,} routes, the limit")
+        return np.array(places, dtype=np.int32)[codes]
+
+    def points(self) -> Points:
+        """Return all points."""
+        if not self._columns:
+            return Points(np.empty(0), np.empty(0, dtype=np.int64), np.empty(0), (OTHER,))
+        seconds, codes, values = (
+            np.concatenate(parts) for parts in zip(*self._columns, strict=True)
+        )
+        # A template in place of its tag is understood.
+        tags = [route_tag(name) or OTHER for name in self._place_of]
+        return points_of(seconds, codes, tags, values)
+
+
 class _Rows:
     """Columns to numbers; `problems` collects the cells that are none."""
 
-    def __init__(self, path: Path, frame: pd.DataFrame, is_parquet: bool) -> None:
+    def __init__(self, path: Path, frame: pd.DataFrame, is_parquet: bool, before: int) -> None:
+        """`before` is the number of rows in earlier pieces."""
         self._path = path
         self._frame = frame
         # As an editor counts the lines of a file with a header.
-        self._place, self._first = ("row", 1) if is_parquet else ("line", 2)
+        self._place, first = ("row", 1) if is_parquet else ("line", 2)
+        self._first = first + before
         self.problems: list[Problem] = []
 
     def seconds(self, name: str) -> NDArray[np.float64]:

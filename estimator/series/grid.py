@@ -31,7 +31,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estimator.errors import Refusal, Refused
-from estimator.series.limits import MAX_CELLS
+from estimator.series.limits import (
+    BUCKETS_PER_POINT,
+    CELLS_PER_POINT,
+    most_buckets,
+    most_cells,
+)
 from estimator.series.rps import RpsSeries
 
 FUTURE_S = 60
@@ -87,13 +92,19 @@ def series_of(points: Points, source: str, now: float, period: Period | None = N
     if period:
         first, end = min(first, period.start // step), max(end, period.end // step)
     width = end - first
-    if width * len(points.names) > MAX_CELLS:
-        reason = f"spans the seconds {first * step} to {end * step}"
+    allowed = most_cells(CELLS_PER_POINT * len(points.seconds))
+    if width > most_buckets(BUCKETS_PER_POINT * len(points.seconds)) or (
+        width * len(points.names) > allowed
+    ):
+        reason = (
+            f"spans the seconds {first * step} to {end * step} over {len(points.names)} route(s):"
+            " more than the limit for its points"
+        )
         raise Refused([Refusal(source, reason, "Was a clock wrong?")])
     cells = points.routes * width + (buckets - first)
-    repairs += _order_repairs(points, cells)
     flat = np.full(width * len(points.names), np.nan)
     np.fmax.at(flat, cells, points.values)
+    repairs += _order_repairs(points, int(np.count_nonzero(~np.isnan(flat))))
     series = RpsSeries(
         source=source,
         start=first * step,
@@ -128,6 +139,8 @@ def _cleaned(points: Points, now: float) -> tuple[Points, list[str]]:
         (is_number & is_rate & ~is_past, "of the future (whose clock is off?)", points),
     )
     kept = is_number & is_rate & is_past
+    if kept.all():
+        return points, repairs
     remaining = Points(points.seconds[kept], points.routes[kept], points.values[kept], points.names)
     return remaining, repairs
 
@@ -144,18 +157,21 @@ def _counted(*masks: tuple[NDArray[np.bool_], str, Points]) -> list[str]:
     return sentences
 
 
-def _order_repairs(points: Points, cells: NDArray[np.int64]) -> list[str]:
+def _order_repairs(points: Points, distinct: int) -> list[str]:
     repairs = []
-    if len(cells) != len(unique := np.unique(cells)):
+    total = len(points.seconds)
+    if total != distinct:
         repairs.append(
-            f"{len(cells) - len(unique)} of {len(cells)} points repeat a bucket of their route: the"
-            " highest of each counts"
+            f"{total - distinct} of {total} points repeat a bucket of their route: the highest of"
+            " each counts"
         )
+    if (points.seconds[1:] >= points.seconds[:-1]).all():
+        return repairs
     order = np.argsort(points.routes, kind="stable")
     steps = np.diff(points.seconds[order])
     back = int((steps[np.diff(points.routes[order]) == 0] < 0).sum())
     if back:
-        repairs.append(f"{back} of {len(cells)} points were out of order and were sorted")
+        repairs.append(f"{back} of {total} points were out of order and were sorted")
     return repairs
 
 

@@ -10,10 +10,24 @@ from estimator.errors import InputError, Problem
 
 MAX_CELLS = 250_000_000
 """2 GB of float64, a year of seconds over eight routes. A wrong clock makes a larger series."""
-MAX_CELLS_OF_SMALL_FILES = 24_000_000
+SMALL_CELLS = 24_000_000
+SMALL_BUCKETS = 3_000_000
+"""35 days of seconds. A small file cannot ask for much memory: what is above these two (buckets of
+time, and these times routes) is bounded by its size, or by the number of its points. The estimate
+takes about 70 bytes for each bucket."""
 CELLS_PER_BYTE = 4
-"""A small file cannot ask for much memory: seconds times routes are bounded by its size."""
+BUCKETS_PER_BYTE = 0.5
+CELLS_PER_POINT = 50
+BUCKETS_PER_POINT = 2
 MAX_ROUTES = 2_000
+MAX_UNPACKED_BYTES = 128 << 20
+"""Of a packed CSV, and of a group of rows in Parquet; a plain CSV may be larger."""
+MAX_HEADER_BYTES = 1 << 16
+"""Of the first line of a CSV: a million columns take minutes to read."""
+MAX_ROWS_OF_SMALL_FILES = 5_000_000
+ROWS_PER_BYTE = 0.5
+PIECE_ROWS = 200_000
+"""Rows of CSV and Parquet that are in memory as texts."""
 MAX_ANSWER_BYTES = 64 << 20
 """Of one answer of Prometheus or Datadog, unpacked. 100 routes of 10,000 points are 25 MB."""
 MAX_ANSWER_VALUES = 2_500_000
@@ -24,12 +38,28 @@ ANSWER_TIMEOUT_S = 60.0
 """For one answer, from the request to its last byte."""
 
 
+def most_cells(by_size: float) -> int:
+    """Return how many buckets times routes a source may have whose size allows this many."""
+    return min(MAX_CELLS, max(SMALL_CELLS, int(by_size)))
+
+
+def most_buckets(by_size: float) -> int:
+    """Return how many buckets a source may have whose size allows this many."""
+    return max(SMALL_BUCKETS, int(by_size))
+
+
 def check_cells(path: Path, width: int, routes: int) -> None:
-    """Raise InputError for more seconds times routes than a file of this size may have."""
-    allowed = max(MAX_CELLS_OF_SMALL_FILES, CELLS_PER_BYTE * path.stat().st_size)
-    if width * max(routes, 1) > min(allowed, MAX_CELLS):
+    """Raise InputError for more seconds, or seconds times routes, than a file of this size has."""
+    size = path.stat().st_size
+    seconds, cells = most_buckets(BUCKETS_PER_BYTE * size), most_cells(CELLS_PER_BYTE * size)
+    if width > seconds or width * max(routes, 1) > cells:
         rule = (
-            f"spans {width:,} s over {routes} route(s): more than {min(allowed, MAX_CELLS):,}"
-            " values, the limit for a file of its size; was a clock wrong?"
+            f"spans {width:,} s over {routes} route(s): the limit for a file of its size is"
+            f" {seconds:,} s, and {cells:,} for all routes together; was a clock wrong?"
         )
         raise InputError([Problem(str(path), rule)])
+
+
+def most_rows(path: Path) -> int:
+    """Return how many rows a CSV or Parquet file of this size may have."""
+    return max(MAX_ROWS_OF_SMALL_FILES, int(ROWS_PER_BYTE * path.stat().st_size))

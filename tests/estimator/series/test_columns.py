@@ -1,3 +1,5 @@
+import gzip
+import os
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +7,7 @@ import pandas as pd
 import pytest
 
 from estimator.errors import InputError, Refused
+from estimator.series import columns, limits
 from estimator.series.files import read_series
 from estimator.series.rps import RpsSeries
 
@@ -145,3 +148,81 @@ def test_nothing_usable_is_refused(tmp_path: Path) -> None:
         read(tmp_path, f"second,rps\n{T},nan\n")
     with pytest.raises(Refused, match="no point that can be used"):
         read(tmp_path, "second,rps\n")
+
+
+@pytest.mark.parametrize("name", ["series.csv.gz", "series"])
+def test_a_packed_csv_is_known_by_its_content(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(gzip.compress(CSV.encode()))
+    assert read_series(tmp_path / name, NOW).routes == ("/api/_", "other")
+    # And a name does not pack a file.
+    (tmp_path / "plain.csv.gz").write_text(CSV)
+    assert read_series(tmp_path / "plain.csv.gz", NOW).routes == ("/api/_", "other")
+
+
+def test_pieces_are_one_series_and_keep_their_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = read(tmp_path, CSV)
+    monkeypatch.setattr(columns, "PIECE_ROWS", 1)
+    np.testing.assert_array_equal(read(tmp_path, CSV).rps, whole.rps)
+    frame = pd.read_csv(tmp_path / "any.name")
+    frame.to_parquet(tmp_path / "parquet")
+    np.testing.assert_array_equal(read_series(tmp_path / "parquet", NOW).rps, whole.rps)
+    assert wrong(tmp_path, CSV + "x,/a,1\n")[0].startswith("/any.name:line 6: second: expected")
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "rule"),
+    [
+        ("MAX_UNPACKED_BYTES", 50, "has more than 74 bytes unpacked, which is the limit"),
+        ("MAX_HEADER_BYTES", 10, "its header has more than 10 bytes, the limit"),
+        ("most_rows", lambda _: 3, "it has more than 3 rows, the limit for its size"),
+        ("MAX_ROUTES", 1, "it has more than 1 routes, the limit"),
+    ],
+)
+def test_limits_of_a_csv_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: object, rule: str
+) -> None:
+    path = tmp_path / "series.csv.gz"
+    path.write_bytes(gzip.compress(CSV.encode(), mtime=0))
+    monkeypatch.setattr(columns, limit, value)
+    with pytest.raises(InputError) as refused:
+        read_series(path, NOW)
+    size = path.stat().st_size
+    assert rule.replace("74", str(size)) in str(refused.value)
+
+
+def test_limits_of_parquet_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pd.DataFrame({"second": [T], "rps": [1]}).to_parquet(tmp_path / "p")
+    for limit, value, rule in (
+        ("most_rows", lambda _: 0, "it has 1 rows, more than 0, the limit for its size"),
+        ("MAX_UNPACKED_BYTES", 9, "bytes, more than 9, the limit"),
+    ):
+        with monkeypatch.context() as patched:
+            patched.setattr(columns, limit, value)
+            with pytest.raises(InputError, match=rule):
+                read_series(tmp_path / "p", NOW)
+
+
+def test_no_route_is_invented(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"second": [T, T], "route": ["/a", "/b"], "rps": [1, 2]})
+    frame.to_parquet(tmp_path / "p")
+    assert read_series(tmp_path / "p", NOW).routes == ("/a", "/b")
+    assert read(tmp_path, frame.to_csv(index=False)).routes == ("/a", "/b")
+    frame.loc[0, "route"] = None
+    frame.to_parquet(tmp_path / "p")
+    assert read_series(tmp_path / "p", NOW).routes == ("/b", "other")
+    assert read(tmp_path, frame.to_csv(index=False)).routes == ("/b", "other")
+
+
+def test_few_points_far_apart_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="more than the limit for its points. Was a clock wrong"):
+        read(tmp_path, f"second,rps\n{T},1\n{T + 1},1\n{T + 3_000_001},1\n")
+
+
+def test_rows_follow_the_size_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "small").write_bytes(b"x")
+    os.truncate(tmp_path / "small", 1 << 30)  # a sparse file
+    assert limits.most_rows(tmp_path / "small") == 1 << 29
+    os.truncate(tmp_path / "small", 10)
+    assert limits.most_rows(tmp_path / "small") == 5_000_000

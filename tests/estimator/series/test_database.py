@@ -91,7 +91,7 @@ COUNTS = (
         ("UPDATE counts SET value = zeroblob(40000000);", "too big"),
         ("UPDATE counts SET value = 1000000000000;", "a count of at least 0 and below 1e+12"),
         ("UPDATE counts SET value = -1;", "got -1"),
-        ("INSERT INTO seconds VALUES (30000000);", "the limit for a file of its size"),
+        ("INSERT INTO seconds VALUES (4000000);", "the limit for a file of its size"),
     ],
 )
 def test_a_hostile_file_is_bad_input(path: Path, sql: str, rule: str) -> None:
@@ -120,6 +120,8 @@ def test_a_deadline_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_memory_follows_the_size_of_the_file(path: Path) -> None:
     write(path, COUNTS)
-    limits.check_cells(path, limits.MAX_CELLS_OF_SMALL_FILES, 1)
-    with pytest.raises(InputError, match="more than 24,000,000 values"):
-        limits.check_cells(path, limits.MAX_CELLS_OF_SMALL_FILES // 2 + 1, 2)
+    limits.check_cells(path, limits.SMALL_BUCKETS, 8)
+    with pytest.raises(InputError, match="is 3,000,000 s, and 24,000,000 for all routes"):
+        limits.check_cells(path, limits.SMALL_BUCKETS, 9)
+    with pytest.raises(InputError, match="spans 3,000,001 s over 1 route"):
+        limits.check_cells(path, limits.SMALL_BUCKETS + 1, 1)
