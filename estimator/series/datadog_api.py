@@ -179,7 +179,7 @@ class DatadogApi:
                 trouble = lost if isinstance(error, TimeoutError) else f"connection lost: {error}"
                 wait_s = self._backoff_s(attempt)
             except AnswerTooLargeError as error:
-                raise self._refused(str(error), _LESS) from error
+                raise InputError([Problem(self._name, f"{error}. {_LESS}")]) from error
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 raise self._refused(
                     f"cannot be reached: {error}", "Check --site (or DD_SITE) and the network"
@@ -209,7 +209,7 @@ class DatadogApi:
         try:
             answer = decoded(reply.body, _QueryAnswer)
         except AnswerTooLargeError as error:
-            raise self._refused(str(error), _LESS) from error
+            raise InputError([Problem(self._name, f"{error}. {_LESS}")]) from error
         except msgspec.DecodeError as error:
             if _is_html(reply):
                 raise self._refused(

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from estimator.errors import Refusal, Refused
+from estimator.errors import InputError, Problem, Refusal, Refused
 from estimator.series.limits import (
     BUCKETS_PER_POINT,
     CELLS_PER_POINT,
@@ -78,8 +78,8 @@ class Period:
 def series_of(points: Points, source: str, now: float, period: Period | None = None) -> RpsSeries:
     """Return the series over `period`, or without one from the first point to the last.
 
-    `now` is Unix time. Raises Refused if no point is left, if the points are too far apart for one
-    series, or if they are those of a counter.
+    `now` is Unix time. Raises InputError if the points are too far apart for one series, Refused if
+    none is left, or if they are those of a counter.
     """
     given = len(points.seconds)
     points, repairs = _cleaned(points, now)
@@ -98,9 +98,9 @@ def series_of(points: Points, source: str, now: float, period: Period | None = N
     ):
         reason = (
             f"spans the seconds {first * step} to {end * step} over {len(points.names)} route(s):"
-            " more than the limit for its points"
+            " more than the limit for its points. Was a clock wrong?"
         )
-        raise Refused([Refusal(source, reason, "Was a clock wrong?")])
+        raise InputError([Problem(source, reason)])
     cells = points.routes * width + (buckets - first)
     flat = np.full(width * len(points.names), np.nan)
     np.fmax.at(flat, cells, points.values)

@@ -91,8 +91,8 @@ class PrometheusApi:
             for series in await self._ask(text, start, last, step_s):
                 points += len(series.values)
                 if points > MAX_POINTS:
-                    rule = f"has more than {MAX_POINTS:,} points, which is the limit"
-                    raise self._refused(rule, "Ask for less: a shorter time, or a larger step")
+                    rule = f"has more than {MAX_POINTS:,} points, which is the limit. Ask for less"
+                    raise InputError([Problem(self._name, rule)])
                 key = frozenset(series.metric.items())
                 pieces.setdefault(key, []).append(self._numbers(series))
             start += piece_s
@@ -118,8 +118,8 @@ class PrometheusApi:
                 raise InputError([Problem(self._name, f"{rule} PROMETHEUS_AUTHORIZATION")])
             answer = decoded(reply.body, _RangeAnswer)
         except AnswerTooLargeError as error:
-            advice = "Ask for fewer series, a shorter time or a larger step"
-            raise self._refused(str(error), advice) from error
+            rule = f"{error}. Ask for fewer series, a shorter time or a larger step"
+            raise InputError([Problem(self._name, rule)]) from error
         except msgspec.DecodeError as error:
             problem = f"answered {reply.status}, but not as its API does: {error}"
             raise self._refused(problem) from error
@@ -134,5 +134,5 @@ class PrometheusApi:
         self.warnings += answer.warnings
         return answer.data.result
 
-    def _refused(self, problem: str, advice: str | None = None) -> Refused:
-        return Refused([Refusal(self._name, problem, advice or f"Check {self._option}")])
+    def _refused(self, problem: str) -> Refused:
+        return Refused([Refusal(self._name, problem, f"Check {self._option}")])

@@ -216,7 +216,7 @@ def test_no_route_is_invented(tmp_path: Path) -> None:
 
 
 def test_few_points_far_apart_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="more than the limit for its points. Was a clock wrong"):
+    with pytest.raises(InputError, match="more than the limit for its points. Was a clock wrong"):
         read(tmp_path, f"second,rps\n{T},1\n{T + 1},1\n{T + 3_000_001},1\n")
 
 

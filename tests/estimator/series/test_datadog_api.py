@@ -290,7 +290,7 @@ def test_no_key_is_sent_in_the_clear(url: str, rule: str) -> None:
 def test_limits_are_named(fake: FakeDatadog, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, limit in (("MAX_ANSWER_BYTES", "40 bytes"), ("MAX_ANSWER_VALUES", "1 texts")):
         monkeypatch.setattr(http_session, name, int(limit.split()[0]))
-        message = failure(fake, Refused)
+        message = failure(fake, InputError)
         assert f"more than {limit}" in message and "which is the limit. Ask for less" in message
         monkeypatch.setattr(http_session, name, 1 << 20)
 

@@ -155,8 +155,8 @@ def test_a_value_that_is_no_number_is_refused(fake: FakePrometheus) -> None:
 
 def test_limits_are_named(fake: FakePrometheus, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prometheus_api, "MAX_POINTS", 2)
-    with pytest.raises(Refused, match="more than 2 points, which is the limit. Ask for less"):
+    with pytest.raises(InputError, match="more than 2 points, which is the limit. Ask for less"):
         ask(fake.url, 25_000)
     monkeypatch.setattr(http_session, "MAX_ANSWER_BYTES", 50)
-    with pytest.raises(Refused, match="more than 50 bytes, which is the limit. Ask for fewer"):
+    with pytest.raises(InputError, match="more than 50 bytes, which is the limit. Ask for fewer"):
         ask(fake.url)
