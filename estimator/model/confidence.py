@@ -13,6 +13,7 @@ from estimator.model.component import ComponentProjection
 from estimator.model.evidence.efficiency import measure
 from estimator.model.evidence.evidence import Evidence
 from estimator.model.evidence.memory import follow
+from estimator.model.figure import digits
 from estimator.model.nodes.capacity import Cluster
 from estimator.model.policy import Policy
 from estimator.model.sizing.replicas import size
@@ -129,7 +130,7 @@ def component_doubts(
             how = "scale linearly" if known.scaling.law is None else "follow the scaling law"
             yield (
                 f"{component.name}: the peak of {units.format_rps(peak_rps)} rps is"
-                f" {peak_rps / largest.rps:.3g} times the largest row,"
+                f" {digits(peak_rps / largest.rps, 3)} times the largest row,"
                 f" {units.format_rps(largest.rps)} rps over {largest.replicas} replica(s): nobody"
                 f" saw that replicas {how} beyond {MOST_SCALED:g} times. Measure more of them"
                 " together"
