@@ -72,7 +72,7 @@ class Demo:
 def run() -> Iterator[Demo]:
     # An ordinary user must be able to enter the directory, unlike tmp_path.
     with tempfile.TemporaryDirectory(prefix="kagami-") as name:
-        Path(name).chmod(0o777)
+        Path(name).chmod(0o1777)
         run = Demo(Path(name))
         yield run
         left = run.running()
