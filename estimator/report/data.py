@@ -123,6 +123,7 @@ def _component(component: ComponentProjection) -> dict[str, Any]:
         "workers": _plain(component.workers),
         "rollout": _plain(component.rollout),
         "hpa": _plain(component.hpa),
+        "no_hpa": component.no_hpa,
         "simulation": _plain(component.simulation),
         "rate_limits": _plain(component.rate_limits),
         "explanation": _plain(component.explanation),

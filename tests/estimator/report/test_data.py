@@ -48,6 +48,7 @@ def test_keys_are_the_documented_ones(projection: Projection) -> None:
         "workers",
         "rollout",
         "hpa",
+        "no_hpa",
         "simulation",
         "rate_limits",
         "explanation",

@@ -99,6 +99,8 @@ def test_an_injected_proxy_is_sized_by_annotations(applicable: Projection) -> No
 
 def test_without_an_autoscaler_the_count_is_fixed(applicable: Projection) -> None:
     first = replace(applicable.components[0], hpa=None, rollout=None, rate_limits=None)
+    flat = replace(applicable, components=(replace(first, no_hpa="it would save 2 %"),))
+    assert "  # it would save 2 %\n  replicas: 2\n" in manifests(flat)["api-resources.yaml"]
     trees = read(replace(applicable, components=(first,)))
     assert set(trees) == {"api-resources.yaml", "kustomization.yaml"}
     assert trees["api-resources.yaml"]["spec"]["replicas"] == 2
