@@ -19,8 +19,8 @@ EXIT_LOW_CONFIDENCE = 3
 EXIT_REFUSED = 4
 EXIT_DRIFT = 5
 
-MOST_LINES = 1000
-"""Most problems that are printed; a file of another kind may have one in each of its lines."""
+MOST_LINES = 1001
+"""Most problems that are printed: what a reader lists at most, and its word that more follow."""
 
 
 @contextmanager

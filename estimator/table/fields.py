@@ -12,7 +12,10 @@ from typing import Any, TypeVar, get_args
 
 import msgspec
 
-from estimator.errors import Problem
+from estimator.errors import InputError, Problem
+
+MOST_PROBLEMS = 1000
+"""Most problems of a file that are listed."""
 
 _S = TypeVar("_S", bound=msgspec.Struct)
 
@@ -51,11 +54,17 @@ class Place:
     line: int | None = None
 
     def report(self, key: str, rule: str, line: int | None = None) -> None:
-        """Add a problem with `key`, which may be empty, in `line` or else in the place's line."""
+        """Add a problem with `key`, which may be empty, in `line` or else in the place's line.
+
+        Raises InputError after MOST_PROBLEMS of them.
+        """
         path = ".".join(part for part in (self.prefix, key) if part)
         line = self.line if line is None else line
         source = self.source if line is None else f"{self.source}:{line}"
         self.problems.append(Problem(source, rule, self.component, self.row, path or None))
+        if len(self.problems) >= MOST_PROBLEMS:
+            # A file of another kind has problems everywhere, and the walk would never end.
+            raise InputError([*self.problems, Problem(self.source, "more problems follow")])
 
 
 def read_fields(raw: object, shape: type[_S], place: Place) -> dict[str, Any]:

@@ -3,6 +3,7 @@ from typing import Annotated
 import msgspec
 import pytest
 
+from estimator.errors import InputError
 from estimator.table.fields import Marks, Place, read_fields, shown
 
 
@@ -59,3 +60,11 @@ def test_place_of_a_report_is_complete() -> None:
 
 def test_long_values_are_cut() -> None:
     assert shown("x" * 100) == "'" + "x" * 56 + "..."
+
+
+def test_a_file_of_another_kind_ends_the_walk() -> None:
+    place = Place([], "x")
+    with pytest.raises(InputError, match="x: more problems follow$"):
+        for number in range(2000):
+            place.report(f"key{number}", "unknown key")
+    assert len(place.problems) == 1000
