@@ -258,16 +258,15 @@ def _falls(points: Sequence[LoadPoint]) -> dict[int, str]:
         cpu = [point.usage[container].cpu_millicores for point in points]
         # Rows at one load are repetitions, so a difference between them is no fall: cheapest first.
         order = [k for load in loads for k in sorted(load, key=lambda k: cpu[k])]
-        chain = _longest_chain([cpu[k] for k in order])
-        kept = sorted(chain)
+        ordered = np.array([cpu[k] for k in order])
+        chain = _longest_chain(ordered.tolist())
+        kept = np.array(sorted(chain), dtype=int)
         for place in sorted(set(range(len(order))) - chain):
             k = order[place]
             # The chain is the longest, so at least one row in it contradicts this one.
-            against = next(
-                order[other]
-                for other in kept
-                if not _may_follow(*(cpu[order[end]] for end in sorted((place, other))))
-            )
+            before, after = ordered[np.minimum(kept, place)], ordered[np.maximum(kept, place)]
+            contradicts = after < before - np.maximum(FALL_RATIO * before, FLOOR_MILLICORES)
+            against = order[int(kept[contradicts.argmax()])]
             rules.setdefault(
                 k,
                 f"{container} used {cpu[k]:.4g}m at {points[k].rps_per_replica:.4g} rps per"
@@ -275,11 +274,6 @@ def _falls(points: Sequence[LoadPoint]) -> dict[int, str]:
                 f" {points[against].row}: cpu should not fall as rps rises",
             )
     return rules
-
-
-def _may_follow(before: float, after: float) -> bool:
-    """Whether `after` is at least `before`, except for noise; both in millicores."""
-    return after >= before - max(FALL_RATIO * before, FLOOR_MILLICORES)
 
 
 def _longest_chain(cpu: Sequence[float]) -> set[int]:
@@ -293,7 +287,7 @@ def _longest_chain(cpu: Sequence[float]) -> set[int]:
     """
     values = np.asarray(cpu, float)
     tops, own = np.unique(values, return_inverse=True)
-    # `_may_follow` for all tops: it rises with them, so each value may follow those below `reach`.
+    # What may follow rises with the tops, so each value may follow those below `reach`.
     lowest = tops - np.maximum(FALL_RATIO * tops, FLOOR_MILLICORES)
     reach = np.searchsorted(lowest, values, side="right")
     length, total = np.zeros(len(tops), int), np.zeros(len(tops))
