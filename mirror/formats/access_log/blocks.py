@@ -20,8 +20,8 @@ from mirror.formats.access_log.times import LOCAL_TIME
 from mirror.formats.bounded_files import Limit, open_regular, unpacked
 
 STDIN = "-"
-MOST_UNPACKED_BYTES = 256 << 20
-MOST_RATIO = 64
+MOST_UNPACKED_BYTES = 64 << 20
+MOST_RATIO = 40
 """A packed log yields at most MOST_UNPACKED_BYTES and this many times its size: gzip packs real
 logs 5 to 30 times. Standard input has no such limit."""
 _MOST_BYTES = 1 << 60

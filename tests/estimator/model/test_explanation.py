@@ -78,7 +78,9 @@ def test_arithmetic_can_be_redone_by_hand(policy: dict) -> None:
 @POLICIES
 def test_topics_follow_each_other(policy: dict) -> None:
     topics = [line.topic for line in lines(**policy)]
-    assert list(dict.fromkeys(topics)) == TOPICS
+    # One row over a wide range, and a minimum above every need: neither leaves an HPA to explain.
+    has_hpa = policy not in ({"rows": 1}, {"min_replicas": 40})
+    assert list(dict.fromkeys(topics)) == [t for t in TOPICS if t != "hpa" or has_hpa]
     assert topics == sorted(topics, key=TOPICS.index)
 
 
