@@ -378,6 +378,6 @@ def test_an_access_log_is_a_series(run: Run, table: str, tmp_path: Path) -> None
         if assumption["value"] == "repaired"
     ]
     assert repairs == [
-        "1 of 5001 lines left out, the first: access.log.1:2501: neither a JSON object nor the"
-        " combined format"
+        "1 of 5001 lines (0.0%) left out: 1 lines in no known format; the first:"
+        ' access.log.1:2501: neither a JSON object nor a line with [time] "request"'
     ]
