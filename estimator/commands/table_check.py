@@ -1,7 +1,7 @@
 """`estimate table check`: the verdict on every row, with the rule that decided it."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -13,7 +13,7 @@ from estimator.commands.exits import EXIT_LOW_CONFIDENCE, endings
 from estimator.commands.terminal import console
 from estimator.model.confidence import SPOILT, row_doubts
 from estimator.table.files import read_table
-from estimator.table.load_points import Component, Verdict
+from estimator.table.load_points import Component, LoadPoint, Verdict
 
 EPILOG = """\b
 Examples:
@@ -31,6 +31,9 @@ Exit codes:
      saturated and failing rows are no fault
 """
 
+MOST_ROWS_SHOWN = 200
+MOST_ROWS_NAMED = 20
+
 
 @click.command(epilog=EPILOG)
 @click.argument("file", type=click.Path(path_type=Path))
@@ -46,6 +49,8 @@ def check(file: Path) -> None:
     is_sound = True
     for component in table.components:
         out.print(_grid(component))
+        if hidden := len(component.points) - len(_shown(component)):
+            out.print(f"  {hidden:,} more rows; of many, only those that are not ok are listed")
         for text in _rules(component):
             out.print(text)
         for doubt in row_doubts(component):
@@ -69,7 +74,7 @@ def _grid(component: Component) -> Grid:
     for container in component.requests:
         grid.add_column(Text(container), justify="right")
     grid.add_column("verdict")
-    for point in component.points:
+    for point in _shown(component):
         assert point.judgement is not None
         grid.add_row(
             str(point.row),
@@ -85,6 +90,15 @@ def _grid(component: Component) -> Grid:
     return grid
 
 
+def _shown(component: Component) -> Sequence[LoadPoint]:
+    """Return the rows that are listed: all, or of many the first that are not ok."""
+    points = component.points
+    if len(points) <= MOST_ROWS_SHOWN:
+        return points
+    not_ok = [p for p in points if p.judgement and p.judgement.verdict is not Verdict.OK]
+    return not_ok[:MOST_ROWS_SHOWN]
+
+
 def _rules(component: Component) -> Iterator[Text]:
     """Yield each rule once, with the rows that it decided."""
     rows: dict[tuple[Verdict, str], list[int]] = {}
@@ -92,7 +106,10 @@ def _rules(component: Component) -> Iterator[Text]:
         assert point.judgement is not None
         rows.setdefault((point.judgement.verdict, point.judgement.rule), []).append(point.row)
     for (verdict, rule), decided in rows.items():
-        where = f"  row{'s' * (len(decided) > 1)} {', '.join(map(str, decided))} "
+        listed = ", ".join(map(str, decided[:MOST_ROWS_NAMED]))
+        if len(decided) > MOST_ROWS_NAMED:
+            listed += f" and {len(decided) - MOST_ROWS_NAMED:,} more"
+        where = f"  row{'s' * (len(decided) > 1)} {listed} "
         yield Text.assemble(where, (verdict.value, _style(verdict)), f": {rule}")
 
 

@@ -42,3 +42,13 @@ def test_bad_table_is_bad_input(run_table) -> None:
     result = run_table("check", "t.yaml")
     assert result.exit_code == 2
     assert [line.split(": ")[2] for line in result.output.splitlines()] == ["t.yaml:4", "t.yaml:11"]
+
+
+def test_of_many_rows_those_that_are_not_ok_are_listed(run_table) -> None:
+    row = "      - {{replicas: 1, rps: {}, error_ratio: {}, usage: {{app: {{cpu: {}m, memory: 1Mi}}}}}}\n"
+    head = TABLE[: TABLE.index("      - ")]
+    rows = "".join(row.format(n, 0.2 if n == 7 else 0, 100 + n) for n in range(1, 301))
+    Path("t.yaml").write_text(head + rows)
+    output = run_table("check", "t.yaml").output
+    assert output.count("failing") == 2 and "299 more rows; of many, only those" in output
+    assert "rows 1, 2, 3, 4, 5, 6, 8, 9" in output and "and 279 more ok:" in output
