@@ -45,7 +45,8 @@ def test_bad_table_is_bad_input(run_table) -> None:
 
 
 def test_of_many_rows_those_that_are_not_ok_are_listed(run_table) -> None:
-    row = "      - {{replicas: 1, rps: {}, error_ratio: {}, usage: {{app: {{cpu: {}m, memory: 1Mi}}}}}}\n"
+    usage = "usage: {{app: {{cpu: {}m, memory: 1Mi}}}}"
+    row = "      - {{replicas: 1, rps: {}, error_ratio: {}, " + usage + "}}\n"
     head = TABLE[: TABLE.index("      - ")]
     rows = "".join(row.format(n, 0.2 if n == 7 else 0, 100 + n) for n in range(1, 301))
     Path("t.yaml").write_text(head + rows)
