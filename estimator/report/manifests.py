@@ -30,7 +30,10 @@ from estimator.table.load_points import Kind
 
 SIDECAR = "istio-proxy"
 _LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
-_LEAVE_CPU_UNLIMITED = "no cpu limit: a limit throttles, and the request already protects others"
+_LEAVE_CPU_UNLIMITED = (
+    "no cpu limit: a limit throttles, and the request already protects others. This file leaves one"
+    " that you have: remove it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,15 @@ def _head(manifest: Manifest, projection: Projection) -> list[str]:
         f" app={manifest.component}; change both if yours differ.",
     ]
     if manifest.kind == "Deployment":
-        lines.append("This is a patch for your Deployment, not a complete object.")
+        lines += [
+            "This is a patch for your Deployment, not a complete object. Server-side apply merges"
+            " it as it is, containers by their names:",
+            f"kubectl apply --server-side --field-manager=kagami -f {manifest.file}",
+            "So does kustomization.yaml. A plain kubectl apply would take what is not here as"
+            " removed.",
+        ]
+        if "replicas" not in manifest.tree["spec"]:
+            lines.append("The HPA decides the replicas: your Deployment must not set them.")
     if projection.is_example_table:
         lines.append("FROM THE EXAMPLE TABLE: not a sizing of your cluster. Do not apply.")
     lines += [f"Low confidence: {reason}" for reason in projection.low_confidence]

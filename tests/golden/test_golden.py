@@ -1,9 +1,14 @@
 """Compares the reports of docs/example with the golden files, and docs/estimate.md with both."""
 
 import re
+import subprocess
 from pathlib import Path
+from typing import Any
 
+import kubernetes_validate
 import pytest
+import yaml
+from cloudcoil.models.istio.networking.v1alpha3 import EnvoyFilter
 from playwright.sync_api import sync_playwright
 
 from mirror.demo.processes import find_program
@@ -91,3 +96,86 @@ def test_the_guides_page_answers_in_chromium(outputs: dict[str, str], directory:
         assert "1,556 rps at 2026-01-01 20:05:22 UTC" in page.locator(".tip").first.inner_text()
         browser.close()
     assert (complaints, requested) == ([], [path.as_uri()])
+
+
+# --- the manifests of the example, as somebody applies them ---
+
+KUBERNETES = ("1.29", "1.37")
+COMPONENTS = {"istio-ingressgateway", "watch", "api"}
+
+
+def objects(directory: Path, kind: str) -> dict[str, dict[str, Any]]:
+    """Return the objects of a kind that `kubectl apply -f 'k8s/*-*.yaml'` reads, by component."""
+    read = {path: yaml.safe_load(path.read_text()) for path in directory.glob("k8s/*-*.yaml")}
+    ending = {"EnvoyFilter": "-local-ratelimit"}.get(kind, "")
+    return {
+        tree["metadata"]["name"].removesuffix(ending): tree
+        for tree in read.values()
+        if tree["kind"] == kind
+    }
+
+
+def deployment(name: str, containers: list[str]) -> dict[str, Any]:
+    labels = {"app": name}
+    pod = {"containers": [{"name": container, "image": "i"} for container in containers]}
+    spec = {
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": pod},
+    }
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+
+
+@pytest.mark.usefixtures("outputs")
+def test_every_component_has_objects_that_agree(directory: Path) -> None:
+    patches = objects(directory, "Deployment")
+    scalers = objects(directory, "HorizontalPodAutoscaler")
+    budgets = objects(directory, "PodDisruptionBudget")
+    limits = objects(directory, "EnvoyFilter")
+    assert set(patches) == set(scalers) == set(budgets) == set(limits) == COMPONENTS
+    for name in COMPONENTS:
+        scaler, budget = scalers[name]["spec"], budgets[name]["spec"]
+        assert scaler["scaleTargetRef"] == {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "name": name,
+        }
+        assert "replicas" not in patches[name]["spec"]
+        assert budget["maxUnavailable"] < scaler["minReplicas"] <= scaler["maxReplicas"]
+        assert budget["selector"]["matchLabels"] == {"app": name}
+        assert limits[name]["spec"]["workloadSelector"]["labels"] == {"app": name}
+        # What the model does not know would be dropped on the way through it.
+        taken = EnvoyFilter.model_validate(limits[name])
+        assert taken.model_dump(by_alias=True, exclude_none=True, mode="json") == limits[name]
+
+
+@pytest.mark.usefixtures("outputs")
+def test_the_component_patches_the_deployments_of_a_kustomization(directory: Path) -> None:
+    kubectl = find_program("kubectl")
+    if kubectl is None:
+        pytest.skip("no kubectl here, which builds a kustomization")
+    patches = objects(directory, "Deployment")
+    named = {
+        name: [item["name"] for item in tree["spec"]["template"]["spec"]["containers"]]
+        for name, tree in patches.items()
+    }
+    base = [deployment(name, containers) for name, containers in named.items()]
+    (directory / "deployments.yaml").write_text(yaml.safe_dump_all(base))
+    # As in the guide.
+    (found,) = re.findall(r"```yaml\n( *resources: .*?)```", GUIDE.read_text(), re.S)
+    (directory / "kustomization.yaml").write_text(found)
+    built = subprocess.run(
+        [kubectl, "kustomize", directory], capture_output=True, text=True, timeout=60
+    )
+    assert built.returncode == 0, built.stderr
+    trees = list(yaml.safe_load_all(built.stdout))
+    assert len(trees) == 4 * len(COMPONENTS)
+    for tree in trees:
+        assert tree["metadata"].pop("namespace") == "NAMESPACE"
+        if tree["kind"] == "EnvoyFilter":
+            continue
+        for version in KUBERNETES:
+            kubernetes_validate.validate(tree, version, strict=True)
+        if tree["kind"] == "Deployment":
+            pod = tree["spec"]["template"]["spec"]
+            given = patches[tree["metadata"]["name"]]["spec"]["template"]["spec"]["containers"]
+            assert pod["containers"] == [{**item, "image": "i"} for item in given]

@@ -97,6 +97,17 @@ def test_an_injected_proxy_is_sized_by_annotations(applicable: Projection) -> No
     }
 
 
+def test_a_patch_says_how_it_is_applied(applicable: Projection) -> None:
+    text = manifests(applicable)["api-resources.yaml"]
+    command = "# kubectl apply --server-side --field-manager=kagami -f api-resources.yaml\n"
+    assert command in text
+    by_hpa = "# The HPA decides the replicas: your Deployment must not set them.\n"
+    assert by_hpa in text
+    first = replace(applicable.components[0], hpa=None)
+    fixed = manifests(replace(applicable, components=(first,)))["api-resources.yaml"]
+    assert command in fixed and by_hpa not in fixed
+
+
 def test_without_an_autoscaler_the_count_is_fixed(applicable: Projection) -> None:
     first = replace(applicable.components[0], hpa=None, rollout=None, rate_limits=None)
     flat = replace(applicable, components=(replace(first, no_hpa="it would save 2 %"),))
