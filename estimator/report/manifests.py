@@ -6,10 +6,14 @@ as an Istio EnvoyFilter and as an nginx snippet. One kustomization (a Component)
 
 Every file states the assumption that the component is a Deployment with the name in the table,
 whose pods carry that name in the label `app`. An injected istio-proxy is in no Deployment; Istio's
-injector reads its requests from annotations. This module computes no number.
+injector reads its requests from annotations. It does so for a native sidecar, too (an init
+container with `restartPolicy: Always`): its template has one istio-proxy for both places. An HPA
+and the scheduler add up the requests of both kinds, so nothing here depends on the place. This
+module computes no number.
 
 Fields: https://kubernetes.io/docs/reference/kubernetes-api/,
 https://istio.io/latest/docs/reference/config/annotations/ and .../networking/envoy-filter/
+Native sidecars: istio/istio, files/injection-template.yaml; kubernetes/kubernetes#120001
 """
 
 import re

@@ -8,6 +8,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from estimator import units
 from estimator.errors import InputError
 from estimator.model.projection import Projection
 from estimator.report.manifests import manifests, manifests_of
@@ -16,6 +17,7 @@ from mirror.demo.envoy import find_envoy
 from mirror.demo.processes import find_program
 
 VERSIONS = ("1.29", "1.37")
+RESOURCES = (("cpu", "CPU"), ("memory", "Memory"))
 
 
 def read(projection: Projection) -> dict[str, Any]:
@@ -95,6 +97,32 @@ def test_an_injected_proxy_is_sized_by_annotations(applicable: Projection) -> No
         "sidecar.istio.io/proxyMemoryLimit": "256Mi",
         "proxy.istio.io/config": "concurrency: 2",
     }
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("place", ["containers", "initContainers"])
+def test_a_pod_requests_what_the_target_is_a_share_of(
+    applicable: Projection, version: str, place: str
+) -> None:
+    """Inject istio-proxy as Istio does, and add up the requests as an HPA does."""
+    whole = merged(read(applicable)["api-resources.yaml"])
+    chosen = whole["spec"]["template"]["metadata"]["annotations"]
+    part = {"requests": "", "limits": "Limit"}
+    resources = {
+        name: {key: chosen[f"sidecar.istio.io/proxy{label}{end}"] for key, label in RESOURCES}
+        for name, end in part.items()
+    }
+    proxy = {"name": "istio-proxy", "image": "auto", "resources": resources}
+    pod = whole["spec"]["template"]["spec"]
+    native = {"restartPolicy": "Always"} if place == "initContainers" else {}
+    pod[place] = [*pod.get(place, []), {**proxy, **native}]
+    kubernetes_validate.validate(whole, version, strict=True)
+    running = [*pod["containers"], *pod.get("initContainers", [])]
+    requested = [units.parse_cpu(item["resources"]["requests"]["cpu"]) for item in running]
+    (component, _) = applicable.components
+    assert sum(requested) == sum(
+        amounts.cpu_request.value for amounts in component.containers.values()
+    )
 
 
 def test_a_patch_says_how_it_is_applied(applicable: Projection) -> None:
