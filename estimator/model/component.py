@@ -312,6 +312,7 @@ def _warnings(parts: Parts) -> Iterator[str]:
         yield "rests on a single row: cpu does not fall with rps here, an upper bound"
     yield from _not_surviving(parts.scaled)
     yield from _queueing(parts)
+    yield from requests.concurrency_warnings(evidence, parts.policy, parts.workers)
 
 
 def _not_surviving(scaled: Scaled) -> tuple[str, ...]:

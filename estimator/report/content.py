@@ -36,6 +36,7 @@ LOW_CONFIDENCE = "Confidence: low. Do not rely on these numbers alone"
 _UNKNOWN: Mapping[str, str] = {}
 _MOST_WARNINGS = 6
 """More beside the confidence would push the answer off the screen."""
+_MOST_NAMES = 3
 _LEFT_OUT = {
     PageDetail.FULL: "",
     PageDetail.LESS: "To keep the page small, it has coarser charts and no arithmetic. ",
@@ -109,11 +110,17 @@ def _warned(projection: Projection) -> Iterator[Listing]:
 
 
 def all_warnings(projection: Projection) -> tuple[str, ...]:
-    """Return every warning; those of a component begin with its name."""
-    return (
-        *projection.warnings,
-        *(f"{part.name}: {text}" for part in projection.components for text in part.warnings),
-    )
+    """Return every warning; those of components begin with the names, the same ones stand once."""
+    names: dict[str, list[str]] = {}
+    for part in projection.components:
+        for text in dict.fromkeys(part.warnings):
+            names.setdefault(text, []).append(part.name)
+    return (*projection.warnings, *(f"{_some(of)}: {text}" for text, of in names.items()))
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more
 
 
 def _evidence(projection: Projection) -> Iterator[str]:

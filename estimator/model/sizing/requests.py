@@ -12,7 +12,9 @@ configuration of the whole mesh, which istiod pushes. Istio gives its proxy 1 Gi
 
 A container without a cpu request makes an HPA read `<unknown>`, so every one gets one. A cpu limit
 throttles in slices of 100 ms and is left out; Envoy starts a thread for each core it may use, so
-there a limit that is no whole number of cores is throttled by its own threads.
+there a limit that is no whole number of cores is throttled by its own threads. Istio starts as many
+workers as the ceiling of the limit says, and Envoy from 1.37, where no concurrency is set, as its
+floor: such a row does not say how many workers it had.
 
 Worked: c_upper 241.9m at a target of 0.6 is 403.2m, 410m. 100 MiB measured is 115 MiB, limited to
 173 MiB.
@@ -22,6 +24,7 @@ global.proxy.resources.limits.memory, and the same of the chart of the gateway.
 """
 
 import math
+from collections.abc import Iterator
 
 from estimator import units
 from estimator.model.evidence.evidence import PROXY, Evidence
@@ -156,6 +159,45 @@ def proxy_workers(evidence: Evidence, sizing: Sizing, policy: Policy) -> Figure 
     return Figure(
         count, "workers", reason, flags=flags, formula="m = Envoy workers", numbers=f"{count}"
     )
+
+
+def concurrency_warnings(
+    evidence: Evidence, policy: Policy, workers: Figure | None
+) -> Iterator[str]:
+    """Yield where the Envoy workers to set are not known to be those that were measured."""
+    if workers is None:
+        return
+    stated = sorted({point.workers[PROXY] for point in evidence.points if PROXY in point.workers})
+    measured = " and ".join(map(str, stated))
+    what = f"concurrency {workers.value:g} of {PROXY}"
+    if not stated:
+        origin = "given" if policy.workers is not None else "assumed, a core for each"
+        yield (
+            f"{what} is {origin}, and set: the rows do not say how many workers were measured;"
+            f" state `workers` of {PROXY} in the table"
+        )
+    elif workers.value not in stated:
+        yield (
+            f"{what}, as given, is not what the rows were measured with, {measured}: cpu and"
+            " latency with another count of workers are not known"
+        )
+    elif len(stated) > 1:
+        yield (
+            f"{what} is not what all rows were measured with, {measured}: measure all of them with"
+            " one count of workers"
+        )
+    limits = {
+        point.cpu_limit_millicores[PROXY]
+        for point in evidence.points
+        if PROXY in point.cpu_limit_millicores
+    }
+    for limit in sorted(limit for limit in limits if limit % 1000):
+        yield (
+            f"{PROXY} was measured with a cpu limit of {units.format_cpu(limit)}, no whole number"
+            f" of cores: Istio starts {math.ceil(limit / 1000)} worker(s), which it throttles,"
+            f" and Envoy from 1.37 {max(1, math.floor(limit / 1000))} where concurrency is not set;"
+            " measure with whole cores, as recommended here"
+        )
 
 
 def cpu_limit(container: str, workers: Figure | None) -> Figure | None:

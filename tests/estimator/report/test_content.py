@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from estimator.model.projection import Flag, Projection
 from estimator.report.blocks import Banner, Block, Cell, Document, Fold, Grid, Level, Listing, Tiles
-from estimator.report.content import document_of
+from estimator.report.content import all_warnings, document_of
 
 
 def blocks_of(document: Document) -> list[Block]:
@@ -135,6 +135,17 @@ def test_todays_replicas_stand_beside_the_proposed_ones(complete: Projection) ->
     assert [column.title for column in overview.columns[1:4]] == ["peak rps", "today", "replicas"]
     assert [row[2].text for row in overview.rows] == ["2 to 8", "unknown"]
     assert len(overview.footer) == len(overview.columns)
+
+
+def test_a_warning_of_several_components_stands_once(complete: Projection) -> None:
+    first = complete.components[0]
+    parts = tuple(
+        replace(first, name=name, warnings=("a doubt", f"of {name}"))
+        for name in ("b", "a", "c", "d")
+    )
+    warnings = all_warnings(replace(complete, components=parts[:2], warnings=("first",)))
+    assert warnings == ("first", "b, a: a doubt", "b: of b", "a: of a")
+    assert "b, a, c and 1 more: a doubt" in all_warnings(replace(complete, components=parts))
 
 
 def test_warnings_stand_beside_the_confidence(complete: Projection) -> None:

@@ -27,7 +27,7 @@ def test_a_page_stays_below_a_megabyte(
 
 def test_numbers_and_warnings_stay_whatever_is_left_out(complete: Projection) -> None:
     page = page_of(many(complete, 60), "1", {})
-    assert page.count("p99 is not stated in row 2") == 125
-    # Twice for each component, and five beside the confidence.
+    # In the section of each component, once beside the confidence and once in the list of all.
+    assert page.count("p99 is not stated in row 2") == 62
     assert page.count("2 replicas (8 to 10; scaled linearly)") == 60
     assert "R = ceil" not in page

@@ -91,6 +91,63 @@ def test_memory_that_rises_is_followed_upwards_by_the_limit() -> None:
     assert limit((100, 450), (300, 460), (500, 500)).flags == ()
 
 
+def concurrency_warnings(given: int | None = None, **measured: dict[str, int]) -> list[str]:
+    policy = Policy(workers=given)
+    evidence = gather(gateway(**measured), policy)
+    workers = requests.proxy_workers(evidence, size(600, evidence, policy), policy)
+    return list(requests.concurrency_warnings(evidence, policy, workers))
+
+
+def test_workers_that_no_row_states_are_said_to_be_assumed() -> None:
+    (warning,) = concurrency_warnings()
+    assert warning == (
+        "concurrency 1 of istio-proxy is assumed, a core for each, and set: the rows do not say how"
+        " many workers were measured; state `workers` of istio-proxy in the table"
+    )
+    assert "concurrency 2 of istio-proxy is given, and set" in concurrency_warnings(2)[0]
+
+
+def test_workers_other_than_measured_are_said() -> None:
+    (warning,) = concurrency_warnings(2, workers={"istio-proxy": 4})
+    assert "concurrency 2 of istio-proxy, as given, is not what the rows were measured" in warning
+    assert "measured with, 4: cpu and latency with another count" in warning
+    assert concurrency_warnings(4, workers={"istio-proxy": 4}) == []
+    assert concurrency_warnings(workers={"istio-proxy": 4}) == []
+
+
+def test_rows_with_different_workers_are_said() -> None:
+    component = gateway(workers={"istio-proxy": 2})
+    last = replace(component.points[-1], workers={"istio-proxy": 4})
+    evidence = gather(replace(component, points=(*component.points[:-1], last)), Policy())
+    workers = Figure(2, "workers", "as the rows were measured with")
+    (warning,) = requests.concurrency_warnings(evidence, Policy(), workers)
+    assert (
+        "concurrency 2 of istio-proxy is not what all rows were measured with, 2 and 4" in warning
+    )
+
+
+def test_cpu_limit_that_is_no_whole_number_of_cores_is_said() -> None:
+    known = {"workers": {"istio-proxy": 2}}
+    (warning,) = concurrency_warnings(**known, cpu_limit_millicores={"istio-proxy": 2500})
+    assert "was measured with a cpu limit of 2500m, no whole number of cores" in warning
+    assert (
+        "Istio starts 3 worker(s), which it throttles" in warning
+        and "Envoy from 1.37 2 where" in warning
+    )
+    assert concurrency_warnings(**known, cpu_limit_millicores={"istio-proxy": 2000}) == []
+    # Envoy starts one at least.
+    (warning,) = concurrency_warnings(**known, cpu_limit_millicores={"istio-proxy": 900})
+    assert "Istio starts 1 worker(s)" in warning and "Envoy from 1.37 1 where" in warning
+
+
+def test_a_component_without_the_proxy_has_no_workers_to_warn_of() -> None:
+    component = gateway()
+    rows = tuple(replace(p, usage={"nginx": p.usage["nginx"]}) for p in component.points)
+    asked = {"nginx": component.requests["nginx"]}
+    evidence = gather(replace(component, requests=asked, points=rows), Policy())
+    assert list(requests.concurrency_warnings(evidence, Policy(), None)) == []
+
+
 def vpa_memory(samples: list[int]) -> float:
     """Return the memory in bytes that the Vertical Pod Autoscaler would recommend.
 
