@@ -34,7 +34,7 @@ MAX_ANSWER_VALUES = 2_500_000
 """Texts and lists in one answer, before it is decoded: each takes up to 120 bytes of memory."""
 MAX_POINTS = 10_000_000
 """Of all answers of one query; 16 bytes each."""
-ANSWER_TIMEOUT_S = 60.0
+ANSWER_TIMEOUT_S = 60
 """For one answer, from the request to its last byte."""
 
 
