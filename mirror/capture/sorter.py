@@ -12,9 +12,10 @@ import heapq
 import marshal
 import struct
 import tempfile
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, count
 from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any
@@ -117,6 +118,12 @@ class Sorter:
         self.number += 1
         self._hold(len(tail) + ENTRY_BYTES)
 
+    def add_exact_lines(self, times_us: list[int], tails: list[bytes]) -> None:
+        """Add what follows the times in several lines."""
+        self._exacts.extend(zip(times_us, count(self._first + self.number), tails))
+        self.number += len(tails)
+        self._hold(sum(map(len, tails)) + ENTRY_BYTES * len(tails))
+
     def add_lines(self, second: int, tails: list[bytes]) -> None:
         """Add lines of which only the second is known."""
         self._wholes.setdefault(second, []).extend(tails)
@@ -185,7 +192,8 @@ class Sorter:
             _close(several)
         if len(self._exact_runs) >= MOST_RUNS:
             several, self._exact_runs = self._exact_runs, []
-            self._exact_runs.append(self._run(_chunked(_merged_exacts(map(_read, several)))))
+            merged = chain.from_iterable(_merged_exacts(map(_read, several)))
+            self._exact_runs.append(self._run(_chunked(merged)))
             _close(several)
 
     def _run(self, chunks: Iterable[Any]) -> IO[bytes]:
@@ -225,7 +233,7 @@ class Sorter:
     def _chunks_of_exacts(self) -> Iterator[list[tuple[int, bytes]]]:
         self._exacts.sort()
         sources = (*map(_read, self._exact_runs), _chunked(self._exacts))
-        for chunk in _chunked(_merged_exacts(sources)):
+        for chunk in _merged_exacts(sources):
             yield [(time_us, tail) for time_us, _, tail in chunk]
 
 
@@ -261,8 +269,26 @@ def _advance(
         heapq.heappush(heads, (chunk[0], place, chunk, source))
 
 
-def _merged_exacts(sources: Iterable[Iterator[list[_Exact]]]) -> Iterator[_Exact]:
-    return heapq.merge(*map(chain.from_iterable, sources))
+def _merged_exacts(sources: Iterable[Iterator[list[_Exact]]]) -> Iterator[list[_Exact]]:
+    """Yield the entries of all sources in order, as lists.
+
+    Everything up to the first end of a chunk is due. Sorting it at once costs a tenth of comparing
+    entry by entry, because the runs of a log hardly overlap.
+    """
+    heads = [(chunk, source) for source in sources if (chunk := next(source, None))]
+    while heads:
+        bound = min(chunk[-1] for chunk, _ in heads)
+        due: list[_Exact] = []
+        later: list[tuple[list[_Exact], Iterator[list[_Exact]]]] = []
+        for chunk, source in heads:
+            at = bisect_right(chunk, bound)
+            due += chunk[:at]
+            rest = chunk[at:] if at < len(chunk) else next(source, None)
+            if rest:
+                later.append((rest, source))
+        due.sort()
+        yield due
+        heads = later
 
 
 def _chunked(entries: Iterable[Any]) -> Iterator[list[Any]]:

@@ -80,8 +80,10 @@ def test_lines_are_added_as_they_are_written() -> None:
     with closing(Sorter(None)) as sorter:
         sorter.add_lines(7, [b',"a"}\n', b',"b"}\n'])
         sorter.add_line(7_250_000, b',"c"}\n')
+        sorter.add_exact_lines([7_250_000, 7_125_000], [b',"d"}\n', b',"e"}\n'])
         (chunk,) = sorter.lines()
-    assert chunk == (7, 7.5, b'{"t":7.000000,"a"}\n{"t":7.250000,"c"}\n{"t":7.500000,"b"}\n')
+    written = [(7, b"a"), (7.125, b"e"), (7.25, b"c"), (7.25, b"d"), (7.5, b"b")]
+    assert chunk == (7, 7.5, b"".join(b'{"t":%.6f,"%b"}\n' % line for line in written))
 
 
 def test_a_second_of_many_lines_is_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,6 +103,12 @@ def test_many_runs_are_merged(monkeypatch: pytest.MonkeyPatch) -> None:
     before = len(os.listdir("/proc/self/fd"))
     assert [record.time_s for record in in_order(times, run_bytes=1)] == list(range(1, 51))
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_runs_of_several_chunks_are_merged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHUNK_ENTRIES", 4)
+    times = [(float(number * 37 % 101), False) for number in range(101)]
+    assert [record.time_s for record in in_order(times, run_bytes=4000)] == list(range(101))
 
 
 def test_runs_leave_no_file(tmp_path: Path) -> None:
