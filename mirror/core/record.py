@@ -50,7 +50,7 @@ _TARGET = re.compile(r"/[\x21-\x7e\x80-\xff]*")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 # Unix time in milliseconds exceeds this; in seconds it stays below until the year 5138.
-_FIRST_IMPLAUSIBLE_S = 1e11
+FIRST_IMPLAUSIBLE_S = 1e11
 
 _EXPECTED = {
     "t": "Unix time in seconds, a number",
@@ -98,7 +98,7 @@ class Record:
     """Length of a body that was not kept."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.time_s < _FIRST_IMPLAUSIBLE_S:
+        if not 0 <= self.time_s < FIRST_IMPLAUSIBLE_S:
             raise FieldError("t", _EXPECTED["t"])
         # CONNECT asks for a tunnel, which a replay cannot serve (RFC 9110 section 9.3.6).
         if not _TOKEN.fullmatch(self.method) or self.method == "CONNECT":

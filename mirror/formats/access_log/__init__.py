@@ -4,6 +4,7 @@ request      what a line says about its request, and the closed set of reasons w
 times        the times of logs as Unix time
 wrappers     what Docker, Kubernetes, syslog, the journal and log shippers put around a line
 text_lines   lines of text: combined and its relatives, Envoy, HAProxy, load balancers of AWS
+json_fields  the keys of other JSON logs, as the user names them
 json_lines   JSON objects: nginx, Envoy, Istio, Caddy, Traefik, and any other with a mapping
 line_reader  reads one line with all of these, and explains what it read
 remote       logs that are named by a URL

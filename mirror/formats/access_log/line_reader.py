@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
 from mirror.formats.access_log import text_lines
-from mirror.formats.access_log.json_lines import Fields, Wrapped, read_object
+from mirror.formats.access_log.json_fields import Fields
+from mirror.formats.access_log.json_lines import Wrapped, read_object
 from mirror.formats.access_log.request import (
     MAX_LINE_BYTES,
     SEVERAL,

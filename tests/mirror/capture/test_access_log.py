@@ -12,7 +12,7 @@ from mirror.capture.redaction import Redaction
 from mirror.capture.sorter import Sorter
 from mirror.core.record import Record, decode, encode_header
 from mirror.formats.access_log.line_reader import LineReader
-from mirror.formats.access_log.request import MAX_LINE_BYTES
+from mirror.formats.access_log.request import MAX_LINE_BYTES, LoggedRequest
 from mirror.formats.access_log.tally import Tally
 
 COMBINED = (
@@ -117,6 +117,90 @@ def test_blocks_and_lines_are_written_alike(
     assert at_once[1].lost.total() == 6
     counts = [one.redactor.places for one in redactions if one is not None]
     assert counts == [{"query key token": 4}] * 2 * is_redacted
+
+
+OBJECTS = [
+    json_line(time="1767193199.250", uri="/a?b=1", request_time="0.125"),
+    json_line(request_id="a" * 32),
+    json_line(request_id="a" * 32, uri="/again"),
+    json_line(uri="/a?token=1&b=2", http_user_agent="curl", http_referer="https://a.example/"),
+    json_line(http_referer="https://a.example/?token=1"),
+    json_line(http_user_agent="-", user_agent="curl", http_referer="-"),
+    json_line(http_user_agent=["curl"], user_agent=5, host=7, server_name="b.example"),
+    json_line(http_user_agent="\u3042", host=None),
+    json_line(http_user_agent='a \\ "b"', uri="/say"),
+    json_line(http_user_agent="a\nb"),
+    json_line(uri='/"'),
+    json_line(uri="/\u3042"),
+    json_line(uri="/a b"),
+    json_line(uri="https://c.example/a"),
+    json_line(uri="*", method="OPTIONS"),
+    json_line(method="CONNECT"),
+    json_line(method="-", request="POST /x HTTP/1.1"),
+    json_line(method=None, uri=None, request="POST /x HTTP/1.1"),
+    json_line(method=None, uri=None, request="-"),
+    json_line(request={"uri": "/caddy", "method": "GET", "host": "c.example"}, ts=6.5),
+    json_line(host="a b"),
+    json_line(time="never"),
+    json_line(time=5),
+    json_line(time="1970-01-01T00:00:05Z", request_time=0.001),
+    json_line(time="9999-01-01T00:00:00Z"),
+    json_line(request_time=6),
+    json_line(request_time="12ms"),
+    json_line(time=None, start_time="1970-01-01T00:00:05.123Z", duration=12),
+    json_line(uri=None, log="a line"),
+    json_line(uri=None, log=json_line().decode()),
+    json_line().replace(b"/", rb"/\xE3"),
+    json_line(user_agent="x").replace(b"x", b"\xff"),
+    json_line()[:-2] + b"\n",
+    json_line().strip() + json_line(),
+    json_line().strip() + b"\r\n",
+    b" " + json_line(),
+    b"\n",
+    COMBINED + b"\n",
+    json_line(uri="/" + "a" * (MAX_LINE_BYTES - 100)),
+    json_line(uri="/" + "b" * MAX_LINE_BYTES),
+]
+
+
+@pytest.mark.parametrize("wrapper", [b"", b"web.1.abc@host    | "])
+@pytest.mark.parametrize("is_redacted", [False, True])
+def test_objects_and_lines_are_written_alike(
+    monkeypatch: pytest.MonkeyPatch, is_redacted: bool, wrapper: bytes
+) -> None:
+    lines = [line for odd in OBJECTS for line in (json_line(uri="/even"), odd)]
+    contents = [
+        wrapper + wrapper.join(lines),
+        *(wrapper + json_line() + wrapper + odd for odd in OBJECTS),
+    ]
+    for content in contents:
+        redactions = [Redaction(keeps_bodies=False) if is_redacted else None for _ in range(2)]
+        at_once = read(content, redaction=redactions[0])
+        with monkeypatch.context() as patched:
+            patched.setattr(access_log, "read_objects", lambda block: [])
+            assert read(content, redaction=redactions[1]) == at_once
+        places = [one.redactor.places for one in redactions if one is not None]
+        assert places[1:] == places[:1] * is_redacted
+
+
+def test_objects_that_share_lines_are_no_lines() -> None:
+    line = json_line().strip()
+    entries, tally = read(line + b" " + line + b"\n" + line.replace(b", ", b",\n", 1) + b"\n")
+    assert (len(entries), tally.lines, tally.lost.total()) == (0, 3, 3)
+
+
+def test_an_odd_object_leaves_the_fast_path_to_the_others() -> None:
+    read_by_itself: list[bytes] = []
+
+    class Watched(LineReader):
+        def read(self, line: bytes) -> LoggedRequest:
+            read_by_itself.append(line)
+            return super().read(line)
+
+    log = LogImport("a.log", Watched(), None, Redaction(keeps_bodies=False))
+    with closing(Sorter(None)) as sorter:
+        log.read(io.BytesIO(json_line() * 9 + b"bad\n" + json_line() * 9), sorter)
+    assert (read_by_itself, sorter.number, log.tally.lines) == ([b"bad"], 18, 19)
 
 
 def test_remembered_ends_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
