@@ -164,9 +164,15 @@ def _of_time(series: RpsSeries) -> Iterator[str]:
 
 def _missing_weekdays(series: RpsSeries) -> list[str]:
     """Return the days of the week, in UTC, of which less than half was observed."""
-    seconds = series.start + np.flatnonzero(series.is_observed) * series.resolution_s
+    days = np.flatnonzero(series.is_observed)
+    # In place: a small file may hold a month of seconds.
+    days *= series.resolution_s
+    days += series.start
+    days //= 86_400
     # 1970-01-01 was a Thursday.
-    weekdays = np.bincount((seconds // 86_400 + 3) % 7, minlength=7) * series.resolution_s
+    days += 3
+    days %= 7
+    weekdays = np.bincount(days, minlength=7) * series.resolution_s
     return [name for name, seen_s in zip(WEEKDAYS, weekdays, strict=True) if seen_s < MIN_WEEKDAY_S]
 
 

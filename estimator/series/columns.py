@@ -54,7 +54,7 @@ def read_columns(path: Path, now: float, is_parquet: bool) -> RpsSeries:
         rule = f"cannot be read: {' '.join(str(error).split())}"
         rule = error.reason if isinstance(error, BoundedFileError) else rule
         raise InputError([Problem(str(path), rule)]) from error
-    series = series_of(read.points(), f"{'Parquet' if is_parquet else 'CSV'} file {path}", now)
+    series = series_of(read.taken(), f"{'Parquet' if is_parquet else 'CSV'} file {path}", now)
     return _per_second(path, series) if read.value == "requests" else series
 
 
@@ -123,7 +123,9 @@ class _Read:
         self._is_parquet = is_parquet
         self._most_rows = most_rows(path)
         self._rows = 0
-        self._columns: list[tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.float64]]] = []
+        self._seconds = np.empty(0)
+        self._routes = np.empty(0, dtype=np.int32)
+        self._values = np.empty(0)
         self._place_of: dict[str, int] = {}
         self.value = ""
         """The column of the values."""
@@ -140,7 +142,9 @@ class _Read:
         self._rows += len(frame)
         if self._rows > self._most_rows:
             raise ValueError(f"it has more than {self._most_rows:,} rows, the limit for its size")
-        self._columns.append((seconds, self._codes(frame), values))
+        _extend(self._seconds, seconds)
+        _extend(self._routes, self._codes(frame))
+        _extend(self._values, values)
 
     def _codes(self, frame: pd.DataFrame) -> NDArray[np.int32]:
         if "route" not in frame:
@@ -159,16 +163,20 @@ class _Read:
             raise ValueError(f"it has more than {MAX_ROUTES:,} routes, the limit")
         return np.array(places, dtype=np.int32)[codes]
 
-    def points(self) -> Points:
-        """Return all points."""
-        if not self._columns:
-            return Points(np.empty(0), np.empty(0, dtype=np.int64), np.empty(0), (OTHER,))
-        seconds, codes, values = (
-            np.concatenate(parts) for parts in zip(*self._columns, strict=True)
-        )
+    def taken(self) -> Points:
+        """Return all points, and keep none: those of 10 MB may be 100 MB."""
         # A template in place of its tag is understood.
-        tags = [route_tag(name) or OTHER for name in self._place_of]
-        return points_of(seconds, codes, tags, values)
+        tags = [route_tag(name) or OTHER for name in self._place_of] or [OTHER]
+        points = points_of(self._seconds, self._routes, tags, self._values)
+        del self._seconds, self._routes, self._values
+        return points
+
+
+def _extend(column: NDArray[Any], piece: NDArray[Any]) -> None:
+    """Append in place: pieces that are joined at the end take twice the memory."""
+    end = len(column)
+    column.resize(end + len(piece), refcheck=False)
+    column[end:] = piece
 
 
 class _Rows:

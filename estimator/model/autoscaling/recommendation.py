@@ -242,9 +242,9 @@ def steepest_ramp(load: Load, lag_s: float, carried_rps: float) -> float:
     before, after = load.demand[:-steps], load.demand[steps:]
     if not len(after):
         return 1.0
-    ratio = after / np.maximum(before, max(carried_rps, 1e-9))
-    observed = ratio[~np.isnan(ratio)]
-    return max(1.0, float(observed.max())) if len(observed) else 1.0
+    ratio = np.maximum(before, max(carried_rps, 1e-9))
+    np.divide(after, ratio, out=ratio)
+    return float(np.fmax.reduce(ratio, initial=1.0))
 
 
 def _whole_percent(utilisation: float) -> float:

@@ -205,16 +205,22 @@ def simulate(load: Load, pod: Pod, loop: HpaLoop) -> HpaRun:
 def _held(demand: _Floats) -> _Floats:
     """Return the demand with gaps holding the last value (the first one, before it)."""
     is_observed = ~np.isnan(demand)
-    place = np.where(is_observed, np.arange(len(demand)), -1)
-    place = np.maximum.accumulate(place)
+    if is_observed.all():
+        return demand
+    place = np.arange(len(demand))
+    place[~is_observed] = -1
+    np.maximum.accumulate(place, out=place)
     place[place < 0] = int(np.argmax(is_observed))
     return np.asarray(demand[place])
 
 
 def _seen(demand: _Floats, resolution_s: int, scrape_s: float) -> _Floats:
     """Return, at each sync, the mean over the scrape interval that ended one interval ago."""
-    total = np.concatenate(([0.0], np.cumsum(demand) * resolution_s))
-    edges = np.arange(len(total)) * float(resolution_s)
+    total = np.zeros(len(demand) + 1)
+    np.cumsum(demand, out=total[1:])
+    total *= resolution_s
+    edges = np.arange(len(total), dtype=np.float64)
+    edges *= resolution_s
     instants = np.arange(0.0, edges[-1], SYNC_S)
     # Before the first whole interval ends, that interval stands; a shorter series is one interval.
     ends = np.clip(instants - scrape_s, min(scrape_s, edges[-1]), edges[-1])

@@ -33,6 +33,7 @@ days: x_N = mu - sigma ln(-ln(1 - 1/N)). This module knows nothing about compone
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,20 +109,25 @@ def _dispersion(demand: _Floats, averaging_s: float) -> float | None:
     mean = float(filled.sum() / is_observed.sum())
     if mean <= 0:
         return None
-    sums, counts = _window_sums(filled, width), _window_sums(is_observed.astype(np.float64), width)
-    is_complete = is_observed[width // 2 : width // 2 + len(sums)] & (counts >= width * 0.9)
+    means, counts = _window_sums(filled, width), _window_sums(is_observed, width)
+    is_complete = is_observed[width // 2 : width // 2 + len(means)] & (counts >= width * 0.9)
     if not is_complete.any():
         return None
-    centre = filled[width // 2 : width // 2 + len(sums)]
-    residual = (centre - sums / np.maximum(counts, 1))[is_complete]
+    centre = filled[width // 2 : width // 2 + len(means)]
+    # In place: a small file may hold a month of seconds, 24 MB in each array.
+    means /= np.maximum(counts, 1, out=counts)
+    residual = np.subtract(centre, means, out=means)[is_complete]
     # The moving mean contains the value itself, which removes 1/width of its variance.
-    variance = float(np.mean(residual**2)) / (1 - 1 / width)
+    variance = float(np.mean(np.square(residual, out=residual))) / (1 - 1 / width)
     return max(1.0, averaging_s * variance / float(np.mean(centre[is_complete])))
 
 
-def _window_sums(values: _Floats, width: int) -> _Floats:
-    running = np.concatenate(([0.0], np.cumsum(values)))
-    sums: _Floats = running[width:] - running[:-width]
+def _window_sums(values: _Floats | NDArray[np.bool_], width: int) -> NDArray[Any]:
+    running: NDArray[Any] = np.zeros(
+        len(values) + 1, dtype=np.int32 if values.dtype == np.bool_ else np.float64
+    )
+    np.cumsum(values, out=running[1:])
+    sums: NDArray[Any] = running[width:] - running[:-width]
     return sums
 
 
@@ -168,13 +174,15 @@ def _tail(level: float, means: _Floats, window_s: float, scatter: float) -> _Flo
 
 def daily_maxima(demand: _Floats, start: int, resolution_s: int) -> list[tuple[int, float]]:
     """Return (start, highest rps) of each UTC day of which at least half was observed."""
-    second = start + np.arange(len(demand)) * resolution_s
-    edges = np.flatnonzero(np.diff(second // _DAY_S)) + 1
     days = []
+    last = start + (len(demand) - 1) * resolution_s
+    midnights = np.arange(start // _DAY_S + 1, last // _DAY_S + 1) * _DAY_S
+    edges = np.unique(-((start - midnights) // resolution_s))
     for part, first in zip(np.split(demand, edges), [0, *edges.tolist()], strict=True):
         observed = part[~np.isnan(part)]
         if len(observed) * resolution_s * 2 >= _DAY_S:
-            days.append((int(second[first]) // _DAY_S * _DAY_S, float(observed.max())))
+            midnight = (start + first * resolution_s) // _DAY_S * _DAY_S
+            days.append((midnight, float(observed.max())))
     return days
 
 

@@ -1,9 +1,10 @@
 """The demand that reaches a component: the sum of its routes in the series.
 
-Sums are cached, because several components and phases need the same ones.
+Sums are shared, because several components and phases need the same ones.
 """
 
 from collections.abc import Iterable
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,8 @@ from estimator.model.demand.scenario import Observed
 from estimator.series.rps import ALL_ROUTES, RpsSeries
 
 MOST_KEPT = 8
-"""Most cached sums of several routes; a single route is cheap to read again."""
+"""Most sums of several routes that are kept when nobody holds them; a single route is cheap to read
+again."""
 
 
 class Traffic:
@@ -21,7 +23,10 @@ class Traffic:
 
     def __init__(self, series: RpsSeries) -> None:
         self.series = series
-        self._kept: dict[tuple[int, ...], NDArray[np.float64]] = {}
+        self._kept: list[NDArray[np.float64]] = []
+        self._known: WeakValueDictionary[tuple[int, ...], NDArray[np.float64]] = (
+            WeakValueDictionary()
+        )
 
     def carried(self, routes: Iterable[str], paths: tuple[str, ...]) -> tuple[str, ...]:
         """Return those of a component's routes that are among the paths; all without paths."""
@@ -34,12 +39,14 @@ class Traffic:
         """Return `RpsSeries.demand` of these route tags as a read-only array."""
         routes = tuple(routes)
         rows = tuple(self.series.rows_of(routes))
-        if rows in self._kept:
-            return self._kept[rows]
+        known = self._known.get(rows)
+        if known is not None:
+            return known
         total = self.series.demand(routes)
         total.setflags(write=False)
+        self._known[rows] = total
         if len(rows) > 1 and len(self._kept) < MOST_KEPT:
-            self._kept[rows] = total
+            self._kept.append(total)
         return total
 
     def peak(self, route: str) -> float:

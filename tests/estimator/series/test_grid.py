@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -108,3 +110,14 @@ def test_traffic_is_no_counter() -> None:
     refuse_counters(routes(steps, np.full(900, 7.0)))
     # Half an hour of a morning may rise all the time.
     refuse_counters(routes(np.arange(30.0)))
+
+
+def test_no_more_than_a_few_arrays_of_points_are_in_memory() -> None:
+    count = 200_000
+    seconds, values = np.arange(float(count)), np.arange(float(count)) % 7
+    points = Points(seconds, np.zeros(count, dtype=np.int32), values, ("a",))
+    tracemalloc.start()
+    series_of(points, "test", float(count))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 3 * seconds.nbytes

@@ -1,4 +1,5 @@
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -122,3 +123,16 @@ def test_published_gumbel_level() -> None:
 
 def test_fewer_than_fourteen_days_have_no_law() -> None:
     assert gumbel([100.0] * 13) is None
+
+
+def test_a_long_series_is_not_in_memory_many_times() -> None:
+    demand = np.arange(200_000.0) % 7
+    tracemalloc.start()
+    dispersion(demand, 1)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.reset_peak()
+    daily_maxima(demand, 0, 1)
+    _, most_of_days = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 5 * demand.nbytes
+    assert most_of_days < demand.nbytes

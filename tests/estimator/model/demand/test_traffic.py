@@ -53,3 +53,9 @@ def test_seconds_that_are_known_decide_a_sum() -> None:
     # The rates are 1 and 10 in different seconds, never 11 at once.
     assert both[0] == 10
     assert both[0] == known.demand(("/a", "/b"))[0]
+
+
+def test_components_of_one_route_share_its_demand() -> None:
+    traffic = Traffic(SERIES)
+    first = traffic.observed("a", ("/a",))
+    assert traffic.observed("b", ("/a",)).demand is first.demand
