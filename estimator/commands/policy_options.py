@@ -47,10 +47,13 @@ def _paths(words: str) -> tuple[str, ...]:
     return routes
 
 
-def _reserve(words: str) -> str:
-    if words not in RESERVES:
-        raise ValueError(f"expected one of {', '.join(RESERVES)}, got {words!r}")
-    return words
+def _one_of(*allowed: str) -> Reader:
+    def read(words: str) -> str:
+        if words not in allowed:
+            raise ValueError(f"expected one of {', '.join(allowed)}, got {words!r}")
+        return words
+
+    return read
 
 
 _EVIDENCE = _under(
@@ -105,7 +108,7 @@ _DEMAND = _under(
 )
 _FAILURE = _under(
     "Failure and updates",
-    PolicyOption("reserve", "--reserve", "WORD", _reserve, "lean"),
+    PolicyOption("reserve", "--reserve", "WORD", _one_of(*RESERVES), "lean"),
     PolicyOption("imbalance", "--imbalance", "FACTOR", quantities.factor(Bounds(1, 10)), "1.4x"),
     PolicyOption("lose_pods", "--lose-pods", "N", quantities.count(0, 10_000)),
     PolicyOption("zones", "--zones", "N", quantities.count(1, 100), "3"),
@@ -120,6 +123,7 @@ _SCALING = _under(
     PolicyOption("scrape_interval_s", "--scrape-interval", "TIME", quantities.seconds, "15s"),
     PolicyOption("hpa_min", "--hpa-min", "N", quantities.count(1, _MANY)),
     PolicyOption("hpa_max", "--hpa-max", "N", quantities.count(1, _MANY)),
+    PolicyOption("hpa_metric", "--hpa-metric", "pod|container", _one_of("pod", "container")),
 )
 _PHASES = _under(
     "Phases",

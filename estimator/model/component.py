@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from estimator import units
 from estimator.model import drawing
+from estimator.model.autoscaling.metric import pod_of
 from estimator.model.autoscaling.recommendation import (
     HpaRecommendation,
     Scaled,
     explain_hpa,
-    pod_of,
     recommend,
 )
 from estimator.model.autoscaling.simulation import Load, Simulation, summarise
@@ -212,7 +212,7 @@ def _explain(parts: Parts) -> Iterator[ExplanationLine]:
     if parts.queue is not None:
         yield from explained("requests", parts.workers)
         yield from parts.queue.explain("requests")
-    requested = sum(amounts.cpu_request.value for amounts in parts.containers.values())
+    requested = {name: amounts.cpu_request.value for name, amounts in parts.containers.items()}
     if not parts.scaled.declined:
         yield from explain_hpa(parts.scaled, parts.sizing, requested)
         yield from explained("hpa", parts.simulation.saturated)

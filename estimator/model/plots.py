@@ -90,7 +90,8 @@ class ReplicasPlot:
     desired: Floats
     """Replicas that the HPA wanted, the highest of each bin."""
     utilisation: Floats
-    """Cpu used over the requests of all containers (may exceed 1), the highest of each bin."""
+    """Cpu used over cpu requested (may exceed 1), of what the HPA reads, the highest of each
+    bin."""
     saturated: NDArray[np.bool_]
     """Whether in some second of the bin a replica was beyond its performance limit."""
 

@@ -163,6 +163,13 @@ class Policy:
     hpa_max: int | None = _option(
         None, "replicas", "Most replicas that may run (quota).", "no quota was given"
     )
+    hpa_metric: str = _option(
+        "pod",
+        "word",
+        "Whose cpu an HPA reads: pod, all containers together, or container, the component's own"
+        " (ContainerResource, from Kubernetes 1.30 on).",
+        "it follows the load of every container",
+    )
     # --- downstreams and phases ---
     downstream_rps: tuple[tuple[str, float], ...] = _option(
         (),

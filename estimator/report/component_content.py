@@ -188,11 +188,12 @@ def _rollout(rollout: Rollout) -> Grid:
 
 def _hpa(hpa: HpaRecommendation) -> Grid:
     ramp = hpa.steepest_ramp
+    of = f" of {hpa.container}" if hpa.container else ""
     grid = _reasons(
         "HorizontalPodAutoscaler",
         ("minReplicas", hpa.min_replicas),
         ("maxReplicas", hpa.max_replicas),
-        ("averageUtilization", hpa.target_percent),
+        (f"averageUtilization{of}", hpa.target_percent),
         ("adds replicas at", hpa.trigger_rps),
         ("target as rps", hpa.rps_target),
         ("reaction lag", hpa.reaction_lag),

@@ -220,7 +220,9 @@ def hpa_range(component: ComponentProjection) -> Cell:
         return Cell("none")
     return Cell(
         f"{wording.bare(hpa.min_replicas)} to {wording.bare(hpa.max_replicas)}",
-        f"at {hpa.target_percent.value:g}%" + ("" if hpa.survives else ", too slow"),
+        f"at {hpa.target_percent.value:g}%"
+        + (f" of {hpa.container}" if hpa.container else "")
+        + ("" if hpa.survives else ", too slow"),
     )
 
 

@@ -225,12 +225,6 @@ def _autoscaler(name: str, hpa: HpaRecommendation) -> dict[str, Any]:
         {"type": "Pods", "value": Why(hpa.scale_up_pods, up), "periodSeconds": period},
     ]
     down = Why(hpa.scale_down_stabilisation_s, f"the simulation used it{notes}")
-    target = {
-        "type": "Utilization",
-        "averageUtilization": _whole(
-            hpa.target_percent, "of the requests of all containers, so they must all be set"
-        ),
-    }
     return {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",
@@ -239,13 +233,24 @@ def _autoscaler(name: str, hpa: HpaRecommendation) -> dict[str, Any]:
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
             "minReplicas": _whole(hpa.min_replicas, "least"),
             "maxReplicas": _whole(hpa.max_replicas, "most"),
-            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+            "metrics": [_metric(hpa)],
             "behavior": {
                 "scaleUp": {"selectPolicy": "Max", "policies": policies},
                 "scaleDown": {"stabilizationWindowSeconds": down},
             },
         },
     }
+
+
+def _metric(hpa: HpaRecommendation) -> dict[str, Any]:
+    of = "of the requests of all containers, so they must all be set"
+    if hpa.container:
+        of = f"of the request of {hpa.container} (Kubernetes 1.30 or newer)"
+    target = {"type": "Utilization", "averageUtilization": _whole(hpa.target_percent, of)}
+    if not hpa.container:
+        return {"type": "Resource", "resource": {"name": "cpu", "target": target}}
+    source = {"name": "cpu", "container": hpa.container, "target": target}
+    return {"type": "ContainerResource", "containerResource": source}
 
 
 def _budget(name: str, most: Figure) -> dict[str, Any]:

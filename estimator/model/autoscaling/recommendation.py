@@ -12,7 +12,7 @@
 | d | demand with growth and events | requests/s |
 | x_s | least of performance limit and full request, over the imbalance | requests/s |
 | m, R, k | min replicas, replicas, replicas that may be lost | count |
-| c, request | expected cpu and recommended cpu request of each container | millicores |
+| c, request | expected cpu, recommended cpu request of what an HPA reads (metric) | millicores |
 | 1.1 | the HPA does nothing within its tolerance | |
 
 The series is then simulated with this HPA (simulation.py). Where a replica is saturated for a
@@ -49,7 +49,6 @@ from estimator.model.sizing.counts import replicas_for
 from estimator.model.sizing.replicas import Sizing
 
 TOPIC = "hpa"
-GRID_POINTS = 513
 LOW_QUANTILE = 0.05
 TRIED_TARGETS = (0.85, 0.7, 0.55)
 """Lower targets to try, as shares of the first one. Below half of it a fixed count is cheaper."""
@@ -66,7 +65,7 @@ class HpaRecommendation:
     min_replicas: Figure
     max_replicas: Figure
     target_percent: Figure
-    """averageUtilization: percent of the **recommended** requests summed over all containers."""
+    """averageUtilization: percent of the **recommended** requests of what the HPA reads."""
     trigger_rps: Figure
     """Rps per replica at which the HPA begins to add replicas: target x 1.1, its tolerance."""
     rps_target: Figure
@@ -84,6 +83,8 @@ class HpaRecommendation:
     """Whether the simulation over its own series has no saturated second."""
     notes: tuple[str, ...]
     """What was tried so that it survives, and where it does not."""
+    container: str = ""
+    """The container whose cpu the HPA reads (ContainerResource); empty for the whole Pod."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,21 +102,6 @@ class Scaled:
 class _Try:
     loop: HpaLoop
     run: HpaRun
-
-
-def pod_of(evidence: Evidence, requests: Mapping[str, float], policy: Policy) -> Pod:
-    """Return how one replica responds to load; `requests` holds millicores by container."""
-    end = min(curve.limit_rps for curve in evidence.cpu.values())
-    rps = np.linspace(0.0, end, GRID_POINTS)
-    used = np.zeros((3, GRID_POINTS))  # expected, low, high
-    limit = evidence.performance_limit.rps
-    for container, curve in evidence.cpu.items():
-        used += np.array(curve.at_each(rps))
-        limit = min(limit, curve.highest_rps_within(requests[container]) or limit)
-    share, low, high = np.maximum.accumulate(used / sum(requests.values()), axis=1)
-    if all(curve.has_interval for curve in evidence.cpu.values()):
-        return Pod(rps, share, limit, policy.imbalance, low, high)
-    return Pod(rps, share, limit, policy.imbalance)
 
 
 def recommend(
@@ -191,8 +177,10 @@ def _target_reason(chosen: _Try, first: HpaLoop, pod: Pod, is_steep: bool) -> tu
     return decided, reason
 
 
-def explain_hpa(scaled: Scaled, sizing: Sizing, requested: float) -> Iterator[ExplanationLine]:
-    """Yield the arithmetic of the HPA; `requested` is the cpu of one replica in millicores."""
+def explain_hpa(
+    scaled: Scaled, sizing: Sizing, requests: Mapping[str, float]
+) -> Iterator[ExplanationLine]:
+    """Yield the arithmetic of the HPA; `requests` holds millicores by container."""
     hpa, pod = scaled.hpa, scaled.pod
     yield from explained(TOPIC, hpa.reaction_lag, hpa.steepest_ramp)
     safe = pod.limit_rps / pod.imbalance
@@ -209,10 +197,12 @@ def explain_hpa(scaled: Scaled, sizing: Sizing, requested: float) -> Iterator[Ex
         f"min({digits(safe)} / {digits(ramp)}, {digits(mean)}) / {reserve:g}",
         Figure(min(safe / max(ramp, 1.0), mean) / reserve, "rps per replica", "first candidate"),
     )
+    requested = requests[pod.container] if pod.container else sum(requests.values())
+    share = f"c / request of {pod.container}" if pod.container else "sum c / sum request"
     used = requested * pod.utilisation_at(pod.rps_at(hpa.target_percent.value / 100))
     yield ExplanationLine(
         TOPIC,
-        "target = floor(100 * sum c / sum request), at x* or at what the simulation asked for",
+        f"target = floor(100 * {share}), at x* or at what the simulation asked for",
         f"floor(100 * {digits(used)} / {digits(requested)} + 0.001)",
         hpa.target_percent,
     )
@@ -386,4 +376,5 @@ def _recommendation(
         scale_down_stabilisation_s=loop.stabilisation_s,
         survives=not chosen.run.saturations,
         notes=tuple(notes),
+        container=pod.container,
     )

@@ -16,7 +16,7 @@ starts afresh. In gaps of the series the last value holds, and they count as nei
 
 | symbol | meaning | unit |
 |---|---|---|
-| utilisation | cpu used over cpu requested, all containers | fraction |
+| utilisation | cpu used over cpu requested, of what the HPA reads (metric.py) | fraction |
 | seen | mean demand over the scrape interval before the last | requests/s |
 | limit | rps that the busiest replica can take | requests/s |
 
@@ -64,7 +64,8 @@ class Pod:
     rps: _Floats
     """Rising grid from 0, requests/s."""
     utilisation: _Floats
-    """Cpu used over cpu requested at each point of the grid; never falling."""
+    """Cpu used over cpu requested, of what the HPA reads, at each point of the grid; never
+    falling."""
     limit_rps: float
     """The rps that the busiest replica can take."""
     imbalance: float
@@ -73,6 +74,8 @@ class Pod:
     """Utilisation at the lower bound of cpu; None without an interval."""
     high: _Floats | None = None
     """Utilisation at the upper bound of cpu; None without an interval."""
+    container: str = ""
+    """The container whose cpu and request these are; empty for all of them."""
 
     def utilisation_at(self, rps: float) -> float:
         return float(np.interp(rps, self.rps, self.utilisation))

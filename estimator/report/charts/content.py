@@ -103,8 +103,9 @@ def replica_charts(
     fixed = component.replicas.value
     rules = [Rule(fixed, f"fixed count {fixed:g}")]
     utilisation_rules = [Rule(1.0, "all that is requested", "rule bad")]
+    whose = "all containers"
     if component.hpa is not None:
-        target = component.hpa.target_percent
+        target, whose = component.hpa.target_percent, component.hpa.container or whose
         utilisation_rules.append(Rule(target.value / 100, f"HPA target {target.value:g}%"))
     shaded = tuple(bool(flag) for flag in saturated)
     lines = (
@@ -131,7 +132,7 @@ def replica_charts(
                 f"Cpu utilisation of {component.name} under the simulated HPA",
                 *("of requests", span, utilisation, (), tuple(utilisation_rules), shaded, LOW),
             ),
-            "Cpu used over cpu requested, all containers; 1 is all that is requested.",
+            f"Cpu used over cpu requested, {whose}; 1 is all that is requested.",
             _as_table(span, utilisation, budget.table_rows),
         ),
     ]

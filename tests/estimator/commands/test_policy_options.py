@@ -37,6 +37,7 @@ WORDS = {
     "scrape_interval_s": ("30s", 30),
     "hpa_min": ("4", 4),
     "hpa_max": ("40", 40),
+    "hpa_metric": ("container", "container"),
     "phase": ("2", 2),
     "paths": (("/watch/{id},/api/*", "/api/*"), ("/watch/_id_", "/api/_")),
     "downstream_rps": (("watch=1200", "api=5"), (("watch", 1200), ("api", 5))),

@@ -74,6 +74,18 @@ def test_autoscaler_is_what_the_model_recommends(applicable: Projection) -> None
     assert spec["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 300
 
 
+@pytest.mark.parametrize("version", ["1.30", "1.37"])
+def test_an_autoscaler_may_read_one_container(applicable: Projection, version: str) -> None:
+    first = applicable.components[0]
+    assert first.hpa is not None
+    by_app = replace(first, hpa=replace(first.hpa, container="app"))
+    tree = read(replace(applicable, components=(by_app,)))["api-hpa.yaml"]
+    kubernetes_validate.validate(tree, version, strict=True)
+    target = {"type": "Utilization", "averageUtilization": 55}
+    source = {"name": "cpu", "container": "app", "target": target}
+    assert tree["spec"]["metrics"] == [{"type": "ContainerResource", "containerResource": source}]
+
+
 def test_all_containers_of_a_gateway_have_requests(applicable: Projection) -> None:
     spec = read(applicable)["gateway-resources.yaml"]["spec"]
     proxy, nginx = spec["template"]["spec"]["containers"]

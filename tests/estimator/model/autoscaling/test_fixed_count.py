@@ -1,6 +1,7 @@
 import numpy as np
 
-from estimator.model.autoscaling.recommendation import Scaled, pod_of, recommend
+from estimator.model.autoscaling.metric import pod_of
+from estimator.model.autoscaling.recommendation import Scaled, recommend
 from estimator.model.autoscaling.simulation import Load
 from estimator.model.evidence.evidence import gather
 from estimator.model.policy import Policy

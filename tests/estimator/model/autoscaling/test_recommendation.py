@@ -1,9 +1,13 @@
+import re
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from estimator.model.autoscaling.recommendation import Scaled, pod_of, recommend, steepest_ramp
+from estimator.model.autoscaling.metric import pod_of
+from estimator.model.autoscaling.recommendation import Scaled, explain_hpa, recommend, steepest_ramp
 from estimator.model.autoscaling.simulation import Load, Pod
 from estimator.model.evidence.evidence import Evidence, gather
 from estimator.model.policy import Policy
@@ -27,7 +31,7 @@ def wave(peak: float, trough: float = 300, days: int = 1) -> np.ndarray:
     return (peak + trough) / 2 + (peak - trough) / 2 * np.sin(2 * np.pi * t)
 
 
-def scaled(demand: np.ndarray, **policy: float) -> tuple[Scaled, Sizing, Evidence, Pod]:
+def scaled(demand: np.ndarray, **policy: Any) -> tuple[Scaled, Sizing, Evidence, Pod]:
     chosen = Policy(**policy)
     evidence = gather(component(), chosen)
     sizing = size(float(np.nanmax(demand)), evidence, chosen)
@@ -35,21 +39,6 @@ def scaled(demand: np.ndarray, **policy: float) -> tuple[Scaled, Sizing, Evidenc
     pod = pod_of(evidence, requests, chosen)
     load = Load(demand, 0, 15)
     return recommend(load, sizing, evidence, pod, chosen), sizing, evidence, pod
-
-
-def test_utilisation_is_of_all_requests() -> None:
-    *_, pod = scaled(wave(3000))
-    # 200m and 50m are used of 750m.
-    assert pod.utilisation_at(200) == pytest.approx(250 / 750, rel=1e-3)
-    assert pod.rps_at(250 / 750) == pytest.approx(200, rel=1e-3)
-
-
-def test_replica_is_full_at_its_limit_or_its_whole_request() -> None:
-    evidence = gather(component(), Policy())
-    assert pod_of(evidence, {"app": 9000.0, "proxy": 9000.0}, Policy()).limit_rps == 400
-    full = pod_of(evidence, {"app": 200.0, "proxy": 9000.0}, Policy()).limit_rps
-    assert full < 200
-    assert evidence.cpu["app"].at(full).high == pytest.approx(200)
 
 
 def test_trigger_has_the_bounds_of_the_curve() -> None:
@@ -168,3 +157,30 @@ def test_recommendation_survives_its_own_series(rps: list[float], start_s: float
     found, sizing, _, _ = scaled(np.repeat(rps, 8), pod_start_s=start_s)
     assert found.hpa.survives
     assert found.hpa.min_replicas.value <= found.hpa.max_replicas.value == sizing.replicas
+
+
+def test_target_is_of_the_container_that_the_hpa_reads() -> None:
+    found, sizing, _, pod = scaled(wave(3000), hpa_metric="container")
+    whole, *_ = scaled(wave(3000))
+    assert (found.hpa.container, whole.hpa.container) == ("app", "")
+    # A millicore of app for each rps, of its own 600 m.
+    at_peak = min(sizing.rps_per_replica, pod.limit_rps / pod.imbalance) / 1.1
+    assert found.hpa.target_percent.value == pytest.approx(100 * at_peak / 600, abs=1)
+    assert found.hpa.trigger_rps.value == pytest.approx(
+        found.hpa.target_percent.value / 100 * 1.1 * 600, rel=0.01
+    )
+
+
+def test_arithmetic_names_the_container_that_the_hpa_reads() -> None:
+    requests = {"app": 600.0, "proxy": 150.0}
+    for policy, words in (({"hpa_metric": "container"}, "c / request of app"), ({}, "sum c /")):
+        found, sizing, *_ = scaled(wave(3000), **policy)
+        (line,) = [
+            line
+            for line in explain_hpa(found, sizing, requests)
+            if line.result is found.hpa.target_percent
+        ]
+        assert words in line.formula
+        used, over = re.findall(r"floor\(100 \* ([\d.]+) / ([\d.]+)", line.substituted)[0]
+        assert float(over) == (600 if policy else 750)
+        assert int(100 * float(used) / float(over) + 0.001) == line.result.value

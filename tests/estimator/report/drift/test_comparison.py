@@ -263,6 +263,29 @@ def test_other_metrics_are_named_and_not_compared(applicable: Projection, existi
     assert drift.has == "nothing"
 
 
+def test_a_container_metric_is_compared_where_it_is_the_projected_one(
+    applicable: Projection, existing: Path
+) -> None:
+    first, gateway = applicable.components
+    assert first.hpa is not None
+    by_app = replace(first, hpa=replace(first.hpa, container="app"))
+    projection = replace(applicable, components=(by_app, gateway))
+    # The one of the whole Pod, which the directory has, is none of the container.
+    (drift,) = drifts_of(projection, existing)
+    assert (drift.has, drift.wants) == ("nothing", "55")
+    assert drift.field.startswith("spec.metrics[ContainerResource app cpu].containerResource.")
+    path = existing / "api-hpa.yaml"
+    source = {"name": "cpu", "container": "app", "target": {"averageUtilization": 55}}
+    metric = {"type": "ContainerResource", "containerResource": source}
+    edit(path, "spec", "metrics", to=[metric])
+    assert drifts_of(projection, existing) == ()
+    assert compare(projection, existing).not_compared == ()
+    source["target"] = {"averageUtilization": 70}
+    edit(path, "spec", "metrics", to=[metric])
+    (drift,) = drifts_of(projection, existing)
+    assert (drift.has, drift.wants, drift.too_small) == ("70", "55", True)
+
+
 def test_a_rollout_is_compared_but_for_its_strategy(applicable: Projection, existing: Path) -> None:
     path = existing / "api-resources.yaml"
     edit(path, "kind", to="Rollout")
