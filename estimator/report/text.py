@@ -27,6 +27,7 @@ from mirror.formats.rich_console import visible_console
 
 # In a file or a pipe, a table with reasons has this width, and any other as much as it needs.
 _WIDTH_WITH_REASONS = 120
+_MOST_BESIDE_A_REASON = 40
 _MOST_WIDTH_OFF_TERMINAL = 500
 _STYLES = {Level.OK: "bold green", Level.WARN: "bold yellow", Level.BAD: "bold red"}
 
@@ -73,7 +74,7 @@ def _print_block(block: Block, console: Console) -> None:
 
 
 def _print_grid(grid: Grid, console: Console) -> None:
-    # Only the reason may be broken over lines.
+    # The reason is broken over lines, and what else is long, so that it leaves room for the reason.
     has_reasons = any(column.title == "why" for column in grid.columns)
     table = Table(
         title=grid.title,
@@ -91,6 +92,7 @@ def _print_grid(grid: Grid, console: Console) -> None:
             style="bold" if number == 0 else "",
             overflow="fold",
             ratio=1 if column.title == "why" else None,
+            max_width=_MOST_BESIDE_A_REASON if has_reasons and column.title == "value" else None,
         )
     for index, row in enumerate(grid.rows):
         name, *others = (str(cell) for cell in row)

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from estimator.model.figure import Assumption
 from estimator.model.projection import Projection
 from estimator.report.content import document_of
 from estimator.report.text import print_text
@@ -78,6 +79,12 @@ def test_every_part_can_be_told_without_charts(complete: Projection) -> None:
 def test_what_decided_is_marked_without_colour(projection: Projection) -> None:
     assert "  * cpu of app          2   0.6 of the 500m" in shown(projection)
     assert "* range" not in shown(projection)
+
+
+def test_a_long_value_leaves_room_for_its_reason(projection: Projection) -> None:
+    long = Assumption("behaviour", " ".join(["tolerance 0.1"] * 9), "an HPA acts only above", True)
+    text = shown(replace(projection, assumptions=(long,)))
+    assert "an HPA acts only above" in text
 
 
 def test_names_are_not_read_as_markup(projection: Projection) -> None:
