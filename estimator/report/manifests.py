@@ -330,5 +330,8 @@ def _kustomization(objects: list[Manifest]) -> str:
     }
     if not tree["resources"]:
         del tree["resources"]
-    head = "Made by kagami estimate. Name this directory under `components` of your kustomization."
-    return to_yaml(tree, [head])
+    head = [
+        "Made by kagami estimate. Name this directory under `components` of your kustomization, and"
+        " its `namespace` there: it then holds for every object.",
+    ]
+    return to_yaml(tree, head)

@@ -78,6 +78,18 @@ def test_every_amount_has_its_reason(complete: Projection) -> None:
     assert len(grid.rows) == 12
 
 
+def test_a_target_names_the_container_that_it_is_of(complete: Projection) -> None:
+    first = complete.components[0]
+    assert first.hpa is not None
+    by_app = replace(first, hpa=replace(first.hpa, container="app"))
+    for component, name in (
+        (first, "averageUtilization"),
+        (by_app, "averageUtilization of app"),
+    ):
+        grid = grid_of(section_of(component), "HorizontalPodAutoscaler")
+        assert name in [row[0].text for row in grid.rows]
+
+
 def test_time_at_saturation_is_told(complete: Projection) -> None:
     section = section_of(complete.components[0])
     simulated = {row[0].text: row[1].text for row in grid_of(section, "simulated over").rows}

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from estimator.model.projection import Flag, Projection
 from estimator.report.blocks import Banner, Block, Cell, Document, Fold, Grid, Level, Listing, Tiles
-from estimator.report.content import all_warnings, document_of
+from estimator.report.content import all_warnings, document_of, hpa_range
 
 
 def blocks_of(document: Document) -> list[Block]:
@@ -19,6 +19,14 @@ def grids(document: Document) -> dict[str, Grid]:
 
 def texts(cells: tuple[Cell, ...]) -> list[str]:
     return [str(cell) for cell in cells]
+
+
+def test_a_range_names_the_container_that_its_target_is_of(complete: Projection) -> None:
+    first = complete.components[0]
+    assert first.hpa is not None
+    by_app = replace(first, hpa=replace(first.hpa, container="app"))
+    shown = [str(hpa_range(component)) for component in (first, by_app)]
+    assert shown == ["3 to 12 at 55%, too slow", "3 to 12 at 55% of app, too slow"]
 
 
 def test_the_answer_comes_before_its_evidence(complete: Projection) -> None:

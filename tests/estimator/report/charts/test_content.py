@@ -60,6 +60,15 @@ def test_the_target_is_a_line_across(complete: Projection) -> None:
     assert [rule.at for rule in utilisation.chart.rules] == [1.0, 0.55]
 
 
+def test_utilisation_is_of_what_the_autoscaler_reads(complete: Projection) -> None:
+    first = complete.components[0]
+    assert first.hpa is not None
+    by_app = replace(first, hpa=replace(first.hpa, container="app"))
+    for component, whose in ((first, "all containers"), (by_app, "app")):
+        _, utilisation = replica_charts(replicas_plot(), component, PointBudget(50, 24))
+        assert utilisation.caption.startswith(f"Cpu used over cpu requested, {whose};")
+
+
 def test_rows_that_were_not_used_are_told_apart() -> None:
     block = curve_chart(curve_plot("app"), "api")
     assert isinstance(block.chart, CurveChart) and block.table is not None
