@@ -23,6 +23,7 @@ from estimator.series.limits import (
     MAX_ROUTES,
     MAX_UNPACKED_BYTES,
     PIECE_ROWS,
+    most_cells_of_rows,
     most_rows,
 )
 from estimator.series.rps import RpsSeries
@@ -54,7 +55,9 @@ def read_columns(path: Path, now: float, is_parquet: bool) -> RpsSeries:
         rule = f"cannot be read: {' '.join(str(error).split())}"
         rule = error.reason if isinstance(error, BoundedFileError) else rule
         raise InputError([Problem(str(path), rule)]) from error
-    series = series_of(read.taken(), f"{'Parquet' if is_parquet else 'CSV'} file {path}", now)
+    source = f"{'Parquet' if is_parquet else 'CSV'} file {path}"
+    allowed = most_cells_of_rows(path, read.rows)
+    series = series_of(read.taken(), source, now, allowed_cells=allowed)
     return _per_second(path, series) if read.value == "requests" else series
 
 
@@ -122,7 +125,7 @@ class _Read:
         self._path = path
         self._is_parquet = is_parquet
         self._most_rows = most_rows(path)
-        self._rows = 0
+        self.rows = 0
         self._seconds = np.empty(0)
         self._routes = np.empty(0, dtype=np.int32)
         self._values = np.empty(0)
@@ -132,15 +135,15 @@ class _Read:
 
     def add(self, frame: pd.DataFrame) -> None:
         """Add a piece. Raises InputError for wrong cells and for more than a limit."""
-        if not self._rows:
+        if not self.rows:
             time, self.value = (_only(self._path, frame, names) for names in (_TIMES, _VALUES))
             self._time = time
-        rows = _Rows(self._path, frame, self._is_parquet, self._rows)
+        rows = _Rows(self._path, frame, self._is_parquet, self.rows)
         seconds, values = rows.seconds(self._time), rows.values(self.value)
         if rows.problems:
             raise InputError(rows.problems)
-        self._rows += len(frame)
-        if self._rows > self._most_rows:
+        self.rows += len(frame)
+        if self.rows > self._most_rows:
             raise ValueError(f"it has more than {self._most_rows:,} rows, the limit for its size")
         _extend(self._seconds, seconds)
         _extend(self._routes, self._codes(frame))

@@ -34,6 +34,7 @@ from estimator.errors import InputError, Problem, Refusal, Refused
 from estimator.series.limits import (
     BUCKETS_PER_POINT,
     CELLS_PER_POINT,
+    MAX_CELLS,
     most_buckets,
     most_cells,
 )
@@ -75,11 +76,17 @@ class Period:
     resolution_s: int
 
 
-def series_of(points: Points, source: str, now: float, period: Period | None = None) -> RpsSeries:
+def series_of(
+    points: Points,
+    source: str,
+    now: float,
+    period: Period | None = None,
+    allowed_cells: int = MAX_CELLS,
+) -> RpsSeries:
     """Return the series over `period`, or without one from the first point to the last.
 
-    `now` is Unix time. Raises InputError if the points are too far apart for one series, Refused if
-    none is left, or if they are those of a counter.
+    `now` is Unix time; `allowed_cells` bounds buckets times routes. Raises InputError if the points
+    are too far apart for one series, Refused if none is left, or if they are those of a counter.
     """
     given = len(points.seconds)
     points, repairs = _cleaned(points, now)
@@ -92,32 +99,38 @@ def series_of(points: Points, source: str, now: float, period: Period | None = N
     if period:
         first, end = min(first, period.start // step), max(end, period.end // step)
     width = end - first
-    allowed = most_cells(CELLS_PER_POINT * len(points.seconds))
-    if width > most_buckets(BUCKETS_PER_POINT * len(points.seconds)) or (
-        width * len(points.names) > allowed
-    ):
+    allowed = min(allowed_cells, most_cells(CELLS_PER_POINT * len(points.seconds)))
+    allowed_width = most_buckets(BUCKETS_PER_POINT * len(points.seconds))
+    if width > allowed_width or width * len(points.names) > allowed:
         reason = (
             f"spans the seconds {first * step} to {end * step} over {len(points.names)} route(s):"
-            " more than the limit for its points. Was a clock wrong?"
+            f" more than the limit for its points and its size, which is {allowed_width:,} times"
+            f" {step} s, and {allowed:,} for all routes together; was a clock wrong?"
         )
         raise InputError([Problem(source, reason)])
+    order_repairs = _order_repairs(points)
     # In place, and each array no longer than it is needed: 10 MB may hold 5 million points.
     cells = buckets
     cells -= first
     cells += np.multiply(points.routes, width, dtype=np.int64)
-    flat = np.full(width * len(points.names), np.nan)
-    np.fmax.at(flat, cells, points.values)
-    del buckets, cells
-    repairs += _order_repairs(points, int(np.count_nonzero(~np.isnan(flat))))
-    names = points.names
+    names, values = points.names, points.values
     del points
+    rps = np.full((len(names), width), np.nan)
+    np.fmax.at(rps.reshape(-1), cells, values)
+    repeated = len(values) - sum(int(np.count_nonzero(~np.isnan(row))) for row in rps)
+    if repeated:
+        repairs.append(
+            f"{repeated} of {len(values)} points repeat a bucket of their route: the highest of"
+            " each counts"
+        )
+    del buckets, cells, values
     series = RpsSeries(
         source=source,
         start=first * step,
         resolution_s=step,
         routes=names,
-        rps=flat.reshape(len(names), width),
-        repairs=tuple(repairs),
+        rps=rps,
+        repairs=(*repairs, *order_repairs),
     )
     return refuse_counters(_judged(series, given))
 
@@ -163,25 +176,16 @@ def _counted(*masks: tuple[NDArray[np.bool_], str, Points]) -> list[str]:
     return sentences
 
 
-def _order_repairs(points: Points, distinct: int) -> list[str]:
-    repairs = []
-    total = len(points.seconds)
-    if total != distinct:
-        repairs.append(
-            f"{total - distinct} of {total} points repeat a bucket of their route: the highest of"
-            " each counts"
-        )
+def _order_repairs(points: Points) -> list[str]:
     if (points.seconds[1:] >= points.seconds[:-1]).all():
-        return repairs
+        return []
     order = np.argsort(points.routes, kind="stable")
     seconds = points.seconds[order]
     is_back = seconds[1:] < seconds[:-1]
     del seconds
     routes = points.routes[order]
     back = int((is_back & (routes[1:] == routes[:-1])).sum())
-    if back:
-        repairs.append(f"{back} of {total} points were out of order and were sorted")
-    return repairs
+    return [f"{back} of {len(order)} points were out of order and were sorted"] if back else []
 
 
 def _buckets(seconds: NDArray[np.float64], step: int) -> NDArray[np.int64]:

@@ -17,6 +17,9 @@ time, and these times routes) is bounded by its size, or by the number of its po
 takes about 70 bytes for each bucket."""
 CELLS_PER_BYTE = 4
 BUCKETS_PER_BYTE = 0.5
+CELLS_PER_ROW_BYTE = 2.4
+CELLS_TAKEN_BY_ROW = 2
+"""Of CSV and Parquet: their points are in memory beside the series, 16 bytes each."""
 CELLS_PER_POINT = 50
 BUCKETS_PER_POINT = 2
 MAX_ROUTES = 2_000
@@ -63,3 +66,9 @@ def check_cells(path: Path, width: int, routes: int) -> None:
 def most_rows(path: Path) -> int:
     """Return how many rows a CSV or Parquet file of this size may have."""
     return max(MAX_ROWS_OF_SMALL_FILES, int(ROWS_PER_BYTE * path.stat().st_size))
+
+
+def most_cells_of_rows(path: Path, rows: int) -> int:
+    """Return how many buckets times routes a CSV or Parquet file of so many rows may have."""
+    by_size = max(SMALL_CELLS, int(CELLS_PER_ROW_BYTE * path.stat().st_size))
+    return min(MAX_CELLS, by_size - CELLS_TAKEN_BY_ROW * rows)

@@ -216,7 +216,9 @@ def test_no_route_is_invented(tmp_path: Path) -> None:
 
 
 def test_few_points_far_apart_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="more than the limit for its points. Was a clock wrong"):
+    with pytest.raises(
+        InputError, match="more than the limit for its points and its size, which is"
+    ):
         read(tmp_path, f"second,rps\n{T},1\n{T + 1},1\n{T + 3_000_001},1\n")
 
 
@@ -226,3 +228,11 @@ def test_rows_follow_the_size_of_a_file(tmp_path: Path) -> None:
     assert limits.most_rows(tmp_path / "small") == 1 << 29
     os.truncate(tmp_path / "small", 10)
     assert limits.most_rows(tmp_path / "small") == 5_000_000
+
+
+def test_cells_follow_the_size_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SMALL_CELLS", 16)
+    monkeypatch.setattr(limits, "CELLS_PER_ROW_BYTE", 0)
+    with pytest.raises(InputError, match=r"and 8 for all routes together"):
+        read(tmp_path, CSV.replace(str(T + 3), str(T + 5)))
+    assert read(tmp_path, CSV).routes == ("/api/_", "other")
