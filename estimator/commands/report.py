@@ -285,6 +285,11 @@ def _write_files(projection: Projection, output: Output) -> None:
         write_whole(output.html, page)
     if output.manifests is not None:
         write_set(output.manifests, files)
+        for path in sorted(output.manifests.glob("*-*.yaml")):
+            # Such as an HPA of a component that has a fixed count now.
+            if path.name not in files:
+                rule = "not of this projection, and the pattern of the guide would apply it"
+                say(f"estimate: {path}: {rule}", err=True)
 
 
 def _print(projection: Projection, output: Output, gate: Gate) -> bool:

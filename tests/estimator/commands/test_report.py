@@ -76,6 +76,16 @@ def test_page_and_manifests_are_written_beside_the_report(
     assert "low confidence: only 20m were observed" in result.stderr
 
 
+def test_manifests_of_an_earlier_projection_are_named(estimate: Estimate, tmp_path: Path) -> None:
+    assert "not of this projection" not in estimate("--manifests", "k8s").stderr
+    (tmp_path / "k8s" / "old-hpa.yaml").write_text("kind: HorizontalPodAutoscaler\n")
+    result = estimate("--manifests", "k8s")
+    assert result.exit_code == 3
+    (line,) = [line for line in result.stderr.splitlines() if "not of this projection" in line]
+    assert line.startswith("estimate: k8s/old-hpa.yaml: ")
+    assert (tmp_path / "k8s" / "old-hpa.yaml").exists()
+
+
 def test_what_cannot_be_made_writes_nothing(estimate: Estimate, tmp_path: Path) -> None:
     (tmp_path / "table.yaml").write_text(TABLE.replace("name: api", "name: Api_1"))
     result = estimate("--html", "report.html", "--manifests", "k8s")
