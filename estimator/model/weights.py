@@ -39,11 +39,11 @@ _RESERVES = {
 _UNKNOWN = {
     Flag.SCALED_LINEARLY: (
         "linear scaling",
-        "no row has so much load over all replicas; that they do not disturb each other is assumed",
+        "no row has so much load over all replicas",
     ),
     Flag.EXTRAPOLATED: (
         "extrapolation",
-        "no row has so much load on one replica; that its curve goes on is assumed",
+        "no row has so much load on one replica",
     ),
 }
 
@@ -80,8 +80,8 @@ def whole_reserve(total: Amounts, policy: Policy) -> Figure:
     return Figure(
         total.cpu_request.value / total.cpu_used.value,
         "ratio",
-        f"cpu requested over cpu used at the peak: target 1 / {target:g}, imbalance {phi:g}, the"
-        f" upper bound of cpu, lost pods or a zone, whole replicas (--reserve {policy.reserve})",
+        f"cpu requested over used: target 1 / {target:g}, imbalance {phi:g}, upper bound of cpu,"
+        f" lost pods or a zone, whole replicas (--reserve {policy.reserve})",
     )
 
 

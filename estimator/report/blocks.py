@@ -83,6 +83,8 @@ class Grid:
     """Indices (from 0) of the rows that decided the answer."""
     is_folded: bool = False
     """Whether the page shows it only when the reader opens it, because few do."""
+    is_compact: bool = False
+    """Whether a row is one line on a terminal, too: what is too long for it is cut."""
 
 
 @dataclass(frozen=True, slots=True)

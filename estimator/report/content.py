@@ -6,7 +6,7 @@ assumptions and everything that is not covered. Only the contents of charts and 
 be omitted. This module computes nothing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from estimator import units
 from estimator.model.nodes.packing import NodePlan, PoolPlan
@@ -115,10 +115,11 @@ def all_warnings(projection: Projection) -> tuple[str, ...]:
     for part in projection.components:
         for text in dict.fromkeys(part.warnings):
             names.setdefault(text, []).append(part.name)
-    return (*projection.warnings, *(f"{_some(of)}: {text}" for text, of in names.items()))
+    return (*projection.warnings, *(f"{some_names(of)}: {text}" for text, of in names.items()))
 
 
-def _some(names: list[str]) -> str:
+def some_names(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     return ", ".join(names[:_MOST_NAMES]) + more
 

@@ -74,13 +74,19 @@ def _print_block(block: Block, console: Console) -> None:
 
 
 def _print_grid(grid: Grid, console: Console) -> None:
+    if grid.is_compact:
+        # As the title of the table, it would be broken at the table's width.
+        console.print(grid.title, style="table.title", soft_wrap=True)
     # The reason is broken over lines, and what else is long, so that it leaves room for the reason.
     has_reasons = any(column.title == "why" for column in grid.columns)
     table = Table(
-        title=grid.title,
+        title=None if grid.is_compact else grid.title,
         title_justify="left",
         show_footer=bool(grid.footer),
         box=SIMPLE,
+        show_edge=not grid.is_compact,
+        pad_edge=not grid.is_compact,
+        padding=(0, 1, 0, 0 if grid.is_compact else 1),
         width=_WIDTH_WITH_REASONS if has_reasons and not console.is_terminal else None,
     )
     footers = grid.footer or tuple(Cell("") for _ in grid.columns)
@@ -99,5 +105,10 @@ def _print_grid(grid: Grid, console: Console) -> None:
         # A star in addition, because colour is lost in a file and for some readers.
         is_decisive = index in grid.decisive
         name = f"* {name}" if is_decisive else name
-        table.add_row(name, *others, style="green" if is_decisive else "")
+        shown = [console.render_str(text) for text in (name, *others)]
+        if grid.is_compact:
+            # A column that may not wrap would not shrink either; a text that may not, is cut.
+            for text in shown:
+                text.no_wrap, text.overflow = True, "ellipsis"
+        table.add_row(*shown, style="green" if is_decisive else "")
     console.print(table)

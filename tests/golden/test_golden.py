@@ -45,6 +45,15 @@ def test_a_report_is_as_it_was(outputs: dict[str, str], name: str) -> None:
     assert outputs[name] == (GOLDEN / name).read_text(), HOW
 
 
+def test_the_summary_fits_a_terminal_of_80_columns(outputs: dict[str, str]) -> None:
+    lines = outputs["report.txt"].splitlines()
+    # The terminal breaks a sentence that is longer. The lines of the table are whole.
+    assert sum(max(1, -(-len(line) // 80)) for line in lines) <= 40
+    begin, end = (lines.index(line) for line in lines if line.startswith(("Needed", "all ")))
+    table = lines[begin : end + 1]
+    assert max(map(len, table)) <= 80 and "cpu of istio-proxy + zone" in "".join(table)
+
+
 def test_the_guide_quotes_what_comes_out(outputs: dict[str, str]) -> None:
     guide = GUIDE.read_text()
     assert with_quotes(guide, outputs) == guide, HOW

@@ -173,8 +173,8 @@ def concurrency_warnings(
     if not stated:
         origin = "given" if policy.workers is not None else "assumed, a core for each"
         yield (
-            f"{what} is {origin}, and set: the rows do not say how many workers were measured;"
-            f" state `workers` of {PROXY} in the table"
+            f"{what} is {origin}: no row states the `workers` that it was measured with; state them"
+            " in the table"
         )
     elif workers.value not in stated:
         yield (

@@ -253,8 +253,9 @@ def test_nothing_beyond_the_table_is_without_its_flag(run: Run, table: str, seri
     for component in json.loads(run(*arguments, "--format", "json").stdout)["components"]:
         assert "scaled linearly" in component["replicas"]["flags"]
     text = run(*arguments).stdout
-    (line,) = [line for line in text.splitlines() if line.startswith("  api ")]
-    assert "scaled" in line
+    (row,) = [line.split() for line in text.splitlines() if line.startswith("api ")]
+    (note,) = [line for line in text.splitlines() if line.startswith("  *  ")]
+    assert row[1].endswith("*") and "scaled linearly: " in note and "api" in note
 
 
 def test_component_without_rows_is_refused(run: Run, series: str, tmp_path: Path) -> None:

@@ -101,10 +101,10 @@ def concurrency_warnings(given: int | None = None, **measured: dict[str, int]) -
 def test_workers_that_no_row_states_are_said_to_be_assumed() -> None:
     (warning,) = concurrency_warnings()
     assert warning == (
-        "concurrency 1 of istio-proxy is assumed, a core for each, and set: the rows do not say how"
-        " many workers were measured; state `workers` of istio-proxy in the table"
+        "concurrency 1 of istio-proxy is assumed, a core for each: no row states the `workers` that"
+        " it was measured with; state them in the table"
     )
-    assert "concurrency 2 of istio-proxy is given, and set" in concurrency_warnings(2)[0]
+    assert "concurrency 2 of istio-proxy is given: no row states" in concurrency_warnings(2)[0]
 
 
 def test_workers_other_than_measured_are_said() -> None:
