@@ -14,7 +14,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
-from estimator.model.projection import ComponentProjection, Figure, Projection
+from estimator.model.projection import Assumption, ComponentProjection, Figure, Projection
 from estimator.model.sizing.amounts import Amounts
 
 FORMAT = "kagami-estimate"
@@ -70,19 +70,25 @@ def to_data(projection: Projection) -> dict[str, Any]:
         "table": {"source": projection.table, "is_example": projection.is_example_table},
         "components": [_component(component) for component in projection.components],
         "total": _amounts(projection.total),
+        "reserve": _plain(projection.reserve),
         "nodes": _plain(projection.nodes),
         "phases": _plain(projection.phases),
         "paths": _plain(projection.paths),
-        "assumptions": [
-            {
-                "name": assumed.name,
-                "value": assumed.value,
-                "reason": assumed.reason,
-                "default": assumed.is_default,
-            }
-            for assumed in projection.assumptions
+        "assumptions": [_assumption(assumed) for assumed in projection.assumptions],
+        "weights": [
+            _assumption(weight.assumption) | {"factor": _plain(weight.factor)}
+            for weight in projection.heaviest
         ],
         "warnings": list(projection.warnings),
+    }
+
+
+def _assumption(assumed: Assumption) -> dict[str, Any]:
+    return {
+        "name": assumed.name,
+        "value": assumed.value,
+        "reason": assumed.reason,
+        "default": assumed.is_default,
     }
 
 

@@ -21,10 +21,12 @@ def test_keys_are_the_documented_ones(projection: Projection) -> None:
     assert (report["format"], report["version"]) == ("kagami-estimate", 1)
     assert set(report) == {"format", "version", "confidence", "series", "table", "components"} | {
         "total",
+        "reserve",
         "nodes",
         "phases",
         "paths",
         "assumptions",
+        "weights",
         "warnings",
     }
     assert set(report["series"]) == {"source", "start", "resolution", "duration", "observed"} | {
@@ -59,6 +61,23 @@ def test_keys_are_the_documented_ones(projection: Projection) -> None:
     assert set(component["containers"]["app"]) == AMOUNTS
     assert set(component["rows"]) == {"used", "nearest", "excluded"}
     assert set(report["assumptions"][0]) == {"name", "value", "reason", "default"}
+
+
+def test_weights_of_assumptions_are_in_it(complete: Projection) -> None:
+    first, second = to_data(complete)["weights"][:2]
+    assert set(first) == {"name", "value", "reason", "default", "factor"}
+    assert (first["name"], first["value"], first["factor"]) == ("linear scaling", "api", None)
+    assert (second["name"], second["default"]) == ("target utilisation", True)
+    assert second["factor"]["unit"] == "ratio" and round(second["factor"]["value"], 3) == 1.667
+    names = [line.split(",")[1] for line in to_csv(complete).splitlines()]
+    assert "weights.target utilisation.factor" in names
+
+
+def test_reserve_is_in_it(projection: Projection) -> None:
+    assert to_data(projection)["reserve"] is None
+    reserve = replace(projection.total.cpu_request, value=2.8, unit="ratio", reason="all of them")
+    known = to_data(replace(projection, reserve=reserve))["reserve"]
+    assert known == {"value": 2.8, "unit": "ratio", "reason": "all of them"}
 
 
 def test_answer_is_in_base_units(projection: Projection) -> None:
@@ -127,9 +146,9 @@ def rows_of(projection: Projection) -> list[dict[str, str]]:
 
 def test_csv_has_every_figure_of_the_json(complete: Projection) -> None:
     rows = rows_of(complete)
-    assert len(rows) == json.dumps(to_data(complete)).count('"reason": ') - len(
-        complete.assumptions
-    )
+    # The values of assumptions are texts.
+    texts = len(complete.assumptions) + len(complete.heaviest)
+    assert len(rows) == json.dumps(to_data(complete)).count('"reason": ') - texts
     (replicas,) = [r for r in rows if (r["component"], r["what"]) == ("api", "replicas")]
     assert (replicas["value"], replicas["low"], replicas["high"]) == ("2", "8", "10")
     assert replicas["flags"] == "scaled linearly"
