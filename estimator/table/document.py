@@ -19,6 +19,9 @@ from estimator.table.plausibility import LEAST_MEMORY_BYTES, MOST_CORES
 from estimator.table.rows import Kind, LoadPoint, Loop, Resources
 from mirror.formats.routes import route_tag
 
+MOST_COMPONENTS = 1_000
+"""Each takes about 15 ms to check, and its lines in the report."""
+
 _Document = dict[Any, Any]
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, description="a name")]
@@ -86,6 +89,10 @@ _UNCONVERTED = ("rps_target", "connections", "duration_s", "tool", "loop", "p50_
 def to_components(document: object, place: Place) -> tuple[Component, ...]:
     """Return the well-formed components of a document; report every problem to `place`."""
     fields = read_fields(document, _TableFields, place)
+    if (count := len(fields.get("components", []))) > MOST_COMPONENTS:
+        rule = f"has {count:,} components, more than {MOST_COMPONENTS:,}, which is the limit"
+        place.report("components", rule)
+        return ()
     names: list[str] = []
     components = []
     for number, raw in enumerate(fields.get("components", []), start=1):

@@ -35,3 +35,14 @@ def test_what_no_container_can_have_is_a_slip_of_a_unit() -> None:
         "f: component api, row 1, usage.app.memory: expected at least 64Ki, got 100 bytes; if MiB"
         " were meant, write 100Mi",
     ]
+
+
+def test_limit_of_components_is_named() -> None:
+    place = Place([], "f")
+    components = [API | {"name": f"api-{number}"} for number in range(1_001)]
+    assert len(to_components({"components": components[:1_000]}, place)) == 1_000
+    assert not place.problems
+    assert to_components({"components": components}, place) == ()
+    assert [str(problem) for problem in place.problems] == [
+        "f: components: has 1,001 components, more than 1,000, which is the limit"
+    ]
