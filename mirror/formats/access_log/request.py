@@ -79,3 +79,18 @@ class KnownIds:
         if len(self._newer) >= RECENT_IDS:
             self._newer, self._older = set(), self._newer
         return False
+
+    def repeats(self, request_ids: list[str]) -> set[int]:
+        """Remember ids, of which the empty ones are none; return the places of repeated ones."""
+        new = set(request_ids)
+        if (
+            len(new) == len(request_ids)
+            and "" not in new
+            and len(self._newer) + len(new) < RECENT_IDS
+            and new.isdisjoint(self._newer)
+            and new.isdisjoint(self._older)
+        ):
+            self._newer |= new
+            return set()
+        is_repeat = self.is_repeat
+        return {at for at, known in enumerate(request_ids) if known and is_repeat(known)}

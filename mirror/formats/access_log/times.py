@@ -18,8 +18,8 @@ ISO_TIME = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d
 
 _FIRST_MILLISECONDS = 1e11
 """A greater Unix time is in milliseconds: in seconds it would be after the year 5138."""
-_FIRST_MICROSECONDS = 1e14
-_FIRST_NANOSECONDS = 1e17
+_UNITS = ((1e17, 1e9), (1e14, 1e6), (_FIRST_MILLISECONDS, 1e3))
+"""The first Unix time in a smaller unit, and how many of it are a second; nanoseconds first."""
 
 # The %b of strptime means the months of the locale.
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -95,15 +95,9 @@ def instant(value: Any, zone: tzinfo | None) -> Instant:
     except (TypeError, ValueError, OverflowError):
         return written_time(str(value), zone)
     is_whole = "." not in str(value)
-    for first, unit in (
-        (_FIRST_NANOSECONDS, 1e9),
-        (_FIRST_MICROSECONDS, 1e6),
-        (_FIRST_MILLISECONDS, 1e3),
-    ):
-        if number >= first:
-            number /= unit
-            is_whole = False
-            break
+    if number >= _FIRST_MILLISECONDS:
+        is_whole = False
+        number /= next(unit for first, unit in _UNITS if number >= first)
     if not 0 <= number < _FIRST_MILLISECONDS:
         raise BadLine(NO_TIME, f"time {value!r} is no Unix time")
     return number, is_whole

@@ -199,6 +199,19 @@ def test_the_short_way_says_what_the_long_way_says(text: str) -> None:
     assert (short.places, short.doubtful) == (long.places, long.doubtful)
 
 
+@given(st.lists(st.lists(_PIECES, max_size=8).map("".join), max_size=6))
+def test_several_targets_are_redacted_as_one_by_one(texts: list[str]) -> None:
+    at_once, one_by_one = Redactor(), Redactor()
+    targets = [f"/{text}" for text in texts]
+    assert at_once.targets(targets) == [one_by_one.target(target) for target in targets]
+    assert (at_once.places, at_once.doubtful) == (one_by_one.places, one_by_one.doubtful)
+
+
+def test_marks_and_long_words_are_seen_in_several_targets() -> None:
+    targets = ["/a", "/a;token=1", "/a#token=1", "/?%74oken=1&a=2", f"/{JWT}", "/b?token=1&a=2"]
+    assert Redactor().targets(targets) == ["/a", "/a", "/a", "/?a=2", "/redacted", "/b?a=2"]
+
+
 def test_all_names_stay_within_their_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     share = redactor_module._MOST_NAMES // 64
     monkeypatch.setattr(redactor_module, "_MOST_NAMES", 64)
