@@ -21,6 +21,8 @@ from mirror.formats.routes import route_tag
 
 MOST_COMPONENTS = 1_000
 """Each takes about 15 ms to check, and its lines in the report."""
+MOST_ROWS = 30_000
+"""Most rows of all components together; that many take about 15 s to check."""
 
 _Document = dict[Any, Any]
 
@@ -93,6 +95,10 @@ def to_components(document: object, place: Place) -> tuple[Component, ...]:
         rule = f"has {count:,} components, more than {MOST_COMPONENTS:,}, which is the limit"
         place.report("components", rule)
         return ()
+    if (count := sum(map(_row_count, fields.get("components", [])))) > MOST_ROWS:
+        rule = f"has {count:,} rows, more than {MOST_ROWS:,}, which is the limit"
+        place.report("components", rule)
+        return ()
     names: list[str] = []
     components = []
     for number, raw in enumerate(fields.get("components", []), start=1):
@@ -108,6 +114,11 @@ def to_components(document: object, place: Place) -> tuple[Component, ...]:
         if component is not None:
             components.append(component)
     return tuple(components)
+
+
+def _row_count(raw: object) -> int:
+    points = raw.get("points") if isinstance(raw, dict) else None
+    return len(points) if isinstance(points, list) else 0
 
 
 def _component(raw: object, place: Place) -> Component | None:

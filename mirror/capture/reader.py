@@ -42,7 +42,7 @@ _READ_BYTES = 256
 """Bytes unpacked at a time. A zstd block of 4 bytes may unpack to 128 KiB, so this yields at most
 8 MiB."""
 FREE_BYTES = 64 << 20
-MOST_RATIO = 100
+MOST_RATIO = 40
 """A packed capture may unpack to FREE_BYTES, and beyond to this many times its size. Captures pack
 to a tenth or a twentieth; zeros to less than a thousandth."""
 _MOST_HELD_BYTES = 4 << 20

@@ -46,3 +46,13 @@ def test_limit_of_components_is_named() -> None:
     assert [str(problem) for problem in place.problems] == [
         "f: components: has 1,001 components, more than 1,000, which is the limit"
     ]
+
+
+def test_limit_of_rows_is_named() -> None:
+    place = Place([], "f")
+    half = {"points": [{}] * 15_000}
+    components = [half | {"name": "a"}, half | {"name": "b"}, {"name": "c", "points": [{}]}]
+    assert to_components({"components": components}, place) == ()
+    assert [str(problem) for problem in place.problems] == [
+        "f: components: has 30,001 rows, more than 30,000, which is the limit"
+    ]
