@@ -1,24 +1,25 @@
-"""The speed of `mirror import` on nginx's access log, and whether its memory stays constant.
+"""The speed of `mirror import` on access logs, and whether its memory stays constant.
 
-The benchmark makes a log in the combined format and one that is ten times as long, both compressed
-like a rotated log. Each is imported by its own process; then `mirror replay` starts to send the
-longer capture. Megabytes are those of the uncompressed log, seconds cover the whole process, and
-the peak is its resident memory. The lower bound is `zcat LOG | wc -l`, which any reader of the log
-has to exceed. The import runs in one process, so megabytes per cpu second are those of one core,
-whatever else the machine does.
+The benchmark makes a log in the combined format, one that is ten times as long, and one each in the
+JSON of deploy/nginx/log-format.conf and of Istio, all compressed like a rotated log. Each is
+imported by its own process; then `mirror replay` starts to send the longer capture. Megabytes are
+those of the uncompressed log, seconds cover the whole process, and the peak is its resident memory.
+The lower bound is `zcat LOG | wc -l`, which any reader of the log has to exceed. The import runs in
+one process, so megabytes per cpu second are those of one core, whatever else the machine does.
 
 Run: python -m benchmarks.macro.import_speed [--rounds 3] [--megabytes 50]
 """
 
 import argparse
 import gzip
+import json
 import os
 import random
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +30,52 @@ START_S = 1_767_225_600
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0"
 REPLAY_S = 5
 
+LineOf = Callable[[float, str, int], str]
 
-def write_log(path: Path, size_bytes: int) -> None:
+
+def combined_line(time_s: float, target: str, number: int) -> str:
+    at = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(time_s))
+    return f'10.0.0.7 - - [{at}] "GET {target} HTTP/1.1" 200 5120 "-" "{AGENT}"\n'
+
+
+def json_line(time_s: float, target: str, number: int) -> str:
+    return (
+        f'{{"id":"{number:032x}","time":"{time_s:.3f}","status":"200","method":"GET",'
+        f'"host":"www.example.com","uri":"{target}","upstream_s":"0.012",'
+        '"upstream":"10.0.0.9:8080"}\n'
+    )
+
+
+def istio_line(time_s: float, target: str, number: int) -> str:
+    at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time_s)) + f".{number % 1000:03}Z"
+    entry = {
+        **{"authority": "www.example.com", "bytes_received": 0, "bytes_sent": 5120},
+        **{"connection_termination_details": None, "downstream_local_address": "10.1.2.3:8080"},
+        **{"downstream_remote_address": "10.0.0.7:51234", "duration": 12, "method": "GET"},
+        **{"path": target, "protocol": "HTTP/1.1", "request_id": f"{number:036}"},
+        **{"response_code": 200, "response_code_details": "via_upstream", "response_flags": "-"},
+        **{"route_name": "default", "start_time": at, "upstream_cluster": "inbound|8080||"},
+        **{"upstream_host": "10.1.2.3:8080", "upstream_service_time": "11", "user_agent": AGENT},
+    }
+    return json.dumps(entry, separators=(",", ":")) + "\n"
+
+
+LINES = {
+    "shorter": combined_line,
+    "longer": combined_line,
+    "JSON": json_line,
+    "Istio's JSON": istio_line,
+}
+
+
+def write_log(path: Path, size_bytes: int, line_of: LineOf = combined_line) -> None:
     """Write a compressed log of at least this many bytes, with 500 requests per second."""
     dice = random.Random(3)
     written, number = 0, 0
     with gzip.open(path, "wt", compresslevel=1) as file:
         while written < size_bytes:
-            at = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(START_S + number // 500))
             target = f"/watch/{dice.randrange(100_000)}?from=feed&page={dice.randrange(50)}"
-            line = f'10.0.0.7 - - [{at}] "GET {target} HTTP/1.1" 200 5120 "-" "{AGENT}"\n'
-            written += file.write(line)
+            written += file.write(line_of(START_S + number / 500, target, number))
             number += 1
 
 
@@ -79,7 +115,8 @@ def one_round(logs: dict[str, Path], megabytes: float) -> result.Round:
         command = [*mirror, "import", path, "-o", captured, "--host", "www.example.com"]
         found[f"import, {name}"] = row_of(run(command), size)
     # Nothing listens there, because only the memory of reading is measured.
-    replay = [*mirror, "replay", captured, "--to", "http://127.0.0.1:1", "--rate", "2000"]
+    longer = logs["longer"].with_suffix(".jsonl")
+    replay = [*mirror, "replay", longer, "--to", "http://127.0.0.1:1", "--rate", "2000"]
     measured = run([*replay, "--duration", f"{REPLAY_S}s"], codes=(0, 3))
     found["replay, longer"] = {"peak_mebibytes": round(measured[2], 1)}
     return found
@@ -93,7 +130,7 @@ def table(found: dict[str, Any]) -> str:
         )
         lines.append(f"| {name} | {speed} | {cpu} | {row['peak_mebibytes']:.0f} |")
     size = found["parameters"]["megabytes"]
-    lines += ["", f"The log is {size:g} MB, the longer one {LONGER * size:g} MB."]
+    lines += ["", f"Each log is {size:g} MB, the longer one {LONGER * size:g} MB."]
     return "\n".join(lines)
 
 
@@ -105,9 +142,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def main() -> None:
     options = result.options_of(__doc__, "import_speed", add_options)
     with tempfile.TemporaryDirectory(prefix="kagami-") as name:
-        logs = {length: Path(name) / f"{length}.log.gz" for length in ("shorter", "longer")}
-        write_log(logs["shorter"], int(options.megabytes * 1e6))
-        write_log(logs["longer"], int(options.megabytes * 1e6 * LONGER))
+        logs = {log: Path(name) / f"{place}.log.gz" for place, log in enumerate(LINES)}
+        for log, path in logs.items():
+            times = LONGER if log == "longer" else 1
+            write_log(path, int(options.megabytes * 1e6 * times), LINES[log])
         rounds = []
         for number in range(options.rounds):
             rounds.append(one_round(logs, options.megabytes))
