@@ -8,6 +8,7 @@ repaired or guessed. The document is plain Python; only its `Marks` depend on th
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeVar, get_args
 
 import msgspec
@@ -72,7 +73,7 @@ def read_fields(raw: object, shape: type[_S], place: Place) -> dict[str, Any]:
 
     Every field of `shape` needs a `msgspec.Meta` with a description, which messages quote.
     """
-    fields = {info.name: info for info in msgspec.structs.fields(shape)}
+    fields = _fields_of(shape)
     names = ", ".join(fields)
     if not isinstance(raw, dict):
         place.report("", f"expected a mapping with {names}, got {shown(raw)}")
@@ -98,6 +99,12 @@ def read_fields(raw: object, shape: type[_S], place: Place) -> dict[str, Any]:
             # Conversion copies mappings and lists; their lines are known only for the originals.
             values[key] = value if isinstance(converted, dict | list) else converted
     return values
+
+
+@cache
+def _fields_of(shape: type[msgspec.Struct]) -> Mapping[str, msgspec.structs.FieldInfo]:
+    """Return the fields of a struct by name; msgspec evaluates its annotations at each call."""
+    return {info.name: info for info in msgspec.structs.fields(shape)}
 
 
 def _expected(kind: Any) -> str:
