@@ -86,8 +86,8 @@ _PLAIN_OPTIONS = frozenset({b"keep-alive", b"Keep-Alive", b"close", b"Close"})
 MOST_FIELDS: Final = 200
 """Most fields of a request head, and of a trailer section. Each costs about 100 bytes beyond its
 own, so 32 kB of fields of seven bytes held 495 kB. Varnish takes 64 fields, Apache, Envoy, Tomcat
-and gunicorn 100, and HAProxy 101. nginx limits bytes only; what it
-carries came through such a server, or goes to one, and 200 leaves room for fields that it adds."""
+and gunicorn 100, and HAProxy 101. nginx limits bytes only; what it carries came through such a
+server, or goes to one, and 200 leaves room for fields that it adds."""
 PLANS_BYTES = 12 << 20
 """Most bytes of all plans: a client chooses the names, so it could fill the cache."""
 _MOST_PLANS = 1024
