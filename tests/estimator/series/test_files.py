@@ -100,7 +100,8 @@ def test_reading_changes_nothing(tmp_path: Path) -> None:
 
 AS_ANOTHER_USER = """
 import os, sys
-import urllib.parse  # pathlib wants it later, when this Python may be out of the user's reach
+# These are wanted later, when this Python may be out of the user's reach.
+import encodings.utf_32_le, urllib.parse
 from pathlib import Path
 from estimator.series.files import read_series
 if os.geteuid() == 0:
