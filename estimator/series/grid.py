@@ -48,7 +48,7 @@ MOST_CLOSER_RATIO = 0.01
 JITTER_RATIO = 0.25
 WARNED_RATIO = 0.01
 DOUBTED_RATIO = 0.05
-"""Of all points, those that are left out."""
+"""Points that are left out, as a share of all."""
 FEWEST_CHANGES = 30
 MOST_FALLING_RATIO = 0.01
 

@@ -19,26 +19,28 @@ CELLS_PER_BYTE = 4
 BUCKETS_PER_BYTE = 0.5
 CELLS_PER_ROW_BYTE = 2.4
 CELLS_TAKEN_BY_ROW = 2
-"""Of CSV and Parquet: their points are in memory beside the series, 16 bytes each."""
+"""The same for CSV and Parquet: their points are in memory beside the series, 16 bytes each."""
 CELLS_PER_POINT = 50
 BUCKETS_PER_POINT = 2
 MAX_ROUTES = 2_000
 MAX_UNPACKED_BYTES = 128 << 20
-"""Of a packed CSV, and of a group of rows in Parquet; a plain CSV may be larger."""
+"""Most bytes that a packed CSV, or a group of rows in Parquet, unpacks to; a plain CSV may be
+larger."""
 MAX_HEADER_BYTES = 1 << 16
-"""Of the first line of a CSV: a million columns take minutes to read."""
+"""Most bytes of the first line of a CSV: a million columns take minutes to read."""
 MAX_ROWS_OF_SMALL_FILES = 5_000_000
 ROWS_PER_BYTE = 0.5
 PIECE_ROWS = 200_000
 """Rows of CSV and Parquet that are in memory as texts."""
 MAX_ANSWER_BYTES = 64 << 20
-"""Of one answer of Prometheus or Datadog, unpacked. 100 routes of 10,000 points are 25 MB."""
+"""Most bytes of one answer of Prometheus or Datadog, unpacked. 100 routes of 10,000 points are 25
+MB."""
 MAX_ANSWER_VALUES = 2_500_000
-"""Texts and lists in one answer, before it is decoded: each takes up to 120 bytes of memory."""
+"""Most texts and lists in one answer, before it is decoded: each takes up to 120 bytes of memory."""
 MAX_POINTS = 10_000_000
-"""Of all answers of one query; 16 bytes each."""
+"""Most points of all answers of one query; each takes 16 bytes."""
 ANSWER_TIMEOUT_S = 60
-"""For one answer, from the request to its last byte."""
+"""Most time for one answer, from the request to its last byte."""
 
 
 def most_cells(by_size: float) -> int:

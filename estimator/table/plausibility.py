@@ -12,7 +12,8 @@ from estimator.table.load_points import Component
 from estimator.table.rows import LoadPoint
 
 MOST_CORES = 128
-"""Of one container. The largest nodes have more, and nobody gives most of one to one container."""
+"""Most cores of one container. The largest nodes have more, and nobody gives most of one to one
+container."""
 MANY_CORES = 16
 """A container with more is rare: a count of millicores without its unit is likelier."""
 LEAST_MEMORY_BYTES = 64 * 1024

@@ -92,7 +92,7 @@ SPAN = """
 _READ_TABLES = {"meta", "seconds", "counts"}
 
 MAX_TEXT_BYTES = 32 << 20
-"""Of one value or packed text."""
+"""Most bytes of one value or packed text."""
 READ_BASE_S = 20
 READ_BYTES_PER_S = 10_000_000
 """A file may be read for the base, and a second more for each of these bytes."""
