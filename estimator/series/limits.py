@@ -36,7 +36,7 @@ MAX_ANSWER_BYTES = 64 << 20
 """Most bytes of one answer of Prometheus or Datadog, unpacked. 100 routes of 10,000 points are 25
 MB."""
 MAX_ANSWER_VALUES = 2_500_000
-"""Most texts and lists in one answer, before it is decoded: each takes up to 120 bytes of memory."""
+"""Most texts and lists in one answer, before it is decoded; each takes up to 120 bytes."""
 MAX_POINTS = 10_000_000
 """Most points of all answers of one query; each takes 16 bytes."""
 ANSWER_TIMEOUT_S = 60
