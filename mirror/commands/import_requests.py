@@ -4,7 +4,6 @@ This module owns the arguments, the choice of the reader by the content of a fil
 of the capture. The capture is written as a whole or not at all, so that nothing reads half of it.
 """
 
-import os
 import sys
 from collections import Counter
 from contextlib import closing
@@ -19,7 +18,7 @@ from mirror.capture.importing import ImportCounts, Importing, ImportWorkers, imp
 from mirror.capture.sorter import Sorter
 from mirror.core.record import encode_header, is_host
 from mirror.errors import InputError
-from mirror.formats.access_log.blocks import line_at, open_log
+from mirror.formats.access_log.blocks import jobs_for, line_at, open_log
 from mirror.formats.access_log.line_reader import FORMATS, LineReader, Reading, explained
 from mirror.formats.access_log.remote import is_url, matching
 from mirror.formats.access_log.tally import (
@@ -33,8 +32,6 @@ from mirror.formats.whole_files import writing_whole
 EXIT_UNUSABLE = 2
 EXIT_LOW_CONFIDENCE = 3
 
-PARALLEL_BYTES = 32 << 20
-"""Smaller files are read faster than a second process starts."""
 MOST_PLACES = 12
 FRAME_BYTES = 1 << 20
 
@@ -137,7 +134,7 @@ def import_requests(
     if path is None or not logs:
         raise click.UsageError("Give FILE... and -o, or --explain-line FILE:N.")
     try:
-        workers = ImportWorkers(jobs or _jobs_for(logs), dask)
+        workers = ImportWorkers(jobs or jobs_for(logs), dask)
         _import(logs, path, Importing(reading, host, keep_secrets, keep_bodies), workers)
     except InputError as error:
         say(error, err=True)
@@ -153,12 +150,6 @@ def _files_of(logs: tuple[str, ...]) -> list[str]:
             raise InputError(f"{log}: no such file")
         files += names
     return files
-
-
-def _jobs_for(logs: tuple[str, ...]) -> int:
-    """Return a process for each core, unless the files are read before those have started."""
-    sizes = [os.path.getsize(log) if os.path.isfile(log) else 0 for log in logs]
-    return (os.cpu_count() or 1) if sum(sizes) - max(sizes) >= PARALLEL_BYTES else 1
 
 
 def _import(

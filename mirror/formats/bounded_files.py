@@ -115,11 +115,21 @@ def unpacked(file: BinaryIO, name: str, limit: Limit) -> BinaryIO:
     source = io.BufferedReader(cast(Any, file))
     start = source.peek(4)[:4]
     content: BinaryIO = source
-    if start[:2] == _GZIP:
+    if is_gzip(start):
         content = cast(BinaryIO, gzip.GzipFile(fileobj=source))
-    elif start == _ZSTD or start[1:] == _SKIPPABLE:
+    elif is_zstd(start):
         content = io.BufferedReader(_Frames(source))
     return io.BufferedReader(_Bounded(content, source, name, limit), _BUFFER_BYTES)
+
+
+def is_gzip(start: bytes) -> bool:
+    """Return whether a file that begins with these four bytes is packed with gzip."""
+    return start[:2] == _GZIP
+
+
+def is_zstd(start: bytes) -> bool:
+    """Return whether a file that begins with these four bytes is packed with zstd."""
+    return start == _ZSTD or start[1:] == _SKIPPABLE
 
 
 class _Bounded(io.RawIOBase):

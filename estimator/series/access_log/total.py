@@ -11,7 +11,6 @@ Speed on one core: docs/estimate.md and benchmarks/README.md, beside goaccess.
 """
 
 import multiprocessing
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -34,7 +33,7 @@ from estimator.series.access_log.counts import (
 from estimator.series.grid import FUTURE_S
 from estimator.series.limits import MAX_CELLS
 from estimator.series.rps import RpsSeries
-from mirror.formats.access_log.blocks import STDIN
+from mirror.formats.access_log.blocks import STDIN, jobs_for
 from mirror.formats.access_log.line_reader import LineReader, Reading
 from mirror.formats.access_log.request import BadLine
 from mirror.formats.access_log.tally import LOW_CONFIDENCE_RATIO, SAID_FIRST_RATIO, Tally
@@ -43,8 +42,6 @@ from mirror.formats.routes import RouteTable
 
 BETWEEN_LOGS_S = 60
 """Logs that are further apart leave a gap; a rotation takes less than a second."""
-PARALLEL_BYTES = 32 << 20
-"""Smaller logs are read faster than a second process starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +91,7 @@ def _counted(tasks: Sequence[LogTask], workers: Workers) -> Iterator[LogCounts]:
         except ClusterError as error:
             raise InputError([Problem("--dask", error.reason)]) from error
         return
-    jobs = min(workers.jobs or _jobs_for(names), len(names))
+    jobs = min(workers.jobs or jobs_for(names), len(names))
     if jobs < 2 or STDIN in names:
         yield from _with_progress(map(count_task, tasks), len(tasks), workers.progress)
         return
@@ -115,11 +112,6 @@ def _with_progress(
     for done, of_one_log in enumerate(counts, start=1):
         yield of_one_log
         progress(done, total)
-
-
-def _jobs_for(names: Sequence[str]) -> int:
-    sizes = [os.path.getsize(name) if os.path.isfile(name) else 0 for name in names]
-    return os.cpu_count() or 1 if sum(sizes) - max(sizes, default=0) >= PARALLEL_BYTES else 1
 
 
 class _Total:

@@ -30,20 +30,28 @@ def matches(keys: Keys, text: str) -> bool:
 
 def read(text: str, source: str) -> LoadRun:
     """Return the run. Raises InputError that lists the malformed lines."""
-    requests = read_requests(text, source, COLUMNS)
+    return run_of_lines(text, source, COLUMNS, "hey")
+
+
+def run_of_lines(text: str, source: str, columns: tuple[str, str, str], tool: str) -> LoadRun:
+    """Return the run of a CSV that has an answered request a line, as `_read_requests` reads it.
+
+    Raises InputError that lists the malformed lines.
+    """
+    requests = _read_requests(text, source, columns)
     duration_s = float((requests.offset_s + requests.latency_ms / 1000).max())
     require(duration_s > 0, source, "holds a single instant, no rate")
     return LoadRun(
-        tool="hey",
+        tool=tool,
         loop=Loop.CLOSED,
         duration_s=duration_s,
         requests=requests,
-        notes=("the error ratio lacks requests without a response, which hey leaves out",),
+        notes=(f"the error ratio lacks requests without a response, which {tool} leaves out",),
         **measured(requests, duration_s),
     )
 
 
-def read_requests(text: str, source: str, columns: tuple[str, str, str]) -> Requests:
+def _read_requests(text: str, source: str, columns: tuple[str, str, str]) -> Requests:
     """Return the requests of a CSV that has one a line, all answered.
 
     `columns` name the start, the latency (both in seconds) and the status. Raises InputError that

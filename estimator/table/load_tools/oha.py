@@ -8,8 +8,8 @@ nothing of the server. --time-unit changes the text alone. Source: oha, src/prin
 
 import msgspec
 
-from estimator.table.load_tools.hey import read_requests
-from estimator.table.load_tools.run import Keys, LoadRun, decode, measured, require
+from estimator.table.load_tools.hey import run_of_lines
+from estimator.table.load_tools.run import Keys, LoadRun, decode, require
 from estimator.table.rows import Loop
 
 NAME = "oha (--output-format json or csv)"
@@ -37,7 +37,9 @@ def matches(keys: Keys, text: str) -> bool:
 
 def read(text: str, source: str) -> LoadRun:
     """Return the run. Raises InputError."""
-    return _requests(text, source) if text.startswith(_HEADER) else _report(text, source)
+    if text.startswith(_HEADER):
+        return run_of_lines(text, source, _COLUMNS, "oha")
+    return _report(text, source)
 
 
 def _report(text: str, source: str) -> LoadRun:
@@ -59,18 +61,4 @@ def _report(text: str, source: str) -> LoadRun:
         p99_ms=None if p99 is None else p99 * 1000,
         error_ratio=1 - good / (answered + failed),
         notes=("oha writes neither its connections nor the requested rate",),
-    )
-
-
-def _requests(text: str, source: str) -> LoadRun:
-    requests = read_requests(text, source, _COLUMNS)
-    duration_s = float((requests.offset_s + requests.latency_ms / 1000).max())
-    require(duration_s > 0, source, "holds a single instant, no rate")
-    return LoadRun(
-        tool="oha",
-        loop=Loop.CLOSED,
-        duration_s=duration_s,
-        requests=requests,
-        notes=("the error ratio lacks requests without a response, which oha leaves out",),
-        **measured(requests, duration_s),
     )

@@ -10,14 +10,14 @@ to more than a log plausibly does, and only regular files are opened.
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from mirror.formats.access_log.remote import is_url, open_url
 from mirror.formats.access_log.request import MAX_LINE_BYTES
 from mirror.formats.access_log.text_lines import TARGET_WORD
 from mirror.formats.access_log.times import LOCAL_TIME
-from mirror.formats.bounded_files import Limit, open_regular, unpacked
+from mirror.formats.bounded_files import Limit, is_gzip, is_zstd, open_regular, unpacked
 
 STDIN = "-"
 MOST_UNPACKED_BYTES = 64 << 20
@@ -25,6 +25,8 @@ MOST_RATIO = 40
 """A packed log yields at most MOST_UNPACKED_BYTES and this many times its size: gzip packs real
 logs 5 to 30 times. Standard input has no such limit."""
 _MOST_BYTES = 1 << 60
+PARALLEL_BYTES = 32 << 20
+"""Smaller logs are read faster than a second process starts."""
 BLOCK_BYTES = 1 << 20
 
 # A client's address, a user of one word: anything else goes through the reader of single lines.
@@ -66,6 +68,12 @@ def logged_lines(block: bytes) -> list[LoggedLine]:
     return _LOGGED.findall(block)
 
 
+def jobs_for(names: Sequence[str]) -> int:
+    """Return a process for each core, unless the files are read before those have started."""
+    sizes = [os.path.getsize(name) if os.path.isfile(name) else 0 for name in names]
+    return (os.cpu_count() or 1) if sum(sizes) - max(sizes, default=0) >= PARALLEL_BYTES else 1
+
+
 def open_log(name: str) -> BinaryIO:
     """Return the unpacked bytes of a log: a file, a URL, or `-` for standard input.
 
@@ -81,7 +89,7 @@ def open_log(name: str) -> BinaryIO:
     try:
         start = file.read(4)
         file.seek(0)
-        is_packed = start[:2] == b"\x1f\x8b" or start[1:] in (b"\xb5\x2f\xfd", b"\x2a\x4d\x18")
+        is_packed = is_gzip(start) or is_zstd(start)
         most = MOST_UNPACKED_BYTES + MOST_RATIO * (size or 0) if is_packed else _MOST_BYTES
         return unpacked(file, name, Limit(most, "`zcat` or `zstdcat` into `-`"))
     except BaseException:
