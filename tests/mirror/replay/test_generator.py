@@ -36,9 +36,10 @@ def at(*offsets: float) -> list[tuple[float, Request]]:
 
 @dataclass
 class Played:
-    """What a generator measured, and its duration."""
+    """What a generator measured, when it began by its clock, and its duration."""
 
     measure: Measure
+    began_at: float
     elapsed_s: float
     failure: InputError | None
 
@@ -98,7 +99,8 @@ async def _replayed(
     server.close()
     sent = sum(measure.outcomes.values())
     assert measure.due == sum(measure.shed.values()) + sent
-    return Played(measure, generator.ended_at - generator.began_at, generator.failure)
+    elapsed_s = generator.ended_at - generator.began_at
+    return Played(measure, generator.began_at, elapsed_s, generator.failure)
 
 
 async def answer(reader: Reader, writer: Writer) -> None:
@@ -129,20 +131,15 @@ def test_each_request_arrives_once_marked() -> None:
 
 def test_nothing_is_sent_before_its_instant() -> None:
     due_s = (0, 0.008, 0.016, 0.1, 0.108)
-    arrivals: list[float] = []
-    created: list[float] = []
+    arrivals: list[float] = []  # instants of the generator's clock
 
     async def keep(reader: Reader, writer: Writer) -> None:
         while await reader.readuntil(b"\r\n\r\n"):
-            arrivals.append(time.perf_counter())
+            arrivals.append(clock())
             writer.write(OK)
 
-    def plan() -> Iterator[tuple[float, Request]]:
-        created.append(time.perf_counter())  # just before the replay starts
-        yield from at(*due_s)
-
-    uvloop.run(_replayed(keep, plan()))
-    offsets = [arrival - created[0] for arrival in arrivals]
+    played = uvloop.run(_replayed(keep, iter(at(*due_s))))
+    offsets = [arrival - played.began_at for arrival in arrivals]
     assert all(offset >= due for offset, due in zip(offsets, due_s, strict=True))
 
 
