@@ -10,5 +10,6 @@ table            `estimate table`; table_check, table_fit, table_plot, table_imp
 verify           `estimate verify`: predicted against observed cpu and memory
 usage_options    where cpu and memory were recorded, for verify and table_import
 result_files     result files of load generators, and options for what they do not state
+switching        the commands of the move to the new routes
 component_options: how a component that is new to a table is described
 """

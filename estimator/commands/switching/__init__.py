@@ -1,0 +1,6 @@
+"""The commands of the move to the new routes: before it, in which order, and on the day.
+
+coverage     `estimate coverage`: would the new routes serve what production gets?
+order        `estimate order`: which paths move first
+switch_plan  `estimate switch-plan`: the steps of the day, with the replicas that each one needs
+"""
