@@ -20,11 +20,9 @@ from setuptools.errors import CCompilerError, ExecError, PlatformError
 # or less.
 COMPILED = [
     "mirror/errors.py",
-    # Two modules are left out, because msgspec reads the annotations of their structs, which mypyc
+    # One module is left out, because msgspec reads the annotations of its structs, which mypyc
     # would erase.
-    *sorted(
-        set(glob("mirror/core/[a-z]*.py")) - {"mirror/core/ledger.py", "mirror/core/record.py"}
-    ),
+    *sorted(set(glob("mirror/core/[a-z]*.py")) - {"mirror/core/ledger.py"}),
     *sorted(glob("mirror/core/redaction/[a-z]*.py")),
     "mirror/proxy/tee.py",
     *sorted(glob("mirror/proxy/downstream/[a-z]*.py")),

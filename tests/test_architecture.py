@@ -42,21 +42,21 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.core.redaction.values",
     ),
     "mirror.core.*": ("mirror.errors",),
-    "mirror.capture.reader": (
-        "mirror.core.record",
+    "mirror.capture.overview": (
         "mirror.errors",
-        "mirror.formats.bounded_files",
+        "mirror.formats.capture.record",
+        "mirror.formats.routes",
     ),
-    "mirror.capture.overview": ("mirror.core.record", "mirror.errors", "mirror.formats.routes"),
-    "mirror.capture.entries": ("mirror.core.record", "mirror.errors"),
-    "mirror.capture.sorter": ("mirror.capture.entries", "mirror.core.record"),
-    "mirror.capture.redaction": ("mirror.core.record", "mirror.core.redaction.*"),
+    "mirror.capture.entries": ("mirror.errors", "mirror.formats.capture.record"),
+    "mirror.capture.sorter": ("mirror.capture.entries", "mirror.formats.capture.record"),
+    "mirror.capture.redaction": ("mirror.core.redaction.*", "mirror.formats.capture.record"),
     "mirror.capture.access_log": (
         "mirror.capture.entries",
         "mirror.capture.redaction",
         "mirror.capture.sorter",
         "mirror.core.*",
         "mirror.formats.access_log.*",
+        "mirror.formats.capture.record",
     ),
     "mirror.capture.importing": (
         "mirror.capture.*",
@@ -64,9 +64,13 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.formats.access_log.*",
         "mirror.formats.dask_cluster",
     ),
-    "mirror.capture.goreplay": ("mirror.capture.entries", "mirror.core.record"),
-    "mirror.capture.har": ("mirror.capture.entries", "mirror.core.record", "mirror.errors"),
-    "mirror.capture.segments": ("mirror.capture.reader", "mirror.config", "mirror.core.record"),
+    "mirror.capture.goreplay": ("mirror.capture.entries", "mirror.formats.capture.record"),
+    "mirror.capture.har": (
+        "mirror.capture.entries",
+        "mirror.errors",
+        "mirror.formats.capture.record",
+    ),
+    "mirror.capture.segments": ("mirror.config", "mirror.formats.capture.*"),
     "mirror.capture.key_file": ("mirror.config", "mirror.errors"),
     "mirror.capture.recorder": (
         "mirror.capture.key_file",
@@ -74,6 +78,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.config",
         "mirror.core.*",
         "mirror.errors",
+        "mirror.formats.capture.record",
     ),
     # The code that compiles templates also validates them.
     "mirror.config_file": (
@@ -285,9 +290,9 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.replay.saturation": (),
     "mirror.replay.patterns": (),
     "mirror.replay.requests": (
-        "mirror.core.record",
         "mirror.core.redaction.names",
         "mirror.core.request_head",
+        "mirror.formats.capture.record",
         "mirror.replay.patterns",
     ),
     "mirror.replay.readiness": ("mirror.addresses", "mirror.errors", "mirror.replay.requests"),

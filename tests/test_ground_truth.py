@@ -22,7 +22,7 @@ from benchmarks.macro.ground_truth import (
 )
 from estimator.table.files import read_table
 from estimator.table.load_points import Table
-from mirror.core.record import decode
+from mirror.formats.capture.record import decode
 
 
 @pytest.fixture(scope="module")

@@ -48,11 +48,11 @@ from estimator.series.files import read_series
 from estimator.series.rps import RpsSeries
 from estimator.table.files import read_table
 from estimator.table.load_points import Component, Table
-from mirror.core.record import Record, encode, encode_header
 from mirror.demo.envoy import Envoy, find_envoy, start_envoy
 from mirror.demo.nginx import sink_site, start_nginx
 from mirror.demo.processes import Processes, find_program, free_ports
 from mirror.demo.sidecar import Sidecar, start_sidecar
+from mirror.formats.capture.record import Record, encode, encode_header
 from mirror.formats.usage_source import SampledProcess
 from mirror.replay.process_usage import ProcessSampler
 

@@ -16,9 +16,9 @@ from typing import Any
 
 from benchmarks.macro.cores import CORE_OF_CLIENT, CORE_UNDER_TEST, before_others
 from benchmarks.macro.ways import TARGET, upstream_site
-from mirror.core.record import Record, encode, encode_header
 from mirror.demo.nginx import start_nginx
 from mirror.demo.processes import Processes, find_program, free_ports
+from mirror.formats.capture.record import Record, encode, encode_header
 
 LIST_LENGTH = 1000
 CODES = (0, 3)

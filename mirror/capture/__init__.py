@@ -3,7 +3,6 @@
 recorder    records production requests: redacted on the loop, written by a thread
 segments    files of zstd frames, rotated and bounded
 key_file    the key with which captured values are hashed
-reader      reads captures: one file, or a directory of segments merged by time
 overview    what a capture holds, added up record by record
 importing   files into a sorter, by one process or several
 entries     what an import yields: requests, and lines that cannot be used
@@ -12,4 +11,6 @@ redaction   removes secrets and bodies from what is imported
 access_log  requests from nginx's access logs
 har         requests from what a browser recorded
 goreplay    requests from GoReplay's files
+
+mirror.formats.capture owns the format, and reads it.
 """

@@ -18,7 +18,6 @@ from typing import BinaryIO
 from mirror.capture.entries import Entry
 from mirror.capture.redaction import Redaction
 from mirror.capture.sorter import Sorter
-from mirror.core.record import FIRST_IMPLAUSIBLE_S, FieldError, Record, encode
 from mirror.core.redaction.redactor import Redactor
 from mirror.formats.access_log.blocks import LoggedLine, blocks, logged_lines
 from mirror.formats.access_log.json_lines import (
@@ -43,6 +42,7 @@ from mirror.formats.access_log.tally import Tally
 from mirror.formats.access_log.text_lines import only_domain
 from mirror.formats.access_log.times import local_second
 from mirror.formats.access_log.wrappers import unwrapped_block
+from mirror.formats.capture.record import FIRST_IMPLAUSIBLE_S, FieldError, Record, encode
 
 _MOST_ENDS = 1 << 16
 """Different combinations of headers that are remembered; they take about 30 MB."""

@@ -5,7 +5,7 @@ This module knows nothing of the formats that entries come from.
 
 from dataclasses import dataclass
 
-from mirror.core.record import Record
+from mirror.formats.capture.record import Record
 
 
 class Unusable(Exception):

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import httptools
 
 from mirror.capture.entries import Entry, Item, Unusable
-from mirror.core.record import WRITTEN_ANEW, FieldError, Record
+from mirror.formats.capture.record import WRITTEN_ANEW, FieldError, Record
 
 START = re.compile(rb"[123] [0-9A-Za-z]+ \d{16,20}(?: -?\d+)?\r?\n")
 

@@ -25,8 +25,8 @@ from urllib.parse import quote, quote_plus, urlsplit
 import msgspec
 
 from mirror.capture.entries import Entry, Item, LeftOut, Unusable
-from mirror.core.record import WRITTEN_ANEW, FieldError, Record
 from mirror.errors import InputError
+from mirror.formats.capture.record import WRITTEN_ANEW, FieldError, Record
 
 MOST_BYTES = 128 << 20
 MOST_VALUES = 5_000_000

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable
 from math import floor
 
-from mirror.core.record import Record
 from mirror.errors import InputError
+from mirror.formats.capture.record import Record
 from mirror.formats.routes import OTHER
 
 MOST_NAMES = 10_000

@@ -22,9 +22,9 @@ from mirror.capture.key_file import read_key
 from mirror.capture.segments import Segments
 from mirror.config import CaptureSection
 from mirror.core.http1 import CHUNKED, NONE
-from mirror.core.record import RecordLine, Summary, encode_line, encode_summary, is_host
 from mirror.core.redaction.redactor import Redactor
 from mirror.core.request_head import RequestHead
+from mirror.formats.capture.record import RecordLine, Summary, encode_line, encode_summary, is_host
 
 log = logging.getLogger(__name__)
 

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from mirror.core.record import Record
 from mirror.core.redaction.redactor import Redactor
+from mirror.formats.capture.record import Record
 
 
 class Redaction:

@@ -18,9 +18,9 @@ from typing import BinaryIO
 
 import zstandard
 
-from mirror.capture.reader import SUFFIX
 from mirror.config import CaptureSection
-from mirror.core.record import encode_header
+from mirror.formats.capture.reader import SUFFIX
+from mirror.formats.capture.record import encode_header
 
 _LEVEL = 3
 """Compression level. Level 1 is 30 % faster and 10 % larger on lines like those of access logs."""

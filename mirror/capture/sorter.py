@@ -23,7 +23,7 @@ from typing import IO, Any
 import zstandard
 
 from mirror.capture.entries import Entry
-from mirror.core.record import encode
+from mirror.formats.capture.record import encode
 
 RUN_BYTES = 64 << 20
 ENTRY_BYTES = 150

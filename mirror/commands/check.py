@@ -15,8 +15,8 @@ from mirror.capture.key_file import read_key
 from mirror.commands.admin_client import NoSidecarError, fetch_status
 from mirror.config import Config, load
 from mirror.core.acceptance import Verdict
-from mirror.core.record import is_host
 from mirror.errors import ConfigError, TlsError
+from mirror.formats.capture.record import is_host
 from mirror.formats.terminal import say
 from mirror.preflight.circle import circles
 from mirror.preflight.descriptors import raise_limit, shortage

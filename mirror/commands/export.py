@@ -14,10 +14,10 @@ from pathlib import Path
 import click
 
 from mirror.addresses import Url, read_url
-from mirror.capture.reader import read_records
 from mirror.capture.redaction import Redaction
-from mirror.core.record import Record
 from mirror.errors import InputError
+from mirror.formats.capture.reader import read_records
+from mirror.formats.capture.record import Record
 from mirror.formats.terminal import say
 from mirror.formats.whole_files import writing_whole
 

@@ -16,7 +16,6 @@ import zstandard
 
 from mirror.capture.importing import ImportCounts, Importing, ImportWorkers, import_files
 from mirror.capture.sorter import Sorter
-from mirror.core.record import encode_header, is_host
 from mirror.errors import InputError
 from mirror.formats.access_log.blocks import jobs_for, line_at, open_log
 from mirror.formats.access_log.line_reader import FORMATS, LineReader, Reading, explained
@@ -25,6 +24,7 @@ from mirror.formats.access_log.tally import (
     LOW_CONFIDENCE_RATIO,
     SAID_FIRST_RATIO,
 )
+from mirror.formats.capture.record import encode_header, is_host
 from mirror.formats.foreign_text import visible
 from mirror.formats.terminal import say
 from mirror.formats.whole_files import writing_whole

@@ -12,9 +12,9 @@ from pathlib import Path
 import click
 
 from mirror.capture.overview import Overview
-from mirror.capture.reader import read_records
-from mirror.core.record import Summary
 from mirror.errors import InputError
+from mirror.formats.capture.reader import read_records
+from mirror.formats.capture.record import Summary
 from mirror.formats.foreign_text import visible
 from mirror.formats.routes import RouteTable, TemplateError
 from mirror.formats.terminal import say, say_json

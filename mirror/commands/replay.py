@@ -15,7 +15,6 @@ import click
 import uvloop
 
 from mirror.addresses import Url
-from mirror.capture.reader import read_records
 from mirror.commands.arguments import (
     Number,
     Written,
@@ -25,8 +24,9 @@ from mirror.commands.arguments import (
     read_target,
 )
 from mirror.commands.replay_table import TableOptions, sampled, table_options, write_table
-from mirror.core.record import is_host
 from mirror.errors import InputError
+from mirror.formats.capture.reader import read_records
+from mirror.formats.capture.record import is_host
 from mirror.formats.replay_result import ReplayResult, to_json
 from mirror.formats.terminal import say, say_json
 from mirror.formats.whole_files import writing_whole

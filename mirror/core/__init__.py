@@ -15,6 +15,5 @@ pool            which connection of an upstream serves which leg
 slow_start      the same for an upstream that need not be there: few connects at a time
 ledger          counters that add up: every request once, in one second, under one route
 latency         latencies in the layout of an HDR histogram
-record          one line of a capture
 redaction/      what must not be recorded
 """

@@ -1,6 +1,7 @@
 """What `mirror` writes and `estimate` reads: the one package of `mirror` that both import.
 
 access_log      lines of access logs, whoever wrote or wrapped them, and the request of each
+capture         recorded requests: the lines of a capture, and how its files are read
 bounded_files   regular files, packed or not, read up to a limit
 dask_cluster    runs a function of a file on the workers of a Dask cluster
 foreign_text    text from outside as a terminal may show it

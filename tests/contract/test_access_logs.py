@@ -11,9 +11,9 @@ from estimator.series.access_log.total import read_access_logs
 from estimator.series.rps import RpsSeries
 from mirror.capture.access_log import LogImport
 from mirror.capture.sorter import Sorter
-from mirror.core.record import decode, encode_header
 from mirror.formats.access_log import blocks, tally
 from mirror.formats.access_log.line_reader import LineReader
+from mirror.formats.capture.record import decode, encode_header
 from mirror.formats.routes import RouteTable
 
 T = 1_700_000_000

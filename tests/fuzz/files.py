@@ -41,9 +41,9 @@ from mirror.commands.series import series
 from mirror.commands.series_file import SeriesFile
 from mirror.commands.series_file import export as export_series
 from mirror.config import load
-from mirror.core.record import Record, encode, encode_header
 from mirror.errors import MirrorError
 from mirror.formats import replay_result
+from mirror.formats.capture.record import Record, encode, encode_header
 from mirror.formats.routes import RouteTable
 
 ROOT = Path(__file__).parents[2]

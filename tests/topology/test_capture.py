@@ -11,10 +11,10 @@ from typing import Any
 from click.testing import CliRunner
 
 from mirror.__main__ import main
-from mirror.capture.reader import read_records
-from mirror.core.record import Summary
 from mirror.demo.processes import Processes, free_ports
 from mirror.demo.sidecar import Sidecar, start_sidecar
+from mirror.formats.capture.reader import read_records
+from mirror.formats.capture.record import Summary
 from tests.topology.conftest import wait_for
 
 

@@ -10,10 +10,10 @@ from mirror.capture import access_log
 from mirror.capture.access_log import LogImport
 from mirror.capture.redaction import Redaction
 from mirror.capture.sorter import Sorter
-from mirror.core.record import Record, decode, encode_header
 from mirror.formats.access_log.line_reader import LineReader
 from mirror.formats.access_log.request import MAX_LINE_BYTES, LoggedRequest
 from mirror.formats.access_log.tally import Tally
+from mirror.formats.capture.record import Record, decode, encode_header
 
 COMBINED = (
     b'10.0.0.1 - - [31/Dec/2025:23:59:59 +0900] "GET /watch/7?x=1 HTTP/1.1" 200 512 '

@@ -1,7 +1,7 @@
 """Checks what an import reads."""
 
 from mirror.capture.entries import Entry, LeftOut
-from mirror.core.record import Record
+from mirror.formats.capture.record import Record
 
 
 def test_an_entry_knows_its_instant_unless_its_source_does_not() -> None:

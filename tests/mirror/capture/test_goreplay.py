@@ -7,7 +7,7 @@ import pytest
 from mirror.capture import goreplay
 from mirror.capture.entries import Entry, Item
 from mirror.capture.goreplay import START, read_goreplay
-from mirror.core.record import Record
+from mirror.formats.capture.record import Record
 
 END = "\n\U0001f435\U0001f648\U0001f649\n".encode()
 META = b"1 8f3a 1767193199125000000 0\n"

@@ -7,8 +7,8 @@ import pytest
 
 from mirror.capture.entries import Entry, Item, LeftOut
 from mirror.capture.har import MOST_BYTES, MOST_VALUES, START, read_har
-from mirror.core.record import Record
 from mirror.errors import InputError
+from mirror.formats.capture.record import Record
 
 
 def har(*requests: dict[str, object], started: str = "2025-12-31T15:00:00.125+01:00") -> bytes:

@@ -4,8 +4,8 @@ import pytest
 
 from mirror.capture import overview as module
 from mirror.capture.overview import Overview
-from mirror.core.record import Record
 from mirror.errors import InputError
+from mirror.formats.capture.record import Record
 from mirror.formats.routes import OTHER, RouteTable
 
 

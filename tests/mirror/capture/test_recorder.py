@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirror.capture import recorder as module
-from mirror.capture.reader import SUFFIX, read_lines, read_records
 from mirror.capture.recorder import RECORD_BYTES, Recorder
 from mirror.config import CaptureSection
 from mirror.core.http1 import CHUNKED, LENGTH
-from mirror.core.record import Record, Summary
 from mirror.core.request_head import RequestHead
+from mirror.formats.capture.reader import SUFFIX, read_lines, read_records
+from mirror.formats.capture.record import Record, Summary
 
 
 def head_of(target: bytes = b"/a", host: bytes = b"a.example", fields: bytes = b"") -> RequestHead:

@@ -1,7 +1,7 @@
 """Checks what becomes of secrets and bodies of imported records."""
 
 from mirror.capture.redaction import Redaction
-from mirror.core.record import Record
+from mirror.formats.capture.record import Record
 
 
 def test_secrets_and_bodies_are_removed() -> None:

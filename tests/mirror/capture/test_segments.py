@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from mirror.capture.reader import SUFFIX, read_records
 from mirror.capture.segments import Segments
 from mirror.config import CaptureSection
-from mirror.core.record import Record, encode
+from mirror.formats.capture.reader import SUFFIX, read_records
+from mirror.formats.capture.record import Record, encode
 
 
 class Clock:

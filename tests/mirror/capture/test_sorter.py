@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mirror.capture import sorter as module
 from mirror.capture.entries import Entry
 from mirror.capture.sorter import Sorter
-from mirror.core.record import Record, decode, encode_header
+from mirror.formats.capture.record import Record, decode, encode_header
 
 
 def in_order(times: list[tuple[float, bool]], run_bytes: int = 1 << 20) -> list[Record]:

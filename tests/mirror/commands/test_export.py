@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mirror.commands.export import export
-from mirror.core.record import Record, encode, encode_header
+from mirror.formats.capture.record import Record, encode, encode_header
 
 RECORDS = (
     Record(1, "GET", "a.example", "/a?b", (("accept", "x"), ("accept", "y"))),

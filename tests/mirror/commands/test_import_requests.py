@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from mirror.capture.reader import read_records
-from mirror.core.record import Record
 from mirror.demo.app import start_app
 from mirror.demo.nginx import proxy_site, start_nginx
 from mirror.demo.processes import Processes, fetch, find_program, free_ports
 from mirror.formats.access_log.request import MAX_LINE_BYTES
+from mirror.formats.capture.reader import read_records
+from mirror.formats.capture.record import Record
 
 COMBINED = (
     b'10.0.0.1 - - [31/Dec/2025:23:59:59 +0900] "GET /watch/7?x=1 HTTP/1.1" 200 512 '

@@ -8,7 +8,7 @@ import zstandard
 from click.testing import CliRunner, Result
 
 from mirror.commands.inspect import inspect
-from mirror.core.record import Record, Summary, encode, encode_header, encode_summary
+from mirror.formats.capture.record import Record, Summary, encode, encode_header, encode_summary
 
 BEGIN_S = 1767193199.0
 SUMMARY = Summary(5, 7, {"queue_full": 2})

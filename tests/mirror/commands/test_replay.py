@@ -19,11 +19,11 @@ import trustme
 from click.testing import CliRunner
 
 from mirror.commands.replay import replay
-from mirror.core.record import Record, encode, encode_header
 from mirror.demo.app import start_app
 from mirror.demo.envoy import find_envoy, start_envoy
 from mirror.demo.processes import Processes, fetch, free_ports
 from mirror.demo.sidecar import start_sidecar
+from mirror.formats.capture.record import Record, encode, encode_header
 from mirror.formats.replay_result import read as read_result
 from mirror.replay.merge import merge
 

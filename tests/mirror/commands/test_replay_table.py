@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from estimator.table.files import read_table
 from estimator.table.load_points import Resources
 from mirror.__main__ import main
-from mirror.core.record import Record, encode, encode_header
 from mirror.demo.app import start_app
 from mirror.demo.processes import Processes, free_ports
+from mirror.formats.capture.record import Record, encode, encode_header
 from mirror.formats.replay_result import read
 
 # Hides one package of the extra, so that an import of it fails.

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import pytest
 import uvloop
 
-from mirror.core.record import Record
 from mirror.errors import InputError
+from mirror.formats.capture.record import Record
 from mirror.proxy.upstream.connection import Origin
 from mirror.replay.generator import MOST_WAITING, Generator, clock
 from mirror.replay.measurement import Measure

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from mirror.addresses import read_url
-from mirror.core.record import Record
+from mirror.formats.capture.record import Record
 from mirror.replay.readiness import (
     SPARE_DESCRIPTORS,
     allow_descriptors,

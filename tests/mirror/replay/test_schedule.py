@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.core.record import Record
 from mirror.errors import InputError
+from mirror.formats.capture.record import Record
 from mirror.replay.requests import RequestList, Rules
 from mirror.replay.schedule import (
     Arrivals,

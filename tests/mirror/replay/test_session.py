@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from mirror.core.record import Record, encode, encode_header
 from mirror.errors import InputError
+from mirror.formats.capture.record import Record, encode, encode_header
 from mirror.formats.replay_result import ReplayResult
 from mirror.proxy.upstream.connection import Origin
 from mirror.replay.requests import RequestList, Rules

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 import uvloop
 
-from mirror.core.record import Record
+from mirror.formats.capture.record import Record
 from mirror.formats.replay_result import SaturationResult
 from mirror.proxy.upstream.connection import Origin
 from mirror.replay.generator import Generator, clock

@@ -1,6 +1,6 @@
 """The lines of a capture: one JSON object for each request, read and written strictly.
 
-This module owns version 1 of the format (docs/formats.md); mirror/capture owns the files.
+This module owns version 1 of the format (docs/formats.md); mirror/capture writes the files.
 
 Invariant: a `Record` consists of parts that are safe to put on the wire. No part holds a line break
 or NUL, and no header field says where a message ends or what a connection does. So a capture from a

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from mirror.capture.reader import MOST_LOSSES, SUFFIX, read_lines, read_records
-from mirror.core.record import (
+from mirror.errors import InputError
+from mirror.formats.capture.reader import MOST_LOSSES, SUFFIX, read_lines, read_records
+from mirror.formats.capture.record import (
     MAX_LINE_BYTES,
     Record,
     Summary,
@@ -17,7 +18,6 @@ from mirror.core.record import (
     encode_header,
     encode_summary,
 )
-from mirror.errors import InputError
 
 
 def record(second: float) -> Record:

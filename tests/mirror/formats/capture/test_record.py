@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.core import http1
-from mirror.core.record import (
+from mirror.errors import InputError
+from mirror.formats.capture.record import (
     MAX_LINE_BYTES,
     WRITTEN_ANEW,
     FieldError,
@@ -22,7 +23,6 @@ from mirror.core.record import (
     encode_summary,
     is_host,
 )
-from mirror.errors import InputError
 
 HEADER = b'{"format":"kagami-capture","version":1}\n'
 LINE = {"t": 1.5, "method": "GET", "host": "www.example.com", "target": "/a?x=1"}

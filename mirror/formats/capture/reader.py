@@ -17,7 +17,9 @@ from typing import BinaryIO
 
 import zstandard
 
-from mirror.core.record import (
+from mirror.errors import InputError
+from mirror.formats.bounded_files import MOST_WINDOW_BYTES, open_regular
+from mirror.formats.capture.record import (
     MAX_LINE_BYTES,
     Header,
     NotACapture,
@@ -27,8 +29,6 @@ from mirror.core.record import (
     decode,
     decode_header,
 )
-from mirror.errors import InputError
-from mirror.formats.bounded_files import MOST_WINDOW_BYTES, open_regular
 
 SUFFIX = ".capture.zst"
 """Suffix of segments in a directory; a file that is named by itself may have any name."""
