@@ -18,6 +18,7 @@ _MEANINGS = {
     "method": ("request_method", 0.0),
     "target": ("request_uri", 0.0),
     "host": ("http_host", 0.0),
+    "status": ("status", 0.0),
     "id": ("request_id", 0.0),
     "user-agent": ("http_user_agent", 0.0),
     "referer": ("http_referer", 0.0),

@@ -29,6 +29,7 @@ from mirror.formats.access_log.request import (
     BadLine,
     LoggedRequest,
     NotARequest,
+    status_of,
 )
 from mirror.formats.access_log.text_lines import origin_form
 from mirror.formats.access_log.times import Instant, instant
@@ -45,6 +46,7 @@ _HOST = (
     *("http_host", "host", "h", "authority", "colon_authority", "RequestHost", "vhost"),
     "server_name",
 )
+_STATUS = ("status", "s", "response_code", "DownstreamStatus", "status_code")
 _AGENT = ("http_user_agent", "user_agent", "request_User_Agent")
 _REFERER = ("http_referer", "referer", "request_Referer")
 
@@ -99,6 +101,11 @@ class LoggedKeys(_CountedKeys, gc=False):
     RequestHost: Any = None
     vhost: Any = None
     server_name: Any = None
+    status: Any = None
+    s: Any = None
+    response_code: Any = None
+    DownstreamStatus: Any = None
+    status_code: Any = None
     http_user_agent: Any = None
     user_agent: Any = None
     request_User_Agent: Any = msgspec.field(name="request_User-Agent", default=None)
@@ -154,6 +161,7 @@ def read_object(
         request_id=request_id,
         headers=tuple(header for header in headers if header[1]),
         is_begin=duration_s >= 0,
+        status=answered(entry),
     )
 
 
@@ -203,6 +211,14 @@ def common_of(entry: LoggedKeys) -> Common:
         _plain(agent, entry, _AGENT) if agent else "",
         _plain(referer, entry, _REFERER) if referer else "",
     )
+
+
+def answered(entry: LoggedKeys) -> int | None:
+    """Return the status that an object says; None if it says none."""
+    for key in _STATUS:
+        if (status := status_of(getattr(entry, key))) is not None:
+            return status
+    return None
 
 
 def _plain(value: object, entry: LoggedKeys, keys: Iterable[str]) -> str:
@@ -260,6 +276,7 @@ def _converted(document: dict[str, Any]) -> LoggedKeys:
             "request_method": request.get("method"),
             "request_uri": request["uri"],
             "http_host": request.get("host"),
+            "status": document.get("status"),
             "http_user_agent": _first(headers.get("User-Agent")),
             "http_referer": _first(headers.get("Referer")),
         }

@@ -133,6 +133,8 @@ def explained(line: bytes, reader: LineReader) -> list[tuple[str, str]]:
         ("host", request.host or "not in the line: --host names it"),
         ("target", request.target),
     ]
+    if request.status is not None:
+        said.append(("status", str(request.status)))
     if request.duration_s is not None:
         said.append(("duration", f"{request.duration_s:.6g} s"))
     if request.request_id:

@@ -59,6 +59,18 @@ class LoggedRequest:
     headers: tuple[tuple[str, str], ...]
     """The logged ones of User-Agent and Referer."""
     is_begin: bool = False
+    status: int | None = None
+    """The answer, if the line says it and there was one."""
+
+
+def status_of(written: object) -> int | None:
+    """Return a status as a log writes it; None if that is none.
+
+    nginx writes 000 and Envoy 0 where nothing was answered.
+    """
+    text = str(written)
+    is_status = len(text) == 3 and text.isascii() and text.isdecimal() and text[0] != "0"
+    return int(text) if is_status else None
 
 
 class KnownIds:

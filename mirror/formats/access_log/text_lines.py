@@ -25,6 +25,7 @@ from mirror.formats.access_log.request import (
     BadLine,
     LoggedRequest,
     NotARequest,
+    status_of,
 )
 from mirror.formats.access_log.times import ISO_TIME, LOCAL_TIME_MS, Instant, written_time
 
@@ -34,7 +35,7 @@ TARGET_WORD = rb'[^ "\\\n]*(?:\\.[^ "\\\n]*)*'
 
 _STAMP = re.compile(rb"\[(%b|%b)\] (?=\")" % (LOCAL_TIME_MS, ISO_TIME))
 _ALMOST_STAMP = re.compile(rb'\[([^\[\]"]{1,80})\] "')
-_REQUEST = re.compile(rb'"([^ "\n]+) (%b) HTTP/[0-9.]+" (?:\d{3}|-) ' % TARGET_WORD)
+_REQUEST = re.compile(rb'"([^ "\n]+) (%b) HTTP/[0-9.]+" (\d{3}|-) ' % TARGET_WORD)
 _AFTER_STATUS = re.compile(rb"\S+ %b %b" % (QUOTED, QUOTED))
 _ESCAPED = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 
@@ -52,7 +53,7 @@ _INGRESS_TIMES = re.compile(rb" \d+ (\d+\.\d{3}) \[")
 _NAMED_TIME = re.compile(rb'(?<![A-Za-z0-9_])(?:rt|request_time)="?(\d+\.\d{3})(?![\d.])')
 _OF_TRAEFIK = re.compile(rb' \d+ "[^"]*" "[^"]*" \d+ms$')
 
-_ENVOY = re.compile(rb'\[(%b)\] "([^"]*)" \d{1,3} (.*)' % ISO_TIME)
+_ENVOY = re.compile(rb'\[(%b)\] "([^"]*)" (\d{1,3}) (.*)' % ISO_TIME)
 # FLAGS, Istio's DETAILS TERMINATION "FAILURE", BYTES_RECEIVED BYTES_SENT DURATION UPSTREAM_TIME
 # "FORWARDED" "AGENT" "ID" "AUTHORITY". It is matched from its begin, so it takes linear time.
 _ENVOY_END = re.compile(
@@ -67,7 +68,7 @@ _HAPROXY = re.compile(
 _HASHED = re.compile(rb"#([0-9A-Fa-f]{2})")
 _ALB = re.compile(
     rb"(?:(?:https?|h2|grpcs?|wss?) )?(%b) \S+ [0-9A-Fa-f.:\[\]]+ \S+ (-?\d+(?:\.\d+)?)"
-    rb" (-?\d+(?:\.\d+)?) (-?\d+(?:\.\d+)?) \S+ \S+ \d+ \d+ \"([^\"]*)\" %b" % (ISO_TIME, QUOTED)
+    rb" (-?\d+(?:\.\d+)?) (-?\d+(?:\.\d+)?) (\S+) \S+ \d+ \d+ \"([^\"]*)\" %b" % (ISO_TIME, QUOTED)
 )
 _ALB_CREATION = re.compile(rb' \d+ (\d{4}-\d\d-\d\dT[\d:.]+Z) "')
 
@@ -115,8 +116,9 @@ def read_combined(line: bytes, zone: tzinfo | None) -> LoggedRequest | None:
     if found := _INGRESS_TIMES.match(rest) or _NAMED_TIME.search(rest):
         duration = float(found[1])
     host = _host_first(line[: stamp.start()]) or only_domain(rest)
-    method, target = match.groups()
+    method, target, status = match.groups()
     request = _request(instant, method, unescaped(target), host, duration)
+    request.status = status_of(status.decode("ascii"))
     request.headers = _headers(unescaped(agent), unescaped(referer))
     # Traefik stamps its lines with the begin, and ends them with the duration.
     request.is_begin = request.is_begin or _OF_TRAEFIK.search(rest) is not None
@@ -151,7 +153,7 @@ def read_envoy(line: bytes, zone: tzinfo | None) -> LoggedRequest | None:
     match = _ENVOY.match(line)
     if match is None:
         return None
-    start, request_line, rest = match.groups()
+    start, request_line, status, rest = match.groups()
     end = _ENVOY_END.match(rest)
     if end is None:
         return None
@@ -159,6 +161,7 @@ def read_envoy(line: bytes, zone: tzinfo | None) -> LoggedRequest | None:
     agent, host = end.groups()
     request = _request(written_time(start.decode("ascii"), zone), method, target, host, None)
     request.is_begin = True
+    request.status = status_of(status.decode("ascii"))
     request.headers = _headers(agent, b"-")
     return request
 
@@ -168,13 +171,14 @@ def read_haproxy(line: bytes, zone: tzinfo | None) -> LoggedRequest | None:
     match = _HAPROXY.search(line)
     if match is None:
         return None
-    start, _, captured, request_line = match.groups()
+    start, status, captured, request_line = match.groups()
     method, target = _request_line(request_line or b"", "<BADREQ>: no request came")
     host = only_domain(captured)
     # HAProxy writes quotes, hashes and bytes that are not printable as #HH.
     target = _HASHED.sub(lambda hashed: bytes.fromhex(hashed[1].decode()), target)
     request = _request(written_time(start.decode("ascii"), zone), method, target, host, None)
     request.is_begin = True
+    request.status = status_of(status.decode("ascii"))
     return request
 
 
@@ -183,7 +187,7 @@ def read_alb(line: bytes, zone: tzinfo | None) -> LoggedRequest | None:
     match = _ALB.match(line)
     if match is None:
         return None
-    end, *times, request_line, agent = match.groups()
+    end, *times, status, request_line, agent = match.groups()
     method, target = _request_line(request_line, "no request came")
     creation = _ALB_CREATION.search(line, match.end())
     stamp = creation[1] if creation else end
@@ -191,6 +195,7 @@ def read_alb(line: bytes, zone: tzinfo | None) -> LoggedRequest | None:
     duration = None if creation or min(durations) < 0 else sum(durations)
     request = _request(written_time(stamp.decode("ascii"), zone), method, target, b"", duration)
     request.is_begin = creation is not None or duration is not None
+    request.status = status_of(status.decode("latin-1"))
     request.headers = _headers(agent, b"-")
     return request
 

@@ -29,6 +29,11 @@ def test_fields_map_any_object() -> None:
     assert (request.method, request.target, request.host) == ("PUT", "/a", "b.example")
 
 
+def test_a_field_names_the_status() -> None:
+    request = read_mapped({"time": 5.5, "uri": "/", "status": "ok", "code": 404}, "status=code")
+    assert request.status == 404
+
+
 @pytest.mark.parametrize(
     ("meaning", "value", "seconds"),
     [("duration", "0.5", 0.5), ("duration_us", 500, 5e-4), ("duration_ns", "500", 5e-7)],

@@ -47,7 +47,9 @@ def as_counted(request: LoggedRequest) -> CountedRequest:
 
 @pytest.mark.parametrize("line", [SYSLOG, DEPLOYED])
 def test_json_formats_of_this_project_are_read(line: bytes) -> None:
-    expected = LoggedRequest(NEW_YEAR_S + 0.25, False, None, "GET", "/a?b", "a.example", "", ())
+    expected = LoggedRequest(
+        NEW_YEAR_S + 0.25, False, None, "GET", "/a?b", "a.example", "", (), status=200
+    )
     assert read_object(line) == expected
     assert read_json(line + b"\n") == [as_counted(expected)]
 
@@ -64,6 +66,23 @@ def test_usual_json_names_are_read() -> None:
     assert read_object(line) == LoggedRequest(
         NEW_YEAR_S, True, None, "HEAD", "/b", "b.example:8080", "", (("user-agent", "curl"),)
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "status"),
+    [
+        ("status", 404, 404),
+        ("status", "301", 301),
+        ("status", "000", None),
+        ("response_code", 0, None),
+        ("response_code", 503, 503),
+        ("DownstreamStatus", 499, 499),
+        ("status_code", 200, 200),
+        ("status", "ok", None),
+    ],
+)
+def test_the_answer_is_read(key: str, value: object, status: int | None) -> None:
+    assert read_object(json_line(**{key: value})).status == status
 
 
 def test_first_key_with_a_value_counts() -> None:

@@ -69,12 +69,35 @@ def test_combined_line_is_read() -> None:
         host="",
         request_id="",
         headers=(("user-agent", "Mozilla/5.0 (X11)"), ("referer", "https://example.com/a")),
+        status=200,
     )
 
 
 def test_request_is_found_wherever_it_stands() -> None:
     for line in (b"anything: " + COMBINED, COMBINED.replace(b"- -", b"- a b"), COMBINED + b" more"):
         assert (read(line).time_s, read(line).target) == (NEW_YEAR_S, "/watch/7?x=1")
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "status"),
+    [
+        ("combined", COMBINED, 200),
+        ("combined", COMBINED.replace(b" 200 ", b" 499 "), 499),
+        ("combined", COMBINED.replace(b" 200 ", b" - "), None),
+        ("combined", COMBINED.replace(b" 200 ", b" 000 "), None),
+        ("envoy", ENVOY, 200),
+        ("envoy", ENVOY.replace(b" 200 ", b" 0 "), None),
+        ("envoy", ISTIO, 503),
+        ("haproxy", HAPROXY, 200),
+        ("haproxy", HAPROXY.replace(b" 200 ", b" -1 "), None),
+        ("alb", ALB.replace(b" 200 200 ", b" 404 200 "), 404),
+        ("alb", ALB.replace(b" 200 200 ", b" - - "), None),
+    ],
+)
+def test_the_answer_is_read(name: str, line: bytes, status: int | None) -> None:
+    request = READERS[name](line, UTC)
+    assert request is not None
+    assert request.status == status
 
 
 def test_milliseconds_and_iso_times_are_read() -> None:
