@@ -4,6 +4,7 @@ series      rps over time, one type for every source, with its gaps and its comp
 table       the correspondence table: load points, and which of them count
 observed    cpu and memory over time, by pod and container
 cluster     node pools, DaemonSets, zones and prices
+routing     what a gateway would do with a request, from its route objects
 model       pure calculations: demand, evidence, sizing, autoscaling, nodes
 migration   compares what a table predicts with what is observed while mirroring
 report      a projection as text, tables, JSON, charts and manifests; computes no number

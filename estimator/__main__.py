@@ -9,13 +9,19 @@ from importlib.util import find_spec
 
 from estimator.commands.exits import EXIT_INPUT
 
-EXTRA = ("numpy", "pandas", "pyarrow", "scipy")
-"""The packages of the extra `estimate` in pyproject.toml."""
+EXTRA = {
+    "google-re2": "re2",
+    "numpy": "numpy",
+    "pandas": "pandas",
+    "pyarrow": "pyarrow",
+    "scipy": "scipy",
+}
+"""The packages of the extra `estimate` in pyproject.toml, and the modules that they install."""
 
 
 def main() -> None:
     """Run the command. Exits with code 2 where a package of the extra is missing."""
-    if missing := [name for name in EXTRA if find_spec(name) is None]:
+    if missing := [name for name, module in EXTRA.items() if find_spec(module) is None]:
         problem = f"not installed: {', '.join(missing)}; in the source folder of kagami run: "
         print(f"estimate: {problem}pip install '.[estimate]'", file=sys.stderr)
         sys.exit(EXIT_INPUT)

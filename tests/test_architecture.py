@@ -429,6 +429,16 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.text_files",
         "mirror.formats.replay_result",
     ),
+    "estimator.routing.files": (
+        "estimator.errors",
+        "estimator.routing.*",
+        "estimator.text_files",
+    ),
+    "estimator.routing.*": (
+        "estimator.errors",
+        "estimator.routing.*",
+        "mirror.formats.yaml_documents",
+    ),
     "estimator.migration.*": (
         "estimator.errors",
         "estimator.units",

@@ -15,7 +15,7 @@ def test_missing_packages_are_named(
     missing: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def spec_of(name: str) -> object:
-        return None if name in missing else find_spec(name)
+        return None if name in [entry.EXTRA[each] for each in missing] else find_spec(name)
 
     monkeypatch.setattr(entry, "find_spec", spec_of)
     with pytest.raises(SystemExit) as ending:

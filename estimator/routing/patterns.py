@@ -1,0 +1,56 @@
+r"""Regular expressions as Envoy compiles them: RE2, and a match must cover the whole value.
+
+Envoy's `SafeRegexMatcher` (source/common/common/regex.cc) calls RE2::FullMatch with RE2's default
+options, so this module does the same through RE2 itself and not through Python's `re`: `a|b` is
+anchored at both ends, and look-around and back references are refused. RE2 reads UTF-8; a value
+with other bytes matches no `.`.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import re2
+
+_MOST_PATTERNS = 4096
+"""Most compiled patterns that are kept; one takes a few kilobytes."""
+
+
+class PatternError(ValueError):
+    """RE2 refuses a pattern; the message is RE2's."""
+
+
+@lru_cache(_MOST_PATTERNS)
+def _compiled(pattern: str) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(as_bytes(pattern), options)
+    except re2.error as error:
+        reason = error.args[0]
+        raise PatternError(
+            reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+        ) from error
+
+
+def check(pattern: str) -> None:
+    """Raise PatternError if RE2 refuses the pattern."""
+    _compiled(pattern)
+
+
+def matches_whole(pattern: str, value: str) -> bool:
+    """Return whether the pattern matches the whole value. Raises PatternError."""
+    return _compiled(pattern).fullmatch(as_bytes(value)) is not None
+
+
+def replace_all(pattern: str, by: str, value: str) -> str:
+    r"""Replace each match in `value`, where `\1` in `by` is a group, as RE2::GlobalReplace does.
+
+    Raises PatternError.
+    """
+    replaced: bytes = _compiled(pattern).sub(as_bytes(by), as_bytes(value))
+    return replaced.decode("utf-8", "surrogateescape")
+
+
+def as_bytes(value: str) -> bytes:
+    """Return the bytes of a value from outside, which may hold bytes that are no UTF-8."""
+    return value.encode("utf-8", "surrogateescape")

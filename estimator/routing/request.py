@@ -1,0 +1,24 @@
+"""A request as its source recorded it: the question that a route table answers.
+
+An access log records no headers, and many record no host. What a source does not record stays
+unknown here, because a route that depends on it must not be judged as if the value were empty.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, as its client sent it."""
+
+    authority: str
+    """The Host field, perhaps with a port; empty where the source does not record it."""
+    method: str
+    """Empty where the source does not record it."""
+    target: str
+    """Path and query as sent, such as `/a/b?c=d`."""
+    headers: Mapping[str, str] | None = None
+    """By lower-case name; None where the source does not record headers."""
+    scheme: str | None = None
+    """`http` or `https`; None where it is unknown."""

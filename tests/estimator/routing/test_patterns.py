@@ -1,0 +1,29 @@
+import pytest
+
+from estimator.routing.patterns import PatternError, check, matches_whole, replace_all
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value", "matches"),
+    [
+        ("a|b", "a", True),
+        ("a|b", "ab", False),
+        ("/v1/.*", "/v1/", True),
+        ("/v1", "/v1/x", False),
+        ("(?i)/API", "/api", True),
+        (".*", "/\udcff", False),
+        ("/ä", "/ä", True),
+    ],
+)
+def test_match_covers_the_whole_value(pattern: str, value: str, matches: bool) -> None:
+    assert matches_whole(pattern, value) is matches
+
+
+@pytest.mark.parametrize("pattern", ["a(?=b)", r"(a)\1", "(", "*"])
+def test_what_re2_refuses_is_named(pattern: str) -> None:
+    with pytest.raises(PatternError, match="."):
+        check(pattern)
+
+
+def test_groups_are_replaced() -> None:
+    assert replace_all("^/old/([0-9]+)", r"/new/\1/x", "/old/7/y") == "/new/7/x/y"
