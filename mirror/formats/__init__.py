@@ -11,6 +11,7 @@ rich_console    the console on which tables are printed, and nothing is obeyed
 routes          route templates, and the route tag that a request path gets
 series_db       series.db and its exports: schema, version, columns, and the queries of readers
 terminal        the exit of lines to stdout and stderr
+uri_counts      what a sidecar serves at /uris: its types, version and reading
 usage_source    where cpu and memory come from: the grammar of --sample
 whole_files     files that are written whole, never through a link
 yaml_documents  plain YAML, read strictly and within limits

@@ -1,0 +1,131 @@
+"""The counts of URIs that a sidecar serves at /uris: their types, format id, version and reading.
+
+`mirror serve` writes the document, and `estimate coverage --from-uris` reads it. docs/formats.md
+describes every key. Keys may be added within a version; none is renamed.
+
+The document is a summary in bounded memory. Its counts are exact until the sidecar has met more
+URIs than it keeps; beyond, `may_miss` and `unlisted_most` bound what is missing. In any case
+
+    seen = sum of all counts + not_kept + waiting + lost.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from mirror.errors import InputError
+from mirror.formats import bounded_files
+from mirror.formats.bounded_files import Limit
+from mirror.formats.foreign_text import visible
+
+LIMIT = Limit(64 << 20)
+"""Most bytes of a document; an entry has about 200."""
+FORMAT = "kagami-uri-counts"
+VERSION = 1
+
+MOST_URIS = 100_000
+"""Most URIs of a document, and the most that `uris.most` allows."""
+ANY_SEGMENT = "{id}"
+"""What a path that `is_shape` has in place of a segment that differs between requests."""
+ANY_REST = "*"
+"""What stands for a method or a name that was too long or too odd to be kept, and as the last
+segment of a path for its rest."""
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+UnixSecond = Annotated[int, msgspec.Meta(ge=0, le=1 << 37)]
+
+
+class UriCount(msgspec.Struct, frozen=True):
+    """The production requests with one host, method, path and set of query parameters."""
+
+    host: str
+    """In lower case, perhaps with a port; empty where a request of HTTP/1.0 had none."""
+    method: str
+    path: str
+    """As sent, a character for each byte, with its secrets redacted; without the query."""
+    query: list[str]
+    """The different names of the query's parameters, sorted; never their values."""
+    count: Count
+    """At least this many requests."""
+    first_s: UnixSecond
+    """The Unix second of the first request that is counted here."""
+    last_s: UnixSecond
+    may_miss: Count = 0
+    """At most this many further requests had this URI, unless `is_shape`."""
+    is_shape: bool = False
+    """The path stands for several: `{id}` is any segment, and a final `*` any rest."""
+    outcomes: dict[str, Count] = {}
+    """In mode inline, how the primary's leg of these requests ended: 2xx, 4xx, timeout and so on.
+    Requests that have not ended are in no outcome."""
+
+
+class UriCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of /uris."""
+
+    format: str
+    version: int
+    instance: str
+    mode: str
+    """sink or inline."""
+    since_s: UnixSecond
+    """The Unix second in which counting began."""
+    until_s: UnixSecond
+    """The Unix second of this answer."""
+    most: Count
+    """Most URIs that are kept (`uris.most`)."""
+    seen: Count
+    """Production requests that the workers counted."""
+    not_kept: Count
+    """Requests of `seen` that no entry counts, because there are more URIs than are kept."""
+    waiting: Count
+    """Requests of `seen` that workers have not sent yet."""
+    lost: Count
+    """Requests of `seen` that a worker held when it died."""
+    unlisted_most: Count
+    """No URI without an entry, of its own or of its shape, has more requests than this, besides
+    those waiting and lost."""
+    uris: Annotated[list[UriCount], msgspec.Meta(max_length=MOST_URIS)]
+    """In the order of falling counts."""
+
+
+class _Head(msgspec.Struct):
+    format: str = ""
+    version: int = 0
+
+
+def decode(data: bytes | str) -> UriCounts:
+    """Return the document in this JSON. Raises ValueError that says what was expected."""
+    try:
+        head = msgspec.json.decode(data, type=_Head)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError("expected the JSON that a sidecar serves at /uris") from error
+    if head.format != FORMAT:
+        raise ValueError(f"format: expected {FORMAT}")
+    if head.version != VERSION:
+        raise ValueError(f"version: expected {VERSION}, got {head.version}")
+    try:
+        document = msgspec.json.decode(data, type=UriCounts)
+    except msgspec.ValidationError as error:
+        raise ValueError(visible(str(error))) from error
+    parts = (document.not_kept, document.waiting, document.lost)
+    counted = sum(uri.count for uri in document.uris) + sum(parts)
+    if counted != document.seen:
+        raise ValueError(
+            "seen: expected the sum of all counts, not_kept, waiting and lost,"
+            f" {counted}, got {document.seen}"
+        )
+    return document
+
+
+def read(path: Path) -> UriCounts:
+    """Return the document in a file. Raises InputError that names the file."""
+    try:
+        return decode(bounded_files.read_bytes(path, LIMIT))
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def to_json(document: UriCounts) -> bytes:
+    """Return the JSON of a document on one line."""
+    return msgspec.json.encode(document)
