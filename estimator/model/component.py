@@ -17,7 +17,8 @@ from estimator.model.autoscaling.recommendation import (
     explain_hpa,
     recommend,
 )
-from estimator.model.autoscaling.simulation import Load, Simulation, summarise
+from estimator.model.autoscaling.simulation import Load
+from estimator.model.autoscaling.summary import Simulation, summarise
 from estimator.model.demand.scenario import Demand, Observed, demand_of, explain_demand
 from estimator.model.evidence.evidence import PROXY, Evidence, explain_curves
 from estimator.model.evidence.queueing import Queue

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from estimator.model.autoscaling.recommendation import HpaRecommendation
-from estimator.model.autoscaling.simulation import Simulation
+from estimator.model.autoscaling.summary import Simulation
 from estimator.model.demand.scenario import Demand
 from estimator.model.projection import ComponentProjection, Figure
 from estimator.model.rollout import Rollout

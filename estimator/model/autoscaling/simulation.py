@@ -11,6 +11,7 @@ and asks for
     down    = the highest desired of the last `stabilisation_s` (300 s)
 
 within minReplicas and maxReplicas; a new replica serves `pod_start_s` after the loop asked for it.
+Below a minimum that was raised the loop asks for that minimum at once, beyond any limit of `up`.
 Replicas beyond their limit are **saturated**. What they cannot serve is not queued, so each second
 starts afresh. In gaps of the series the last value holds, and they count as neither.
 
@@ -27,13 +28,11 @@ Source: kubernetes/pkg/controller/podautoscaler (replica_calculator.go, horizont
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from estimator.model.figure import Figure
-from estimator.model.plots import ReplicasPlot, thin
 
 _Floats = NDArray[np.float64]
 
@@ -43,7 +42,6 @@ STABILISATION_S = 300
 SCALE_UP_PERCENT = 100
 SCALE_UP_PODS = 4
 SCALE_UP_PERIOD_S = 15
-MOST_SATURATIONS = 10
 _PIECE = 1 << 20
 
 
@@ -173,34 +171,15 @@ class HpaRun:
         return 1 - float(self.desired.sum()) / (fixed_replicas * len(self.desired))
 
 
-@dataclass(frozen=True, slots=True)
-class Simulation:
-    """What the recommended HPA would have done."""
+def simulate(load: Load, pod: Pod, loop: HpaLoop, minima: Sequence[int] = ()) -> HpaRun:
+    """Run the loop over the whole load; linear in its length.
 
-    highest_replicas: Figure
-    lowest_replicas: Figure
-    saturated: Figure
-    """Seconds in which a replica was beyond its performance limit, and so its local rate limit."""
-    rejected: Figure
-    """Share of the requests that the local rate limits reject, at most."""
-    pod_hours: Figure
-    """Over the series."""
-    fixed_pod_hours: Figure
-    """Pod-hours of the fixed replica count over the same time."""
-    saved: Figure
-    """1 - pod_hours / fixed_pod_hours, as ratio; negative where the HPA costs more."""
-    changes: Figure
-    """How often the HPA changed the replica count."""
-    saturations: tuple[Saturation, ...]
-    """The ten longest."""
-    plot: ReplicasPlot
-
-
-def simulate(load: Load, pod: Pod, loop: HpaLoop) -> HpaRun:
-    """Run the loop over the whole load; linear in its length."""
+    `minima` is minReplicas at each sync, where somebody changes it meanwhile; its last value holds.
+    None of them may be above maxReplicas.
+    """
     filled = _held(load.demand)
     scraped = _seen(filled, load.resolution_s, loop.scrape_s)
-    ready, desired = _follow(scraped.tolist(), pod, loop)
+    ready, desired = _follow(scraped.tolist(), pod, loop, minima)
     saturations = _saturations(load, ready, pod)
     return HpaRun(ready, desired, scraped, saturations)
 
@@ -233,7 +212,7 @@ def _seen(demand: _Floats, resolution_s: int, scrape_s: float) -> _Floats:
 
 
 def _follow(
-    scraped: list[float], pod: Pod, loop: HpaLoop
+    scraped: list[float], pod: Pod, loop: HpaLoop, minima: Sequence[int]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return ready and desired replicas at each step.
 
@@ -244,7 +223,7 @@ def _follow(
     tolerated_high = pod.rps_at(loop.target * (1 + TOLERANCE))
     window = loop.stabilisation_s // SYNC_S
     start_steps = max(1, math.ceil(loop.pod_start_s / SYNC_S))
-    least, most = loop.min_replicas, loop.max_replicas
+    least, most = minima[0] if minima else loop.min_replicas, loop.max_replicas
     current = min(most, max(least, _wanted(scraped[0], least, pod, loop)))
     ready = current
     starting: deque[list[int]] = deque()  # [step at which they are ready, how many]
@@ -254,19 +233,24 @@ def _follow(
         while starting and starting[0][0] <= step:
             ready += starting.popleft()[1]
         share = rps / ready
+        if step < len(minima):
+            least = minima[step]
         # At the minimum with little load nothing can change either, which is most of a night.
-        if tolerated_low <= share <= tolerated_high or (share < tolerated_low and current == least):
-            desired = current
+        is_low = share < tolerated_low and current == least and not minima
+        if is_low or tolerated_low <= share <= tolerated_high:
+            asked = current
         else:
-            ratio = pod.utilisation_at(share) / loop.target
-            desired = min(most, max(least, asked_for(ratio, ready, current)))
-        recent.append(desired)
+            asked = asked_for(pod.utilisation_at(share) / loop.target, ready, current)
+        # Below the minimum nothing else counts. What is remembered is what was asked for, so that
+        # the count may fall at once where a minimum is lowered.
+        desired = least if current < least else min(most, max(least, asked))
+        recent.append(asked)
         if desired > current:
-            bound = max(current + current * SCALE_UP_PERCENT // 100, current + SCALE_UP_PODS)
-            added = min(desired, bound) - current
+            bound = current + max(current * SCALE_UP_PERCENT // 100, SCALE_UP_PODS)
+            added = min(desired, max(bound, least)) - current
             starting.append([step + start_steps, added])
             current += added
-        elif desired < current and (highest := max(recent)) < current:
+        elif desired < current and (highest := max(least, *recent)) < current:
             removed = current - highest
             current = highest
             # Replicas that are not ready yet are removed first.
@@ -331,58 +315,3 @@ def _saturations(load: Load, ready: NDArray[np.int64], pod: Pod) -> tuple[Satura
             )
         )
     return tuple(stretches)
-
-
-def summarise(load: Load, run: HpaRun, pod: Pod, fixed_replicas: int) -> Simulation:
-    """Return the figures and the plot of a run, compared with a fixed replica count."""
-    steps = len(run.ready)
-    fixed = fixed_replicas * steps * SYNC_S / 3600
-    longest = sorted(run.saturations, key=lambda stretch: (-stretch.duration_s, stretch.second))
-    reason = "simulated over the series, with growth and events"
-    saturated = "a replica beyond its performance limit or its whole cpu request; gaps not counted"
-    requests = float(np.nansum(load.demand)) * load.resolution_s
-    rejected = sum(stretch.rejected for stretch in run.saturations)
-    return Simulation(
-        highest_replicas=Figure(int(run.desired.max()), "replicas", reason),
-        lowest_replicas=Figure(int(run.desired.min()), "replicas", reason),
-        saturated=Figure(
-            run.saturated_s,
-            "seconds",
-            saturated,
-            formula="seconds at saturation of this HPA over its own series",
-            numbers=f"simulated in {SYNC_S} s steps",
-        ),
-        rejected=Figure(
-            rejected / requests if requests else 0.0,
-            "ratio",
-            "of the requests, at most, by the local rate limits in that time",
-        ),
-        pod_hours=Figure(run.pod_hours, "pod-hours", f"{reason}; starting replicas included"),
-        fixed_pod_hours=Figure(fixed, "pod-hours", f"{fixed_replicas} replicas all the time"),
-        saved=Figure(
-            run.saved_ratio(fixed_replicas),
-            "ratio",
-            "1 - pod-hours over the pod-hours of the fixed count",
-        ),
-        changes=Figure(run.changes, "changes", "of the replica count"),
-        saturations=tuple(longest[:MOST_SATURATIONS]),
-        plot=_plot(load, run, pod),
-    )
-
-
-def _plot(load: Load, run: HpaRun, pod: Pod) -> ReplicasPlot:
-    ready = run.ready.astype(np.float64)
-    share = np.interp(run.seen_rps / ready, pod.rps, pod.utilisation)
-    least, _, width = thin(-ready)
-    beyond = np.zeros(len(ready))
-    for stretch in run.saturations:
-        first = (stretch.second - load.start) // SYNC_S
-        beyond[first : first + max(1, -(-stretch.duration_s // SYNC_S))] = 1
-    return ReplicasPlot(
-        start=load.start,
-        bin_s=width * SYNC_S,
-        replicas=-least,
-        desired=thin(run.desired.astype(np.float64))[0],
-        utilisation=thin(share)[0],
-        saturated=thin(beyond)[0] > 0,
-    )

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from estimator.model.autoscaling.recommendation import HpaRecommendation
-from estimator.model.autoscaling.simulation import Saturation, Simulation
+from estimator.model.autoscaling.simulation import Saturation
+from estimator.model.autoscaling.summary import Simulation
 from estimator.model.component import ComponentProjection
 from estimator.model.demand.scenario import Demand
 from estimator.model.figure import Assumption, ExplanationLine, Figure, Flag

@@ -10,7 +10,6 @@ from estimator.model.autoscaling.simulation import (
     Pod,
     asked_for,
     simulate,
-    summarise,
 )
 
 # Each rps uses 1 % of the CPU request, up to 150 %; a replica can serve less than 90 rps.
@@ -141,25 +140,22 @@ def test_resolution_does_not_change_the_story(resolution_s: int) -> None:
     assert found.desired[239] == 10
 
 
-def test_figures_are_those_of_the_run() -> None:
-    given_load = load((240, 500), (240, 900))
-    found = run(given_load)
-    answer = summarise(given_load, found, POD, 20)
-    assert answer.fixed_pod_hours.value == 40
-    assert answer.pod_hours.value == pytest.approx(28, abs=0.2)
-    assert answer.saved.value == pytest.approx(1 - answer.pod_hours.value / 40)
-    assert answer.changes.value == 1
-    assert (answer.lowest_replicas.value, answer.highest_replicas.value) == (10, 18)
+def test_raised_minimum_is_asked_for_at_once() -> None:
+    # Nothing limits it: 1 to 40 in one sync, ready after the 30 s of a start.
+    found = simulate(load((20, 9)), POD, loop(start_s=30), minima=[1] * 5 + [40] * 15)
+    assert found.desired.tolist() == [1] * 5 + [40] * 15
+    assert found.ready.tolist() == [1] * 7 + [40] * 13
 
 
-def test_plot_is_bounded_and_keeps_its_extremes() -> None:
-    given_load = load((50_000, 500), (1, 5000), (50_000, 500), resolution_s=5)
-    found = run(given_load, loop(1, 15))
-    plot = summarise(given_load, found, POD, 20).plot
-    assert len(plot.desired) == len(plot.replicas) == len(plot.saturated) <= 1000
-    assert plot.desired.max() == found.desired.max()
-    assert plot.saturated.sum() == 1
-    assert plot.replicas.min() == found.ready.min()
+def test_lowered_minimum_is_left_for_what_was_asked_for() -> None:
+    # At 250 rps the loop by itself asks for 5 of the 20. After the minimum nothing holds them.
+    found = simulate(load((60, 250)), POD, loop(), minima=[20] * 40 + [2])
+    assert found.desired.tolist() == [20] * 40 + [5] * 20
+
+
+def test_lowered_minimum_keeps_what_is_needed() -> None:
+    found = simulate(load((60, 1000)), POD, loop(), minima=[20] * 40 + [2])
+    assert set(found.desired.tolist()) == {20}
 
 
 def test_series_shorter_than_a_scrape_is_followed() -> None:
