@@ -439,6 +439,10 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.routing.*",
         "mirror.formats.yaml_documents",
     ),
+    "estimator.migration.snippets.*": (
+        "estimator.migration.snippets.*",
+        "estimator.report.yaml_text",  # a manifest is written in one way everywhere
+    ),
     "estimator.migration.*": (
         "estimator.errors",
         "estimator.units",
