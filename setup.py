@@ -26,6 +26,8 @@ COMPILED = [
     *sorted(glob("mirror/core/redaction/[a-z]*.py")),
     "mirror/proxy/tee.py",
     *sorted(glob("mirror/proxy/downstream/[a-z]*.py")),
+    "mirror/formats/capture/redacted.py",
+    "mirror/formats/capture/secret_names.py",
     "mirror/formats/routes.py",
     *(
         f"mirror/proxy/upstream/{name}.py"

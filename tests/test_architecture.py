@@ -38,8 +38,9 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.core.ledger": ("mirror.core.latency",),
     "mirror.core.latency": (),
     "mirror.core.redaction.redactor": (
-        "mirror.core.redaction.names",
         "mirror.core.redaction.values",
+        "mirror.formats.capture.redacted",
+        "mirror.formats.capture.secret_names",
     ),
     "mirror.core.*": ("mirror.errors",),
     "mirror.capture.overview": (
@@ -290,7 +291,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.replay.saturation": (),
     "mirror.replay.patterns": (),
     "mirror.replay.requests": (
-        "mirror.core.redaction.names",
+        "mirror.formats.capture.secret_names",
         "mirror.core.request_head",
         "mirror.formats.capture.record",
         "mirror.replay.patterns",

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import count
 
-from mirror.core.redaction.names import is_secret_name
 from mirror.core.request_head import SAFE_METHODS
 from mirror.formats.capture.record import WRITTEN_ANEW, Record
+from mirror.formats.capture.secret_names import is_secret_name
 from mirror.replay.patterns import Pattern
 
 HELD_BYTES = 64 << 20

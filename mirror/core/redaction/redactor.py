@@ -1,8 +1,8 @@
 """Redacts what must not be recorded of a request: removes it, or replaces it by a keyed hash.
 
-A value goes if its name means a secret (names.py) or if it looks like one itself (values.py): in a
-header, in the query, in a parameter of the path (`;jsessionid=…`), in a segment of the path, and in
-the same places of a header whose value is a URL.
+A value goes if its name means a secret (mirror.formats.capture.secret_names) or if it looks like
+one itself (values.py): in a header, in the query, in a parameter of the path (`;jsessionid=…`), in
+a segment of the path, and in the same places of a header whose value is a URL.
 
 Invariant: no value under such a name, and no value of such a form, is in what a Redactor returns.
 Secrets of another form under a harmless name stay, because nothing marks them; `doubtful` names the
@@ -10,7 +10,7 @@ places of values that look random. Bodies are not read here: whoever keeps them 
 
 With a key, a value becomes its BLAKE2b hash. Equal values have equal hashes, so that sessions can
 still be told apart. Without the key, nobody can test a guessed value against a hash, which a plain
-hash of a short or common value would allow.
+hash of a short or common value would allow. A hash stays as it is when it is redacted again.
 
 References: RFC 7693 section 2.9 (keyed BLAKE2b), RFC 9110 section 11 (credentials), RFC 3986
 sections 3.3 and 3.4 (paths, queries), RFC 6265 section 4.2 (cookies).
@@ -23,8 +23,9 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 from urllib.parse import unquote, unquote_plus
 
-from mirror.core.redaction.names import is_secret_name
 from mirror.core.redaction.values import is_random, secret_kind
+from mirror.formats.capture.redacted import PREFIX, SEGMENT, is_hashed
+from mirror.formats.capture.secret_names import is_secret_name
 
 # Header fields whose value is a URL, with a query that may hold secrets.
 _URLS = frozenset(
@@ -46,8 +47,6 @@ _LONGEST_CACHED = 256
 CACHES_BYTES = 16 << 20
 """Most bytes of all caches and counters of a Redactor."""
 _HASH_BYTES = 12
-_HASHED = re.compile(r"(?:(?:[^=;]*=)?redacted-[0-9a-f]{24}(?:; |$))+")
-"""What a Redactor with a key has made of a value, or of cookies: it stays as it is."""
 _OTHER = "other names"
 _RANDOM = "random"
 
@@ -101,7 +100,7 @@ class Redactor:
                         _add(self.doubtful, f"header {name.lower()}")
                     continue
                 self._count(f"header {name.lower()}: {kind}")
-            elif _HASHED.fullmatch(value):
+            elif is_hashed(value):
                 kept.append(field)
                 continue
             else:
@@ -210,7 +209,7 @@ class Redactor:
         kind = self._kind(unquote(name))
         if kind and kind is not _RANDOM:
             self._count(f"path: {kind}")
-            name = "redacted" if self._key is None else self._hash(name)
+            name = SEGMENT if self._key is None else self._hash(name)
         kept = (self._pair("path parameter", parameter) for parameter in parameters)
         return ";".join((name, *(pair for pair in kept if pair is not None)))
 
@@ -229,7 +228,7 @@ class Redactor:
         """Return a pair as it may be recorded; None if nothing of it may."""
         name, equals, value = pair.partition("=")
         if self._is_secret_key(name):
-            if not value or _HASHED.fullmatch(value):
+            if not value or is_hashed(value):
                 return pair
             self._count(f"{place} {name}")
         else:
@@ -272,7 +271,7 @@ class Redactor:
         assert self._key is not None
         data = value.encode("latin-1")
         digest = hashlib.blake2b(data, digest_size=_HASH_BYTES, key=self._key)
-        return "redacted-" + digest.hexdigest()
+        return PREFIX + digest.hexdigest()
 
 
 def _add(counter: Counter[str], place: str) -> None:

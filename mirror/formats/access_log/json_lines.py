@@ -215,10 +215,7 @@ def common_of(entry: LoggedKeys) -> Common:
 
 def answered(entry: LoggedKeys) -> int | None:
     """Return the status that an object says; None if it says none."""
-    for key in _STATUS:
-        if (status := status_of(getattr(entry, key))) is not None:
-            return status
-    return None
+    return next(filter(None, (status_of(getattr(entry, key)) for key in _STATUS)), None)
 
 
 def _plain(value: object, entry: LoggedKeys, keys: Iterable[str]) -> str:

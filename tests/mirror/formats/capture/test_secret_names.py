@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.core.redaction.names import is_secret_name
+from mirror.formats.capture.secret_names import is_secret_name
 
 MEANINGS = (
     *("token", "secret", "session", "auth", "key", "csrf", "signature", "password", "credential"),
