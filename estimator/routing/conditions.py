@@ -84,9 +84,15 @@ class Named:
     """A header that is missing is compared as an empty text; otherwise it never matches, and
     only a negated PRESENT holds for it."""
 
-    def judge(self, values: Mapping[str, str]) -> Truth:
-        """Answer for a request whose headers, or query parameters, are all known."""
+    def judge(self, values: Mapping[str, str], unknown: frozenset[str] = frozenset()) -> Truth:
+        """Answer for a request with these headers, or query parameters.
+
+        The values of `unknown` ones are not known; one of them that is in `values` is present.
+        """
         value = values.get(self.name)
+        is_present = value is not None and self.text.kind is Kind.PRESENT
+        if self.name in unknown and not is_present:
+            return UNKNOWN
         if value is None and self.missing_is_empty and self.text.kind is not Kind.PRESENT:
             value = ""
         if value is None:
@@ -147,9 +153,11 @@ class Conditions:
             yield "scheme", _judge_text(self.scheme, request.scheme)
         for header in self.headers:
             known = request.headers
-            yield f"header {header.name}", UNKNOWN if known is None else header.judge(known)
+            answer = UNKNOWN if known is None else header.judge(known, request.unknown_headers)
+            yield f"header {header.name}", answer
         for parameter in self.query:
-            yield f"query parameter {parameter.name}", parameter.judge(subject.parameters)
+            answer = parameter.judge(subject.parameters, request.unknown_parameters)
+            yield f"query parameter {parameter.name}", answer
         for feature in self.unjudged:
             yield feature, UNKNOWN
 

@@ -22,3 +22,9 @@ class Request:
     """By lower-case name; None where the source does not record headers."""
     scheme: str | None = None
     """`http` or `https`; None where it is unknown."""
+    unknown_headers: frozenset[str] = frozenset()
+    """Headers whose values are not known, such as redacted ones. One that stands in `headers` came
+    with some value; of another, nobody knows whether it came."""
+    unknown_parameters: frozenset[str] = frozenset()
+    """Query parameters whose values are not known, as above; the query of `target` has the names
+    of those that came."""

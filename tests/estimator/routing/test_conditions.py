@@ -55,6 +55,28 @@ def test_headers(header: Named, headers: dict[str, str] | None, truth: Truth) ->
     assert Conditions(headers=(header,)).judge(subject) is truth
 
 
+@pytest.mark.parametrize(
+    ("text", "headers", "truth"),
+    [
+        (GOLD, {"x": "redacted-1"}, UNKNOWN),
+        (GOLD, {}, UNKNOWN),
+        (Text(Kind.PRESENT), {"x": "redacted-1"}, YES),
+        (Text(Kind.PRESENT), {}, UNKNOWN),
+    ],
+)
+@pytest.mark.parametrize("is_negated", [False, True])
+def test_what_was_redacted_is_unknown(
+    text: Text, headers: dict[str, str], truth: Truth, is_negated: bool
+) -> None:
+    header = Named("x", text, is_negated)
+    subject = Subject(Request("a", "GET", "/", headers, unknown_headers=frozenset({"x"})))
+    expected = truth.negated() if is_negated else truth
+    assert Conditions(headers=(header,)).judge(subject) is expected
+    query = "&".join(f"{name}={value}" for name, value in headers.items())
+    request = Request("a", "GET", f"/?{query}", unknown_parameters=frozenset({"x"}))
+    assert Conditions(query=(header,)).judge(Subject(request)) is expected
+
+
 def test_no_counts_more_than_unknown() -> None:
     conditions = Conditions(path=Text(Kind.EXACT, "/a"), method=Text(Kind.EXACT, "GET"))
     assert conditions.judge(Subject(Request("", "", "/b"))) is NO
