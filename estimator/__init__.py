@@ -7,6 +7,7 @@ cluster     node pools, DaemonSets, zones and prices
 routing     what a gateway would do with a request, from its route objects
 model       pure calculations: demand, evidence, sizing, autoscaling, nodes
 migration   compares what a table predicts with what is observed while mirroring
+requests    the requests that production received, from logs, captures, series and sidecars
 report      a projection as text, tables, JSON, charts and manifests; computes no number
 commands    one file for each subcommand
 text_files  reads a text file, and writes one whole or not at all

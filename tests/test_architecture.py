@@ -453,6 +453,13 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.series.rps",
         "estimator.table.*",
     ),
+    "estimator.requests.*": (
+        "estimator.errors",
+        "estimator.requests.*",
+        "estimator.routing.request",
+        "estimator.series.*",
+        "mirror.formats.*",
+    ),
     "estimator.report.*": (
         "estimator.errors",
         "estimator.units",
