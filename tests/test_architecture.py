@@ -444,6 +444,12 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.migration.snippets.*",
         "estimator.report.yaml_text",  # a manifest is written in one way everywhere
     ),
+    "estimator.migration.coverage.*": (
+        "estimator.migration.coverage.*",
+        "estimator.requests.observations",
+        "estimator.routing.*",
+        "mirror.formats.path_shapes",
+    ),
     "estimator.migration.*": (
         "estimator.errors",
         "estimator.units",

@@ -1,0 +1,108 @@
+"""What a decision of the new routes means for requests that production answered.
+
+The new routes lose a request that production served (a status below 400) in three ways: they
+reject it; they send it elsewhere, which is a redirect or an answer of the gateway itself where the
+service answered, or an error where production redirected; or, where the routes before are known,
+another service gets it. A status of 400 or more is production's own refusal, and nothing is lost. A
+request whose status nobody recorded counts as served.
+
+304 (Not Modified, RFC 9110 section 15.4.5) is the answer of a service, and no redirect.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from estimator.routing.decision import Decision, Outcome
+
+NOT_MODIFIED = 304
+FIRST_REDIRECT, FIRST_REFUSAL = 300, 400
+
+
+class Verdict(StrEnum):
+    """What happens to a request that production served."""
+
+    ROUTED = "routed"
+    REJECTED = "rejected"
+    ELSEWHERE = "elsewhere"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """How production answered some equal requests, in numbers of requests."""
+
+    answered: int
+    """Statuses below 300, and 304."""
+    redirected: int
+    """Other statuses below 400."""
+    refused: int
+    """Statuses of 400 and more."""
+    unrecorded: int
+
+    @property
+    def counted(self) -> int:
+        """Requests that the new routes must serve, too."""
+        return self.answered + self.redirected + self.unrecorded
+
+
+def served(count: int, statuses: Mapping[int, int]) -> Served:
+    """Return how production answered `count` requests, as far as it was recorded."""
+    answered = redirected = refused = 0
+    for status, number in statuses.items():
+        if status >= FIRST_REFUSAL:
+            refused += number
+        elif status >= FIRST_REDIRECT and status != NOT_MODIFIED:
+            redirected += number
+        else:
+            answered += number
+    return Served(answered, redirected, refused, count - answered - redirected - refused)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Numbers of the requests that production served, by what becomes of them."""
+
+    routed: int
+    lost: int
+    verdict: Verdict
+    """Of the lost ones where there are any, or else of all."""
+
+
+def judge(decision: Decision, by_production: Served, before: Decision | None = None) -> Split:
+    """Return what a decision means for requests that production answered in this way.
+
+    `before` is the decision of the routes that serve the requests today. An undecided decision is
+    judged where all its candidates mean the same.
+    """
+    if decision.outcome is Outcome.UNDECIDED:
+        possible = {judge(each, by_production, before) for each in decision.candidates}
+        if len(possible) == 1:
+            return possible.pop()
+        return Split(0, by_production.counted, Verdict.UNDECIDED)
+    lost, verdict = 0, Verdict.ELSEWHERE
+    if decision.outcome is Outcome.REJECTED:
+        lost, verdict = by_production.counted, Verdict.REJECTED
+    elif decision.outcome is Outcome.REDIRECTED:
+        lost = by_production.answered + by_production.unrecorded
+    elif decision.outcome is Outcome.ANSWERED:
+        lost = by_production.answered + by_production.unrecorded
+        if decision.status is None or decision.status >= FIRST_REFUSAL:
+            lost += by_production.redirected
+    elif before is not None and before.outcome is Outcome.FORWARDED:
+        lost = by_production.counted if is_other_service(before, decision) else 0
+    routed = by_production.counted - lost
+    return Split(routed, lost, verdict if lost else Verdict.ROUTED)
+
+
+def is_other_service(before: Decision, after: Decision) -> bool:
+    """Return whether a service gets requests that it did not get before, or no longer."""
+    return {service_of(each.host) for each in before.destinations} != {
+        service_of(each.host) for each in after.destinations
+    }
+
+
+def service_of(host: str) -> str:
+    """Return `name.namespace` of a host in the cluster, and any other host as it is."""
+    name, _, rest = host.partition(".svc")
+    return name if rest in ("", ".cluster.local") and name.count(".") == 1 else host
