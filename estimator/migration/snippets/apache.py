@@ -56,8 +56,8 @@ def _preparation(path: MovedPath) -> str:
         line = f'ProxyPassMatch "^{path.pattern}$" "{balancer}"'
     return "\n".join(
         (
-            "# Apache uses the first ProxyPass that matches: put these lines before every other",
-            f"# one that takes {path.template}, in the same VirtualHost.",
+            "# The first ProxyPass that matches wins: put these lines before those that take more",
+            f"# than {path.template}, and after those that take a part of it.",
             f'Include "{path.name}.balancer.conf"',
             line,
             "",

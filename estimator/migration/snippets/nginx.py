@@ -3,7 +3,8 @@
 Weighted round robin is smooth and exact, and `zone` lets all workers count together
 (ngx_http_upstream_module). A server without a share is `down`. nginx chooses a location in this
 order: `=`, then the longest prefix if it has `^~`, then the first regular expression, then the
-longest prefix (ngx_http_core_module, location).
+longest prefix. Where a prefix that ends in a slash is proxied, it redirects the path without that
+slash, unless the proxy_pass is in a nested location (ngx_http_core_module, location).
 """
 
 from estimator.migration.snippets.path import MovedPath, PathKind
@@ -50,18 +51,28 @@ def _preparation(path: MovedPath) -> str:
         condition = f'^~ "{path.text}"'
     else:
         condition = f'~ "^{path.pattern}$"'
+    proxy_pass = [f"proxy_pass http://{path.name};"]
+    if path.kind is PathKind.PREFIX:
+        proxy_pass = [
+            "# Nested: otherwise nginx would redirect the path without its last slash.",
+            'location ~ "^" {',
+            f"    {proxy_pass[0]}",
+            "}",
+        ]
     return "\n".join(
         (
             f'# In `http {{ }}`: include "{path.name}.upstream.conf";',
-            f"# In the `server {{ }}` that serves {path.template}, and before its other regular",
-            "# expressions. Keep every other directive of the location that serves the path today,",
-            "# such as timeouts and `mirror`.",
+            f"# In the `server {{ }}` of {path.template}: if a location takes exactly these paths",
+            f"# today, change its proxy_pass to http://{path.name} and nothing else. If not,",
+            "# add this one, with the other directives of the location that takes them today, such",
+            "# as timeouts and `mirror`. No longer `^~` prefix and no earlier regular expression",
+            "# may take them.",
             f"location {condition} {{",
             "    proxy_http_version 1.1;",
             '    proxy_set_header Connection "";',
             "    proxy_set_header Host $http_host;",
             "    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
-            f"    proxy_pass http://{path.name};",
+            *(f"    {line}" for line in proxy_pass),
             "}",
             "",
         )

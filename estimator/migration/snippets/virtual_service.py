@@ -65,8 +65,8 @@ def _entry(path: MovedPath, attachment: Attachment) -> str:
         ]
     }
     head = (
-        f"Insert this entry into the VirtualService of the host, before every other one that takes"
-        f" {path.template}: the first match wins. Keep in it what the entry of today has besides"
-        f" its route, such as a timeout, retries or headers."
+        "Insert this entry into the VirtualService of the host, before the entries that take more"
+        f" than {path.template} and after those that take a part of it: the first match wins. Keep"
+        " in it what the entry of today has besides its route, such as a timeout or retries."
     )
     return to_yaml(tree, [head])
