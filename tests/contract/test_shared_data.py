@@ -8,8 +8,12 @@ import re
 
 import jsonschema
 import pytest
+import yaml
 
 from estimator.errors import InputError
+from estimator.migration.snippets.path import MovedPath
+from estimator.migration.snippets.step import Attachment, Backend, Step
+from estimator.migration.snippets.virtual_service import virtual_service
 from estimator.table.load_tools.detect import READERS, read_result
 from estimator.table.load_tools.run import members
 from estimator.table.rows import Loop, Verdict
@@ -154,3 +158,17 @@ def test_istio_resources_fit_the_published_schema(kind: str) -> None:
     jsonschema.validate(kubernetes()[kind, "site"], schemas[kind])
     spec = kubernetes()[kind, "site"]["spec"]
     assert set(spec) <= set(schemas[kind]["properties"]["spec"]["properties"])
+
+
+@pytest.mark.parametrize("template", ["/api/*", "/cart", "/watch/{id}"])
+def test_virtual_service_of_a_step_fits_the_published_schema(template: str) -> None:
+    schema = json.loads((DATA / "schemas/istio-networking-v1.json").read_text())["VirtualService"]
+    http = schema["properties"]["spec"]["properties"]["http"]
+    step = Step(MovedPath.of(template), Backend("swarm", 80), Backend("app.shop", 80), 5)
+    snippet = virtual_service(step, Attachment("shop"))
+    tree = yaml.safe_load(snippet.text)
+    jsonschema.validate(tree, schema)
+    entries = yaml.safe_load(snippet.preparation)["http"]
+    jsonschema.validate(entries, http)
+    for entry in (*entries, *tree["spec"]["http"]):
+        assert set(entry) <= set(http["items"]["properties"])
