@@ -286,7 +286,8 @@ def read_source(source: Source, templates: Iterable[str]) -> RpsSeries:
             return read_hosts(source.from_series, lambda path: read_series(path, now))
     if source.from_access_log:
         # Imported here, because no other source needs the reader of logs.
-        from estimator.series.access_log.total import Workers, read_access_logs
+        from estimator.series.access_log.total import read_access_logs
+        from estimator.series.access_log.workers import Workers
 
         names = files_of(source.from_access_log)
         routes = route_table(source.route, source.routes, templates)

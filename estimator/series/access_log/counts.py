@@ -9,7 +9,7 @@ with the number of lines.
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -68,8 +68,6 @@ class LogCounts:
     halves: list[Half] = field(default_factory=list)
 
 
-Progress = Callable[[int, int], None]
-"""Called with how many logs are counted, and how many there are."""
 LogTask = tuple[str, Sequence[str], Reading]
 """Name of a log, templates of the routes, and how its lines are read: what another process needs
 for its part."""

@@ -1,7 +1,7 @@
 """Adds up access logs to one series: any number of them, in any order, on several cores.
 
-mirror.formats.access_log reads the lines, and log_counts counts one log; this module owns what
-holds between logs. The same log given twice is refused, and a line that a rotation cut in two is
+mirror.formats.access_log reads the lines, and counts.py counts one log; this module owns what holds
+between logs. The same log given twice is refused, and a line that a rotation cut in two is
 joined.
 
 A second without a line within a log is a zero: nobody came. A second between two logs that are more
@@ -10,12 +10,8 @@ than a minute apart is a gap: nobody knows.
 Speed on one core: docs/estimate.md and benchmarks/README.md, beside goaccess.
 """
 
-import multiprocessing
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -24,35 +20,21 @@ from estimator.series.access_log.counts import (
     NOTHING,
     Half,
     LogCounts,
-    LogTask,
     Part,
-    Progress,
     count_task,
     packed,
 )
+from estimator.series.access_log.workers import Workers
 from estimator.series.grid import FUTURE_S
 from estimator.series.limits import MAX_CELLS
 from estimator.series.rps import RpsSeries
-from mirror.formats.access_log.blocks import STDIN, jobs_for
 from mirror.formats.access_log.line_reader import LineReader, Reading
 from mirror.formats.access_log.request import BadLine
 from mirror.formats.access_log.tally import LOW_CONFIDENCE_RATIO, SAID_FIRST_RATIO, Tally
-from mirror.formats.dask_cluster import ClusterError, run_on_cluster
 from mirror.formats.routes import RouteTable
 
 BETWEEN_LOGS_S = 60
 """Logs that are further apart leave a gap; a rotation takes less than a second."""
-
-
-@dataclass(frozen=True, slots=True)
-class Workers:
-    """Who counts the logs."""
-
-    jobs: int | None = None
-    """Processes on this machine; None means one for each core, if that is worth it."""
-    scheduler: str | None = None
-    """Address of a Dask scheduler, such as tcp://scheduler:8786; its workers count instead."""
-    progress: Progress = lambda done, total: None
 
 
 def read_access_logs(
@@ -71,47 +53,11 @@ def read_access_logs(
     reading = reading or Reading()
     total = _Total(routes, LineReader(reading))
     tasks = [(name, routes.templates, reading) for name in names]
-    for counts in _counted(tasks, workers or Workers()):
+    for counts in (workers or Workers()).each(count_task, names, tasks):
         total.add(counts)
     total.join_cut_lines()
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     return total.series(f"access log {shown}", now)
-
-
-def _counted(tasks: Sequence[LogTask], workers: Workers) -> Iterator[LogCounts]:
-    """Yield the counts of each log, in the order of the tasks."""
-    names = [name for name, _, _ in tasks]
-    if workers.scheduler is not None:
-        if STDIN in names:
-            rule = "standard input cannot be read by other machines"
-            raise InputError([Problem("--dask", rule)])
-        try:
-            counts = run_on_cluster(workers.scheduler, count_task, tasks)
-            yield from _with_progress(counts, len(tasks), workers.progress)
-        except ClusterError as error:
-            raise InputError([Problem("--dask", error.reason)]) from error
-        return
-    jobs = min(workers.jobs or jobs_for(names), len(names))
-    if jobs < 2 or STDIN in names:
-        yield from _with_progress(map(count_task, tasks), len(tasks), workers.progress)
-        return
-    # A fork would copy the threads of the progress display in whatever state they are.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context) as pool:
-        try:
-            counts = pool.map(count_task, tasks)
-            yield from _with_progress(counts, len(tasks), workers.progress)
-        except BrokenProcessPool as error:
-            rule = "a process that read a log ended, perhaps for want of memory; try --jobs 1"
-            raise InputError([Problem("access logs", rule)]) from error
-
-
-def _with_progress(
-    counts: Iterable[LogCounts], total: int, progress: Progress
-) -> Iterator[LogCounts]:
-    for done, of_one_log in enumerate(counts, start=1):
-        yield of_one_log
-        progress(done, total)
 
 
 class _Total:

@@ -15,7 +15,8 @@ import pytest
 import mirror.errors
 from estimator.errors import InputError
 from estimator.series.access_log.files import files_of
-from estimator.series.access_log.total import Workers, read_access_logs
+from estimator.series.access_log.total import read_access_logs
+from estimator.series.access_log.workers import Workers
 from mirror.capture.importing import Importing, ImportWorkers, import_files
 from mirror.capture.sorter import Sorter
 from mirror.demo.processes import Child, Processes, accepts, free_ports

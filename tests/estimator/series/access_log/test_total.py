@@ -10,7 +10,8 @@ import zstandard
 
 from estimator.errors import InputError, Refused
 from estimator.series.access_log import counts
-from estimator.series.access_log.total import Workers, read_access_logs
+from estimator.series.access_log.total import read_access_logs
+from estimator.series.access_log.workers import Workers
 from estimator.series.rps import RpsSeries
 from mirror.formats.access_log import blocks
 from mirror.formats.routes import RouteTable
