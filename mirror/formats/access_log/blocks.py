@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from mirror.formats.access_log.remote import is_url, open_url
 from mirror.formats.access_log.request import MAX_LINE_BYTES
-from mirror.formats.access_log.text_lines import TARGET_WORD
+from mirror.formats.access_log.text_lines import HOST_NAME, TARGET_WORD
 from mirror.formats.access_log.times import LOCAL_TIME
 from mirror.formats.bounded_files import Limit, is_gzip, is_zstd, open_regular, unpacked
 
@@ -48,6 +48,15 @@ _LOGGED = re.compile(
     re.MULTILINE,
 )
 
+# The virtual host may stand in front. Without a backslash, nothing of the target is escaped.
+_ANSWERED = re.compile(
+    (
+        rb"^(?:(%b) (?=[0-9a-f:]*[.:]))?%b([A-Z]+) (/[!#-\[\]-~]*) HTTP/[0-9.]+\" (\d{3}) (?:\d+|-)"
+        rb"(?: %b( \"[^\"=\\\n]*\")?)?$%b" % (HOST_NAME, _START[1:], _TEXTS, _OTHER_LINE)
+    ).decode("ascii"),
+    re.MULTILINE | re.ASCII,
+)
+
 
 def counted_lines(block: bytes) -> list[tuple[bytes, bytes, bytes]]:
     """Return time, target and, for a line of any other form, the line; empty lines yield nothing.
@@ -58,6 +67,18 @@ def counted_lines(block: bytes) -> list[tuple[bytes, bytes, bytes]]:
 
 
 LoggedLine = tuple[bytes, bytes, bytes, bytes, bytes, bytes]
+
+
+AnsweredLine = tuple[str, str, str, str, str, str, str]
+
+
+def answered_lines(block: bytes) -> list[AnsweredLine]:
+    """Return host, time, method, target, status, a further text, and a line of any other form.
+
+    The host is that in front of the line, with its port; the target holds no escape. Texts have a
+    character for each byte.
+    """
+    return _ANSWERED.findall(block.decode("latin-1"))
 
 
 def logged_lines(block: bytes) -> list[LoggedLine]:

@@ -39,8 +39,8 @@ _REQUEST = re.compile(rb'"([^ "\n]+) (%b) HTTP/[0-9.]+" (\d{3}|-) ' % TARGET_WOR
 _AFTER_STATUS = re.compile(rb"\S+ %b %b" % (QUOTED, QUOTED))
 _ESCAPED = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 
-_NAME = rb"[A-Za-z0-9_.-]{0,255}[A-Za-z][A-Za-z0-9_.-]{0,255}(?::\d{1,5})?"
-_HOST_FIRST = re.compile(rb"(%b) [0-9A-Fa-f:]*[.:][0-9A-Fa-f.:]* " % _NAME)
+HOST_NAME = rb"[A-Za-z0-9_.-]{0,255}[A-Za-z][A-Za-z0-9_.-]{0,255}(?::\d{1,5})?"
+_HOST_FIRST = re.compile(rb"(%b) [0-9A-Fa-f:]*[.:][0-9A-Fa-f.:]* " % HOST_NAME)
 _DOMAIN = re.compile(
     rb"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]*[A-Za-z](?::\d{1,5})?"
 )
@@ -135,8 +135,12 @@ def _why_no_request(line: bytes, place: int) -> BadLine:
 
 def _host_first(prefix: bytes) -> bytes:
     match = _HOST_FIRST.match(prefix)
-    # Apache's %v:%p writes the port that it listens on; a browser leaves out the default.
-    return match[1].removesuffix(b":80").removesuffix(b":443") if match else b""
+    return without_default_port(match[1]) if match else b""
+
+
+def without_default_port(host: bytes) -> bytes:
+    """Return a host of Apache's %v:%p, which writes a port where a browser writes none."""
+    return host.removesuffix(b":80").removesuffix(b":443")
 
 
 def only_domain(rest: bytes) -> bytes:

@@ -11,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.formats.access_log import blocks as module
-from mirror.formats.access_log.blocks import blocks, counted_lines, line_at, open_log
+from mirror.formats.access_log.blocks import (
+    answered_lines,
+    blocks,
+    counted_lines,
+    line_at,
+    open_log,
+)
 from mirror.formats.access_log.line_reader import LineReader
 from mirror.formats.access_log.request import MAX_LINE_BYTES, BadLine
 from mirror.formats.access_log.text_lines import unescaped
@@ -30,6 +36,32 @@ def test_a_block_yields_its_requests_and_its_other_lines() -> None:
     block = b"\n".join([COMBINED, b"bad", COMBINED + b' "192.0.2.7"', common, b"", b"{}"])
     line = (TIME, b"/watch/7?x=1", b"")
     assert counted_lines(block) == [line, (b"", b"", b"bad"), line, line, (b"", b"", b"{}")]
+
+
+def test_a_block_yields_its_requests_with_their_answers() -> None:
+    block = b"\n".join([b"www.example.com:443 " + COMBINED + b' "b.example"', b"bad", COMBINED])
+    time = TIME.decode()
+    target = "/watch/7?x=1"
+    assert answered_lines(block) == [
+        ("www.example.com:443", time, "GET", target, "200", ' "b.example"', ""),
+        ("", "", "", "", "", "", "bad"),
+        ("", time, "GET", target, "200", "", ""),
+    ]
+
+
+@given(
+    st.binary(max_size=40).filter(lambda text: b"\n" not in text),
+    st.sampled_from([b"10.0.0.1", b"/watch/7", b"GET", b"200", b"512 ", b"(X11)"]),
+    st.sampled_from([b"", b"www.example.com ", b"app:8080 "]),
+)
+def test_answered_lines_say_what_the_reader_says(text: bytes, part: bytes, front: bytes) -> None:
+    line = front + COMBINED.replace(part, text)
+    for host, _, method, target, status, _, other in answered_lines(line):
+        if not other:
+            request = LineReader().read(line)
+            assert (request.method, request.target) == (method, target)
+            assert str(request.status).zfill(3) == status or request.status is None
+            assert not host or request.host == host
 
 
 @pytest.mark.parametrize(

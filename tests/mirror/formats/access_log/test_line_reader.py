@@ -208,7 +208,7 @@ def test_what_is_read_is_explained() -> None:
     assert said["format"] == "combined" and said["wrapped"].startswith("1 times; the line itself")
     assert said["time"] == "2025-12-31T14:59:59.000+00:00 (end of the response, to the second)"
     assert said["host"] == "not in the line: --host names it"
-    assert said["target"] == "/watch/7?x=1"
+    assert (said["target"], said["status"]) == ("/watch/7?x=1", "200")
     said = dict(explained(DEPLOYED, LineReader()))
     assert (said["format"], said["host"], said["duration"]) == ("json", "a.example", "0.25 s")
     assert "begin of the request" in said["time"] and said["id"] == "0" * 32
