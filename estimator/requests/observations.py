@@ -37,9 +37,10 @@ class Observation:
     """Unix time of the first of them; None where the source does not say it, as for `last_s`."""
     last_s: float | None = None
     statuses: Mapping[int, int] = field(default_factory=dict)
-    """How many of them production answered with each status; empty where that is not recorded."""
-    targets: int = 1
-    """How many different targets are added up here, approximately; the request has one of them."""
+    """How many of them production answered with each status; empty where that is not recorded.
+    Where only the class of a status is recorded, 200 stands for 2xx."""
+    is_sample: bool = False
+    """Several targets are added up here, and the request has one of them."""
 
 
 @dataclass(frozen=True, slots=True)

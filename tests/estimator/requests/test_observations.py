@@ -10,6 +10,6 @@ def test_an_observation_is_a_value() -> None:
     first, second = (Observation(Request("a", "GET", "/"), 2, 1.0, 3.0) for _ in range(2))
     assert first == second
     assert first.statuses == {}
-    assert first.targets == 1
+    assert not first.is_sample
     with pytest.raises(AttributeError):
         first.count = 3  # type: ignore[misc]

@@ -1,0 +1,76 @@
+"""Checks that requests are added up completely, in whatever number and parts they come."""
+
+import pickle
+import random
+
+import pytest
+
+from estimator.requests import sums as sums_module
+from estimator.requests.sums import Key, Sums
+
+
+def key(target: str, method: str = "GET") -> Key:
+    return ("a.example", method, target, None)
+
+
+def added(targets: list[str], sums: Sums | None = None) -> Sums:
+    sums = sums or Sums()
+    for second, target in enumerate(targets):
+        sums.sum_of(key(target)).add(float(second), 200)
+    return sums
+
+
+def counts(sums: Sums) -> dict[str, int]:
+    return {key[2]: found.count for key, found in sums.all()}
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sums_module, "MOST_TARGETS", 2)
+    monkeypatch.setattr(sums_module, "MOST_SHAPES", 2)
+
+
+def test_equal_requests_are_added_up() -> None:
+    sums = added(["/a", "/b", "/a"])
+    sums.sum_of(key("/a", "HEAD")).add(1.5, 404)
+    sums.sum_of(key("/a")).add(9.5, None)
+    first = sums.of_targets[key("/a")]
+    assert (first.count, first.first_s, first.last_s) == (3, 0, 9.5)
+    assert first.statuses == {200: 2}
+    assert sums.of_targets[key("/a", "HEAD")].statuses == {404: 1}
+
+
+@pytest.mark.usefixtures("few")
+def test_further_targets_are_added_up_by_shape() -> None:
+    sums = added(["/i/1", "/i/2", "/i/3", "/i/4?x=1", "/i/5?x=2", "/i/1", "/i/3", "/other"])
+    assert counts(sums) == {"/i/1": 2, "/i/2": 1, "/i/3": 2, "/i/4?x=1": 2}
+    assert sums.beyond.count == 1
+    assert [found.is_sample for _, found in sums.all()] == [False, False, False, True]
+    assert sums.targets_of_shapes == 3
+
+
+@pytest.mark.usefixtures("few")
+def test_parameters_that_decide_keep_their_values() -> None:
+    sums = added(["/1", "/2", "/a?v=1&x=1", "/a?x=2&v=1", "/a?v=2"], Sums(frozenset({"v"})))
+    assert counts(sums) == {"/1": 1, "/2": 1, "/a?v=1&x=1": 2, "/a?v=2": 1}
+
+
+@pytest.mark.usefixtures("few")
+def test_parts_add_up_to_the_whole() -> None:
+    chance = random.Random(1)
+    targets = [f"/{chance.choice('abc')}/{chance.randrange(9)}" for _ in range(200)]
+    whole = Sums()
+    for start in range(0, 200, 20):
+        part = added(targets[start : start + 20])
+        whole.merge(pickle.loads(pickle.dumps(part)))
+    assert sum(counts(whole).values()) + whole.beyond.count == 200
+    assert whole.targets_of_shapes <= 27
+    assert {found.last_s for _, found in whole.all()} <= set(map(float, range(20)))
+    assert all(found.statuses == {200: found.count} for _, found in whole.all())
+
+
+def test_many_targets_are_counted_within_two_percent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sums_module, "MOST_TARGETS", 0)
+    sums = added([f"/item/{number}" for number in range(20_000)])
+    assert len(sums.of_shapes) == 1
+    assert sums.targets_of_shapes == pytest.approx(20_000, rel=0.02)
