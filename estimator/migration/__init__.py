@@ -5,4 +5,5 @@ verify   compares predicted with observed cpu and memory, and decides go or no-g
 correct  corrects a table by what was observed
 coverage would new routes serve what production gets?
 snippets text of each step of the move, for Apache, nginx, Istio and Gateway API
+switch_plan: the day of the switch, step by step
 """

@@ -10,6 +10,7 @@ import numpy as np
 
 from estimator import units
 from estimator.model.component import ComponentProjection
+from estimator.model.demand.hours import Basis, ExpectedLoad
 from estimator.model.evidence.efficiency import measure
 from estimator.model.evidence.evidence import Evidence
 from estimator.model.evidence.memory import follow
@@ -134,6 +135,17 @@ def component_doubts(
                 f" {units.format_rps(largest.rps)} rps over {largest.replicas} replica(s): nobody"
                 f" saw that replicas {how} beyond {MOST_SCALED:g} times. Measure more of them"
                 " together"
+            )
+
+
+def hour_doubts(loads: Iterable[ExpectedLoad]) -> Iterator[str]:
+    """Yield a doubt where the load of an hour does not rest on the same hour of a recorded week."""
+    bases = {load.basis for load in loads}
+    for basis in (Basis.DAYS, Basis.EVERYTHING):
+        if basis in bases:
+            yield (
+                f"the hours of the switch were not observed on that day of the week: {basis.value}"
+                " stands for them"
             )
 
 

@@ -144,7 +144,7 @@ def _stated_for(
         container: follow(x, [p.usage[container].memory_bytes for p in points])
         for container in component.requests
     }
-    timed = [p for p in points if p.p99_ms is not None and _is_timed(p)]
+    timed = [point for point in points if is_timed(point)]
     p99 = None
     if timed:
         latencies = [p.p99_ms for p in timed if p.p99_ms is not None]
@@ -173,8 +173,10 @@ def _stated_for(
     )
 
 
-def _is_timed(point: LoadPoint) -> bool:
-    return point.judgement is None or point.judgement.latency_doubt is None
+def is_timed(point: LoadPoint) -> bool:
+    """Say whether a row states a p99 that can be relied on."""
+    is_sound = point.judgement is None or point.judgement.latency_doubt is None
+    return is_sound and point.p99_ms is not None
 
 
 def _is_idle(point: LoadPoint) -> bool:

@@ -3,7 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from estimator.model.confidence import doubts, row_doubts
+from estimator.model.confidence import doubts, hour_doubts, row_doubts
+from estimator.model.demand.hours import Basis, ExpectedLoad
 from estimator.model.nodes.capacity import Cluster
 from estimator.model.policy import Policy
 from estimator.model.projection import project
@@ -203,3 +204,15 @@ def test_a_log_nginx_that_saw_no_load_is_doubted() -> None:
 )
 def test_a_container_that_may_have_worked_is_not_doubted(kind, nginx_millicores, rps) -> None:
     assert list(row_doubts(gateway(kind, nginx_millicores, rps))) == []
+
+
+def test_hour_of_another_day_is_doubted() -> None:
+    loads = {basis: ExpectedLoad(100, 100, basis, 3) for basis in Basis}
+    assert list(hour_doubts([loads[Basis.WEEKS]])) == []
+    (doubt,) = hour_doubts([loads[Basis.WEEKS], loads[Basis.DAYS], loads[Basis.DAYS]])
+    assert doubt == (
+        "the hours of the switch were not observed on that day of the week: the same hour of other"
+        " days stands for them"
+    )
+    (doubt,) = hour_doubts([loads[Basis.EVERYTHING]])
+    assert "everything that was recorded stands for them" in doubt

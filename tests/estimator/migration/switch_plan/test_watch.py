@@ -1,0 +1,82 @@
+from dataclasses import replace
+
+import pytest
+
+from estimator.migration.switch_plan.watch import Threshold, judged_s, thresholds
+from estimator.model.evidence.evidence import gather
+from estimator.model.policy import Policy
+from estimator.model.sizing.replicas import size
+from estimator.table.load_points import Component, Kind, LoadPoint, Resources
+
+POLICY = Policy(imbalance=1.1)
+REQUESTS = {"app": Resources(500, 2**28)}
+LATENCIES = (31, 33, 37)
+
+
+def component(*latencies: float | None) -> Component:
+    points = tuple(
+        LoadPoint(n, 1, rps, {"app": Resources(rps, 2**27)}, p99_ms=p99, error_ratio=0)
+        for n, (rps, p99) in enumerate(zip((10.0, 60.0, 150.0), latencies, strict=True), 1)
+    )
+    return Component("api", Kind.POD, ("*",), REQUESTS, points)
+
+
+def stops(rps: float, pinned: int, *latencies: float | None, policy: Policy = POLICY):
+    evidence = gather(component(*(latencies or LATENCIES)), policy)
+    sizing = size(rps, evidence, policy)
+    return {item.what: item for item in thresholds(sizing, evidence, policy, pinned)}
+
+
+def test_worked_latency_of_the_docstring() -> None:
+    p99 = stops(360, 6)["p99"]
+    assert (p99.limit.value, p99.limit.rows) == (37, (3,))
+    assert p99.limit.reason == (
+        "row 3, 37 ms at 150 rps per replica; the busiest replica gets 66 rps"
+    )
+    curve = gather(component(*LATENCIES), POLICY).p99
+    assert curve is not None
+    assert (round(curve.at(66).value, 1), round(curve.at(66).high, 1)) == (33.3, 36.6)
+
+
+def test_curve_above_the_row_wins() -> None:
+    # At the rps of a row, half of the new measurements are above it: the bound is not.
+    p99 = stops(60 / 1.1, 1)["p99"]
+    assert 33 < p99.limit.value < 37
+    assert p99.limit.reason == "upper bound of the rows' p99; the busiest replica gets 60 rps"
+
+
+def test_objective_below_the_row_stops_earlier() -> None:
+    policy = replace(POLICY, slo_p99_ms=35.0)
+    p99 = stops(360, 6, policy=policy)["p99"]
+    assert (p99.limit.value, p99.limit.reason) == (35, "the latency objective")
+    assert stops(360, 6, policy=replace(POLICY, slo_p99_ms=90.0))["p99"].limit.value == 37
+
+
+def test_latency_that_no_row_states_stops_nothing() -> None:
+    assert "p99" not in stops(600, 6, None, None, None)
+
+
+def test_cpu_of_the_largest_row_is_saturation() -> None:
+    cpu = stops(600, 6)["cpu of app"]
+    assert (cpu.limit.value, cpu.limit.unit, cpu.limit.rows) == (150, "millicores", (3,))
+
+
+def test_errors_are_those_of_the_policy() -> None:
+    policy = replace(POLICY, error_ratio_limit=0.002)
+    assert stops(600, 6, policy=policy)["error ratio"].limit.value == 0.002
+
+
+def test_fewer_pods_than_serve_the_share_stop_the_step() -> None:
+    ready: Threshold = stops(600, 7)["ready pods"]
+    # 660 rps over 150 each are 5; one more is the reserve.
+    assert ready.is_least and ready.limit.value == 5
+
+
+def test_busiest_replica_beyond_the_rows_is_the_last_row() -> None:
+    p99 = stops(600, 4)["p99"]
+    assert p99.limit.value >= 37 and p99.limit.rows == (3,)
+
+
+@pytest.mark.parametrize(("rps", "seconds"), [(4, 250), (0, 120), (1000, 120)])
+def test_few_requests_are_judged_for_longer(rps: float, seconds: int) -> None:
+    assert judged_s(rps) == seconds
