@@ -50,7 +50,8 @@ class Segments:
         if self._stream is None:
             self.remove_old()
             self._stream = self._open(now)
-            lines = encode_header(begin_s, self._instance) + lines
+            names = (section.headers, section.query_keys)
+            lines = encode_header(begin_s, self._instance, *names) + lines
         frame = self._compressor.compress(lines)
         try:
             rest = memoryview(frame)

@@ -1,26 +1,26 @@
 """Reads captures: one file, plain or zstd, or a directory of segments merged by time.
 
 Invariant: memory does not grow with a capture, whatever its bytes say. The length of a line is
-bounded, and so is what one read of the file unpacks to. Damage raises an InputError that names file
-and position. If the caller accepts losses, the damaged part is reported and left out instead, and
-reading goes on at the next zstd frame.
+bounded, and so is what one read of the file unpacks to. Damage raises a CaptureError that names
+file and position. If the caller accepts losses, the damaged part is reported and left out instead,
+and reading goes on at the next zstd frame.
 
 This module knows nothing of what is done with the records.
 """
 
 import heapq
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
 import zstandard
 
-from mirror.errors import InputError
 from mirror.formats.bounded_files import MOST_WINDOW_BYTES, open_regular
 from mirror.formats.capture.record import (
     MAX_LINE_BYTES,
+    CaptureError,
     Header,
     NotACapture,
     OnLoss,
@@ -58,7 +58,7 @@ def read_records(
     The records of one file come in its order: a request is recorded when it is complete, with the
     time at which it began. With `on_loss`, unreadable parts are reported to it and left out
     (`--salvage`), up to MOST_LOSSES of them. Summary lines are added to `summary`. Raises
-    InputError.
+    CaptureError.
     """
     on_loss = None if on_loss is None else _bounded(on_loss, path)
     try:
@@ -67,10 +67,24 @@ def read_records(
             return
         segments = sorted(path.glob(f"*{SUFFIX}"))
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
+        raise CaptureError(f"{path}: cannot be read: {error}") from error
     if not segments:
-        raise InputError(f"{path}: is a directory without segments (*{SUFFIX})")
+        raise CaptureError(f"{path}: is a directory without segments (*{SUFFIX})")
     yield from _merged(segments, on_loss, summary)
+
+
+def read_headers(path: Path) -> list[Header]:
+    """Return what the first lines of a file, or of the segments of a directory, say.
+
+    A segment whose first line is damaged says nothing here. Raises CaptureError.
+    """
+    if not path.is_dir():
+        return [_header(path)]
+    headers = []
+    for segment in sorted(path.glob(f"*{SUFFIX}")):
+        with suppress(NotACapture):
+            headers.append(_header(segment))
+    return headers
 
 
 def _bounded(on_loss: OnLoss, path: Path) -> OnLoss:
@@ -79,7 +93,7 @@ def _bounded(on_loss: OnLoss, path: Path) -> OnLoss:
     def lose(loss: str) -> None:
         on_loss(loss)
         if next(numbers) >= MOST_LOSSES:
-            raise InputError(f"{path}: {MOST_LOSSES:,} places cannot be read, which is the limit")
+            raise CaptureError(f"{path}: {MOST_LOSSES:,} places cannot be read, which is the limit")
 
     return lose
 
@@ -91,8 +105,8 @@ def _merged(
     begins = []
     for place, segment in enumerate(segments):
         try:
-            begins.append((_begin_s(segment), place))
-        except InputError as error:
+            begins.append((_header(segment).begin, place))
+        except CaptureError as error:
             if on_loss is None or not isinstance(error, NotACapture):
                 raise
             begins.append((0.0, place))
@@ -114,10 +128,9 @@ def _merged(
             heapq.heapreplace(heads, (following.time_s, place, following, records))
 
 
-def _begin_s(segment: Path) -> float:
-    with closing(read_lines(segment, on_loss=lambda what: None)) as lines:
-        header: Header = decode_header(next(lines, b""), str(segment))
-    return header.begin
+def _header(path: Path) -> Header:
+    with closing(read_lines(path, on_loss=lambda what: None)) as lines:
+        return decode_header(next(lines, b""), str(path))
 
 
 def _read_file(path: Path, on_loss: OnLoss | None, summary: Summary | None) -> Iterator[Record]:
@@ -125,7 +138,7 @@ def _read_file(path: Path, on_loss: OnLoss | None, summary: Summary | None) -> I
 
 
 def read_lines(path: Path, on_loss: OnLoss | None = None) -> Generator[bytes, None, None]:
-    """Yield the unpacked lines of a file. Raises InputError."""
+    """Yield the unpacked lines of a file. Raises CaptureError."""
     try:
         with open_regular(path) as stream:
             start = stream.read(len(_ZSTD_MAGIC))
@@ -137,7 +150,7 @@ def read_lines(path: Path, on_loss: OnLoss | None = None) -> Generator[bytes, No
             else:
                 yield from _plain_lines(stream)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
+        raise CaptureError(f"{path}: cannot be read: {error}") from error
 
 
 def _plain_lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -202,7 +215,7 @@ class _Unpacking:
                 return
             self._unpacked_bytes += len(plain)
             if self._unpacked_bytes > FREE_BYTES + (self._at + len(piece)) * MOST_RATIO:
-                raise InputError(
+                raise CaptureError(
                     f"{self._path}: unpacks to more than {FREE_BYTES >> 20} MiB and {MOST_RATIO}"
                     " times its size, which is the limit; `zstd -d` makes a file that has none"
                 )
@@ -227,12 +240,12 @@ class _Unpacking:
         *lines, self._rest = (self._rest + plain).split(b"\n") if plain else [self._rest]
         yield from lines
         if len(self._rest) > MAX_LINE_BYTES:
-            raise InputError(f"{self._path}: a line has more than {MAX_LINE_BYTES} bytes")
+            raise CaptureError(f"{self._path}: a line has more than {MAX_LINE_BYTES} bytes")
 
     def _lose(self, loss: str, at: int | None = None) -> None:
         text = f"{self._path}: byte {self._at if at is None else at}: {loss}"
         if self._on_loss is None:
-            raise InputError(f"{text} (--salvage uses what can be read)")
+            raise CaptureError(f"{text} (--salvage uses what can be read)")
         self._on_loss(text)
 
     def _skip(self) -> None:

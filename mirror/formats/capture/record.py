@@ -72,6 +72,10 @@ OnLoss = Callable[[str], None]
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
+class CaptureError(InputError):
+    """A capture cannot be read; the message names the file and the place in it."""
+
+
 class FieldError(ValueError):
     """A part of a record is impossible: `key` names it, `expected` says what it should be."""
 
@@ -187,14 +191,25 @@ class Header(msgspec.Struct, omit_defaults=True):
     begin: float = 0
     """Approximate Unix time of the first record."""
     instance: str = ""
+    """Empty for what `mirror import` has made of other files."""
+    redacted_headers: tuple[str, ...] = ()
+    """Names of headers that are redacted beside those that mean a secret (`capture.headers`)."""
+    redacted_query_keys: tuple[str, ...] = ()
+    """The same of query keys (`capture.query_keys`)."""
 
 
 _SUMMARY_START = b'{"summary":'
 
 
-def encode_header(begin_s: float = 0, instance: str = "") -> bytes:
+def encode_header(
+    begin_s: float = 0,
+    instance: str = "",
+    redacted_headers: tuple[str, ...] = (),
+    redacted_query_keys: tuple[str, ...] = (),
+) -> bytes:
     """Return the first line of a file."""
-    return msgspec.json.encode(Header(FORMAT, VERSION, begin_s, instance)) + b"\n"
+    header = Header(FORMAT, VERSION, begin_s, instance, redacted_headers, redacted_query_keys)
+    return msgspec.json.encode(header) + b"\n"
 
 
 def encode_summary(summary: Summary) -> bytes:
@@ -231,7 +246,7 @@ def decode(
 ) -> Iterator[Record]:
     """Yield the records of a file in its order.
 
-    Raises InputError that names `source`, line and key. With `on_loss`, an unreadable line is
+    Raises CaptureError that names `source`, line and key. With `on_loss`, an unreadable line is
     reported to it and left out instead. Summary lines are added to `summary`.
     """
     numbered = enumerate(lines, start=1)
@@ -253,18 +268,18 @@ def decode(
         except (FieldError, *_UNREADABLE) as error:
             problem = str(error) if isinstance(error, FieldError) else _explain(error)
             if on_loss is None:
-                raise InputError(f"{source}:{number}: {problem}") from error
+                raise CaptureError(f"{source}:{number}: {problem}") from error
             on_loss(f"{source}:{number}: {problem}")
             continue
         yield record
 
 
-class NotACapture(InputError):
+class NotACapture(CaptureError):
     """The first line is not that of a capture of any version."""
 
 
 def decode_header(line: bytes, source: str) -> Header:
-    """Return the header. Raises NotACapture, or InputError for another version."""
+    """Return the header. Raises NotACapture, or CaptureError for another version."""
     expected = f'expected {{"format": "{FORMAT}", "version": {VERSION}}}'
     if not line:
         raise NotACapture(f"{source}: is empty; {expected} on line 1")
@@ -277,7 +292,7 @@ def decode_header(line: bytes, source: str) -> Header:
     if header.format != FORMAT:
         raise NotACapture(f"{source}:1: format: {expected}, got {json.dumps(header.format[:40])}")
     if header.version != VERSION:
-        raise InputError(
+        raise CaptureError(
             f"{source}:1: version: expected {VERSION}, got {header.version}: "
             "this file is for another release of mirror"
         )

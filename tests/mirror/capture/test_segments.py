@@ -12,7 +12,7 @@ import pytest
 
 from mirror.capture.segments import Segments
 from mirror.config import CaptureSection
-from mirror.formats.capture.reader import SUFFIX, read_records
+from mirror.formats.capture.reader import SUFFIX, read_headers, read_records
 from mirror.formats.capture.record import Record, encode
 
 
@@ -58,6 +58,15 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert path.name.startswith("20260101T000000.000000Z-a_b-")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_the_first_line_says_what_is_redacted(tmp_path: Path) -> None:
+    section = CaptureSection(path=str(tmp_path), headers=("X-User",), query_keys=("u",))
+    written = Segments(section, "a", Clock())
+    written.write(line(1), 1)
+    written.close()
+    (header,) = read_headers(tmp_path)
+    assert (header.redacted_headers, header.redacted_query_keys) == (("X-User",), ("u",))
 
 
 def test_rotated_by_time_and_by_size(tmp_path: Path) -> None:

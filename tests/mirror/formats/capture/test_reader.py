@@ -9,9 +9,16 @@ import pytest
 import zstandard
 
 from mirror.errors import InputError
-from mirror.formats.capture.reader import MOST_LOSSES, SUFFIX, read_lines, read_records
+from mirror.formats.capture.reader import (
+    MOST_LOSSES,
+    SUFFIX,
+    read_headers,
+    read_lines,
+    read_records,
+)
 from mirror.formats.capture.record import (
     MAX_LINE_BYTES,
+    NotACapture,
     Record,
     Summary,
     encode,
@@ -61,6 +68,16 @@ def test_segments_are_merged_by_time(tmp_path: Path) -> None:
     (tmp_path / f"three{SUFFIX}").write_bytes(segment(10, 11))
     (tmp_path / "other").write_text("not ours")
     assert seconds_in(tmp_path) == [1, 2, 3, 4, 5, 8, 9, 10, 11]
+
+
+def test_the_first_lines_are_read_alone(tmp_path: Path) -> None:
+    (tmp_path / f"one{SUFFIX}").write_bytes(segment(1, 4))
+    (tmp_path / f"two{SUFFIX}").write_bytes(segment(2))
+    (tmp_path / f"bad{SUFFIX}").write_bytes(b"\x28\xb5\x2f\xfdbad")
+    assert [header.begin for header in read_headers(tmp_path)] == [1, 2]
+    assert [header.begin for header in read_headers(tmp_path / f"two{SUFFIX}")] == [2]
+    with pytest.raises(NotACapture):
+        read_headers(tmp_path / f"bad{SUFFIX}")
 
 
 def test_a_segment_is_opened_when_its_time_comes(tmp_path: Path) -> None:
