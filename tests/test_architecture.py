@@ -462,6 +462,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "estimator.requests.*": (
         "estimator.errors",
         "estimator.requests.*",
+        "estimator.routing.conditions",
         "estimator.routing.request",
         "estimator.series.*",
         "mirror.formats.*",

@@ -3,5 +3,7 @@
 observations  equal requests added up, with production's own statuses, and what was not recorded
 sums          adds up equal requests in bounded memory
 summary       from sums to observations
+asked         what rules ask of a request: which headers and parameters are kept
 access_log    requests from access logs
+capture       requests from captures, with the headers that rules ask for
 """

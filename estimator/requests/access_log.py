@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from estimator.errors import InputError, Problem, Refusal, Refused
-from estimator.requests.observations import Asked, Observations
+from estimator.requests.asked import Asked
+from estimator.requests.observations import Observations
 from estimator.requests.summary import summarised
 from estimator.requests.sums import Sums
 from estimator.series.access_log.workers import Workers

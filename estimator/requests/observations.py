@@ -14,20 +14,6 @@ from estimator.routing.request import Request
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What decides about a request beside its authority, method and path.
-
-    Whatever nobody asks for is left out of observations: most requests differ in some header.
-    """
-
-    headers: frozenset[str] = frozenset()
-    """Names of headers in lower case."""
-    parameters: frozenset[str] = frozenset()
-    """Names of query parameters. Where targets are added up by their shape, these keep their
-    values."""
-
-
-@dataclass(frozen=True, slots=True)
 class Observation:
     """Requests that are equal."""
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from estimator.errors import InputError, Refused
 from estimator.requests import sums as sums_module
 from estimator.requests.access_log import observe_access_logs, read_log
-from estimator.requests.observations import Asked, Observation, Observations
+from estimator.requests.asked import Asked
+from estimator.requests.observations import Observation, Observations
 from estimator.requests.sums import Sums
 from estimator.series.access_log.workers import Workers
 from mirror.formats.access_log import blocks
