@@ -440,6 +440,18 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.routing.*",
         "mirror.formats.yaml_documents",
     ),
+    "estimator.migration.order.*": (
+        "estimator.errors",
+        "estimator.units",
+        "estimator.migration.coverage.verdicts",
+        "estimator.migration.order.*",
+        "estimator.migration.snippets.*",
+        "estimator.requests.observations",
+        "estimator.routing.*",
+        "estimator.series.rps",
+        "mirror.formats.capture.record",
+        "mirror.formats.routes",
+    ),
     "estimator.migration.snippets.*": (
         "estimator.migration.snippets.*",
         "estimator.report.yaml_text",  # a manifest is written in one way everywhere

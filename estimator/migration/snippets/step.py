@@ -84,7 +84,7 @@ class Step:
     @property
     def summary(self) -> str:
         """What the step does, as a sentence without its full stop."""
-        return f"{self.percent} % of {self.path.template} to {self.new}, the rest to {self.old}"
+        return f"{self.percent}% of {self.path.template} to {self.new}, the rest to {self.old}"
 
     @property
     def undone(self) -> "Step":

@@ -13,7 +13,7 @@ def test_a_step_changes_nothing_but_the_weights() -> None:
     lines = first.text.splitlines()
     options = "retry=1 connectiontimeout=1 timeout=60 keepalive=On"
     assert lines == [
-        "# 5 % of /api/* to 127.0.0.1:30081, the rest to 127.0.0.1:8080.",
+        "# 5% of /api/* to 127.0.0.1:30081, the rest to 127.0.0.1:8080.",
         f'<Proxy "balancer://{path.name}">',
         f'    BalancerMember "http://127.0.0.1:8080" loadfactor=95 {options}',
         f'    BalancerMember "http://127.0.0.1:30081" loadfactor=5 {options}',

@@ -43,8 +43,8 @@ def test_share_is_a_percentage(percents: tuple[int, int]) -> None:
 
 def test_step_undone_returns_to_the_share_before() -> None:
     step = Step(PATH, OLD, NEW, 25, 5)
-    assert step.summary == "25 % of /api/* to new:81, the rest to old:80"
-    assert step.undone.summary == "5 % of /api/* to new:81, the rest to old:80"
+    assert step.summary == "25% of /api/* to new:81, the rest to old:80"
+    assert step.undone.summary == "5% of /api/* to new:81, the rest to old:80"
     assert step.undone.undone == step
 
 

@@ -43,5 +43,5 @@ def test_entry_leads_to_the_weights(template: str, condition: dict[str, str]) ->
 def test_first_line_says_what_the_step_does() -> None:
     text = virtual_service(Step(MovedPath.of("/api/*"), OLD, NEW, 1), SHOP).text
     assert text.splitlines()[0] == (
-        "# 1 % of /api/* to app.shop.svc.cluster.local:80, the rest to swarm.example:8080."
+        "# 1% of /api/* to app.shop.svc.cluster.local:80, the rest to swarm.example:8080."
     )

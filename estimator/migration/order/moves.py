@@ -1,0 +1,140 @@
+"""How a path moves: the steps of both phases, each with its snippet and its rollback.
+
+Phase 1 to 2 is a change of Apache (or of nginx where nothing is in front of it): the same
+application, behind the gateway. Phase 2 to 3 is a change of the gateway's routes: the application
+on Kubernetes. So each phase has its own program, its own two sides, and its own rollback.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from estimator.migration.snippets.apache import apache
+from estimator.migration.snippets.http_route import http_route
+from estimator.migration.snippets.nginx import nginx
+from estimator.migration.snippets.path import MovedPath, PathKind
+from estimator.migration.snippets.step import Attachment, Backend, Snippet, Step
+from estimator.migration.snippets.virtual_service import virtual_service
+
+PERCENTS = (1, 5, 25, 50, 100)
+"""Each step multiplies the load of the new side by at most five, so a fault that grows with load
+shows before it reaches everybody."""
+
+
+class Front(StrEnum):
+    """What divides requests in phase 1 to 2."""
+
+    APACHE = "apache"
+    NGINX = "nginx"
+
+
+class Routing(StrEnum):
+    """The object that divides requests in phase 2 to 3."""
+
+    VIRTUAL_SERVICE = "virtual-service"
+    HTTP_ROUTE = "http-route"
+
+
+@dataclass(frozen=True, slots=True)
+class Sites:
+    """Where each phase sends requests, and what divides them."""
+
+    swarm: Backend
+    """Phase 1: what the front sends requests to today."""
+    gateway: Backend
+    """Phase 2: the gateway, as the front reaches it."""
+    swarm_service: Backend
+    """Phase 2: the application on Swarm, as the gateway reaches it."""
+    service: Backend
+    """Phase 3: the application on Kubernetes."""
+    attachment: Attachment
+    front: Front = Front.APACHE
+    routing: Routing = Routing.VIRTUAL_SERVICE
+    percents: tuple[int, ...] = PERCENTS
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One phase of one path."""
+
+    phases: str
+    """`1 to 2` or `2 to 3`."""
+    program: str
+    start: Snippet
+    """The state before the first step: a share of 0%."""
+    steps: tuple[tuple[int, Snippet], ...]
+    """Percentage and snippet, in order."""
+
+
+def moves_of(path: MovedPath, sites: Sites) -> tuple[Move, ...]:
+    """Return both phases of a path. Raises ValueError for a service that no HTTPRoute can name."""
+    first = Step(path, sites.swarm, sites.gateway, 0)
+    second = Step(path, sites.swarm_service, sites.service, 0)
+    return (
+        _move("1 to 2", sites.front, first, sites),
+        _move("2 to 3", sites.routing, second, sites),
+    )
+
+
+def _move(phases: str, program: Front | Routing, start: Step, sites: Sites) -> Move:
+    before, steps = 0, []
+    for percent in sites.percents:
+        step = replace(start, percent=percent, percent_before=before)
+        steps.append((percent, _snippet(program, step, sites.attachment)))
+        before = percent
+    return Move(phases, program, _snippet(program, start, sites.attachment), tuple(steps))
+
+
+def _snippet(program: Front | Routing, step: Step, attachment: Attachment) -> Snippet:
+    match program:
+        case Front.APACHE:
+            return apache(step)
+        case Front.NGINX:
+            return nginx(step)
+        case Routing.VIRTUAL_SERVICE:
+            return virtual_service(step, attachment)
+        case Routing.HTTP_ROUTE:
+            return http_route(step, attachment)
+
+
+def overlaps(path: MovedPath, others: Iterable[MovedPath], sites: Sites) -> tuple[str, ...]:
+    """Return what other templates mean for a path whose rules take a part of theirs, as sentences.
+
+    A prefix takes the requests of a more specific template, too, unless that one has rules of its
+    own already.
+    """
+    inside = [other for other in others if other != path and _takes(path, other)]
+    inside.sort(key=lambda other: other.precedence)
+    sentences = []
+    if inside:
+        sentences.append(
+            f"its rules would also take {_listed(inside)}: prepare"
+            f" {'that path' if len(inside) == 1 else 'those paths'} first, at 0%"
+        )
+    patterns = [other for other in inside if other.kind is PathKind.PATTERN]
+    by_prefix = [
+        name
+        for name, is_used in (
+            ("nginx", sites.front is Front.NGINX),
+            ("an HTTPRoute", sites.routing is Routing.HTTP_ROUTE),
+        )
+        if is_used
+    ]
+    if path.kind is PathKind.PREFIX and patterns and by_prefix:
+        sentences.append(
+            f"in {' and in '.join(by_prefix)} its prefix wins against {_listed(patterns)}, which"
+            " then moves with it"
+        )
+    return tuple(sentences)
+
+
+def _takes(path: MovedPath, other: MovedPath) -> bool:
+    """Return whether the rules of a path match what another, more specific template matches."""
+    example = re.sub(r"\{[^}]*\}|\*$", "x", other.template)
+    return path.precedence > other.precedence and bool(re.fullmatch(path.pattern, example))
+
+
+def _listed(paths: Sequence[MovedPath]) -> str:
+    names = [path.template for path in paths]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

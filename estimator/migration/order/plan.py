@@ -1,0 +1,119 @@
+"""The plan of a move: every path of a series in its group, in order, with its steps.
+
+An order rests on what was read. Whatever was not read, such as the routes of the new cluster, is a
+doubt that the plan carries, because a path that looks harmless without it may not be.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from estimator.errors import Refusal, Refused
+from estimator.migration.order.groups import Facts, Group, Placed, order, place
+from estimator.migration.order.moves import Move, Sites, moves_of, overlaps
+from estimator.migration.order.observed import Seen, State
+from estimator.migration.order.traffic import traffic_by_tag
+from estimator.migration.snippets.path import MovedPath
+from estimator.migration.snippets.step import Backend
+from estimator.series.rps import RpsSeries
+from mirror.formats.routes import OTHER, RouteTable, route_tag
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that was read about the paths."""
+
+    series: RpsSeries
+    templates: RouteTable
+    seen: Mapping[str, Seen] | None
+    """By route tag; None if no source of requests was read."""
+    state: Mapping[str, State] | None
+    """By route tag; None without a capture that has cookies."""
+    knows_new_routes: bool
+    doubts: tuple[str, ...] = ()
+    """Those of the sources."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPath:
+    """A path, its group, and how it moves."""
+
+    placed: Placed
+    moves: tuple[Move, ...]
+    """Both phases; empty where the path has no template that every program can express."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What moves first, and how."""
+
+    paths: tuple[PlannedPath, ...]
+    sites: Sites
+    doubts: tuple[str, ...]
+    """Why the confidence is low."""
+
+    def of(self, group: Group) -> tuple[PlannedPath, ...]:
+        """Return the paths of a group in order."""
+        return tuple(path for path in self.paths if path.placed.group is group)
+
+
+def plan(evidence: Evidence, sites: Sites) -> Plan:
+    """Return the plan for every route tag of the series.
+
+    Raises Refused for a series without observed time, and ValueError for a service that no
+    HTTPRoute can name.
+    """
+    series = evidence.series
+    if not series.observed_s:
+        reason = "has no observed time, so no path has any traffic"
+        raise Refused([Refusal(series.source, reason, "Record requests for a day at least")])
+    by_tag = {route_tag(template): template for template in evidence.templates.templates}
+    moved: dict[str, MovedPath] = {}
+    refused: dict[str, str] = {}
+    for tag in series.routes:
+        if tag in by_tag:
+            try:
+                moved[tag] = MovedPath.of(by_tag[tag])
+            except ValueError as error:
+                refused[tag] = str(error)
+    placed = []
+    for tag, traffic in traffic_by_tag(series).items():
+        seen = None if evidence.seen is None else evidence.seen.get(tag)
+        state = None if evidence.state is None else evidence.state.get(tag)
+        path = place(Facts(tag, by_tag.get(tag), traffic, seen, state))
+        if tag in refused:
+            why = f"not every program can express its template: {refused[tag]}"
+            path = replace(path, group=Group.NEEDS_WORK, reasons=(why, *path.reasons))
+        if tag in moved:
+            hints = (*path.hints, *overlaps(moved[tag], moved.values(), sites))
+            path = replace(path, hints=hints)
+        placed.append(path)
+    paths = tuple(
+        PlannedPath(path, _moves(moved.get(path.facts.tag), path, sites)) for path in order(placed)
+    )
+    return Plan(paths, sites, tuple(_doubts(evidence, by_tag)))
+
+
+def _moves(path: MovedPath | None, placed: Placed, sites: Sites) -> tuple[Move, ...]:
+    if path is None:
+        return ()
+    seen = placed.facts.seen
+    if seen is not None and len(seen.services) == 1:
+        # The new routes say already which service of Kubernetes takes this path.
+        ((host, port),) = seen.services
+        if port is not None:
+            sites = replace(sites, service=Backend(host, port))
+    return moves_of(path, sites)
+
+
+def _doubts(evidence: Evidence, by_tag: Mapping[str, str]) -> Iterable[str]:
+    yield from evidence.series.doubts
+    yield from evidence.doubts
+    if evidence.seen is None:
+        yield "no source of requests was read, so neither methods nor upgrades are known"
+    if not evidence.knows_new_routes:
+        yield "no routes of the new cluster were read, so a path may be rejected there"
+    nameless = [tag for tag in evidence.series.routes if tag not in by_tag and tag != OTHER]
+    if nameless:
+        yield f"no template is given for {', '.join(nameless[:5])}" + (
+            f" and {len(nameless) - 5} more" if len(nameless) > 5 else ""
+        )

@@ -1,0 +1,60 @@
+from dataclasses import replace
+
+import pytest
+
+from estimator.migration.order.moves import Front, Routing, Sites, moves_of, overlaps
+from estimator.migration.snippets.path import MovedPath
+from estimator.migration.snippets.step import Attachment, Backend
+
+SITES = Sites(
+    Backend("127.0.0.1", 8080),
+    Backend("127.0.0.1", 30081),
+    Backend("swarm", 80),
+    Backend("app", 80),
+    Attachment("shop"),
+)
+API = MovedPath.of("/api/*")
+
+
+def test_each_rollback_is_the_step_before() -> None:
+    for move in moves_of(API, SITES):
+        texts = [move.start.text, *(snippet.text for _, snippet in move.steps)]
+        assert [percent for percent, _ in move.steps] == [1, 5, 25, 50, 100]
+        assert [snippet.rollback for _, snippet in move.steps] == texts[:-1]
+        assert len({(snippet.file, snippet.preparation) for _, snippet in move.steps}) == 1
+
+
+@pytest.mark.parametrize(
+    ("front", "routing", "marks"),
+    [
+        (Front.APACHE, Routing.VIRTUAL_SERVICE, ("BalancerMember", "kind: VirtualService")),
+        (Front.NGINX, Routing.HTTP_ROUTE, ("upstream api-", "kind: HTTPRoute")),
+    ],
+)
+def test_each_phase_has_its_program_and_its_sides(
+    front: Front, routing: Routing, marks: tuple[str, str]
+) -> None:
+    sites = replace(SITES, front=front, routing=routing, percents=(100,))
+    first, second = moves_of(API, sites)
+    assert (first.phases, first.program) == ("1 to 2", front)
+    assert (second.phases, second.program) == ("2 to 3", routing)
+    for move, mark in zip((first, second), marks, strict=True):
+        assert mark in move.start.text
+    assert "100% of /api/* to 127.0.0.1:30081, the rest to 127.0.0.1:8080" in first.steps[0][1].text
+    assert "100% of /api/* to app:80, the rest to swarm:80" in second.steps[0][1].text
+
+
+def test_rules_that_take_other_paths_say_so() -> None:
+    others = [MovedPath.of(each) for each in ("/api/me", "/api/u/{id}", "/cart", "/api/*", "/*")]
+    assert overlaps(API, others, SITES) == (
+        "its rules would also take /api/me and /api/u/{id}: prepare those paths first, at 0%",
+    )
+    assert overlaps(others[0], others, SITES) == ()
+    http_route = replace(SITES, front=Front.NGINX, routing=Routing.HTTP_ROUTE)
+    assert overlaps(API, others, http_route)[1] == (
+        "in nginx and in an HTTPRoute its prefix wins against /api/u/{id}, which then moves with it"
+    )
+    pattern = MovedPath.of("/api/{kind}")
+    assert overlaps(pattern, others, http_route) == (
+        "its rules would also take /api/me: prepare that path first, at 0%",
+    )

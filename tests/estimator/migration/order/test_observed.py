@@ -1,0 +1,111 @@
+from estimator.migration.order.observed import Seen, seen_by_tag, state_by_tag
+from estimator.requests.observations import Observation
+from estimator.routing.conditions import Conditions, Kind, Named, Text
+from estimator.routing.request import Request
+from estimator.routing.rules import Destination, Forward, Place, Redirect, Rule
+from estimator.routing.table import RouteTable as NewRoutes
+from estimator.routing.table import VirtualHost
+from mirror.formats.capture.record import Record
+from mirror.formats.routes import RouteTable
+
+TEMPLATES = RouteTable(["/api/*", "/cart", "/watch/{id}"])
+
+
+def rule(path: str, action: Forward | Redirect, kind: str = "VirtualService") -> Rule:
+    place = Place("routes.yaml", 3, kind, "shop", "site")
+    return Rule(place, Conditions(path=Text(Kind.PREFIX, path)), action)
+
+
+def routes(*rules: Rule) -> NewRoutes:
+    return NewRoutes("gw", "shop", 80, (VirtualHost(("*",), rules),))
+
+
+def observed(target: str, count: int = 1, method: str = "GET", **statuses: int) -> Observation:
+    numbers = {int(status[1:]): number for status, number in statuses.items()}
+    return Observation(Request("shop.example", method, target), count, statuses=numbers)
+
+
+def test_methods_and_upgrades_of_each_path() -> None:
+    seen = seen_by_tag(
+        [
+            observed("/api/x?y", 6),
+            observed("/api/x", 3, "post", s201=3),
+            observed("/api/ws", 1, s101=1),
+            observed("/api/y", 2, ""),
+            observed("/else"),
+        ],
+        TEMPLATES,
+        None,
+    )
+    api = seen["/api/_"]
+    assert (api.requests, api.known_methods, api.writes, api.upgrades) == (12, 10, 3, 1)
+    assert (api.served, api.lost) == (0, 0)
+    assert seen["other"].requests == 1
+
+
+def test_losses_come_with_the_reason_of_the_most_frequent() -> None:
+    seen = seen_by_tag(
+        [
+            observed("/api/v1/x", 90, s200=90),
+            observed("/api/v2/y", 6, s200=4, s404=2),
+            observed("/api/v3/z", 2, s200=2),
+            observed("/cart", 5, s200=5),
+        ],
+        TEMPLATES,
+        routes(
+            rule("/api/v1/", Forward((Destination("app.shop.svc.cluster.local", 80),))),
+            rule("/cart", Redirect(authority="elsewhere.example")),
+        ),
+    )
+    api = seen["/api/_"]
+    # Production itself refused two of them, so nobody misses those.
+    assert (api.served, api.lost, api.undecided) == (96, 6, 0)
+    assert api.why == "GET /api/v2/y: no rule for * takes it"
+    assert api.services == {("app.shop.svc.cluster.local", 80)}
+    assert seen["/cart"].lost == 5
+    assert seen["/cart"].why == "GET /cart: the gateway itself redirected it"
+
+
+def test_a_loss_counts_more_than_an_undecided_request() -> None:
+    asks = Conditions(
+        path=Text(Kind.PREFIX, "/api/a"), headers=(Named("x-user", Text(Kind.EXACT, "1")),)
+    )
+    forward = Forward((Destination("app.shop", 80),))
+    seen = seen_by_tag(
+        [observed("/api/a", 9), observed("/api/b", 1)],
+        TEMPLATES,
+        routes(Rule(Place("r.yaml", 1, "HTTPRoute", "shop", "site"), asks, forward)),
+    )["/api/_"]
+    assert (seen.undecided, seen.lost) == (9, 1)
+    assert seen.why == "GET /api/b: no rule for * takes it"
+
+
+def test_services_of_an_http_route_are_named_as_istio_finds_them() -> None:
+    forward = Forward((Destination("app.shop", 80),))
+    seen = seen_by_tag([observed("/api/a")], TEMPLATES, routes(rule("/", forward, "HTTPRoute")))
+    assert seen["/api/_"].services == {("app.shop.svc.cluster.local", 80)}
+
+
+def test_nothing_observed_is_no_write() -> None:
+    assert (Seen().writes, Seen().known_methods) == (0, 0)
+
+
+def test_state_is_read_from_captured_fields() -> None:
+    cookies = ("theme=dark; JSESSIONID=redacted-0", "connect.sid=1", "theme=dark; inside=1", "sid")
+    records = [
+        *(Record(1.0, "GET", "h", "/api/x", (("Cookie", cookie),)) for cookie in cookies),
+        Record(1.0, "GET", "h", "/api/x", (("cookie", "a=1"), ("COOKIE", "PHPSESSID=2"))),
+        Record(1.0, "GET", "h", "/api/x", (("Authorization", "redacted-1"),)),
+        Record(1.0, "GET", "h", "/cart", (("Sec-WebSocket-Version", "13"),)),
+    ]
+    state = state_by_tag(records, TEMPLATES)
+    api = state["/api/_"]
+    assert (api.requests, api.session, api.authorization, api.upgrades) == (6, 3, 1, 0)
+    assert set(api.cookies) == {"JSESSIONID", "connect.sid", "PHPSESSID"}
+    assert state["/cart"].upgrades == 1
+
+
+def test_names_of_cookies_are_bounded() -> None:
+    records = (Record(1.0, "GET", "h", "/cart", (("Cookie", f"sess{n}=1"),)) for n in range(1_000))
+    state = state_by_tag(records, TEMPLATES)["/cart"]
+    assert (state.session, len(state.cookies)) == (1_000, 100)

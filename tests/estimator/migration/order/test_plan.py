@@ -1,0 +1,67 @@
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from estimator.errors import Refused
+from estimator.migration.order.groups import Group
+from estimator.migration.order.observed import Seen
+from estimator.migration.order.plan import Evidence, plan
+from estimator.series.rps import RpsSeries
+from mirror.formats.routes import RouteTable
+from tests.estimator.migration.order.test_moves import SITES
+
+TEMPLATES = ("/api/*", "/cart", "/a%20b")
+SERIES = RpsSeries(
+    "series file s.db",
+    0,
+    1,
+    ("/api/_", "/cart", "/a_20b", "other"),
+    np.array([[900.0, 900.0], [1.0, 2.0], [1.0, 1.0], [0.0, 1.0]]),
+)
+
+
+def evidence(seen: Mapping[str, Seen] | None = None, series: RpsSeries = SERIES) -> Evidence:
+    return Evidence(series, RouteTable(TEMPLATES), seen, None, seen is not None)
+
+
+def test_every_tag_is_in_a_group_and_moves_if_it_can() -> None:
+    reads = {tag: Seen(9, Counter({"GET": 9}), served=9) for tag in SERIES.routes}
+    result = plan(evidence(reads), SITES)
+    assert [(path.placed.facts.tag, path.placed.group) for path in result.paths] == [
+        ("/cart", Group.SWITCH_NOW),
+        ("/api/_", Group.MIRROR_FIRST),
+        ("other", Group.NEEDS_WORK),
+        ("/a_20b", Group.NEEDS_WORK),
+    ]
+    assert [len(path.moves) for path in result.paths] == [2, 2, 0, 0]
+    assert "not every program can express its template" in result.paths[3].placed.reasons[0]
+    assert result.doubts == ()
+    assert [path.placed.facts.tag for path in result.of(Group.NEEDS_WORK)] == ["other", "/a_20b"]
+
+
+def test_what_was_not_read_is_a_doubt() -> None:
+    series = replace(SERIES, routes=("/x", "/y", "/z", "other"), doubts=("3 lines left out",))
+    doubts = plan(evidence(series=series), SITES).doubts
+    assert doubts == (
+        "3 lines left out",
+        "no source of requests was read, so neither methods nor upgrades are known",
+        "no routes of the new cluster were read, so a path may be rejected there",
+        "no template is given for /x, /y, /z",
+    )
+
+
+def test_the_new_routes_name_the_service() -> None:
+    seen = Seen(9, Counter({"GET": 9}), services={("bff.shop.svc.cluster.local", 8080)})
+    result = plan(evidence({"/cart": seen, "/api/_": Seen()}), SITES)
+    texts = {path.placed.facts.tag: path.moves[1].steps[0][1].text for path in result.paths[:2]}
+    assert "host: bff.shop.svc.cluster.local" in texts["/cart"]
+    assert "host: app\n" in texts["/api/_"]
+
+
+def test_a_series_without_observed_time_is_refused() -> None:
+    series = replace(SERIES, rps=np.full((4, 2), np.nan))
+    with pytest.raises(Refused, match="no observed time"):
+        plan(evidence(series=series), SITES)
