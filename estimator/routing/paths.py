@@ -3,8 +3,8 @@
 MeshConfig.pathNormalization (istio.io/docs/reference/config/istio.mesh.v1alpha1) has four modes,
 of which BASE is the default. istiod turns them into Envoy's `normalize_path`, `merge_slashes` and
 `path_with_escaped_slashes_action`, and this module does what Envoy 1.40 does for them
-(source/common/http/path_utility.cc and the canonical paths of googleurl): the tests hold its answers
-to a real Envoy. The query is never changed.
+(source/common/http/path_utility.cc and the canonical paths of googleurl). The tests hold it to a
+real Envoy. The query is never changed.
 """
 
 import re
