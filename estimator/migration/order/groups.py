@@ -123,8 +123,8 @@ def _work(facts: Facts, is_busy: bool) -> Iterator[str]:
     writes = _write_ratio(facts)
     if is_busy and writes >= STRAY_RATIO:
         yield (
-            f"{percent(writes)} of its requests write"
-            f" and it has {_peak(facts.traffic)}: copies must not write again, so rehearse phase 3 by a replay against data of its own"
+            f"{percent(writes)} of its requests write and it has {_peak(facts.traffic)}: copies must"
+            " not write again, so rehearse phase 3 by a replay against data of its own"
         )
 
 
