@@ -449,7 +449,8 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.requests.observations",
         "estimator.routing.*",
         "estimator.series.rps",
-        "mirror.formats.capture.record",
+        "mirror.formats.bounded_files",
+        "mirror.formats.capture.*",
         "mirror.formats.routes",
     ),
     "estimator.migration.snippets.*": (

@@ -1,7 +1,8 @@
 """Which paths move first, and how each of them moves.
 
 traffic   peak and share of each path, from the series
-observed  methods, upgrades, state and losses of each path, from observed requests and captures
+observed  methods, upgrades and losses of each path, from observed requests
+state     sessions, credentials and upgrades of each path, from a capture
 groups    switch now, mirror first or needs work, with the reasons; the order in each group
 moves     the steps of both phases of a path, with snippet and rollback
 plan      all of it together, with the doubts

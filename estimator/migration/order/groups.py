@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from estimator import units
-from estimator.migration.order.observed import Seen, State
+from estimator.migration.order.observed import Seen
+from estimator.migration.order.state import State
 from estimator.migration.order.traffic import Traffic
 
 FEW_RPS = 10.0
@@ -123,8 +124,8 @@ def _work(facts: Facts, is_busy: bool) -> Iterator[str]:
     writes = _write_ratio(facts)
     if is_busy and writes >= STRAY_RATIO:
         yield (
-            f"{percent(writes)} of its requests write and it has {_peak(facts.traffic)}: copies must"
-            " not write again, so rehearse phase 3 by a replay against data of its own"
+            f"{percent(writes)} of its requests write and it has {_peak(facts.traffic)}: copies"
+            " must not write again, so rehearse phase 3 by a replay against data of its own"
         )
 
 

@@ -1,14 +1,8 @@
-"""What the requests of each path are like: methods, upgrades, state, and what the new routes do.
+"""What the observed requests of each path are like: methods, upgrades, and what new routes do.
 
-Methods, statuses and verdicts come from observations of any source. State needs the fields of a
-request, which only a capture has. `Set-Cookie` is a field of a response, which no source records,
-so a session is recognised by the cookie that its client sends back.
-
-Redaction without a key removes cookies and credentials, so their absence in such a capture says
-nothing.
+Methods, statuses and verdicts come from observations of any source.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -17,31 +11,11 @@ from estimator.migration.coverage.verdicts import Verdict, judge, served
 from estimator.requests.observations import Observation
 from estimator.routing.decision import Decision, Outcome
 from estimator.routing.table import RouteTable as NewRoutes
-from mirror.formats.capture.record import Record
 from mirror.formats.routes import RouteTable
 
 READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """The safe methods (RFC 9110 section 9.2.1)."""
 SWITCHING_PROTOCOLS = 101
-
-_SESSION = re.compile(r"sess|(?:^|[._-])sid$", re.IGNORECASE)
-"""Names such as JSESSIONID, PHPSESSID, ASP.NET_SessionId, connect.sid and laravel_session."""
-_MOST_COOKIE_NAMES = 100
-"""Most names of session cookies that are counted for a path."""
-
-
-@dataclass(slots=True)
-class State:
-    """What the fields of a path's captured requests say; numbers of requests."""
-
-    requests: int = 0
-    session: int = 0
-    """With a cookie that is named like a session's."""
-    cookies: Counter[str] = field(default_factory=Counter)
-    """Names of those cookies."""
-    authorization: int = 0
-    upgrades: int = 0
-    """WebSocket handshakes. A capture has no `Upgrade`, but `Sec-WebSocket-Version`."""
 
 
 @dataclass(slots=True)
@@ -85,7 +59,7 @@ def seen_by_tag(
     by_tag: dict[str, Seen] = {}
     for observation in observations:
         request, count = observation.request, observation.count
-        tag = templates.match(request.target.encode("latin-1", "replace"))
+        tag = templates.match(request.target.encode("utf-8", "surrogateescape"))
         seen = by_tag.setdefault(tag, Seen())
         seen.requests += count
         seen.methods[request.method.upper()] += count
@@ -120,30 +94,3 @@ def _services(decision: Decision) -> Iterator[tuple[str, int | None]]:
         # An HTTPRoute names a Service, which Istio would not find by `name.namespace`.
         is_service = decision.rule is not None and decision.rule.place.kind == "HTTPRoute"
         yield f"{each.host}.svc.cluster.local" if is_service else each.host, each.port
-
-
-def state_by_tag(records: Iterable[Record], templates: RouteTable) -> dict[str, State]:
-    """Return what the fields of captured requests say about every route tag."""
-    by_tag: dict[str, State] = {}
-    for record in records:
-        tag = templates.match(record.target.encode("latin-1", "replace"))
-        state = by_tag.setdefault(tag, State())
-        state.requests += 1
-        fields: dict[str, str] = {}
-        for name, value in record.headers:
-            name = name.lower()
-            # HTTP/2 clients may send several Cookie fields (RFC 9113 section 8.2.3).
-            fields[name] = f"{fields[name]}; {value}" if name in fields else value
-        sessions = _sessions(fields.get("cookie", ""))
-        state.session += bool(sessions)
-        for name in sessions:
-            if name in state.cookies or len(state.cookies) < _MOST_COOKIE_NAMES:
-                state.cookies[name] += 1
-        state.authorization += "authorization" in fields
-        state.upgrades += "sec-websocket-version" in fields
-    return by_tag
-
-
-def _sessions(cookie: str) -> set[str]:
-    names = (pair.partition("=")[0].strip() for pair in cookie.split(";") if "=" in pair)
-    return {name for name in names if _SESSION.search(name)}

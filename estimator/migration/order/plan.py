@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from estimator.errors import Refusal, Refused
 from estimator.migration.order.groups import Facts, Group, Placed, order, place
 from estimator.migration.order.moves import Move, Sites, moves_of, overlaps
-from estimator.migration.order.observed import Seen, State
+from estimator.migration.order.observed import Seen
+from estimator.migration.order.state import State
 from estimator.migration.order.traffic import traffic_by_tag
 from estimator.migration.snippets.path import MovedPath
 from estimator.migration.snippets.step import Backend
@@ -29,8 +30,9 @@ class Evidence:
     state: Mapping[str, State] | None
     """By route tag; None without a capture that has cookies."""
     knows_new_routes: bool
+    notes: tuple[str, ...] = ()
+    """Those of the sources, as `doubts`."""
     doubts: tuple[str, ...] = ()
-    """Those of the sources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Plan:
 
     paths: tuple[PlannedPath, ...]
     sites: Sites
+    notes: tuple[str, ...]
+    """What a reader has to know that is no reason for doubt."""
     doubts: tuple[str, ...]
     """Why the confidence is low."""
 
@@ -90,7 +94,7 @@ def plan(evidence: Evidence, sites: Sites) -> Plan:
     paths = tuple(
         PlannedPath(path, _moves(moved.get(path.facts.tag), path, sites)) for path in order(placed)
     )
-    return Plan(paths, sites, tuple(_doubts(evidence, by_tag)))
+    return Plan(paths, sites, tuple(_notes(evidence)), tuple(_doubts(evidence, by_tag)))
 
 
 def _moves(path: MovedPath | None, placed: Placed, sites: Sites) -> tuple[Move, ...]:
@@ -103,6 +107,13 @@ def _moves(path: MovedPath | None, placed: Placed, sites: Sites) -> tuple[Move, 
         if port is not None:
             sites = replace(sites, service=Backend(host, port))
     return moves_of(path, sites)
+
+
+def _notes(evidence: Evidence) -> Iterable[str]:
+    series = evidence.series
+    yield from (*series.warnings, *series.caveats, *series.repairs, *evidence.notes)
+    if evidence.state is None:
+        yield "nothing is known about sessions: only a capture that has its cookies shows them"
 
 
 def _doubts(evidence: Evidence, by_tag: Mapping[str, str]) -> Iterable[str]:

@@ -3,7 +3,8 @@ from collections import Counter
 import pytest
 
 from estimator.migration.order.groups import Facts, Group, Placed, order, percent, place
-from estimator.migration.order.observed import Seen, State
+from estimator.migration.order.observed import Seen
+from estimator.migration.order.state import State
 from estimator.migration.order.traffic import Traffic
 
 QUIET, BUSY = Traffic(10.0, 1, 0.01), Traffic(10.1, 1, 0.01)

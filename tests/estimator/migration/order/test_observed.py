@@ -1,11 +1,10 @@
-from estimator.migration.order.observed import Seen, seen_by_tag, state_by_tag
+from estimator.migration.order.observed import Seen, seen_by_tag
 from estimator.requests.observations import Observation
 from estimator.routing.conditions import Conditions, Kind, Named, Text
 from estimator.routing.request import Request
 from estimator.routing.rules import Destination, Forward, Place, Redirect, Rule
 from estimator.routing.table import RouteTable as NewRoutes
 from estimator.routing.table import VirtualHost
-from mirror.formats.capture.record import Record
 from mirror.formats.routes import RouteTable
 
 TEMPLATES = RouteTable(["/api/*", "/cart", "/watch/{id}"])
@@ -88,24 +87,3 @@ def test_services_of_an_http_route_are_named_as_istio_finds_them() -> None:
 
 def test_nothing_observed_is_no_write() -> None:
     assert (Seen().writes, Seen().known_methods) == (0, 0)
-
-
-def test_state_is_read_from_captured_fields() -> None:
-    cookies = ("theme=dark; JSESSIONID=redacted-0", "connect.sid=1", "theme=dark; inside=1", "sid")
-    records = [
-        *(Record(1.0, "GET", "h", "/api/x", (("Cookie", cookie),)) for cookie in cookies),
-        Record(1.0, "GET", "h", "/api/x", (("cookie", "a=1"), ("COOKIE", "PHPSESSID=2"))),
-        Record(1.0, "GET", "h", "/api/x", (("Authorization", "redacted-1"),)),
-        Record(1.0, "GET", "h", "/cart", (("Sec-WebSocket-Version", "13"),)),
-    ]
-    state = state_by_tag(records, TEMPLATES)
-    api = state["/api/_"]
-    assert (api.requests, api.session, api.authorization, api.upgrades) == (6, 3, 1, 0)
-    assert set(api.cookies) == {"JSESSIONID", "connect.sid", "PHPSESSID"}
-    assert state["/cart"].upgrades == 1
-
-
-def test_names_of_cookies_are_bounded() -> None:
-    records = (Record(1.0, "GET", "h", "/cart", (("Cookie", f"sess{n}=1"),)) for n in range(1_000))
-    state = state_by_tag(records, TEMPLATES)["/cart"]
-    assert (state.session, len(state.cookies)) == (1_000, 100)

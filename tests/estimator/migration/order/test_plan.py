@@ -44,8 +44,13 @@ def test_every_tag_is_in_a_group_and_moves_if_it_can() -> None:
 
 def test_what_was_not_read_is_a_doubt() -> None:
     series = replace(SERIES, routes=("/x", "/y", "/z", "other"), doubts=("3 lines left out",))
-    doubts = plan(evidence(series=series), SITES).doubts
-    assert doubts == (
+    series = replace(series, caveats=("the last second is not whole",))
+    result = plan(evidence(series=series), SITES)
+    assert result.notes == (
+        "the last second is not whole",
+        "nothing is known about sessions: only a capture that has its cookies shows them",
+    )
+    assert result.doubts == (
         "3 lines left out",
         "no source of requests was read, so neither methods nor upgrades are known",
         "no routes of the new cluster were read, so a path may be rejected there",
