@@ -435,6 +435,11 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.routing.*",
         "estimator.text_files",
     ),
+    "estimator.routing.gateway_api.*": (
+        "estimator.errors",
+        "estimator.routing.*",
+        "estimator.table.fields",
+    ),
     "estimator.routing.*": (
         "estimator.errors",
         "estimator.routing.*",

@@ -10,4 +10,5 @@ paths       the normalisation of paths before routing
 table       the route table of one port of one gateway, and its verdict
 files       files and directories of objects, read into tables
 istio       VirtualService and Gateway of networking.istio.io, compiled into tables
+gateway_api HTTPRoute and Gateway of gateway.networking.k8s.io, compiled into tables
 """
