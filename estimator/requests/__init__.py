@@ -6,4 +6,7 @@ summary       from sums to observations
 asked         what rules ask of a request: which headers and parameters are kept
 access_log    requests from access logs
 capture       requests from captures, with the headers that rules ask for
+series        requests from route tags: one sample path for each template
+uris          requests from a sidecar's counts of URIs
+samples       a path that stands for all paths of a template
 """

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from estimator.requests.observations import Observation, Observations
 from estimator.requests.sums import MOST_SHAPES, MOST_TARGETS, Extra, Key, Sum, Sums
 from estimator.routing.request import Request
+from mirror.formats.access_log.tally import LOW_CONFIDENCE_RATIO
 
 BEYOND = f"beyond {MOST_TARGETS:,} different requests and {MOST_SHAPES:,} shapes of further ones"
 """Why a request is in no observation, as a reason of `left_out`: "requests beyond ..."."""
@@ -33,10 +34,12 @@ def summarised(
         )
     beyond = sums.beyond.count
     if beyond:
-        doubts.append(
-            f"{beyond:,} requests are {BEYOND}, so nobody knows what would become of them. Read"
-            " less at once, such as the logs of one day or of one host"
+        share = beyond / sums.count
+        sentence = (
+            f"{beyond:,} of {sums.count:,} requests ({share:.1%}) are {BEYOND}, so nobody knows"
+            " what would become of them. Read less at once, such as the logs of one day"
         )
+        (doubts if share > LOW_CONFIDENCE_RATIO else notes).append(sentence)
     items = sorted(
         (_observation(key, found) for key, found in sums.all()),
         key=lambda item: (-item.count, item.request.target, item.request.method),
@@ -59,10 +62,10 @@ def _observation(key: Key, found: Sum) -> Observation:
     is_timed = found.first_s <= found.last_s
     known = extra or Extra()
     request = Request(
-        _text(authority),
-        _text(method),
-        _text(target),
-        None if extra is None else {name: _text(value) for name, value in known.headers},
+        text_of(authority),
+        text_of(method),
+        text_of(target),
+        None if extra is None else {name: text_of(value) for name, value in known.headers},
         unknown_headers=known.unknown_headers,
         unknown_parameters=known.unknown_parameters,
     )
@@ -76,7 +79,8 @@ def _observation(key: Key, found: Sum) -> Observation:
     )
 
 
-def _text(characters: str) -> str:
+def text_of(characters: str) -> str:
+    """Return the text of characters that stand for one byte each."""
     if characters.isascii():
         return characters
     return characters.encode("latin-1").decode("utf-8", "surrogateescape")

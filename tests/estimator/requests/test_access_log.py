@@ -189,7 +189,7 @@ def test_memory_stays_bounded_and_nothing_is_lost(
     assert beyond == 2
     assert found.count + beyond == 12
     assert "7 requests to about 7 different targets" in found.notes[0]
-    assert found.doubts[0].startswith("2 requests are beyond")
+    assert found.doubts[0].startswith("2 of 12 requests (16.7%) are beyond")
 
 
 def test_any_number_of_processes_says_the_same(
