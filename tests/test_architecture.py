@@ -430,21 +430,19 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.text_files",
         "mirror.formats.replay_result",
     ),
-    "estimator.routing.files": (
+    "estimator.routing.objects": (
         "estimator.errors",
-        "estimator.routing.*",
+        "estimator.routing.fields",
         "estimator.text_files",
+        "mirror.formats.bounded_files",
+        "mirror.formats.yaml_documents",
     ),
     "estimator.routing.gateway_api.*": (
         "estimator.errors",
         "estimator.routing.*",
         "estimator.table.fields",
     ),
-    "estimator.routing.*": (
-        "estimator.errors",
-        "estimator.routing.*",
-        "mirror.formats.yaml_documents",
-    ),
+    "estimator.routing.*": ("estimator.errors", "estimator.routing.*"),
     "estimator.migration.order.*": (
         "estimator.errors",
         "estimator.units",

@@ -8,6 +8,8 @@ rules       a rule: its place, its conditions, its action
 rewrites    the path and the Location that a rule makes
 paths       the normalisation of paths before routing
 table       the route table of one port of one gateway, and its verdict
+objects     Kubernetes objects in files and directories
+fields      a strict walk over the fields of an object
 files       files and directories of objects, read into tables
 istio       VirtualService and Gateway of networking.istio.io, compiled into tables
 gateway_api HTTPRoute and Gateway of gateway.networking.k8s.io, compiled into tables
