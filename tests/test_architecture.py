@@ -462,6 +462,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     ),
     "estimator.migration.coverage.*": (
         "estimator.migration.coverage.*",
+        "estimator.requests.asked",
         "estimator.requests.observations",
         "estimator.routing.*",
         "mirror.formats.path_shapes",
@@ -482,6 +483,15 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.routing.request",
         "estimator.series.*",
         "mirror.formats.*",
+    ),
+    "estimator.report.coverage.*": (
+        "estimator.migration.coverage.*",
+        "estimator.model.figure",
+        "estimator.report.blocks",
+        "estimator.report.charts.axes",
+        "estimator.report.coverage.*",
+        "estimator.report.yaml_text",
+        "estimator.routing.*",
     ),
     "estimator.report.*": (
         "estimator.errors",

@@ -6,5 +6,6 @@ nearest      the rule that is nearest to a lost request, and what separates the 
 entries      an entry of a VirtualService or an HTTPRoute as a tree of YAML
 suggestion   the entry that would route lost requests
 result       the whole answer as values
+assumptions  what the user says about all requests
 analysis     judges every observed request, and puts the answer together
 """

@@ -71,6 +71,11 @@ def test_the_catch_all_of_another_host_is_no_relative() -> None:
 @pytest.mark.parametrize(
     ("target", "nearness", "words"),
     [
+        (
+            "//orders",
+            Nearness.NORMALISATION,
+            "same path once it is normalised to /orders (--normalize MERGE_SLASHES)",
+        ),
         ("/orders/", Nearness.TRAILING_SLASH, "same path but for the slash at its end"),
         ("/Orders", Nearness.CASE, "same path but for upper and lower case"),
     ],

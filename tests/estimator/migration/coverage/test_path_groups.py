@@ -2,7 +2,12 @@
 
 import pytest
 
-from estimator.migration.coverage.path_groups import MOST_SEGMENTS, MOST_SIBLINGS, shapes_of
+from estimator.migration.coverage.path_groups import (
+    MOST_FIRST,
+    MOST_SEGMENTS,
+    MOST_SIBLINGS,
+    shapes_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -35,3 +40,15 @@ def test_identifiers_beside_names_stay_apart() -> None:
 def test_a_path_of_thousands_of_segments_is_cut() -> None:
     path = "/a" * 5000
     assert shapes_of([path]) == {path: "/a" * MOST_SEGMENTS + "/..."}
+
+
+def test_the_parts_of_a_site_are_shown_one_by_one() -> None:
+    parts = [f"/part-{chr(97 + number % 26)}{chr(97 + number // 26)}" for number in range(99)]
+    assert len(set(shapes_of(parts[:MOST_FIRST]).values())) == MOST_FIRST
+    assert set(shapes_of(parts).values()) == {"/{name}"}
+
+
+def test_a_name_that_stands_alone_is_shown() -> None:
+    names = [f"/shop/{chr(97 + number)}-thing" for number in range(MOST_SIBLINGS + 1)]
+    shapes = shapes_of([*names, "/shop/basket/7/edit"])
+    assert shapes["/shop/basket/7/edit"] == "/shop/basket/{number}/edit"

@@ -1,0 +1,180 @@
+"""Checks the whole answer for small tables and few requests."""
+
+from dataclasses import replace
+
+from estimator.migration.coverage.analysis import Before, analyse, decide, path_of
+from estimator.migration.coverage.path_groups import MOST_SIBLINGS
+from estimator.migration.coverage.result import Coverage
+from estimator.migration.coverage.suggestion import Suggestion
+from estimator.migration.coverage.verdicts import Verdict
+from estimator.requests.observations import Observation
+from estimator.routing.conditions import Named
+from estimator.routing.decision import Decision, Outcome
+from estimator.routing.files import Routes
+from estimator.routing.request import Request
+from estimator.routing.rules import Destination, Forward, Place, Redirect
+from estimator.routing.table import RouteTable
+from tests.estimator.migration.coverage.conftest import (
+    exact,
+    observed,
+    prefix,
+    rule,
+    seen,
+    table,
+)
+
+CART = rule(prefix("/cart"))
+
+
+def answer(routes: RouteTable, *items: Observation, before: Before | None = None) -> Coverage:
+    return analyse(Routes((routes,)), observed(*items), before)
+
+
+def test_all_requests_are_routed() -> None:
+    coverage = answer(table(a=(CART,)), seen("/cart/1", 7), seen("/cart/2", 3))
+    assert (coverage.served, coverage.lost, coverage.unused) == (10, (), ())
+    assert (coverage.lost_share, coverage.doubts) == (0.0, ())
+
+
+def test_a_rejected_path_has_all_that_a_reader_needs() -> None:
+    coverage = answer(
+        table(a=(CART,)),
+        seen("/cart/1", 96),
+        seen("/cat/17?x=1", 3, {200: 2, 304: 1}, last_s=50.0),
+        seen("/cat/18", 1, method="HEAD", last_s=40.0),
+    )
+    (group,) = coverage.lost
+    assert (group.host, group.shape, group.verdict) == (
+        "a.example",
+        "/cat/{number}",
+        Verdict.REJECTED,
+    )
+    assert (group.count, group.last_s, group.methods) == (4, 50.0, ("GET", "HEAD"))
+    assert group.statuses == {200: 3, 304: 1} and group.example == "/cat/17?x=1"
+    assert group.decision.status == 404 and group.nearest is None
+    assert isinstance(group.suggestion, Suggestion)
+    assert coverage.lost_share == 0.04 and coverage.unknown == (group,)
+
+
+def test_what_production_refused_does_not_count() -> None:
+    coverage = answer(table(a=(CART,)), seen("/.env", 9, {404: 9}), seen("/x", 3, {200: 1, 500: 2}))
+    assert (coverage.served, coverage.refused, coverage.lost_count) == (1, 11, 1)
+    assert [(each.shape, each.count) for each in coverage.refused_anyway] == [
+        ("/.env", 9),
+        ("/x", 2),
+    ]
+
+
+def test_without_statuses_everything_counts() -> None:
+    coverage = answer(table(a=(CART,)), seen("/x", 5, {}))
+    assert (coverage.served, coverage.unrecorded, coverage.lost_count) == (5, 5, 5)
+    assert coverage.unknown == ()
+
+
+def test_a_redirect_is_elsewhere_and_the_rule_behind_it_is_shadowed() -> None:
+    redirect = rule(prefix("/c"), action=Redirect(), part="http[0].match[0]")
+    behind = rule(prefix("/cart"), part="http[1].match[0]")
+    coverage = answer(table(a=(redirect, behind)), seen("/cart/1", 5), seen("/cart/2", 1, {302: 1}))
+    (group,) = coverage.lost
+    assert (group.verdict, group.count) == (Verdict.ELSEWHERE, 5)
+    assert group.decision.rule is redirect and group.shadowed is behind
+    assert coverage.unused == (behind.place,)
+
+
+def test_another_service_than_before_is_elsewhere() -> None:
+    before = Before(
+        lambda request: Decision(Outcome.FORWARDED, destinations=(Destination("old.shop", 80),)),
+        lambda request, earlier, later: f"{request.target} had {earlier.destinations[0].host}",
+    )
+    old = rule(prefix("/"), action=Forward((Destination("old.shop.svc.cluster.local", 80),)))
+    coverage = answer(table(a=(CART, old)), seen("/cart", 2), seen("/x", 1), before=before)
+    (group,) = coverage.lost
+    assert (group.verdict, group.count, group.difference) == (
+        Verdict.ELSEWHERE,
+        2,
+        "/cart had old.shop",
+    )
+    assert group.shadowed is old
+
+
+def test_an_unknown_host_is_added_to_the_object_of_the_path() -> None:
+    (group,) = answer(table(b=(CART,)), seen("/cart/1")).lost
+    assert group.nearest is not None and group.nearest.missing == ("host",)
+    assert group.suggestion is not None and group.suggestion.key == "hosts"
+
+
+def test_many_names_are_one_group_and_the_largest_comes_first() -> None:
+    slugs = [seen(f"/shop/{chr(97 + index)}-thing", 2) for index in range(MOST_SIBLINGS + 1)]
+    coverage = answer(table(a=(CART,)), *slugs, seen("/once", 99))
+    assert [(group.shape, group.count) for group in coverage.lost] == [
+        ("/once", 99),
+        ("/shop/{name}", 2 * len(slugs)),
+    ]
+
+
+def test_a_header_that_nobody_recorded_leaves_requests_undecided() -> None:
+    beta = Named("x-beta", exact("1"))
+    coverage = answer(
+        table(a=(rule(prefix("/cart"), headers=(beta,)),)), seen("/cart", 4, headers=None)
+    )
+    (undecided,) = coverage.undecided
+    assert (undecided.depends_on, undecided.count) == (("header x-beta",), 4)
+    assert undecided.example == "a.example/cart"
+    outcomes = [candidate.outcome for candidate in undecided.candidates]
+    assert outcomes == [Outcome.FORWARDED, Outcome.REJECTED]
+    assert (coverage.lost, coverage.undecided_share, coverage.unused) == ((), 1.0, ())
+
+
+def test_what_is_not_judged_is_a_doubt_with_its_requests() -> None:
+    odd = replace(CART, not_understood=("r.yaml:9: cors is not judged",))
+    coverage = answer(table(a=(odd,)), seen("/cart", 4))
+    assert coverage.unjudged[0].count == 4
+    assert "4 requests pass it" in coverage.doubts[0]
+
+
+def test_an_undefined_order_is_a_doubt_only_where_it_matters() -> None:
+    other = Place("o.yaml", 1, "VirtualService", "shop", "other", "http[0]")
+    second = replace(rule(prefix("/cart/x"), action=Redirect()), place=other)
+    routes = table(a=(CART, second))
+    host = replace(routes.hosts[0], doubtful_order=(CART.place, other))
+    coverage = answer(replace(routes, hosts=(host,)), seen("/cart/x", 3), seen("/cart/y", 50))
+    (doubt,) = coverage.doubts
+    assert doubt.startswith("3 requests fit rules of VirtualService shop/other and Virtual")
+
+
+def test_doubts_and_notes_of_the_source_stay() -> None:
+    source = observed(seen("/cart"), doubts=("half is missing",), left_out={"no request": 2})
+    coverage = analyse(Routes((table(a=(CART,)),), warnings=("w",)), source)
+    assert (coverage.doubts, coverage.left_out) == (("half is missing",), {"no request": 2})
+    assert coverage.warnings == ("w",)
+
+
+# --- several tables ---
+
+
+def test_a_request_goes_to_the_gateway_that_has_its_host() -> None:
+    first, second = table(a=(CART,)), replace(table(b=(CART,)), gateway="other")
+    request = Request("b.example", "GET", "/cart", {})
+    assert decide([first, second], request)[1] is second
+
+
+def test_ports_that_do_not_agree_leave_a_request_undecided() -> None:
+    plain, tls = table(a=(CART,)), replace(table(a=(CART,)), port=443, scheme="https")
+    redirecting = replace(plain, hosts=(replace(plain.hosts[0], requires_tls=True),))
+    request = Request("a.example", "GET", "/cart", {})
+    assert decide([plain, tls], request)[0].outcome is Outcome.FORWARDED
+    decision, _ = decide([redirecting, tls], request)
+    assert (decision.outcome, decision.depends_on) == (Outcome.UNDECIDED, ("port",))
+    https = replace(request, scheme="https")
+    assert decide([redirecting, tls], https)[0].outcome is Outcome.FORWARDED
+    other = replace(tls, gateway="other")
+    assert decide([redirecting, other], request)[0].depends_on == ("gateway",)
+
+
+def test_a_host_that_no_table_has_is_rejected() -> None:
+    decision, _ = decide([table(a=(CART,)), table(b=(CART,))], Request("c.example", "GET", "/"))
+    assert decision.outcome is Outcome.REJECTED
+
+
+def test_the_path_is_without_its_query() -> None:
+    assert path_of(Request("a.example", "GET", "/a?b=/c"), table(a=(CART,))) == "/a"
