@@ -13,5 +13,6 @@ data               JSON and CSV (docs/formats.md, "Estimate report")
 manifests          Kubernetes and Istio objects to apply
 yaml_text          YAML with the reason of each number above it
 manifest_files     the manifests of a directory, read with limits
+coverage           the report of `estimate coverage`
 drift              differences between existing manifests and the projection
 """

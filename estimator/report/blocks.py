@@ -114,6 +114,14 @@ class Sums:
 
 
 @dataclass(frozen=True, slots=True)
+class Code:
+    """Lines to copy into a file, under a title."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Fold:
     """Blocks that the page shows when the reader opens them."""
 
@@ -121,7 +129,7 @@ class Fold:
     blocks: tuple["Block", ...]
 
 
-Block = Banner | FactList | Tiles | Headline | Grid | Listing | Chart | Sums | Fold
+Block = Banner | FactList | Tiles | Headline | Grid | Listing | Chart | Sums | Code | Fold
 
 
 @dataclass(frozen=True, slots=True)

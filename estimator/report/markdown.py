@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from estimator.report.blocks import (
     Banner,
     Block,
+    Code,
     Document,
     FactList,
     Grid,
@@ -20,6 +21,7 @@ from estimator.report.blocks import (
 )
 from mirror.formats.foreign_text import visible
 
+_BACKTICKS = re.compile("`+")
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
 
 
@@ -57,6 +59,11 @@ def _block(block: Block) -> Iterator[str]:
             yield from (f"**{_text(block.title)}**", "")
             yield from (f"- {_text(item)}" for item in block.items)
             yield ""
+        case Code():
+            # A fence is longer than any in the lines, which it would end at.
+            runs = [len(run) for line in block.lines for run in _BACKTICKS.findall(line)]
+            fence = "`" * max([3, *(run + 1 for run in runs)])
+            yield from (_text(block.title), "", fence, *map(visible, block.lines), fence, "")
         case Grid():
             yield from _grid(block)
 

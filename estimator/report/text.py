@@ -15,6 +15,7 @@ from estimator.report.blocks import (
     Banner,
     Block,
     Cell,
+    Code,
     Document,
     FactList,
     Grid,
@@ -69,6 +70,10 @@ def _print_block(block: Block, console: Console) -> None:
             console.print(f"  {block.title}", style=f"bold {style}".strip())
             for item in block.items:
                 console.print(f"  - {item}", style=style, soft_wrap=True)
+        case Code():
+            console.print(f"  {block.title}", soft_wrap=True)
+            for line in block.lines:
+                console.print(f"    {line}", style="cyan", soft_wrap=True)
         case Grid():
             _print_grid(block, console)
 

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 from estimator.model.projection import Projection
+from estimator.report.blocks import Code, Document
 from estimator.report.content import document_of
 from estimator.report.markdown import to_markdown
 
@@ -46,3 +47,11 @@ def test_it_ends_with_one_newline(projection: Projection) -> None:
 def test_characters_that_nobody_sees_are_shown(projection: Projection) -> None:
     text = shown(replace(projection, table="a\u202eb\x1bc"))
     assert "a\\\\u202eb\\\\x1bc" in text or "a\\u202eb\\x1bc" in text
+
+
+def test_lines_to_copy_stay_within_their_fence() -> None:
+    code = Code("Add *this*:", ("a: `b`", "```", "c: \x1b"))
+    document = Document("t", (code,), (), "")
+    assert to_markdown(document) == (
+        "# t\n\nAdd \\*this\\*:\n\n````\na: `b`\n```\nc: \\x1b\n````\n"
+    )

@@ -5,6 +5,7 @@ import pytest
 
 from estimator.model.figure import Assumption
 from estimator.model.projection import Projection
+from estimator.report.blocks import Code, Document
 from estimator.report.content import document_of
 from estimator.report.text import print_text
 
@@ -124,3 +125,9 @@ def test_a_terminal_gets_no_order_from_a_name(complete: Projection) -> None:
     text = shown(hostile)
     assert text.count("a\\x1b]0;owned\\x07\\u202eb") >= 5
     assert not set(text) & set("\x1b\x07\u202e\r")
+
+
+def test_lines_to_copy_are_not_broken() -> None:
+    stream = io.StringIO()
+    print_text(Document("t", (Code("Add:", ("- " + "x" * 600, "[red]")),), (), ""), stream)
+    assert stream.getvalue() == f"  Add:\n    - {'x' * 600}\n    [red]\n"

@@ -1,0 +1,84 @@
+"""Checks the words of shares, statuses, outcomes and options."""
+
+import pytest
+import yaml
+
+from estimator.migration.coverage.result import Undecided
+from estimator.migration.coverage.suggestion import Suggestion
+from estimator.report.coverage import words
+from estimator.routing.decision import Decision, Outcome
+from estimator.routing.rules import Destination, Place
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "shown"),
+    [
+        (0, 10, "0 %"),
+        (10, 10, "100 %"),
+        (312, 1_203_311, "0.026 %"),
+        (1, 3, "33 %"),
+        (1, 10**9, "0.0000001 %"),
+        (999_999, 1_000_000, "more than 99 %"),
+    ],
+)
+def test_a_share_is_nothing_or_all_only_where_it_is(part: int, whole: int, shown: str) -> None:
+    assert words.share(part, whole) == shown
+
+
+def test_statuses_are_listed_and_the_rest_is_counted() -> None:
+    assert words.statuses({}) == "not recorded"
+    counts = {200: 1_000, 304: 5, 301: 4, 302: 3, 204: 2, 206: 1}
+    assert words.statuses(counts) == "200 x 1,000, 304 x 5, 301 x 4, 302 x 3 and 2 more"
+
+
+@pytest.mark.parametrize(
+    ("decision", "shown"),
+    [
+        (
+            Decision(Outcome.FORWARDED, destinations=(Destination("a"), Destination("b"))),
+            "forwarded to a and b",
+        ),
+        (Decision(Outcome.FORWARDED), "forwarded to nothing"),
+        (Decision(Outcome.REDIRECTED, status=301, location="/x"), "redirected to /x (301)"),
+        (Decision(Outcome.REDIRECTED, status=302), "redirected (302)"),
+        (Decision(Outcome.ANSWERED, status=503), "answered by the gateway itself (503)"),
+        (Decision(Outcome.REJECTED, status=400), "rejected (400)"),
+        (Decision(Outcome.UNDECIDED, why="it depends on method"), "it depends on method"),
+    ],
+)
+def test_an_outcome_in_words(decision: Decision, shown: str) -> None:
+    assert words.outcome(decision) == shown
+
+
+@pytest.mark.parametrize(
+    ("depends_on", "option"),
+    [
+        (("header x-user", "authority"), "--header 'x-user: VALUE' and --authority HOST"),
+        (("port",), "--port N"),
+        (("query parameter v",), "a source that records the whole query"),
+        ((), "nothing: it is not judged"),
+    ],
+)
+def test_what_decides(depends_on: tuple[str, ...], option: str) -> None:
+    assert words.deciding(Undecided(depends_on, 1, "/", ())) == option
+
+
+def test_yaml_to_add_says_where_and_what_to_check() -> None:
+    place = Place("r.yaml", 3, "VirtualService", "shop", "web", "http[0]")
+    entry = {"match": [{"uri": {"exact": "/a: #b\n"}}]}
+    suggestion = Suggestion(place, "http", "before http[0]", (entry,), ("Check it.",))
+    assert words.addition(suggestion) == (
+        "Add to spec.http of VirtualService shop/web, before http[0]"
+    )
+    text = words.yaml_of(suggestion)
+    assert text.startswith("# Check it.\nhttp:\n  - match:\n")
+    assert yaml.safe_load(text) == {"http": [entry]}
+    host = Suggestion(place, "hosts", "", ("a.example",), ())
+    assert words.yaml_of(host) == "hosts:\n  - a.example\n"
+    assert words.addition(host) == "Add to spec.hosts of VirtualService shop/web"
+
+
+def test_names_are_listed() -> None:
+    assert words.listed("abc") == "a, b and c"
+    assert words.listed(["a"]) == "a"
+    assert (words.requests(1), words.requests(2_000)) == ("1 request", "2,000 requests")
