@@ -80,7 +80,7 @@ def _observation(key: Key, found: Sum) -> Observation:
 
 
 def text_of(characters: str) -> str:
-    """Return the text of characters that stand for one byte each."""
-    if characters.isascii():
+    """Return the text of characters that stand for one byte each, and any other text as it is."""
+    if characters.isascii() or not all(character <= "\xff" for character in characters):
         return characters
     return characters.encode("latin-1").decode("utf-8", "surrogateescape")

@@ -28,6 +28,11 @@ from estimator.cluster.files import read_cluster
 from estimator.errors import InputError, Refused
 from estimator.observed.usage_file import read_usage
 from estimator.report.manifest_files import read_manifests
+from estimator.requests.access_log import observe_access_logs
+from estimator.requests.asked import Asked
+from estimator.requests.capture import observe_capture
+from estimator.requests.series import observe_series
+from estimator.requests.uris import observe_uris
 from estimator.series.access_log.total import read_access_logs
 from estimator.series.files import read_series
 from estimator.table.files import read_table
@@ -45,6 +50,7 @@ from mirror.errors import MirrorError
 from mirror.formats import replay_result
 from mirror.formats.capture.record import Record, encode, encode_header
 from mirror.formats.routes import RouteTable
+from mirror.formats.uri_counts import to_json
 
 ROOT = Path(__file__).parents[2]
 MEMORY_BYTES = 512 << 20
@@ -116,16 +122,20 @@ def import_file(path: Path) -> None:
 def read_capture(path: Path) -> None:
     run_command(inspect, path, "--salvage")
     run_command(export, path, "--vegeta", "http://127.0.0.1:9")
+    observe_capture(path, Asked(frozenset({"x-a", "cookie"}), frozenset({"b", "token"})))
 
 
 def read_sqlite(path: Path) -> None:
     run_command(series, path, "--last", "1h")
     read_series(path, NOW)
+    observe_series([path])
 
 
 def read_log(path: Path) -> None:
     read_access_logs([str(path)], RouteTable(["/watch/{id}"]), NOW)
     import_file(path)
+    observe_access_logs([str(path)], Asked(frozenset({"referer"}), frozenset({"x"})))
+    observe_access_logs([str(path)], Asked())
 
 
 def read_against(path: Path) -> None:
@@ -197,6 +207,12 @@ def logs() -> list[bytes]:
     return [lines, docker * 20, gzip.compress(lines), zstandard.ZstdCompressor().compress(lines)]
 
 
+def uri_counts() -> list[bytes]:
+    from tests.estimator.requests.test_uris import document
+
+    return [to_json(document())]
+
+
 def results() -> list[bytes]:
     from tests.mirror.replay.test_result import measure, result
 
@@ -237,6 +253,7 @@ READERS: dict[str, tuple[str, Callable[[], list[bytes]], Callable[[Path], object
         read_result,
     ),
     "replay": ("replay.json", results, read_replay),
+    "uris": ("uris.json", uri_counts, lambda path: observe_uris(str(path))),
 }
 
 

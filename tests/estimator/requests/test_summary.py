@@ -1,6 +1,6 @@
 """Checks what every source says at its end."""
 
-from estimator.requests.summary import summarised
+from estimator.requests.summary import summarised, text_of
 from estimator.requests.sums import Extra, Sums
 
 
@@ -22,6 +22,10 @@ def test_observations_hold_text_and_the_most_frequent_come_first() -> None:
     assert (found.source, found.left_out) == ("a log", {"lines": 2})
     assert (found.notes, found.doubts) == (("note",), ("doubt",))
     assert not first.is_sample
+
+
+def test_text_that_holds_no_bytes_stays() -> None:
+    assert text_of("/\u20ac\xe4") == "/\u20ac\xe4"
 
 
 def test_nothing_has_no_time() -> None:
