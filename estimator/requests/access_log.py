@@ -4,9 +4,10 @@ A block of the combined format passes as a whole through one expression, a block
 through one decoder; what is neither is read line by line, with the same result.
 
 The bytes of a target are those of the request: the escapes that nginx and Apache write are undone.
-A log holds no headers but User-Agent and Referer, so a condition on any header is unknown.
+A log holds no headers but User-Agent and Referer, so a condition on any other one is unknown. Lines
+are read one by one where rules ask for these two.
 
-Speed on one core: `python -m benchmarks.micro requests_of_logs`.
+Speed on one core: `python -m benchmarks.micro.requests_of_logs`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +18,7 @@ from estimator.errors import InputError, Problem, Refusal, Refused
 from estimator.requests.asked import Asked
 from estimator.requests.observations import Observations
 from estimator.requests.summary import summarised
-from estimator.requests.sums import Sums
+from estimator.requests.sums import Extra, Sums
 from estimator.series.access_log.workers import Workers
 from mirror.formats.access_log.blocks import AnsweredLine, answered_lines, blocks, open_log
 from mirror.formats.access_log.json_lines import (
@@ -29,7 +30,13 @@ from mirror.formats.access_log.json_lines import (
     read_objects,
 )
 from mirror.formats.access_log.line_reader import LineReader, Reading
-from mirror.formats.access_log.request import REPEATED, BadLine, KnownIds, status_of
+from mirror.formats.access_log.request import (
+    REPEATED,
+    BadLine,
+    KnownIds,
+    LoggedRequest,
+    status_of,
+)
 from mirror.formats.access_log.tally import (
     LOW_CONFIDENCE_RATIO,
     SAID_FIRST_RATIO,
@@ -44,8 +51,12 @@ from mirror.formats.bounded_files import BoundedFileError
 _SAME_BYTES = 1 << 16
 _MOST_HOSTS = 4096
 
-Task = tuple[str, frozenset[str], Reading]
-"""Name of a log, parameters that keep their values, and how its lines are read."""
+_LOGGED_HEADERS = frozenset({"user-agent", "referer"})
+_NO_HOSTS = ("_", "*", "~")
+"""How nginx's $server_name begins where it is no host: a default, a wildcard, an expression."""
+
+Task = tuple[str, Asked, Reading]
+"""Name of a log, what rules ask for, and how its lines are read."""
 
 
 @dataclass(slots=True)
@@ -72,7 +83,7 @@ def observe_access_logs(
     names = tuple(logs)
     reading = reading or Reading()
     LineReader(reading)
-    tasks = [(name, asked.parameters, reading) for name in names]
+    tasks = [(name, asked, reading) for name in names]
     sums, tally = Sums(asked.parameters), Tally()
     beginnings: dict[bytes, str] = {}
     for found in (workers or Workers()).each(read_log, names, tasks):
@@ -110,9 +121,8 @@ def read_log(task: Task) -> LogRequests:
 
     Raises InputError for a file that is no access log.
     """
-    name, parameters, reading = task
-    reader = LineReader(reading)
-    adding = _Adding(LogRequests(name, Sums(parameters)), reader)
+    name, asked, reading = task
+    adding = _Adding(LogRequests(name, Sums(asked.parameters)), LineReader(reading), asked.headers)
     try:
         with open_log(name) as stream:
             for block in blocks(stream):
@@ -126,9 +136,11 @@ def read_log(task: Task) -> LogRequests:
 class _Adding:
     """Adds up the blocks of one log."""
 
-    def __init__(self, found: LogRequests, reader: LineReader) -> None:
+    def __init__(self, found: LogRequests, reader: LineReader, headers: frozenset[str]) -> None:
         self.found = found
         self._reader = reader
+        self._headers = headers
+        self._has_headers = bool(headers & _LOGGED_HEADERS)
         self._known_ids = KnownIds()
         self._seconds: dict[str, int] = {}
         self._number = 1
@@ -143,7 +155,7 @@ class _Adding:
 
     def _lines_of(self, block: bytes) -> None:
         lines = block.count(b"\n") + (not block.endswith(b"\n"))
-        if self._reader.reading.is_plain:
+        if self._reader.reading.is_plain and not self._has_headers:
             inner = unwrapped_block(block)
             if inner.startswith(b"{"):
                 objects = read_objects(inner)
@@ -203,6 +215,8 @@ class _Adding:
             if target[:1] != "/":
                 path, named = origin_form(target.encode("latin-1"))
                 target, host = path.decode("latin-1"), named.decode("latin-1") or host
+            if host.startswith(_NO_HOSTS):
+                host = ""
             sum_of((host, method, target, None)).add(time_s, answered(entry))
         return others
 
@@ -224,8 +238,19 @@ class _Adding:
             if request.request_id and self._known_ids.is_repeat(request.request_id):
                 tally.others[REPEATED] += 1
                 continue
-            key = (request.host, request.method, request.target, None)
+            host = "" if request.host.startswith(_NO_HOSTS) else request.host
+            key = (host, request.method, request.target, self._extra(request))
             self.found.sums.sum_of(key).add(request.time_s, request.status)
+
+    def _extra(self, request: LoggedRequest) -> Extra | None:
+        """Return the headers of a line as far as rules ask for them.
+
+        A log writes the same for a header that is missing as it would for one that it does not log.
+        """
+        if not self._has_headers:
+            return None
+        known = tuple(sorted(field for field in request.headers if field[0] in self._headers))
+        return Extra(known, self._headers - {name for name, _ in known})
 
 
 @lru_cache(_MOST_HOSTS)

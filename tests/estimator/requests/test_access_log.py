@@ -122,6 +122,27 @@ def test_options_say_how_lines_are_read(tmp_path: Path) -> None:
     assert (item.request.method, item.statuses, item.first_s) == ("GET", {404: 1}, T + 1)
 
 
+def test_what_is_no_host_is_no_authority(tmp_path: Path) -> None:
+    names = ("_", "*.example.com", "~^www")
+    lines = [jsonl(f"/{number}", host=None, server_name=name) for number, name in enumerate(names)]
+    found = observe(tmp_path, b"".join(lines) + b"odd\n" * 9)
+    assert [item.request.authority for item in found.items] == ["", "", ""]
+    assert [item.request.authority for item in observe(tmp_path, lines[0]).items] == [""]
+
+
+def test_logged_headers_are_known_where_rules_ask_for_them(tmp_path: Path) -> None:
+    path = tmp_path / "access.log"
+    path.write_bytes(combined() + combined().replace(b"curl", b"wget") + jsonl())
+    asked = Asked(frozenset({"user-agent", "x"}))
+    found = [item.request for item in observe_access_logs([str(path)], asked).items]
+    agents = {(request.headers or {}).get("user-agent"): request for request in found}
+    assert agents.keys() == {"curl/8", "wget/8", None}
+    assert agents["curl/8"].unknown_headers == {"x"}
+    assert agents[None].unknown_headers == {"user-agent", "x"}
+    others = observe_access_logs([str(path)], Asked(frozenset({"x"})))
+    assert [item.request.headers for item in others.items] == [None, None]
+
+
 LINES = st.sampled_from(
     [
         combined(),
@@ -153,7 +174,7 @@ LINES = st.sampled_from(
 def test_blocks_say_what_single_lines_say(tmp_path_factory, lines, wrapper) -> None:
     path = tmp_path_factory.getbasetemp() / "lines.log"
     path.write_bytes(b"".join(wrapper + line if line.strip() else line for line in lines))
-    found = read_log((str(path), frozenset(), Reading()))
+    found = read_log((str(path), Asked(), Reading()))
     reader, sums, ids, lost = LineReader(), Sums(), set(), 0
     for line in path.read_bytes().split(b"\n"):
         try:
