@@ -20,8 +20,8 @@ class Normalization(StrEnum):
     DECODE_AND_MERGE_SLASHES = "DECODE_AND_MERGE_SLASHES"
 
 
-_REFUSED = re.compile("[^!-~]|#")
-"""Bytes that Envoy's parser refuses in a target: controls, spaces, all beyond ASCII, and `#`."""
+_REFUSED = re.compile("[^!-~]")
+"""Bytes that Envoy's parser refuses in a target: controls, spaces and all beyond ASCII."""
 _PLAIN = re.compile(r"(?:/(?!\.)[!$&'()*+,\-.0-9:;=@A-Z\[\]_a-z~]*)+")
 """A path that no mode changes, unless it has two slashes in a row."""
 _ESCAPE = re.compile("%(?:([0-9A-Fa-f]{2}))?")
@@ -36,8 +36,11 @@ _UNRESERVED = frozenset("-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno
 def normalized(target: str, mode: Normalization) -> str | None:
     """Return path and query after normalisation; None where Envoy answers 400.
 
-    `target` begins with a slash; anything else is refused.
+    `target` begins with a slash; anything else is refused. A fragment is cut off in every mode,
+    because Istio switches off that Envoy refuses it (pkg/bootstrap/config.go,
+    `http_reject_path_with_fragment`).
     """
+    target = target.partition("#")[0]
     if not target.startswith("/") or _REFUSED.search(target):
         return None
     path, mark, query = target.partition("?")
