@@ -153,8 +153,9 @@ class RouteTable:
 
 def without_port(authority: str) -> str:
     """Return the host of an authority without its port."""
+    # Envoy does not ask what stands behind the colon (HeaderUtility::getPortStart).
     name, colon, port = authority.rpartition(":")
-    return name if colon and port.isdigit() and not name.endswith(":") else authority
+    return name if colon and "]" not in port else authority
 
 
 def decided(rule: Rule, subject: Subject) -> Decision:
