@@ -24,9 +24,25 @@ def changed_target(target: str, change: PathChange | None) -> str:
 
 
 def location(redirect: Redirect, authority: str, target: str, scheme: str) -> str:
-    """Return the Location of a redirect."""
+    """Return the Location of a redirect (RouteEntryImplBase::newUri).
+
+    A port is not shown where it is the scheme's own: istiod leaves it out, and then the port of the
+    request stays. A query of the redirect replaces the one of the request.
+    """
     final_scheme = redirect.scheme or scheme
-    host = redirect.authority or authority
-    if redirect.port is not None and redirect.port != _DEFAULT_PORTS.get(final_scheme):
-        host = f"{host.rpartition(':')[0] or host}:{redirect.port}"
-    return f"{final_scheme}://{host}{changed_target(target, redirect.path)}"
+    is_shown = redirect.port is not None and redirect.port != _DEFAULT_PORTS.get(final_scheme)
+    port = f":{redirect.port}" if is_shown else ""
+    host = redirect.authority or _host(authority, scheme, final_scheme, bool(port))
+    change = redirect.path
+    has_query = isinstance(change, ReplacePath) and "?" in change.by
+    path = changed_target(target.partition("?")[0] if has_query else target, change)
+    return f"{final_scheme}://{host}{port}{path}"
+
+
+def _host(authority: str, scheme: str, final_scheme: str, has_port: bool) -> str:
+    """Return the host of a request without a port that another one, or another scheme, replaces."""
+    name, colon, port = authority.rpartition(":")
+    if not colon or "]" in port:
+        return authority
+    is_default = port == str(_DEFAULT_PORTS.get(scheme)) and final_scheme != scheme
+    return name if has_port or is_default else authority
