@@ -26,11 +26,13 @@ from mirror.config_file import (
 )
 from mirror.errors import ConfigError
 from mirror.formats.routes import RouteTable, TemplateError
+from mirror.formats.uri_counts import MOST_URIS
 from mirror.spans import SpanUnit
 
 Ratio = Annotated[float, Meta(ge=0, le=10, description="a number from 0 to 10")]
 Share = Annotated[float, Meta(gt=0, le=1, description="a number above 0 and at most 1")]
 Count = Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")]
+UriNumber = Annotated[int, Meta(ge=0, le=MOST_URIS, description="a whole number from 0 to 100000")]
 Workers = Annotated[int, Meta(ge=1, le=256, description="a whole number from 1 to 256")]
 Bytes = Annotated[int, Meta(ge=1, le=1 << 40, description="a whole number of bytes, 1 or more")]
 BodyBytes = Annotated[int, Meta(ge=0, le=1 << 40, description="a whole number of bytes")]
@@ -242,6 +244,12 @@ class CaptureSection:
 
 
 @dataclass(frozen=True, slots=True)
+class UrisSection:
+    most: UriNumber = 10_000
+    """Most URIs that are counted for `/uris`, about 1 kB each in every process; 0 counts none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     listen: tuple[Address, ...] = field(metadata={"one_or_many": True})
     """Where nginx reaches the sidecar: unix:PATH or HOST:PORT; one address or a list."""
@@ -268,10 +276,11 @@ class Config:
     datadog: DatadogSection = field(default_factory=DatadogSection)
     series: SeriesSection = field(default_factory=SeriesSection)
     capture: CaptureSection = field(default_factory=CaptureSection)
+    uris: UrisSection = field(default_factory=UrisSection)
     admin: TcpAddress = TcpAddress("127.0.0.1", 9911)
-    """Address of /healthz, /readyz, /status, /metrics and POST /ratio."""
+    """Address of /healthz, /readyz, /status, /metrics, /uris and POST /ratio."""
     admin_writes: bool = False
-    """Whether POST is allowed where `admin` is not a loopback address."""
+    """Whether POST is allowed where `admin` is not a loopback address, and /uris to other hosts."""
 
     @property
     def instance(self) -> str:

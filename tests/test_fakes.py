@@ -7,7 +7,7 @@ import pytest
 from mirror.core.pool import Pool
 from mirror.core.slow_start import SlowStartPool
 from mirror.proxy.downstream.inline import pseudonym_of
-from mirror.proxy.tee import ShadowLeg
+from mirror.proxy.shadow_leg import ShadowLeg
 from tests.fakes import (
     OK,
     Client,

@@ -23,6 +23,7 @@ SECTIONS = {
     "datadog": config.DatadogSection,
     "series": config.SeriesSection,
     "capture": config.CaptureSection,
+    "uris": config.UrisSection,
 }
 
 

@@ -4,6 +4,7 @@ head_parser   from bytes to a checked head: httptools, read_request_head, read_r
 head_writer   from heads to the bytes of each leg
 selection     choosing the requests that get a shadow leg, and the route of a request
 ledger        counting
+uri_counts    counting URIs, and reporting them
 
 Some modules here are programs of their own, such as `python -m benchmarks.micro.requests_of_logs`.
 """

@@ -4,7 +4,7 @@ import argparse
 
 from benchmarks import micro, result
 from benchmarks.macro.cores import CORE_UNDER_TEST, core
-from benchmarks.micro import exchange, head_parser, head_writer, ledger, selection
+from benchmarks.micro import exchange, head_parser, head_writer, ledger, selection, uri_counts
 from benchmarks.micro.harness import measure
 
 
@@ -28,6 +28,7 @@ def main() -> None:
         **head_writer.cases(),
         **selection.cases(),
         **ledger.cases(),
+        **uri_counts.cases(),
     }
     with core(CORE_UNDER_TEST):
         rounds = measure(cases, options.rounds)

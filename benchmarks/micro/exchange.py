@@ -54,11 +54,15 @@ class Shadow(DiscardingUpstream):
 
 
 def cases() -> dict[str, Case]:
-    return asyncio.run(_cases())
+    name = "inline exchange with its shadow"
+    return {
+        name: asyncio.run(_exchange(CONFIG)),
+        f"{name}, URIs not counted": asyncio.run(_exchange(f"{CONFIG}\nuris: {{most: 0}}")),
+    }
 
 
-async def _cases() -> dict[str, Case]:
-    config = parse(CONFIG)
+async def _exchange(text: str) -> Case:
+    config = parse(text)
     tee = Tee(config)
     tee.shadow = shadow = Shadow(tee.shadow.origin, SlowStartPool(1, 8), tee.leg_ended)
     shadow.unread_bytes = 1 << 60  # no tick renews it here
@@ -77,4 +81,4 @@ async def _cases() -> dict[str, Case]:
         start_gathered()
         shadow.connection.data_received(heads.RESPONSE)
 
-    return {"inline exchange with its shadow": exchange}
+    return exchange

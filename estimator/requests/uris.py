@@ -1,7 +1,8 @@
 """What a sidecar's counts of URIs say that production received, from its admin port or a file.
 
 The counts know host, method, path and the names of query parameters, no value and no header. Where
-there are more URIs than the sidecar keeps, a path is a shape, and one sample path stands for it.
+there are more URIs than the sidecar keeps, a path is a shape, and one sample path stands for it. So
+does a path of which a segment was redacted.
 """
 
 import asyncio
@@ -20,7 +21,8 @@ from mirror.formats import bounded_files
 from mirror.formats.access_log.remote import is_url
 from mirror.formats.access_log.tally import LOW_CONFIDENCE_RATIO
 from mirror.formats.bounded_files import BoundedFileError
-from mirror.formats.uri_counts import ANY_REST, LIMIT, UriCount, UriCounts, decode
+from mirror.formats.capture.redacted import has_redacted_segment
+from mirror.formats.uri_counts import LIMIT, OTHER, UriCount, UriCounts, decode
 
 OPTION = "--from-uris"
 _PATH = "/uris"
@@ -112,8 +114,8 @@ def _said_of_losses(document: UriCounts) -> tuple[list[str], list[str]]:
         return [], []
     sentence = (
         f"{missing:,} of {document.seen:,} requests ({missing / document.seen:.1%}) are in no entry"
-        f" of the sidecar's counts; no URI without an entry has more than"
-        f" {document.unlisted_most:,} of them. Keep more URIs (uris.most, now {document.most:,})"
+        f" of the sidecar's counts; no URI has more than {document.missing_most:,} of those that"
+        f" were not kept. Keep more URIs (uris.most, now {document.most:,})"
     )
     is_doubt = missing > LOW_CONFIDENCE_RATIO * document.seen
     return ([], [sentence]) if is_doubt else ([sentence], [])
@@ -129,9 +131,10 @@ def _observation(entry: UriCount) -> Observation:
         if outcome[1:] == "xx" and outcome[0] in "12345"
     }
     request = Request(
-        text_of(entry.host),
-        "" if entry.method == ANY_REST else text_of(entry.method),
+        "" if entry.host == OTHER else text_of(entry.host),
+        "" if entry.method == OTHER else text_of(entry.method),
         text_of(f"{path}?{query}" if query else path),
         unknown_parameters=frozenset(map(text_of, entry.query)),
     )
-    return Observation(request, entry.count, entry.first_s, entry.last_s, statuses, entry.is_shape)
+    is_sample = entry.is_shape or has_redacted_segment(entry.path)
+    return Observation(request, entry.count, entry.first_s, entry.last_s, statuses, is_sample)

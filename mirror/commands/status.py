@@ -154,6 +154,7 @@ def shown(answer: dict[str, Any]) -> str:
         ("restarts", _word(answer.get("worker_restarts"))),
         ("ramp", _part(answer.get("ramp"))),
         ("capture", _part(answer.get("capture"))),
+        ("uris", _part(answer.get("uris"))),
         *(("sink", f"{_word(name)}: {_part(sink)}") for name, sink in _items(answer.get("sinks"))),
         *_reload(_mapping(answer.get("reload"))),
         *_rates(_mapping(answer.get("last_minute"))),

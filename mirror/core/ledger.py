@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from mirror.core.latency import Buckets, add_buckets, bucket_of
+from mirror.core.uri_counts.piece import Piece
 
 REQUESTS = "requests"
 NOT_SELECTED = "not_selected"
@@ -92,6 +93,8 @@ class Report(msgspec.Struct, array_like=True):
     """Counts so far of the second after `through`; the supervisor uses them if the worker dies."""
     unobserved: list[tuple[int, int]] = []
     """The first and the last second of each time in which the worker stood still."""
+    uris: Piece | None = None
+    """What is new in the counts of URIs; None where they are switched off."""
 
 
 class Ledger:

@@ -4,7 +4,7 @@
 describes every key. Keys may be added within a version; none is renamed.
 
 The document is a summary in bounded memory. Its counts are exact until the sidecar has met more
-URIs than it keeps; beyond, `may_miss` and `unlisted_most` bound what is missing. In any case
+URIs than it keeps; beyond, `missing_most` bounds what is missing of each URI. In any case
 
     seen = sum of all counts + not_kept + waiting + lost.
 """
@@ -26,11 +26,9 @@ VERSION = 1
 
 MOST_URIS = 100_000
 """Most URIs of a document, and the most that `uris.most` allows."""
-ANY_SEGMENT = "{id}"
-"""What a path that `is_shape` has in place of a segment that differs between requests."""
-ANY_REST = "*"
-"""What stands for a method or a name that was too long or too odd to be kept, and as the last
-segment of a path for its rest."""
+OTHER = "*"
+"""Stands for a method, a host or a name that was too long or too odd to be kept; and, at the end of
+a path that `is_shape`, for any rest."""
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 UnixSecond = Annotated[int, msgspec.Meta(ge=0, le=1 << 37)]
@@ -40,21 +38,20 @@ class UriCount(msgspec.Struct, frozen=True):
     """The production requests with one host, method, path and set of query parameters."""
 
     host: str
-    """In lower case, perhaps with a port; empty where a request of HTTP/1.0 had none."""
+    """In lower case, perhaps with a port; empty where a request had none."""
     method: str
     path: str
     """As sent, a character for each byte, with its secrets redacted; without the query."""
     query: list[str]
     """The different names of the query's parameters, sorted; never their values."""
     count: Count
-    """At least this many requests."""
+    """Requests; there may be `missing_most` more."""
     first_s: UnixSecond
     """The Unix second of the first request that is counted here."""
     last_s: UnixSecond
-    may_miss: Count = 0
-    """At most this many further requests had this URI, unless `is_shape`."""
     is_shape: bool = False
-    """The path stands for several: `{id}` is any segment, and a final `*` any rest."""
+    """The path is the shape (path_shapes.py) of several, perhaps with a final `*` for any rest. It
+    counts the requests of that shape that have no entry of their own."""
     outcomes: dict[str, Count] = {}
     """In mode inline, how the primary's leg of these requests ended: 2xx, 4xx, timeout and so on.
     Requests that have not ended are in no outcome."""
@@ -82,9 +79,9 @@ class UriCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Requests of `seen` that workers have not sent yet."""
     lost: Count
     """Requests of `seen` that a worker held when it died."""
-    unlisted_most: Count
-    """No URI without an entry, of its own or of its shape, has more requests than this, besides
-    those waiting and lost."""
+    missing_most: Count
+    """No URI has more requests than this that are counted neither in its own entry nor in that of
+    its shape, besides those waiting and lost."""
     uris: Annotated[list[UriCount], msgspec.Meta(max_length=MOST_URIS)]
     """In the order of falling counts."""
 

@@ -5,6 +5,7 @@ children      the supervisor's view of its workers: start, hear, replace, retire
 starts        starts of workers that are repeated until they succeed
 worker        one worker process: the data plane on one event loop
 merger        the reports of all workers, added up: when a second is settled
+uri_totals    the counts of URIs of all workers
 timeline      from steady seconds to seconds of the wall clock
 reloads       reloads, one after the other, and how each ended
 orders        the ratio and the capture in force, for every worker that starts
@@ -14,5 +15,5 @@ silence       says that no or far fewer requests arrive
 listeners     listening sockets, opened once and inherited
 memory_ceiling  how much memory a worker may take beyond its start
 access        who can connect to a unix socket, by the permissions of files and directories
-admin         the admin port: health, readiness, metrics, status
+admin         the admin port: health, readiness, metrics, status, URIs
 """

@@ -1,6 +1,7 @@
 """The admin port: health, readiness, metrics, the ledger, and changes of a running sidecar.
 
-Reading is open to whoever reaches the port. Changing is refused where the port is bound to more
+Reading is open to whoever reaches the port, except for the URIs of production, which leave the host
+only where `admin_writes` trusts others, too. Changing is refused where the port is bound to more
 than loopback, unless `admin_writes` says otherwise; and always to a web page that a person with
 access has open: its requests carry an Origin, cannot have our content type unasked, and after DNS
 rebinding carry a name in Host where we expect an address.
@@ -24,6 +25,9 @@ _MOST_BODY_BYTES = 4096
 MOST_CONNECTIONS = 32
 _LONGEST_CONNECTION_S = 10.0
 """Time for the head, the body and the answer of a connection's one request."""
+
+_URIS_AGE_S = 1.0
+_PIECE_BYTES = 1 << 16
 
 Change = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Takes a JSON object and returns one; raises ValueError with what is expected."""
@@ -72,7 +76,8 @@ class Admin:
 
     `readiness` answers whether requests are taken, and with the words that say so or why not;
     `metrics` takes the Accept field and answers with a page and its content type; `changes` are
-    the paths that take POST.
+    the paths that take POST; `uris` answers with JSON, or with None where URIs are not counted, and
+    is called once a second at most.
     """
 
     def __init__(
@@ -81,11 +86,16 @@ class Admin:
         status: Callable[[], dict[str, Any]],
         metrics: Callable[[str], tuple[bytes, str]],
         changes: Mapping[str, Change],
+        uris: Callable[[], bytes | None] = lambda: None,
     ) -> None:
         self._readiness = readiness
         self._status = status
         self._metrics = metrics
         self._changes = changes
+        self._uris = uris
+        self._uris_page: bytes | None = None
+        self._uris_until = 0.0
+        """When (time of the loop) that page is too old."""
         self._address: TcpAddress | None = None
         self._server: asyncio.Server | None = None
         self._open: set[_Connection] = set()
@@ -97,6 +107,7 @@ class Admin:
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/status", self._show_status)
         app.router.add_get("/metrics", self._show_metrics)
+        app.router.add_get("/uris", self._show_uris)
         for path in changes:
             app.router.add_post(path, self._change)
         self._runner = web.AppRunner(app, access_log=None)
@@ -139,6 +150,32 @@ class Admin:
         page, content_type = self._metrics(request.headers.get("Accept", ""))
         return web.Response(body=page, headers={"Content-Type": content_type})
 
+    async def _show_uris(self, request: web.Request) -> web.StreamResponse:
+        """Answer with the counts of URIs, which may have megabytes, on this host only.
+
+        A page serves all who ask within a second, and is written piece by piece as it is read, so
+        that slow readers hold at most the pages of as many seconds as they may take.
+        """
+        assert self._address is not None
+        why = _refusal_of_a_web_page(request, self._address)
+        if not (self.allows_writes or _is_loopback(request.remote or "")):
+            why = "only this host may read URIs: set admin_writes to read them from others"
+        if why is not None:
+            return web.json_response({"error": why}, status=403)
+        now = asyncio.get_running_loop().time()
+        if now >= self._uris_until:
+            self._uris_page, self._uris_until = self._uris(), now + _URIS_AGE_S
+        if (page := self._uris_page) is None:
+            words = "URIs are not counted: uris.most is 0"
+            return web.json_response({"error": words}, status=404)
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        response.content_length = len(page)
+        await response.prepare(request)
+        for place in range(0, len(page), _PIECE_BYTES):
+            await response.write(page[place : place + _PIECE_BYTES])
+        await response.write_eof()
+        return response
+
     async def _change(self, request: web.Request) -> web.Response:
         if (why := self._refusal(request)) is not None:
             return web.json_response({"error": why}, status=403)
@@ -155,15 +192,20 @@ class Admin:
         assert self._address is not None
         if not (self.allows_writes or _is_loopback(self._address.host)):
             return f"admin {self._address} is not loopback: set admin_writes to change things here"
-        if "Origin" in request.headers or "Sec-Fetch-Site" in request.headers:
-            return "a web page may not change anything here"
         if request.content_type != "application/json":
             return "expected Content-Type: application/json"
-        host = request.host.rpartition(":")[0] or request.host
-        host = host.removeprefix("[").removesuffix("]")
-        if host not in ("localhost", self._address.host) and not _is_ip(host):
-            return "expected an address, not a name, in Host"
-        return None
+        return _refusal_of_a_web_page(request, self._address)
+
+
+def _refusal_of_a_web_page(request: web.Request, address: TcpAddress) -> str | None:
+    """Return why this request may come from a web page; None if it does not."""
+    if "Origin" in request.headers or "Sec-Fetch-Site" in request.headers:
+        return "a web page may not do this"
+    host = request.host.rpartition(":")[0] or request.host
+    host = host.removeprefix("[").removesuffix("]")
+    if host not in ("localhost", address.host) and not _is_ip(host):
+        return "expected an address, not a name, in Host"
+    return None
 
 
 async def _close_after(request: web.Request, response: web.StreamResponse) -> None:

@@ -11,6 +11,7 @@ from mirror.core.budget import ceiling_bytes, head_bytes, heads_ceiling_bytes
 from mirror.core.http1 import MOST_FIELDS, PLANS_BYTES
 from mirror.core.redaction.redactor import CACHES_BYTES
 from mirror.core.request_head import HOSTS_BYTES
+from mirror.core.uri_counts.collector import ceiling_bytes as uris_ceiling_bytes
 
 
 def memory_ceiling_bytes(config: Config) -> int:
@@ -21,7 +22,9 @@ def memory_ceiling_bytes(config: Config) -> int:
         shadow.buffer_bytes, shadow.connections, legs, shadow.url.is_tls, _head_bytes(config)
     )
     of_capture = CACHES_BYTES if config.capture.path is not None else 0
-    return of_shadow + PLANS_BYTES + HOSTS_BYTES + of_capture
+    most = config.uris.most
+    of_uris = uris_ceiling_bytes(most) + CACHES_BYTES if most else 0
+    return of_shadow + PLANS_BYTES + HOSTS_BYTES + of_capture + of_uris
 
 
 def heads_memory_ceiling_bytes(config: Config) -> int:

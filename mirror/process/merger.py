@@ -27,6 +27,7 @@ from mirror.core.ledger import (
     add_counts,
     add_latencies,
 )
+from mirror.process.uri_totals import UriTotals
 
 
 @dataclass(slots=True)
@@ -51,8 +52,10 @@ class Merger:
     REMEMBER_S = 120
     """How long the rps of a settled second is kept, so that late counts can complete it."""
 
-    def __init__(self, second: int) -> None:
-        """`second` is the first second that is observed from its start."""
+    def __init__(self, second: int, uris: UriTotals | None = None) -> None:
+        """`second` is the first second that is observed from its start; `uris` takes what the
+        reports say of URIs."""
+        self._uris = uris
         self._first_second = second
         self._next_second = second
         self._workers: dict[int, _WorkerShare] = {}
@@ -95,6 +98,8 @@ class Merger:
                 add_latencies(self.latencies, latencies)
         for first, last in report.unobserved:
             self._add_incomplete(first, last)
+        if self._uris is not None and report.uris is not None:
+            self._uris.add(worker_id, report.uris)
 
     def _add_incomplete(self, first: int, last: int) -> None:
         """Mark seconds, at most as many as are remembered: no more are settled at once."""
@@ -109,6 +114,8 @@ class Merger:
         closed are incomplete.
         """
         share = self._workers.pop(worker_id)
+        if self._uris is not None:
+            self._uris.worker_ended(worker_id)
         if share.open_counts:
             add_counts(self._pending.setdefault(share.through + 1, {}), share.open_counts)
         if not self._workers:

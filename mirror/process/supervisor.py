@@ -21,6 +21,7 @@ from mirror.config import Config, read_capture_span, read_ratio
 from mirror.core.ledger import Settled
 from mirror.errors import ReloadError
 from mirror.formats.routes import RouteTable
+from mirror.formats.uri_counts import to_json
 from mirror.metrics.catalogue import (
     BREAKER,
     CLOCK_STEPS,
@@ -50,6 +51,7 @@ from mirror.process.recent_rates import RecentRates
 from mirror.process.reloads import Reloads
 from mirror.process.silence import Silence
 from mirror.process.timeline import Timeline
+from mirror.process.uri_totals import UriTotals
 from mirror.proxy.recent_ids import create_table
 
 log = logging.getLogger(__name__)
@@ -74,7 +76,9 @@ class Supervisor:
         self._text = text
         self._load = load
         self._timeline = Timeline(time.monotonic, time.time)
-        self._merger = Merger(int(self._timeline.now_s) + 1)
+        self._uris = UriTotals(self._timeline.unix_second)
+        self._uris.switch(config.uris.most, int(time.time()))
+        self._merger = Merger(int(self._timeline.now_s) + 1, self._uris)
         self._workers = Workers(self._merger, self._timeline.offset_s)
         self._stop = asyncio.Event()
         self._recent_ids = create_table()
@@ -137,6 +141,7 @@ class Supervisor:
             "reload": self._reloads.status(),
             "clock": self._timeline.status(),
             "ledger": self._merger.status(),
+            "uris": self._uris.status(),
             "last_minute": self._rates.last_minute(),
             "silence": self._silence.text,
             "sinks": {name: sink.status() for name, sink in self._sinks.items()},
@@ -152,9 +157,15 @@ class Supervisor:
     def _make_admin(self, config: Config) -> Admin:
         page = Exposition(self._totals).render
         changes = {"/ratio": self._change_ratio, "/capture": self._switch_capture}
-        admin = Admin(self._readiness, self.status, page, changes)
+        admin = Admin(self._readiness, self.status, page, changes, self._uris_page)
         admin.allows_writes = config.admin_writes
         return admin
+
+    def _uris_page(self) -> bytes | None:
+        """Return the answer of /uris; None where URIs are not counted."""
+        config = self._config
+        document = self._uris.document(config.instance, config.mode, int(time.time()))
+        return None if document is None else to_json(document)
 
     def _change_ratio(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Handle POST /ratio: set the ratio of every worker until the next reload."""
@@ -209,6 +220,7 @@ class Supervisor:
         before, self._config, self._text = self._config, config, text
         self._listeners = listeners
         self._orders = orders
+        self._uris.switch(config.uris.most, int(time.time()))
         self._start_sinks(before)
         if admin is not None:
             await self._admin.stop()

@@ -92,12 +92,19 @@ class Timeline:
 
     def label(self, settled: Settled) -> Settled:
         """Return a second of the Merger with its Unix second, marked if that one is repeated."""
-        reached = (s for s in reversed(self._segments) if s.first <= settled.second)
-        segment = next(reached, self._segments[0])
+        segment = self._segment_of(settled.second)
         second = settled.second + segment.shift
         is_repeated = any(first <= second < end for first, end in segment.taken)
         self.repeated_seconds += is_repeated and settled.is_complete and not settled.is_late
         return replace(settled, second=second, is_repeated=is_repeated)
+
+    def unix_second(self, second: int) -> int:
+        """Return the Unix second of a steady one; two steady seconds may have the same."""
+        return second + self._segment_of(second).shift
+
+    def _segment_of(self, second: int) -> _Segment:
+        reached = (s for s in reversed(self._segments) if s.first <= second)
+        return next(reached, self._segments[0])
 
     def status(self) -> dict[str, object]:
         return {"steps": self.steps, "last": self._last and self._last._asdict()}

@@ -104,7 +104,7 @@ class Worker:
         for task in (ticking, watching):
             task.cancel()
         self._tee.ledger.roll(self._tee.ledger.second + 1)
-        self._report()
+        self._report(is_last=True)
         self._writer.close()
         with contextlib.suppress(OSError):  # the supervisor may be gone
             await self._writer.wait_closed()
@@ -194,7 +194,7 @@ class Worker:
         tee = self._tee
         return bool(self._acceptor.connections or tee.in_flight or tee.reading)
 
-    def _report(self) -> None:
+    def _report(self, is_last: bool = False) -> None:
         assert self._writer is not None
         now, ledger, second_at = time.monotonic(), self._tee.ledger, self._tee.second_at
         if now - self._reported_at > _STALL_S:
@@ -204,7 +204,7 @@ class Worker:
         # Otherwise nobody reads: this worker is about to drain, or the supervisor hangs.
         is_heard = self._writer.transport.get_write_buffer_size() < _MOST_UNREAD_BYTES
         if is_heard and not self._writer.is_closing():
-            self._writer.write(encode(self._tee.report()))
+            self._writer.write(encode(self._tee.report(is_last)))
 
 
 def main() -> None:

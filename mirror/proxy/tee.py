@@ -8,7 +8,6 @@ path, waits on it, or raises into it, and the bytes held for the shadow stay bel
 
 import asyncio
 import logging
-import math
 from copy import copy
 from random import random
 from time import monotonic, time
@@ -28,12 +27,15 @@ from mirror.core.budget import (
     ByteBudget,
 )
 from mirror.core.ledger import Ledger, Report
+from mirror.core.redaction.redactor import Redactor
 from mirror.core.request_head import SAFE_METHODS, RequestHead
 from mirror.core.selection import Selector
 from mirror.core.slow_start import SlowStartPool
+from mirror.core.uri_counts.collector import Entry, UriCollector
 from mirror.errors import UpstreamRefusedError
 from mirror.formats.routes import RouteTable
 from mirror.proxy.recent_ids import RecentIds
+from mirror.proxy.shadow_leg import NO_GENERATION, ShadowLeg
 from mirror.proxy.upstream.admission import Admission
 from mirror.proxy.upstream.discarding import NOT_ANSWERED, DiscardingUpstream
 from mirror.proxy.upstream.origins import shadow_origin
@@ -47,23 +49,6 @@ log = logging.getLogger(__name__)
 _CAPTURE_STOP_S = 2.0
 
 _SURPLUS = "surplus bytes behind an answer"
-_NO_GENERATION = -1
-
-
-class ShadowLeg:
-    """One copy of a request on its way to the shadow; a DiscardedLeg."""
-
-    __slots__ = ("data", "expires_at", "generation", "is_head", "route", "sent_at")
-
-    def __init__(self, route: str, data: bytes, is_head: bool) -> None:
-        self.route = route
-        """The route tag under which the leg is counted."""
-        self.data = data
-        self.is_head = is_head
-        self.expires_at = math.inf
-        self.sent_at = 0.0
-        self.generation = _NO_GENERATION
-        """Generation of the breaker in which the leg started."""
 
 
 class Exchange:
@@ -78,12 +63,13 @@ class Exchange:
         "_tee",
         "head",
         "route",
+        "uri",
     )
 
     def __init__(self, tee: "Tee", head: RequestHead) -> None:
         self.head = head
         self._tee = tee
-        self.route, self._legs_wanted, self._capturing = tee.begin(head)
+        self.route, self._legs_wanted, self._capturing, self.uri = tee.begin(head)
         self._body: list[bytes] | None = None
         self._body_bytes = 0
         self._held_bytes = 0
@@ -192,6 +178,8 @@ class Tee:
             from mirror.capture import recorder
 
             self.recorder = recorder.Recorder(config.capture, config.instance, self._captured)
+        most, secrets = config.uris.most, config.capture.query_keys
+        self.uris = UriCollector(most, Redactor((), secrets)) if most else None
         self._recent_ids = recent_ids
         self._id_header = (config.request_id_header or "").lower().encode()
         self._warned_of_no_id = False
@@ -203,9 +191,9 @@ class Tee:
         self._gathered: list[ShadowLeg] = []
         """Shadow legs whose requests this turn of the loop completed."""
 
-    def begin(self, head: RequestHead) -> "tuple[str, int, Capturing | None]":
-        """Count a request whose head is complete; return its route, its number of shadow legs, and
-        its record where it is captured."""
+    def begin(self, head: RequestHead) -> "tuple[str, int, Capturing | None, Entry | None]":
+        """Count a request whose head is complete; return its route, its number of shadow legs, its
+        record where it is captured, and the entry of its URI where URIs are counted."""
         counts = self.ledger
         second = self.second_at(monotonic())
         if second > counts.second:
@@ -213,20 +201,21 @@ class Tee:
         route = self._match_route(head.target)
         if head.is_shadow:
             counts.count(ledger.LOOPED, route)
-            return route, 0, None
+            return route, 0, None, None
         if self._recent_ids is not None and self._is_repeat(head, self._recent_ids):
             counts.count(ledger.REPEATED, route)
-            return route, 0, None
+            return route, 0, None, None
         counts.count(ledger.REQUESTS, route, "safe" if head.method in SAFE_METHODS else "unsafe")
         capturing = None if self.recorder is None else self.recorder.begin(head, time())
+        uri = None if self.uris is None else self.uris.count(head, second)
         legs = self._selector.choose(head)
         if isinstance(legs, str):
             counts.count(ledger.NOT_SELECTED, route, legs)
-            return route, 0, capturing
+            return route, 0, capturing, uri
         if legs > 1:
             counts.count(ledger.AMPLIFIED, route, "", legs - 1)
         self.reading += legs
-        return route, legs, capturing
+        return route, legs, capturing, uri
 
     def second_at(self, monotonic_s: float) -> int:
         """Return the second in which a request counts at this time of the monotonic clock."""
@@ -262,6 +251,8 @@ class Tee:
     def primary_ended(self, exchange: Exchange, outcome: str, took_s: float | None = None) -> None:
         """Count the outcome of the primary leg; `took_s` runs from request end to response end."""
         self.ledger.count(ledger.PRIMARY_REQUESTS, exchange.route, outcome)
+        if exchange.uri is not None and self.uris is not None:
+            self.uris.ended(exchange.uri, outcome)
         if took_s is not None:
             self.ledger.record(ledger.PRIMARY_LATENCY, exchange.route, int(took_s * 1e6))
 
@@ -326,7 +317,7 @@ class Tee:
     def _spoiled(self, leg: ShadowLeg) -> None:
         """Count it as a failure for the breaker: surplus bytes cost us the connection."""
         self.breaker.failed(leg.generation, _SURPLUS, self._now())
-        leg.generation = _NO_GENERATION  # so that its answer does not count as well
+        leg.generation = NO_GENERATION  # so that its answer does not count as well
 
     def _is_repeat(self, head: RequestHead, recent_ids: RecentIds) -> bool:
         """Say whether nginx mirrored this request before: it does so after an internal redirect."""
@@ -354,12 +345,14 @@ class Tee:
         """Apply a `shadow.ratio` from the next request on."""
         self._selector.set_ratio(ratio)
 
-    def report(self) -> Report:
+    def report(self, is_last: bool = False) -> Report:
         """Return the report of this worker; each closed second is in exactly one report."""
         report = self.ledger.report(self.in_flight, self.reading)
         report.breaker = self.breaker.state
         report.breaker_cause = self.breaker.cause
         report.refusal = self.refusal
+        if self.uris is not None:
+            report.uris = self.uris.piece(self.ledger.second, is_last)
         return report
 
     def tick(self, now: float) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from estimator.requests.samples import path_of_shape, path_of_tag
+from mirror.formats.path_shapes import shape_of
 from mirror.formats.routes import RouteTable
 
 
@@ -24,7 +25,18 @@ def test_a_sample_has_its_tag(template: str, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "path"), [("/item/{id}/x", "/item/1/x"), ("/s/*", "/s/1"), ("/*", "/1"), ("/", "/")]
+    ("shape", "path"),
+    [
+        ("/item/{number}/x", "/item/1/x"),
+        ("/user/{uuid}", "/user/3f2504e0-4f89-41d3-9a0c-0305e82c3301"),
+        ("/blob/{hex}", "/blob/64a1f0c2"),
+        ("/", "/"),
+    ],
 )
 def test_a_sample_has_its_shape(shape: str, path: str) -> None:
     assert path_of_shape(shape) == path
+    assert shape_of(path) == shape
+
+
+def test_a_sample_stands_for_any_rest() -> None:
+    assert [path_of_shape(shape) for shape in ("/s/*", "/*")] == ["/s/1", "/1"]

@@ -14,9 +14,9 @@ from mirror.formats.uri_counts import FORMAT, VERSION, UriCount, UriCounts, to_j
 from tests.fakes import free_port
 
 ENTRIES = [
-    UriCount("a.example", "GET", "/item/{id}", ["page", "q"], 60, 100, 200, is_shape=True),
+    UriCount("a.example", "GET", "/item/{number}", ["page", "q"], 60, 100, 200, is_shape=True),
     UriCount("a.example", "POST", "/b\xc3\xa4", [], 30, 150, 160, outcomes={"2xx": 20, "5xx": 9}),
-    UriCount("", "*", "/{id}", [], 10, 120, 120),
+    UriCount("*", "*", "/{id}/redacted", [], 10, 120, 120),
 ]
 
 
@@ -24,7 +24,7 @@ def document(**changes: Any) -> UriCounts:
     keys: dict[str, Any] = {
         **{"format": FORMAT, "version": VERSION, "instance": "a", "mode": "sink"},
         **{"since_s": 90, "until_s": 210, "most": 3, "seen": 100, "not_kept": 0, "waiting": 0},
-        **{"lost": 0, "unlisted_most": 0, "uris": ENTRIES},
+        **{"lost": 0, "missing_most": 0, "uris": ENTRIES},
     }
     return UriCounts(**{**keys, **changes})
 
@@ -38,7 +38,8 @@ def test_entries_become_observations() -> None:
     assert (shape.count, shape.first_s, shape.last_s, shape.is_sample) == (60, 100, 200, True)
     assert (plain.request.method, plain.request.target) == ("POST", "/bä")
     assert (plain.statuses, plain.is_sample) == ({200: 20, 500: 9}, False)
-    assert (odd.request.method, odd.request.target) == ("", "/{id}")
+    assert (odd.request.method, odd.request.target) == ("", "/{id}/redacted")
+    assert (odd.request.authority, odd.is_sample) == ("", True)
     assert (found.count, found.seconds) == (100, (100, 200))
     assert (found.left_out, found.doubts) == ({}, ())
     assert found.notes[0].startswith("60 requests are added up under 1 shapes")
@@ -52,7 +53,7 @@ def test_classes_of_answers_are_said() -> None:
 @pytest.mark.parametrize(("not_kept", "is_doubt"), [(4, False), (20, True)])
 def test_requests_without_an_entry_are_said(not_kept: int, is_doubt: bool) -> None:
     counts = {"seen": 102 + not_kept, "not_kept": not_kept, "waiting": 1, "lost": 1}
-    found = observations_of(document(**counts, unlisted_most=7), "URIs")
+    found = observations_of(document(**counts, missing_most=7), "URIs")
     assert sum(found.left_out.values()) == not_kept + 2
     said = [each for each in (*found.notes, *found.doubts) if "are in no entry" in each]
     assert said[0].startswith(f"{not_kept + 1} of {102 + not_kept} requests")

@@ -17,7 +17,7 @@ from mirror.formats.uri_counts import (
     to_json,
 )
 
-SHOP = UriCount("shop.example", "GET", "/items/{id}", ["page"], 7, 1000, 1009, 2, True, {"2xx": 7})
+SHOP = UriCount("shop.example", "GET", "/items/{number}", ["page"], 7, 1000, 1009, True, {"2xx": 7})
 HOME = UriCount("shop.example", "GET", "/", [], 5, 1001, 1002)
 
 
@@ -34,7 +34,7 @@ def document() -> UriCounts:
         not_kept=3,
         waiting=4,
         lost=1,
-        unlisted_most=2,
+        missing_most=2,
         uris=[SHOP, HOME],
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from mirror.addresses import TcpAddress
 from mirror.errors import ListenError
@@ -126,6 +127,78 @@ def test_beyond_loopback_nothing_is_changed_unless_allowed() -> None:
     assert status == 403 and "admin_writes" in answer["error"]
     status, _ = asyncio.run(post('{"ratio": 0.1}', {}, host="0.0.0.0", allows_writes=True))
     assert status == 200
+
+
+# --- the URIs ---
+
+
+async def uris(
+    page: bytes | None, headers: dict[str, str] | None = None, times: int = 1
+) -> tuple[int, bytes, int]:
+    """Return the last answer to some readers, and how often the page was made for them."""
+    address = free_address()
+    made: list[int] = []
+
+    def make() -> bytes | None:
+        made.append(1)
+        return page
+
+    admin = Admin(lambda: (True, ""), dict, metrics, {}, make)
+    await admin.start(address)
+    try:
+        async with aiohttp.ClientSession(f"http://{address}") as session:
+            for _ in range(times):
+                async with session.get("/uris", headers=headers) as response:
+                    answer = await response.read()
+            return response.status, answer, len(made)
+    finally:
+        await admin.stop()
+
+
+def test_uris_are_answered_whole_and_made_once_for_many_readers() -> None:
+    page = b"0123456789" * 100_000
+    assert asyncio.run(uris(page, times=3)) == (200, page, 1)
+
+
+def test_uris_that_are_not_counted_are_no_page() -> None:
+    status, answer, _ = asyncio.run(uris(None))
+    assert status == 404 and b"uris.most is 0" in answer
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Host": "rebound.example:80"},
+    ],
+)
+def test_a_web_page_can_read_no_uris(headers: dict[str, str]) -> None:
+    status, answer, made = asyncio.run(uris(b"{}", headers))
+    assert (status, made) == (403, 0) and b"error" in answer
+
+
+@pytest.mark.parametrize(("allows_writes", "status"), [(False, 403), (True, 200)])
+def test_other_hosts_read_no_uris_unless_allowed(allows_writes: bool, status: int) -> None:
+    class ElsewhereAdmin(Admin):
+        async def _show_uris(self, request: web.Request) -> web.StreamResponse:
+            return await super()._show_uris(request.clone(remote="192.0.2.1"))
+
+    async def ask() -> int:
+        address = free_address()
+        admin = ElsewhereAdmin(lambda: (True, ""), dict, metrics, {}, lambda: b"{}")
+        admin.allows_writes = allows_writes
+        await admin.start(address)
+        try:
+            async with (
+                aiohttp.ClientSession(f"http://{address}") as session,
+                session.get("/uris") as response,
+            ):
+                return response.status
+        finally:
+            await admin.stop()
+
+    assert asyncio.run(ask()) == status
 
 
 # --- what one connection may take ---

@@ -3,17 +3,21 @@
 from pathlib import Path
 
 from mirror.core.http1 import PLANS_BYTES
+from mirror.core.redaction.redactor import CACHES_BYTES
+from mirror.core.uri_counts.collector import ceiling_bytes
 from mirror.process.memory_ceiling import heads_memory_ceiling_bytes, memory_ceiling_bytes
 from tests.fakes import make_config
 
 
 def test_ceiling_counts_the_caches_that_clients_fill() -> None:
-    bare = make_config(shadow_buffer_bytes=1, shadow_connections=1, shadow_waiting=1)
+    least = {"shadow_buffer_bytes": 1, "shadow_connections": 1, "shadow_waiting": 1}
+    bare = make_config(**least, uris={"most": 0})
     assert PLANS_BYTES < memory_ceiling_bytes(bare) < PLANS_BYTES + (4 << 20)
-    captured = make_config(
-        shadow_buffer_bytes=1, shadow_connections=1, shadow_waiting=1, capture={"path": "captures"}
-    )
-    assert memory_ceiling_bytes(bare) < memory_ceiling_bytes(captured)
+    captured = make_config(**least, uris={"most": 0}, capture={"path": "captures"})
+    assert memory_ceiling_bytes(captured) - memory_ceiling_bytes(bare) == CACHES_BYTES
+    counted = make_config(**least, uris={"most": 1000})
+    held_bytes = memory_ceiling_bytes(counted) - memory_ceiling_bytes(bare)
+    assert held_bytes == CACHES_BYTES + ceiling_bytes(1000)
 
 
 def test_heads_are_counted_for_every_connection() -> None:

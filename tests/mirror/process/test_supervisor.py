@@ -23,8 +23,9 @@ import yaml
 
 from mirror.config import Config, parse
 from mirror.core.ledger import Settled
-from mirror.demo.processes import Processes, fetch, free_ports
+from mirror.demo.processes import Processes, answers, fetch, free_ports
 from mirror.demo.sidecar import Sidecar, start_sidecar
+from mirror.formats.uri_counts import UriCounts, decode
 from mirror.process.supervisor import Supervisor
 
 
@@ -294,6 +295,42 @@ def test_a_reload_moves_addresses_and_keeps_every_count(tmp_path: Path) -> None:
         assert moved.child.stop() == 0
         assert recorded(tmp_path) + recorded(tmp_path, "other.db") == 2
         assert not (tmp_path / "m.sock").exists()
+
+
+def test_uris_count_once_over_kills_and_reloads(tmp_path: Path) -> None:
+    with app() as primary, sidecar(tmp_path, primary) as (running, port):
+
+        def uris() -> UriCounts:
+            answer = fetch(running.admin_port, "/uris")
+            assert answer is not None
+            return decode(answer.body)
+
+        def wait_for_counts(count: int) -> None:
+            wait_until(lambda: sum(uri.count for uri in uris().uris) == count)
+
+        assert [get(port) for _ in range(3)] == [200] * 3
+        wait_until(lambda: running.status()["uris"]["seen"] == 3)
+        os.kill(running.status()["workers"][0]["pid"], signal.SIGKILL)
+        wait_until(lambda: running.status()["worker_restarts"] == 1)
+        lost = running.status()["uris"]["lost"]
+        wait_until(lambda: any(worker["ready"] for worker in running.status()["workers"]))
+        assert [get(port) for _ in range(2)] == [200] * 2
+        running.child.send_signal(signal.SIGHUP)
+        wait_until(lambda: reload_count(running, "reloaded") == 1)
+        wait_until(lambda: len(running.status()["workers"]) == 1)
+        assert get(port) == 200
+        wait_for_counts(6 - lost)
+        document = uris()
+        (home,) = document.uris
+        assert (home.host, home.method, home.path) == (f"127.0.0.1:{port}", "GET", "/")
+        assert (document.seen, document.lost, document.mode) == (6, lost, "inline")
+        assert document.since_s <= home.first_s <= home.last_s <= document.until_s + 1
+        wait_until(lambda: uris().uris[0].outcomes == {"2xx": 6 - lost})
+        rewrite(tmp_path, uris={"most": 0})
+        running.child.send_signal(signal.SIGHUP)
+        wait_until(lambda: reload_count(running, "reloaded") == 2)
+        assert running.status()["uris"] is None
+        wait_until(lambda: answers(running.admin_port, "/uris", status=404))
 
 
 def sinks_lost(running: Sidecar) -> dict[str, float]:

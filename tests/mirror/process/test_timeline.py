@@ -131,6 +131,18 @@ def test_what_comes_late_has_the_label_of_its_second() -> None:
     assert watched.timeline.repeated_seconds == len(watched.labelled) - len(watched.counted())
 
 
+def test_the_unix_second_of_each_side_of_a_step() -> None:
+    watched = Watched()
+    watched.run(10)
+    watched.step(-20)
+    watched.run(2)
+    assert [watched.timeline.unix_second(START + second) for second in (5, 10, 11)] == [
+        START + 5,
+        START + 10,
+        START + 11 - 20,
+    ]
+
+
 @pytest.mark.parametrize("by_s", [0.55, -0.55])
 def test_half_a_second_is_no_step(by_s: float) -> None:
     watched = Watched()

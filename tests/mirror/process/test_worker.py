@@ -317,6 +317,24 @@ def test_retiring_answers_what_comes_and_then_closes() -> None:
     run(main)
 
 
+def test_the_last_report_holds_the_uris_that_waited() -> None:
+    async def main() -> None:
+        async with StubUpstream() as shadow, worker(make_config(shadow=shadow.port)) as running:
+            client = await running.client()
+            for _ in range(3):
+                client.send(GET)
+                await client.response()
+                await until(lambda: running.status()["seen"])
+            client.close()
+            assert await running.end() == EXIT_OK
+        pieces = [report.uris for report in running.reports if report.uris is not None]
+        additions = [addition for piece in pieces for addition in piece.additions]
+        assert {addition.uri.path for addition in additions} == {"/a"}
+        assert sum(piece.seen for piece in pieces) == sum(each.count for each in additions) == 3
+
+    run(main)
+
+
 def test_sigterm_ends_the_retiring_worker() -> None:
     async def main() -> None:
         async with worker(make_config()) as running:

@@ -194,6 +194,51 @@ def test_primary_and_malformed_are_counted() -> None:
     run(main)
 
 
+# --- URIs ---
+
+
+def test_uris_count_what_counts_as_a_request() -> None:
+    async def main() -> None:
+        recent_ids = RecentIds(create_table())
+        play = Play(recent_ids=recent_ids, shadow_ratio=0)
+        exchange = await play.send(head_of(target=b"/a?token=x"))
+        play.tee.primary_ended(exchange, "2xx")
+        await play.send(head_of(target=b"/b", is_shadow=True))
+        for _ in range(2):
+            await play.send(with_id(b"1"))
+        play.tee.refused("syntax")
+        report = play.tee.report()
+        assert report.uris is not None and report.uris.seen == 2
+        assert play.totals()["requests", "/a", "safe"] == 2
+        found = {(each.uri.names, each.count): each.outcomes for each in report.uris.additions}
+        assert found == {(("token",), 1): {"2xx": 1}, ((), 1): {}}
+        assert all(each.first == each.last > 0 for each in report.uris.additions)
+        recent_ids.close()
+
+    run(main)
+
+
+def test_uris_are_not_counted_where_that_is_off() -> None:
+    async def main() -> None:
+        play = Play(uris={"most": 0})
+        exchange = await play.send()
+        play.tee.primary_ended(exchange, "2xx")
+        assert exchange.uri is None and play.tee.report().uris is None
+
+    run(main)
+
+
+def test_names_of_the_captures_secrets_are_secrets_of_uris() -> None:
+    async def main() -> None:
+        play = Play(capture={"query_keys": ["ticketnr"]})
+        await play.send(head_of(target=b"/a;ticketnr=5/b"))
+        report = play.tee.report()
+        assert report.uris is not None
+        assert [each.uri.path for each in report.uris.additions] == ["/a/b"]
+
+    run(main)
+
+
 # --- the body's copy ---
 
 

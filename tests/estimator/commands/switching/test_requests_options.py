@@ -84,7 +84,7 @@ def test_each_source_is_read(tmp_path: Path) -> None:
         not_kept=0,
         waiting=0,
         lost=0,
-        unlisted_most=0,
+        missing_most=0,
         uris=counts,
     )
     saved = tmp_path / "uris.json"
