@@ -22,8 +22,12 @@ from estimator.routing.files import Routes
 from estimator.routing.paths import normalized
 from estimator.routing.request import Request
 from estimator.routing.rules import Forward, Place, Rule
-from estimator.routing.table import RouteTable, without_port
+from estimator.routing.table import RouteTable, VirtualHost, without_port
 
+Progress = Callable[[int, int], None]
+"""Called with how many different requests are judged, and how many there are."""
+
+_BETWEEN_PROGRESS = 1_000
 MOST_EXPLAINED = 200
 """Most groups, the largest first, for which the nearest rule and an entry to add are looked for."""
 
@@ -79,6 +83,15 @@ class _Tally:
     """Requests that depend on the undefined order of objects, by the objects."""
     routed: dict[str, dict[tuple[str, str, int], Served]] = field(default_factory=dict)
     """What rules serve, by the first domain of their host."""
+    sorted_routed: dict[str, list[Served]] = field(default_factory=dict)
+
+    def served_by(self, host: VirtualHost) -> Sequence[Served]:
+        """Return what the rules of a host serve, sorted by path, once everything is added up."""
+        domain = host.domains[0]
+        if domain not in self.sorted_routed:
+            served = self.routed.get(domain, {}).values()
+            self.sorted_routed[domain] = sorted(served, key=lambda each: each.path)
+        return self.sorted_routed[domain]
 
 
 def path_of(request: Request, table: RouteTable) -> str:
@@ -122,10 +135,17 @@ def decide(tables: Sequence[RouteTable], request: Request) -> tuple[Decision, Ro
     return undecided, fitting[0]
 
 
-def analyse(routes: Routes, observations: Observations, before: Before | None = None) -> Coverage:
+def analyse(
+    routes: Routes,
+    observations: Observations,
+    before: Before | None = None,
+    progress: Progress = lambda done, total: None,
+) -> Coverage:
     """Return the whole answer for observed requests. `routes` must have a table."""
     tally = _Tally()
-    for observation in observations.items:
+    for number, observation in enumerate(observations.items):
+        if number % _BETWEEN_PROGRESS == 0:
+            progress(number, len(observations.items))
         _add(tally, routes.tables, observation, before)
     lost = [group for verdict, judged in tally.lost.items() for group in _groups(judged, verdict)]
     lost.sort(key=lambda pair: -pair[0].count)
@@ -264,8 +284,7 @@ def _explained(
     elif group.decision.rule is None and group.verdict is Verdict.ELSEWHERE:
         answer = group.decision.why
     else:
-        served = [*tally.routed.get(host.domains[0], {}).values()]
-        answer = suggest(_lost(group, members), host, served)
+        answer = suggest(_lost(group, members), host, tally.served_by(host))
     if isinstance(answer, str):
         return replace(group, no_suggestion=answer)
     return replace(group, suggestion=answer)

@@ -10,6 +10,7 @@ The service is a guess, except where the routes before are known, and the entry 
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -91,7 +92,7 @@ class Served:
 def suggest(lost: Lost, host: VirtualHost, served: Sequence[Served]) -> Suggestion | str:
     """Return what to add so that a host routes these requests, or the reason why nothing is.
 
-    `served` holds what the rules of the host serve of the observed requests.
+    `served` holds what the rules of the host serve of the observed requests, sorted by path.
     """
     if lost.nearest is not None and lost.nearest.nearness is Nearness.NORMALISATION:
         return "normalising paths as the nearest rule needs it is better than an entry for each"
@@ -265,7 +266,7 @@ def _is_safe(
         }
         if lost.taken_by is not None and id(lost.taken_by) not in later:
             return False
-        for each in served:
+        for each in _beginning_with(literal_of(conditions.path), served):
             is_taken = conditions.path.matches(each.path)
             if id(each.rule) in later and is_taken and _takes_method(conditions, each.method):
                 return False
@@ -276,6 +277,13 @@ def _is_safe(
             if _overlap(conditions, rule.conditions, lost.paths):
                 return False
     return True
+
+
+def _beginning_with(literal: str, served: Sequence[Served]) -> Iterator[Served]:
+    for index in range(bisect_left(served, literal, key=lambda each: each.path), len(served)):
+        if not served[index].path.startswith(literal):
+            return
+        yield served[index]
 
 
 def _is_before(rule: Rule, index: int, conditions: Conditions, position: int | None) -> bool:

@@ -2,12 +2,15 @@
 
 The reader is about to move a path. The first line answers; the tables name what is lost, the
 largest first; and for each of it there is the rule that took it or is nearest, and YAML to add.
-Without `is_full` a table has at most MOST_ROWS rows and says how many more there are.
+A table has at most as many rows as its extent allows and says how many more there are.
 """
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
+from estimator.migration.coverage.analysis import MOST_EXPLAINED
 from estimator.migration.coverage.result import Allowed, Coverage, Group
 from estimator.migration.coverage.verdicts import Verdict
 from estimator.report.blocks import (
@@ -31,20 +34,39 @@ _Item = TypeVar("_Item")
 MOST_ROWS = 20
 MOST_MENDED = 3
 """Groups whose reasons and YAML are in the short report."""
+MOST_PAGE_ROWS = 1_000
+"""A page with a thousand rows of each table and MOST_EXPLAINED reasons has less than a megabyte."""
 LOW_CONFIDENCE = "Confidence: low"
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much of an answer a document has."""
+
+    rows: int
+    """Most rows of a table."""
+    mended: int
+    """Most groups with reasons and YAML."""
+    more_in: str
+    """Where the rest is."""
+
+
+SHORT = Extent(MOST_ROWS, MOST_MENDED, "with --full")
+PAGE = Extent(MOST_PAGE_ROWS, MOST_EXPLAINED, "in the JSON")
+FULL = Extent(sys.maxsize, MOST_EXPLAINED, "in the table alone")
+
+
 def document_of(
-    coverage: Coverage, allowed: Allowed, version: str, is_full: bool = False
+    coverage: Coverage, allowed: Allowed, version: str, extent: Extent = SHORT
 ) -> Document:
-    """Return the document; without `is_full` its tables are cut."""
+    """Return the document."""
     sections = (
-        _lost(coverage, is_full),
-        _mended(coverage, is_full),
-        _undecided(coverage, is_full),
-        _refused(coverage, is_full),
-        _unused(coverage, is_full),
-        _unjudged(coverage, is_full),
+        _lost(coverage, extent),
+        _mended(coverage, extent),
+        _undecided(coverage, extent),
+        _refused(coverage, extent),
+        _unused(coverage, extent),
+        _unjudged(coverage, extent),
         _source(coverage),
     )
     return Document(
@@ -119,18 +141,19 @@ def _verdict_details(coverage: Coverage) -> Iterator[str]:
 
 
 def _cut(
-    items: Sequence[_Item], is_full: bool, most: int = MOST_ROWS
+    items: Sequence[_Item], extent: Extent, most: int | None = None
 ) -> tuple[Sequence[_Item], str]:
     """Return the items that are shown, and the words for those that are not."""
-    if is_full or len(items) <= most:
+    most = extent.rows if most is None else most
+    if len(items) <= most:
         return items, ""
-    return items[:most], f" ({len(items) - most:,} more with --full)"
+    return items[:most], f" ({len(items) - most:,} more {extent.more_in})"
 
 
 # --- what is lost ---
 
 
-def _lost(coverage: Coverage, is_full: bool) -> Section:
+def _lost(coverage: Coverage, extent: Extent) -> Section:
     titles = {
         Verdict.REJECTED: "Rejected: no rule takes them",
         Verdict.ELSEWHERE: "Sent elsewhere than production did",
@@ -139,12 +162,12 @@ def _lost(coverage: Coverage, is_full: bool) -> Section:
     for verdict, title in titles.items():
         groups = [group for group in coverage.lost if group.verdict is verdict]
         if groups:
-            grids.append(_groups(title, groups, is_full))
+            grids.append(_groups(title, groups, extent))
     return Section("lost", "What would be lost", tuple(grids))
 
 
-def _groups(title: str, groups: Sequence[Group], is_full: bool) -> Grid:
-    shown, more = _cut(groups, is_full)
+def _groups(title: str, groups: Sequence[Group], extent: Extent) -> Grid:
+    shown, more = _cut(groups, extent)
     rows = tuple(
         (
             Cell(words.where(group)),
@@ -168,8 +191,8 @@ def _groups(title: str, groups: Sequence[Group], is_full: bool) -> Grid:
 # --- why, and what to add ---
 
 
-def _mended(coverage: Coverage, is_full: bool) -> Section:
-    groups, more = _cut(coverage.lost, is_full, MOST_MENDED)
+def _mended(coverage: Coverage, extent: Extent) -> Section:
+    groups, more = _cut(coverage.lost, extent, extent.mended)
     blocks: list[Block] = []
     for group in groups:
         title = f"{words.where(group)}: {words.requests(group.count)}"
@@ -203,10 +226,10 @@ def _reasons(group: Group) -> Iterator[str]:
 # --- what is not sure, and what does not count ---
 
 
-def _undecided(coverage: Coverage, is_full: bool) -> Section:
+def _undecided(coverage: Coverage, extent: Extent) -> Section:
     if not coverage.undecided:
         return Section("undecided", "Undecided", ())
-    shown, more = _cut(coverage.undecided, is_full)
+    shown, more = _cut(coverage.undecided, extent)
     columns = (
         Column("depends on"),
         Column("requests", is_number=True),
@@ -228,11 +251,11 @@ def _undecided(coverage: Coverage, is_full: bool) -> Section:
     return Section("undecided", "Undecided", (Grid(title, columns, rows, is_compact=True),))
 
 
-def _refused(coverage: Coverage, is_full: bool) -> Section:
+def _refused(coverage: Coverage, extent: Extent) -> Section:
     title = "Refused today, too"
     if not coverage.refused_anyway:
         return Section("refused", title, ())
-    shown, more = _cut(coverage.refused_anyway, is_full)
+    shown, more = _cut(coverage.refused_anyway, extent)
     columns = (Column("path"), Column("requests", is_number=True), Column("production"))
     rows = tuple(
         (Cell(words.where(group)), Cell(f"{group.count:,}"), Cell(words.statuses(group.statuses)))
@@ -243,27 +266,27 @@ def _refused(coverage: Coverage, is_full: bool) -> Section:
     return Section("refused", title, (grid,))
 
 
-def _unused(coverage: Coverage, is_full: bool) -> Section:
+def _unused(coverage: Coverage, extent: Extent) -> Section:
     if not coverage.unused:
         return Section("unused", "Unused rules", ())
     count = f"{len(coverage.unused):,} of {coverage.rules:,} rules took no request"
-    return Section("unused", "Unused rules", (_listing(count, coverage.unused, is_full),))
+    return Section("unused", "Unused rules", (_listing(count, coverage.unused, extent),))
 
 
-def _unjudged(coverage: Coverage, is_full: bool) -> Section:
+def _unjudged(coverage: Coverage, extent: Extent) -> Section:
     blocks = []
     if coverage.unjudged:
         items = [f"{each.feature} ({words.requests(each.count)})" for each in coverage.unjudged]
-        blocks.append(_listing("Not judged, on the way of requests", items, is_full, Level.WARN))
+        blocks.append(_listing("Not judged, on the way of requests", items, extent, Level.WARN))
     if coverage.warnings:
-        blocks.append(_listing("Warnings", coverage.warnings, is_full, Level.WARN))
+        blocks.append(_listing("Warnings", coverage.warnings, extent, Level.WARN))
     return Section("unjudged", "What was not understood", tuple(blocks))
 
 
 def _listing(
-    title: str, items: Iterable[object], is_full: bool, level: Level | None = None
+    title: str, items: Iterable[object], extent: Extent, level: Level | None = None
 ) -> Listing:
-    shown, more = _cut([str(item) for item in items], is_full)
+    shown, more = _cut([str(item) for item in items], extent)
     return Listing(f"{title}{more}", tuple(shown), level)
 
 

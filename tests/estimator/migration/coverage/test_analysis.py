@@ -178,3 +178,10 @@ def test_a_host_that_no_table_has_is_rejected() -> None:
 
 def test_the_path_is_without_its_query() -> None:
     assert path_of(Request("a.example", "GET", "/a?b=/c"), table(a=(CART,))) == "/a"
+
+
+def test_progress_is_told_now_and_then() -> None:
+    calls: list[tuple[int, int]] = []
+    source = observed(*(seen(f"/cart/{number}") for number in range(1_500)))
+    analyse(Routes((table(a=(CART,)),)), source, progress=lambda *call: calls.append(call))
+    assert calls == [(0, 1_500), (1_000, 1_500)]

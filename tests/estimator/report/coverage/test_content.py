@@ -5,7 +5,16 @@ from dataclasses import replace
 
 from estimator.migration.coverage.result import Allowed, Coverage
 from estimator.report.blocks import Banner, Level
-from estimator.report.coverage.content import MOST_ROWS, document_of, doubts_of, verdict_line
+from estimator.report.coverage.content import (
+    FULL,
+    MOST_ROWS,
+    PAGE,
+    SHORT,
+    Extent,
+    document_of,
+    doubts_of,
+    verdict_line,
+)
 from estimator.report.html import to_html
 from estimator.report.markdown import to_markdown
 from estimator.report.text import print_text
@@ -13,9 +22,9 @@ from estimator.report.text import print_text
 NOTHING = Allowed()
 
 
-def shown(coverage: Coverage, is_full: bool = False, allowed: Allowed = NOTHING) -> str:
+def shown(coverage: Coverage, extent: Extent = SHORT) -> str:
     stream = io.StringIO()
-    print_text(document_of(coverage, allowed, "1.2.3", is_full), stream)
+    print_text(document_of(coverage, NOTHING, "1.2.3", extent), stream)
     return stream.getvalue()
 
 
@@ -40,7 +49,7 @@ def test_the_answer_comes_first(complete: Coverage) -> None:
 
 
 def test_every_part_is_there(complete: Coverage) -> None:
-    text = shown(complete, is_full=True)
+    text = shown(complete, FULL)
     for part in (
         "a.example/orders",
         "2026-02-02 02:40:00 UTC",
@@ -67,10 +76,13 @@ def test_every_part_is_there(complete: Coverage) -> None:
 def test_the_short_report_says_how_many_more(complete: Coverage) -> None:
     text = shown(complete)
     assert "Why, and what to add (1 more with --full)" in text
-    assert "more with --full" not in shown(complete, is_full=True)
+    assert "more with --full" not in shown(complete, FULL)
     group = complete.lost[0]
     many = replace(complete, lost=tuple(replace(group, shape=f"/{n}") for n in range(99)))
     assert f"no rule takes them ({99 - MOST_ROWS} more with --full)" in shown(many)
+    assert "(98 more in the JSON)" not in shown(many, PAGE)
+    cut = replace(PAGE, rows=1, mended=1)
+    assert shown(many, cut).count("(98 more in the JSON)") == 2
     rows = [line for line in shown(many).splitlines() if line.startswith("a.example/")]
     assert len(rows) == MOST_ROWS + 1  # the last one is of what production refused
 
@@ -107,7 +119,7 @@ def test_doubts_say_how_to_decide(complete: Coverage) -> None:
 def test_names_of_others_stay_text_everywhere(complete: Coverage) -> None:
     hostile = "/<script>alert(1)</script>\x1b]0;owned\x07\u202e"
     group = replace(complete.lost[0], shape=hostile, example=hostile)
-    document = document_of(replace(complete, lost=(group,)), NOTHING, "1.2.3", is_full=True)
+    document = document_of(replace(complete, lost=(group,)), NOTHING, "1.2.3", PAGE)
     page = to_html(document)
     assert "<script>alert" not in page and "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     stream = io.StringIO()
@@ -118,7 +130,7 @@ def test_names_of_others_stay_text_everywhere(complete: Coverage) -> None:
 
 
 def test_the_page_says_the_same_as_the_text(complete: Coverage) -> None:
-    page = to_html(document_of(complete, NOTHING, "1.2.3", is_full=True))
+    page = to_html(document_of(complete, NOTHING, "1.2.3", PAGE))
     for part in ("170 of 1,203,675", "same path, but it asks for method GET", "- match:"):
         assert part in page
     assert 'http-equiv="Content-Security-Policy" content="default-src \'none\'' in page
