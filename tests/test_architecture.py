@@ -517,6 +517,13 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.report.yaml_text",
         "estimator.routing.*",
     ),
+    "estimator.report.order.*": (
+        "estimator.units",
+        "estimator.migration.order.*",
+        "estimator.migration.snippets.*",
+        "estimator.report.*",
+        "mirror.formats.*",
+    ),
     "estimator.report.*": (
         "estimator.errors",
         "estimator.units",

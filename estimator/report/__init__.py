@@ -12,6 +12,7 @@ charts             the charts of the page
 data               JSON and CSV (docs/formats.md, "Estimate report")
 manifests          Kubernetes and Istio objects to apply
 yaml_text          YAML with the reason of each number above it
+order              which paths move first: text, runbook, files and JSON
 manifest_files     the manifests of a directory, read with limits
 coverage           the report of `estimate coverage`
 drift              differences between existing manifests and the projection

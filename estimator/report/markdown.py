@@ -27,15 +27,15 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
 
 def to_markdown(document: Document) -> str:
     """Return the report; it ends in one newline."""
-    lines = [f"# {_text(document.title)}", ""]
+    lines = [f"# {escaped(document.title)}", ""]
     for block in document.head:
         lines += _block(block)
     for section in document.sections:
-        lines += [f"## {_text(section.title)}", ""]
+        lines += [f"## {escaped(section.title)}", ""]
         for block in section.blocks:
             lines += _block(block)
     if document.foot:
-        lines.append(f"*{_text(document.foot)}*")
+        lines.append(f"*{escaped(document.foot)}*")
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -43,21 +43,21 @@ def _block(block: Block) -> Iterator[str]:
     """Yield the lines of a block; charts and folds are only for the page (blocks.py)."""
     match block:
         case Banner():
-            yield f"> **{_text(block.title)}**"
-            yield from (f"> {_text(line)}" for line in block.lines)
+            yield f"> **{escaped(block.title)}**"
+            yield from (f"> {escaped(line)}" for line in block.lines)
             yield ""
         case FactList():
-            yield from (f"- {_text(name)}: {_text(value)}" for name, value in block.pairs)
+            yield from (f"- {escaped(name)}: {escaped(value)}" for name, value in block.pairs)
             yield ""
         case Tiles():
             for name, value, note in block.tiles:
-                yield f"- {_text(name)}: **{_text(value)}** {_text(note)}".rstrip()
+                yield f"- {escaped(name)}: **{escaped(value)}** {escaped(note)}".rstrip()
             yield ""
         case Headline():
-            yield from (f"**{_text(block.answer)}**", "", _text(block.because), "")
+            yield from (f"**{escaped(block.answer)}**", "", escaped(block.because), "")
         case Listing():
-            yield from (f"**{_text(block.title)}**", "")
-            yield from (f"- {_text(item)}" for item in block.items)
+            yield from (f"**{escaped(block.title)}**", "")
+            yield from (f"- {escaped(item)}" for item in block.items)
             yield ""
         case Code():
             # A fence is longer than any in the lines, which it would end at.
@@ -69,24 +69,25 @@ def _block(block: Block) -> Iterator[str]:
 
 
 def _grid(grid: Grid) -> Iterator[str]:
-    yield from (f"**{_text(grid.title)}**", "")
+    yield from (f"**{escaped(grid.title)}**", "")
     yield _row(column.title for column in grid.columns)
     yield "|" + "|".join("---:" if column.is_number else "---" for column in grid.columns) + "|"
     for index, row in enumerate(grid.rows):
-        name, *others = (_text(str(cell)) for cell in row)
+        name, *others = (escaped(str(cell)) for cell in row)
         yield _joined([f"**{name}**" if index in grid.decisive else name, *others])
     if grid.footer:
-        yield _joined([f"**{_text(str(cell))}**" if cell.text else "" for cell in grid.footer])
+        yield _joined([f"**{escaped(str(cell))}**" if cell.text else "" for cell in grid.footer])
     yield ""
 
 
 def _row(words: Iterator[str]) -> str:
-    return _joined([_text(word) for word in words])
+    return _joined([escaped(word) for word in words])
 
 
 def _joined(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _text(words: str) -> str:
+def escaped(words: str) -> str:
+    """Return words on one line, without a meaning in Markdown or HTML."""
     return _SPECIAL.sub(r"\\\1", visible(" ".join(words.split())))

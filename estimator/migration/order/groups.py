@@ -102,10 +102,9 @@ def _work(facts: Facts, is_busy: bool) -> Iterator[str]:
     if facts.template is None:
         yield "no route template names its paths, so they cannot move by themselves"
     if seen is not None and seen.lost:
-        share = percent(seen.lost / seen.served)
         yield (
-            f"the new routes lose {share} of its requests that production served"
-            f" ({seen.lost:,} of {seen.served:,}); {seen.why}"
+            f"the new routes lose {percent(seen.lost_ratio or 0.0)} of its requests that production"
+            f" served ({seen.lost:,} of {seen.served:,}); {seen.why}"
         )
     upgrades = max(seen.upgrades if seen else 0, state.upgrades if state else 0)
     if upgrades:
@@ -164,8 +163,7 @@ def _peak(traffic: Traffic) -> str:
 
 
 def _write_ratio(facts: Facts) -> float:
-    seen = facts.seen
-    return 0.0 if seen is None or not seen.known_methods else seen.writes / seen.known_methods
+    return (facts.seen.write_ratio if facts.seen else None) or 0.0
 
 
 def percent(ratio: float) -> str:

@@ -60,7 +60,7 @@ class Move:
 
     phases: str
     """`1 to 2` or `2 to 3`."""
-    program: str
+    program: Front | Routing
     start: Snippet
     """The state before the first step: a share of 0%."""
     steps: tuple[tuple[int, Snippet], ...]

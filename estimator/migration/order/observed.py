@@ -39,13 +39,16 @@ class Seen:
     """Host and port of where the new routes forward what they take."""
 
     @property
-    def known_methods(self) -> int:
-        return self.requests - self.methods[""]
+    def write_ratio(self) -> float | None:
+        """The share of methods that are not safe; None if no method is known."""
+        known = self.requests - self.methods[""]
+        writes = sum(n for method, n in self.methods.items() if method and method not in READS)
+        return writes / known if known else None
 
     @property
-    def writes(self) -> int:
-        """Requests with a method that is not safe."""
-        return sum(n for method, n in self.methods.items() if method and method not in READS)
+    def lost_ratio(self) -> float | None:
+        """The share of `served` that is lost; None if nothing was judged."""
+        return self.lost / self.served if self.served else None
 
 
 def seen_by_tag(

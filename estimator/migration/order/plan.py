@@ -81,12 +81,15 @@ def plan(evidence: Evidence, sites: Sites) -> Plan:
                 refused[tag] = str(error)
     placed = []
     for tag, traffic in traffic_by_tag(series).items():
+        if tag == OTHER and not traffic.peak_rps:
+            continue  # every request has a template
         seen = None if evidence.seen is None else evidence.seen.get(tag)
         state = None if evidence.state is None else evidence.state.get(tag)
         path = place(Facts(tag, by_tag.get(tag), traffic, seen, state))
         if tag in refused:
             why = f"not every program can express its template: {refused[tag]}"
-            path = replace(path, group=Group.NEEDS_WORK, reasons=(why, *path.reasons))
+            others = path.reasons if path.group is Group.NEEDS_WORK else ()
+            path = replace(path, group=Group.NEEDS_WORK, reasons=(why, *others))
         if tag in moved:
             hints = (*path.hints, *overlaps(moved[tag], moved.values(), sites))
             path = replace(path, hints=hints)

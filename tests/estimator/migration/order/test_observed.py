@@ -1,3 +1,5 @@
+from collections import Counter
+
 from estimator.migration.order.observed import Seen, seen_by_tag
 from estimator.requests.observations import Observation
 from estimator.routing.conditions import Conditions, Kind, Named, Text
@@ -37,8 +39,8 @@ def test_methods_and_upgrades_of_each_path() -> None:
         None,
     )
     api = seen["/api/_"]
-    assert (api.requests, api.known_methods, api.writes, api.upgrades) == (12, 10, 3, 1)
-    assert (api.served, api.lost) == (0, 0)
+    assert (api.requests, api.write_ratio, api.upgrades) == (12, 0.3, 1)
+    assert api.lost_ratio is None
     assert seen["other"].requests == 1
 
 
@@ -59,6 +61,7 @@ def test_losses_come_with_the_reason_of_the_most_frequent() -> None:
     api = seen["/api/_"]
     # Production itself refused two of them, so nobody misses those.
     assert (api.served, api.lost, api.undecided) == (96, 6, 0)
+    assert api.lost_ratio == 6 / 96
     assert api.why == "GET /api/v2/y: no rule for * takes it"
     assert api.services == {("app.shop.svc.cluster.local", 80)}
     assert seen["/cart"].lost == 5
@@ -85,5 +88,5 @@ def test_services_of_an_http_route_are_named_as_istio_finds_them() -> None:
     assert seen["/api/_"].services == {("app.shop.svc.cluster.local", 80)}
 
 
-def test_nothing_observed_is_no_write() -> None:
-    assert (Seen().writes, Seen().known_methods) == (0, 0)
+def test_unknown_methods_have_no_share_of_writes() -> None:
+    assert Seen(3, Counter({"": 3})).write_ratio is None

@@ -1,0 +1,357 @@
+"""`estimate order`: which paths move first, why, and the steps of each with their rollbacks."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from estimator.commands.exits import EXIT_LOW_CONFIDENCE, endings
+from estimator.commands.sources import (
+    Source,
+    check_source,
+    read_source,
+    source_of,
+    source_options,
+)
+from estimator.commands.switching.requests_options import RequestsSource, requests_of
+from estimator.errors import InputError, Problem
+from estimator.migration.order.moves import PERCENTS, Front, Routing, Sites
+from estimator.migration.order.observed import Seen, seen_by_tag
+from estimator.migration.order.plan import Evidence, Plan, plan
+from estimator.migration.order.state import State, read_state
+from estimator.migration.snippets.step import Attachment, Backend
+from estimator.report.order.data import to_json
+from estimator.report.order.overview import overview
+from estimator.report.order.runbook import runbook
+from estimator.report.order.snippets import files_of
+from estimator.report.text import print_text
+from estimator.requests.asked import Asked, asked_by
+from estimator.routing.files import read_routes
+from estimator.routing.table import RouteTable as NewRoutes
+from estimator.series.access_log.files import route_table
+from estimator.text_files import write_set, write_whole
+from mirror.formats.routes import RouteTable
+from mirror.formats.terminal import say, say_json
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+EPILOG = """\b
+Examples:
+  estimate order --from-series series.db --routes mirror.yaml \\
+      --from-capture capture/ --new-routes routes/ --markdown move.md
+  estimate order --from-access-log '/var/log/nginx/access.log*' --routes mirror.yaml \\
+      --new-routes routes/ --front nginx --routing http-route --snippets steps/
+  estimate order --from-datadog --service watch --routes mirror.yaml \\
+      --new-routes routes.yaml --format json
+
+\b
+Exit codes:
+  0  the order
+  2  bad input: every problem is listed on stderr
+  3  the order, with low confidence: what it lacks is listed on stderr
+  4  refused: a source has no usable answer
+"""
+
+_REQUEST_OPTIONS = (
+    click.option(
+        "--from-capture",
+        type=click.Path(path_type=Path),
+        metavar="FILE|DIR",
+        help="Read methods, sessions and upgrades from a capture of `mirror serve`. Without it and"
+        " --from-uris, the access logs of the series are read for methods and statuses, too.",
+    ),
+    click.option(
+        "--from-uris",
+        metavar="URL|FILE",
+        help="Instead of a capture: read methods from the counts of URIs of a running sidecar, by"
+        " the URL of its admin port, or saved to a file.",
+    ),
+    click.option(
+        "--new-routes",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        metavar="FILE|DIR",
+        help="VirtualServices, HTTPRoutes and Gateways of the new cluster, as `estimate coverage"
+        " --routes` reads them. Repeatable.",
+    ),
+    click.option(
+        "--gateway", metavar="NAME", help="With --new-routes: the gateway, as NAMESPACE/NAME."
+    ),
+    click.option(
+        "--port", type=click.IntRange(1, 65_535), help="With --new-routes: the gateway's port."
+    ),
+)
+_SITE_OPTIONS = (
+    click.option(
+        "--front",
+        type=click.Choice([front.value for front in Front]),
+        default=Front.APACHE.value,
+        show_default=True,
+        help="What divides requests between phase 1 and 2.",
+    ),
+    click.option(
+        "--routing",
+        type=click.Choice([routing.value for routing in Routing]),
+        default=Routing.VIRTUAL_SERVICE.value,
+        show_default=True,
+        help="What divides requests between phase 2 and 3.",
+    ),
+    click.option(
+        "--swarm",
+        default="127.0.0.1:8080",
+        show_default=True,
+        metavar="HOST:PORT",
+        help="Phase 1: what the front sends requests to today.",
+    ),
+    click.option(
+        "--ingress",
+        default="127.0.0.1:30081",
+        show_default=True,
+        metavar="HOST:PORT",
+        help="Phase 2: the gateway as the front reaches it; never the NodePort of the mirror.",
+    ),
+    click.option(
+        "--app-on-swarm",
+        default="app-on-swarm:80",
+        show_default=True,
+        metavar="HOST:PORT",
+        help="Phase 2: the application on Swarm as the gateway reaches it.",
+    ),
+    click.option(
+        "--app",
+        default="app:80",
+        show_default=True,
+        metavar="HOST:PORT",
+        help="Phase 3: the application on Kubernetes, where --new-routes names no single service.",
+    ),
+    click.option(
+        "--namespace",
+        default="default",
+        show_default=True,
+        help="Namespace of the objects that the steps apply.",
+    ),
+    click.option(
+        "--host", multiple=True, metavar="NAME", help="A host of the HTTPRoutes; repeatable."
+    ),
+    click.option(
+        "--steps",
+        default=",".join(map(str, PERCENTS)),
+        show_default=True,
+        metavar="PERCENT,...",
+        help="Shares of a path's requests, step by step.",
+    ),
+)
+_OUTPUT_OPTIONS = (
+    click.option(
+        "--format",
+        "form",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="Output format.",
+    ),
+    click.option(
+        "--markdown",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Also write a runbook: every path with its steps and their rollbacks.",
+    ),
+    click.option(
+        "--snippets",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Also write every step and its rollback as a file.",
+    ),
+)
+
+
+def _order_options(command: _Command) -> _Command:
+    for option in reversed((*_REQUEST_OPTIONS, *_SITE_OPTIONS, *_OUTPUT_OPTIONS)):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, slots=True)
+class _Requests:
+    """What was read about requests."""
+
+    seen: Mapping[str, Seen] | None = None
+    state: Mapping[str, State] | None = None
+    notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+
+@click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@_order_options
+@source_options
+@click.pass_context
+def order(context: click.Context, /, **options: Any) -> None:
+    """Say which paths move first, why, and by which steps.
+
+    A path is a route of the series; --routes or --route name its template, whatever the source.
+    The paths are in three groups: those that can switch now, those to be mirrored first, and those
+    that need work. Each has its reasons, and for each step of phases 1 to 2 and 2 to 3 the text for
+    Apache, nginx, Istio or the Gateway API, with its rollback.
+    """
+    set_by_user = {
+        name
+        for name in options
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    # Every source needs the templates here: a route tag alone is no path.
+    source = source_of(options, set_by_user - {"route", "routes"})
+    if options["from_capture"] and options["from_uris"]:
+        raise click.UsageError("Give one of --from-capture and --from-uris.")
+    with endings():
+        if not (source.route or source.routes):
+            rule = "expected the templates of the paths: --routes mirror.yaml, or --route TEMPLATE"
+            raise InputError([Problem("--routes", rule)])
+        templates = route_table(source.route, source.routes, ())
+        new_routes = _new_routes(options)
+        sites = _sites(options, new_routes)
+        check_source(source)
+        series = read_source(source, ())
+        requests = _requests(source, options, templates, new_routes)
+        evidence = Evidence(
+            series,
+            templates,
+            requests.seen,
+            requests.state,
+            new_routes is not None,
+            requests.notes,
+            requests.doubts,
+        )
+        result = _plan(evidence, sites)
+        _write(result, options["markdown"], options["snippets"])
+    if options["form"] == "json":
+        say_json(to_json(result), nl=False)
+    else:
+        print_text(overview(result), sys.stdout)
+    _end(result, options["form"])
+
+
+def _new_routes(options: Mapping[str, Any]) -> NewRoutes | None:
+    """Return the one route table that is meant. Raises InputError."""
+    paths, gateway, port = options["new_routes"], options["gateway"], options["port"]
+    if not paths:
+        problems = [
+            Problem(option, "applies only to --new-routes")
+            for option, value in (("--gateway", gateway), ("--port", port))
+            if value is not None
+        ]
+        if problems:
+            raise InputError(problems)
+        return None
+    routes = read_routes(paths, gateway, port)
+    if len(routes.tables) != 1:
+        names = ", ".join(
+            f"{table.namespace}/{table.gateway} port {table.port}" for table in routes.tables
+        )
+        rule = f"expected one port of one gateway; --gateway and --port choose among {names}"
+        raise InputError([Problem("--new-routes", rule if names else "hold no route")])
+    for warning in routes.warnings:
+        say(f"estimate: {warning}", err=True)
+    return routes.tables[0]
+
+
+def _sites(options: Mapping[str, Any], new_routes: NewRoutes | None) -> Sites:
+    """Read the addresses. Raises InputError with every problem."""
+    problems: list[Problem] = []
+    backends: dict[str, Backend] = {}
+    for name in ("swarm", "ingress", "app_on_swarm", "app"):
+        try:
+            backends[name] = Backend.of(options[name])
+        except ValueError as error:
+            problems.append(Problem(f"--{name.replace('_', '-')}", str(error)))
+    gateway = {}
+    if new_routes is not None:
+        gateway = {"gateway": new_routes.gateway, "gateway_namespace": new_routes.namespace}
+    attachment = Attachment()
+    try:
+        attachment = Attachment(options["namespace"], hosts=options["host"], **gateway)
+    except ValueError as error:
+        problems.append(Problem("--namespace, --host", str(error)))
+    words = options["steps"].split(",")
+    percents = tuple(int(word) for word in words if word.isascii() and word.isdecimal())
+    is_rising = all(low < high for low, high in zip((0, *percents), percents, strict=False))
+    if len(percents) != len(words) or not is_rising or percents[-1] > 100:
+        rule = f"expected rising whole percentages up to 100, such as 5,50,100, got {words}"
+        problems.append(Problem("--steps", rule))
+    if problems:
+        raise InputError(problems)
+    return Sites(
+        backends["swarm"],
+        backends["ingress"],
+        backends["app_on_swarm"],
+        backends["app"],
+        attachment,
+        Front(options["front"]),
+        Routing(options["routing"]),
+        percents,
+    )
+
+
+def _requests(
+    source: Source,
+    options: Mapping[str, Any],
+    templates: RouteTable,
+    new_routes: NewRoutes | None,
+) -> _Requests:
+    """Read what was observed of the requests, from the access logs of the series by default."""
+    capture, uris = options["from_capture"], options["from_uris"]
+    # Standard input was read for the series, and cannot be read again.
+    is_readable = not (capture or uris or "-" in source.from_access_log)
+    logs = source.from_access_log if is_readable else ()
+    if not (capture or uris or logs):
+        return _Requests()
+    requests_source = RequestsSource(
+        logs,
+        capture,
+        (),
+        uris,
+        source.format_of,
+        source.fields,
+        source.time_zone,
+        source.jobs,
+    )
+    asked = Asked() if new_routes is None else asked_by(r.conditions for r in new_routes.rules())
+    observations = requests_of(requests_source, asked)
+    left_out = [f"{count:,} {reason}" for reason, count in observations.left_out.items()]
+    notes = [f"left out of {observations.source}: {', '.join(left_out)}"] if left_out else []
+    return _Requests(
+        seen_by_tag(observations.items, templates, new_routes),
+        None if capture is None else read_state(capture, templates),
+        (*notes, *observations.notes),
+        observations.doubts,
+    )
+
+
+def _plan(evidence: Evidence, sites: Sites) -> Plan:
+    try:
+        return plan(evidence, sites)
+    except ValueError as error:
+        raise InputError([Problem("--app, --app-on-swarm", str(error))]) from error
+
+
+def _write(result: Plan, markdown: Path | None, snippets: Path | None) -> None:
+    # Make every text before the first file, so that a failure leaves nothing behind.
+    page = None if markdown is None else runbook(result)
+    folders = {} if snippets is None else files_of(result)
+    if markdown is not None and page is not None:
+        write_whole(markdown, page)
+    for folder, files in folders.items():
+        assert snippets is not None
+        write_set(snippets / folder, files)
+
+
+def _end(result: Plan, form: str) -> None:
+    if not result.doubts:
+        return
+    if form != "text" or not sys.stdout.isatty():
+        for doubt in result.doubts:
+            say(f"estimate: low confidence: {doubt}", err=True)
+    sys.exit(EXIT_LOW_CONFIDENCE)

@@ -1,0 +1,75 @@
+"""The runbook: for every path in order, why it is there, its steps, and how to go back.
+
+A snippet has only characters that its program accepts between quotes (snippets/path.py), so none of
+them can end a code block.
+"""
+
+from collections.abc import Iterator
+
+from estimator.migration.order.moves import Move, Sites
+from estimator.migration.order.plan import Plan, PlannedPath
+from estimator.migration.snippets.step import Snippet
+from estimator.report.markdown import escaped, to_markdown
+from estimator.report.order.overview import name_of, overview
+
+_LANGUAGES = {"apache": "apache", "nginx": "nginx"}
+
+
+def runbook(plan: Plan) -> str:
+    """Return the Markdown; it ends in one newline."""
+    lines = [to_markdown(overview(plan)).rstrip("\n"), "", *_addresses(plan.sites)]
+    for number, path in enumerate((path for path in plan.paths if path.moves), start=1):
+        lines += _path(number, path)
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _addresses(sites: Sites) -> Iterator[str]:
+    yield from (
+        "## Where requests go",
+        "",
+        f"- Phase 1, {sites.front} to the application on Swarm: `{sites.swarm}` (`--swarm`)",
+        f"- Phase 2, {sites.front} to the gateway: `{sites.gateway}` (`--ingress`)",
+        f"- Phase 2, the gateway to the application on Swarm: `{sites.swarm_service}`"
+        " (`--app-on-swarm`)",
+        f"- Phase 3, the gateway to the application on Kubernetes: `{sites.service}` (`--app`),"
+        " or the service that the new routes name for the path",
+        "",
+        "Prepare every path at 0% before the first one moves: rules of one path may take requests"
+        " of another that has none yet.",
+        "",
+    )
+
+
+def _path(number: int, path: PlannedPath) -> Iterator[str]:
+    placed = path.placed
+    yield from (f"## {number}. {escaped(name_of(path))}: {placed.group.value}", "")
+    for words in (*placed.reasons, *placed.hints):
+        yield f"- {escaped(words)}"
+    yield ""
+    for move in path.moves:
+        yield from _move(move)
+
+
+def _move(move: Move) -> Iterator[str]:
+    yield from (f"### Phase {move.phases}, by {move.program}", "")
+    language = _LANGUAGES.get(move.program, "yaml")
+    if move.start.preparation:
+        yield from ("Once, before the first step:", "")
+        yield from _code(language, move.start.preparation)
+    yield from (f"The start, `{move.start.file}`:", "")
+    yield from _code(language, move.start.text)
+    before = 0
+    for percent, snippet in move.steps:
+        yield from _step(percent, before, language, snippet)
+        before = percent
+
+
+def _step(percent: int, before: int, language: str, snippet: Snippet) -> Iterator[str]:
+    back = f"the text of {before}%" if before else "the text of the start"
+    yield from (f"#### {percent}%", "", f"Write `{snippet.file}`, then `{snippet.command}`:", "")
+    yield from _code(language, snippet.text)
+    yield from (f"Rollback: write {back}, then `{snippet.command}`.", "")
+
+
+def _code(language: str, text: str) -> Iterator[str]:
+    yield from (f"```{language}", text.rstrip("\n"), "```", "")

@@ -1,0 +1,120 @@
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from estimator.commands.switching.order import order
+from mirror.formats.capture.record import Record, encode, encode_header
+
+LINE = '10.0.0.1 - - [24/Nov/2026:10:00:{second:02} +0000] "{request} HTTP/1.1" 200 5 "-" "x"\n'
+REQUESTS = (*["GET /api/feed"] * 40, *["POST /cart"] * 2, "GET /health")
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return a function that runs the command in a folder with an access log of ten seconds."""
+    monkeypatch.chdir(tmp_path)
+    lines = (LINE.format(second=n, request=request) for n in range(10) for request in REQUESTS)
+    Path("access.log").write_text("".join(lines))
+    Path("mirror.yaml").write_text('routes: ["/api/*", "/cart", "/health"]\n')
+
+    def invoke(*arguments: str, source: str = "access.log") -> Result:
+        options = ["--from-access-log", source, "--routes", "mirror.yaml"]
+        return CliRunner().invoke(order, [*options, *arguments], catch_exceptions=False)
+
+    return invoke
+
+
+def test_text_answers_first_and_says_what_it_lacks(run) -> None:
+    result = run()
+    assert result.exit_code == 3
+    lines = result.stdout.splitlines()
+    assert lines[0] == "Low confidence"
+    assert lines[2].strip().startswith("3 paths: 0 can switch now, 2 should be mirrored first, 1")
+    assert result.stderr.splitlines() == [
+        "estimate: low confidence: no routes of the new cluster were read, so a path may be"
+        " rejected there"
+    ]
+    table = lines[lines.index("The order, least risk first") : -1]
+    assert len(table) > 10 and max(map(len, table)) <= 120
+
+
+def test_json_has_the_steps(run) -> None:
+    options = [
+        "--format",
+        "json",
+        "--front",
+        "nginx",
+        "--routing",
+        "http-route",
+        "--steps",
+        "50,100",
+    ]
+    result = run(*options, "--app", "web.shop:8080", "--namespace", "shop", "--host", "a.example")
+    document = json.loads(result.stdout)
+    assert [path["template"] for path in document["paths"]] == ["/health", "/api/*", "/cart"]
+    front, routing = document["paths"][0]["moves"]
+    assert [step["percent"] for step in front["steps"]] == [50, 100]
+    assert "server 127.0.0.1:30081 weight=50;" in front["steps"][0]["text"]
+    text = routing["steps"][0]["text"]
+    assert "name: web\n" in text and "a.example" in text and "namespace: shop" in text
+
+
+def test_files_are_written(run) -> None:
+    run("--markdown", "move.md", "--snippets", "steps")
+    assert Path("move.md").read_text().startswith("# Which paths move first\n")
+    assert len([*Path("steps/phase-1-to-2").glob("*/005-rollback.conf")]) == 3
+    assert Path("steps/phase-2-to-3/preparation.yaml").exists()
+
+
+def test_a_capture_knows_sessions(run) -> None:
+    cookie = (("Cookie", "JSESSIONID=redacted-0"),)
+    records = [Record(1.0, "GET", "h", "/health", cookie)] * 3
+    Path("c.capture").write_bytes(encode_header() + b"".join(map(encode, records)))
+    document = json.loads(run("--from-capture", "c.capture", "--format", "json").stdout)
+    (health,) = (path for path in document["paths"] if path["template"] == "/health")
+    assert health["group"] == "needs work"
+    assert health["state"]["session_cookies"] == ["JSESSIONID"]
+    # Nothing of the log counts beside a capture.
+    assert [path["seen"] for path in document["paths"] if path != health] == [None, None]
+
+
+def test_standard_input_is_read_once(run) -> None:
+    log = Path("access.log").read_text()
+    options = ["--from-access-log", "-", "--routes", "mirror.yaml"]
+    result = CliRunner().invoke(order, options, input=log, catch_exceptions=False)
+    assert result.exit_code == 3
+    assert "no source of requests was read" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--steps", "5,1"], "--steps: expected rising whole percentages"),
+        (["--steps", "0,5"], "--steps: expected rising whole percentages"),
+        (["--steps", "5,101"], "--steps: expected rising whole percentages"),
+        (["--steps", "5,x"], "--steps: expected rising whole percentages"),
+        (["--app", "nowhere"], "--app: expected HOST:PORT, got 'nowhere'"),
+        (["--app-on-swarm", 'a";b:1'], "--app-on-swarm: expected a host name"),
+        (["--namespace", "A"], "--namespace, --host: expected a namespace"),
+        (["--gateway", "a/b"], "--gateway: applies only to --new-routes"),
+        (["--port", "80"], "--port: applies only to --new-routes"),
+        (["--routing", "http-route", "--app", "10.0.0.1:80"], "--app, --app-on-swarm: expected a"),
+        (["--from-capture", "gone"], "gone: no such file"),
+    ],
+)
+def test_bad_input_is_named(run, options: list[str], words: str) -> None:
+    result = run(*options)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_templates_are_needed(run) -> None:
+    result = CliRunner().invoke(order, ["--from-access-log", "access.log"])
+    assert (result.exit_code, "--routes mirror.yaml" in result.stderr) == (2, True)
+
+
+def test_one_source_of_requests_is_enough(run) -> None:
+    result = run("--from-capture", "a", "--from-uris", "b")
+    assert "Give one of --from-capture and --from-uris." in result.stderr

@@ -1,0 +1,36 @@
+import re
+
+from estimator.migration.order.plan import Plan
+from estimator.report.order.runbook import runbook
+
+
+def test_every_step_of_every_movable_path_is_there(planned: Plan) -> None:
+    text = runbook(planned)
+    assert re.findall(r"(?m)^## (.+)$", text)[2:] == [
+        *("1. /cart: switch now", "2. /api/\\*: mirror first"),
+    ]
+    movable = [path for path in planned.paths if path.moves]
+    for path in movable:
+        for move in path.moves:
+            assert move.start.preparation.rstrip() in text
+            assert move.start.text.rstrip() in text
+            for _, snippet in move.steps:
+                assert snippet.text.rstrip() in text
+    assert re.findall(r"(?m)^#### (\d+)%$", text) == ["1", "5", "25", "50", "100"] * 4
+    assert text.count("Rollback: write the text of the start, then `") == 4
+    assert text.count("Rollback: write the text of 50%, then `") == 4
+    assert text.count("```") % 2 == 0
+
+
+def test_addresses_name_their_options(planned: Plan) -> None:
+    lines = runbook(planned).splitlines()
+    assert "- Phase 2, apache to the gateway: `127.0.0.1:30081` (`--ingress`)" in lines
+    assert (
+        "- Phase 2, the gateway to the application on Swarm: `swarm:80` (`--app-on-swarm`)" in lines
+    )
+
+
+def test_foreign_words_have_no_meaning(planned: Plan) -> None:
+    text = runbook(planned)
+    assert "GET /api/\\*: \\`x\\`" in text
+    assert "/\\<b\\>: no rule takes it" in text
