@@ -63,7 +63,7 @@ def _block(block: Block) -> Iterator[str]:
             # A fence is longer than any in the lines, which it would end at.
             runs = [len(run) for line in block.lines for run in _BACKTICKS.findall(line)]
             fence = "`" * max([3, *(run + 1 for run in runs)])
-            yield from (_text(block.title), "", fence, *map(visible, block.lines), fence, "")
+            yield from (escaped(block.title), "", fence, *map(visible, block.lines), fence, "")
         case Grid():
             yield from _grid(block)
 
