@@ -1,6 +1,6 @@
 """MB of access log per cpu second that `estimate coverage` reads into observed requests.
 
-The logs are those of benchmarks.macro.access_log, whose targets are nearly all different: 100,000
+The logs are those of benchmarks.macro.access_log, whose targets are nearly all different: 50,000
 of them are kept by themselves and the others added up by their shape. Reading is measured in this
 process, without its start.
 

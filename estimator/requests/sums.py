@@ -2,13 +2,15 @@
 
 Up to MOST_TARGETS different requests have a sum of their own. Further ones are added up by the
 shape of their target: numbers, UUIDs and hexadecimal numbers in the path, and the values of the
-query, no longer count. Such a sum keeps the first of its targets as a sample. Beyond MOST_SHAPES
+query, no longer count. Where a directory has MOST_CHILDREN names, a further one is any name: it is
+a title, a user or a code. Such a sum keeps the first of its targets as a sample. Beyond MOST_SHAPES
 shapes, requests are only counted.
 
 Invariant: the sums of all requests, and what is beyond, are the number of requests that were added.
 The result depends on the order of the requests and not on how many processes read them.
 
-Memory: a sum takes about 600 bytes, so 120 MB at the most.
+Memory: a sum takes about 500 bytes beside its target, so all take 50 MB and three times MOST_BYTES
+at the most.
 
 Reference for the number of different targets: Whang, Vander-Zanden and Taylor, "A linear-time
 probabilistic counting algorithm for database applications" (ACM TODS 15, 1990): of m bits, the
@@ -22,11 +24,18 @@ from dataclasses import dataclass
 
 from mirror.formats.path_shapes import shape_of
 
-MOST_TARGETS = 100_000
+MOST_TARGETS = 50_000
 """Different requests that are counted by themselves."""
-MOST_SHAPES = 100_000
+MOST_SHAPES = 50_000
 """Different shapes of the others."""
+MOST_CHILDREN = 1000
+"""Different names in one directory, and different sets of parameters of one path."""
+MOST_BYTES = 32 << 20
+"""Length of all targets that are counted by themselves, of all shapes, and of all directories."""
 
+_ANY = "{any}"
+_MOST_SEGMENTS = 16
+"""Deeper directories have any name."""
 _BITS = 1 << 22
 
 
@@ -89,23 +98,26 @@ class Sums:
         self.beyond = Sum("")
         """Requests whose shape came after MOST_SHAPES others."""
         self._parameters = parameters
+        self._target_bytes = self._shape_bytes = 0
         self._added_up = _Distinct()
+        self._directories = _Directories()
 
     def sum_of(self, key: Key) -> Sum:
         """Return the sum to which a request belongs."""
         found = self.of_targets.get(key)
         if found is None:
-            found = Sum(key[2]) if len(self.of_targets) < MOST_TARGETS else None
-            if found is None:
+            if len(self.of_targets) >= MOST_TARGETS or self._target_bytes >= MOST_BYTES:
                 return self._sum_of_shape(key)
-            self.of_targets[key] = found
+            self._target_bytes += len(key[2])
+            found = self.of_targets[key] = Sum(key[2])
         return found
 
     def merge(self, other: "Sums") -> None:
         """Add all of `other`, which comes after this one and is not used any more."""
         for key, part in other.of_targets.items():
             self.sum_of(key).merge(part)
-        for key, part in other.of_shapes.items():
+        for (authority, method, shape, extra), part in other.of_shapes.items():
+            key = (authority, method, self._directories.bounded(shape), extra)
             self._placed(key, part.target).merge(part)
         self.beyond.merge(other.beyond)
         self._added_up.merge(other._added_up)
@@ -128,7 +140,7 @@ class Sums:
 
     def _sum_of_shape(self, key: Key) -> Sum:
         authority, method, target, extra = key
-        shape = shape_of(target, self._parameters)
+        shape = self._directories.bounded(shape_of(target, self._parameters))
         found = self._placed((authority, method, shape, extra), target)
         if found is not self.beyond:
             self._added_up.add(target)
@@ -137,12 +149,46 @@ class Sums:
     def _placed(self, key: Key, target: str) -> Sum:
         found = self.of_shapes.get(key)
         if found is None:
-            if len(self.of_shapes) >= MOST_SHAPES:
+            if len(self.of_shapes) >= MOST_SHAPES or self._shape_bytes >= MOST_BYTES:
                 return self.beyond
+            self._shape_bytes += len(target)
             found = self.of_shapes[key] = Sum(target)
         elif target != found.target:
             found.is_sample = True
         return found
+
+
+class _Directories:
+    """The tree of all shapes, in which no directory has more than MOST_CHILDREN names."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+        self._children: dict[str, int] = {}
+        self._bytes = 0
+
+    def bounded(self, shape: str) -> str:
+        """Return a shape with `{any}` for each name that a full directory does not know."""
+        if shape in self._known:
+            return shape
+        path, mark, query = shape.partition("?")
+        place, *segments = path.split("/")
+        for segment in segments[:_MOST_SEGMENTS]:
+            place = self._child(place, "/", segment)
+        if len(segments) > _MOST_SEGMENTS:
+            place = f"{place}/{_ANY}"
+        return self._child(place, "?", query) if mark else place
+
+    def _child(self, place: str, mark: str, name: str) -> str:
+        child = f"{place}{mark}{name}"
+        if child not in self._known:
+            number = self._children.get(place, 0)
+            is_full = len(self._known) >= MOST_SHAPES or self._bytes >= MOST_BYTES
+            if number >= MOST_CHILDREN or is_full:
+                return f"{place}{mark}{_ANY}"
+            self._bytes += len(child)
+            self._children[place] = number + 1
+            self._known.add(child)
+        return child
 
 
 class _Distinct:

@@ -202,8 +202,9 @@ def test_memory_stays_bounded_and_nothing_is_lost(
 ) -> None:
     monkeypatch.setattr(sums_module, "MOST_TARGETS", 3)
     monkeypatch.setattr(sums_module, "MOST_SHAPES", 2)
-    targets = [f"/item/{number}" for number in range(9)] + ["/x", "/y", "/y"]
-    found = observe(tmp_path, b"".join(map(combined, targets)))
+    targets = [f"/item/{number}" for number in range(9)] + ["/x"]
+    further = [jsonl("/y", host=f"{name}.example") for name in "bc"]
+    found = observe(tmp_path, b"".join([*map(combined, targets), *further]))
     assert counts(found) == {"/item/3": 6, "/item/0": 1, "/item/1": 1, "/item/2": 1, "/x": 1}
     assert [item.is_sample for item in found.items] == [True, False, False, False, False]
     (beyond,) = found.left_out.values()

@@ -69,6 +69,40 @@ def test_parts_add_up_to_the_whole() -> None:
     assert all(found.statuses == {200: found.count} for _, found in whole.all())
 
 
+def test_a_full_directory_has_any_further_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sums_module, "MOST_TARGETS", 0)
+    monkeypatch.setattr(sums_module, "MOST_CHILDREN", 3)
+    names = [f"/title/{name}/photos" for name in "abcdefg"]
+    pages = ["/title/a/x", "/title/a/photos", "/other", "*", "/a?x=1", "/a?y=1", "/a?z=1", "/a?w=1"]
+    sums = added([*names, *pages])
+    assert counts(sums) == {
+        "/title/a/photos": 2,
+        "/title/b/photos": 1,
+        "/title/c/photos": 1,
+        "/title/d/photos": 4,
+        "/title/a/x": 1,
+        "/other": 1,
+        "*": 1,
+        "/a?x=1": 1,
+        "/a?y=1": 1,
+        "/a?z=1": 1,
+        "/a?w=1": 1,
+    }
+    assert {found.target for _, found in sums.all() if found.is_sample} == {"/title/d/photos"}
+    assert ("a.example", "GET", "/title/{any}/photos", None) in sums.of_shapes
+
+
+def test_deep_and_long_targets_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sums_module, "MOST_TARGETS", 0)
+    sums = added(["/a" * 4000, "/a" * 3000, "/a" * 16])
+    assert [found.count for _, found in sums.all()] == [2, 1]
+    monkeypatch.setattr(sums_module, "MOST_TARGETS", 9)
+    monkeypatch.setattr(sums_module, "MOST_BYTES", 10)
+    sums = added(["/0123456789", "/b", "/c", "/0123456789", "/long", "/longer", "/new"])
+    assert counts(sums) == {"/0123456789": 2, "/b": 1, "/c": 1, "/long": 1, "/longer": 1}
+    assert sums.beyond.count == 1
+
+
 def test_many_targets_are_counted_within_two_percent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sums_module, "MOST_TARGETS", 0)
     sums = added([f"/item/{number}" for number in range(20_000)])
