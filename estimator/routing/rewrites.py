@@ -39,6 +39,14 @@ def location(redirect: Redirect, authority: str, target: str, scheme: str) -> st
     return f"{final_scheme}://{host}{port}{path}"
 
 
+def location_with_tls(authority: str, target: str) -> str:
+    """Return the Location where a virtual host requires TLS: the host stays as it was sent.
+
+    This is `createSslRedirectPath` of source/common/http/utility.cc.
+    """
+    return f"https://{authority}{target}"
+
+
 def _host(authority: str, scheme: str, final_scheme: str, has_port: bool) -> str:
     """Return the host of a request without a port that another one, or another scheme, replaces."""
     name, colon, port = authority.rpartition(":")

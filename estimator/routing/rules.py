@@ -36,7 +36,7 @@ class Destination:
     """A service that gets a share of the requests of a rule."""
 
     host: str
-    """The host as the object names it; for a backend of an HTTPRoute, `name.namespace`."""
+    """`name.namespace` for a Service of the cluster, however the object names it; or a host."""
     port: int | None = None
     share: float = 1.0
     """From 0 to 1. The shares of one rule add up to 1."""
@@ -111,3 +111,5 @@ class Rule:
     not_understood: tuple[str, ...] = ()
     """What is written at this rule and not judged, though it may change what becomes of a
     request: each a sentence that names file and line."""
+    band: int = 0
+    """Rules of a lower band come first, whatever the order of their objects is."""

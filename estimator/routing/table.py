@@ -6,7 +6,8 @@ unknown, every rule that may take the request is a candidate; the verdict is und
 candidates do the same.
 """
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -14,8 +15,11 @@ from estimator.routing.conditions import NO, UNKNOWN, YES, Subject, Truth
 from estimator.routing.decision import Decision, Outcome
 from estimator.routing.paths import Normalization, normalized
 from estimator.routing.request import Request
-from estimator.routing.rewrites import changed_target, location
-from estimator.routing.rules import Answer, Forward, Place, Redirect, Rule
+from estimator.routing.rewrites import changed_target, location, location_with_tls
+from estimator.routing.rules import Answer, Forward, Place, Rule
+
+_ABSOLUTE = re.compile("(?i)https?://([^/?#]*)(.*)", re.DOTALL)
+"""The absolute form of a target (RFC 9112, section 3.2.2), whose host replaces the Host field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,8 @@ class VirtualHost:
     not_understood: tuple[str, ...] = ()
     """What concerns every request of these domains and is not judged."""
     doubtful_order: tuple[Place, ...] = ()
-    """The objects whose rules stand in this host in an order that their files do not tell."""
+    """The objects whose rules stand here in an order that their files do not tell: the cluster
+    orders them by creation. Rules of different bands have a known order."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class RouteTable:
     client used before the gateway, so it counts more than the scheme of a request."""
     normalization: Normalization = Normalization.BASE
     place: Place | None = None
-    not_understood: tuple[str, ...] = field(default=())
+    not_understood: tuple[str, ...] = ()
 
     def rules(self) -> Iterator[Rule]:
         """Yield the rules of all hosts in order."""
@@ -55,41 +60,39 @@ class RouteTable:
 
     def decide(self, request: Request) -> Decision:
         """Return what becomes of a request."""
-        target = normalized(request.target, self.normalization)
-        if target is None:
-            why = f"the normalisation of paths ({self.normalization}) refuses {request.target}"
+        subject = self._subject(request)
+        if subject is None:
+            why = f"Envoy refuses the path {request.target} (normalisation {self.normalization})"
             return Decision(Outcome.REJECTED, None, why, status=400)
-        scheme = self.scheme or request.scheme
-        subject = Subject(replace(request, target=target, scheme=scheme))
-        hosts = self.hosts_of(request.authority)
-        candidates: list[Decision] = []
-        depends_on: dict[str, None] = {} if len(hosts) == 1 else {"authority": None}
-        not_understood = dict.fromkeys(self.not_understood)
+        hosts = self.hosts_of(subject.request.authority)
+        walk = _Walk(subject, self._name, dict.fromkeys(self.not_understood))
+        if len(hosts) > 1:
+            walk.depends_on["authority"] = None
         for host in hosts:
-            candidates += self._possible(host, subject, depends_on, not_understood)
-        return _verdict(candidates, tuple(depends_on), tuple(not_understood))
+            walk.add(host)
+        return walk.verdict()
 
     def matches(self, request: Request) -> tuple[tuple[Rule, Truth], ...]:
         """Return every rule that matches or may match, in order, also behind the first that does.
 
         The first with yes takes the request; those behind it are shadowed by it.
         """
-        target = normalized(request.target, self.normalization)
-        if target is None:
+        subject = self._subject(request)
+        if subject is None:
             return ()
-        subject = Subject(replace(request, target=target, scheme=self.scheme or request.scheme))
         judged = (
             (rule, rule.conditions.judge(subject))
-            for host in self.hosts_of(request.authority)
+            for host in self.hosts_of(subject.request.authority)
             if host is not None
             for rule in host.rules
         )
         return tuple((rule, truth) for rule, truth in judged if truth is not NO)
 
     def hosts_of(self, authority: str) -> tuple[VirtualHost | None, ...]:
-        """Return the virtual host of an authority, which may be None.
+        """Return the virtual host of an authority, or None where no domain admits it.
 
-        For an unknown authority these are all hosts that it may be.
+        An exact domain counts most, then the longest `*.example.com`, then the longest
+        `www.*`, then `*`. For an unknown authority the result has all hosts that it may be.
         """
         if not authority:
             others = () if "*" in self._by_domain else (None,)
@@ -97,6 +100,7 @@ class RouteTable:
         name = without_port(authority).lower()
         if name in self._by_domain and "*" not in name:
             return (self._by_domain[name],)
+        # A wildcard stands for one character at least.
         for start in range(1, len(name)):
             if host := self._by_domain.get("*" + name[start:]):
                 return (host,)
@@ -109,46 +113,116 @@ class RouteTable:
     def _by_domain(self) -> dict[str, VirtualHost]:
         return {domain: host for host in self.hosts for domain in host.domains}
 
-    def _possible(
-        self,
-        host: VirtualHost | None,
-        subject: Subject,
-        depends_on: dict[str, None],
-        not_understood: dict[str, None],
-    ) -> Iterator[Decision]:
-        """Yield the decisions that are possible in a host; add what they depend on."""
-        request = subject.request
-        if host is None:
-            why = f"no virtual host of {self._name} admits {request.authority or 'this authority'}"
-            yield Decision(Outcome.REJECTED, None, why, status=404)
-            return
-        not_understood.update(dict.fromkeys(host.not_understood))
-        if host.requires_tls and request.scheme != "https":
-            redirect = Redirect(scheme="https")
-            yield _redirected(None, redirect, request, f"{self._name} redirects http to https")
-            if request.scheme == "http":
-                return
-            depends_on["scheme"] = None
-        for rule in host.rules:
-            truth = rule.conditions.judge(subject)
-            if truth is NO:
-                continue
-            if truth is UNKNOWN:
-                unjudged = rule.conditions.unjudged
-                not_understood.update(dict.fromkeys(unjudged))
-                unknown = (
-                    what for what, part in rule.conditions.answers(subject) if part is UNKNOWN
-                )
-                depends_on.update(dict.fromkeys(what for what in unknown if what not in unjudged))
-            yield decided(rule, subject)
-            if truth is YES:
-                return
-        why = f"no rule for {host.domains[0]} takes it"
-        yield Decision(Outcome.REJECTED, None, why, status=404)
+    def _subject(self, request: Request) -> Subject | None:
+        """Return the request as the rules see it; None where Envoy refuses it."""
+        authority, target = request.authority, request.target
+        if absolute := _ABSOLUTE.fullmatch(target):
+            authority = absolute[1] or authority
+            target = absolute[2] if absolute[2].startswith("/") else f"/{absolute[2]}"
+        path = normalized(target, self.normalization)
+        if path is None:
+            return None
+        scheme = self.scheme or request.scheme
+        return Subject(replace(request, authority=authority, target=path, scheme=scheme))
 
     @property
     def _name(self) -> str:
         return f"Gateway {self.namespace}/{self.gateway}, port {self.port}"
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Collects the decisions that are possible for one request, and what decides between them."""
+
+    subject: Subject
+    gateway: str
+    not_understood: dict[str, None]
+    depends_on: dict[str, None] = field(default_factory=dict)
+    candidates: list[Decision] = field(default_factory=list)
+
+    def add(self, host: VirtualHost | None) -> None:
+        """Add the decisions that are possible in a virtual host."""
+        request = self.subject.request
+        if host is None:
+            name = request.authority or "this authority"
+            why = f"no virtual host of {self.gateway} admits {name}"
+            self.candidates.append(Decision(Outcome.REJECTED, None, why, status=404))
+            return
+        self.not_understood |= dict.fromkeys(host.not_understood)
+        if host.requires_tls and request.scheme != "https":
+            self.candidates.append(self._redirected_to_tls())
+            if request.scheme == "http":
+                return
+            self.depends_on["scheme"] = None
+        for place, rule in enumerate(host.rules):
+            truth = self._judge(rule)
+            if truth is YES:
+                if host.doubtful_order:
+                    self._add_in_other_orders(host, place)
+                return
+        why = f"no rule for {', '.join(host.domains)} takes it"
+        self.candidates.append(Decision(Outcome.REJECTED, None, why, status=404))
+
+    def verdict(self) -> Decision:
+        """Return the one possible decision, or undecided where the candidates differ."""
+        first = self.candidates[0]
+        not_understood = dict.fromkeys(self.not_understood)
+        for candidate in self.candidates:
+            not_understood |= dict.fromkeys(candidate.not_understood)
+        if len(self.candidates) == 1:
+            return replace(first, not_understood=tuple(not_understood))
+        depends_on, candidates = tuple(self.depends_on), tuple(self.candidates)
+        if len({_effect(candidate) for candidate in candidates}) == 1:
+            return replace(
+                first,
+                depends_on=depends_on,
+                candidates=candidates,
+                not_understood=tuple(not_understood),
+            )
+        return Decision(
+            Outcome.UNDECIDED,
+            why=f"it depends on {', '.join(depends_on) or 'what is not judged'}",
+            depends_on=depends_on,
+            candidates=candidates,
+            not_understood=tuple(not_understood),
+        )
+
+    def _judge(self, rule: Rule) -> Truth:
+        """Add the decision of a rule unless it does not match, and return whether it matches."""
+        truth = rule.conditions.judge(self.subject)
+        if truth is NO:
+            return truth
+        if truth is UNKNOWN:
+            unjudged = rule.conditions.unjudged
+            self.not_understood |= dict.fromkeys(unjudged)
+            for what, answer in rule.conditions.answers(self.subject):
+                if answer is UNKNOWN and what not in unjudged:
+                    self.depends_on[what] = None
+        self.candidates.append(decided(rule, self.subject))
+        return truth
+
+    def _add_in_other_orders(self, host: VirtualHost, winner: int) -> None:
+        """Add what would take the request if another object of the host came first."""
+        rule = host.rules[winner]
+        objects = {place.resource for place in host.doubtful_order}
+        if rule.place.resource not in objects:
+            return
+        done = {rule.place.resource}
+        for other in host.rules[winner + 1 :]:
+            name = other.place.resource
+            if name in done or name not in objects or other.band != rule.band:
+                continue
+            truth = self._judge(other)
+            if truth is not NO:
+                self.depends_on[f"the order of {rule.place.resource} and {name}"] = None
+            if truth is YES:
+                done.add(name)
+
+    def _redirected_to_tls(self) -> Decision:
+        request = self.subject.request
+        where = location_with_tls(request.authority, request.target) if request.authority else None
+        why = f"{self.gateway} redirects every request without TLS"
+        return Decision(Outcome.REDIRECTED, None, why, status=301, location=where)
 
 
 def without_port(authority: str) -> str:
@@ -174,49 +248,19 @@ def decided(rule: Rule, subject: Subject) -> Decision:
         return Decision(
             Outcome.ANSWERED, rule, status=action.status, not_understood=rule.not_understood
         )
-    return _redirected(rule, action, request)
-
-
-def _redirected(rule: Rule | None, redirect: Redirect, request: Request, why: str = "") -> Decision:
-    is_known = (redirect.authority or request.authority) and (redirect.scheme or request.scheme)
-    where = location(redirect, request.authority, request.target, request.scheme or "")
+    is_known = (action.authority or request.authority) and (action.scheme or request.scheme)
+    where = location(action, request.authority, request.target, request.scheme or "")
     return Decision(
         Outcome.REDIRECTED,
         rule,
-        why,
-        status=redirect.status,
+        status=action.status,
         location=where if is_known else None,
-        not_understood=rule.not_understood if rule else (),
-    )
-
-
-def _verdict(
-    candidates: Sequence[Decision], depends_on: tuple[str, ...], not_understood: tuple[str, ...]
-) -> Decision:
-    """Return the one decision, or undecided where the candidates differ."""
-    first = candidates[0]
-    notes = tuple(dict.fromkeys((*not_understood, *first.not_understood)))
-    if len(candidates) == 1:
-        return replace(first, not_understood=notes)
-    if len({_effect(candidate) for candidate in candidates}) == 1:
-        return replace(
-            first,
-            depends_on=depends_on,
-            candidates=tuple(candidates),
-            not_understood=notes,
-        )
-    reasons = [*depends_on, *(["what is not judged"] if not_understood else [])]
-    return Decision(
-        Outcome.UNDECIDED,
-        why=f"it depends on {', '.join(reasons)}",
-        depends_on=depends_on,
-        candidates=tuple(candidates),
-        not_understood=not_understood,
+        not_understood=rule.not_understood,
     )
 
 
 def _effect(decision: Decision) -> tuple[object, ...]:
-    """What a client and a service notice of a decision."""
+    """Return what a client or a service notices of a decision."""
     return (
         decision.outcome,
         decision.destinations,

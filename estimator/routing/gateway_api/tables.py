@@ -11,7 +11,7 @@ SNI chooses the listener, and this module takes it to be the host of the request
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, groupby
 
 from estimator.routing.conditions import Kind
@@ -129,9 +129,14 @@ def _virtual_host(domain: str, groups: Sequence[_Group]) -> VirtualHost:
     behind: list[Rule] = []
     for group in groups:
         place = before
+        ranks: dict[Rank, int] = {}
         for item, ranked in _ranked(group):
-            compiled = _compiled(item, ranked)
-            if place is before and takes_all(ranked.conditions):
+            # Only ties depend on the order of routes. Several groups may come in any order.
+            takes_everything = takes_all(ranked.conditions)
+            band = ranks.setdefault(ranked.rank, len(ranks)) if len(groups) == 1 else 0
+            band = max(band, 1) if takes_everything else band
+            compiled = replace(_compiled(item, ranked), band=band)
+            if place is before and takes_everything:
                 all_takers.append(compiled)
                 place = behind
             else:

@@ -1,6 +1,6 @@
 import pytest
 
-from estimator.routing.rewrites import changed_target, location
+from estimator.routing.rewrites import changed_target, location, location_with_tls
 from estimator.routing.rules import PathChange, Redirect, ReplacePath, ReplacePrefix, ReplaceRegex
 
 
@@ -41,3 +41,7 @@ def test_location_keeps_what_a_redirect_does_not_name() -> None:
 )
 def test_location_is_the_one_of_envoy(redirect: Redirect, authority: str, result: str) -> None:
     assert location(redirect, authority, "/b?c", "http") == result
+
+
+def test_location_with_tls_keeps_the_port() -> None:
+    assert location_with_tls("a.example:80", "/b?c") == "https://a.example:80/b?c"

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from estimator.routing.conditions import Conditions, Kind, Named, Text
 from estimator.routing.decision import Outcome
 from estimator.routing.request import Request
@@ -9,9 +11,9 @@ def forward(host: str) -> Forward:
     return Forward((Destination(host),))
 
 
-def rule(conditions: Conditions, action: Action | str, line: int = 1) -> Rule:
+def rule(conditions: Conditions, action: Action | str, line: int = 1, owner: str = "web") -> Rule:
     made = forward(action) if isinstance(action, str) else action
-    return Rule(Place("r.yaml", line, "VirtualService", "shop", "web"), conditions, made)
+    return Rule(Place("r.yaml", line, "VirtualService", "shop", owner), conditions, made)
 
 
 def prefix(path: str) -> Conditions:
@@ -20,6 +22,10 @@ def prefix(path: str) -> Conditions:
 
 def table(*hosts: VirtualHost, scheme: str | None = "http") -> RouteTable:
     return RouteTable("edge", "istio-system", 80, hosts, scheme)
+
+
+def replace_doubts(made: RouteTable) -> RouteTable:
+    return replace(made, not_understood=("table",))
 
 
 def gold(header: str) -> Conditions:
@@ -103,6 +109,85 @@ def test_http_port_that_requires_tls_redirects_every_request() -> None:
     decision = table(host).decide(Request("a.example", "GET", "/b"))
     assert (decision.outcome, decision.status) == (Outcome.REDIRECTED, 301)
     assert decision.location == "https://a.example/b"
+
+
+def test_without_a_known_scheme_such_a_port_leaves_the_request_undecided() -> None:
+    host = VirtualHost(("*",), (rule(prefix("/"), "one"),), requires_tls=True)
+    decision = table(host, scheme=None).decide(Request("a.example", "GET", "/b"))
+    assert (decision.outcome, decision.depends_on) == (Outcome.UNDECIDED, ("scheme",))
+    secure = table(host, scheme=None).decide(Request("a.example", "GET", "/b", scheme="https"))
+    assert secure.outcome is Outcome.FORWARDED
+
+
+def test_scheme_of_the_port_counts_more_than_that_of_the_request() -> None:
+    conditions = Conditions(scheme=Text(Kind.EXACT, "https"))
+    host = VirtualHost(("*",), (rule(conditions, "one"),))
+    decision = table(host).decide(Request("a.example", "GET", "/", scheme="https"))
+    assert decision.outcome is Outcome.REJECTED
+
+
+def test_refused_path_is_rejected_with_400() -> None:
+    host = VirtualHost(("*",), (rule(prefix("/"), "one"),))
+    decision = table(host).decide(Request("a.example", "GET", "/%00"))
+    assert (decision.outcome, decision.status) == (Outcome.REJECTED, 400)
+    assert "/%00" in decision.why
+    assert table(host).matches(Request("a.example", "GET", "/%00")) == ()
+
+
+def test_rules_see_the_normalised_path() -> None:
+    host = VirtualHost(("*",), (rule(prefix("/b"), "one"),))
+    decision = table(host).decide(Request("a.example", "GET", "/a/../b?c"))
+    assert (decision.outcome, decision.target) == (Outcome.FORWARDED, "/b?c")
+
+
+def test_absolute_target_names_the_host() -> None:
+    host = VirtualHost(("a.example",), (rule(prefix("/b"), "one"),))
+    decision = table(host).decide(Request("other", "GET", "http://a.example:80/b?c"))
+    assert (decision.authority, decision.target) == ("a.example:80", "/b?c")
+    assert table(host).decide(Request("other", "GET", "http://a.example")).outcome is (
+        Outcome.REJECTED
+    )
+
+
+def test_unknown_order_of_objects_leaves_a_request_undecided() -> None:
+    rules = (
+        rule(prefix("/a"), "one", 1, "web"),
+        rule(prefix("/a/b"), "two", 2, "web"),
+        rule(prefix("/a"), "three", 3, "api"),
+        rule(prefix("/a"), "four", 4, "api"),
+        rule(prefix("/a"), "five", 5, "known"),
+    )
+    host = VirtualHost(("*",), rules, doubtful_order=(rules[0].place, rules[2].place))
+    decision = table(host).decide(Request("x", "GET", "/a/b"))
+    assert decision.outcome is Outcome.UNDECIDED
+    assert [each.destinations[0].host for each in decision.candidates] == ["one", "three"]
+    assert decision.depends_on == (
+        "the order of VirtualService shop/web and VirtualService shop/api",
+    )
+
+
+def test_order_of_bands_is_known() -> None:
+    first = rule(prefix("/a"), "one", 1, "web")
+    last = replace(rule(prefix("/"), "two", 2, "api"), band=1)
+    host = VirtualHost(("*",), (first, last), doubtful_order=(first.place, last.place))
+    decision = table(host).decide(Request("x", "GET", "/a"))
+    assert decision.destinations == (Destination("one"),)
+
+
+def test_doubts_of_all_candidates_are_said() -> None:
+    doubtful = replace(rule(gold("x-user"), "one"), not_understood=("r.yaml:3: a fault",))
+    host = VirtualHost(("*",), (doubtful, rule(prefix("/"), "two")), not_understood=("host",))
+    decision = replace_doubts(table(host)).decide(Request("x", "GET", "/"))
+    assert decision.not_understood == ("table", "host", "r.yaml:3: a fault")
+
+
+def test_condition_that_is_not_judged_is_named() -> None:
+    conditions = Conditions(unjudged=("r.yaml:3: claims",))
+    host = VirtualHost(("*",), (rule(conditions, "one"), rule(prefix("/"), "two")))
+    decision = table(host).decide(Request("x", "GET", "/", {}))
+    assert (decision.outcome, decision.depends_on) == (Outcome.UNDECIDED, ())
+    assert decision.not_understood == ("r.yaml:3: claims",)
+    assert decision.why == "it depends on what is not judged"
 
 
 def test_what_shadows_a_rule_is_listed_before_it() -> None:

@@ -127,7 +127,9 @@ def test_the_name_decides_between_routes_of_one_age() -> None:
 def test_a_tie_of_routes_of_unknown_age_is_said() -> None:
     text = GATEWAY + route(rules(("{}", "b")), "b") + route(rules(("{}", "a")), "a")
     (table,) = compiled(text).tables
-    assert taker(table.decide(request("a.com/"))) == "a"
+    decision = table.decide(request("a.com/"))
+    assert [taker(candidate) for candidate in decision.candidates] == ["a", "b"]
+    assert decision.depends_on == ("the order of HTTPRoute shop/a and HTTPRoute shop/b",)
     assert [place.resource for place in table.hosts[0].doubtful_order] == [
         "HTTPRoute shop/a",
         "HTTPRoute shop/b",
