@@ -8,7 +8,7 @@ PINS := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt
 PIP := $(PINS) $(BIN)/pip --disable-pip-version-check -q
 WITHOUT_SERVERS := -n 2 --dist loadfile --ignore tests/topology --ignore tests/conformance
 
-.PHONY: demo exactness test test-compiled test-pythons check cover compiled bench programs wheel clean fuzz fuzz-files fuzz-nginx soak
+.PHONY: demo exactness test test-compiled test-pythons check cover compiled bench programs wheel clean fuzz fuzz-files fuzz-nginx fuzz-routes soak
 
 demo: .venv/demo
 	$(BIN)/mirror demo
@@ -62,6 +62,11 @@ fuzz-files: .venv/dev
 # Odd requests through nginx alone and through nginx and us; COUNT=… and SEED=… choose others.
 fuzz-nginx: .venv/dev programs
 	$(BIN)/python -m tests.fuzz.through_nginx --count $(or $(COUNT),100000) $(if $(SEED),--seed $(SEED))
+
+# Generated routes and requests, judged by us and by a real Envoy; COUNT=… (of each kind of object)
+# and SEED=… choose others.
+fuzz-routes: .venv/dev
+	$(BIN)/python -m tests.routing_referee --count $(or $(COUNT),200000) $(if $(SEED),--seed $(SEED))
 
 # A minute of uneven load, counted by every program that sees it.
 exactness: .venv/dev programs

@@ -157,6 +157,7 @@ def _scope(number: int, translation: Translation) -> Object:
         "route_configuration": {
             "name": f"set {number}",
             "ignore_port_in_host_matching": True,
+            "validate_clusters": False,
             "virtual_hosts": hosts or [{"name": "blackhole", "domains": ["*"]}],
         },
     }

@@ -28,7 +28,15 @@ def http_route_set(random: Random) -> RuleSet:
     """Return a gateway with one to three HTTPRoutes."""
     port = random.choice((80, 80, 8080, 443))
     documents = [_gateway(random, port)]
+    for namespace, team in (("shop", "a"), ("edge", "b")):
+        metadata = {"name": namespace, "labels": {"team": team}}
+        documents.append({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     documents += [_route(random, number, port) for number in range(random.randint(1, 3))]
+    if chance(random, 0.15):
+        # As in files that were never applied: nobody knows which route is the oldest.
+        for document in documents:
+            if document["kind"] == "HTTPRoute" and chance(random, 0.7):
+                del document["metadata"]["creationTimestamp"]
     scheme = "https" if port == 443 else "http"
     return RuleSet(documents, port, scheme, random.choice(NORMALIZATIONS))
 
@@ -61,7 +69,11 @@ def _listener(random: Random, name: str, port: int, host: str) -> Object:
     if host:
         listener["hostname"] = host
     if chance(random, 0.8):
-        listener["allowedRoutes"] = {"namespaces": {"from": random.choice(("All", "All", "Same"))}}
+        spaces: Object = {"from": random.choice(("All", "All", "All", "Same", "Selector"))}
+        if spaces["from"] == "Selector":
+            labels = ({"team": "a"}, {"kubernetes.io/metadata.name": "shop"}, {"team": "c"})
+            spaces["selector"] = {"matchLabels": random.choice(labels)}
+        listener["allowedRoutes"] = {"namespaces": spaces}
     if chance(random, 0.05):
         kind = {"kind": random.choice(("HTTPRoute", "GRPCRoute"))}
         listener.setdefault("allowedRoutes", {})["kinds"] = [kind]
@@ -108,6 +120,11 @@ def _rule(random: Random) -> Object:
         backend = {"name": "web", "port": 80}
         mirror = {"type": "RequestMirror", "requestMirror": {"backendRef": backend, "percent": 0}}
         rule.setdefault("filters", []).append(mirror)
+    if chance(random, 0.05):
+        name = random.choice(("Host", "x-added"))
+        modifier = {random.choice(("set", "add")): [{"name": name, "value": "set.example.net"}]}
+        each = {"type": "RequestHeaderModifier", "requestHeaderModifier": modifier}
+        rule.setdefault("filters", []).append(each)
     if chance(random, 0.95):
         rule["backendRefs"] = _backends(random)
     return rule
@@ -131,6 +148,10 @@ def _match(random: Random) -> Object:
             _named(random, name.title() if chance(random, 0.2) else name)
             for name in some(random, HEADERS, 2)
         ]
+        if chance(random, 0.1):
+            # Another case of one name: the specification counts the first one only.
+            name = match["headers"][0]["name"].swapcase()
+            match["headers"].append(_named(random, name))
     if chance(random, 0.25):
         match["queryParams"] = [_named(random, name) for name in some(random, PARAMETERS, 2)]
     return match
@@ -153,6 +174,8 @@ def _backends(random: Random) -> list[Object]:
         if chance(random, 0.5):
             backend["weight"] = random.choice((0, 1, 10, 90))
         backends.append(backend)
+    if len(backends) == 1 and chance(random, 0.03):
+        backends[0] |= {"group": "example.com", "kind": "Bucket"}
     return backends
 
 

@@ -385,7 +385,11 @@ def _forward(
     for name, weight in weighted:
         shares[str(name)] = shares.get(str(name), 0.0) + weight / total
     translation.shares[rule_id] = shares
+    if is_gateway_api:
+        action["cluster_not_found_response_code"] = "INTERNAL_SERVER_ERROR"
     if len(rule["route"]) == 1:
+        if rule["route"][0].get("is_unknown"):
+            action["cluster"] = "UnknownService"
         route["response_headers_to_add"].append(_field("x-destination", str(weighted[0][0])))
     else:
         del action["cluster"]

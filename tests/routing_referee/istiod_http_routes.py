@@ -23,36 +23,67 @@ def translate_http_routes(documents: Sequence[Object], port: int) -> Translation
     for listener in listeners:
         if listener["port"] == port:
             server = {"port": {"protocol": listener["protocol"]}, "gateway": listener["name"]}
-            servers.append((server, _server_hosts(listener, namespace)))
-    services = _services(documents, gateway)
-    name = f"{namespace}/{gateway['metadata']['name']}"
-    return virtual_hosts(services, servers, name, port, is_gateway_api=True)
-
-
-def _server_hosts(listener: Object, namespace: str) -> list[str]:
-    host = listener.get("hostname", "*")
-    spaces = listener.get("allowedRoutes", {}).get("namespaces", {}).get("from", "Same")
-    return [host] if spaces == "All" else [f"{namespace}/{host}"]
-
-
-def _services(documents: Sequence[Object], gateway: Object) -> list[Object]:
-    """Return one VirtualService for each listener and host, as the merge of all HTTPRoutes."""
+            host = listener.get("hostname", "*")
+            spaces = _admitted(listener, namespace, documents)
+            hosts = [host] if spaces is None else [f"{space}/{host}" for space in spaces]
+            servers.append((server, hosts))
     routes = [document for document in documents if document["kind"] == "HTTPRoute"]
-    routes.sort(
-        key=lambda route: (
-            route["metadata"].get("creationTimestamp", ""),
+    services = _services(routes, documents, gateway)
+    name = f"{namespace}/{gateway['metadata']['name']}"
+    translation = virtual_hosts(services, servers, name, port, is_gateway_api=True)
+    # Several VirtualServices of one host are in the order of their oldest routes.
+    translation.is_order_undefined = not all(
+        "creationTimestamp" in route["metadata"] for route in routes
+    )
+    return translation
+
+
+def _admitted(listener: Object, namespace: str, documents: Sequence[Object]) -> list[str] | None:
+    """Return the namespaces whose routes a listener admits; None for all."""
+    spaces = listener.get("allowedRoutes", {}).get("namespaces", {})
+    if spaces.get("from", "Same") == "All":
+        return None
+    if spaces.get("from", "Same") == "Same":
+        return [namespace]
+    asked = spaces["selector"]["matchLabels"].items()
+    return [
+        document["metadata"]["name"]
+        for document in documents
+        if document["kind"] == "Namespace"
+        and asked
+        <= {
+            **document["metadata"]["labels"],
+            "kubernetes.io/metadata.name": document["metadata"]["name"],
+        }.items()
+    ]
+
+
+def _services(
+    routes: Sequence[Object], documents: Sequence[Object], gateway: Object
+) -> list[Object]:
+    """Return one VirtualService for each listener and host, as the merge of all HTTPRoutes.
+
+    Routes that do not tell their age count from the last one to the first.
+    """
+    aged = [
+        (
+            route["metadata"].get("creationTimestamp", f"2026-01-{28 - index}"),
             route["metadata"]["namespace"],
             route["metadata"]["name"],
+            route,
         )
-    )
+        for index, route in enumerate(routes)
+    ]
     merged: dict[tuple[str, str], Object] = {}
-    for route in routes:
+    ages: dict[tuple[str, str], str] = {}
+    for age, _, _, route in sorted(aged, key=lambda item: item[:3]):
         rules = list(_rules(route))
         hosts = route["spec"].get("hostnames") or ["*"]
-        for listener in _parents(route, gateway):
+        for listener in _parents(route, gateway, documents):
             for host in hosts:
                 if not _is_isolated(host, listener, gateway):
                     continue
+                ages.setdefault((listener["name"], host), age)
                 service = merged.setdefault(
                     (listener["name"], host),
                     {
@@ -64,10 +95,12 @@ def _services(documents: Sequence[Object], gateway: Object) -> list[Object]:
                 service["spec"]["http"] += rules
     for service in merged.values():
         service["spec"]["http"].sort(key=_precedence)
-    return list(merged.values())
+    # Two of them may share a virtual host: a route without hosts, and one with the listener's. The
+    # name of a merged VirtualService ends with its listener and its host.
+    return [merged[key] for key in sorted(merged, key=lambda key: (ages[key], "~".join(key)))]
 
 
-def _parents(route: Object, gateway: Object) -> Iterator[Object]:
+def _parents(route: Object, gateway: Object, documents: Sequence[Object]) -> Iterator[Object]:
     """Yield the listeners that a route is attached to, once for each reference."""
     metadata = route["metadata"]
     for reference in route["spec"].get("parentRefs", ()):
@@ -85,8 +118,8 @@ def _parents(route: Object, gateway: Object) -> Iterator[Object]:
             kinds = listener.get("allowedRoutes", {}).get("kinds") or [{"kind": "HTTPRoute"}]
             if all(kind["kind"] != "HTTPRoute" for kind in kinds):
                 continue
-            spaces = listener.get("allowedRoutes", {}).get("namespaces", {}).get("from", "Same")
-            if spaces == "Same" and metadata["namespace"] != gateway["metadata"]["namespace"]:
+            spaces = _admitted(listener, gateway["metadata"]["namespace"], documents)
+            if spaces is not None and metadata["namespace"] not in spaces:
                 continue
             hosts = route["spec"].get("hostnames") or ["*"]
             own = listener.get("hostname", "*")
@@ -166,6 +199,13 @@ def _action(rule: Object, metadata: Object) -> Object:
             action["redirect"] = _redirect(each["requestRedirect"])
         elif each["type"] == "URLRewrite":
             action["rewrite"] = _rewrite(each["urlRewrite"])
+        elif each["type"] == "RequestHeaderModifier":
+            action["headers"] = {
+                "request": {
+                    operation: {entry["name"]: entry["value"] for entry in entries}
+                    for operation, entries in each["requestHeaderModifier"].items()
+                }
+            }
     backends = rule.get("backendRefs", ())
     weights = [backend.get("weight", 1) for backend in backends]
     if not sum(weights) and "redirect" not in action:
@@ -177,6 +217,7 @@ def _action(rule: Object, metadata: Object) -> Object:
                 "port": {"number": backend["port"]},
             },
             "weight": weight,
+            "is_unknown": "kind" in backend,
         }
         for backend, weight in zip(backends, weights, strict=True)
         if weight

@@ -166,9 +166,9 @@ def _query(random: Random, model: Object) -> str:
 
 
 def _headers(random: Random, texts: dict[str, Object]) -> tuple[tuple[str, str], ...]:
-    fields = []
+    fields: list[tuple[str, str]] = []
     for name, named in texts.items():
-        if name.startswith(":"):
+        if name.startswith(":") or any(name.lower() == other.lower() for other, _ in fields):
             continue
         if chance(random, 0.75):
             shown = name.title() if chance(random, 0.2) else name
