@@ -1,6 +1,7 @@
-"""Every step of a path through the real Apache and the real nginx, and back by its rollback.
+"""Every step of a path through the real Apache, nginx and Envoy, and back by its rollback.
 
-Both programs divide requests by counting, so the shares are compared exactly and not by chance.
+Apache and nginx divide requests by counting, so their shares are compared exactly. Envoy chooses at
+random: the bounds of its shares are seven standard deviations wide.
 """
 
 import http.client
@@ -11,12 +12,19 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import yaml
 
 from estimator.migration.snippets.apache import apache
+from estimator.migration.snippets.http_route import http_route
 from estimator.migration.snippets.nginx import nginx
-from estimator.migration.snippets.path import MovedPath
-from estimator.migration.snippets.step import Backend, Snippet, Step
+from estimator.migration.snippets.path import MovedPath, PathKind
+from estimator.migration.snippets.step import Attachment, Backend, Snippet, Step
+from estimator.migration.snippets.virtual_service import virtual_service
 from mirror.demo.processes import Child, accepts, free_ports
+from tests.routing_referee.envoy import Referee, running_referee
+from tests.routing_referee.istiod import translate_virtual_services
+from tests.routing_referee.istiod_http_routes import translate_http_routes
+from tests.routing_referee.rule_sets import Object, RuleSet, WireRequest
 from tests.topology.conftest import Topology, apache_server, require, wait_for
 
 MODULES = (
@@ -142,3 +150,91 @@ def test_rollback_takes_effect_by_a_reload(sites: Sites, render: Render) -> None
     assert wait_for(
         lambda: sum((sites.asked(["/api/x"]) for _ in range(10)), Counter()) == {"old": 8, "new": 2}
     )
+
+
+# --- Envoy, configured as istiod does it (tests/routing_referee) ---
+
+IN_MESH = (Backend("swarm.shop", 80), Backend("app.shop", 80))
+NAMES = {"swarm.shop|80|": "old", "app.shop|80|": "new", "rest.shop|80|": "rest"}
+HALF = 200
+BOUNDS = (50, 150)
+
+
+def mesh_step(template: str, percent: int, percent_before: int = 0) -> Step:
+    return Step(MovedPath.of(template), *IN_MESH, percent, percent_before)
+
+
+def metadata(name: str) -> Object:
+    return {"name": name, "namespace": "shop"}
+
+
+def with_virtual_services(texts: Iterable[str], entries: Iterable[str]) -> RuleSet:
+    """Return the site of a VirtualService whose last entry takes what is left."""
+    rest = {"route": [{"destination": {"host": "rest.shop", "port": {"number": 80}}}]}
+    http = [entry for text in entries for entry in yaml.safe_load(text)["http"]]
+    server = {"port": {"number": 80, "protocol": "HTTP"}, "hosts": ["*"]}
+    gateway = {"kind": "Gateway", "metadata": metadata("web"), "spec": {"servers": [server]}}
+    spec = {"hosts": ["*"], "gateways": ["web"], "http": [*http, rest]}
+    site = {"kind": "VirtualService", "metadata": metadata("site"), "spec": spec}
+    return RuleSet([gateway, site, *map(yaml.safe_load, texts)])
+
+
+def with_http_routes(texts: Iterable[str], has_rest: bool = True) -> RuleSet:
+    listener = {"name": "http", "port": 80, "protocol": "HTTP"}
+    gateway = {"kind": "Gateway", "metadata": metadata("web"), "spec": {"listeners": [listener]}}
+    parents = [{"name": "web", "namespace": "shop"}]
+    rules = [{"backendRefs": [{"name": "rest", "port": 80}]}]
+    rest = {
+        "kind": "HTTPRoute",
+        "metadata": metadata("rest"),
+        "spec": {"parentRefs": parents, "rules": rules},
+    }
+    return RuleSet([gateway, *map(yaml.safe_load, texts), *([rest] if has_rest else [])])
+
+
+def shares(referee: Referee, number: int, targets: Iterable[str]) -> Counter[str]:
+    """Return how many of these requests each destination of a rule set got."""
+    requests = [(number, WireRequest("GET", target, "shop.example")) for target in targets]
+    found = referee.answers(requests)
+    return Counter(NAMES.get(each.fields.get("x-destination", ""), "none") for each in found)
+
+
+def test_envoy_divides_by_weights_of_both_objects() -> None:
+    binary = require("envoy")
+    paths = sorted(map(MovedPath.of, PATHS), key=lambda path: path.precedence)
+    attachment = Attachment("shop", "web", "shop")
+    virtual_services, http_routes, alone = [], [], []
+    for percent in (0, 50, 100):
+        steps = [mesh_step(path.template, percent) for path in paths]
+        snippets = [virtual_service(step, attachment) for step in steps]
+        virtual_services.append(
+            with_virtual_services(
+                (snippet.text for snippet in snippets),
+                (snippet.preparation for snippet in snippets),
+            )
+        )
+        routes = [http_route(step, attachment).text for step in steps]
+        http_routes.append(with_http_routes(routes))
+        alone.append(with_http_routes(routes, has_rest=False))
+    sets = [*virtual_services, *http_routes, *alone]
+    translations = [
+        *(translate_virtual_services(each.documents, 80) for each in virtual_services),
+        *(translate_http_routes(each.documents, 80) for each in (*http_routes, *alone)),
+    ]
+    with running_referee(binary, sets, translations) as referee:
+        for path in paths:
+            moved, others = PATHS[path.template]
+            is_pattern = path.kind is PathKind.PATTERN
+            for kind, others_go in ((0, "rest"), (3, "rest"), (6, "none")):
+                got = [shares(referee, kind + n, [moved] * HALF) for n in range(3)]
+                if kind == 3 and is_pattern:
+                    # What the snippet says: the prefix of another HTTPRoute takes them all.
+                    assert got == [{"rest": HALF}] * 3, path.template
+                    continue
+                assert (got[0], got[2]) == ({"old": HALF}, {"new": HALF}), path.template
+                assert BOUNDS[0] < got[1]["old"] < BOUNDS[1], path.template
+                # A PathPrefix takes the path without its last slash, which the snippet says.
+                expected = Counter(
+                    "new" if kind and f"{other}/" == path.text else others_go for other in others
+                )
+                assert shares(referee, kind + 2, others) == expected, path.template
