@@ -174,13 +174,15 @@ class _Adding:
         others: list[int] = []
         get, sum_of = self.found.sums.of_targets.get, self.found.sums.sum_of
         second_of = self._seconds.get
-        for at, (host, time, method, target, status, extra, other) in enumerate(entries):
-            second = second_of(time)
-            if second is None and (other or (second := self._second(time)) is None):
+        for at, (host, time, method, target, status, extra, took, other) in enumerate(entries):
+            time_s: float | None = second_of(time)
+            if time_s is None and (other or (time_s := self._second(time)) is None):
                 others.append(at)
                 continue
+            if took:
+                time_s -= float(took)
             key = (_host(host, extra) if host or extra else "", method, target, None)
-            (get(key) or sum_of(key)).add(second, status_of(status))
+            (get(key) or sum_of(key)).add(time_s, status_of(status))
         self.found.tally.lines += len(entries) - len(others)
         return others
 

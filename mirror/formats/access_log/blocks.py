@@ -48,11 +48,18 @@ _LOGGED = re.compile(
     re.MULTILINE,
 )
 
+# $request_length $request_time [$proxy_upstream_name] [$proxy_alternative_upstream_name], then
+# address, bytes, time and status of one answer, and $req_id: no part of it can be a host.
+_OF_INGRESS = (
+    rb" \d+ (\d+\.\d{3}) \[[^\]\s]*\] \[[^\]\s]*\]"
+    rb" [\d.:-]+ [\d-]+ [\d.-]+ [\d-]+ [0-9a-f]{32}"
+)
 # The virtual host may stand in front. Without a backslash, nothing of the target is escaped.
 _ANSWERED = re.compile(
     (
         rb"^(?:(%b) (?=[0-9a-f:]*[.:]))?%b([A-Z]+) (/[!#-\[\]-~]*) HTTP/[0-9.]+\" (\d{3}) (?:\d+|-)"
-        rb"(?: %b( \"[^\"=\\\n]*\")?)?$%b" % (HOST_NAME, _START[1:], _TEXTS, _OTHER_LINE)
+        rb"(?: %b(?:( \"[^\"=\\\n]*\")|%b)?)?$%b"
+        % (HOST_NAME, _START[1:], _TEXTS, _OF_INGRESS, _OTHER_LINE)
     ).decode("ascii"),
     re.MULTILINE | re.ASCII,
 )
@@ -69,14 +76,15 @@ def counted_lines(block: bytes) -> list[tuple[bytes, bytes, bytes]]:
 LoggedLine = tuple[bytes, bytes, bytes, bytes, bytes, bytes]
 
 
-AnsweredLine = tuple[str, str, str, str, str, str, str]
+AnsweredLine = tuple[str, str, str, str, str, str, str, str]
 
 
 def answered_lines(block: bytes) -> list[AnsweredLine]:
-    """Return host, time, method, target, status, a further text, and a line of any other form.
+    """Return host, time, method, target, status, a further text, the duration, and any other line.
 
-    The host is that in front of the line, with its port; the target holds no escape. Texts have a
-    character for each byte.
+    The host is that in front of the line, with its port; the target holds no escape; the duration
+    is that of ingress-nginx. Texts have a character for each byte, and are empty where they are
+    missing.
     """
     return _ANSWERED.findall(block.decode("latin-1"))
 

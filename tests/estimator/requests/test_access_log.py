@@ -143,6 +143,7 @@ def test_logged_headers_are_known_where_rules_ask_for_them(tmp_path: Path) -> No
     assert [item.request.headers for item in others.items] == [None, None]
 
 
+INGRESS = " 489 0.250 [default-web-80] []"
 LINES = st.sampled_from(
     [
         combined(),
@@ -153,7 +154,10 @@ LINES = st.sampled_from(
         combined("/c", front="app:8080 "),
         combined("/d", end=' "www.example.com"'),
         combined("/d", front="bad ", end=' "b.example"'),
-        combined("/e", end=" 489 0.250 [default-web-80] [] 10.1.1.1:80 33 0.249 200 0123"),
+        combined("/e", end=f"{INGRESS} 10.1.1.1:80 33 0.249 200 {'0a' * 16}"),
+        combined("/e", end=f"{INGRESS} 10.1.1.1:80, 10.1.1.2:80 0, 3 0, 1 502, 200 {'0a' * 16}"),
+        combined("/e", front="a.example ", end=f"{INGRESS} - - - - {'0a' * 16}"),
+        combined("/e", end=f"{INGRESS} 10.1.1.1:80 33 0.249 200 b.example"),
         combined("http://c.example/f"),
         combined("*"),
         combined().replace(b"31/Dec", b"99/Dec"),

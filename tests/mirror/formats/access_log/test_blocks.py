@@ -40,12 +40,15 @@ def test_a_block_yields_its_requests_and_its_other_lines() -> None:
 
 def test_a_block_yields_its_requests_with_their_answers() -> None:
     block = b"\n".join([b"www.example.com:443 " + COMBINED + b' "b.example"', b"bad", COMBINED])
+    tail = b" 489 0.250 [default-web-80] [] 10.1.1.1:80 33 0.249 200 " + b"0a" * 16
+    block += b"\n" + COMBINED + tail
     time = TIME.decode()
     target = "/watch/7?x=1"
     assert answered_lines(block) == [
-        ("www.example.com:443", time, "GET", target, "200", ' "b.example"', ""),
-        ("", "", "", "", "", "", "bad"),
-        ("", time, "GET", target, "200", "", ""),
+        ("www.example.com:443", time, "GET", target, "200", ' "b.example"', "", ""),
+        ("", "", "", "", "", "", "", "bad"),
+        ("", time, "GET", target, "200", "", "", ""),
+        ("", time, "GET", target, "200", "", "0.250", ""),
     ]
 
 
@@ -56,7 +59,7 @@ def test_a_block_yields_its_requests_with_their_answers() -> None:
 )
 def test_answered_lines_say_what_the_reader_says(text: bytes, part: bytes, front: bytes) -> None:
     line = front + COMBINED.replace(part, text)
-    for host, _, method, target, status, _, other in answered_lines(line):
+    for host, _, method, target, status, _, _, other in answered_lines(line):
         if not other:
             request = LineReader().read(line)
             assert (request.method, request.target) == (method, target)
