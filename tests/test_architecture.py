@@ -461,11 +461,6 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.formats.bounded_files",
         "mirror.formats.yaml_documents",
     ),
-    "estimator.routing.gateway_api.*": (
-        "estimator.errors",
-        "estimator.routing.*",
-        "estimator.table.fields",
-    ),
     "estimator.routing.*": ("estimator.errors", "estimator.routing.*"),
     "estimator.migration.order.*": (
         "estimator.errors",

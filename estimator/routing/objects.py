@@ -73,7 +73,7 @@ def read_objects(paths: Sequence[Path], findings: Findings) -> list[KubernetesOb
             findings.problems += error.problems
             continue
         left -= len(text.encode())
-        objects += _objects_of(str(path), text, findings)
+        objects += objects_of(str(path), text, findings)
     return objects
 
 
@@ -104,7 +104,8 @@ def _files(paths: Sequence[Path], findings: Findings) -> Iterator[Path]:
             findings.report(str(path), rule)
 
 
-def _objects_of(file: str, text: str, findings: Findings) -> Iterator[KubernetesObject]:
+def objects_of(file: str, text: str, findings: Findings) -> Iterator[KubernetesObject]:
+    """Yield the objects of a text; add every problem to `findings`."""
     key_lines = KeyLines()
 
     def report(twice: Duplicate) -> None:

@@ -1,17 +1,16 @@
-"""The fields of an object of Gateway API, read as its schema (the CRD) reads them.
+"""The mappings of an object of Gateway API, read as its schema (the CRD) reads them.
 
-Every problem is reported with its file, line and key and with what was expected, and the walk goes
-on. What the API server would refuse is a problem, an unknown key too; a key with null is absent.
+What the API server would refuse is reported: a key that is missing or unknown, a text of another
+form, a list that is too long. What is wrong is read as absent, and the walk goes on.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from estimator.errors import Problem
+from estimator.routing.fields import Field, shown
+from estimator.routing.objects import KubernetesObject
 from estimator.routing.rules import Place
-from estimator.table.fields import Marks, shown
 
 API_GROUP = "gateway.networking.k8s.io"
 MOST_PORT = 65535
@@ -45,68 +44,46 @@ KIND = Pattern(re.compile(r"[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?"), "a kind such 
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """The object whose fields are read."""
-
-    place: Place
-    marks: Marks
-    problems: list[Problem]
-    warnings: list[str]
-    """What is read and means something else than it seems to mean, each with file and line."""
-
-
-@dataclass(frozen=True, slots=True)
 class Fields:
     """A mapping within an object."""
 
-    raw: dict[str, Any]
-    path: str
-    """From the top of the object: `spec.rules[0].matches[1]`, counted from 0 as Kubernetes does."""
-    source: Source
+    field: Field
 
     @property
     def place(self) -> Place:
-        """Return where this mapping stands; the part of the place leaves `spec.` out."""
-        of = self.source.place
-        part = self.path.removeprefix("spec").removeprefix(".")
-        return Place(of.file, self.line(), of.kind, of.namespace, of.name, part)
-
-    def line(self, key: str = "") -> int:
-        """Return the line of a key, or of the mapping where the key is empty or absent."""
-        return self.source.marks.line(self.raw, key) or self.source.place.line
-
-    def report(self, key: str, rule: str) -> None:
-        """Report a problem of a key, or of the mapping where the key is empty."""
-        where = f"{self.source.place.file}:{self.line(key.partition('[')[0])}"
-        self.source.problems.append(Problem(where, rule, key=_joined(self.path, key)))
-
-    def warn(self, key: str, sentence: str) -> None:
-        """Note what a key, or the mapping where the key is empty, means against expectation."""
-        place = self.place
-        place = replace(place, line=self.line(key), part=_joined(place.part, key))
-        self.source.warnings.append(f"{place}: {sentence}")
+        return self.field.place
 
     def only(self, *keys: str) -> None:
         """Report every key that is not one of `keys`."""
-        for key in self.raw:
-            if key not in keys:
-                self.report(str(key), f"unknown key; expected one of {', '.join(keys)}")
+        self.field.keys(*keys)
+
+    def names(self) -> list[str]:
+        """Return the keys, where they are free."""
+        return list(self.field.entries())
 
     def has(self, key: str) -> bool:
-        return self.raw.get(key) is not None
+        return self._child(key) is not None
+
+    def has_empty_list(self, key: str) -> bool:
+        child = self._child(key)
+        return child is not None and child.value == []
+
+    def report(self, key: str, rule: str) -> None:
+        """Report a problem of a key, or of the mapping where the key is empty."""
+        self._at(key).report(rule)
+
+    def warn(self, key: str, sentence: str) -> None:
+        """Note what a key, or the mapping where the key is empty, means against expectation."""
+        self._at(key).warn(sentence)
 
     def text(
         self, key: str, form: Pattern, default: str | None = None, is_required: bool = False
     ) -> str | None:
         """Return a text of the given form; `default` where it is absent or wrong."""
-        value = self._value(key, form.expected, is_required)
-        if value is None:
+        child = self._child(key, form.expected if is_required else "")
+        if child is None:
             return default
-        is_text = isinstance(value, str)
-        if not is_text or not form.expression.fullmatch(value) or len(value) > form.most:
-            self.report(key, f"expected {form.expected}, got {shown(value)}")
-            return default
-        return str(value)
+        return default if (text := _text(child, form)) is None else text
 
     def choice(
         self,
@@ -117,71 +94,84 @@ class Fields:
     ) -> str | None:
         """Return one of `choices`; `default` where it is absent, None where it is wrong."""
         expected = f"one of {', '.join(choices)}"
-        value = self._value(key, expected, is_required)
-        if value is None:
-            return None if is_required else default
-        if value not in choices:
-            self.report(key, f"expected {expected}, got {shown(value)}")
-            return None
-        return str(value)
+        child = self._child(key, expected if is_required else "")
+        if child is None:
+            return default
+        return child.choice(*choices) or None
 
     def number(self, key: str, least: int, most: int, is_required: bool = False) -> int | None:
         """Return a whole number in the range, None where it is absent or wrong."""
         expected = f"a whole number from {least} to {most}"
-        value = self._value(key, expected, is_required)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            self.report(key, f"expected {expected}, got {shown(value)}")
-            return None
-        return value
+        child = self._child(key, expected if is_required else "")
+        return None if child is None else child.whole(least, most)
 
     def mapping(self, key: str, is_required: bool = False) -> "Fields | None":
         """Return the mapping of a key, None where it is absent or wrong."""
-        value = self._value(key, "a mapping", is_required)
-        if value is None:
-            return None
-        if not isinstance(value, dict):
-            self.report(key, f"expected a mapping, got {shown(value)}")
-            return None
-        return Fields(value, _joined(self.path, key), self.source)
+        child = self._child(key, "a mapping" if is_required else "")
+        return None if child is None else _mapping(child)
 
     def mappings(self, key: str, most: int, is_required: bool = False) -> list["Fields"]:
         """Return the mappings of a list, with a problem for everything else in it."""
-        found = []
-        for number, value in enumerate(self._list(key, "mappings", most, is_required)):
-            if isinstance(value, dict):
-                found.append(Fields(value, _joined(self.path, f"{key}[{number}]"), self.source))
-            else:
-                self.report(f"{key}[{number}]", f"expected a mapping, got {shown(value)}")
-        return found
+        found = (_mapping(item) for item in self._items(key, "mappings", most, is_required))
+        return [fields for fields in found if fields is not None]
 
     def texts(self, key: str, most: int, form: Pattern) -> Iterator[str]:
         """Yield the texts of a list, with a problem for everything else in it."""
-        for number, value in enumerate(self._list(key, "texts", most, False)):
-            if isinstance(value, str) and form.expression.fullmatch(value):
-                yield value
-            else:
-                self.report(f"{key}[{number}]", f"expected {form.expected}, got {shown(value)}")
+        for item in self._items(key, "texts", most, False):
+            text = _text(item, form)
+            if text is not None:
+                yield text
 
-    def _list(self, key: str, what: str, most: int, is_required: bool) -> list[Any]:
+    def default(self, path: str) -> "Fields":
+        """Return an empty mapping that the schema puts below this one."""
+        return Fields(replace(self.field, value={}, path=path))
+
+    def _items(self, key: str, what: str, most: int, is_required: bool) -> list[Field]:
         expected = f"a list of at most {most} {what}"
-        value = self._value(key, expected, is_required)
-        if value is None:
+        child = self._child(key, expected if is_required else "")
+        if child is None:
             return []
-        if not isinstance(value, list):
-            self.report(key, f"expected {expected}, got {shown(value)}")
-            return []
-        if len(value) > most:
-            self.report(key, f"expected {expected}, got {len(value)}")
-        return value
+        items = list(child.items())
+        if len(items) > most:
+            child.report(f"expected {expected}, got {len(items)}")
+        return items
 
-    def _value(self, key: str, expected: str, is_required: bool) -> Any:
-        value = self.raw.get(key)
-        if value is None and is_required:
-            self.report(key, f"missing; expected {expected}")
-        return value
+    def _child(self, key: str, expected: str = "") -> Field | None:
+        """Return a field; where it is absent, report what was expected, unless that is empty."""
+        child = self.field.entries().get(key)
+        if child is None and expected:
+            self._at(key).report(f"missing; expected {expected}")
+        return child
+
+    def _at(self, key: str) -> Field:
+        """Return the field of a key, or where it would stand."""
+        if not key:
+            return self.field
+        path = f"{self.field.path}.{key}".removeprefix(".")
+        return self.field.entries().get(key) or replace(self.field, value=None, path=path)
 
 
-def _joined(path: str, key: str) -> str:
-    return ".".join(part for part in (path, key) if part)
+def spec_of(resource: KubernetesObject) -> Fields:
+    """Return the `spec` of an object; report where there is none."""
+    if resource.body.value.get("spec") is None:
+        resource.body.report("expected a spec")
+    found = _mapping(resource.spec)
+    return Fields(replace(resource.spec, value={})) if found is None else found
+
+
+def _mapping(field: Field) -> Fields | None:
+    if isinstance(field.value, dict):
+        return Fields(field)
+    field.report(f"expected a mapping, got {shown(field.value)}")
+    return None
+
+
+def _text(field: Field, form: Pattern) -> str | None:
+    """Return a text of the given form, or report it and return None."""
+    text = field.text() if isinstance(field.value, str) else None
+    if text is not None and text != field.value:
+        return None  # a template, which is reported already
+    if text is None or not form.expression.fullmatch(text) or len(text) > form.most:
+        field.report(f"expected {form.expected}, got {shown(field.value)}")
+        return None
+    return text

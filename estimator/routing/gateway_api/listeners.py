@@ -17,9 +17,11 @@ from estimator.routing.gateway_api.fields import (
     SECTION,
     Fields,
     Pattern,
+    spec_of,
 )
 from estimator.routing.gateway_api.hostnames import ANY
 from estimator.routing.gateway_api.namespaces import From, Namespaces, Operator, Requirement
+from estimator.routing.objects import KubernetesObject
 from estimator.routing.rules import Place
 
 _GATEWAY_KEYS = (
@@ -77,12 +79,12 @@ class Gateway:
         return self.place.namespace, self.place.name
 
 
-def read_gateway(fields: Fields, istio_classes: Collection[str]) -> Gateway:
-    """Return a Gateway; report its problems to the source of the fields.
+def read_gateway(resource: KubernetesObject, istio_classes: Collection[str]) -> Gateway:
+    """Return a Gateway; report its problems.
 
     `istio_classes` are the names of the GatewayClasses that Istio serves.
     """
-    spec = fields.mapping("spec", is_required=True) or Fields({}, "spec", fields.source)
+    spec = spec_of(resource)
     spec.only(*_GATEWAY_KEYS)
     name = spec.text("gatewayClassName", NAME, is_required=True)
     if name is not None and name not in istio_classes:
@@ -93,11 +95,11 @@ def read_gateway(fields: Fields, istio_classes: Collection[str]) -> Gateway:
         if spec.has(key):
             spec.warn(key, "is not judged; only the listeners of the Gateway itself are")
     entries = spec.mappings("listeners", _MOST_LISTENERS, is_required=True)
-    if spec.raw.get("listeners") == []:
+    if spec.has_empty_list("listeners"):
         spec.report("listeners", "expected at least one listener")
     listeners = [_listener(entry) for entry in entries]
     _check_distinct(entries, listeners)
-    return Gateway(fields.place, tuple(sorted(listeners, key=lambda one: one.name)))
+    return Gateway(resource.body.place, tuple(sorted(listeners, key=lambda one: one.name)))
 
 
 def _listener(entry: Fields) -> Listener:
@@ -167,9 +169,9 @@ def _requirements(namespaces: Fields) -> Iterator[Requirement]:
         return
     selector.only("matchLabels", "matchExpressions")
     if labels := selector.mapping("matchLabels"):
-        for key in labels.raw:
+        for key in labels.names():
             value = labels.text(key, _LABEL_VALUE)
-            yield Requirement(str(key), Operator.IN, (value or "",))
+            yield Requirement(key, Operator.IN, (value or "",))
     for entry in selector.mappings("matchExpressions", _MOST_REQUIREMENTS):
         entry.only("key", "operator", "values")
         key = entry.text("key", NAME, is_required=True) or ""

@@ -33,7 +33,7 @@ _FORBIDDEN_ENDS = ("/..", "/.")
 
 def read_matches(rule: Fields) -> Iterator[tuple[Place, Conditions, Rank]]:
     """Yield the matches of a rule, each with its rank."""
-    if rule.raw.get("matches") == []:
+    if rule.has_empty_list("matches"):
         yield rule.place, Conditions(), LAST
         return
     matches = rule.mappings("matches", MOST_MATCHES)

@@ -7,8 +7,8 @@ a table says so.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from estimator.routing.fields import Findings
 from estimator.routing.gateway_api.attachment import attach
 from estimator.routing.gateway_api.backends import SERVICE, Grant
 from estimator.routing.gateway_api.fields import (
@@ -17,61 +17,70 @@ from estimator.routing.gateway_api.fields import (
     KIND,
     NAME,
     NAMESPACE,
-    Fields,
+    spec_of,
 )
 from estimator.routing.gateway_api.hostnames import ANY
 from estimator.routing.gateway_api.listeners import Gateway, Listener, read_gateway
-from estimator.routing.gateway_api.namespaces import From, Labels, Namespaces
+from estimator.routing.gateway_api.namespaces import From, Namespaces
 from estimator.routing.gateway_api.routes import Route, read_route
 from estimator.routing.gateway_api.tables import route_tables
+from estimator.routing.objects import KubernetesObject
 from estimator.routing.rules import Place
 from estimator.routing.table import RouteTable
 
+_VERSIONS = {
+    "HTTPRoute": ("v1", "v1beta1"),
+    "Gateway": ("v1", "v1beta1"),
+    "GatewayClass": ("v1", "v1beta1"),
+    "ReferenceGrant": ("v1", "v1beta1"),
+}
+_NOT_JUDGED = ("GRPCRoute", "ListenerSet", "XListenerSet")
+"""Kinds that route HTTP, too, and that this reader names without judging them."""
 _ISTIO_CONTROLLER = "istio.io/gateway-controller"
 _ISTIO_CLASS = "istio"
 """The class that Istio creates itself."""
-_OTHER_ROUTES = ("GRPCRoute", "ListenerSet", "XListenerSet")
 _MOST_GRANTS = 16
 _DEFAULT_PORT = 80
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """The tables of all Gateways, and what the objects mean against expectation."""
-
-    tables: tuple[RouteTable, ...]
-    warnings: tuple[str, ...]
-    """Each with file and line."""
-
-
-def compile_objects(objects: Sequence[Fields]) -> Compiled:
-    """Return the tables of the Gateways among the objects; ignore objects of other kinds.
-
-    Problems are reported to the sources of the objects. While there are any, the tables are not to
-    be used.
-    """
-    by_kind: dict[str, list[Fields]] = {}
-    for fields in objects:
-        by_kind.setdefault(fields.place.kind, []).append(fields)
-    grants = [grant for fields in by_kind.get("ReferenceGrant", []) for grant in _grants(fields)]
-    classes = _istio_classes(by_kind.get("GatewayClass", []))
-    labels = {fields.place.name: _labels(fields) for fields in by_kind.get("Namespace", [])}
-    routes = [read_route(fields, grants) for fields in by_kind.get("HTTPRoute", [])]
-    gateways = {}
-    for fields in by_kind.get("Gateway", []):
-        gateway = read_gateway(fields, classes)
-        gateways[gateway.key] = gateway
-    for gateway in _assumed(routes, gateways):
-        gateways[gateway.key] = gateway
-    attachments = attach(routes, gateways, labels)
-    unread = (
-        f"{fields.place}: is not judged; its requests are judged as if it were not there"
-        for kind in _OTHER_ROUTES
-        for fields in by_kind.get(kind, [])
+def is_read(resource: KubernetesObject) -> bool:
+    """Return whether `compile_objects` reads an object, or warns that it does not judge it."""
+    if resource.group == API_GROUP:
+        return resource.kind in (*_VERSIONS, *_NOT_JUDGED)
+    return (resource.group, resource.kind) in (
+        ("", "Namespace"),
+        ("gateway.networking.x-k8s.io", "XListenerSet"),
     )
-    noted = [note for fields in objects for note in fields.source.warnings]
-    tables = tuple(route_tables(gateways.values(), attachments.admitted))
-    return Compiled(tables, (*noted, *attachments.warnings, *unread))
+
+
+def compile_objects(
+    objects: Sequence[KubernetesObject], findings: Findings
+) -> tuple[RouteTable, ...]:
+    """Return the tables of the Gateways among the objects; ignore what is not Gateway API.
+
+    Problems and warnings go to `findings`. While there are problems, the tables are not to be used.
+    """
+    by_kind: dict[str, dict[tuple[str, str], KubernetesObject]] = {}
+    for one in filter(is_read, objects):
+        if one.version not in _VERSIONS.get(one.kind, (one.version,)):
+            expected = " or ".join(f"{API_GROUP}/{version}" for version in _VERSIONS[one.kind])
+            one.body.report(f"expected apiVersion {expected}, got {one.version}")
+        first = by_kind.setdefault(one.kind, {}).setdefault(one.key, one)
+        if first is not one:
+            place = first.body.place
+            one.body.report(f"expected once, first given in {place.file}:{place.line}")
+        if one.kind in _NOT_JUDGED:
+            one.body.warn("is not judged; its requests are judged as if it were not there")
+    of_kind = {kind: tuple(by_kind.get(kind, {}).values()) for kind in (*_VERSIONS, "Namespace")}
+    grants = [grant for one in of_kind["ReferenceGrant"] for grant in _grants(one)]
+    classes = _istio_classes(of_kind["GatewayClass"])
+    routes = [read_route(one, grants) for one in of_kind["HTTPRoute"]]
+    gateways = {one.key: read_gateway(one, classes) for one in of_kind["Gateway"]}
+    gateways |= {gateway.key: gateway for gateway in _assumed(routes, gateways)}
+    labels = {one.name: one.labels for one in of_kind["Namespace"]}
+    attachments = attach(routes, gateways, labels)
+    findings.warnings += attachments.warnings
+    return tuple(route_tables(gateways.values(), attachments.admitted))
 
 
 def _assumed(
@@ -104,25 +113,17 @@ def _assumed(
         )
 
 
-def _istio_classes(objects: Sequence[Fields]) -> set[str]:
-    controllers = {}
-    for fields in objects:
-        spec = fields.mapping("spec", is_required=True)
-        if spec is not None:
-            controllers[fields.place.name] = spec.text("controllerName", NAME, is_required=True)
-    controllers.setdefault(_ISTIO_CLASS, _ISTIO_CONTROLLER)
+def _istio_classes(objects: Sequence[KubernetesObject]) -> set[str]:
+    controllers: dict[str, str | None] = {_ISTIO_CLASS: _ISTIO_CONTROLLER}
+    for one in objects:
+        spec = spec_of(one)
+        controllers[one.name] = spec.text("controllerName", NAME, is_required=True)
     return {name for name, controller in controllers.items() if controller == _ISTIO_CONTROLLER}
 
 
-def _labels(fields: Fields) -> Labels:
-    metadata = fields.mapping("metadata")
-    labels = metadata.mapping("labels") if metadata else None
-    return {key: str(value) for key, value in labels.raw.items()} if labels else {}
-
-
-def _grants(fields: Fields) -> Iterator[Grant]:
+def _grants(resource: KubernetesObject) -> Iterator[Grant]:
     """Yield what a ReferenceGrant allows to HTTPRoutes about Services."""
-    spec = fields.mapping("spec", is_required=True) or Fields({}, "spec", fields.source)
+    spec = spec_of(resource)
     froms = []
     for entry in spec.mappings("from", _MOST_GRANTS, is_required=True):
         group = entry.text("group", GROUP, "")
@@ -134,4 +135,4 @@ def _grants(fields: Fields) -> Iterator[Grant]:
         kinds = (entry.text("group", GROUP, ""), entry.text("kind", KIND, is_required=True))
         if kinds == SERVICE:
             name = entry.text("name", NAME)
-            yield from (Grant(one, fields.place.namespace, name) for one in froms)
+            yield from (Grant(one, resource.namespace, name) for one in froms)

@@ -19,11 +19,13 @@ from estimator.routing.gateway_api.fields import (
     NAMESPACE,
     SECTION,
     Fields,
+    spec_of,
 )
 from estimator.routing.gateway_api.filters import Filters, RedirectTo, read_filters
 from estimator.routing.gateway_api.hostnames import ANY
 from estimator.routing.gateway_api.matches import read_matches
 from estimator.routing.gateway_api.precedence import Rank
+from estimator.routing.objects import KubernetesObject
 from estimator.routing.rules import Answer, Forward, Place
 
 _MOST_RULES = 16
@@ -75,10 +77,9 @@ class Route:
     """What concerns every rule."""
 
 
-def read_route(fields: Fields, grants: Sequence[Grant]) -> Route:
-    """Return an HTTPRoute; report its problems to the source of the fields."""
-    place = fields.place
-    spec = fields.mapping("spec", is_required=True) or Fields({}, "spec", fields.source)
+def read_route(resource: KubernetesObject, grants: Sequence[Grant]) -> Route:
+    """Return an HTTPRoute; report its problems."""
+    place, spec = resource.body.place, spec_of(resource)
     spec.only("parentRefs", "hostnames", "rules", "useDefaultGateways")
     if spec.has("useDefaultGateways"):
         spec.warn("useDefaultGateways", "is not judged; only the parentRefs are")
@@ -86,11 +87,11 @@ def read_route(fields: Fields, grants: Sequence[Grant]) -> Route:
     rules: list[RouteRule] = []
     refused: list[str] = []
     entries = spec.mappings("rules", _MOST_RULES)
-    if spec.raw.get("rules") == []:
+    if spec.has_empty_list("rules"):
         spec.report("rules", "expected at least one rule, or no key for the default rule")
     if not spec.has("rules"):
         # The default of the schema: one rule that takes every request and has no backend.
-        entries = [Fields({}, "spec.rules[0]", spec.source)]
+        entries = [spec.default("rules[0]")]
     for entry in entries:
         filters = read_filters(entry)
         refused += filters.refused
@@ -99,7 +100,12 @@ def read_route(fields: Fields, grants: Sequence[Grant]) -> Route:
         spec.report("rules", f"expected at most {_MOST_MATCHES} matches, got {len(rules)}")
     parents = tuple(_parents(spec, place.namespace))
     return Route(
-        place, _created(fields), parents, hostnames or (ANY,), tuple(rules), tuple(refused)
+        place,
+        _created(resource.created),
+        parents,
+        hostnames or (ANY,),
+        tuple(rules),
+        tuple(refused),
     )
 
 
@@ -178,15 +184,10 @@ def _parents(spec: Fields, namespace: str) -> Iterator[ParentRef]:
         )
 
 
-def _created(fields: Fields) -> datetime | None:
+def _created(stamp: str) -> datetime | None:
     """Return when the API server says that the object was created."""
-    metadata = fields.raw.get("metadata")
-    stamp = metadata.get("creationTimestamp") if isinstance(metadata, dict) else None
-    if isinstance(stamp, str):
-        try:
-            stamp = datetime.fromisoformat(stamp.replace("Z", "+00:00"))
-        except ValueError:
-            return None
-    if not isinstance(stamp, datetime):
+    try:
+        created = datetime.fromisoformat(stamp)
+    except ValueError:
         return None
-    return stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)
+    return created if created.tzinfo else created.replace(tzinfo=UTC)

@@ -1,17 +1,16 @@
 """Objects of Gateway API from YAML texts, for the tests of their readers."""
 
 from textwrap import dedent, indent
-from typing import cast
 
-from estimator.errors import Problem
 from estimator.routing.decision import Decision
-from estimator.routing.gateway_api.fields import Fields, Source
-from estimator.routing.gateway_api.objects import Compiled, compile_objects
+from estimator.routing.fields import Findings
+from estimator.routing.gateway_api.fields import Fields, spec_of
+from estimator.routing.gateway_api.objects import compile_objects
+from estimator.routing.objects import KubernetesObject, objects_of
 from estimator.routing.request import Request
-from estimator.routing.rules import Place
-from estimator.table.fields import Marks
-from mirror.formats.yaml_documents import read_documents
+from estimator.routing.table import RouteTable
 
+API = "apiVersion: gateway.networking.k8s.io/v1\n"
 GATEWAY = """
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -23,47 +22,55 @@ spec:
 """
 
 
-def objects(text: str) -> list[Fields]:
-    """Return the objects of a YAML text, which all share one list of problems."""
-    marks, problems = Marks(), list[Problem]()
-    found = []
-    for raw in read_documents(dedent(text), marks.note):
-        document = cast(dict[str, dict[str, str]], raw)
-        metadata = document.get("metadata", {})
-        place = Place(
-            "routes.yaml",
-            marks.line(document) or 0,
-            str(document.get("kind", "")),
-            metadata.get("namespace", "default"),
-            metadata.get("name", ""),
-        )
-        found.append(Fields(document, "", Source(place, marks, problems, [])))
+def objects(text: str) -> list[KubernetesObject]:
+    """Return the objects of a YAML text; their findings are shared."""
+    findings = Findings()
+    found = list(objects_of("routes.yaml", dedent(text), findings))
+    assert not findings.problems
     return found
 
 
-def fields(text: str) -> Fields:
-    """Return the one mapping of a YAML text."""
+def read_one(text: str) -> KubernetesObject:
+    """Return the one object of a YAML text."""
     (one,) = objects(text)
     return one
 
 
-def problems_of(*several: Fields) -> list[str]:
+def part(text: str) -> Fields:
+    """Return the spec of an HTTPRoute web in namespace shop, given as YAML."""
+    head = f"{API}kind: HTTPRoute\nmetadata: {{name: web}}\n"
+    return spec_of(read_one(f"{head}spec:\n{indent(dedent(text), '  ')}"))
+
+
+def problems_of(one: Fields | KubernetesObject) -> list[str]:
     """Return the problems that readers reported."""
-    return [str(problem) for one in several[:1] for problem in one.source.problems]
+    field = one.field if isinstance(one, Fields) else one.body
+    return [str(problem) for problem in field.owner.findings.problems]
 
 
-def compiled(text: str) -> Compiled:
-    """Return what valid objects are compiled into."""
-    some = objects(text)
-    result = compile_objects(some)
-    assert not problems_of(*some)
-    return result
+def warnings_of(one: Fields | KubernetesObject) -> list[str]:
+    """Return the warnings of readers."""
+    field = one.field if isinstance(one, Fields) else one.body
+    return field.owner.findings.warnings
+
+
+def compiled(text: str) -> tuple[tuple[RouteTable, ...], list[str]]:
+    """Return what valid objects are compiled into, with warnings."""
+    findings = Findings()
+    tables = compile_objects(list(objects_of("routes.yaml", dedent(text), findings)), findings)
+    assert not findings.problems
+    return tables, findings.warnings
 
 
 def decide(text: str, url: str, method: str = "GET", **headers: str) -> Decision:
     """Return what the one table of some objects makes of a request."""
-    (table,) = compiled(text).tables
-    return table.decide(request(url, method, **headers))
+    return table_of(text).decide(request(url, method, **headers))
+
+
+def table_of(text: str) -> RouteTable:
+    """Return the one table of some objects."""
+    (table,) = compiled(text)[0]
+    return table
 
 
 def request(url: str, method: str = "GET", **headers: str) -> Request:
@@ -77,7 +84,7 @@ def route(spec: str, name: str = "web", metadata: str = "") -> str:
     """Return an HTTPRoute of namespace shop, attached to Gateway web unless `spec` says to what."""
     parents = "" if "parentRefs" in spec else "parentRefs: [{name: web}]\n"
     return (
-        "---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\n"
+        f"---\n{API}kind: HTTPRoute\n"
         f"metadata: {{name: {name}, namespace: shop, {metadata}}}\nspec:\n"
         f"{indent(parents + dedent(spec).lstrip(), '  ')}\n"
     )

@@ -6,7 +6,7 @@ from estimator.routing.gateway_api.attachment import Attachments, attach
 from estimator.routing.gateway_api.listeners import read_gateway
 from estimator.routing.gateway_api.namespaces import Labels
 from estimator.routing.gateway_api.routes import read_route
-from tests.estimator.routing.gateway_api.conftest import fields, objects, problems_of, route
+from tests.estimator.routing.gateway_api.conftest import API, problems_of, read_one, route
 
 HTTP = "{name: http, port: 80, protocol: HTTP}"
 WIDE = "{name: wide, port: 80, protocol: HTTP}"
@@ -16,12 +16,12 @@ NARROW = "{name: narrow, port: 80, protocol: HTTP, hostname: '*.a.com'}"
 def attached(
     listeners: str, spec: str, namespace: str = "shop", labels: dict[str, Labels] | None = None
 ) -> Attachments:
-    gateway_fields = fields(
-        f"kind: Gateway\nmetadata: {{name: web, namespace: {namespace}}}\n"
+    gateway_fields = read_one(
+        f"{API}kind: Gateway\nmetadata: {{name: web, namespace: {namespace}}}\n"
         f"spec: {{gatewayClassName: istio, listeners: [{listeners}]}}\n"
     )
     gateway = read_gateway(gateway_fields, ["istio"])
-    (route_fields,) = objects(route(spec))
+    route_fields = read_one(route(spec))
     found = read_route(route_fields, [])
     assert not problems_of(gateway_fields) + problems_of(route_fields)
     return attach([found], {gateway.key: gateway}, labels or {})
@@ -125,7 +125,7 @@ def test_labels_that_are_not_known_are_doubted() -> None:
     spec = "parentRefs: [{name: web, namespace: infra}]"
     (one,) = attached(SELECTS, spec, "infra").admitted
     assert one.doubt.startswith(
-        "routes.yaml:3: Gateway infra/web, listeners[0]: selects namespaces"
+        "routes.yaml:4: Gateway infra/web, listeners[0]: selects namespaces"
     )
     (one,) = attached(SELECTS, spec, "infra", {"shop": {"team": "red"}}).admitted
     assert one.doubt == ""

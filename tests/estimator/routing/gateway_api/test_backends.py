@@ -4,11 +4,11 @@ import pytest
 
 from estimator.routing.gateway_api.backends import Backend, Grant, destinations, read_backends
 from estimator.routing.rules import Destination
-from tests.estimator.routing.gateway_api.conftest import fields, problems_of
+from tests.estimator.routing.gateway_api.conftest import part, problems_of
 
 
 def read(refs: str, *grants: Grant) -> list[Backend]:
-    rule = fields(f"kind: HTTPRoute\nbackendRefs: {refs}\n")
+    rule = part(f"backendRefs: {refs}\n")
     backends = read_backends(rule, "shop", grants)
     assert not problems_of(rule)
     return backends
@@ -37,7 +37,7 @@ def test_the_share_of_an_unknown_kind_is_doubted() -> None:
     )
     assert [share.share for share in shares] == [0.25, 0.75]
     assert doubt == (
-        "routes.yaml:2: HTTPRoute default/, backendRefs[1]: b.com/Bucket is no kind that Istio"
+        "routes.yaml:5: HTTPRoute default/web, backendRefs[1]: b.com/Bucket is no kind that Istio"
         " routes to; its share of 0.75 is answered with 500"
     )
 
@@ -85,7 +85,7 @@ def test_kinds_that_istio_routes_to() -> None:
     ],
 )
 def test_references_that_the_schema_or_istio_refuses(ref: str, expected: str) -> None:
-    rule = fields(f"kind: HTTPRoute\nbackendRefs: [{ref}]\n")
+    rule = part(f"backendRefs: [{ref}]\n")
     read_backends(rule, "shop", [])
     (problem,) = problems_of(rule)
     assert expected in problem

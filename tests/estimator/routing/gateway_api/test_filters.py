@@ -6,21 +6,21 @@ from estimator.routing.conditions import Kind, Text
 from estimator.routing.gateway_api.filters import Filters, PathModifier, RedirectTo, read_filters
 from estimator.routing.rewrites import changed_target
 from estimator.routing.rules import ReplacePath, ReplacePrefix
-from tests.estimator.routing.gateway_api.conftest import fields, problems_of
+from tests.estimator.routing.gateway_api.conftest import part, problems_of, warnings_of
 
 SHOP = Text(Kind.SEGMENTS, "/foo")
 ROOT = Text(Kind.PREFIX, "/")
 
 
 def read(filters: str, is_of_backend: bool = False) -> Filters:
-    rule = fields(f"kind: HTTPRoute\nfilters: [{filters}]\n")
+    rule = part(f"filters: [{filters}]\n")
     found = read_filters(rule, is_of_backend)
     assert not problems_of(rule)
     return found
 
 
 def problems(filters: str) -> list[str]:
-    rule = fields(f"kind: HTTPRoute\nfilters: [{filters}]\n")
+    rule = part(f"filters: [{filters}]\n")
     read_filters(rule)
     return problems_of(rule)
 
@@ -136,7 +136,7 @@ def test_filters_that_do_not_route_are_ignored() -> None:
 )
 def test_filters_that_istio_does_not_know_are_named(filters: str) -> None:
     (refused,) = read(filters).refused
-    assert refused.startswith("routes.yaml:2: HTTPRoute default/, filters[0]: Istio leaves out")
+    assert refused.startswith("routes.yaml:5: HTTPRoute default/web, filters[0]: Istio leaves out")
 
 
 def test_a_backend_may_only_change_headers() -> None:
@@ -146,21 +146,21 @@ def test_a_backend_may_only_change_headers() -> None:
 
 
 def test_cors_is_warned_of() -> None:
-    rule = fields("kind: HTTPRoute\nfilters: [{type: CORS, cors: {}}]\n")
+    rule = part("filters: [{type: CORS, cors: {}}]\n")
     assert read_filters(rule) == Filters()
-    assert rule.source.warnings == [
-        "routes.yaml:2: HTTPRoute default/, filters[0]: answers preflight requests itself; they are"
-        " judged as any other request"
+    assert warnings_of(rule) == [
+        "routes.yaml:5: HTTPRoute default/web, filters[0]: answers preflight requests itself; they"
+        " are judged as any other request"
     ]
 
 
 def test_a_replacement_without_slash_is_warned_of() -> None:
-    rule = fields(
-        "kind: HTTPRoute\nfilters: [{type: URLRewrite, urlRewrite: {path:"
+    rule = part(
+        "filters: [{type: URLRewrite, urlRewrite: {path:"
         " {type: ReplaceFullPath, replaceFullPath: x}}}]\n"
     )
     read_filters(rule)
-    assert "no slash in front" in rule.source.warnings[0]
+    assert "no slash in front" in warnings_of(rule)[0]
 
 
 REDIRECT = "{type: RequestRedirect, requestRedirect: {}}"

@@ -4,27 +4,27 @@ import pytest
 
 from estimator.routing.gateway_api.listeners import Gateway, read_gateway
 from estimator.routing.gateway_api.namespaces import From, Namespaces, Operator, Requirement
-from tests.estimator.routing.gateway_api.conftest import fields, problems_of
+from tests.estimator.routing.gateway_api.conftest import API, problems_of, read_one, warnings_of
 
 
 def text(listeners: str, spec: str = "gatewayClassName: istio") -> str:
     return (
-        "kind: Gateway\nmetadata: {name: web, namespace: shop}\n"
+        f"{API}kind: Gateway\nmetadata: {{name: web, namespace: shop}}\n"
         f"spec:\n  {spec}\n  listeners: [{listeners}]\n"
     )
 
 
 def read(listeners: str) -> Gateway:
-    one = fields(text(listeners))
+    one = read_one(text(listeners))
     gateway = read_gateway(one, ["istio"])
     assert not problems_of(one)
     return gateway
 
 
 def warnings(listeners: str, spec: str = "gatewayClassName: istio") -> list[str]:
-    one = fields(text(listeners, spec))
+    one = read_one(text(listeners, spec))
     read_gateway(one, ["istio"])
-    return one.source.warnings
+    return warnings_of(one)
 
 
 HTTP = "{name: http, port: 80, protocol: HTTP}"
@@ -45,7 +45,7 @@ def test_listeners_are_read_in_order_of_their_names() -> None:
         ("raw", 1, "*", False, False),
         ("z", 443, "*.a.com", True, True),
     ]
-    assert str(gateway.listeners[0].place) == "routes.yaml:5: Gateway shop/web, listeners[1]"
+    assert str(gateway.listeners[0].place) == "routes.yaml:6: Gateway shop/web, listeners[1]"
 
 
 def allowed(routes: str) -> str:
@@ -113,7 +113,7 @@ def test_what_is_odd_is_said(listeners: str, spec: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("listeners", "expected"),
     [
-        ("", "spec.listeners: expected at least one listener"),
+        ("", "listeners: expected at least one listener"),
         ("{port: 80, protocol: HTTP}", "listeners[0].name: missing"),
         ("{name: a, protocol: HTTP}", "listeners[0].port: missing"),
         ("{name: a, port: 80}", "listeners[0].protocol: missing"),
@@ -134,7 +134,7 @@ def test_what_is_odd_is_said(listeners: str, spec: str, expected: str) -> None:
     ],
 )
 def test_gateways_that_the_schema_refuses(listeners: str, expected: str) -> None:
-    one = fields(text(listeners))
+    one = read_one(text(listeners))
     read_gateway(one, ["istio"])
     (problem,) = problems_of(one)
     assert expected in problem

@@ -5,18 +5,18 @@ import pytest
 from estimator.routing.conditions import Conditions, Kind, Named, Text
 from estimator.routing.gateway_api.matches import read_matches
 from estimator.routing.gateway_api.precedence import LAST, rank
-from tests.estimator.routing.gateway_api.conftest import fields, problems_of
+from tests.estimator.routing.gateway_api.conftest import part, problems_of
 
 
 def read(matches: str) -> list[Conditions]:
-    rule = fields(f"kind: HTTPRoute\nmatches: {matches}\n")
+    rule = part(f"matches: {matches}\n")
     conditions = [conditions for _, conditions, _ in read_matches(rule)]
     assert not problems_of(rule)
     return conditions
 
 
 def problems(matches: str) -> list[str]:
-    rule = fields(f"kind: HTTPRoute\nmatches: {matches}\n")
+    rule = part(f"matches: {matches}\n")
     list(read_matches(rule))
     return problems_of(rule)
 
@@ -68,13 +68,13 @@ def test_host_is_the_authority() -> None:
 
 
 def test_a_rule_without_matches_takes_everything() -> None:
-    rule = fields("kind: HTTPRoute\n")
+    rule = part("name: a\n")
     ((_, conditions, at),) = read_matches(rule)
     assert conditions == Conditions() and at == rank(conditions)
 
 
 def test_an_empty_list_of_matches_goes_last() -> None:
-    rule = fields("kind: HTTPRoute\nmatches: []\n")
+    rule = part("matches: []\n")
     ((_, conditions, at),) = read_matches(rule)
     assert conditions == Conditions() and at == LAST
 
@@ -99,7 +99,7 @@ def test_an_empty_list_of_matches_goes_last() -> None:
 def test_paths_that_the_schema_refuses(kind: str, value: str, expected: str) -> None:
     (problem,) = problems(f"[{{path: {{type: {kind}, value: '{value}'}}}}]")
     assert expected in problem
-    assert problem.startswith("routes.yaml:2: matches[0].path.value: ")
+    assert problem.startswith("routes.yaml:5: HTTPRoute default/web, matches[0].path.value: ")
 
 
 @pytest.mark.parametrize("value", ["'*'", "''", "'(?=a)'", "'[a'"])
@@ -115,7 +115,7 @@ def test_every_problem_of_a_match_is_reported() -> None:
         "[{method: get, paths: /a, headers: [{name: ':method', value: GET}, {name: a, value: 1}],"
         " queryParams: [{name: p, value: a}, {name: p, value: b}]}]"
     )
-    assert [problem.partition(": ")[2].partition(": ")[0] for problem in found] == [
+    assert [problem.partition(", ")[2].partition(": ")[0] for problem in found] == [
         "matches[0].paths",
         "matches[0].method",
         "matches[0].headers[0].name",

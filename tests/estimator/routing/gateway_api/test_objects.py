@@ -1,13 +1,17 @@
 """Tests estimator.routing.gateway_api.objects."""
 
+import pytest
+
 from estimator.routing.decision import Outcome
-from estimator.routing.gateway_api.objects import compile_objects
+from estimator.routing.fields import Findings
+from estimator.routing.gateway_api.objects import compile_objects, is_read
+from estimator.routing.objects import objects_of
 from tests.estimator.routing.gateway_api.conftest import (
+    API,
     GATEWAY,
     compiled,
     decide,
-    objects,
-    problems_of,
+    read_one,
     request,
     route,
 )
@@ -16,12 +20,17 @@ ROUTE = route("rules: [{backendRefs: [{name: a, port: 80}]}]")
 OTHER = "rules: [{backendRefs: [{name: a, namespace: other, port: 80}]}]"
 GRANT = """
 ---
+apiVersion: gateway.networking.k8s.io/v1beta1
 kind: ReferenceGrant
 metadata: {name: grant, namespace: other}
 spec:
   from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: shop}]
   to: [{group: '', kind: Service, name: a}]
 """
+
+
+def warnings(text: str) -> list[str]:
+    return compiled(text)[1]
 
 
 def test_a_route_and_its_gateway_make_a_table() -> None:
@@ -31,7 +40,7 @@ def test_a_route_and_its_gateway_make_a_table() -> None:
         "routes.yaml:15: HTTPRoute shop/web, rules[0]"
     )
     assert decision.not_understood == ()
-    assert compiled(GATEWAY + ROUTE).warnings == ()
+    assert warnings(GATEWAY + ROUTE) == []
 
 
 def test_a_gateway_without_routes_rejects() -> None:
@@ -57,7 +66,9 @@ def test_a_namespace_is_selected_by_its_labels() -> None:
     attached = route(
         "parentRefs: [{name: web, namespace: infra}]\nrules: [{backendRefs: [{name: a, port: 80}]}]"
     )
-    namespace = "---\nkind: Namespace\nmetadata: {name: shop, labels: {team: red}}\n"
+    namespace = (
+        "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {team: red}}\n"
+    )
     assert decide(gateway + attached, "a.com/").not_understood
     assert not decide(gateway + attached + namespace, "a.com/").not_understood
     blue = namespace.replace("red", "blue")
@@ -66,17 +77,17 @@ def test_a_namespace_is_selected_by_its_labels() -> None:
 
 def test_the_class_of_a_gateway_may_be_istios_by_its_controller() -> None:
     gateway = GATEWAY.replace("gatewayClassName: istio", "gatewayClassName: edge")
-    own = "---\nkind: GatewayClass\nmetadata: {name: edge}\nspec: {controllerName: %s}\n"
-    assert len(compiled(gateway).warnings) == 1
-    assert compiled(gateway + own % "istio.io/gateway-controller").warnings == ()
-    assert len(compiled(gateway + own % "example.com/other").warnings) == 1
+    own = f"---\n{API}kind: GatewayClass\nmetadata: {{name: edge}}\nspec: {{controllerName: %s}}\n"
+    assert len(warnings(gateway)) == 1
+    assert warnings(gateway + own % "istio.io/gateway-controller") == []
+    assert len(warnings(gateway + own % "example.com/other")) == 1
 
 
 def test_a_gateway_that_is_missing_is_assumed_and_doubted() -> None:
     text = route(
         "parentRefs: [{name: edge, namespace: infra}]\n" + OTHER.replace("other", "shop")
     ) + route("parentRefs: [{name: edge, namespace: infra, sectionName: b, port: 8080}]", "b")
-    first, second = compiled(text).tables
+    first, second = compiled(text)[0]
     assert (first.gateway, first.namespace, first.port, second.port) == ("edge", "infra", 80, 8080)
     decision = first.decide(request("a.com/"))
     assert decision.outcome is Outcome.FORWARDED
@@ -87,29 +98,69 @@ def test_a_gateway_that_is_missing_is_assumed_and_doubted() -> None:
 
 
 def test_what_is_not_judged_is_named() -> None:
-    grpc = "---\nkind: GRPCRoute\nmetadata: {name: rpc, namespace: shop}\n"
-    (warning,) = compiled(GATEWAY + ROUTE + grpc).warnings
+    grpc = f"---\n{API}kind: GRPCRoute\nmetadata: {{name: rpc, namespace: shop}}\n"
+    (warning,) = warnings(GATEWAY + ROUTE + grpc)
     assert warning.startswith("routes.yaml:17: GRPCRoute shop/rpc: is not judged")
 
 
 def test_warnings_of_all_objects_are_collected() -> None:
     odd = GATEWAY.replace("istio", "nginx") + route("parentRefs: [{name: web, port: 81}]")
-    assert [warning.split(": ")[1].split(",")[0] for warning in compiled(odd).warnings] == [
+    assert [warning.split(": ")[1].split(",")[0] for warning in warnings(odd)] == [
         "Gateway shop/web",
         "HTTPRoute shop/web",
         "HTTPRoute shop/web",
     ]
 
 
+def problems(text: str) -> list[str]:
+    findings = Findings()
+    compile_objects(list(objects_of("routes.yaml", text, findings)), findings)
+    return [str(problem) for problem in findings.problems]
+
+
 def test_problems_of_all_objects_are_reported_at_once() -> None:
-    some = objects(
+    found = problems(
         GATEWAY.replace("port: 80", "port: 0")
         + route("rules: [{matches: [{path: {value: a}}]}]")
         + GRANT.replace("namespace: shop}", "}")
     )
-    compile_objects(some)
-    assert [problem.split(": ")[1] for problem in problems_of(*some)] == [
-        "spec.from[0].namespace",
-        "spec.rules[0].matches[0].path.value",
-        "spec.listeners[0].port",
+    assert [problem.split(": ")[1] for problem in found] == [
+        "ReferenceGrant other/grant, from[0].namespace",
+        "HTTPRoute shop/web, rules[0].matches[0].path.value",
+        "Gateway shop/web, listeners[0].port",
     ]
+
+
+def test_an_object_stands_once() -> None:
+    assert problems(GATEWAY + "---" + GATEWAY) == [
+        "routes.yaml:10: Gateway shop/web: expected once, first given in routes.yaml:2"
+    ]
+
+
+@pytest.mark.parametrize(("version", "count"), [("v1", 0), ("v1beta1", 0), ("v1alpha2", 1)])
+def test_versions(version: str, count: int) -> None:
+    assert len(problems(GATEWAY.replace("k8s.io/v1", f"k8s.io/{version}"))) == count
+
+
+@pytest.mark.parametrize(
+    ("kind", "version", "expected"),
+    [
+        ("HTTPRoute", "gateway.networking.k8s.io/v1", True),
+        ("GRPCRoute", "gateway.networking.k8s.io/v1", True),
+        ("XListenerSet", "gateway.networking.x-k8s.io/v1alpha1", True),
+        ("Namespace", "v1", True),
+        ("TCPRoute", "gateway.networking.k8s.io/v1alpha2", False),
+        ("Gateway", "networking.istio.io/v1", False),
+        ("Service", "v1", False),
+    ],
+)
+def test_only_some_kinds_are_read(kind: str, version: str, expected: bool) -> None:
+    assert (
+        is_read(read_one(f"apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\n"))
+        is expected
+    )
+
+
+def test_istios_own_gateway_is_another_kind() -> None:
+    own = GATEWAY.replace("gateway.networking.k8s.io", "networking.istio.io")
+    assert compiled(own)[0] == ()

@@ -7,28 +7,34 @@ import pytest
 from estimator.routing.conditions import Conditions
 from estimator.routing.gateway_api.routes import ParentRef, Route, read_route
 from estimator.routing.rules import Answer, Destination, Forward, ReplacePrefix
-from tests.estimator.routing.gateway_api.conftest import fields, problems_of, route
+from tests.estimator.routing.gateway_api.conftest import (
+    API,
+    problems_of,
+    read_one,
+    route,
+    warnings_of,
+)
 
 BACKEND = "backendRefs: [{name: a, port: 80}]"
 
 
 def read(spec: str, metadata: str = "") -> Route:
-    one = fields(route(spec, metadata=metadata))
+    one = read_one(route(spec, metadata=metadata))
     found = read_route(one, [])
     assert not problems_of(one)
     return found
 
 
 def problems(spec: str) -> list[str]:
-    one = fields(route(spec))
+    one = read_one(route(spec))
     read_route(one, [])
     return problems_of(one)
 
 
 def warnings(spec: str) -> list[str]:
-    one = fields(route(spec))
+    one = read_one(route(spec))
     read_route(one, [])
-    return one.source.warnings
+    return warnings_of(one)
 
 
 def test_parents() -> None:
@@ -195,32 +201,32 @@ PREFIX_MODIFIER = (
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
-        ("rules: []", "spec.rules: expected at least one rule"),
-        ("hostnames: [A.com]", "spec.hostnames[0]: expected a lower-case hostname"),
-        ("hostnames: ['*']", "spec.hostnames[0]: expected a lower-case hostname"),
-        ("rule: []", "spec.rule: unknown key"),
-        ("rules: [{match: []}]", "spec.rules[0].match: unknown key"),
-        ("parentRefs: [{kind: Gateway}]", "spec.parentRefs[0].name: missing"),
+        ("rules: []", "rules: expected at least one rule"),
+        ("hostnames: [A.com]", "hostnames[0]: expected a lower-case hostname"),
+        ("hostnames: ['*']", "hostnames[0]: expected a lower-case hostname"),
+        ("rule: []", "rule: unknown key"),
+        ("rules: [{match: []}]", "rules[0].match: unknown key"),
+        ("parentRefs: [{kind: Gateway}]", "parentRefs[0].name: missing"),
         (
             f"rules: [{{matches: [{{path: {{type: Exact, value: /a}}}}], {PREFIX_MODIFIER}}}]",
-            "spec.rules[0].matches: expected exactly one match, of type PathPrefix",
+            "rules[0].matches: expected exactly one match, of type PathPrefix",
         ),
         (
             f"rules: [{{matches: [{{path: {{value: /a}}}}, {{}}], {PREFIX_MODIFIER}}}]",
-            "spec.rules[0].matches: expected exactly one match, of type PathPrefix",
+            "rules[0].matches: expected exactly one match, of type PathPrefix",
         ),
         (
             f"rules: [{{filters: [{{type: RequestRedirect, requestRedirect: {{}}}}], {BACKEND}}}]",
-            "spec.rules[0].backendRefs: expected none with a filter of type RequestRedirect",
+            "rules[0].backendRefs: expected none with a filter of type RequestRedirect",
         ),
         (
             f"rules: [{', '.join(['{}'] * 17)}]",
-            "spec.rules: expected a list of at most 16 mappings, got 17",
+            "rules: expected a list of at most 16 mappings, got 17",
         ),
         (
             f"rules: [{{matches: [{', '.join(['{}'] * 64)}]}}, {{matches: "
             f"[{', '.join(['{}'] * 64)}]}}, {{}}]",
-            "spec.rules: expected at most 128 matches, got 129",
+            "rules: expected at most 128 matches, got 129",
         ),
     ],
 )
@@ -230,6 +236,6 @@ def test_routes_that_the_schema_refuses(spec: str, expected: str) -> None:
 
 
 def test_a_spec_is_needed() -> None:
-    one = fields("kind: HTTPRoute\nmetadata: {name: web}\n")
+    one = read_one(f"{API}kind: HTTPRoute\nmetadata: {{name: web}}\n")
     read_route(one, [])
-    assert problems_of(one) == ["routes.yaml:1: spec: missing; expected a mapping"]
+    assert problems_of(one) == ["routes.yaml:1: HTTPRoute default/web: expected a spec"]

@@ -17,6 +17,7 @@ from tests.estimator.routing.gateway_api.conftest import (
     decide,
     request,
     route,
+    table_of,
 )
 
 
@@ -97,7 +98,7 @@ def test_an_empty_list_of_matches_goes_behind_everything() -> None:
 
 def test_a_rule_behind_one_that_takes_all_is_kept_to_be_named() -> None:
     regex = ("{path: {type: RegularExpression, value: /a}}", "regex")
-    (table,) = compiled(GATEWAY + route(rules(regex, ("{}", "all")))).tables
+    table = table_of(GATEWAY + route(rules(regex, ("{}", "all"))))
     assert [one.place.part for one in table.rules()] == [
         "rules[1].matches[0]",
         "rules[0].matches[0]",
@@ -111,7 +112,7 @@ def test_a_rule_behind_one_that_takes_all_is_kept_to_be_named() -> None:
 def test_the_oldest_route_wins_a_tie() -> None:
     young = route(rules(("{}", "young")), "a", "creationTimestamp: 2026-02-01T00:00:00Z")
     old = route(rules(("{}", "old")), "b", "creationTimestamp: 2026-01-01T00:00:00Z")
-    (table,) = compiled(GATEWAY + young + old).tables
+    table = table_of(GATEWAY + young + old)
     assert taker(table.decide(request("a.com/"))) == "old"
     assert table.hosts[0].doubtful_order == ()
 
@@ -119,14 +120,14 @@ def test_the_oldest_route_wins_a_tie() -> None:
 def test_the_name_decides_between_routes_of_one_age() -> None:
     stamp = "creationTimestamp: 2026-02-01T00:00:00Z"
     text = GATEWAY + route(rules(("{}", "b")), "b", stamp) + route(rules(("{}", "a")), "a", stamp)
-    (table,) = compiled(text).tables
+    table = table_of(text)
     assert taker(table.decide(request("a.com/"))) == "a"
     assert table.hosts[0].doubtful_order == ()
 
 
 def test_a_tie_of_routes_of_unknown_age_is_said() -> None:
     text = GATEWAY + route(rules(("{}", "b")), "b") + route(rules(("{}", "a")), "a")
-    (table,) = compiled(text).tables
+    table = table_of(text)
     decision = table.decide(request("a.com/"))
     assert [taker(candidate) for candidate in decision.candidates] == ["a", "b"]
     assert decision.depends_on == ("the order of HTTPRoute shop/a and HTTPRoute shop/b",)
@@ -142,7 +143,7 @@ def test_no_tie_is_said_where_specificity_decides() -> None:
         + route(rules(("{path: {value: /a}}", "a"), ("{method: GET}", "get")), "b")
         + route(rules(("{path: {value: /b}}", "b"), ("{method: PUT}", "put")), "a")
     )
-    (table,) = compiled(text).tables
+    table = table_of(text)
     assert table.hosts[0].doubtful_order == ()
     assert taker(table.decide(request("a.com/a"))) == "a"
 
@@ -202,7 +203,7 @@ def test_a_route_without_hostnames_takes_those_of_the_listener() -> None:
     text = listeners("{name: a, port: 80, protocol: HTTP, hostname: '*.example.com'}") + route(
         rules(("{}", "a"))
     )
-    (table,) = compiled(text).tables
+    table = table_of(text)
     assert [host.domains for host in table.hosts] == [("*.example.com",)]
     assert taker(table.decide(request("example.com/"))) == "rejected"
 
@@ -220,12 +221,12 @@ def test_hostnames_that_become_one_are_tried_by_age_and_not_by_match() -> None:
         "creationTimestamp: 2026-02-01T00:00:00Z",
     )
     gateway = listeners("{name: a, port: 80, protocol: HTTP, hostname: a.example.com}")
-    (table,) = compiled(gateway + old + young).tables
+    table = table_of(gateway + old + young)
     assert taker(table.decide(request("a.example.com/a/b"))) == "old"
     assert table.hosts[0].doubtful_order == ()
     # What takes everything goes behind the rules of both.
     older = old.replace("value: /a}", "value: /c}")
-    (table,) = compiled(gateway + older + young).tables
+    table = table_of(gateway + older + young)
     assert taker(table.decide(request("a.example.com/a/b"))) == "young"
     assert taker(table.decide(request("a.example.com/d"))) == "all"
 
@@ -236,7 +237,7 @@ def test_the_order_of_hostnames_that_become_one_is_doubted_without_ages() -> Non
         + route("hostnames: ['*.example.com']\n" + rules(("{}", "b")), "b")
         + route("hostnames: [a.example.com]\n" + rules(("{}", "a")), "a")
     )
-    (table,) = compiled(text).tables
+    table = table_of(text)
     assert len(table.hosts[0].doubtful_order) == 2
 
 
@@ -244,7 +245,7 @@ def test_a_rule_stands_once_in_a_host() -> None:
     text = listeners("{name: a, port: 80, protocol: HTTP, hostname: a.example.com}") + route(
         "hostnames: ['*.example.com', a.example.com]\n" + rules(("{}", "a"))
     )
-    (table,) = compiled(text).tables
+    table = table_of(text)
     assert len(list(table.rules())) == 1
     assert table.hosts[0].doubtful_order == ()
 
@@ -261,7 +262,7 @@ def test_each_port_and_protocol_has_a_table() -> None:
         f"{{name: https, port: 443, {HTTPS}}}",
         "{name: raw, port: 9000, protocol: TCP}",
     ) + route("parentRefs: [{name: web, sectionName: https}]\n" + rules(("{}", "a")))
-    tables = compiled(text).tables
+    tables, _ = compiled(text)
     assert [(table.port, table.scheme, len(table.hosts)) for table in tables] == [
         (80, "http", 0),
         (443, "https", 1),
@@ -289,7 +290,7 @@ def test_only_tls_separates_listeners_by_host(protocol: str, expected: str) -> N
         f"{{name: wide, port: 443, {protocol}}}",
         f"{{name: narrow, port: 443, {protocol}, hostname: '*.a.com'}}",
     )
-    (table,) = compiled(text + WIDE_AND_NARROW).tables
+    table = table_of(text + WIDE_AND_NARROW)
     assert taker(table.decide(request("x.a.com/"))) == "narrow"
     assert taker(table.decide(request("b.com/"))) == "wide"
     assert taker(table.decide(request("y.a.com/"))) == expected
@@ -348,7 +349,7 @@ REQUESTS = st.tuples(
 def decisions(matches: Sequence[dict[str, Any]], asked: Sequence[Any]) -> list[str]:
     """Return which match takes each request, by the text of its rule."""
     spec = [{"matches": [match], "backendRefs": [{"name": "a", "port": 80}]} for match in matches]
-    (table,) = compiled(GATEWAY + route(f"rules: {json.dumps(spec)}")).tables
+    table = table_of(GATEWAY + route(f"rules: {json.dumps(spec)}"))
     found = []
     for path, query, method, headers in asked:
         decision = table.decide(request(f"a.com{path}{query}", method, **headers))
