@@ -60,7 +60,7 @@ class RouteTable:
 
     def decide(self, request: Request) -> Decision:
         """Return what becomes of a request."""
-        subject = self._subject(request)
+        subject = self.subject(request)
         if subject is None:
             why = f"Envoy refuses the path {request.target} (normalisation {self.normalization})"
             return Decision(Outcome.REJECTED, None, why, status=400)
@@ -77,7 +77,7 @@ class RouteTable:
 
         The first with yes takes the request; those behind it are shadowed by it.
         """
-        subject = self._subject(request)
+        subject = self.subject(request)
         if subject is None:
             return ()
         judged = (
@@ -113,7 +113,7 @@ class RouteTable:
     def _by_domain(self) -> dict[str, VirtualHost]:
         return {domain: host for host in self.hosts for domain in host.domains}
 
-    def _subject(self, request: Request) -> Subject | None:
+    def subject(self, request: Request) -> Subject | None:
         """Return the request as the rules see it; None where Envoy refuses it."""
         authority, target = request.authority, request.target
         if absolute := _ABSOLUTE.fullmatch(target):

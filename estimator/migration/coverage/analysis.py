@@ -19,7 +19,6 @@ from estimator.requests.observations import Observation, Observations
 from estimator.routing.conditions import NO, Subject
 from estimator.routing.decision import Decision, Outcome
 from estimator.routing.files import Routes
-from estimator.routing.paths import normalized
 from estimator.routing.request import Request
 from estimator.routing.rules import Forward, Place, Rule
 from estimator.routing.table import RouteTable, VirtualHost, without_port
@@ -79,8 +78,6 @@ class _Tally:
     undecided: dict[tuple[str, ...], list[_Judged]] = field(default_factory=dict)
     used: set[Place] = field(default_factory=set)
     unjudged: Counter[str] = field(default_factory=Counter)
-    orders: Counter[tuple[str, ...]] = field(default_factory=Counter)
-    """Requests that depend on the undefined order of objects, by the objects."""
     routed: dict[str, dict[tuple[str, str, int], Served]] = field(default_factory=dict)
     """What rules serve, by the first domain of their host."""
     sorted_routed: dict[str, list[Served]] = field(default_factory=dict)
@@ -96,8 +93,7 @@ class _Tally:
 
 def path_of(request: Request, table: RouteTable) -> str:
     """Return the path of a request as a table's rules see it."""
-    target = normalized(request.target, table.normalization) or request.target
-    return Subject(replace(request, target=target)).path
+    return (table.subject(request) or Subject(request)).path
 
 
 def decide(tables: Sequence[RouteTable], request: Request) -> tuple[Decision, RouteTable]:
@@ -192,7 +188,6 @@ def _add(
     for candidate in (decision, *decision.candidates):
         if candidate.rule is not None:
             tally.used.add(candidate.rule.place)
-    _add_order(tally, table, observation)
     judged = _Judged(observation, table, decision, earlier, split.lost)
     if split.lost and split.verdict is Verdict.UNDECIDED:
         tally.undecided.setdefault(decision.depends_on, []).append(judged)
@@ -202,19 +197,6 @@ def _add(
         _add_routed(tally, judged, decision.rule)
     if production.refused and decision.outcome is Outcome.REJECTED:
         tally.refused_anyway.append(replace(judged, count=production.refused))
-
-
-def _add_order(tally: _Tally, table: RouteTable, observation: Observation) -> None:
-    """Count a request that rules of several objects take whose order is undefined."""
-    hosts = table.hosts_of(observation.request.authority)
-    doubtful = {place.resource for host in hosts if host for place in host.doubtful_order}
-    if not doubtful:
-        return
-    matching = [rule for rule, _ in table.matches(observation.request)]
-    actions = {rule.place.resource: rule.action for rule in reversed(matching)}
-    objects = tuple(sorted(doubtful & actions.keys()))
-    if any(actions[name] != actions[objects[0]] for name in objects):
-        tally.orders[objects] += observation.count
 
 
 def _add_routed(tally: _Tally, judged: _Judged, rule: Rule) -> None:
@@ -343,9 +325,3 @@ def _undecided(tally: _Tally) -> tuple[Undecided, ...]:
 def _doubts(tally: _Tally) -> Iterable[str]:
     for feature, count in tally.unjudged.most_common():
         yield f"{feature}: {count:,} requests pass it, and it is not judged"
-    for objects, count in tally.orders.most_common():
-        named = " and ".join(objects)
-        yield (
-            f"{count:,} requests fit rules of {named}, which do different things, and the order of"
-            " these objects is undefined: put the rules of one host into one object"
-        )

@@ -7,11 +7,15 @@ apis/v1/httproute_types.go of the Gateway API (HTTPRouteRule).
 from collections.abc import Sequence
 from typing import Any
 
-from estimator.migration.coverage.verdicts import service_of
 from estimator.routing.conditions import Conditions, Kind
 from estimator.routing.rules import Destination, Place
 
 HTTP_ROUTE = "HTTPRoute"
+
+
+def is_service(destination: Destination) -> bool:
+    """Return whether a destination is a Service of the cluster, which has one dot in its name."""
+    return destination.host.count(".") == 1
 
 
 def entry_of(
@@ -39,7 +43,9 @@ def _virtual_service_match(conditions: Conditions) -> dict[str, Any]:
 
 
 def _route(destination: Destination, number: int) -> dict[str, Any]:
-    target: dict[str, Any] = {"host": destination.host}
+    # A short name belongs to the namespace of the object, and one with a dot is a full name.
+    suffix = ".svc.cluster.local" if is_service(destination) else ""
+    target: dict[str, Any] = {"host": f"{destination.host}{suffix}"}
     if destination.port is not None:
         target["port"] = {"number": destination.port}
     if destination.subset:
@@ -60,7 +66,7 @@ def _http_route_match(conditions: Conditions) -> dict[str, Any]:
 
 
 def _backend(destination: Destination, namespace: str, number: int) -> dict[str, Any]:
-    name, _, other = service_of(destination.host).partition(".")
+    name, _, other = destination.host.partition(".")
     backend: dict[str, Any] = {"name": name}
     if other != namespace:
         backend["namespace"] = other

@@ -12,13 +12,12 @@ The service is a guess, except where the routes before are known, and the entry 
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from estimator.migration.coverage.entries import HTTP_ROUTE, entry_of
+from estimator.migration.coverage.entries import HTTP_ROUTE, entry_of, is_service
 from estimator.migration.coverage.nearest import HOST, Nearest, Nearness, literal_of, shown_text
 from estimator.migration.coverage.path_groups import IDENTIFIERS, PLACEHOLDERS, REST
-from estimator.migration.coverage.verdicts import service_of
 from estimator.routing.conditions import Conditions, Kind, Text
 from estimator.routing.gateway_api.precedence import rank
 from estimator.routing.rules import Destination, Forward, Place, Rule
@@ -99,11 +98,11 @@ def suggest(lost: Lost, host: VirtualHost, served: Sequence[Served]) -> Suggesti
     home = _home(lost, host)
     if home is None:
         return "the host has no rule whose object could be extended"
-    destinations, note = _destinations(lost, host, home)
+    destinations, note = _destinations(lost, host)
     if not destinations:
         return f"no rule of {home.resource} names a service"
     if home.kind == HTTP_ROUTE:
-        if any(service_of(each.host).count(".") != 1 for each in destinations):
+        if not all(map(is_service, destinations)):
             return "the service is no Service of the cluster, which an HTTPRoute needs"
         number = len({_part_of(each) for each in host.rules if _is_of(each, home)})
         if number >= MOST_RULES:
@@ -310,18 +309,10 @@ def _overlap(mine: Conditions, theirs: Conditions, paths: frozenset[str]) -> boo
 # --- where the requests go ---
 
 
-def _destinations(
-    lost: Lost, host: VirtualHost, home: Place
-) -> tuple[tuple[Destination, ...], str]:
+def _destinations(lost: Lost, host: VirtualHost) -> tuple[tuple[Destination, ...], str]:
     """Return the services, and the sentence that says whose they are."""
     if lost.before:
-        named = lost.before
-        if home.kind != HTTP_ROUTE:
-            # A host with a dot is a full name for Istio, and not one of another namespace.
-            named = tuple(
-                replace(each, host=f"{service_of(each.host)}.svc.cluster.local") for each in named
-            )
-        return named, "The service is the one that gets these requests today."
+        return lost.before, "The service is the one that gets these requests today."
     rules = [lost.shadowed, None if lost.nearest is None else lost.nearest.rule, *host.rules]
     for rule in rules:
         if rule is not None and isinstance(rule.action, Forward) and rule.action.destinations:

@@ -97,12 +97,4 @@ def judge(decision: Decision, by_production: Served, before: Decision | None = N
 
 def is_other_service(before: Decision, after: Decision) -> bool:
     """Return whether a service gets requests that it did not get before, or no longer."""
-    return {service_of(each.host) for each in before.destinations} != {
-        service_of(each.host) for each in after.destinations
-    }
-
-
-def service_of(host: str) -> str:
-    """Return `name.namespace` of a host in the cluster, and any other host as it is."""
-    name, _, rest = host.partition(".svc")
-    return name if rest in ("", ".cluster.local") and name.count(".") == 1 else host
+    return {each.host for each in before.destinations} != {each.host for each in after.destinations}

@@ -100,11 +100,11 @@ def doubts_of(coverage: Coverage, allowed: Allowed) -> tuple[str, ...]:
     if coverage.undecided_share <= allowed.undecided:
         return coverage.doubts
     count = coverage.undecided_count
-    options = dict.fromkeys(words.deciding(each) for each in coverage.undecided)
+    depends_on = [name for each in coverage.undecided for name in each.depends_on]
     return (
         *coverage.doubts,
         f"{words.requests(count)} ({words.share(count, coverage.served)}) depend on what the"
-        f" source does not record; decided by: {words.listed(options)}",
+        f" source does not record; decided by: {words.deciding(dict.fromkeys(depends_on))}",
     )
 
 
@@ -168,24 +168,30 @@ def _lost(coverage: Coverage, extent: Extent) -> Section:
 
 def _groups(title: str, groups: Sequence[Group], extent: Extent) -> Grid:
     shown, more = _cut(groups, extent)
-    rows = tuple(
-        (
-            Cell(words.where(group)),
-            Cell(f"{group.count:,}"),
-            Cell("not recorded" if group.last_s is None else instant(group.last_s)),
-            Cell(words.statuses(group.statuses)),
-            Cell(words.outcome(group.decision)),
-        )
-        for group in shown
-    )
-    columns = (
+    columns = [
         Column("path"),
         Column("requests", is_number=True),
-        Column("last seen"),
+        Column("last seen, UTC"),
         Column("production"),
-        Column("would be"),
-    )
-    return Grid(f"{title}{more}", columns, rows, is_compact=True)
+    ]
+    rows = [
+        [
+            Cell(words.where(group)),
+            Cell(f"{group.count:,}"),
+            Cell("not recorded" if group.last_s is None else _minute(group.last_s)),
+            Cell(words.statuses(group.statuses)),
+        ]
+        for group in shown
+    ]
+    if groups[0].verdict is Verdict.ELSEWHERE:
+        columns.append(Column("would be"))
+        for row, group in zip(rows, shown, strict=True):
+            row.append(Cell(words.outcome(group.decision)))
+    return Grid(f"{title}{more}", tuple(columns), tuple(map(tuple, rows)), is_compact=True)
+
+
+def _minute(second: float) -> str:
+    return instant(second)[: len("2026-03-02 20:04")]
 
 
 # --- why, and what to add ---
@@ -243,7 +249,7 @@ def _undecided(coverage: Coverage, extent: Extent) -> Section:
             Cell(f"{each.count:,}"),
             Cell(each.example),
             Cell(" or ".join(dict.fromkeys(map(words.outcome, each.candidates)))),
-            Cell(words.deciding(each)),
+            Cell(words.deciding(each.depends_on)),
         )
         for each in shown
     )
@@ -280,7 +286,7 @@ def _unjudged(coverage: Coverage, extent: Extent) -> Section:
         blocks.append(_listing("Not judged, on the way of requests", items, extent, Level.WARN))
     if coverage.warnings:
         blocks.append(_listing("Warnings", coverage.warnings, extent, Level.WARN))
-    return Section("unjudged", "What was not understood", tuple(blocks))
+    return Section("unjudged", "Not understood", tuple(blocks))
 
 
 def _listing(
@@ -299,4 +305,4 @@ def _source(coverage: Coverage) -> Section:
     blocks: list[Block] = [FactList(tuple(pairs))]
     if coverage.notes:
         blocks.append(Listing("About the source", coverage.notes))
-    return Section("source", "Where it comes from", tuple(blocks))
+    return Section("source", "Source", tuple(blocks))

@@ -50,7 +50,7 @@ def to_data(coverage: Coverage, allowed: Allowed) -> dict[str, Any]:
                 "requests": each.count,
                 "example": each.example,
                 "candidates": [_decision(candidate) for candidate in each.candidates],
-                "decided_by": words.deciding(each),
+                "decided_by": words.deciding(each.depends_on),
             }
             for each in coverage.undecided
         ],

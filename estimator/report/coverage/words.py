@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 
-from estimator.migration.coverage.result import Group, Undecided
+from estimator.migration.coverage.result import Group
 from estimator.migration.coverage.suggestion import Suggestion
 from estimator.model.figure import digits
 from estimator.report.yaml_text import to_yaml
 from estimator.routing.decision import Decision, Outcome
 
 MOST_STATUSES = 4
+_ORDER = "the order of "
 _OPTIONS = {
     "authority": "--authority HOST",
     "scheme": "--scheme https",
@@ -59,15 +60,17 @@ def outcome(decision: Decision) -> str:
     return decision.why
 
 
-def deciding(undecided: Undecided) -> str:
-    """Return the options that decide what nobody recorded."""
-    return " and ".join(map(_option, undecided.depends_on)) or "nothing: it is not judged"
+def deciding(depends_on: Iterable[str]) -> str:
+    """Return the options that decide what nobody recorded: `header x-user`, `port`."""
+    return listed(map(_option, depends_on))
 
 
 def _option(name: str) -> str:
     kind, _, value = name.partition(" ")
     if kind == "header":
         return f"--header '{value}: VALUE'"
+    if name.startswith(_ORDER):
+        return f"one object in place of {name.removeprefix(_ORDER)}"
     return _OPTIONS.get(name, "a source that records the whole query")
 
 

@@ -9,7 +9,7 @@ from estimator.routing.request import Request
 from estimator.routing.rules import Action, Destination, Forward, Place, Rule
 from estimator.routing.table import RouteTable, VirtualHost
 
-WEB = Forward((Destination("web.shop.svc.cluster.local", 80),))
+WEB = Forward((Destination("web.shop", 80),))
 
 
 def rule(

@@ -6,6 +6,7 @@ from estimator.routing.rules import Destination, Place
 
 VIRTUAL_SERVICE = Place("r.yaml", 1, "VirtualService", "shop", "web")
 HTTP_ROUTE = Place("r.yaml", 1, "HTTPRoute", "shop", "web")
+SUFFIX = ".svc.cluster.local"
 POST = Text(Kind.EXACT, "POST")
 
 
@@ -24,8 +25,8 @@ def test_several_services_have_weights() -> None:
     match = [Conditions(Text(Kind.REGEX, "/a/[^/]+"))]
     two = [Destination("old.shop", 80, 0.95), Destination("new.other", 8080, 0.05)]
     assert entry_of(match, two, VIRTUAL_SERVICE)["route"] == [
-        {"destination": {"host": "old.shop", "port": {"number": 80}}, "weight": 95},
-        {"destination": {"host": "new.other", "port": {"number": 8080}}, "weight": 5},
+        {"destination": {"host": f"old.shop{SUFFIX}", "port": {"number": 80}}, "weight": 95},
+        {"destination": {"host": f"new.other{SUFFIX}", "port": {"number": 8080}}, "weight": 5},
     ]
     assert entry_of(match, two, HTTP_ROUTE)["backendRefs"] == [
         {"name": "old", "port": 80, "weight": 95},

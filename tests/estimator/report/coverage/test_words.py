@@ -3,7 +3,6 @@
 import pytest
 import yaml
 
-from estimator.migration.coverage.result import Undecided
 from estimator.migration.coverage.suggestion import Suggestion
 from estimator.report.coverage import words
 from estimator.routing.decision import Decision, Outcome
@@ -56,11 +55,12 @@ def test_an_outcome_in_words(decision: Decision, shown: str) -> None:
         (("header x-user", "authority"), "--header 'x-user: VALUE' and --authority HOST"),
         (("port",), "--port N"),
         (("query parameter v",), "a source that records the whole query"),
-        ((), "nothing: it is not judged"),
+        (("the order of A a/b and A a/c",), "one object in place of A a/b and A a/c"),
+        ((), "nothing"),
     ],
 )
 def test_what_decides(depends_on: tuple[str, ...], option: str) -> None:
-    assert words.deciding(Undecided(depends_on, 1, "/", ())) == option
+    assert words.deciding(depends_on) == option
 
 
 def test_yaml_to_add_says_where_and_what_to_check() -> None:
