@@ -155,8 +155,9 @@ def test_missing_key_file_is_2(tmp_path: Path) -> None:
 
 
 def test_what_a_start_would_refuse_is_2(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        taken = f"127.0.0.1:{server.getsockname()[1]}"
+    with socket.socket() as owner:
+        owner.bind(("127.0.0.1", 0))  # it does not listen, so that nobody waits for its answer
+        taken = f"127.0.0.1:{owner.getsockname()[1]}"
         done = check(tmp_path, 1, text=CONFIG.replace("127.0.0.1:{admin}", taken))
     assert done.returncode == 2
     assert f"mirror.yaml: admin: cannot listen on {taken}: Address already in use" in done.stderr

@@ -20,6 +20,7 @@ from estimator.series.access_log.workers import Workers
 from mirror.capture.importing import Importing, ImportWorkers, import_files
 from mirror.capture.sorter import Sorter
 from mirror.demo.processes import Child, Processes, accepts, free_ports
+from mirror.formats import dask_cluster
 from mirror.formats.routes import RouteTable
 
 T = 1_767_225_600
@@ -119,7 +120,8 @@ def test_standard_input_cannot_be_read_elsewhere(tmp_path: Path) -> None:
         imported(["-"], tmp_path, ImportWorkers(scheduler="tcp://127.0.0.1:1"))
 
 
-def test_without_a_scheduler_the_address_is_named() -> None:
+def test_without_a_scheduler_the_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_cluster, "CONNECT_TIMEOUT_S", 0.5)
     (port,) = free_ports(1)
     address = f"tcp://127.0.0.1:{port}"
     with pytest.raises(InputError, match=f"--dask: no Dask scheduler answers at {address}"):
