@@ -4,4 +4,5 @@ coverage     `estimate coverage`: would the new routes serve what production get
 order        `estimate order`: which paths move first
 switch_plan  `estimate switch-plan`: the steps of the day, with the replicas that each one needs
 requests_options  what production received: from logs, a capture, a series or a sidecar
+site_options  where each phase sends requests, what divides them, and the shares of the steps
 """
