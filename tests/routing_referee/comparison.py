@@ -191,11 +191,11 @@ def judge(
     )
     envoy, product = envoy_verdict(answer, translation), product_verdict(decision)
     difference = envoy.difference(product)
-    if difference and translation.is_order_undefined:
-        # The product takes some order and says that it does not know it.
-        hosts = table.hosts_of(request.authority)
-        if any(host.doubtful_order for host in hosts if host):
+    if decision.outcome is Outcome.UNDECIDED and translation.is_order_undefined:
+        # No file tells the order; Envoy was given one of the possible ones.
+        if envoy in map(product_verdict, decision.candidates):
             return None
+        difference = f"{envoy.outcome} by Envoy is no candidate of the product"
     if difference:
         return difference, f"{product} {decision.why}"
     if envoy.outcome == Outcome.FORWARDED:

@@ -52,7 +52,7 @@ ODD_PATHS = (
 QUERIES = ("", "?", "?&", "?v", "?v=", "?v=1&v=2", "?V=1", "?v==1", "?a=1;v=1", "?%76=1", "?v=%31")
 AUTHORITIES = (
     *(*HOSTS, "other.test", "x.example.com", "a.b.example.com", "x.org", "example.com."),
-    *("[::1]", "[::1]:80", "127.0.0.1:80"),
+    *("[::1]", "[::1]:80", "127.0.0.1"),
 )
 
 
@@ -71,6 +71,10 @@ def near_request(random: Random, hosts: list[Object]) -> WireRequest:
     if ":authority" in texts and chance(random, 0.5):
         authority = random.choice(("www.example.com", "www.example.com:80", "www.x.com"))
     target = _path(random, model) + _query(random, model)
+    if chance(random, 0.02) and not authority.endswith((":", ":x", ":0080")):
+        # The absolute form of a target names the host, and the field Host counts no more.
+        scheme = random.choice(("http", "HTTP"))
+        target, authority = f"{scheme}://{authority}{target}", random.choice(AUTHORITIES)
     return WireRequest(method, target, authority, _headers(random, texts))
 
 
