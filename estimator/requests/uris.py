@@ -9,8 +9,10 @@ import asyncio
 from pathlib import Path
 
 import aiohttp
+import msgspec
 
 from estimator.errors import InputError, Problem, Refusal, Refused
+from estimator.requests.asked import Asked
 from estimator.requests.observations import Observation, Observations
 from estimator.requests.samples import path_of_shape
 from estimator.requests.summary import text_of
@@ -22,13 +24,19 @@ from mirror.formats.access_log.remote import is_url
 from mirror.formats.access_log.tally import LOW_CONFIDENCE_RATIO
 from mirror.formats.bounded_files import BoundedFileError
 from mirror.formats.capture.redacted import has_redacted_segment
+from mirror.formats.foreign_text import visible
 from mirror.formats.uri_counts import LIMIT, OTHER, UriCount, UriCounts, decode
+
+
+class _Error(msgspec.Struct):
+    error: str
+
 
 OPTION = "--from-uris"
 _PATH = "/uris"
 
 
-def observe_uris(name: str) -> Observations:
+def observe_uris(name: str, asked: Asked) -> Observations:
     """Return the requests of a document in a file, or of the sidecar at a URL.
 
     A URL without a path is that of an admin port. Raises InputError for what is no such document,
@@ -47,7 +55,7 @@ def observe_uris(name: str) -> Observations:
         document = decode(body)
     except ValueError as error:
         raise InputError([Problem(name, str(error))]) from error
-    return observations_of(document, source)
+    return observations_of(document, source, asked)
 
 
 async def _fetched(url: str) -> bytes:
@@ -64,8 +72,16 @@ async def _fetched(url: str) -> bytes:
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise _refused(url, f"cannot be reached: {error or type(error).__name__}") from error
     if answer.status != 200:
-        raise _refused(url, f"answered {answer.status} at {_PATH}")
+        raise _refused(url, f"answered {answer.status} at {_PATH}{_reason(answer.body)}")
     return answer.body
+
+
+def _reason(body: bytes) -> str:
+    """Return what an admin port says of an error, as the end of a sentence; empty if nothing."""
+    try:
+        return f": {visible(msgspec.json.decode(body, type=_Error).error)}"
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
 
 
 def _refused(url: str, problem: str) -> Refused:
@@ -73,12 +89,12 @@ def _refused(url: str, problem: str) -> Refused:
     return Refused([Refusal(url, problem, advice)])
 
 
-def observations_of(document: UriCounts, source: str) -> Observations:
+def observations_of(document: UriCounts, source: str, asked: Asked) -> Observations:
     """Return an observation for each entry of a document. Raises Refused."""
     if not document.uris:
         problem = f"holds no URI; {document.seen:,} requests were seen"
         raise Refused([Refusal(source, problem, "Let it count production requests first")])
-    items = tuple(map(_observation, document.uris))
+    items = tuple(_observation(entry, asked) for entry in document.uris)
     missing = {
         "requests of further URIs than the sidecar keeps": document.not_kept,
         "requests that workers had not reported yet": document.waiting,
@@ -121,10 +137,13 @@ def _said_of_losses(document: UriCounts) -> tuple[list[str], list[str]]:
     return ([], [sentence]) if is_doubt else ([sentence], [])
 
 
-def _observation(entry: UriCount) -> Observation:
+def _observation(entry: UriCount, asked: Asked) -> Observation:
     path = path_of_shape(entry.path) if entry.is_shape else entry.path
     # The values of parameters are not counted, only that these parameters came.
-    query = "&".join(f"{name}=" for name in entry.query)
+    names = [text_of(name) for name in entry.query if name != OTHER]
+    query = "&".join(f"{name}=" for name in names)
+    # Behind a name that was not kept may be any other.
+    others = asked.parameters if len(names) < len(entry.query) else frozenset()
     statuses = {
         int(outcome[0]) * 100: count
         for outcome, count in entry.outcomes.items()
@@ -133,8 +152,8 @@ def _observation(entry: UriCount) -> Observation:
     request = Request(
         "" if entry.host == OTHER else text_of(entry.host),
         "" if entry.method == OTHER else text_of(entry.method),
-        text_of(f"{path}?{query}" if query else path),
-        unknown_parameters=frozenset(map(text_of, entry.query)),
+        f"{text_of(path)}?{query}" if query else text_of(path),
+        unknown_parameters=others.union(names),
     )
     is_sample = entry.is_shape or has_redacted_segment(entry.path)
     return Observation(request, entry.count, entry.first_s, entry.last_s, statuses, is_sample)

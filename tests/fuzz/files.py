@@ -253,7 +253,7 @@ READERS: dict[str, tuple[str, Callable[[], list[bytes]], Callable[[Path], object
         read_result,
     ),
     "replay": ("replay.json", results, read_replay),
-    "uris": ("uris.json", uri_counts, lambda path: observe_uris(str(path))),
+    "uris": ("uris.json", uri_counts, lambda path: observe_uris(str(path), Asked())),
 }
 
 

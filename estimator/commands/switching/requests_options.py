@@ -129,7 +129,7 @@ def requests_of(source: RequestsSource, asked: Asked) -> Observations:
             return observe_series(source.from_series)
     if source.from_uris is not None:
         with working(source.from_uris):
-            return observe_uris(source.from_uris)
+            return observe_uris(source.from_uris, asked)
     # Imported here, because no other source needs the reader of logs.
     from estimator.requests.access_log import observe_access_logs
     from estimator.series.access_log.workers import Workers
