@@ -519,6 +519,13 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.report.*",
         "mirror.formats.*",
     ),
+    "estimator.report.switch_plan.*": (
+        "estimator.migration.order.moves",
+        "estimator.migration.snippets.step",
+        "estimator.migration.switch_plan.plan",
+        "estimator.report.*",
+        "estimator.units",
+    ),
     "estimator.report.*": (
         "estimator.errors",
         "estimator.units",

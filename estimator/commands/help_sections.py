@@ -1,11 +1,13 @@
 """Help of a command with many options, under headings in the order of a reader's questions."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import click
 
 from estimator.commands.exits import end_at_closed_pipe
 from mirror.formats.terminal import VisibleGroup
+
+LAST_HEADING = "Other"
 
 
 class SectionedGroup(VisibleGroup):
@@ -13,8 +15,6 @@ class SectionedGroup(VisibleGroup):
 
     An option without a heading is listed under the last one.
     """
-
-    last_heading: ClassVar[str] = "Other"
 
     def __init__(self, *arguments: Any, sections: dict[str, str], **more: Any) -> None:
         super().__init__(*arguments, **more)
@@ -35,15 +35,35 @@ class SectionedGroup(VisibleGroup):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options by heading, then the commands."""
-        headings: dict[str, list[tuple[str, str]]] = {
-            heading: [] for heading in self.sections.values()
-        }
-        for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
-            heading = self.sections.get(parameter.name or "", self.last_heading)
-            if record is not None:
-                headings.setdefault(heading, []).append(record)
-        for heading, records in headings.items():
-            with formatter.section(heading):
-                formatter.write_dl(records)
+        _write_options(self, self.sections, ctx, formatter)
         self.format_commands(ctx, formatter)
+
+
+class SectionedCommand(click.Command):
+    """A command whose help lists options likewise."""
+
+    def __init__(self, *arguments: Any, sections: dict[str, str], **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.sections = sections
+        """Heading by click's name of the option, in the order of their appearance."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options by heading."""
+        _write_options(self, self.sections, ctx, formatter)
+
+
+def _write_options(
+    command: click.Command,
+    sections: dict[str, str],
+    ctx: click.Context,
+    formatter: click.HelpFormatter,
+) -> None:
+    headings: dict[str, list[tuple[str, str]]] = {heading: [] for heading in sections.values()}
+    for parameter in command.get_params(ctx):
+        record = parameter.get_help_record(ctx)
+        heading = sections.get(parameter.name or "", LAST_HEADING)
+        if record is not None:
+            headings.setdefault(heading, []).append(record)
+    for heading, records in headings.items():
+        with formatter.section(heading):
+            formatter.write_dl(records)

@@ -149,29 +149,43 @@ _DEFAULTS = Policy()
 
 def policy_options(command: _Command) -> _Command:
     """Add every option of the policy to a command, which gets their texts by field."""
-    for option in reversed(POLICY_OPTIONS):
-        sentence = str(_FIELDS[option.field].metadata["help"]).rstrip(".")
-        example = f", such as {option.example}" if option.example else ""
-        command = click.option(
-            option.flag,
-            option.field,
-            metavar=option.metavar,
-            multiple=option.is_repeatable,
-            help=f"{sentence}{example}. [default: {_default(option)}]",
-        )(command)
-    return command
+    return policy_options_but()(command)
+
+
+def policy_options_but(*left_out: str) -> Callable[[_Command], _Command]:
+    """Return what adds the options of the policy without those of some fields."""
+
+    def add(command: _Command) -> _Command:
+        for option in reversed(POLICY_OPTIONS):
+            if option.field not in left_out:
+                command = _added(option, command)
+        return command
+
+    return add
+
+
+def _added(option: PolicyOption, command: _Command) -> _Command:
+    sentence = str(_FIELDS[option.field].metadata["help"]).rstrip(".")
+    example = f", such as {option.example}" if option.example else ""
+    return click.option(
+        option.flag,
+        option.field,
+        metavar=option.metavar,
+        multiple=option.is_repeatable,
+        help=f"{sentence}{example}. [default: {_default(option)}]",
+    )(command)
 
 
 def read_policy(texts: Mapping[str, Any]) -> Policy:
     """Return the policy; `texts` holds a text, a tuple of texts or None by field, as click gives
-    it.
+    it. A field that is not among them has its default.
 
     Raises InputError with every option that cannot be parsed.
     """
     problems: list[Problem] = []
     chosen: dict[str, Any] = {}
     for option in POLICY_OPTIONS:
-        words = texts[option.field]
+        words = texts.get(option.field)
         if words is None or words == ():
             continue
         try:

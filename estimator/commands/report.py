@@ -178,11 +178,11 @@ def run(source: Source, output: Output, policy_words: Mapping[str, Any]) -> None
     Raises InputError and Refused.
     """
     problems: list[Problem] = []
-    policy = _attempt(lambda: read_policy(policy_words), problems)
-    table = _attempt(lambda: _read_table(output.table), problems)
-    cluster = _attempt(lambda: _read_nodes(output.nodes), problems)
-    _attempt(lambda: check_source(source), problems)
-    gate = _attempt(lambda: _gate(output), problems)
+    policy = attempt(lambda: read_policy(policy_words), problems)
+    table = attempt(lambda: table_of(output.table), problems)
+    cluster = attempt(lambda: _read_nodes(output.nodes), problems)
+    attempt(lambda: check_source(source), problems)
+    gate = attempt(lambda: _gate(output), problems)
     problems += _places(output)
     if table is not None:
         named = () if policy is None else policy.downstream_rps
@@ -190,7 +190,7 @@ def run(source: Source, output: Output, policy_words: Mapping[str, Any]) -> None
     if problems or policy is None or table is None or gate is None:
         raise InputError(problems)
     series = read_source(source, table.templates)
-    _check_paths(policy, series)
+    check_paths(policy, series)
     with working(f"Sizing {len(table.components)} components"):
         projection = project(series, table, policy, cluster)
     _write_files(projection, output)
@@ -205,7 +205,7 @@ def run(source: Source, output: Output, policy_words: Mapping[str, Any]) -> None
         sys.exit(EXIT_LOW_CONFIDENCE)
 
 
-def _attempt(read: Callable[[], _Read], problems: list[Problem]) -> _Read | None:
+def attempt(read: Callable[[], _Read], problems: list[Problem]) -> _Read | None:
     """Return what `read` returns, or collect its problems so that later checks still run."""
     try:
         return read()
@@ -214,7 +214,8 @@ def _attempt(read: Callable[[], _Read], problems: list[Problem]) -> _Read | None
         return None
 
 
-def _read_table(name: str) -> Table:
+def table_of(name: str) -> Table:
+    """Read the table of --table: a file, or the bundled example. Raises InputError."""
     return read_table(EXAMPLE if name == "example" else Path(name))
 
 
@@ -261,7 +262,8 @@ def _unknown_components(
     ]
 
 
-def _check_paths(policy: Policy, series: RpsSeries) -> None:
+def check_paths(policy: Policy, series: RpsSeries) -> None:
+    """Raise InputError for every path of the policy that the series does not have."""
     unknown = [path for path in policy.paths if path not in series.routes]
     if unknown:
         routes = ", ".join(series.routes)

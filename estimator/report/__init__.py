@@ -16,4 +16,5 @@ order              which paths move first: text, runbook, files and JSON
 manifest_files     the manifests of a directory, read with limits
 coverage           the report of `estimate coverage`
 drift              differences between existing manifests and the projection
+switch_plan        the plan of a switch: on one screen, as a runbook, as JSON, and as files
 """

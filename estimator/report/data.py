@@ -70,13 +70,13 @@ def to_data(projection: Projection) -> dict[str, Any]:
         "table": {"source": projection.table, "is_example": projection.is_example_table},
         "components": [_component(component) for component in projection.components],
         "total": _amounts(projection.total),
-        "reserve": _plain(projection.reserve),
-        "nodes": _plain(projection.nodes),
-        "phases": _plain(projection.phases),
-        "paths": _plain(projection.paths),
+        "reserve": plain_data(projection.reserve),
+        "nodes": plain_data(projection.nodes),
+        "phases": plain_data(projection.phases),
+        "paths": plain_data(projection.paths),
         "assumptions": [_assumption(assumed) for assumed in projection.assumptions],
         "weights": [
-            _assumption(weight.assumption) | {"factor": _plain(weight.factor)}
+            _assumption(weight.assumption) | {"factor": plain_data(weight.factor)}
             for weight in projection.heaviest
         ],
         "warnings": list(projection.warnings),
@@ -124,15 +124,15 @@ def _component(component: ComponentProjection) -> dict[str, Any]:
                 {"row": row, "rule": rule} for row, rule in component.rows_excluded.items()
             ],
         },
-        "demand": _plain(component.demand),
-        "performance_limit": _plain(component.performance_limit),
-        "workers": _plain(component.workers),
-        "rollout": _plain(component.rollout),
-        "hpa": _plain(component.hpa),
+        "demand": plain_data(component.demand),
+        "performance_limit": plain_data(component.performance_limit),
+        "workers": plain_data(component.workers),
+        "rollout": plain_data(component.rollout),
+        "hpa": plain_data(component.hpa),
         "no_hpa": component.no_hpa,
-        "simulation": _plain(component.simulation),
-        "rate_limits": _plain(component.rate_limits),
-        "explanation": _plain(component.explanation),
+        "simulation": plain_data(component.simulation),
+        "rate_limits": plain_data(component.rate_limits),
+        "explanation": plain_data(component.explanation),
         "not_covered": list(component.not_covered),
         "warnings": list(component.warnings),
     }
@@ -144,35 +144,36 @@ def _amounts(amounts: Amounts) -> dict[str, Any]:
         "memory_request": _figure(amounts.memory_request),
         "cpu_used": _figure(amounts.cpu_used),
         "memory_used": _figure(amounts.memory_used),
-        "cpu_limit": _plain(amounts.cpu_limit),
-        "memory_limit": _plain(amounts.memory_limit),
+        "cpu_limit": plain_data(amounts.cpu_limit),
+        "memory_limit": plain_data(amounts.memory_limit),
     }
 
 
 def _figure(figure: Figure) -> dict[str, Any]:
     """Return a figure; bounds, flags and evidence only where there are any, as few have them."""
     return {"value": figure.value, "unit": figure.unit, "reason": figure.reason} | {
-        name: _plain(value)
+        name: plain_data(value)
         for name in _OPTIONAL
         if (value := getattr(figure, name)) not in (None, ())
     }
 
 
-def _plain(value: Any) -> Any:
+def plain_data(value: Any) -> Any:
+    """Return a part of an answer as dicts, lists, strings and numbers, keys being field names."""
     if isinstance(value, Figure):
         return _figure(value)
     if is_dataclass(value):
         return {
-            item.name: _plain(getattr(value, item.name))
+            item.name: plain_data(getattr(value, item.name))
             for item in fields(value)
             if item.name not in _DRAWN
         }
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
+        return {str(name): plain_data(item) for name, item in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+        return [plain_data(item) for item in value]
     return value
 
 

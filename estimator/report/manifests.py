@@ -71,7 +71,7 @@ def manifests(projection: Projection) -> dict[str, str]:
 
 def manifests_of(projection: Projection) -> Iterator[Manifest]:
     """Yield the objects, component by component. Raises InputError like `manifests`."""
-    _check_names(projection)
+    check_names(projection)
     for component in projection.components:
         yield Manifest(component.name, f"{component.name}-resources.yaml", _deployment(component))
         if component.hpa is not None:
@@ -85,7 +85,8 @@ def manifests_of(projection: Projection) -> Iterator[Manifest]:
             yield Manifest(component.name, f"{component.name}-ratelimit.yaml", tree)
 
 
-def _check_names(projection: Projection) -> None:
+def check_names(projection: Projection) -> None:
+    """Raise InputError with every name of the projection that Kubernetes would refuse."""
     rule = "expected a Kubernetes name (a-z, 0-9 and -, at most 63) to write manifests, got"
     problems = [
         Problem(projection.table, f"{rule} {name!r}", component.name)

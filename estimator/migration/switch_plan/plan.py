@@ -27,7 +27,7 @@ from datetime import tzinfo
 
 from estimator import units
 from estimator.migration.switch_plan.parts import Part, parts_of
-from estimator.migration.switch_plan.rehearsal import Rehearsal, Switched, rehearse
+from estimator.migration.switch_plan.rehearsal import Rehearsal, Switched, Worst, rehearse, worst_of
 from estimator.migration.switch_plan.timetable import Timetable, easiest_start
 from estimator.migration.switch_plan.warm_up import (
     ENOUGH_REQUESTS,
@@ -95,7 +95,9 @@ class PlannedStep:
     """Unix time."""
     ends: int
     expected: Figure
-    """Rps of all that moves."""
+    """Rps of all that moves, on both sides together."""
+    new_rps: Figure
+    """The share of it that the new side gets."""
     requests: float
     """Requests that the new side is expected to get while the step is held."""
     warm_up: WarmUp
@@ -104,7 +106,7 @@ class PlannedStep:
     @property
     def warm_up_begins(self) -> int:
         """Unix time at which the minimum has to be raised."""
-        return self.begins - round(self.warm_up.total_s)
+        return self.begins - self.warm_up.lead_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,8 @@ class SwitchPlan:
     releases: tuple[Release, ...]
     rehearsals: tuple[tuple[str, Rehearsal | None], ...]
     """By component; None where no recorded time fits."""
+    worst: Worst | None
+    """The most seconds at saturation of all components; None where nothing was simulated."""
     paths: tuple[str, ...]
     """Route tags; empty for all."""
     low_confidence: tuple[str, ...]
@@ -171,6 +175,7 @@ def plan_switch(series: RpsSeries, table: Table, policy: Policy, wanted: Wanted)
         steps=steps,
         releases=tuple(_release(part, steps[-1], timetable) for part in parts),
         rehearsals=rehearsals,
+        worst=worst_of([(name, item) for name, item in rehearsals if item is not None]),
         paths=policy.paths,
         low_confidence=(*projection.low_confidence, *hour_doubts(loads)),
         warnings=(*projection.warnings, *_warnings(parts, policy, steps)),
@@ -204,6 +209,7 @@ def _steps(
             begins=timetable.begins(number),
             ends=timetable.begins(number) + timetable.hold_s,
             expected=expected,
+            new_rps=_share(expected, percent),
             requests=expected.value * percent / 100 * timetable.hold_s,
             warm_up=warm_up(percent, before, expected.value, parts[0].policy),
             components=tuple(components),
@@ -226,21 +232,26 @@ def _component_step(
         name=name,
         kind=part.projection.kind,
         expected=expected,
-        rps=Figure(
-            expected.value * share,
-            "rps",
-            f"{percent} % of the expected load",
-            low=None if expected.low is None else expected.low * share,
-            high=None if expected.high is None else expected.high * share,
-            formula="rps = share * expected",
-            numbers=f"{digits(share)} * {digits(expected.value)}",
-        ),
+        rps=_share(expected, percent),
         replicas=_replicas(sizing),
         pinned=pinned,
         pinned_before=pins[name],
         alone_s=lag_alone_s(pins[name], sizing.replicas, policy),
         thresholds=tuple(thresholds(sizing, among, policy, pinned)),
         judged_s=min(window.duration_s, judged_s(expected.value * share)),
+    )
+
+
+def _share(expected: Figure, percent: int) -> Figure:
+    share = percent / 100
+    return Figure(
+        expected.value * share,
+        "rps",
+        f"{percent}% of the expected load",
+        low=None if expected.low is None else expected.low * share,
+        high=None if expected.high is None else expected.high * share,
+        formula="rps = share * expected",
+        numbers=f"{digits(share)} * {digits(expected.value)}",
     )
 
 

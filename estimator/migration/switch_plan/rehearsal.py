@@ -77,8 +77,41 @@ class Rehearsal:
 
     planned: Saturated
     alone: Saturated
-    weeks: int
-    """Recorded weeks (or days) that it ran over."""
+    times: int
+    """Recorded weeks, or days, that it ran over."""
+    days: int
+    """How far apart they are: 7, or 1 where no week was recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """The most of all components, by step and in all: they may be saturated in the same seconds."""
+
+    alone: Saturated
+    planned: Saturated
+    named: str
+    """The component with the most seconds, planned or otherwise alone."""
+
+
+def worst_of(rehearsals: Sequence[tuple[str, Rehearsal]]) -> Worst | None:
+    """Return the most of all components, which come with their names; None without any."""
+    if not rehearsals:
+        return None
+    named, _ = max(rehearsals, key=lambda pair: (pair[1].planned.total, pair[1].alone.total))
+    return Worst(
+        alone=_most([rehearsal.alone for _, rehearsal in rehearsals]),
+        planned=_most([rehearsal.planned for _, rehearsal in rehearsals]),
+        named=named,
+    )
+
+
+def _most(each: Sequence[Saturated]) -> Saturated:
+    steps = zip(*(saturated.steps for saturated in each), strict=True)
+    return Saturated(
+        tuple(max(seconds) for seconds in steps),
+        max(saturated.after for saturated in each),
+        max(saturated.total for saturated in each),
+    )
 
 
 def rehearse(part: Switched, timetable: Timetable, days: int = 7) -> Rehearsal | None:
@@ -102,6 +135,7 @@ def rehearse(part: Switched, timetable: Timetable, days: int = 7) -> Rehearsal |
         _saturated(planned, seconds, timetable),
         _saturated(alone, seconds, timetable),
         len(seconds),
+        days,
     )
 
 

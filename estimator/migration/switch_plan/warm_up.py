@@ -23,6 +23,7 @@ Worked: from 25 to 50 %: ratio 0.25 / 0.75 = 1/3. With a sync of 15 s, a start o
 periods, 15 + 15 + 2 * 15 + 60 = 120 s.
 """
 
+import math
 from dataclasses import dataclass
 
 from estimator.model.autoscaling.simulation import (
@@ -54,6 +55,11 @@ class WarmUp:
     @property
     def total_s(self) -> float:
         return self.pin_s + self.mirror_s
+
+    @property
+    def lead_s(self) -> int:
+        """How long before the step it begins, in whole minutes, because people begin it."""
+        return 60 * math.ceil(self.total_s / 60)
 
     @property
     def is_judgeable(self) -> bool:

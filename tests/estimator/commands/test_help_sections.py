@@ -1,7 +1,7 @@
 import click
 from click.testing import CliRunner
 
-from estimator.commands.help_sections import SectionedGroup
+from estimator.commands.help_sections import SectionedCommand, SectionedGroup
 
 
 def test_options_stand_under_their_headings_in_order() -> None:
@@ -33,3 +33,15 @@ def test_options_stand_under_their_headings_in_order() -> None:
         "Commands:",
     ]
     assert "inner  Do more." in lines
+
+
+def test_options_of_a_command_stand_likewise() -> None:
+    @click.command(cls=SectionedCommand, sections={"late": "First", "early": "Second"})
+    @click.option("--early")
+    @click.option("--late")
+    def command(early: str, late: str) -> None:
+        """Do."""
+
+    lines = [line.strip() for line in CliRunner().invoke(command, ["--help"]).output.splitlines()]
+    kept = [line.split()[0] for line in lines if line.endswith(":") or line.startswith("--")]
+    assert kept == ["First:", "--late", "Second:", "--early", "Other:", "--help"]

@@ -5,7 +5,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from estimator.commands.policy_options import POLICY_OPTIONS, SECTIONS, policy_options, read_policy
+from estimator.commands.policy_options import (
+    POLICY_OPTIONS,
+    SECTIONS,
+    policy_options,
+    policy_options_but,
+    read_policy,
+)
 from estimator.errors import InputError
 from estimator.model.policy import OPTIONS, Policy
 
@@ -114,3 +120,15 @@ def test_help_has_every_option_with_sentence_example_and_default() -> None:
     assert "[default: 1m]" in words and "[default: 1.5x]" in words
     assert "[default: no quota was given]" in words
     assert CliRunner().invoke(command, []).exit_code == 0
+
+
+def test_options_that_a_command_leaves_out_have_their_defaults() -> None:
+    @click.command()
+    @policy_options_but("horizon_months", "return_days")
+    def command(**options: Any) -> None:
+        policy = read_policy(options)
+        click.echo(f"{policy.zones} {policy.horizon_months} {policy.is_default('return_days')}")
+
+    assert CliRunner().invoke(command, ["--zones", "3"]).output == "3 12.0 True\n"
+    refused = CliRunner().invoke(command, ["--horizon", "3"])
+    assert refused.exit_code == 2 and "No such option" in refused.output

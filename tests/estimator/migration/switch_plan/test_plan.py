@@ -8,19 +8,27 @@ from estimator.migration.switch_plan.plan import SwitchPlan, Wanted, plan_switch
 from estimator.model.policy import Policy
 from estimator.series.rps import RpsSeries
 from estimator.table.load_points import Kind
-from tests.estimator.migration.switch_plan.cases import MONDAY, STEP_S, WEEK, recorded, table
+from tests.estimator.migration.switch_plan.cases import (
+    LEAN,
+    MONDAY,
+    STEP_S,
+    STEPS,
+    TUESDAY_10,
+    WEEK,
+    planned,
+    recorded,
+    table,
+)
 
 HOUR = 3_600
-TUESDAY_10 = MONDAY + 2 * WEEK + 34 * HOUR
-STEPS = (1, 25, 100)
-LEAN = Policy(min_replicas=1)
 
 
 def plan(
     policy: Policy = LEAN, series: RpsSeries | None = None, at: int | None = TUESDAY_10
 ) -> SwitchPlan:
-    wanted = Wanted(STEPS, 1800, UTC, at)
-    return plan_switch(series or recorded(), table(), policy, wanted)
+    if series is None and at is not None:
+        return planned(policy, at=at)
+    return plan_switch(series or recorded(), table(), policy, Wanted(STEPS, 1800, UTC, at))
 
 
 def test_worked_replicas_of_the_docstring() -> None:
@@ -41,7 +49,8 @@ def test_minimum_is_raised_before_each_step_and_never_lowered() -> None:
     assert needs == [2, 3, 2] and pins == [2, 3, 3]
     assert [step.components[0].pinned_before for step in late.steps] == [2, 2, 3]
     first = plan().steps[0]
-    assert first.warm_up_begins == TUESDAY_10 - 375
+    # 375 s, in whole minutes.
+    assert first.warm_up_begins == TUESDAY_10 - 420
 
 
 def test_left_at_its_minimum_the_new_side_is_saturated() -> None:
@@ -51,7 +60,7 @@ def test_left_at_its_minimum_the_new_side_is_saturated() -> None:
     assert rehearsal.alone.total > 60
     assert rehearsal.alone.steps[-1] == rehearsal.alone.total
     assert rehearsal.planned.total == rehearsal.planned.after == 0
-    assert rehearsal.weeks == 2
+    assert rehearsal.times == 2
 
 
 def test_release_waits_for_the_hpa_s_own_recommendation() -> None:
@@ -63,10 +72,11 @@ def test_release_waits_for_the_hpa_s_own_recommendation() -> None:
 
 
 def test_recommendation_below_the_pin_is_what_is_waited_for() -> None:
-    # Three lost pods are in the pin; what is left of the load asks for no such reserve.
-    (release,) = plan(replace(LEAN, lose_pods=3), at=TUESDAY_10 + 7 * HOUR).releases
-    assert release.recommended < release.pinned
-    assert release.condition == release.recommended
+    # The first step is of the day and the last of the night, which asks for no such minimum.
+    evening = Wanted((50, 100), 1800, UTC, TUESDAY_10 + 15 * HOUR // 2)
+    (release,) = plan_switch(recorded(), table(), LEAN, evening).releases
+    assert release.has_hpa
+    assert (release.pinned, release.recommended, release.condition) == (4, 3, 3)
 
 
 def test_component_without_an_hpa_gets_its_count() -> None:
@@ -114,7 +124,7 @@ def test_less_than_a_week_is_doubted() -> None:
     assert any("without a whole" in doubt for doubt in found.low_confidence)
     # It is simulated over the days instead of the weeks.
     ((_, rehearsal),) = found.rehearsals
-    assert rehearsal is not None and rehearsal.weeks == 3
+    assert rehearsal is not None and rehearsal.times == 3
 
 
 def test_doubts_of_the_estimate_are_those_of_the_plan() -> None:

@@ -4,7 +4,13 @@ from datetime import UTC
 import numpy as np
 import pytest
 
-from estimator.migration.switch_plan.rehearsal import Switched, rehearse
+from estimator.migration.switch_plan.rehearsal import (
+    Rehearsal,
+    Saturated,
+    Switched,
+    rehearse,
+    worst_of,
+)
 from estimator.migration.switch_plan.timetable import Timetable
 from estimator.model.autoscaling.simulation import HpaLoop, Pod
 from estimator.model.demand.scenario import Observed
@@ -37,7 +43,7 @@ def test_worked_step_of_the_docstring() -> None:
     assert rehearsal is not None
     assert (rehearsal.alone.total, rehearsal.planned.total) == (150, 0)
     assert rehearsal.alone.steps == (150,)
-    assert rehearsal.weeks == 2
+    assert rehearsal.times == 2
 
 
 def test_each_step_counts_its_own_seconds() -> None:
@@ -70,7 +76,7 @@ def test_worst_week_counts() -> None:
     part.observed.demand[: WEEK // 15] = 100.0
     rehearsal = rehearse(part, timetable(100))
     assert rehearsal is not None
-    assert (rehearsal.alone.total, rehearsal.weeks) == (150, 2)
+    assert (rehearsal.alone.total, rehearsal.times) == (150, 2)
 
 
 def test_growth_reaches_the_simulation() -> None:
@@ -99,3 +105,14 @@ def test_minimum_is_raised_ahead_of_each_step() -> None:
     late = rehearse(switched(1000, (20,), lead_s=15.0), timetable(100))
     assert late is not None
     assert late.planned.total == 45
+
+
+def test_components_are_not_added_up() -> None:
+    nothing = Saturated((0, 0), 0, 0)
+    gateway = Rehearsal(nothing, Saturated((90, 10), 0, 100), 2, 7)
+    pod = Rehearsal(nothing, Saturated((20, 60), 5, 85), 2, 7)
+    worst = worst_of([("gateway", gateway), ("pod", pod)])
+    assert worst is not None
+    assert (worst.alone, worst.planned) == (Saturated((90, 60), 5, 100), nothing)
+    assert worst.named == "gateway"
+    assert worst_of([]) is None

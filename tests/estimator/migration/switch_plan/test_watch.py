@@ -10,7 +10,7 @@ from estimator.table.load_points import Component, Kind, LoadPoint, Resources
 
 POLICY = Policy(imbalance=1.1)
 REQUESTS = {"app": Resources(500, 2**28)}
-LATENCIES = (31, 33, 37)
+LATENCIES = (31, 33, 45)
 
 
 def component(*latencies: float | None) -> Component:
@@ -29,27 +29,30 @@ def stops(rps: float, pinned: int, *latencies: float | None, policy: Policy = PO
 
 def test_worked_latency_of_the_docstring() -> None:
     p99 = stops(360, 6)["p99"]
-    assert (p99.limit.value, p99.limit.rows) == (37, (3,))
+    assert (p99.limit.value, p99.limit.rows) == (45, (3,))
     assert p99.limit.reason == (
-        "row 3, 37 ms at 150 rps per replica; the busiest replica gets 66 rps"
+        "row 3, 45 ms at 150 rps per replica; the busiest replica gets 66 rps"
     )
     curve = gather(component(*LATENCIES), POLICY).p99
     assert curve is not None
-    assert (round(curve.at(66).value, 1), round(curve.at(66).high, 1)) == (33.3, 36.6)
+    assert (round(curve.at(66).value, 1), round(curve.at(66).high, 1)) == (33.4, 39.0)
 
 
-def test_curve_above_the_row_wins() -> None:
-    # At the rps of a row, half of the new measurements are above it: the bound is not.
+def test_margin_above_the_row_wins() -> None:
+    # At the rps of a row, half of the new measurements are above it.
     p99 = stops(60 / 1.1, 1)["p99"]
-    assert 33 < p99.limit.value < 37
-    assert p99.limit.reason == "upper bound of the rows' p99; the busiest replica gets 60 rps"
+    assert p99.limit.value == pytest.approx(33 * 1.2)
+    assert p99.limit.reason == "33 ms and its margin; the busiest replica gets 60 rps"
+    bold = replace(POLICY, assumed_margin=0.01)
+    # Then the bound of the three rows counts.
+    assert stops(60 / 1.1, 1, policy=bold)["p99"].limit.value == pytest.approx(38.6, abs=0.1)
 
 
 def test_objective_below_the_row_stops_earlier() -> None:
     policy = replace(POLICY, slo_p99_ms=35.0)
     p99 = stops(360, 6, policy=policy)["p99"]
     assert (p99.limit.value, p99.limit.reason) == (35, "the latency objective")
-    assert stops(360, 6, policy=replace(POLICY, slo_p99_ms=90.0))["p99"].limit.value == 37
+    assert stops(360, 6, policy=replace(POLICY, slo_p99_ms=90.0))["p99"].limit.value == 45
 
 
 def test_latency_that_no_row_states_stops_nothing() -> None:
@@ -74,7 +77,7 @@ def test_fewer_pods_than_serve_the_share_stop_the_step() -> None:
 
 def test_busiest_replica_beyond_the_rows_is_the_last_row() -> None:
     p99 = stops(600, 4)["p99"]
-    assert p99.limit.value >= 37 and p99.limit.rows == (3,)
+    assert p99.limit.value >= 45 and p99.limit.rows == (3,)
 
 
 @pytest.mark.parametrize(("rps", "seconds"), [(4, 250), (0, 120), (1000, 120)])

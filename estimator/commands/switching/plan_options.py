@@ -1,0 +1,128 @@
+"""The options that say when a switch happens and in which steps."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, tzinfo
+from typing import Any, TypeVar
+
+import click
+
+from estimator import units
+from estimator.errors import InputError, Problem
+from estimator.migration.switch_plan.plan import Wanted
+from estimator.migration.switch_plan.warm_up import warm_up
+from estimator.model.policy import Policy
+from estimator.observed.usage_file import parse_time
+from mirror.formats.access_log.times import zone_of
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+MOST_STEPS = 20
+MOST_HOLD_S = 7 * 86_400
+NOT_OF_A_DAY = ("horizon_months", "return_days", "max_surge_ratio", "downstream_rps")
+"""Options of the policy that say nothing about one day: growth reaches to that day."""
+
+_OPTIONS = (
+    click.option(
+        "--at",
+        metavar="TIME",
+        help="When the first step begins: Unix time, 2026-12-01T10:00+09:00, or 2026-12-01T10:00"
+        " with --zone. [default: the working hours (Monday to Friday, 9:00 to 17:00) with the least"
+        " load, in the week after the series]",
+    ),
+    click.option(
+        "--zone",
+        metavar="ZONE",
+        help="Time zone of the plan, such as UTC, +09:00 or Europe/Berlin. [default: that of --at,"
+        " otherwise UTC]",
+    ),
+    click.option(
+        "--steps",
+        default="1,5,25,50,100",
+        show_default=True,
+        metavar="PERCENT,...",
+        help="Shares of the requests that the new side gets, rising.",
+    ),
+    click.option(
+        "--hold",
+        default="30m",
+        show_default=True,
+        metavar="DURATION",
+        help="How long each step is held.",
+    ),
+)
+SECTIONS = dict.fromkeys(("at", "zone", "steps", "hold"), "The day")
+"""Heading in the help, by click's name of the option."""
+
+
+def plan_options(command: _Command) -> _Command:
+    """Add the options of the day to a command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def read_wanted(texts: Mapping[str, Any], policy: Policy | None) -> Wanted:
+    """Return when and in which steps the switch is wanted.
+
+    `texts` holds the options by click's name; `policy` is None where it could not be read. Raises
+    InputError with every option that cannot be used.
+    """
+    problems: list[Problem] = []
+
+    def read(option: str, parse: Callable[[str], Any]) -> Any:
+        try:
+            return None if texts[option] is None else parse(texts[option].strip())
+        except ValueError as error:
+            problems.append(Problem(f"--{option}", str(error)))
+            return None
+
+    zone = read("zone", zone_of)
+    at = read("at", lambda words: _time(words, zone))
+    percents = read("steps", _steps)
+    hold_s = read("hold", lambda words: _hold(words, policy, percents))
+    if problems:
+        raise InputError(problems)
+    second, own_zone = at or (None, UTC)
+    return Wanted(percents, hold_s, zone or own_zone, second)
+
+
+def _time(words: str, zone: tzinfo | None) -> tuple[int, tzinfo]:
+    """Return the Unix time, and the zone that the words state."""
+    try:
+        moment = datetime.fromisoformat(words)
+    except ValueError:
+        return int(parse_time(words)), UTC
+    if moment.tzinfo is None:
+        if zone is None:
+            raise ValueError(
+                f"expected an offset from UTC, as in {words}+09:00, or --zone beside {words!r}"
+            )
+        moment = moment.replace(tzinfo=zone)
+    assert moment.tzinfo is not None
+    return int(parse_time(f"{moment.timestamp()}")), moment.tzinfo
+
+
+def _steps(words: str) -> tuple[int, ...]:
+    expected = f"expected at most {MOST_STEPS} rising percentages from 1 to 100, such as 1,5,25,100"
+    parts = [part.strip().removesuffix("%") for part in words.split(",")]
+    if not all(part.isascii() and part.isdecimal() and len(part) <= 3 for part in parts):
+        raise ValueError(f"{expected}, got {words!r}")
+    percents = tuple(int(part) for part in parts)
+    is_rising = all(low < high for low, high in zip(percents, percents[1:], strict=False))
+    if not (is_rising and percents[0] >= 1 and percents[-1] <= 100 and len(parts) <= MOST_STEPS):
+        raise ValueError(f"{expected}, got {words!r}")
+    return percents
+
+
+def _hold(words: str, policy: Policy | None, percents: tuple[int, ...] | None) -> int:
+    hold_s = units.parse_duration(words)
+    if hold_s > MOST_HOLD_S:
+        raise ValueError(f"expected at most {units.format_duration(MOST_HOLD_S)}, got {words}")
+    if policy is not None and percents is not None and len(percents) > 1:
+        lead_s = warm_up(percents[0], 0, 0.0, policy).lead_s
+        if hold_s < lead_s:
+            raise ValueError(
+                f"expected at least {units.format_duration(lead_s)}, got {words}: the warm-up of a"
+                " step passes while the step before it is held"
+            )
+    return hold_s
