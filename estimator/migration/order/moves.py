@@ -6,9 +6,12 @@ on Kubernetes. So each phase has its own program, its own two sides, and its own
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import islice, takewhile
+from operator import itemgetter
 
 from estimator.migration.snippets.apache import apache
 from estimator.migration.snippets.http_route import http_route
@@ -20,6 +23,10 @@ from estimator.migration.snippets.virtual_service import virtual_service
 PERCENTS = (1, 5, 25, 50, 100)
 """Each step multiplies the load of the new side by at most five, so a fault that grows with load
 shows before it reaches everybody."""
+
+
+_VARIABLE = re.compile(r"\{[^}]*\}|\*$")
+_MOST_LISTED = 5
 
 
 class Front(StrEnum):
@@ -98,43 +105,60 @@ def _snippet(program: Front | Routing, step: Step, attachment: Attachment) -> Sn
             return http_route(step, attachment)
 
 
-def overlaps(path: MovedPath, others: Iterable[MovedPath], sites: Sites) -> tuple[str, ...]:
-    """Return what other templates mean for a path whose rules take a part of theirs, as sentences.
+class Overlaps:
+    """Which paths have rules that take requests of other paths.
 
     A prefix takes the requests of a more specific template, too, unless that one has rules of its
     own already.
     """
-    inside = [other for other in others if other != path and _takes(path, other)]
-    inside.sort(key=lambda other: other.precedence)
-    sentences = []
-    if inside:
-        sentences.append(
-            f"its rules would also take {_listed(inside)}: prepare"
-            f" {'that path' if len(inside) == 1 else 'those paths'} first, at 0%"
-        )
-    patterns = [other for other in inside if other.kind is PathKind.PATTERN]
-    by_prefix = [
-        name
-        for name, is_used in (
-            ("nginx", sites.front is Front.NGINX),
-            ("an HTTPRoute", sites.routing is Routing.HTTP_ROUTE),
-        )
-        if is_used
-    ]
-    if path.kind is PathKind.PREFIX and patterns and by_prefix:
-        sentences.append(
-            f"in {' and in '.join(by_prefix)} its prefix wins against {_listed(patterns)}, which"
-            " then moves with it"
-        )
-    return tuple(sentences)
 
+    def __init__(self, paths: Iterable[MovedPath]) -> None:
+        # Sorted, so that the paths below a prefix stand together.
+        self._examples = sorted((_VARIABLE.sub("x", path.template), path) for path in paths)
 
-def _takes(path: MovedPath, other: MovedPath) -> bool:
-    """Return whether the rules of a path match what another, more specific template matches."""
-    example = re.sub(r"\{[^}]*\}|\*$", "x", other.template)
-    return path.precedence > other.precedence and bool(re.fullmatch(path.pattern, example))
+    def inside(self, path: MovedPath) -> list[MovedPath]:
+        """Return the more specific templates whose requests the rules of a path take, too."""
+        fixed = _VARIABLE.split(path.template, maxsplit=1)[0]
+        first = bisect_left(self._examples, fixed, key=itemgetter(0))
+        below = takewhile(
+            lambda each: each[0].startswith(fixed), islice(self._examples, first, None)
+        )
+        pattern = re.compile(path.pattern)
+        found = [
+            other
+            for example, other in below
+            if other.precedence < path.precedence and pattern.fullmatch(example)
+        ]
+        return sorted(found, key=lambda other: other.precedence)
+
+    def hints(self, path: MovedPath, sites: Sites) -> tuple[str, ...]:
+        """Return what follows for a path, as sentences."""
+        inside = self.inside(path)
+        sentences = []
+        if inside:
+            sentences.append(
+                f"its rules would also take {_listed(inside)}: prepare"
+                f" {'that path' if len(inside) == 1 else 'those paths'} first, at 0%"
+            )
+        patterns = [other for other in inside if other.kind is PathKind.PATTERN]
+        by_prefix = [
+            name
+            for name, is_used in (
+                ("nginx", sites.front is Front.NGINX),
+                ("an HTTPRoute", sites.routing is Routing.HTTP_ROUTE),
+            )
+            if is_used
+        ]
+        if path.kind is PathKind.PREFIX and patterns and by_prefix:
+            sentences.append(
+                f"in {' and in '.join(by_prefix)} its prefix wins against {_listed(patterns)},"
+                " which then moves with it"
+            )
+        return tuple(sentences)
 
 
 def _listed(paths: Sequence[MovedPath]) -> str:
-    names = [path.template for path in paths]
+    names = [path.template for path in paths[:_MOST_LISTED]]
+    if len(paths) > _MOST_LISTED:
+        names.append(f"{len(paths) - _MOST_LISTED:,} more paths")
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

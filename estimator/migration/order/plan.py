@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from estimator.errors import Refusal, Refused
 from estimator.migration.order.groups import Facts, Group, Placed, order, place
-from estimator.migration.order.moves import Move, Sites, moves_of, overlaps
+from estimator.migration.order.moves import Move, Overlaps, Sites, moves_of
 from estimator.migration.order.observed import Seen
 from estimator.migration.order.state import State
 from estimator.migration.order.traffic import traffic_by_tag
@@ -79,6 +79,7 @@ def plan(evidence: Evidence, sites: Sites) -> Plan:
                 moved[tag] = MovedPath.of(by_tag[tag])
             except ValueError as error:
                 refused[tag] = str(error)
+    overlaps = Overlaps(moved.values())
     placed = []
     for tag, traffic in traffic_by_tag(series).items():
         if tag == OTHER and not traffic.peak_rps:
@@ -91,7 +92,7 @@ def plan(evidence: Evidence, sites: Sites) -> Plan:
             others = path.reasons if path.group is Group.NEEDS_WORK else ()
             path = replace(path, group=Group.NEEDS_WORK, reasons=(why, *others))
         if tag in moved:
-            hints = (*path.hints, *overlaps(moved[tag], moved.values(), sites))
+            hints = (*path.hints, *overlaps.hints(moved[tag], sites))
             path = replace(path, hints=hints)
         placed.append(path)
     paths = tuple(

@@ -30,7 +30,7 @@ def _addresses(sites: Sites) -> Iterator[str]:
         f"- Phase 1, {sites.front} to the application on Swarm: `{sites.swarm}` (`--swarm`)",
         f"- Phase 2, {sites.front} to the gateway: `{sites.gateway}` (`--ingress`)",
         f"- Phase 2, the gateway to the application on Swarm: `{sites.swarm_service}`"
-        " (`--app-on-swarm`)",
+        " (`--app-on-swarm`), which a ServiceEntry or a Service without selector has to name",
         f"- Phase 3, the gateway to the application on Kubernetes: `{sites.service}` (`--app`),"
         " or the service that the new routes name for the path",
         "",

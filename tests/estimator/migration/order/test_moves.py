@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from estimator.migration.order.moves import Front, Routing, Sites, moves_of, overlaps
+from estimator.migration.order.moves import Front, Overlaps, Routing, Sites, moves_of
 from estimator.migration.snippets.path import MovedPath
 from estimator.migration.snippets.step import Attachment, Backend
 
@@ -46,15 +46,24 @@ def test_each_phase_has_its_program_and_its_sides(
 
 def test_rules_that_take_other_paths_say_so() -> None:
     others = [MovedPath.of(each) for each in ("/api/me", "/api/u/{id}", "/cart", "/api/*", "/*")]
-    assert overlaps(API, others, SITES) == (
+    overlaps = Overlaps(others)
+    assert overlaps.hints(API, SITES) == (
         "its rules would also take /api/me and /api/u/{id}: prepare those paths first, at 0%",
     )
-    assert overlaps(others[0], others, SITES) == ()
+    assert overlaps.hints(others[0], SITES) == ()
     http_route = replace(SITES, front=Front.NGINX, routing=Routing.HTTP_ROUTE)
-    assert overlaps(API, others, http_route)[1] == (
+    assert overlaps.hints(API, http_route)[1] == (
         "in nginx and in an HTTPRoute its prefix wins against /api/u/{id}, which then moves with it"
     )
-    pattern = MovedPath.of("/api/{kind}")
-    assert overlaps(pattern, others, http_route) == (
+    assert overlaps.hints(MovedPath.of("/api/{kind}"), http_route) == (
         "its rules would also take /api/me: prepare that path first, at 0%",
     )
+    assert [path.template for path in overlaps.inside(others[-1])] == [
+        *("/api/me", "/cart", "/api/u/{id}", "/api/*"),
+    ]
+
+
+def test_many_other_paths_are_counted() -> None:
+    overlaps = Overlaps(MovedPath.of(f"/api/{name}") for name in "abcdefg")
+    (sentence,) = overlaps.hints(API, SITES)
+    assert "/api/d, /api/e and 2 more paths: prepare those paths first" in sentence
