@@ -170,9 +170,11 @@ def _doubtful(groups: Sequence[_Group]) -> tuple[Place, ...]:
     for group in groups:
         if not group.is_order_known:
             doubtful |= dict.fromkeys(_tied(group))
-    firsts = [group.members[0].route for group in groups]
-    if len({route.place for route in firsts}) > 1 and not all(route.created for route in firsts):
-        doubtful |= {route.place: None for route in firsts}
+    # The oldest route of a group places all routes of it.
+    members = {member.route.place: member.route for group in groups for member in group.members}
+    is_known = all(route.created for route in members.values())
+    if len(groups) > 1 and len(members) > 1 and not is_known:
+        doubtful |= dict.fromkeys(members)
     return tuple(doubtful)
 
 

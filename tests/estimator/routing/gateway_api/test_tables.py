@@ -241,6 +241,18 @@ def test_the_order_of_hostnames_that_become_one_is_doubted_without_ages() -> Non
     assert len(table.hosts[0].doubtful_order) == 2
 
 
+def test_routes_of_one_hostname_stand_before_or_behind_the_others_together() -> None:
+    own, wide = "hostnames: [a.example.com]\n", "hostnames: ['*.example.com']\n"
+    text = (
+        listeners("{name: a, port: 80, protocol: HTTP, hostname: a.example.com}")
+        + route(wide + rules(("{path: {value: /x}}", "wide")), "b")
+        + route(own + rules(("{path: {value: /a}}", "a")), "a")
+        + route(own + rules(("{path: {value: /x/y}}", "own")), "c")
+    )
+    decision = table_of(text).decide(request("a.example.com/x/y"))
+    assert {taker(candidate) for candidate in decision.candidates} == {"wide", "own"}
+
+
 def test_a_rule_stands_once_in_a_host() -> None:
     text = listeners("{name: a, port: 80, protocol: HTTP, hostname: a.example.com}") + route(
         "hostnames: ['*.example.com', a.example.com]\n" + rules(("{}", "a"))
