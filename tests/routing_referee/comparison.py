@@ -114,7 +114,7 @@ def run(binary: Path, kind: str, count: int, seed: int) -> Findings:
         cases = []
         for number, translation in enumerate(translations):
             cases += [
-                (number, near_request(random, translation.virtual_hosts))
+                (number, near_request(random, translation.virtual_hosts()))
                 for _ in range(REQUESTS_OF_A_SET)
             ]
         _compare(binary, kind, (rule_sets, translations, cases), findings)

@@ -66,6 +66,7 @@ class Referee:
     child: Child
     ports: Mapping[Listener, int]
     sets: Sequence[RuleSet]
+    translations: Sequence[Translation]
 
     def answers(self, cases: Sequence[tuple[int, WireRequest]]) -> list[EnvoyAnswer]:
         """Return the answer to each request; a case is the number of a rule set and a request."""
@@ -76,10 +77,10 @@ class Referee:
                 for index, case in enumerate(cases)
                 if (self.sets[case[0]].normalization, self.sets[case[0]].scheme) == listener
             ]
-            requests = [
-                (request.encoded(number, listener[1]), request.method)
-                for _, number, request in mine
-            ]
+            requests = []
+            for _, number, request in mine:
+                name = _scope_name(number, self.translations[number].configuration(request))
+                requests.append((request.encoded(name, listener[1]), request.method))
             told = _converse(port, requests)
             found.update(zip((index for index, *_ in mine), told, strict=True))
         assert self.child.is_running, self.child.last_lines()
@@ -98,7 +99,7 @@ def running_referee(
         path.write_text(json.dumps(_bootstrap(admin, echo, ports, sets, translations)))
         child = processes.start("envoy", envoy_command(binary, path))
         child.wait_until(lambda: answers(admin, "/ready", status=200))
-        yield Referee(child, ports, sets)
+        yield Referee(child, ports, sets, translations)
 
 
 def _bootstrap(
@@ -112,9 +113,10 @@ def _bootstrap(
     for listener, port in ports.items():
         mode, scheme = listener
         scopes = [
-            _scope(number, translation)
+            _scope(_scope_name(number, index), hosts)
             for number, (rule_set, translation) in enumerate(zip(sets, translations, strict=True))
             if (rule_set.normalization, rule_set.scheme) == listener
+            for index, hosts in enumerate(translation.configurations)
         ]
         key = {"name": "x-set", "element_separator": "", "index": 0}
         scoped = {
@@ -148,14 +150,17 @@ def _bootstrap(
     }
 
 
-def _scope(number: int, translation: Translation) -> Object:
-    hosts = translation.virtual_hosts
+def _scope_name(number: int, configuration: int | None) -> str:
+    return f"{number} {configuration}"
+
+
+def _scope(name: str, hosts: list[Object]) -> Object:
     # gateway.go: a route configuration without hosts answers 404 to everything.
     return {
-        "name": f"set {number}",
-        "key": {"fragments": [{"string_key": str(number)}]},
+        "name": name,
+        "key": {"fragments": [{"string_key": name}]},
         "route_configuration": {
-            "name": f"set {number}",
+            "name": name,
             "ignore_port_in_host_matching": True,
             "validate_clusters": False,
             "virtual_hosts": hosts or [{"name": "blackhole", "domains": ["*"]}],

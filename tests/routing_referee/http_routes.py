@@ -49,7 +49,7 @@ def _object(kind: str, name: str, namespace: str, spec: Object) -> Object:
 
 def _gateway(random: Random, port: int) -> Object:
     hosts = ["", *HOSTS, *WILDCARDS]
-    count = 1 if port == 443 else random.choice((1, 1, 2, 3))
+    count = random.choice((1, 1, 2, 3))
     listeners = [
         _listener(random, f"l{number}", port, host)
         for number, host in enumerate(random.sample(hosts, count))

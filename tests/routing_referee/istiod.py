@@ -11,7 +11,6 @@ in the field x-rule, and each destination itself in x-destination.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from tests.routing_referee.rule_sets import Destination, Object, Translation
 
@@ -38,7 +37,7 @@ def translate_virtual_services(documents: Sequence[Object], port: int) -> Transl
         for server in gateway["spec"]["servers"]
         if server["port"]["number"] == port
     ]
-    return virtual_hosts(services, servers, name, port, is_gateway_api=False)
+    return translated(services, servers, name, port, is_gateway_api=False)
 
 
 def _sanitized(host: str, namespace: str) -> str:
@@ -158,20 +157,40 @@ def _text_conflicts(root: Object | None, leaf: Object | None) -> bool:
     return True
 
 
-def virtual_hosts(
+def translated(
     services: Sequence[Object],
-    servers: Sequence[Any],
+    servers: Sequence[tuple[Object, list[str]]],
     gateway: str,
     port: int,
     *,
     is_gateway_api: bool,
 ) -> Translation:
-    """Return the virtual hosts of the servers of a port.
+    """Return the route configurations of the servers of a port.
 
     `servers` are pairs of a server and its hosts. A service with a key `gateway` is bound to the
     server of that name only.
     """
     translation = Translation()
+    for server, hosts in servers:
+        if server["port"]["protocol"] == "HTTPS":
+            names = [host.rpartition("/")[2] for host in hosts]
+            translation.server_names |= dict.fromkeys(names, len(translation.configurations))
+            _configure(translation, services, [(server, hosts)], (gateway, port), is_gateway_api)
+    if not translation.configurations:
+        translation.server_names["*"] = 0
+        _configure(translation, services, servers, (gateway, port), is_gateway_api)
+    return translation
+
+
+def _configure(
+    translation: Translation,
+    services: Sequence[Object],
+    servers: Sequence[tuple[Object, list[str]]],
+    place: tuple[str, int],
+    is_gateway_api: bool,
+) -> None:
+    """Add the virtual hosts of servers as one route configuration."""
+    gateway, port = place
     hosts: dict[str, Object] = {}
     owners: dict[str, set[int]] = {}
     for server, server_hosts in servers:
@@ -197,11 +216,11 @@ def virtual_hosts(
                     continue
                 entry = hosts.setdefault(name, {"name": name, "domains": [name], "routes": []})
                 entry["require_tls"] = "ALL"
-    translation.is_order_undefined = any(len(services) > 1 for services in owners.values())
+    if any(len(services) > 1 for services in owners.values()):
+        translation.is_order_undefined = True
     for entry in hosts.values():
         entry["routes"].sort(key=_is_catch_all)
-    translation.virtual_hosts = list(hosts.values())
-    return translation
+    translation.configurations.append(list(hosts.values()))
 
 
 def _hosts_for(hosts: Sequence[str], namespace: str) -> list[str]:

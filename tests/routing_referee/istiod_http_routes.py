@@ -8,7 +8,7 @@ product.
 
 from collections.abc import Iterator, Sequence
 
-from tests.routing_referee.istiod import is_subset, virtual_hosts
+from tests.routing_referee.istiod import is_subset, translated
 from tests.routing_referee.rule_sets import Object, Translation
 
 RANKS = {"exact": 3, "prefix": 2, "regex": 1}
@@ -30,7 +30,7 @@ def translate_http_routes(documents: Sequence[Object], port: int) -> Translation
     routes = [document for document in documents if document["kind"] == "HTTPRoute"]
     services = _services(routes, documents, gateway)
     name = f"{namespace}/{gateway['metadata']['name']}"
-    translation = virtual_hosts(services, servers, name, port, is_gateway_api=True)
+    translation = translated(services, servers, name, port, is_gateway_api=True)
     # Several VirtualServices of one host are in the order of their oldest routes.
     translation.is_order_undefined = not all(
         "creationTimestamp" in route["metadata"] for route in routes

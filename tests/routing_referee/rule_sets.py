@@ -4,6 +4,7 @@ The vocabulary is small on purpose: few segments, names and values, so that the 
 overlap and a request that is near the edge of one is near the edge of another.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -57,11 +58,11 @@ class WireRequest:
     authority: str
     headers: tuple[tuple[str, str], ...] = ()
 
-    def encoded(self, rule_set: int, scheme: str) -> bytes:
-        """Return the bytes of the request to the rule set of this number."""
+    def encoded(self, scope: str, scheme: str) -> bytes:
+        """Return the bytes of the request to the route configuration of this name."""
         fields = "".join(f"{name}: {value}\r\n" for name, value in self.headers)
         head = f"{self.method} {self.target} HTTP/1.1\r\nHost: {self.authority}\r\n"
-        return f"{head}x-set: {rule_set}\r\nx-forwarded-proto: {scheme}\r\n{fields}\r\n".encode(
+        return f"{head}x-set: {scope}\r\nx-forwarded-proto: {scheme}\r\n{fields}\r\n".encode(
             "latin-1"
         )
 
@@ -89,8 +90,11 @@ class Destination:
 class Translation:
     """What istiod makes of a rule set."""
 
-    virtual_hosts: list[Object] = field(default_factory=list)
-    """Envoy's, for one port of one gateway."""
+    configurations: list[list[Object]] = field(default_factory=list)
+    """Envoy's route configurations for one port of one gateway, each as its virtual hosts. Servers
+    for HTTP share one; each server for HTTPS has its own."""
+    server_names: dict[str, int] = field(default_factory=dict)
+    """The route configuration by the host, or wildcard, that a client of TLS asks for (SNI)."""
     shares: dict[str, dict[str, float]] = field(default_factory=dict)
     """The share of each destination, by rule."""
     faults: dict[int, str] = field(default_factory=dict)
@@ -98,8 +102,22 @@ class Translation:
     is_order_undefined: bool = False
     """Several objects put rules into one virtual host, in an order that they do not tell."""
 
+    def virtual_hosts(self) -> list[Object]:
+        return [host for hosts in self.configurations for host in hosts]
+
     def routes(self) -> list[Object]:
-        return [route for host in self.virtual_hosts for route in host["routes"]]
+        return [route for host in self.virtual_hosts() for route in host["routes"]]
+
+    def configuration(self, request: "WireRequest") -> int | None:
+        """Return the number of the route configuration that serves a request; None without one."""
+        absolute = re.match("(?i)https?://([^/?#]*)", request.target)
+        name = (absolute[1] if absolute else request.authority).lower()
+        name = re.sub(r":[^\]:]*$", "", name)
+        suffixes = ("*" + name[start:] for start in range(1, len(name)))
+        for known in (name, *suffixes, "*"):
+            if known in self.server_names:
+                return self.server_names[known]
+        return None
 
 
 @dataclass(frozen=True, slots=True)

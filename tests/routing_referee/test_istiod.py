@@ -41,14 +41,14 @@ def test_rules_behind_a_catch_all_are_left_out() -> None:
     rules = [to("a", match=[{"uri": {"prefix": "/a"}}]), to("b"), to("c", match=[{"port": 80}])]
     (host,) = translate_virtual_services(
         [gateway("*"), service("vs", ["*"], *rules)], 80
-    ).virtual_hosts
+    ).virtual_hosts()
     matches = [route["match"] for route in host["routes"]]
     assert [match["prefix"] for match in matches] == ["/a", "/"]
 
 
 def test_a_namespace_restricts_the_hosts_of_a_server() -> None:
     documents = [gateway("shop/*", "./a.com"), service("vs", ["*.com", "a.com"], to("a"))]
-    (host,) = translate_virtual_services(documents, 80).virtual_hosts
+    (host,) = translate_virtual_services(documents, 80).virtual_hosts()
     assert host["domains"] == ["a.com"]
 
 
@@ -67,7 +67,7 @@ def test_a_delegate_with_a_conflicting_path_is_left_out() -> None:
         {"http": [to(path, match=[{"uri": {"prefix": path}}]) for path in ("/a/b", "/c")]},
     )
     documents = [gateway("*"), service("vs", ["*"], root), leaf]
-    (host,) = translate_virtual_services(documents, 80).virtual_hosts
+    (host,) = translate_virtual_services(documents, 80).virtual_hosts()
     assert [route["match"]["prefix"] for route in host["routes"]] == ["/a/b"]
 
 
@@ -84,7 +84,7 @@ def test_rules_of_http_routes_are_sorted() -> None:
         istio("Gateway", "gw", {"listeners": [listener]}),
         istio("HTTPRoute", "route", spec),
     ]
-    (host,) = translate_http_routes(documents, 80).virtual_hosts
+    (host,) = translate_http_routes(documents, 80).virtual_hosts()
     matches = [route["match"] for route in host["routes"]]
     assert [next(iter(match)) for match in matches] == [
         "path",
