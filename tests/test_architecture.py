@@ -465,6 +465,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "estimator.migration.order.*": (
         "estimator.errors",
         "estimator.units",
+        "estimator.migration.coverage.entries",
         "estimator.migration.coverage.verdicts",
         "estimator.migration.order.*",
         "estimator.migration.snippets.*",

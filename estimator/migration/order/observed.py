@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from estimator.migration.coverage.entries import is_service
 from estimator.migration.coverage.verdicts import Verdict, judge, served
 from estimator.requests.observations import Observation
 from estimator.routing.decision import Decision, Outcome
@@ -94,6 +95,6 @@ def _judge(observation: Observation, new_routes: NewRoutes, seen: Seen) -> None:
 
 def _services(decision: Decision) -> Iterator[tuple[str, int | None]]:
     for each in decision.destinations:
-        # An HTTPRoute names a Service, which Istio would not find by `name.namespace`.
-        is_service = decision.rule is not None and decision.rule.place.kind == "HTTPRoute"
-        yield f"{each.host}.svc.cluster.local" if is_service else each.host, each.port
+        if each.share:
+            # Istio would take `name.namespace` for a host outside the cluster.
+            yield f"{each.host}.svc.cluster.local" if is_service(each) else each.host, each.port

@@ -12,8 +12,8 @@ from mirror.formats.routes import RouteTable
 TEMPLATES = RouteTable(["/api/*", "/cart", "/watch/{id}"])
 
 
-def rule(path: str, action: Forward | Redirect, kind: str = "VirtualService") -> Rule:
-    place = Place("routes.yaml", 3, kind, "shop", "site")
+def rule(path: str, action: Forward | Redirect) -> Rule:
+    place = Place("routes.yaml", 3, "VirtualService", "shop", "site")
     return Rule(place, Conditions(path=Text(Kind.PREFIX, path)), action)
 
 
@@ -54,7 +54,7 @@ def test_losses_come_with_the_reason_of_the_most_frequent() -> None:
         ],
         TEMPLATES,
         routes(
-            rule("/api/v1/", Forward((Destination("app.shop.svc.cluster.local", 80),))),
+            rule("/api/v1/", Forward((Destination("app.shop", 80),))),
             rule("/cart", Redirect(authority="elsewhere.example")),
         ),
     )
@@ -82,10 +82,19 @@ def test_a_loss_counts_more_than_an_undecided_request() -> None:
     assert seen.why == "GET /api/b: no rule for * takes it"
 
 
-def test_services_of_an_http_route_are_named_as_istio_finds_them() -> None:
-    forward = Forward((Destination("app.shop", 80),))
-    seen = seen_by_tag([observed("/api/a")], TEMPLATES, routes(rule("/", forward, "HTTPRoute")))
-    assert seen["/api/_"].services == {("app.shop.svc.cluster.local", 80)}
+def test_services_are_named_as_istio_finds_them() -> None:
+    forward = Forward(
+        (
+            Destination("app.shop", 80, 0.5),
+            Destination("www.example.com", 443, 0.5),
+            Destination("old.shop", 80, 0.0),
+        )
+    )
+    seen = seen_by_tag([observed("/api/a")], TEMPLATES, routes(rule("/", forward)))
+    assert seen["/api/_"].services == {
+        ("app.shop.svc.cluster.local", 80),
+        ("www.example.com", 443),
+    }
 
 
 def test_unknown_methods_have_no_share_of_writes() -> None:
