@@ -502,6 +502,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.routing.conditions",
         "estimator.routing.request",
         "estimator.series.*",
+        "estimator.units",
         "mirror.formats.*",
     ),
     "estimator.report.coverage.*": (

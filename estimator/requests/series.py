@@ -13,6 +13,7 @@ import numpy as np
 from estimator.errors import Refusal, Refused
 from estimator.requests.observations import Observation, Observations
 from estimator.requests.samples import PLACEHOLDER, path_of_tag
+from estimator.requests.summary import said_of_time
 from estimator.routing.request import Request
 from estimator.series.files import read_series
 from estimator.series.hosts import read_hosts
@@ -53,13 +54,14 @@ def observations_of(series: RpsSeries) -> Observations:
     doubts = [_DOUBT, *series.doubts]
     if other:
         doubts.append(f"{other:,} {others}, are not judged")
+    seconds = (min(_first_s(item) for item in items), max(_last_s(item) for item in items))
     return Observations(
         items=tuple(sorted(items, key=lambda item: (-item.count, item.request.target))),
         source=series.source,
         count=sum(item.count for item in items),
-        seconds=(min(_first_s(item) for item in items), max(_last_s(item) for item in items)),
+        seconds=seconds,
         left_out={others: other} if other else {},
-        notes=(*series.warnings, *series.repairs, *series.caveats),
+        notes=(*series.warnings, *series.repairs, *series.caveats, *said_of_time(seconds)),
         doubts=tuple(doubts),
     )
 

@@ -6,11 +6,15 @@ surrogate for every byte that is none, as `estimator.routing` takes them.
 
 from collections.abc import Iterable, Mapping
 
+from estimator import units
 from estimator.requests.observations import Observation, Observations
 from estimator.requests.sums import MOST_SHAPES, MOST_TARGETS, Extra, Key, Sum, Sums
 from estimator.routing.request import Request
 from mirror.formats.access_log.tally import LOW_CONFIDENCE_RATIO
 
+_DAY_S = 86_400
+_WEEK_S = 7 * _DAY_S - 3_600
+"""An hour is missing at the end of what a rotation has kept."""
 BEYOND = f"beyond {MOST_TARGETS:,} different requests and {MOST_SHAPES:,} shapes of further ones"
 """Why a request is in no observation, as a reason of `left_out`: "requests beyond ..."."""
 
@@ -46,14 +50,30 @@ def summarised(
     )
     times = [sums.beyond, *sums.of_targets.values(), *sums.of_shapes.values()]
     first_s, last_s = min(t.first_s for t in times), max(t.last_s for t in times)
+    seconds = (first_s, last_s) if first_s <= last_s else None
     return Observations(
         items=tuple(items),
         source=source,
         count=sum(item.count for item in items),
-        seconds=(first_s, last_s) if first_s <= last_s else None,
+        seconds=seconds,
         left_out={**left_out, **({f"requests {BEYOND}": beyond} if beyond else {})},
-        notes=tuple(notes),
+        notes=(*notes, *said_of_time(seconds)),
         doubts=tuple(doubts),
+    )
+
+
+def said_of_time(seconds: tuple[float, float] | None) -> tuple[str, ...]:
+    """Return a note where less than a week was observed.
+
+    A path that new routes lack is seldom one that everybody asks for.
+    """
+    if seconds is None or seconds[1] - seconds[0] >= _WEEK_S:
+        return ()
+    observed_s = max(1, int(seconds[1] - seconds[0]))
+    seldom = "once a day" if observed_s < _DAY_S else "once a week"
+    return (
+        f"the requests are those of {units.format_duration(observed_s)}: a path that is asked for"
+        f" {seldom} may not be among them",
     )
 
 

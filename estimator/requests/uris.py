@@ -15,7 +15,7 @@ from estimator.errors import InputError, Problem, Refusal, Refused
 from estimator.requests.asked import Asked
 from estimator.requests.observations import Observation, Observations
 from estimator.requests.samples import path_of_shape
-from estimator.requests.summary import text_of
+from estimator.requests.summary import said_of_time, text_of
 from estimator.routing.request import Request
 from estimator.series.http_session import AnswerTooLargeError, ApiSession, check_url
 from estimator.series.limits import ANSWER_TIMEOUT_S
@@ -109,16 +109,17 @@ def observations_of(document: UriCounts, source: str, asked: Asked) -> Observati
         )
     if document.mode == "inline":
         notes.append("the sidecar knows the class of an answer only: 200 stands for 2xx")
+    seconds = (
+        min(entry.first_s for entry in document.uris),
+        max(entry.last_s for entry in document.uris),
+    )
     return Observations(
         items=items,
         source=source,
         count=sum(item.count for item in items),
-        seconds=(
-            min(entry.first_s for entry in document.uris),
-            max(entry.last_s for entry in document.uris),
-        ),
+        seconds=seconds,
         left_out={reason: number for reason, number in missing.items() if number},
-        notes=tuple(notes),
+        notes=(*notes, *said_of_time(seconds)),
         doubts=tuple(doubts),
     )
 

@@ -1,5 +1,7 @@
 """Checks what every source says at its end."""
 
+import pytest
+
 from estimator.requests.summary import summarised, text_of
 from estimator.requests.sums import Extra, Sums
 
@@ -20,8 +22,28 @@ def test_observations_hold_text_and_the_most_frequent_come_first() -> None:
     assert (second.request.headers, second.statuses) == (None, {})
     assert (found.count, found.seconds) == (3, (5, 7))
     assert (found.source, found.left_out) == ("a log", {"lines": 2})
-    assert (found.notes, found.doubts) == (("note",), ("doubt",))
+    assert (found.notes[0], found.doubts) == ("note", ("doubt",))
     assert not first.is_sample
+
+
+@pytest.mark.parametrize(
+    ("observed_s", "said"),
+    [
+        (
+            7200,
+            "the requests are those of 2h: a path that is asked for once a day may not be among",
+        ),
+        (2 * 86_400, "the requests are those of 2d: a path that is asked for once a week may not"),
+        (7 * 86_400 - 1800, None),
+    ],
+)
+def test_a_short_time_is_said(observed_s: int, said: str | None) -> None:
+    sums = Sums()
+    for second in (0.5, 0.5 + observed_s):
+        sums.sum_of(("a", "GET", "/", None)).add(second, 200)
+    notes = summarised(sums, "a log", {}).notes
+    assert len(notes) == (said is not None)
+    assert said is None or notes[0].startswith(said)
 
 
 def test_text_that_holds_no_bytes_stays() -> None:
