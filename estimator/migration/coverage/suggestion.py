@@ -171,8 +171,9 @@ def _candidates(lost: Lost, kind: str) -> Iterator[tuple[Conditions, ...]]:
     methods: list[tuple[str | None, ...]] = [] if needs_method and lost.methods else [(None,)]
     if lost.methods and (kind != HTTP_ROUTE or lost.methods <= _METHODS):
         methods.append(tuple(sorted(lost.methods)))
+    fits = _fits_http_route if kind == HTTP_ROUTE else _is_text
     for texts in _path_texts(lost, kind):
-        if kind == HTTP_ROUTE and not all(map(_fits_http_route, texts)):
+        if not all(map(fits, texts)):
             continue
         for named in methods:
             matches = tuple(
@@ -234,9 +235,14 @@ def _pattern_of(shape: str) -> str:
     )
 
 
+def _is_text(text: Text) -> bool:
+    """Return whether YAML and RE2 can have this path: bytes that are no UTF-8 are no text."""
+    return text.value.isascii() or not any("\ud800" <= each <= "\udfff" for each in text.value)
+
+
 def _fits_http_route(text: Text) -> bool:
     """Return whether an HTTPRoute may have this path (`validation` of HTTPPathMatch)."""
-    if len(text.value) > MOST_LETTERS:
+    if len(text.value) > MOST_LETTERS or not _is_text(text):
         return False
     if text.kind is Kind.REGEX:
         return True

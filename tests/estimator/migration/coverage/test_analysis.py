@@ -2,7 +2,13 @@
 
 from dataclasses import replace
 
-from estimator.migration.coverage.analysis import Before, analyse, decide, path_of
+from estimator.migration.coverage.analysis import (
+    MOST_EXPLAINED,
+    Before,
+    analyse,
+    decide,
+    path_of,
+)
 from estimator.migration.coverage.path_groups import MOST_SIBLINGS
 from estimator.migration.coverage.result import Coverage
 from estimator.migration.coverage.suggestion import Suggestion
@@ -57,8 +63,13 @@ def test_a_rejected_path_has_all_that_a_reader_needs() -> None:
 
 
 def test_what_production_refused_does_not_count() -> None:
-    coverage = answer(table(a=(CART,)), seen("/.env", 9, {404: 9}), seen("/x", 3, {200: 1, 500: 2}))
-    assert (coverage.served, coverage.refused, coverage.lost_count) == (1, 11, 1)
+    coverage = answer(
+        table(a=(CART,)),
+        seen("/.env", 9, {404: 9}),
+        seen("/x", 3, {200: 1, 500: 2}),
+        seen("/cart/gone", 4, {410: 4}),
+    )
+    assert (coverage.served, coverage.refused, coverage.lost_count) == (1, 15, 1)
     assert [(each.shape, each.count) for each in coverage.refused_anyway] == [
         ("/.env", 9),
         ("/x", 2),
@@ -188,3 +199,56 @@ def test_progress_is_told_now_and_then() -> None:
     source = observed(*(seen(f"/cart/{number}") for number in range(1_500)))
     analyse(Routes((table(a=(CART,)),)), source, progress=lambda *call: calls.append(call))
     assert calls == [(0, 1_500), (1_000, 1_500)]
+
+
+def test_a_path_that_envoy_refuses_gets_no_entry() -> None:
+    (group,) = answer(table(a=(CART,)), seen("/a%00b")).lost
+    assert group.decision.status == 400 and group.suggestion is None
+    assert group.no_suggestion == group.decision.why
+
+
+def test_a_host_that_requires_tls_gets_no_entry() -> None:
+    routes = table(a=(CART,))
+    host = replace(routes.hosts[0], requires_tls=True)
+    (group,) = answer(replace(routes, hosts=(host,)), seen("/cart/1")).lost
+    assert group.verdict is Verdict.ELSEWHERE and group.suggestion is None
+    assert "redirects every request without TLS" in group.no_suggestion
+
+
+def test_only_a_rule_for_the_same_service_is_shadowed() -> None:
+    before = Before(
+        lambda request: Decision(Outcome.FORWARDED, destinations=(Destination("old.shop", 80),)),
+        lambda request, earlier, later: "",
+    )
+    third = Forward((Destination("third.shop", 80),))
+    old = rule(prefix("/"), action=Forward((Destination("old.shop", 80),)), part="http[2]")
+    routes = table(a=(CART, rule(prefix("/c"), action=third, part="http[1]"), old))
+    (group,) = answer(routes, seen("/cart/1"), before=before).lost
+    assert group.shadowed is old
+
+
+def test_an_unknown_method_is_no_method_of_an_entry() -> None:
+    routes = table(a=(rule(exact("/orders/1x"), "PUT"),))
+    host = replace(routes.hosts[0], doubtful_order=(CART.place,))
+    items = (seen("/orders/1"), seen("/orders/2"), seen("/orders/2", method=""))
+    for observed_items, expected in (
+        (items[:2], [{"uri": {"prefix": "/orders/"}, "method": {"exact": "GET"}}]),
+        (items, [{"uri": {"exact": "/orders/1"}}, {"uri": {"exact": "/orders/2"}}]),
+    ):
+        (group,) = answer(replace(routes, hosts=(host,)), *observed_items).lost
+        assert group.methods == ("GET",) and group.suggestion is not None
+        (entry,) = group.suggestion.items
+        assert isinstance(entry, dict) and entry["match"] == expected
+
+
+def test_only_the_largest_groups_are_explained() -> None:
+    items = [seen(f"/lost/{chr(97 + n // 26)}{chr(97 + n % 26)}/x{n}", 2) for n in range(9)]
+    many = [
+        replace(item, request=replace(item.request, authority=f"{n}.example"))
+        for n in range(MOST_EXPLAINED // 9 + 1)
+        for item in items
+    ]
+    lost = answer(table(a=(CART,)), *many).lost
+    assert len(lost) > MOST_EXPLAINED
+    explained = [bool(group.suggestion or group.no_suggestion) for group in lost]
+    assert explained == [True] * MOST_EXPLAINED + [False] * (len(lost) - MOST_EXPLAINED)

@@ -32,9 +32,9 @@ def test_the_same_path_with_another_method_is_nearest() -> None:
     assert near.words == "same path, but it asks for method GET"
 
 
-def test_a_missing_header_is_named() -> None:
+def test_a_missing_header_is_named_and_what_the_request_has_is_not() -> None:
     beta = Named("x-beta", exact("1"))
-    near = nearest(table(a=(rule(prefix("/orders"), headers=(beta,)),)), "/orders")
+    near = nearest(table(a=(rule(prefix("/orders"), "GET", headers=(beta,)),)), "/orders")
     assert near.words == "same path, but it asks for header x-beta 1"
 
 

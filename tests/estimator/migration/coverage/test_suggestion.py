@@ -16,7 +16,7 @@ from estimator.migration.coverage.suggestion import (
     suggest,
     suggest_host,
 )
-from estimator.routing.conditions import Kind, Text
+from estimator.routing.conditions import Kind, Named, Text
 from estimator.routing.request import Request
 from estimator.routing.rules import (
     Answer,
@@ -219,3 +219,50 @@ def test_a_missing_host_is_added_to_the_object_of_its_path() -> None:
     for odd in ("", "10.0.0.1", "a b", "-a.example", "*.example"):
         assert isinstance(suggest_host(odd, near), str)
     assert suggest_host("a.example", None) == "no object has a rule for such a path on any host"
+
+
+def test_methods_keep_two_entries_apart_whatever_their_order() -> None:
+    reading = rule(prefix("/orders/"), "GET")
+    host = VirtualHost(("a.example",), (reading,), doubtful_order=(reading.place,))
+    served = (Served("/orders/9", "GET", reading),)
+    answer = suggest(lost(host, "/orders/1", "/orders/2", method="POST"), host, served)
+    assert matches(answer) == [{"uri": {"prefix": "/orders/"}, "method": {"exact": "POST"}}]
+
+
+def test_a_rule_for_some_clients_keeps_them() -> None:
+    beta = Named("x-beta", exact("1"))
+    host = hosted(on_http_route(rule(prefix("/"), headers=(beta,))))
+    narrow = lost(host, "/x", nearest=None)
+    assert isinstance(suggest(narrow, host, ()), str)
+    assert isinstance(suggest(narrow, hosted(on_http_route(CART)), ()), Suggestion)
+
+
+def test_the_rule_that_would_serve_them_is_no_obstacle() -> None:
+    redirect = rule(prefix("/old/"), action=Redirect(), part="http[0].match[0]")
+    behind = rule(prefix("/old/press/"), part="http[1].match[0]")
+    host = hosted(redirect, behind)
+    taken = lost(host, "/old/press/a", taken_by=redirect, shadowed=behind, nearest=None)
+    assert isinstance(suggest(taken, host, ()), Suggestion)
+    assert isinstance(suggest(replace(taken, shadowed=None), host, ()), str)
+
+
+def test_an_http_route_has_only_so_many_matches() -> None:
+    taking = on_http_route(rule(exact("/s"), "GET"))
+    wide = on_http_route(rule(regex("/s")), 1)
+    host = hosted(taking, wide)
+    paths = [f"/{number}" for number in range(MOST_EXACT_PATHS)]
+    near = Nearest(taking, Nearness.PREFIX, ("method",), "")
+    few = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"})
+    assert len(matches(suggest(lost(host, *paths, nearest=near, methods=few), host, ()))) == 60
+    many = few | {"OPTIONS"}
+    assert isinstance(suggest(lost(host, *paths, nearest=near, methods=many), host, ()), str)
+
+
+def test_bytes_that_are_no_text_are_not_suggested() -> None:
+    host = hosted(CART)
+    assert isinstance(suggest(lost(host, "/x\udcff"), host, ()), str)
+    assert isinstance(suggest(lost(host, "/17/x\udcff", "/18/x\udcff"), host, ()), str)
+    names = [f"/17/{chr(97 + n)}\udcff" for n in range(20)] + ["/18/x\udcff"]
+    assert isinstance(suggest(lost(host, *names), host, ()), str)
+    answer = suggest(lost(host, "/x/17/\udcff", "/x/18/\udcff"), host, ())
+    assert matches(answer) == [{"uri": {"prefix": "/x/"}}]
