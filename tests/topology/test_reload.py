@@ -45,3 +45,5 @@ def test_no_request_fails_while_the_configuration_changes(
     assert ledger["seen"] == REQUESTS
     assert ledger["balanced"]
     assert sidecar.status()["worker_restarts"] == 0
+    uris = sidecar.status()["uris"]
+    assert (uris["kept"], uris["seen"], uris["not_kept"], uris["lost"]) == (1, REQUESTS, 0, 0)

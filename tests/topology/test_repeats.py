@@ -43,6 +43,7 @@ def test_an_index_redirect_counts_once(topology: Topology, workers: int) -> None
     ledger = sidecar.settled_ledger()
     assert ledger["balanced"]
     assert (ledger["seen"], ledger["repeated"]) == (REQUESTS, REQUESTS)
+    assert sidecar.status()["uris"]["seen"] == REQUESTS
     assert ledger["sent"] == REQUESTS
     assert envoy.requests_arrived() - before == REQUESTS + probes(ledger)
 

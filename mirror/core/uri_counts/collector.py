@@ -20,8 +20,8 @@ from mirror.formats.path_shapes import shape_of
 
 ENTRY_BYTES = 1024
 """Bytes for each entry; an entry whose path has 60 bytes takes 900, as `bytes_of` counts."""
-_LONGEST_ENTRY = 8
-"""The longest entry takes as much as this many."""
+_LONGEST_ENTRY = 16
+"""The longest entry takes less than this many."""
 _OWN_BYTES = 640
 """Cost of an entry beyond its texts: seven objects, and its places in two tables."""
 _KEY_BYTES = 160

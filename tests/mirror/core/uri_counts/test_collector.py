@@ -1,5 +1,6 @@
 """Checks a worker's counts of URIs: each request is sent once, and memory stays bounded."""
 
+import tracemalloc
 from collections import Counter
 
 from hypothesis import given
@@ -170,17 +171,35 @@ def test_how_a_request_ended_is_sent_after_its_entry_gave_way() -> None:
 
 
 def test_texts_are_bounded_in_bytes() -> None:
-    counted = Counted(most=20)
+    counted = Counted(most=60)
     longest = "a/" * 240
     for number in range(200):
         counted.count(f"/{longest}{number}x", 1)
         counted.take(is_last=True)
         held = counted.collector._held_bytes
-        assert held <= ceiling_bytes(20)
+        assert held <= ceiling_bytes(60)
         assert held == sum(entry.held_bytes for entry in counted.collector._entries)
-    assert 0 < len(counted.collector._entries) < 20
+    assert 0 < len(counted.collector._entries) < 60
     assert counted.not_kept == 0
     assert counted.collector.count(head("/", host=b"h" * 2000), 1) is None
+
+
+def test_what_is_counted_in_bytes_is_what_memory_takes() -> None:
+    letters = bytes.maketrans(b"0123456789", b"ghijklmnop")
+    for segments in (1, 50):
+        counted = Counted(most=400)
+        tracemalloc.start()
+        try:
+            for number in range(600):
+                name = (b"%d" % number).translate(letters).decode()
+                entry = counted.count(f"/{'abcdefg/' * segments}{name}")
+                assert entry is not None
+                counted.collector.ended(entry, "2xx")
+                counted.collector.piece(0, is_last=True)
+            held_bytes = tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+        assert ceiling_bytes(400) / 2 < held_bytes <= ceiling_bytes(400)
 
 
 def test_the_orders_of_a_query_do_not_fill_the_memory() -> None:

@@ -99,11 +99,11 @@ def test_fewer_rows_are_kept_after_a_change() -> None:
 
 
 def test_texts_are_bounded_in_bytes() -> None:
-    table = UriTable(10)
+    table = UriTable(16)
     for letter in "abcdefghijklmnopqrst":
         add(table, f"/{letter * 2000}")
-    assert 0 < len(table) < 10
-    assert table._held_bytes <= ceiling_bytes(10)
+    assert 0 < len(table) < 16
+    assert table._held_bytes <= ceiling_bytes(16)
     assert sum(counts(table).values()) + table.not_kept == 20
 
 
