@@ -465,8 +465,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "estimator.migration.order.*": (
         "estimator.errors",
         "estimator.units",
-        "estimator.migration.coverage.entries",
-        "estimator.migration.coverage.verdicts",
+        "estimator.migration.coverage.*",
         "estimator.migration.order.*",
         "estimator.migration.snippets.*",
         "estimator.requests.observations",

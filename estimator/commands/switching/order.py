@@ -1,7 +1,7 @@
 """`estimate order`: which paths move first, why, and the steps of each with their rollbacks."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,7 +29,7 @@ from estimator.report.order.overview import overview
 from estimator.report.order.runbook import runbook
 from estimator.report.order.snippets import files_of
 from estimator.report.text import print_text
-from estimator.requests.asked import Asked, asked_by
+from estimator.requests.asked import asked_by
 from estimator.routing.files import read_routes
 from estimator.routing.table import RouteTable as NewRoutes
 from estimator.series.access_log.files import route_table
@@ -164,7 +164,7 @@ def order(context: click.Context, /, **options: Any) -> None:
             templates,
             requests.seen,
             requests.state,
-            new_routes is not None,
+            bool(new_routes),
             requests.notes,
             requests.doubts,
         )
@@ -177,8 +177,8 @@ def order(context: click.Context, /, **options: Any) -> None:
     _end(result, options["form"])
 
 
-def _new_routes(options: Mapping[str, Any]) -> NewRoutes | None:
-    """Return the one route table that is meant. Raises InputError."""
+def _new_routes(options: Mapping[str, Any]) -> tuple[NewRoutes, ...]:
+    """Return the tables of the new routes, none without --new-routes. Raises InputError."""
     paths, gateway, port = options["new_routes"], options["gateway"], options["port"]
     if not paths:
         problems = [
@@ -188,24 +188,21 @@ def _new_routes(options: Mapping[str, Any]) -> NewRoutes | None:
         ]
         if problems:
             raise InputError(problems)
-        return None
+        return ()
     routes = read_routes(paths, gateway, port)
-    if len(routes.tables) != 1:
-        names = ", ".join(
-            f"{table.namespace}/{table.gateway} port {table.port}" for table in routes.tables
-        )
-        rule = f"expected one port of one gateway; --gateway and --port choose among {names}"
-        raise InputError([Problem("--new-routes", rule if names else "hold no route")])
+    if not routes.tables:
+        shown = ", ".join(map(str, paths))
+        raise InputError([Problem("--new-routes", f"no gateway with routes in {shown}")])
     for warning in routes.warnings:
         say(f"estimate: {warning}", err=True)
-    return routes.tables[0]
+    return routes.tables
 
 
 def _requests(
     source: Source,
     options: Mapping[str, Any],
     templates: RouteTable,
-    new_routes: NewRoutes | None,
+    new_routes: Sequence[NewRoutes],
 ) -> _Requests:
     """Read what was observed of the requests, from the access logs of the series by default."""
     capture, uris = options["from_capture"], options["from_uris"]
@@ -224,7 +221,7 @@ def _requests(
         source.time_zone,
         source.jobs,
     )
-    asked = Asked() if new_routes is None else asked_by(r.conditions for r in new_routes.rules())
+    asked = asked_by(rule.conditions for table in new_routes for rule in table.rules())
     observations = requests_of(requests_source, asked)
     left_out = [f"{count:,} {reason}" for reason, count in observations.left_out.items()]
     notes = [f"left out of {observations.source}: {', '.join(left_out)}"] if left_out else []

@@ -1,6 +1,6 @@
 """The options that say where each phase sends requests, and what divides them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -80,8 +80,8 @@ def site_options(command: _Command) -> _Command:
     return command
 
 
-def sites_of(options: Mapping[str, Any], new_routes: RouteTable | None) -> Sites:
-    """Return the sites; HTTPRoutes are attached to the gateway of `new_routes`, where given.
+def sites_of(options: Mapping[str, Any], new_routes: Sequence[RouteTable]) -> Sites:
+    """Return the sites; HTTPRoutes are attached to the first gateway of `new_routes`.
 
     Raises InputError with every problem.
     """
@@ -93,8 +93,9 @@ def sites_of(options: Mapping[str, Any], new_routes: RouteTable | None) -> Sites
         except ValueError as error:
             problems.append(Problem(f"--{name.replace('_', '-')}", str(error)))
     gateway = {}
-    if new_routes is not None:
-        gateway = {"gateway": new_routes.gateway, "gateway_namespace": new_routes.namespace}
+    if new_routes:
+        first = new_routes[0]
+        gateway = {"gateway": first.gateway, "gateway_namespace": first.namespace}
     attachment = Attachment()
     try:
         attachment = Attachment(options["namespace"], hosts=options["host"], **gateway)

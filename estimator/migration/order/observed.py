@@ -4,9 +4,10 @@ Methods, statuses and verdicts come from observations of any source.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from estimator.migration.coverage.analysis import decide
 from estimator.migration.coverage.entries import is_service
 from estimator.migration.coverage.verdicts import Verdict, judge, served
 from estimator.requests.observations import Observation
@@ -36,6 +37,8 @@ class Seen:
     """Of `served`: the verdict depends on something that the source does not record."""
     why: str = ""
     """The reason for the most frequent loss, or else for the most frequent undecided request."""
+    unjudged: Counter[str] = field(default_factory=Counter)
+    """What the new routes ask of them and is not judged, with file and line."""
     services: set[tuple[str, int | None]] = field(default_factory=set)
     """Host and port of where the new routes forward what they take."""
 
@@ -53,9 +56,11 @@ class Seen:
 
 
 def seen_by_tag(
-    observations: Iterable[Observation], templates: RouteTable, new_routes: NewRoutes | None
+    observations: Iterable[Observation], templates: RouteTable, new_routes: Sequence[NewRoutes]
 ) -> dict[str, Seen]:
     """Return what was observed of every route tag; verdicts only with `new_routes`.
+
+    Those are the tables of all gateways and ports that may get the requests.
 
     The most frequent observation comes first, so the reason that is kept is that of the most
     frequent one.
@@ -68,13 +73,15 @@ def seen_by_tag(
         seen.requests += count
         seen.methods[request.method.upper()] += count
         seen.upgrades += observation.statuses.get(SWITCHING_PROTOCOLS, 0)
-        if new_routes is not None:
+        if new_routes:
             _judge(observation, new_routes, seen)
     return by_tag
 
 
-def _judge(observation: Observation, new_routes: NewRoutes, seen: Seen) -> None:
-    decision = new_routes.decide(observation.request)
+def _judge(observation: Observation, new_routes: Sequence[NewRoutes], seen: Seen) -> None:
+    decision, _ = decide(new_routes, observation.request)
+    for feature in decision.not_understood:
+        seen.unjudged[feature] += observation.count
     by_production = served(observation.count, observation.statuses)
     split = judge(decision, by_production)
     seen.served += by_production.counted

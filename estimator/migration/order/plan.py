@@ -4,6 +4,7 @@ An order rests on what was read. Whatever was not read, such as the routes of th
 doubt that the plan carries, because a path that looks harmless without it may not be.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -125,6 +126,11 @@ def _doubts(evidence: Evidence, by_tag: Mapping[str, str]) -> Iterable[str]:
     yield from evidence.doubts
     if evidence.seen is None:
         yield "no source of requests was read, so neither methods nor upgrades are known"
+    unjudged: Counter[str] = Counter()
+    for seen in (evidence.seen or {}).values():
+        unjudged.update(seen.unjudged)
+    for feature, count in unjudged.most_common():
+        yield f"{feature}: {count:,} requests pass it, and it is not judged"
     if not evidence.knows_new_routes:
         yield "no routes of the new cluster were read, so a path may be rejected there"
     nameless = [tag for tag in evidence.series.routes if tag not in by_tag and tag != OTHER]

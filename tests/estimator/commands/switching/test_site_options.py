@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -11,7 +12,7 @@ from estimator.migration.snippets.step import Backend
 from estimator.routing.table import RouteTable
 
 
-def read(*arguments: str, new_routes: RouteTable | None = None) -> Sites:
+def read(*arguments: str, new_routes: Sequence[RouteTable] = ()) -> Sites:
     found: list[Sites] = []
 
     @click.command()
@@ -44,7 +45,7 @@ def test_every_option_reaches_its_site() -> None:
 
 
 def test_http_routes_belong_to_the_gateway_that_was_read() -> None:
-    attachment = read(new_routes=RouteTable("web", "edge", 80, ())).attachment
+    attachment = read(new_routes=[RouteTable("web", "edge", 80, ())]).attachment
     assert (attachment.gateway, attachment.gateway_namespace) == ("web", "edge")
 
 

@@ -17,8 +17,8 @@ def rule(path: str, action: Forward | Redirect) -> Rule:
     return Rule(place, Conditions(path=Text(Kind.PREFIX, path)), action)
 
 
-def routes(*rules: Rule) -> NewRoutes:
-    return NewRoutes("gw", "shop", 80, (VirtualHost(("*",), rules),))
+def routes(*rules: Rule, port: int = 80) -> list[NewRoutes]:
+    return [NewRoutes("gw", "shop", port, (VirtualHost(("*",), rules),))]
 
 
 def observed(target: str, count: int = 1, method: str = "GET", **statuses: int) -> Observation:
@@ -36,7 +36,7 @@ def test_methods_and_upgrades_of_each_path() -> None:
             observed("/else"),
         ],
         TEMPLATES,
-        None,
+        (),
     )
     api = seen["/api/_"]
     assert (api.requests, api.write_ratio, api.upgrades) == (12, 0.3, 1)
@@ -99,3 +99,20 @@ def test_services_are_named_as_istio_finds_them() -> None:
 
 def test_unknown_methods_have_no_share_of_writes() -> None:
     assert Seen(3, Counter({"": 3})).write_ratio is None
+
+
+def test_ports_that_do_not_agree_decide_nothing() -> None:
+    tables = [
+        *routes(rule("/", Forward((Destination("app.shop", 80),)))),
+        *routes(rule("/cart", Forward((Destination("app.shop", 80),))), port=443),
+    ]
+    seen = seen_by_tag([observed("/api/a"), observed("/cart")], TEMPLATES, tables)
+    assert (seen["/api/_"].undecided, seen["/cart"].undecided) == (1, 0)
+
+
+def test_what_is_not_judged_is_kept() -> None:
+    place = Place("r.yaml", 7, "VirtualService", "shop", "site")
+    forward = Forward((Destination("app.shop", 80),))
+    odd = Rule(place, Conditions(path=Text(Kind.PREFIX, "/")), forward, ("r.yaml:7: a filter",))
+    seen = seen_by_tag([observed("/cart", 3)], TEMPLATES, routes(odd))
+    assert seen["/cart"].unjudged == {"r.yaml:7: a filter": 3}

@@ -59,6 +59,13 @@ def test_what_was_not_read_is_a_doubt() -> None:
     )
 
 
+def test_what_is_not_judged_is_a_doubt() -> None:
+    seen = {tag: Seen(3, unjudged=Counter({"r.yaml:7: a filter": 3})) for tag in ("/cart", "other")}
+    assert plan(evidence(seen), SITES).doubts == (
+        "r.yaml:7: a filter: 6 requests pass it, and it is not judged",
+    )
+
+
 def test_the_new_routes_name_the_service() -> None:
     seen = Seen(9, Counter({"GET": 9}), services={("bff.shop.svc.cluster.local", 8080)})
     result = plan(evidence({"/cart": seen, "/api/_": Seen()}), SITES)
