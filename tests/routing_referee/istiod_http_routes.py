@@ -25,7 +25,8 @@ def translate_http_routes(documents: Sequence[Object], port: int) -> Translation
             server = {"port": {"protocol": listener["protocol"]}, "gateway": listener["name"]}
             host = listener.get("hostname", "*")
             spaces = _admitted(listener, namespace, documents)
-            hosts = [host] if spaces is None else [f"{space}/{host}" for space in spaces]
+            # `~` is no namespace, but the name still chooses this listener for TLS.
+            hosts = [host] if spaces is None else [f"{space}/{host}" for space in spaces or ["~"]]
             servers.append((server, hosts))
     routes = [document for document in documents if document["kind"] == "HTTPRoute"]
     services = _services(routes, documents, gateway)

@@ -49,6 +49,33 @@ ODD_PATHS = (
         "/@a:b",
     ),
 )
+# Parts of paths that mean something to one of the ways of normalising them.
+PARTS = (
+    *("/", "/", "/", "/", ".", "..", "/..", "/.", "//", "a", "a", "b", "%2e", "%2E", "%2f", "%2F"),
+    *("%5c", "%5C", "\\", ";", ";x", "%", "%2", "%zz", "%61", "%7E", "%20", "%25", "%3B", "%C3%A9"),
+    *(
+        "~",
+        "|",
+        "^",
+        "<",
+        '"',
+        "`",
+        "{",
+        "}",
+        "+",
+        ":",
+        "@",
+        "=",
+        "&",
+        "'",
+        "(",
+        "[",
+        "]",
+        "!",
+        "*",
+    ),
+)
+RARE_PARTS = ("%00", "\x7f", "\xe9", "#")
 QUERIES = ("", "?", "?&", "?v", "?v=", "?v=1&v=2", "?V=1", "?v==1", "?a=1;v=1", "?%76=1", "?v=%31")
 AUTHORITIES = (
     *(*HOSTS, "other.test", "x.example.com", "a.b.example.com", "x.org", "example.com."),
@@ -92,8 +119,13 @@ def _authority(random: Random, domains: list[str]) -> str:
 
 
 def _path(random: Random, model: Object) -> str:
-    if chance(random, 0.12):
+    if chance(random, 0.07):
         return random.choice(ODD_PATHS)
+    if chance(random, 0.07):
+        parts = [random.choice(PARTS) for _ in range(random.randint(1, 9))]
+        if chance(random, 0.1):
+            parts.insert(random.randint(0, len(parts)), random.choice(RARE_PARTS))
+        return "/" + "".join(parts)
     if "safe_regex" in model:
         path = random.choice(PATH_PATTERNS.get(model["safe_regex"]["regex"], ("/a",)))
     elif "path" in model:
