@@ -8,7 +8,7 @@ One thing cannot be seen: without a key, redaction removes a value that has the 
 (a token, a card number) together with its name, whatever the name is.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +20,13 @@ from estimator.requests.sums import Extra, Sums
 from mirror.formats.access_log.tally import LOW_CONFIDENCE_RATIO, SHOWN_LINES
 from mirror.formats.bounded_files import BoundedFileError
 from mirror.formats.capture.reader import read_headers, read_records
-from mirror.formats.capture.record import WRITTEN_ANEW, CaptureError, Record, Summary
+from mirror.formats.capture.record import (
+    WRITTEN_ANEW,
+    CaptureError,
+    Header,
+    Record,
+    Summary,
+)
 from mirror.formats.capture.redacted import has_redacted_segment, is_hashed, may_be_missing
 
 _OF_A_LOG = frozenset({"user-agent", "referer"})
@@ -37,7 +43,7 @@ def observe_capture(path: Path, asked: Asked) -> Observations:
     losses: list[str] = []
     redacted = 0
     try:
-        known = _Known(asked, *_redacted_names(path))
+        known = _Known(asked, _Redaction.of(read_headers(path)))
         for record in read_records(path, losses.append, summary):
             key = (record.host, record.method, record.target, known.extra(record))
             found = sums.sum_of(key)
@@ -61,14 +67,31 @@ def observe_capture(path: Path, asked: Asked) -> Observations:
     return summarised(sums, source, _left_out(summary, losses), notes, doubts)
 
 
-def _redacted_names(path: Path) -> tuple[frozenset[str], frozenset[str], bool]:
-    """Return names that were redacted by configuration, and whether a part was imported."""
-    headers = read_headers(path)
-    return (
-        frozenset(name.lower() for header in headers for name in header.redacted_headers),
-        frozenset(name.lower() for header in headers for name in header.redacted_query_keys),
-        any(not header.instance for header in headers),
-    )
+@dataclass(frozen=True, slots=True)
+class _Redaction:
+    """Which names may be missing in the records of a capture, in lower case."""
+
+    headers: frozenset[str]
+    parameters: frozenset[str]
+    has_hashes: bool
+    """Nothing is missing: hashes stand for the values of all parts of the capture."""
+    is_imported: bool
+    """Some part was imported."""
+
+    @classmethod
+    def of(cls, headers: Sequence[Header]) -> "_Redaction":
+        return cls(
+            frozenset(name.lower() for header in headers for name in header.redacted_headers),
+            frozenset(name.lower() for header in headers for name in header.redacted_query_keys),
+            all(header.has_hashes for header in headers),
+            any(not header.instance for header in headers),
+        )
+
+    def may_hide_header(self, name: str) -> bool:
+        return not self.has_hashes and (name in self.headers or may_be_missing(name))
+
+    def may_hide_parameter(self, name: str) -> bool:
+        return not self.has_hashes and (name.lower() in self.parameters or may_be_missing(name))
 
 
 @dataclass(slots=True)
@@ -76,9 +99,7 @@ class _Known:
     """What is known of each record, beside authority, method and target."""
 
     asked: Asked
-    redacted_headers: frozenset[str]
-    redacted_parameters: frozenset[str]
-    is_imported: bool
+    redaction: _Redaction
     _extras: dict[Extra, Extra] = field(default_factory=dict)
 
     def extra(self, record: Record) -> Extra:
@@ -98,7 +119,7 @@ class _Known:
             if name in self.asked.headers:
                 # Envoy joins the values of a header that comes several times.
                 values[name] = f"{values[name]},{value}" if name in values else value
-        is_of_a_log = self.is_imported and names <= _OF_A_LOG
+        is_of_a_log = self.redaction.is_imported and names <= _OF_A_LOG
         unknown = frozenset(
             name
             for name in self.asked.headers
@@ -109,12 +130,8 @@ class _Known:
 
     def _may_have_come(self, name: str) -> bool:
         """Return whether a header that is missing in the capture may have been in the request."""
-        return (
-            name in WRITTEN_ANEW
-            or name in self.redacted_headers
-            or name.startswith(":")
-            or may_be_missing(name)
-        )
+        is_left_out = name in WRITTEN_ANEW or name.startswith(":")
+        return is_left_out or self.redaction.may_hide_header(name)
 
     def _unknown_parameters(self, target: str) -> frozenset[str]:
         if not self.asked.parameters:
@@ -124,11 +141,8 @@ class _Known:
             name
             for name in self.asked.parameters
             if (name in pairs and is_hashed(pairs[name]))
-            or (name not in pairs and self._may_be_redacted(name))
+            or (name not in pairs and self.redaction.may_hide_parameter(name))
         )
-
-    def _may_be_redacted(self, parameter: str) -> bool:
-        return parameter.lower() in self.redacted_parameters or may_be_missing(parameter)
 
 
 def _is_hidden(value: str) -> bool:

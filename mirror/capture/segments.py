@@ -50,8 +50,8 @@ class Segments:
         if self._stream is None:
             self.remove_old()
             self._stream = self._open(now)
-            names = (section.headers, section.query_keys)
-            lines = encode_header(begin_s, self._instance, *names) + lines
+            redaction = (section.headers, section.query_keys, section.key_file is not None)
+            lines = encode_header(begin_s, self._instance, *redaction) + lines
         frame = self._compressor.compress(lines)
         try:
             rest = memoryview(frame)

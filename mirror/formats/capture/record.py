@@ -196,6 +196,8 @@ class Header(msgspec.Struct, omit_defaults=True):
     """Names of headers that are redacted beside those that mean a secret (`capture.headers`)."""
     redacted_query_keys: tuple[str, ...] = ()
     """The same of query keys (`capture.query_keys`)."""
+    has_hashes: bool = False
+    """Hashes stand for the redacted values (`capture.key_file`), so that no name is missing."""
 
 
 _SUMMARY_START = b'{"summary":'
@@ -206,9 +208,11 @@ def encode_header(
     instance: str = "",
     redacted_headers: tuple[str, ...] = (),
     redacted_query_keys: tuple[str, ...] = (),
+    has_hashes: bool = False,
 ) -> bytes:
     """Return the first line of a file."""
-    header = Header(FORMAT, VERSION, begin_s, instance, redacted_headers, redacted_query_keys)
+    names = (redacted_headers, redacted_query_keys)
+    header = Header(FORMAT, VERSION, begin_s, instance, *names, has_hashes)
     return msgspec.json.encode(header) + b"\n"
 
 

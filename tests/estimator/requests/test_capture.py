@@ -79,6 +79,17 @@ def test_what_a_capture_never_holds_is_unknown(tmp_path: Path) -> None:
     assert request.unknown_parameters == {"uid"}
 
 
+def test_nothing_is_missing_where_hashes_stand_for_values(tmp_path: Path) -> None:
+    first = encode_header(5, "web-1", ("X-User",), ("uid",), has_hashes=True)
+    key = b"k" * 16
+    records = [record(headers=(("cookie", "a=1"),), key=key), record("/b", key=key)]
+    want = asked("cookie", "x-user", "upgrade", parameters=["uid", "token"])
+    with_cookie, without = (item.request for item in observe(tmp_path, records, want, first).items)
+    assert with_cookie.unknown_headers == {"cookie", "upgrade"}
+    assert without.unknown_headers == {"upgrade"}
+    assert with_cookie.unknown_parameters == without.unknown_parameters == frozenset()
+
+
 @pytest.mark.parametrize(
     ("target", "key", "unknown"),
     [

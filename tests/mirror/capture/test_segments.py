@@ -61,12 +61,14 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 
 def test_the_first_line_says_what_is_redacted(tmp_path: Path) -> None:
-    section = CaptureSection(path=str(tmp_path), headers=("X-User",), query_keys=("u",))
+    names = {"headers": ("X-User",), "query_keys": ("u",), "key_file": "key"}
+    section = CaptureSection(path=str(tmp_path), **names)  # type: ignore[arg-type]
     written = Segments(section, "a", Clock())
     written.write(line(1), 1)
     written.close()
     (header,) = read_headers(tmp_path)
     assert (header.redacted_headers, header.redacted_query_keys) == (("X-User",), ("u",))
+    assert header.has_hashes
 
 
 def test_rotated_by_time_and_by_size(tmp_path: Path) -> None:
