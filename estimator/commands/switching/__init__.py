@@ -5,6 +5,5 @@ order        `estimate order`: which paths move first
 switch_plan  `estimate switch-plan`: the steps of the day, with the replicas that each one needs
 requests_options  what production received: from logs, a capture, a series or a sidecar
 site_options  where each phase sends requests, what divides them, and the shares of the steps
-plan_options     when a switch happens and in which steps
-snippet_options  both sides of a switch, for the snippets of every step
+plan_options  when a switch happens, and the snippets of its paths
 """

@@ -1,6 +1,6 @@
-"""The options that say when a switch happens and in which steps."""
+"""The options that say when a switch happens, and which of its paths have snippets."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any, TypeVar
 
@@ -8,15 +8,18 @@ import click
 
 from estimator import units
 from estimator.errors import InputError, Problem
+from estimator.migration.order.moves import Move, Sites, moves_of
+from estimator.migration.snippets.path import MovedPath
 from estimator.migration.switch_plan.plan import Wanted
 from estimator.migration.switch_plan.warm_up import warm_up
 from estimator.model.policy import Policy
 from estimator.observed.usage_file import parse_time
 from mirror.formats.access_log.times import zone_of
+from mirror.formats.routes import route_tag
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+Moves = tuple[Move, ...]
 
-MOST_STEPS = 20
 MOST_HOLD_S = 7 * 86_400
 NOT_OF_A_DAY = ("horizon_months", "return_days", "max_surge_ratio", "downstream_rps")
 """Options of the policy that say nothing about one day: growth reaches to that day."""
@@ -36,13 +39,6 @@ _OPTIONS = (
         " otherwise UTC]",
     ),
     click.option(
-        "--steps",
-        default="1,5,25,50,100",
-        show_default=True,
-        metavar="PERCENT,...",
-        help="Shares of the requests that the new side gets, rising.",
-    ),
-    click.option(
         "--hold",
         default="30m",
         show_default=True,
@@ -50,6 +46,8 @@ _OPTIONS = (
         help="How long each step is held.",
     ),
 )
+EVERYTHING = "/*"
+"""The template of all paths."""
 SECTIONS = dict.fromkeys(("at", "zone", "steps", "hold"), "The day")
 """Heading in the help, by click's name of the option."""
 
@@ -61,11 +59,13 @@ def plan_options(command: _Command) -> _Command:
     return command
 
 
-def read_wanted(texts: Mapping[str, Any], policy: Policy | None) -> Wanted:
-    """Return when and in which steps the switch is wanted.
+def read_wanted(
+    texts: Mapping[str, Any], percents: tuple[int, ...] | None, policy: Policy | None
+) -> Wanted:
+    """Return when the switch is wanted, in steps of these percentages.
 
-    `texts` holds the options by click's name; `policy` is None where it could not be read. Raises
-    InputError with every option that cannot be used.
+    `texts` holds the options by click's name; steps and policy are None where they could not be
+    read. Raises InputError with every option that cannot be used.
     """
     problems: list[Problem] = []
 
@@ -78,12 +78,40 @@ def read_wanted(texts: Mapping[str, Any], policy: Policy | None) -> Wanted:
 
     zone = read("zone", zone_of)
     at = read("at", lambda words: _time(words, zone))
-    percents = read("steps", _steps)
     hold_s = read("hold", lambda words: _hold(words, policy, percents))
     if problems:
         raise InputError(problems)
     second, own_zone = at or (None, UTC)
-    return Wanted(percents, hold_s, zone or own_zone, second)
+    return Wanted(percents or (), hold_s, zone or own_zone, second)
+
+
+def read_moves(paths: Sequence[str], templates: Iterable[str], sites: Sites, phase: int) -> Moves:
+    """Return how each path moves in this phase.
+
+    `paths` are the texts of --paths, none of them for all; `templates` are those of the table: they
+    give a path that is named by its tag. Raises InputError with every path that no snippet can be
+    made of.
+    """
+    problems: list[Problem] = []
+    moves = []
+    for template in _templates(paths, templates):
+        try:
+            moves.append(moves_of(MovedPath.of(template), sites)[phase - 2])
+        except ValueError as error:
+            rule = f"--output can write no snippet of {template}: {error}"
+            problems.append(Problem("--paths", rule))
+    if problems:
+        raise InputError(problems)
+    return tuple(moves)
+
+
+def _templates(paths: Sequence[str], templates: Iterable[str]) -> list[str]:
+    """Return the templates of the paths, each once; a tag stands for the table's template."""
+    by_tag = {route_tag(template): template for template in templates}
+    chosen = [path.strip() for words in paths for path in words.split(",") if path.strip()]
+    if not chosen:
+        return [EVERYTHING]
+    return list(dict.fromkeys(by_tag.get(route_tag(path), path) for path in chosen))
 
 
 def _time(words: str, zone: tzinfo | None) -> tuple[int, tzinfo]:
@@ -100,18 +128,6 @@ def _time(words: str, zone: tzinfo | None) -> tuple[int, tzinfo]:
         moment = moment.replace(tzinfo=zone)
     assert moment.tzinfo is not None
     return int(parse_time(f"{moment.timestamp()}")), moment.tzinfo
-
-
-def _steps(words: str) -> tuple[int, ...]:
-    expected = f"expected at most {MOST_STEPS} rising percentages from 1 to 100, such as 1,5,25,100"
-    parts = [part.strip().removesuffix("%") for part in words.split(",")]
-    if not all(part.isascii() and part.isdecimal() and len(part) <= 3 for part in parts):
-        raise ValueError(f"{expected}, got {words!r}")
-    percents = tuple(int(part) for part in parts)
-    is_rising = all(low < high for low, high in zip(percents, percents[1:], strict=False))
-    if not (is_rising and percents[0] >= 1 and percents[-1] <= 100 and len(parts) <= MOST_STEPS):
-        raise ValueError(f"{expected}, got {words!r}")
-    return percents
 
 
 def _hold(words: str, policy: Policy | None, percents: tuple[int, ...] | None) -> int:

@@ -52,7 +52,7 @@ _OPTIONS = (
         default="app:80",
         show_default=True,
         metavar="HOST:PORT",
-        help="Phase 3: the application on Kubernetes, where --new-routes names no single service.",
+        help="Phase 3: the application on Kubernetes, where no other option names a path's own.",
     ),
     click.option(
         "--namespace",
@@ -71,6 +71,9 @@ _OPTIONS = (
         help="Shares of a path's requests, step by step.",
     ),
 )
+
+NAMES = ("front", "routing", "swarm", "ingress", "app_on_swarm", "app", "namespace", "host")
+"""Click's names of the options that only a snippet shows."""
 
 
 def site_options(command: _Command) -> _Command:

@@ -16,9 +16,8 @@ from estimator.commands.exits import EXIT_LOW_CONFIDENCE, endings
 from estimator.commands.help_sections import SectionedCommand
 from estimator.commands.report import attempt, check_paths, table_of
 from estimator.commands.sources import check_source, read_source, source_of, working
-from estimator.commands.switching import plan_options, snippet_options
+from estimator.commands.switching import plan_options, site_options
 from estimator.errors import InputError, Problem
-from estimator.migration.order.moves import Move
 from estimator.migration.switch_plan.plan import SwitchPlan, plan_switch
 from estimator.report.manifests import check_names
 from estimator.report.markdown import to_markdown
@@ -38,7 +37,7 @@ Examples:
   estimate switch-plan --from-series series.db --table table.yaml --steps 1,10,50,100 \\
       --hold 1h --pod-start 90s --format json
   estimate switch-plan --from-series series.db --table table.yaml --phase 2 \\
-      --program apache --old 10.0.0.7:8080 --new 10.0.1.9:30080 --output switch/
+      --swarm 10.0.0.7:8080 --ingress 10.0.1.9:30081 --output switch/
 
 \b
 Exit codes:
@@ -59,8 +58,8 @@ SECTIONS = {
         for field, heading in policy_options.SECTIONS.items()
         if field not in plan_options.NOT_OF_A_DAY
     },
-    **snippet_options.SECTIONS,
     **dict.fromkeys(_OUTPUT, "Output"),
+    **dict.fromkeys(site_options.NAMES, "Snippets of --output"),
 }
 
 
@@ -75,7 +74,7 @@ SECTIONS = {
     " shows the format.",
 )
 @_DAY
-@snippet_options.snippet_options
+@site_options.site_options
 @click.option(
     "--format",
     type=click.Choice(["text", "json"]),
@@ -110,7 +109,9 @@ def switch_plan(context: click.Context, /, **options: Any) -> None:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
     source = source_of(options, set_by_user)
-    snippet_options.check_snippet_options(options)
+    if options["output"] is None and (useless := set_by_user & set(site_options.NAMES)):
+        shown = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(useless))
+        raise click.UsageError(f"{shown}: only the snippets of --output DIR show it.")
     with endings():
         plan, moves = _planned(source, options)
         _write_files(plan, moves, options)
@@ -128,17 +129,19 @@ def switch_plan(context: click.Context, /, **options: Any) -> None:
 
 def _planned(
     source: sources.Source, options: dict[str, Any]
-) -> tuple[SwitchPlan, tuple[Move, ...]]:
+) -> tuple[SwitchPlan, plan_options.Moves]:
     """Return the plan and how each path moves. Raises InputError and Refused."""
     problems: list[Problem] = []
     policy = attempt(lambda: policy_options.read_policy(options), problems)
-    wanted = attempt(lambda: plan_options.read_wanted(options, policy), problems)
+    sites = attempt(lambda: site_options.sites_of(options, None), problems)
+    percents = None if sites is None else sites.percents
+    wanted = attempt(lambda: plan_options.read_wanted(options, percents, policy), problems)
     table = attempt(lambda: table_of(options["table"]), problems)
     attempt(lambda: check_source(source), problems)
-    moves = None
-    if table is not None and wanted is not None:
-        templates, percents = table.templates, wanted.percents
-        moves = attempt(lambda: snippet_options.read_moves(options, templates, percents), problems)
+    moves: plan_options.Moves | None = ()
+    if options["output"] is not None and policy and sites and table:
+        paths, templates, phase = options["paths"], table.templates, policy.phase
+        moves = attempt(lambda: plan_options.read_moves(paths, templates, sites, phase), problems)
     problems += _places(options["markdown"], options["output"])
     if problems or policy is None or wanted is None or table is None or moves is None:
         raise InputError(problems)
@@ -158,7 +161,7 @@ def _places(markdown: Path | None, output: Path | None) -> list[Problem]:
     return problems
 
 
-def _write_files(plan: SwitchPlan, moves: tuple[Move, ...], options: dict[str, Any]) -> None:
+def _write_files(plan: SwitchPlan, moves: plan_options.Moves, options: dict[str, Any]) -> None:
     # Make every file before writing the first, so that a failure leaves nothing behind.
     markdown, output = options["markdown"], options["output"]
     runbook = None

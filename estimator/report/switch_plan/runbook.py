@@ -77,6 +77,7 @@ def _before(plan: SwitchPlan, moves: Sequence[Move]) -> Iterator[Block]:
                 "All files named here are in the folder that --output wrote.",
                 "Put what prepare/ holds into force: it changes nothing as long as the share is"
                 " 0%.",
+                *(move.start.text.splitlines()[0].lstrip("# ") for move in moves),
             ),
         )
 

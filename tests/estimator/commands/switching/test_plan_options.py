@@ -4,17 +4,21 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from estimator.commands.switching.plan_options import MOST_STEPS, read_wanted
+from estimator.commands.switching.plan_options import read_moves, read_wanted
 from estimator.errors import InputError
+from estimator.migration.order.moves import Sites
+from estimator.migration.snippets.step import Attachment, Backend
 from estimator.migration.switch_plan.plan import Wanted
 from estimator.model.policy import Policy
 
+STEPS = (1, 5, 25, 50, 100)
+TEMPLATES = ("/watch/{id}", "/api/*", "*", "other")
 AT = int(datetime(2026, 12, 1, 10, tzinfo=UTC).timestamp())
 
 
 def read(policy: Policy | None = None, **texts: Any) -> Wanted:
-    usual = {"at": None, "zone": None, "steps": "1,5,25,50,100", "hold": "30m"}
-    return read_wanted({**usual, **texts}, policy or Policy())
+    usual = {"at": None, "zone": None, "hold": "30m"}
+    return read_wanted({**usual, **texts}, STEPS, policy or Policy())
 
 
 def problems(policy: Policy | None = None, **texts: Any) -> list[str]:
@@ -23,8 +27,8 @@ def problems(policy: Policy | None = None, **texts: Any) -> list[str]:
     return [str(problem) for problem in error.value.problems]
 
 
-def test_defaults_are_five_steps_at_a_time_of_our_choice() -> None:
-    assert read() == Wanted((1, 5, 25, 50, 100), 1800, UTC, None)
+def test_time_is_ours_to_choose_by_default() -> None:
+    assert read() == Wanted(STEPS, 1800, UTC, None)
 
 
 @pytest.mark.parametrize(
@@ -62,26 +66,6 @@ def test_no_time_is_refused(at: str) -> None:
     assert problem.startswith("--at: expected Unix seconds or a time such as")
 
 
-def test_percent_signs_and_spaces_are_read() -> None:
-    assert read(steps="10%, 100%").percents == (10, 100)
-    assert read(steps="20").percents == (20,)
-
-
-@pytest.mark.parametrize(
-    "steps",
-    ["", "0,50", "5,5", "50,25", "1,101", "1.5", "-1", "a", "1,,5", "²", ",".join(["1"] * 30)],
-)
-def test_steps_that_do_not_rise_are_refused(steps: str) -> None:
-    (problem,) = problems(steps=steps)
-    assert problem.startswith("--steps: expected at most 20 rising percentages from 1 to 100")
-
-
-def test_too_many_steps_are_refused() -> None:
-    many = ",".join(str(percent) for percent in range(1, MOST_STEPS + 1))
-    assert len(read(steps=many).percents) == MOST_STEPS
-    assert problems(steps=f"{many},100")
-
-
 def test_hold_is_at_least_the_warm_up() -> None:
     (problem,) = problems(hold="6m")
     assert problem == (
@@ -91,7 +75,8 @@ def test_hold_is_at_least_the_warm_up() -> None:
     assert read(hold="7m").hold_s == 420
     # Pods that start slowly have a longer warm-up, and one step has no other before it.
     assert "at least 16m" in problems(Policy(pod_start_s=600), hold="15m")[0]
-    assert read(hold="1m", steps="100").hold_s == 60
+    alone = read_wanted({"at": None, "zone": None, "hold": "1m"}, (100,), Policy())
+    assert alone.hold_s == 60
 
 
 @pytest.mark.parametrize("hold", ["8d", "0m", "soon"])
@@ -101,5 +86,40 @@ def test_hold_that_is_none_is_refused(hold: str) -> None:
 
 
 def test_everything_wrong_is_told_at_once() -> None:
-    found = problems(at="x", zone="Nowhere/At-all", steps="x", hold="x")
-    assert [problem.split(":")[0] for problem in found] == ["--zone", "--at", "--steps", "--hold"]
+    found = problems(at="x", zone="Nowhere/At-all", hold="x")
+    assert [problem.split(":")[0] for problem in found] == ["--zone", "--at", "--hold"]
+
+
+def sites() -> Sites:
+    backends = [Backend(name, 80) for name in ("swarm", "ingress", "app-on-swarm", "app")]
+    return Sites(*backends, Attachment(), percents=STEPS)
+
+
+def test_all_paths_are_one_prefix() -> None:
+    (move,) = read_moves((), TEMPLATES, sites(), 2)
+    assert (move.phases, move.program) == ("1 to 2", "apache")
+    assert [percent for percent, _ in move.steps] == list(STEPS)
+    assert "1% of /* to ingress:80" in move.steps[0][1].text
+
+
+def test_phase_decides_the_program() -> None:
+    (move,) = read_moves(("/api/*",), TEMPLATES, sites(), 3)
+    assert (move.phases, move.program) == ("2 to 3", "virtual-service")
+    assert "1% of /api/* to app:80" in move.steps[0][1].text
+
+
+def test_paths_are_templates_or_their_tags() -> None:
+    named = ("/watch/_id_,/api/*", "/watch/{id}", "/new/{name}")
+    moves = read_moves(named, TEMPLATES, sites(), 3)
+    assert [move.steps[0][1].text.split()[3] for move in moves] == [
+        *("/watch/{id}", "/api/*", "/new/{name}")
+    ]
+
+
+def test_path_without_a_template_is_named() -> None:
+    with pytest.raises(InputError) as error:
+        read_moves(("other", "/a//b"), TEMPLATES, sites(), 3)
+    assert [str(problem).split(": expected")[0] for problem in error.value.problems] == [
+        "--paths: --output can write no snippet of other",
+        "--paths: --output can write no snippet of /a//b",
+    ]

@@ -63,8 +63,7 @@ def test_files_are_written_beside_it(plan: Plan) -> None:
     result = plan(
         *AT,
         *("--markdown", "runbook.md", "--output", "switch/tuesday"),
-        *("--program", "virtual-service", "--old", "swarm:8080", "--new", "api:80"),
-        *("--paths", "/api/*"),
+        *("--app-on-swarm", "swarm:8080", "--app", "api:80", "--paths", "/api/*"),
     )
     assert result.exit_code == 0, result.output
     assert Path("runbook.md").read_text().startswith("# Switch on Tuesday 2026-01-20 10:00 UTC\n")
@@ -98,7 +97,7 @@ def test_everything_wrong_is_told_at_once(plan: Plan) -> None:
     )
     assert (result.exit_code, result.stdout) == (2, "")
     places = [line.split(": ")[2] for line in result.stderr.splitlines()]
-    assert places == ["--pod-start", "--at", "--steps", "none.yaml", "--markdown", "--output"]
+    assert places == ["--pod-start", "--steps", "--at", "none.yaml", "--markdown", "--output"]
 
 
 def test_folder_of_another_plan_is_kept(plan: Plan) -> None:
@@ -132,10 +131,18 @@ def test_name_that_kubernetes_refuses_writes_nothing(plan: Plan) -> None:
     assert plan(*AT).exit_code == 0
 
 
-def test_snippets_need_their_program(plan: Plan) -> None:
-    result = plan(*AT, "--old", "a:1")
+def test_snippets_need_their_folder(plan: Plan) -> None:
+    result = plan(*AT, "--app", "a:1", "--swarm", "b:1")
     assert result.exit_code == 2
-    assert "--old is for a --program." in result.stderr
+    assert "--app, --swarm: only the snippets of --output DIR show it." in result.stderr
+
+
+def test_phase_2_is_done_by_the_front(plan: Plan) -> None:
+    gateway = TABLE.replace("kind: pod", "kind: gateway")
+    Path("table.yaml").write_text(gateway)
+    result = plan(*AT, "--phase", "2", "--output", "switch", "--front", "nginx")
+    assert result.exit_code == 0, result.output
+    assert "nginx -t && nginx -s reload" in Path("switch/step-1/commands.sh").read_text()
 
 
 def test_help_has_its_sections_and_no_option_of_years() -> None:
@@ -143,7 +150,7 @@ def test_help_has_its_sections_and_no_option_of_years() -> None:
     headings = [line[:-1] for line in text.splitlines() if line.endswith(":") and line[0] != " "]
     assert headings == [
         *("The day", "Series", "Evidence and targets", "Demand", "Failure and updates"),
-        *("Autoscaling", "Phases", "Snippets of the steps", "Output", "Other"),
+        *("Autoscaling", "Phases", "Output", "Snippets of --output", "Other"),
     ]
     assert "--horizon" not in text and "--return-level" not in text
     assert "  3  confidence: low" in text

@@ -58,7 +58,10 @@ def test_count_without_an_hpa_has_no_recommendation() -> None:
 
 
 def test_preparation_needs_a_program() -> None:
-    assert "prepare/ holds" in part(shown(planned()), "Before the day")
+    before = part(shown(planned()), "Before the day")
+    assert "prepare/ holds" in before
+    # The addresses are there to see that they are the right ones.
+    assert "0% of /api/\\* to api.shop:80, the rest to 10.0.0.7:8080." in before
     assert "prepare/ holds" not in part(shown(planned(), has_program=False), "Before the day")
 
 
