@@ -1,10 +1,28 @@
-"""Reads files and directories of Kubernetes objects into the route tables of their gateways."""
+"""Reads files and directories of Kubernetes objects into the route tables of their gateways.
+
+Objects of Istio and of Gateway API may stand side by side. What routes and is not understood is a
+problem; what does not route is left out and counted.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from estimator.errors import InputError
+from estimator.routing.fields import Findings
+from estimator.routing.gateway_api import objects as gateway_api
+from estimator.routing.gateway_api.fields import API_GROUP
+from estimator.routing.istio import objects as istio
+from estimator.routing.objects import KubernetesObject, read_objects
+from estimator.routing.paths import Normalization
 from estimator.routing.table import RouteTable
+
+_GROUPS = {
+    "VirtualService": istio.GROUP,
+    "HTTPRoute": API_GROUP,
+    "Gateway": f"{istio.GROUP} or {API_GROUP}",
+}
+"""The API groups of kinds that route."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +38,10 @@ class Routes:
 
 
 def read_routes(
-    paths: Sequence[Path], gateway: str | None = None, port: int | None = None
+    paths: Sequence[Path],
+    gateway: str | None = None,
+    port: int | None = None,
+    normalization: Normalization = Normalization.BASE,
 ) -> Routes:
     """Return the tables of the gateways in these files, or in the files below directories.
 
@@ -30,4 +51,50 @@ def read_routes(
     is not rendered, an unknown key of a field that routes, a regex that RE2 refuses, and a gateway
     or a port that does not exist.
     """
-    raise NotImplementedError
+    findings = Findings()
+    objects = read_objects(paths, findings)
+    for item in objects:
+        _check_read(item, findings)
+    tables = (
+        *istio.compile_objects(objects, port),
+        *gateway_api.compile_objects(objects, findings),
+    )
+    if findings.problems:
+        raise InputError(findings.problems)
+    chosen = tuple(
+        replace(table, normalization=normalization)
+        for table in tables
+        if _is_named(table, gateway) and port in (None, table.port)
+    )
+    if not chosen:
+        findings.report(", ".join(map(str, paths)), _missing(tables, gateway, port))
+        raise InputError(findings.problems)
+    return Routes(chosen, tuple(findings.warnings), findings.left_out)
+
+
+def _check_read(item: KubernetesObject, findings: Findings) -> None:
+    """Count an object that does not route; report one that should, of an API that is not known."""
+    if istio.is_read(item) or gateway_api.is_read(item):
+        return
+    version = f"{item.group}/{item.version}".removeprefix("/")
+    if item.kind in _GROUPS:
+        item.body.report(f"expected an apiVersion of {_GROUPS[item.kind]}, got {version}")
+        return
+    name = f"{item.kind} ({version})"
+    findings.left_out[name] = findings.left_out.get(name, 0) + 1
+
+
+def _is_named(table: RouteTable, gateway: str | None) -> bool:
+    return gateway in (None, table.gateway, f"{table.namespace}/{table.gateway}")
+
+
+def _missing(tables: Sequence[RouteTable], gateway: str | None, port: int | None) -> str:
+    """Return why no table is left."""
+    if not tables:
+        return "expected a Gateway with a port for HTTP, or a VirtualService or HTTPRoute of one"
+    listed = ", ".join(f"{table.namespace}/{table.gateway} port {table.port}" for table in tables)
+    wanted = [
+        *([] if gateway is None else [f"gateway {gateway}"]),
+        *([] if port is None else [f"port {port}"]),
+    ]
+    return f"expected one of {listed}, got {' and '.join(wanted)}"

@@ -113,3 +113,11 @@ class Rule:
     request: each a sentence that names file and line."""
     band: int = 0
     """Rules of a lower band come first, whatever the order of their objects is."""
+    ordered_as: str = ""
+    """The object whose creation orders this rule among those of other objects, where it is not the
+    object of `place`: the root of a delegate."""
+
+    @property
+    def orderer(self) -> str:
+        """The object whose creation orders this rule."""
+        return self.ordered_as or self.place.resource

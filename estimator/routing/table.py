@@ -205,16 +205,16 @@ class _Walk:
         """Add what would take the request if another object of the host came first."""
         rule = host.rules[winner]
         objects = {place.resource for place in host.doubtful_order}
-        if rule.place.resource not in objects:
+        if rule.orderer not in objects:
             return
-        done = {rule.place.resource}
+        done = {rule.orderer}
         for other in host.rules[winner + 1 :]:
-            name = other.place.resource
+            name = other.orderer
             if name in done or name not in objects or other.band != rule.band:
                 continue
             truth = self._judge(other)
             if truth is not NO:
-                self.depends_on[f"the order of {rule.place.resource} and {name}"] = None
+                self.depends_on[f"the order of {rule.orderer} and {name}"] = None
             if truth is YES:
                 done.add(name)
 
@@ -236,12 +236,16 @@ def decided(rule: Rule, subject: Subject) -> Decision:
     """Return what a rule makes of a request that it takes."""
     request, action = subject.request, rule.action
     if isinstance(action, Forward):
+        target = changed_target(request.target, action.path)
+        if not target.startswith("/"):
+            why = f"the rewrite at {rule.place} makes a path without a leading slash: {target}"
+            return Decision(Outcome.REJECTED, None, why, status=400)
         return Decision(
             Outcome.FORWARDED,
             rule,
             destinations=action.destinations,
             authority=action.authority or request.authority,
-            target=changed_target(request.target, action.path),
+            target=target,
             not_understood=rule.not_understood,
         )
     if isinstance(action, Answer):
