@@ -37,7 +37,18 @@ def translate_virtual_services(documents: Sequence[Object], port: int) -> Transl
         for server in gateway["spec"]["servers"]
         if server["port"]["number"] == port
     ]
-    return translated(services, servers, name, port, is_gateway_api=False)
+    has_ages = all("creationTimestamp" in service["metadata"] for service in services)
+    if has_ages:
+        services.sort(key=_age)
+    translation = translated(services, servers, name, port, is_gateway_api=False)
+    translation.is_order_undefined = translation.is_order_undefined and not has_ages
+    return translation
+
+
+def _age(service: Object) -> tuple[str, str, str]:
+    """Return what sortConfigByCreationTime of pilot/pkg/model/config.go sorts by."""
+    metadata = service["metadata"]
+    return metadata["creationTimestamp"], metadata["name"], metadata["namespace"]
 
 
 def _sanitized(host: str, namespace: str) -> str:
