@@ -133,7 +133,7 @@ def _planned(
     """Return the plan and how each path moves. Raises InputError and Refused."""
     problems: list[Problem] = []
     policy = attempt(lambda: policy_options.read_policy(options), problems)
-    sites = attempt(lambda: site_options.sites_of(options, None), problems)
+    sites = attempt(lambda: site_options.sites_of(options, ()), problems)
     percents = None if sites is None else sites.percents
     wanted = attempt(lambda: plan_options.read_wanted(options, percents, policy), problems)
     table = attempt(lambda: table_of(options["table"]), problems)

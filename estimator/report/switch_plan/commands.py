@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from estimator.migration.order.moves import Move
 from estimator.migration.snippets.step import Snippet
-from estimator.migration.switch_plan.plan import PlannedStep, Release, SwitchPlan
+from estimator.migration.switch_plan.plan import ComponentStep, PlannedStep, Release, SwitchPlan
 from estimator.report.switch_plan.times import duration, ratio
 
 STOP_MIRROR = "mirror set ratio 0"
@@ -29,7 +29,11 @@ def pin_command(name: str, count: int, has_hpa: bool) -> str:
 def warm_up_lines(step: PlannedStep, plan: SwitchPlan) -> Iterator[str]:
     """Yield the commands from the begin of the warm-up on."""
     has_hpa = {release.name: release.has_hpa for release in plan.releases}
-    for part in step.components:
+    raised = raised_in(step, plan)
+    if names := [part.name for part in raised if has_hpa[part.name]]:
+        yield "# Leave a minimum that is higher already:"
+        yield f"kubectl get hpa {' '.join(names)}"
+    for part in raised:
         yield pin_command(part.name, part.pinned, has_hpa[part.name])
     warm_up = step.warm_up
     yield f"# Go on when READY is at least this, in about {duration(warm_up.pin_s)}:"
@@ -37,6 +41,19 @@ def warm_up_lines(step: PlannedStep, plan: SwitchPlan) -> Iterator[str]:
         yield f"kubectl get deployment {part.name}  # at least {part.pinned}"
     yield f"# Copies up to {step.percent}% of the requests, at least {duration(warm_up.mirror_s)}:"
     yield f"mirror set ratio {ratio(warm_up.ratio)}"
+
+
+def raised_in(step: PlannedStep, plan: SwitchPlan) -> list[ComponentStep]:
+    """Return the components whose minimum, or count, changes before a step.
+
+    A count without an HPA is set before the first step, whatever it is.
+    """
+    counted = {release.name for release in plan.releases if not release.has_hpa}
+    return [
+        part
+        for part in step.components
+        if part.pinned > part.pinned_before or (not step.percent_before and part.name in counted)
+    ]
 
 
 def watch_lines(step: PlannedStep) -> Iterator[str]:
@@ -60,6 +77,8 @@ def rollback_lines(number: int, step: PlannedStep, moves: Sequence[Move]) -> Ite
 
 def release_lines(releases: Sequence[Release]) -> Iterator[str]:
     """Yield the commands that give the raised minima back."""
+    if any(release.has_hpa for release in releases):
+        yield "# Or to the minimum of before the switch, where that was higher:"
     for release in releases:
         yield pin_command(release.name, release.released, release.has_hpa)
 

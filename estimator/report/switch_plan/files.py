@@ -15,6 +15,7 @@ from estimator.migration.order.moves import Move
 from estimator.migration.switch_plan.plan import ComponentStep, Release, SwitchPlan
 from estimator.report.manifests import check_names
 from estimator.report.switch_plan.commands import (
+    raised_in,
     release_lines,
     rollback_folder,
     rollback_lines,
@@ -65,7 +66,7 @@ def plan_files(plan: SwitchPlan, moves: Sequence[Move]) -> dict[str, dict[str, s
             **{snippet.file: snippet.text for snippet in snippets},
             **{
                 f"pin-{part.name}.yaml": _pin(part, step.percent, folder)
-                for part in step.components
+                for part in raised_in(step, plan)
                 if has_hpa[part.name]
             },
         }
@@ -92,8 +93,6 @@ def _script(lines: Iterable[str]) -> str:
 def _pin(part: ComponentStep, percent: int, folder: str) -> str:
     """Return the patch of an HPA with a raised minimum."""
     why = f"{percent}% of the traffic: {part.replicas.value:g} needed. {part.replicas.reason}"
-    if part.pinned > part.replicas.value:
-        why += "; no less than before this step"
     head = _how(part.name, f"{folder}/pin-{part.name}.yaml")
     return to_yaml({"spec": {"minReplicas": Why(part.pinned, why)}}, head)
 

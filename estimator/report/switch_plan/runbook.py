@@ -4,6 +4,7 @@ It begins with what content.py prints. This module computes no number.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 from estimator.migration.order.moves import Move
 from estimator.migration.switch_plan.plan import PlannedStep, SwitchPlan
@@ -77,9 +78,15 @@ def _before(plan: SwitchPlan, moves: Sequence[Move]) -> Iterator[Block]:
                 "All files named here are in the folder that --output wrote.",
                 "Put what prepare/ holds into force: it changes nothing as long as the share is"
                 " 0%.",
-                *(move.start.text.splitlines()[0].lstrip("# ") for move in moves),
+                *map(_head_of, moves),
             ),
         )
+
+
+def _head_of(move: Move) -> str:
+    """Return what the snippet says of itself, with the addresses of both sides."""
+    lines = takewhile(lambda line: line.startswith("#"), move.start.text.splitlines())
+    return " ".join(line.removeprefix("# ") for line in lines)
 
 
 def _section(number: int, plan: SwitchPlan, moves: Sequence[Move]) -> Section:

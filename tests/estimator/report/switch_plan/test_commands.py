@@ -20,12 +20,27 @@ FILE = "api-720be2c7.virtual-service.yaml"
 def test_warm_up_pins_then_waits_then_mirrors() -> None:
     plan = planned()
     assert list(warm_up_lines(plan.steps[1], plan)) == [
+        "# Leave a minimum that is higher already:",
+        "kubectl get hpa api",
         """kubectl patch hpa api --type merge --patch '{"spec":{"minReplicas":3}}'""",
         "# Go on when READY is at least this, in about 1m15s:",
         "kubectl get deployment api  # at least 3",
         "# Copies up to 25% of the requests, at least 5m:",
         "mirror set ratio 0.2424",
     ]
+
+
+def test_minimum_that_does_not_change_is_not_touched() -> None:
+    # Somebody may have given the gateway a higher one for other paths.
+    plan = planned()
+    lines = list(warm_up_lines(plan.steps[0], plan))
+    assert lines[0].startswith("# Go on when READY") and "patch" not in "".join(lines)
+
+
+def test_release_leaves_a_higher_minimum_to_the_reader() -> None:
+    comment, command = release_lines(planned().releases)
+    assert comment == "# Or to the minimum of before the switch, where that was higher:"
+    assert command.endswith("""'{"spec":{"minReplicas":2}}'""")
 
 
 def test_count_without_an_hpa_is_scaled() -> None:
