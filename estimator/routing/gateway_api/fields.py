@@ -138,10 +138,11 @@ class Fields:
 
     def _child(self, key: str, expected: str = "") -> Field | None:
         """Return a field; where it is absent, report what was expected, unless that is empty."""
-        child = self.field.entries().get(key)
-        if child is None and expected:
+        if self.field.value.get(key) is not None:
+            return self.field.entries()[key]
+        if expected:
             self._at(key).report(f"missing; expected {expected}")
-        return child
+        return None
 
     def _at(self, key: str) -> Field:
         """Return the field of a key, or where it would stand."""

@@ -24,6 +24,9 @@ from estimator.routing.gateway_api.routes import Route, RouteRule
 from estimator.routing.rules import Place, Rule
 from estimator.routing.table import RouteTable, VirtualHost
 
+_MOST_COMPARED = 200
+"""Most rules of one rank and path that are compared pair by pair; more are all held for tied."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Group:
@@ -185,6 +188,9 @@ def _tied(group: _Group) -> Iterator[Place]:
         value = None if path.kind is Kind.REGEX else path.value
         alike.setdefault((rule.rank, value), []).append((item.route, rule))
     for rules in alike.values():
+        if len(rules) > _MOST_COMPARED:
+            yield from (one.place for one, _ in rules)
+            continue
         for (one, some), (other, rule) in combinations(rules, 2):
             if one is not other and may_both_match(some.conditions, rule.conditions):
                 yield from (one.place, other.place)

@@ -148,6 +148,16 @@ def test_no_tie_is_said_where_specificity_decides() -> None:
     assert taker(table.decide(request("a.com/a"))) == "a"
 
 
+def test_many_rules_that_may_tie_are_not_compared_pair_by_pair() -> None:
+    match = "{path: {value: /a}, headers: [{name: x, value: '%s'}]}"
+    several = [
+        route(rules(*((match % f"{name}{number}", "a") for number in range(16))), name)
+        for name in "abcdefghijklm"
+    ]
+    assert table_of(GATEWAY + "".join(several[:12])).hosts[0].doubtful_order == ()
+    assert len(table_of(GATEWAY + "".join(several)).hosts[0].doubtful_order) == 13
+
+
 def test_a_rule_of_a_younger_route_may_be_more_specific() -> None:
     old = route(rules(("{}", "old")), "a", "creationTimestamp: 2026-01-01T00:00:00Z")
     young = route(
