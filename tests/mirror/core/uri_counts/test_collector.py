@@ -82,6 +82,7 @@ def test_an_addition_holds_what_is_new() -> None:
 
 def test_a_round_is_sent_in_pieces_and_the_next_one_waits() -> None:
     counted = Counted()
+    assert counted.take(99).additions == []  # no round begins without an entry
     for number in range(2 * ADDITIONS_OF_A_PIECE + 1):
         counted.count(f"/w/{number}")
     sizes = [len(counted.take(100).additions) for _ in range(4)]
