@@ -57,7 +57,7 @@ def read_routes(
         _check_read(item, findings)
     tables = (
         *istio.compile_objects(objects, port),
-        *gateway_api.compile_objects(objects, findings),
+        *gateway_api.compile_objects(objects, findings, port),
     )
     if findings.problems:
         raise InputError(findings.problems)

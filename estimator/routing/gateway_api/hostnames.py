@@ -1,30 +1,20 @@
 """Hostnames of listeners and routes: which ones overlap, and which listener owns an overlap.
 
 A hostname is exact, or a wildcard that stands for at least one character before its suffix, dots
-included: `*.example.com` covers a.example.com and a.b.example.com, and not example.com. `*` stands
-for a listener or a route without a hostname. The rules are those of Istio's pkg/config/host
-(name.go, names.go), which compares texts and not labels.
+included: `*.example.com` stands for a.example.com and a.b.example.com, and not for example.com. `*`
+stands for a listener or a route without a hostname. Istio compares texts and not labels.
 """
 
 from collections.abc import Iterable
 
-ANY = "*"
-
-
-def covers(wide: str, narrow: str) -> bool:
-    """Return whether each host that `narrow` stands for is one that `wide` stands for."""
-    if not wide.startswith("*"):
-        return wide == narrow
-    if narrow.startswith("*"):
-        return len(narrow) >= len(wide) and narrow[1:].endswith(wide[1:])
-    return narrow.endswith(wide[1:])
+from estimator.routing.istio.names import ANY, is_subset
 
 
 def intersection(one: str, other: str) -> str | None:
     """Return the hostname of all hosts that both stand for; None if there are none."""
-    if covers(other, one):
+    if is_subset(one, other):
         return one
-    return other if covers(one, other) else None
+    return other if is_subset(other, one) else None
 
 
 def is_isolated(route_host: str, listener: str, others: Iterable[str]) -> bool:
@@ -35,11 +25,11 @@ def is_isolated(route_host: str, listener: str, others: Iterable[str]) -> bool:
     Istio's `hostnameAllowedByIsolation` (pilot/pkg/config/kube/gateway/conversion.go): it applies
     to wildcards only, and it looks at the hostname of the route, not at the intersection.
     """
-    if not listener.startswith("*"):
+    if not listener.startswith(ANY):
         return False
     length = _length(listener)
     return any(
-        other != listener and length <= _length(other) and covers(other, route_host)
+        other != listener and length <= _length(other) and is_subset(route_host, other)
         for other in others
     )
 

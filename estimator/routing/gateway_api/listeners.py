@@ -19,8 +19,8 @@ from estimator.routing.gateway_api.fields import (
     Pattern,
     spec_of,
 )
-from estimator.routing.gateway_api.hostnames import ANY
 from estimator.routing.gateway_api.namespaces import From, Namespaces, Operator, Requirement
+from estimator.routing.istio.names import ANY
 from estimator.routing.objects import KubernetesObject
 from estimator.routing.rules import Place
 

@@ -19,11 +19,11 @@ from estimator.routing.gateway_api.fields import (
     NAMESPACE,
     spec_of,
 )
-from estimator.routing.gateway_api.hostnames import ANY
 from estimator.routing.gateway_api.listeners import Gateway, Listener, read_gateway
 from estimator.routing.gateway_api.namespaces import From, Namespaces
 from estimator.routing.gateway_api.routes import Route, read_route
 from estimator.routing.gateway_api.tables import route_tables
+from estimator.routing.istio.names import ANY
 from estimator.routing.objects import KubernetesObject
 from estimator.routing.rules import Place
 from estimator.routing.table import RouteTable
@@ -54,11 +54,12 @@ def is_read(resource: KubernetesObject) -> bool:
 
 
 def compile_objects(
-    objects: Sequence[KubernetesObject], findings: Findings
+    objects: Sequence[KubernetesObject], findings: Findings, port: int | None = None
 ) -> tuple[RouteTable, ...]:
     """Return the tables of the Gateways among the objects; ignore what is not Gateway API.
 
-    Problems and warnings go to `findings`. While there are problems, the tables are not to be used.
+    `port` is that of a Gateway which stands in no file, unless a route names another. Problems and
+    warnings go to `findings`. While there are problems, the tables are not to be used.
     """
     by_kind: dict[str, dict[tuple[str, str], KubernetesObject]] = {}
     for one in filter(is_read, objects):
@@ -76,7 +77,9 @@ def compile_objects(
     classes = _istio_classes(of_kind["GatewayClass"])
     routes = [read_route(one, grants) for one in of_kind["HTTPRoute"]]
     gateways = {one.key: read_gateway(one, classes) for one in of_kind["Gateway"]}
-    gateways |= {gateway.key: gateway for gateway in _assumed(routes, gateways)}
+    gateways |= {
+        gateway.key: gateway for gateway in _assumed(routes, gateways, port or _DEFAULT_PORT)
+    }
     labels = {one.name: one.labels for one in of_kind["Namespace"]}
     attachments = attach(routes, gateways, labels)
     findings.warnings += attachments.warnings
@@ -84,7 +87,7 @@ def compile_objects(
 
 
 def _assumed(
-    routes: Sequence[Route], gateways: dict[tuple[str, str], Gateway]
+    routes: Sequence[Route], gateways: dict[tuple[str, str], Gateway], default_port: int
 ) -> Iterator[Gateway]:
     """Yield a Gateway for each one that routes name and that is missing: it admits every route."""
     missing: dict[tuple[str, str], dict[tuple[str, int], None]] = {}
@@ -94,7 +97,7 @@ def _assumed(
             key = (parent.namespace, parent.name)
             if parent.kind == "Gateway" and key not in gateways:
                 places.setdefault(key, parent.place)
-                end = (parent.section or "assumed", parent.port or _DEFAULT_PORT)
+                end = (parent.section or "assumed", parent.port or default_port)
                 missing.setdefault(key, {})[end] = None
     for (namespace, name), ends in missing.items():
         written = places[namespace, name]

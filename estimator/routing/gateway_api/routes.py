@@ -22,9 +22,9 @@ from estimator.routing.gateway_api.fields import (
     spec_of,
 )
 from estimator.routing.gateway_api.filters import Filters, RedirectTo, read_filters
-from estimator.routing.gateway_api.hostnames import ANY
 from estimator.routing.gateway_api.matches import read_matches
 from estimator.routing.gateway_api.precedence import Rank
+from estimator.routing.istio.names import ANY
 from estimator.routing.objects import KubernetesObject
 from estimator.routing.rules import Answer, Forward, Place
 

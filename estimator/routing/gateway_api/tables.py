@@ -17,10 +17,11 @@ from itertools import combinations, groupby
 from estimator.routing.conditions import Kind
 from estimator.routing.gateway_api.attachment import Attachment
 from estimator.routing.gateway_api.filters import RedirectTo
-from estimator.routing.gateway_api.hostnames import covers, intersection
+from estimator.routing.gateway_api.hostnames import intersection
 from estimator.routing.gateway_api.listeners import Gateway, Listener
 from estimator.routing.gateway_api.precedence import Rank, may_both_match, takes_all
 from estimator.routing.gateway_api.routes import Route, RouteRule
+from estimator.routing.istio.names import is_subset
 from estimator.routing.rules import Place, Rule
 from estimator.routing.table import RouteTable, VirtualHost
 
@@ -75,7 +76,7 @@ def _virtual_hosts(
             if domain is None or (is_tls and _is_served_by_narrower(domain, listener, others)):
                 continue
             groups.setdefault(domain, []).append(group)
-        if is_tls and any(covers(other, listener.hostname) for other in others):
+        if is_tls and any(is_subset(listener.hostname, other) for other in others):
             # A host that a listener owns and that none of its routes names is not found, although
             # a route of a wider listener may name it.
             groups.setdefault(listener.hostname, [])
@@ -85,7 +86,9 @@ def _virtual_hosts(
 def _is_served_by_narrower(domain: str, listener: Listener, others: Iterable[str]) -> bool:
     """Return whether the SNI of every host in `domain` chooses another listener."""
     return any(
-        other != listener.hostname and covers(listener.hostname, other) and covers(other, domain)
+        other != listener.hostname
+        and is_subset(other, listener.hostname)
+        and is_subset(domain, other)
         for other in others
     )
 

@@ -4,38 +4,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimator.routing.gateway_api.hostnames import covers, intersection, is_isolated
+from estimator.routing.gateway_api.hostnames import intersection, is_isolated
+from estimator.routing.istio.names import is_subset
 
 LABELS = st.sampled_from(["a", "b", "shop"])
 HOSTS = st.lists(LABELS, min_size=1, max_size=3).map(".".join)
 HOSTNAMES = st.one_of(HOSTS, HOSTS.map(lambda host: f"*.{host}"), st.just("*"))
 
 
-@pytest.mark.parametrize(
-    ("wide", "narrow", "expected"),
-    [
-        ("a.example.com", "a.example.com", True),
-        ("a.example.com", "b.example.com", False),
-        ("*.example.com", "a.example.com", True),
-        ("*.example.com", "a.b.example.com", True),
-        ("*.example.com", "example.com", False),
-        ("*.example.com", "*.a.example.com", True),
-        ("*.a.example.com", "*.example.com", False),
-        ("*", "*.example.com", True),
-        ("*.example.com", "*", False),
-        ("a.example.com", "*.example.com", False),
-    ],
-)
-def test_a_wildcard_covers_what_ends_like_it(wide: str, narrow: str, expected: bool) -> None:
-    assert covers(wide, narrow) is expected
-
-
 @given(HOSTNAMES, HOSTNAMES, HOSTS)
 def test_intersection_stands_for_the_hosts_of_both(one: str, other: str, host: str) -> None:
     both = intersection(one, other)
     assert both == intersection(other, one)
-    is_in_both = covers(one, host) and covers(other, host)
-    assert is_in_both is (both is not None and covers(both, host))
+    is_in_both = is_subset(host, one) and is_subset(host, other)
+    assert is_in_both is (both is not None and is_subset(host, both))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("*.example.com", "a.b.example.com", "a.b.example.com"),
+        ("*.example.com", "*.b.example.com", "*.b.example.com"),
+        ("*.example.com", "example.com", None),
+        ("*", "*", "*"),
+        ("a.com", "b.com", None),
+    ],
+)
+def test_the_narrower_hostname_is_the_intersection(
+    one: str, other: str, expected: str | None
+) -> None:
+    assert intersection(one, other) == intersection(other, one) == expected
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,13 @@ def test_a_gateway_that_is_missing_is_assumed_and_doubted() -> None:
     )
 
 
+def test_the_port_of_a_missing_gateway_may_be_given() -> None:
+    text = route("parentRefs: [{name: edge}]") + route("parentRefs: [{name: edge, port: 81}]", "b")
+    findings = Findings()
+    tables = compile_objects(list(objects_of("routes.yaml", text, findings)), findings, 8080)
+    assert [table.port for table in tables] == [81, 8080]
+
+
 def test_what_is_not_judged_is_named() -> None:
     grpc = f"---\n{API}kind: GRPCRoute\nmetadata: {{name: rpc, namespace: shop}}\n"
     (warning,) = warnings(GATEWAY + ROUTE + grpc)
