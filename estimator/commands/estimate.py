@@ -12,6 +12,7 @@ from estimator import __version__
 from estimator.commands import policy_options, report, sources
 from estimator.commands.exits import endings
 from estimator.commands.help_sections import SectionedGroup
+from estimator.commands.switching.coverage import coverage as coverage_command
 from estimator.commands.switching.order import order as order_command
 from estimator.commands.switching.switch_plan import switch_plan as switch_plan_command
 from estimator.commands.table import table as table_command
@@ -77,6 +78,7 @@ def main(context: click.Context, /, **options: Any) -> None:
             )
 
 
+main.add_command(coverage_command)
 main.add_command(table_command)
 main.add_command(verify_command)
 main.add_command(order_command)

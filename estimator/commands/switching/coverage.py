@@ -1,0 +1,221 @@
+"""`estimate coverage`: which requests of production would the new routes not serve?"""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from estimator import __version__
+from estimator.commands.exits import EXIT_DRIFT, EXIT_LOW_CONFIDENCE, endings
+from estimator.commands.help_sections import SectionedCommand
+from estimator.commands.quantities import Bounds, ratio
+from estimator.commands.sources import working
+from estimator.commands.switching import requests_options
+from estimator.commands.switching.requests_options import (
+    RequestsSource,
+    requests_of,
+    requests_source_of,
+)
+from estimator.errors import InputError, Problem
+from estimator.migration.coverage.analysis import analyse
+from estimator.migration.coverage.assumptions import Assumed
+from estimator.migration.coverage.result import Allowed, Coverage
+from estimator.report.coverage.content import FULL, PAGE, SHORT, document_of, doubts_of
+from estimator.report.coverage.data import to_json
+from estimator.report.html import to_html
+from estimator.report.text import print_text
+from estimator.requests.asked import asked_by
+from estimator.routing.files import Routes, read_routes
+from estimator.routing.paths import Normalization
+from estimator.text_files import write_whole
+from mirror.formats.terminal import say, say_json
+
+EPILOG = """\b
+Examples:
+  estimate coverage --routes routes.yaml --from-access-log '/var/log/nginx/*.log*'
+  estimate coverage --routes k8s/ --gateway shop/web --port 443 --html coverage.html \\
+      --from-access-log access.log
+  estimate coverage --routes k8s/ --from-access-log access.log --max-rejected 0.01% \\
+      --format json                                                     # in CI
+
+\b
+Exit codes:
+  0  the new routes serve what production serves
+  2  bad input: every problem is listed on stderr
+  3  confidence: low, such as requests that depend on a header that nobody recorded,
+     or a part of the routes that is not judged
+  4  refused: the source holds no request
+  5  more requests than --max-rejected would be rejected or sent elsewhere
+"""
+SECTIONS = {
+    **dict.fromkeys(("routes", "gateway", "port", "normalize"), "The new routes"),
+    **requests_options.SECTIONS,
+    **dict.fromkeys(("header", "authority", "scheme"), "What the source does not record"),
+    **dict.fromkeys(("max_rejected", "max_undecided"), "What is allowed"),
+    **dict.fromkeys(("format", "full", "html"), "Output"),
+}
+_SHARES = Bounds(0.0, 1.0)
+
+
+@click.command(
+    cls=SectionedCommand,
+    sections=SECTIONS,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.option(
+    "--routes",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE|DIR",
+    help="VirtualServices, HTTPRoutes and their Gateways: a YAML file, or a directory of them."
+    " Repeatable.",
+)
+@click.option(
+    "--gateway",
+    metavar="NAME",
+    help="The gateway to judge, as NAME or NAMESPACE/NAME. [default: all in the files]",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65_535),
+    metavar="N",
+    help="The port of the gateway that requests reach. [default: all]",
+)
+@click.option(
+    "--normalize",
+    type=click.Choice([mode.value for mode in Normalization]),
+    help="The mesh's pathNormalization. [default: Istio's own, BASE]",
+)
+@requests_options.requests_options
+@click.option(
+    "--header",
+    multiple=True,
+    metavar="'NAME: VALUE'",
+    help="A header that all requests have whose source does not record it. Repeatable.",
+)
+@click.option(
+    "--authority",
+    metavar="HOST",
+    default="",
+    help="The host of all requests whose source records none.",
+)
+@click.option(
+    "--scheme",
+    type=click.Choice(["http", "https"]),
+    help="The scheme of all requests whose source records none.",
+)
+@click.option(
+    "--max-rejected",
+    metavar="SHARE",
+    default="0",
+    show_default=True,
+    help="Most requests that may be rejected or sent elsewhere, as a share of those that production"
+    " served: 0.001 or 0.1%.",
+)
+@click.option(
+    "--max-undecided",
+    metavar="SHARE",
+    default="0",
+    show_default=True,
+    help="Most requests that may be undecided, likewise.",
+)
+@click.option(
+    "--format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Output format: text to read, or JSON as in docs/formats.md.",
+)
+@click.option(
+    "--full",
+    is_flag=True,
+    help="Print all rows and YAML, which JSON and the page have in any event.",
+)
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Also write one page that opens offline and prints.",
+)
+def coverage(**options: Any) -> None:
+    """Say which requests of production the new routes would reject or send elsewhere.
+
+    Judges every request that production received by the VirtualServices or HTTPRoutes that are to
+    serve it, as Envoy would. For what would be lost: the rule that took it, the nearest rule, and
+    the YAML to add.
+    """
+    with endings():
+        source = requests_source_of(options)
+        allowed, assumed = _read(options)
+        answer = _answer(options, source, assumed)
+        if options["html"] is not None:
+            document = document_of(answer, allowed, __version__, PAGE)
+            write_whole(options["html"], to_html(document))
+    if options["format"] == "json":
+        say_json(to_json(answer, allowed), nl=False)
+    else:
+        extent = FULL if options["full"] else SHORT
+        print_text(document_of(answer, allowed, __version__, extent), sys.stdout)
+    doubts = doubts_of(answer, allowed)
+    if options["format"] != "text" or not sys.stdout.isatty():
+        # The text names the reasons; repeat them on stderr if nobody sees it on a terminal.
+        for doubt in doubts:
+            say(f"estimate: low confidence: {doubt}", err=True)
+    if answer.is_lossy(allowed):
+        sys.exit(EXIT_DRIFT)
+    if doubts:
+        sys.exit(EXIT_LOW_CONFIDENCE)
+
+
+def _read(options: dict[str, Any]) -> tuple[Allowed, Assumed]:
+    """Return what is allowed and what is assumed, and check the place of the page.
+
+    Raises InputError with every problem.
+    """
+    problems: list[Problem] = []
+    shares = {}
+    for name in ("max_rejected", "max_undecided"):
+        try:
+            shares[name] = ratio(_SHARES)(options[name])
+        except ValueError as error:
+            problems.append(Problem(f"--{name.replace('_', '-')}", str(error)))
+    headers = {}
+    for words in options["header"]:
+        name, colon, value = words.partition(":")
+        if not colon or not name.strip():
+            rule = f"expected 'NAME: VALUE' such as 'x-user: 7', got {words!r}"
+            problems.append(Problem("--header", rule))
+        headers[name.strip().lower()] = value.strip()
+    html = options["html"]
+    if html is not None and not html.absolute().parent.is_dir():
+        problems.append(Problem("--html", f"no such directory: {html.parent}"))
+    if problems:
+        raise InputError(problems)
+    allowed = Allowed(shares["max_rejected"], shares["max_undecided"])
+    return allowed, Assumed(headers, options["authority"], options["scheme"])
+
+
+def _answer(options: dict[str, Any], source: RequestsSource, assumed: Assumed) -> Coverage:
+    routes = _routes(options)
+    asked = asked_by(rule.conditions for table in routes.tables for rule in table.rules())
+    observations = assumed.completed(requests_of(source, asked), asked)
+    with working(f"Judging {len(observations.items):,} different requests") as (progress, task):
+
+        def shown(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        return analyse(routes, observations, progress=shown)
+
+
+def _routes(options: dict[str, Any]) -> Routes:
+    routes = read_routes(options["routes"], options["gateway"], options["port"])
+    if options["normalize"] is None:
+        return routes
+    mode = Normalization(options["normalize"])
+    return replace(
+        routes, tables=tuple(replace(table, normalization=mode) for table in routes.tables)
+    )

@@ -1,0 +1,196 @@
+"""Checks `estimate coverage` from files to exit codes, and that what it suggests is true."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from estimator.commands.estimate import main
+
+EXAMPLE = Path(__file__).parents[4] / "docs" / "switching-example"
+HOST = ("--authority", "www.shop.example")
+
+HTTP_ROUTE = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: web, namespace: shop}
+spec:
+  gatewayClassName: istio
+  listeners: [{name: http, port: 80, protocol: HTTP}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web, namespace: shop}
+spec:
+  parentRefs: [{name: web}]
+  hostnames: [www.shop.example]
+  rules:
+    - matches: [{path: {type: PathPrefix, value: /watch}}]
+      backendRefs: [{name: watch, port: 80}]
+    - matches:
+        - path: {type: Exact, value: /}
+        - path: {type: PathPrefix, value: /static}
+      backendRefs: [{name: site, port: 80}]
+    - matches: [{path: {type: PathPrefix, value: /api/v1}, method: GET}]
+      backendRefs: [{name: api, port: 80}]
+    - matches: [{path: {type: PathPrefix, value: /old}}]
+      filters:
+        - type: RequestRedirect
+          requestRedirect: {path: {type: ReplaceFullPath, replaceFullPath: /}}
+    - matches: [{path: {type: PathPrefix, value: /beta}, headers: [{name: x-beta, value: "1"}]}]
+      backendRefs: [{name: watch, port: 80}]
+"""
+"""The routes of the example as Gateway API has them, with the same mistakes."""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    for path in EXAMPLE.iterdir():
+        shutil.copy(path, tmp_path)
+    return tmp_path
+
+
+def run(files: Path, *options: str, log: str = "access.log") -> Result:
+    arguments = ["coverage", "--routes", str(files / "routes.yaml")]
+    arguments += ["--from-access-log", str(files / log), *options]
+    return CliRunner().invoke(main, arguments)
+
+
+def answer(files: Path, *options: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run(files, "--format", "json", *HOST, *options).stdout)
+    return found
+
+
+def add(files: Path, groups: list[dict[str, Any]]) -> None:
+    """Do what the answer suggests, as somebody with an editor would."""
+    documents = list(yaml.safe_load_all((files / "routes.yaml").read_text()))
+    for group in groups:
+        change = group["add"]
+        for document in documents:
+            metadata = document["metadata"]
+            place = change["object"]
+            if (document["kind"], metadata["name"]) == (place["kind"], place["name"]):
+                entries = document["spec"].setdefault(change["key"].removeprefix("spec."), [])
+                at = len(entries)
+                if change["where"].startswith("before "):
+                    at = int(change["where"].partition("[")[2].rstrip("]"))
+                entries[at:at] = change["items"]
+    (files / "routes.yaml").write_text(yaml.safe_dump_all(documents))
+
+
+def test_what_would_be_lost_is_named_and_the_exit_code_is_5(files: Path) -> None:
+    result = run(files, *HOST)
+    assert result.exit_code == 5
+    assert "10 of 56 requests that production served (18 %) would be rejected" in result.stdout
+    for part in (
+        "www.shop.example/api/v1/cart",
+        "same path, but it asks for method GET",
+        "http[3].match[0]: redirected to http://www.shop.example/ (301)",
+        "http[4].match[0] would serve them",
+        "http[6].match[0]",
+    ):
+        assert part in result.stdout, part
+
+
+def test_doubts_are_on_stderr_where_nobody_sees_them(files: Path) -> None:
+    result = run(files, *HOST, "--max-rejected", "0.5")
+    assert result.exit_code == 3
+    assert result.stderr == (
+        "estimate: low confidence: 2 requests (3.6 %) depend on what the source does not record;"
+        " decided by: --header 'x-beta: VALUE'\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (("--max-rejected", "20%", "--max-undecided", "5%"), 0),
+        (("--max-rejected", "20%", "--header", "X-Beta: 1"), 0),
+        (("--max-rejected", "20%", "--header", "X-Beta: 2"), 5),
+        (("--max-rejected", "17%", "--header", "X-Beta: 1"), 5),
+        (("--max-rejected", "1"), 3),
+    ],
+)
+def test_exit_codes_follow_what_is_allowed(
+    files: Path, options: tuple[str, ...], code: int
+) -> None:
+    assert run(files, *HOST, *options).exit_code == code
+
+
+@pytest.mark.parametrize("kind", ["VirtualService", "HTTPRoute"])
+def test_what_is_suggested_routes_everything(files: Path, kind: str) -> None:
+    if kind == "HTTPRoute":
+        (files / "routes.yaml").write_text(HTTP_ROUTE)
+    lost = answer(files, "--header", "x-beta: 1")["lost"]
+    assert [group["path"] for group in lost] == [
+        "/api/v2/items/{number}",
+        "/api/v1/cart",
+        "/old/press/{number}",
+        "/Watch/{number}",
+    ]
+    assert {group["add"]["object"]["kind"] for group in lost} == {kind}
+    add(files, lost)
+    result = run(files, *HOST, "--header", "x-beta: 1")
+    assert result.exit_code == 0, result.stdout
+    assert result.stdout.startswith("All 56 requests that production served would be routed\n")
+
+
+def test_the_page_has_everything(files: Path) -> None:
+    page = files / "coverage.html"
+    assert run(files, *HOST, "--html", str(page)).exit_code == 5
+    text = page.read_text()
+    assert "more with --full" not in text and "/Watch/" in text
+    assert "more with --full" in run(files, *HOST).stdout
+    assert "more with --full" not in run(files, *HOST, "--full").stdout
+
+
+def test_without_a_host_everything_depends_on_it(files: Path) -> None:
+    result = run(files, "--max-rejected", "0.5")
+    assert result.exit_code == 3
+    assert "48 requests (86 %) depend on what the source does not record" in result.stderr
+    assert "decided by: --authority HOST and --header 'x-beta: VALUE'\n" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (("--max-rejected", "2"), "--max-rejected: expected a ratio from 0 to 1"),
+        (("--max-undecided", "x"), "--max-undecided: expected a ratio from 0 to 1"),
+        (("--header", "x-beta"), "--header: expected 'NAME: VALUE' such as 'x-user: 7'"),
+        (("--html", "nowhere/x.html"), "--html: no such directory: nowhere"),
+    ],
+)
+def test_bad_options_are_named(files: Path, options: tuple[str, ...], problem: str) -> None:
+    result = run(files, *options)
+    assert result.exit_code == 2
+    assert problem in result.stderr
+
+
+def test_a_gateway_that_does_not_exist_is_named(files: Path) -> None:
+    result = run(files, *HOST, "--gateway", "other")
+    assert result.exit_code == 2 and "other" in result.stderr
+
+
+def test_a_log_without_requests_is_refused(files: Path) -> None:
+    (files / "empty.log").write_text("")
+    assert run(files, *HOST, log="empty.log").exit_code == 4
+
+
+def test_the_mesh_may_normalise_paths(files: Path) -> None:
+    (files / "slashes.log").write_text(
+        '192.0.2.1 - - [02/Mar/2026:20:00:00 +0000] "GET //watch/1 HTTP/1.1" 200 1 "-" "-"\n'
+    )
+    result = run(files, *HOST, log="slashes.log")
+    assert result.exit_code == 5 and "--normalize MERGE_SLASHES" in result.stdout
+    mode = ("--normalize", "MERGE_SLASHES")
+    assert run(files, *HOST, *mode, log="slashes.log").exit_code == 0
+
+
+def test_the_help_has_headings_and_examples() -> None:
+    text = CliRunner().invoke(main, ["coverage", "--help"]).output
+    for part in ("The new routes:", "What is allowed:", "--from-capture", "Exit codes:"):
+        assert part in text
