@@ -199,7 +199,8 @@ class _Adding:
     def _of_objects(self, objects: Sequence[LoggedKeys | None]) -> list[int]:
         """Add the objects of JSON lines; return the places of those that are read by themselves."""
         others: list[int] = []
-        sum_of, is_repeat = self.found.sums.sum_of, self._known_ids.is_repeat
+        get, sum_of = self.found.sums.of_targets.get, self.found.sums.sum_of
+        is_repeat = self._known_ids.is_repeat
         tally = self.found.tally
         for at, entry in enumerate(objects):
             try:
@@ -219,7 +220,9 @@ class _Adding:
                 target, host = path.decode("latin-1"), named.decode("latin-1") or host
             if host.startswith(_NO_HOSTS):
                 host = ""
-            sum_of((host, method, target, None)).add(time_s, answered(entry))
+            key = (host, method, target, None)
+            # Almost every log has the first of the keys that `answered` knows.
+            (get(key) or sum_of(key)).add(time_s, status_of(entry.status) or answered(entry))
         return others
 
     def _one_by_one(self, places: Iterable[int], block: bytes) -> None:
