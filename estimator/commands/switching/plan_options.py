@@ -14,6 +14,7 @@ from estimator.migration.switch_plan.plan import Wanted
 from estimator.migration.switch_plan.warm_up import warm_up
 from estimator.model.policy import Policy
 from estimator.observed.usage_file import parse_time
+from estimator.series.rps import RpsSeries
 from mirror.formats.access_log.times import zone_of
 from mirror.formats.routes import route_tag
 
@@ -45,10 +46,17 @@ _OPTIONS = (
         metavar="DURATION",
         help="How long each step is held.",
     ),
+    click.option(
+        "--already",
+        multiple=True,
+        metavar="ROUTES",
+        help="With --paths: routes that the new side serves already. Their load is part of its"
+        " replicas (repeatable).",
+    ),
 )
 EVERYTHING = "/*"
 """The template of all paths."""
-SECTIONS = dict.fromkeys(("at", "zone", "steps", "hold"), "The day")
+SECTIONS = dict.fromkeys(("at", "zone", "steps", "hold", "already"), "The day")
 """Heading in the help, by click's name of the option."""
 
 
@@ -79,10 +87,35 @@ def read_wanted(
     zone = read("zone", zone_of)
     at = read("at", lambda words: _time(words, zone))
     hold_s = read("hold", lambda words: _hold(words, policy, percents))
+    served = _tags(texts["already"])
+    moving = () if policy is None else policy.paths
+    if served and policy is not None and not moving:
+        problems.append(Problem("--already", "expected --paths beside it: all routes move"))
+    problems += [
+        Problem("--already", f"expected no route of --paths, got {route}")
+        for route in sorted(set(served) & set(moving))
+    ]
     if problems:
         raise InputError(problems)
     second, own_zone = at or (None, UTC)
-    return Wanted(percents or (), hold_s, zone or own_zone, second)
+    return Wanted(percents or (), hold_s, zone or own_zone, second, served)
+
+
+def check_already(wanted: Wanted, series: RpsSeries) -> None:
+    """Raise InputError for every route of --already that the series does not have."""
+    routes = ", ".join(series.routes)
+    problems = [
+        Problem("--already", f"route {route} is not in the series; it has {routes}")
+        for route in wanted.served
+        if route not in series.routes
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def _tags(texts: Sequence[str]) -> tuple[str, ...]:
+    paths = (path.strip() for words in texts for path in words.split(","))
+    return tuple(dict.fromkeys(route_tag(path) for path in paths if path))
 
 
 def read_moves(paths: Sequence[str], templates: Iterable[str], sites: Sites, phase: int) -> Moves:

@@ -147,6 +147,7 @@ def _planned(
         raise InputError(problems)
     series = read_source(source, table.templates)
     check_paths(policy, series)
+    plan_options.check_already(wanted, series)
     with working(f"Planning {len(wanted.percents)} steps"):
         return plan_switch(series, table, policy, wanted), moves
 

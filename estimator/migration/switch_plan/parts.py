@@ -18,7 +18,7 @@ from estimator.model.demand.traffic import Traffic
 from estimator.model.evidence.evidence import Evidence, gather
 from estimator.model.policy import Policy
 from estimator.model.projection import Projection
-from estimator.table.load_points import Table
+from estimator.table.load_points import Component, Table
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,6 +26,9 @@ class Part:
     """One component and its moving routes."""
 
     observed: Observed
+    """The demand of its moving routes."""
+    served: Observed | None
+    """That of its routes which the new side serves already; None without any."""
     evidence: Evidence
     policy: Policy
     """With the component's share of a latency objective."""
@@ -40,6 +43,12 @@ class Part:
         """Growth and event."""
         demand = self.projection.demand
         return 1.0 if demand is None else demand.growth.value * demand.event.value
+
+    @property
+    def factor(self) -> float:
+        """The expected over the recorded demand: averaging window, growth and event."""
+        demand = self.projection.demand
+        return 1.0 if demand is None else demand.peak.value / demand.observed.value
 
     @property
     def loop(self) -> HpaLoop:
@@ -64,9 +73,17 @@ class Part:
 
 
 def parts_of(
-    traffic: Traffic, table: Table, policy: Policy, projection: Projection
+    traffic: Traffic,
+    table: Table,
+    policy: Policy,
+    projection: Projection,
+    served: tuple[str, ...] = (),
 ) -> tuple[Part, ...]:
-    """Return the components of a projection; `policy` is that of the projection."""
+    """Return the components of a projection that carry moving routes.
+
+    `policy.paths` are the moving routes, `served` those that the new side serves already; the
+    projection is for both.
+    """
     shared = chain.policies(table.components, policy)
     known = {component.name: component for component in table.components}
     parts = []
@@ -78,10 +95,13 @@ def parts_of(
         requests = {
             name: amounts.cpu_request.value for name, amounts in projected.containers.items()
         }
+        if not traffic.has(routes):
+            continue
         observed = traffic.observed(component.name, routes)
         parts.append(
             Part(
                 observed=observed,
+                served=_served(traffic, component, served),
                 evidence=evidence,
                 policy=own,
                 of_hours=with_dispersion(own, observed),
@@ -91,3 +111,9 @@ def parts_of(
             )
         )
     return tuple(parts)
+
+
+def _served(traffic: Traffic, component: Component, served: tuple[str, ...]) -> Observed | None:
+    # Without routes `carried` would return all of them.
+    routes = traffic.carried(component.routes, served) if served else ()
+    return traffic.observed(component.name, routes) if traffic.has(routes) else None

@@ -2,7 +2,9 @@
 
 For each step and component
 
-    rps      = share * expected load at that hour of the week (demand/hours.py) * growth * event
+    rps      = (share * expected + served) * growth * event
+    expected = load of the moving routes at that hour of the week (demand/hours.py)
+    served   = the same of the routes that the new side serves already
     replicas = what the table says that this needs, failures included (sizing/replicas.py)
     pin      = max(replicas, the pin of the step before, the HPA's own minimum)
 
@@ -26,6 +28,7 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 
 from estimator import units
+from estimator.errors import Refusal, Refused
 from estimator.migration.switch_plan.parts import Part, parts_of
 from estimator.migration.switch_plan.rehearsal import Rehearsal, Switched, Worst, rehearse, worst_of
 from estimator.migration.switch_plan.timetable import Timetable, easiest_start
@@ -62,6 +65,8 @@ class Wanted:
     zone: tzinfo
     at: int | None = None
     """Unix time of the first step; None: the easiest working hour."""
+    served: tuple[str, ...] = ()
+    """Route tags that the new side serves already; none of them is among the moving paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ class ComponentStep:
     expected: Figure
     """Rps of its moving routes, on both sides together."""
     rps: Figure
-    """The share of that."""
+    """The share of that, and what the new side serves already."""
     replicas: Figure
     pinned: int
     """The minimum to set, or the count where there is no HPA."""
@@ -159,8 +164,12 @@ def plan_switch(series: RpsSeries, table: Table, policy: Policy, wanted: Wanted)
     if wanted.at is None:
         timetable = replace(timetable, start=easiest_start(everything, timetable, of_hours))
     policy = _on_the_day(policy, series, timetable.start)
-    projection = project(series, table, policy)
-    parts = parts_of(traffic, table, policy, projection)
+    both = policy.paths + wanted.served if policy.paths else ()
+    projection = project(series, table, replace(policy, paths=both))
+    parts = parts_of(traffic, table, policy, projection, wanted.served)
+    if not parts:
+        reason = f"no component of it carries {', '.join(policy.paths)}"
+        raise Refused([Refusal(table.source, reason, "Add its component, or move other paths")])
     loads = tuple(
         expected_load(everything, timetable.window(step), of_hours)
         for step in range(len(wanted.percents))
@@ -178,7 +187,7 @@ def plan_switch(series: RpsSeries, table: Table, policy: Policy, wanted: Wanted)
         worst=worst_of([(name, item) for name, item in rehearsals if item is not None]),
         paths=policy.paths,
         low_confidence=(*projection.low_confidence, *hour_doubts(loads)),
-        warnings=(*projection.warnings, *_warnings(parts, policy, steps)),
+        warnings=(*projection.warnings, *_warnings(parts, both, steps)),
     )
 
 
@@ -225,20 +234,24 @@ def _component_step(
     policy = part.policy
     if policy.peak_connections is not None:
         policy = replace(policy, peak_connections=policy.peak_connections * share)
-    sizing = size(max(expected.value * share, _LEAST_RPS), part.evidence, policy)
+    rps = _share(expected, percent)
+    if part.served is not None:
+        served = _expected(expected_load(part.served, window, part.of_hours), part.growth)
+        rps = _with_served(rps, served)
+    sizing = size(max(rps.value, _LEAST_RPS), part.evidence, policy)
     pinned = max(sizing.replicas, pins[name])
     among = part.evidence.among(sizing.serving, policy)
     return ComponentStep(
         name=name,
         kind=part.projection.kind,
         expected=expected,
-        rps=_share(expected, percent),
+        rps=rps,
         replicas=_replicas(sizing),
         pinned=pinned,
         pinned_before=pins[name],
         alone_s=lag_alone_s(pins[name], sizing.replicas, policy),
         thresholds=tuple(thresholds(sizing, among, policy, pinned)),
-        judged_s=min(window.duration_s, judged_s(expected.value * share)),
+        judged_s=min(window.duration_s, judged_s(rps.value)),
     )
 
 
@@ -252,6 +265,19 @@ def _share(expected: Figure, percent: int) -> Figure:
         high=None if expected.high is None else expected.high * share,
         formula="rps = share * expected",
         numbers=f"{digits(share)} * {digits(expected.value)}",
+    )
+
+
+def _with_served(rps: Figure, served: Figure) -> Figure:
+    assert None not in (rps.low, served.low, rps.high, served.high)
+    return Figure(
+        rps.value + served.value,
+        "rps",
+        f"{rps.reason}, and {units.format_rps(served.value)} rps that it serves already",
+        low=(rps.low or 0.0) + (served.low or 0.0),
+        high=(rps.high or 0.0) + (served.high or 0.0),
+        formula=f"{rps.formula} + served",
+        numbers=f"{rps.numbers} + {digits(served.value)}",
     )
 
 
@@ -288,7 +314,8 @@ def _rehearsed(part: Part, steps: Sequence[PlannedStep], timetable: Timetable) -
     place = [step.name for step in steps[0].components].index(projected.name)
     switched = Switched(
         observed=part.observed,
-        factor=projected.peak.value / part.observed.peak_rps,
+        factor=part.factor,
+        served=part.served,
         pod=part.pod,
         loop=part.loop,
         released=part.released,
@@ -321,14 +348,16 @@ def _release(part: Part, last: PlannedStep, timetable: Timetable) -> Release:
     )
 
 
-def _warnings(parts: Sequence[Part], policy: Policy, steps: Sequence[PlannedStep]) -> Iterator[str]:
+def _warnings(
+    parts: Sequence[Part], paths: Sequence[str], steps: Sequence[PlannedStep]
+) -> Iterator[str]:
     for part in parts:
         component = part.evidence.component
-        others = [route for route in component.routes if route not in policy.paths]
-        if policy.paths and others:
+        others = [route for route in component.routes if route not in paths]
+        if paths and others:
             yield (
-                f"{component.name} also serves {', '.join(others)}: if any of that is on the new"
-                " side already, its replicas come on top of those here"
+                f"{component.name} also serves {', '.join(others)}: what of that is on the new side"
+                " already is not counted here unless --already names it"
             )
     for number, step in enumerate(steps, 1):
         if step.requests < ENOUGH_REQUESTS:

@@ -1,6 +1,7 @@
 """The steps of a switch, simulated over every recorded week with the HPA of each component.
 
-    demand(t) = share(t) * recorded(t - k weeks) * factor,    share(t) = 0 before the first step
+    demand(t) = (share(t) * recorded(t - k weeks) + served(t - k weeks)) * factor
+    share(t)  = 0 before the first step
 
 once with minReplicas raised for each step (planned), and once with the HPA left as it is (alone).
 `alone` is what flagger and picchu ran into: the new side stands at its minimum, because nobody
@@ -15,6 +16,7 @@ and in all, so the sum over the steps may exceed the total.
 | symbol | meaning | unit |
 |---|---|---|
 | recorded | demand of the component's moving routes at the same time of the week | requests/s |
+| served | the same of its routes that the new side serves already | requests/s |
 | factor | averaging window, growth and event (demand/scenario.py) | fraction |
 
 Worked: replicas that take 100 rps each and use 1 % of their request per rps, at most 150 %; an HPA
@@ -29,6 +31,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from estimator.migration.switch_plan.timetable import Timetable
 from estimator.model.autoscaling.simulation import SYNC_S, HpaLoop, HpaRun, Load, Pod, simulate
@@ -57,6 +60,8 @@ class Switched:
     """How long before a step its minimum is raised."""
     has_hpa: bool = True
     """False: the plan sets the count itself, and nothing adds to it."""
+    served: Observed | None = None
+    """What the new side serves already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,14 +170,22 @@ def _load(part: Switched, second: int, timetable: Timetable) -> Load:
     # No coarser than a sync, so that a step begins where it should.
     step_s = min(observed.resolution_s, SYNC_S)
     since = np.arange(-before_s, timetable.end - timetable.start + AFTER_S, step_s)
-    place = (second + since - observed.start) // observed.resolution_s
-    is_recorded = (place >= 0) & (place < len(observed.demand))
-    recorded = np.full(len(since), np.nan)
-    recorded[is_recorded] = observed.demand[place[is_recorded]]
+    recorded = _recorded(observed, second + since)
     number = np.minimum(since // timetable.hold_s, len(timetable.percents) - 1)
     share = np.where(since < 0, 0.0, np.array(timetable.percents)[number] / 100)
-    demand = np.where(since < 0, 0.0, recorded * share * part.factor)
-    return Load(demand, second - before_s, step_s)
+    demand = np.where(since < 0, 0.0, recorded * share)
+    if part.served is not None:
+        demand = demand + _recorded(part.served, second + since)
+    return Load(demand * part.factor, second - before_s, step_s)
+
+
+def _recorded(observed: Observed, seconds: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the demand at these Unix times; NaN where none was recorded."""
+    place = (seconds - observed.start) // observed.resolution_s
+    is_recorded = (place >= 0) & (place < len(observed.demand))
+    recorded = np.full(len(seconds), np.nan)
+    recorded[is_recorded] = observed.demand[place[is_recorded]]
+    return recorded
 
 
 def _minima(part: Switched, timetable: Timetable) -> list[int]:

@@ -4,21 +4,22 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from estimator.commands.switching.plan_options import read_moves, read_wanted
+from estimator.commands.switching.plan_options import check_already, read_moves, read_wanted
 from estimator.errors import InputError
 from estimator.migration.order.moves import Sites
 from estimator.migration.snippets.step import Attachment, Backend
 from estimator.migration.switch_plan.plan import Wanted
 from estimator.model.policy import Policy
+from tests.estimator.migration.switch_plan.cases import recorded
 
 STEPS = (1, 5, 25, 50, 100)
+NOTHING: dict[str, Any] = {"at": None, "zone": None, "hold": "30m", "already": ()}
 TEMPLATES = ("/watch/{id}", "/api/*", "*", "other")
 AT = int(datetime(2026, 12, 1, 10, tzinfo=UTC).timestamp())
 
 
 def read(policy: Policy | None = None, **texts: Any) -> Wanted:
-    usual = {"at": None, "zone": None, "hold": "30m"}
-    return read_wanted({**usual, **texts}, STEPS, policy or Policy())
+    return read_wanted({**NOTHING, **texts}, STEPS, policy or Policy())
 
 
 def problems(policy: Policy | None = None, **texts: Any) -> list[str]:
@@ -75,7 +76,7 @@ def test_hold_is_at_least_the_warm_up() -> None:
     assert read(hold="7m").hold_s == 420
     # Pods that start slowly have a longer warm-up, and one step has no other before it.
     assert "at least 16m" in problems(Policy(pod_start_s=600), hold="15m")[0]
-    alone = read_wanted({"at": None, "zone": None, "hold": "1m"}, (100,), Policy())
+    alone = read_wanted({**NOTHING, "hold": "1m"}, (100,), Policy())
     assert alone.hold_s == 60
 
 
@@ -88,6 +89,24 @@ def test_hold_that_is_none_is_refused(hold: str) -> None:
 def test_everything_wrong_is_told_at_once() -> None:
     found = problems(at="x", zone="Nowhere/At-all", hold="x")
     assert [problem.split(":")[0] for problem in found] == ["--zone", "--at", "--hold"]
+
+
+def test_routes_of_the_new_side_are_tags() -> None:
+    moving = Policy(paths=("/api/_",))
+    assert read(moving, already=("/watch/{id},other", "other")).served == ("/watch/_id_", "other")
+
+
+def test_routes_of_the_new_side_do_not_move() -> None:
+    (problem,) = problems(Policy(paths=("/api/_",)), already=("/api/*,other",))
+    assert problem == "--already: expected no route of --paths, got /api/_"
+    (problem,) = problems(already=("other",))
+    assert problem == "--already: expected --paths beside it: all routes move"
+
+
+def test_unknown_route_of_the_new_side_is_named() -> None:
+    wanted = Wanted(STEPS, 1800, UTC, AT, ("/watch", "/api/_"))
+    with pytest.raises(InputError, match="route /watch is not in the series; it has /api/_"):
+        check_already(wanted, recorded())
 
 
 def sites() -> Sites:

@@ -140,10 +140,40 @@ def test_only_the_paths_that_move_count() -> None:
     wanted = Wanted(STEPS, 1800, UTC, TUESDAY_10)
     moved = plan_switch(series, both, replace(LEAN, paths=("/api/_",)), wanted)
     assert moved.steps[-1].components[0].rps.value == 1000
-    assert any("api also serves /other" in warning for warning in moved.warnings)
+    assert any("api also serves /other: what of that" in warning for warning in moved.warnings)
     everything = plan_switch(series, both, LEAN, wanted)
     assert everything.steps[-1].components[0].rps.value == 1400
     assert not any("also serves" in warning for warning in everything.warnings)
+
+
+def test_what_the_new_side_serves_already_is_counted() -> None:
+    series = recorded(other=400)
+    both = table("/api/_", "/other", kind=Kind.GATEWAY)
+    wanted = Wanted(STEPS, 1800, UTC, TUESDAY_10, served=("/other",))
+    found = plan_switch(series, both, replace(LEAN, paths=("/api/_",)), wanted)
+    parts = [step.components[0] for step in found.steps]
+    assert [part.rps.value for part in parts] == [410, 650, 1400]
+    assert parts[1].rps.numbers == "0.25 * 1000 + 400"
+    # ceil(1.1 * 410 / 272.8) = 2 and one that may be lost; then 3 and 6.
+    assert [part.replicas.value for part in parts] == [3, 4, 7]
+    assert [step.new_rps.value for step in found.steps] == [10, 250, 1000]
+    assert found.projection.components[0].peak.value == 1400
+    assert not any("also serves" in warning for warning in found.warnings)
+
+
+def test_component_without_moving_routes_is_left_out() -> None:
+    series = recorded(other=400)
+    (api,) = table().components
+    pair = replace(table(), components=(api, replace(api, name="other", routes=("/other",))))
+    wanted = Wanted(STEPS, 1800, UTC, TUESDAY_10, served=("/other",))
+    found = plan_switch(series, pair, replace(LEAN, paths=("/api/_",)), wanted)
+    assert [part.name for part in found.steps[0].components] == ["api"]
+
+
+def test_paths_that_no_component_carries_are_refused() -> None:
+    wanted = Wanted(STEPS, 1800, UTC, TUESDAY_10, served=("/api/_",))
+    with pytest.raises(Refused, match="no component of it carries /other"):
+        plan_switch(recorded(other=400), table(), replace(LEAN, paths=("/other",)), wanted)
 
 
 def test_connections_move_with_the_share() -> None:

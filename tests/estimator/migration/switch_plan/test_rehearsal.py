@@ -116,3 +116,11 @@ def test_components_are_not_added_up() -> None:
     assert (worst.alone, worst.planned) == (Saturated((90, 60), 5, 100), nothing)
     assert worst.named == "gateway"
     assert worst_of([]) is None
+
+
+def test_what_is_served_already_counts_before_the_first_step() -> None:
+    # 900 rps keep 18 replicas running, which take the 800 of the step too.
+    busy = rehearse(switched(800, (20,), served=observed(900)), timetable(100))
+    assert busy is not None and busy.alone.total == 0
+    alone = rehearse(switched(800, (20,)), timetable(100))
+    assert alone is not None and alone.alone.total > 0
