@@ -108,14 +108,14 @@ _FILE_OPTIONS = (
         "--route",
         multiple=True,
         metavar="TEMPLATE",
-        help="With an access log: a route such as '/watch/{id}' or '/api/*' (repeatable)."
-        " [default: the routes of the table]",
+        help="With an access log, or with `estimate order`: a route such as '/watch/{id}' or"
+        " '/api/*' (repeatable). [default: the routes of the table]",
     ),
     click.option(
         "--routes",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="With an access log: read the `routes` of a mirror.yaml.",
+        help="With an access log, or with `estimate order`: read the `routes` of a mirror.yaml.",
     ),
     click.option(
         "--format-of",

@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from estimator.commands import sources
 from estimator.commands.exits import EXIT_LOW_CONFIDENCE, endings
+from estimator.commands.help_sections import SectionedCommand
 from estimator.commands.sources import (
     Source,
     check_source,
@@ -18,6 +20,7 @@ from estimator.commands.sources import (
     source_options,
 )
 from estimator.commands.switching.requests_options import RequestsSource, requests_of
+from estimator.commands.switching.site_options import SECTIONS as SITE_SECTIONS
 from estimator.commands.switching.site_options import site_options, sites_of
 from estimator.errors import InputError, Problem
 from estimator.migration.order.moves import Sites
@@ -109,6 +112,16 @@ _OUTPUT_OPTIONS = (
 )
 
 
+SECTIONS = {
+    **sources.SECTIONS,
+    **dict.fromkeys(("from_capture", "from_uris"), "Requests"),
+    **dict.fromkeys(("new_routes", "gateway", "port"), "New routes"),
+    **SITE_SECTIONS,
+    **dict.fromkeys(("form", "markdown", "snippets"), "Output"),
+}
+"""Heading in the help, by click's name of the option."""
+
+
 def _order_options(command: _Command) -> _Command:
     for option in reversed(_OUTPUT_OPTIONS):
         command = option(command)
@@ -128,7 +141,12 @@ class _Requests:
     doubts: tuple[str, ...] = ()
 
 
-@click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=SectionedCommand,
+    sections=SECTIONS,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @_order_options
 @source_options
 @click.pass_context

@@ -57,6 +57,7 @@ _OPTIONS = (
     click.option(
         "--namespace",
         default="default",
+        metavar="NAME",
         show_default=True,
         help="Namespace of the objects that the steps apply.",
     ),
@@ -74,6 +75,16 @@ _OPTIONS = (
 
 NAMES = ("front", "routing", "swarm", "ingress", "app_on_swarm", "app", "namespace", "host")
 """Click's names of the options that only a snippet shows."""
+
+
+SECTIONS = dict.fromkeys(
+    (
+        *("front", "routing", "swarm", "ingress", "app_on_swarm", "app", "namespace", "host"),
+        "steps",
+    ),
+    "Steps",
+)
+"""Heading in the help, by click's name of the option."""
 
 
 def site_options(command: _Command) -> _Command:
