@@ -34,8 +34,16 @@ def _addresses(sites: Sites) -> Iterator[str]:
         f"- Phase 3, the gateway to the application on Kubernetes: `{sites.service}` (`--app`),"
         " or the service that the new routes name for the path",
         "",
-        "Prepare every path at 0% before the first one moves: rules of one path may take requests"
-        " of another that has none yet.",
+        "## At every step",
+        "",
+        "- Before the first step of any path, prepare all of them at 0%: rules of one path may take"
+        " requests of another that has none yet.",
+        "- Watch the statuses and the latency of the path on both sides. A 404 with"
+        " `server: istio-envoy` and without `x-envoy-upstream-service-time` is a request that no"
+        " route takes: go back, and ask `estimate coverage` which rule is missing.",
+        "- `estimate switch-plan` says when to take a step, how many replicas it needs, and at"
+        " which error ratio and latency to go back.",
+        "- The way back is the text of the step before; all the way back is the text of the start.",
         "",
     )
 

@@ -6,7 +6,7 @@ from estimator.report.order.runbook import runbook
 
 def test_every_step_of_every_movable_path_is_there(planned: Plan) -> None:
     text = runbook(planned)
-    assert re.findall(r"(?m)^## (.+)$", text)[2:] == [
+    assert re.findall(r"(?m)^## (.+)$", text)[3:] == [
         *("1. /cart: switch now", "2. /api/\\*: mirror first"),
     ]
     movable = [path for path in planned.paths if path.moves]
