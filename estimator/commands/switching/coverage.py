@@ -1,7 +1,6 @@
 """`estimate coverage`: which requests of production would the new routes not serve?"""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from estimator.report.coverage.data import to_json
 from estimator.report.html import to_html
 from estimator.report.text import print_text
 from estimator.requests.asked import asked_by
-from estimator.routing.files import Routes, read_routes
+from estimator.routing.files import read_routes
 from estimator.routing.paths import Normalization
 from estimator.text_files import write_whole
 from mirror.formats.terminal import say, say_json
@@ -88,7 +87,9 @@ _SHARES = Bounds(0.0, 1.0)
 @click.option(
     "--normalize",
     type=click.Choice([mode.value for mode in Normalization]),
-    help="The mesh's pathNormalization. [default: Istio's own, BASE]",
+    default=Normalization.BASE.value,
+    show_default="BASE, as in Istio",
+    help="The mesh's pathNormalization.",
 )
 @requests_options.requests_options
 @click.option(
@@ -200,7 +201,8 @@ def _read(options: dict[str, Any]) -> tuple[Allowed, Assumed]:
 
 
 def _answer(options: dict[str, Any], source: RequestsSource, assumed: Assumed) -> Coverage:
-    routes = _routes(options)
+    mode = Normalization(options["normalize"])
+    routes = read_routes(options["routes"], options["gateway"], options["port"], mode)
     asked = asked_by(rule.conditions for table in routes.tables for rule in table.rules())
     observations = assumed.completed(requests_of(source, asked), asked)
     with working(f"Judging {len(observations.items):,} different requests") as (progress, task):
@@ -209,13 +211,3 @@ def _answer(options: dict[str, Any], source: RequestsSource, assumed: Assumed) -
             progress.update(task, completed=done, total=total)
 
         return analyse(routes, observations, progress=shown)
-
-
-def _routes(options: dict[str, Any]) -> Routes:
-    routes = read_routes(options["routes"], options["gateway"], options["port"])
-    if options["normalize"] is None:
-        return routes
-    mode = Normalization(options["normalize"])
-    return replace(
-        routes, tables=tuple(replace(table, normalization=mode) for table in routes.tables)
-    )

@@ -164,6 +164,7 @@ def analyse(
         unjudged=tuple(Unjudged(feature, n) for feature, n in tally.unjudged.most_common()),
         warnings=routes.warnings,
         left_out=observations.left_out,
+        objects_left_out=routes.left_out,
         notes=observations.notes,
         doubts=(*observations.doubts, *_doubts(tally)),
     )

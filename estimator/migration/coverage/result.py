@@ -100,6 +100,8 @@ class Coverage:
     warnings: tuple[str, ...]
     left_out: Mapping[str, int]
     """Lines and records that are no request, by reason."""
+    objects_left_out: Mapping[str, int]
+    """Objects that do not route, by kind."""
     notes: tuple[str, ...]
     doubts: tuple[str, ...]
     """Why not to rely on the answer, except for requests that are undecided."""

@@ -302,6 +302,9 @@ def _source(coverage: Coverage) -> Section:
         first, last = map(instant, coverage.seconds)
         pairs.append(("Period", f"{first} to {last}"))
     pairs += [("Left out", f"{count:,}: {reason}") for reason, count in coverage.left_out.items()]
+    if coverage.objects_left_out:
+        kinds = (f"{count:,} {kind}" for kind, count in coverage.objects_left_out.items())
+        pairs.append(("Not routes", words.listed(kinds)))
     blocks: list[Block] = [FactList(tuple(pairs))]
     if coverage.notes:
         blocks.append(Listing("About the source", coverage.notes))

@@ -62,6 +62,7 @@ def to_data(coverage: Coverage, allowed: Allowed) -> dict[str, Any]:
         ],
         "warnings": list(coverage.warnings),
         "left_out": dict(coverage.left_out),
+        "objects_left_out": dict(coverage.objects_left_out),
         "notes": list(coverage.notes),
     }
 

@@ -190,6 +190,29 @@ def test_the_mesh_may_normalise_paths(files: Path) -> None:
     assert run(files, *HOST, *mode, log="slashes.log").exit_code == 0
 
 
+def test_nothing_foreign_is_obeyed(files: Path) -> None:
+    hostile = "a\x1b]0;x\x07[red][/x]\u202e<script>\x9b2J"
+    entry = {"time": "1767225600", "method": "GET", "status": "200", "uri": f"/{hostile}/b"}
+    entry["host"] = f"www.{hostile}"
+    named = {**entry, "host": "www.shop.example"}
+    lines = [entry, named, {**entry, "uri": "/watch/1"}]
+    (files / "hostile.log").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    text = (files / "routes.yaml").read_text()
+    prefix = json.dumps(f"/{hostile}/c")
+    (files / "routes.yaml").write_text(text.replace("prefix: /campaign/2019/", f"prefix: {prefix}"))
+    page = files / "page.html"
+    outputs = []
+    for options in (("--full",), ("--format", "json"), ("--html", str(page))):
+        result = run(files, *options, log="hostile.log")
+        assert result.exit_code == 5, result.output
+        outputs.append(result.stdout + result.stderr)
+    for output in (*outputs, page.read_text()):
+        assert "[red][/x]" in output
+        assert all(line.isprintable() for line in output.split("\n")), ascii(output)
+    assert "<script>\\x9b" not in page.read_text()
+    json.loads(outputs[1])
+
+
 def test_the_help_has_headings_and_examples() -> None:
     text = CliRunner().invoke(main, ["coverage", "--help"]).output
     for part in ("The new routes:", "What is allowed:", "--from-capture", "Exit codes:"):

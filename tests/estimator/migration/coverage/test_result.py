@@ -21,7 +21,7 @@ def coverage(served: int) -> Coverage:
     )
     undecided = (Undecided(("port",), 10, "/x", ()),)
     return Coverage(
-        *("a log", None, served, 2, 0, groups, undecided, (), (), 1, (), (), {}, (), ())
+        *("a log", None, served, 2, 0, groups, undecided, (), (), 1, (), (), {}, {}, (), ())
     )
 
 

@@ -55,7 +55,9 @@ def complete() -> Coverage:
         seen("/odd", 5),
     )
     source = observed(*items, left_out={"lines without a request": 3}, notes=("one is odd",))
-    return analyse(Routes((routes(),), ("r.yaml:2: this is odd",)), source)
+    return analyse(
+        Routes((routes(),), ("r.yaml:2: this is odd",), {"Deployment (apps/v1)": 2}), source
+    )
 
 
 @pytest.fixture(scope="package")

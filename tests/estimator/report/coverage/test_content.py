@@ -66,7 +66,8 @@ def test_every_part_is_there(complete: Coverage) -> None:
         "2 of 6 rules took no request",
         "r.yaml:9: cors is not judged (5 requests)",
         "r.yaml:2: this is odd",
-        "Left out  3: lines without a request",
+        "Left out    3: lines without a request",
+        "Not routes  2 Deployment (apps/v1)",
         "one is odd",
         "kagami estimate 1.2.3",
     ):
