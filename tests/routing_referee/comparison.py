@@ -190,8 +190,11 @@ def judge(
         )
     )
     envoy, product = envoy_verdict(answer, translation), product_verdict(decision)
+    if answer.status in translation.faults:
+        # The answer of a fault tells the rule and not which of its matches.
+        product = replace(product, rule=product.rule.partition(".match[")[0])
     difference = envoy.difference(product)
-    if decision.outcome is Outcome.UNDECIDED and translation.is_order_undefined:
+    if translation.is_order_undefined and decision.candidates:
         # No file tells the order; Envoy was given one of the possible ones.
         if envoy in map(product_verdict, decision.candidates):
             return None
@@ -226,7 +229,8 @@ def envoy_verdict(answer: EnvoyAnswer, translation: Translation) -> Verdict:
     if location := answer.fields.get("location"):
         return Verdict(Outcome.REDIRECTED, rule, answer.status, location=location)
     if answer.status in translation.faults:
-        return Verdict(Outcome.ANSWERED, translation.faults[answer.status], answer.status)
+        rule = translation.faults[answer.status].partition(".match[")[0]
+        return Verdict(Outcome.ANSWERED, rule, answer.status)
     # An answer to what Envoy refuses may carry the fields of the route, too.
     if rule and answer.status != 400:
         return Verdict(Outcome.ANSWERED, rule, answer.status)

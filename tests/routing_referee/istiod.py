@@ -82,13 +82,14 @@ def bound_services(documents: Sequence[Object], gateway: str) -> list[Object]:
 
 def _with_delegates(service: Object, delegates: dict[tuple[str, str], Object]) -> Object:
     metadata = service["metadata"]
+    own = metadata["namespace"]
     rules: list[Object] = []
     for index, rule in enumerate(service["spec"]["http"]):
         part = f"VirtualService {metadata['namespace']}/{metadata['name']}, http[{index}]"
         if "delegate" not in rule:
             matches = rule.get("match") or []
             ids = [f"{part}.match[{number}]" for number in range(len(matches))]
-            rules.append(rule | {"ids": ids or [part]})
+            rules.append(rule | {"ids": ids or [part], "namespace": own})
             continue
         reference = rule["delegate"]
         space = reference.get("namespace") or metadata["namespace"]
@@ -97,7 +98,7 @@ def _with_delegates(service: Object, delegates: dict[tuple[str, str], Object]) -
             for number, leaf in enumerate(delegate["spec"]["http"]):
                 leaf_part = f"VirtualService {space}/{reference['name']}, http[{number}]"
                 if merged := _merged(rule, leaf, leaf_part):
-                    rules.append(merged)
+                    rules.append(merged | {"namespace": space})
     return {"metadata": metadata, "spec": service["spec"] | {"http": rules}}
 
 
@@ -405,7 +406,8 @@ def _forward(
     if authority := rewrite.get("authority") or authority:
         action["host_rewrite_literal"] = authority
     weighted = [
-        (destination(entry["destination"]), entry.get("weight", 0)) for entry in rule["route"]
+        (destination(entry["destination"], rule.get("namespace", "")), entry.get("weight", 0))
+        for entry in rule["route"]
     ]
     if len(weighted) == 1:
         weighted = [(weighted[0][0], 1)]
@@ -449,6 +451,13 @@ def quoted(text: str) -> str:
     return "".join(f"\\{char}" if char in r"\.+*?()|[]{}^$" else char for char in text)
 
 
-def destination(entry: Object) -> Destination:
+def destination(entry: Object, namespace: str) -> Destination:
+    """Return a destination of an object in a namespace.
+
+    A host without a dot is a Service of that namespace (ResolveShortnameToFQDN). A Service is named
+    here as the product names it, without the domain of the cluster.
+    """
+    host = entry["host"]
+    host = f"{host}.{namespace}" if "." not in host else host.removesuffix(".svc.cluster.local")
     number = entry.get("port", {}).get("number")
-    return Destination(entry["host"], number, entry.get("subset", ""))
+    return Destination(host, number, entry.get("subset", ""))

@@ -113,7 +113,7 @@ def _authority(random: Random, domains: list[str]) -> str:
         host = random.choice(("x", "www", "a.b", "")) + host[1:] or "any.test"
     if chance(random, 0.1):
         host = host.upper()
-    if chance(random, 0.15):
+    if ":" not in host and chance(random, 0.15):
         host += random.choice((":80", ":8080", ":443", ":", ":0080", ":x"))
     return host
 

@@ -76,7 +76,7 @@ class WireRequest:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A service as the object names it."""
+    """A service, for Kubernetes' own as `name.namespace`."""
 
     host: str
     port: int | None

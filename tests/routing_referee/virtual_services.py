@@ -203,7 +203,7 @@ def _destinations(random: Random) -> list[Object]:
     destinations = []
     services = some(random, SERVICES, 1 if chance(random, 0.7) else 3)
     for service in services:
-        suffix = random.choice(("", "", ".shop", ".shop.svc.cluster.local"))
+        suffix = random.choice(("", "", ".shop.svc.cluster.local", ".example.net"))
         destination: Object = {"host": service + suffix}
         if chance(random, 0.7):
             destination["port"] = {"number": random.choice((80, 8080))}
