@@ -1,7 +1,11 @@
 from dataclasses import replace
+from typing import Any
 
-from estimator.routing.conditions import Conditions, Kind, Named, Text
-from estimator.routing.decision import Outcome
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from estimator.routing.conditions import YES, Conditions, Kind, Named, Text
+from estimator.routing.decision import Decision, Outcome
 from estimator.routing.request import Request
 from estimator.routing.rules import Action, Answer, Destination, Forward, Place, Redirect, Rule
 from estimator.routing.table import RouteTable, VirtualHost
@@ -194,3 +198,103 @@ def test_what_shadows_a_rule_is_listed_before_it() -> None:
     rules = (rule(prefix("/"), "one", 1), rule(prefix("/a"), "two", 2), rule(prefix("/b"), "no", 3))
     found = table(VirtualHost(("*",), rules)).matches(Request("x", "GET", "/a"))
     assert [each.place.line for each, _ in found] == [1, 2]
+
+
+# --- what is not recorded ---
+
+VALUES = st.sampled_from(["", "a", "b", "ab"])
+TEXTS = st.one_of(
+    st.just(Text(Kind.PRESENT)),
+    st.builds(Text, st.sampled_from([Kind.EXACT, Kind.PREFIX]), VALUES),
+    st.builds(Text, st.just(Kind.REGEX), st.sampled_from(["a|b", "a.*", ".*"])),
+)
+HEADERS = st.builds(Named, st.sampled_from(["x", "y"]), TEXTS, st.booleans(), st.booleans())
+CONDITIONS = st.builds(
+    Conditions,
+    path=st.builds(
+        Text, st.sampled_from([Kind.EXACT, Kind.PREFIX]), st.sampled_from(["/", "/a", "/a/b"])
+    ),
+    method=st.none() | st.builds(Text, st.just(Kind.EXACT), st.sampled_from(["GET", "PUT"])),
+    authority=st.none() | st.builds(Text, st.just(Kind.PREFIX), st.sampled_from(["a", "b"])),
+    scheme=st.none() | st.builds(Text, st.just(Kind.EXACT), st.sampled_from(["http", "https"])),
+    headers=st.lists(HEADERS, max_size=2).map(tuple),
+    unjudged=st.sampled_from([(), (), (), ("r.yaml:1: a feature",)]),
+)
+RULES = st.lists(
+    st.builds(
+        lambda conditions, host, owner: rule(conditions, host, 1, owner),
+        CONDITIONS,
+        st.sampled_from(["one", "two", "three"]),
+        st.sampled_from(["web", "api"]),
+    ),
+    max_size=5,
+)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> RouteTable:
+    hosts = []
+    for domain in draw(st.sampled_from([["*"], ["a.com", "b.com"], ["a.com", "*.com", "*"]])):
+        rules = tuple(draw(RULES))
+        doubtful = {each.orderer: each.place for each in rules} if draw(st.booleans()) else {}
+        hosts.append(
+            VirtualHost(
+                (domain,), rules, draw(st.booleans()), doubtful_order=tuple(doubtful.values())
+            )
+        )
+    return table(*hosts, scheme=draw(st.sampled_from([None, "http"])))
+
+
+REQUESTS = st.builds(
+    Request,
+    st.sampled_from(["a.com", "b.com:80", "c.com", "c.org"]),
+    st.sampled_from(["GET", "PUT"]),
+    st.sampled_from(["/", "/a", "/a/b?x", "/%00"]),
+    st.dictionaries(st.sampled_from(["x", "y"]), VALUES),
+    st.sampled_from(["http", "https"]),
+)
+UNRECORDED = st.fixed_dictionaries(
+    {},
+    optional={
+        "authority": st.just(""),
+        "method": st.just(""),
+        "headers": st.none(),
+        "scheme": st.none(),
+        "unknown_headers": st.just(frozenset({"x"})),
+    },
+)
+
+
+def effects(decision: Decision) -> set[tuple[object, ...]]:
+    """Return what a client or a service may notice; the authority is as the request has it."""
+    return {
+        (each.outcome, each.destinations, each.target, each.status)
+        for each in decision.candidates or (decision,)
+    }
+
+
+@given(tables(), REQUESTS, UNRECORDED)
+@settings(max_examples=150, deadline=None)
+def test_what_is_not_recorded_only_adds_candidates(
+    made: RouteTable, request: Request, unrecorded: dict[str, Any]
+) -> None:
+    known = made.decide(request)
+    unknown = made.decide(replace(request, **unrecorded))
+    assert effects(known) <= effects(unknown)
+    if unknown.outcome is Outcome.UNDECIDED:
+        assert unknown.depends_on or unknown.not_understood
+        assert all(each.outcome is not Outcome.UNDECIDED for each in unknown.candidates)
+    elif known.outcome is not Outcome.UNDECIDED:
+        assert unknown.outcome is known.outcome
+        assert unknown.destinations == known.destinations
+
+
+@given(tables(), REQUESTS)
+@settings(max_examples=100, deadline=None)
+def test_rule_that_takes_a_request_is_the_first_that_matches(
+    made: RouteTable, request: Request
+) -> None:
+    decision = made.decide(request)
+    if decision.rule is not None and not decision.depends_on and not decision.not_understood:
+        (first, truth), *_ = made.matches(request)
+        assert (first, truth) == (decision.rule, YES)
