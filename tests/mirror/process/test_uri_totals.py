@@ -94,4 +94,5 @@ def test_workers_from_before_do_not_count_again() -> None:
     assert numbers(totals) == (1, 1, 0, 0, 0)
     for worker_id in (1, 2, 3):
         totals.worker_ended(worker_id)
+    assert not totals._earlier
     assert numbers(totals) == (1, 1, 0, 0, 0)

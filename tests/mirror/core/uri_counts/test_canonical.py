@@ -66,7 +66,7 @@ def test_secrets_of_the_path_are_redacted(target: str, path: str) -> None:
         ("john@example.com", ("*",)),
         ("q=a;secret&b=c=d", ("b", "q")),
         (f"{'n' * 65}=1", ("*",)),
-        (f"{RESET_KEY}", ("*",)),
+        (f"a{RESET_KEY}", ("*",)),
     ],
 )
 def test_only_names_are_kept_of_a_query(query: str, names: tuple[str, ...]) -> None:

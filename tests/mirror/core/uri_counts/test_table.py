@@ -28,8 +28,9 @@ def test_with_room_every_count_is_exact() -> None:
     add(table, "/a", 2, first=10, last=12)
     add(table, "/b")
     add(table, "/a", 1, first=8, last=8)
+    add(table, "/a", 1, first=20, last=21)
     row, other = table.rows()
-    assert (row.count, row.first, row.last, row.outcomes) == (3, 8, 12, {"2xx": 3})
+    assert (row.count, row.first, row.last, row.outcomes) == (4, 8, 21, {"2xx": 4})
     assert other.uri.path == "/b"
     assert (len(table), table.not_kept, table.missing_most) == (2, 0, 0)
 
@@ -84,6 +85,16 @@ def test_a_row_that_gives_way_is_added_to_its_shape() -> None:
     shape = next(row for row in table.rows() if row.uri.is_shape)
     assert (shape.count, shape.first, shape.last, shape.outcomes) == (7, 3, 9, {"2xx": 7})
     assert table.not_kept == 0
+
+
+def test_what_a_uri_lost_with_its_row_and_with_its_shape_is_within_the_bound() -> None:
+    table = UriTable(2)
+    add(table, "/i/1", 6)
+    table.add(Addition(uri("/i/{number}", is_shape=True), 5, 1, 1, {}))  # also of "/i/1"
+    add(table, "/a", 50)
+    add(table, "/b", 1)
+    assert counts(table) == {"/a": 50, "/b": 1}
+    assert (table.floor, table.missing_most) == (6, 11)
 
 
 def test_fewer_rows_are_kept_after_a_change() -> None:
