@@ -49,7 +49,7 @@ def attach(
     admitted: list[Attachment] = []
     warnings: list[str] = []
     for route in routes:
-        attached: dict[tuple[str, str, str], Attachment] = {}
+        attached: list[Attachment] = []
         for parent in route.parents:
             gateway = gateways.get((parent.namespace, parent.name))
             if parent.kind != "Gateway" or gateway is None:
@@ -61,13 +61,12 @@ def attach(
                 if _is_meant(listener, parent)
             ]
             taken = [answer for answer in answers if isinstance(answer, Attachment)]
-            for attachment in taken:
-                attached.setdefault((*gateway.key, attachment.listener.name), attachment)
+            attached += taken
             if not taken:
                 warnings.append(f"{parent.place}: {_refusal(gateway, answers)}")
         if not attached:
             warnings.append(f"{route.place}: is attached to no listener; its requests are rejected")
-        admitted += attached.values()
+        admitted += attached
     return Attachments(tuple(admitted), tuple(warnings))
 
 

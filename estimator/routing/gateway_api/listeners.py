@@ -129,6 +129,9 @@ def _check_distinct(entries: Sequence[Fields], listeners: Sequence[Listener]) ->
         end = (listener.port, listener.protocol, listener.hostname)
         if end in ends:
             entry.report("", "expected another port, protocol or hostname than a listener above")
+        protocols = {protocol for port, protocol, _ in (*ends, end) if port == listener.port}
+        if len(protocols) > 1 and protocols & {"HTTP", "TCP"}:
+            entry.warn("port", "has listeners of another protocol, too, and Istio opens only one")
         names.add(listener.name)
         ends.add(end)
 

@@ -170,11 +170,13 @@ def _check_prefix_modifier(
 
 
 def _parents(spec: Fields, namespace: str) -> Iterator[ParentRef]:
+    """Yield the parents; several references to one must differ in the same of their fields."""
+    sections: dict[tuple[str, str, str], list[tuple[str | None, int | None]]] = {}
     for ref in spec.mappings("parentRefs", _MOST_PARENTS):
         ref.only("group", "kind", "namespace", "name", "sectionName", "port")
         group = ref.text("group", GROUP, API_GROUP)
         kind = ref.text("kind", KIND, "Gateway") or ""
-        yield ParentRef(
+        parent = ParentRef(
             ref.place,
             kind if group == API_GROUP else f"{group}/{kind}",
             ref.text("namespace", NAMESPACE, namespace) or "",
@@ -182,6 +184,19 @@ def _parents(spec: Fields, namespace: str) -> Iterator[ParentRef]:
             ref.text("sectionName", SECTION),
             ref.number("port", 1, MOST_PORT),
         )
+        others = sections.setdefault((parent.kind, parent.namespace, parent.name), [])
+        section = (parent.section, parent.port)
+        if section in others:
+            ref.report("", "expected another sectionName or port than a reference above has")
+        elif any(
+            [part is None for part in section] != [part is None for part in other]
+            for other in others
+        ):
+            ref.report(
+                "", "expected sectionName, or port, in each reference to one parent or in none"
+            )
+        others.append(section)
+        yield parent
 
 
 def _created(stamp: str) -> datetime | None:

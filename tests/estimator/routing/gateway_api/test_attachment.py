@@ -53,13 +53,13 @@ def test_a_parent_names_listeners(parent: str, expected: list[str]) -> None:
     assert list(names(found)) == expected
 
 
-def test_a_listener_that_two_parents_name_counts_once() -> None:
+def test_two_parents_may_name_listeners_of_one_gateway() -> None:
     found = attached(
         f"{WIDE}, {NARROW}",
-        "parentRefs: [{name: web, sectionName: wide}, {name: web, sectionName: narrow},"
-        " {name: web, port: 80}]",
+        "parentRefs: [{name: web, sectionName: wide}, {name: web, namespace: shop,"
+        " sectionName: narrow}]",
     )
-    assert len(found.admitted) == 2
+    assert list(names(found)) == ["wide", "narrow"]
 
 
 def test_hostnames_that_do_not_overlap_are_left_out() -> None:

@@ -103,11 +103,21 @@ def test_allowed_kinds(kinds: str, expected: bool) -> None:
         ),
         ("{name: a, port: 80, protocol: http}", "gatewayClassName: istio", "Istio knows HTTP"),
         ("{name: a, port: 443, protocol: HTTPS}", "gatewayClassName: istio", "has no tls"),
+        (
+            f"{HTTP}, {{name: b, port: 80, protocol: HTTPS, {TLS}}}",
+            "gatewayClassName: istio",
+            "listeners[1].port: has listeners of another protocol, too",
+        ),
     ],
 )
 def test_what_is_odd_is_said(listeners: str, spec: str, expected: str) -> None:
     (warning,) = warnings(listeners, spec)
     assert expected in warning
+
+
+def test_protocols_with_tls_share_a_port() -> None:
+    https = f"{{name: a, port: 443, protocol: HTTPS, {TLS}}}"
+    assert warnings(f"{https}, {{name: b, port: 443, protocol: TLS}}") == []
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,14 @@ PREFIX_MODIFIER = (
         ("rules: [{match: []}]", "rules[0].match: unknown key"),
         ("parentRefs: [{kind: Gateway}]", "parentRefs[0].name: missing"),
         (
+            "parentRefs: [{name: a}, {name: a, namespace: shop}]",
+            "parentRefs[1]: expected another sectionName or port than a reference above",
+        ),
+        (
+            "parentRefs: [{name: a, sectionName: b}, {name: a}]",
+            "parentRefs[1]: expected sectionName, or port, in each reference to one parent",
+        ),
+        (
             f"rules: [{{matches: [{{path: {{type: Exact, value: /a}}}}], {PREFIX_MODIFIER}}}]",
             "rules[0].matches: expected exactly one match, of type PathPrefix",
         ),
