@@ -187,7 +187,7 @@ def plan_switch(series: RpsSeries, table: Table, policy: Policy, wanted: Wanted)
         worst=worst_of([(name, item) for name, item in rehearsals if item is not None]),
         paths=policy.paths,
         low_confidence=(*projection.low_confidence, *hour_doubts(loads)),
-        warnings=(*projection.warnings, *_warnings(parts, both, steps)),
+        warnings=(*projection.warnings, *_others(parts, both, series.routes), *_too_few(steps)),
     )
 
 
@@ -348,17 +348,20 @@ def _release(part: Part, last: PlannedStep, timetable: Timetable) -> Release:
     )
 
 
-def _warnings(
-    parts: Sequence[Part], paths: Sequence[str], steps: Sequence[PlannedStep]
-) -> Iterator[str]:
+def _others(parts: Sequence[Part], paths: Sequence[str], recorded: Sequence[str]) -> Iterator[str]:
+    """Yield for each component which of its recorded routes are not counted."""
     for part in parts:
         component = part.evidence.component
-        others = [route for route in component.routes if route not in paths]
+        routes = recorded if ALL_ROUTES in component.routes else component.routes
+        others = [route for route in routes if route in recorded and route not in paths]
         if paths and others:
             yield (
-                f"{component.name} also serves {', '.join(others)}: what of that is on the new side"
-                " already is not counted here unless --already names it"
+                f"{component.name} also serves {', '.join(others)}: if the new side serves any of"
+                " that already, name it with --already, or its load is not counted"
             )
+
+
+def _too_few(steps: Sequence[PlannedStep]) -> Iterator[str]:
     for number, step in enumerate(steps, 1):
         if step.requests < ENOUGH_REQUESTS:
             yield (

@@ -140,7 +140,7 @@ def test_only_the_paths_that_move_count() -> None:
     wanted = Wanted(STEPS, 1800, UTC, TUESDAY_10)
     moved = plan_switch(series, both, replace(LEAN, paths=("/api/_",)), wanted)
     assert moved.steps[-1].components[0].rps.value == 1000
-    assert any("api also serves /other: what of that" in warning for warning in moved.warnings)
+    assert any("api also serves /other: if the new" in warning for warning in moved.warnings)
     everything = plan_switch(series, both, LEAN, wanted)
     assert everything.steps[-1].components[0].rps.value == 1400
     assert not any("also serves" in warning for warning in everything.warnings)
@@ -159,6 +159,14 @@ def test_what_the_new_side_serves_already_is_counted() -> None:
     assert [step.new_rps.value for step in found.steps] == [10, 250, 1000]
     assert found.projection.components[0].peak.value == 1400
     assert not any("also serves" in warning for warning in found.warnings)
+
+
+def test_gateway_of_everything_names_the_recorded_routes() -> None:
+    series = recorded(other=400, more=1)
+    wanted = Wanted(STEPS, 1800, UTC, TUESDAY_10, served=("/other",))
+    everything = table("*", kind=Kind.GATEWAY)
+    found = plan_switch(series, everything, replace(LEAN, paths=("/api/_",)), wanted)
+    assert any("api also serves /more: if" in warning for warning in found.warnings)
 
 
 def test_component_without_moving_routes_is_left_out() -> None:
