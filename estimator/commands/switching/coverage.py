@@ -11,7 +11,7 @@ from estimator.commands.exits import EXIT_DRIFT, EXIT_LOW_CONFIDENCE, endings
 from estimator.commands.help_sections import SectionedCommand
 from estimator.commands.quantities import Bounds, ratio
 from estimator.commands.sources import working
-from estimator.commands.switching import requests_options
+from estimator.commands.switching import requests_options, routes_options
 from estimator.commands.switching.requests_options import (
     RequestsSource,
     requests_of,
@@ -26,8 +26,6 @@ from estimator.report.coverage.data import to_json
 from estimator.report.html import to_html
 from estimator.report.text import print_text
 from estimator.requests.asked import asked_by
-from estimator.routing.files import read_routes
-from estimator.routing.paths import Normalization
 from estimator.text_files import write_whole
 from mirror.formats.terminal import say, say_json
 
@@ -49,9 +47,9 @@ Exit codes:
   5  more requests than --max-rejected would be rejected or sent elsewhere
 """
 SECTIONS = {
-    **dict.fromkeys(("routes", "gateway", "port", "normalize"), "The new routes"),
+    **dict.fromkeys(("routes", *routes_options.OF_GATEWAY), "The new routes"),
     **requests_options.SECTIONS,
-    **dict.fromkeys(("header", "authority", "scheme"), "What the source does not record"),
+    **dict.fromkeys(routes_options.OF_ASSUMPTIONS, "What the source does not record"),
     **dict.fromkeys(("max_rejected", "max_undecided"), "What is allowed"),
     **dict.fromkeys(("format", "full", "html"), "Output"),
 }
@@ -73,42 +71,9 @@ _SHARES = Bounds(0.0, 1.0)
     help="VirtualServices, HTTPRoutes and their Gateways: a YAML file, or a directory of them."
     " Repeatable.",
 )
-@click.option(
-    "--gateway",
-    metavar="NAME",
-    help="The gateway to judge, as NAME or NAMESPACE/NAME. [default: all in the files]",
-)
-@click.option(
-    "--port",
-    type=click.IntRange(1, 65_535),
-    metavar="N",
-    help="The port of the gateway that requests reach. [default: all]",
-)
-@click.option(
-    "--normalize",
-    type=click.Choice([mode.value for mode in Normalization]),
-    default=Normalization.BASE.value,
-    show_default="BASE, as in Istio",
-    help="The mesh's pathNormalization.",
-)
+@routes_options.gateway_options
 @requests_options.requests_options
-@click.option(
-    "--header",
-    multiple=True,
-    metavar="'NAME: VALUE'",
-    help="A header that all requests have whose source does not record it. Repeatable.",
-)
-@click.option(
-    "--authority",
-    metavar="HOST",
-    default="",
-    help="The host of all requests whose source records none.",
-)
-@click.option(
-    "--scheme",
-    type=click.Choice(["http", "https"]),
-    help="The scheme of all requests whose source records none.",
-)
+@routes_options.assumption_options
 @click.option(
     "--max-rejected",
     metavar="SHARE",
@@ -184,25 +149,18 @@ def _read(options: dict[str, Any]) -> tuple[Allowed, Assumed]:
             shares[name] = ratio(_SHARES)(options[name])
         except ValueError as error:
             problems.append(Problem(f"--{name.replace('_', '-')}", str(error)))
-    headers = {}
-    for words in options["header"]:
-        name, colon, value = words.partition(":")
-        if not colon or not name.strip():
-            rule = f"expected 'NAME: VALUE' such as 'x-user: 7', got {words!r}"
-            problems.append(Problem("--header", rule))
-        headers[name.strip().lower()] = value.strip()
+    assumed = routes_options.read_assumed(options, problems)
     html = options["html"]
     if html is not None and not html.absolute().parent.is_dir():
         problems.append(Problem("--html", f"no such directory: {html.parent}"))
     if problems:
         raise InputError(problems)
     allowed = Allowed(shares["max_rejected"], shares["max_undecided"])
-    return allowed, Assumed(headers, options["authority"], options["scheme"])
+    return allowed, assumed
 
 
 def _answer(options: dict[str, Any], source: RequestsSource, assumed: Assumed) -> Coverage:
-    mode = Normalization(options["normalize"])
-    routes = read_routes(options["routes"], options["gateway"], options["port"], mode)
+    routes = routes_options.read_new_routes(options["routes"], options)
     asked = asked_by(rule.conditions for table in routes.tables for rule in table.rules())
     observations = assumed.completed(requests_of(source, asked), asked)
     with working(f"Judging {len(observations.items):,} different requests") as (progress, task):

@@ -1,7 +1,7 @@
 """`estimate order`: which paths move first, why, and the steps of each with their rollbacks."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +20,14 @@ from estimator.commands.sources import (
     source_options,
 )
 from estimator.commands.switching.requests_options import RequestsSource, requests_of
+from estimator.commands.switching.routes_options import (
+    OF_ASSUMPTIONS,
+    OF_GATEWAY,
+    assumption_options,
+    gateway_options,
+    read_assumed,
+    read_new_routes,
+)
 from estimator.commands.switching.site_options import SECTIONS as SITE_SECTIONS
 from estimator.commands.switching.site_options import site_options, sites_of
 from estimator.errors import InputError, Problem
@@ -33,7 +41,6 @@ from estimator.report.order.runbook import runbook
 from estimator.report.order.snippets import files_of
 from estimator.report.text import print_text
 from estimator.requests.asked import asked_by
-from estimator.routing.files import read_routes
 from estimator.routing.table import RouteTable as NewRoutes
 from estimator.series.access_log.files import route_table
 from estimator.text_files import write_set, write_whole
@@ -81,12 +88,6 @@ _REQUEST_OPTIONS = (
         help="VirtualServices, HTTPRoutes and Gateways of the new cluster, as `estimate coverage"
         " --routes` reads them. Repeatable.",
     ),
-    click.option(
-        "--gateway", metavar="NAME", help="With --new-routes: the gateway, as NAMESPACE/NAME."
-    ),
-    click.option(
-        "--port", type=click.IntRange(1, 65_535), help="With --new-routes: the gateway's port."
-    ),
 )
 _OUTPUT_OPTIONS = (
     click.option(
@@ -115,7 +116,7 @@ _OUTPUT_OPTIONS = (
 SECTIONS = {
     **sources.SECTIONS,
     **dict.fromkeys(("from_capture", "from_uris"), "Requests"),
-    **dict.fromkeys(("new_routes", "gateway", "port"), "New routes"),
+    **dict.fromkeys(("new_routes", *OF_GATEWAY, *OF_ASSUMPTIONS), "New routes"),
     **SITE_SECTIONS,
     **dict.fromkeys(("form", "markdown", "snippets"), "Output"),
 }
@@ -125,7 +126,7 @@ SECTIONS = {
 def _order_options(command: _Command) -> _Command:
     for option in reversed(_OUTPUT_OPTIONS):
         command = option(command)
-    command = site_options(command)
+    command = gateway_options(assumption_options(site_options(command)))
     for option in reversed(_REQUEST_OPTIONS):
         command = option(command)
     return command
@@ -172,7 +173,7 @@ def order(context: click.Context, /, **options: Any) -> None:
             rule = "expected the templates of the paths: --routes mirror.yaml, or --route TEMPLATE"
             raise InputError([Problem("--routes", rule)])
         templates = route_table(source.route, source.routes, ())
-        new_routes = _new_routes(options)
+        new_routes = _new_routes(options, set_by_user)
         sites = sites_of(options, new_routes)
         check_source(source)
         series = read_source(source, ())
@@ -195,19 +196,16 @@ def order(context: click.Context, /, **options: Any) -> None:
     _end(result, options["form"])
 
 
-def _new_routes(options: Mapping[str, Any]) -> tuple[NewRoutes, ...]:
+def _new_routes(options: Mapping[str, Any], set_by_user: Container[str]) -> tuple[NewRoutes, ...]:
     """Return the tables of the new routes, none without --new-routes. Raises InputError."""
-    paths, gateway, port = options["new_routes"], options["gateway"], options["port"]
+    paths = options["new_routes"]
     if not paths:
-        problems = [
-            Problem(option, "applies only to --new-routes")
-            for option, value in (("--gateway", gateway), ("--port", port))
-            if value is not None
-        ]
-        if problems:
-            raise InputError(problems)
+        useless = [name for name in (*OF_GATEWAY, *OF_ASSUMPTIONS) if name in set_by_user]
+        if useless:
+            rule = "applies only to --new-routes"
+            raise InputError([Problem(f"--{name}", rule) for name in useless])
         return ()
-    routes = read_routes(paths, gateway, port)
+    routes = read_new_routes(paths, options)
     if not routes.tables:
         shown = ", ".join(map(str, paths))
         raise InputError([Problem("--new-routes", f"no gateway with routes in {shown}")])
@@ -239,8 +237,12 @@ def _requests(
         source.time_zone,
         source.jobs,
     )
+    problems: list[Problem] = []
+    assumed = read_assumed(options, problems)
+    if problems:
+        raise InputError(problems)
     asked = asked_by(rule.conditions for table in new_routes for rule in table.rules())
-    observations = requests_of(requests_source, asked)
+    observations = assumed.completed(requests_of(requests_source, asked), asked)
     left_out = [f"{count:,} {reason}" for reason, count in observations.left_out.items()]
     notes = [f"left out of {observations.source}: {', '.join(left_out)}"] if left_out else []
     return _Requests(
