@@ -63,7 +63,7 @@ def test_parts_add_up_to_the_whole() -> None:
     for start in range(0, 200, 20):
         part = added(targets[start : start + 20])
         whole.merge(pickle.loads(pickle.dumps(part)))
-    assert sum(counts(whole).values()) + whole.beyond.count == 200
+    assert sum(counts(whole).values()) + whole.beyond.count == whole.count == 200
     assert whole.targets_of_shapes <= 27
     assert {found.last_s for _, found in whole.all()} <= set(map(float, range(20)))
     assert all(found.statuses == {200: found.count} for _, found in whole.all())
@@ -92,6 +92,27 @@ def test_a_full_directory_has_any_further_name(monkeypatch: pytest.MonkeyPatch) 
     assert ("a.example", "GET", "/title/{any}/photos", None) in sums.of_shapes
 
 
+@pytest.mark.usefixtures("few")
+def test_what_is_beyond_all_shapes_adds_up() -> None:
+    whole = Sums()
+    for _ in range(3):
+        part = Sums()
+        for host in "abcdef":
+            part.sum_of((host, "GET", "/", None)).add(1.0, None)
+        assert part.beyond.count == 2
+        whole.merge(part)
+    assert (whole.beyond.count, whole.count) == (6, 18)
+
+
+def test_parts_fill_a_directory_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sums_module, "MOST_TARGETS", 0)
+    monkeypatch.setattr(sums_module, "MOST_CHILDREN", 2)
+    whole = added(["/t/a", "/t/b"])
+    whole.merge(added(["/t/c", "/t/d"]))
+    assert counts(whole) == {"/t/a": 1, "/t/b": 1, "/t/c": 2}
+    assert [found.is_sample for _, found in whole.all()] == [False, False, True]
+
+
 def test_deep_and_long_targets_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sums_module, "MOST_TARGETS", 0)
     sums = added(["/a" * 4000, "/a" * 3000, "/a" * 16])
@@ -101,6 +122,8 @@ def test_deep_and_long_targets_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> 
     sums = added(["/0123456789", "/b", "/c", "/0123456789", "/long", "/longer", "/new"])
     assert counts(sums) == {"/0123456789": 2, "/b": 1, "/c": 1, "/long": 1, "/longer": 1}
     assert sums.beyond.count == 1
+    monkeypatch.setattr(sums_module, "MOST_TARGETS", 0)
+    assert counts(added(["/l/o/n/g", "/l/o/n/h"])) == {"/l/o/n/g": 2}
 
 
 def test_many_targets_are_counted_within_two_percent(monkeypatch: pytest.MonkeyPatch) -> None:
