@@ -86,6 +86,12 @@ def test_a_longer_regular_expression_goes_first() -> None:
     assert taker(decide(text, "a.com/a/x")) == "short"
 
 
+def test_the_first_rule_of_a_route_wins_a_tie() -> None:
+    text = GATEWAY + route(rules(("{path: {value: /a}}", "first"), ("{path: {value: /a/}}", "x")))
+    assert taker(decide(text, "a.com/a")) == "first"
+    assert table_of(text).hosts[0].doubtful_order == ()
+
+
 def test_an_empty_list_of_matches_goes_behind_everything() -> None:
     text = GATEWAY + route(
         "rules: [{matches: [], backendRefs: [{name: last, port: 80}]},"
