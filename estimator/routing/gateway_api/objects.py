@@ -22,7 +22,7 @@ from estimator.routing.gateway_api.fields import (
 from estimator.routing.gateway_api.listeners import Gateway, Listener, read_gateway
 from estimator.routing.gateway_api.namespaces import From, Namespaces
 from estimator.routing.gateway_api.routes import Route, read_route
-from estimator.routing.gateway_api.tables import route_tables
+from estimator.routing.gateway_api.tables import route_tables, unreached
 from estimator.routing.istio.names import ANY
 from estimator.routing.objects import KubernetesObject
 from estimator.routing.rules import Place
@@ -83,7 +83,9 @@ def compile_objects(
     labels = {one.name: one.labels for one in of_kind["Namespace"]}
     attachments = attach(routes, gateways, labels)
     findings.warnings += attachments.warnings
-    return tuple(route_tables(gateways.values(), attachments.admitted))
+    tables = tuple(route_tables(gateways.values(), attachments.admitted))
+    findings.warnings += unreached(tables)
+    return tables
 
 
 def _assumed(

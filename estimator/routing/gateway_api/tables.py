@@ -65,6 +65,26 @@ def route_tables(
             )
 
 
+def unreached(tables: Iterable[RouteTable]) -> Iterator[str]:
+    """Yield a warning for each rule that stands behind one that takes everything, in every host."""
+    reached: set[Place] = set()
+    behind: dict[Place, Place] = {}
+    for host in (host for table in tables for host in table.hosts):
+        taker: Place | None = None
+        for rule in host.rules:
+            if taker is not None:
+                behind.setdefault(rule.place, taker)
+                continue
+            reached.add(rule.place)
+            taker = rule.place if takes_all(rule.conditions) else None
+    for place, taker in behind.items():
+        if place not in reached:
+            yield (
+                f"{place}: no request reaches it, because {taker.part} of {taker.resource} goes"
+                " first and takes everything"
+            )
+
+
 def _virtual_hosts(
     listeners: tuple[Listener, ...], attachments: Sequence[Attachment], is_tls: bool
 ) -> tuple[VirtualHost, ...]:

@@ -112,6 +112,26 @@ def test_a_rule_behind_one_that_takes_all_is_kept_to_be_named() -> None:
     assert taker(table.decide(request("a.com/a"))) == "all"
 
 
+def test_a_rule_that_no_request_reaches_is_warned_of() -> None:
+    regex = ("{path: {type: RegularExpression, value: /a}}", "regex")
+    _, warnings = compiled(GATEWAY + route(rules(regex, ("{}", "all"), ("{}", "again"))))
+    assert warnings == [
+        f"routes.yaml:15: HTTPRoute shop/web, rules[{number}].matches[0]: no request reaches it,"
+        " because rules[1].matches[0] of HTTPRoute shop/web goes first and takes everything"
+        for number in (2, 0)
+    ]
+
+
+def test_a_rule_that_requests_reach_in_one_host_is_not_warned_of() -> None:
+    regex = ("{path: {type: RegularExpression, value: /a}}", "regex")
+    text = (
+        GATEWAY
+        + route("hostnames: [a.com, b.com]\n" + rules(regex), "a")
+        + route("hostnames: [a.com]\n" + rules(("{}", "all")), "b")
+    )
+    assert compiled(text)[1] == []
+
+
 # --- several routes ---
 
 
