@@ -110,25 +110,33 @@ def decide(tables: Sequence[RouteTable], request: Request) -> tuple[Decision, Ro
     if not fitting:
         return tables[0].decide(request), tables[0]
     decisions = [table.decide(request) for table in fitting]
+    candidates = [each for decision in decisions for each in decision.candidates or (decision,)]
     effects = {
         (each.outcome, each.destinations, each.status, each.target, each.location)
-        for each in decisions
+        for each in candidates
     }
-    if len(effects) == 1:
+    if len(fitting) == 1 or len(effects) == 1:
         return decisions[0], fitting[0]
-    names = {(table.namespace, table.gateway) for table in fitting}
-    unknown = "gateway" if len(names) > 1 else "port"
+    unknown = _unknown_of(fitting)
     depends_on = dict.fromkeys((unknown, *(what for each in decisions for what in each.depends_on)))
     undecided = Decision(
         Outcome.UNDECIDED,
-        why=f"the {unknown}s of the files do not agree",
+        why=f"it depends on the {unknown}",
         depends_on=tuple(depends_on),
-        candidates=tuple(decisions),
+        candidates=tuple(candidates),
         not_understood=tuple(
             dict.fromkeys(feature for each in decisions for feature in each.not_understood)
         ),
     )
     return undecided, fitting[0]
+
+
+def _unknown_of(tables: Sequence[RouteTable]) -> str:
+    """Return what tells these tables apart: `port 80 or 443`, `gateway shop/a or shop/b`."""
+    gateways = dict.fromkeys(f"{table.namespace}/{table.gateway}" for table in tables)
+    if len(gateways) > 1:
+        return f"gateway {' or '.join(gateways)}"
+    return f"port {' or '.join(dict.fromkeys(str(table.port) for table in tables))}"
 
 
 def analyse(
@@ -193,11 +201,30 @@ def _add(
     if split.lost and split.verdict is Verdict.UNDECIDED:
         tally.undecided.setdefault(decision.depends_on, []).append(judged)
     elif split.lost:
-        tally.lost.setdefault(split.verdict, []).append(judged)
+        tally.lost.setdefault(split.verdict, []).append(_certain(judged, tables))
     elif decision.outcome is Outcome.FORWARDED and decision.rule is not None:
         _add_routed(tally, judged, decision.rule)
     if production.refused and decision.outcome is Outcome.REJECTED:
         tally.refused_anyway.append(replace(judged, count=production.refused))
+
+
+def _certain(judged: _Judged, tables: Sequence[RouteTable]) -> _Judged:
+    """Return lost requests with one decision, and its table, where several would lose them.
+
+    That is a rejection, where there is one, or else the decision of a rule: both can be mended in
+    the routes.
+    """
+    if judged.decision.outcome is not Outcome.UNDECIDED:
+        return judged
+    chosen = max(
+        judged.decision.candidates,
+        key=lambda each: (each.outcome is Outcome.REJECTED, each.rule is not None),
+    )
+    for table in tables:
+        decision = table.decide(judged.observation.request)
+        if chosen in (decision, *decision.candidates):
+            return replace(judged, decision=chosen, table=table)
+    return replace(judged, decision=chosen)
 
 
 def _add_routed(tally: _Tally, judged: _Judged, rule: Rule) -> None:
@@ -256,7 +283,8 @@ def _explained(
     difference = ""
     if before is not None and group.before is not None:
         difference = before.explain(request, group.before, group.decision)
-    nearest = nearest_rule(request, table) if group.decision.rule is None else None
+    is_rejected = group.decision.outcome is Outcome.REJECTED
+    nearest = nearest_rule(request, table) if is_rejected else None
     shadowed = _shadowed(first)
     group = replace(group, nearest=nearest, shadowed=shadowed, difference=difference)
     if group.decision.status == 400:

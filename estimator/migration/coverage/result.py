@@ -48,7 +48,7 @@ class Undecided:
     """Requests whose fate depends on what the source does not record."""
 
     depends_on: tuple[str, ...]
-    """`header x-user`, `authority`, `port`; empty where only what is not judged decides."""
+    """`header x-user`, `port 80 or 443`; empty where only what is not judged decides."""
     count: int
     example: str
     """Host, where it is known, and target of the most frequent of them."""

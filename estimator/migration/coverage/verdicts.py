@@ -72,13 +72,14 @@ class Split:
 def judge(decision: Decision, by_production: Served, before: Decision | None = None) -> Split:
     """Return what a decision means for requests that production answered in this way.
 
-    `before` is the decision of the routes that serve the requests today. An undecided decision is
-    judged where all its candidates mean the same.
+    `before` is the decision of the routes that serve the requests today. Requests of an undecided
+    decision are lost, or routed, where they are for all its candidates.
     """
     if decision.outcome is Outcome.UNDECIDED:
-        possible = {judge(each, by_production, before) for each in decision.candidates}
-        if len(possible) == 1:
-            return possible.pop()
+        possible = [judge(each, by_production, before) for each in decision.candidates]
+        if len({each.lost for each in possible}) == 1:
+            rejected = [each for each in possible if each.verdict is Verdict.REJECTED]
+            return (rejected or possible)[0]
         return Split(0, by_production.counted, Verdict.UNDECIDED)
     lost, verdict = 0, Verdict.ELSEWHERE
     if decision.outcome is Outcome.REJECTED:

@@ -13,8 +13,6 @@ _ORDER = "the order of "
 _OPTIONS = {
     "authority": "--authority HOST",
     "scheme": "--scheme https",
-    "port": "--port N",
-    "gateway": "--gateway NAME",
     "method": "a source that records the method",
 }
 
@@ -61,12 +59,14 @@ def outcome(decision: Decision) -> str:
 
 
 def deciding(depends_on: Iterable[str]) -> str:
-    """Return the options that decide what nobody recorded: `header x-user`, `port`."""
+    """Return the options that decide what nobody recorded: `header x-user`, `port 80 or 443`."""
     return listed(map(_option, depends_on))
 
 
 def _option(name: str) -> str:
     kind, _, value = name.partition(" ")
+    if kind in ("port", "gateway"):
+        return f"--{name}"
     if kind == "header":
         return f"--header '{value}: VALUE'"
     if name.startswith(_ORDER):

@@ -178,11 +178,30 @@ def test_ports_that_do_not_agree_leave_a_request_undecided() -> None:
     request = Request("a.example", "GET", "/cart", {})
     assert decide([plain, tls], request)[0].outcome is Outcome.FORWARDED
     decision, _ = decide([redirecting, tls], request)
-    assert (decision.outcome, decision.depends_on) == (Outcome.UNDECIDED, ("port",))
+    assert (decision.outcome, decision.depends_on) == (Outcome.UNDECIDED, ("port 80 or 443",))
     https = replace(request, scheme="https")
     assert decide([redirecting, tls], https)[0].outcome is Outcome.FORWARDED
     other = replace(tls, gateway="other")
-    assert decide([redirecting, other], request)[0].depends_on == ("gateway",)
+    assert decide([redirecting, other], request)[0].depends_on == (
+        "gateway shop/web or shop/other",
+    )
+
+
+def test_what_every_port_loses_is_lost_with_the_reason_that_can_be_mended() -> None:
+    moved = rule(prefix("/old"), action=Redirect(authority="b.example"), part="http[1].match[0]")
+    plain = table(a=(CART, moved))
+    redirecting = replace(plain, hosts=(replace(plain.hosts[0], requires_tls=True),))
+    tls = replace(plain, port=443, scheme="https")
+    items = (seen("/cat", 5), seen("/cart", 2), seen("/old", 1))
+    coverage = analyse(Routes((redirecting, tls)), observed(*items))
+    group, other = coverage.lost
+    assert other.decision.rule is moved and other.suggestion is not None
+    assert (group.verdict, group.count, group.decision.status) == (Verdict.REJECTED, 5, 404)
+    assert group.suggestion is not None and coverage.undecided_count == 2
+    assert {each.outcome for each in coverage.undecided[0].candidates} == {
+        Outcome.REDIRECTED,
+        Outcome.FORWARDED,
+    }
 
 
 def test_a_host_that_no_table_has_is_rejected() -> None:

@@ -63,3 +63,10 @@ def test_undecided_is_decided_where_all_candidates_mean_the_same() -> None:
     assert judge(two, EVERY_ANSWER).verdict is Verdict.ROUTED
     lost = Decision(Outcome.UNDECIDED, candidates=(forwarded(), Decision(Outcome.REJECTED)))
     assert judge(lost, EVERY_ANSWER) == Split(0, 15, Verdict.UNDECIDED)
+
+
+def test_lost_in_any_event_is_lost() -> None:
+    redirected = Decision(Outcome.REDIRECTED, status=301)
+    either = Decision(Outcome.UNDECIDED, candidates=(redirected, Decision(Outcome.REJECTED)))
+    assert judge(either, Served(3, 0, 0, 0)) == Split(0, 3, Verdict.REJECTED)
+    assert judge(either, EVERY_ANSWER).verdict is Verdict.UNDECIDED

@@ -53,7 +53,7 @@ def test_an_outcome_in_words(decision: Decision, shown: str) -> None:
     ("depends_on", "option"),
     [
         (("header x-user", "authority"), "--header 'x-user: VALUE' and --authority HOST"),
-        (("port",), "--port N"),
+        (("port 80 or 443",), "--port 80 or 443"),
         (("query parameter v",), "a source that records the whole query"),
         (("the order of A a/b and A a/c",), "one object in place of A a/b and A a/c"),
         ((), "nothing"),
