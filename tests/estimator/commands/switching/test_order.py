@@ -10,6 +10,27 @@ from mirror.formats.capture.record import Record, encode, encode_header
 LINE = '10.0.0.1 - - [24/Nov/2026:10:00:{second:02} +0000] "{request} HTTP/1.1" 200 5 "-" "x"\n'
 REQUESTS = (*["GET /api/feed"] * 40, *["POST /cart"] * 2, "GET /health")
 
+ROUTES = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: web, namespace: edge}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["shop.example"]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: site, namespace: edge}
+spec:
+  hosts: ["shop.example"]
+  gateways: [web]
+  http:
+    - match: [{uri: {prefix: /api/}}]
+      route: [{destination: {host: bff.shop.svc.cluster.local, port: {number: 8080}}}]
+    - match: [{uri: {exact: /health}, headers: {x-probe: {exact: "1"}}}]
+      route: [{destination: {host: health.shop.svc.cluster.local, port: {number: 80}}}]
+"""
+
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -78,6 +99,33 @@ def test_a_capture_knows_sessions(run) -> None:
     assert health["state"]["session_cookies"] == ["JSESSIONID"]
     # Nothing of the log counts beside a capture.
     assert [path["seen"] for path in document["paths"] if path != health] == [None, None]
+
+
+def test_new_routes_are_judged_with_what_is_assumed(run) -> None:
+    Path("routes.yaml").write_text(ROUTES)
+    options = ["--new-routes", "routes.yaml", "--authority", "shop.example", "--format", "json"]
+    result = run(*options, "--routing", "http-route")
+    document = json.loads(result.stdout)
+    assert (result.exit_code, document["doubts"]) == (0, [])
+    paths = {path["template"]: path for path in document["paths"]}
+    assert paths["/cart"]["seen"]["why"] == "POST /cart: no rule for shop.example takes it"
+    assert paths["/cart"]["seen"]["lost"] == 20
+    assert paths["/health"]["seen"]["undecided"] == 10
+    text = paths["/api/*"]["moves"][1]["steps"][0]["text"]
+    assert "- name: bff\n          namespace: shop\n          port: 8080" in text
+    assert "- name: web\n      namespace: edge" in text
+    known = run(*options, "--header", "x-probe: 1")
+    (health,) = (
+        path for path in json.loads(known.stdout)["paths"] if path["template"] == "/health"
+    )
+    assert health["seen"]["undecided"] == 0
+
+
+def test_routes_of_another_gateway_are_refused(run) -> None:
+    Path("routes.yaml").write_text(ROUTES)
+    result = run("--new-routes", "routes.yaml", "--gateway", "edge/other")
+    assert result.exit_code == 2
+    assert "edge/other" in result.stderr
 
 
 def test_standard_input_is_read_once(run) -> None:
