@@ -1,8 +1,8 @@
 """What a route of a VirtualService does: redirect, direct response, destinations, rewrite, fault.
 
 The semantics are those of pilot/pkg/networking/core/route/route.go (ApplyRedirect,
-applyHTTPRouteDestination, TranslateFault). A mirror changes no verdict, and timeouts, retries and
-CORS do not either, so they are not read.
+applyHTTPRouteDestination, TranslateFault). A mirror changes no verdict, and timeouts and retries do
+not either, so they are not read. Nor is CORS: a preflight that it answers itself is not lost.
 """
 
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from estimator.routing.fields import Field
 from estimator.routing.istio.matches import MOST_PORT
-from estimator.routing.istio.names import ANY, server_hosts
+from estimator.routing.istio.names import ANY, NO_HOSTNAME, is_hostname, server_hosts
 from estimator.routing.objects import KubernetesObject
 from estimator.routing.rules import Place
 
@@ -127,8 +127,11 @@ def _server(entry: Field, namespace: str) -> Server:
     if "hosts" in fields and not hosts:
         fields["hosts"].report("expected at least one host")
     for host in hosts:
-        if host.count("/") > 1 or host.startswith("/") or host.endswith("/"):
+        owner, slash, name = host.partition("/")
+        if slash and not (owner and name):
             fields["hosts"].report(f"expected host or namespace/host, got {host!r}")
+        elif host and not is_hostname(name if slash else host):
+            fields["hosts"].report(f"{NO_HOSTNAME}, got {host!r}")
     tls = fields["tls"].keys(*_TLS_KEYS) if "tls" in fields else {}
     mode = tls["mode"].choice(*_TLS_MODES) if "mode" in tls else ""
     if protocol in ("HTTPS", "TLS") and "tls" not in fields:

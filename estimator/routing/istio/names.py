@@ -4,13 +4,19 @@ The rules are those of pkg/config/host (Name.SubsetOf, Names.Intersection, Names
 pilot/pkg/model/conversion.go and config.go (ResolveShortnameToFQDN, resolveGatewayName).
 """
 
+import ipaddress
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 CLUSTER_DOMAIN = "cluster.local"
 _SERVICE_SUFFIX = f".svc.{CLUSTER_DOMAIN}"
 ANY = "*"
+NO_HOSTNAME = "expected a hostname, perhaps with a leading *, and without a port"
 MESH = "mesh"
 """The gateway that stands for all sidecars."""
+
+_LABEL = "[A-Za-z0-9_](?:[-A-Za-z0-9_]*[A-Za-z0-9_])?"
+_HOSTNAME = re.compile(rf"(?:\*\.|\*-)?{_LABEL}(?:\.{_LABEL})*\.?")
 
 
 def is_subset(narrow: str, wide: str) -> bool:
@@ -54,6 +60,17 @@ def for_namespace(hosts: Iterable[str], namespace: str) -> Iterator[str]:
             yield host
         elif owner == namespace:
             yield name
+
+
+def is_hostname(host: str) -> bool:
+    """Return whether a text is a hostname, perhaps with a leading wildcard, or an IP address."""
+    if host == ANY or _HOSTNAME.fullmatch(host):
+        return True
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def full_host(host: str, namespace: str) -> str:

@@ -49,6 +49,7 @@ def compile_objects(
             if key != ("", MESH) and key not in gateways:
                 gateways[key] = assumed_gateway(service.field, key, port or _DEFAULT_PORT)
     _warn_of_unbound(services, gateways)
+    _warn_of_sources(services)
     _warn_of_unknown_order(services)
     _warn_of_patches(own)
     return tuple(route_tables(tuple(gateways.values()), services))
@@ -97,6 +98,18 @@ def _warn_of_unbound(
             if host not in admitted:
                 names = ", ".join("/".join(key) for key in service.gateways if key[0])
                 service.field.warn(f"no server for HTTP of {names} admits its host {host}")
+
+
+def _warn_of_sources(services: Sequence[VirtualService]) -> None:
+    for service in services:
+        matches = (match for route in service.routes for match in route.matches)
+        for match in matches if service.gateways != (("", MESH),) else ():
+            if (match.source_labels and not match.gateways) or match.source_namespace:
+                service.field.owner.findings.warn(
+                    match.place,
+                    "asks where a request comes from; it counts only where the gateway's own"
+                    " selector and namespace fit",
+                )
 
 
 def _warn_of_unknown_order(services: Sequence[VirtualService]) -> None:

@@ -20,7 +20,7 @@ from estimator.routing.istio.actions import (
 )
 from estimator.routing.istio.delegates import merged_matches
 from estimator.routing.istio.matches import Match, read_gateway_keys, read_match
-from estimator.routing.istio.names import MESH, full_host, is_exported
+from estimator.routing.istio.names import MESH, NO_HOSTNAME, full_host, is_exported, is_hostname
 from estimator.routing.objects import KubernetesObject
 from estimator.routing.rules import Place
 
@@ -87,6 +87,9 @@ def read_virtual_service(item: KubernetesObject) -> VirtualService:
     fields = item.spec.keys("hosts", "gateways", "http", "tls", "tcp", "exportTo")
     hosts = fields["hosts"].texts() if "hosts" in fields else ()
     gateways = read_gateway_keys(fields["gateways"]) if "gateways" in fields else ()
+    for host in hosts:
+        if host and not is_hostname(host):
+            fields["hosts"].report(f"{NO_HOSTNAME}, got {host!r}")
     if not hosts and gateways:
         fields["gateways"].report("expected no gateways at a delegate, which has no hosts")
     entries = tuple(fields["http"].items()) if "http" in fields else ()

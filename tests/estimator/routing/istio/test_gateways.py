@@ -106,7 +106,9 @@ def test_sni_chooses_the_server_for_https() -> None:
         (server(80, "SPDY"), "port.protocol: expected one of HTTP, HTTP2, GRPC, GRPC-WEB, HTTPS"),
         (server(443, "HTTPS"), "tls: missing; expected it for the protocol HTTPS"),
         (server(80, "HTTP", "[]"), "hosts: expected at least one host"),
-        (server(80, "HTTP", "[a/b/c]"), "expected host or namespace/host, got 'a/b/c'"),
+        (server(80, "HTTP", "[a/]"), "expected host or namespace/host, got 'a/'"),
+        (server(80, "HTTP", "['a.com:80']"), "without a port, got 'a.com:80'"),
+        (server(80, "HTTP", "[a/b/c]"), "expected a hostname, perhaps with a leading *"),
         (server(80, "HTTP", more=", tls: {mode: X}"), "tls.mode: expected one of PASSTHROUGH"),
         (server(80, "HTTP", more=", tlss: {}"), "tlss: unknown key; expected one of port, bind"),
         (

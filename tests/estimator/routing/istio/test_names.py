@@ -6,6 +6,7 @@ from estimator.routing.istio.names import (
     gateway_key,
     intersection,
     is_exported,
+    is_hostname,
     is_subset,
     server_hosts,
     service,
@@ -39,6 +40,26 @@ def test_hosts_of_a_server_belong_to_namespaces() -> None:
     assert hosts == ("a.com", "edge/b.com", "c.com", "shop/d.com")
     assert list(for_namespace(hosts, "shop")) == ["a.com", "c.com", "d.com"]
     assert server_hosts(["a.com", "*/*"], "edge") == ("*",)
+
+
+@pytest.mark.parametrize(
+    ("host", "is_one"),
+    [
+        ("*", True),
+        ("*.a.com", True),
+        ("*-x.a.com", True),
+        ("a", True),
+        ("a_b.com", True),
+        ("10.0.0.1", True),
+        ("::1", True),
+        ("a.com:80", False),
+        ("a.*", False),
+        ("http://a.com", False),
+        ("", False),
+    ],
+)
+def test_hostnames(host: str, is_one: bool) -> None:
+    assert is_hostname(host) is is_one
 
 
 def test_short_names_are_services_of_the_namespace() -> None:

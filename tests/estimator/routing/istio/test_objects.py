@@ -66,6 +66,11 @@ def test_gateway_that_is_missing_is_assumed_and_said() -> None:
             GATEWAY + WEB.replace("http:", "exportTo: ['.']\n  http:"),
             "is not exported to edge, where Gateway edge/gw is",
         ),
+        (
+            GATEWAY + service(f"[{{match: [{{sourceLabels: {{app: web}}}}], {to('a')}}}]"),
+            "http[0].match[0]: asks where a request comes from; it counts only where the gateway's"
+            " own selector and namespace fit",
+        ),
         (GATEWAY + FILTER, "EnvoyFilter edge/f: patches VIRTUAL_HOST, which is not judged"),
         (
             GATEWAY + WEB + WEB.replace("name: web", "name: api"),

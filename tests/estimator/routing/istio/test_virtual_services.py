@@ -57,6 +57,13 @@ def test_problems(http: str, more: str, problem: str) -> None:
     assert any(problem in said for said in problems_of(service(http, more=more)))
 
 
+def test_host_with_a_port_is_a_problem() -> None:
+    (said,) = problems_of(service("[]", host="a.com:80"))
+    assert said.endswith(
+        "hosts: expected a hostname, perhaps with a leading *, and without a port, got 'a.com:80'"
+    )
+
+
 def test_delegate_has_no_gateways_and_no_delegate() -> None:
     said = problems_of(delegate("[{delegate: {name: x}}]", "gateways: [gw]"))
     assert [problem.split(": ", 1)[1] for problem in said] == [
