@@ -9,7 +9,7 @@ shapes, requests are only counted.
 Invariant: the sums of all requests, and what is beyond, are the number of requests that were added.
 The result depends on the order of the requests and not on how many processes read them.
 
-Memory: a sum takes about 500 bytes beside its target, so all take 50 MB and three times MOST_BYTES
+Memory: a sum takes about 500 bytes beside its texts, so all take 50 MB and three times MOST_BYTES
 at the most.
 
 Reference for the number of different targets: Whang, Vander-Zanden and Taylor, "A linear-time
@@ -31,7 +31,7 @@ MOST_SHAPES = 50_000
 MOST_CHILDREN = 1000
 """Different names in one directory, and different sets of parameters of one path."""
 MOST_BYTES = 32 << 20
-"""Length of all targets that are counted by themselves, of all shapes, and of all directories."""
+"""Length of all requests that are counted by themselves, of all shapes, and of all directories."""
 
 _ANY = "{any}"
 _MOST_SEGMENTS = 16
@@ -108,7 +108,7 @@ class Sums:
         if found is None:
             if len(self.of_targets) >= MOST_TARGETS or self._target_bytes >= MOST_BYTES:
                 return self._sum_of_shape(key)
-            self._target_bytes += len(key[2])
+            self._target_bytes += _length(key)
             found = self.of_targets[key] = Sum(key[2])
         return found
 
@@ -151,11 +151,17 @@ class Sums:
         if found is None:
             if len(self.of_shapes) >= MOST_SHAPES or self._shape_bytes >= MOST_BYTES:
                 return self.beyond
-            self._shape_bytes += len(target)
+            self._shape_bytes += _length(key) + len(target)
             found = self.of_shapes[key] = Sum(target)
         elif target != found.target:
             found.is_sample = True
         return found
+
+
+def _length(key: Key) -> int:
+    authority, method, target, extra = key
+    values = () if extra is None else (value for _, value in extra.headers)
+    return len(authority) + len(method) + len(target) + sum(map(len, values))
 
 
 class _Directories:

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from estimator.requests import sums as sums_module
-from estimator.requests.sums import Key, Sums
+from estimator.requests.sums import Extra, Key, Sums
 
 
 def key(target: str, method: str = "GET") -> Key:
@@ -118,11 +118,17 @@ def test_deep_and_long_targets_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> 
     sums = added(["/a" * 4000, "/a" * 3000, "/a" * 16])
     assert [found.count for _, found in sums.all()] == [2, 1]
     monkeypatch.setattr(sums_module, "MOST_TARGETS", 9)
-    monkeypatch.setattr(sums_module, "MOST_BYTES", 10)
+    monkeypatch.setattr(sums_module, "MOST_BYTES", 40)
     sums = added(["/0123456789", "/b", "/c", "/0123456789", "/long", "/longer", "/new"])
     assert counts(sums) == {"/0123456789": 2, "/b": 1, "/c": 1, "/long": 1, "/longer": 1}
     assert sums.beyond.count == 1
+    long = Extra((("x", "v" * 40),))
+    sums = Sums()
+    for target in ("/a", "/b"):
+        sums.sum_of(("a", "GET", target, long)).add(1.0, None)
+    assert (len(sums.of_targets), len(sums.of_shapes)) == (1, 1)
     monkeypatch.setattr(sums_module, "MOST_TARGETS", 0)
+    monkeypatch.setattr(sums_module, "MOST_BYTES", 10)
     assert counts(added(["/l/o/n/g", "/l/o/n/h"])) == {"/l/o/n/g": 2}
 
 
