@@ -75,9 +75,17 @@ def bound_services(documents: Sequence[Object], gateway: str) -> list[Object]:
             reference if "/" in reference or reference == "mesh" else f"{namespace}/{reference}"
             for reference in gateways
         }
-        if gateway in full and service["spec"].get("hosts"):
+        owner = gateway.partition("/")[0]
+        if gateway in full and service["spec"].get("hosts") and _is_exported(service, owner):
             bound.append(_with_delegates(service, delegates))
     return bound
+
+
+def _is_exported(service: Object, namespace: str) -> bool:
+    """Say whether a namespace sees an object; that of a gateway's Pods is the Gateway's here."""
+    own = service["metadata"]["namespace"]
+    spaces = [own if space == "." else space for space in service["spec"].get("exportTo", ["*"])]
+    return "*" in spaces or namespace in spaces
 
 
 def _with_delegates(service: Object, delegates: dict[tuple[str, str], Object]) -> Object:
@@ -94,7 +102,7 @@ def _with_delegates(service: Object, delegates: dict[tuple[str, str], Object]) -
         reference = rule["delegate"]
         space = reference.get("namespace") or metadata["namespace"]
         delegate = delegates.get((space, reference["name"]))
-        if delegate is not None:
+        if delegate is not None and _is_exported(delegate, own):
             for number, leaf in enumerate(delegate["spec"]["http"]):
                 leaf_part = f"VirtualService {space}/{reference['name']}, http[{number}]"
                 if merged := _merged(rule, leaf, leaf_part):

@@ -56,8 +56,12 @@ def _object(kind: str, name: str, namespace: str, spec: Object) -> Object:
 
 def _gateway(random: Random, port: int) -> Object:
     servers = [_server(random, port, "main")]
-    if port != 443 and chance(random, 0.3):
-        servers.append(_server(random, port, "more"))
+    if chance(random, 0.3):
+        more = _server(random, port, "more")
+        # Two servers for HTTPS may not claim one name.
+        names = {host.rpartition("/")[2] for host in servers[0]["hosts"]}
+        if port != 443 or not names & {host.rpartition("/")[2] for host in more["hosts"]}:
+            servers.append(more)
     if chance(random, 0.3):
         servers.append(_server(random, 9999, "other"))
     return _object(
@@ -106,7 +110,12 @@ def _virtual_service(random: Random, number: int, port: int, statuses: Any) -> l
     if bound:
         reference = "gw" if namespace == GATEWAY_NAMESPACE and bound == "short" else "edge/gw"
         spec["gateways"] = {"both": ["mesh", reference], "mesh": ["mesh"]}.get(bound, [reference])
-    return [_object("VirtualService", name, namespace, spec), *delegates]
+    services = [_object("VirtualService", name, namespace, spec), *delegates]
+    for service in services:
+        if chance(random, 0.1):
+            choices = (["."], ["*"], ["shop"], ["edge", "shop"], ["edge"])
+            service["spec"]["exportTo"] = random.choice(choices)
+    return services
 
 
 def _extend_paths(random: Random, rules: list[Object], roots: list[Object]) -> None:
