@@ -6,11 +6,14 @@ anchored at both ends, and look-around and back references are refused. RE2 read
 with other bytes matches no `.`.
 """
 
+import re
 from functools import lru_cache
 from typing import Any
 
 import re2
 
+_REFERENCE = re.compile(rb"\\([0-9\\])")
+"""A group in the text of a replacement, or an escaped backslash."""
 _MOST_PATTERNS = 4096
 """Most compiled patterns that are kept; one takes a few kilobytes."""
 
@@ -45,10 +48,27 @@ def matches_whole(pattern: str, value: str) -> bool:
 def replace_all(pattern: str, by: str, value: str) -> str:
     r"""Replace each match in `value`, where `\1` in `by` is a group, as RE2::GlobalReplace does.
 
+    An empty match right behind another match does not count, unlike in `sub` of this binding.
     Raises PatternError.
     """
-    replaced: bytes = _compiled(pattern).sub(as_bytes(by), as_bytes(value))
-    return replaced.decode("utf-8", "surrogateescape")
+    compiled, text, template = _compiled(pattern), as_bytes(value), as_bytes(by)
+    replaced: list[bytes] = []
+    at, last_end = 0, -1
+    while at <= len(text) and (match := compiled.search(text, at)) is not None:
+        start, end = match.span()
+        if start == end == last_end:
+            replaced.append(text[at : at + 1])
+            at += 1
+            continue
+        replaced += (text[at:start], _expanded(template, match))
+        at = last_end = end
+    return b"".join((*replaced, text[at:])).decode("utf-8", "surrogateescape")
+
+
+def _expanded(template: bytes, match: Any) -> bytes:
+    return _REFERENCE.sub(
+        lambda found: (match[int(found[1])] or b"") if found[1].isdigit() else found[1], template
+    )
 
 
 def as_bytes(value: str) -> bytes:

@@ -36,6 +36,8 @@ def location(redirect: Redirect, authority: str, target: str, scheme: str) -> st
     change = redirect.path
     has_query = isinstance(change, ReplacePath) and "?" in change.by
     path = changed_target(target.partition("?")[0] if has_query else target, change)
+    if not path.startswith("/"):
+        path = f"/{path}"
     return f"{final_scheme}://{host}{port}{path}"
 
 

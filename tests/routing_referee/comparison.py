@@ -190,13 +190,17 @@ def judge(
         )
     )
     envoy, product = envoy_verdict(answer, translation), product_verdict(decision)
+    candidates = [product_verdict(candidate) for candidate in decision.candidates]
     if answer.status in translation.faults:
         # The answer of a fault tells the rule and not which of its matches.
-        product = replace(product, rule=product.rule.partition(".match[")[0])
+        product, *candidates = (
+            replace(verdict, rule=verdict.rule.partition(".match[")[0])
+            for verdict in (product, *candidates)
+        )
     difference = envoy.difference(product)
-    if translation.is_order_undefined and decision.candidates:
+    if translation.is_order_undefined and candidates:
         # No file tells the order; Envoy was given one of the possible ones.
-        if envoy in map(product_verdict, decision.candidates):
+        if envoy in candidates:
             return None
         difference = f"{envoy.outcome} by Envoy is no candidate of the product"
     if difference:
@@ -298,6 +302,8 @@ OPTIONAL = (
     *("gateways", "rewrite", "fault", "ignoreUriCase", "uri", "path", "timeout", "filters"),
 )
 
+WHOLE = ("rewrite", "fault", "filters")
+
 
 def _removable(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
     """Yield the paths of what may be missing, outer ones first."""
@@ -309,6 +315,6 @@ def _removable(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tupl
     elif isinstance(value, dict):
         is_match = "match" in path or "matches" in path
         for key, each in value.items():
-            if key in OPTIONAL and (is_match or key in ("rewrite", "fault", "timeout", "filters")):
+            if key in OPTIONAL and (is_match or (key in WHOLE and isinstance(each, dict | list))):
                 yield (*path, key)
             yield from _removable(each, (*path, key))

@@ -89,10 +89,18 @@ def _route(random: Random, number: int, port: int) -> Object:
         reference["sectionName"] = random.choice(("l0", "l1", "other"))
     if chance(random, 0.1):
         reference["port"] = random.choice((port, 9999))
-    spec: Object = {"parentRefs": [reference]}
+    reference |= random.choice(({}, {}, {"kind": "Gateway", "group": "gateway.networking.k8s.io"}))
+    references = [reference]
+    if reference.get("sectionName") == "l0" and chance(random, 0.5):
+        references.append(reference | {"sectionName": "l1"})
+    if chance(random, 0.1):
+        references.append({"name": "elsewhere", "namespace": "edge"})
+    spec: Object = {"parentRefs": references}
     if chance(random, 0.75):
         spec["hostnames"] = list(dict.fromkeys(some(random, (*HOSTS, *WILDCARDS), 3)))
     spec["rules"] = [_rule(random) for _ in range(random.choice((1, 2, 3, 4, 6)))]
+    if chance(random, 0.02):
+        del spec["rules"]
     route = _object("HTTPRoute", f"route{number}", namespace, spec)
     day = random.randint(1, 9)
     route["metadata"]["creationTimestamp"] = f"2026-01-0{day}T00:00:00Z"
@@ -181,9 +189,12 @@ def _backends(random: Random) -> list[Object]:
 
 def _path_change(random: Random, has_prefix: bool) -> Object:
     if has_prefix and chance(random, 0.7):
-        by = random.choice(("/", "/new", "/new/", "/a/b"))
+        by = random.choice(("/", "/new", "/new/", "/a/b", "/a%20b", "", "new"))
         return {"type": "ReplacePrefixMatch", "replacePrefixMatch": by}
-    return {"type": "ReplaceFullPath", "replaceFullPath": random.choice(("/", "/new", "/new/"))}
+    return {
+        "type": "ReplaceFullPath",
+        "replaceFullPath": random.choice(("/", "/new", "/new/", "n")),
+    }
 
 
 def _rewrite(random: Random, has_prefix: bool) -> Object:

@@ -166,6 +166,8 @@ def _rule(random: Random, port: int, statuses: Any) -> Object:
 
 def _text(random: Random, values: tuple[str, ...] = VALUES) -> Object:
     kind = random.choice(("exact", "exact", "prefix", "regex"))
+    if chance(random, 0.03):
+        return {"exact": ""}
     if kind == "regex":
         return {"regex": random.choice(list(TEXT_PATTERNS))}
     return {kind: random.choice([value for value in values if value])}
@@ -177,6 +179,10 @@ def _match(random: Random, port: int) -> Object:
         kind = random.choice(("prefix", "prefix", "prefix", "exact", "exact", "regex"))
         path = random.choice(list(PATH_PATTERNS)) if kind == "regex" else any_path(random)
         match["uri"] = {kind: path}
+        if chance(random, 0.03):
+            match["uri"] = random.choice(
+                ({"exact": "/a?v=1"}, {"prefix": "foo"}, {"prefix": "/a%2"})
+            )
         if chance(random, 0.15):
             match["ignoreUriCase"] = True
     if chance(random, 0.15):
@@ -236,7 +242,11 @@ def _rewrite(random: Random) -> Object:
         rewrite["uri"] = random.choice(("/", "/new", "/new/", "/a/b", "new"))
     elif kind == "regex":
         pattern, by = random.choice(
-            (("^/a/(.*)$", r"/\1"), ("/", "-"), ("a", "bb"), ("^/([^/]+)/([^/]+)", r"/\2/\1"))
+            (
+                *(("^/a/(.*)$", r"/\1"), ("/", "-"), ("a", "bb"), ("^/([^/]+)/([^/]+)", r"/\2/\1")),
+                *(("x*", "-"), ("[ab]", r"_\0_"), ("(?i)foo|/$", "/"), ("^", "/p"), ("$", "/s")),
+                *((".", "/"), ("(/a)?", r"/[\1]")),
+            )
         )
         rewrite["uriRegexRewrite"] = {"match": pattern, "rewrite": by}
     if kind == "authority" or chance(random, 0.2):
@@ -247,7 +257,7 @@ def _rewrite(random: Random) -> Object:
 def _redirect(random: Random) -> Object:
     redirect: Object = {}
     if chance(random, 0.6):
-        redirect["uri"] = random.choice(("/new", "/", "/new?x=1", "/new/"))
+        redirect["uri"] = random.choice(("/new", "/", "/new?x=1", "/new/", "/a%20b", "new"))
     if chance(random, 0.4) or not redirect:
         redirect["authority"] = random.choice(("new.example.net", "new.example.net:8080"))
     if chance(random, 0.3):

@@ -25,5 +25,22 @@ def test_what_re2_refuses_is_named(pattern: str) -> None:
         check(pattern)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "by", "value", "result"),
+    [
+        ("(/a)?", r"[\1]", "b/ac", "[]b[/a]c[]"),
+        ("x*", "-", "axb", "-a-b-"),
+        ("^", "/p", "/a/b", "/p/a/b"),
+        ("$", "/s", "/a", "/a/s"),
+        ("[ab]", r"<\0\\>", "/ab", "/<a\\><b\\>"),
+        ("^/", "-", "//", "-/"),
+    ],
+)
+def test_all_matches_are_replaced_as_re2_does(
+    pattern: str, by: str, value: str, result: str
+) -> None:
+    assert replace_all(pattern, by, value) == result
+
+
 def test_groups_are_replaced() -> None:
     assert replace_all("^/old/([0-9]+)", r"/new/\1/x", "/old/7/y") == "/new/7/x/y"

@@ -35,6 +35,7 @@ def test_location_keeps_what_a_redirect_does_not_name() -> None:
         (Redirect(port=8443), "[::1]:80", "http://[::1]:8443/b?c"),
         (Redirect(authority="x.example:1", port=2), "a.example", "http://x.example:1:2/b?c"),
         (Redirect(path=ReplacePath("/x")), "a.example", "http://a.example/x?c"),
+        (Redirect(path=ReplacePath("x")), "a.example", "http://a.example/x?c"),
         (Redirect(path=ReplacePath("/x?y")), "a.example", "http://a.example/x?y"),
     ],
     ids=str,
