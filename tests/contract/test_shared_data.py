@@ -11,9 +11,12 @@ import pytest
 import yaml
 
 from estimator.errors import InputError
+from estimator.migration.coverage.entries import entry_of
 from estimator.migration.snippets.path import MovedPath
 from estimator.migration.snippets.step import Attachment, Backend, Step
 from estimator.migration.snippets.virtual_service import virtual_service
+from estimator.routing.conditions import Conditions, Kind, Text
+from estimator.routing.rules import Destination, Place
 from estimator.table.load_tools.detect import READERS, read_result
 from estimator.table.load_tools.run import members
 from estimator.table.rows import Loop, Verdict
@@ -158,6 +161,19 @@ def test_istio_resources_fit_the_published_schema(kind: str) -> None:
     jsonschema.validate(kubernetes()[kind, "site"], schemas[kind])
     spec = kubernetes()[kind, "site"]["spec"]
     assert set(spec) <= set(schemas[kind]["properties"]["spec"]["properties"])
+
+
+@pytest.mark.parametrize("kind", [Kind.EXACT, Kind.PREFIX, Kind.REGEX])
+def test_an_entry_that_coverage_suggests_fits_the_published_schema(kind: Kind) -> None:
+    schema = json.loads((DATA / "schemas/istio-networking-v1.json").read_text())["VirtualService"]
+    http = schema["properties"]["spec"]["properties"]["http"]
+    matches = [Conditions(Text(kind, "/a"), Text(Kind.EXACT, "POST"))]
+    services = [Destination("a.shop", 80, 0.9, "v1"), Destination("b.shop", 80, 0.1)]
+    entry = entry_of(matches, services, Place("r.yaml", 1, "VirtualService", "shop", "web"))
+    jsonschema.validate([entry], http)
+    assert set(entry) <= set(http["items"]["properties"])
+    match = http["items"]["properties"]["match"]["items"]["properties"]
+    assert set(entry["match"][0]) <= set(match)
 
 
 @pytest.mark.parametrize("template", ["/api/*", "/cart", "/watch/{id}"])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from estimator.migration.coverage.nearest import Nearest
 from estimator.migration.coverage.suggestion import Suggestion
-from estimator.migration.coverage.verdicts import Verdict
+from estimator.migration.coverage.verdicts import FIRST_REFUSAL, Verdict
 from estimator.routing.decision import Decision
 from estimator.routing.rules import Place, Rule
 
@@ -132,7 +132,10 @@ class Coverage:
     def unknown(self) -> tuple[Group, ...]:
         """The rejected groups that production is known to have answered below 400."""
         return tuple(
-            group for group in self.lost if group.verdict is Verdict.REJECTED and group.statuses
+            group
+            for group in self.lost
+            if group.verdict is Verdict.REJECTED
+            and any(status < FIRST_REFUSAL for status in group.statuses)
         )
 
     def is_lossy(self, allowed: Allowed) -> bool:

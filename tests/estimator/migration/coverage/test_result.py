@@ -16,7 +16,8 @@ def group(verdict: Verdict, count: int, statuses: dict[int, int]) -> Group:
 def coverage(served: int) -> Coverage:
     groups = (
         group(Verdict.REJECTED, 5, {200: 5}),
-        group(Verdict.REJECTED, 2, {}),
+        group(Verdict.REJECTED, 1, {}),
+        group(Verdict.REJECTED, 1, {404: 3}),
         group(Verdict.ELSEWHERE, 3, {200: 3}),
     )
     undecided = (Undecided(("port",), 10, "/x", ()),)
