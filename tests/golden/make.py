@@ -47,12 +47,17 @@ def commands() -> list[tuple[list[str], int]]:
     return [(shlex.split(words), int(code or 0)) for words, code in _COMMAND.findall(joined)]
 
 
-def make_outputs(directory: Path) -> dict[str, str]:
-    """Return every golden file by name, made in a temporary directory of the caller."""
+def copy_example(directory: Path) -> None:
+    """Copy the files of the example into a directory, and make its series."""
     for path in EXAMPLE.iterdir():
         shutil.copy(path, directory)
     with closing(sqlite3.connect(directory / "series.db")) as database:
         database.executescript((EXAMPLE / "series.sql").read_text())
+
+
+def make_outputs(directory: Path) -> dict[str, str]:
+    """Return every golden file by name, made in a temporary directory of the caller."""
+    copy_example(directory)
     before = Path.cwd()
     os.chdir(directory)
     try:

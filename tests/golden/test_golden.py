@@ -12,6 +12,7 @@ from cloudcoil.models.istio.networking.v1alpha3 import EnvoyFilter
 from playwright.sync_api import sync_playwright
 
 from mirror.demo.processes import find_program
+from tests.golden import switch_plan
 from tests.golden.make import GOLDEN, GUIDE, commands, make_outputs, with_quotes
 
 HOW = "if the change is meant: .venv/bin/python -m tests.golden.make, and read the diff"
@@ -188,3 +189,22 @@ def test_the_component_patches_the_deployments_of_a_kustomization(directory: Pat
             pod = tree["spec"]["template"]["spec"]
             given = patches[tree["metadata"]["name"]]["spec"]["template"]["spec"]["containers"]
             assert pod["containers"] == [{**item, "image": "i"} for item in given]
+
+
+def test_the_guide_of_the_switch_quotes_what_comes_out(
+    outputs: dict[str, str], directory: Path
+) -> None:
+    # `outputs` has made the files of the example, which take longer than the plan.
+    assert outputs
+    made = switch_plan.make_outputs(directory)
+    assert switch_plan.quoted(made) == switch_plan.section(), switch_plan.HOW
+    assert switch_plan.section().count("<!-- ") == 2
+    # The folder has what the table of the guide says.
+    assert {name.split("/")[1] for name in made if name.startswith("switch/")} == {
+        *("prepare", "step-1", "step-2", "step-3", "release")
+    }
+
+
+def test_the_first_command_of_the_switch_is_part_of_the_last() -> None:
+    first, *_, last = switch_plan.commands()
+    assert last[: len(first)] == first

@@ -25,7 +25,7 @@ components:
 
 
 def write_csv(series: RpsSeries) -> None:
-    # Every other minute has a little less: rates that hardly ever fall would be those of a counter.
+    # Every other bucket has a little less: rates that hardly ever fall would be those of a counter.
     rates = [rps * (1 - n % 2 / 1000) for n, rps in enumerate(series.rps[0])]
     rows = [f"{MONDAY + n * STEP_S},/api/_,{rps:g}" for n, rps in enumerate(rates)]
     Path("series.csv").write_text("\n".join(["second,route,rps", *rows]) + "\n")

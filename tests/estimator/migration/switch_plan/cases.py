@@ -1,8 +1,8 @@
 """The table and the series that the tests of a switch share.
 
 The rows are those of sizing/replicas.py: one replica serves 272.8 rps. The series is two weeks in
-buckets of a minute: 1000 rps from 9:00 to 18:00 UTC, with a rise from 5:00 on, and 50 rps else; or
-1000 rps all the time.
+buckets of five minutes: 1000 rps from 9:00 to 18:00 UTC, with a rise from 5:00 on, and 50 rps else;
+or 1000 rps all the time.
 """
 
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from estimator.table.load_points import Component, Kind, LoadPoint, Resources, T
 
 MONDAY = int(datetime(2026, 1, 5, tzinfo=UTC).timestamp())
 WEEK = 7 * 86_400
-STEP_S = 60
+STEP_S = 300
 TUESDAY_10 = MONDAY + 2 * WEEK + 34 * 3_600
 STEPS = (1, 25, 100)
 LEAN = Policy(min_replicas=1)

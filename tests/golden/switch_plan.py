@@ -1,6 +1,6 @@
 """Runs the `estimate switch-plan` commands of docs/switching.md and brings its quotes up to date.
 
-    .venv/bin/python -m tests.estimator.commands.switching.guide
+    .venv/bin/python -m tests.golden.switch_plan
 
 Run it after a change that is meant to change the plan, and review the diff of the guide.
 """
@@ -8,18 +8,16 @@ Run it after a change that is meant to change the plan, and review the diff of t
 import os
 import re
 import shlex
-import shutil
-import sqlite3
 import tempfile
-from contextlib import closing
 from pathlib import Path
 
 from click.testing import CliRunner
 
 from estimator.commands.estimate import main
-from tests.golden.make import EXAMPLE, ROOT, with_quotes
+from tests.golden.make import ROOT, copy_example, with_quotes
 
 GUIDE = ROOT / "docs" / "switching.md"
+HOW = "if the change is meant: .venv/bin/python -m tests.golden.switch_plan, and read the diff"
 _SECTION = re.compile(r"(?ms)^## The day of the switch.*?(?=^## |\Z)")
 _COMMAND = re.compile(r"(?m)^estimate (switch-plan .*)$")
 
@@ -38,11 +36,7 @@ def commands() -> list[list[str]]:
 
 
 def make_outputs(directory: Path) -> dict[str, str]:
-    """Return what the commands print and write, by name, made in a directory of the caller."""
-    for path in EXAMPLE.iterdir():
-        shutil.copy(path, directory)
-    with closing(sqlite3.connect(directory / "series.db")) as database:
-        database.executescript((EXAMPLE / "series.sql").read_text())
+    """Return what the commands print and write, by name, made in a directory with the example."""
     before = Path.cwd()
     os.chdir(directory)
     try:
@@ -66,5 +60,6 @@ def quoted(outputs: dict[str, str]) -> str:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
+        copy_example(Path(folder))
         made = quoted(make_outputs(Path(folder)))
     GUIDE.write_text(GUIDE.read_text().replace(section(), made))
