@@ -468,6 +468,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.migration.coverage.*",
         "estimator.migration.order.*",
         "estimator.migration.snippets.*",
+        "estimator.model.confidence",
         "estimator.requests.observations",
         "estimator.routing.*",
         "estimator.series.rps",

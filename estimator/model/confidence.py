@@ -53,7 +53,7 @@ def doubts(series: RpsSeries, table: Table, cluster: Cluster | None) -> tuple[st
 
     What concerns a component comes from the functions below.
     """
-    return (*series.doubts, *_of_time(series), *_of_files(table, cluster))
+    return (*series.doubts, *time_doubts(series), *_of_files(table, cluster))
 
 
 def spike_doubts(
@@ -149,7 +149,8 @@ def hour_doubts(loads: Iterable[ExpectedLoad]) -> Iterator[str]:
             )
 
 
-def _of_time(series: RpsSeries) -> Iterator[str]:
+def time_doubts(series: RpsSeries) -> Iterator[str]:
+    """Yield why the time of a series may not hold the peak."""
     if series.observed_s < MIN_OBSERVED_S:
         yield (
             f"only {units.format_duration(series.observed_s)} were observed, less than"

@@ -16,6 +16,7 @@ from estimator.migration.order.state import State
 from estimator.migration.order.traffic import traffic_by_tag
 from estimator.migration.snippets.path import MovedPath
 from estimator.migration.snippets.step import Backend
+from estimator.model.confidence import time_doubts
 from estimator.series.rps import RpsSeries
 from mirror.formats.routes import OTHER, RouteTable, route_tag
 
@@ -122,8 +123,7 @@ def _notes(evidence: Evidence) -> Iterable[str]:
 
 
 def _doubts(evidence: Evidence, by_tag: Mapping[str, str]) -> Iterable[str]:
-    yield from evidence.series.doubts
-    yield from evidence.doubts
+    yield from (*evidence.series.doubts, *time_doubts(evidence.series), *evidence.doubts)
     if evidence.seen is None:
         yield "no source of requests was read, so neither methods nor upgrades are known"
     unjudged: Counter[str] = Counter()

@@ -52,10 +52,10 @@ def test_text_answers_first_and_says_what_it_lacks(run) -> None:
     assert result.exit_code == 3
     lines = result.stdout.splitlines()
     assert lines[0] == "Low confidence"
-    assert lines[2].strip().startswith("3 paths: 0 can switch now, 2 should be mirrored first, 1")
-    assert result.stderr.splitlines() == [
-        "estimate: low confidence: no routes of the new cluster were read, so a path may be"
-        " rejected there"
+    assert lines[3].strip().startswith("3 paths: 0 can switch now, 2 should be mirrored first, 1")
+    assert [line.split(",")[0] for line in result.stderr.splitlines()] == [
+        "estimate: low confidence: only 10s were observed",
+        "estimate: low confidence: no routes of the new cluster were read",
     ]
     table = lines[lines.index("The order, least risk first") : -1]
     assert len(table) > 10 and max(map(len, table)) <= 120
@@ -106,7 +106,8 @@ def test_new_routes_are_judged_with_what_is_assumed(run) -> None:
     options = ["--new-routes", "routes.yaml", "--authority", "shop.example", "--format", "json"]
     result = run(*options, "--routing", "http-route")
     document = json.loads(result.stdout)
-    assert (result.exit_code, document["doubts"]) == (0, [])
+    (doubt,) = document["doubts"]
+    assert doubt.startswith("only 10s were observed")
     paths = {path["template"]: path for path in document["paths"]}
     assert paths["/cart"]["seen"]["why"] == "POST /cart: no rule for shop.example takes it"
     assert paths["/cart"]["seen"]["lost"] == 20
@@ -119,6 +120,22 @@ def test_new_routes_are_judged_with_what_is_assumed(run) -> None:
         path for path in json.loads(known.stdout)["paths"] if path["template"] == "/health"
     )
     assert health["seen"]["undecided"] == 0
+
+
+def test_an_order_without_a_doubt_ends_with_0(run) -> None:
+    Path("routes.yaml").write_text(ROUTES)
+    hours = range(1_780_000_000 // 3_600 * 3_600, 1_780_000_000 + 8 * 86_400, 3_600)
+    rows = "".join(f"{hour},/api/_,2\n{hour},/health,200\n" for hour in hours)
+    Path("series.csv").write_text(f"second,route,rps\n{rows}")
+    record = Record(1.0, "GET", "shop.example", "/api/x")
+    Path("c.capture").write_bytes(encode_header() + encode(record))
+    options = ["--from-series", "series.csv", "--routes", "mirror.yaml", "--format", "json"]
+    requests = ["--from-capture", "c.capture", "--new-routes", "routes.yaml"]
+    result = CliRunner().invoke(order, [*options, *requests], catch_exceptions=False)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert [path["group"] for path in json.loads(result.stdout)["paths"]] == [
+        *("switch now", "mirror first"),
+    ]
 
 
 def test_routes_of_another_gateway_are_refused(run) -> None:

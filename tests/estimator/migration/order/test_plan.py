@@ -14,12 +14,14 @@ from mirror.formats.routes import RouteTable
 from tests.estimator.migration.order.test_moves import SITES
 
 TEMPLATES = ("/api/*", "/cart", "/a%20b")
+HOURS = 7 * 24
 SERIES = RpsSeries(
     "series file s.db",
     0,
-    1,
+    3_600,
     ("/api/_", "/cart", "/a_20b", "other"),
-    np.array([[900.0, 900.0], [1.0, 2.0], [1.0, 1.0], [0.0, 1.0]]),
+    np.tile([[900.0, 900.0], [1.0, 2.0], [1.0, 1.0], [0.0, 1.0]], HOURS // 2),
+    averaging_s=1,
 )
 
 
@@ -59,6 +61,12 @@ def test_what_was_not_read_is_a_doubt() -> None:
     )
 
 
+def test_little_time_is_a_doubt() -> None:
+    series = replace(SERIES, resolution_s=60)
+    (doubt,) = plan(evidence({}, series), SITES).doubts
+    assert doubt.startswith("only 2h48m were observed, less than 1d")
+
+
 def test_what_is_not_judged_is_a_doubt() -> None:
     seen = {tag: Seen(3, unjudged=Counter({"r.yaml:7: a filter": 3})) for tag in ("/cart", "other")}
     assert plan(evidence(seen), SITES).doubts == (
@@ -75,13 +83,13 @@ def test_the_new_routes_name_the_service() -> None:
 
 
 def test_a_series_without_observed_time_is_refused() -> None:
-    series = replace(SERIES, rps=np.full((4, 2), np.nan))
+    series = replace(SERIES, rps=np.full((4, HOURS), np.nan))
     with pytest.raises(Refused, match="no observed time"):
         plan(evidence(series=series), SITES)
 
 
 def test_all_other_paths_count_only_if_there_are_any() -> None:
-    series = replace(SERIES, rps=np.array([[9.0], [1.0], [1.0], [0.0]]))
+    series = replace(SERIES, rps=np.tile([[9.0], [1.0], [1.0], [0.0]], HOURS))
     assert "other" not in [
         path.placed.facts.tag for path in plan(evidence(series=series), SITES).paths
     ]
