@@ -33,7 +33,7 @@ def translate_virtual_services(documents: Sequence[Object], port: int) -> Transl
     name = f"{namespace}/{gateway['metadata']['name']}"
     services = bound_services(documents, name)
     servers = [
-        (server, [_sanitized(host, namespace) for host in server["hosts"]])
+        (server, _sanitized(server["hosts"], namespace))
         for server in gateway["spec"]["servers"]
         if server["port"]["number"] == port
     ]
@@ -51,12 +51,15 @@ def _age(service: Object) -> tuple[str, str, str]:
     return metadata["creationTimestamp"], metadata["name"], metadata["namespace"]
 
 
-def _sanitized(host: str, namespace: str) -> str:
-    """Return a host of a server with its namespaces as gateway.go keeps it."""
-    space, slash, name = host.rpartition("/")
-    if space == ".":
-        return f"{namespace}/{name}"
-    return name if space == "*" else host
+def _sanitized(hosts: Sequence[str], namespace: str) -> list[str]:
+    """Return the hosts of a server with their namespaces as gateway.go keeps them."""
+    if "*/*" in hosts:
+        return ["*"]
+    kept = []
+    for host in hosts:
+        space, _, name = host.rpartition("/")
+        kept.append(f"{namespace}/{name}" if space == "." else name if space == "*" else host)
+    return kept
 
 
 def bound_services(documents: Sequence[Object], gateway: str) -> list[Object]:

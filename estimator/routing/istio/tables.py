@@ -55,7 +55,7 @@ def route_tables(
 def _by_creation(services: Sequence[VirtualService]) -> list[VirtualService]:
     # sortConfigByCreationTime of pilot/pkg/model/config.go: by time, then by name and namespace.
     if all(service.created for service in services):
-        return sorted(services, key=lambda each: (each.created, f"{each.name}.{each.namespace}"))
+        return sorted(services, key=lambda each: (each.created, each.name, each.namespace))
     return list(services)
 
 
