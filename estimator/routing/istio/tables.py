@@ -128,6 +128,7 @@ def _virtual_hosts(
             if other is not server and server.is_https
             for name in other.hosts
         ]
+        own: dict[str, _Host] = {}
         for service in services:
             shared = intersection(for_namespace(server.hosts, service.namespace), service.hosts)
             rules = list(_rules(service, gateway, server)) if shared else []
@@ -135,15 +136,20 @@ def _virtual_hosts(
                 continue
             for domain in map(str.lower, shared):
                 if not _is_served_by_narrower(domain, server, narrower):
-                    host = hosts.setdefault(domain, _Host())
+                    host = own[domain] = hosts.setdefault(domain, _Host())
                     host.add(service, rules)
                     host.requires_tls |= server.redirects_to_https
-        _add_own_hosts(hosts, server, narrower)
+        _add_own_hosts(hosts, own, server, narrower)
     return tuple(host.virtual_host(domain) for domain, host in sorted(hosts.items()))
 
 
-def _add_own_hosts(hosts: dict[str, _Host], server: Server, others: Iterable[str]) -> None:
-    """Add the hosts that a server answers even if no VirtualService names them."""
+def _add_own_hosts(
+    hosts: dict[str, _Host], own: dict[str, _Host], server: Server, others: Iterable[str]
+) -> None:
+    """Add the hosts that a server answers even if no VirtualService names them.
+
+    `own` holds those of its hosts that VirtualServices name; `others` are hosts of other servers.
+    """
     for domain in map(str.lower, server.hosts):
         if server.redirects_to_https and "/" not in domain:
             # istiod makes such a host for names without a namespace only.
@@ -151,7 +157,8 @@ def _add_own_hosts(hosts: dict[str, _Host], server: Server, others: Iterable[str
         name = domain.rpartition("/")[2]
         if server.is_https and any(is_subset(name, other) for other in others):
             # The SNI chooses this server, although a VirtualService of a wider one names the host.
-            hosts.setdefault(name, _Host())
+            wider = max((domain for domain in own if is_subset(name, domain)), key=len, default="")
+            hosts.setdefault(name, own.get(wider, _Host()))
 
 
 def _is_served_by_narrower(domain: str, server: Server, others: Iterable[str]) -> bool:

@@ -102,6 +102,15 @@ def test_gateways_that_serve_one_host_on_one_port_are_a_doubt() -> None:
     assert decision.destinations == (Destination("one.shop"),)
 
 
+def test_server_for_https_answers_its_narrower_name_by_its_wider_one() -> None:
+    tls = "protocol: HTTPS}\n    tls: {mode: SIMPLE, credentialName: cert}\n"
+    gateway = GATEWAY.replace("80, protocol: HTTP, name: http}\n", f"443, name: one, {tls}") + (
+        f"  - port: {{number: 443, name: two, {tls}    hosts: ['none/*.b.com', '*.com']\n"
+    )
+    text = gateway + service(f"[{{{to('web')}}}]", host="*.com")
+    assert taker(decide(text, "a.b.com/x")) == "web.shop"
+
+
 def test_ports_have_tables_of_their_own() -> None:
     gateway = GATEWAY + "  - port: {number: 8080, protocol: HTTP2, name: h2}\n    hosts: [b.com]\n"
     tables = tables_of(gateway + ONE)
