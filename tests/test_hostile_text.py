@@ -66,6 +66,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 ESTIMATE = ("estimator", "--from-series", "series.db", "--table")
+ORDER = ("estimator", "order", "--from-series", "series.db")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "series": ("mirror", "series", "series.db"),
     "series of an unknown route": ("mirror", "series", "series.db", "--route", "x"),
@@ -103,6 +104,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     ),
     "a file's name": ("estimator", "table", "check", f"{HOSTILE.replace('/', '')}.yaml"),
     "nodes": (*ESTIMATE, "table.yaml", "--nodes", "name.yaml"),
+    "order": (*ORDER, "--route", "/x", "--from-capture", "good.capture"),
+    "order of a template": (*ORDER, "--route", HOSTILE, "--app", HOSTILE),
 }
 
 

@@ -90,8 +90,9 @@ class Sites:
         path = directory / "apache.conf"
         preparations = "\n".join(snippet.preparation for snippet in snippets)
         path.write_text(
-            f"{apache_server(directory, self.front, MODULES)}\nProxyPreserveHost On\n"
-            f"{preparations}\nProxyPass / http://{self.rest}/\n"
+            f"{apache_server(directory, self.front, MODULES)}\n"
+            f"<VirtualHost 127.0.0.1:{self.front}>\nProxyPreserveHost On\n"
+            f"{preparations}\nProxyPass / http://{self.rest}/\n</VirtualHost>\n"
         )
         return self._start("apache2", [require("apache2"), "-D", "FOREGROUND", "-f", path])
 

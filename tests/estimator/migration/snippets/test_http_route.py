@@ -1,9 +1,13 @@
+from pathlib import Path
+
 import pytest
 import yaml
 
 from estimator.migration.snippets.http_route import http_route
 from estimator.migration.snippets.path import MovedPath
 from estimator.migration.snippets.step import Attachment, Backend, Step
+from estimator.routing.files import read_routes
+from estimator.routing.request import Request
 
 OLD, NEW = Backend("swarm", 8080), Backend("app.blue.svc.cluster.local", 80)
 SAME = Backend("app", 80)
@@ -62,3 +66,40 @@ def test_backend_has_to_be_a_service(host: str) -> None:
 def test_hosts_may_be_those_of_the_gateway() -> None:
     tree = yaml.safe_load(http_route(Step(MovedPath.of("/"), OLD, NEW, 5), Attachment()).text)
     assert "hostnames" not in tree["spec"]
+
+
+def test_our_reader_of_routes_finds_the_shares(tmp_path: Path) -> None:
+    listeners = [
+        {
+            "name": "http",
+            "port": 80,
+            "protocol": "HTTP",
+            "allowedRoutes": {"namespaces": {"from": "All"}},
+        }
+    ]
+    gateway = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "web", "namespace": "ingress"},
+        "spec": {"gatewayClassName": "istio", "listeners": listeners},
+    }
+    grant = {
+        "apiVersion": "gateway.networking.k8s.io/v1beta1",
+        "kind": "ReferenceGrant",
+        "metadata": {"name": "shop", "namespace": "blue"},
+        "spec": {
+            "from": [
+                {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": "shop"}
+            ],
+            "to": [{"group": "", "kind": "Service"}],
+        },
+    }
+    text = http_route(Step(MovedPath.of("/api/*"), OLD, NEW, 25, 5), SHOP).text
+    file = tmp_path / "routes.yaml"
+    file.write_text("---\n".join((yaml.safe_dump(gateway), yaml.safe_dump(grant), text)))
+    (table,) = read_routes([file]).tables
+    decision = table.decide(Request("shop.example", "GET", "/api/x"))
+    assert {(each.host, each.port): each.share for each in decision.destinations} == {
+        ("swarm.shop", 8080): 0.75,
+        ("app.blue", 80): 0.25,
+    }

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import yaml
 from cloudcoil.models.istio.networking.v1 import VirtualService
@@ -5,6 +7,8 @@ from cloudcoil.models.istio.networking.v1 import VirtualService
 from estimator.migration.snippets.path import MovedPath
 from estimator.migration.snippets.step import Attachment, Backend, Step
 from estimator.migration.snippets.virtual_service import virtual_service
+from estimator.routing.files import read_routes
+from estimator.routing.request import Request
 
 OLD, NEW = Backend("swarm.example", 8080), Backend("app.shop.svc.cluster.local", 80)
 SHOP = Attachment("shop")
@@ -45,3 +49,28 @@ def test_first_line_says_what_the_step_does() -> None:
     assert text.splitlines()[0] == (
         "# 1% of /api/* to app.shop.svc.cluster.local:80, the rest to swarm.example:8080."
     )
+
+
+def test_our_reader_of_routes_finds_the_shares(tmp_path: Path) -> None:
+    snippet = virtual_service(Step(MovedPath.of("/watch/{id}"), OLD, NEW, 25, 5), SHOP)
+    servers = [{"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}]
+    gateway = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"selector": {"istio": "ingressgateway"}, "servers": servers},
+    }
+    site = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": "site", "namespace": "shop"},
+        "spec": {"hosts": ["*"], "gateways": ["web"], **yaml.safe_load(snippet.preparation)},
+    }
+    file = tmp_path / "routes.yaml"
+    file.write_text("---\n".join((yaml.safe_dump(gateway), yaml.safe_dump(site), snippet.text)))
+    (table,) = read_routes([file]).tables
+    decision = table.decide(Request("shop.example", "GET", "/watch/1"))
+    assert {each.host: each.share for each in decision.destinations} == {
+        "swarm.example": 0.75,
+        "app.shop": 0.25,
+    }
