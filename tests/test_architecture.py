@@ -527,6 +527,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.migration.switch_plan.plan",
         "estimator.report.*",
         "estimator.units",
+        "mirror.formats.foreign_text",
     ),
     "estimator.report.*": (
         "estimator.errors",

@@ -67,6 +67,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 ESTIMATE = ("estimator", "--from-series", "series.db", "--table")
 ORDER = ("estimator", "order", "--from-series", "series.db")
+SWITCH = ("--from-series", "series.db", "--at", "2026-01-14T10:00Z")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "series": ("mirror", "series", "series.db"),
     "series of an unknown route": ("mirror", "series", "series.db", "--route", "x"),
@@ -89,6 +90,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "estimate json": (*ESTIMATE, "table.yaml", "--format", "json"),
     "estimate markdown": (*ESTIMATE, "table.yaml", "--format", "markdown"),
     "estimate csv": (*ESTIMATE, "table.yaml", "--format", "csv"),
+    "switch plan": ("estimator", "switch-plan", *SWITCH, "--markdown", "runbook.md"),
+    "switch plan json": ("estimator", "switch-plan", *SWITCH, "--format", "json"),
     "against": (*ESTIMATE, "table.yaml", "--against", "k8s"),
     "table check": ("estimator", "table", "check", "tool.yaml"),
     "table check yaml": ("estimator", "table", "check", "yaml.yaml"),

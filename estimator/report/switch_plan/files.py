@@ -26,6 +26,7 @@ from estimator.report.switch_plan.commands import (
 )
 from estimator.report.switch_plan.times import clock, day_and_time, duration
 from estimator.report.yaml_text import Why, to_yaml
+from mirror.formats.foreign_text import visible
 
 _HEAD = (
     "#!/bin/sh",
@@ -48,6 +49,7 @@ def plan_files(plan: SwitchPlan, moves: Sequence[Move]) -> dict[str, dict[str, s
             for move in moves
             if move.start.preparation
         }
+    cautions = _cautions(plan)
     has_hpa = {release.name: release.has_hpa for release in plan.releases}
     zone = plan.timetable.zone
     for number, step in enumerate(plan.steps):
@@ -62,23 +64,23 @@ def plan_files(plan: SwitchPlan, moves: Sequence[Move]) -> dict[str, dict[str, s
             *shift_lines(number, step, moves),
         )
         folders[folder] = {
-            "commands.sh": _script(lines),
+            "commands.sh": _script(lines, cautions),
             **{snippet.file: snippet.text for snippet in snippets},
             **{
-                f"pin-{part.name}.yaml": _pin(part, step.percent, folder)
+                f"pin-{part.name}.yaml": _pin(part, step.percent, folder, cautions)
                 for part in raised_in(step, plan)
                 if has_hpa[part.name]
             },
         }
         back = (f"# Back to {step.percent_before}%", *rollback_lines(number, step, moves))
         folders[rollback_folder(number)] = {
-            "commands.sh": _script(back),
+            "commands.sh": _script(back, cautions),
             **{snippet.file: snippet.rollback for snippet in snippets},
         }
     folders["release"] = {
-        "commands.sh": _script(release_lines(plan.releases)),
+        "commands.sh": _script(release_lines(plan.releases), cautions),
         **{
-            f"release-{release.name}.yaml": _release(release)
+            f"release-{release.name}.yaml": _release(release, cautions)
             for release in plan.releases
             if release.has_hpa
         },
@@ -86,24 +88,35 @@ def plan_files(plan: SwitchPlan, moves: Sequence[Move]) -> dict[str, dict[str, s
     return folders
 
 
-def _script(lines: Iterable[str]) -> str:
-    return "\n".join((*_HEAD, *lines)) + "\n"
+def _cautions(plan: SwitchPlan) -> list[str]:
+    """Return what whoever opens one file alone has to know, as in the manifests of `estimate`."""
+    cautions = [f"Low confidence: {reason}" for reason in plan.low_confidence]
+    if plan.projection.is_example_table:
+        cautions.insert(0, "FROM THE EXAMPLE TABLE: not a sizing of your cluster. Do not apply.")
+    return cautions
 
 
-def _pin(part: ComponentStep, percent: int, folder: str) -> str:
+def _script(lines: Iterable[str], cautions: Sequence[str]) -> str:
+    # A reason may come from a user's file: a line break in it must not end its comment.
+    notes = (f"# {visible(' '.join(caution.split()))}" for caution in cautions)
+    return "\n".join((*_HEAD, *notes, *lines)) + "\n"
+
+
+def _pin(part: ComponentStep, percent: int, folder: str, cautions: Sequence[str]) -> str:
     """Return the patch of an HPA with a raised minimum."""
     why = f"{percent}% of the traffic: {part.replicas.value:g} needed. {part.replicas.reason}"
-    head = _how(part.name, f"{folder}/pin-{part.name}.yaml")
+    head = [*_how(part.name, f"{folder}/pin-{part.name}.yaml"), *cautions]
     return to_yaml({"spec": {"minReplicas": Why(part.pinned, why)}}, head)
 
 
-def _release(release: Release) -> str:
+def _release(release: Release, cautions: Sequence[str]) -> str:
     why = (
         f"when the HPA's own recommendation was at least {release.condition} for"
         f" {duration(release.window_s)}"
     )
     tree = {"spec": {"minReplicas": Why(release.released, why)}}
-    return to_yaml(tree, _how(release.name, f"release/release-{release.name}.yaml"))
+    head = [*_how(release.name, f"release/release-{release.name}.yaml"), *cautions]
+    return to_yaml(tree, head)
 
 
 def _how(name: str, path: str) -> list[str]:

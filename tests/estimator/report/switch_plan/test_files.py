@@ -85,3 +85,15 @@ def test_name_that_kubernetes_refuses_is_refused() -> None:
     wrong = replace(plan.projection.components[0], name="Api_1")
     with pytest.raises(InputError, match="Api_1"):
         plan_files(replace(plan, projection=replace(plan.projection, components=(wrong,))), ())
+
+
+def test_every_file_with_numbers_says_its_doubts() -> None:
+    plan = planned()
+    example = replace(plan.projection, is_example_table=True)
+    doubted = replace(plan, projection=example, low_confidence=("only\nrm -rf 1d\x1b",))
+    for files in plan_files(doubted, moves()).values():
+        for name, text in files.items():
+            if name == "commands.sh" or name.startswith(("pin-", "release-")):
+                assert "# FROM THE EXAMPLE TABLE" in text
+                assert "# Low confidence: only rm -rf 1d" in text
+                assert "\x1b" not in text
