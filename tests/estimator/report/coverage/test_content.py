@@ -1,6 +1,7 @@
 """Checks what the document says, as text and as a page."""
 
 import io
+import re
 from dataclasses import replace
 
 from estimator.migration.coverage.result import Allowed, Coverage
@@ -18,6 +19,8 @@ from estimator.report.coverage.content import (
 from estimator.report.html import to_html
 from estimator.report.markdown import to_markdown
 from estimator.report.text import print_text
+from estimator.routing.decision import Decision, Outcome
+from estimator.routing.rules import Destination
 
 NOTHING = Allowed()
 
@@ -77,7 +80,7 @@ def test_every_part_is_there(complete: Coverage) -> None:
 def test_the_short_report_says_how_many_more(complete: Coverage) -> None:
     text = shown(complete)
     assert "Why, and what to add (1 more with --full)" in text
-    assert "more with --full" not in shown(complete, FULL)
+    assert not re.search(r"\(-?\d+ more", shown(complete, FULL))
     group = complete.lost[0]
     many = replace(complete, lost=tuple(replace(group, shape=f"/{n}") for n in range(99)))
     assert f"no rule takes them ({99 - MOST_ROWS} more with --full)" in shown(many)
@@ -86,6 +89,27 @@ def test_the_short_report_says_how_many_more(complete: Coverage) -> None:
     assert shown(many, cut).count("(98 more in the JSON)") == 2
     rows = [line for line in shown(many).splitlines() if line.startswith("a.example/")]
     assert len(rows) == MOST_ROWS + 1  # the last one is of what production refused
+
+
+def test_what_is_known_of_the_old_routes_is_said(complete: Coverage) -> None:
+    group = replace(
+        complete.lost[0],
+        before=Decision(Outcome.FORWARDED, destinations=(Destination("old.shop"),)),
+        difference="the old regex ignores case",
+        suggestion=None,
+        no_suggestion="it is full",
+    )
+    text = shown(replace(complete, lost=(group,)))
+    assert "  - today: forwarded to old.shop\n" in text
+    assert "  - why they differ: the old regex ignores case\n" in text
+    assert "  - no entry is suggested: it is full\n" in text
+
+
+def test_only_what_is_not_known_is_left_out(complete: Coverage) -> None:
+    assert "Period" in shown(complete) and "Period" not in shown(replace(complete, seconds=None))
+    header, *rejected = re.findall(r"(?m)^(?:path .*|a\.example/.*)$", shown(complete))[:3]
+    assert "would be" not in header and "404)" not in rejected[0]
+    assert shown(complete).count("would be  ") == 1
 
 
 def test_nothing_lost_is_said_in_one_line(clean: Coverage) -> None:

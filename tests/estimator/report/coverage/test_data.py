@@ -1,11 +1,14 @@
 """Checks the JSON document and its description."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from estimator.migration.coverage.result import Allowed, Coverage
 from estimator.report.coverage.data import to_json
+from estimator.routing.decision import Decision, Outcome
+from estimator.routing.rules import Destination
 
 FORMATS = (Path(__file__).parents[4] / "docs" / "formats.md").read_text()
 
@@ -43,6 +46,22 @@ def test_a_lost_group_has_its_reasons_and_what_to_add(complete: Coverage) -> Non
     redirected = data(complete)["lost"][2]
     assert redirected["decision"]["location"] == "http://a.example/old/x/7"
     assert redirected["shadowed"]["part"] == "http[3].match[0]"
+
+
+def test_the_old_routes_and_a_missing_entry_are_in_it(complete: Coverage) -> None:
+    group = replace(
+        complete.lost[0],
+        before=Decision(Outcome.FORWARDED, destinations=(Destination("old.shop"),)),
+        difference="the old regex ignores case",
+        suggestion=None,
+        no_suggestion="it is full",
+    )
+    answer = data(replace(complete, lost=(group,), undecided=()))
+    assert answer["requests"]["undecided"] == 0
+    (lost,) = answer["lost"]
+    assert lost["before"]["services"] == ["old.shop"]
+    assert lost["difference"] == "the old regex ignores case"
+    assert (lost["add"], lost["add_nothing_because"]) == (None, "it is full")
 
 
 def test_every_key_is_described(complete: Coverage) -> None:
