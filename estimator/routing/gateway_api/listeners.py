@@ -20,7 +20,7 @@ from estimator.routing.gateway_api.fields import (
     spec_of,
 )
 from estimator.routing.gateway_api.namespaces import From, Namespaces, Operator, Requirement
-from estimator.routing.istio.names import ANY
+from estimator.routing.istio.names import ANY, CLUSTER_DOMAIN
 from estimator.routing.objects import KubernetesObject
 from estimator.routing.rules import Place
 
@@ -36,9 +36,11 @@ _GATEWAY_KEYS = (
 )
 _MOST_LISTENERS = 64
 _MOST_KINDS = 8
+_MOST_ADDRESSES = 16
 _MOST_REQUIREMENTS = 1000
 _PROTOCOLS = ("HTTP", "HTTPS", "TLS", "TCP")
 _PROTOCOL = Pattern(re.compile(r"[-a-zA-Z0-9./]+"), "a protocol such as HTTP or HTTPS", 255)
+_ADDRESS_TYPE = Pattern(re.compile(r"[-a-zA-Z0-9./]+"), "a type of address")
 _LABEL_VALUE = Pattern(re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?"), "a label", 63)
 
 
@@ -72,6 +74,8 @@ class Gateway:
 
     place: Place
     listeners: tuple[Listener, ...]
+    services: tuple[str, ...] = ()
+    """The addresses that name a Service which exists already, and with it the Envoy behind it."""
     not_understood: tuple[str, ...] = ()
 
     @property
@@ -99,7 +103,18 @@ def read_gateway(resource: KubernetesObject, istio_classes: Collection[str]) -> 
         spec.report("listeners", "expected at least one listener")
     listeners = [_listener(entry) for entry in entries]
     _check_distinct(entries, listeners)
-    return Gateway(resource.body.place, tuple(sorted(listeners, key=lambda one: one.name)))
+    listeners.sort(key=lambda one: one.name)
+    services = _services(spec, resource.namespace)
+    return Gateway(resource.body.place, tuple(listeners), tuple(services))
+
+
+def _services(spec: Fields, namespace: str) -> Iterator[str]:
+    """Yield the addresses of type Hostname in full (`extractGatewayServices` of conversion.go)."""
+    for entry in spec.mappings("addresses", _MOST_ADDRESSES):
+        entry.only("type", "value")
+        value = entry.text("value", NAME)
+        if entry.text("type", _ADDRESS_TYPE, "IPAddress") == "Hostname" and value is not None:
+            yield value if "." in value else f"{value}.{namespace}.svc.{CLUSTER_DOMAIN}"
 
 
 def _listener(entry: Fields) -> Listener:

@@ -6,7 +6,7 @@ among the files is assumed to admit them, because often another team owns it; ea
 a table says so.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from estimator.routing.fields import Findings
 from estimator.routing.gateway_api.attachment import attach
@@ -85,6 +85,7 @@ def compile_objects(
     findings.warnings += attachments.warnings
     tables = tuple(route_tables(gateways.values(), attachments.admitted))
     findings.warnings += unreached(tables)
+    findings.warnings += _merged(gateways.values())
     return tables
 
 
@@ -111,11 +112,24 @@ def _assumed(
                 Listener(place, section, port, "HTTP", ANY, Namespaces(From.ALL))
                 for section, port in ends
             ),
-            (
+            not_understood=(
                 f"{written}: Gateway {namespace}/{name} is not among these files; it is judged as"
                 f" if it admitted every route for HTTP on port {ports}",
             ),
         )
+
+
+def _merged(gateways: Iterable[Gateway]) -> Iterator[str]:
+    """Yield a warning for each Gateway whose Envoy serves one above, too."""
+    first: dict[str, Gateway] = {}
+    for gateway in gateways:
+        for service in gateway.services:
+            other = first.setdefault(service, gateway)
+            if other is not gateway:
+                yield (
+                    f"{gateway.place}: has the address {service} of {other.place.resource}, so one"
+                    " Envoy serves both; they are judged apart"
+                )
 
 
 def _istio_classes(objects: Sequence[KubernetesObject]) -> set[str]:

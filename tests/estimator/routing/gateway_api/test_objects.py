@@ -104,6 +104,18 @@ def test_the_port_of_a_missing_gateway_may_be_given() -> None:
     assert [table.port for table in tables] == [81, 8080]
 
 
+def test_gateways_of_one_envoy_are_named() -> None:
+    address = "addresses: [{type: Hostname, value: %s}]\n  listeners:"
+    own = GATEWAY.replace("listeners:", address % "ingress")
+    other = GATEWAY.replace("listeners:", address % "ingress.shop.svc.cluster.local")
+    assert warnings(own + "---" + other.replace("name: web", "name: b")) == [
+        "routes.yaml:11: Gateway shop/b: has the address ingress.shop.svc.cluster.local of Gateway"
+        " shop/web, so one Envoy serves both; they are judged apart"
+    ]
+    apart = other.replace("name: web", "name: b").replace("Hostname", "IPAddress")
+    assert warnings(own + "---" + apart) == []
+
+
 def test_what_is_not_judged_is_named() -> None:
     grpc = f"---\n{API}kind: GRPCRoute\nmetadata: {{name: rpc, namespace: shop}}\n"
     (warning,) = warnings(GATEWAY + ROUTE + grpc)
