@@ -5,7 +5,7 @@ on one port share their virtual hosts. Servers for HTTPS do not: the client's SN
 server, and this module takes it to be the host of the request.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from estimator.routing.conditions import Conditions, Kind
@@ -120,54 +120,74 @@ class _Host:
 def _virtual_hosts(
     gateway: Gateway, servers: Sequence[Server], services: Sequence[VirtualService]
 ) -> tuple[VirtualHost, ...]:
-    hosts: dict[str, _Host] = {}
-    for server in servers:
-        narrower = [
-            name.rpartition("/")[2].lower()
-            for other in servers
-            if other is not server and server.is_https
-            for name in other.hosts
-        ]
-        own: dict[str, _Host] = {}
-        for service in services:
-            shared = intersection(for_namespace(server.hosts, service.namespace), service.hosts)
-            rules = list(_rules(service, gateway, server)) if shared else []
-            if not rules:
-                continue
-            for domain in map(str.lower, shared):
-                if not _is_served_by_narrower(domain, server, narrower):
-                    host = own[domain] = hosts.setdefault(domain, _Host())
-                    host.add(service, rules)
-                    host.requires_tls |= server.redirects_to_https
-        _add_own_hosts(hosts, own, server, narrower)
+    if servers[0].is_https:
+        hosts = _by_sni(gateway, _without_duplicates(servers), services)
+    else:
+        hosts = {}
+        for server in servers:
+            _add_server(hosts, gateway, server, services)
     return tuple(host.virtual_host(domain) for domain, host in sorted(hosts.items()))
 
 
-def _add_own_hosts(
-    hosts: dict[str, _Host], own: dict[str, _Host], server: Server, others: Iterable[str]
+def _add_server(
+    hosts: dict[str, _Host], gateway: Gateway, server: Server, services: Sequence[VirtualService]
 ) -> None:
-    """Add the hosts that a server answers even if no VirtualService names them.
-
-    `own` holds those of its hosts that VirtualServices name; `others` are hosts of other servers.
-    """
+    """Add the virtual hosts of a server to those of its port."""
+    for service in services:
+        shared = intersection(for_namespace(server.hosts, service.namespace), service.hosts)
+        rules = list(_rules(service, gateway, server)) if shared else []
+        for domain in map(str.lower, shared if rules else ()):
+            host = hosts.setdefault(domain, _Host())
+            host.add(service, rules)
+            host.requires_tls |= server.redirects_to_https
     for domain in map(str.lower, server.hosts):
         if server.redirects_to_https and "/" not in domain:
-            # istiod makes such a host for names without a namespace only.
+            # istiod makes a host without routes for names without a namespace only.
             hosts.setdefault(domain, _Host()).requires_tls = True
-        name = domain.rpartition("/")[2]
-        if server.is_https and any(is_subset(name, other) for other in others):
-            # The SNI chooses this server, although a VirtualService of a wider one names the host.
-            wider = max((domain for domain in own if is_subset(name, domain)), key=len, default="")
-            hosts.setdefault(name, own.get(wider, _Host()))
 
 
-def _is_served_by_narrower(domain: str, server: Server, others: Iterable[str]) -> bool:
-    """Return whether the SNI of every host in `domain` chooses another server."""
-    own = [host.rpartition("/")[2].lower() for host in server.hosts]
-    best = max((host for host in own if is_subset(domain, host)), key=len, default="")
-    return any(
-        is_subset(domain, other) and other != best and is_subset(other, best) for other in others
-    )
+def _without_duplicates(servers: Sequence[Server]) -> list[Server]:
+    """Return servers for HTTPS, except those that istiod leaves out (CheckDuplicates)."""
+    known: set[str] = set()
+    kept = []
+    for server in servers:
+        if shared := known & {*server.hosts}:
+            server.field.warn(
+                f"another server of this port has the host {min(shared)}; the server is left out"
+            )
+            continue
+        known |= {*server.hosts}
+        kept.append(server)
+    return kept
+
+
+def _by_sni(
+    gateway: Gateway, servers: Sequence[Server], services: Sequence[VirtualService]
+) -> dict[str, _Host]:
+    """Return the virtual hosts of a port where the SNI chooses the server.
+
+    Every domain that a server or a virtual host names belongs to the server whose host fits it
+    best, and gets the virtual host of that server that fits it best; there may be none.
+    """
+    own: list[dict[str, _Host]] = []
+    by_name: dict[str, int] = {}
+    for number, server in enumerate(servers):
+        own.append({})
+        _add_server(own[number], gateway, server, services)
+        for name in server.hosts:
+            by_name.setdefault(name.rpartition("/")[2].lower(), number)
+    hosts = {}
+    for domain in sorted({*by_name, *(domain for part in own for domain in part)}):
+        part = own[by_name[_best(domain, by_name)]]
+        hosts[domain] = part[_best(domain, part)] if _best(domain, part) else _Host()
+    return hosts
+
+
+def _best(domain: str, names: Collection[str]) -> str:
+    """Return the name that fits a domain best; empty if none does."""
+    if domain in names:
+        return domain
+    return max((name for name in names if is_subset(domain, name)), key=len, default="")
 
 
 # --- rules ---

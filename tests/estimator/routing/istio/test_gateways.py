@@ -8,6 +8,7 @@ from tests.estimator.routing.istio.conftest import (
     tables_of,
     taker,
     to,
+    warnings_of,
 )
 
 WEB = service(f"[{{{to('web')}}}]")
@@ -81,10 +82,12 @@ def test_name_with_a_namespace_redirects_only_what_routes_name() -> None:
     assert decide(text, "b.com/x").outcome is Outcome.REJECTED
 
 
+TLS = ", tls: {mode: SIMPLE, credentialName: c}"
+
+
 def test_sni_chooses_the_server_for_https() -> None:
-    tls = ", tls: {mode: SIMPLE, credentialName: c}"
     text = (
-        gateway(server(443, "HTTPS", "['*.com']", tls), server(443, "HTTPS", "[b.com]", tls))
+        gateway(server(443, "HTTPS", "['*.com']", TLS), server(443, "HTTPS", "[b.com]", TLS))
         + service(f"[{{{to('wide')}}}]", "wide", host="*.com")
         + service(f"[{{{to('own')}}}]", "own", host="c.com")
     )
@@ -94,6 +97,23 @@ def test_sni_chooses_the_server_for_https() -> None:
     assert taker(decide(text, "c.com/x")) == "own.shop"
     narrow = text.replace("hosts: [b.com]", "hosts: [other/b.com]")
     assert decide(narrow, "b.com/x").outcome is Outcome.REJECTED
+
+
+def test_server_that_the_sni_chooses_uses_its_own_wider_host() -> None:
+    text = gateway(
+        server(443, "HTTPS", "['*', other/*.b.com]", TLS), server(443, "HTTPS", "['*.com']", TLS)
+    ) + service(f"[{{match: [{{gateways: [edge/gw]}}], {to('web')}}}]", host="*.com")
+    assert taker(decide(text, "a.b.com/x")) == "web.shop"
+
+
+def test_server_for_https_with_a_host_of_another_is_left_out() -> None:
+    text = gateway(
+        server(443, "HTTPS", "[a.com]", TLS), server(443, "HTTPS", "[a.com, b.com]", TLS)
+    )
+    (said,) = warnings_of(text)
+    assert said.endswith(
+        "servers[1]: another server of this port has the host a.com; the server is left out"
+    )
 
 
 @pytest.mark.parametrize(
