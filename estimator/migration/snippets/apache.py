@@ -58,6 +58,7 @@ def _preparation(path: MovedPath) -> str:
         (
             "# The first ProxyPass that matches wins: put these lines before those that take more",
             f"# than {path.template}, and after those that take a part of it.",
+            "# Apache looks for the file below its ServerRoot.",
             f'Include "{path.name}.balancer.conf"',
             line,
             "",

@@ -24,7 +24,7 @@ _MOST_OF_NAME = 40
 
 
 class PathKind(StrEnum):
-    """How a program has to match a path; the first kinds win against the later ones."""
+    """How a program has to match a path."""
 
     EXACT = "exact"
     """One path."""
@@ -72,10 +72,17 @@ class MovedPath:
         return f"{words or 'root'}-{digest}"
 
     @property
-    def precedence(self) -> tuple[int, int, str]:
-        """A key that sorts paths so that the more specific one stands before the other."""
-        kinds = list(PathKind)
-        return kinds.index(self.kind), -len(self.template), self.template
+    def precedence(self) -> tuple[tuple[int, ...], str]:
+        """A key that sorts paths so that the first that matches is the one that the sidecar counts.
+
+        Segment by segment, a literal stands before a parameter and a parameter before `*`, as
+        mirror/formats/routes.py matches them.
+        """
+        ranks = (
+            2 if segment == "*" else 1 if _PARAMETER.fullmatch(segment) else 0
+            for segment in self.template[1:].split("/")
+        )
+        return tuple(ranks), self.template
 
 
 def _check(segment: str, is_last: bool) -> None:

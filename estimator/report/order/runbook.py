@@ -1,5 +1,7 @@
 """The runbook: for every path in order, why it is there, its steps, and how to go back.
 
+Where Markdown is rendered, the steps are folded, so that a path takes a page.
+
 A snippet has only characters that its program accepts between quotes (snippets/path.py), so none of
 them can end a code block.
 """
@@ -73,10 +75,11 @@ def _move(move: Move) -> Iterator[str]:
 
 
 def _step(percent: int, before: int, language: str, snippet: Snippet) -> Iterator[str]:
-    back = f"the text of {before}%" if before else "the text of the start"
-    yield from (f"#### {percent}%", "", f"Write `{snippet.file}`, then `{snippet.command}`:", "")
+    back = f"{before}%" if before else "the start"
+    yield from (f"<details><summary>{percent}%, and back to {back}</summary>", "")
+    yield from (f"Write `{snippet.file}`, then `{snippet.command}`:", "")
     yield from _code(language, snippet.text)
-    yield from (f"Rollback: write {back}, then `{snippet.command}`.", "")
+    yield from (f"Rollback: write the text of {back}, then the same command.", "", "</details>", "")
 
 
 def _code(language: str, text: str) -> Iterator[str]:

@@ -59,8 +59,16 @@ def test_rules_that_take_other_paths_say_so() -> None:
         "its rules would also take /api/me: prepare that path first, at 0%",
     )
     assert [path.template for path in overlaps.inside(others[-1])] == [
-        *("/api/me", "/cart", "/api/u/{id}", "/api/*"),
+        *("/cart", "/api/me", "/api/u/{id}", "/api/*"),
     ]
+
+
+def test_a_parameter_takes_what_a_literal_is_counted_for() -> None:
+    overlaps = Overlaps([MovedPath.of("/u/{id}/*"), MovedPath.of("/u/posts/*")])
+    assert overlaps.hints(MovedPath.of("/u/{id}/*"), SITES) == (
+        "its rules would also take /u/posts/*: prepare that path first, at 0%",
+    )
+    assert overlaps.hints(MovedPath.of("/u/posts/*"), SITES) == ()
 
 
 def test_many_other_paths_are_counted() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.migration.snippets.path import MovedPath, PathKind
-from mirror.formats.routes import OTHER, RouteTable, TemplateError
+from mirror.formats.routes import OTHER, RouteTable, TemplateError, route_tag
 
 TARGETS = ("/", "/api", "/api/", "/api/x", "/api/x/y", "/apix", "/watch/1", "/watch/1/2", "/watch/")
 
@@ -83,8 +83,25 @@ def test_name_is_a_label_of_this_template_alone() -> None:
 
 
 def test_specific_paths_stand_first() -> None:
-    templates = ("/*", "/u/*", "/u/{id}/posts", "/u/me", "/u/posts/*")
+    templates = ("/*", "/u/*", "/u/{id}/*", "/u/{id}/posts", "/u/me", "/u/posts/*")
     ordered = sorted(map(MovedPath.of, templates), key=lambda path: path.precedence)
     assert [path.template for path in ordered] == [
-        *("/u/me", "/u/{id}/posts", "/u/posts/*", "/u/*", "/*"),
+        *("/u/me", "/u/posts/*", "/u/{id}/posts", "/u/{id}/*", "/u/*", "/*"),
     ]
+
+
+SEGMENTS = st.lists(st.sampled_from(["a", "b", "{x}"]), max_size=3)
+MIXED = st.lists(st.tuples(SEGMENTS, st.booleans()), min_size=2, max_size=6)
+
+
+@given(MIXED, st.lists(st.sampled_from(["a", "b", "c"]), max_size=4))
+def test_first_match_is_the_route_that_the_sidecar_counts(
+    shapes: list[tuple[list[str], bool]], segments: list[str]
+) -> None:
+    templates = {"/" + "/".join([*words, "*"] if has_rest else words) for words, has_rest in shapes}
+    table = RouteTable(sorted(templates))
+    target = f"/{'/'.join(segments)}"
+    ordered = sorted(map(MovedPath.of, templates), key=lambda path: path.precedence)
+    first = next((path for path in ordered if re.fullmatch(path.pattern, target)), None)
+    expected = OTHER if first is None else route_tag(first.template)
+    assert table.match(target.encode()) == expected

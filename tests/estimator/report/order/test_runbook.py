@@ -16,9 +16,12 @@ def test_every_step_of_every_movable_path_is_there(planned: Plan) -> None:
             assert move.start.text.rstrip() in text
             for _, snippet in move.steps:
                 assert snippet.text.rstrip() in text
-    assert re.findall(r"(?m)^#### (\d+)%$", text) == ["1", "5", "25", "50", "100"] * 4
-    assert text.count("Rollback: write the text of the start, then `") == 4
-    assert text.count("Rollback: write the text of 50%, then `") == 4
+    steps = [("1", "the start"), ("5", "1%"), ("25", "5%"), ("50", "25%"), ("100", "50%")]
+    summaries = re.findall(r"(?m)^<details><summary>(\d+)%, and back to (.+)</summary>$", text)
+    assert summaries == steps * 4
+    for _, back in steps:
+        assert text.count(f"Rollback: write the text of {back}, then the same command.") == 4
+    assert text.count("</details>") == 20
     assert text.count("```") % 2 == 0
 
 
