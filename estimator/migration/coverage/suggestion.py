@@ -96,8 +96,8 @@ def suggest(lost: Lost, host: VirtualHost, served: Sequence[Served]) -> Suggesti
     if lost.nearest is not None and lost.nearest.nearness is Nearness.NORMALISATION:
         return "normalising paths as the nearest rule needs it is better than an entry for each"
     home = _home(lost, host)
-    if home is None:
-        return "the host has no rule whose object could be extended"
+    if isinstance(home, str):
+        return home
     destinations, note = _destinations(lost, host)
     if not destinations:
         return f"no rule of {home.resource} names a service"
@@ -119,17 +119,31 @@ def suggest(lost: Lost, host: VirtualHost, served: Sequence[Served]) -> Suggesti
 # --- where it is written ---
 
 
-def _home(lost: Lost, host: VirtualHost) -> Place | None:
-    """Return the object to extend: that of the rule that took them, or else of the nearest."""
+def _home(lost: Lost, host: VirtualHost) -> Place | str:
+    """Return the object to extend: that of the rule that took them, or else of the nearest.
+
+    An entry of a delegate counts only below the matches of its root (pilot/pkg/model/
+    virtualservice.go), so the root is extended. Its place is without a file where only its
+    delegates have rules.
+    """
+    if not host.rules:
+        return "the host has no rule whose object could be extended"
+    rule = host.rules[-1]
     if lost.taken_by is not None:
-        return lost.taken_by.place
-    if lost.nearest is not None and lost.nearest.rule in host.rules:
-        return lost.nearest.rule.place
-    return host.rules[-1].place if host.rules else None
+        rule = lost.taken_by
+        if rule.ordered_as:
+            return f"{rule.place.resource} is a delegate of {rule.ordered_as}, which decides first"
+    elif lost.nearest is not None and lost.nearest.rule in host.rules:
+        rule = lost.nearest.rule
+    if not rule.ordered_as:
+        return rule.place
+    kind, _, name = rule.ordered_as.partition(" ")
+    namespace, _, name = name.partition("/")
+    return Place("", 0, kind, namespace, name)
 
 
 def _is_of(rule: Rule, home: Place) -> bool:
-    return rule.place.resource == home.resource
+    return home.resource in (rule.place.resource, rule.orderer)
 
 
 def _part_of(rule: Rule) -> str:

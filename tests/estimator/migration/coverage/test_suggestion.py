@@ -266,3 +266,20 @@ def test_bytes_that_are_no_text_are_not_suggested() -> None:
     assert isinstance(suggest(lost(host, *names), host, ()), str)
     answer = suggest(lost(host, "/x/17/\udcff", "/x/18/\udcff"), host, ())
     assert matches(answer) == [{"uri": {"prefix": "/x/"}}]
+
+
+def test_the_root_of_a_delegate_is_extended() -> None:
+    root = "VirtualService shop/web"
+    place = Place("d.yaml", 1, "VirtualService", "shop", "cart", "http[0].match[0]")
+    delegated = replace(CART, place=place, ordered_as=root)
+    host = hosted(delegated)
+    answer = suggest(lost(host, "/cat"), host, ())
+    assert isinstance(answer, Suggestion)
+    assert (answer.place.resource, answer.where) == (root, "at the end")
+    redirect = replace(delegated, action=Redirect())
+    taken = lost(hosted(redirect, CART), "/cart/1", taken_by=redirect)
+    assert "is a delegate of VirtualService shop/web" in str(suggest(taken, hosted(redirect), ()))
+
+
+def test_a_host_without_rules_has_nothing_to_extend() -> None:
+    assert "no rule whose object" in str(suggest(lost(hosted(), "/x"), hosted(), ()))
