@@ -6,7 +6,7 @@ are removed as long as the two still disagree in the same respect.
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,17 +16,16 @@ from tempfile import TemporaryDirectory
 import yaml
 
 from estimator.errors import InputError
-from estimator.routing.decision import Decision, Outcome
 from estimator.routing.files import read_routes
 from estimator.routing.paths import Normalization
-from estimator.routing.request import Request
 from estimator.routing.table import RouteTable
-from tests.routing_referee.envoy import EnvoyAnswer, running_referee
+from tests.routing_referee.envoy import running_referee
 from tests.routing_referee.http_routes import http_route_set
 from tests.routing_referee.istiod import translate_virtual_services
 from tests.routing_referee.istiod_http_routes import translate_http_routes
 from tests.routing_referee.near_requests import near_request
 from tests.routing_referee.rule_sets import Object, RuleSet, Translation, WireRequest, chance
+from tests.routing_referee.verdicts import envoy_verdict, judge
 from tests.routing_referee.virtual_services import virtual_service_set
 
 KINDS = ("VirtualService", "HTTPRoute")
@@ -37,27 +36,6 @@ MOST_STEPS = 60
 
 GENERATORS = {"VirtualService": virtual_service_set, "HTTPRoute": http_route_set}
 TRANSLATIONS = {"VirtualService": translate_virtual_services, "HTTPRoute": translate_http_routes}
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of a request, in the words of both sides."""
-
-    outcome: str
-    rule: str = ""
-    status: int | None = None
-    authority: str = ""
-    target: str = ""
-    location: str = ""
-
-    def difference(self, other: "Verdict") -> str:
-        """Name the first respect in which the two differ; empty if they agree."""
-        if self.outcome != other.outcome:
-            return f"{self.outcome} by Envoy, {other.outcome} by the product"
-        for name in ("rule", "status", "authority", "target", "location"):
-            if getattr(self, name) != getattr(other, name):
-                return f"{self.outcome}: other {name}"
-        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +57,7 @@ class Disagreement:
             f"{yaml.safe_dump_all(self.rule_set.documents, sort_keys=False)}"
             f"port {self.rule_set.port}, {self.rule_set.scheme}, {self.rule_set.normalization}\n"
             f"{request.method} {request.target}\nHost: {request.authority}{fields}\n"
+            f"not recorded: {', '.join(sorted(request.hidden))}\n"
             f"Envoy:   {self.envoy}\nproduct: {self.product}"
         )
 
@@ -168,85 +147,6 @@ def _tables(rule_sets: Sequence[RuleSet]) -> Iterator[RouteTable | str]:
                 continue
             mode = Normalization(rule_set.normalization)
             yield replace(routes.tables[0], normalization=mode)
-
-
-def judge(
-    table: RouteTable | str,
-    rule_set: RuleSet,
-    request: WireRequest,
-    answer: EnvoyAnswer,
-    translation: Translation,
-) -> tuple[str, str] | None:
-    """Return how the product differs from Envoy, and what it says; None if it does not."""
-    if isinstance(table, str):
-        return "the product refuses the objects", table
-    decision = table.decide(
-        Request(
-            request.authority,
-            request.method,
-            request.target,
-            request.joined_headers(),
-            rule_set.scheme,
-        )
-    )
-    envoy, product = envoy_verdict(answer, translation), product_verdict(decision)
-    candidates = [product_verdict(candidate) for candidate in decision.candidates]
-    if answer.status in translation.faults:
-        # The answer of a fault tells the rule and not which of its matches.
-        product, *candidates = (
-            replace(verdict, rule=verdict.rule.partition(".match[")[0])
-            for verdict in (product, *candidates)
-        )
-    difference = envoy.difference(product)
-    if translation.is_order_undefined and candidates:
-        # No file tells the order; Envoy was given one of the possible ones.
-        if envoy in candidates:
-            return None
-        difference = f"{envoy.outcome} by Envoy is no candidate of the product"
-    if difference:
-        return difference, f"{product} {decision.why}"
-    if envoy.outcome == Outcome.FORWARDED:
-        shares: dict[str, float] = {}
-        for destination in decision.destinations:
-            name = f"{destination.host}|{destination.port or ''}|{destination.subset}"
-            if destination.share:
-                shares[name] = shares.get(name, 0.0) + destination.share
-        expected = translation.shares[envoy.rule]
-        if answer.fields["x-destination"] not in shares or not _alike(shares, expected):
-            return "forwarded: other destinations", f"{shares}, expected {expected}"
-    return None
-
-
-def _alike(shares: Mapping[str, float], others: Mapping[str, float]) -> bool:
-    return shares.keys() == others.keys() and all(
-        abs(shares[name] - others[name]) < 1e-9 for name in shares
-    )
-
-
-def envoy_verdict(answer: EnvoyAnswer, translation: Translation) -> Verdict:
-    rule = answer.fields.get("x-rule", "")
-    if "x-path" in answer.fields:
-        fields = answer.fields
-        return Verdict(
-            Outcome.FORWARDED, rule, None, fields.get("x-authority", ""), fields["x-path"]
-        )
-    if location := answer.fields.get("location"):
-        return Verdict(Outcome.REDIRECTED, rule, answer.status, location=location)
-    if answer.status in translation.faults:
-        rule = translation.faults[answer.status].partition(".match[")[0]
-        return Verdict(Outcome.ANSWERED, rule, answer.status)
-    # An answer to what Envoy refuses may carry the fields of the route, too.
-    if rule and answer.status != 400:
-        return Verdict(Outcome.ANSWERED, rule, answer.status)
-    return Verdict(Outcome.REJECTED, status=answer.status)
-
-
-def product_verdict(decision: Decision) -> Verdict:
-    place = decision.rule.place if decision.rule else None
-    rule = f"{place.resource}, {place.part}" if place else ""
-    if decision.outcome is Outcome.FORWARDED:
-        return Verdict(decision.outcome, rule, None, decision.authority, decision.target)
-    return Verdict(decision.outcome, rule, decision.status, location=decision.location or "")
 
 
 def reduced(binary: Path, disagreement: Disagreement) -> Disagreement:

@@ -102,7 +102,16 @@ def near_request(random: Random, hosts: list[Object]) -> WireRequest:
         # The absolute form of a target names the host, and the field Host counts no more.
         scheme = random.choice(("http", "HTTP"))
         target, authority = f"{scheme}://{authority}{target}", random.choice(AUTHORITIES)
-    return WireRequest(method, target, authority, _headers(random, texts))
+    headers = _headers(random, texts)
+    return WireRequest(method, target, authority, headers, _hidden(random, headers))
+
+
+def _hidden(random: Random, headers: tuple[tuple[str, str], ...]) -> frozenset[str]:
+    names = {name.lower() for name, _ in headers} | set(HEADERS[:2])
+    parts = ["headers", "method", "authority"]
+    parts += [f"header {name}" for name in sorted(names)]
+    parts += [f"parameter {name}" for name in PARAMETERS]
+    return frozenset(random.sample(parts, random.randint(1, 2)))
 
 
 def _authority(random: Random, domains: list[str]) -> str:

@@ -57,6 +57,9 @@ class WireRequest:
     target: str
     authority: str
     headers: tuple[tuple[str, str], ...] = ()
+    hidden: frozenset[str] = frozenset()
+    """What a poor log of this request would not record: `headers`, `method`, `authority`, a header
+    as `header x-user` or a query parameter as `parameter v`."""
 
     def encoded(self, scope: str, scheme: str) -> bytes:
         """Return the bytes of the request to the route configuration of this name."""
