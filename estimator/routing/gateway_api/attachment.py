@@ -111,7 +111,9 @@ def _admits(
         if other is not listener
         and (other.port, other.protocol) == (listener.port, listener.protocol)
     ]
-    own = [one for one in hostnames if not is_isolated(one, listener.hostname, others)]
+    own = [
+        hostname for hostname in hostnames if not is_isolated(hostname, listener.hostname, others)
+    ]
     if not own:
         return f"{name} leaves {', '.join(hostnames)} to a listener with a narrower hostname"
     doubt = ""

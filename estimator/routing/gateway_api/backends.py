@@ -75,7 +75,7 @@ def _backend(ref: Fields, namespace: str, grants: Sequence[Grant]) -> Backend:
         what = f"{kind[0] or 'the core group'}/{kind[1]} is no kind that Istio routes to"
         return Backend(ref, host, port, weight, False, what)
     doubt = ""
-    if target != namespace and not any(one.allows(namespace, target, name) for one in grants):
+    if target != namespace and not any(grant.allows(namespace, target, name) for grant in grants):
         doubt = f"no ReferenceGrant among these files allows HTTPRoutes of {namespace} to use it"
     elif kind == _POOL:
         doubt = "the extension of an InferencePool chooses the endpoint"

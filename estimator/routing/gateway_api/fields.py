@@ -112,8 +112,8 @@ class Fields:
 
     def mappings(self, key: str, most: int, is_required: bool = False) -> list["Fields"]:
         """Return the mappings of a list, with a problem for everything else in it."""
-        found = (_mapping(item) for item in self._items(key, "mappings", most, is_required))
-        return [fields for fields in found if fields is not None]
+        entries = (_mapping(item) for item in self._items(key, "mappings", most, is_required))
+        return [entry for entry in entries if entry is not None]
 
     def texts(self, key: str, most: int, form: Pattern) -> Iterator[str]:
         """Yield the texts of a list, with a problem for everything else in it."""
@@ -156,8 +156,8 @@ def spec_of(resource: KubernetesObject) -> Fields:
     """Return the `spec` of an object; report where there is none."""
     if resource.body.value.get("spec") is None:
         resource.body.report("expected a spec")
-    found = _mapping(resource.spec)
-    return Fields(replace(resource.spec, value={})) if found is None else found
+    spec = _mapping(resource.spec)
+    return Fields(replace(resource.spec, value={})) if spec is None else spec
 
 
 def _mapping(field: Field) -> Fields | None:

@@ -116,18 +116,18 @@ def read_filters(owner: Fields, is_of_backend: bool = False) -> Filters:
     """Return the filters of a rule, or of a backend, where Istio knows fewer."""
     by_type: dict[str, Fields] = {}
     refused = []
-    for one in owner.mappings("filters", _MOST_FILTERS):
-        kind = one.text("type", _TYPE, is_required=True)
+    for entry in owner.mappings("filters", _MOST_FILTERS):
+        kind = entry.text("type", _TYPE, is_required=True)
         if kind is None:
             continue
         if kind in _FIELDS:
-            _check_fields(one, kind)
+            _check_fields(entry, kind)
         if kind in by_type and kind not in _REPEATABLE:
-            one.report("type", f"expected at most one filter of type {kind}")
-        by_type.setdefault(kind, one)
+            entry.report("type", f"expected at most one filter of type {kind}")
+        by_type.setdefault(kind, entry)
         if kind not in (_OF_ISTIO_AT_BACKENDS if is_of_backend else _OF_ISTIO):
             refused.append(
-                f"{one.place}: Istio leaves out the whole HTTPRoute for a filter of type {kind}"
+                f"{entry.place}: Istio leaves out the whole HTTPRoute for a filter of type {kind}"
                 " here, and other gateways may not; it is judged as if it were not there"
             )
     if {"RequestRedirect", "URLRewrite"} <= by_type.keys():
@@ -143,26 +143,26 @@ def read_filters(owner: Fields, is_of_backend: bool = False) -> Filters:
     )
 
 
-def _check_fields(one: Fields, kind: str) -> None:
-    one.only("type", *_FIELDS.values())
+def _check_fields(entry: Fields, kind: str) -> None:
+    entry.only("type", *_FIELDS.values())
     own = _FIELDS[kind]
-    if not one.has(own):
-        one.report(own, f"missing; expected it with the type {kind}")
+    if not entry.has(own):
+        entry.report(own, f"missing; expected it with the type {kind}")
     for name in _FIELDS.values():
-        if name != own and one.has(name):
-            one.report(name, f"expected only {own} with the type {kind}")
+        if name != own and entry.has(name):
+            entry.report(name, f"expected only {own} with the type {kind}")
 
 
-def _rewrite(one: Fields | None) -> tuple[str, PathModifier | None]:
-    fields = one and one.mapping("urlRewrite")
+def _rewrite(entry: Fields | None) -> tuple[str, PathModifier | None]:
+    fields = entry and entry.mapping("urlRewrite")
     if fields is None:
         return "", None
     fields.only("hostname", "path")
     return fields.text("hostname", PRECISE_HOSTNAME, "") or "", _path_modifier(fields)
 
 
-def _redirect(one: Fields | None) -> RedirectTo | None:
-    fields = one and one.mapping("requestRedirect")
+def _redirect(entry: Fields | None) -> RedirectTo | None:
+    fields = entry and entry.mapping("requestRedirect")
     if fields is None:
         return None
     fields.only("scheme", "hostname", "path", "port", "statusCode")
@@ -198,9 +198,9 @@ def _path_modifier(owner: Fields) -> PathModifier | None:
     return PathModifier(kind == "ReplaceFullPath", by)
 
 
-def _authority(one: Fields | None) -> str:
+def _authority(entry: Fields | None) -> str:
     """Return the Host that a RequestHeaderModifier sets, or else adds, which is the same."""
-    fields = one and one.mapping("requestHeaderModifier")
+    fields = entry and entry.mapping("requestHeaderModifier")
     if fields is None:
         return ""
     fields.only("set", "add", "remove")

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from estimator.routing.istio.names import ANY, is_subset
 
 
-def intersection(one: str, other: str) -> str | None:
+def intersection(hostname: str, other: str) -> str | None:
     """Return the hostname of all hosts that both stand for; None if there are none."""
-    if is_subset(one, other):
-        return one
-    return other if is_subset(other, one) else None
+    if is_subset(hostname, other):
+        return hostname
+    return other if is_subset(other, hostname) else None
 
 
 def is_isolated(route_host: str, listener: str, others: Iterable[str]) -> bool:

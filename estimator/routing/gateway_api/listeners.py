@@ -103,7 +103,7 @@ def read_gateway(resource: KubernetesObject, istio_classes: Collection[str]) -> 
         spec.report("listeners", "expected at least one listener")
     listeners = [_listener(entry) for entry in entries]
     _check_distinct(entries, listeners)
-    listeners.sort(key=lambda one: one.name)
+    listeners.sort(key=lambda listener: listener.name)
     services = _services(spec, resource.namespace)
     return Gateway(resource.body.place, tuple(listeners), tuple(services))
 

@@ -62,25 +62,25 @@ def compile_objects(
     warnings go to `findings`. While there are problems, the tables are not to be used.
     """
     by_kind: dict[str, dict[tuple[str, str], KubernetesObject]] = {}
-    for one in filter(is_read, objects):
-        if one.version not in _VERSIONS.get(one.kind, (one.version,)):
-            expected = " or ".join(f"{API_GROUP}/{version}" for version in _VERSIONS[one.kind])
-            one.body.report(f"expected apiVersion {expected}, got {one.version}")
-        first = by_kind.setdefault(one.kind, {}).setdefault(one.key, one)
-        if first is not one:
+    for item in filter(is_read, objects):
+        if item.version not in _VERSIONS.get(item.kind, (item.version,)):
+            expected = " or ".join(f"{API_GROUP}/{version}" for version in _VERSIONS[item.kind])
+            item.body.report(f"expected apiVersion {expected}, got {item.version}")
+        first = by_kind.setdefault(item.kind, {}).setdefault(item.key, item)
+        if first is not item:
             place = first.body.place
-            one.body.report(f"expected once, first given in {place.file}:{place.line}")
-        if one.kind in _NOT_JUDGED:
-            one.body.warn("is not judged; its requests are judged as if it were not there")
+            item.body.report(f"expected once, first given in {place.file}:{place.line}")
+        if item.kind in _NOT_JUDGED:
+            item.body.warn("is not judged; its requests are judged as if it were not there")
     of_kind = {kind: tuple(by_kind.get(kind, {}).values()) for kind in (*_VERSIONS, "Namespace")}
-    grants = [grant for one in of_kind["ReferenceGrant"] for grant in _grants(one)]
+    grants = [grant for item in of_kind["ReferenceGrant"] for grant in _grants(item)]
     classes = _istio_classes(of_kind["GatewayClass"])
-    routes = [read_route(one, grants) for one in of_kind["HTTPRoute"]]
-    gateways = {one.key: read_gateway(one, classes) for one in of_kind["Gateway"]}
+    routes = [read_route(item, grants) for item in of_kind["HTTPRoute"]]
+    gateways = {item.key: read_gateway(item, classes) for item in of_kind["Gateway"]}
     gateways |= {
         gateway.key: gateway for gateway in _assumed(routes, gateways, port or _DEFAULT_PORT)
     }
-    labels = {one.name: one.labels for one in of_kind["Namespace"]}
+    labels = {item.name: item.labels for item in of_kind["Namespace"]}
     attachments = attach(routes, gateways, labels)
     findings.warnings += attachments.warnings
     tables = tuple(route_tables(gateways.values(), attachments.admitted))
@@ -134,24 +134,24 @@ def _merged(gateways: Iterable[Gateway]) -> Iterator[str]:
 
 def _istio_classes(objects: Sequence[KubernetesObject]) -> set[str]:
     controllers: dict[str, str | None] = {_ISTIO_CLASS: _ISTIO_CONTROLLER}
-    for one in objects:
-        spec = spec_of(one)
-        controllers[one.name] = spec.text("controllerName", NAME, is_required=True)
+    for item in objects:
+        spec = spec_of(item)
+        controllers[item.name] = spec.text("controllerName", NAME, is_required=True)
     return {name for name, controller in controllers.items() if controller == _ISTIO_CONTROLLER}
 
 
 def _grants(resource: KubernetesObject) -> Iterator[Grant]:
     """Yield what a ReferenceGrant allows to HTTPRoutes about Services."""
     spec = spec_of(resource)
-    froms = []
+    namespaces = []
     for entry in spec.mappings("from", _MOST_GRANTS, is_required=True):
         group = entry.text("group", GROUP, "")
         kind = entry.text("kind", KIND, is_required=True)
         namespace = entry.text("namespace", NAMESPACE, is_required=True)
         if namespace is not None and (group, kind) == (API_GROUP, "HTTPRoute"):
-            froms.append(namespace)
+            namespaces.append(namespace)
     for entry in spec.mappings("to", _MOST_GRANTS, is_required=True):
         kinds = (entry.text("group", GROUP, ""), entry.text("kind", KIND, is_required=True))
         if kinds == SERVICE:
             name = entry.text("name", NAME)
-            yield from (Grant(one, resource.namespace, name) for one in froms)
+            yield from (Grant(namespace, resource.namespace, name) for namespace in namespaces)

@@ -44,24 +44,24 @@ def takes_all(conditions: Conditions) -> bool:
     return is_any and not has_more
 
 
-def may_both_match(one: Conditions, other: Conditions) -> bool:
+def may_both_match(match: Conditions, other: Conditions) -> bool:
     """Return whether a request may satisfy two matches of the same rank.
 
     For two regular expressions the answer is yes, because nothing simple tells.
     """
-    if one.path.kind is not Kind.REGEX and one.path != other.path:
+    if match.path.kind is not Kind.REGEX and match.path != other.path:
         return False
-    if one.method != other.method:
+    if match.method != other.method:
         return False
-    authorities = {one.authority, other.authority} - {None}
+    authorities = {match.authority, other.authority} - {None}
     if len(authorities) == 2 and all(text.kind is Kind.EXACT for text in authorities if text):
         return False
-    return not (_contradict(one.headers, other.headers) or _contradict(one.query, other.query))
+    return not (_contradict(match.headers, other.headers) or _contradict(match.query, other.query))
 
 
-def _contradict(some: tuple[Named, ...], others: tuple[Named, ...]) -> bool:
+def _contradict(conditions: tuple[Named, ...], others: tuple[Named, ...]) -> bool:
     """Return whether the same name must have two different values."""
-    exact = {named.name: named.text.value for named in some if named.text.kind is Kind.EXACT}
+    exact = {named.name: named.text.value for named in conditions if named.text.kind is Kind.EXACT}
     return any(
         named.text.kind is Kind.EXACT
         and exact.get(named.name, named.text.value) != named.text.value

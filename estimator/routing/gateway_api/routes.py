@@ -153,7 +153,7 @@ def _check_prefix_modifier(
     modifier = filters.rewrite or (filters.redirect.path if filters.redirect else None)
     if modifier is None or modifier.replaces_all:
         return
-    paths = [one.path for one in conditions]
+    paths = [match.path for match in conditions]
     if len(paths) != 1 or paths[0].kind not in (Kind.PREFIX, Kind.SEGMENTS):
         expected = "expected exactly one match, of type PathPrefix, with replacePrefixMatch"
         rule.report("matches", expected)

@@ -48,10 +48,10 @@ def route_tables(
 ) -> Iterator[RouteTable]:
     """Yield a table for each port and protocol of each gateway, also for those without routes."""
     for gateway in gateways:
-        listeners = (one for one in gateway.listeners if one.carries_http)
-        by_port = sorted(listeners, key=lambda one: (one.port, one.protocol, one.name))
+        listeners = [listener for listener in gateway.listeners if listener.carries_http]
+        listeners.sort(key=lambda listener: (*_end(listener), listener.name))
         own = [item for item in attachments if item.gateway is gateway]
-        for (port, _), members in groupby(by_port, lambda one: (one.port, one.protocol)):
+        for (port, _), members in groupby(listeners, _end):
             together = tuple(members)
             is_tls = together[0].is_tls
             yield RouteTable(
@@ -65,18 +65,28 @@ def route_tables(
             )
 
 
+def _end(listener: Listener) -> tuple[int, str]:
+    return listener.port, listener.protocol
+
+
 def unreached(tables: Iterable[RouteTable]) -> Iterator[str]:
-    """Yield a warning for each rule that stands behind one that takes everything, in every host."""
+    """Yield a warning for each rule that stands behind one that takes everything, in every host.
+
+    Where the order of their routes is unknown, either may come first, and neither is warned of.
+    """
     reached: set[Place] = set()
     behind: dict[Place, Place] = {}
     for host in (host for table in tables for host in table.hosts):
+        doubtful = {place.resource for place in host.doubtful_order}
         taker: Place | None = None
         for rule in host.rules:
-            if taker is not None:
+            owners = {rule.place.resource, taker.resource} if taker else set()
+            if taker and (len(owners) == 1 or not owners <= doubtful):
                 behind.setdefault(rule.place, taker)
                 continue
             reached.add(rule.place)
-            taker = rule.place if takes_all(rule.conditions) else None
+            if taker is None and takes_all(rule.conditions):
+                taker = rule.place
     for place, taker in behind.items():
         if place not in reached:
             yield (
@@ -128,8 +138,8 @@ def _groups(listener: Listener, attachments: Sequence[Attachment]) -> list[_Grou
         _Group(listener, hostname, tuple(_by_age(items))) for hostname, items in members.items()
     ]
     if all(group.members[0].route.created for group in groups):
-        return sorted(groups, key=lambda one: (one.members[0].route.created, one.hostname))
-    return sorted(groups, key=lambda one: one.hostname)
+        return sorted(groups, key=lambda group: (group.members[0].route.created, group.hostname))
+    return sorted(groups, key=lambda group: group.hostname)
 
 
 def _by_age(items: Sequence[Attachment]) -> list[Attachment]:
@@ -212,8 +222,8 @@ def _tied(group: _Group) -> Iterator[Place]:
         alike.setdefault((rule.rank, value), []).append((item.route, rule))
     for rules in alike.values():
         if len(rules) > _MOST_COMPARED:
-            yield from (one.place for one, _ in rules)
+            yield from (route.place for route, _ in rules)
             continue
-        for (one, some), (other, rule) in combinations(rules, 2):
-            if one is not other and may_both_match(some.conditions, rule.conditions):
-                yield from (one.place, other.place)
+        for (route, rule), (other, other_rule) in combinations(rules, 2):
+            if route is not other and may_both_match(rule.conditions, other_rule.conditions):
+                yield from (route.place, other.place)

@@ -132,6 +132,13 @@ def test_a_rule_that_requests_reach_in_one_host_is_not_warned_of() -> None:
     assert compiled(text)[1] == []
 
 
+def test_a_rule_that_may_come_first_is_not_warned_of() -> None:
+    text = GATEWAY + route(rules(("{}", "b")), "b")
+    assert compiled(text + route(rules(("{}", "a")), "a"))[1] == []
+    (warning,) = compiled(text + route(rules(("{}", "a"), ("{}", "never")), "a"))[1]
+    assert "HTTPRoute shop/a, rules[1].matches[0]: no request reaches it" in warning
+
+
 # --- several routes ---
 
 
