@@ -31,7 +31,7 @@ from tests.routing_referee.virtual_services import virtual_service_set
 KINDS = ("VirtualService", "HTTPRoute")
 REQUESTS_OF_A_SET = 25
 SETS_OF_AN_ENVOY = 400
-MOST_EXAMPLES = 14
+MOST_EXAMPLES = 5
 MOST_STEPS = 60
 
 GENERATORS = {"VirtualService": virtual_service_set, "HTTPRoute": http_route_set}

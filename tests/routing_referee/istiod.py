@@ -262,6 +262,9 @@ def _redirect(redirect: Object, where: tuple[int, bool, bool]) -> Object:
     if is_gateway_api and uri.startswith("%PREFIX()%"):
         del found["path_redirect"]
         found["prefix_rewrite"] = uri.removeprefix("%PREFIX()%")
+    if "prefixRewrite" in redirect:
+        del found["path_redirect"]
+        found["prefix_rewrite"] = redirect["prefixRewrite"]
     scheme = redirect.get("scheme", "")
     if scheme:
         found["scheme_redirect"] = scheme
@@ -295,7 +298,10 @@ def _forward(
             }
         else:
             action["prefix_rewrite"] = uri
-    if authority := rewrite.get("authority") or authority:
+    authority = rewrite.get("authority") or authority
+    if len(rule["route"]) == 1:
+        authority = authority or _authority_set(rule["route"][0])
+    if authority:
         action["host_rewrite_literal"] = authority
     weighted = [
         (destination(entry["destination"], rule.get("namespace", "")), entry.get("weight", 0))

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 
 from tests.routing_referee.rule_sets import Object
 
-SHARED_BY_DELEGATES = ("rewrite", "timeout", "retries", "fault", "mirror", "headers", "corsPolicy")
+SHARED_BY_DELEGATES = (
+    *("rewrite", "directResponse", "timeout", "retries", "fault", "mirror", "headers"),
+    "corsPolicy",
+)
 
 
 def bound_services(documents: Sequence[Object], gateway: str) -> list[Object]:

@@ -98,6 +98,8 @@ def _virtual_service(random: Random, number: int, port: int, statuses: Any) -> l
                 rule["delegate"]["namespace"] = space
             if chance(random, 0.2):
                 rule["rewrite"] = {"uri": "/root"}
+            if chance(random, 0.1):
+                rule["directResponse"] = {"status": 418}
             if not chance(random, 0.1):
                 rules = [_rule(random, port, statuses) for _ in range(random.randint(1, 3))]
                 _extend_paths(random, rules, rule["match"])
@@ -230,6 +232,8 @@ def _destinations(random: Random) -> list[Object]:
         destinations.append(entry)
     if len(services) > 1 and not any(entry["weight"] for entry in destinations):
         destinations[0]["weight"] = 100
+    if len(services) == 1 and chance(random, 0.05):
+        destinations[0]["headers"] = {"request": {"set": {"host": "one.example.net"}}}
     if len(services) == 1 and chance(random, 0.1):
         destinations[0]["weight"] = random.choice((0, 7, 100))
     return destinations
@@ -258,6 +262,8 @@ def _redirect(random: Random) -> Object:
     redirect: Object = {}
     if chance(random, 0.6):
         redirect["uri"] = random.choice(("/new", "/", "/new?x=1", "/new/", "/a%20b", "new"))
+    elif chance(random, 0.4):
+        redirect["prefixRewrite"] = random.choice(("/new", "/", "/new/", "new"))
     if chance(random, 0.4) or not redirect:
         redirect["authority"] = random.choice(("new.example.net", "new.example.net:8080"))
     if chance(random, 0.3):
