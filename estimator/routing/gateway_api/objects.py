@@ -39,6 +39,9 @@ _NOT_JUDGED = ("GRPCRoute", "ListenerSet", "XListenerSet")
 _ISTIO_CONTROLLER = "istio.io/gateway-controller"
 _ISTIO_CLASS = "istio"
 """The class that Istio creates itself."""
+MOST_RULES = 500_000
+"""Most rules of all tables. A rule counts for each listener and each hostname that it serves, so
+files of some megabytes could make billions."""
 _MOST_GRANTS = 16
 _DEFAULT_PORT = 80
 
@@ -81,8 +84,17 @@ def compile_objects(
         gateway.key: gateway for gateway in _assumed(routes, gateways, port or _DEFAULT_PORT)
     }
     labels = {item.name: item.labels for item in of_kind["Namespace"]}
+    if findings.problems:
+        return ()
     attachments = attach(routes, gateways, labels)
     findings.warnings += attachments.warnings
+    count = sum(len(item.hostnames) * len(item.route.rules) for item in attachments.admitted)
+    if count > MOST_RULES:
+        rule = (
+            f"makes {count:,} rules with its hostnames and listeners; the limit is {MOST_RULES:,}"
+        )
+        findings.report(attachments.admitted[0].route.place.file, rule)
+        return ()
     tables = tuple(route_tables(gateways.values(), attachments.admitted))
     findings.warnings += unreached(tables)
     findings.warnings += _merged(gateways.values())

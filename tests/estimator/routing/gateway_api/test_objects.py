@@ -150,6 +150,20 @@ def test_problems_of_all_objects_are_reported_at_once() -> None:
     ]
 
 
+def test_the_rules_of_all_hostnames_are_bounded() -> None:
+    gateway = GATEWAY.replace(
+        "{name: http, port: 80, protocol: HTTP}",
+        "\n  - ".join(f"{{name: l{port}, port: {port}, protocol: HTTP}}" for port in range(1, 65)),
+    )
+    hostnames = ", ".join(f"h{number}.com" for number in range(16))
+    spec = f"hostnames: [{hostnames}]\nrules: [{{matches: [{', '.join(['{}'] * 62)}]}}]"
+    several = [route(spec, f"r{number}") for number in range(8)]
+    (problem,) = problems(gateway + "".join(several))
+    assert problem == (
+        "routes.yaml: makes 507,904 rules with its hostnames and listeners; the limit is 500,000"
+    )
+
+
 def test_an_object_stands_once() -> None:
     assert problems(GATEWAY + "---" + GATEWAY) == [
         "routes.yaml:10: Gateway shop/web: expected once, first given in routes.yaml:2"
