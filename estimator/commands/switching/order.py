@@ -31,7 +31,6 @@ from estimator.commands.switching.routes_options import (
 from estimator.commands.switching.site_options import SECTIONS as SITE_SECTIONS
 from estimator.commands.switching.site_options import site_options, sites_of
 from estimator.errors import InputError, Problem
-from estimator.migration.order.moves import Sites
 from estimator.migration.order.observed import Seen, seen_by_tag
 from estimator.migration.order.plan import Evidence, Plan, plan
 from estimator.migration.order.state import State, read_state
@@ -169,9 +168,7 @@ def order(context: click.Context, /, **options: Any) -> None:
     if options["from_capture"] and options["from_uris"]:
         raise click.UsageError("Give one of --from-capture and --from-uris.")
     with endings():
-        if not (source.route or source.routes):
-            rule = "expected the templates of the paths: --routes mirror.yaml, or --route TEMPLATE"
-            raise InputError([Problem("--routes", rule)])
+        _check(source, options)
         templates = route_table(source.route, source.routes, ())
         new_routes = _new_routes(options, set_by_user)
         sites = sites_of(options, new_routes)
@@ -187,13 +184,30 @@ def order(context: click.Context, /, **options: Any) -> None:
             requests.notes,
             requests.doubts,
         )
-        result = _plan(evidence, sites)
+        result = plan(evidence, sites)
         _write(result, options["markdown"], options["snippets"])
     if options["form"] == "json":
         say_json(to_json(result), nl=False)
     else:
         print_text(overview(result), sys.stdout)
     _end(result, options["form"])
+
+
+def _check(source: Source, options: Mapping[str, Any]) -> None:
+    """Raise InputError for every problem that is visible before anything is read."""
+    problems: list[Problem] = []
+    if not (source.route or source.routes):
+        rule = "expected the templates of the paths: --routes mirror.yaml, or --route TEMPLATE"
+        problems.append(Problem("--routes", rule))
+    read_assumed(options, problems)
+    markdown, snippets = options["markdown"], options["snippets"]
+    if markdown is not None and not markdown.absolute().parent.is_dir():
+        problems.append(Problem("--markdown", f"no such directory: {markdown.parent}"))
+    if snippets is not None and snippets.exists() and not snippets.is_dir():
+        rule = f"expected a directory, got the file {snippets}"
+        problems.append(Problem("--snippets", rule))
+    if problems:
+        raise InputError(problems)
 
 
 def _new_routes(options: Mapping[str, Any], set_by_user: Container[str]) -> tuple[NewRoutes, ...]:
@@ -237,10 +251,7 @@ def _requests(
         source.time_zone,
         source.jobs,
     )
-    problems: list[Problem] = []
-    assumed = read_assumed(options, problems)
-    if problems:
-        raise InputError(problems)
+    assumed = read_assumed(options, [])
     asked = asked_by(rule.conditions for table in new_routes for rule in table.rules())
     observations = assumed.completed(requests_of(requests_source, asked), asked)
     left_out = [f"{count:,} {reason}" for reason, count in observations.left_out.items()]
@@ -251,13 +262,6 @@ def _requests(
         (*notes, *observations.notes),
         observations.doubts,
     )
-
-
-def _plan(evidence: Evidence, sites: Sites) -> Plan:
-    try:
-        return plan(evidence, sites)
-    except ValueError as error:
-        raise InputError([Problem("--app, --app-on-swarm", str(error))]) from error
 
 
 def _write(result: Plan, markdown: Path | None, snippets: Path | None) -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from estimator.errors import Refusal, Refused
+from estimator.errors import InputError, Problem, Refusal, Refused
 from estimator.migration.order.groups import Facts, Group, Placed, order, place
 from estimator.migration.order.moves import Move, Overlaps, Sites, moves_of
 from estimator.migration.order.observed import Seen
@@ -65,7 +65,7 @@ class Plan:
 def plan(evidence: Evidence, sites: Sites) -> Plan:
     """Return the plan for every route tag of the series.
 
-    Raises Refused for a series without observed time, and ValueError for a service that no
+    Raises Refused for a series without observed time, and InputError for a service that no
     HTTPRoute can name.
     """
     series = evidence.series
@@ -106,13 +106,18 @@ def plan(evidence: Evidence, sites: Sites) -> Plan:
 def _moves(path: MovedPath | None, placed: Placed, sites: Sites) -> tuple[Move, ...]:
     if path is None:
         return ()
+    origin = "--app, --app-on-swarm"
     seen = placed.facts.seen
-    if seen is not None and len(seen.services) == 1:
-        # The new routes say already which service of Kubernetes takes this path.
-        ((host, port),) = seen.services
-        if port is not None:
-            sites = replace(sites, service=Backend(host, port))
-    return moves_of(path, sites)
+    try:
+        if seen is not None and len(seen.services) == 1:
+            # The new routes say already which service of Kubernetes takes this path.
+            ((host, port),) = seen.services
+            if port is not None:
+                origin = f"service of {path.template} in the new routes"
+                sites = replace(sites, service=Backend(host, port))
+        return moves_of(path, sites)
+    except ValueError as error:
+        raise InputError([Problem(origin, str(error))]) from error
 
 
 def _notes(evidence: Evidence) -> Iterable[str]:

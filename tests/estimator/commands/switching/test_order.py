@@ -138,6 +138,23 @@ def test_an_order_without_a_doubt_ends_with_0(run) -> None:
     ]
 
 
+def test_what_was_left_out_is_said(run) -> None:
+    with Path("access.log").open("a") as log:
+        log.write("no request\n")
+    Path("routes.yaml").write_text(ROUTES.replace("shop.example", "*.example"))
+    result = run("--new-routes", "routes.yaml", "--format", "json")
+    notes = json.loads(result.stdout)["notes"]
+    assert any(note.startswith("left out of access log access.log: 1 lines") for note in notes)
+
+
+def test_a_service_that_no_http_route_can_name(run) -> None:
+    Path("routes.yaml").write_text(ROUTES.replace("bff.shop.svc.cluster.local", "www.shop.example"))
+    options = ["--new-routes", "routes.yaml", "--authority", "shop.example"]
+    result = run(*options, "--routing", "http-route")
+    assert result.exit_code == 2
+    assert "service of /api/* in the new routes: expected a Service such as" in result.stderr
+
+
 def test_routes_of_another_gateway_are_refused(run) -> None:
     Path("routes.yaml").write_text(ROUTES)
     result = run("--new-routes", "routes.yaml", "--gateway", "edge/other")
@@ -161,6 +178,10 @@ def test_standard_input_is_read_once(run) -> None:
         (["--port", "80"], "--port: applies only to --new-routes"),
         (["--routing", "http-route", "--app", "10.0.0.1:80"], "--app, --app-on-swarm: expected a"),
         (["--from-capture", "gone"], "gone: no such file"),
+        (["--header", "x", "--new-routes", "."], "--header: expected 'NAME: VALUE'"),
+        (["--markdown", "gone/m.md"], "--markdown: no such directory: gone"),
+        (["--snippets", "mirror.yaml"], "--snippets: expected a directory, got the file"),
+        (["--new-routes", "mirror.yaml"], "mirror.yaml"),
     ],
 )
 def test_bad_input_is_named(run, options: list[str], words: str) -> None:
