@@ -181,7 +181,7 @@ def reduced(binary: Path, disagreement: Disagreement) -> Disagreement:
 def _smaller(documents: Sequence[Object]) -> Iterator[list[Object]]:
     """Yield the objects with one thing removed, the largest things first."""
     for index, document in enumerate(documents):
-        if document["kind"] not in ("Gateway", "Namespace"):
+        if document["kind"] != "Gateway":
             yield [each for number, each in enumerate(documents) if number != index]
     for index, document in enumerate(documents):
         for path in _removable(document.get("spec")):

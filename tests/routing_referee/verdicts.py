@@ -26,6 +26,16 @@ class Verdict:
     target: str = ""
     location: str = ""
 
+    def __str__(self) -> str:
+        parts = (
+            str(self.outcome),
+            f"with {self.status}" if self.status is not None else "",
+            f"by {self.rule}" if self.rule else "",
+            f"to {self.location}" if self.location else "",
+            f"as {self.target} of {self.authority}" if self.target else "",
+        )
+        return " ".join(filter(None, parts))
+
     def difference(self, other: "Verdict") -> str:
         """Name the first respect in which the two differ; empty if they agree."""
         if self.outcome != other.outcome:
@@ -107,7 +117,8 @@ def _judge_poor_log(
         verdicts = [without_match(each) for each in verdicts]
     if _blurred(envoy, hidden) in (_blurred(verdict, hidden) for verdict in verdicts):
         return None
-    return f"{envoy.outcome} by Envoy is no candidate", f"{decision.outcome} of {poor}: {verdicts}"
+    listed = "; ".join(map(str, verdicts))
+    return f"{envoy.outcome} by Envoy is no candidate", f"{decision.outcome} of {poor}: {listed}"
 
 
 def _recorded(known: Request, hidden: frozenset[str]) -> Request:
