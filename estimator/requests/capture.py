@@ -113,17 +113,22 @@ class _Known:
     def _headers(self, record: Record) -> tuple[tuple[tuple[str, str], ...], frozenset[str]]:
         values: dict[str, str] = {}
         names = set()
+        repeated = set()
         for name, value in record.headers:
             name = name.lower()
             names.add(name)
             if name in self.asked.headers:
-                # Envoy joins the values of a header that comes several times.
+                # Envoy up to 1.38 compares the joined values of a header that comes several times,
+                # and each value from 1.39 on (`match_headers_individually`). So it is not judged.
+                if name in values:
+                    repeated.add(name)
                 values[name] = f"{values[name]},{value}" if name in values else value
         is_of_a_log = self.redaction.is_imported and names <= _OF_A_LOG
         unknown = frozenset(
             name
             for name in self.asked.headers
-            if (name in values and _is_hidden(values[name]))
+            if name in repeated
+            or (name in values and _is_hidden(values[name]))
             or (name not in values and (is_of_a_log or self._may_have_come(name)))
         )
         return tuple(sorted(values.items())), unknown
