@@ -140,6 +140,11 @@ class Overlaps:
                 f"its rules would also take {_listed(inside)}: prepare"
                 f" {'that path' if len(inside) == 1 else 'those paths'} first, at 0%"
             )
+        if path.kind is PathKind.PATTERN and sites.routing is Routing.HTTP_ROUTE:
+            sentences.append(
+                "an HTTPRoute gives it nothing while another one has a prefix that takes its paths,"
+                " because Istio puts regular expressions last"
+            )
         patterns = [other for other in inside if other.kind is PathKind.PATTERN]
         by_prefix = [
             name

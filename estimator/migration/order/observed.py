@@ -37,6 +37,8 @@ class Seen:
     """Of `served`: the verdict depends on something that the source does not record."""
     why: str = ""
     """The reason for the most frequent loss, or else for the most frequent undecided request."""
+    rules: Counter[str] = field(default_factory=Counter)
+    """The rules of the new routes that take them, by file, line and object."""
     unjudged: Counter[str] = field(default_factory=Counter)
     """What the new routes ask of them and is not judged, with file and line."""
     services: set[tuple[str, int | None]] = field(default_factory=set)
@@ -85,6 +87,8 @@ def _judge(observation: Observation, new_routes: Sequence[NewRoutes], seen: Seen
     by_production = served(observation.count, observation.statuses)
     split = judge(decision, by_production)
     seen.served += by_production.counted
+    if decision.rule is not None:
+        seen.rules[str(decision.rule.place)] += observation.count
     if decision.outcome is Outcome.FORWARDED:
         seen.services.update(_services(decision))
     if not split.lost:

@@ -54,6 +54,7 @@ def _seen(path: PlannedPath) -> dict[str, Any] | None:
         "lost": seen.lost,
         "undecided": seen.undecided,
         "why": seen.why or None,
+        "rules": [{"rule": rule, "requests": n} for rule, n in seen.rules.most_common()],
     }
 
 

@@ -14,6 +14,7 @@ from estimator.migration.snippets.step import Snippet
 from estimator.report.markdown import escaped, to_markdown
 from estimator.report.order.overview import name_of, overview
 
+_MOST_RULES = 3
 _LANGUAGES = {"apache": "apache", "nginx": "nginx"}
 
 
@@ -53,11 +54,21 @@ def _addresses(sites: Sites) -> Iterator[str]:
 def _path(number: int, path: PlannedPath) -> Iterator[str]:
     placed = path.placed
     yield from (f"## {number}. {escaped(name_of(path))}: {placed.group.value}", "")
-    for words in (*placed.reasons, *placed.hints):
+    for words in (*placed.reasons, *placed.hints, *_rules(path)):
         yield f"- {escaped(words)}"
     yield ""
     for move in path.moves:
         yield from _move(move)
+
+
+def _rules(path: PlannedPath) -> Iterator[str]:
+    seen = path.placed.facts.seen
+    if seen is None:
+        return
+    for rule, requests in seen.rules.most_common(_MOST_RULES):
+        yield f"the new routes take {requests:,} of its {seen.requests:,} requests by {rule}"
+    if len(seen.rules) > _MOST_RULES:
+        yield f"and others by further rules: {len(seen.rules) - _MOST_RULES:,}"
 
 
 def _move(move: Move) -> Iterator[str]:

@@ -64,6 +64,7 @@ def test_losses_come_with_the_reason_of_the_most_frequent() -> None:
     assert api.lost_ratio == 6 / 96
     assert api.why == "GET /api/v2/y: no rule for * takes it"
     assert api.services == {("app.shop.svc.cluster.local", 80)}
+    assert api.rules == {"routes.yaml:3: VirtualService shop/site": 90}
     assert seen["/cart"].lost == 5
     assert seen["/cart"].why == "GET /cart: the gateway itself redirected it"
 

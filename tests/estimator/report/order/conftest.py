@@ -14,7 +14,12 @@ from tests.estimator.migration.order.test_plan import SERIES, TEMPLATES
 def planned() -> Plan:
     """Return a plan with a path in each group, a doubt and a note."""
     seen = {
-        "/cart": Seen(10, Counter({"GET": 9, "PUT": 1}), served=10),
+        "/cart": Seen(
+            10,
+            Counter({"GET": 9, "PUT": 1}),
+            served=10,
+            rules=Counter({f"r.yaml:{n}: HTTPRoute shop/site": 5 - n for n in range(1, 5)}),
+        ),
         "/api/_": Seen(40, Counter({"GET": 40}), served=40, undecided=1, why="GET /api/*: `x`"),
         "other": Seen(1, Counter({"": 1}), served=1, lost=1, why="/<b>: no rule takes it"),
     }

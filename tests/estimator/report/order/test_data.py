@@ -12,6 +12,7 @@ def test_everything_is_in_the_json(planned: Plan) -> None:
     cart, api, _, other = document["paths"]
     assert (cart["template"], cart["group"], cart["peak_rps"]) == ("/cart", "switch now", 2.0)
     assert cart["seen"]["methods"] == {"GET": 9, "PUT": 1}
+    assert cart["seen"]["rules"][0] == {"rule": "r.yaml:1: HTTPRoute shop/site", "requests": 4}
     assert cart["state"]["authorization"] == 10
     assert api["state"] is None
     assert api["seen"]["why"] == "GET /api/*: `x`"

@@ -35,3 +35,14 @@ def test_foreign_words_have_no_meaning(planned: Plan) -> None:
     text = runbook(planned)
     assert "GET /api/\\*: \\`x\\`" in text
     assert "/\\<b\\>: no rule takes it" in text
+
+
+def test_rules_of_the_new_routes_are_named(planned: Plan) -> None:
+    lines = runbook(planned).splitlines()
+    taken = [line for line in lines if "HTTPRoute shop/site" in line or "further rules" in line]
+    assert taken == [
+        "- the new routes take 4 of its 10 requests by r.yaml:1: HTTPRoute shop/site",
+        "- the new routes take 3 of its 10 requests by r.yaml:2: HTTPRoute shop/site",
+        "- the new routes take 2 of its 10 requests by r.yaml:3: HTTPRoute shop/site",
+        "- and others by further rules: 1",
+    ]
