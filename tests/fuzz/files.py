@@ -33,6 +33,8 @@ from estimator.requests.asked import Asked
 from estimator.requests.capture import observe_capture
 from estimator.requests.series import observe_series
 from estimator.requests.uris import observe_uris
+from estimator.routing.files import read_routes
+from estimator.routing.request import Request
 from estimator.series.access_log.total import read_access_logs
 from estimator.series.files import read_series
 from estimator.table.files import read_table
@@ -172,6 +174,71 @@ def captures() -> list[bytes]:
     return [plain, zstandard.ZstdCompressor(write_checksum=True).compress(plain)]
 
 
+def route_objects() -> list[bytes]:
+    texts = files("docs/switching-example/routes.yaml")
+    texts.append(
+        b"""
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: edge}
+spec:
+  selector: {istio: gw}
+  servers:
+  - {port: {number: 80, protocol: HTTP, name: a}, hosts: ['*', ./a.com], tls: {httpsRedirect: true}}
+  - {port: {number: 443, protocol: HTTPS, name: b}, hosts: [shop/*.com], tls: {mode: SIMPLE}}
+---
+apiVersion: networking.istio.io/v1alpha3
+kind: VirtualService
+metadata: {name: web, namespace: shop, creationTimestamp: 2026-01-01T00:00:00Z}
+spec:
+  hosts: [a.com, '*.b.com']
+  gateways: [edge/gw]
+  http:
+  - match: [{uri: {regex: '/v[0-9]+/.*'}, withoutHeaders: {x: {}}, queryParams: {v: {exact: '1'}}}]
+    rewrite: {uriRegexRewrite: {match: '^/v([0-9])', rewrite: '/\\1'}}
+    route: [{destination: {host: a}, weight: 1}, {destination: {host: b}, weight: 2}]
+  - match: [{uri: {prefix: /d}}]
+    delegate: {name: part}
+  - redirect: {uri: /n, derivePort: FROM_REQUEST_PORT, redirectCode: 308}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: part, namespace: shop}
+spec:
+  http: [{match: [{uri: {exact: /d/a}}], directResponse: {status: 204}}]
+"""
+    )
+    texts.append(
+        b"""
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: edge}
+spec:
+  gatewayClassName: istio
+  listeners: [{name: a, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: All}}}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web, namespace: shop}
+spec:
+  parentRefs: [{name: gw, namespace: edge}]
+  hostnames: [a.com]
+  rules:
+  - matches: [{path: {type: RegularExpression, value: '/a.*'}, headers: [{name: x, value: y}]}]
+    filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplaceFullPath, replaceFullPath: /}}}]
+    backendRefs: [{name: a, port: 80, weight: 3}]
+"""
+    )
+    return texts
+
+
+def read_and_ask_routes(path: Path) -> None:
+    for table in read_routes([path]).tables:
+        for target in ("/v1/a?v=1", "/d/a", "//%2f", "\0"):
+            table.decide(Request("a.com", "GET", target))
+            table.decide(Request("", "", target))
+
+
 def csv_table() -> list[bytes]:
     from estimator.table.files import table_text
 
@@ -231,6 +298,7 @@ READERS: dict[str, tuple[str, Callable[[], list[bytes]], Callable[[Path], object
     "nodes": ("nodes.yaml", lambda: files("docs/example/nodes.yaml"), read_cluster),
     "config": ("mirror.yaml", lambda: files("deploy/mirror.yaml"), load),
     "against": ("a.yaml", lambda: files("tests/golden/k8s/*.yaml"), read_against),
+    "routes": ("a.yaml", route_objects, read_and_ask_routes),
     "samples": (
         "a.csv",
         lambda: [b"time,container,cpu,memory\n1767225600,app,100m,50Mi\n" * 3],
