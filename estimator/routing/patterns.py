@@ -16,6 +16,7 @@ _REFERENCE = re.compile(rb"\\([0-9\\])")
 """A group in the text of a replacement, or an escaped backslash."""
 _MOST_PATTERNS = 4096
 """Most compiled patterns that are kept; one takes a few kilobytes."""
+_ESCAPES = re.compile(r"\\(.?)", re.DOTALL)
 
 
 class PatternError(ValueError):
@@ -38,6 +39,19 @@ def _compiled(pattern: str) -> Any:
 def check(pattern: str) -> None:
     """Raise PatternError if RE2 refuses the pattern."""
     _compiled(pattern)
+
+
+def check_replacement(pattern: str, by: str) -> None:
+    r"""Raise PatternError unless `by` is plain but for `\\`, `\0` and the groups of the pattern.
+
+    RE2 would drop the rest of the text at anything else, and Envoy would not notice.
+    """
+    groups = _compiled(pattern).groups
+    for escape in _ESCAPES.finditer(by):
+        is_group = escape[1].isascii() and escape[1].isdigit() and int(escape[1]) <= groups
+        if is_group or escape[1] == "\\":
+            continue
+        raise PatternError(f"{escape[0]} is no group of {pattern}, which has {groups}")
 
 
 def matches_whole(pattern: str, value: str) -> bool:

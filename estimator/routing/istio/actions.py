@@ -7,10 +7,12 @@ not either, so they are not read. Nor is CORS: a preflight that it answers itsel
 
 from dataclasses import dataclass
 
+from estimator.routing import patterns
 from estimator.routing.conditions import Kind, Text
 from estimator.routing.fields import Field
 from estimator.routing.istio.matches import MOST_PORT, check_regex
 from estimator.routing.istio.names import service
+from estimator.routing.patterns import PatternError
 from estimator.routing.rules import (
     Action,
     Answer,
@@ -157,11 +159,24 @@ def read_rewrite(entry: Field) -> Rewrite:
         if len(parts) == 2:
             regex = ReplaceRegex(parts["match"].text(), parts["rewrite"].text())
             check_regex(parts["match"], regex.pattern)
+            check_replacement(parts["rewrite"], regex)
     return Rewrite(
         fields["uri"].text() if "uri" in fields else "",
         regex,
         fields["authority"].text() if "authority" in fields else "",
     )
+
+
+def check_replacement(entry: Field, change: ReplaceRegex) -> None:
+    """Report a replacement with a group that the pattern does not have."""
+    try:
+        patterns.check(change.pattern)
+    except PatternError:
+        return
+    try:
+        patterns.check_replacement(change.pattern, change.by)
+    except PatternError as error:
+        entry.report(f"expected groups of the pattern only: {error}")
 
 
 def read_fault(entry: Field) -> tuple[Answer | None, tuple[str, ...]]:

@@ -1,6 +1,12 @@
 import pytest
 
-from estimator.routing.patterns import PatternError, check, matches_whole, replace_all
+from estimator.routing.patterns import (
+    PatternError,
+    check,
+    check_replacement,
+    matches_whole,
+    replace_all,
+)
 
 
 @pytest.mark.parametrize(
@@ -44,3 +50,14 @@ def test_all_matches_are_replaced_as_re2_does(
 
 def test_groups_are_replaced() -> None:
     assert replace_all("^/old/([0-9]+)", r"/new/\1/x", "/old/7/y") == "/new/7/x/y"
+
+
+@pytest.mark.parametrize("by", [r"/\1\0", r"\\", "plain", ""])
+def test_replacement_has_groups_of_the_pattern(by: str) -> None:
+    check_replacement("(a)", by)
+
+
+@pytest.mark.parametrize("by", [r"\2", r"\n", r"\g<0>", "\\"])
+def test_replacement_with_anything_else_is_refused(by: str) -> None:
+    with pytest.raises(PatternError, match="is no group of"):
+        check_replacement("(a)", by)

@@ -46,3 +46,8 @@ def test_location_is_the_one_of_envoy(redirect: Redirect, authority: str, result
 
 def test_location_with_tls_keeps_the_port() -> None:
     assert location_with_tls("a.example:80", "/b?c") == "https://a.example:80/b?c"
+
+
+def test_location_has_a_slash_behind_the_host() -> None:
+    redirect = Redirect(path=ReplacePath("new"))
+    assert location(redirect, "a.example", "/b?c", "http") == "http://a.example/new?c"

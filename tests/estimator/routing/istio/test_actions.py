@@ -141,6 +141,10 @@ def test_faults(fault: str, outcome: Outcome, doubts: int) -> None:
             f"rewrite: {{uri: /, uriRegexRewrite: {{match: a, rewrite: a}}}}, {to('a')}",
             "expected uri or uriRegexRewrite",
         ),
+        (
+            rf"rewrite: {{uriRegexRewrite: {{match: '(a)', rewrite: '/\2'}}}}, {to('a')}",
+            r"uriRegexRewrite.rewrite: expected groups of the pattern only: \2 is no group of (a),",
+        ),
         ("route: [{weight: 1}]", "destination: missing"),
         ("route: [{destination: {}}]", "host: missing"),
         (
