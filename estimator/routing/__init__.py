@@ -13,4 +13,5 @@ fields      a strict walk over the fields of an object
 files       files and directories of objects, read into tables
 istio       VirtualService and Gateway of networking.istio.io, compiled into tables
 gateway_api HTTPRoute and Gateway of gateway.networking.k8s.io, compiled into tables
+ingress_nginx Ingresses of ingress-nginx, which served before
 """

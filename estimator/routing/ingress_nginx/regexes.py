@@ -1,0 +1,69 @@
+"""Regular expressions of locations and of rewrites.
+
+nginx compiles them with PCRE, byte by byte, and ingress-nginx makes all of them case-insensitive.
+They are judged with RE2, which takes time in proportion to the path; ingress-nginx documents RE2's
+syntax as the one of a path (docs/user-guide/ingress-path-matching.md). What RE2 refuses, such as
+look-around, is not judged.
+"""
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import re2
+
+from estimator.routing.patterns import PatternError, as_bytes
+
+_MOST_PATTERNS = 4096
+_REFERENCE = re.compile(rb"\$(\d)")
+
+
+@lru_cache(_MOST_PATTERNS)
+def _compiled(pattern: str) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    options.encoding = re2.Options.Encoding.LATIN1
+    try:
+        return re2.compile(as_bytes(pattern), options)
+    except re2.error as error:
+        raise PatternError(str(error)) from error
+
+
+def check(pattern: str) -> None:
+    """Raise PatternError if RE2 refuses the pattern."""
+    _compiled(pattern)
+
+
+def is_found(pattern: str, path: bytes) -> bool:
+    """Return whether the pattern matches somewhere in the path, with regard to case."""
+    return _compiled(pattern).search(path) is not None
+
+
+def begins(pattern: str, path: bytes) -> bool:
+    """Return whether `~* "^pattern"` takes the path."""
+    return is_found(f"(?i)^{pattern}", path)
+
+
+def covers(pattern: str, path: bytes) -> bool:
+    """Return whether the pattern matches the whole path without regard to case, as RE2 does."""
+    return _compiled(f"(?i){pattern}").fullmatch(path) is not None
+
+
+def replaced(
+    pattern: str, by: str, path: bytes, escape: Callable[[bytes], bytes] = bytes
+) -> bytes | None:
+    """Return `by` with the groups of `pattern` put in for $1 to $9; None where nothing matches.
+
+    This is the directive `rewrite "(?i)pattern" by`: it replaces the whole path, also where the
+    pattern matches only a part of it.
+    """
+    match = _compiled(f"(?i){pattern}").search(path)
+    if match is None:
+        return None
+
+    def group(reference: re.Match[bytes]) -> bytes:
+        number = int(reference[1])
+        return escape(match.group(number) or b"") if number <= match.re.groups else b""
+
+    return _REFERENCE.sub(group, as_bytes(by))

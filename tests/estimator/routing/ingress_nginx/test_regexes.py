@@ -1,0 +1,29 @@
+import pytest
+
+from estimator.routing.ingress_nginx import regexes
+from estimator.routing.patterns import PatternError
+
+
+def test_a_location_ignores_case_and_is_a_prefix() -> None:
+    assert regexes.begins("/[A-Z]{3}", b"/uuid/x")
+    assert not regexes.begins("/foo$", b"/foobar")
+    assert not regexes.begins("/foo", b"/a/foo")
+
+
+def test_search_regards_case() -> None:
+    assert not regexes.is_found("^/Foo", b"/foo")
+
+
+def test_envoy_wants_the_whole_path() -> None:
+    assert regexes.covers("/FOO", b"/foo")
+    assert not regexes.covers("/foo", b"/foo/bar")
+
+
+def test_groups_are_put_in() -> None:
+    assert regexes.replaced("/foo(/|$)(.*)", "/x/$2$7", b"/FOO/bar") == b"/x/bar"
+    assert regexes.replaced("/a", "/x", b"/b") is None
+
+
+def test_look_around_is_refused() -> None:
+    with pytest.raises(PatternError):
+        regexes.check("/(?!admin)")
