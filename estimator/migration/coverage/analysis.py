@@ -93,7 +93,11 @@ class _Tally:
 
 def path_of(request: Request, table: RouteTable) -> str:
     """Return the path of a request as a table's rules see it."""
-    return (table.subject(request) or Subject(request)).path
+    return _subject(request, table).path
+
+
+def _subject(request: Request, table: RouteTable) -> Subject:
+    return table.subject(request) or Subject(request)
 
 
 def decide(tables: Sequence[RouteTable], request: Request) -> tuple[Decision, RouteTable]:
@@ -291,7 +295,8 @@ def _explained(
         return replace(group, no_suggestion=group.decision.why)
     host = table.hosts_of(request.authority)[0]
     if host is None:
-        answer = suggest_host(group.host, nearest)
+        subjects = [_subject(each.observation.request, table) for each in members]
+        answer = suggest_host(group.host, nearest, table.hosts, subjects)
     elif group.decision.rule is None and group.verdict is Verdict.ELSEWHERE:
         answer = group.decision.why
     else:

@@ -13,12 +13,13 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from estimator.migration.coverage.entries import HTTP_ROUTE, entry_of, is_service
 from estimator.migration.coverage.nearest import HOST, Nearest, Nearness, literal_of, shown_text
 from estimator.migration.coverage.path_groups import IDENTIFIERS, PLACEHOLDERS, REST
-from estimator.routing.conditions import Conditions, Kind, Text
+from estimator.routing.conditions import NO, YES, Conditions, Kind, Subject, Text
 from estimator.routing.gateway_api.precedence import rank
 from estimator.routing.rules import Destination, Forward, Place, Rule
 from estimator.routing.table import VirtualHost
@@ -346,13 +347,35 @@ def _destinations(lost: Lost, host: VirtualHost) -> tuple[tuple[Destination, ...
 # --- a host that is missing ---
 
 
-def suggest_host(host: str, nearest: Nearest | None) -> Suggestion | str:
-    """Return how a host that no object names would get the rules of the nearest one."""
+def suggest_host(
+    host: str, nearest: Nearest | None, hosts: Sequence[VirtualHost], subjects: Sequence[Subject]
+) -> Suggestion | str:
+    """Return how a host that no object names would get the rules of the nearest one.
+
+    `subjects` are the lost requests; `hosts` are those among which the nearest is.
+    """
     if nearest is None or HOST not in nearest.missing:
         return "no object has a rule for such a path on any host"
     if not _HOST_NAME.fullmatch(host) or _ADDRESS.fullmatch(host):
         return f"{host or 'an empty authority'} is no host name"
     home = nearest.rule.place
+    if nearest.rule.ordered_as:
+        return f"the host must be added to spec.hosts of {nearest.rule.ordered_as}"
     key = "hostnames" if home.kind == HTTP_ROUTE else "hosts"
+    rules = next(each.rules for each in hosts if nearest.rule in each.rules)
+    own = [rule for rule in rules if _is_of(rule, home)]
+    if not all(map(partial(_is_forwarded, own), subjects)):
+        return (
+            f"the host must be added to spec.{key} of {home.resource}, but its rules do not serve"
+            " all of these requests"
+        )
     note = "The Gateway must admit this host, too, and every rule of the object then serves it."
     return Suggestion(home, key, "", (host,), (note,))
+
+
+def _is_forwarded(rules: Sequence[Rule], subject: Subject) -> bool:
+    for rule in rules:
+        truth = rule.conditions.judge(subject)
+        if truth is not NO:
+            return truth is YES and isinstance(rule.action, Forward)
+    return False

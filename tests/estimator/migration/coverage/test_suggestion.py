@@ -16,7 +16,7 @@ from estimator.migration.coverage.suggestion import (
     suggest,
     suggest_host,
 )
-from estimator.routing.conditions import Kind, Named, Text
+from estimator.routing.conditions import Kind, Named, Subject, Text
 from estimator.routing.request import Request
 from estimator.routing.rules import (
     Answer,
@@ -211,14 +211,37 @@ def test_without_a_service_there_is_nothing_to_suggest() -> None:
 
 
 def test_a_missing_host_is_added_to_the_object_of_its_path() -> None:
-    routes = table(b=(CART,))
-    near = nearest_rule(Request("a.example", "GET", "/cart/1", {}), routes)
-    answer = suggest_host("a.example", near)
-    assert isinstance(answer, Suggestion)
-    assert (answer.key, answer.items) == ("hosts", ("a.example",))
+    routes = table(b=(CART, rule(prefix("/orders"), "GET", part="http[1].match[0]")))
+
+    def answer(host: str, *targets: str, method: str = "GET") -> Suggestion | str:
+        asked = [Request("a.example", method, target, {}) for target in targets]
+        near = nearest_rule(asked[0], routes)
+        return suggest_host(host, near, routes.hosts, [*map(Subject, asked)])
+
+    found = answer("a.example", "/cart/1", "/orders")
+    assert isinstance(found, Suggestion)
+    assert (found.key, found.items) == ("hosts", ("a.example",))
     for odd in ("", "10.0.0.1", "a b", "-a.example", "*.example"):
-        assert isinstance(suggest_host(odd, near), str)
-    assert suggest_host("a.example", None) == "no object has a rule for such a path on any host"
+        assert isinstance(answer(odd, "/cart/1"), str)
+    assert "no object has a rule" in str(answer("a.example", "/x"))
+    expected = "but its rules do not serve all of these requests"
+    assert expected in str(answer("a.example", "/orders", method="POST"))
+    assert expected in str(answer("a.example", "/cart/1", "/x"))
+
+
+def test_a_redirect_serves_no_missing_host() -> None:
+    routes = table(b=(rule(prefix("/cart"), action=Redirect()),))
+    asked = Request("a.example", "GET", "/cart/1", {})
+    near = nearest_rule(asked, routes)
+    assert isinstance(suggest_host("a.example", near, routes.hosts, [Subject(asked)]), str)
+
+
+def test_a_missing_host_of_a_delegate_is_one_of_its_root() -> None:
+    routes = table(b=(replace(CART, ordered_as="VirtualService shop/root"),))
+    asked = Request("a.example", "GET", "/cart/1", {})
+    near = nearest_rule(asked, routes)
+    answer = suggest_host("a.example", near, routes.hosts, [Subject(asked)])
+    assert answer == "the host must be added to spec.hosts of VirtualService shop/root"
 
 
 def test_methods_keep_two_entries_apart_whatever_their_order() -> None:
