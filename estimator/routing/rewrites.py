@@ -19,7 +19,8 @@ def changed_target(target: str, change: PathChange | None) -> str:
     elif isinstance(change, ReplacePrefix):
         path = change.by + path[len(change.prefix) :]
     else:
-        path = patterns.replace_all(change.pattern, change.by, path)
+        # Envoy keeps a path of which nothing would be left.
+        path = patterns.replace_all(change.pattern, change.by, path) or path
     return path + mark + query
 
 

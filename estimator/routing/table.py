@@ -237,16 +237,17 @@ def decided(rule: Rule, subject: Subject) -> Decision:
     request, action = subject.request, rule.action
     if isinstance(action, Forward):
         target = changed_target(request.target, action.path)
+        notes = rule.not_understood
         if not target.startswith("/"):
-            why = f"the rewrite at {rule.place} makes a path without a leading slash: {target}"
-            return Decision(Outcome.REJECTED, None, why, status=400)
+            # Envoy sends it; an Envoy that gets it, as a sidecar does, answers 400.
+            notes = (*notes, f"{rule.place}: most servers refuse the path that it makes: {target}")
         return Decision(
             Outcome.FORWARDED,
             rule,
             destinations=action.destinations,
             authority=action.authority or request.authority,
             target=target,
-            not_understood=rule.not_understood,
+            not_understood=notes,
         )
     if isinstance(action, Answer):
         return Decision(

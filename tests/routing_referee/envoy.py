@@ -163,6 +163,11 @@ def _scope(name: str, hosts: list[Object]) -> Object:
             "name": name,
             "ignore_port_in_host_matching": True,
             "validate_clusters": False,
+            # The echo refuses a path that begins with no slash.
+            "response_headers_to_add": [
+                {"header": {"key": f"x-sent-{name}", "value": f"%REQ(:{name.upper()})%"}}
+                for name in ("path", "authority")
+            ],
             "virtual_hosts": hosts or [{"name": "blackhole", "domains": ["*"]}],
         },
     }

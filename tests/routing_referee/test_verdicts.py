@@ -15,6 +15,7 @@ RULE = "VirtualService shop/web, http[0].match[0]"
 REQUEST = WireRequest("GET", "/a/b?c", "a.com", hidden=frozenset({"headers"}))
 FORWARDED = {
     "x-rule": RULE,
+    "x-envoy-upstream-service-time": "0",
     "x-path": "/a/b?c",
     "x-authority": "a.com",
     "x-destination": "web.shop||",

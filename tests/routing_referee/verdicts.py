@@ -160,11 +160,11 @@ def _alike(shares: Mapping[str, float], others: Mapping[str, float]) -> bool:
 
 def envoy_verdict(answer: EnvoyAnswer, translation: Translation) -> Verdict:
     rule = answer.fields.get("x-rule", "")
-    if "x-path" in answer.fields:
-        fields = answer.fields
-        return Verdict(
-            Outcome.FORWARDED, rule, None, fields.get("x-authority", ""), fields["x-path"]
-        )
+    fields = answer.fields
+    if "x-envoy-upstream-service-time" in fields:
+        kind = "x-" if "x-path" in fields else "x-sent-"
+        authority, path = fields[f"{kind}authority"], fields[f"{kind}path"]
+        return Verdict(Outcome.FORWARDED, rule, None, authority, path)
     if location := answer.fields.get("location"):
         return Verdict(Outcome.REDIRECTED, rule, answer.status, location=location)
     if answer.status in translation.faults:

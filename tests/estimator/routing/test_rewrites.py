@@ -11,6 +11,7 @@ from estimator.routing.rules import PathChange, Redirect, ReplacePath, ReplacePr
         (ReplacePrefix("/a", "/x"), "/a/b?c=/a", "/x/b?c=/a"),
         (ReplacePath("/x"), "/a/b?c", "/x?c"),
         (ReplaceRegex("^/a/(.*)", r"/\1"), "/a/b?c", "/b?c"),
+        (ReplaceRegex("/.*", ""), "/a/b?c", "/a/b?c"),
     ],
 )
 def test_query_is_no_part_of_a_rewrite(change: PathChange | None, target: str, result: str) -> None:
