@@ -192,12 +192,10 @@ def plan_switch(series: RpsSeries, table: Table, policy: Policy, wanted: Wanted)
 
 
 def _on_the_day(policy: Policy, series: RpsSeries, start: int) -> Policy:
-    """Return the policy with growth up to the day, and without return levels: they are of years."""
+    """Return the policy with growth up to the day."""
     days = max(0.0, (start - series.start - series.duration_s) / 86_400)
     defaulted = None if policy.defaulted is None else policy.defaulted - {"horizon_months"}
-    return replace(
-        policy, horizon_months=days / DAYS_OF_A_MONTH, return_days=None, defaulted=defaulted
-    )
+    return replace(policy, horizon_months=days / DAYS_OF_A_MONTH, defaulted=defaulted)
 
 
 def _steps(

@@ -162,9 +162,9 @@ def pins_grid(plan: SwitchPlan) -> Grid:
 
 def stops_grid(step: PlannedStep) -> Grid:
     """Return what stops a step, one row for each component."""
-    titles = ("component", "over", "errors", "p99", "cpu of a replica", "ready pods")
+    titles = ("component", "over", "errors", "p99", "cpu of each pod", "ready")
     columns = tuple(Column(name) for name in titles)
-    title = f"at {step.percent}%, where the new side shows more than this, or fewer pods"
+    title = f"at {step.percent}%, where the new side shows more than this, or fewer ready pods"
     return Grid(title, columns, tuple(_stops_row(part) for part in step.components))
 
 

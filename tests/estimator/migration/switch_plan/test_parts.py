@@ -42,3 +42,13 @@ def test_fixed_count_is_simulated_as_an_hpa_of_the_policy() -> None:
 def test_growth_and_event_are_one_factor() -> None:
     found = part(Policy(growth_per_month=0.1, horizon_months=2, event_factor=2))
     assert found.growth == pytest.approx(1.21 * 2)
+
+
+def test_quota_below_the_minimum_bounds_both() -> None:
+    series = recorded(is_flat=True)
+    series.rps.setflags(write=True)
+    series.rps[:] /= 20
+    policy = Policy(min_replicas=3, hpa_max=1)
+    projection = project(series, table(), policy)
+    (found,) = parts_of(Traffic(series), table(), policy, projection)
+    assert (found.loop.min_replicas, found.loop.max_replicas) == (1, 1)

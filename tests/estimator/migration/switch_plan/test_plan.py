@@ -104,8 +104,6 @@ def test_growth_reaches_to_the_day_of_the_switch() -> None:
     grown = plan(growing)
     factor = 1.1 ** (days / 30.4375) * 1.5
     assert grown.steps[-1].expected.value == pytest.approx(1000 * factor)
-    # A return level is one of years, not of a day.
-    assert plan(replace(LEAN, return_days=3650)).steps[-1].expected.value == 1000
 
 
 def test_two_weeks_are_enough_and_the_range_is_theirs() -> None:

@@ -76,7 +76,7 @@ def test_worst_week_counts() -> None:
     part.observed.demand[: WEEK // 15] = 100.0
     rehearsal = rehearse(part, timetable(100))
     assert rehearsal is not None
-    assert (rehearsal.alone.total, rehearsal.times) == (150, 2)
+    assert (rehearsal.alone.total, rehearsal.alone.steps, rehearsal.times) == (150, (150,), 2)
 
 
 def test_growth_reaches_the_simulation() -> None:

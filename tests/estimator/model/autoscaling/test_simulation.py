@@ -147,6 +147,12 @@ def test_raised_minimum_is_asked_for_at_once() -> None:
     assert found.ready.tolist() == [1] * 7 + [40] * 13
 
 
+def test_below_its_minimum_the_loop_asks_for_nothing_else() -> None:
+    # At step 7 it has seen the 500 rps, for which it would ask for 3; the minimum of 2 goes first.
+    found = simulate(load((5, 9), (15, 500)), POD, loop(), minima=[1] * 7 + [2] * 13)
+    assert found.desired.tolist()[6:9] == [1, 2, 3]
+
+
 def test_lowered_minimum_is_left_for_what_was_asked_for() -> None:
     # At 250 rps the loop by itself asks for 5 of the 20. After the minimum nothing holds them.
     found = simulate(load((60, 250)), POD, loop(), minima=[20] * 40 + [2])
