@@ -21,6 +21,8 @@ from estimator.table.load_tools.detect import READERS, read_result
 from estimator.table.load_tools.run import members
 from estimator.table.rows import Loop, Verdict
 from estimator.table.verdicts import judge
+from tests.contract.test_istio_fields import full
+from tests.estimator.routing.istio.conftest import problems_of
 from tests.estimator.table.conftest import read_ladder
 from tests.fakes_agent import Rejected, parse
 from tests.shared_data import DATA
@@ -161,6 +163,20 @@ def test_istio_resources_fit_the_published_schema(kind: str) -> None:
     jsonschema.validate(kubernetes()[kind, "site"], schemas[kind])
     spec = kubernetes()[kind, "site"]["spec"]
     assert set(spec) <= set(schemas[kind]["properties"]["spec"]["properties"])
+
+
+@pytest.mark.parametrize("kind", ["VirtualService", "Gateway"])
+def test_every_published_field_of_istio_is_known(kind: str) -> None:
+    schema = json.loads((DATA / "schemas/istio-networking-v1.json").read_text())[kind]
+    tree = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": kind,
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": full(schema["properties"]["spec"], schema),
+    }
+    said = problems_of(yaml.safe_dump(tree))
+    assert said, "a text stands where a number should"
+    assert [problem for problem in said if "unknown key" in problem] == []
 
 
 @pytest.mark.parametrize("kind", [Kind.EXACT, Kind.PREFIX, Kind.REGEX])
