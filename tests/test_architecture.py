@@ -525,6 +525,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.migration.order.moves",
         "estimator.migration.snippets.step",
         "estimator.migration.switch_plan.plan",
+        "estimator.model.confidence",  # names the days of the week
         "estimator.report.*",
         "estimator.units",
         "mirror.formats.foreign_text",

@@ -41,6 +41,7 @@ def warm_up_lines(step: PlannedStep, plan: SwitchPlan) -> Iterator[str]:
         yield f"kubectl get deployment {part.name}  # at least {part.pinned}"
     yield f"# Copies up to {step.percent}% of the requests, at least {duration(warm_up.mirror_s)}:"
     yield f"mirror set ratio {ratio(warm_up.ratio)}"
+    yield "mirror status --follow  # outcomes and latency of the copies"
 
 
 def raised_in(step: PlannedStep, plan: SwitchPlan) -> list[ComponentStep]:

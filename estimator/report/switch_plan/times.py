@@ -3,11 +3,14 @@
 from datetime import datetime, tzinfo
 
 from estimator import units
+from estimator.model.confidence import WEEKDAYS
 
 
 def day_and_time(second: int, zone: tzinfo) -> str:
     """Return `Tuesday 2026-01-20 14:00 UTC`."""
-    return datetime.fromtimestamp(second, zone).strftime("%A %Y-%m-%d %H:%M %Z")
+    moment = datetime.fromtimestamp(second, zone)
+    # The %A of strftime means the days of the locale.
+    return f"{WEEKDAYS[moment.weekday()]} {moment:%Y-%m-%d %H:%M %Z}"
 
 
 def clock(second: int, zone: tzinfo) -> str:

@@ -27,6 +27,7 @@ def test_warm_up_pins_then_waits_then_mirrors() -> None:
         "kubectl get deployment api  # at least 3",
         "# Copies up to 25% of the requests, at least 5m:",
         "mirror set ratio 0.2424",
+        "mirror status --follow  # outcomes and latency of the copies",
     ]
 
 
@@ -104,4 +105,4 @@ def test_rollback_by_hand_says_so() -> None:
 def test_ratio_of_everything_is_one() -> None:
     plan = planned()
     full = replace(plan.steps[2], warm_up=replace(plan.steps[2].warm_up, ratio=1.0))
-    assert list(warm_up_lines(full, plan))[-1] == "mirror set ratio 1"
+    assert list(warm_up_lines(full, plan))[-2] == "mirror set ratio 1"
