@@ -351,6 +351,33 @@ def test_only_tls_separates_listeners_by_host(protocol: str, expected: str) -> N
     assert taker(table.decide(request("y.a.com/"))) == expected
 
 
+ISOLATED = {"any": "*", "wide": "*.a.com", "narrow": "*.b.a.com", "exact": "x.b.a.com"}
+"""The hostnames of the listeners of the conformance test GatewayHTTPListenerIsolation."""
+
+
+@pytest.mark.parametrize("hostnames", ["", "hostnames: [c.com, '*.a.com', '*.b.a.com', x.b.a.com]"])
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("c.com", "any"), ("c.a.com", "wide"), ("c.b.a.com", "narrow"), ("x.b.a.com", "exact")],
+)
+def test_each_host_is_served_by_one_listener(hostnames: str, host: str, expected: str) -> None:
+    several = [
+        f"{{name: {name}, port: 80, protocol: HTTP, hostname: '{hostname}'}}"
+        for name, hostname in ISOLATED.items()
+    ]
+    text = listeners(*several).replace(", hostname: '*'", "") + "".join(
+        route(
+            f"parentRefs: [{{name: web, sectionName: {name}}}]\n{hostnames}\n"
+            + rules((f"{{path: {{value: /{name}}}}}", name)),
+            name,
+        )
+        for name in ISOLATED
+    )
+    table = table_of(text)
+    takers = {name: taker(table.decide(request(f"{host}/{name}"))) for name in ISOLATED}
+    assert takers == {name: name if name == expected else "rejected" for name in ISOLATED}
+
+
 def test_a_redirect_names_the_port_of_its_listener() -> None:
     redirect = route("rules: [{filters: [{type: RequestRedirect, requestRedirect: {}}]}]")
     text = listeners("{name: a, port: 8080, protocol: HTTP}") + redirect
