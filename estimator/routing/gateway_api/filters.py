@@ -9,8 +9,8 @@ specification, and is followed, where
 - a PathPrefix of `/` is replaced by `/a`: `/b` becomes `/ab`, and not `/a/b`;
 - a redirect replaces a prefix by `/a/`: `/x/b` becomes `/a//b`; and by an empty text: the path
   stays as it is;
-- a filter has a type that Istio does not know: it leaves out the whole HTTPRoute. Such a filter is
-  not judged, and every rule of the route says so.
+- a filter has a type that Istio does not know: it leaves out the whole HTTPRoute. Which types that
+  are depends on its version, so such a filter is not judged, and every rule of the route says so.
 """
 
 import re
@@ -109,7 +109,7 @@ class Filters:
     authority: str = ""
     """The Host that the backend gets; empty where it stays."""
     refused: tuple[str, ...] = ()
-    """The filters for which Istio leaves out the whole route, each with file and line."""
+    """The filters for which Istio may leave out the whole route, each with file and line."""
 
 
 def read_filters(owner: Fields, is_of_backend: bool = False) -> Filters:
@@ -127,8 +127,8 @@ def read_filters(owner: Fields, is_of_backend: bool = False) -> Filters:
         by_type.setdefault(kind, entry)
         if kind not in (_OF_ISTIO_AT_BACKENDS if is_of_backend else _OF_ISTIO):
             refused.append(
-                f"{entry.place}: Istio leaves out the whole HTTPRoute for a filter of type {kind}"
-                " here, and other gateways may not; it is judged as if it were not there"
+                f"{entry.place}: a filter of type {kind} is not judged here, and an Istio that does"
+                " not know it leaves out the whole HTTPRoute"
             )
     if {"RequestRedirect", "URLRewrite"} <= by_type.keys():
         owner.report("filters", "expected RequestRedirect or URLRewrite, not both")

@@ -136,7 +136,7 @@ def test_filters_that_do_not_route_are_ignored() -> None:
 )
 def test_filters_that_istio_does_not_know_are_named(filters: str) -> None:
     (refused,) = read(filters).refused
-    assert refused.startswith("routes.yaml:5: HTTPRoute default/web, filters[0]: Istio leaves out")
+    assert refused.startswith("routes.yaml:5: HTTPRoute default/web, filters[0]: a filter of type")
 
 
 def test_a_backend_may_only_change_headers() -> None:

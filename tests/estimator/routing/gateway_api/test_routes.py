@@ -136,7 +136,7 @@ def test_a_filter_that_istio_refuses_concerns_every_rule() -> None:
         - backendRefs: [{{name: a, port: 80, filters: [{refused}]}}]
         """
     )
-    assert [note.partition(": Istio")[0] for note in found.not_understood] == [
+    assert [note.partition(": a filter")[0] for note in found.not_understood] == [
         "routes.yaml:9: HTTPRoute shop/web, rules[1].filters[0]",
         "routes.yaml:11: HTTPRoute shop/web, rules[2].backendRefs[0].filters[0]",
     ]
