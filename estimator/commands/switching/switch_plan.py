@@ -5,6 +5,7 @@ are written only after all of them are made.
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from estimator.commands.report import attempt, check_paths, table_of
 from estimator.commands.sources import check_source, read_source, source_of, working
 from estimator.commands.switching import plan_options, site_options
 from estimator.errors import InputError, Problem
+from estimator.migration.order.moves import Front
 from estimator.migration.switch_plan.plan import SwitchPlan, plan_switch
 from estimator.report.manifests import check_names
 from estimator.report.markdown import to_markdown
@@ -109,7 +111,8 @@ def switch_plan(context: click.Context, /, **options: Any) -> None:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
     source = source_of(options, set_by_user)
-    if options["output"] is None and (useless := set_by_user & set(site_options.NAMES)):
+    # --front also says what the sidecar sees.
+    if options["output"] is None and (useless := set_by_user & set(site_options.NAMES) - {"front"}):
         shown = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(useless))
         raise click.UsageError(f"{shown}: only the snippets of --output DIR show it.")
     with endings():
@@ -145,6 +148,8 @@ def _planned(
     problems += _places(options["markdown"], options["output"])
     if problems or policy is None or wanted is None or table is None or moves is None:
         raise InputError(problems)
+    # The sidecar is beside nginx: where that divides the requests, it sees all of them.
+    wanted = replace(wanted, sees_all=policy.phase == 2 and options["front"] == Front.NGINX)
     series = read_source(source, table.templates)
     check_paths(policy, series)
     plan_options.check_already(wanted, series)

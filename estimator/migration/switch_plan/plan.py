@@ -67,6 +67,8 @@ class Wanted:
     """Unix time of the first step; None: the easiest working hour."""
     served: tuple[str, ...] = ()
     """Route tags that the new side serves already; none of them is among the moving paths."""
+    sees_all: bool = False
+    """Whether the sidecar is in front of what divides the requests (warm_up.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,8 @@ class SwitchPlan:
     """The most seconds at saturation of all components; None where nothing was simulated."""
     paths: tuple[str, ...]
     """Route tags; empty for all."""
+    sees_all: bool
+    """As in Wanted."""
     low_confidence: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -174,7 +178,7 @@ def plan_switch(series: RpsSeries, table: Table, policy: Policy, wanted: Wanted)
         expected_load(everything, timetable.window(step), of_hours)
         for step in range(len(wanted.percents))
     )
-    steps = tuple(_steps(parts, loads, timetable))
+    steps = tuple(_steps(parts, loads, timetable, wanted.sees_all))
     rehearsals = tuple((part.projection.name, _rehearsed(part, steps, timetable)) for part in parts)
     return SwitchPlan(
         projection=projection,
@@ -186,6 +190,7 @@ def plan_switch(series: RpsSeries, table: Table, policy: Policy, wanted: Wanted)
         rehearsals=rehearsals,
         worst=worst_of([(name, item) for name, item in rehearsals if item is not None]),
         paths=policy.paths,
+        sees_all=wanted.sees_all,
         low_confidence=(*projection.low_confidence, *hour_doubts(loads)),
         warnings=(*projection.warnings, *_others(parts, both, series.routes), *_too_few(steps)),
     )
@@ -199,7 +204,7 @@ def _on_the_day(policy: Policy, series: RpsSeries, start: int) -> Policy:
 
 
 def _steps(
-    parts: Sequence[Part], loads: Sequence[ExpectedLoad], timetable: Timetable
+    parts: Sequence[Part], loads: Sequence[ExpectedLoad], timetable: Timetable, sees_all: bool
 ) -> Iterator[PlannedStep]:
     pins = {part.projection.name: part.loop.min_replicas for part in parts}
     before = 0
@@ -218,7 +223,7 @@ def _steps(
             expected=expected,
             new_rps=_share(expected, percent),
             requests=expected.value * percent / 100 * timetable.hold_s,
-            warm_up=warm_up(percent, before, expected.value, parts[0].policy),
+            warm_up=warm_up(percent, before, expected.value, parts[0].policy, sees_all),
             components=tuple(components),
         )
         before = percent

@@ -2,7 +2,8 @@
 
     pin    = sync + pod start                      a raised minReplicas to ready pods
     mirror = max(window, scrape + sync)            copies at the share of the step
-    ratio  = (s - b) / (1 - b)                     for the sidecar, which sees the old side only
+    ratio  = (s - b) / (1 - b)                     the sidecar sees what the old side still gets
+    ratio  = s - b                                 it is in front of what divides the requests
     alone  = scrape + sync + (k - 1) period + pod start
              k: the scale-up periods in which max(2 n, n + 4) goes from the count before to the need
 
@@ -14,9 +15,10 @@
 
 The HPA reads its minimum at its next sync and asks for it at once (simulation.py). The mirror lasts
 at least the window, so that the HPA's recommendation under the step's load, the errors and the
-latency are known before the first request of the step. Copies come from what the old side still
-gets, 1 - b of production, and the new side gets b already: b + (1 - b) ratio = s. `alone` is what
-an HPA without a raised minimum takes from the step to ready pods.
+latency are known before the first request of the step. The new side gets b already. Copies of what
+the old side still gets, 1 - b of production, bring it to b + (1 - b) ratio = s; a sidecar beside an
+nginx that divides the requests itself copies from all of them: b + ratio = s. `alone` is what an
+HPA without a raised minimum takes from the step to ready pods.
 
 Worked: from 25 to 50 %: ratio 0.25 / 0.75 = 1/3. With a sync of 15 s, a start of 60 s, a scrape of
 15 s and a window of 300 s: 75 s + 300 s = 6m15s; from 2 to 14 replicas alone, 2, 6, 12, 14: three
@@ -48,7 +50,7 @@ class WarmUp:
     mirror_s: float
     """How long copies are sent to the ready pods, at least."""
     ratio: float
-    """To set in the sidecar beside the old side: copies for each request that it sees."""
+    """To set in the sidecar: copies for each request that it sees."""
     copies: float
     """Requests that are copied in that time, at the expected load."""
 
@@ -67,14 +69,23 @@ class WarmUp:
         return self.copies >= ENOUGH_REQUESTS
 
 
-def warm_up(percent: int, percent_before: int, expected_rps: float, policy: Policy) -> WarmUp:
-    """Return the warm-up of a step; `expected_rps` is the load of all that moves."""
+def warm_up(
+    percent: int,
+    percent_before: int,
+    expected_rps: float,
+    policy: Policy,
+    sees_all: bool = False,
+) -> WarmUp:
+    """Return the warm-up of a step; `expected_rps` is the load of all that moves.
+
+    `sees_all` says that the sidecar is in front of what divides the requests.
+    """
     mirror_s = max(STABILISATION_S, policy.scrape_interval_s + SYNC_S)
     gained = percent - percent_before
     return WarmUp(
         pin_s=SYNC_S + policy.pod_start_s,
         mirror_s=mirror_s,
-        ratio=gained / (100 - percent_before),
+        ratio=gained / (100 if sees_all else 100 - percent_before),
         copies=gained / 100 * expected_rps * mirror_s,
     )
 

@@ -32,6 +32,12 @@ WRITES = (
     "the mirror copies reads (GET, HEAD, OPTIONS); writes reach the new side only with the step"
     " itself"
 )
+ONLY_THESE = (
+    "the ratio holds for whatever nginx mirrors: only the locations of these paths may have its"
+    " `mirror` directive"
+)
+SEES_OLD = "the ratio is for a sidecar that sees what the old side still gets"
+SEES_ALL = "the ratio is for the sidecar beside the nginx that divides the requests: it sees all"
 OLD_SIDE = "the old side keeps all of its replicas until the pin is released: it is the rollback"
 
 
@@ -220,4 +226,7 @@ def confidence(plan: SwitchPlan) -> Iterator[Block]:
         yield Banner(Level.WARN, LOW_CONFIDENCE, plan.low_confidence)
     else:
         yield Banner(Level.OK, CONFIDENT)
-    yield Listing("Mind", (*plan.warnings, WRITES, OLD_SIDE))
+    of_mirror = [SEES_ALL if plan.sees_all else SEES_OLD, WRITES]
+    if plan.paths:
+        of_mirror.insert(1, ONLY_THESE)
+    yield Listing("Mind", (*plan.warnings, *of_mirror, OLD_SIDE))

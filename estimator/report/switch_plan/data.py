@@ -37,6 +37,7 @@ def plan_data(plan: SwitchPlan) -> dict[str, Any]:
         "end": timetable.end,
         "zone": str(timetable.zone),
         "hold_s": timetable.hold_s,
+        "mirror_sees_all": plan.sees_all,
         "steps": [
             plain_data(step)
             | {

@@ -142,7 +142,12 @@ def test_phase_2_is_done_by_the_front(plan: Plan) -> None:
     Path("table.yaml").write_text(gateway)
     result = plan(*AT, "--phase", "2", "--output", "switch", "--front", "nginx")
     assert result.exit_code == 0, result.output
-    assert "nginx -t && nginx -s reload" in Path("switch/step-1/commands.sh").read_text()
+    commands = Path("switch/step-4/commands.sh").read_text()
+    assert "nginx -t && nginx -s reload" in commands
+    # From 25 to 50 % of what nginx sees, which is everything.
+    assert "mirror set ratio 0.25\n" in commands
+    assert "it sees all" in plan(*AT, "--phase", "2", "--front", "nginx").stdout
+    assert "what the old side still gets" in plan(*AT, "--phase", "2").stdout
 
 
 def test_help_has_its_sections_and_no_option_of_years() -> None:

@@ -32,6 +32,8 @@ def test_copies_fill_the_share_of_the_step(before: int, more: int) -> None:
     ratio = warm_up(percent, before, 1000, POLICY).ratio
     assert before / 100 + (1 - before / 100) * ratio == pytest.approx(percent / 100)
     assert 0 < ratio <= 1
+    of_all = warm_up(percent, before, 1000, POLICY, sees_all=True).ratio
+    assert before / 100 + of_all == pytest.approx(percent / 100)
 
 
 def test_last_step_needs_a_copy_of_everything_that_is_left() -> None:

@@ -105,3 +105,12 @@ def test_doubts_and_chosen_time_are_said() -> None:
 @pytest.mark.parametrize(("ratio", "words"), [(0.01, "1%"), (0.0025, "0.25%"), (1.0, "100%")])
 def test_shares_keep_their_digits(ratio: float, words: str) -> None:
     assert share_of(ratio) == words
+
+
+def test_what_the_ratio_is_for_is_said() -> None:
+    plan = planned()
+    assert "a sidecar that sees what the old side still gets" in shown(plan)
+    assert "only the locations of these paths" not in shown(plan)
+    front = shown(replace(plan, sees_all=True, paths=("/api/_",)))
+    assert "beside the nginx that divides the requests: it sees all" in front
+    assert "only the locations of these paths may have its `mirror` directive" in front

@@ -10,6 +10,7 @@ def test_data_are_those_of_the_plan() -> None:
     assert (data["format"], data["version"]) == ("kagami-switch-plan", 1)
     assert data["confidence"] == {"level": "ok", "reasons": []}
     assert (data["start"], data["end"], data["zone"]) == (TUESDAY_10, TUESDAY_10 + 5400, "UTC")
+    assert data["mirror_sees_all"] is False
     step = data["steps"][1]
     assert (step["percent"], step["percent_before"]) == (25, 1)
     assert step["warm_up_begins"] == step["begins"] - 420
