@@ -18,7 +18,7 @@ from estimator.commands.switching.requests_options import (
     requests_source_of,
 )
 from estimator.errors import InputError, Problem
-from estimator.migration.coverage.analysis import analyse
+from estimator.migration.coverage.analysis import Before, analyse
 from estimator.migration.coverage.assumptions import Assumed
 from estimator.migration.coverage.result import Allowed, Coverage
 from estimator.report.coverage.content import FULL, PAGE, SHORT, document_of, doubts_of
@@ -26,6 +26,7 @@ from estimator.report.coverage.data import to_json
 from estimator.report.html import to_html
 from estimator.report.text import print_text
 from estimator.requests.asked import asked_by
+from estimator.routing.ingress_nginx.routes import read_ingresses
 from estimator.text_files import write_whole
 from mirror.formats.terminal import say, say_json
 
@@ -34,6 +35,7 @@ Examples:
   estimate coverage --routes routes.yaml --from-access-log '/var/log/nginx/*.log*'
   estimate coverage --routes k8s/ --gateway shop/web --port 443 --html coverage.html \\
       --from-access-log access.log
+  estimate coverage --routes new/ --ingress old/ --from-access-log access.log
   estimate coverage --routes k8s/ --from-access-log access.log --max-rejected 0.01% \\
       --format json                                                     # in CI
 
@@ -48,6 +50,7 @@ Exit codes:
 """
 SECTIONS = {
     **dict.fromkeys(("routes", *routes_options.OF_GATEWAY), "The new routes"),
+    "ingress": "The routes of today",
     **requests_options.SECTIONS,
     **dict.fromkeys(routes_options.OF_ASSUMPTIONS, "What the source does not record"),
     **dict.fromkeys(("max_rejected", "max_undecided"), "What is allowed"),
@@ -72,6 +75,14 @@ _SHARES = Bounds(0.0, 1.0)
     " Repeatable.",
 )
 @routes_options.gateway_options
+@click.option(
+    "--ingress",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE|DIR",
+    help="The Ingresses by which ingress-nginx serves production today: another service than today"
+    " is then elsewhere, and the report says why the two differ. Repeatable.",
+)
 @requests_options.requests_options
 @routes_options.assumption_options
 @click.option(
@@ -162,10 +173,19 @@ def _read(options: dict[str, Any]) -> tuple[Allowed, Assumed]:
 def _answer(options: dict[str, Any], source: RequestsSource, assumed: Assumed) -> Coverage:
     routes = routes_options.read_new_routes(options["routes"], options)
     asked = asked_by(rule.conditions for table in routes.tables for rule in table.rules())
+    before = _before(options["ingress"])
     observations = assumed.completed(requests_of(source, asked), asked)
     with working(f"Judging {len(observations.items):,} different requests") as (progress, task):
 
         def shown(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
 
-        return analyse(routes, observations, progress=shown)
+        return analyse(routes, observations, before, shown)
+
+
+def _before(paths: tuple[Path, ...]) -> Before | None:
+    """Return the routes of today, where they are given. Raises InputError."""
+    if not paths:
+        return None
+    ingresses = read_ingresses(paths)
+    return Before(ingresses.decide, lambda request, before, after: "", ingresses.warnings)

@@ -38,6 +38,8 @@ class Before:
     decide: Callable[[Request], Decision]
     explain: Callable[[Request, Decision, Decision], str]
     """Says why two decisions about a request, before and after, differ."""
+    warnings: tuple[str, ...] = ()
+    """About the objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ class _Tally:
     undecided: dict[tuple[str, ...], list[_Judged]] = field(default_factory=dict)
     used: set[Place] = field(default_factory=set)
     unjudged: Counter[str] = field(default_factory=Counter)
+    unknown_today: int = 0
+    """Requests that the new routes forward, and whose service of today is not known."""
     routed: dict[str, dict[tuple[str, str, int], Served]] = field(default_factory=dict)
     """What rules serve, by the first domain of their host."""
     sorted_routed: dict[str, list[Served]] = field(default_factory=dict)
@@ -174,7 +178,7 @@ def analyse(
         unused=tuple(place for place in places if place not in tally.used),
         rules=len(places),
         unjudged=tuple(Unjudged(feature, n) for feature, n in tally.unjudged.most_common()),
-        warnings=routes.warnings,
+        warnings=(*routes.warnings, *(() if before is None else before.warnings)),
         left_out=observations.left_out,
         objects_left_out=routes.left_out,
         notes=observations.notes,
@@ -196,7 +200,12 @@ def _add(
     tally.served += production.counted
     tally.unrecorded += production.unrecorded
     tally.refused += production.refused
-    for feature in decision.not_understood:
+    features = dict.fromkeys(decision.not_understood)
+    if earlier is not None and decision.outcome is Outcome.FORWARDED:
+        features |= dict.fromkeys(earlier.not_understood)
+        if earlier.outcome in (Outcome.REJECTED, Outcome.UNDECIDED):
+            tally.unknown_today += production.counted
+    for feature in features:
         tally.unjudged[feature] += observation.count
     for candidate in (decision, *decision.candidates):
         if candidate.rule is not None:
@@ -359,3 +368,8 @@ def _undecided(tally: _Tally) -> tuple[Undecided, ...]:
 def _doubts(tally: _Tally) -> Iterable[str]:
     for feature, count in tally.unjudged.most_common():
         yield f"{feature}: {count:,} requests pass it, and it is not judged"
+    if tally.unknown_today:
+        yield (
+            f"the Ingresses name no certain service for {tally.unknown_today:,} requests that"
+            " production served: nobody compared it with the new one"
+        )

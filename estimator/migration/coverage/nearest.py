@@ -7,11 +7,11 @@ rules of the same host before those of others.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from estimator.routing.conditions import NO, Conditions, Kind, Named, Subject, Text
+from estimator.routing.conditions import NO, UNKNOWN, Conditions, Kind, Named, Subject, Text, Truth
 from estimator.routing.paths import Normalization, normalized
 from estimator.routing.request import Request
 from estimator.routing.rules import Rule
@@ -72,14 +72,12 @@ def _nearness(
             continue
         if nearness is Nearness.OTHER_CONDITION and other_host and not shared and path != "/":
             break  # `/` of another host takes every path: that makes it no relative
-        missing = (*other_host, *_refused(replace(conditions, path=text), request, variant))
-        asks = " and ".join(_asked(name, conditions, host) for name in missing)
-        if words and asks:
-            words = f"{words}, and it asks for {asks}"
-        elif asks:
-            words = f"same path, but it asks for {asks}"
+        conditions = replace(conditions, path=text)
+        missing = (*other_host, *_answered(conditions, request, variant, NO))
+        unknown = tuple(_answered(conditions, request, variant, UNKNOWN))
         rank = (nearness, len(missing), -shared)
-        yield rank, Nearest(rule, nearness, missing, words or "same path")
+        words = _words(words, [_asked(name, conditions, host) for name in missing], unknown)
+        yield rank, Nearest(rule, nearness, missing, words)
         return
     if shared:
         common = "/".join(path.split("/")[: shared + 1])
@@ -110,12 +108,24 @@ def _same_paths(text: Text, path: str) -> Iterator[tuple[Nearness, str, Text, st
     yield Nearness.CASE, "same path but for upper and lower case", folded, path
 
 
-def _refused(conditions: Conditions, request: Request, path: str) -> Iterator[str]:
-    """Yield the conditions besides the path that say no."""
+def _words(words: str, asks: Sequence[str], unknown: Sequence[str]) -> str:
+    """Return the reason, of which `words` names what separates the paths."""
+    parts = [words] if words else []
+    if asks:
+        parts.append(f"it asks for {' and '.join(asks)}")
+    if unknown:
+        parts.append(f"nobody recorded {' and '.join(unknown)}")
+    if words:
+        return ", and ".join(parts)
+    return ", but ".join(["same path", ", and ".join(parts)]) if parts else "same path"
+
+
+def _answered(conditions: Conditions, request: Request, path: str, answer: Truth) -> Iterator[str]:
+    """Yield the conditions besides the path that have this answer."""
     _, mark, query = request.target.partition("?")
     subject = Subject(replace(request, target=f"{path}{mark}{query}"))
     for name, truth in conditions.answers(subject):
-        if truth is NO and name != "path":
+        if truth is answer and name != "path":
             yield name
 
 

@@ -132,13 +132,13 @@ def _home(lost: Lost, host: VirtualHost) -> Place | str:
     rule = host.rules[-1]
     if lost.taken_by is not None:
         rule = lost.taken_by
-        if rule.ordered_as:
-            return f"{rule.place.resource} is a delegate of {rule.ordered_as}, which decides first"
+        if rule.orderer != rule.place.resource:
+            return f"{rule.place.resource} is a delegate of {rule.orderer}, which decides first"
     elif lost.nearest is not None and lost.nearest.rule in host.rules:
         rule = lost.nearest.rule
-    if not rule.ordered_as:
+    if rule.orderer == rule.place.resource:
         return rule.place
-    kind, _, name = rule.ordered_as.partition(" ")
+    kind, _, name = rule.orderer.partition(" ")
     namespace, _, name = name.partition("/")
     return Place("", 0, kind, namespace, name)
 
@@ -359,8 +359,8 @@ def suggest_host(
     if not _HOST_NAME.fullmatch(host) or _ADDRESS.fullmatch(host):
         return f"{host or 'an empty authority'} is no host name"
     home = nearest.rule.place
-    if nearest.rule.ordered_as:
-        return f"the host must be added to spec.hosts of {nearest.rule.ordered_as}"
+    if nearest.rule.orderer != home.resource:
+        return f"the host must be added to spec.hosts of {nearest.rule.orderer}"
     key = "hostnames" if home.kind == HTTP_ROUTE else "hosts"
     rules = next(each.rules for each in hosts if nearest.rule in each.rules)
     own = [rule for rule in rules if _is_of(rule, home)]

@@ -85,7 +85,9 @@ def judge(decision: Decision, by_production: Served, before: Decision | None = N
     if decision.outcome is Outcome.REJECTED:
         lost, verdict = by_production.counted, Verdict.REJECTED
     elif decision.outcome is Outcome.REDIRECTED:
-        lost = by_production.answered + by_production.unrecorded
+        lost = by_production.answered
+        if before is None or before.outcome is not Outcome.REDIRECTED:
+            lost += by_production.unrecorded
     elif decision.outcome is Outcome.ANSWERED:
         lost = by_production.answered + by_production.unrecorded
         if decision.status is None or decision.status >= FIRST_REFUSAL:

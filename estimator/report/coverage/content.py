@@ -220,7 +220,8 @@ def _reasons(group: Group) -> Iterator[str]:
     if group.shadowed is not None:
         yield f"behind it, {group.shadowed.place} would serve them"
     if group.before is not None:
-        yield f"today: {words.outcome(group.before)}"
+        why = f": {group.before.why}" if group.before.why else ""
+        yield f"today: {words.outcome(group.before)}{why}"
     if group.difference:
         yield f"why they differ: {group.difference}"
     if group.nearest is not None:

@@ -190,6 +190,53 @@ def test_the_mesh_may_normalise_paths(files: Path) -> None:
     assert run(files, *HOST, *mode, log="slashes.log").exit_code == 0
 
 
+INGRESS = """
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: shop, namespace: shop}
+spec:
+  ingressClassName: nginx
+  rules:
+    - host: www.shop.example
+      http:
+        paths:
+          - path: /api/
+            pathType: Prefix
+            backend: {service: {name: api, port: {number: 80}}}
+          - path: /watch/
+            pathType: Prefix
+            backend: {service: {name: watch, port: {number: 80}}}
+          - path: /static/
+            pathType: Prefix
+            backend: {service: {name: cdn, port: {number: 80}}}
+          - path: /
+            pathType: Prefix
+            backend: {service: {name: site, port: {number: 80}}}
+"""
+
+
+def test_another_service_than_that_of_the_ingresses_is_elsewhere(files: Path) -> None:
+    (files / "ingress.yaml").write_text(INGRESS)
+    options = ("--ingress", str(files / "ingress.yaml"))
+    lost = answer(files, *options)["lost"]
+    (static,) = [group for group in lost if group["path"] == "/static/app.css"]
+    assert (static["verdict"], static["requests"]) == ("elsewhere", 6)
+    assert static["before"]["services"] == ["cdn.shop"]
+    add(files, lost)
+    result = run(files, *HOST, *options, "--header", "x-beta: 0")
+    assert result.exit_code == 0, result.stdout
+    routes = (files / "routes.yaml").read_text()
+    assert "cdn.shop.svc.cluster.local" in routes
+
+
+def test_ingresses_that_name_no_service_are_a_doubt(files: Path) -> None:
+    text = INGRESS.replace("www.shop.example", "other.example")
+    (files / "ingress.yaml").write_text(text)
+    result = run(files, *HOST, "--ingress", str(files / "ingress.yaml"), "--max-rejected", "0.5")
+    assert result.exit_code == 3
+    assert "the Ingresses name no certain service for 43 requests" in result.stderr
+
+
 def test_nothing_foreign_is_obeyed(files: Path) -> None:
     hostile = "a\x1b]0;x\x07[red][/x]\u202e<script>\x9b2J"
     entry = {"time": "1767225600", "method": "GET", "status": "200", "uri": f"/{hostile}/b"}
@@ -215,5 +262,11 @@ def test_nothing_foreign_is_obeyed(files: Path) -> None:
 
 def test_the_help_has_headings_and_examples() -> None:
     text = CliRunner().invoke(main, ["coverage", "--help"]).output
-    for part in ("The new routes:", "What is allowed:", "--from-capture", "Exit codes:"):
+    for part in (
+        "The new routes:",
+        "The routes of today:",
+        "What is allowed:",
+        "--from-capture",
+        "Exit codes:",
+    ):
         assert part in text

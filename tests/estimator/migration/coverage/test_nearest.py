@@ -46,6 +46,22 @@ def test_a_header_that_must_not_be_there_is_named() -> None:
     assert near.words == "same path, but it asks for header x-beta not present"
 
 
+def test_what_nobody_recorded_is_named() -> None:
+    beta = Named("x-beta", exact("1"))
+    routes = table(a=(rule(exact("/orders"), "PUT", headers=(beta,)),))
+    for target, words in (
+        ("/orders", "same path, but it asks for method PUT, and nobody recorded header x-beta"),
+        (
+            "/orders/",
+            "same path but for the slash at its end, and it asks for method PUT, and nobody"
+            " recorded header x-beta",
+        ),
+    ):
+        near = nearest_rule(Request("a.example", "GET", target), routes)
+        assert near is not None and near.words == words
+        assert near.missing == ("method",)
+
+
 def test_fewer_missing_conditions_are_nearer() -> None:
     beta = (Named("x-beta", exact("1")),)
     other = rule(exact("/orders"), "PUT", beta)

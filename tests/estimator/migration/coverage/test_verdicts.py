@@ -58,6 +58,14 @@ def test_another_service_is_elsewhere() -> None:
     assert is_other_service(before, other)
 
 
+def test_a_redirect_of_today_is_none_that_is_new() -> None:
+    redirect = Decision(Outcome.REDIRECTED, status=301)
+    unrecorded = served(7, {})
+    assert judge(redirect, unrecorded).lost == 7
+    assert judge(redirect, unrecorded, redirect).lost == 0
+    assert judge(redirect, served(7, {200: 7}), redirect).lost == 7
+
+
 def test_undecided_is_decided_where_all_candidates_mean_the_same() -> None:
     two = Decision(Outcome.UNDECIDED, candidates=(forwarded("a.b"), forwarded("c.d")))
     assert judge(two, EVERY_ANSWER).verdict is Verdict.ROUTED

@@ -94,13 +94,13 @@ def test_the_short_report_says_how_many_more(complete: Coverage) -> None:
 def test_what_is_known_of_the_old_routes_is_said(complete: Coverage) -> None:
     group = replace(
         complete.lost[0],
-        before=Decision(Outcome.FORWARDED, destinations=(Destination("old.shop"),)),
+        before=Decision(Outcome.FORWARDED, None, "it is so", (Destination("old.shop"),)),
         difference="the old regex ignores case",
         suggestion=None,
         no_suggestion="it is full",
     )
     text = shown(replace(complete, lost=(group,)))
-    assert "  - today: forwarded to old.shop\n" in text
+    assert "  - today: forwarded to old.shop: it is so\n" in text
     assert "  - why they differ: the old regex ignores case\n" in text
     assert "  - no entry is suggested: it is full\n" in text
 
