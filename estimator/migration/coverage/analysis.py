@@ -236,8 +236,9 @@ def _certain(judged: _Judged, tables: Sequence[RouteTable]) -> _Judged:
     for table in tables:
         decision = table.decide(judged.observation.request)
         if chosen in (decision, *decision.candidates):
-            return replace(judged, decision=chosen, table=table)
-    return replace(judged, decision=chosen)
+            judged = replace(judged, table=table)
+            break
+    return replace(judged, decision=replace(chosen, depends_on=judged.decision.depends_on))
 
 
 def _add_routed(tally: _Tally, judged: _Judged, rule: Rule) -> None:
@@ -312,6 +313,10 @@ def _explained(
         answer = suggest(_lost(group, members), host, tally.served_by(host))
     if isinstance(answer, str):
         return replace(group, no_suggestion=answer)
+    if group.decision.depends_on:
+        unknown = " and ".join(group.decision.depends_on)
+        note = f"Nobody recorded {unknown}, which may still send them elsewhere."
+        answer = replace(answer, notes=(*answer.notes, note))
     return replace(group, suggestion=answer)
 
 

@@ -196,6 +196,7 @@ def test_what_every_port_loses_is_lost_with_the_reason_that_can_be_mended() -> N
     coverage = analyse(Routes((redirecting, tls)), observed(*items))
     group, other = coverage.lost
     assert other.decision.rule is moved and other.suggestion is not None
+    assert other.suggestion.notes[-1].startswith("Nobody recorded port 80 or 443, which may")
     assert (group.verdict, group.count, group.decision.status) == (Verdict.REJECTED, 5, 404)
     assert group.suggestion is not None and coverage.undecided_count == 2
     assert {each.outcome for each in coverage.undecided[0].candidates} == {
