@@ -12,6 +12,7 @@ from estimator.errors import InputError
 from estimator.routing.fields import Findings
 from estimator.routing.gateway_api import objects as gateway_api
 from estimator.routing.gateway_api.fields import API_GROUP
+from estimator.routing.istio import envoy_filters
 from estimator.routing.istio import objects as istio
 from estimator.routing.objects import KubernetesObject, read_objects
 from estimator.routing.paths import Normalization
@@ -61,8 +62,13 @@ def read_routes(
     )
     if findings.problems:
         raise InputError(findings.problems)
+    patches = tuple(envoy_filters.patches(objects))
     chosen = tuple(
-        replace(table, normalization=normalization)
+        replace(
+            table,
+            normalization=normalization,
+            not_understood=(*table.not_understood, *patches),
+        )
         for table in tables
         if _is_named(table, gateway) and port in (None, table.port)
     )

@@ -7,5 +7,6 @@ actions           what a route does: redirects, rewrites, destinations, faults
 virtual_services  a VirtualService: hosts, gateways, routes, delegates
 gateways          the servers of a Gateway
 tables            the tables of all gateways
+envoy_filters     patches that may change where requests go
 objects           the objects of some files, compiled
 """

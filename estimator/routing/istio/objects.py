@@ -20,13 +20,12 @@ from estimator.routing.table import RouteTable
 GROUP = "networking.istio.io"
 VERSIONS = ("v1", "v1beta1", "v1alpha3")
 _KINDS = ("VirtualService", "Gateway")
-_ROUTE_PATCHES = ("ROUTE_CONFIGURATION", "VIRTUAL_HOST", "HTTP_ROUTE")
 _DEFAULT_PORT = 80
 
 
 def is_read(item: KubernetesObject) -> bool:
-    """Return whether `compile_objects` reads an object, or warns that it does not judge it."""
-    return item.group == GROUP and item.kind in (*_KINDS, "EnvoyFilter")
+    """Return whether `compile_objects` reads an object."""
+    return item.group == GROUP and item.kind in _KINDS
 
 
 def compile_objects(
@@ -51,7 +50,6 @@ def compile_objects(
     _warn_of_unbound(services, gateways)
     _warn_of_sources(services)
     _warn_of_unknown_order(services)
-    _warn_of_patches(own)
     return tuple(route_tables(tuple(gateways.values()), services))
 
 
@@ -129,12 +127,3 @@ def _warn_of_unknown_order(services: Sequence[VirtualService]) -> None:
             f"shares the host {host} with {', '.join(names[1:])}; which of them comes first is"
             " undefined, because it depends on their creation"
         )
-
-
-def _warn_of_patches(objects: Sequence[KubernetesObject]) -> None:
-    for item in objects:
-        patches = item.spec.value.get("configPatches") if item.kind == "EnvoyFilter" else None
-        for patch in patches if isinstance(patches, list) else ():
-            applies = patch.get("applyTo") if isinstance(patch, dict) else None
-            if applies in _ROUTE_PATCHES:
-                item.body.warn(f"patches {applies}, which is not judged")

@@ -96,3 +96,16 @@ def test_paths_are_normalised_as_the_mesh_is_configured(tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text(ISTIO)
     table = read_routes([tmp_path], None, 80, Normalization.MERGE_SLASHES).tables[0]
     assert table.decide(Request("a.com", "GET", "/a//b")).target == "/a/b"
+
+
+def test_patch_of_routes_is_a_doubt_about_every_table(tmp_path: Path) -> None:
+    patch = """---
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: f, namespace: edge}
+spec: {configPatches: [{applyTo: HTTP_ROUTE, patch: {operation: REMOVE}}]}
+"""
+    routes = read(tmp_path, f"{ISTIO}{patch}---\n{GATEWAY_API}")
+    (doubt,) = {doubt for table in routes.tables for doubt in table.not_understood}
+    assert doubt.endswith("r.yaml:19: EnvoyFilter edge/f: configPatches[0] patches HTTP_ROUTE")
+    assert "EnvoyFilter (networking.istio.io/v1alpha3)" in routes.left_out

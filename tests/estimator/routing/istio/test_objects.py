@@ -13,13 +13,6 @@ from tests.estimator.routing.istio.conftest import (
 )
 
 WEB = service(f"[{{{to('web')}}}]")
-FILTER = """
----
-apiVersion: networking.istio.io/v1alpha3
-kind: EnvoyFilter
-metadata: {name: f, namespace: edge}
-spec: {configPatches: [{applyTo: HTTP_FILTER}, {applyTo: VIRTUAL_HOST}]}
-"""
 
 
 @pytest.mark.parametrize("version", ["v1", "v1beta1", "v1alpha3"])
@@ -71,7 +64,6 @@ def test_gateway_that_is_missing_is_assumed_and_said() -> None:
             "http[0].match[0]: asks where a request comes from; it counts only where the gateway's"
             " own selector and namespace fit",
         ),
-        (GATEWAY + FILTER, "EnvoyFilter edge/f: patches VIRTUAL_HOST, which is not judged"),
         (
             GATEWAY + WEB + WEB.replace("name: web", "name: api"),
             "shares the host a.com with VirtualService shop/api; which of them comes first is"
@@ -86,8 +78,5 @@ def test_warnings(text: str, warning: str) -> None:
 
 
 def test_what_routes_elsewhere_is_not_read() -> None:
-    items, _ = objects(
-        GATEWAY.replace("VirtualService", "x") + FILTER + "---\n{kind: Service, "
-        "apiVersion: v1, metadata: {name: s}}"
-    )
-    assert [is_read(item) for item in items] == [True, True, False]
+    items, _ = objects(GATEWAY + "---\n{apiVersion: v1, kind: Service, metadata: {name: s}}")
+    assert [is_read(item) for item in items] == [True, False]
