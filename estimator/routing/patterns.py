@@ -1,9 +1,9 @@
 r"""Regular expressions as Envoy compiles them: RE2, and a match must cover the whole value.
 
-Envoy's `SafeRegexMatcher` (source/common/common/regex.cc) calls RE2::FullMatch with RE2's default
-options, so this module does the same through RE2 itself and not through Python's `re`: `a|b` is
-anchored at both ends, and look-around and back references are refused. RE2 reads UTF-8; a value
-with other bytes matches no `.`.
+Envoy's `SafeRegexMatcher` (source/common/common/regex.cc) calls RE2::FullMatch, so this module does
+the same through RE2 itself and not through Python's `re`: `a|b` is anchored at both ends, and
+look-around and back references are refused. Envoy 1.40, as it was tried, reads bytes: two `.` match
+an `é` in UTF-8. Versions that read UTF-8 differ only for headers beyond ASCII.
 """
 
 import re
@@ -27,6 +27,7 @@ class PatternError(ValueError):
 def _compiled(pattern: str) -> Any:
     options = re2.Options()
     options.log_errors = False
+    options.encoding = re2.Options.Encoding.LATIN1
     try:
         return re2.compile(as_bytes(pattern), options)
     except re2.error as error:

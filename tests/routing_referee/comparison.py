@@ -194,8 +194,8 @@ def _smaller(documents: Sequence[Object]) -> Iterator[list[Object]]:
 
 
 LISTS = (
-    *("hosts", "hostnames", "servers", "listeners", "http", "rules", "match", "matches", "route"),
-    *("headers", "queryParams", "backendRefs"),
+    *("hosts", "hostnames", "servers", "listeners", "http", "rules", "match", "matches"),
+    *("headers", "queryParams"),
 )
 OPTIONAL = (
     *("headers", "withoutHeaders", "queryParams", "method", "authority", "scheme", "port"),

@@ -17,7 +17,7 @@ HOSTS = ("www.example.com", "api.example.com", "example.com", "a.b.example.com",
 WILDCARDS = ("*.example.com", "*.b.example.com", "*.org", "*.com")
 HEADERS = ("x-user", "x-stage", "cookie", "user-agent")
 PARAMETERS = ("v", "q", "debug")
-VALUES = ("1", "beta", "Beta", "a b", "", "12", "a,b")
+VALUES = ("1", "beta", "Beta", "a b", "", "12", "a,b", "café")
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PURGE")
 SERVICES = ("web", "api", "static", "legacy")
 
@@ -46,6 +46,8 @@ TEXT_PATTERNS: Mapping[str, tuple[str, ...]] = {
     "*": ("1", ""),
     "^1": ("1", "12"),
     "a.*b": ("a b", "a,b", "ab", "b"),
+    "caf.": ("café", "cafe", "caf", "CAFÉ", "caf\udce9"),
+    "(?i)CAFÉ": ("café", "CAFÉ", "cafe"),
 }
 
 
@@ -65,9 +67,8 @@ class WireRequest:
         """Return the bytes of the request to the route configuration of this name."""
         fields = "".join(f"{name}: {value}\r\n" for name, value in self.headers)
         head = f"{self.method} {self.target} HTTP/1.1\r\nHost: {self.authority}\r\n"
-        return f"{head}x-set: {scope}\r\nx-forwarded-proto: {scheme}\r\n{fields}\r\n".encode(
-            "latin-1"
-        )
+        text = f"{head}x-set: {scope}\r\nx-forwarded-proto: {scheme}\r\n{fields}\r\n"
+        return text.encode("utf-8", "surrogateescape")
 
     def joined_headers(self) -> dict[str, str]:
         """Return the fields as Envoy matches them: those of one name joined with commas."""

@@ -17,8 +17,11 @@ from estimator.routing.patterns import (
         ("/v1/.*", "/v1/", True),
         ("/v1", "/v1/x", False),
         ("(?i)/API", "/api", True),
-        (".*", "/\udcff", False),
+        (".*", "/\udcff", True),
         ("/ä", "/ä", True),
+        ("/.", "/ä", False),
+        ("/..", "/ä", True),
+        ("(?i)/Ä", "/ä", False),
     ],
 )
 def test_match_covers_the_whole_value(pattern: str, value: str, matches: bool) -> None:
