@@ -10,7 +10,7 @@ import numpy as np
 
 from estimator import units
 from estimator.model.component import ComponentProjection
-from estimator.model.demand.hours import Basis, ExpectedLoad
+from estimator.model.demand.hours import HOUR_S, Basis, ExpectedLoad
 from estimator.model.evidence.efficiency import measure
 from estimator.model.evidence.evidence import Evidence
 from estimator.model.evidence.memory import follow
@@ -138,8 +138,13 @@ def component_doubts(
             )
 
 
-def hour_doubts(loads: Iterable[ExpectedLoad]) -> Iterator[str]:
+def hour_doubts(loads: Iterable[ExpectedLoad], resolution_s: int) -> Iterator[str]:
     """Yield a doubt where the load of an hour does not rest on the same hour of a recorded week."""
+    if resolution_s > HOUR_S:
+        yield (
+            f"the series has one value each {units.format_duration(resolution_s)}: it does not know"
+            " the hours of a day"
+        )
     bases = {load.basis for load in loads}
     for basis in (Basis.DAYS, Basis.EVERYTHING):
         if basis in bases:

@@ -90,6 +90,8 @@ class ComponentStep:
     thresholds: tuple[Threshold, ...]
     judged_s: int
     """Over how long they are judged."""
+    warnings: tuple[str, ...]
+    """Those of the sizing, such as a quota below the need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +193,8 @@ def plan_switch(series: RpsSeries, table: Table, policy: Policy, wanted: Wanted)
         worst=worst_of([(name, item) for name, item in rehearsals if item is not None]),
         paths=policy.paths,
         sees_all=wanted.sees_all,
-        low_confidence=(*projection.low_confidence, *hour_doubts(loads)),
-        warnings=(*projection.warnings, *_others(parts, both, series.routes), *_too_few(steps)),
+        low_confidence=(*projection.low_confidence, *hour_doubts(loads, series.resolution_s)),
+        warnings=(*projection.warnings, *_others(parts, both, series.routes), *_of_steps(steps)),
     )
 
 
@@ -255,6 +257,7 @@ def _component_step(
         alone_s=lag_alone_s(pins[name], sizing.replicas, policy),
         thresholds=tuple(thresholds(sizing, among, policy, pinned)),
         judged_s=min(window.duration_s, judged_s(rps.value)),
+        warnings=sizing.warnings,
     )
 
 
@@ -364,7 +367,8 @@ def _others(parts: Sequence[Part], paths: Sequence[str], recorded: Sequence[str]
             )
 
 
-def _too_few(steps: Sequence[PlannedStep]) -> Iterator[str]:
+def _of_steps(steps: Sequence[PlannedStep]) -> Iterator[str]:
+    """Yield what is to be known of single steps."""
     for number, step in enumerate(steps, 1):
         if step.requests < ENOUGH_REQUESTS:
             yield (
@@ -373,3 +377,5 @@ def _too_few(steps: Sequence[PlannedStep]) -> Iterator[str]:
                 f" {ENOUGH_REQUESTS:,}: a p99 of them says nothing. Hold it longer, or begin with a"
                 " larger share"
             )
+        for part in step.components:
+            yield from (f"step {number}, {part.name}: {words}" for words in part.warnings)

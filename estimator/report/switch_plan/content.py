@@ -67,7 +67,7 @@ def headline(plan: SwitchPlan) -> Headline:
         return Headline(
             f"{pin}, and expect saturation: {planned} of it even so.",
             f"{worst.named} is the most saturated; left at its minimum, it would be for {alone}."
-            " Choose a quieter time, or a larger share of the steps before.",
+            " Choose a quieter time; a quota (--hpa-max) below the need shows here, too.",
         )
     if worst.alone.total:
         return Headline(

@@ -208,11 +208,13 @@ def test_a_container_that_may_have_worked_is_not_doubted(kind, nginx_millicores,
 
 def test_hour_of_another_day_is_doubted() -> None:
     loads = {basis: ExpectedLoad(100, 100, basis, 3) for basis in Basis}
-    assert list(hour_doubts([loads[Basis.WEEKS]])) == []
-    (doubt,) = hour_doubts([loads[Basis.WEEKS], loads[Basis.DAYS], loads[Basis.DAYS]])
+    assert list(hour_doubts([loads[Basis.WEEKS]], 3600)) == []
+    (doubt,) = hour_doubts([loads[Basis.WEEKS], loads[Basis.DAYS], loads[Basis.DAYS]], 1)
     assert doubt == (
         "the hours of the switch were not observed on that day of the week: the same hour of other"
         " days stands for them"
     )
-    (doubt,) = hour_doubts([loads[Basis.EVERYTHING]])
+    (doubt,) = hour_doubts([loads[Basis.EVERYTHING]], 1)
     assert "everything that was recorded stands for them" in doubt
+    (doubt,) = hour_doubts([loads[Basis.WEEKS]], DAY)
+    assert doubt == "the series has one value each 1d: it does not know the hours of a day"

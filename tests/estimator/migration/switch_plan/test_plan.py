@@ -204,6 +204,15 @@ def test_step_with_too_few_requests_is_named() -> None:
     assert warning.startswith("step 1 brings about 360 requests in 30m, fewer than 1,000")
 
 
+def test_quota_below_the_need_is_named() -> None:
+    found = plan(replace(LEAN, hpa_max=5))
+    assert found.steps[-1].components[0].pinned == 5
+    assert [warning for warning in found.warnings if "quota" in warning] == [
+        "step 3, api: the quota of 5 replicas is below the 6 needed: a loss at the peak is not"
+        " covered"
+    ]
+
+
 def test_what_estimate_refuses_is_refused() -> None:
     silent = recorded()
     silent.rps.setflags(write=True)
