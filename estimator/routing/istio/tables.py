@@ -29,12 +29,10 @@ def route_tables(
 ) -> Iterator[RouteTable]:
     """Yield a table for each port of each Gateway that carries HTTP.
 
-    `services` have their delegates merged. Their creation orders them; where it is not known, the
-    order of the files stands, and the virtual hosts say that it is doubtful.
+    `services` have their delegates merged.
     """
-    ordered = _by_creation(services)
     for gateway in gateways:
-        bound = [service for service in ordered if _is_bound(service, gateway)]
+        bound = [service for service in services if _is_bound(service, gateway)]
         by_port: dict[tuple[int, bool], list[Server]] = {}
         for server in gateway.servers:
             if server.carries_http:
@@ -50,13 +48,6 @@ def route_tables(
                 place=servers[0].place,
                 not_understood=(*gateway.not_understood, *_conflicts(servers, others)),
             )
-
-
-def _by_creation(services: Sequence[VirtualService]) -> list[VirtualService]:
-    # sortConfigByCreationTime of pilot/pkg/model/config.go: by time, then by name and namespace.
-    if all(service.created for service in services):
-        return sorted(services, key=lambda each: (each.created, each.name, each.namespace))
-    return list(services)
 
 
 def _is_bound(service: VirtualService, gateway: Gateway) -> bool:
@@ -79,41 +70,60 @@ def _conflicts(servers: Sequence[Server], others: Iterable[Gateway]) -> Iterator
                 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The rules of one VirtualService in a virtual host."""
+
+    service: VirtualService
+    rules: tuple[Rule, ...]
+    server: int
+    """The place of the first server that admits it."""
+
+    @property
+    def age(self) -> tuple[object, ...]:
+        """What istiod orders by: the server, and then as sortConfigByCreationTime (config.go)."""
+        return self.server, self.service.created, self.service.name, self.service.namespace
+
+
 @dataclass(slots=True)
 class _Host:
     """A virtual host while it is put together."""
 
-    before: list[Rule] = field(default_factory=list)
-    all_takers: list[Rule] = field(default_factory=list)
-    behind: list[Rule] = field(default_factory=list)
-    services: list[VirtualService] = field(default_factory=list)
+    parts: dict[tuple[str, str], _Part] = field(default_factory=dict)
     requires_tls: bool = False
 
-    def add(self, service: VirtualService, rules: Iterable[Rule]) -> None:
-        """Add the rules of a VirtualService, unless another server has added it.
-
-        Its first rule that takes every request ends it (BuildHTTPRoutesForVirtualService), and
-        SortVHostRoutes puts such rules behind those of all VirtualServices. What stands behind it
-        is never reached; it is kept at the end, to be named as unused.
-        """
-        if service in self.services:
-            return
-        self.services.append(service)
-        place = self.before
-        for rule in rules:
-            if place is self.before and rule.band:
-                self.all_takers.append(rule)
-                place = self.behind
-            else:
-                place.append(rule)
+    def add(self, part: _Part) -> None:
+        """Add the rules of a VirtualService, unless another server has added it."""
+        self.parts.setdefault(part.service.key, part)
 
     def virtual_host(self, domain: str) -> VirtualHost:
-        is_doubtful = len(self.services) > 1 and not all(each.created for each in self.services)
+        """Return the host with its rules in order.
+
+        Creation orders VirtualServices; where one of several has no known age, the order of the
+        files stands and is doubtful. The first rule of each that takes every request ends it
+        (BuildHTTPRoutesForVirtualService), and SortVHostRoutes puts such rules behind all others.
+        What stands behind it is never reached; it is kept at the end, to be named as unused.
+        """
+        parts = list(self.parts.values())
+        is_known = len(parts) < 2 or all(part.service.created for part in parts)
+        if is_known:
+            parts.sort(key=lambda part: part.age)
+        before: list[Rule] = []
+        all_takers: list[Rule] = []
+        behind: list[Rule] = []
+        for part in parts:
+            place = before
+            for rule in part.rules:
+                if place is before and rule.band:
+                    all_takers.append(rule)
+                    place = behind
+                else:
+                    place.append(rule)
         return VirtualHost(
             (domain,),
-            (*self.before, *self.all_takers, *self.behind),
+            (*before, *all_takers, *behind),
             self.requires_tls,
-            doubtful_order=tuple(each.place for each in self.services) if is_doubtful else (),
+            doubtful_order=() if is_known else tuple(part.service.place for part in parts),
         )
 
 
@@ -124,21 +134,25 @@ def _virtual_hosts(
         hosts = _by_sni(gateway, _without_duplicates(servers), services)
     else:
         hosts = {}
-        for server in servers:
-            _add_server(hosts, gateway, server, services)
+        for number, server in enumerate(servers):
+            _add_server(hosts, gateway, (number, server), services)
     return tuple(host.virtual_host(domain) for domain, host in sorted(hosts.items()))
 
 
 def _add_server(
-    hosts: dict[str, _Host], gateway: Gateway, server: Server, services: Sequence[VirtualService]
+    hosts: dict[str, _Host],
+    gateway: Gateway,
+    numbered: tuple[int, Server],
+    services: Sequence[VirtualService],
 ) -> None:
     """Add the virtual hosts of a server to those of its port."""
+    number, server = numbered
     for service in services:
         shared = intersection(for_namespace(server.hosts, service.namespace), service.hosts)
-        rules = list(_rules(service, gateway, server)) if shared else []
+        rules = tuple(_rules(service, gateway, server)) if shared else ()
         for domain in map(str.lower, shared if rules else ()):
             host = hosts.setdefault(domain, _Host())
-            host.add(service, rules)
+            host.add(_Part(service, rules, number))
             host.requires_tls |= server.redirects_to_https
     for domain in map(str.lower, server.hosts):
         if server.redirects_to_https and "/" not in domain:
@@ -173,7 +187,7 @@ def _by_sni(
     by_name: dict[str, int] = {}
     for number, server in enumerate(servers):
         own.append({})
-        _add_server(own[number], gateway, server, services)
+        _add_server(own[number], gateway, (number, server), services)
         for name in server.hosts:
             by_name.setdefault(name.rpartition("/")[2].lower(), number)
     hosts = {}

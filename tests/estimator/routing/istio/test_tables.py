@@ -53,6 +53,12 @@ def test_oldest_object_of_a_host_comes_first() -> None:
     )
 
 
+def test_age_counts_in_each_host_for_itself() -> None:
+    unknown = service(f"[{{{to('x')}}}]", "x", host="b.com")
+    text = created(ONE, "2026-02-01T00:00:00Z") + created(TWO, "2026-01-01T00:00:00Z") + unknown
+    assert taker(decide(GATEWAY + text, "a.com/a/b")) == "two.shop"
+
+
 def test_unknown_age_leaves_undecided_what_both_take() -> None:
     decision = decide(GATEWAY + ONE + TWO, "a.com/a/b")
     assert decision.outcome is Outcome.UNDECIDED
