@@ -110,7 +110,7 @@ _SHARES = Bounds(0.0, 1.0)
 @click.option(
     "--full",
     is_flag=True,
-    help="Print all rows and YAML, which JSON and the page have in any event.",
+    help="Print complete tables and all YAML, which JSON has in any event.",
 )
 @click.option(
     "--html",

@@ -186,8 +186,8 @@ def _groups(title: str, groups: Sequence[Group], extent: Extent) -> Grid:
     if groups[0].verdict is Verdict.ELSEWHERE:
         columns.append(Column("would be"))
         for row, group in zip(rows, shown, strict=True):
-            row.append(Cell(words.outcome(group.decision)))
-    return Grid(f"{title}{more}", tuple(columns), tuple(map(tuple, rows)), is_compact=True)
+            row.append(Cell(words.short_outcome(group.decision)))
+    return Grid(f"{title}{more}", tuple(columns), tuple(map(tuple, rows)))
 
 
 def _minute(second: float) -> str:
@@ -255,7 +255,7 @@ def _undecided(coverage: Coverage, extent: Extent) -> Section:
         for each in shown
     )
     title = f"What the source does not record decides{more}"
-    return Section("undecided", "Undecided", (Grid(title, columns, rows, is_compact=True),))
+    return Section("undecided", "Undecided", (Grid(title, columns, rows),))
 
 
 def _refused(coverage: Coverage, extent: Extent) -> Section:
@@ -269,7 +269,7 @@ def _refused(coverage: Coverage, extent: Extent) -> Section:
         for group in shown
     )
     caption = f"Production answered with 4xx or 5xx, and no rule takes them: not counted{more}"
-    grid = Grid(caption, columns, rows, is_compact=True, is_folded=True)
+    grid = Grid(caption, columns, rows, is_folded=True)
     return Section("refused", title, (grid,))
 
 

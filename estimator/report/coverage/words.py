@@ -58,6 +58,13 @@ def outcome(decision: Decision) -> str:
     return decision.why
 
 
+def short_outcome(decision: Decision) -> str:
+    """Return the same for a column, without the Location of a redirect."""
+    if decision.status is not None:
+        return f"{decision.outcome} ({decision.status})"
+    return outcome(decision)
+
+
 def deciding(depends_on: Iterable[str]) -> str:
     """Return the options that decide what nobody recorded: `header x-user`, `port 80 or 443`."""
     return listed(map(_option, depends_on))

@@ -49,6 +49,13 @@ def test_an_outcome_in_words(decision: Decision, shown: str) -> None:
     assert words.outcome(decision) == shown
 
 
+def test_a_column_has_no_location() -> None:
+    redirect = Decision(Outcome.REDIRECTED, status=301, location="/x")
+    assert words.short_outcome(redirect) == "redirected (301)"
+    forward = Decision(Outcome.FORWARDED, destinations=(Destination("a.b"),))
+    assert words.short_outcome(forward) == "forwarded to a.b"
+
+
 @pytest.mark.parametrize(
     ("depends_on", "option"),
     [
