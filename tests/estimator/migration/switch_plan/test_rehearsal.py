@@ -46,6 +46,15 @@ def test_worked_step_of_the_docstring() -> None:
     assert rehearsal.times == 2
 
 
+def test_forty_pods_meet_the_load_of_817() -> None:
+    # Medium/picchu#648: 504s while the HPA went from 40 pods to 817, doubling at best.
+    loop = HpaLoop(40, 1700, 0.9, scrape_s=15, pod_start_s=60)
+    rehearsal = rehearse(switched(73_000, (817,), loop=loop, released=40), timetable(100))
+    assert rehearsal is not None
+    assert rehearsal.alone.total > 300
+    assert rehearsal.planned.total == 0
+
+
 def test_each_step_counts_its_own_seconds() -> None:
     rehearsal = rehearse(switched(1000, (2, 11, 20)), timetable(10, 50, 100))
     assert rehearsal is not None
