@@ -251,7 +251,7 @@ def _pattern_of(shape: str) -> str:
 
 
 def _is_text(text: Text) -> bool:
-    """Return whether YAML and RE2 can have this path: bytes that are no UTF-8 are no text."""
+    """Return whether YAML can have this path: bytes that are no UTF-8 are no text."""
     return text.value.isascii() or not any("\ud800" <= each <= "\udfff" for each in text.value)
 
 
