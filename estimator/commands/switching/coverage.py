@@ -10,6 +10,7 @@ from estimator import __version__
 from estimator.commands.exits import EXIT_DRIFT, EXIT_LOW_CONFIDENCE, endings
 from estimator.commands.help_sections import SectionedCommand
 from estimator.commands.quantities import Bounds, ratio
+from estimator.commands.report import attempt
 from estimator.commands.sources import working
 from estimator.commands.switching import requests_options, routes_options
 from estimator.commands.switching.requests_options import (
@@ -20,12 +21,14 @@ from estimator.commands.switching.requests_options import (
 from estimator.errors import InputError, Problem
 from estimator.migration.coverage.analysis import Before, analyse
 from estimator.migration.coverage.assumptions import Assumed
+from estimator.migration.coverage.differences import Differences
 from estimator.migration.coverage.result import Allowed, Coverage
 from estimator.report.coverage.content import FULL, PAGE, SHORT, document_of, doubts_of
 from estimator.report.coverage.data import to_json
 from estimator.report.html import to_html
 from estimator.report.text import print_text
 from estimator.requests.asked import asked_by
+from estimator.routing.files import Routes
 from estimator.routing.ingress_nginx.routes import read_ingresses
 from estimator.text_files import write_whole
 from mirror.formats.terminal import say, say_json
@@ -80,8 +83,8 @@ _SHARES = Bounds(0.0, 1.0)
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE|DIR",
-    help="The Ingresses by which ingress-nginx serves production today: another service than today"
-    " is then elsewhere, and the report says why the two differ. Repeatable.",
+    help="The Ingresses by which ingress-nginx serves production today: another service or"
+    " path than today is then elsewhere, and the report says why the two differ. Repeatable.",
 )
 @requests_options.requests_options
 @routes_options.assumption_options
@@ -171,9 +174,8 @@ def _read(options: dict[str, Any]) -> tuple[Allowed, Assumed]:
 
 
 def _answer(options: dict[str, Any], source: RequestsSource, assumed: Assumed) -> Coverage:
-    routes = routes_options.read_new_routes(options["routes"], options)
+    routes, before = _read_routes(options)
     asked = asked_by(rule.conditions for table in routes.tables for rule in table.rules())
-    before = _before(options["ingress"])
     observations = assumed.completed(requests_of(source, asked), asked)
     with working(f"Judging {len(observations.items):,} different requests") as (progress, task):
 
@@ -183,9 +185,18 @@ def _answer(options: dict[str, Any], source: RequestsSource, assumed: Assumed) -
         return analyse(routes, observations, before, shown)
 
 
-def _before(paths: tuple[Path, ...]) -> Before | None:
-    """Return the routes of today, where they are given. Raises InputError."""
-    if not paths:
-        return None
-    ingresses = read_ingresses(paths)
-    return Before(ingresses.decide, lambda request, before, after: "", ingresses.warnings)
+def _read_routes(options: dict[str, Any]) -> tuple[Routes, Before | None]:
+    """Return the new routes, and those of today where they are given.
+
+    Raises InputError with every problem of both.
+    """
+    problems: list[Problem] = []
+    paths, today = options["routes"], options["ingress"]
+    routes = attempt(lambda: routes_options.read_new_routes(paths, options), problems)
+    ingresses = attempt(lambda: read_ingresses(today), problems) if today else None
+    if routes is None or problems:
+        raise InputError(problems)
+    if ingresses is None:
+        return routes, None
+    explain = Differences(ingresses, routes.tables).explain
+    return routes, Before(ingresses.decide, explain, ingresses.warnings, ingresses.left_out)

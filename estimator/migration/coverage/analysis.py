@@ -6,14 +6,14 @@ knows which kind of object a rule comes from, except the suggestions.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from estimator.migration.coverage.nearest import nearest_rule
 from estimator.migration.coverage.path_groups import shapes_of
 from estimator.migration.coverage.result import Coverage, Group, Undecided, Unjudged
 from estimator.migration.coverage.suggestion import Lost, Served, suggest, suggest_host
-from estimator.migration.coverage.verdicts import Verdict, is_other_service, judge
+from estimator.migration.coverage.verdicts import Verdict, is_elsewhere, judge
 from estimator.migration.coverage.verdicts import served as served_by_production
 from estimator.requests.observations import Observation, Observations
 from estimator.routing.conditions import NO, Subject
@@ -40,6 +40,8 @@ class Before:
     """Says why two decisions about a request, before and after, differ."""
     warnings: tuple[str, ...] = ()
     """About the objects."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Objects that do not route, by kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,10 @@ class _Judged:
     @property
     def treatment(self) -> tuple[object, ...]:
         """What requests of one group have in common besides their host and shape."""
-        rule = self.decision.rule
-        return (self.decision.outcome, self.decision.status, None if rule is None else rule.place)
+        rule, before = self.decision.rule, self.before
+        earlier = None if before is None or before.rule is None else before.rule.place
+        place = None if rule is None else rule.place
+        return (self.decision.outcome, self.decision.status, place, earlier)
 
 
 @dataclass(slots=True)
@@ -180,7 +184,7 @@ def analyse(
         unjudged=tuple(Unjudged(feature, n) for feature, n in tally.unjudged.most_common()),
         warnings=(*routes.warnings, *(() if before is None else before.warnings)),
         left_out=observations.left_out,
-        objects_left_out=routes.left_out,
+        objects_left_out=Counter(routes.left_out) + Counter(before.left_out if before else {}),
         notes=observations.notes,
         doubts=(*observations.doubts, *_doubts(tally)),
     )
@@ -329,7 +333,7 @@ def _shadowed(judged: _Judged) -> Rule | None:
     for rule, truth in judged.table.matches(judged.observation.request):
         if behind and truth is not NO and isinstance(rule.action, Forward):
             would = Decision(Outcome.FORWARDED, destinations=rule.action.destinations)
-            if judged.before is None or not is_other_service(judged.before, would):
+            if judged.before is None or not is_elsewhere(judged.before, would):
                 return rule
         behind = behind or rule is taken_by
     return None

@@ -3,8 +3,9 @@
 The new routes lose a request that production served (a status below 400) in three ways: they
 reject it; they send it elsewhere, which is a redirect or an answer of the gateway itself where the
 service answered, or an error where production redirected; or, where the routes before are known,
-another service gets it. A status of 400 or more is production's own refusal, and nothing is lost. A
-request whose status nobody recorded counts as served.
+another service gets it, or the same service gets another path. A status of 400 or more is
+production's own refusal, and nothing is lost. A request whose status nobody recorded counts as
+served.
 
 304 (Not Modified, RFC 9110 section 15.4.5) is the answer of a service, and no redirect.
 """
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from estimator.migration.coverage.targets import is_same_target
 from estimator.routing.decision import Decision, Outcome
 
 NOT_MODIFIED = 304
@@ -93,11 +95,31 @@ def judge(decision: Decision, by_production: Served, before: Decision | None = N
         if decision.status is None or decision.status >= FIRST_REFUSAL:
             lost += by_production.redirected
     elif before is not None and before.outcome is Outcome.FORWARDED:
-        lost = by_production.counted if is_other_service(before, decision) else 0
+        lost = by_production.counted if is_elsewhere(before, decision) else 0
     routed = by_production.counted - lost
     return Split(routed, lost, verdict if lost else Verdict.ROUTED)
 
 
 def is_other_service(before: Decision, after: Decision) -> bool:
-    """Return whether a service gets requests that it did not get before, or no longer."""
-    return {each.host for each in before.destinations} != {each.host for each in after.destinations}
+    """Return whether a service gets requests that it did not get before, or no longer.
+
+    Ports count where both are known.
+    """
+    ports = {each.host: each.port for each in before.destinations}
+    if set(ports) != {each.host for each in after.destinations}:
+        return True
+    return any(
+        None not in (each.port, ports[each.host]) and each.port != ports[each.host]
+        for each in after.destinations
+    )
+
+
+def is_elsewhere(before: Decision, after: Decision) -> bool:
+    """Return whether another service than before gets a request, or another path and query.
+
+    An empty target is not known.
+    """
+    if is_other_service(before, after):
+        return True
+    is_known = bool(before.target and after.target)
+    return is_known and not is_same_target(before.target, after.target)

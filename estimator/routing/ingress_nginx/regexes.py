@@ -45,11 +45,6 @@ def begins(pattern: str, path: bytes) -> bool:
     return is_found(f"(?i)^{pattern}", path)
 
 
-def covers(pattern: str, path: bytes) -> bool:
-    """Return whether the pattern matches the whole path without regard to case, as RE2 does."""
-    return _compiled(f"(?i){pattern}").fullmatch(path) is not None
-
-
 def replaced(
     pattern: str, by: str, path: bytes, escape: Callable[[bytes], bytes] = bytes
 ) -> bytes | None:

@@ -229,6 +229,21 @@ def test_another_service_than_that_of_the_ingresses_is_elsewhere(files: Path) ->
     assert "cdn.shop.svc.cluster.local" in routes
 
 
+def test_why_the_new_routes_differ_is_said(files: Path) -> None:
+    lost = answer(files, "--ingress", str(files / "ingress.yaml"))["lost"]
+    (group,) = (group for group in lost if group["path"] == "/Watch/{number}")
+    assert group["before"]["services"] == ["watch.shop"]
+    assert group["difference"].startswith("use-regex of Ingress shop/web makes every path")
+
+
+def test_problems_of_both_kinds_of_routes_are_listed_at_once(files: Path) -> None:
+    (files / "routes.yaml").write_text("kind: VirtualService\n")
+    (files / "ingress.yaml").write_text(INGRESS.replace("pathType", "type"))
+    result = run(files, "--ingress", str(files / "ingress.yaml"))
+    assert result.exit_code == 2
+    assert "routes.yaml:1" in result.stderr and "ingress.yaml:11" in result.stderr
+
+
 def test_ingresses_that_name_no_service_are_a_doubt(files: Path) -> None:
     text = INGRESS.replace("www.shop.example", "other.example")
     (files / "ingress.yaml").write_text(text)

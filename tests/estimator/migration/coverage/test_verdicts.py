@@ -1,11 +1,14 @@
 """Checks when a request that production served is lost."""
 
+from dataclasses import replace
+
 import pytest
 
 from estimator.migration.coverage.verdicts import (
     Served,
     Split,
     Verdict,
+    is_elsewhere,
     is_other_service,
     judge,
     served,
@@ -78,3 +81,20 @@ def test_lost_in_any_event_is_lost() -> None:
     either = Decision(Outcome.UNDECIDED, candidates=(redirected, Decision(Outcome.REJECTED)))
     assert judge(either, Served(3, 0, 0, 0)) == Split(0, 3, Verdict.REJECTED)
     assert judge(either, EVERY_ANSWER).verdict is Verdict.UNDECIDED
+
+
+def test_another_known_port_is_another_service() -> None:
+    def to(port: int | None) -> Decision:
+        return Decision(Outcome.FORWARDED, destinations=(Destination("web.shop", port),))
+
+    assert is_other_service(to(80), to(8080))
+    assert not is_other_service(to(80), to(None))
+
+
+def test_another_path_is_elsewhere_where_both_are_known() -> None:
+    def with_target(target: str) -> Decision:
+        return replace(forwarded(), target=target)
+
+    assert is_elsewhere(with_target("/a"), with_target("/b"))
+    assert not is_elsewhere(with_target("/a"), with_target(""))
+    assert not is_elsewhere(with_target("//a"), with_target("/a"))

@@ -14,11 +14,6 @@ def test_search_regards_case() -> None:
     assert not regexes.is_found("^/Foo", b"/foo")
 
 
-def test_envoy_wants_the_whole_path() -> None:
-    assert regexes.covers("/FOO", b"/foo")
-    assert not regexes.covers("/foo", b"/foo/bar")
-
-
 def test_groups_are_put_in() -> None:
     assert regexes.replaced("/foo(/|$)(.*)", "/x/$2$7", b"/FOO/bar") == b"/x/bar"
     assert regexes.replaced("/a", "/x", b"/b") is None
