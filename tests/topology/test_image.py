@@ -61,7 +61,7 @@ CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 # A name that no package of the base overwrites.
 TRUSTED = "/etc/ssl/machine.crt"
 
-ESTIMATORS = {"numpy", "pandas", "pyarrow", "scipy"}
+ESTIMATORS = {"numpy", "pandas", "pyarrow", "re2", "scipy"}
 MOST_SIDECAR_BYTES = 200e6
 UID = 10001
 
