@@ -28,6 +28,14 @@ class Truth(Enum):
 
 YES, UNKNOWN, NO = Truth.YES, Truth.UNKNOWN, Truth.NO
 
+SET_BY_GATEWAY = ("x-forwarded-", "x-envoy-", "x-request-id")
+"""Headers that the gateway sets or removes, depending on how many proxies it trusts."""
+_OF_A_HOP = frozenset(
+    ("connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade")
+)
+"""Headers that Envoy removes before it routes, except what it supports of `te` and `upgrade`
+(`mutateRequestHeaders` of source/common/http/conn_manager_utility.cc)."""
+
 
 class Kind(StrEnum):
     """How a text is compared."""
@@ -155,14 +163,20 @@ class Conditions:
         if self.scheme is not None:
             yield "scheme", _judge_text(self.scheme, request.scheme)
         for header in self.headers:
-            known = request.headers
-            answer = UNKNOWN if known is None else header.judge(known, request.unknown_headers)
-            yield f"header {header.name}", answer
+            yield f"header {header.name}", _judge_header(header, request)
         for parameter in self.query:
             answer = parameter.judge(subject.parameters, request.unknown_parameters)
             yield f"query parameter {parameter.name}", answer
         for feature in self.unjudged:
             yield feature, UNKNOWN
+
+
+def _judge_header(header: Named, request: Request) -> Truth:
+    if request.headers is None or header.name.startswith(SET_BY_GATEWAY):
+        return UNKNOWN
+    if header.name in _OF_A_HOP and header.name in request.headers:
+        return UNKNOWN
+    return header.judge(request.headers, request.unknown_headers)
 
 
 def _judge_text(text: Text, value: str | None) -> Truth:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from estimator.routing import patterns
-from estimator.routing.conditions import Conditions, Kind, Named, Text
+from estimator.routing.conditions import SET_BY_GATEWAY, Conditions, Kind, Named, Text
 from estimator.routing.fields import Field
 from estimator.routing.istio.names import MESH, gateway_key
 from estimator.routing.patterns import PatternError
@@ -20,8 +20,6 @@ _MOST_REGEX = 1024
 _PRESENT = "*"
 """No regex of RE2: Istio takes it for "any value", except in a path."""
 _CLAIMS = "@request.auth.claims"
-_SET_BY_GATEWAY = ("x-forwarded-", "x-envoy-", "x-request-id")
-"""Headers that the gateway overwrites or removes, depending on how many proxies it trusts."""
 _KEYS = (
     "name",
     "uri",
@@ -99,7 +97,7 @@ class Match:
             return f"the claim of a token is not judged: {header}"
         if header.startswith(":") or header == "host":
             return f"a condition on {header} as a header is not judged"
-        if header.startswith(_SET_BY_GATEWAY):
+        if header.startswith(SET_BY_GATEWAY):
             return f"the header {header} is not judged, because the gateway may change it"
         return ""
 

@@ -48,6 +48,10 @@ GOLD = Text(Kind.EXACT, "gold")
         (Named("x", Text(Kind.PRESENT)), {"x": ""}, YES),
         (Named("x", Text(Kind.PRESENT), is_negated=True), {}, YES),
         (Named("x", Text(Kind.PRESENT), is_negated=True), {"x": "1"}, NO),
+        # The gateway sets the first and removes the second, if it is there.
+        (Named("x-forwarded-proto", GOLD), {}, UNKNOWN),
+        (Named("te", GOLD), {"te": "gold"}, UNKNOWN),
+        (Named("te", GOLD), {}, NO),
     ],
 )
 def test_headers(header: Named, headers: dict[str, str] | None, truth: Truth) -> None:
