@@ -272,3 +272,22 @@ def test_only_the_largest_groups_are_explained() -> None:
     assert len(lost) > MOST_EXPLAINED
     explained = [bool(group.suggestion or group.no_suggestion) for group in lost]
     assert explained == [True] * MOST_EXPLAINED + [False] * (len(lost) - MOST_EXPLAINED)
+
+
+def test_what_the_routes_of_today_do_not_say_is_a_doubt() -> None:
+    unjudged = Decision(
+        Outcome.FORWARDED,
+        destinations=(Destination("web.shop"),),
+        not_understood=("i.yaml:3: a snippet is not judged",),
+    )
+    decisions = {"/cart/1": unjudged, "/cart/2": Decision(Outcome.REJECTED, status=404)}
+    before = Before(
+        lambda request: decisions[request.target],
+        lambda request, earlier, later: "",
+        ("i.yaml: w",),
+    )
+    coverage = answer(table(a=(CART,)), seen("/cart/1", 4), seen("/cart/2", 3), before=before)
+    first, second = coverage.doubts
+    assert first.startswith("i.yaml:3: a snippet is not judged: 4 requests")
+    assert second.startswith("the Ingresses name no certain service for 3 requests")
+    assert (coverage.lost, coverage.warnings) == ((), ("i.yaml: w",))

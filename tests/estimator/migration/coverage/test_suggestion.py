@@ -236,6 +236,14 @@ def test_a_redirect_serves_no_missing_host() -> None:
     assert isinstance(suggest_host("a.example", near, routes.hosts, [Subject(asked)]), str)
 
 
+def test_a_header_that_nobody_recorded_promises_no_missing_host() -> None:
+    beta = Named("x-beta", exact("1"))
+    routes = table(b=(rule(prefix("/cart"), headers=(beta,)),))
+    asked = Request("a.example", "GET", "/cart/1")
+    near = nearest_rule(asked, routes)
+    assert isinstance(suggest_host("a.example", near, routes.hosts, [Subject(asked)]), str)
+
+
 def test_a_missing_host_of_a_delegate_is_one_of_its_root() -> None:
     routes = table(b=(replace(CART, ordered_as="VirtualService shop/root"),))
     asked = Request("a.example", "GET", "/cart/1", {})
