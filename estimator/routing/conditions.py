@@ -84,7 +84,7 @@ class Named:
     """A condition on a header or on a query parameter."""
 
     name: str
-    """Of a header in lower case."""
+    """The name of a header is in lower case."""
     text: Text
     is_negated: bool = False
     """The condition holds where the text does not match."""
@@ -119,11 +119,11 @@ class Subject:
     @cached_property
     def parameters(self) -> Mapping[str, str]:
         """Each query parameter with its first value, as Envoy's QueryParamsMulti reads them."""
-        found: dict[str, str] = {}
+        values: dict[str, str] = {}
         for pair in self.query.split("&") if self.has_query else ():
             name, _, value = pair.partition("=")
-            found.setdefault(name, value)
-        return found
+            values.setdefault(name, value)
+        return values
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,13 +34,13 @@ class Decision:
     """A sentence; always given where the outcome is rejected or undecided."""
     destinations: tuple[Destination, ...] = ()
     authority: str = ""
-    """As forwarded, after rewrites."""
+    """The Host as forwarded, after rewrites."""
     target: str = ""
     """Path and query as forwarded, after normalisation and rewrites."""
     status: int | None = None
-    """Of a redirect, an answer or a rejection: 404, or 400 for a path that is refused."""
+    """The status of the answer; for a rejection 404, or 400 for a path that Envoy refuses."""
     location: str | None = None
-    """Of a redirect, absolute, as Envoy writes it."""
+    """The Location of a redirect, absolute, as Envoy writes it."""
     depends_on: tuple[str, ...] = ()
     """What the source does not record and what could change this decision: `header x-user`,
     `query parameter v`, `method`, `authority`, `scheme`. It may be given for a decided request,

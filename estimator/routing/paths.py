@@ -89,7 +89,7 @@ def _with_canonical_escapes(segment: str) -> str:
     text = _ESCAPE.sub(decoded, segment)
     # `%2%61` must not become the escape %2a.
     text = _NEW_ESCAPE.sub("%25", text).replace(_LONE_PERCENT, "%")
-    return _TO_ESCAPE.sub(lambda found: f"%{ord(found[0]):02X}", text)
+    return _TO_ESCAPE.sub(lambda character: f"%{ord(character[0]):02X}", text)
 
 
 def _with_single_slashes(path: str) -> str:

@@ -28,14 +28,14 @@ def is_subset(narrow: str, wide: str) -> bool:
 
 def intersection(hosts: Iterable[str], others: Sequence[str]) -> tuple[str, ...]:
     """Return the hosts that both lists name, each in its narrower form."""
-    found: dict[str, None] = {}
+    shared: dict[str, None] = {}
     for host in hosts:
         for other in others:
             if is_subset(host, other):
-                found[host] = None
+                shared[host] = None
             elif is_subset(other, host):
-                found[other] = None
-    return tuple(found)
+                shared[other] = None
+    return tuple(shared)
 
 
 def server_hosts(hosts: Sequence[str], namespace: str) -> tuple[str, ...]:
@@ -100,5 +100,5 @@ def gateway_key(name: str, namespace: str) -> tuple[str, str]:
 
 def is_exported(export_to: Sequence[str], owner: str, namespace: str) -> bool:
     """Return whether an object of `owner` is visible in `namespace`; by default everywhere."""
-    visible = {owner if each == "." else each for each in export_to} or {ANY}
+    visible = {owner if name == "." else name for name in export_to} or {ANY}
     return ANY in visible or namespace in visible

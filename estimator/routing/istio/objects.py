@@ -55,18 +55,18 @@ def compile_objects(
 
 def _distinct(objects: Sequence[KubernetesObject], kind: str) -> list[KubernetesObject]:
     """Return the objects of a kind; report a wrong version, and an object that is given twice."""
-    found: dict[tuple[str, str], KubernetesObject] = {}
+    by_key: dict[tuple[str, str], KubernetesObject] = {}
     for item in objects:
         if item.kind != kind:
             continue
         if item.version not in VERSIONS:
             expected = ", ".join(f"{GROUP}/{version}" for version in VERSIONS)
             item.body.report(f"expected apiVersion {expected}, got {GROUP}/{item.version}")
-        first = found.setdefault(item.key, item)
+        first = by_key.setdefault(item.key, item)
         if first is not item:
             place = first.body.place
             item.body.report(f"expected once, first given in {place.file}:{place.line}")
-    return list(found.values())
+    return list(by_key.values())
 
 
 def _warn_of_unbound(
