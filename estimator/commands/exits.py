@@ -1,13 +1,13 @@
 """The exit codes of `estimate`, and how an error becomes one.
 
-Every command ends through `endings`: each problem on its own line on stderr, no traceback, and the
-exit code that scripts rely on (docs/formats.md).
+Every command ends through `endings` and `end_with_doubts`: each problem and each doubt on its own
+line on stderr, no traceback, and the exit code that scripts rely on (docs/formats.md).
 """
 
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
@@ -32,6 +32,21 @@ def endings() -> Iterator[None]:
         _end("bad input", error, EXIT_INPUT)
     except Refused as error:
         _end("refused", error, EXIT_REFUSED)
+
+
+def end_with_doubts(doubts: Sequence[str], form: str, has_drifted: bool = False) -> None:
+    """Exit with EXIT_DRIFT after a drift, else with EXIT_LOW_CONFIDENCE if there are doubts.
+
+    `form` is the value of --format: a text on a terminal has shown the doubts, all else gets them
+    on stderr. Returns if the exit code is 0.
+    """
+    if form != "text" or not sys.stdout.isatty():
+        for doubt in doubts:
+            say(f"estimate: low confidence: {doubt}", err=True)
+    if has_drifted:
+        sys.exit(EXIT_DRIFT)
+    if doubts:
+        sys.exit(EXIT_LOW_CONFIDENCE)
 
 
 def end_at_closed_pipe() -> NoReturn:

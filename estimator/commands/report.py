@@ -15,7 +15,7 @@ import click
 from estimator import __version__
 from estimator.cluster.files import EXAMPLE as EXAMPLE_NODES
 from estimator.cluster.files import read_cluster
-from estimator.commands.exits import EXIT_DRIFT, EXIT_LOW_CONFIDENCE
+from estimator.commands.exits import end_with_doubts
 from estimator.commands.policy_options import read_policy
 from estimator.commands.quantities import Bounds, ratio
 from estimator.commands.sources import Source, check_source, read_source, working
@@ -195,14 +195,7 @@ def run(source: Source, output: Output, policy_words: Mapping[str, Any]) -> None
         projection = project(series, table, policy, cluster)
     _write_files(projection, output)
     drifts = _print(projection, output, gate)
-    if projection.low_confidence and (output.format != "text" or not sys.stdout.isatty()):
-        # The text names the reasons; repeat them on stderr if nobody sees it on a terminal.
-        for reason in projection.low_confidence:
-            say(f"estimate: low confidence: {reason}", err=True)
-    if drifts:
-        sys.exit(EXIT_DRIFT)
-    if projection.low_confidence:
-        sys.exit(EXIT_LOW_CONFIDENCE)
+    end_with_doubts(projection.low_confidence, output.format, has_drifted=bool(drifts))
 
 
 def attempt(read: Callable[[], _Read], problems: list[Problem]) -> _Read | None:

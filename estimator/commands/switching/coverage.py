@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from estimator import __version__
-from estimator.commands.exits import EXIT_DRIFT, EXIT_LOW_CONFIDENCE, endings
+from estimator.commands.exits import end_with_doubts, endings
 from estimator.commands.help_sections import SectionedCommand
 from estimator.commands.quantities import Bounds, ratio
 from estimator.commands.report import attempt
@@ -31,7 +31,7 @@ from estimator.requests.asked import asked_by
 from estimator.routing.files import Routes
 from estimator.routing.ingress_nginx.routes import read_ingresses
 from estimator.text_files import write_whole
-from mirror.formats.terminal import say, say_json
+from mirror.formats.terminal import say_json
 
 EPILOG = """\b
 Examples:
@@ -140,15 +140,7 @@ def coverage(**options: Any) -> None:
     else:
         extent = FULL if options["full"] else SHORT
         print_text(document_of(answer, allowed, __version__, extent), sys.stdout)
-    doubts = doubts_of(answer, allowed)
-    if options["format"] != "text" or not sys.stdout.isatty():
-        # The text names the reasons; repeat them on stderr if nobody sees it on a terminal.
-        for doubt in doubts:
-            say(f"estimate: low confidence: {doubt}", err=True)
-    if answer.is_lossy(allowed):
-        sys.exit(EXIT_DRIFT)
-    if doubts:
-        sys.exit(EXIT_LOW_CONFIDENCE)
+    end_with_doubts(doubts_of(answer, allowed), options["format"], answer.is_lossy(allowed))
 
 
 def _read(options: dict[str, Any]) -> tuple[Allowed, Assumed]:

@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from estimator.commands import sources
-from estimator.commands.exits import EXIT_LOW_CONFIDENCE, endings
+from estimator.commands.exits import end_with_doubts, endings
 from estimator.commands.help_sections import SectionedCommand
 from estimator.commands.sources import (
     Source,
@@ -190,7 +190,7 @@ def order(context: click.Context, /, **options: Any) -> None:
         say_json(to_json(result), nl=False)
     else:
         print_text(overview(result), sys.stdout)
-    _end(result, options["form"])
+    end_with_doubts(result.doubts, options["form"])
 
 
 def _check(source: Source, options: Mapping[str, Any]) -> None:
@@ -273,12 +273,3 @@ def _write(result: Plan, markdown: Path | None, snippets: Path | None) -> None:
     for folder, files in folders.items():
         assert snippets is not None
         write_set(snippets / folder, files)
-
-
-def _end(result: Plan, form: str) -> None:
-    if not result.doubts:
-        return
-    if form != "text" or not sys.stdout.isatty():
-        for doubt in result.doubts:
-            say(f"estimate: low confidence: {doubt}", err=True)
-    sys.exit(EXIT_LOW_CONFIDENCE)

@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from estimator.commands import policy_options, sources
-from estimator.commands.exits import EXIT_LOW_CONFIDENCE, endings
+from estimator.commands.exits import end_with_doubts, endings
 from estimator.commands.help_sections import SectionedCommand
 from estimator.commands.report import attempt, check_paths, table_of
 from estimator.commands.sources import check_source, read_source, source_of, working
@@ -29,7 +29,7 @@ from estimator.report.switch_plan.files import plan_files
 from estimator.report.switch_plan.runbook import runbook_of
 from estimator.report.text import print_text
 from estimator.text_files import write_set, write_whole
-from mirror.formats.terminal import say, say_json
+from mirror.formats.terminal import say_json
 
 EPILOG = """\b
 Examples:
@@ -122,12 +122,7 @@ def switch_plan(context: click.Context, /, **options: Any) -> None:
         say_json(plan_json(plan), nl=False)
     else:
         print_text(plan_document(plan), sys.stdout)
-    if plan.low_confidence:
-        if options["format"] != "text" or not sys.stdout.isatty():
-            # The text names the reasons; repeat them on stderr if nobody sees it on a terminal.
-            for reason in plan.low_confidence:
-                say(f"estimate: low confidence: {reason}", err=True)
-        sys.exit(EXIT_LOW_CONFIDENCE)
+    end_with_doubts(plan.low_confidence, options["format"])
 
 
 def _planned(
