@@ -24,7 +24,8 @@ class PatternError(ValueError):
 
 
 @lru_cache(_MOST_PATTERNS)
-def _compiled(pattern: str) -> Any:
+def compiled(pattern: str) -> Any:
+    """Return the expression, which matches bytes. Raises PatternError."""
     options = re2.Options()
     options.log_errors = False
     options.encoding = re2.Options.Encoding.LATIN1
@@ -39,7 +40,7 @@ def _compiled(pattern: str) -> Any:
 
 def check(pattern: str) -> None:
     """Raise PatternError if RE2 refuses the pattern."""
-    _compiled(pattern)
+    compiled(pattern)
 
 
 def check_replacement(pattern: str, by: str) -> None:
@@ -47,7 +48,7 @@ def check_replacement(pattern: str, by: str) -> None:
 
     RE2 would drop the rest of the text at anything else, and Envoy would not notice.
     """
-    groups = _compiled(pattern).groups
+    groups = compiled(pattern).groups
     for escape in _ESCAPES.finditer(by):
         is_group = escape[1].isascii() and escape[1].isdigit() and int(escape[1]) <= groups
         if is_group or escape[1] == "\\":
@@ -57,7 +58,7 @@ def check_replacement(pattern: str, by: str) -> None:
 
 def matches_whole(pattern: str, value: str) -> bool:
     """Return whether the pattern matches the whole value. Raises PatternError."""
-    return _compiled(pattern).fullmatch(as_bytes(value)) is not None
+    return compiled(pattern).fullmatch(as_bytes(value)) is not None
 
 
 def replace_all(pattern: str, by: str, value: str) -> str:
@@ -66,10 +67,10 @@ def replace_all(pattern: str, by: str, value: str) -> str:
     An empty match right behind another match does not count, unlike in `sub` of this binding.
     Raises PatternError.
     """
-    compiled, text, template = _compiled(pattern), as_bytes(value), as_bytes(by)
+    expression, text, template = compiled(pattern), as_bytes(value), as_bytes(by)
     replaced: list[bytes] = []
     at, last_end = 0, -1
-    while at <= len(text) and (match := compiled.search(text, at)) is not None:
+    while at <= len(text) and (match := expression.search(text, at)) is not None:
         start, end = match.span()
         if start == end == last_end:
             replaced.append(text[at : at + 1])

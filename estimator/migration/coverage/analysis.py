@@ -13,7 +13,13 @@ from estimator.migration.coverage.nearest import nearest_rule
 from estimator.migration.coverage.path_groups import shapes_of
 from estimator.migration.coverage.result import Coverage, Group, Undecided, Unjudged
 from estimator.migration.coverage.suggestion import Lost, Served, suggest, suggest_host
-from estimator.migration.coverage.verdicts import Verdict, is_elsewhere, judge
+from estimator.migration.coverage.verdicts import (
+    Verdict,
+    is_elsewhere,
+    is_rewritten,
+    judge,
+    missing_change,
+)
 from estimator.migration.coverage.verdicts import served as served_by_production
 from estimator.requests.observations import Observation, Observations
 from estimator.routing.conditions import NO, Subject
@@ -307,6 +313,8 @@ def _explained(
     group = replace(group, nearest=nearest, shadowed=shadowed, difference=difference)
     if group.decision.status == 400:
         return replace(group, no_suggestion=group.decision.why)
+    if group.before is not None and (missing := missing_change(group.before, group.decision)):
+        return replace(group, no_suggestion=missing)
     host = table.hosts_of(request.authority)[0]
     if host is None:
         subjects = [_subject(each.observation.request, table) for each in members]
@@ -317,6 +325,9 @@ def _explained(
         answer = suggest(_lost(group, members), host, tally.served_by(host))
     if isinstance(answer, str):
         return replace(group, no_suggestion=answer)
+    if group.before is not None and is_rewritten(group.before, request.target):
+        note = f"Today the service gets {group.before.target}: add the rewrite."
+        answer = replace(answer, notes=(*answer.notes, note))
     if group.decision.depends_on:
         unknown = " and ".join(group.decision.depends_on)
         note = f"Nobody recorded {unknown}, which may still send them elsewhere."

@@ -123,3 +123,18 @@ def is_elsewhere(before: Decision, after: Decision) -> bool:
         return True
     is_known = bool(before.target and after.target)
     return is_known and not is_same_target(before.target, after.target)
+
+
+def is_rewritten(before: Decision, target: str) -> bool:
+    """Return whether a service gets another path or query than the client sent."""
+    is_known = before.outcome is Outcome.FORWARDED and before.target != ""
+    return is_known and not is_same_target(before.target, target)
+
+
+def missing_change(before: Decision, after: Decision) -> str:
+    """Return what the new routes lack where that is no route to a service; empty otherwise."""
+    if before.outcome is Outcome.REDIRECTED and after.outcome is not Outcome.REDIRECTED:
+        return f"a redirect is missing ({before.status}), and no service"
+    if before.outcome is after.outcome is Outcome.FORWARDED and not is_other_service(before, after):
+        return "the service is that of today, and the path must be rewritten"
+    return ""

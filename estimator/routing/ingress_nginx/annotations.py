@@ -15,7 +15,7 @@ _JUDGED = frozenset(
         *("use-regex", "rewrite-target", "app-root", "ssl-redirect", "force-ssl-redirect"),
         *("preserve-trailing-slash", "permanent-redirect", "permanent-redirect-code"),
         *("temporal-redirect", "temporal-redirect-code", "server-alias", "upstream-vhost"),
-        *("canary", "from-to-www-redirect"),
+        *("canary", "from-to-www-redirect", "enable-cors"),
     )
 )
 _WITHOUT_EFFECT = (
@@ -46,6 +46,8 @@ class Annotations:
     preserve_trailing_slash: bool = False
     aliases: tuple[str, ...] = ()
     upstream_vhost: str = ""
+    answers_preflights: bool = False
+    """OPTIONS is answered 204, whatever its headers are."""
     redirects_www: bool = False
     is_canary: bool = False
     unjudged: tuple[str, ...] = ()
@@ -74,6 +76,7 @@ def read_annotations(values: Mapping[str, str]) -> Annotations:
         preserve_trailing_slash=own.get("preserve-trailing-slash") in _TRUE,
         aliases=tuple(filter(None, map(str.strip, own.get("server-alias", "").split(",")))),
         upstream_vhost=own.get("upstream-vhost", ""),
+        answers_preflights=own.get("enable-cors") in _TRUE,
         redirects_www=own.get("from-to-www-redirect") in _TRUE,
         is_canary=is_canary,
         unjudged=tuple(

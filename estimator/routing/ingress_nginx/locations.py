@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from estimator.routing.ingress_nginx import regexes
 from estimator.routing.ingress_nginx.annotations import Annotations
 from estimator.routing.ingress_nginx.ingresses import EXACT, PREFIX, IngressPath
-from estimator.routing.patterns import PatternError, as_bytes
+from estimator.routing.patterns import PatternError, as_bytes, check
 from estimator.routing.rules import Destination, Place
 
 ROOT = "/"
@@ -34,6 +34,8 @@ class Location:
     declared: IngressPath | None = None
     """None for the default backend."""
     not_understood: tuple[str, ...] = ()
+    created: str = ""
+    """When its Ingress was; empty where the file does not tell."""
 
     @property
     def has_rewrite(self) -> bool:
@@ -112,7 +114,7 @@ def unjudged_regex(locations: Locations) -> str:
     if locations.is_regex:
         for entry in locations.entries:
             try:
-                regexes.check(f"(?i)^{entry.path}")
+                check(f"(?i)^{entry.path}")
             except PatternError as error:
                 return f"{entry.place}: RE2 refuses the path {entry.path}: {error}"
     return ""

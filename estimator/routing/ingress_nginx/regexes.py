@@ -8,36 +8,18 @@ look-around, is not judged.
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Any
 
-import re2
+from estimator.routing.patterns import as_bytes, compiled
 
-from estimator.routing.patterns import PatternError, as_bytes
-
-_MOST_PATTERNS = 4096
 _REFERENCE = re.compile(rb"\$(\d)")
 
 
-@lru_cache(_MOST_PATTERNS)
-def _compiled(pattern: str) -> Any:
-    options = re2.Options()
-    options.log_errors = False
-    options.encoding = re2.Options.Encoding.LATIN1
-    try:
-        return re2.compile(as_bytes(pattern), options)
-    except re2.error as error:
-        raise PatternError(str(error)) from error
-
-
-def check(pattern: str) -> None:
-    """Raise PatternError if RE2 refuses the pattern."""
-    _compiled(pattern)
-
-
 def is_found(pattern: str, path: bytes) -> bool:
-    """Return whether the pattern matches somewhere in the path, with regard to case."""
-    return _compiled(pattern).search(path) is not None
+    """Return whether the pattern matches somewhere in the path, with regard to case.
+
+    Raises PatternError, as all functions here do.
+    """
+    return compiled(pattern).search(path) is not None
 
 
 def begins(pattern: str, path: bytes) -> bool:
@@ -53,7 +35,7 @@ def replaced(
     This is the directive `rewrite "(?i)pattern" by`: it replaces the whole path, also where the
     pattern matches only a part of it.
     """
-    match = _compiled(f"(?i){pattern}").search(path)
+    match = compiled(f"(?i){pattern}").search(path)
     if match is None:
         return None
 

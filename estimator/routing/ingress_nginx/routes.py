@@ -8,6 +8,7 @@ nginx.tmpl and of rootfs/etc/nginx/lua/lua_ingress.lua.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from estimator.errors import InputError
@@ -45,7 +46,7 @@ class Taken:
     found: Found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class IngressRoutes:
     """What some Ingresses together say about routing."""
 
@@ -59,16 +60,17 @@ class IngressRoutes:
         request = _with_origin_form(request)
         if request.authority:
             return _decide(self.server_of(request.authority), request)
-        decisions = tuple(_decide(server, request) for server in (*self.servers, None))
-        if len({_effect(decision) for decision in decisions}) == 1:
-            return replace(decisions[0], depends_on=("authority",), candidates=decisions)
-        possible = [part for each in decisions for part in each.candidates or (each,)]
-        return Decision(
-            Outcome.UNDECIDED,
-            why="it depends on authority",
-            depends_on=("authority",),
-            candidates=tuple(possible),
-        )
+        candidates: list[Decision] = []
+        for server in (*self.servers, None):
+            candidates.append(_decide(server, request))
+            if _effect(candidates[-1]) != _effect(candidates[0]):
+                return Decision(
+                    Outcome.UNDECIDED,
+                    why="it depends on authority",
+                    depends_on=("authority",),
+                    candidates=tuple(candidates),
+                )
+        return replace(candidates[0], depends_on=("authority",))
 
     def taken(self, request: Request) -> Taken | None:
         """Return the location that takes a request, where that is known."""
@@ -86,10 +88,14 @@ class IngressRoutes:
         label, _, rest = host.partition(".")
         wildcard = f"*.{rest}" if _SUBDOMAIN.match(label) else host
         for name in (host, wildcard, CATCH_ALL):
-            for server in self.servers:
-                if name in server.names:
-                    return server
+            if name in self._by_name:
+                return self._by_name[name]
         return None
+
+    @cached_property
+    def _by_name(self) -> dict[str, Server]:
+        # The first server of a name has it.
+        return {name: server for server in reversed(self.servers) for name in server.names}
 
 
 def read_ingresses(paths: Sequence[Path]) -> IngressRoutes:
@@ -168,7 +174,9 @@ def _decide(server: Server | None, request: Request) -> Decision:
         return Decision(Outcome.REJECTED, why=why, status=404)
     taken = Taken(server, *uri, found)
     not_understood = (*server.not_understood, *found.location.not_understood)
-    decision = _redirected(taken, request) or _forwarded(taken, request)
+    decision = (
+        _preflight(taken, request) or _redirected(taken, request) or _forwarded(taken, request)
+    )
     return replace(
         decision, not_understood=(*dict.fromkeys((*not_understood, *decision.not_understood)),)
     )
@@ -181,6 +189,15 @@ def rule_of(location: Location) -> Rule | None:
     kind = Kind.EXACT if location.declared.path_type == EXACT else Kind.SEGMENTS
     path = Text(kind, location.declared.path)
     return Rule(location.place, Conditions(path), Forward((location.service,)))
+
+
+def _preflight(taken: Taken, request: Request) -> Decision | None:
+    """Return the answer to OPTIONS where CORS is enabled (the template CORS of nginx.tmpl)."""
+    location = taken.found.location
+    is_asked = location.annotations.answers_preflights and request.method == "OPTIONS"
+    if taken.found.adds_slash or not is_asked:
+        return None
+    return Decision(Outcome.ANSWERED, rule_of(location), "annotation enable-cors", status=204)
 
 
 def _redirected(taken: Taken, request: Request) -> Decision | None:
@@ -225,7 +242,7 @@ def _substituted(url: str, request: Request) -> str | None:
 
 def _redirect(location: Location, status: int, why: str, where: str | None) -> Decision:
     rule = rule_of(location)
-    return Decision(Outcome.REDIRECTED, rule, f"{why}", status=status, location=where)
+    return Decision(Outcome.REDIRECTED, rule, why, status=status, location=where)
 
 
 def _forwarded(taken: Taken, request: Request) -> Decision:

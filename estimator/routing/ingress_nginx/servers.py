@@ -118,6 +118,7 @@ def _default_location(ingress: Ingress) -> Location:
         ingress.default,
         ingress.annotations,
         not_understood=_unjudged(ingress),
+        created=ingress.created,
     )
 
 
@@ -134,6 +135,7 @@ def _add_path(draft: _Draft, ingress: Ingress, path: IngressPath) -> None:
         ingress.annotations,
         path,
         _unjudged(ingress),
+        ingress.created,
     )
     for number, other in enumerate(draft.locations):
         if other.path != path.path:
@@ -144,7 +146,7 @@ def _add_path(draft: _Draft, ingress: Ingress, path: IngressPath) -> None:
         if other.declared is None:
             draft.locations[number] = location
         elif not _is_same(other, location):
-            draft.locations[number] = _kept(other, path)
+            draft.locations[number] = _kept(other, location)
         return
     draft.locations.append(location)
 
@@ -153,13 +155,13 @@ def _is_same(one: Location, other: Location) -> bool:
     return one.service == other.service and one.annotations == other.annotations
 
 
-def _kept(first: Location, path: IngressPath) -> Location:
-    """Return the first location of a path, with what is doubtful about it."""
-    if first.place.resource == path.place.resource:
+def _kept(first: Location, other: Location) -> Location:
+    """Return the first location of a path, with a doubt where no file tells that it is older."""
+    if first.place.resource == other.place.resource or (first.created and other.created):
         return first
     doubt = (
-        f"{path.place}: has the path {path.path} of {first.place.resource}, too; the older of the"
-        " two Ingresses keeps it"
+        f"{other.place}: has the path {other.path} of {first.place.resource}, too; the older of the"
+        " two keeps it, and metadata.creationTimestamp is not in the files"
     )
     return replace(first, not_understood=(*first.not_understood, doubt))
 

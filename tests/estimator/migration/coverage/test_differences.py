@@ -139,6 +139,23 @@ def test_another_rewrite_is_said() -> None:
     )
 
 
+def test_no_entry_stands_for_a_redirect_or_a_rewrite() -> None:
+    slash = one(path("/my-path/", "web", "Exact"))
+    routes = table(a=(rule(exact("/my-path/")),))
+    (group,) = coverage(slash, routes, "/my-path", statuses={301: 1}).lost
+    assert group.no_suggestion == "a redirect is missing (301), and no service"
+    rewriting = one(path("/api(/|$)(.*)", "web"), rewrite_target="/$2")
+    (group,) = coverage(rewriting, table(a=(rule(prefix("/api")),)), "/api/v1").lost
+    assert group.no_suggestion == "the service is that of today, and the path must be rewritten"
+
+
+def test_an_entry_says_that_a_rewrite_belongs_to_it() -> None:
+    rewriting = one(path("/api(/|$)(.*)", "web"), rewrite_target="/$2")
+    (group,) = coverage(rewriting, table(a=(rule(exact("/x")),)), "/api/v1").lost
+    assert group.suggestion is not None
+    assert "Today the service gets /v1: add the rewrite." in group.suggestion.notes
+
+
 def test_what_both_serve_is_no_difference() -> None:
     text = one(path("/foo", "web"))
     for target in ("/foo", "/foo/b?c", "/foo/./b", "/foo/%7Eb"):

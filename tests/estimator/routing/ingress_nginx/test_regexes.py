@@ -1,7 +1,4 @@
-import pytest
-
 from estimator.routing.ingress_nginx import regexes
-from estimator.routing.patterns import PatternError
 
 
 def test_a_location_ignores_case_and_is_a_prefix() -> None:
@@ -17,8 +14,3 @@ def test_search_regards_case() -> None:
 def test_groups_are_put_in() -> None:
     assert regexes.replaced("/foo(/|$)(.*)", "/x/$2$7", b"/FOO/bar") == b"/x/bar"
     assert regexes.replaced("/a", "/x", b"/b") is None
-
-
-def test_look_around_is_refused() -> None:
-    with pytest.raises(PatternError):
-        regexes.check("/(?!admin)")

@@ -113,6 +113,13 @@ def test_redirects_by_annotation() -> None:
     assert taker(routes, "a.com/x") == "one /x"
 
 
+def test_cors_answers_every_options() -> None:
+    routes = routes_of(ingress(path("/", "one"), asked={"enable-cors": "true"}))
+    decision = routes.decide(Request("a.com", "OPTIONS", "/x"))
+    assert (decision.outcome, decision.status) == (Outcome.ANSWERED, 204)
+    assert taker(routes, "a.com/x") == "one /x"
+
+
 def test_tls_redirect_drops_the_trailing_slash() -> None:
     routes = routes_of(ingress(path("/", "one"), more="tls: [{hosts: [a.com], secretName: s}]"))
     assert taker(routes, "a.com/x/") == "308 https://a.com/x"
@@ -139,6 +146,20 @@ def test_unknown_authority_is_undecided_unless_all_agree() -> None:
     decision = routes.decide(Request("", "GET", "/"))
     assert decision.outcome is Outcome.UNDECIDED
     assert decision.depends_on == ("authority",)
+
+
+def test_unknown_authority_may_be_no_host_of_the_files() -> None:
+    text = """
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: all, namespace: shop}
+spec: {defaultBackend: {service: {name: one, port: {number: 80}}}}
+"""
+    routes = routes_of(text, ingress(path("/", "one")))
+    decision = routes.decide(Request("", "GET", "/"))
+    assert decision.outcome is Outcome.UNDECIDED  # an unknown host may be none of the files
+    assert decision.candidates[-1].status == 404
 
 
 def test_absolute_form_has_its_own_host() -> None:

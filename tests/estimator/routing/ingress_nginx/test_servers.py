@@ -6,6 +6,12 @@ def test_the_oldest_ingress_keeps_a_path() -> None:
     old = ingress(path("/", "old"), name="b", created="2026-01-01T00:00:00Z")
     routes = routes_of(young, old)
     assert taker(routes, "a.com/") == "old /"
+    assert decide(routes, "a.com/").not_understood == ()
+
+
+def test_an_unknown_age_is_a_doubt() -> None:
+    routes = routes_of(ingress(path("/", "one"), name="a"), ingress(path("/", "two"), name="b"))
+    assert taker(routes, "a.com/") == "two /"
     (doubt,) = decide(routes, "a.com/").not_understood
     assert "has the path / of Ingress shop/b, too" in doubt
 
