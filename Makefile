@@ -64,7 +64,7 @@ fuzz-files: .venv/dev
 fuzz-nginx: .venv/dev programs
 	$(BIN)/python -m tests.fuzz.through_nginx --count $(or $(COUNT),100000) $(if $(SEED),--seed $(SEED))
 
-# Generated routes and requests, judged by us and by a real Envoy; COUNT=… (of each kind of object)
+# Generated routes and requests, judged by us and by a real Envoy or nginx; COUNT=… (of each kind of object)
 # and SEED=… choose others.
 fuzz-routes: .venv/dev
 	$(BIN)/python -m tests.routing_referee --count $(or $(COUNT),200000) $(if $(SEED),--seed $(SEED))

@@ -1,4 +1,4 @@
-"""Compares generated cases of both kinds of objects with a real Envoy.
+"""Compares generated cases of both kinds of objects with a real Envoy, and Ingresses with nginx.
 
 `python -m tests.routing_referee --count 200000 --seed 1`
 """
@@ -9,6 +9,8 @@ import time
 from random import SystemRandom
 
 from mirror.demo.envoy import find_envoy
+from mirror.demo.processes import find_program
+from tests.routing_referee import ingress_comparison
 from tests.routing_referee.comparison import KINDS, run
 
 
@@ -37,7 +39,21 @@ def main() -> int:
         for example in findings.examples.values():
             print(f"\n{example}\n")
         disagreements += findings.counts.total()
-    return 1 if disagreements else 0
+    return 1 if disagreements + _ingresses(arguments.count, seed) else 0
+
+
+def _ingresses(count: int, seed: int) -> int:
+    """Return the number of disagreements about Ingresses."""
+    nginx = find_program("nginx")
+    if nginx is None:
+        sys.exit("no nginx here: apt-get install nginx-light")
+    start = time.monotonic()
+    findings = ingress_comparison.run(nginx, count, seed)
+    seconds = time.monotonic() - start
+    print(f"Ingress: {findings.cases} cases, {findings.count} disagreements, {seconds:.0f} s")
+    for example in findings.disagreements:
+        print(f"\n{example}\n")
+    return findings.count
 
 
 if __name__ == "__main__":
