@@ -27,6 +27,8 @@ class Findings:
     warnings: list[str] = field(default_factory=list)
     left_out: dict[str, int] = field(default_factory=dict)
     """Objects that do not route, by kind and apiVersion."""
+    namespaces: set[str] = field(default_factory=set)
+    """The namespaces of all objects that were read."""
 
     def report(self, source: str, rule: str, key: str | None = None) -> None:
         """Add a problem; `source` is a file, perhaps with `:line`.

@@ -155,6 +155,7 @@ def _unpacked(
         rule = f"{kind}: expected metadata with name and namespace as texts, got {shown(metadata)}"
         findings.report(f"{file}:{line}", rule)
         return
+    findings.namespaces.add(namespace)
     group, _, number = version.rpartition("/")
     yield KubernetesObject(
         group,

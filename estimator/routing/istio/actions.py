@@ -11,7 +11,7 @@ from estimator.routing import patterns
 from estimator.routing.conditions import Kind, Text
 from estimator.routing.fields import Field
 from estimator.routing.istio.matches import MOST_PORT, check_regex
-from estimator.routing.istio.names import service
+from estimator.routing.istio.names import CLUSTER_DOMAIN, is_cut_short, service
 from estimator.routing.patterns import PatternError
 from estimator.routing.rules import (
     Action,
@@ -218,23 +218,37 @@ def read_header_authority(entry: Field) -> str:
 
 def read_destinations(entry: Field) -> tuple[tuple[Destination, ...], str, tuple[str, ...]]:
     """Return the destinations with their shares, the Host that the only one sets, and doubts."""
-    read = [_destination(item) for item in entry.items()]
+    items = list(entry.items())
+    read = [_destination(item) for item in items]
+    doubts = tuple(doubt for item in items if (doubt := _doubt(item)))
     if len(read) == 1:
         destination, _, authority = read[0]
-        return (destination,), authority, ()
+        return (destination,), authority, doubts
     # Without a weight, one destination of several gets no request.
     total = sum(weight for _, weight, _ in read)
     if total == 0:
         if read:
             entry.report("expected weights above 0 at several destinations")
-        return (), "", ()
+        return (), "", doubts
     chosen = tuple(
         Destination(destination.host, destination.port, weight / total, destination.subset)
         for destination, weight, _ in read
         if weight
     )
-    doubts = (f"{entry.place}: the Host that one of several destinations sets is not judged",)
-    return chosen, "", doubts if any(authority for *_, authority in read) else ()
+    if any(authority for *_, authority in read):
+        unjudged = f"{entry.place}: the Host that one of several destinations sets is not judged"
+        doubts = (*doubts, unjudged)
+    return chosen, "", doubts
+
+
+def _doubt(entry: Field) -> str:
+    """Return why a destination may be no Service; empty if nothing speaks against it."""
+    target = entry.value.get("destination") if isinstance(entry.value, dict) else None
+    host = target.get("host") if isinstance(target, dict) else None
+    if not isinstance(host, str) or not is_cut_short(host, entry.owner.findings.namespaces):
+        return ""
+    full = f"{host.removesuffix('.svc')}.svc.{CLUSTER_DOMAIN}"
+    return f"{entry.place}: Istio finds no Service by {host} and answers 503; it is called {full}"
 
 
 def _destination(entry: Field) -> tuple[Destination, int, str]:

@@ -6,7 +6,7 @@ pilot/pkg/model/conversion.go and config.go (ResolveShortnameToFQDN, resolveGate
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 CLUSTER_DOMAIN = "cluster.local"
 _SERVICE_SUFFIX = f".svc.{CLUSTER_DOMAIN}"
@@ -84,6 +84,16 @@ def service(host: str, namespace: str) -> str:
     """Return `name.namespace` for a Service of the cluster, and any other host unchanged."""
     full = full_host(host, namespace)
     return full.removesuffix(_SERVICE_SUFFIX)
+
+
+def is_cut_short(host: str, namespaces: Collection[str]) -> bool:
+    """Return whether a host looks like a Service and names none: `web.shop` or `web.shop.svc`.
+
+    Istio completes only a name without a dot, so Envoy finds no cluster for such a destination and
+    answers 503 (github.com/istio/istio/issues/6778).
+    """
+    _, _, rest = host.partition(".")
+    return rest.removesuffix(".svc") in namespaces
 
 
 def gateway_key(name: str, namespace: str) -> tuple[str, str]:

@@ -93,6 +93,15 @@ def test_only_destination_needs_no_weight() -> None:
     assert decide(acting(route), "a.com/a").destinations == (Destination("web.shop"),)
 
 
+def test_name_that_istio_does_not_complete_is_a_doubt() -> None:
+    decision = decide(acting("route: [{destination: {host: web.edge}}]"), "a.com/a")
+    (doubt,) = decision.not_understood
+    assert doubt.endswith(
+        "http[0].route[0]: Istio finds no Service by web.edge and answers 503;"
+        " it is called web.edge.svc.cluster.local"
+    )
+
+
 def test_host_of_one_of_several_destinations_is_a_doubt() -> None:
     route = (
         "route: [{destination: {host: a}, weight: 1, headers: {request: {set: {host: d.com}}}},"

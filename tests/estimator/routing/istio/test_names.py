@@ -5,6 +5,7 @@ from estimator.routing.istio.names import (
     full_host,
     gateway_key,
     intersection,
+    is_cut_short,
     is_exported,
     is_hostname,
     is_subset,
@@ -40,6 +41,20 @@ def test_hosts_of_a_server_belong_to_namespaces() -> None:
     assert hosts == ("a.com", "edge/b.com", "c.com", "shop/d.com")
     assert list(for_namespace(hosts, "shop")) == ["a.com", "c.com", "d.com"]
     assert server_hosts(["a.com", "*/*"], "edge") == ("*",)
+
+
+@pytest.mark.parametrize(
+    ("host", "is_cut"),
+    [
+        ("web.shop", True),
+        ("web.shop.svc", True),
+        ("web.shop.svc.cluster.local", False),
+        ("web", False),
+        ("a.com", False),
+    ],
+)
+def test_names_of_services_that_are_cut_short(host: str, is_cut: bool) -> None:
+    assert is_cut_short(host, {"shop"}) is is_cut
 
 
 @pytest.mark.parametrize(
