@@ -160,6 +160,11 @@ def _match(random: Random) -> Object:
             # Another case of one name: the specification counts the first one only.
             name = match["headers"][0]["name"].swapcase()
             match["headers"].append(_named(random, name))
+    elif chance(random, 0.04):
+        # Envoy finds the authority by this name, too.
+        match["headers"] = [
+            {"name": "Host", "value": random.choice((*HOSTS, "api.example.com:80"))}
+        ]
     if chance(random, 0.25):
         match["queryParams"] = [_named(random, name) for name in some(random, PARAMETERS, 2)]
     return match

@@ -98,6 +98,8 @@ def near_request(random: Random, hosts: list[Object]) -> WireRequest:
     authority = _authority(random, host["domains"])
     if ":authority" in texts and chance(random, 0.5):
         authority = random.choice(("www.example.com", "www.example.com:80", "www.x.com"))
+    if (host_asked := texts.get("Host")) and chance(random, 0.6):
+        authority = host_asked["string_match"].get("exact", "www.example.com")
     target = _path(random, model) + _query(random, model)
     if chance(random, 0.02) and not authority.endswith((":", ":x", ":0080")):
         # The absolute form of a target names the host, and the field Host counts no more.
@@ -214,7 +216,11 @@ def _query(random: Random, model: Object) -> str:
 def _headers(random: Random, texts: dict[str, Object]) -> tuple[tuple[str, str], ...]:
     fields: list[tuple[str, str]] = []
     for name, named in texts.items():
-        if name.startswith(":") or any(name.lower() == other.lower() for other, _ in fields):
+        if (
+            name.startswith(":")
+            or name == "Host"
+            or any(name.lower() == other.lower() for other, _ in fields)
+        ):
             continue
         if chance(random, 0.75):
             shown = name.title() if chance(random, 0.2) else name
