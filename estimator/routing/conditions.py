@@ -6,6 +6,7 @@ request does not record makes a condition unknown, and never no. A condition tha
 all is unknown for every request.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
@@ -35,6 +36,7 @@ _OF_A_HOP = frozenset(
 )
 """Headers that Envoy removes before it routes, except what it supports of `te` and `upgrade`
 (`mutateRequestHeaders` of source/common/http/conn_manager_utility.cc)."""
+_URL = re.compile("(?i)https?://[^/]")
 
 
 class Kind(StrEnum):
@@ -175,6 +177,9 @@ def _judge_header(header: Named, request: Request) -> Truth:
     if request.headers is None or header.name.startswith(SET_BY_GATEWAY):
         return UNKNOWN
     if header.name in _OF_A_HOP and header.name in request.headers:
+        return UNKNOWN
+    if header.name == "referer" and not _URL.match(request.headers.get("referer", "http://a")):
+        # Envoy removes it (`sanitize_http_header_referer`), some versions only if it is no path.
         return UNKNOWN
     return header.judge(request.headers, request.unknown_headers)
 

@@ -52,6 +52,9 @@ GOLD = Text(Kind.EXACT, "gold")
         (Named("x-forwarded-proto", GOLD), {}, UNKNOWN),
         (Named("te", GOLD), {"te": "gold"}, UNKNOWN),
         (Named("te", GOLD), {}, NO),
+        (Named("referer", GOLD), {}, NO),
+        (Named("referer", GOLD), {"referer": "gold"}, UNKNOWN),
+        (Named("referer", GOLD), {"referer": "https://gold"}, NO),
     ],
 )
 def test_headers(header: Named, headers: dict[str, str] | None, truth: Truth) -> None:
