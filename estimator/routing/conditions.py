@@ -23,9 +23,6 @@ class Truth(Enum):
     UNKNOWN = 0
     NO = -1
 
-    def negated(self) -> "Truth":
-        return Truth(-self.value)
-
 
 YES, UNKNOWN, NO = Truth.YES, Truth.UNKNOWN, Truth.NO
 

@@ -28,8 +28,8 @@ def location(redirect: Redirect, authority: str, target: str, scheme: str) -> st
     """Return the Location of a redirect (RouteEntryImplBase::newUri).
 
     A port is not shown where it is the scheme's own: istiod leaves it out, and then the port of the
-    request stays. A query of the redirect replaces the one of the request. A path
-    without a leading slash gets one.
+    request stays. A query of the redirect replaces the one of the request. A path without a leading
+    slash gets one.
     """
     final_scheme = redirect.scheme or scheme
     is_shown = redirect.port is not None and redirect.port != _DEFAULT_PORTS.get(final_scheme)
@@ -38,7 +38,6 @@ def location(redirect: Redirect, authority: str, target: str, scheme: str) -> st
     change = redirect.path
     has_query = isinstance(change, ReplacePath) and "?" in change.by
     path = changed_target(target.partition("?")[0] if has_query else target, change)
-    path = path if path.startswith("/") else f"/{path}"
     if not path.startswith("/"):
         path = f"/{path}"
     return f"{final_scheme}://{host}{port}{path}"

@@ -141,7 +141,3 @@ class Coverage:
     def is_lossy(self, allowed: Allowed) -> bool:
         """Return whether more requests are lost than allowed."""
         return self.lost_share > allowed.lost
-
-    def is_doubtful(self, allowed: Allowed) -> bool:
-        """Return whether the answer must not be relied on alone."""
-        return bool(self.doubts) or self.undecided_share > allowed.undecided

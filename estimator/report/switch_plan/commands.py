@@ -13,9 +13,6 @@ from estimator.migration.switch_plan.plan import ComponentStep, PlannedStep, Rel
 from estimator.report.switch_plan.times import duration, ratio
 
 STOP_MIRROR = "mirror set ratio 0"
-_SHIFT_BY_HAND = (
-    "# Shift {percent}% of the requests to the new side, where your router divides them."
-)
 
 
 def pin_command(name: str, count: int, has_hpa: bool) -> str:

@@ -1,7 +1,5 @@
 """Checks the sums of an answer."""
 
-from dataclasses import replace
-
 from estimator.migration.coverage.result import Allowed, Coverage, Group, Undecided
 from estimator.migration.coverage.verdicts import Verdict
 from estimator.routing.decision import Decision, Outcome
@@ -45,6 +43,3 @@ def test_what_is_allowed_is_a_share() -> None:
     answer = coverage(100)
     assert answer.is_lossy(Allowed()) and answer.is_lossy(Allowed(lost=0.0999))
     assert not answer.is_lossy(Allowed(lost=0.1))
-    assert answer.is_doubtful(Allowed()) and not answer.is_doubtful(Allowed(undecided=0.1))
-    doubted = replace(answer, doubts=("half is missing",))
-    assert doubted.is_doubtful(Allowed(undecided=1.0))
