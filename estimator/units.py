@@ -147,6 +147,18 @@ def format_rps(rps: float) -> str:
     return f"{rps:,.1f}".removesuffix(".0")
 
 
+def format_share(ratio: float) -> str:
+    """Return a share of a whole with one decimal or two digits: `20%`, `12.3%`, `0.026%`.
+
+    It is rounded to the nearest, and `0%` or `100%` only where it is exactly that.
+    """
+    percentage = 100 * ratio
+    if 99.9 < percentage < 100:
+        return "more than 99.9%"
+    decimals = 1 if percentage == 0 else max(1, 1 - math.floor(math.log10(percentage)))
+    return f"{percentage:.{decimals}f}".rstrip("0").rstrip(".") + "%"
+
+
 def _split(value: object) -> tuple[Decimal | None, str]:
     # Python takes a bool for an int, but `cpu: true` is a mistake.
     if isinstance(value, bool) or not isinstance(value, str | int | float):

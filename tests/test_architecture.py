@@ -506,8 +506,8 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.formats.*",
     ),
     "estimator.report.coverage.*": (
+        "estimator.units",
         "estimator.migration.coverage.*",
-        "estimator.model.figure",
         "estimator.report.blocks",
         "estimator.report.charts.axes",
         "estimator.report.coverage.*",

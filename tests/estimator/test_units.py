@@ -136,3 +136,21 @@ def test_factor_is_read(written: str, factor: float) -> None:
 def test_factor_nonsense_is_refused(nonsense: str) -> None:
     with pytest.raises(ValueError, match="expected a factor above zero"):
         units.parse_factor(nonsense)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "words"),
+    [
+        (0.0, "0%"),
+        (1e-9, "0.0000001%"),
+        (312 / 1_203_311, "0.026%"),
+        (0.0009, "0.09%"),
+        (0.0996, "10%"),
+        (0.123, "12.3%"),
+        (0.999, "99.9%"),
+        (0.999_999, "more than 99.9%"),
+        (1.0, "100%"),
+    ],
+)
+def test_a_share_is_nothing_or_all_only_where_it_is(ratio: float, words: str) -> None:
+    assert units.format_share(ratio) == words

@@ -16,6 +16,7 @@ from estimator import units
 from estimator.migration.order.observed import Seen
 from estimator.migration.order.state import State
 from estimator.migration.order.traffic import Traffic
+from estimator.units import format_share
 
 FEW_RPS = 10.0
 """A path with at most this many requests in its busiest second has little traffic. One replica of
@@ -76,7 +77,7 @@ class Placed:
 def place(facts: Facts) -> Placed:
     """Return the group of a path, with the reasons."""
     traffic = facts.traffic
-    load = f"{_peak(traffic)} and {percent(traffic.share_ratio)} of all requests"
+    load = f"{_peak(traffic)} and {format_share(traffic.share_ratio)} of all requests"
     is_busy = traffic.peak_rps > FEW_RPS or traffic.share_ratio > SMALL_SHARE_RATIO
     hints = tuple(_hints(facts, is_busy))
     if work := tuple(_work(facts, is_busy)):
@@ -103,8 +104,8 @@ def _work(facts: Facts, is_busy: bool) -> Iterator[str]:
         yield "no route template names its paths, so they cannot move by themselves"
     if seen is not None and seen.lost:
         yield (
-            f"the new routes lose {percent(seen.lost_ratio or 0.0)} of its requests that production"
-            f" served ({seen.lost:,} of {seen.served:,}); {seen.why}"
+            f"the new routes lose {format_share(seen.lost_ratio or 0.0)} of its requests that"
+            f" production served ({seen.lost:,} of {seen.served:,}); {seen.why}"
         )
     upgrades = max(seen.upgrades if seen else 0, state.upgrades if state else 0)
     if upgrades:
@@ -116,15 +117,15 @@ def _work(facts: Facts, is_busy: bool) -> Iterator[str]:
     if state is not None and state.session >= STRAY_RATIO * state.requests > 0:
         name, _ = state.cookies.most_common(1)[0]
         yield (
-            f"{percent(state.session / state.requests)} of its requests carry a session cookie"
+            f"{format_share(state.session / state.requests)} of its requests carry a session cookie"
             f" ({name}): from phase 3 on, a step sends one user to both sides, so sessions have to"
             " be kept outside the application, or the path moves from 0 to 100% at once"
         )
     writes = _write_ratio(facts)
     if is_busy and writes >= STRAY_RATIO:
         yield (
-            f"{percent(writes)} of its requests write and it has {_peak(facts.traffic)}: copies"
-            " must not write again, so rehearse phase 3 by a replay against data of its own"
+            f"{format_share(writes)} of its requests write and it has {_peak(facts.traffic)}:"
+            " copies must not write again, so rehearse phase 3 by a replay against data of its own"
         )
 
 
@@ -132,11 +133,11 @@ def _hints(facts: Facts, is_busy: bool) -> Iterator[str]:
     writes = _write_ratio(facts)
     if writes and not (is_busy and writes >= STRAY_RATIO):
         yield (
-            f"{percent(writes)} of its requests write, which mirroring leaves out: watch their"
+            f"{format_share(writes)} of its requests write, which mirroring leaves out: watch their"
             " statuses during the first steps"
         )
     if facts.state is not None and facts.state.authorization:
-        share = percent(facts.state.authorization / facts.state.requests)
+        share = format_share(facts.state.authorization / facts.state.requests)
         yield f"{share} of its requests carry credentials, which both sides have to accept"
     if facts.seen is None and facts.traffic.peak_rps:
         yield "none of its requests was observed, so its methods are not known"
@@ -146,8 +147,8 @@ def _undecided(facts: Facts) -> Iterator[str]:
     if ratio := _undecided_ratio(facts):
         assert facts.seen is not None
         yield (
-            f"for {percent(ratio)} of its requests the new routes decide by what the source does"
-            f" not record; {facts.seen.why}"
+            f"for {format_share(ratio)} of its requests the new routes decide by what the source"
+            f" does not record; {facts.seen.why}"
         )
 
 
@@ -164,12 +165,3 @@ def _peak(traffic: Traffic) -> str:
 
 def _write_ratio(facts: Facts) -> float:
     return (facts.seen.write_ratio if facts.seen else None) or 0.0
-
-
-def percent(ratio: float) -> str:
-    """Return a share in words; one that is not zero never looks like zero."""
-    if 0 < ratio < 0.001:
-        return "less than 0.1%"
-    if 0.999 < ratio < 1:
-        return "more than 99.9%"
-    return f"{ratio:.1%}".replace(".0%", "%")

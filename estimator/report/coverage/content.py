@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from estimator import units
 from estimator.migration.coverage.analysis import MOST_EXPLAINED
 from estimator.migration.coverage.result import Allowed, Coverage, Group
 from estimator.migration.coverage.verdicts import Verdict
@@ -81,7 +82,7 @@ def verdict_line(coverage: Coverage) -> str:
     """Return the answer in one sentence."""
     served = words.requests(coverage.served)
     if coverage.lost:
-        share = words.share(coverage.lost_count, coverage.served)
+        share = units.format_share(coverage.lost_share)
         return (
             f"{coverage.lost_count:,} of {served} that production served ({share}) would be"
             " rejected or sent elsewhere"
@@ -90,7 +91,7 @@ def verdict_line(coverage: Coverage) -> str:
         count = coverage.undecided_count
         return (
             f"None of {served} that production served is known to be lost; {count:,}"
-            f" ({words.share(count, coverage.served)}) are undecided"
+            f" ({units.format_share(coverage.undecided_share)}) are undecided"
         )
     return f"All {served} that production served would be routed"
 
@@ -103,8 +104,8 @@ def doubts_of(coverage: Coverage, allowed: Allowed) -> tuple[str, ...]:
     depends_on = [name for each in coverage.undecided for name in each.depends_on]
     return (
         *coverage.doubts,
-        f"{words.requests(count)} ({words.share(count, coverage.served)}) depend on what the"
-        f" source does not record; decided by: {words.deciding(dict.fromkeys(depends_on))}",
+        f"{words.requests(count)} ({units.format_share(coverage.undecided_share)}) depend on what"
+        f" the source does not record; decided by: {words.deciding(dict.fromkeys(depends_on))}",
     )
 
 

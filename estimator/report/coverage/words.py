@@ -1,10 +1,9 @@
-"""Shares, statuses, outcomes and options as a reader says them."""
+"""Statuses, outcomes and options as a reader says them."""
 
 from collections.abc import Iterable, Mapping
 
 from estimator.migration.coverage.result import Group
 from estimator.migration.coverage.suggestion import Suggestion
-from estimator.model.figure import digits
 from estimator.report.yaml_text import to_yaml
 from estimator.routing.decision import Decision, Outcome
 
@@ -15,14 +14,6 @@ _OPTIONS = {
     "scheme": "--scheme https",
     "method": "a source that records the method",
 }
-
-
-def share(part: int, whole: int) -> str:
-    """Return a share with two digits: `0.026 %`; it is 0 or 100 only where it is exactly that."""
-    if part in (0, whole):
-        return "0 %" if part == 0 else "100 %"
-    percentage = part / whole * 100
-    return f"{digits(percentage, 2)} %" if percentage < 99 else "more than 99 %"
 
 
 def requests(count: int) -> str:

@@ -6,7 +6,7 @@ The text output prints it, and the runbook begins with it.
 from collections.abc import Iterator
 
 from estimator import units
-from estimator.migration.order.groups import FEW_RPS, SMALL_SHARE_RATIO, Group, percent
+from estimator.migration.order.groups import FEW_RPS, SMALL_SHARE_RATIO, Group
 from estimator.migration.order.plan import Plan, PlannedPath
 from estimator.report.blocks import (
     Banner,
@@ -20,6 +20,7 @@ from estimator.report.blocks import (
     Listing,
     Section,
 )
+from estimator.units import format_share
 
 _COLUMNS = (
     Column("path"),
@@ -42,8 +43,9 @@ def overview(plan: Plan) -> Document:
     grids = tuple(_grid(group, paths) for group in Group if (paths := plan.of(group)))
     foot = (
         f"? is not known. A path with more than {FEW_RPS:.0f} rps, or with more than"
-        f" {percent(SMALL_SHARE_RATIO)} of all requests, is mirrored first: size it with `estimate`"
-        " and check that by `estimate verify`. When to take which step: `estimate switch-plan`."
+        f" {format_share(SMALL_SHARE_RATIO)} of all requests, is mirrored first: size it with"
+        " `estimate` and check that by `estimate verify`. When to take which step:"
+        " `estimate switch-plan`."
     )
     section = Section("order", "The order, least risk first", grids)
     return Document("Which paths move first", tuple(head), (section,), foot)
@@ -78,14 +80,14 @@ def _row(path: PlannedPath) -> Iterator[Cell]:
     facts, seen = path.placed.facts, path.placed.facts.seen
     yield Cell(name_of(path))
     yield Cell(units.format_rps(facts.traffic.peak_rps))
-    yield Cell(percent(facts.traffic.share_ratio))
+    yield Cell(format_share(facts.traffic.share_ratio))
     yield _share(seen.write_ratio if seen else None)
     yield _share(seen.lost_ratio if seen else None)
     yield Cell(". ".join(_sentence(words) for words in (*path.placed.reasons, *path.placed.hints)))
 
 
 def _share(ratio: float | None) -> Cell:
-    return _UNKNOWN if ratio is None else Cell(percent(ratio))
+    return _UNKNOWN if ratio is None else Cell(format_share(ratio))
 
 
 def _sentence(words: str) -> str:

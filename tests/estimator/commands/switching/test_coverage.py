@@ -85,7 +85,7 @@ def add(files: Path, groups: list[dict[str, Any]]) -> None:
 def test_what_would_be_lost_is_named_and_the_exit_code_is_5(files: Path) -> None:
     result = run(files, *HOST)
     assert result.exit_code == 5
-    assert "10 of 56 requests that production served (18 %) would be rejected" in result.stdout
+    assert "10 of 56 requests that production served (17.9%) would be rejected" in result.stdout
     for part in (
         "www.shop.example/api/v1/cart",
         "same path, but it asks for method GET",
@@ -100,7 +100,7 @@ def test_doubts_are_on_stderr_where_nobody_sees_them(files: Path) -> None:
     result = run(files, *HOST, "--max-rejected", "0.5")
     assert result.exit_code == 3
     assert result.stderr == (
-        "estimate: low confidence: 2 requests (3.6 %) depend on what the source does not record;"
+        "estimate: low confidence: 2 requests (3.6%) depend on what the source does not record;"
         " decided by: --header 'x-beta: VALUE'\n"
     )
 
@@ -151,7 +151,7 @@ def test_the_page_has_everything(files: Path) -> None:
 def test_without_a_host_everything_depends_on_it(files: Path) -> None:
     result = run(files, "--max-rejected", "0.5")
     assert result.exit_code == 3
-    assert "46 requests (82 %) depend on what the source does not record" in result.stderr
+    assert "46 requests (82.1%) depend on what the source does not record" in result.stderr
     assert "decided by: --authority HOST and --header 'x-beta: VALUE'\n" in result.stderr
 
 

@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from estimator.migration.order.groups import Facts, Group, Placed, order, percent, place
+from estimator.migration.order.groups import Facts, Group, Placed, order, place
 from estimator.migration.order.observed import Seen
 from estimator.migration.order.state import State
 from estimator.migration.order.traffic import Traffic
@@ -109,19 +109,3 @@ def test_least_risk_goes_first() -> None:
     assert [each.facts.tag for each in order(paths)] == [
         *("a", "b", "busier", "hint", "mirror", "mirror busier", "mirror two", "work"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("ratio", "words"),
-    [
-        (0.0, "0%"),
-        (0.0009, "less than 0.1%"),
-        (0.001, "0.1%"),
-        (0.2, "20%"),
-        (0.123, "12.3%"),
-        (0.9999, "more than 99.9%"),
-        (1.0, "100%"),
-    ],
-)
-def test_share_in_words(ratio: float, words: str) -> None:
-    assert percent(ratio) == words

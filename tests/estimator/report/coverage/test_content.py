@@ -40,7 +40,7 @@ def level(coverage: Coverage, allowed: Allowed) -> Level:
 def test_the_answer_comes_first(complete: Coverage) -> None:
     lines = shown(complete).splitlines()
     assert lines[0] == (
-        "170 of 1,203,675 requests that production served (0.014 %) would be rejected or sent"
+        "170 of 1,203,675 requests that production served (0.014%) would be rejected or sent"
         " elsewhere"
     )
     assert lines[1:5] == [
@@ -121,7 +121,7 @@ def test_nothing_lost_is_said_in_one_line(clean: Coverage) -> None:
 def test_undecided_requests_are_not_called_routed(complete: Coverage) -> None:
     unsure = replace(complete, lost=())
     assert verdict_line(unsure) == (
-        "None of 1,203,675 requests that production served is known to be lost; 500 (0.042 %) are"
+        "None of 1,203,675 requests that production served is known to be lost; 500 (0.042%) are"
         " undecided"
     )
     assert level(unsure, Allowed(undecided=1.0)) is Level.WARN

@@ -9,21 +9,6 @@ from estimator.routing.decision import Decision, Outcome
 from estimator.routing.rules import Destination, Place
 
 
-@pytest.mark.parametrize(
-    ("part", "whole", "shown"),
-    [
-        (0, 10, "0 %"),
-        (10, 10, "100 %"),
-        (312, 1_203_311, "0.026 %"),
-        (1, 3, "33 %"),
-        (1, 10**9, "0.0000001 %"),
-        (999_999, 1_000_000, "more than 99 %"),
-    ],
-)
-def test_a_share_is_nothing_or_all_only_where_it_is(part: int, whole: int, shown: str) -> None:
-    assert words.share(part, whole) == shown
-
-
 def test_statuses_are_listed_and_the_rest_is_counted() -> None:
     assert words.statuses({}) == "not recorded"
     counts = {200: 1_000, 304: 5, 301: 4, 302: 3, 204: 2, 206: 1}
