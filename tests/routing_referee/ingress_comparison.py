@@ -81,7 +81,7 @@ def routes_of(documents: Sequence[dict[str, Any]]) -> IngressRoutes:
     ingresses = [read_ingress(item) for item in objects_of("i.yaml", text, found)]
     assert not found.problems
     servers, warnings = compile_servers(ingresses)
-    assert not warnings
+    assert all("RE2 refuses" in warning for warning in warnings)
     return IngressRoutes(servers)
 
 
@@ -94,6 +94,9 @@ def _compare(
         said = _said(decision)
         findings.cases += 1
         findings.outcomes[decision.outcome.value] += 1
+        if decision.outcome is Outcome.UNDECIDED:
+            assert "RE2 refuses" in decision.why
+            continue
         findings.count += said != answer
         if said != answer and len(findings.disagreements) < MOST_EXAMPLES:
             findings.disagreements.append(
@@ -121,7 +124,7 @@ def _answers(path: Path, cases: list[tuple[str, str]]) -> list[tuple[int, str, s
         client.sendall(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         status = int(stream.readline().split()[1])
         fields: dict[str, str] = {}
-        while line := stream.readline().decode().rstrip("\r\n"):
+        while line := stream.readline().decode("utf-8", "surrogateescape").rstrip("\r\n"):
             name, _, value = line.partition(": ")
             fields[name.lower()] = value
         stream.read(int(fields.get("content-length", "0")))

@@ -114,7 +114,7 @@ def unjudged_regex(locations: Locations) -> str:
     if locations.is_regex:
         for entry in locations.entries:
             try:
-                check(f"(?i)^{entry.path}")
+                check(f"(?i)^{regexes.as_read(entry.path)}")
             except PatternError as error:
                 return f"{entry.place}: RE2 refuses the path {entry.path}: {error}"
     return ""

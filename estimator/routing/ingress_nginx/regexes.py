@@ -11,7 +11,13 @@ from collections.abc import Callable
 
 from estimator.routing.patterns import as_bytes, compiled
 
+_QUOTED = re.compile(r"\\([\"'\\])")
 _REFERENCE = re.compile(rb"\$(\d)")
+
+
+def as_read(pattern: str) -> str:
+    r"""Return a pattern as nginx reads it from a quoted text, where `\\` is one backslash."""
+    return _QUOTED.sub(r"\1", pattern) if "\\" in pattern else pattern
 
 
 def is_found(pattern: str, path: bytes) -> bool:
@@ -24,7 +30,7 @@ def is_found(pattern: str, path: bytes) -> bool:
 
 def begins(pattern: str, path: bytes) -> bool:
     """Return whether `~* "^pattern"` takes the path."""
-    return is_found(f"(?i)^{pattern}", path)
+    return is_found(f"(?i)^{as_read(pattern)}", path)
 
 
 def replaced(
@@ -35,7 +41,7 @@ def replaced(
     This is the directive `rewrite "(?i)pattern" by`: it replaces the whole path, also where the
     pattern matches only a part of it.
     """
-    match = compiled(f"(?i){pattern}").search(path)
+    match = compiled(f"(?i){as_read(pattern)}").search(path)
     if match is None:
         return None
 

@@ -61,7 +61,7 @@ class IngressRoutes:
         if request.authority:
             return _decide(self.server_of(request.authority), request)
         candidates: list[Decision] = []
-        for server in (*self.servers, None):
+        for server in (None, *self.servers):
             candidates.append(_decide(server, request))
             if _effect(candidates[-1]) != _effect(candidates[0]):
                 return Decision(

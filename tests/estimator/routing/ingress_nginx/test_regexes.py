@@ -14,3 +14,9 @@ def test_search_regards_case() -> None:
 def test_groups_are_put_in() -> None:
     assert regexes.replaced("/foo(/|$)(.*)", "/x/$2$7", b"/FOO/bar") == b"/x/bar"
     assert regexes.replaced("/a", "/x", b"/b") is None
+
+
+def test_nginx_reads_two_backslashes_as_one() -> None:
+    assert regexes.begins(r"/a\\.b", b"/a.b")
+    assert not regexes.begins(r"/a\\.b", b"/axb")
+    assert regexes.begins(r"/\d\.b", b"/1.b")

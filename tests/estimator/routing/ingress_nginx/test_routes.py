@@ -159,7 +159,7 @@ spec: {defaultBackend: {service: {name: one, port: {number: 80}}}}
     routes = routes_of(text, ingress(path("/", "one")))
     decision = routes.decide(Request("", "GET", "/"))
     assert decision.outcome is Outcome.UNDECIDED  # an unknown host may be none of the files
-    assert decision.candidates[-1].status == 404
+    assert decision.candidates[0].status == 404
 
 
 def test_absolute_form_has_its_own_host() -> None:
