@@ -255,7 +255,9 @@ def _forwarded(taken: Taken, request: Request) -> Decision:
     if location.has_rewrite:
         if _VARIABLE.search(asked.rewrite_target):
             target = ""
-            doubts = (f"{location.place}: rewrite-target {asked.rewrite_target} is not judged",)
+            doubts = (
+                f"{location.place}: rewrite-target {asked.rewrite_target} with a variable of nginx",
+            )
         else:
             target = rewritten(taken, request.target)
             if not target:

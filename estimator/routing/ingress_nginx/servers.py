@@ -90,7 +90,7 @@ def _drafts(ingresses: Iterable[Ingress]) -> dict[str, _Draft]:
             draft.aliases = draft.aliases or ingress.annotations.aliases
             draft.has_certificate |= ingress.has_tls
             draft.not_understood |= dict.fromkeys(
-                f"{ingress.place}: {name} is not judged"
+                f"{ingress.place}: annotation {name}"
                 for name in ingress.annotations.unjudged_of_server
             )
     if catch_all is not None:
@@ -123,7 +123,7 @@ def _default_location(ingress: Ingress) -> Location:
 
 
 def _unjudged(ingress: Ingress) -> tuple[str, ...]:
-    return tuple(f"{ingress.place}: {name} is not judged" for name in ingress.annotations.unjudged)
+    return tuple(f"{ingress.place}: annotation {name}" for name in ingress.annotations.unjudged)
 
 
 def _add_path(draft: _Draft, ingress: Ingress, path: IngressPath) -> None:
@@ -168,7 +168,7 @@ def _kept(first: Location, other: Location) -> Location:
 
 def _mark_canary(drafts: dict[str, _Draft], canary: Ingress) -> None:
     """Mark the locations whose requests a canary gets in part."""
-    doubt = f"{canary.place}: canary is not judged"
+    doubt = f"{canary.place}: annotation canary"
     for rule in canary.rules:
         draft = drafts.get(rule.host or CATCH_ALL)
         if draft is None:

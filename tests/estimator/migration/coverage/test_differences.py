@@ -173,4 +173,4 @@ def test_another_port_is_elsewhere() -> None:
 def test_what_is_not_judged_is_a_doubt() -> None:
     text = one(path("/a", "web"), auth_url="http://auth")
     (doubt,) = coverage(text, table(a=(rule(prefix("/a")),)), "/a").doubts
-    assert "auth-url is not judged" in doubt
+    assert "annotation nginx.ingress.kubernetes.io/auth-url" in doubt

@@ -99,7 +99,7 @@ def test_rewrite_with_a_variable_is_not_judged() -> None:
     routes = routes_of(ingress(path("/a", "one"), asked={"rewrite-target": "/$host"}))
     decision = decide(routes, "a.com/a")
     assert decision.target == ""
-    assert "rewrite-target /$host is not judged" in decision.not_understood[0]
+    assert "rewrite-target /$host with a variable" in decision.not_understood[0]
 
 
 def test_redirects_by_annotation() -> None:
