@@ -3,7 +3,8 @@
 For each step and component
 
     rps      = (share * expected + served) * growth * event
-    expected = load of the moving routes at that hour of the week (demand/hours.py)
+    expected = load of the moving routes in the hours of the week from the step's warm-up to the end
+               of its hold (demand/hours.py)
     served   = the same of the routes that the new side serves already
     replicas = what the table says that this needs, failures included (sizing/replicas.py)
     pin      = max(replicas, the pin of the step before, the HPA's own minimum)
@@ -41,7 +42,7 @@ from estimator.migration.switch_plan.warm_up import (
 from estimator.migration.switch_plan.watch import Threshold, judged_s, thresholds
 from estimator.model.autoscaling.simulation import asked_for
 from estimator.model.confidence import hour_doubts
-from estimator.model.demand.hours import ExpectedLoad, Window, expected_load, with_dispersion
+from estimator.model.demand.hours import ExpectedLoad, expected_load, with_dispersion
 from estimator.model.demand.traffic import Traffic
 from estimator.model.figure import Figure, digits
 from estimator.model.policy import Policy
@@ -166,7 +167,8 @@ def plan_switch(series: RpsSeries, table: Table, policy: Policy, wanted: Wanted)
     traffic = Traffic(series)
     everything = traffic.observed(series.source, policy.paths or (ALL_ROUTES,))
     of_hours = with_dispersion(policy, everything)
-    timetable = Timetable(wanted.at or 0, wanted.hold_s, wanted.percents, wanted.zone)
+    lead_s = warm_up(wanted.percents[0], 0, 0.0, policy).lead_s
+    timetable = Timetable(wanted.at or 0, wanted.hold_s, wanted.percents, wanted.zone, lead_s)
     if wanted.at is None:
         timetable = replace(timetable, start=easiest_start(everything, timetable, of_hours))
     policy = _on_the_day(policy, series, timetable.start)
@@ -213,7 +215,7 @@ def _steps(
     for number, (percent, load) in enumerate(zip(timetable.percents, loads, strict=True)):
         components = []
         for part in parts:
-            step = _component_step(part, percent, timetable.window(number), pins)
+            step = _component_step(part, timetable, number, pins)
             pins[step.name] = step.pinned
             components.append(step)
         expected = _expected(load, parts[0].growth)
@@ -232,8 +234,9 @@ def _steps(
 
 
 def _component_step(
-    part: Part, percent: int, window: Window, pins: Mapping[str, int]
+    part: Part, timetable: Timetable, number: int, pins: Mapping[str, int]
 ) -> ComponentStep:
+    percent, window = timetable.percents[number], timetable.window(number)
     share, name = percent / 100, part.projection.name
     expected = _expected(expected_load(part.observed, window, part.of_hours), part.growth)
     policy = part.policy
@@ -256,7 +259,7 @@ def _component_step(
         pinned_before=pins[name],
         alone_s=lag_alone_s(pins[name], sizing.replicas, policy),
         thresholds=tuple(thresholds(sizing, among, policy, pinned)),
-        judged_s=min(window.duration_s, judged_s(rps.value)),
+        judged_s=min(timetable.hold_s, judged_s(rps.value)),
         warnings=sizing.warnings,
     )
 

@@ -7,7 +7,7 @@ once with minReplicas raised for each step (planned), and once with the HPA left
 `alone` is what flagger and picchu ran into: the new side stands at its minimum, because nobody
 asked it for more, and the step arrives faster than pods start (fluxcd/flagger#1209,
 Medium/picchu#648). Both serve the same requests, so the difference is what the raised minimum does.
-Copies of the mirror are not in it: they come before a step and are no more than the step.
+Copies of the mirror are not in it: the pins count the hours in which they come (plan.py).
 
 Seconds at saturation (simulation.py) are counted in the step in which they pass, and in the hour
 after the last one, in which the minimum is as it was. The most of all weeks counts, for each step

@@ -3,15 +3,18 @@
 Without a time, the start is the whole hour from Monday to Friday that leaves all steps between 9:00
 and 17:00 of the zone (people watch, and can roll back) and whose steps meet the least load:
 
-    load of a start = max over the hours that the steps touch of the hour's expected load
+    load of a start = max over the hours that the steps and their warm-ups touch of the hour's
+                      expected load
     start           = the first hour with the least of these, after the end of the series
 
 The highest hour of the steps counts and not that of the start alone, because the last step, which
-moves everything, is the latest. Where the steps last longer than these hours, they begin at 9:00.
+moves everything, is the latest. A step counts from its warm-up on, because copies bring the new
+side the share of what comes then, which may be more than at the step itself. Where the steps last
+longer than these hours, they begin at 9:00.
 
-Worked: 100 rps from 9:00, 80 from 10:00 and 120 from 11:00 on. Steps of an hour in all begin at
-10:00; steps of two hours begin at 9:00, as 9:00 to 11:00 has at most 100 rps and 10:00 to 12:00 has
-120.
+Worked, without a warm-up: 100 rps from 9:00, 80 from 10:00 and 120 from 11:00 on. Steps of an hour
+in all begin at 10:00; steps of two hours begin at 9:00, as 9:00 to 11:00 has at most 100 rps and
+10:00 to 12:00 has 120.
 """
 
 from collections.abc import Iterator
@@ -40,6 +43,8 @@ class Timetable:
     percents: tuple[int, ...]
     """The share of the new side after each step, rising."""
     zone: tzinfo
+    lead_s: int = 0
+    """How long before each step its warm-up begins."""
 
     @property
     def end(self) -> int:
@@ -51,7 +56,8 @@ class Timetable:
         return self.start + step * self.hold_s
 
     def window(self, step: int) -> Window:
-        return Window(self.begins(step), self.hold_s, self.zone)
+        """Return the time in which the new side gets the share of a step, or copies up to it."""
+        return Window(self.begins(step) - self.lead_s, self.lead_s + self.hold_s, self.zone)
 
     @property
     def whole(self) -> Window:
@@ -68,7 +74,8 @@ def easiest_start(observed: Observed, timetable: Timetable, policy: Policy) -> i
     loads: dict[int, float | None] = {}
 
     def highest(start: int) -> float | None:
-        hours = Window(start, duration_s, timetable.zone).hours()
+        lead_s = timetable.lead_s
+        hours = Window(start - lead_s, lead_s + duration_s, timetable.zone).hours()
         highest_rps = 0.0
         for second in range(hours.second, hours.second + hours.duration_s, HOUR_S):
             if second not in loads:

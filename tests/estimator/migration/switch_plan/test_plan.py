@@ -43,7 +43,7 @@ def test_worked_replicas_of_the_docstring() -> None:
 
 def test_minimum_is_raised_before_each_step_and_never_lowered() -> None:
     # The night before the last step would need fewer than the step before it.
-    late = plan(at=TUESDAY_10 + 7 * HOUR)
+    late = plan(at=TUESDAY_10 + 15 * HOUR // 2)
     pins = [step.components[0].pinned for step in late.steps]
     needs = [step.components[0].replicas.value for step in late.steps]
     assert needs == [2, 3, 2] and pins == [2, 3, 3]
@@ -51,6 +51,14 @@ def test_minimum_is_raised_before_each_step_and_never_lowered() -> None:
     first = plan().steps[0]
     # 375 s, in whole minutes.
     assert first.warm_up_begins == TUESDAY_10 - 420
+
+
+def test_copies_of_a_busier_hour_count() -> None:
+    # At 18:00 the load falls from 1000 to 50 rps, but the warm-up copies from 17:53 on.
+    last = plan(at=TUESDAY_10 + 7 * HOUR).steps[-1]
+    assert last.begins == TUESDAY_10 + 8 * HOUR
+    assert last.expected.value == 1000
+    assert last.components[0].pinned == 6
 
 
 def test_left_at_its_minimum_the_new_side_is_saturated() -> None:
@@ -73,7 +81,7 @@ def test_release_waits_for_the_hpa_s_own_recommendation() -> None:
 
 def test_recommendation_below_the_pin_is_what_is_waited_for() -> None:
     # The first step is of the day and the last of the night, which asks for no such minimum.
-    evening = Wanted((50, 100), 1800, UTC, TUESDAY_10 + 15 * HOUR // 2)
+    evening = Wanted((50, 100), HOUR, UTC, TUESDAY_10 + 15 * HOUR // 2)
     (release,) = plan_switch(recorded(), table(), LEAN, evening).releases
     assert release.has_hpa
     assert (release.pinned, release.recommended, release.condition) == (4, 3, 3)

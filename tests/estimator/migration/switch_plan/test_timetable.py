@@ -36,6 +36,16 @@ def test_worked_choice_of_the_docstring() -> None:
     assert start(series, HOUR, (50, 100)) == datetime(2026, 1, 14, 9, tzinfo=UTC)
 
 
+def test_warm_up_is_a_part_of_the_steps() -> None:
+    # The hour before 10:00 is the highest of all, and copies come in its last minutes.
+    series = observed(d2_9=900, d2_10=80, d2_12=90)
+    timetable = Timetable(0, HOUR, (100,), UTC, lead_s=420)
+    chosen = datetime.fromtimestamp(easiest_start(series, timetable, POLICY), UTC)
+    assert chosen == datetime(2026, 1, 12, 9, tzinfo=UTC)
+    assert timetable.window(0).second == -420
+    assert timetable.window(0).duration_s == 420 + HOUR
+
+
 def test_nights_and_weekends_are_nobody_s_working_hours() -> None:
     series = observed(d1_3=1, d1_8=1, d1_17=1, d5_12=1, d6_12=1, d4_16=400)
     assert start(series, HOUR, (100,)) == datetime(2026, 1, 16, 16, tzinfo=UTC)
