@@ -471,6 +471,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.model.confidence",
         "estimator.requests.observations",
         "estimator.routing.*",
+        "estimator.series.ended_legs",
         "estimator.series.rps",
         "mirror.formats.bounded_files",
         "mirror.formats.capture.*",

@@ -5,6 +5,7 @@ grid            puts points in any order onto a grid, and counts what was repair
 hosts           the sum over the files of several hosts
 files           a file, by its content
 database        series.db, the local per-second series
+ended_legs      how copies ended, and production's requests where a series.db says so
 columns         CSV and Parquet
 access_log/     any number of access logs, counted by second and route on several cores or machines
 datadog         maxima per minute of a gauge, and the seconds of the highest; counts of others

@@ -26,11 +26,7 @@ def read_series(path: Path, now: float) -> RpsSeries:
     """
     if path.is_dir():
         raise InputError([Problem(str(path), "is a directory, not a series")])
-    try:
-        with open_regular(path) as file:
-            beginning = file.read(len(_SQLITE_MAGIC))
-    except BoundedFileError as error:
-        raise InputError([Problem(str(path), error.reason)]) from error
+    beginning = _beginning(path)
     if beginning and beginning != _SQLITE_MAGIC:
         # pandas takes half a second to import, which a reader of series.db must not pay.
         from estimator.series.columns import read_columns
@@ -38,3 +34,16 @@ def read_series(path: Path, now: float) -> RpsSeries:
         return read_columns(path, now, beginning.startswith(_PARQUET_MAGIC))
     # An empty file is a database without tables.
     return read_database(path, now)
+
+
+def is_database(path: Path) -> bool:
+    """Return whether a series is a series.db, not CSV or Parquet. Raises InputError."""
+    return _beginning(path) in (_SQLITE_MAGIC, b"")
+
+
+def _beginning(path: Path) -> bytes:
+    try:
+        with open_regular(path) as file:
+            return file.read(len(_SQLITE_MAGIC))
+    except BoundedFileError as error:
+        raise InputError([Problem(str(path), error.reason)]) from error

@@ -59,6 +59,12 @@ REQUESTS = """
     WHERE metric = 'requests' AND second BETWEEN :first AND :last GROUP BY second, route
 """
 """Requests by second and route, also of seconds that were not observed to their end."""
+ENDED_LEGS = """
+    SELECT route, metric, label, sum(value) FROM counts
+    WHERE metric IN ('primary.requests', 'shadow.requests') AND second BETWEEN :first AND :last
+    GROUP BY route, metric, label
+"""
+"""How the legs of each route ended, by outcome (docs/metrics.md)."""
 PACKED_FROM = 0x10000
 """Added to every packed number: characters from here on are neither controls nor surrogates. A
 number without a character is packed as one below this."""

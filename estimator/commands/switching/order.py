@@ -42,6 +42,8 @@ from estimator.report.text import print_text
 from estimator.requests.asked import asked_by
 from estimator.routing.table import RouteTable as NewRoutes
 from estimator.series.access_log.files import route_table
+from estimator.series.ended_legs import EndedLegs, read_ended_legs
+from estimator.series.files import is_database
 from estimator.text_files import write_set, write_whole
 from mirror.formats.routes import RouteTable
 from mirror.formats.terminal import say, say_json
@@ -180,6 +182,7 @@ def order(context: click.Context, /, **options: Any) -> None:
             templates,
             requests.seen,
             requests.state,
+            _legs(source),
             bool(new_routes),
             requests.notes,
             requests.doubts,
@@ -226,6 +229,12 @@ def _new_routes(options: Mapping[str, Any], set_by_user: Container[str]) -> tupl
     for warning in routes.warnings:
         say(f"estimate: {warning}", err=True)
     return routes.tables
+
+
+def _legs(source: Source) -> Mapping[str, EndedLegs] | None:
+    """Return how copies ended; None where the source does not know. Raises InputError."""
+    databases = [path for path in source.from_series if is_database(path)]
+    return read_ended_legs(databases) if databases else None
 
 
 def _requests(

@@ -1,8 +1,9 @@
 """The verdict on each path: switch now, mirror first, or needs work; and the order of the paths.
 
-A path needs work where its move would break something that mirroring cannot show, or where the new
-routes lose requests. It is mirrored first where it is busy, because then nobody knows what it takes
-until the new side has had its load. What remains simply switches.
+A path needs work where its move would break something that mirroring cannot show, where the new
+routes lose requests, or where mirroring has shown new errors. It is mirrored first where it is
+busy, because then nobody knows what it takes until the new side has had its load. What remains
+simply switches.
 
 Phase 2 is the same application behind another gateway, so sessions and writes matter from phase 3
 on only. The new routes and upgrades matter from phase 2 on.
@@ -14,6 +15,7 @@ from enum import StrEnum
 
 from estimator import units
 from estimator.migration.order.observed import Seen
+from estimator.migration.order.rehearsal import LEAST_COPIES, Rehearsal
 from estimator.migration.order.state import State
 from estimator.migration.order.traffic import Traffic
 from estimator.units import format_share
@@ -51,6 +53,8 @@ class Facts:
     """None where no request of the path was observed."""
     state: State | None
     """None without a capture that has cookies."""
+    rehearsal: Rehearsal | None = None
+    """None where no copy of its requests was answered, or no series.db says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,8 @@ def _work(facts: Facts, is_busy: bool) -> Iterator[str]:
             f"the new routes lose {format_share(seen.lost_ratio or 0.0)} of its requests that"
             f" production served ({seen.lost:,} of {seen.served:,}); {seen.why}"
         )
+    if facts.rehearsal is not None and facts.rehearsal.new_error_ratio:
+        yield _new_errors(facts.rehearsal)
     upgrades = max(seen.upgrades if seen else 0, state.upgrades if state else 0)
     if upgrades:
         yield (
@@ -139,8 +145,23 @@ def _hints(facts: Facts, is_busy: bool) -> Iterator[str]:
     if facts.state is not None and facts.state.authorization:
         share = format_share(facts.state.authorization / facts.state.requests)
         yield f"{share} of its requests carry credentials, which both sides have to accept"
+    rehearsal = facts.rehearsal
+    if rehearsal and rehearsal.copies.count >= LEAST_COPIES and not rehearsal.new_error_ratio:
+        told = "" if rehearsal.production else ", as far as 5xx and failures tell"
+        copies = f"{rehearsal.copies.count:,} copies of its requests"
+        yield f"{copies} met no new errors beyond noise{told}"
     if facts.seen is None and facts.traffic.peak_rps:
         yield "none of its requests was observed, so its methods are not known"
+
+
+def _new_errors(rehearsal: Rehearsal) -> str:
+    copies, production = rehearsal.copies, rehearsal.production
+    kinds = ", ".join(f"{outcome} {number:,}" for outcome, number in rehearsal.kinds[:3])
+    own = f"{percent(production.error_ratio)} of" if production else "an unknown share of"
+    return (
+        f"mirroring met errors for {percent(copies.error_ratio)} of its copies ({kinds}, of"
+        f" {copies.count:,}), and production for {own} its requests: find out why first"
+    )
 
 
 def _undecided(facts: Facts) -> Iterator[str]:

@@ -43,6 +43,10 @@ class Seen:
     """What the new routes ask of them and is not judged, with file and line."""
     services: set[tuple[str, int | None]] = field(default_factory=set)
     """Host and port of where the new routes forward what they take."""
+    answered: int = 0
+    """Those for which the source has production's status."""
+    refused: int = 0
+    """Those that production answered with 4xx or 5xx."""
 
     @property
     def write_ratio(self) -> float | None:
@@ -74,6 +78,8 @@ def seen_by_tag(
         seen = by_tag.setdefault(tag, Seen())
         seen.requests += count
         seen.methods[request.method.upper()] += count
+        seen.answered += sum(observation.statuses.values())
+        seen.refused += served(count, observation.statuses).refused
         seen.upgrades += observation.statuses.get(SWITCHING_PROTOCOLS, 0)
         if new_routes:
             _judge(observation, new_routes, seen)

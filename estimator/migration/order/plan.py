@@ -12,11 +12,13 @@ from estimator.errors import InputError, Problem, Refusal, Refused
 from estimator.migration.order.groups import Facts, Group, Placed, order, place
 from estimator.migration.order.moves import Move, Overlaps, Sites, moves_of
 from estimator.migration.order.observed import Seen
+from estimator.migration.order.rehearsal import Answers, Rehearsal, answers_of, rehearsal_of
 from estimator.migration.order.state import State
 from estimator.migration.order.traffic import traffic_by_tag
 from estimator.migration.snippets.path import MovedPath
 from estimator.migration.snippets.step import Backend
 from estimator.model.confidence import time_doubts
+from estimator.series.ended_legs import EndedLegs
 from estimator.series.rps import RpsSeries
 from mirror.formats.routes import OTHER, RouteTable, route_tag
 
@@ -31,6 +33,8 @@ class Evidence:
     """By route tag; None if no source of requests was read."""
     state: Mapping[str, State] | None
     """By route tag; None without a capture that has cookies."""
+    legs: Mapping[str, EndedLegs] | None
+    """By route tag; None where the series is no series.db."""
     knows_new_routes: bool
     notes: tuple[str, ...] = ()
     """Those of the sources, as `doubts`."""
@@ -88,7 +92,8 @@ def plan(evidence: Evidence, sites: Sites) -> Plan:
             continue  # every request has a template
         seen = None if evidence.seen is None else evidence.seen.get(tag)
         state = None if evidence.state is None else evidence.state.get(tag)
-        path = place(Facts(tag, by_tag.get(tag), traffic, seen, state))
+        rehearsal = _rehearsal(evidence.legs, tag, seen)
+        path = place(Facts(tag, by_tag.get(tag), traffic, seen, state, rehearsal))
         if tag in refused:
             why = f"not every program can express its template: {refused[tag]}"
             others = path.reasons if path.group is Group.NEEDS_WORK else ()
@@ -101,6 +106,18 @@ def plan(evidence: Evidence, sites: Sites) -> Plan:
         PlannedPath(path, _moves(moved.get(path.facts.tag), path, sites)) for path in order(placed)
     )
     return Plan(paths, sites, tuple(_notes(evidence)), tuple(_doubts(evidence, by_tag)))
+
+
+def _rehearsal(
+    legs: Mapping[str, EndedLegs] | None, tag: str, seen: Seen | None
+) -> Rehearsal | None:
+    """Return what mirroring showed of a path; the primary's legs are better than a log."""
+    if legs is None or tag not in legs:
+        return None
+    production = answers_of(legs[tag].primary)
+    if production is None and seen is not None and seen.answered:
+        production = Answers(seen.answered, seen.refused)
+    return rehearsal_of(legs[tag].shadow, production)
 
 
 def _moves(path: MovedPath | None, placed: Placed, sites: Sites) -> tuple[Move, ...]:
@@ -125,6 +142,8 @@ def _notes(evidence: Evidence) -> Iterable[str]:
     yield from (*series.warnings, *series.caveats, *series.repairs, *evidence.notes)
     if evidence.state is None:
         yield "nothing is known about sessions: only a capture that has its cookies shows them"
+    if evidence.legs is None:
+        yield "nothing is known about errors of copies: only a series.db holds them"
 
 
 def _doubts(evidence: Evidence, by_tag: Mapping[str, str]) -> Iterable[str]:

@@ -38,6 +38,7 @@ def _path(path: PlannedPath) -> dict[str, Any]:
         "share_ratio": facts.traffic.share_ratio,
         "seen": _seen(path),
         "state": _state(path),
+        "rehearsal": _rehearsal(path),
         "moves": [_move(move) for move in path.moves],
     }
 
@@ -50,6 +51,8 @@ def _seen(path: PlannedPath) -> dict[str, Any] | None:
         "requests": seen.requests,
         "methods": {method or "unknown": n for method, n in sorted(seen.methods.items())},
         "upgrades": seen.upgrades,
+        "answered": seen.answered,
+        "refused": seen.refused,
         "served": seen.served,
         "lost": seen.lost,
         "undecided": seen.undecided,
@@ -68,6 +71,20 @@ def _state(path: PlannedPath) -> dict[str, Any] | None:
         "session_cookies": sorted(state.cookies),
         "authorization": state.authorization,
         "upgrades": state.upgrades,
+    }
+
+
+def _rehearsal(path: PlannedPath) -> dict[str, Any] | None:
+    rehearsal = path.placed.facts.rehearsal
+    if rehearsal is None:
+        return None
+    production = rehearsal.production
+    return {
+        "copies": rehearsal.copies.count,
+        "errors": dict(rehearsal.kinds),
+        "error_ratio": rehearsal.copies.error_ratio,
+        "production_error_ratio": None if production is None else production.error_ratio,
+        "new_error_ratio": rehearsal.new_error_ratio,
     }
 
 

@@ -1,4 +1,6 @@
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -6,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from estimator.commands.switching.order import order
 from mirror.formats.capture.record import Record, encode, encode_header
+from mirror.formats.series_db import SCHEMA
 
 LINE = '10.0.0.1 - - [24/Nov/2026:10:00:{second:02} +0000] "{request} HTTP/1.1" 200 5 "-" "x"\n'
 REQUESTS = (*["GET /api/feed"] * 40, *["POST /cart"] * 2, "GET /health")
@@ -198,3 +201,20 @@ def test_templates_are_needed(run) -> None:
 def test_one_source_of_requests_is_enough(run) -> None:
     result = run("--from-capture", "a", "--from-uris", "b")
     assert "Give one of --from-capture and --from-uris." in result.stderr
+
+
+def test_errors_of_copies_come_from_a_series_db(run) -> None:
+    legs = "(1, 'shadow.requests', '/cart', '5xx', 9), (1, 'shadow.requests', '/cart', '2xx', 91)"
+    with closing(sqlite3.connect("series.db")) as database:
+        database.executescript(
+            f"{SCHEMA} INSERT INTO seconds VALUES (1);"
+            f"INSERT INTO counts VALUES (1, 'requests', '/cart', 'safe', 100), {legs};"
+        )
+    options = ["--from-series", "series.db", "--route", "/cart", "--format", "json"]
+    result = CliRunner().invoke(order, options)
+    (cart,) = json.loads(result.stdout)["paths"]
+    assert cart["group"] == "needs work"
+    assert (
+        "errors for 9% of its copies (5xx 9, of 100), and production for an unknown"
+        in (cart["reasons"][0])
+    )

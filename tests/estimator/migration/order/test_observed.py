@@ -41,6 +41,7 @@ def test_methods_and_upgrades_of_each_path() -> None:
     api = seen["/api/_"]
     assert (api.requests, api.write_ratio, api.upgrades) == (12, 0.3, 1)
     assert api.lost_ratio is None
+    assert (api.answered, api.refused) == (4, 0)
     assert seen["other"].requests == 1
 
 

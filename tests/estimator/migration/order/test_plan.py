@@ -9,6 +9,7 @@ from estimator.errors import Refused
 from estimator.migration.order.groups import Group
 from estimator.migration.order.observed import Seen
 from estimator.migration.order.plan import Evidence, plan
+from estimator.series.ended_legs import EndedLegs
 from estimator.series.rps import RpsSeries
 from mirror.formats.routes import RouteTable
 from tests.estimator.migration.order.test_moves import SITES
@@ -26,7 +27,7 @@ SERIES = RpsSeries(
 
 
 def evidence(seen: Mapping[str, Seen] | None = None, series: RpsSeries = SERIES) -> Evidence:
-    return Evidence(series, RouteTable(TEMPLATES), seen, None, seen is not None)
+    return Evidence(series, RouteTable(TEMPLATES), seen, None, None, seen is not None)
 
 
 def test_every_tag_is_in_a_group_and_moves_if_it_can() -> None:
@@ -52,6 +53,7 @@ def test_what_was_not_read_is_a_doubt() -> None:
     assert result.notes == (
         "the last second is not whole",
         "nothing is known about sessions: only a capture that has its cookies shows them",
+        "nothing is known about errors of copies: only a series.db holds them",
     )
     assert result.doubts == (
         "3 lines left out",
@@ -93,3 +95,37 @@ def test_all_other_paths_count_only_if_there_are_any() -> None:
     assert "other" not in [
         path.placed.facts.tag for path in plan(evidence(series=series), SITES).paths
     ]
+
+
+def test_new_errors_of_the_mirror_need_work() -> None:
+    seen = {"/cart": Seen(900, Counter({"GET": 900}), answered=900, refused=9)}
+    legs = {
+        "/cart": EndedLegs(Counter({"2xx": 900, "4xx": 60, "timeout": 40})),
+        "/api/_": EndedLegs(Counter({"2xx": 990, "4xx": 10}), Counter({"2xx": 990, "4xx": 10})),
+    }
+    result = plan(replace(evidence(seen), legs=legs), SITES)
+    cart, api = (
+        next(path.placed for path in result.paths if path.placed.facts.tag == tag) for tag in legs
+    )
+    assert cart.group is Group.NEEDS_WORK
+    assert cart.reasons[0] == (
+        "mirroring met errors for 10% of its copies (4xx 60, timeout 40, of 1,000), and production"
+        " for 1% of its requests: find out why first"
+    )
+    assert api.group is Group.MIRROR_FIRST
+    assert "1,000 copies of its requests met no new errors beyond noise" in api.hints
+    assert "nothing is known about errors of copies" not in " ".join(result.notes)
+
+
+def test_without_productions_answers_a_refusal_is_no_error() -> None:
+    legs = {"/cart": EndedLegs(Counter({"2xx": 900, "4xx": 99, "5xx": 1}))}
+    (cart,) = (
+        path.placed
+        for path in plan(replace(evidence({}), legs=legs), SITES).paths
+        if path.placed.facts.tag == "/cart"
+    )
+    assert cart.group is Group.SWITCH_NOW
+    assert cart.hints[0] == (
+        "1,000 copies of its requests met no new errors beyond noise, as far as 5xx and failures"
+        " tell"
+    )

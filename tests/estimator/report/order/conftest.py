@@ -5,6 +5,7 @@ import pytest
 from estimator.migration.order.observed import Seen
 from estimator.migration.order.plan import Evidence, Plan, plan
 from estimator.migration.order.state import State
+from estimator.series.ended_legs import EndedLegs
 from mirror.formats.routes import RouteTable
 from tests.estimator.migration.order.test_moves import SITES
 from tests.estimator.migration.order.test_plan import SERIES, TEMPLATES
@@ -24,8 +25,9 @@ def planned() -> Plan:
         "other": Seen(1, Counter({"": 1}), served=1, lost=1, why="/<b>: no rule takes it"),
     }
     state = {"/cart": State(10, authorization=10)}
+    legs = {"/cart": EndedLegs(Counter({"2xx": 998, "5xx": 2}), Counter({"2xx": 1000}))}
     templates = RouteTable(TEMPLATES)
     return plan(
-        Evidence(SERIES, templates, seen, state, True, ("a note",), ("a doubt",)),
+        Evidence(SERIES, templates, seen, state, legs, True, ("a note",), ("a doubt",)),
         SITES,
     )

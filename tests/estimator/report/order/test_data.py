@@ -14,7 +14,14 @@ def test_everything_is_in_the_json(planned: Plan) -> None:
     assert cart["seen"]["methods"] == {"GET": 9, "PUT": 1}
     assert cart["seen"]["rules"][0] == {"rule": "r.yaml:1: HTTPRoute shop/site", "requests": 4}
     assert cart["state"]["authorization"] == 10
-    assert api["state"] is None
+    assert cart["rehearsal"] == {
+        "copies": 1000,
+        "errors": {"5xx": 2},
+        "error_ratio": 0.002,
+        "production_error_ratio": 0.0,
+        "new_error_ratio": 0.0,
+    }
+    assert (api["state"], api["rehearsal"]) == (None, None)
     assert api["seen"]["why"] == "GET /api/*: `x`"
     assert (other["tag"], other["template"], other["moves"]) == ("other", None, [])
     assert other["seen"]["methods"] == {"unknown": 1}
