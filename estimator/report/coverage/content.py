@@ -187,7 +187,7 @@ def _groups(title: str, groups: Sequence[Group], extent: Extent) -> Grid:
     if groups[0].verdict is Verdict.ELSEWHERE:
         columns.append(Column("would be"))
         for row, group in zip(rows, shown, strict=True):
-            row.append(Cell(words.short_outcome(group.decision)))
+            row.append(Cell(words.change(group)))
     return Grid(f"{title}{more}", tuple(columns), tuple(map(tuple, rows)))
 
 

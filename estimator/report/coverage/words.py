@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from estimator.migration.coverage.result import Group
 from estimator.migration.coverage.suggestion import Suggestion
+from estimator.migration.coverage.verdicts import missing_change
 from estimator.report.yaml_text import to_yaml
 from estimator.routing.decision import Decision, Outcome
 
@@ -54,6 +55,14 @@ def short_outcome(decision: Decision) -> str:
     if decision.status is not None:
         return f"{decision.outcome} ({decision.status})"
     return outcome(decision)
+
+
+def change(group: Group) -> str:
+    """Return what becomes of a group; for the service of today, with the path that it would get."""
+    text, before = short_outcome(group.decision), group.before
+    if group.decision.outcome is not Outcome.FORWARDED or before is None:
+        return text
+    return f"{text} as {group.decision.target}" if missing_change(before, group.decision) else text
 
 
 def deciding(depends_on: Iterable[str]) -> str:

@@ -206,6 +206,11 @@ def _server(name: str, draft: _Draft, drafts: dict[str, _Draft], warnings: list[
     )
     if reason := unjudged_regex(locations):
         warnings.append(reason)
+    warnings += (
+        f"{draft.locations[0].place}: the server-alias {alias} is a pattern, which is not judged"
+        for alias in draft.aliases
+        if "*" in alias or alias.startswith("~")
+    )
     aliases = tuple(each.lower() for each in draft.aliases if each.lower() not in drafts)
     return Server(
         name,

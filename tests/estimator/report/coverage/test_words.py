@@ -1,12 +1,24 @@
 """Checks the words of shares, statuses, outcomes and options."""
 
+from dataclasses import replace
+
 import pytest
 import yaml
 
+from estimator.migration.coverage.result import Coverage
 from estimator.migration.coverage.suggestion import Suggestion
 from estimator.report.coverage import words
 from estimator.routing.decision import Decision, Outcome
 from estimator.routing.rules import Destination, Place
+
+
+def test_another_path_of_the_same_service_is_shown(complete: Coverage) -> None:
+    today = Decision(Outcome.FORWARDED, destinations=(Destination("a"),), target="/x")
+    group = replace(complete.lost[0], before=today, decision=replace(today, target="/y"))
+    assert words.change(group) == "forwarded to a as /y"
+    assert words.change(replace(group, before=None)) == "forwarded to a"
+    other = replace(today, destinations=(Destination("b"),))
+    assert words.change(replace(group, decision=other)) == "forwarded to b"
 
 
 def test_statuses_are_listed_and_the_rest_is_counted() -> None:

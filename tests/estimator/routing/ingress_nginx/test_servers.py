@@ -21,6 +21,11 @@ def test_aliases_are_names_of_the_server() -> None:
     assert taker(routes, "c.com/") == "one /"
 
 
+def test_an_alias_that_is_a_pattern_is_warned_of() -> None:
+    (warning,) = routes_of(ingress(path("/", "one"), asked={"server-alias": "*.b.com"})).warnings
+    assert "the server-alias *.b.com is a pattern, which is not judged" in warning
+
+
 def test_a_host_of_its_own_is_no_alias() -> None:
     routes = routes_of(
         ingress(path("/", "one"), asked={"server-alias": "b.com"}),
