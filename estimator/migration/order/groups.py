@@ -157,9 +157,9 @@ def _hints(facts: Facts, is_busy: bool) -> Iterator[str]:
 def _new_errors(rehearsal: Rehearsal) -> str:
     copies, production = rehearsal.copies, rehearsal.production
     kinds = ", ".join(f"{outcome} {number:,}" for outcome, number in rehearsal.kinds[:3])
-    own = f"{percent(production.error_ratio)} of" if production else "an unknown share of"
+    own = f"{format_share(production.error_ratio)} of" if production else "an unknown share of"
     return (
-        f"mirroring met errors for {percent(copies.error_ratio)} of its copies ({kinds}, of"
+        f"mirroring met errors for {format_share(copies.error_ratio)} of its copies ({kinds}, of"
         f" {copies.count:,}), and production for {own} its requests: find out why first"
     )
 
