@@ -6,7 +6,6 @@ Without a subcommand it makes the report (report.py).
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from estimator import __version__
 from estimator.commands import policy_options, report, sources
@@ -65,14 +64,10 @@ def main(context: click.Context, /, **options: Any) -> None:
     has no evidence, estimate refuses to answer.
     """
     if context.invoked_subcommand is None:
-        set_by_user = {
-            name
-            for name in options
-            if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        }
+        named = sources.set_by_user(context)
         with endings():
             report.run(
-                sources.source_of(options, set_by_user),
+                sources.source_of(options, named),
                 report.output_of(options),
                 {name: options[name] for name in policy_options.SECTIONS},
             )

@@ -18,7 +18,8 @@ from estimator.cluster.files import read_cluster
 from estimator.commands.exits import end_with_doubts
 from estimator.commands.policy_options import read_policy
 from estimator.commands.quantities import Bounds, ratio
-from estimator.commands.sources import Source, check_source, read_source, working
+from estimator.commands.sources import Source, check_source, read_source
+from estimator.commands.terminal import working
 from estimator.errors import InputError, Problem
 from estimator.model.nodes.capacity import Cluster
 from estimator.model.policy import Policy

@@ -1,23 +1,23 @@
 """The source of the rps series: from options to a series.
 
-This is the only module of the report that reads the clock, and keys from the environment. A long
-read shows its progress on stderr: a bar on a terminal, a line for every wait elsewhere.
+This is the only module of the report that reads the clock, and keys from the environment.
 """
 
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 from rich.markup import escape
 from rich.progress import Progress, TaskID
 
 from estimator import units
+from estimator.commands.terminal import working
 from estimator.errors import InputError, Problem
 from estimator.series.access_log.files import files_of, problem_of, route_table
 from estimator.series.datadog import read_datadog
@@ -29,7 +29,6 @@ from estimator.series.hosts import read_hosts
 from estimator.series.prometheus import QUERY, RateQuery, read_prometheus
 from estimator.series.rps import RpsSeries
 from mirror.formats.access_log.line_reader import FORMATS, Reading
-from mirror.formats.rich_console import visible_console
 from mirror.formats.terminal import say
 
 DEFAULT_SITE = "datadoghq.com"
@@ -86,6 +85,31 @@ class Source:
         return Reading(self.format_of, self.fields, self.time_zone)
 
 
+LOG_OPTIONS = (
+    click.option(
+        "--format-of",
+        type=click.Choice(FORMATS),
+        help="With an access log: the one format to read. [default: each line is recognised]",
+    ),
+    click.option(
+        "--fields",
+        metavar="MEANING=KEY,...",
+        help="With JSON logs: their keys, such as time=ts,target=url.path,status=code.",
+    ),
+    click.option(
+        "--time-zone",
+        metavar="ZONE",
+        help="With an access log: zone of times without an offset (HAProxy), such as UTC, +09:00 or"
+        " Europe/Berlin.",
+    ),
+    click.option(
+        "--jobs",
+        type=click.IntRange(1),
+        metavar="N",
+        help="With several access logs: read N of them at once. [default: one for each core]",
+    ),
+)
+"""The options that say how to read access logs."""
 _FILE_OPTIONS = (
     click.option(
         "--from-series",
@@ -117,28 +141,7 @@ _FILE_OPTIONS = (
         metavar="FILE",
         help="With an access log, or with `estimate order`: read the `routes` of a mirror.yaml.",
     ),
-    click.option(
-        "--format-of",
-        type=click.Choice(FORMATS),
-        help="With an access log: the one format to read. [default: each line is recognised]",
-    ),
-    click.option(
-        "--fields",
-        metavar="MEANING=KEY,...",
-        help="With JSON logs: their keys, such as time=ts,target=url.path,duration_ms=took.",
-    ),
-    click.option(
-        "--time-zone",
-        metavar="ZONE",
-        help="With an access log: zone of times without an offset (HAProxy), such as UTC, +09:00 or"
-        " Europe/Berlin.",
-    ),
-    click.option(
-        "--jobs",
-        type=click.IntRange(1),
-        metavar="N",
-        help="With several access logs: read N of them at once. [default: one for each core]",
-    ),
+    *LOG_OPTIONS,
     click.option(
         "--dask",
         metavar="ADDRESS",
@@ -223,25 +226,31 @@ def source_options(command: _Command) -> _Command:
     return command
 
 
-def source_of(options: Mapping[str, Any], set_by_user: set[str]) -> Source:
-    """Return the source that the options name.
+def set_by_user(context: click.Context) -> set[str]:
+    """Return click's names of the options that stand on the command line."""
+    source = context.get_parameter_source
+    return {name for name in context.params if source(name) is ParameterSource.COMMANDLINE}
+
+
+def source_of(options: Mapping[str, Any], named: set[str]) -> Source:
+    """Return the source that the options name; `named` are those that the user set.
 
     Raises click.UsageError if they name none or two, or an option does not apply to the source.
     """
     source = Source(**{name: options[name] for name in SECTIONS})
     chosen = [name for name in _SOURCES if options[name]]
     if len(chosen) != 1:
-        names = ", ".join(_shown(name) for name in _SOURCES)
+        names = ", ".join(flag_of(name) for name in _SOURCES)
         raise click.UsageError(f"Give exactly one of {names}.")
     wrong = [
-        f"{_shown(name)} applies only to {' or '.join(_shown(other) for other in only_with)}"
+        f"{flag_of(name)} applies only to {' or '.join(flag_of(other) for other in only_with)}"
         for name, only_with in _ONLY_WITH.items()
-        if name in set_by_user and chosen[0] not in only_with
+        if name in named and chosen[0] not in only_with
     ]
     if wrong:
         raise click.UsageError(f"{'; '.join(wrong)}.")
-    if source.query is not None and (others := set_by_user & {"metric", "service", "env", "tag"}):
-        names = ", ".join(_shown(name) for name in sorted(others))
+    if source.query is not None and (others := named & {"metric", "service", "env", "tag"}):
+        names = ", ".join(flag_of(name) for name in sorted(others))
         raise click.UsageError(f"--query names its own metric and filter: leave out {names}.")
     if source.from_datadog and not (source.service or source.tag or source.query):
         raise click.UsageError(
@@ -251,7 +260,8 @@ def source_of(options: Mapping[str, Any], set_by_user: set[str]) -> Source:
     return source
 
 
-def _shown(name: str) -> str:
+def flag_of(name: str) -> str:
+    """Return an option as it is typed, by click's name of it."""
     return f"--{name.replace('_', '-')}"
 
 
@@ -314,14 +324,6 @@ def read_source(source: Source, templates: Iterable[str]) -> RpsSeries:
 def _period(source: Source, now: float) -> tuple[int, int]:
     end = int(now) // 60 * 60
     return (end - units.parse_duration(source.since)) // 60 * 60, end
-
-
-@contextmanager
-def working(words: str) -> Iterator[tuple[Progress, TaskID]]:
-    """Show progress on stderr while the block lasts, if stderr is a terminal."""
-    out = visible_console(err=True)
-    with Progress(console=out, transient=True, disable=not out.is_terminal) as progress:
-        yield progress, progress.add_task(escape(words), total=None)
 
 
 class _DatadogProgress:

@@ -1,12 +1,16 @@
-"""The console of text output: as wide as the terminal, or wide enough for a table.
+"""The console of text output, as wide as the terminal or as a table; and the progress on stderr.
 
 Without a terminal rich assumes 80 columns and cuts what does not fit, so a report in a file would
 lose numbers.
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, TaskID
 
 from mirror.formats.rich_console import visible_console
 
@@ -16,3 +20,11 @@ WIDTH = 140
 def console() -> Console:
     """Return a console on stdout that obeys no text."""
     return visible_console(sys.stdout, width=None if sys.stdout.isatty() else WIDTH)
+
+
+@contextmanager
+def working(words: str) -> Iterator[tuple[Progress, TaskID]]:
+    """Show progress on stderr while the block lasts, if stderr is a terminal."""
+    out = visible_console(err=True)
+    with Progress(console=out, transient=True, disable=not out.is_terminal) as progress:
+        yield progress, progress.add_task(escape(words), total=None)

@@ -10,14 +10,19 @@ from typing import Any
 
 import click
 import numpy as np
-from click.core import ParameterSource
 from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
 from estimator import units
 from estimator.commands.exits import EXIT_LOW_CONFIDENCE, endings
-from estimator.commands.sources import check_source, read_source, source_of, source_options
+from estimator.commands.sources import (
+    check_source,
+    read_source,
+    set_by_user,
+    source_of,
+    source_options,
+)
 from estimator.commands.terminal import console
 from estimator.commands.usage_options import DATADOG, UsageOptions, read_samples, usage_options
 from estimator.errors import InputError, Problem
@@ -122,15 +127,11 @@ def verify(context: click.Context, /, **options: Any) -> None:
     For every minute, the load curve predicts the CPU of each pod from its share of the rps; the
     prediction is compared with the measured CPU. The answer is go or no-go, with its reasons.
     """
-    set_by_user = {
-        name
-        for name in options
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    }
+    named = set_by_user(context)
     if options["observed"] == DATADOG:
         # These options then also apply to the usage samples, wherever the series comes from.
-        set_by_user -= {"site", "api_url", "no_cache"}
-    source = source_of(options, set_by_user)
+        named -= {"site", "api_url", "no_cache"}
+    source = source_of(options, named)
     with endings():
         table = read_table(options["table"])
         check_source(source)

@@ -11,13 +11,14 @@ from estimator.commands.exits import end_with_doubts, endings
 from estimator.commands.help_sections import SectionedCommand
 from estimator.commands.quantities import Bounds, ratio
 from estimator.commands.report import attempt
-from estimator.commands.sources import working
+from estimator.commands.sources import flag_of
 from estimator.commands.switching import requests_options, routes_options
 from estimator.commands.switching.requests_options import (
     RequestsSource,
     requests_of,
     requests_source_of,
 )
+from estimator.commands.terminal import working
 from estimator.errors import InputError, Problem
 from estimator.migration.coverage.analysis import Before, analyse
 from estimator.migration.coverage.assumptions import Assumed
@@ -154,7 +155,7 @@ def _read(options: dict[str, Any]) -> tuple[Allowed, Assumed]:
         try:
             shares[name] = ratio(_SHARES)(options[name])
         except ValueError as error:
-            problems.append(Problem(f"--{name.replace('_', '-')}", str(error)))
+            problems.append(Problem(flag_of(name), str(error)))
     assumed = routes_options.read_assumed(options, problems)
     html = options["html"]
     if html is not None and not html.absolute().parent.is_dir():

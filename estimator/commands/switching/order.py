@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from click.core import ParameterSource
 
 from estimator.commands import sources
 from estimator.commands.exits import end_with_doubts, endings
@@ -16,6 +15,7 @@ from estimator.commands.sources import (
     Source,
     check_source,
     read_source,
+    set_by_user,
     source_of,
     source_options,
 )
@@ -160,19 +160,15 @@ def order(context: click.Context, /, **options: Any) -> None:
     that need work. Each has its reasons, and for each step of phases 1 to 2 and 2 to 3 the text for
     Apache, nginx, Istio or the Gateway API, with its rollback.
     """
-    set_by_user = {
-        name
-        for name in options
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    }
+    named = set_by_user(context)
     # Every source needs the templates here: a route tag alone is no path.
-    source = source_of(options, set_by_user - {"route", "routes"})
+    source = source_of(options, named - {"route", "routes"})
     if options["from_capture"] and options["from_uris"]:
         raise click.UsageError("Give one of --from-capture and --from-uris.")
     with endings():
         _check(source, options)
         templates = route_table(source.route, source.routes, ())
-        new_routes = _new_routes(options, set_by_user)
+        new_routes = _new_routes(options, named)
         sites = sites_of(options, new_routes)
         check_source(source)
         series = read_source(source, ())
@@ -213,11 +209,11 @@ def _check(source: Source, options: Mapping[str, Any]) -> None:
         raise InputError(problems)
 
 
-def _new_routes(options: Mapping[str, Any], set_by_user: Container[str]) -> tuple[NewRoutes, ...]:
+def _new_routes(options: Mapping[str, Any], named: Container[str]) -> tuple[NewRoutes, ...]:
     """Return the tables of the new routes, none without --new-routes. Raises InputError."""
     paths = options["new_routes"]
     if not paths:
-        useless = [name for name in (*OF_GATEWAY, *OF_ASSUMPTIONS) if name in set_by_user]
+        useless = [name for name in (*OF_GATEWAY, *OF_ASSUMPTIONS) if name in named]
         if useless:
             rule = "applies only to --new-routes"
             raise InputError([Problem(f"--{name}", rule) for name in useless])

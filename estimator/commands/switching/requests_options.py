@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-from estimator.commands.sources import working
+from estimator.commands.sources import LOG_OPTIONS, flag_of
+from estimator.commands.terminal import working
 from estimator.errors import InputError
 from estimator.requests.asked import Asked
 from estimator.requests.capture import observe_capture
@@ -15,7 +16,7 @@ from estimator.requests.observations import Observations
 from estimator.requests.series import observe_series
 from estimator.requests.uris import observe_uris
 from estimator.series.access_log.files import files_of, problem_of
-from mirror.formats.access_log.line_reader import FORMATS, Reading
+from mirror.formats.access_log.line_reader import Reading
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _SOURCES = ("from_access_log", "from_capture", "from_series", "from_uris")
@@ -68,28 +69,7 @@ _OPTIONS = (
         help="The counts of URIs of a running sidecar, by the URL of its admin port, such as"
         " http://127.0.0.1:9911, or saved to a file.",
     ),
-    click.option(
-        "--format-of",
-        type=click.Choice(FORMATS),
-        help="With an access log: the one format to read. [default: each line is recognised]",
-    ),
-    click.option(
-        "--fields",
-        metavar="MEANING=KEY,...",
-        help="With JSON logs: their keys, such as time=ts,target=url.path,status=code.",
-    ),
-    click.option(
-        "--time-zone",
-        metavar="ZONE",
-        help="With an access log: zone of times without an offset (HAProxy), such as UTC, +09:00 or"
-        " Europe/Berlin.",
-    ),
-    click.option(
-        "--jobs",
-        type=click.IntRange(1),
-        metavar="N",
-        help="With several access logs: read N of them at once. [default: one for each core]",
-    ),
+    *LOG_OPTIONS,
 )
 
 
@@ -107,11 +87,11 @@ def requests_source_of(options: Mapping[str, Any]) -> RequestsSource:
     """
     chosen = [name for name in _SOURCES if options[name]]
     if len(chosen) != 1:
-        names = ", ".join(map(_shown, _SOURCES))
+        names = ", ".join(map(flag_of, _SOURCES))
         raise click.UsageError(f"Give exactly one of {names}.")
     wrong = [name for name in _OF_ACCESS_LOG if options[name] is not None]
     if wrong and chosen != ["from_access_log"]:
-        applies = "; ".join(f"{_shown(name)} applies only to --from-access-log" for name in wrong)
+        applies = "; ".join(f"{flag_of(name)} applies only to --from-access-log" for name in wrong)
         raise click.UsageError(f"{applies}.")
     return RequestsSource(**{name: options[name] for name in SECTIONS})
 
@@ -144,7 +124,3 @@ def requests_of(source: RequestsSource, asked: Asked) -> Observations:
             progress.update(task, completed=done, total=total)
 
         return observe_access_logs(names, asked, reading, Workers(source.jobs, progress=shown))
-
-
-def _shown(name: str) -> str:
-    return f"--{name.replace('_', '-')}"

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
+from estimator.commands.sources import flag_of
 from estimator.errors import InputError, Problem
 from estimator.migration.order.moves import PERCENTS, Front, Routing, Sites
 from estimator.migration.snippets.step import Attachment, Backend
@@ -75,15 +76,7 @@ _OPTIONS = (
 
 NAMES = ("front", "routing", "swarm", "ingress", "app_on_swarm", "app", "namespace", "host")
 """Click's names of the options that only a snippet shows."""
-
-
-SECTIONS = dict.fromkeys(
-    (
-        *("front", "routing", "swarm", "ingress", "app_on_swarm", "app", "namespace", "host"),
-        "steps",
-    ),
-    "Steps",
-)
+SECTIONS = dict.fromkeys((*NAMES, "steps"), "Steps")
 """Heading in the help, by click's name of the option."""
 
 
@@ -105,7 +98,7 @@ def sites_of(options: Mapping[str, Any], new_routes: Sequence[RouteTable]) -> Si
         try:
             backends[name] = Backend.of(options[name])
         except ValueError as error:
-            problems.append(Problem(f"--{name.replace('_', '-')}", str(error)))
+            problems.append(Problem(flag_of(name), str(error)))
     gateway = {}
     if new_routes:
         first = new_routes[0]

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from estimator.commands import policy_options, sources
 from estimator.commands.exits import end_with_doubts, endings
 from estimator.commands.help_sections import SectionedCommand
 from estimator.commands.report import attempt, check_paths, table_of
-from estimator.commands.sources import check_source, read_source, source_of, working
+from estimator.commands.sources import check_source, read_source, source_of
 from estimator.commands.switching import plan_options, site_options
+from estimator.commands.terminal import working
 from estimator.errors import InputError, Problem
 from estimator.migration.order.moves import Front
 from estimator.migration.switch_plan.plan import SwitchPlan, plan_switch
@@ -105,15 +105,11 @@ def switch_plan(context: click.Context, /, **options: Any) -> None:
     back. After the last one: when to lower the minima again. The steps are simulated over the
     recorded weeks, with the raised minima and with the HPA alone.
     """
-    set_by_user = {
-        name
-        for name in options
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    }
-    source = source_of(options, set_by_user)
+    named = sources.set_by_user(context)
+    source = source_of(options, named)
     # --front also says what the sidecar sees.
-    if options["output"] is None and (useless := set_by_user & set(site_options.NAMES) - {"front"}):
-        shown = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(useless))
+    if options["output"] is None and (useless := named & set(site_options.NAMES) - {"front"}):
+        shown = ", ".join(map(sources.flag_of, sorted(useless)))
         raise click.UsageError(f"{shown}: only the snippets of --output DIR show it.")
     with endings():
         plan, moves = _planned(source, options)

@@ -13,7 +13,6 @@ from estimator.commands.sources import (
     check_source,
     read_source,
     source_of,
-    working,
 )
 from estimator.errors import InputError
 from estimator.series.rps import RpsSeries
@@ -109,21 +108,6 @@ def test_files_of_several_hosts_are_added_up(tmp_path: Path) -> None:
     paths = (tmp_path / "a.csv", tmp_path / "b.csv")
     series = read_source(source_of({**GIVEN, "from_series": paths}, {"from_series"}), ())
     assert series.demand(["*"]).tolist() == [7, 7]
-
-
-def test_work_is_shown_on_a_terminal_only(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with working("Reading [red]"):
-        pass
-    assert capsys.readouterr() == ("", "")
-    monkeypatch.setenv("TTY_COMPATIBLE", "1")
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("TERM", "xterm-256color")
-    with working("Reading [red]"):
-        pass
-    out, err = capsys.readouterr()
-    assert out == "" and "Reading [red]" in err
 
 
 def log_line(second: int, path: str) -> str:
