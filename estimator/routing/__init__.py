@@ -7,6 +7,7 @@ patterns    RE2, as Envoy uses it
 rules       a rule: its place, its conditions, its action
 rewrites    the path and the Location that a rule makes
 paths       the normalisation of paths before routing
+path_index  finds the rules that a path may match
 table       the route table of one port of one gateway, and its verdict
 objects     Kubernetes objects in files and directories
 fields      a strict walk over the fields of an object

@@ -17,6 +17,8 @@ _REFERENCE = re.compile(rb"\\([0-9\\])")
 _MOST_PATTERNS = 4096
 """Most compiled patterns that are kept; one takes a few kilobytes."""
 _ESCAPES = re.compile(r"\\(.?)", re.DOTALL)
+_PLAIN = re.compile("[A-Za-z0-9/_-]*")
+_MAY_BE_NONE = ("?", "*", "{")
 
 
 class PatternError(ValueError):
@@ -59,6 +61,20 @@ def check_replacement(pattern: str, by: str) -> None:
 def matches_whole(pattern: str, value: str) -> bool:
     """Return whether the pattern matches the whole value. Raises PatternError."""
     return compiled(pattern).fullmatch(as_bytes(value)) is not None
+
+
+def literal_prefix(pattern: str) -> str:
+    """Return a text that every value begins with that the whole pattern matches; "" where unsure.
+
+    RE2 calculates the same (Prog::PossibleMatchRange), and its binding does not offer it.
+    """
+    if "|" in pattern:
+        return ""
+    pattern = pattern.removeprefix("^")
+    rest = _PLAIN.sub("", pattern, count=1)
+    literal = pattern.removesuffix(rest)
+    # A quantifier may take the character before it zero times.
+    return literal[:-1] if rest.startswith(_MAY_BE_NONE) else literal
 
 
 def replace_all(pattern: str, by: str, value: str) -> str:

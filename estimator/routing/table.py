@@ -7,12 +7,13 @@ candidates do the same.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from estimator.routing.conditions import NO, UNKNOWN, YES, Subject, Truth
 from estimator.routing.decision import Decision, Outcome
+from estimator.routing.path_index import PathIndex
 from estimator.routing.paths import Normalization, normalized
 from estimator.routing.request import Request
 from estimator.routing.rewrites import changed_target, location, location_with_tls
@@ -22,7 +23,7 @@ _ABSOLUTE = re.compile("(?i)https?://([^/?#]*)(.*)", re.DOTALL)
 """The absolute form of a target (RFC 9112, section 3.2.2), whose host replaces the Host field."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class VirtualHost:
     """The rules for some domains, in order of precedence."""
 
@@ -36,6 +37,14 @@ class VirtualHost:
     doubtful_order: tuple[Place, ...] = ()
     """The objects whose rules stand here in an order that their files do not tell: the cluster
     orders them by creation. Rules of different bands have a known order."""
+
+    def rules_for(self, path: str) -> Iterator[Rule]:
+        """Yield the rules in order, without most of those that the path alone excludes."""
+        return (self.rules[place] for place in self._index.places(path))
+
+    @cached_property
+    def _index(self) -> PathIndex:
+        return PathIndex([rule.conditions.path for rule in self.rules])
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,7 @@ class RouteTable:
             (rule, rule.conditions.judge(subject))
             for host in self.hosts_of(subject.request.authority)
             if host is not None
-            for rule in host.rules
+            for rule in host.rules_for(subject.path)
         )
         return tuple((rule, truth) for rule, truth in judged if truth is not NO)
 
@@ -154,11 +163,12 @@ class _Walk:
             if request.scheme == "http":
                 return
             self.depends_on["scheme"] = None
-        for place, rule in enumerate(host.rules):
+        rules = host.rules_for(self.subject.path)
+        for rule in rules:
             truth = self._judge(rule)
             if truth is YES:
                 if host.doubtful_order:
-                    self._add_in_other_orders(host, place)
+                    self._add_in_other_orders(host, rule, rules)
                 return
         why = f"no rule for {', '.join(host.domains)} takes it"
         self.candidates.append(Decision(Outcome.REJECTED, None, why, status=404))
@@ -201,14 +211,13 @@ class _Walk:
         self.candidates.append(decided(rule, self.subject))
         return truth
 
-    def _add_in_other_orders(self, host: VirtualHost, winner: int) -> None:
-        """Add what would take the request if another object of the host came first."""
-        rule = host.rules[winner]
+    def _add_in_other_orders(self, host: VirtualHost, rule: Rule, behind: Iterable[Rule]) -> None:
+        """Add what would take the request instead of a rule if another object came first."""
         objects = {place.resource for place in host.doubtful_order}
         if rule.orderer not in objects:
             return
         done = {rule.orderer}
-        for other in host.rules[winner + 1 :]:
+        for other in behind:
             name = other.orderer
             if name in done or name not in objects or other.band != rule.band:
                 continue

@@ -4,6 +4,7 @@ from estimator.routing.patterns import (
     PatternError,
     check,
     check_replacement,
+    literal_prefix,
     matches_whole,
     replace_all,
 )
@@ -64,3 +65,20 @@ def test_replacement_has_groups_of_the_pattern(by: str) -> None:
 def test_replacement_with_anything_else_is_refused(by: str) -> None:
     with pytest.raises(PatternError, match="is no group of"):
         check_replacement("(a)", by)
+
+
+def test_literal_prefix_is_what_every_match_begins_with() -> None:
+    prefixes = {
+        "/shop/[0-9]+": "/shop/",
+        "^/shop/x": "/shop/x",
+        "/shops?": "/shop",
+        "/shops*/x": "/shop",
+        "/shops{0,2}": "/shop",
+        "/shops+": "/shops",
+        r"/v1\.0": "/v1",
+        "/a|/b": "",
+        "(?i)/shop": "",
+        ".*": "",
+        "": "",
+    }
+    assert {pattern: literal_prefix(pattern) for pattern in prefixes} == prefixes
