@@ -512,6 +512,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.report.blocks",
         "estimator.report.charts.axes",
         "estimator.report.coverage.*",
+        "estimator.report.data",
         "estimator.report.yaml_text",
         "estimator.routing.*",
     ),

@@ -9,7 +9,7 @@ are thinned for drawing, and the series itself is the better source.
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
@@ -29,7 +29,17 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def to_json(projection: Projection) -> str:
     """Return the report as JSON text that ends in a newline."""
-    return json.dumps(to_data(projection), indent=2, ensure_ascii=False) + "\n"
+    return json_text(to_data(projection))
+
+
+def json_text(data: Mapping[str, Any]) -> str:
+    """Return a document as indented JSON that ends in a newline."""
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def confidence_data(reasons: Sequence[str]) -> dict[str, Any]:
+    """Return the confidence of an answer as every document has it: low if there are reasons."""
+    return {"level": "low" if reasons else "ok", "reasons": list(reasons)}
 
 
 def to_csv(projection: Projection) -> str:
@@ -52,10 +62,7 @@ def to_data(projection: Projection) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": VERSION,
-        "confidence": {
-            "level": "low" if projection.low_confidence else "ok",
-            "reasons": list(projection.low_confidence),
-        },
+        "confidence": confidence_data(projection.low_confidence),
         "series": {
             "source": series.source,
             "start": series.start,

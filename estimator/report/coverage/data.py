@@ -1,12 +1,12 @@
 """The coverage as JSON, in the stable shape of docs/formats.md, "Coverage"."""
 
-import json
 from typing import Any
 
 from estimator.migration.coverage.result import Allowed, Coverage, Group
 from estimator.migration.coverage.verdicts import Verdict
 from estimator.report.coverage import words
 from estimator.report.coverage.content import doubts_of
+from estimator.report.data import confidence_data, json_text
 from estimator.report.yaml_text import plain
 from estimator.routing.decision import Decision
 from estimator.routing.rules import Place
@@ -17,7 +17,7 @@ VERSION = 1
 
 def to_json(coverage: Coverage, allowed: Allowed) -> str:
     """Return the coverage as JSON text that ends in a newline."""
-    return json.dumps(to_data(coverage, allowed), indent=2, ensure_ascii=False) + "\n"
+    return json_text(to_data(coverage, allowed))
 
 
 def to_data(coverage: Coverage, allowed: Allowed) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def to_data(coverage: Coverage, allowed: Allowed) -> dict[str, Any]:
         "format": FORMAT,
         "version": VERSION,
         "is_lossy": coverage.is_lossy(allowed),
-        "low_confidence": list(doubts_of(coverage, allowed)),
+        "confidence": confidence_data(doubts_of(coverage, allowed)),
         "source": coverage.source,
         "first_s": None if seconds is None else seconds[0],
         "last_s": None if seconds is None else seconds[1],

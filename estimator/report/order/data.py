@@ -1,11 +1,11 @@
 """The order of a move as JSON."""
 
-import json
 from typing import Any
 
 from estimator.migration.order.groups import Group
 from estimator.migration.order.moves import Move
 from estimator.migration.order.plan import Plan, PlannedPath
+from estimator.report.data import confidence_data, json_text
 
 FORMAT = "kagami-order"
 VERSION = 1
@@ -16,12 +16,12 @@ def to_json(plan: Plan) -> str:
     document = {
         "format": FORMAT,
         "version": VERSION,
-        "doubts": list(plan.doubts),
+        "confidence": confidence_data(plan.doubts),
         "notes": list(plan.notes),
         "groups": {group.value: len(plan.of(group)) for group in Group},
         "paths": [_path(path) for path in plan.paths],
     }
-    return json.dumps(document, indent=2) + "\n"
+    return json_text(document)
 
 
 def _path(path: PlannedPath) -> dict[str, Any]:

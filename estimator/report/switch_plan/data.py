@@ -4,11 +4,10 @@ Every number that answers something is an object of value, unit and reason, as i
 `estimate` (report/data.py).
 """
 
-import json
 from typing import Any
 
 from estimator.migration.switch_plan.plan import SwitchPlan
-from estimator.report.data import plain_data
+from estimator.report.data import confidence_data, json_text, plain_data
 
 FORMAT = "kagami-switch-plan"
 VERSION = 1
@@ -16,7 +15,7 @@ VERSION = 1
 
 def plan_json(plan: SwitchPlan) -> str:
     """Return the plan as JSON text that ends in a newline."""
-    return json.dumps(plan_data(plan), indent=2, ensure_ascii=False) + "\n"
+    return json_text(plan_data(plan))
 
 
 def plan_data(plan: SwitchPlan) -> dict[str, Any]:
@@ -25,10 +24,7 @@ def plan_data(plan: SwitchPlan) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": VERSION,
-        "confidence": {
-            "level": "low" if plan.low_confidence else "ok",
-            "reasons": list(plan.low_confidence),
-        },
+        "confidence": confidence_data(plan.low_confidence),
         "series": {"source": projection.series.source, "routes": list(projection.series.routes)},
         "table": {"source": projection.table, "is_example": projection.is_example_table},
         "paths": list(plan.paths),

@@ -109,7 +109,7 @@ def test_new_routes_are_judged_with_what_is_assumed(run) -> None:
     options = ["--new-routes", "routes.yaml", "--authority", "shop.example", "--format", "json"]
     result = run(*options, "--routing", "http-route")
     document = json.loads(result.stdout)
-    (doubt,) = document["doubts"]
+    (doubt,) = document["confidence"]["reasons"]
     assert doubt.startswith("only 10s were observed")
     paths = {path["template"]: path for path in document["paths"]}
     assert paths["/cart"]["seen"]["why"] == "POST /cart: no rule for shop.example takes it"

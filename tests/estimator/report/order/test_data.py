@@ -8,7 +8,7 @@ def test_everything_is_in_the_json(planned: Plan) -> None:
     document = json.loads(to_json(planned))
     assert (document["format"], document["version"]) == ("kagami-order", 1)
     assert document["groups"] == {"switch now": 1, "mirror first": 1, "needs work": 2}
-    assert (document["doubts"], document["notes"]) == (["a doubt"], ["a note"])
+    assert (document["notes"], document["confidence"]["reasons"]) == (["a note"], ["a doubt"])
     cart, api, _, other = document["paths"]
     assert (cart["template"], cart["group"], cart["peak_rps"]) == ("/cart", "switch now", 2.0)
     assert cart["seen"]["methods"] == {"GET": 9, "PUT": 1}
