@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from estimator.migration.coverage.nearest import nearest_rule
 from estimator.migration.coverage.path_groups import shapes_of
 from estimator.migration.coverage.result import Coverage, Group, Undecided, Unjudged
-from estimator.migration.coverage.suggestion import Lost, Served, suggest, suggest_host
+from estimator.migration.coverage.suggestion import Lost, ServedPath, suggest, suggest_host
 from estimator.migration.coverage.verdicts import (
     Verdict,
     is_elsewhere,
@@ -92,11 +92,11 @@ class _Tally:
     unjudged: Counter[str] = field(default_factory=Counter)
     unknown_today: int = 0
     """Requests that the new routes forward, and whose service of today is not known."""
-    routed: dict[str, dict[tuple[str, str, int], Served]] = field(default_factory=dict)
+    routed: dict[str, dict[tuple[str, str, int], ServedPath]] = field(default_factory=dict)
     """What rules serve, by the first domain of their host."""
-    sorted_routed: dict[str, list[Served]] = field(default_factory=dict)
+    sorted_routed: dict[str, list[ServedPath]] = field(default_factory=dict)
 
-    def served_by(self, host: VirtualHost) -> Sequence[Served]:
+    def served_by(self, host: VirtualHost) -> Sequence[ServedPath]:
         """Return what the rules of a host serve, sorted by path, once everything is added up."""
         domain = host.domains[0]
         if domain not in self.sorted_routed:
@@ -255,7 +255,7 @@ def _add_routed(tally: _Tally, judged: _Judged, rule: Rule) -> None:
     request = judged.observation.request
     (host, *_) = judged.table.hosts_of(request.authority)
     if host is not None:
-        served = Served(judged.path, request.method, rule)
+        served = ServedPath(judged.path, request.method, rule)
         key = (served.path, served.method, id(rule))
         tally.routed.setdefault(host.domains[0], {})[key] = served
 

@@ -30,7 +30,7 @@ class Group:
     example: str
     """The most frequent target."""
     decision: Decision
-    """Of that target."""
+    """What the new routes make of that target."""
     shadowed: Rule | None = None
     """The rule that would serve them if the one that took them did not."""
     nearest: Nearest | None = None
@@ -115,13 +115,13 @@ class Coverage:
         return sum(group.count for group in self.lost)
 
     @property
-    def lost_share(self) -> float:
+    def lost_ratio(self) -> float:
         """Share of the requests that production served, from 0 to 1."""
         return self.lost_count / self.served if self.served else 0.0
 
     @property
-    def undecided_share(self) -> float:
-        """As `lost_share`."""
+    def undecided_ratio(self) -> float:
+        """As `lost_ratio`."""
         return self.undecided_count / self.served if self.served else 0.0
 
     @property
@@ -140,4 +140,4 @@ class Coverage:
 
     def is_lossy(self, allowed: Allowed) -> bool:
         """Return whether more requests are lost than allowed."""
-        return self.lost_share > allowed.lost
+        return self.lost_ratio > allowed.lost

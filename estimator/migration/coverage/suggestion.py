@@ -81,7 +81,7 @@ class Suggestion:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedPath:
     """A path that a rule serves today, on this host."""
 
     path: str
@@ -89,7 +89,7 @@ class Served:
     rule: Rule
 
 
-def suggest(lost: Lost, host: VirtualHost, served: Sequence[Served]) -> Suggestion | str:
+def suggest(lost: Lost, host: VirtualHost, served: Sequence[ServedPath]) -> Suggestion | str:
     """Return what to add so that a host routes these requests, or the reason why nothing is.
 
     `served` holds what the rules of the host serve of the observed requests, sorted by path.
@@ -273,7 +273,7 @@ def _is_safe(
     lost: Lost,
     host: VirtualHost,
     position: int | None,
-    served: Sequence[Served],
+    served: Sequence[ServedPath],
 ) -> bool:
     """Return whether an entry takes all these paths, and none of another rule that comes later."""
     if not all(any(each.path.matches(path) for each in matches) for path in lost.paths):
@@ -299,7 +299,7 @@ def _is_safe(
     return True
 
 
-def _beginning_with(literal: str, served: Sequence[Served]) -> Iterator[Served]:
+def _beginning_with(literal: str, served: Sequence[ServedPath]) -> Iterator[ServedPath]:
     for index in range(bisect_left(served, literal, key=lambda each: each.path), len(served)):
         if not served[index].path.startswith(literal):
             return

@@ -31,7 +31,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class Answers:
     """How production answered some equal requests, in numbers of requests."""
 
     answered: int
@@ -48,7 +48,7 @@ class Served:
         return self.answered + self.redirected + self.unrecorded
 
 
-def served(count: int, statuses: Mapping[int, int]) -> Served:
+def served(count: int, statuses: Mapping[int, int]) -> Answers:
     """Return how production answered `count` requests, as far as it was recorded."""
     answered = redirected = refused = 0
     for status, number in statuses.items():
@@ -58,7 +58,7 @@ def served(count: int, statuses: Mapping[int, int]) -> Served:
             redirected += number
         else:
             answered += number
-    return Served(answered, redirected, refused, count - answered - redirected - refused)
+    return Answers(answered, redirected, refused, count - answered - redirected - refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,10 @@ class Split:
     routed: int
     lost: int
     verdict: Verdict
-    """Of the lost ones where there are any, or else of all."""
+    """The verdict on the lost requests where there are any, or else on all."""
 
 
-def judge(decision: Decision, by_production: Served, before: Decision | None = None) -> Split:
+def judge(decision: Decision, by_production: Answers, before: Decision | None = None) -> Split:
     """Return what a decision means for requests that production answered in this way.
 
     `before` is the decision of the routes that serve the requests today. Requests of an undecided

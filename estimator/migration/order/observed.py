@@ -32,9 +32,9 @@ class Seen:
     served: int = 0
     """Those that the new routes must serve too: production did not refuse them."""
     lost: int = 0
-    """Of `served`: rejected by the new routes, or sent elsewhere."""
+    """Those of `served` that the new routes reject or send elsewhere."""
     undecided: int = 0
-    """Of `served`: the verdict depends on something that the source does not record."""
+    """Those of `served` whose verdict depends on something that the source does not record."""
     why: str = ""
     """The reason for the most frequent loss, or else for the most frequent undecided request."""
     rules: Counter[str] = field(default_factory=Counter)

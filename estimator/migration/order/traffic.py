@@ -17,7 +17,7 @@ class Traffic:
     peak_second: int | None
     """Unix time of that bucket; None if there was no request."""
     share_ratio: float
-    """Of all requests of the series."""
+    """The share of all requests of the series, from 0 to 1."""
     averaging_s: int = 1
     """A mean over more than a second hides higher seconds."""
 

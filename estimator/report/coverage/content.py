@@ -82,7 +82,7 @@ def verdict_line(coverage: Coverage) -> str:
     """Return the answer in one sentence."""
     served = words.requests(coverage.served)
     if coverage.lost:
-        share = units.format_share(coverage.lost_share)
+        share = units.format_share(coverage.lost_ratio)
         return (
             f"{coverage.lost_count:,} of {served} that production served ({share}) would be"
             " rejected or sent elsewhere"
@@ -91,20 +91,20 @@ def verdict_line(coverage: Coverage) -> str:
         count = coverage.undecided_count
         return (
             f"None of {served} that production served is known to be lost; {count:,}"
-            f" ({units.format_share(coverage.undecided_share)}) are undecided"
+            f" ({units.format_share(coverage.undecided_ratio)}) are undecided"
         )
     return f"All {served} that production served would be routed"
 
 
 def doubts_of(coverage: Coverage, allowed: Allowed) -> tuple[str, ...]:
     """Return why the answer has low confidence; empty if it has not."""
-    if coverage.undecided_share <= allowed.undecided:
+    if coverage.undecided_ratio <= allowed.undecided:
         return coverage.doubts
     count = coverage.undecided_count
     depends_on = [name for each in coverage.undecided for name in each.depends_on]
     return (
         *coverage.doubts,
-        f"{words.requests(count)} ({units.format_share(coverage.undecided_share)}) depend on what"
+        f"{words.requests(count)} ({units.format_share(coverage.undecided_ratio)}) depend on what"
         f" the source does not record; decided by: {words.deciding(dict.fromkeys(depends_on))}",
     )
 

@@ -56,7 +56,7 @@ class Namespaces:
 
     source: From = From.SAME
     requirements: tuple[Requirement, ...] = ()
-    """Of a selector; without any, a selector admits every namespace."""
+    """What a selector asks for; without any, it admits every namespace."""
 
     def admit(self, namespace: str, own: str, labels: Mapping[str, Labels]) -> Truth:
         """Answer for a route's namespace.

@@ -39,7 +39,7 @@ def answer(routes: RouteTable, *items: Observation, before: Before | None = None
 def test_all_requests_are_routed() -> None:
     coverage = answer(table(a=(CART,)), seen("/cart/1", 7), seen("/cart/2", 3))
     assert (coverage.served, coverage.lost, coverage.unused) == (10, (), ())
-    assert (coverage.lost_share, coverage.doubts) == (0.0, ())
+    assert (coverage.lost_ratio, coverage.doubts) == (0.0, ())
 
 
 def test_a_rejected_path_has_all_that_a_reader_needs() -> None:
@@ -59,7 +59,7 @@ def test_a_rejected_path_has_all_that_a_reader_needs() -> None:
     assert group.statuses == {200: 3, 304: 1} and group.example == "/cat/17?x=1"
     assert group.decision.status == 404 and group.nearest is None
     assert isinstance(group.suggestion, Suggestion)
-    assert coverage.lost_share == 0.04 and coverage.unknown == (group,)
+    assert coverage.lost_ratio == 0.04 and coverage.unknown == (group,)
 
 
 def test_what_production_refused_does_not_count() -> None:
@@ -133,7 +133,7 @@ def test_a_header_that_nobody_recorded_leaves_requests_undecided() -> None:
     assert undecided.example == "a.example/cart"
     outcomes = [candidate.outcome for candidate in undecided.candidates]
     assert outcomes == [Outcome.FORWARDED, Outcome.REJECTED]
-    assert (coverage.lost, coverage.undecided_share, coverage.unused) == ((), 1.0, ())
+    assert (coverage.lost, coverage.undecided_ratio, coverage.unused) == ((), 1.0, ())
 
 
 def test_what_is_not_judged_is_a_doubt_with_its_requests() -> None:

@@ -28,7 +28,7 @@ def test_requests_are_added_up_by_what_becomes_of_them() -> None:
     answer = coverage(100)
     counts = [answer.count_of(verdict) for verdict in (Verdict.REJECTED, Verdict.ELSEWHERE)]
     assert (counts, answer.undecided_count) == ([7, 3], 10)
-    assert (answer.lost_count, answer.lost_share, answer.undecided_share) == (10, 0.1, 0.1)
+    assert (answer.lost_count, answer.lost_ratio, answer.undecided_ratio) == (10, 0.1, 0.1)
 
 
 def test_only_what_production_is_known_to_have_served_is_unknown_to_the_routes() -> None:
@@ -36,7 +36,7 @@ def test_only_what_production_is_known_to_have_served_is_unknown_to_the_routes()
 
 
 def test_no_requests_are_no_share() -> None:
-    assert (coverage(0).lost_share, coverage(0).undecided_share) == (0.0, 0.0)
+    assert (coverage(0).lost_ratio, coverage(0).undecided_ratio) == (0.0, 0.0)
 
 
 def test_what_is_allowed_is_a_share() -> None:

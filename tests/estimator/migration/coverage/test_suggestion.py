@@ -11,7 +11,7 @@ from estimator.migration.coverage.suggestion import (
     MOST_EXACT_PATHS,
     MOST_RULES,
     Lost,
-    Served,
+    ServedPath,
     Suggestion,
     suggest,
     suggest_host,
@@ -89,7 +89,7 @@ def test_an_http_route_gets_a_prefix_of_segments() -> None:
 def test_a_prefix_that_takes_what_others_serve_is_not_suggested() -> None:
     profile = rule(regex("/users/[^/]+/profile"), part="http[1].match[0]")
     host = VirtualHost(("a.example",), (CART, profile), doubtful_order=(CART.place,))
-    served = (Served("/users/3/profile", "GET", profile),)
+    served = (ServedPath("/users/3/profile", "GET", profile),)
     answer = suggest(lost(host, "/users/17/orders", "/users/18/orders"), host, served)
     assert matches(answer) == [{"uri": {"regex": "/users/[^/]+/orders"}}]
 
@@ -97,7 +97,7 @@ def test_a_prefix_that_takes_what_others_serve_is_not_suggested() -> None:
 def test_at_the_end_of_its_object_an_entry_takes_nothing_from_earlier_ones() -> None:
     profile = rule(regex("/users/[^/]+/profile"))
     host = hosted(profile)
-    served = (Served("/users/3/profile", "GET", profile),)
+    served = (ServedPath("/users/3/profile", "GET", profile),)
     answer = suggest(lost(host, "/users/17/orders", "/users/18/orders"), host, served)
     assert matches(answer) == [{"uri": {"prefix": "/users/"}}]
 
@@ -108,7 +108,7 @@ def test_a_longer_prefix_of_an_http_route_would_win_so_methods_keep_them_apart()
         reading, conditions=replace(reading.conditions, path=Text(Kind.SEGMENTS, "/orders"))
     )
     host = hosted(reading)
-    served = (Served("/orders/9", "GET", reading),)
+    served = (ServedPath("/orders/9", "GET", reading),)
     answer = suggest(lost(host, "/orders/1", "/orders/2", method="POST"), host, served)
     assert matches(answer) == [
         {"path": {"type": "PathPrefix", "value": "/orders"}, "method": "POST"}
@@ -255,7 +255,7 @@ def test_a_missing_host_of_a_delegate_is_one_of_its_root() -> None:
 def test_methods_keep_two_entries_apart_whatever_their_order() -> None:
     reading = rule(prefix("/orders/"), "GET")
     host = VirtualHost(("a.example",), (reading,), doubtful_order=(reading.place,))
-    served = (Served("/orders/9", "GET", reading),)
+    served = (ServedPath("/orders/9", "GET", reading),)
     answer = suggest(lost(host, "/orders/1", "/orders/2", method="POST"), host, served)
     assert matches(answer) == [{"uri": {"prefix": "/orders/"}, "method": {"exact": "POST"}}]
 
