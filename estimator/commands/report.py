@@ -208,6 +208,13 @@ def attempt(read: Callable[[], _Read], problems: list[Problem]) -> _Read | None:
         return None
 
 
+def missing_folder(option: str, file: Path | None) -> list[Problem]:
+    """Return the problem of a file to write whose directory does not exist."""
+    if file is None or file.absolute().parent.is_dir():
+        return []
+    return [Problem(option, f"no such directory: {file.parent}")]
+
+
 def table_of(name: str) -> Table:
     """Read the table of --table: a file, or the bundled example. Raises InputError."""
     return read_table(EXAMPLE if name == "example" else Path(name))
@@ -230,9 +237,7 @@ def _read_nodes(name: str | None) -> Cluster | None:
 
 
 def _places(output: Output) -> list[Problem]:
-    problems = []
-    if output.html is not None and not output.html.absolute().parent.is_dir():
-        problems.append(Problem("--html", f"no such directory: {output.html.parent}"))
+    problems = missing_folder("--html", output.html)
     if output.manifests is not None and output.manifests.exists() and not output.manifests.is_dir():
         problems.append(
             Problem("--manifests", f"expected a directory, got the file {output.manifests}")

@@ -6,5 +6,6 @@ switch_plan  `estimate switch-plan`: the steps of the day, with the replicas tha
 requests_options  what production received: from logs, a capture, a series or a sidecar
 site_options  where each phase sends requests, what divides them, and the shares of the steps
 plan_options  when a switch happens, and the snippets of its paths
+output_options  text to read, or JSON
 routes_options  which gateway of new routes is meant, and what requests have that nobody recorded
 """

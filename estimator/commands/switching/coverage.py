@@ -10,9 +10,10 @@ from estimator import __version__
 from estimator.commands.exits import end_with_doubts, endings
 from estimator.commands.help_sections import SectionedCommand
 from estimator.commands.quantities import Bounds, ratio
-from estimator.commands.report import attempt
+from estimator.commands.report import attempt, missing_folder
 from estimator.commands.sources import flag_of
 from estimator.commands.switching import requests_options, routes_options
+from estimator.commands.switching.output_options import format_option
 from estimator.commands.switching.requests_options import (
     RequestsSource,
     requests_of,
@@ -104,13 +105,7 @@ _SHARES = Bounds(0.0, 1.0)
     show_default=True,
     help="Most requests that may be undecided, likewise.",
 )
-@click.option(
-    "--format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Output format: text to read, or JSON as in docs/formats.md.",
-)
+@format_option
 @click.option(
     "--full",
     is_flag=True,
@@ -157,9 +152,7 @@ def _read(options: dict[str, Any]) -> tuple[Allowed, Assumed]:
         except ValueError as error:
             problems.append(Problem(flag_of(name), str(error)))
     assumed = routes_options.read_assumed(options, problems)
-    html = options["html"]
-    if html is not None and not html.absolute().parent.is_dir():
-        problems.append(Problem("--html", f"no such directory: {html.parent}"))
+    problems += missing_folder("--html", options["html"])
     if problems:
         raise InputError(problems)
     allowed = Allowed(shares["max_rejected"], shares["max_undecided"])

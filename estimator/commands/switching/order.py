@@ -11,6 +11,7 @@ import click
 from estimator.commands import sources
 from estimator.commands.exits import end_with_doubts, endings
 from estimator.commands.help_sections import SectionedCommand
+from estimator.commands.report import missing_folder
 from estimator.commands.sources import (
     Source,
     check_source,
@@ -19,6 +20,7 @@ from estimator.commands.sources import (
     source_of,
     source_options,
 )
+from estimator.commands.switching.output_options import format_option
 from estimator.commands.switching.requests_options import RequestsSource, requests_of
 from estimator.commands.switching.routes_options import (
     OF_ASSUMPTIONS,
@@ -91,17 +93,10 @@ _REQUEST_OPTIONS = (
     ),
 )
 _OUTPUT_OPTIONS = (
-    click.option(
-        "--format",
-        "form",
-        type=click.Choice(["text", "json"]),
-        default="text",
-        show_default=True,
-        help="Output format.",
-    ),
+    format_option,
     click.option(
         "--markdown",
-        type=click.Path(path_type=Path),
+        type=click.Path(path_type=Path, dir_okay=False),
         metavar="FILE",
         help="Also write a runbook: every path with its steps and their rollbacks.",
     ),
@@ -119,7 +114,7 @@ SECTIONS = {
     **dict.fromkeys(("from_capture", "from_uris"), "Requests"),
     **dict.fromkeys(("new_routes", *OF_GATEWAY, *OF_ASSUMPTIONS), "New routes"),
     **SITE_SECTIONS,
-    **dict.fromkeys(("form", "markdown", "snippets"), "Output"),
+    **dict.fromkeys(("format", "markdown", "snippets"), "Output"),
 }
 """Heading in the help, by click's name of the option."""
 
@@ -185,11 +180,11 @@ def order(context: click.Context, /, **options: Any) -> None:
         )
         result = plan(evidence, sites)
         _write(result, options["markdown"], options["snippets"])
-    if options["form"] == "json":
+    if options["format"] == "json":
         say_json(to_json(result), nl=False)
     else:
         print_text(overview(result), sys.stdout)
-    end_with_doubts(result.doubts, options["form"])
+    end_with_doubts(result.doubts, options["format"])
 
 
 def _check(source: Source, options: Mapping[str, Any]) -> None:
@@ -200,8 +195,7 @@ def _check(source: Source, options: Mapping[str, Any]) -> None:
         problems.append(Problem("--routes", rule))
     read_assumed(options, problems)
     markdown, snippets = options["markdown"], options["snippets"]
-    if markdown is not None and not markdown.absolute().parent.is_dir():
-        problems.append(Problem("--markdown", f"no such directory: {markdown.parent}"))
+    problems += missing_folder("--markdown", markdown)
     if snippets is not None and snippets.exists() and not snippets.is_dir():
         rule = f"expected a directory, got the file {snippets}"
         problems.append(Problem("--snippets", rule))

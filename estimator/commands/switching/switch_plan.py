@@ -14,9 +14,10 @@ import click
 from estimator.commands import policy_options, sources
 from estimator.commands.exits import end_with_doubts, endings
 from estimator.commands.help_sections import SectionedCommand
-from estimator.commands.report import attempt, check_paths, table_of
+from estimator.commands.report import attempt, check_paths, missing_folder, table_of
 from estimator.commands.sources import check_source, read_source, source_of
 from estimator.commands.switching import plan_options, site_options
+from estimator.commands.switching.output_options import format_option
 from estimator.commands.terminal import working
 from estimator.errors import InputError, Problem
 from estimator.migration.order.moves import Front
@@ -77,13 +78,7 @@ SECTIONS = {
 )
 @_DAY
 @site_options.site_options
-@click.option(
-    "--format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Output format: text to read, or JSON as in docs/formats.md.",
-)
+@format_option
 @click.option(
     "--markdown",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -149,9 +144,7 @@ def _planned(
 
 
 def _places(markdown: Path | None, output: Path | None) -> list[Problem]:
-    problems = []
-    if markdown is not None and not markdown.absolute().parent.is_dir():
-        problems.append(Problem("--markdown", f"no such directory: {markdown.parent}"))
+    problems = missing_folder("--markdown", markdown)
     if output is not None and output.is_dir() and any(output.iterdir()):
         rule = "is not empty; a plan gets a folder of its own, without steps of another one"
         problems.append(Problem("--output", f"{output} {rule}"))
