@@ -18,7 +18,7 @@ from estimator.model.figure import digits
 from estimator.model.nodes.capacity import Cluster
 from estimator.model.policy import Policy
 from estimator.model.sizing.replicas import size
-from estimator.series.rps import RpsSeries
+from estimator.series.rps import ALL_ROUTES, RpsSeries
 from estimator.table.load_points import Component, Kind, Table, Verdict
 from estimator.table.plausibility import slips
 
@@ -29,6 +29,9 @@ MIN_WEEK_S = 7 * 86_400 - 3_600
 a monitoring system knows, or at the start of a recording."""
 MIN_WEEKDAY_S = 43_200
 """Half of a day, as for a daily maximum; the gaps in all of the time are judged on their own."""
+MOST_STALE_S = 28 * 86_400
+"""Between the end of a series and the day that it is used for. Four weeks bring releases, campaigns
+and a new month."""
 MIN_COMPLETENESS_RATIO = 0.9
 """With more than a tenth unseen, the peak may have been there."""
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -145,6 +148,12 @@ def hour_doubts(loads: Iterable[ExpectedLoad], resolution_s: int) -> Iterator[st
             f"the series has one value each {units.format_duration(resolution_s)}: it does not know"
             " the hours of a day"
         )
+    loads = tuple(loads)
+    if any(load.rps == 0 for load in loads):
+        yield (
+            "no request was recorded in the hours of the switch: its steps show nothing, and its"
+            " replicas are for no load"
+        )
     bases = {load.basis for load in loads}
     for basis in (Basis.DAYS, Basis.EVERYTHING):
         if basis in bases:
@@ -152,6 +161,36 @@ def hour_doubts(loads: Iterable[ExpectedLoad], resolution_s: int) -> Iterator[st
                 f"the hours of the switch were not observed on that day of the week: {basis.value}"
                 " stands for them"
             )
+
+
+def day_doubts(series: RpsSeries, start: int) -> Iterator[str]:
+    """Yield why the series may say nothing about a day, which begins at this Unix time."""
+    late_s = start - series.start - series.duration_s
+    if late_s < 0:
+        yield (
+            f"the first step begins {units.format_duration(-late_s)} before the end of the series:"
+            " that day has passed"
+        )
+    elif late_s > MOST_STALE_S:
+        yield (
+            f"the series ends {late_s // 86_400} days before the first step: what has changed since"
+            " then is not in it"
+        )
+
+
+def path_doubts(table: Table, policy: Policy) -> Iterator[str]:
+    """Yield a doubt where the table has no pod for paths that somebody names for phase 3."""
+    pods = [component.routes for component in table.components if component.kind is Kind.POD]
+    lacking = [
+        path
+        for path in policy.paths
+        if not any(path in routes or ALL_ROUTES in routes for routes in pods)
+    ]
+    if policy.phase == 3 and lacking:
+        yield (
+            f"no pod of the table carries {', '.join(lacking)}: how many replicas its application"
+            " needs is not known"
+        )
 
 
 def time_doubts(series: RpsSeries) -> Iterator[str]:

@@ -112,8 +112,8 @@ def sites_of(options: Mapping[str, Any], new_routes: Sequence[RouteTable]) -> Si
     percents = tuple(int(word) for word in words if word.isascii() and word.isdecimal())
     is_rising = all(low < high for low, high in zip((0, *percents), percents, strict=False))
     if len(percents) != len(words) or not is_rising or percents[-1] > 100:
-        rule = f"expected rising whole percentages up to 100, such as 5,50,100, got {words}"
-        problems.append(Problem("--steps", rule))
+        rule = "expected rising whole percentages up to 100, such as 5,50,100"
+        problems.append(Problem("--steps", f"{rule}, got {options['steps']!r}"))
     if problems:
         raise InputError(problems)
     return Sites(

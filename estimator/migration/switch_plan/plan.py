@@ -41,7 +41,7 @@ from estimator.migration.switch_plan.warm_up import (
 )
 from estimator.migration.switch_plan.watch import Threshold, judged_s, thresholds
 from estimator.model.autoscaling.simulation import asked_for
-from estimator.model.confidence import hour_doubts
+from estimator.model.confidence import day_doubts, hour_doubts, path_doubts
 from estimator.model.demand.hours import ExpectedLoad, expected_load, with_dispersion
 from estimator.model.demand.traffic import Traffic
 from estimator.model.figure import Figure, digits
@@ -136,6 +136,11 @@ class Release:
     earliest: int
     """Unix time."""
 
+    @property
+    def is_due(self) -> bool:
+        """Whether there is anything to give back."""
+        return self.pinned != self.released
+
 
 @dataclass(frozen=True, slots=True)
 class SwitchPlan:
@@ -195,7 +200,12 @@ def plan_switch(series: RpsSeries, table: Table, policy: Policy, wanted: Wanted)
         worst=worst_of([(name, item) for name, item in rehearsals if item is not None]),
         paths=policy.paths,
         sees_all=wanted.sees_all,
-        low_confidence=(*projection.low_confidence, *hour_doubts(loads, series.resolution_s)),
+        low_confidence=(
+            *projection.low_confidence,
+            *day_doubts(series, timetable.start),
+            *hour_doubts(loads, series.resolution_s),
+            *path_doubts(table, policy),
+        ),
         warnings=(*projection.warnings, *_others(parts, both, series.routes), *_of_steps(steps)),
     )
 

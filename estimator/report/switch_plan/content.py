@@ -45,6 +45,7 @@ def plan_document(plan: SwitchPlan) -> Document:
     """Return the plan on one screen."""
     head: list[Block] = [
         *(Banner(banner.level, banner.title) for banner in example_banners(plan.projection)),
+        *doubts(plan),
         headline(plan),
         FactList(tuple(facts(plan))),
     ]
@@ -52,7 +53,7 @@ def plan_document(plan: SwitchPlan) -> Document:
         Section("steps", "Steps", (steps_grid(plan), pins_grid(plan))),
         Section("watch", "Take the step back at once", (stops_grid(plan.steps[-1]),)),
         Section("after", "After the last step", (release_list(plan),)),
-        Section("confidence", "How far to rely on it", tuple(confidence(plan))),
+        Section("confidence", "How far to rely on it", tuple(_reliance(plan))),
     )
     return Document("Plan of a switch", tuple(head), sections, "")
 
@@ -68,6 +69,11 @@ def headline(plan: SwitchPlan) -> Headline:
             f"{pin}, and expect saturation: {planned} of it even so.",
             f"{worst.named} is the most saturated; left at its minimum, it would be for {alone}."
             " Choose a quieter time; a quota (--hpa-max) below the need shows here, too.",
+        )
+    if not any(part.pinned > part.pinned_before for step in plan.steps for part in step.components):
+        return Headline(
+            "No minReplicas has to be raised: what stands before the first step is enough.",
+            "In the simulation the new side is never at saturation.",
         )
     if worst.alone.total:
         return Headline(
@@ -199,7 +205,9 @@ def share_of(value: float) -> str:
 
 def release_list(plan: SwitchPlan) -> Listing:
     """Return when each pin is released, and to what."""
-    sentences = tuple(release_sentence(release, plan) for release in plan.releases)
+    sentences = tuple(release_sentence(item, plan) for item in plan.releases if item.is_due)
+    if not sentences:
+        return Listing("Release", ("no minimum was raised, so none is released",))
     return Listing("Release the raised minima", sentences)
 
 
@@ -220,13 +228,21 @@ def release_sentence(release: Release, plan: SwitchPlan) -> str:
     return sentence
 
 
-def confidence(plan: SwitchPlan) -> Iterator[Block]:
-    """Yield the doubts, and what to keep in mind."""
+def doubts(plan: SwitchPlan) -> Iterator[Block]:
+    """Yield the reasons for low confidence, which come before the answer."""
     if plan.low_confidence:
         yield Banner(Level.WARN, LOW_CONFIDENCE, plan.low_confidence)
-    else:
-        yield Banner(Level.OK, CONFIDENT)
+
+
+def mind(plan: SwitchPlan) -> Listing:
+    """Return what to keep in mind."""
     of_mirror = [SEES_ALL if plan.sees_all else SEES_OLD, WRITES]
     if plan.paths:
         of_mirror.insert(1, ONLY_THESE)
-    yield Listing("Mind", (*plan.warnings, *of_mirror, OLD_SIDE))
+    return Listing("Mind", (*plan.warnings, *of_mirror, OLD_SIDE))
+
+
+def _reliance(plan: SwitchPlan) -> Iterator[Block]:
+    if not plan.low_confidence:
+        yield Banner(Level.OK, CONFIDENT)
+    yield mind(plan)

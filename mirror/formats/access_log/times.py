@@ -40,7 +40,8 @@ def zone_of(name: str) -> tzinfo:
             return moment.tzinfo
         return UTC if name == "UTC" else ZoneInfo(name)
     except (ValueError, OSError, ZoneInfoNotFoundError) as error:
-        raise ValueError("expected UTC, an offset such as +09:00, or Europe/Berlin") from error
+        rule = f"expected UTC, an offset such as +09:00, or Europe/Berlin, got {name!r}"
+        raise ValueError(rule) from error
 
 
 @lru_cache(maxsize=1024)

@@ -3,7 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from estimator.model.confidence import doubts, hour_doubts, row_doubts
+from estimator.model.confidence import (
+    day_doubts,
+    doubts,
+    hour_doubts,
+    path_doubts,
+    row_doubts,
+)
 from estimator.model.demand.hours import Basis, ExpectedLoad
 from estimator.model.nodes.capacity import Cluster
 from estimator.model.policy import Policy
@@ -218,3 +224,30 @@ def test_hour_of_another_day_is_doubted() -> None:
     assert "everything that was recorded stands for them" in doubt
     (doubt,) = hour_doubts([loads[Basis.WEEKS]], DAY)
     assert doubt == "the series has one value each 1d: it does not know the hours of a day"
+
+
+def test_hours_without_a_request_are_doubted() -> None:
+    quiet = ExpectedLoad(0, 0, Basis.WEEKS, 3)
+    (doubt,) = hour_doubts(iter([ExpectedLoad(100, 100, Basis.WEEKS, 3), quiet]), 3600)
+    assert doubt.startswith("no request was recorded in the hours of the switch")
+
+
+def test_day_far_from_the_series_is_doubted() -> None:
+    week = series(7 * DAY)
+    assert list(day_doubts(week, 7 * DAY)) == list(day_doubts(week, 35 * DAY)) == []
+    (doubt,) = day_doubts(week, 6 * DAY)
+    assert doubt == "the first step begins 1d before the end of the series: that day has passed"
+    (doubt,) = day_doubts(week, 36 * DAY)
+    assert doubt.startswith("the series ends 29 days before the first step")
+
+
+def test_path_without_a_pod_is_doubted() -> None:
+    named = Policy(paths=("/api/_", "/report"))
+    (doubt,) = path_doubts(TABLE, named)
+    assert doubt.startswith("no pod of the table carries /report: how many replicas")
+    # In phase 2 the application stays where it is.
+    assert list(path_doubts(TABLE, replace(named, phase=2))) == []
+    everything = replace(API, routes=("*",))
+    assert list(path_doubts(Table("t.yaml", (everything,)), named)) == []
+    gateway_only = replace(API, kind=Kind.GATEWAY)
+    assert len(list(path_doubts(Table("t.yaml", (gateway_only,)), named))) == 1

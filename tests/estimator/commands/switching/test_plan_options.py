@@ -47,6 +47,11 @@ def test_time_is_one_instant(at: str, zone: str | None, second: int) -> None:
     assert read(at=at, zone=zone).at == second
 
 
+def test_unknown_zone_is_shown() -> None:
+    with pytest.raises(InputError, match="--zone: expected UTC, .* got 'Mars/Olympus'"):
+        read(zone="Mars/Olympus")
+
+
 def test_zone_is_that_of_the_time_unless_it_is_given() -> None:
     assert read(at="2026-12-01T10:00+09:00").zone == timezone(timedelta(hours=9))
     assert read(at="2026-12-01T10:00+09:00", zone="UTC").zone == UTC

@@ -51,8 +51,9 @@ def test_http_routes_belong_to_the_gateway_that_was_read() -> None:
 
 @pytest.mark.parametrize("words", ["5,1", "0,5", "5,5", "5,101", "5,x", "", "-5", "5.5"])
 def test_steps_are_rising_percentages(words: str) -> None:
-    with pytest.raises(InputError, match="--steps: expected rising whole percentages"):
+    with pytest.raises(InputError, match="--steps: expected rising whole percentages") as error:
         read("--steps", words)
+    assert f"got {words!r}" in str(error.value)
 
 
 def test_every_problem_is_named_at_once() -> None:

@@ -73,6 +73,14 @@ def test_answer_follows_the_simulation(seconds: tuple[int, int], answer: str) ->
     assert answer in headline(replace(planned(), worst=worst(*seconds))).answer
 
 
+def test_nothing_to_raise_is_said() -> None:
+    plan = planned()
+    parts = [replace(part, pinned=2, pinned_before=2) for part in plan.steps[0].components]
+    steps = tuple(replace(step, components=tuple(parts)) for step in plan.steps)
+    calm = replace(plan, steps=steps, worst=worst(0, 0))
+    assert headline(calm).answer.startswith("No minReplicas has to be raised")
+
+
 def test_nothing_simulated_is_said() -> None:
     plan = replace(planned(), worst=None, rehearsals=(("api", None),))
     text = shown(plan)
@@ -91,13 +99,16 @@ def test_recommendation_below_the_pin_is_explained() -> None:
 def test_count_without_an_hpa_is_marked() -> None:
     text = shown(planned(is_flat=True))
     assert "api (count)" in text
-    assert "api: from 11:30 on, set the count to 6" in text
+    assert "no minimum was raised, so none is released" in text
+    (release,) = planned(is_flat=True).releases
+    higher = replace(planned(is_flat=True), releases=(replace(release, pinned=8),))
+    assert "api: from 11:30 on, set the count to 6" in shown(higher)
 
 
 def test_doubts_and_chosen_time_are_said() -> None:
     doubted = replace(planned(), low_confidence=("a doubt",), is_chosen=True, paths=("/api/_",))
     text = shown(doubted)
-    assert "Confidence: low" in text and "a doubt" in text
+    assert text.index("Confidence: low") < text.index("a doubt") < text.index("Raise minReplicas")
     assert "the least load of the working hours" in text
     assert "Moves      /api/_, to" in text
 
