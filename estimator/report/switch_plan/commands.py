@@ -75,9 +75,10 @@ def rollback_lines(number: int, step: PlannedStep, moves: Sequence[Move]) -> Ite
 
 def release_lines(releases: Sequence[Release]) -> Iterator[str]:
     """Yield the commands that give the raised minima back."""
-    if any(release.has_hpa for release in releases):
+    due = [release for release in releases if release.is_due]
+    if any(release.has_hpa for release in due):
         yield "# Or to the minimum of before the switch, where that was higher:"
-    for release in releases:
+    for release in due:
         yield pin_command(release.name, release.released, release.has_hpa)
 
 

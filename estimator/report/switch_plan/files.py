@@ -77,14 +77,16 @@ def plan_files(plan: SwitchPlan, moves: Sequence[Move]) -> dict[str, dict[str, s
             "commands.sh": _script(back, cautions),
             **{snippet.file: snippet.rollback for snippet in snippets},
         }
-    folders["release"] = {
-        "commands.sh": _script(release_lines(plan.releases), cautions),
-        **{
-            f"release-{release.name}.yaml": _release(release, cautions)
-            for release in plan.releases
-            if release.has_hpa
-        },
-    }
+    due = [release for release in plan.releases if release.is_due]
+    if due:
+        folders["release"] = {
+            "commands.sh": _script(release_lines(due), cautions),
+            **{
+                f"release-{release.name}.yaml": _release(release, cautions)
+                for release in due
+                if release.has_hpa
+            },
+        }
     return folders
 
 

@@ -27,11 +27,10 @@ from estimator.report.switch_plan.commands import (
     watch_lines,
 )
 from estimator.report.switch_plan.content import (
-    OLD_SIDE,
-    WRITES,
-    confidence,
+    doubts,
     facts,
     headline,
+    mind,
     pins_grid,
     release_list,
     steps_grid,
@@ -45,17 +44,35 @@ def runbook_of(plan: SwitchPlan, moves: Sequence[Move]) -> Document:
     begins = day_and_time(plan.timetable.start, plan.timetable.zone)
     head: tuple[Block, ...] = (
         *example_banners(plan.projection),
+        *doubts(plan),
         headline(plan),
         FactList(tuple(facts(plan))),
-        *confidence(plan),
     )
     sections = (
         Section("overview", "All steps", (steps_grid(plan), pins_grid(plan))),
+        Section("rules", "At every step", (_rules(plan, moves),)),
         Section("before", "Before the day", tuple(_before(plan, moves))),
         *(_section(number, plan, moves) for number in range(len(plan.steps))),
         Section("after", "After the last step", tuple(_after(plan))),
+        Section("numbers", "Where the numbers come from", tuple(_numbers(plan))),
     )
     return Document(f"Switch on {begins}", head, sections, "")
+
+
+def _rules(plan: SwitchPlan, moves: Sequence[Move]) -> Listing:
+    return Listing(
+        "When to stop, and how to go back",
+        (
+            "Every step has its limits. If one is exceeded in the warm-up, there is no step: set"
+            " the ratio to 0.",
+            "If one is exceeded after the step, go back at once: the commands stand below the"
+            " limits.",
+            "All the way back, from any step: the commands of step 1, Back to 0%.",
+            how_fast(moves),
+            "The mirror stops before the step: copies and requests together would be more than the"
+            " share.",
+        ),
+    )
 
 
 def _before(plan: SwitchPlan, moves: Sequence[Move]) -> Iterator[Block]:
@@ -68,10 +85,12 @@ def _before(plan: SwitchPlan, moves: Sequence[Move]) -> Iterator[Block]:
             "The requests and HPAs of the new side are those of estimate --manifests: the"
             " replicas here were counted for them.",
             "estimate coverage loses no request of what moves, and estimate verify says go.",
-            f"mirror status says ok, without errors of the copies. Remember that {WRITES}.",
-            f"Tell everyone: {OLD_SIDE}.",
+            "mirror status says ok, without errors of the copies.",
+            "kubectl is set to the cluster and the namespace of the new side: the commands name"
+            " neither.",
         ),
     )
+    yield mind(plan)
     if moves:
         yield Listing(
             "Prepare",
@@ -98,7 +117,6 @@ def _section(number: int, plan: SwitchPlan, moves: Sequence[Move]) -> Section:
 
 def _step(number: int, plan: SwitchPlan, moves: Sequence[Move]) -> Iterator[Block]:
     step, zone = plan.steps[number], plan.timetable.zone
-    yield FactList(tuple(_step_facts(number, plan)))
     yield Code(f"Warm up from {clock(step.warm_up_begins, zone)}", tuple(warm_up_lines(step, plan)))
     yield Listing("Before the step", tuple(_judge(step)))
     yield Code(
@@ -108,13 +126,20 @@ def _step(number: int, plan: SwitchPlan, moves: Sequence[Move]) -> Iterator[Bloc
     yield stops_grid(step)
     yield Code(f"Watch until {clock(step.ends, zone)}", tuple(watch_lines(step)))
     yield Code(f"Back to {step.percent_before}%", tuple(rollback_lines(number, step, moves)))
-    yield Listing("How fast", (how_fast(moves),))
+
+
+def _numbers(plan: SwitchPlan) -> Iterator[Block]:
+    for number, step in enumerate(plan.steps):
+        yield Listing(
+            f"Step {number + 1}: {step.percent}%",
+            tuple(f"{what}: {words}" for what, words in _step_facts(number, plan)),
+        )
 
 
 def _step_facts(number: int, plan: SwitchPlan) -> Iterator[tuple[str, str]]:
     step, load = plan.steps[number], plan.loads[number]
     yield "Expected", f"{wording.shown(step.expected)}: {step.expected.reason}"
-    yield "New side", f"{wording.shown(step.new_rps)}, about {step.requests:,.0f} requests"
+    yield "New side", f"{wording.shown(step.new_rps)}, at most about {step.requests:,.0f} requests"
     yield "Rests on", f"{load.basis.value}, {load.times} recorded time{'s' * (load.times != 1)}"
     for part in step.components:
         alone = f"; an HPA alone would take {duration(part.alone_s)}" if part.alone_s else ""
@@ -137,17 +162,17 @@ def _judge(step: PlannedStep) -> Iterator[str]:
     warm_up = step.warm_up
     yield (
         f"With a ratio of {ratio(warm_up.ratio)} the new side gets {step.percent}% of the reads:"
-        f" about {warm_up.copies:,.0f} copies in {duration(warm_up.mirror_s)}. If one of the limits"
-        " below is exceeded now, there is no step."
+        f" at most about {warm_up.copies:,.0f} copies in {duration(warm_up.mirror_s)}. If one of"
+        " the limits below is exceeded now, there is no step."
     )
     if not warm_up.is_judgeable:
         yield "These are too few copies for a p99: leave the ratio for longer."
-    yield "The mirror stops before the step: both together would be more than the share."
 
 
 def _after(plan: SwitchPlan) -> Iterator[Block]:
     yield release_list(plan)
-    with_hpa = [release for release in plan.releases if release.has_hpa]
+    due = [release for release in plan.releases if release.is_due]
+    with_hpa = [release for release in due if release.has_hpa]
     if with_hpa:
         names = " ".join(release.name for release in with_hpa)
         yield Code(
@@ -155,7 +180,8 @@ def _after(plan: SwitchPlan) -> Iterator[Block]:
             " rounded up",
             (f"kubectl get hpa {names} --watch",),
         )
-    yield Code("Release", tuple(release_lines(plan.releases)))
+    if due:
+        yield Code("Release", tuple(release_lines(due)))
     if plan.worst is not None:
         after = plan.worst.planned.after
         yield Listing(

@@ -48,7 +48,10 @@ def test_count_without_an_hpa_is_scaled() -> None:
     assert pin_command("api", 4, has_hpa=False) == "kubectl scale deployment api --replicas=4"
     plan = planned(is_flat=True)
     assert next(warm_up_lines(plan.steps[2], plan)).endswith("--replicas=6")
-    assert list(release_lines(plan.releases)) == ["kubectl scale deployment api --replicas=6"]
+    # The count of the last step is the count afterwards: nothing is to be done.
+    assert list(release_lines(plan.releases)) == []
+    higher = replace(plan.releases[0], pinned=8)
+    assert list(release_lines([higher])) == ["kubectl scale deployment api --replicas=6"]
 
 
 def test_mirror_stops_before_the_step() -> None:

@@ -30,18 +30,26 @@ def test_every_step_is_a_section_with_its_way_back() -> None:
         "Watch until 11:00\n",
         "Back to 1%\n",
         "kubectl apply -f step-2/rollback/api-",
-        "**How fast**",
     ]
     places = [step.index(words) for words in order]
     assert places == sorted(places)
 
 
 def test_reason_of_the_replicas_is_there() -> None:
-    step = part(shown(planned()), "Step 3")
+    numbers = part(shown(planned()), "Where the numbers come from")
+    first, step = numbers.split("**Step 3: 100%**")
     assert "api: 6" in step and "loss of a pod" in step
     assert "an HPA alone would take 1m30s" in step
     assert "at saturation with the HPA alone, 0s with the raised minimum" in step
-    assert "an HPA alone" not in part(shown(planned()), "Step 1")
+    assert "an HPA alone" not in first.split("**Step 2: 25%**")[0]
+
+
+def test_way_back_is_said_before_the_steps() -> None:
+    text = shown(planned())
+    rules = part(text, "At every step")
+    assert "All the way back, from any step: the commands of step 1, Back to 0%." in rules
+    assert "istiod waits 0.1 s" in rules and "set the ratio to 0" in rules
+    assert text.index("## At every step") < text.index("## Step 1") < text.index("## Where the")
 
 
 def test_release_says_how_to_see_the_recommendation() -> None:
@@ -54,7 +62,8 @@ def test_release_says_how_to_see_the_recommendation() -> None:
 def test_count_without_an_hpa_has_no_recommendation() -> None:
     after = part(shown(planned(is_flat=True)), "After the last step")
     assert "kubectl get hpa" not in after
-    assert "kubectl scale deployment api --replicas=6" in after
+    # The count of the last step is the count afterwards.
+    assert "no minimum was raised" in after and "kubectl scale" not in after
 
 
 def test_preparation_needs_a_program() -> None:
