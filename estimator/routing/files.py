@@ -24,6 +24,8 @@ _GROUPS = {
     "Gateway": f"{istio.GROUP} or {API_GROUP}",
 }
 """The API groups of kinds that route."""
+_MOST_GOT = 5
+"""Most reasons why files route nothing that are said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def read_routes(
         if _is_named(table, gateway) and port in (None, table.port)
     )
     if not chosen:
-        findings.report(", ".join(map(str, paths)), _missing(tables, gateway, port))
+        findings.report(", ".join(map(str, paths)), _missing(tables, findings, gateway, port))
         raise InputError(findings.problems)
     return Routes(chosen, tuple(findings.warnings), findings.left_out)
 
@@ -81,6 +83,8 @@ def read_routes(
 def _check_read(item: KubernetesObject, findings: Findings) -> None:
     """Count an object that does not route; report one that should, of an API that is not known."""
     if istio.is_read(item) or gateway_api.is_read(item):
+        if not item.name:
+            item.body.report("expected metadata with name")
         return
     version = f"{item.group}/{item.version}".removeprefix("/")
     if item.kind in _GROUPS:
@@ -94,10 +98,16 @@ def _is_named(table: RouteTable, gateway: str | None) -> bool:
     return gateway in (None, table.gateway, f"{table.namespace}/{table.gateway}")
 
 
-def _missing(tables: Sequence[RouteTable], gateway: str | None, port: int | None) -> str:
+def _missing(
+    tables: Sequence[RouteTable], findings: Findings, gateway: str | None, port: int | None
+) -> str:
     """Return why no table is left."""
     if not tables:
-        return "expected a Gateway with a port for HTTP, or a VirtualService or HTTPRoute of one"
+        rule = "expected a Gateway with a port for HTTP, or a VirtualService or HTTPRoute of one"
+        others = [f"{count:,} {kind}" for kind, count in findings.left_out.items()]
+        got = [*findings.warnings, *others]
+        more = [f"{len(got) - _MOST_GOT:,} more"] if len(got) > _MOST_GOT else []
+        return f"{rule}, got {'; '.join([*got[:_MOST_GOT], *more])}" if got else rule
     listed = ", ".join(f"{table.namespace}/{table.gateway} port {table.port}" for table in tables)
     wanted = [
         *([] if gateway is None else [f"gateway {gateway}"]),

@@ -2,8 +2,8 @@
 
 A file may hold several documents, and a document may be a List. Every object knows its file and
 line. A template of Helm that was not rendered is no YAML and is named as such. A directory is
-scanned for `.yaml`, `.yml` and `.json`; links in it are not followed, and everything together is
-bounded.
+scanned for `.yaml`, `.yml` and `.json`; what is no object there is left out and named, links are
+not followed, and everything together is bounded.
 """
 
 import os
@@ -26,6 +26,27 @@ MOST_BYTES = 32 << 20
 DEFAULT_NAMESPACE = "default"
 """The namespace of an object that names none, as for kubectl without a context of its own."""
 _SUFFIXES = (".yaml", ".yml", ".json")
+_KUSTOMIZATION = "kustomize.config.k8s.io"
+"""The API group of kustomization files, which are no objects of a cluster."""
+_KUSTOMIZATION_FILES = ("kustomization.yaml", "kustomization.yml")
+_KEEPS_ROUTES = frozenset(
+    {
+        "apiVersion",
+        "kind",
+        "metadata",
+        "resources",
+        "bases",
+        "commonAnnotations",
+        "configMapGenerator",
+        "secretGenerator",
+        "generatorOptions",
+        "images",
+        "replicas",
+        "sortOptions",
+    }
+)
+"""The keys of a kustomization (api/types/kustomization.go) that leave the routing of the objects
+in its resources as it is."""
 _TEMPLATE = re.compile(r"(?m)^[^#\n]*\{\{")
 
 
@@ -39,6 +60,7 @@ class KubernetesObject:
     kind: str
     namespace: str
     name: str
+    """Empty where it is absent, as with generateName."""
     created: str
     """metadata.creationTimestamp as the API server writes it; empty where it is not known."""
     annotations: dict[str, str]
@@ -67,13 +89,14 @@ def read_objects(paths: Sequence[Path], findings: Findings) -> list[KubernetesOb
     objects: list[KubernetesObject] = []
     left = MOST_BYTES
     for path in _files(paths, findings):
+        is_scanned = path not in paths
         try:
             text = read_text(path, Limit(min(left, LIMIT.most_bytes)))
         except InputError as error:
             findings.problems += error.problems
             continue
         left -= len(text.encode())
-        objects += objects_of(str(path), text, findings)
+        objects += objects_of(str(path), text, findings, is_scanned)
     return objects
 
 
@@ -104,8 +127,13 @@ def _files(paths: Sequence[Path], findings: Findings) -> Iterator[Path]:
             findings.report(str(path), rule)
 
 
-def objects_of(file: str, text: str, findings: Findings) -> Iterator[KubernetesObject]:
-    """Yield the objects of a text; add every problem to `findings`."""
+def objects_of(
+    file: str, text: str, findings: Findings, is_scanned: bool = False
+) -> Iterator[KubernetesObject]:
+    """Yield the objects of a text; add every problem to `findings`.
+
+    `is_scanned` says that nobody named the file: it may hold something else than objects.
+    """
     key_lines = KeyLines()
 
     def report(twice: Duplicate) -> None:
@@ -123,8 +151,33 @@ def objects_of(file: str, text: str, findings: Findings) -> Iterator[KubernetesO
             findings.report(file, f"is not YAML: {error}")
         return
     for document in documents:
-        if document is not None:
+        if document is None or _is_kustomization(file, document, key_lines, findings):
+            continue
+        if is_scanned and _is_other(document):
+            line = key_lines.line_of(document, 1)
+            findings.warnings.append(f"{file}:{line}: is no Kubernetes object, and is left out")
+        else:
             yield from _unpacked(file, document, key_lines, findings)
+
+
+def _is_other(document: object) -> bool:
+    """Return whether a document is not even a broken object: values of a chart, or a patch."""
+    return not isinstance(document, dict) or not {"kind", "metadata", "spec"} & document.keys()
+
+
+def _is_kustomization(file: str, document: object, key_lines: KeyLines, findings: Findings) -> bool:
+    """Return whether a document is a kustomization; report one that changes other objects."""
+    if not isinstance(document, dict):
+        return False
+    is_named = os.path.basename(file) in _KUSTOMIZATION_FILES and "kind" not in document
+    if not is_named and not str(document.get("apiVersion")).startswith(f"{_KUSTOMIZATION}/"):
+        return False
+    changes = [str(key) for key in document if key not in _KEEPS_ROUTES]
+    if changes:
+        line = key_lines.line_of(document, 1)
+        rule = f"changes objects by {', '.join(changes)}; expected the output of `kustomize build`"
+        findings.report(f"{file}:{line}", rule)
+    return True
 
 
 def _unpacked(
@@ -150,7 +203,8 @@ def _unpacked(
         return
     metadata = document.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
-    name, namespace = metadata.get("name"), metadata.get("namespace") or DEFAULT_NAMESPACE
+    name = metadata.get("name") or ""
+    namespace = metadata.get("namespace") or DEFAULT_NAMESPACE
     if not isinstance(name, str) or not isinstance(namespace, str):
         rule = f"{kind}: expected metadata with name and namespace as texts, got {shown(metadata)}"
         findings.report(f"{file}:{line}", rule)

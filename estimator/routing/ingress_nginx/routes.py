@@ -116,6 +116,8 @@ def read_ingresses(paths: Sequence[Path]) -> IngressRoutes:
         if item.kind == "Ingress" and (item.group, item.version) != (GROUP, VERSION):
             version = f"{item.group}/{item.version}".removeprefix("/")
             item.body.report(f"expected an apiVersion of {GROUP}/{VERSION}, got {version}")
+        elif item.kind == "Ingress" and not item.name:
+            item.body.report("expected metadata with name")
         elif item.kind == "Ingress" and _is_own(item, classes):
             ingresses.append(read_ingress(item))
         elif item.kind != "IngressClass":

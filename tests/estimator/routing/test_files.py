@@ -71,7 +71,23 @@ def test_gateway_that_does_not_exist_is_named_with_those_that_do(tmp_path: Path)
 
 def test_files_without_routes_are_a_problem(tmp_path: Path) -> None:
     text = "{apiVersion: v1, kind: Service, metadata: {name: web}}"
-    assert problems(tmp_path, text).startswith("DIR: expected a Gateway with a port for HTTP")
+    assert problems(tmp_path, text) == (
+        "DIR: expected a Gateway with a port for HTTP, or a VirtualService or HTTPRoute of one,"
+        " got 1 Service (v1)"
+    )
+
+
+def test_routes_for_sidecars_only_are_named_where_nothing_else_is(tmp_path: Path) -> None:
+    text = ISTIO.split("---")[1].replace("  gateways: [edge/gw]\n", "")
+    said = problems(tmp_path, text)
+    assert "got DIR/r.yaml:2: VirtualService shop/web: names no gateway" in said
+    many = "---".join(text.replace("name: web,", f"name: web{n},") for n in range(7))
+    assert problems(tmp_path, many).endswith("; 2 more")
+
+
+def test_object_that_routes_needs_a_name(tmp_path: Path) -> None:
+    said = problems(tmp_path, ISTIO.replace("{name: web, namespace: shop}", "{namespace: shop}"))
+    assert said == "DIR/r.yaml:9: VirtualService shop/: expected metadata with name"
 
 
 def test_problems_of_all_files_are_listed_at_once(tmp_path: Path) -> None:

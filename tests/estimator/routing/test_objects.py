@@ -70,7 +70,7 @@ def test_every_file_says_its_problems(tmp_path: Path) -> None:
         tmp_path,
         a="kind: [",
         b="# {{ comment }}\nkind: X\n{{- if .Values.on }}\n",
-        c="- 1\n",
+        c="kind: [1]\n",
         d="kind: Service\n",
         e="kind: Service\napiVersion: v1\nmetadata: {name: 7}\n",
         f="kind: Service\nkind: Pod\napiVersion: v1\nmetadata: {name: a}\n",
@@ -79,7 +79,7 @@ def test_every_file_says_its_problems(tmp_path: Path) -> None:
     assert said[0].startswith("a.yaml: is not YAML: line")
     assert said[1:] == [
         "b.yaml:3: is a template that is not rendered; expected the output of `helm template`",
-        "c.yaml:1: expected an object with kind, got [1]",
+        "c.yaml:1: expected an object with kind, got {'kind': [1]}",
         "d.yaml:1: Service: expected apiVersion, got None",
         "e.yaml:1: Service: expected metadata with name and namespace as texts, got {'name': 7}",
         "f.yaml:2: kind: expected once in a mapping, first given in line 1",
@@ -119,3 +119,44 @@ def test_all_files_together_are_bounded(tmp_path: Path, monkeypatch: pytest.Monk
     found, problems = read(tmp_path, a=VIRTUAL_SERVICE, b=VIRTUAL_SERVICE)
     assert len(found) == 1
     assert problems == [f"{tmp_path}/b.yaml: has more than 5 bytes, which is the limit"]
+
+
+def test_what_is_no_object_is_left_out_of_a_directory_only(tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text("# Of the chart.\nreplicas: 3\n")
+    (tmp_path / "web.yaml").write_text(VIRTUAL_SERVICE)
+    findings = Findings()
+    found = read_objects([tmp_path], findings)
+    assert [each.name for each in found] == ["web"]
+    assert findings.problems == []
+    assert findings.warnings == [
+        f"{tmp_path}/values.yaml:2: is no Kubernetes object, and is left out"
+    ]
+    read_objects([tmp_path / "values.yaml"], findings)
+    (problem,) = findings.problems
+    assert "expected an object with kind, got {'replicas': 3}" in str(problem)
+
+
+@pytest.mark.parametrize(
+    "head", ["", "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"]
+)
+def test_kustomization_is_read_unless_it_changes_objects(tmp_path: Path, head: str) -> None:
+    file = tmp_path / "kustomization.yaml"
+    file.write_text(f"{head}resources: [web.yaml]\nimages: [{{name: web, newTag: v2}}]\n")
+    findings = Findings()
+    assert read_objects([tmp_path], findings) == []
+    assert (findings.problems, findings.warnings) == ([], [])
+    file.write_text(f"{head}resources: [web.yaml]\nnamespace: shop\npatches: [{{path: p.yaml}}]\n")
+    read_objects([tmp_path], findings)
+    assert [str(problem) for problem in findings.problems] == [
+        f"{file}:1: changes objects by namespace, patches; expected the output of `kustomize build`"
+    ]
+
+
+def test_object_may_lack_a_name(tmp_path: Path) -> None:
+    found, problems = read(
+        tmp_path,
+        a="kind: Job\napiVersion: batch/v1\nmetadata: {generateName: load-}\n",
+        b="kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\n",
+    )
+    assert [(each.kind, each.name) for each in found] == [("Job", ""), ("Cluster", "")]
+    assert problems == []
