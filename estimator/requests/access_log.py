@@ -19,7 +19,7 @@ from estimator.requests.asked import Asked
 from estimator.requests.observations import Observations
 from estimator.requests.summary import summarised
 from estimator.requests.sums import Extra, Sums
-from estimator.series.access_log.workers import Workers
+from estimator.series.access_log.workers import Beginnings, Workers, source_name
 from mirror.formats.access_log.blocks import AnsweredLine, answered_lines, blocks, open_log
 from mirror.formats.access_log.json_lines import (
     LoggedKeys,
@@ -85,16 +85,12 @@ def observe_access_logs(
     LineReader(reading)
     tasks = [(name, asked, reading) for name in names]
     sums, tally = Sums(asked.parameters), Tally()
-    beginnings: dict[bytes, str] = {}
+    beginnings = Beginnings()
     for found in (workers or Workers()).each(read_log, names, tasks):
-        before = beginnings.setdefault(found.beginning, found.name)
-        if found.beginning and before is not found.name:
-            rule = f"begins exactly as {before} does: the same log twice would count twice"
-            raise InputError([Problem(found.name, rule)])
+        beginnings.add(found.name, found.beginning)
         sums.merge(found.sums)
         tally.add(found.tally)
-    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    source = f"access log {shown}"
+    source = source_name(names)
     if not sums.count:
         problem = "; ".join(["holds no request", *tally.shown])
         advice = "Expected an access log (docs/formats.md lists which), or --fields"

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from estimator.errors import InputError, Problem, Refusal, Refused
+from estimator.errors import Refusal, Refused
 from estimator.series.access_log.counts import (
     NOTHING,
     Half,
@@ -24,7 +24,7 @@ from estimator.series.access_log.counts import (
     count_task,
     packed,
 )
-from estimator.series.access_log.workers import Workers
+from estimator.series.access_log.workers import Beginnings, Workers, source_name
 from estimator.series.grid import FUTURE_S
 from estimator.series.limits import MAX_CELLS
 from estimator.series.rps import RpsSeries
@@ -56,8 +56,7 @@ def read_access_logs(
     for counts in (workers or Workers()).each(count_task, names, tasks):
         total.add(counts)
     total.join_cut_lines()
-    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return total.series(f"access log {shown}", now)
+    return total.series(source_name(names), now)
 
 
 class _Total:
@@ -68,17 +67,14 @@ class _Total:
         self._reader = reader
         self._parts: list[Part] = []
         self._spans: list[tuple[int, int]] = []
-        self._beginnings: dict[bytes, str] = {}
+        self._beginnings = Beginnings()
         self._halves: list[Half] = []
         self._tally = Tally()
         self._counted = self._with_begin = self._joined = 0
 
     def add(self, found: LogCounts) -> None:
         """Add one log. Raises InputError if it is one of the earlier ones."""
-        before = self._beginnings.setdefault(found.beginning, found.name)
-        if found.beginning and before is not found.name:
-            rule = f"begins exactly as {before} does: the same log twice would count twice"
-            raise InputError([Problem(found.name, rule)])
+        self._beginnings.add(found.name, found.beginning)
         self._parts += found.parts
         self._spans.append(found.span)
         self._halves += found.halves

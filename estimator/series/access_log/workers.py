@@ -75,3 +75,23 @@ class Workers:
             yield from run_on_cluster(scheduler, read, tasks)
         except ClusterError as error:
             raise InputError([Problem("--dask", error.reason)]) from error
+
+
+class Beginnings:
+    """Refuses a log that is given twice: the same bytes at its beginning tell it."""
+
+    def __init__(self) -> None:
+        self._names: dict[bytes, str] = {}
+
+    def add(self, name: str, beginning: bytes) -> None:
+        """Remember a log. Raises InputError if an earlier one begins as it does."""
+        first = self._names.setdefault(beginning, name)
+        if beginning and first is not name:
+            rule = f"begins exactly as {first} does: the same log twice would count twice"
+            raise InputError([Problem(name, rule)])
+
+
+def source_name(names: Sequence[str]) -> str:
+    """Return the source that several logs are: `access log a, b, c and 2 more`."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"access log {', '.join(names[:3])}{more}"
