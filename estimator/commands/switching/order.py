@@ -153,7 +153,7 @@ def order(context: click.Context, /, **options: Any) -> None:
     A path is a route of the series; --routes or --route name its template, whatever the source.
     The paths are in three groups: those that can switch now, those to be mirrored first, and those
     that need work. Each has its reasons, and for each step of phases 1 to 2 and 2 to 3 the text for
-    Apache, nginx, Istio or the Gateway API, with its rollback.
+    Apache, nginx, Istio or Gateway API, with its rollback.
     """
     named = set_by_user(context)
     # Every source needs the templates here: a route tag alone is no path.

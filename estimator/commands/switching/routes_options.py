@@ -40,7 +40,7 @@ _ASSUMPTION_OPTIONS = (
         "--header",
         multiple=True,
         metavar="'NAME: VALUE'",
-        help="A header that all requests have whose source does not record it. Repeatable.",
+        help="A header of all requests, where their source does not record it. Repeatable.",
     ),
     click.option(
         "--authority",

@@ -1,7 +1,7 @@
 """An entry of a VirtualService or of an HTTPRoute as a tree of YAML.
 
 The fields are those of istio.io/docs/reference/config/networking/virtual-service (HTTPRoute) and of
-apis/v1/httproute_types.go of the Gateway API (HTTPRouteRule).
+apis/v1/httproute_types.go of Gateway API (HTTPRouteRule).
 """
 
 from collections.abc import Sequence

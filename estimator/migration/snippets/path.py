@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 MOST_CHARACTERS = 1_000
-"""Longest pattern; the Gateway API allows 1,024 characters for the value of a path."""
+"""Longest pattern; Gateway API allows 1,024 characters for the value of a path."""
 _SEGMENT = re.compile(r"[A-Za-z0-9._~!$&'()+,;=:@-]+")
 _PARAMETER = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
 _SPECIAL = re.compile(r"[.$()+]")

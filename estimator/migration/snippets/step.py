@@ -48,7 +48,7 @@ class Attachment:
 
     namespace: str = "default"
     gateway: str = "istio-ingressgateway"
-    """The Gateway (of the Gateway API) to which an HTTPRoute is attached."""
+    """The Gateway (of Gateway API) to which an HTTPRoute is attached."""
     gateway_namespace: str = "istio-system"
     hosts: tuple[str, ...] = ()
     """Hosts of an HTTPRoute; empty for all that its Gateway admits."""
