@@ -15,7 +15,7 @@ import msgspec
 from mirror.errors import InputError
 from mirror.formats import bounded_files
 from mirror.formats.bounded_files import Limit
-from mirror.formats.foreign_text import visible
+from mirror.formats.json_documents import decode_document
 
 LIMIT = Limit(16 << 20)
 """Most bytes of a result; a step has about 20 kB."""
@@ -135,25 +135,9 @@ class ReplayResult(PartResult, kw_only=True):
     usage: list[ProcessUsage] = []
 
 
-class _Head(msgspec.Struct):
-    format: str = ""
-    version: int = 0
-
-
 def decode(data: bytes | str) -> ReplayResult:
     """Return the result in this JSON. Raises ValueError that says what was expected."""
-    try:
-        head = msgspec.json.decode(data, type=_Head)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError("expected the JSON of mirror replay --format json") from error
-    if head.format != FORMAT:
-        raise ValueError(f"format: expected {FORMAT}")
-    if head.version != VERSION:
-        raise ValueError(f"version: expected {VERSION}, got {head.version}")
-    try:
-        return msgspec.json.decode(data, type=ReplayResult)
-    except msgspec.ValidationError as error:
-        raise ValueError(visible(str(error))) from error
+    return decode_document(data, ReplayResult, FORMAT, VERSION, "of mirror replay --format json")
 
 
 def read(path: Path) -> ReplayResult:

@@ -17,7 +17,7 @@ import msgspec
 from mirror.errors import InputError
 from mirror.formats import bounded_files
 from mirror.formats.bounded_files import Limit
-from mirror.formats.foreign_text import visible
+from mirror.formats.json_documents import decode_document
 
 LIMIT = Limit(64 << 20)
 """Most bytes of a document; an entry has about 200."""
@@ -86,25 +86,9 @@ class UriCounts(msgspec.Struct, frozen=True, kw_only=True):
     """In the order of falling counts."""
 
 
-class _Head(msgspec.Struct):
-    format: str = ""
-    version: int = 0
-
-
 def decode(data: bytes | str) -> UriCounts:
     """Return the document in this JSON. Raises ValueError that says what was expected."""
-    try:
-        head = msgspec.json.decode(data, type=_Head)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError("expected the JSON that a sidecar serves at /uris") from error
-    if head.format != FORMAT:
-        raise ValueError(f"format: expected {FORMAT}")
-    if head.version != VERSION:
-        raise ValueError(f"version: expected {VERSION}, got {head.version}")
-    try:
-        document = msgspec.json.decode(data, type=UriCounts)
-    except msgspec.ValidationError as error:
-        raise ValueError(visible(str(error))) from error
+    document = decode_document(data, UriCounts, FORMAT, VERSION, "that a sidecar serves at /uris")
     parts = (document.not_kept, document.waiting, document.lost)
     counted = sum(uri.count for uri in document.uris) + sum(parts)
     if counted != document.seen:

@@ -1,0 +1,35 @@
+"""JSON documents that begin with their format and version: what each reader of one checks first."""
+
+from typing import TypeVar
+
+import msgspec
+
+from mirror.formats.foreign_text import visible
+
+_Document = TypeVar("_Document")
+
+
+class _Head(msgspec.Struct):
+    format: str = ""
+    version: int = 0
+
+
+def decode_document(
+    data: bytes | str, kind: type[_Document], name: str, version: int, origin: str
+) -> _Document:
+    """Return the document of this format name and version.
+
+    `origin` says what makes such documents. Raises ValueError that says what was expected.
+    """
+    try:
+        head = msgspec.json.decode(data, type=_Head)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"expected the JSON {origin}") from error
+    if head.format != name:
+        raise ValueError(f"format: expected {name}")
+    if head.version != version:
+        raise ValueError(f"version: expected {version}, got {head.version}")
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError as error:
+        raise ValueError(visible(str(error))) from error
