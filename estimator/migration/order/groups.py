@@ -147,9 +147,9 @@ def _hints(facts: Facts, is_busy: bool) -> Iterator[str]:
         yield f"{share} of its requests carry credentials, which both sides have to accept"
     rehearsal = facts.rehearsal
     if rehearsal and rehearsal.copies.count >= LEAST_COPIES and not rehearsal.new_error_ratio:
-        told = "" if rehearsal.production else ", as far as 5xx and failures tell"
+        caveat = "" if rehearsal.production else ", as far as 5xx and failures tell"
         copies = f"{rehearsal.copies.count:,} copies of its requests"
-        yield f"{copies} met no new errors beyond noise{told}"
+        yield f"{copies} met no new errors beyond noise{caveat}"
     if facts.seen is None and facts.traffic.peak_rps:
         yield "none of its requests was observed, so its methods are not known"
 

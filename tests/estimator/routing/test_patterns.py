@@ -56,9 +56,12 @@ def test_groups_are_replaced() -> None:
     assert replace_all("^/old/([0-9]+)", r"/new/\1/x", "/old/7/y") == "/new/7/x/y"
 
 
-@pytest.mark.parametrize("by", [r"/\1\0", r"\\", "plain", ""])
-def test_replacement_has_groups_of_the_pattern(by: str) -> None:
+@pytest.mark.parametrize(
+    ("by", "replaced"), [(r"/\1\0", "/aa"), (r"\\", "\\"), ("plain", "plain"), ("", "")]
+)
+def test_replacement_has_groups_of_the_pattern(by: str, replaced: str) -> None:
     check_replacement("(a)", by)
+    assert replace_all("(a)", by, "a") == replaced
 
 
 @pytest.mark.parametrize("by", [r"\2", r"\n", r"\g<0>", "\\"])

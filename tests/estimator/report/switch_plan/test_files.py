@@ -67,10 +67,14 @@ def test_rollback_has_the_weights_before_the_step() -> None:
 
 
 def test_commands_are_not_run_as_a_whole() -> None:
-    for files in plan_files(planned(), moves()).values():
-        if "commands.sh" in files:
-            lines = files["commands.sh"].splitlines()
-            assert lines[0] == "#!/bin/sh" and "exit 1" in lines[:4]
+    scripts = [
+        files["commands.sh"].splitlines()
+        for files in plan_files(planned(), moves()).values()
+        if "commands.sh" in files
+    ]
+    assert scripts
+    for lines in scripts:
+        assert lines[0] == "#!/bin/sh" and "exit 1" in lines[:4]
 
 
 def test_without_an_hpa_there_is_nothing_to_patch() -> None:
@@ -91,9 +95,14 @@ def test_every_file_with_numbers_says_its_doubts() -> None:
     plan = planned()
     example = replace(plan.projection, is_example_table=True)
     doubted = replace(plan, projection=example, low_confidence=("only\nrm -rf 1d\x1b",))
-    for files in plan_files(doubted, moves()).values():
-        for name, text in files.items():
-            if name == "commands.sh" or name.startswith(("pin-", "release-")):
-                assert "# FROM THE EXAMPLE TABLE" in text
-                assert "# Low confidence: only rm -rf 1d" in text
-                assert "\x1b" not in text
+    texts = [
+        text
+        for files in plan_files(doubted, moves()).values()
+        for name, text in files.items()
+        if name == "commands.sh" or name.startswith(("pin-", "release-"))
+    ]
+    assert texts
+    for text in texts:
+        assert "# FROM THE EXAMPLE TABLE" in text
+        assert "# Low confidence: only rm -rf 1d" in text
+        assert "\x1b" not in text
