@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import lru_cache
+from typing import NamedTuple
 
 from estimator.routing.conditions import NO, UNKNOWN, Conditions, Kind, Named, Subject, Text, Truth
 from estimator.routing.paths import Normalization, normalized
@@ -19,6 +21,8 @@ from estimator.routing.table import RouteTable, VirtualHost
 
 _FLAGS = re.compile(r"\^?(?:\(\?[a-zA-Z]+\))?\^?")
 _META = re.compile(r"[.\[(*+?\\{|^$]")
+_MOST_FOLDED = 16_384
+"""Most comparisons that are kept without regard to case; one takes some hundred bytes."""
 HOST = "host"
 
 
@@ -45,29 +49,43 @@ class Nearest:
     """The reason as a part of a sentence: `same path, but it asks for method GET`."""
 
 
+class _Variant(NamedTuple):
+    """A path that a request might as well have had."""
+
+    nearness: Nearness
+    words: str
+    path: str
+
+
 def nearest_rule(request: Request, table: RouteTable) -> Nearest | None:
     """Return the nearest rule of a table, or None where none shares a segment of the path."""
     target = normalized(request.target, table.normalization) or request.target
     seen = replace(request, target=target, scheme=table.scheme or request.scheme)
     path = Subject(seen).path
+    variants = tuple(_variants(path))
     own = table.hosts_of(request.authority)
     best: tuple[tuple[int, ...], Nearest] | None = None
     for host in table.hosts:
         other_host = () if host in own else (HOST,)
         for rule in host.rules:
-            for rank, near in _nearness(rule, seen, path, other_host, host):
+            for rank, near in _nearness(rule, seen, variants, other_host, host):
                 if best is None or rank < best[0]:
                     best = rank, near
     return None if best is None else best[1]
 
 
 def _nearness(
-    rule: Rule, request: Request, path: str, other_host: tuple[str, ...], host: VirtualHost
+    rule: Rule,
+    request: Request,
+    variants: Sequence[_Variant],
+    other_host: tuple[str, ...],
+    host: VirtualHost,
 ) -> Iterator[tuple[tuple[int, ...], Nearest]]:
     """Yield how near a rule is, at most once, with a rank that sorts."""
-    conditions = rule.conditions
+    conditions, path = rule.conditions, variants[0].path
     shared = shared_segments(path, literal_of(conditions.path))
-    for nearness, words, text, variant in _same_paths(conditions.path, path):
+    for nearness, words, variant in variants:
+        text = _folded(conditions.path) if nearness is Nearness.CASE else conditions.path
         if not text.matches(variant):
             continue
         if nearness is Nearness.OTHER_CONDITION and other_host and not shared and path != "/":
@@ -88,24 +106,26 @@ def _nearness(
         yield rank, Nearest(rule, Nearness.PREFIX, other_host, words)
 
 
-def _same_paths(text: Text, path: str) -> Iterator[tuple[Nearness, str, Text, str]]:
-    """Yield the ways in which a path may be as good as the same, the nearest first."""
-    yield Nearness.OTHER_CONDITION, "", text, path
+def _variants(path: str) -> Iterator[_Variant]:
+    """Yield the paths that are as good as the same, the nearest first."""
+    yield _Variant(Nearness.OTHER_CONDITION, "", path)
     for mode in (Normalization.MERGE_SLASHES, Normalization.DECODE_AND_MERGE_SLASHES):
         variant = normalized(path, mode)
         if variant is not None and variant != path:
             words = f"same path once it is normalised to {variant} (--normalize {mode})"
-            yield Nearness.NORMALISATION, words, text, variant
+            yield _Variant(Nearness.NORMALISATION, words, variant)
     toggled = path[:-1] if path.endswith("/") else f"{path}/"
     if toggled:
-        words = "same path but for the slash at its end"
-        yield Nearness.TRAILING_SLASH, words, text, toggled
-    folded = (
-        replace(text, value=f"(?i){text.value}")
-        if text.kind is Kind.REGEX
-        else replace(text, ignores_case=True)
-    )
-    yield Nearness.CASE, "same path but for upper and lower case", folded, path
+        yield _Variant(Nearness.TRAILING_SLASH, "same path but for the slash at its end", toggled)
+    yield _Variant(Nearness.CASE, "same path but for upper and lower case", path)
+
+
+@lru_cache(_MOST_FOLDED)
+def _folded(text: Text) -> Text:
+    """Return a comparison that ignores upper and lower case."""
+    if text.kind is Kind.REGEX:
+        return replace(text, value=f"(?i){text.value}")
+    return replace(text, ignores_case=True)
 
 
 def _words(words: str, asks: Sequence[str], unknown: Sequence[str]) -> str:
