@@ -31,7 +31,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class Served:
     """How production answered some equal requests, in numbers of requests."""
 
     answered: int
@@ -48,7 +48,7 @@ class Answers:
         return self.answered + self.redirected + self.unrecorded
 
 
-def served(count: int, statuses: Mapping[int, int]) -> Answers:
+def served(count: int, statuses: Mapping[int, int]) -> Served:
     """Return how production answered `count` requests, as far as it was recorded."""
     answered = redirected = refused = 0
     for status, number in statuses.items():
@@ -58,7 +58,7 @@ def served(count: int, statuses: Mapping[int, int]) -> Answers:
             redirected += number
         else:
             answered += number
-    return Answers(answered, redirected, refused, count - answered - redirected - refused)
+    return Served(answered, redirected, refused, count - answered - redirected - refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Split:
     """The verdict on the lost requests where there are any, or else on all."""
 
 
-def judge(decision: Decision, by_production: Answers, before: Decision | None = None) -> Split:
+def judge(decision: Decision, by_production: Served, before: Decision | None = None) -> Split:
     """Return what a decision means for requests that production answered in this way.
 
     `before` is the decision of the routes that serve the requests today. Requests of an undecided

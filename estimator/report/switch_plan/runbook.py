@@ -50,7 +50,7 @@ def runbook_of(plan: SwitchPlan, moves: Sequence[Move]) -> Document:
     )
     sections = (
         Section("overview", "All steps", (steps_grid(plan), pins_grid(plan))),
-        Section("rules", "At every step", (_rules(plan, moves),)),
+        Section("rules", "At every step", (_rules(moves),)),
         Section("before", "Before the day", tuple(_before(plan, moves))),
         *(_section(number, plan, moves) for number in range(len(plan.steps))),
         Section("after", "After the last step", tuple(_after(plan))),
@@ -59,7 +59,7 @@ def runbook_of(plan: SwitchPlan, moves: Sequence[Move]) -> Document:
     return Document(f"Switch on {begins}", head, sections, "")
 
 
-def _rules(plan: SwitchPlan, moves: Sequence[Move]) -> Listing:
+def _rules(moves: Sequence[Move]) -> Listing:
     return Listing(
         "When to stop, and how to go back",
         (

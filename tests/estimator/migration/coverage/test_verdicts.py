@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from estimator.migration.coverage.verdicts import (
-    Answers,
+    Served,
     Split,
     Verdict,
     is_elsewhere,
@@ -16,7 +16,7 @@ from estimator.migration.coverage.verdicts import (
 from estimator.routing.decision import Decision, Outcome
 from estimator.routing.rules import Destination
 
-EVERY_ANSWER = Answers(answered=10, redirected=4, refused=2, unrecorded=1)
+EVERY_ANSWER = Served(answered=10, redirected=4, refused=2, unrecorded=1)
 
 
 def forwarded(host: str = "web.shop") -> Decision:
@@ -30,7 +30,7 @@ def test_statuses_are_answers_redirects_and_refusals() -> None:
 
 
 def test_a_request_without_a_status_counts_as_served() -> None:
-    assert served(7, {}) == Answers(0, 0, 0, unrecorded=7)
+    assert served(7, {}) == Served(0, 0, 0, unrecorded=7)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_undecided_is_decided_where_all_candidates_mean_the_same() -> None:
 def test_lost_in_any_event_is_lost() -> None:
     redirected = Decision(Outcome.REDIRECTED, status=301)
     either = Decision(Outcome.UNDECIDED, candidates=(redirected, Decision(Outcome.REJECTED)))
-    assert judge(either, Answers(3, 0, 0, 0)) == Split(0, 3, Verdict.REJECTED)
+    assert judge(either, Served(3, 0, 0, 0)) == Split(0, 3, Verdict.REJECTED)
     assert judge(either, EVERY_ANSWER).verdict is Verdict.UNDECIDED
 
 
