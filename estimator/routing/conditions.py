@@ -55,7 +55,7 @@ class Text:
     kind: Kind
     value: str = ""
     ignores_case: bool = False
-    """Not for a regex: Envoy compares a regex with regard to case in any event."""
+    """Not for a regex: Envoy always compares a regex case-sensitively."""
 
     def matches(self, text: str) -> bool:
         """Return whether `text` matches. Raises patterns.PatternError for a refused regex."""

@@ -56,7 +56,7 @@ class RouteTable:
     port: int
     hosts: tuple[VirtualHost, ...]
     scheme: str | None = None
-    """`http` or `https` where the port's protocol tells it. It is what Envoy sees, whatever the
+    """`http` or `https` where the port's protocol says it. It is what Envoy sees, whatever the
     client used before the gateway, so it counts more than the scheme of a request."""
     normalization: Normalization = Normalization.BASE
     place: Place | None = None

@@ -93,7 +93,7 @@ class Differences:
         name = "use-regex" if cause.annotations.use_regex else "rewrite-target"
         host_wide = f"{name} of {cause.place.resource} makes every path of {taken.server.name}"
         if ignores_case:
-            yield f"{host_wide} a regex that ignores case, and the new routes regard it"
+            yield f"{host_wide} a regex that ignores case, and the new routes do not"
         if is_prefix and (location.has_rewrite or location.annotations.use_regex):
             yield (
                 f"the regex {declared.path} matches the beginning of a path in ingress-nginx, and"

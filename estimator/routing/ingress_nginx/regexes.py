@@ -21,7 +21,7 @@ def as_read(pattern: str) -> str:
 
 
 def is_found(pattern: str, path: bytes) -> bool:
-    """Return whether the pattern matches somewhere in the path, with regard to case.
+    """Return whether the pattern matches somewhere in the path; case counts.
 
     Raises PatternError, as all functions here do.
     """

@@ -78,7 +78,7 @@ class Workers:
 
 
 class Beginnings:
-    """Refuses a log that is given twice: the same bytes at its beginning tell it."""
+    """Refuses a log that is given twice: it begins with the same bytes."""
 
     def __init__(self) -> None:
         self._names: dict[bytes, str] = {}

@@ -47,7 +47,7 @@ def test_case_was_ignored() -> None:
     reason = why(one(path("/Foo", "web"), use_regex="true"), "/foo", rule(prefix("/Foo")))
     assert reason == (
         "use-regex of Ingress shop/web makes every path of a.example a regex that ignores case,"
-        " and the new routes regard it"
+        " and the new routes do not"
     )
 
 
