@@ -116,6 +116,8 @@ class Rule:
     ordered_as: str = ""
     """The object whose creation orders this rule among those of other objects, where it is not the
     object of `place`: the root of a delegate."""
+    hosts: tuple[str, ...] = ()
+    """The hosts that the object names for which this rule counts, admitted by a Gateway or not."""
 
     @property
     def orderer(self) -> str:

@@ -21,6 +21,7 @@ from estimator.migration.coverage.nearest import HOST, Nearest, Nearness, litera
 from estimator.migration.coverage.path_groups import IDENTIFIERS, PLACEHOLDERS, REST
 from estimator.routing.conditions import NO, YES, Conditions, Kind, Subject, Text
 from estimator.routing.gateway_api.precedence import rank
+from estimator.routing.istio.names import is_subset
 from estimator.routing.rules import Destination, Forward, Place, Rule
 from estimator.routing.table import VirtualHost
 
@@ -359,6 +360,8 @@ def suggest_host(
     if not _HOST_NAME.fullmatch(host) or _ADDRESS.fullmatch(host):
         return f"{host or 'an empty authority'} is no host name"
     home = nearest.rule.place
+    if any(is_subset(host, each.lower()) for each in nearest.rule.hosts):
+        return f"{nearest.rule.orderer} takes {host}, but its Gateway does not admit that host"
     if nearest.rule.orderer != home.resource:
         return f"the host must be added to spec.hosts of {nearest.rule.orderer}"
     key = "hostnames" if home.kind == HTTP_ROUTE else "hosts"

@@ -197,7 +197,7 @@ def _compiled(item: Attachment, rule: RouteRule) -> Rule:
         else stated
     )
     doubts = (*rule.not_understood, *item.route.not_understood, *filter(None, [item.doubt]))
-    return Rule(rule.place, rule.conditions, action, doubts)
+    return Rule(rule.place, rule.conditions, action, doubts, hosts=item.route.hostnames)
 
 
 def _doubtful(groups: Sequence[_Group]) -> tuple[Place, ...]:

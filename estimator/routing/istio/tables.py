@@ -223,7 +223,8 @@ def _rule(
     place, conditions = match
     action = route.effect.action(conditions.path, server.port, server.has_tls)
     band = 1 if _takes_everything(conditions) else 0
-    return Rule(place, conditions, action, route.effect.doubts, band, service.place.resource)
+    orderer = service.place.resource
+    return Rule(place, conditions, action, route.effect.doubts, band, orderer, service.hosts)
 
 
 def _is_for(match: Match, gateway: Gateway, server: Server) -> bool:

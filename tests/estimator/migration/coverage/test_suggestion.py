@@ -229,6 +229,18 @@ def test_a_missing_host_is_added_to_the_object_of_its_path() -> None:
     assert expected in str(answer("a.example", "/cart/1", "/x"))
 
 
+@pytest.mark.parametrize("named", ["*", "*.example", "A.example"])
+def test_a_host_that_the_object_names_is_missing_at_the_gateway(named: str) -> None:
+    # Hostnames added to an HTTPRoute without any would take all others from it.
+    routes = table(b=(replace(CART, hosts=("b", named)),))
+    asked = Request("a.example", "GET", "/cart/1", {})
+    near = nearest_rule(asked, routes)
+    answer = suggest_host("a.example", near, routes.hosts, [Subject(asked)])
+    assert answer == (
+        "VirtualService shop/web takes a.example, but its Gateway does not admit that host"
+    )
+
+
 def test_a_redirect_serves_no_missing_host() -> None:
     routes = table(b=(rule(prefix("/cart"), action=Redirect()),))
     asked = Request("a.example", "GET", "/cart/1", {})

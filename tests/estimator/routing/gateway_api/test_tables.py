@@ -461,3 +461,10 @@ def test_the_order_of_rules_decides_nothing_without_ties(
 ) -> None:
     shuffled = shuffler.sample(matches, len(matches))
     assert decisions(matches, asked) == decisions(shuffled, asked)
+
+
+def test_rule_knows_the_hostnames_of_its_route() -> None:
+    gateway = GATEWAY.replace("protocol: HTTP}", "protocol: HTTP, hostname: a.example}")
+    (table,), _ = compiled(gateway + route(rules(("{}", "a"))))
+    (rule,) = table.rules()
+    assert (table.hosts[0].domains, rule.hosts) == (("a.example",), ("*",))

@@ -86,6 +86,13 @@ def test_hosts_are_compared_in_lower_case() -> None:
     assert taker(decide(text, "a.COM/x")) == "web.shop"
 
 
+def test_rule_knows_the_hosts_of_its_object() -> None:
+    gateway = GATEWAY.replace('"*"', "a.com")
+    (table,) = tables_of(gateway + service(f"[{{{to('web')}}}]", host="*.com"))
+    (rule,) = table.rules()
+    assert (table.hosts[0].domains, rule.hosts) == (("a.com",), ("*.com",))
+
+
 def test_object_is_bound_to_the_gateways_that_it_names() -> None:
     other = GATEWAY.replace("name: gw", "name: other")
     tables = tables_of(f"{GATEWAY}---\n{other}{ONE}")
