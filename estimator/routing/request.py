@@ -28,3 +28,15 @@ class Request:
     unknown_parameters: frozenset[str] = frozenset()
     """Query parameters whose values are not known, as above; the query of `target` has the names
     of those that came."""
+
+
+def split_authority(authority: str) -> tuple[str, str]:
+    """Return the host and the port of an authority; the port is empty where there is none."""
+    # Envoy does not ask what stands behind the colon (HeaderUtility::getPortStart).
+    name, colon, port = authority.rpartition(":")
+    return (name, port) if colon and "]" not in port else (authority, "")
+
+
+def without_port(authority: str) -> str:
+    """Return the host of an authority without its port."""
+    return split_authority(authority)[0]

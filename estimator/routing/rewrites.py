@@ -4,6 +4,7 @@ Envoy does this in source/common/router/config_impl.cc. The query is no part of 
 """
 
 from estimator.routing import patterns
+from estimator.routing.request import split_authority
 from estimator.routing.rules import PathChange, Redirect, ReplacePath, ReplacePrefix
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -53,8 +54,6 @@ def location_with_tls(authority: str, target: str) -> str:
 
 def _host(authority: str, scheme: str, final_scheme: str, has_port: bool) -> str:
     """Return the host of a request without a port that another one, or another scheme, replaces."""
-    name, colon, port = authority.rpartition(":")
-    if not colon or "]" in port:
-        return authority
+    name, port = split_authority(authority)
     is_default = port == str(_DEFAULT_PORTS.get(scheme)) and final_scheme != scheme
     return name if has_port or is_default else authority

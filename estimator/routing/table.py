@@ -15,7 +15,7 @@ from estimator.routing.conditions import NO, UNKNOWN, YES, Subject, Truth
 from estimator.routing.decision import Decision, Outcome
 from estimator.routing.path_index import PathIndex
 from estimator.routing.paths import Normalization, normalized
-from estimator.routing.request import Request
+from estimator.routing.request import Request, without_port
 from estimator.routing.rewrites import changed_target, location, location_with_tls
 from estimator.routing.rules import Answer, Forward, Place, Rule
 
@@ -232,13 +232,6 @@ class _Walk:
         where = location_with_tls(request.authority, request.target) if request.authority else None
         why = f"{self.gateway} redirects every request without TLS"
         return Decision(Outcome.REDIRECTED, None, why, status=301, location=where)
-
-
-def without_port(authority: str) -> str:
-    """Return the host of an authority without its port."""
-    # Envoy does not ask what stands behind the colon (HeaderUtility::getPortStart).
-    name, colon, port = authority.rpartition(":")
-    return name if colon and "]" not in port else authority
 
 
 def decided(rule: Rule, subject: Subject) -> Decision:

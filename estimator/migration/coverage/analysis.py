@@ -25,9 +25,9 @@ from estimator.requests.observations import Observation, Observations
 from estimator.routing.conditions import NO, Subject
 from estimator.routing.decision import Decision, Outcome
 from estimator.routing.files import Routes
-from estimator.routing.request import Request
+from estimator.routing.request import Request, without_port
 from estimator.routing.rules import Forward, Place, Rule
-from estimator.routing.table import RouteTable, VirtualHost, without_port
+from estimator.routing.table import RouteTable, VirtualHost
 
 Progress = Callable[[int, int], None]
 """Called with how many different requests are judged, and how many there are."""

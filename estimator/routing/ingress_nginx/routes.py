@@ -20,9 +20,8 @@ from estimator.routing.ingress_nginx.ingresses import EXACT, Ingress, read_ingre
 from estimator.routing.ingress_nginx.locations import Found, Location
 from estimator.routing.ingress_nginx.servers import CATCH_ALL, Server, compile_servers
 from estimator.routing.objects import KubernetesObject, read_objects
-from estimator.routing.request import Request
+from estimator.routing.request import Request, without_port
 from estimator.routing.rules import Forward, Rule
-from estimator.routing.table import without_port
 
 GROUP, VERSION = "networking.k8s.io", "v1"
 CONTROLLER = "k8s.io/ingress-nginx"
