@@ -135,16 +135,29 @@ def read_gateway_keys(entry: Field) -> tuple[tuple[str, str], ...]:
 
 
 def _texts(entry: Field | None, lowers: bool) -> dict[str, Text]:
+    if entry is None:
+        return {}
     texts = {}
-    for name, value in (entry.entries() if entry is not None else {}).items():
+    _report_nulls(entry, "expected exact, prefix or regex, or {} for any value")
+    for name, value in entry.entries().items():
+        if not name and lowers:
+            value.report("expected the name of a header, got an empty one")
         texts[name.lower() if lowers else name] = _text(value) or _PRESENT_TEXT
     return texts
+
+
+def _report_nulls(entry: Field, expected: str) -> None:
+    """Report keys without a value: dropped, the match would take more than is written."""
+    if isinstance(entry.value, dict):
+        for name in [name for name, value in entry.value.items() if value is None]:
+            entry.report(f"{name}: {expected}, got null")
 
 
 def _text(entry: Field | None, is_path: bool = False) -> Text | None:
     """Return a StringMatch. One without a type asks that there is a value."""
     if entry is None:
         return None
+    _report_nulls(entry, "expected a text")
     fields = entry.keys("exact", "prefix", "regex")
     if len(fields) > 1:
         entry.report(f"expected one of exact, prefix and regex, got {', '.join(fields)}")

@@ -125,7 +125,7 @@ def _route(entry: Field, is_delegate: bool) -> Route:
         header_authority=read_header_authority(fields["headers"]) if "headers" in fields else None,
         doubts=(*doubts, *fault_doubts),
     )
-    _check_together(entry, fields.keys(), is_delegate)
+    _check_together(entry, [key for key in fields if fields[key].value != []], is_delegate)
     return Route(entry, matches, effect, _delegate(fields.get("delegate")))
 
 

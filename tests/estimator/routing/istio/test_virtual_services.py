@@ -33,6 +33,7 @@ spec:
     ("http", "more", "problem"),
     [
         ("[{}]", "", "http[0]: expected one of route, redirect, directResponse and delegate"),
+        ("[{route: []}]", "", "http[0]: expected one of route, redirect, directResponse"),
         (
             f"[{{redirect: {{uri: /a}}, {to('a')}}}]",
             "",
