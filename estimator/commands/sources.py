@@ -301,12 +301,8 @@ def read_source(source: Source, templates: Iterable[str]) -> RpsSeries:
 
         names = files_of(source.from_access_log)
         routes = route_table(source.route, source.routes, templates)
-        with working("Reading access logs") as (progress, task):
-
-            def shown(done: int, total: int) -> None:
-                progress.update(task, completed=done, total=total)
-
-            workers = Workers(source.jobs, source.dask, shown)
+        with working("Reading access logs") as bar:
+            workers = Workers(source.jobs, source.dask, bar)
             return read_access_logs(names, routes, now, source.reading, workers)
     if source.from_prometheus is not None:
         query = RateQuery(
@@ -317,8 +313,8 @@ def read_source(source: Source, templates: Iterable[str]) -> RpsSeries:
         )
         with working("Prometheus"):
             return asyncio.run(read_prometheus(query, _period(source, now), now))
-    with working("Datadog") as (progress, task):
-        return asyncio.run(_read_datadog(source, now, _DatadogProgress(progress, task)))
+    with working("Datadog") as bar:
+        return asyncio.run(_read_datadog(source, now, _DatadogProgress(bar.progress, bar.task)))
 
 
 def _period(source: Source, now: float) -> tuple[int, int]:

@@ -7,6 +7,7 @@ lose numbers.
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,9 +23,20 @@ def console() -> Console:
     return visible_console(sys.stdout, width=None if sys.stdout.isatty() else WIDTH)
 
 
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar of progress; call it with how much is done, and how much there is."""
+
+    progress: Progress
+    task: TaskID
+
+    def __call__(self, done: int, total: int) -> None:
+        self.progress.update(self.task, completed=done, total=total)
+
+
 @contextmanager
-def working(words: str) -> Iterator[tuple[Progress, TaskID]]:
-    """Show progress on stderr while the block lasts, if stderr is a terminal."""
+def working(words: str) -> Iterator[Bar]:
+    """Show a bar on stderr while the block lasts, if stderr is a terminal."""
     out = visible_console(err=True)
     with Progress(console=out, transient=True, disable=not out.is_terminal) as progress:
-        yield progress, progress.add_task(escape(words), total=None)
+        yield Bar(progress, progress.add_task(escape(words), total=None))

@@ -163,12 +163,8 @@ def _answer(options: dict[str, Any], source: RequestsSource, assumed: Assumed) -
     routes, before = _read_routes(options)
     asked = asked_by(rule.conditions for table in routes.tables for rule in table.rules())
     observations = assumed.completed(requests_of(source, asked), asked)
-    with working(f"Judging {len(observations.items):,} different requests") as (progress, task):
-
-        def shown(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
-
-        return analyse(routes, observations, before, shown)
+    with working(f"Judging {len(observations.items):,} different requests") as bar:
+        return analyse(routes, observations, before, bar)
 
 
 def _read_routes(options: dict[str, Any]) -> tuple[Routes, Before | None]:

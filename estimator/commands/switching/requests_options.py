@@ -118,9 +118,5 @@ def requests_of(source: RequestsSource, asked: Asked) -> Observations:
     if problems := [*problem_of(reading)]:
         raise InputError(problems)
     names = files_of(source.from_access_log)
-    with working("Reading access logs") as (progress, task):
-
-        def shown(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
-
-        return observe_access_logs(names, asked, reading, Workers(source.jobs, progress=shown))
+    with working("Reading access logs") as bar:
+        return observe_access_logs(names, asked, reading, Workers(source.jobs, progress=bar))

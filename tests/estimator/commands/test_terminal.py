@@ -30,3 +30,10 @@ def test_work_is_shown_on_a_terminal_only(
         pass
     out, err = capsys.readouterr()
     assert out == "" and "Reading [red]" in err
+
+
+def test_bar_shows_how_much_is_done() -> None:
+    with working("Reading") as bar:
+        bar(2, 3)
+        (task,) = bar.progress.tasks
+        assert (task.completed, task.total) == (2, 3)
