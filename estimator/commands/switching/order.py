@@ -63,10 +63,11 @@ Examples:
 
 \b
 Exit codes:
-  0  the order
+  0  confidence: ok
   2  bad input: every problem is listed on stderr
-  3  the order, with low confidence: what it lacks is listed on stderr
-  4  refused: a source has no usable answer
+  3  confidence: low, such as less than a week observed; the order is printed with
+     every reason
+  4  refused: a source has no usable answer, such as a series without observed time
 """
 
 _REQUEST_OPTIONS = (
