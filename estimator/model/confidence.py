@@ -189,7 +189,7 @@ def path_doubts(table: Table, policy: Policy) -> Iterator[str]:
     if policy.phase == 3 and lacking:
         yield (
             f"no pod of the table carries {', '.join(lacking)}: how many replicas its application"
-            " needs is not known"
+            " needs is not known; if it stays on Swarm, plan --phase 2"
         )
 
 

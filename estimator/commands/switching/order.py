@@ -105,7 +105,7 @@ _OUTPUT_OPTIONS = (
         "--snippets",
         type=click.Path(path_type=Path),
         metavar="DIR",
-        help="Also write every step and its rollback as a file.",
+        help="Also write every step and its rollback as a file of a new folder.",
     ),
 )
 
@@ -199,6 +199,9 @@ def _check(source: Source, options: Mapping[str, Any]) -> None:
     problems += missing_folder("--markdown", markdown)
     if snippets is not None and snippets.exists() and not snippets.is_dir():
         rule = f"expected a directory, got the file {snippets}"
+        problems.append(Problem("--snippets", rule))
+    elif snippets is not None and snippets.is_dir() and any(snippets.iterdir()):
+        rule = f"{snippets} is not empty; the steps get a folder of their own, without other steps"
         problems.append(Problem("--snippets", rule))
     if problems:
         raise InputError(problems)

@@ -128,8 +128,8 @@ def steps_grid(plan: SwitchPlan) -> Grid:
         Cell("?" if worst is None else duration(worst.planned.total)),
     )
     title = (
-        "rps of the new side; ratio of the mirror in the warm-up; time at saturation with the HPA"
-        " alone and with raised minima"
+        "rps of what moves, on the new side; ratio of the mirror in the warm-up; time at saturation"
+        " with the HPA alone and with raised minima"
     )
     return Grid(title, columns, rows, footer)
 

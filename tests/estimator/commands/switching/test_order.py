@@ -184,6 +184,7 @@ def test_standard_input_is_read_once(run) -> None:
         (["--header", "x", "--new-routes", "."], "--header: expected 'NAME: VALUE'"),
         (["--markdown", "gone/m.md"], "--markdown: no such directory: gone"),
         (["--snippets", "mirror.yaml"], "--snippets: expected a directory, got the file"),
+        (["--snippets", "."], "--snippets: . is not empty; the steps get a folder of their own"),
         (["--new-routes", "mirror.yaml"], "mirror.yaml"),
     ],
 )
