@@ -42,6 +42,7 @@ from estimator.table.load_points import Component, Kind, Resources, Table
 
 MOST_PATHS = 50
 """Most paths that are projected alone: nobody reads more."""
+_MOST_ROUTES = 5  # without a component that are named, the busiest ones
 
 __all__ = [
     "Amounts",
@@ -305,29 +306,31 @@ def _summary(series: RpsSeries, peak: Observed) -> SeriesSummary:
 
 
 def _unseen_routes(series: RpsSeries, component: Component) -> tuple[str, ...]:
-    return tuple(
-        f"route {route} was never seen in the series: its traffic counts as none"
-        for route in component.routes
-        if route != ALL_ROUTES and route not in series.routes
-    )
+    unseen = [r for r in component.routes if r != ALL_ROUTES and r not in series.routes]
+    never = "was never seen in the series: its traffic counts as none"
+    return tuple(f"route {route} {never}" for route in unseen)
 
 
 def _uncovered_routes(traffic: Traffic, table: Table) -> tuple[str, ...]:
     """Name the routes that no pod, or no gateway, of the table serves.
 
-    By kind, because a gateway for `*` would hide every route that has no pod. A kind that the
-    table does not have at all is not missed: in phase 2 the apps are not on Kubernetes yet.
+    A gateway for `*` would hide routes without a pod, so each kind is judged alone. A kind that the
+    table lacks is not missed: in phase 2 the apps are not on Kubernetes yet.
     """
     warnings = []
     for kind in Kind:
         covered = {r for part in table.components if part.kind == kind for r in part.routes}
         if not covered or ALL_ROUTES in covered:
             continue
-        for route in traffic.series.routes:
-            peak = traffic.peak(route)
-            if route not in covered and peak > 0:
-                rps = units.format_rps(peak)
-                warnings.append(f"route {route} (peak {rps} rps) is not covered by any {kind}")
+        peaks = ((traffic.peak(r), r) for r in traffic.series.routes if r not in covered)
+        lacking = sorted((pair for pair in peaks if pair[0] > 0), reverse=True)
+        for peak, route in lacking[:_MOST_ROUTES]:
+            rps = units.format_rps(peak)
+            warnings.append(f"route {route} (peak {rps} rps) is not covered by any {kind}")
+        if more := lacking[_MOST_ROUTES:]:
+            rps = units.format_rps(more[0][0])
+            words = f"{len(more)} more routes (peak at most {rps} rps each) are not covered"
+            warnings.append(f"{words} by any {kind}")
     return tuple(warnings)
 
 

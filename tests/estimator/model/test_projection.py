@@ -43,7 +43,7 @@ def series(seconds: int = DAY, **routes: float) -> RpsSeries:
     rps = np.ones((len(routes), seconds))
     for index, peak in enumerate(routes.values()):
         rps[index, index] = peak
-    return RpsSeries("test", 1000, 1, tuple(names[route] for route in routes), rps)
+    return RpsSeries("test", 1000, 1, tuple(names.get(route, f"/{route}") for route in routes), rps)
 
 
 # Without any reserve, the result is pure arithmetic.
@@ -149,6 +149,13 @@ def test_series_route_without_a_pod_is_a_warning() -> None:
     # The gateway serves all routes, which must not hide that /watch has no pod.
     projection = answer(series(api=500, watch=40), API, GATEWAY)
     assert projection.warnings == ("route /watch/_id_ (peak 40 rps) is not covered by any pod",)
+
+
+def test_busiest_of_many_series_routes_without_a_pod_are_named() -> None:
+    many = {f"r{number}": 10 + number for number in range(8)}
+    *named, more = answer(series(api=500, **many), API, GATEWAY).warnings
+    assert [words.split()[1] for words in named] == [f"/r{n}" for n in (7, 6, 5, 4, 3)]
+    assert more == "3 more routes (peak at most 12 rps each) are not covered by any pod"
 
 
 def test_table_of_gateways_misses_no_pods() -> None:
