@@ -5,6 +5,7 @@ may hold gigabytes. Each reader states how many bytes it takes at most. The limi
 are listed in docs/limits.md.
 """
 
+import codecs
 import gzip
 import io
 import os
@@ -90,8 +91,12 @@ def read_text(path: str | os.PathLike[str], limit: Limit, follows_links: bool = 
 
     Line ends stay as they are. Raises BoundedFileError.
     """
+    content = read_bytes(path, limit, follows_links)
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        # The shell of Windows writes it where output is redirected with `>`.
+        raise BoundedFileError(str(path), "is text in UTF-16, expected UTF-8")
     try:
-        return read_bytes(path, limit, follows_links).decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BoundedFileError(str(path), f"cannot be read: {error}") from error
 

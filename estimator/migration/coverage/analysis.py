@@ -387,7 +387,8 @@ def _undecided(tally: _Tally) -> tuple[Undecided, ...]:
 
 def _doubts(tally: _Tally) -> Iterable[str]:
     for feature, count in tally.unjudged.most_common():
-        yield f"{feature}: {count:,} requests pass it, and it is not judged"
+        requests = "1 request passes" if count == 1 else f"{count:,} requests pass"
+        yield f"{feature}: {requests} it, and it is not judged"
     if tally.unknown_today:
         yield (
             f"the Ingresses name no certain service for {tally.unknown_today:,} requests that"

@@ -154,7 +154,8 @@ def _doubts(evidence: Evidence, by_tag: Mapping[str, str]) -> Iterable[str]:
     for seen in (evidence.seen or {}).values():
         unjudged.update(seen.unjudged)
     for feature, count in unjudged.most_common():
-        yield f"{feature}: {count:,} requests pass it, and it is not judged"
+        requests = "1 request passes" if count == 1 else f"{count:,} requests pass"
+        yield f"{feature}: {requests} it, and it is not judged"
     if not evidence.knows_new_routes:
         yield "no routes of the new cluster were read, so a path may be rejected there"
     nameless = [tag for tag in evidence.series.routes if tag not in by_tag and tag != OTHER]

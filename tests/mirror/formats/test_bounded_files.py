@@ -123,3 +123,9 @@ def test_a_bomb_costs_no_more_than_its_limit(kind: str, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     words = "Frame requires too much memory" if kind == "window" else "67,108,864 bytes unpacked"
     assert words in done.stdout
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_text_of_windows_is_named(tmp_path: Path, encoding: str) -> None:
+    with pytest.raises(BoundedFileError, match="is text in UTF-16, expected UTF-8"):
+        read_text(written(tmp_path, "\ufeffkind: X".encode(encoding)), LIMIT)

@@ -141,6 +141,8 @@ def test_what_is_not_judged_is_a_doubt_with_its_requests() -> None:
     coverage = answer(table(a=(odd,)), seen("/cart", 4))
     assert coverage.unjudged[0].count == 4
     assert "4 requests pass it" in coverage.doubts[0]
+    (once,) = answer(table(a=(odd,)), seen("/cart")).doubts
+    assert once == "r.yaml:9: cors is not judged: 1 request passes it, and it is not judged"
 
 
 def test_an_undefined_order_leaves_requests_undecided_where_it_matters() -> None:
