@@ -92,13 +92,13 @@ def read_text(path: str | os.PathLike[str], limit: Limit, follows_links: bool = 
     Line ends stay as they are. Raises BoundedFileError.
     """
     content = read_bytes(path, limit, follows_links)
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        # The shell of Windows writes it where output is redirected with `>`.
-        raise BoundedFileError(str(path), "is text in UTF-16, expected UTF-8")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BoundedFileError(str(path), f"cannot be read: {error}") from error
+        # The shell of Windows writes UTF-16 where output is redirected with `>`.
+        is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        reason = "it may be UTF-16, expected UTF-8" if is_utf16 else error
+        raise BoundedFileError(str(path), f"cannot be read: {reason}") from error
 
 
 def open_unpacked(path: str | os.PathLike[str], limit: Limit) -> BinaryIO:

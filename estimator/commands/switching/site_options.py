@@ -35,7 +35,7 @@ _OPTIONS = (
         help="Phase 1: what the front sends requests to today.",
     ),
     click.option(
-        "--ingress",
+        "--ingressgateway",
         default="127.0.0.1:30081",
         show_default=True,
         metavar="HOST:PORT",
@@ -74,7 +74,7 @@ _OPTIONS = (
     ),
 )
 
-NAMES = ("front", "routing", "swarm", "ingress", "app_on_swarm", "app", "namespace", "host")
+NAMES = ("front", "routing", "swarm", "ingressgateway", "app_on_swarm", "app", "namespace", "host")
 """Click's names of the options that only a snippet shows."""
 SECTIONS = dict.fromkeys((*NAMES, "steps"), "Steps")
 """Heading in the help, by click's name of the option."""
@@ -94,7 +94,7 @@ def sites_of(options: Mapping[str, Any], new_routes: Sequence[RouteTable]) -> Si
     """
     problems: list[Problem] = []
     backends: dict[str, Backend] = {}
-    for name in ("swarm", "ingress", "app_on_swarm", "app"):
+    for name in ("swarm", "ingressgateway", "app_on_swarm", "app"):
         try:
             backends[name] = Backend.of(options[name])
         except ValueError as error:
@@ -118,7 +118,7 @@ def sites_of(options: Mapping[str, Any], new_routes: Sequence[RouteTable]) -> Si
         raise InputError(problems)
     return Sites(
         backends["swarm"],
-        backends["ingress"],
+        backends["ingressgateway"],
         backends["app_on_swarm"],
         backends["app"],
         attachment,

@@ -40,7 +40,7 @@ Examples:
   estimate switch-plan --from-series series.db --table table.yaml --steps 1,10,50,100 \\
       --hold 1h --pod-start 90s --format json
   estimate switch-plan --from-series series.db --table table.yaml --phase 2 \\
-      --swarm 10.0.0.7:8080 --ingress 10.0.1.9:30081 --output switch/
+      --swarm 10.0.0.7:8080 --ingressgateway 10.0.1.9:30081 --output switch/
 
 \b
 Exit codes:

@@ -31,7 +31,7 @@ def _addresses(sites: Sites) -> Iterator[str]:
         "## Where requests go",
         "",
         f"- Phase 1, {sites.front} to the application on Swarm: `{sites.swarm}` (`--swarm`)",
-        f"- Phase 2, {sites.front} to the gateway: `{sites.gateway}` (`--ingress`)",
+        f"- Phase 2, {sites.front} to the gateway: `{sites.gateway}` (`--ingressgateway`)",
         f"- Phase 2, the gateway to the application on Swarm: `{sites.swarm_service}`"
         " (`--app-on-swarm`), which a ServiceEntry or a Service without selector has to name",
         f"- Phase 3, the gateway to the application on Kubernetes: `{sites.service}` (`--app`),"

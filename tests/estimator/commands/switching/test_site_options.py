@@ -36,7 +36,16 @@ def test_defaults_are_those_of_the_deployment() -> None:
 
 
 def test_every_option_reaches_its_site() -> None:
-    addresses = ["--swarm", "a:1", "--ingress", "b:2", "--app-on-swarm", "c:3", "--app", "d:4"]
+    addresses = [
+        "--swarm",
+        "a:1",
+        "--ingressgateway",
+        "b:2",
+        "--app-on-swarm",
+        "c:3",
+        "--app",
+        "d:4",
+    ]
     sites = read(*addresses, "--steps", "10,100", "--host", "a.example", "--host", "b.example")
     shown = [str(each) for each in (sites.swarm, sites.gateway, sites.swarm_service, sites.service)]
     assert shown == ["a:1", "b:2", "c:3", "d:4"]

@@ -27,7 +27,7 @@ def test_every_step_of_every_movable_path_is_there(planned: Plan) -> None:
 
 def test_addresses_name_their_options(planned: Plan) -> None:
     lines = runbook(planned).splitlines()
-    assert "- Phase 2, apache to the gateway: `127.0.0.1:30081` (`--ingress`)" in lines
+    assert "- Phase 2, apache to the gateway: `127.0.0.1:30081` (`--ingressgateway`)" in lines
     assert any("application on Swarm: `swarm:80` (`--app-on-swarm`)" in line for line in lines)
 
 
