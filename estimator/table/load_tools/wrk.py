@@ -17,6 +17,7 @@ UNITS_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4, "h": 3.6e6}
 # the square of their number.
 _RUNNING = re.compile(r"^Running .+ test @ ", re.MULTILINE)
 _CONNECTIONS = re.compile(r"^ *\d+ threads? and (\d+) connections?", re.MULTILINE)
+_NUMBER = re.compile(r"\d{1,15}(?:\.\d{1,15})?")
 _REQUESTS = re.compile(r"^ *(\d+) requests in ([\d.]+)(us|ms|s|m|h)\b", re.MULTILINE)
 _RATE = re.compile(r"^Requests/sec:\s+([\d.]+)\s*$", re.MULTILINE)
 _STATUS_ERRORS = re.compile(r"Non-2xx or 3xx responses: (\d+)")
@@ -37,20 +38,23 @@ def read_text(text: str, source: str, tool: str, loop: Loop) -> LoadRun:
     match = _REQUESTS.search(text)
     require(match is not None, source, "expected `N requests in T`; was the run cut off?")
     assert match is not None
-    requests, duration_s = int(match[1]), float(match[2]) * UNITS_MS[match[3]] / 1000
+    requests = int(_number(match[1], source))
+    duration_s = _number(match[2], source) * UNITS_MS[match[3]] / 1000
     require(requests > 0 and duration_s > 0, source, "holds no request")
-    refused = sum(map(int, sockets.groups())) if (sockets := _SOCKET_ERRORS.search(text)) else 0
-    failed = int(status[1]) if (status := _STATUS_ERRORS.search(text)) else 0
+    sockets, status = _SOCKET_ERRORS.search(text), _STATUS_ERRORS.search(text)
+    refused = sum(_number(count, source) for count in sockets.groups()) if sockets else 0
+    failed = _number(status[1], source) if status else 0
+    rate = _RATE.search(text)
     connections = _CONNECTIONS.search(text)
-    p50, p99 = (percentile_ms(text, percent) for percent in (50, 99))
+    p50, p99 = (percentile_ms(text, percent, source) for percent in (50, 99))
     notes = ("no p50 and p99: run it with --latency",) if p99 is None else ()
     return LoadRun(
         tool=tool,
         loop=loop,
         # More digits than the duration, which is rounded to 10 ms.
-        rps=float(rate[1]) if (rate := _RATE.search(text)) else requests / duration_s,
+        rps=_number(rate[1], source) if rate else requests / duration_s,
         duration_s=duration_s,
-        connections=int(connections[1]) if connections else None,
+        connections=int(_number(connections[1], source)) if connections else None,
         p50_ms=p50,
         p99_ms=p99,
         error_ratio=(failed + refused) / (requests + refused),
@@ -58,9 +62,19 @@ def read_text(text: str, source: str, tool: str, loop: Loop) -> LoadRun:
     )
 
 
-def percentile_ms(text: str, percent: int) -> float | None:
-    """Return a percentile of the first distribution; the second one of wrk2 is uncorrected."""
+def percentile_ms(text: str, percent: int, source: str) -> float | None:
+    """Return a percentile of the first distribution; the second one of wrk2 is uncorrected.
+
+    Raises InputError.
+    """
     match = re.search(
         rf"^[ \t]*{percent}(?:\.0+)?%[ \t]+([\d.]+)(us|ms|s|m|h)[ \t\r]*$", text, re.MULTILINE
     )
-    return float(match[1]) * UNITS_MS[match[2]] if match else None
+    return _number(match[1], source) * UNITS_MS[match[2]] if match else None
+
+
+def _number(text: str, source: str) -> float:
+    """Return a number as wrk prints it. Raises InputError."""
+    is_number = _NUMBER.fullmatch(text) is not None
+    require(is_number, source, f"expected a number, got {text[:40]!r}; was the file changed?")
+    return float(text)

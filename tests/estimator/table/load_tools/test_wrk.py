@@ -61,3 +61,18 @@ def test_a_long_text_of_nothing_is_read_once(refused, filler: str) -> None:
     """A search that begins again at every character would outlive the tests."""
     text = f"Running 6s test @ http://a\n{filler}"
     assert refused(text) == ["expected `N requests in T`; was the run cut off?"]
+
+
+@pytest.mark.parametrize(
+    ("written", "damaged"),
+    [
+        ("in 6.10s", "in 6.101.88s"),
+        ("335.59ms", "33.5.59ms"),
+        ("256.02", "256.0.2"),
+        ("1562 requests", "1" * 400 + " requests"),
+    ],
+)
+def test_a_damaged_number_is_refused(refused, text: str, written: str, damaged: str) -> None:
+    assert written in text
+    (problem,) = refused(text.replace(written, damaged))
+    assert problem.startswith("expected a number, got '")
