@@ -137,8 +137,19 @@ class _Reading:
                 "last": self._first + min(at + _MOST_PACKED, self._width) - 1,
             }
             (text,) = self._database.execute(PACKED_SECONDS, bounds).fetchone()
-            covered[at + _numbers(text or "", 1)[:, 0]] = True
+            offsets = _numbers(text or "", 1)[:, 0]
+            self._check_order(offsets, self._width - at, "seconds")
+            covered[at + offsets] = True
         return covered
+
+    def _check_order(self, offsets: NDArray[np.int64], width: int, table: str) -> None:
+        """Raise InputError for seconds outside of what was asked for.
+
+        SQLite finds rows by their order in the file, which damage can break.
+        """
+        if (offsets < 0).any() or (offsets >= width).any():
+            rule = "expected rows in the order of their seconds: the file is damaged"
+            raise InputError([Problem(str(self._path), rule, key=table)])
 
     def _learn(self, first: int, last: int) -> None:
         """Find the routes of these seconds, and make room for the new ones in order."""
@@ -176,6 +187,7 @@ class _Reading:
             self._add(start, end, is_again=True)
             return
         width, at = end - start, start - self._first
+        self._check_order(offsets, width, "counts")
         cells = (places - 1) * width + offsets
         block = np.bincount(cells, counts, minlength=len(self._routes) * width)
         block = block.reshape(-1, width)

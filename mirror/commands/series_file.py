@@ -78,7 +78,10 @@ class SeriesFile:
 
     def routes(self, first: int, last: int) -> list[str]:
         """Return the tags of the routes that had a request; `other` where none had."""
-        return [route for (route,) in self._rows(ROUTES, first, last)] or [OTHER]
+        routes = [route for (route,) in self._rows(ROUTES, first, last)]
+        if not all(isinstance(route, str) for route in routes):
+            raise InputError(f"{self._path}: counts: expected routes that are texts")
+        return routes or [OTHER]
 
     def window(self, first: int, last: int) -> Window:
         observed = frozenset(second for (second,) in self._rows(OBSERVED_SECONDS, first, last))

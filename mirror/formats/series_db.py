@@ -119,6 +119,10 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     except sqlite3.Error:
         database.close()
         raise
+    except UnicodeDecodeError as error:
+        # Python decodes the message of SQLite, which quotes a schema that is damaged.
+        database.close()
+        raise NotASeries("expected a schema in UTF-8, got other bytes") from error
     return database
 
 

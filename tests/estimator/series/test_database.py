@@ -125,3 +125,13 @@ def test_memory_follows_the_size_of_the_file(path: Path) -> None:
         limits.check_cells(path, limits.SMALL_BUCKETS, 9)
     with pytest.raises(InputError, match="spans 3,000,001 s over 1 route"):
         limits.check_cells(path, limits.SMALL_BUCKETS + 1, 1)
+
+
+def test_rows_out_of_order_are_refused(path: Path) -> None:
+    rows = "(1000, 'requests', '/a', '', 7), (1001, 'requests', '/a', '', 7)"
+    write(path, seconds(2) + f"INSERT INTO counts VALUES {rows};")
+    row = (1001).to_bytes(2, "big") + b"requests"
+    content = path.read_bytes()
+    assert content.count(row) == 1
+    path.write_bytes(content.replace(row, (1).to_bytes(2, "big") + b"requests"))
+    assert "expected rows in the order of their seconds" in problem(path)

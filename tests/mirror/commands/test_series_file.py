@@ -158,3 +158,12 @@ def test_a_series_without_seconds_is_said(tmp_path: Path) -> None:
         pytest.raises(InputError, match="holds no second"),
     ):
         source.span()
+
+
+def test_a_route_of_bytes_is_refused(tmp_path: Path) -> None:
+    path = make(tmp_path / "series.db", [(5, "requests", b"/a", "", 1)], 5)
+    with (
+        SeriesFile(path) as source,
+        pytest.raises(InputError, match="expected routes that are texts"),
+    ):
+        source.routes(0, 10)

@@ -98,3 +98,11 @@ def test_a_missing_file_is_not_created(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError, match="unable to open"):
         connect_to_read(tmp_path / "none.db")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_schema_of_other_bytes_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "series.db")
+    damaged = path.read_bytes().replace(b"CREATE TABLE counts", b"CREATE TABL\xd5 counts")
+    path.write_bytes(damaged)
+    with pytest.raises(NotASeries, match="expected a schema in UTF-8"):
+        connect_to_read(path)
