@@ -56,9 +56,11 @@ wheel: .venv/bin/python
 fuzz: .venv/dev
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
 
-# A minute of changed files for every reader of files; SEED=… repeats one, SECONDS=… bounds it.
+# A minute of changed files for every reader of files; SEED=… repeats one, SECONDS=… bounds it, and
+# ROUNDS=… is the number of files for each reader.
 fuzz-files: .venv/dev
-	$(BIN)/python -m tests.fuzz.files --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.fuzz.files --seconds $(or $(SECONDS),60) \
+	$(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 # Odd requests through nginx alone and through nginx and us; COUNT=… and SEED=… choose others.
 fuzz-nginx: .venv/dev programs
