@@ -10,7 +10,7 @@ from estimator.commands.switching.order import order
 from mirror.formats.capture.record import Record, encode, encode_header
 from mirror.formats.series_db import SCHEMA
 
-LINE = '10.0.0.1 - - [24/Nov/2026:10:00:{second:02} +0000] "{request} HTTP/1.1" 200 5 "-" "x"\n'
+LINE = '10.0.0.1 - - [24/Nov/2025:10:00:{second:02} +0000] "{request} HTTP/1.1" 200 5 "-" "x"\n'
 REQUESTS = (*["GET /api/feed"] * 40, *["POST /cart"] * 2, "GET /health")
 
 ROUTES = """
