@@ -4,8 +4,6 @@ A subcommand is imported only when it is used, so a sidecar that runs for months
 serving needs. Loading all subcommands would cost the supervisor 6 MiB.
 """
 
-from importlib import import_module
-
 import click
 
 from mirror import __version__
@@ -30,21 +28,9 @@ COMMANDS = {
 """Subcommand -> module and name of its click command."""
 
 
-class LazyGroup(VisibleGroup):
-    """A group that imports each of COMMANDS when it is first used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(import_module(module), name)
-        return command
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=VisibleGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(f"{__version__} ({BUILD})", prog_name="mirror")
 def main() -> None:
     """Tee production requests to a new cluster, count them, never disturb them."""

@@ -11,11 +11,15 @@ from estimator import __version__
 from estimator.commands import policy_options, report, sources
 from estimator.commands.exits import endings
 from estimator.commands.help_sections import SectionedGroup
-from estimator.commands.switching.coverage import coverage as coverage_command
-from estimator.commands.switching.order import order as order_command
-from estimator.commands.switching.switch_plan import switch_plan as switch_plan_command
-from estimator.commands.table import table as table_command
-from estimator.commands.verify import verify as verify_command
+
+COMMANDS = {
+    "coverage": "estimator.commands.switching.coverage:coverage",
+    "order": "estimator.commands.switching.order:order",
+    "switch-plan": "estimator.commands.switching.switch_plan:switch_plan",
+    "table": "estimator.commands.table:table",
+    "verify": "estimator.commands.verify:verify",
+}
+"""Subcommand -> module and name of its click command. A report loads none of them."""
 
 EPILOG = """\b
 Examples:
@@ -44,6 +48,7 @@ Exit codes:
 
 @click.group(
     cls=SectionedGroup,
+    lazy=COMMANDS,
     sections=sources.SECTIONS | policy_options.SECTIONS | report.SECTIONS,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -71,10 +76,3 @@ def main(context: click.Context, /, **options: Any) -> None:
                 report.output_of(options),
                 {name: options[name] for name in policy_options.SECTIONS},
             )
-
-
-main.add_command(coverage_command)
-main.add_command(table_command)
-main.add_command(verify_command)
-main.add_command(order_command)
-main.add_command(switch_plan_command)

@@ -4,6 +4,8 @@ Text may hold names and messages of others, so what a terminal would obey become
 JSON stays the same JSON. Tables and colours have an exit of their own (rich_console.py).
 """
 
+from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 import click
@@ -22,7 +24,26 @@ def say_json(text: str, nl: bool = True) -> None:
 
 
 class VisibleGroup(click.Group):
-    """A group of commands whose usage errors are printed as `say` prints."""
+    """A group of commands whose usage errors are printed as `say` prints.
+
+    The commands of `lazy` are imported when they are first used, so that one command does not load
+    what only another one needs. It maps a name to module and name of the click command, such as
+    `mirror.commands.serve:serve`.
+    """
+
+    def __init__(self, *args: Any, lazy: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.lazy = lazy or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self.lazy})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.lazy:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = self.lazy[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         try:

@@ -37,3 +37,15 @@ def test_usage_errors_are_printed_visibly(words: list[str]) -> None:
     result = CliRunner().invoke(group, words)
     assert result.exit_code == 2
     assert "wrong\n\\x1b[2J\n" in result.output
+
+
+def test_a_lazy_command_is_imported_when_it_is_used() -> None:
+    lazy = {"z": "mirror.commands.series:series", "broken": "mirror.no_such_module:command"}
+    commands = VisibleGroup("test", lazy=lazy, commands=[inner])
+    context = click.Context(commands)
+    assert commands.list_commands(context) == ["broken", "inner", "z"]
+    names = [getattr(commands.get_command(context, name), "name", None) for name in ("z", "inner")]
+    assert names == ["series", "inner"]
+    assert commands.get_command(context, "other") is None
+    with pytest.raises(ModuleNotFoundError):
+        commands.get_command(context, "broken")
