@@ -14,13 +14,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from estimator.errors import InputError, Problem, Refusal, Refused
+from estimator.errors import Refusal, Refused
 from estimator.requests.asked import Asked
 from estimator.requests.observations import Observations
 from estimator.requests.summary import summarised
 from estimator.requests.sums import Extra, Sums
+from estimator.series.access_log.numbered_blocks import read_blocks
 from estimator.series.access_log.workers import Beginnings, Workers, source_name
-from mirror.formats.access_log.blocks import AnsweredLine, answered_lines, blocks, open_log
+from mirror.formats.access_log.blocks import AnsweredLine, answered_lines
 from mirror.formats.access_log.json_lines import (
     LoggedKeys,
     Wrapped,
@@ -40,13 +41,11 @@ from mirror.formats.access_log.request import (
 from mirror.formats.access_log.tally import (
     LOW_CONFIDENCE_RATIO,
     SAID_FIRST_RATIO,
-    NotALog,
     Tally,
 )
 from mirror.formats.access_log.text_lines import only_domain, origin_form, without_default_port
 from mirror.formats.access_log.times import local_second
 from mirror.formats.access_log.wrappers import unwrapped_block
-from mirror.formats.bounded_files import BoundedFileError
 
 _SAME_BYTES = 1 << 16
 _MOST_HOSTS = 4096
@@ -119,13 +118,7 @@ def read_log(task: Task) -> LogRequests:
     """
     name, asked, reading = task
     adding = _Adding(LogRequests(name, Sums(asked.parameters)), LineReader(reading), asked.headers)
-    try:
-        with open_log(name) as stream:
-            for block in blocks(stream):
-                adding.block(block)
-    except (BoundedFileError, NotALog) as error:
-        rule = str(error).removeprefix(f"{name}: ")
-        raise InputError([Problem(name, rule)]) from error
+    read_blocks(name, adding.block)
     return adding.found
 
 
@@ -141,13 +134,13 @@ class _Adding:
         self._seconds: dict[str, int] = {}
         self._number = 1
 
-    def block(self, block: bytes) -> None:
-        """Add whole lines, at once if they have one format."""
-        if self._number == 1:
+    def block(self, number: int, block: bytes) -> None:
+        """Add whole lines, of which the first has this number, at once if they have one format."""
+        self._number = number
+        if number == 1:
             self.found.beginning = block[:_SAME_BYTES]
         if not block.isspace():
             self._lines_of(block)
-        self._number += block.count(b"\n")
 
     def _lines_of(self, block: bytes) -> None:
         lines = block.count(b"\n") + (not block.endswith(b"\n"))

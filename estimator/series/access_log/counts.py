@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estimator.errors import InputError, Problem
-from mirror.formats.access_log.blocks import blocks, counted_lines, open_log
+from estimator.series.access_log.numbered_blocks import read_blocks
+from mirror.formats.access_log.blocks import counted_lines
 from mirror.formats.access_log.json_lines import CountedRequest, read_json
 from mirror.formats.access_log.line_reader import LineReader, Reading
 from mirror.formats.access_log.request import (
@@ -26,11 +27,10 @@ from mirror.formats.access_log.request import (
     LoggedRequest,
     NotARequest,
 )
-from mirror.formats.access_log.tally import NotALog, Tally
+from mirror.formats.access_log.tally import Tally
 from mirror.formats.access_log.text_lines import unescaped
 from mirror.formats.access_log.times import local_second
 from mirror.formats.access_log.wrappers import unwrapped_block
-from mirror.formats.bounded_files import BoundedFileError
 from mirror.formats.routes import RouteTable
 
 _SAME_BYTES = 1 << 16
@@ -83,13 +83,7 @@ def count_log(name: str, routes: RouteTable, reading: Reading) -> LogCounts:
     """Return the counts of one log. Raises InputError for a file that is no access log."""
     reader = LineReader(reading)
     counting = _Counting(name, routes, reader)
-    try:
-        with open_log(name) as stream:
-            for block in blocks(stream):
-                counting.block(block)
-    except (BoundedFileError, NotALog) as error:
-        rule = str(error).removeprefix(f"{name}: ")
-        raise InputError([Problem(name, rule)]) from error
+    read_blocks(name, counting.block)
     counting.keep()
     found = counting.found
     if (problem := found.tally.wrong_unit()) and not reader.names_duration:
@@ -111,13 +105,13 @@ class _Counting:
         self._counts: Counter[int] = Counter()
         self._number = 1
 
-    def block(self, block: bytes) -> None:
-        """Add whole lines, at once if they have one format."""
-        if self._number == 1:
+    def block(self, number: int, block: bytes) -> None:
+        """Add whole lines, of which the first has this number, at once if they have one format."""
+        self._number = number
+        if number == 1:
             self.found.beginning = block[:_SAME_BYTES]
         if not block.isspace():
             self._lines_of(block)
-        self._number += block.count(b"\n")
         if len(self._counts) > _ENTRIES:
             self.keep()
 
