@@ -138,6 +138,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.errors",
         "mirror.process.access",
     ),
+    "mirror.preflight.findings": ("mirror.formats.foreign_text",),
     "mirror.preflight.descriptors": ("mirror.config",),
     "mirror.preflight.circle": ("mirror.addresses", "mirror.config"),
     "mirror.preflight.host": (
