@@ -3,6 +3,7 @@
 core       decisions on values; no asyncio, sockets, clock, environment or logging
 proxy      the data plane: downstream, the tee, upstream; one owner for each socket
 process    a supervisor over worker processes
+admin      what a running sidecar tells of itself, and takes orders on
 preflight  what is checked before the first mirrored request
 metrics    every metric once, and the sinks that counts go to
 capture    recorded requests: written while they are served, read again later
@@ -11,7 +12,8 @@ formats    what `mirror` writes and `estimate` reads
 demo       a small world of real programs, for `mirror demo` and the tests
 commands   one file for each subcommand
 
-config        the configuration as frozen sections
+config        the configuration, complete and possible
+config_sections  its sections, and the types of their keys
 config_file   the configuration file, read strictly, every problem reported at once
 addresses     host:port and unix:/path, as people write them
 spans         spans of time, as people write them

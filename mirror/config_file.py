@@ -1,8 +1,8 @@
 """Reads the text of a configuration file into sections (dataclasses) and reports every problem.
 
 This module knows YAML, how the type of a key is checked and how a problem is worded;
-mirror/config.py defines the keys. Each leaf type carries a description of the values it accepts,
-and error messages quote that description.
+mirror/config_sections.py defines the keys. Each leaf type carries a description of the values that
+it accepts, and error messages quote that description.
 """
 
 import difflib

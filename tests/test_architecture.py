@@ -84,12 +84,12 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.errors",
         "mirror.formats.capture.record",
     ),
-    "mirror.capture.segments": ("mirror.config", "mirror.formats.capture.*"),
-    "mirror.capture.key_file": ("mirror.config", "mirror.errors"),
+    "mirror.capture.segments": ("mirror.config_sections", "mirror.formats.capture.*"),
+    "mirror.capture.key_file": ("mirror.config_sections", "mirror.errors"),
     "mirror.capture.recorder": (
         "mirror.capture.key_file",
         "mirror.capture.segments",
-        "mirror.config",
+        "mirror.config_sections",
         "mirror.core.*",
         "mirror.errors",
         "mirror.formats.capture.record",
@@ -101,8 +101,10 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.formats.*",
         "mirror.spans",
     ),
+    "mirror.config_sections": ("mirror.addresses", "mirror.formats.uri_counts", "mirror.spans"),
     "mirror.config": (
         "mirror.config_file",
+        "mirror.config_sections",
         "mirror.addresses",
         "mirror.errors",
         "mirror.formats.routes",
@@ -116,7 +118,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     ),
     "mirror.metrics.*": (
         "mirror.addresses",
-        "mirror.config",
+        "mirror.config_sections",
         "mirror.core.latency",
         "mirror.core.ledger",
         "mirror.formats.series_db",
@@ -125,7 +127,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     ),
     "mirror.replay.alarm": (),
     "mirror.process.access": ("mirror.addresses",),
-    "mirror.process.admin": (
+    "mirror.admin.server": (
         "mirror.addresses",
         "mirror.errors",
         "mirror.lean_imports",
@@ -193,6 +195,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.proxy.upstream.origins": (
         "mirror.addresses",
         "mirror.config",
+        "mirror.config_sections",
         "mirror.errors",
         "mirror.proxy.upstream.connection",
         "mirror.tls",
@@ -299,7 +302,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.errors",
         "mirror.metrics.catalogue",
         "mirror.process.access",
-        "mirror.process.admin",
+        "mirror.admin.server",
         "mirror.process.control",
         "mirror.process.listeners",
         "mirror.process.memory_ceiling",
@@ -334,7 +337,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     ),
     "mirror.demo.*": ("mirror.demo.*",),
     "mirror.commands.demo": ("mirror.build", "mirror.demo.*", "mirror.formats.*"),
-    "mirror.commands.replay_table": (
+    "mirror.commands.replaying.replay_table": (
         "mirror.errors",
         "mirror.formats.*",
         "mirror.replay.process_usage",
@@ -374,7 +377,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.replay.*",
         "mirror.commands.admin_client",
         "mirror.commands.arguments",
-        "mirror.commands.replay_table",
+        "mirror.commands.replaying.replay_table",
         "mirror.spans",
     ),
     "mirror.__main__": ("mirror", "mirror.build", "mirror.formats.terminal"),

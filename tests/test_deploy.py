@@ -21,7 +21,7 @@ from compose_spec import PyCompose
 
 from mirror import config
 from mirror.addresses import UnixAddress
-from mirror.commands.replay import replay
+from mirror.commands.replaying.replay import replay
 from mirror.demo.envoy import find_envoy
 from mirror.demo.processes import find_program, free_ports
 from mirror.process.memory_ceiling import memory_ceiling_bytes

@@ -1,4 +1,4 @@
-"""Checks that the README's table of configuration keys matches config.py."""
+"""Checks that the README's table of configuration keys matches the configuration."""
 
 import ast
 import subprocess
@@ -9,28 +9,32 @@ from typing import Any
 
 import pytest
 
-from mirror import config
+from mirror import config_sections as sections
+from mirror.config import Config, parse
 from mirror.demo.processes import find_program
 
 ROOT = Path(__file__).parents[1]
 SECTIONS = {
-    "shadow": config.ShadowSection,
-    "shadow.tls": config.TlsSection,
-    "shadow.breaker": config.BreakerSection,
-    "shadow.ramp": config.RampSection,
-    "primary_tls": config.TlsSection,
-    "timeouts": config.TimeoutsSection,
-    "datadog": config.DatadogSection,
-    "series": config.SeriesSection,
-    "capture": config.CaptureSection,
-    "uris": config.UrisSection,
+    "shadow": sections.ShadowSection,
+    "shadow.tls": sections.TlsSection,
+    "shadow.breaker": sections.BreakerSection,
+    "shadow.ramp": sections.RampSection,
+    "primary_tls": sections.TlsSection,
+    "timeouts": sections.TimeoutsSection,
+    "datadog": sections.DatadogSection,
+    "series": sections.SeriesSection,
+    "capture": sections.CaptureSection,
+    "uris": sections.UrisSection,
 }
 
 
 def meanings() -> dict[tuple[str, str], str]:
-    """Return the docstring below each field of each class in config.py."""
+    """Return the docstring below each field of each section and of Config."""
     found = {}
-    for section in ast.parse((ROOT / "mirror/config.py").read_text()).body:
+    sources = ("mirror/config_sections.py", "mirror/config.py")
+    for section in (
+        node for source in sources for node in ast.parse((ROOT / source).read_text()).body
+    ):
         if isinstance(section, ast.ClassDef):
             for field, doc in zip(section.body, section.body[1:], strict=False):
                 if isinstance(field, ast.AnnAssign) and isinstance(doc, ast.Expr):
@@ -52,7 +56,7 @@ def shown(default: Any) -> str:
     return f"`{default}`"
 
 
-def table(section: type[Any] = config.Config, prefix: str = "") -> Iterator[str]:
+def table(section: type[Any] = Config, prefix: str = "") -> Iterator[str]:
     docs = meanings()
     for key in fields(section):
         inner = SECTIONS.get(prefix + key.name)
@@ -79,7 +83,7 @@ def snippet(language: str) -> str:
 
 
 def test_the_first_configuration_is_a_valid_one() -> None:
-    parsed = config.parse(snippet("yaml"))
+    parsed = parse(snippet("yaml"))
     assert parsed.mode == "sink"
     assert len(parsed.routes) == 2
 

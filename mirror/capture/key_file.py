@@ -6,7 +6,7 @@ This is not part of the recorder, because the supervisor checks the file and nev
 import hashlib
 from pathlib import Path
 
-from mirror.config import CaptureSection
+from mirror.config_sections import CaptureSection
 from mirror.errors import ConfigError
 
 LEAST_KEY_BYTES = 16

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from mirror.capture.key_file import read_key
 from mirror.capture.segments import Segments
-from mirror.config import CaptureSection
+from mirror.config_sections import CaptureSection
 from mirror.core.http1 import CHUNKED, NONE
 from mirror.core.redaction.redactor import Redactor
 from mirror.core.request_head import RequestHead

@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 import zstandard
 
-from mirror.config import CaptureSection
+from mirror.config_sections import CaptureSection
 from mirror.formats.capture.reader import SUFFIX
 from mirror.formats.capture.record import encode_header
 

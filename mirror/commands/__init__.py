@@ -8,8 +8,7 @@ capture          switch recording on or off in a running sidecar
 inspect          what captures hold
 import_requests  logs, HAR and GoReplay files to a capture
 export           a capture in another tool's format
-replay           send a capture again, open loop; replay_table writes the table of it,
-                 replay_merge adds up shards, replay_diff compares two results
+replaying        send a capture again, open loop, and what is done with the results
 series           show or export a series.db, which series_file reads
 demo             the whole product on this machine
 arguments        how rates, shards and instants are written on a command line

@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 
 from mirror.addresses import TcpAddress, UnixAddress
-from mirror.config import DatadogSection
+from mirror.config_sections import DatadogSection
 from mirror.core.latency import percentile_us
 from mirror.core.ledger import Settled
 from mirror.lean_imports import DogStatsd

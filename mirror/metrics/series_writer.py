@@ -18,7 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from mirror.config import SeriesSection
+from mirror.config_sections import SeriesSection
 from mirror.core.latency import percentile_us
 from mirror.core.ledger import Settled
 from mirror.formats.series_db import SCHEMA, check_format

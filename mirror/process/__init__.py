@@ -15,5 +15,4 @@ silence       says that no or far fewer requests arrive
 listeners     listening sockets, opened once and inherited
 memory_ceiling  how much memory a worker may take beyond its start
 access        who can connect to a unix socket, by the permissions of files and directories
-admin         the admin port: health, readiness, metrics, status, URIs
 """

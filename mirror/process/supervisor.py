@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from mirror import __version__
+from mirror.admin.server import Admin
 from mirror.config import Config, read_capture_span, read_ratio
 from mirror.core.ledger import Settled
 from mirror.errors import ReloadError
@@ -40,7 +41,6 @@ from mirror.metrics.datadog import DogStatsdSink
 from mirror.metrics.prometheus import Exposition, Totals
 from mirror.metrics.series_writer import SeriesSink
 from mirror.process.access import describe
-from mirror.process.admin import Admin
 from mirror.process.children import Launch, Workers
 from mirror.process.control import EXIT_CUT, EXIT_OK
 from mirror.process.listeners import Listener, open_listener

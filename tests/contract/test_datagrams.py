@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from mirror.addresses import TcpAddress, UnixAddress
-from mirror.config import DatadogSection
+from mirror.config_sections import DatadogSection
 from mirror.core.ledger import REQUESTS, SHADOW_SENT, Ledger, Settled
 from mirror.formats.routes import RouteTable, route_tag
 from mirror.metrics.catalogue import METRICS, RPS, Readings

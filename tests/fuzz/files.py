@@ -42,8 +42,8 @@ from estimator.table.load_tools.detect import read_result
 from mirror.commands.export import export
 from mirror.commands.import_requests import import_requests
 from mirror.commands.inspect import inspect
-from mirror.commands.replay_diff import replay_diff
-from mirror.commands.replay_merge import replay_merge
+from mirror.commands.replaying.replay_diff import replay_diff
+from mirror.commands.replaying.replay_merge import replay_merge
 from mirror.commands.series import series
 from mirror.commands.series_file import SeriesFile
 from mirror.commands.series_file import export as export_series

@@ -7,7 +7,8 @@ the configuration disables verification.
 import ssl
 
 from mirror.addresses import Url
-from mirror.config import Config, TlsSection
+from mirror.config import Config
+from mirror.config_sections import TlsSection
 from mirror.errors import TlsError
 from mirror.proxy.upstream.connection import Origin
 from mirror.tls import client_context

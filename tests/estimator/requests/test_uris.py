@@ -13,8 +13,8 @@ from estimator.errors import InputError, Refused
 from estimator.requests.asked import Asked
 from estimator.requests.uris import observations_of, observe_uris
 from mirror.addresses import TcpAddress
+from mirror.admin.server import Admin
 from mirror.formats.uri_counts import FORMAT, VERSION, UriCount, UriCounts, to_json
-from mirror.process.admin import Admin
 from tests.fakes import free_port
 
 ENTRIES = [

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mirror.capture.key_file import read_key
-from mirror.config import CaptureSection
+from mirror.config_sections import CaptureSection
 from mirror.errors import ConfigError
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mirror.capture import recorder as module
 from mirror.capture.recorder import RECORD_BYTES, Recorder
-from mirror.config import CaptureSection
+from mirror.config_sections import CaptureSection
 from mirror.core.http1 import CHUNKED, LENGTH
 from mirror.core.request_head import RequestHead
 from mirror.formats.capture.reader import SUFFIX, read_lines, read_records

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mirror.capture.segments import Segments
-from mirror.config import CaptureSection
+from mirror.config_sections import CaptureSection
 from mirror.formats.capture.reader import SUFFIX, read_headers, read_records
 from mirror.formats.capture.record import Record, encode
 

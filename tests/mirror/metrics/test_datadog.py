@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mirror.addresses import Address, TcpAddress, UnixAddress
-from mirror.config import DatadogSection
+from mirror.config_sections import DatadogSection
 from mirror.core.latency import bucket_of, highest_us
 from mirror.core.ledger import Settled
 from mirror.metrics.catalogue import IN_FLIGHT, SINK_DROPPED

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mirror.config import SeriesSection
+from mirror.config_sections import SeriesSection
 from mirror.core.ledger import Settled
 from mirror.metrics.series_writer import SeriesSink
 
@@ -220,7 +220,7 @@ def test_a_full_file_loses_and_counts(tmp_path: Path) -> None:
 
 WRITER = """
 import sys
-from mirror.config import SeriesSection
+from mirror.config_sections import SeriesSection
 from mirror.core.ledger import Settled
 from mirror.metrics.series_writer import SeriesSink
 sink = SeriesSink(SeriesSection(path=sys.argv[1]))

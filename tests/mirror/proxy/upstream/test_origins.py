@@ -9,7 +9,8 @@ import pytest
 import trustme
 
 from mirror.addresses import Url
-from mirror.config import Config, TlsSection
+from mirror.config import Config
+from mirror.config_sections import TlsSection
 from mirror.core.pool import Pool
 from mirror.errors import TlsError
 from mirror.proxy.upstream.connection import Origin

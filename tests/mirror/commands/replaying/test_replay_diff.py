@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from mirror.commands.replay_diff import replay_diff
+from mirror.commands.replaying.replay_diff import replay_diff
 from mirror.formats.replay_result import to_json
 from tests.mirror.replay.test_diff import run
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from mirror.commands.replay_merge import replay_merge
+from mirror.commands.replaying.replay_merge import replay_merge
 from mirror.formats.replay_result import read, to_json
 from tests.mirror.replay.test_merge import shard
 from tests.mirror.replay.test_result import measure

@@ -18,7 +18,7 @@ import pytest
 import trustme
 from click.testing import CliRunner
 
-from mirror.commands.replay import replay
+from mirror.commands.replaying.replay import replay
 from mirror.demo.app import start_app
 from mirror.demo.envoy import find_envoy, start_envoy
 from mirror.demo.processes import Processes, fetch, free_ports
@@ -465,8 +465,8 @@ def test_the_answer_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answ
     def began(*arguments: object) -> object:
         raise SystemExit(7)
 
-    monkeypatch.setattr("mirror.commands.replay.replay_origin", began)
-    monkeypatch.setattr("mirror.commands.replay.is_interactive", lambda: True)
+    monkeypatch.setattr("mirror.commands.replaying.replay.replay_origin", began)
+    monkeypatch.setattr("mirror.commands.replaying.replay.is_interactive", lambda: True)
     path = write_list(tmp_path, *gets(0.0))
     arguments = [str(path), "--to", "http://8.8.8.8:9", "--rate", "1"]
     done = CliRunner().invoke(replay, arguments, input=answer)

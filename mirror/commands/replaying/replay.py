@@ -23,7 +23,7 @@ from mirror.commands.arguments import (
     read_shard,
     read_target,
 )
-from mirror.commands.replay_table import TableOptions, sampled, table_options, write_table
+from mirror.commands.replaying.replay_table import TableOptions, sampled, table_options, write_table
 from mirror.errors import InputError
 from mirror.formats.capture.reader import read_records
 from mirror.formats.capture.record import is_host

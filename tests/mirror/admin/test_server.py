@@ -11,9 +11,9 @@ import pytest
 from aiohttp import web
 
 from mirror.addresses import TcpAddress
+from mirror.admin import server
+from mirror.admin.server import Admin
 from mirror.errors import ListenError
-from mirror.process import admin as admin_module
-from mirror.process.admin import Admin
 
 
 def free_address() -> TcpAddress:
@@ -224,7 +224,7 @@ def test_a_head_that_does_not_end_is_cut(monkeypatch: pytest.MonkeyPatch, sent: 
             writer.close()
             await admin.stop()
 
-    monkeypatch.setattr(admin_module, "_LONGEST_CONNECTION_S", 0.05)
+    monkeypatch.setattr(server, "_LONGEST_CONNECTION_S", 0.05)
     assert asyncio.run(main()) == b""
 
 
@@ -242,11 +242,11 @@ def test_connections_beyond_the_most_are_refused_until_one_ends() -> None:
 
         silent = [
             await asyncio.open_connection(address.host, address.port)
-            for _ in range(admin_module.MOST_CONNECTIONS)
+            for _ in range(server.MOST_CONNECTIONS)
         ]
         assert await ask() == b""
         silent[0][1].close()
-        while len(admin._open) == admin_module.MOST_CONNECTIONS:
+        while len(admin._open) == server.MOST_CONNECTIONS:
             await asyncio.sleep(0)
         answer = await ask()
         assert answer.startswith(b"HTTP/1.1 200 OK\r\n") and answer.endswith(b"\r\n\r\nok\n")
