@@ -35,7 +35,17 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.core.selection": ("mirror.core.request_head",),
     "mirror.core.slow_start": ("mirror.core.pool",),
     "mirror.core.ramp": ("mirror.core.budget", "mirror.core.latency", "mirror.core.ledger"),
-    "mirror.core.ledger": ("mirror.core.latency", "mirror.core.uri_counts.piece"),
+    "mirror.core.ledger": (
+        "mirror.core.comparison.piece",
+        "mirror.core.latency",
+        "mirror.core.uri_counts.piece",
+    ),
+    "mirror.core.comparison.answer": (),
+    "mirror.core.comparison.piece": (
+        "mirror.core.comparison.answer",
+        "mirror.core.uri_counts.piece",
+    ),
+    "mirror.core.comparison.verdict": ("mirror.core.comparison.answer", "mirror.core.ledger"),
     # Both write what `estimate` reads, and share its words.
     "mirror.core.uri_counts.canonical": (
         "mirror.core.redaction.*",
@@ -113,6 +123,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     ),
     "mirror.formats.*": ("mirror.errors", "mirror.formats.*"),
     "mirror.metrics.catalogue": (
+        "mirror.core.comparison.verdict",
         "mirror.core.ledger",
         "mirror.core.ramp",
     ),
@@ -553,6 +564,8 @@ SAYS_SHADOW = {
     # The only modules of core, proxy and process that may know of a shadow beside the primary.
     "mirror.core.request_head": "writes the mark and reads it",
     "mirror.core.ledger": "names the metrics",
+    "mirror.core.comparison.verdict": "compares the answers of both",
+    "mirror.core.comparison.piece": "carries the answers of the shadow's legs",
     "mirror.process.merger": "adds up the legs of both",
     "mirror.core.ramp": "judges what the shadow did",
     "mirror.proxy.upstream.origins": "reads the sections of both upstreams",

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from mirror.core.comparison.piece import Piece as ComparisonPiece
 from mirror.core.latency import Buckets, add_buckets, bucket_of
 from mirror.core.uri_counts.piece import Piece
 
@@ -35,10 +36,18 @@ BREAKER_CHANGES = "shadow.breaker.changes"
 CONNECTIONS_REFUSED = "connections.refused"
 CAPTURE_RECORDS = "capture.records"
 CAPTURE_DROPPED = "capture.dropped"
+COMPARED = "compared"
+COMPARED_CLASSES = "compared.classes"
+UNCOMPARED = "uncompared"
+PRIMARY_LOGGED = "primary.logged"
+LOG_LOST = "log.lost"
 
 # Metrics kept as histograms by route; only legs with a response are recorded.
 SHADOW_LATENCY = "shadow.latency"
 PRIMARY_LATENCY = "primary.latency"
+# The same, of the answers of pairs that were compared.
+COMPARED_PRIMARY_LATENCY = "compared.primary.latency"
+COMPARED_SHADOW_LATENCY = "compared.shadow.latency"
 
 # Outcomes of a leg that got no complete response.
 CONNECT_FAILED = "connect_failed"
@@ -95,6 +104,8 @@ class Report(msgspec.Struct, array_like=True):
     """The first and the last second of each time in which the worker stood still."""
     uris: Piece | None = None
     """What is new in the counts of URIs; None where they are switched off."""
+    comparison: ComparisonPiece | None = None
+    """What is new of the pairs; None where this worker compares nothing."""
 
 
 class Ledger:

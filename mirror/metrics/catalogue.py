@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mirror.core import ledger, ramp
+from mirror.core.comparison import verdict
 
 RPS = "rps"
 SHADOW_RPS = "shadow.rps"
@@ -195,6 +196,58 @@ _TABLE = (
         "second",
         "latency of the primary legs answered in that second",
         is_inline_only=True,
+    ),
+    Metric(
+        ledger.COMPARED,
+        "count",
+        "request",
+        "pairs of a production request and the first of its shadow legs, by the result",
+        "result",
+        verdict.RESULTS,
+    ),
+    Metric(
+        ledger.COMPARED_CLASSES,
+        "count",
+        "request",
+        "the same pairs, by the classes of both statuses, production's first",
+        "classes",
+        tuple(f"{ours}>{theirs}" for ours in verdict.CLASSES for theirs in verdict.CLASSES),
+    ),
+    Metric(
+        ledger.UNCOMPARED,
+        "count",
+        "request",
+        "shadow legs that ended and make no pair",
+        "reason",
+        verdict.UNCOMPARED,
+    ),
+    Metric(
+        ledger.PRIMARY_LOGGED,
+        "count",
+        "line",
+        "lines of production's access log that the sidecar received (sink)",
+        is_by_route=False,
+    ),
+    Metric(
+        ledger.LOG_LOST,
+        "count",
+        "line",
+        "lines of that log that are missing or could not be used (sink)",
+        "reason",
+        ("gap", "flood", "unreadable"),
+        is_by_route=False,
+    ),
+    Metric(
+        ledger.COMPARED_PRIMARY_LATENCY,
+        "latency",
+        "second",
+        "latency of production's answers in the pairs that were complete in that second",
+    ),
+    Metric(
+        ledger.COMPARED_SHADOW_LATENCY,
+        "latency",
+        "second",
+        "latency of the shadow's answers in the same pairs",
     ),
     Metric(IN_FLIGHT, "gauge", "request", "shadow legs begun and not ended", is_by_route=False),
     Metric(
