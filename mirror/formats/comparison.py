@@ -23,6 +23,9 @@ LIMIT = Limit(32 << 20)
 FORMAT = "kagami-comparison"
 VERSION = 1
 
+SERVED = frozenset({"same", "size", "better"})
+"""The results of pairs that the shadow served as production did, or better."""
+
 MOST_ROUTES = 10_000
 MOST_EXAMPLES = 1000
 MOST_BUCKETS = 8192
@@ -114,6 +117,14 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Pairs with a new error that no example counts."""
     log: Log | None
     """None in mode inline."""
+
+
+def is_new_error(result: str) -> bool:
+    """Return whether the shadow did not serve what production served.
+
+    A result that this version does not know counts as one: it must not hide.
+    """
+    return result not in SERVED
 
 
 def decode(data: bytes | str) -> Comparison:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mirror.core.comparison.verdict import NEW_ERRORS, RESULTS
 from mirror.errors import InputError
 from mirror.formats.comparison import (
     FORMAT,
@@ -17,6 +18,7 @@ from mirror.formats.comparison import (
     Example,
     Log,
     RouteComparison,
+    is_new_error,
     read,
     to_json,
 )
@@ -104,3 +106,8 @@ def test_bombs_are_refused(tmp_path: Path) -> None:
         path.write_text(bomb)
         with pytest.raises(InputError):
             read(path)
+
+
+def test_new_errors_are_those_of_the_verdict() -> None:
+    assert {result for result in RESULTS if is_new_error(result)} == NEW_ERRORS
+    assert is_new_error("of_a_newer_version")
