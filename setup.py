@@ -27,6 +27,7 @@ COMPILED = [
     "mirror/core/comparison/verdict.py",
     "mirror/core/uri_counts/canonical.py",
     "mirror/core/uri_counts/collector.py",
+    "mirror/proxy/repeats.py",
     "mirror/proxy/shadow_leg.py",
     "mirror/proxy/tee.py",
     *sorted(glob("mirror/proxy/downstream/[a-z]*.py")),

@@ -36,6 +36,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.core.slow_start": ("mirror.core.pool",),
     "mirror.core.ramp": ("mirror.core.budget", "mirror.core.latency", "mirror.core.ledger"),
     "mirror.core.ledger": (
+        "mirror.core.canaries.canary",
         "mirror.core.comparison.piece",
         "mirror.core.latency",
         "mirror.core.uri_counts.piece",
@@ -46,6 +47,8 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.core.uri_counts.piece",
     ),
     "mirror.core.comparison.verdict": ("mirror.core.comparison.answer", "mirror.core.ledger"),
+    "mirror.core.canaries.canary": (),
+    "mirror.core.canaries.recent": ("mirror.core.canaries.canary",),
     # Both write what `estimate` reads, and share its words.
     "mirror.core.uri_counts.canonical": (
         "mirror.core.redaction.*",
@@ -173,7 +176,8 @@ EDGES: dict[str, tuple[str, ...]] = {
     ),
     "mirror.proxy.upstream.outbox": (),
     "mirror.proxy.recent_ids": (),
-    "mirror.proxy.shadow_leg": (),
+    "mirror.proxy.repeats": ("mirror.core.request_head", "mirror.proxy.recent_ids"),
+    "mirror.proxy.shadow_leg": ("mirror.core.canaries.canary",),
     "mirror.proxy.upstream.resolver": (),
     "mirror.proxy.downstream.tunnel": (),
     # These three do not know which leg they serve, so they import no leg's configuration.
@@ -222,6 +226,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.proxy.upstream.origins",
         "mirror.proxy.upstream.outbox",
         "mirror.proxy.recent_ids",
+        "mirror.proxy.repeats",
         "mirror.proxy.shadow_leg",
     ),
     "mirror.proxy.downstream.acceptor": ("mirror.config", "mirror.proxy.tee"),
@@ -258,6 +263,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.process.timeline": ("mirror.core.ledger",),
     "mirror.process.uri_totals": ("mirror.core.uri_counts.*", "mirror.formats.uri_counts"),
     "mirror.process.merger": (
+        "mirror.core.canaries.recent",
         "mirror.core.latency",
         "mirror.core.ledger",
         "mirror.process.uri_totals",

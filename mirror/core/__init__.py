@@ -15,6 +15,7 @@ pool            which connection of an upstream serves which leg
 slow_start      the same for an upstream that need not be there: few connects at a time
 ledger          counters that add up: every request once, in one second, under one route
 latency         latencies in the layout of an HDR histogram
+canaries/       the requests of `mirror canary`, which /status shows
 redaction/      what must not be recorded
 comparison/     production's answer and the shadow's compared, without their bodies
 uri_counts/     which URIs production requests, in bounded memory

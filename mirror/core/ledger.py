@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from mirror.core.canaries.canary import Piece as CanaryPiece
 from mirror.core.comparison.piece import Piece as ComparisonPiece
 from mirror.core.latency import Buckets, add_buckets, bucket_of
 from mirror.core.uri_counts.piece import Piece
@@ -106,6 +107,8 @@ class Report(msgspec.Struct, array_like=True):
     """What is new in the counts of URIs; None where they are switched off."""
     comparison: ComparisonPiece | None = None
     """What is new of the pairs; None where this worker compares nothing."""
+    canaries: CanaryPiece | None = None
+    """The canaries that changed; None if none did."""
 
 
 class Ledger:

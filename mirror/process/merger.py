@@ -7,6 +7,7 @@ invariants are those of core/ledger.py, over all workers.
 
 from dataclasses import dataclass, field
 
+from mirror.core.canaries.recent import CanaryTotals
 from mirror.core.ledger import (
     AMPLIFIED,
     LOOPED,
@@ -71,6 +72,7 @@ class Merger:
         """While no worker runs: the first second that no worker observed to its end."""
         self._ended = _WorkerShare(0)
         """Totals of all workers that have ended."""
+        self.canaries = CanaryTotals()
         self.incomplete_seconds = 0
         """Number of seconds that were incomplete when first settled, or never settled."""
         self.latencies: Latencies = {}
@@ -100,6 +102,8 @@ class Merger:
             self._add_incomplete(first, last)
         if self._uris is not None and report.uris is not None:
             self._uris.add(worker_id, report.uris)
+        if report.canaries is not None:
+            self.canaries.add(worker_id, report.canaries)
 
     def _add_incomplete(self, first: int, last: int) -> None:
         """Mark seconds, at most as many as are remembered: no more are settled at once."""
@@ -116,6 +120,7 @@ class Merger:
         share = self._workers.pop(worker_id)
         if self._uris is not None:
             self._uris.worker_ended(worker_id)
+        self.canaries.worker_ended(worker_id)
         if share.open_counts:
             add_counts(self._pending.setdefault(share.through + 1, {}), share.open_counts)
         if not self._workers:

@@ -142,6 +142,7 @@ class Supervisor:
             "clock": self._timeline.status(),
             "ledger": self._merger.status(),
             "uris": self._uris.status(),
+            "canaries": self._merger.canaries.status(),
             "last_minute": self._rates.last_minute(),
             "silence": self._silence.text,
             "sinks": {name: sink.status() for name, sink in self._sinks.items()},

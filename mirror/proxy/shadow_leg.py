@@ -2,6 +2,8 @@
 
 import math
 
+from mirror.core.canaries.canary import Canary
+
 NO_GENERATION = -1
 """The leg does not count for the breaker."""
 
@@ -9,7 +11,7 @@ NO_GENERATION = -1
 class ShadowLeg:
     """One copy of a request on its way to the shadow; a DiscardedLeg."""
 
-    __slots__ = ("data", "expires_at", "generation", "is_head", "route", "sent_at")
+    __slots__ = ("canary", "data", "expires_at", "generation", "is_head", "route", "sent_at")
 
     def __init__(self, route: str, data: bytes, is_head: bool) -> None:
         self.route = route
@@ -20,3 +22,5 @@ class ShadowLeg:
         self.sent_at = 0.0
         self.generation = NO_GENERATION
         """Generation of the breaker in which the leg started."""
+        self.canary: Canary | None = None
+        """The canary that the request is; None for almost every request."""

@@ -26,6 +26,8 @@ from mirror.core.budget import (
     WAITING_FULL,
     ByteBudget,
 )
+from mirror.core.canaries.canary import MARK
+from mirror.core.canaries.recent import WorkerCanaries
 from mirror.core.ledger import Ledger, Report
 from mirror.core.redaction.redactor import Redactor
 from mirror.core.request_head import SAFE_METHODS, RequestHead
@@ -35,6 +37,7 @@ from mirror.core.uri_counts.collector import Entry, UriCollector
 from mirror.errors import UpstreamRefusedError
 from mirror.formats.routes import RouteTable
 from mirror.proxy.recent_ids import RecentIds
+from mirror.proxy.repeats import Repeats
 from mirror.proxy.shadow_leg import NO_GENERATION, ShadowLeg
 from mirror.proxy.upstream.admission import Admission
 from mirror.proxy.upstream.discarding import NOT_ANSWERED, DiscardingUpstream
@@ -102,6 +105,8 @@ class Exchange:
         head = self.head
         data = head.to_shadow(b"".join(self._body) if self._body else b"", trailers)
         leg = ShadowLeg(self.route, data, head.method == b"HEAD")
+        if self._tee.canaries.followed:
+            leg.canary = self._tee.canaries.followed.pop(head.target, None)
         if self._body is not None:
             self._release_body()
         self._tee.start_legs(leg, self._legs_wanted)
@@ -180,9 +185,8 @@ class Tee:
             self.recorder = recorder.Recorder(config.capture, config.instance, self._captured)
         most, secrets = config.uris.most, config.capture.query_keys
         self.uris = UriCollector(most, Redactor((), secrets)) if most else None
-        self._recent_ids = recent_ids
-        self._id_header = (config.request_id_header or "").lower().encode()
-        self._warned_of_no_id = False
+        self._repeats = Repeats(recent_ids, config.request_id_header)
+        self.canaries = WorkerCanaries()
         self._refusals_said: set[str] = set()
         """Reasons of refusals that were logged; each is, once."""
         loop = asyncio.get_running_loop()
@@ -199,11 +203,16 @@ class Tee:
         if second > counts.second:
             counts.roll(second)
         route = self._match_route(head.target)
+        canary = self.canaries.saw(head.target, time()) if MARK in head.target else None
         if head.is_shadow:
             counts.count(ledger.LOOPED, route)
+            if canary is not None:
+                self.canaries.left_out(canary, ledger.LOOPED)
             return route, 0, None, None
-        if self._recent_ids is not None and self._is_repeat(head, self._recent_ids):
+        if self._repeats.has(head, monotonic()):
             counts.count(ledger.REPEATED, route)
+            if canary is not None:
+                self.canaries.left_out(canary, ledger.REPEATED)
             return route, 0, None, None
         counts.count(ledger.REQUESTS, route, "safe" if head.method in SAFE_METHODS else "unsafe")
         capturing = None if self.recorder is None else self.recorder.begin(head, time())
@@ -211,10 +220,14 @@ class Tee:
         legs = self._selector.choose(head)
         if isinstance(legs, str):
             counts.count(ledger.NOT_SELECTED, route, legs)
+            if canary is not None:
+                self.canaries.left_out(canary, legs)
             return route, 0, capturing, uri
         if legs > 1:
             counts.count(ledger.AMPLIFIED, route, "", legs - 1)
         self.reading += legs
+        if canary is not None:
+            self.canaries.follow(canary, legs, head.target)
         return route, legs, capturing, uri
 
     def second_at(self, monotonic_s: float) -> int:
@@ -304,6 +317,8 @@ class Tee:
         self.in_flight -= 1
         self.budget.release(len(leg.data))
         self.ledger.count(ledger.SHADOW_REQUESTS, leg.route, outcome)
+        if leg.canary is not None:
+            self.canaries.ended(leg.canary, outcome, 0, False)
         if latency_us != NOT_ANSWERED:
             self.ledger.record(ledger.SHADOW_LATENCY, leg.route, latency_us)
             self.breaker.answered(leg.generation)
@@ -319,22 +334,10 @@ class Tee:
         self.breaker.failed(leg.generation, _SURPLUS, self._now())
         leg.generation = NO_GENERATION  # so that its answer does not count as well
 
-    def _is_repeat(self, head: RequestHead, recent_ids: RecentIds) -> bool:
-        """Say whether nginx mirrored this request before: it does so after an internal redirect."""
-        request_id = head.field(self._id_header)
-        if request_id:
-            return recent_ids.add(request_id, monotonic())
-        if not self._warned_of_no_id:
-            self._warned_of_no_id = True
-            log.warning(
-                "a request without the field %s: what nginx mirrors twice is counted twice "
-                "(deploy/nginx/mirror-sink.conf sets it)",
-                self._id_header.decode(),
-            )
-        return False
-
     def _shed(self, leg: ShadowLeg, reason: str) -> None:
         self.ledger.count(ledger.SHED, leg.route, reason)
+        if leg.canary is not None:
+            self.canaries.ended(leg.canary, f"{ledger.SHED} {reason}", 0, False)
 
     @property
     def ratio(self) -> float:
@@ -351,6 +354,7 @@ class Tee:
         report.breaker = self.breaker.state
         report.breaker_cause = self.breaker.cause
         report.refusal = self.refusal
+        report.canaries = self.canaries.piece()
         if self.uris is not None:
             report.uris = self.uris.piece(self.ledger.second, is_last)
         return report

@@ -809,3 +809,60 @@ def test_breaker_finds_a_shadow_that_comes_back() -> None:
         assert (tee.in_flight, tee.budget.held_bytes) == (0, 0)
 
     run(main)
+
+
+CANARY = b"/a?mirror-canary=0123456789abcdef"
+
+
+def canary_of(play: Play) -> dict[str, object]:
+    piece = play.tee.report().canaries
+    assert piece is not None
+    (canary,) = piece.canaries
+    return {
+        name: value
+        for name in ("copies", "legs", "why_none", "outcome")
+        if (value := getattr(canary, name))
+    }
+
+
+def test_a_canary_is_followed_to_its_outcome() -> None:
+    async def main() -> None:
+        play = Play()
+        await play.send(head_of(target=CANARY))
+        await play.send(head_of(target=b"/b"))
+        assert canary_of(play) == {"copies": 1, "legs": 1}
+        assert play.tee.report().canaries is None
+        connection, _ = play.accept()
+        connection.data_received(OK)
+        assert canary_of(play) == {"copies": 1, "legs": 1, "outcome": "2xx"}
+
+    run(main)
+
+
+def test_a_canary_without_a_leg_says_why() -> None:
+    async def main() -> None:
+        play = Play()
+        play.tee.set_ratio(0.0)
+        await play.send(head_of(target=CANARY))
+        assert canary_of(play) == {"copies": 1, "why_none": "ratio"}
+        play = Play()
+        await play.send(head_of(target=CANARY, is_shadow=True))
+        assert canary_of(play) == {"copies": 1, "why_none": "looped"}
+        play = Play(connections=1, waiting=0)
+        await play.send()
+        await play.send(head_of(target=CANARY))
+        assert canary_of(play) == {"copies": 1, "legs": 1, "outcome": "shed waiting_full"}
+
+    run(main)
+
+
+def test_a_canary_that_nginx_mirrors_twice_has_two_copies() -> None:
+    async def main() -> None:
+        play = Play(recent_ids=RecentIds(create_table()))
+        for _ in range(2):
+            head = head_of(target=CANARY)
+            head.start += b"X-Mirror-Request-Id: 1\r\n"
+            await play.send(head)
+        assert canary_of(play) == {"copies": 2, "legs": 1}
+
+    run(main)
