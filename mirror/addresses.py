@@ -50,6 +50,29 @@ AgentAddress = Annotated[Address, "a datagram socket"]
 
 
 @dataclass(frozen=True, slots=True)
+class UdpAddress:
+    host: str
+    """An IP address."""
+    port: int
+
+    def __str__(self) -> str:
+        return f"udp://{TcpAddress(self.host, self.port)}"
+
+
+@dataclass(frozen=True, slots=True)
+class FileAddress:
+    path: Text
+
+    def __str__(self) -> str:
+        return f"file:{self.path}"
+
+
+LogAddress = Annotated[
+    UdpAddress | UnixAddress | FileAddress, "where nginx's access log comes from"
+]
+
+
+@dataclass(frozen=True, slots=True)
 class Url:
     """The origin of an upstream; it never has a path."""
 
@@ -127,6 +150,27 @@ def read_url(value: object) -> Url:
         raise ValueError(expected)
     assert parts.hostname is not None
     return Url(parts.hostname, port, is_tls)
+
+
+def read_log_address(value: object) -> UdpAddress | UnixAddress | FileAddress:
+    """Read where an access log comes from; raises ValueError that says what is expected."""
+    expected = "udp://IP:PORT, unix:PATH or file:PATH"
+    if not isinstance(value, str):
+        raise ValueError(expected)
+    scheme, _, rest = value.partition(":")
+    path = rest.removeprefix("//")
+    if scheme == "unix" and path:
+        return UnixAddress(read_socket_path(path))
+    if scheme == "file" and path:
+        return FileAddress(path)
+    if not value.startswith("udp://"):
+        raise ValueError(expected)
+    address = _split_port(value.removeprefix("udp://"), expected)
+    try:
+        ipaddress.ip_address(address.host)
+    except ValueError:
+        raise ValueError(f"{expected} (an IP, not a name)") from None
+    return UdpAddress(address.host, address.port)
 
 
 def read_agent_address(value: object) -> Address:

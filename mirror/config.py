@@ -23,6 +23,7 @@ from mirror.config_file import (
 from mirror.config_sections import (
     Bytes,
     CaptureSection,
+    ComparisonSection,
     Count,
     DatadogSection,
     Forwarded,
@@ -70,10 +71,16 @@ class Config:
     series: SeriesSection = field(default_factory=SeriesSection)
     capture: CaptureSection = field(default_factory=CaptureSection)
     uris: UrisSection = field(default_factory=UrisSection)
+    comparison: ComparisonSection = field(default_factory=ComparisonSection)
     admin: TcpAddress = TcpAddress("127.0.0.1", 9911)
     """Address of /healthz, /readyz, /status, /metrics, /uris and POST /ratio."""
     admin_writes: bool = False
     """Whether POST is allowed where `admin` is not a loopback address, and /uris to other hosts."""
+
+    @property
+    def joins_log(self) -> bool:
+        """Whether copies are joined with the lines of nginx's access log."""
+        return self.comparison.enabled and self.comparison.access_log is not None
 
     @property
     def instance(self) -> str:
@@ -131,6 +138,7 @@ def _contradictions(config: Config) -> list[str]:
         problems.append("shadow.tls: only used where shadow.url is https://")
     if not (config.primary and config.primary.is_tls) and config.primary_tls != TlsSection():
         problems.append("primary_tls: only used where primary is https://")
+    problems += _contradictions_of_log(config)
     ramp = config.shadow.ramp
     if ramp is not None and ramp.from_ratio >= ramp.to_ratio:
         problems.append("shadow.ramp.to_ratio: expected more than from_ratio")
@@ -153,6 +161,21 @@ def _contradictions(config: Config) -> list[str]:
         RouteTable(config.routes)
     except TemplateError as error:
         problems += [f"routes[{index}]: {expected}" for index, expected in error.problems]
+    return problems
+
+
+def _contradictions_of_log(config: Config) -> list[str]:
+    source = config.comparison.access_log
+    if source is None:
+        return []
+    key = "comparison.access_log"
+    if config.mode == "inline":
+        return [f"{key}: only used in mode sink; in mode inline the sidecar sees both answers"]
+    problems = []
+    if config.request_id_header is None:
+        problems.append(f"{key}: expected request_id_header as well, which names the id of a copy")
+    if str(source) in map(str, config.listen):
+        problems.append(f"{key}: {source} is also in listen")
     return problems
 
 

@@ -17,12 +17,14 @@ import msgspec
 from mirror.addresses import (
     Address,
     AgentAddress,
+    LogAddress,
     SocketPath,
     TcpAddress,
     UnixAddress,
     Url,
     read_agent_address,
     read_listen_address,
+    read_log_address,
     read_socket_path,
     read_tcp_address,
     read_url,
@@ -38,6 +40,7 @@ Note = TypeVar("Note")
 _PARSERS: dict[Any, Callable[[object], Any]] = {
     Address: read_listen_address,
     AgentAddress | None: read_agent_address,
+    LogAddress | None: read_log_address,
     SocketPath: read_socket_path,
     TcpAddress: read_tcp_address,
     Url: read_url,
@@ -120,7 +123,7 @@ def _read_field(item: "Field[Any]", value: object, path: str, problems: list[str
 
 
 def _read_value(kind: Any, value: object, path: str, problems: list[str]) -> Any:
-    if kind == Address and isinstance(value, Mapping):
+    if kind in (Address, LogAddress | None) and isinstance(value, Mapping):
         return read_section(UnixAddress, value, path, problems)
     parser = _PARSERS.get(kind)
     try:

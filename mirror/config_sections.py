@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from mirror.addresses import AgentAddress, Text, Url
+from mirror.addresses import AgentAddress, LogAddress, Text, Url
 from mirror.formats.uri_counts import MOST_URIS
 from mirror.spans import SpanUnit
 
@@ -231,3 +231,12 @@ class CaptureSection:
 class UrisSection:
     most: UriNumber = 10_000
     """Most URIs that are counted for `/uris`, about 1 kB each in every process; 0 counts none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonSection:
+    enabled: bool = True
+    """Whether the shadow's answers are compared with production's, without their bodies."""
+    access_log: LogAddress | None = None
+    """In mode sink, where nginx's JSON access log comes from: udp://IP:PORT or unix:PATH (syslog),
+    or file:PATH; without it nothing is compared."""

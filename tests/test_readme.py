@@ -25,6 +25,7 @@ SECTIONS = {
     "series": sections.SeriesSection,
     "capture": sections.CaptureSection,
     "uris": sections.UrisSection,
+    "comparison": sections.ComparisonSection,
 }
 
 

@@ -3,11 +3,14 @@
 import pytest
 
 from mirror.addresses import (
+    FileAddress,
     TcpAddress,
+    UdpAddress,
     UnixAddress,
     Url,
     read_agent_address,
     read_listen_address,
+    read_log_address,
     read_tcp_address,
     read_url,
 )
@@ -35,6 +38,8 @@ def test_addresses_are_shown_as_they_are_written() -> None:
     assert str(TcpAddress("127.0.0.1", 80)) == "127.0.0.1:80"
     assert str(TcpAddress("::1", 80)) == "[::1]:80"
     assert str(UnixAddress("run/a.sock")) == "unix:run/a.sock"
+    assert str(UdpAddress("::1", 514)) == "udp://[::1]:514"
+    assert str(FileAddress("/var/log/a.log")) == "file:/var/log/a.log"
     assert str(Url("::1", 80)) == "http://[::1]:80"
     assert str(Url("app", 443, is_tls=True)) == "https://app:443"
     assert str(Url("run/app.sock", 0)) == "unix:run/app.sock"
@@ -73,3 +78,31 @@ def test_the_agent_is_an_ip_or_a_path() -> None:
     for text in ("udp://agent:8125", "tcp://127.0.0.1:1", "unix://relative", 8125):
         with pytest.raises(ValueError, match="udp://IP:PORT"):
             read_agent_address(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("udp://127.0.0.1:5514", UdpAddress("127.0.0.1", 5514)),
+        ("udp://[::1]:5514", UdpAddress("::1", 5514)),
+        ("unix:/run/mirror/log.sock", UnixAddress("/run/mirror/log.sock")),
+        ("unix:///run/mirror/log.sock", UnixAddress("/run/mirror/log.sock")),
+        ("file:/var/log/nginx/access.log", FileAddress("/var/log/nginx/access.log")),
+        ("file:///var/log/nginx/access.log", FileAddress("/var/log/nginx/access.log")),
+        ("file:access.log", FileAddress("access.log")),
+    ],
+)
+def test_a_log_is_a_datagram_socket_or_a_file(text: str, expected: object) -> None:
+    assert read_log_address(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("/var/log/a", "unix:", "file:", "file://", "udp://localhost:1", "udp://127.0.0.1"),
+        *("tcp://127.0.0.1:1", "udp:127.0.0.1:1", "", 5514, None),
+    ],
+)
+def test_what_is_no_source_of_a_log_is_refused(text: object) -> None:
+    with pytest.raises(ValueError, match="udp://IP:PORT, unix:PATH or file:PATH"):
+        read_log_address(text)

@@ -324,6 +324,33 @@ def test_contradictions_are_listed_together() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        (
+            "mode: inline\nprimary: http://a:1\n",
+            "only used in mode sink; in mode inline the sidecar sees both answers",
+        ),
+        (
+            "request_id_header: null\n",
+            "expected request_id_header as well, which names the id of a copy",
+        ),
+        ("listen: unix:log.sock\n", "unix:log.sock is also in listen"),
+    ],
+)
+def test_a_log_is_joined_by_the_id_of_the_copies(keys: str, expected: str) -> None:
+    text = "shadow: {url: 'http://a:1'}\ncomparison: {access_log: 'unix:log.sock'}\n" + keys
+    text += "" if "listen" in keys else "listen: 127.0.0.1:1\n"
+    assert list(problems_of(text)) == [f"comparison.access_log: {expected}"]
+
+
+def test_copies_are_joined_where_the_log_is_named_and_wanted() -> None:
+    log = "comparison: {access_log: 'udp://127.0.0.1:5514', enabled: %s}"
+    assert parse(SMALLEST + log % "true").joins_log
+    assert not parse(SMALLEST + log % "false").joins_log
+    assert not parse(SMALLEST).joins_log
+
+
 AGENT = SMALLEST + "datadog: {dogstatsd: 'udp://127.0.0.1:8125', tags: [env:test]}\n"
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
+from mirror.addresses import UnixAddress
 from mirror.config import parse
 from mirror.config_sections import RampSection
 from mirror.errors import ConfigError
@@ -58,3 +59,15 @@ def test_any_method_but_connect_may_be_mirrored() -> None:
         assert problem_of("shadow", "methods", [bad]).startswith(
             "shadow.methods[0]: expected a method"
         )
+
+
+def test_a_log_socket_has_permissions_as_a_listener_has() -> None:
+    document = yaml.safe_load(SMALLEST)
+    log = {"path": "/run/mirror/log.sock", "mode": "0620", "group": "nginx"}
+    document["comparison"] = {"access_log": log}
+    source = parse(yaml.safe_dump(document)).comparison.access_log
+    assert source == UnixAddress("/run/mirror/log.sock", "0620", "nginx")
+    assert problem_of("comparison", "access_log", "/var/log/nginx/access.log") == (
+        "comparison.access_log: expected udp://IP:PORT, unix:PATH or file:PATH, "
+        'got "/var/log/nginx/access.log"'
+    )
