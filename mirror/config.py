@@ -76,6 +76,8 @@ class Config:
     """Address of /healthz, /readyz, /status, /metrics, /uris and POST /ratio."""
     admin_writes: bool = False
     """Whether POST is allowed where `admin` is not a loopback address, and /uris to other hosts."""
+    admin_token_file: Text | None = None
+    """File with a token that allows both to whoever sends it as `Authorization: Bearer`."""
 
     @property
     def joins_log(self) -> bool:

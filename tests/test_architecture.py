@@ -141,8 +141,15 @@ EDGES: dict[str, tuple[str, ...]] = {
     ),
     "mirror.replay.alarm": (),
     "mirror.process.access": ("mirror.addresses",),
+    "mirror.admin.trust": ("mirror.addresses",),
+    "mirror.admin.token_file": (
+        "mirror.errors",
+        "mirror.formats.bounded_files",
+        "mirror.process.access",
+    ),
     "mirror.admin.server": (
         "mirror.addresses",
+        "mirror.admin.trust",
         "mirror.errors",
         "mirror.lean_imports",
         "mirror.process.listeners",
@@ -319,7 +326,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.errors",
         "mirror.metrics.catalogue",
         "mirror.process.access",
-        "mirror.admin.server",
+        "mirror.admin.*",
         "mirror.process.control",
         "mirror.process.listeners",
         "mirror.process.memory_ceiling",
@@ -381,6 +388,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.commands.*": (
         "mirror",
         "mirror.addresses",
+        "mirror.admin.token_file",
         "mirror.build",
         "mirror.config",
         "mirror.config_file",

@@ -1,22 +1,20 @@
 """The admin port: health, readiness, metrics, the ledger, and changes of a running sidecar.
 
 Reading is open to whoever reaches the port, except for the URIs of production, which leave the host
-only where `admin_writes` trusts others, too. Changing is refused where the port is bound to more
-than loopback, unless `admin_writes` says otherwise; and always to a web page that a person with
-access has open: its requests carry an Origin, cannot have our content type unasked, and after DNS
-rebinding carry a name in Host where we expect an address.
+only to whom trust.py trusts. Changing is refused where the port is bound to more than loopback,
+unless `admin_writes` or the token says otherwise; and always to a web page, except for our own.
 
 Whoever reaches the port could take the supervisor's descriptors, which it needs to replace workers.
 So there are few connections, and each has one request and little time, whatever it sends or reads.
 """
 
 import asyncio
-import ipaddress
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from mirror.addresses import TcpAddress
+from mirror.admin.trust import Trust
 from mirror.errors import ListenError
 from mirror.lean_imports import web
 from mirror.process.listeners import reason
@@ -96,11 +94,9 @@ class Admin:
         self._uris_page: bytes | None = None
         self._uris_until = 0.0
         """When (time of the loop) that page is too old."""
-        self._address: TcpAddress | None = None
+        self.trust = Trust()
         self._server: asyncio.Server | None = None
         self._open: set[_Connection] = set()
-        self.allows_writes = False
-        """`admin_writes`: whether changes are accepted on an address beyond loopback."""
         app = web.Application(client_max_size=_MOST_BODY_BYTES)
         app.on_response_prepare.append(_close_after)
         app.router.add_get("/healthz", self._healthz)
@@ -114,7 +110,7 @@ class Admin:
 
     async def start(self, address: TcpAddress) -> None:
         """Listen. Raises ListenError."""
-        self._address = address
+        self.trust.address = address
         await self._runner.setup()
         handlers = self._runner.server
         assert handlers is not None
@@ -156,10 +152,7 @@ class Admin:
         A page serves all who ask within a second, and is written piece by piece as it is read, so
         that slow readers hold at most the pages of as many seconds as they may take.
         """
-        assert self._address is not None
-        why = _refusal_of_a_web_page(request, self._address)
-        if not (self.allows_writes or _is_loopback(request.remote or "")):
-            why = "only this host may read URIs: set admin_writes to read them from others"
+        why = self.trust.refusal_of_uris(request.headers, request.remote or "")
         if why is not None:
             return web.json_response({"error": why}, status=403)
         now = asyncio.get_running_loop().time()
@@ -177,7 +170,8 @@ class Admin:
         return response
 
     async def _change(self, request: web.Request) -> web.Response:
-        if (why := self._refusal(request)) is not None:
+        why = self.trust.refusal_of_change(request.headers, request.content_type)
+        if why is not None:
             return web.json_response({"error": why}, status=403)
         try:
             change = json.loads(await request.read())
@@ -187,39 +181,7 @@ class Admin:
         except (ValueError, RecursionError) as error:
             return web.json_response({"error": str(error)}, status=400)
 
-    def _refusal(self, request: web.Request) -> str | None:
-        """Return why this request may change nothing; None if it may."""
-        assert self._address is not None
-        if not (self.allows_writes or _is_loopback(self._address.host)):
-            return f"admin {self._address} is not loopback: set admin_writes to change things here"
-        if request.content_type != "application/json":
-            return "expected Content-Type: application/json"
-        return _refusal_of_a_web_page(request, self._address)
-
-
-def _refusal_of_a_web_page(request: web.Request, address: TcpAddress) -> str | None:
-    """Return why this request may come from a web page; None if it does not."""
-    if "Origin" in request.headers or "Sec-Fetch-Site" in request.headers:
-        return "a web page may not do this"
-    host = request.host.rpartition(":")[0] or request.host
-    host = host.removeprefix("[").removesuffix("]")
-    if host not in ("localhost", address.host) and not _is_ip(host):
-        return "expected an address, not a name, in Host"
-    return None
-
 
 async def _close_after(request: web.Request, response: web.StreamResponse) -> None:
     response.headers["Connection"] = "close"
     response.force_close()
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_loopback(host: str) -> bool:
-    return host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)

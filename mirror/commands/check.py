@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from mirror.admin.token_file import read_token
 from mirror.capture.key_file import read_key
 from mirror.commands.admin_client import NoSidecarError, fetch_status
 from mirror.config import Config, load
@@ -85,6 +86,7 @@ def check(path: Path, names: tuple[str, ...], host: str | None) -> None:
         config = load(path)
         origin = shadow_origin(config)
         read_key(config.capture)
+        read_token(config.admin_token_file)
     except (ConfigError, TlsError) as error:
         say(error, err=True)
         sys.exit(EXIT_CONFIG)

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from mirror.admin.token_file import read_token
 from mirror.build import HOW_TO_COMPILE, IS_COMPILED
 from mirror.capture.key_file import read_key
 from mirror.config import Config, parse
@@ -83,6 +84,7 @@ async def _load(path: str) -> tuple[Config, str]:
     if problems := await asyncio.to_thread(circles, config):
         raise ConfigError(path, problems)
     read_key(config.capture)
+    read_token(config.admin_token_file)
     shadow = config.shadow
     probed = await probe(shadow_origin(config), shadow.accept_server, config.timeouts.connect)
     if probed.is_reachable and not probed.is_accepted:

@@ -18,6 +18,7 @@ from typing import Any
 
 from mirror import __version__
 from mirror.admin.server import Admin
+from mirror.admin.token_file import read_token
 from mirror.config import Config, read_capture_span, read_ratio
 from mirror.core.ledger import Settled
 from mirror.errors import ReloadError
@@ -159,7 +160,7 @@ class Supervisor:
         page = Exposition(self._totals).render
         changes = {"/ratio": self._change_ratio, "/capture": self._switch_capture}
         admin = Admin(self._readiness, self.status, page, changes, self._uris_page)
-        admin.allows_writes = config.admin_writes
+        admin.trust.allow(config.admin_writes, read_token(config.admin_token_file))
         return admin
 
     def _uris_page(self) -> bytes | None:
@@ -191,6 +192,7 @@ class Supervisor:
         What was ordered at or after `since_s` (monotonic clock) stays in force.
         """
         config, text = await self._load()
+        token = read_token(config.admin_token_file)
         present = {str(listener.address): listener for listener in self._listeners}
         listeners: list[Listener] = []
         admin: Admin | None = None
@@ -226,7 +228,7 @@ class Supervisor:
         if admin is not None:
             await self._admin.stop()
             self._admin = admin
-        self._admin.allows_writes = config.admin_writes
+        self._admin.trust.allow(config.admin_writes, token)
         return f"the ratio is {orders.ratio:g}"
 
     # --- sinks ---

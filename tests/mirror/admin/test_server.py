@@ -81,7 +81,7 @@ def test_a_taken_admin_port_is_named() -> None:
 async def post(body: str, headers: dict[str, str], host: str = "127.0.0.1", **flags: bool) -> Any:
     address = TcpAddress(host, free_address().port)
     admin = make_admin()
-    admin.allows_writes = flags.get("allows_writes", False)
+    admin.trust.allow(flags.get("allows_writes", False))
     await admin.start(address)
     try:
         async with (
@@ -187,7 +187,7 @@ def test_other_hosts_read_no_uris_unless_allowed(allows_writes: bool, status: in
     async def ask() -> int:
         address = free_address()
         admin = ElsewhereAdmin(lambda: (True, ""), dict, metrics, {}, lambda: b"{}")
-        admin.allows_writes = allows_writes
+        admin.trust.allow(allows_writes)
         await admin.start(address)
         try:
             async with (
