@@ -3,6 +3,7 @@
 core       decisions on values; no asyncio, sockets, clock, environment or logging
 proxy      the data plane: downstream, the tee, upstream; one owner for each socket
 process    a supervisor over worker processes
+comparison  production's answers and the shadow's, put together
 admin      what a running sidecar tells of itself, and takes orders on
 preflight  what is checked before the first mirrored request
 metrics    every metric once, and the sinks that counts go to

@@ -267,6 +267,9 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.proxy.upstream.relaying",
         "mirror.proxy.tee",
     ),
+    "mirror.comparison.log_lines": ("mirror.core.comparison.answer", "mirror.core.ledger"),
+    "mirror.comparison.connections": (),
+    "mirror.comparison.window": ("mirror.core.comparison.*",),
     "mirror.process.timeline": ("mirror.core.ledger",),
     "mirror.process.uri_totals": ("mirror.core.uri_counts.*", "mirror.formats.uri_counts"),
     "mirror.process.merger": (

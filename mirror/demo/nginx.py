@@ -16,10 +16,15 @@ from typing import Any
 from mirror.demo.processes import Child, Processes, accepts
 
 LOG_FORMAT = """
+    map $upstream_http_location $mirror_location {
+        "~^(?<mirror_location_path>[^?#]*)" $mirror_location_path;
+    }
     log_format mirror_json escape=json
         '{"id":"$request_id","time":"$msec","status":"$status","method":"$request_method",'
         '"host":"$http_host","uri":"$request_uri","upstream_s":"$upstream_response_time",'
-        '"upstream":"$upstream_addr"}';
+        '"upstream":"$upstream_addr","upstream_bytes":"$upstream_response_length",'
+        '"bytes":"$body_bytes_sent","completion":"$request_completion","location":"$mirror_location",'
+        '"connection":"$connection","connection_requests":"$connection_requests","pid":"$pid"}';
 """
 
 HEADER_MAPS = """
@@ -68,12 +73,19 @@ SINK_LOCATION = """
 
 
 def sink_site(
-    port: int, app_port: int, sink: str, void_port: int, *, with_bodies: bool = False
+    port: int,
+    app_port: int,
+    sink: str,
+    void_port: int,
+    *,
+    with_bodies: bool = False,
+    also_logs: str = "",
 ) -> str:
     """Return a site that nginx serves alone, with a copy of each request to the sidecar at `sink`.
 
     `sink` is what nginx calls an address: `unix:/path` or `127.0.0.1:port`. On `void_port` nginx
-    itself swallows the copies while the sidecar is out.
+    itself swallows the copies while the sidecar is out. `also_logs` are further `access_log`
+    directives, which end the inheritance of the first.
     """
     body_switch = "" if with_bodies else "mirror_request_body off;"
     location = SINK_LOCATION % {"bodies": "" if with_bodies else WITHOUT_BODIES}
@@ -87,6 +99,7 @@ def sink_site(
     }}
     server {{
         listen 127.0.0.1:{port};
+        {also_logs}
         location / {{
             mirror /__mirror;
             {body_switch}

@@ -22,6 +22,12 @@ SYSLOG = (
 )
 DEPLOYED = (
     b'{"id":"8f","time":"1767193199.250","status":"200","method":"GET","host":"a.example",'
+    b'"uri":"/a?b","upstream_s":"0.004","upstream":"127.0.0.1:3000","upstream_bytes":"70001",'
+    b'"bytes":"9000","completion":"OK","location":"","connection":"7","connection_requests":"3",'
+    b'"pid":"41"}'
+)
+BEFORE_ITS_LAST_KEYS = (
+    b'{"id":"8f","time":"1767193199.250","status":"200","method":"GET","host":"a.example",'
     b'"uri":"/a?b","upstream_s":"0.004","upstream":"127.0.0.1:3000"}'
 )
 
@@ -45,7 +51,7 @@ def as_counted(request: LoggedRequest) -> CountedRequest:
 # --- JSON objects ---
 
 
-@pytest.mark.parametrize("line", [SYSLOG, DEPLOYED])
+@pytest.mark.parametrize("line", [SYSLOG, DEPLOYED, BEFORE_ITS_LAST_KEYS])
 def test_json_formats_of_this_project_are_read(line: bytes) -> None:
     expected = LoggedRequest(
         NEW_YEAR_S + 0.25, False, None, "GET", "/a?b", "a.example", "", (), status=200

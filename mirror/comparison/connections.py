@@ -1,0 +1,57 @@
+"""How many lines of the log did not come, told by the numbers of the requests of a connection.
+
+nginx numbers the requests of each connection ($connection_requests), and writes one line for each.
+A number that is left out is therefore a line that was lost, or one that nginx was told not to
+write (`access_log off` or `if=` for some locations). A line is missed here where it was the last of
+its connection, or where nothing of the connection was seen before it; so this is a lower bound.
+
+Streams of HTTP/2 end in any order, so a gap counts when its connection is settled: a while later,
+when it is the longest unused of too many, or when its numbers begin anew.
+"""
+
+from collections import OrderedDict
+
+MOST_CONNECTIONS = 10_000
+"""Connections that are remembered, about 350 bytes each; then the longest unused is settled."""
+
+
+class Connections:
+    """The numbers of the requests that came of each connection."""
+
+    def __init__(self, most: int = MOST_CONNECTIONS) -> None:
+        self._most = most
+        self._seen: OrderedDict[str, list[int]] = OrderedDict()
+        """connection -> lowest number, highest number, lines, missing lines that were counted"""
+        self._missing = 0
+
+    def add(self, connection: str, request: int) -> None:
+        """Take in one line."""
+        seen = self._seen.get(connection)
+        if seen is None:
+            if len(self._seen) >= self._most:
+                self._settle(self._seen.popitem(last=False)[1])
+            self._seen[connection] = [request, request, 1, 0]
+            return
+        self._seen.move_to_end(connection)
+        if request > seen[1]:
+            seen[1] = request
+        elif request < seen[0]:
+            seen[0] = request
+        elif request == 1:  # 1 was there: another connection has this number now
+            self._settle(seen)
+            seen[:] = (1, 1, 0, 0)
+        seen[2] += 1
+
+    def settle(self) -> int:
+        """Return the lines that are missing in all connections and were not returned before."""
+        for seen in self._seen.values():
+            self._settle(seen)
+        missing, self._missing = self._missing, 0
+        return missing
+
+    def _settle(self, seen: list[int]) -> None:
+        lowest, highest, lines, counted = seen
+        missing = highest - lowest + 1 - lines
+        if missing > counted:
+            self._missing += missing - counted
+            seen[3] = missing
