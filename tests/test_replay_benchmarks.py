@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.mirror.commands.test_replay_table import write_list
 
 from benchmarks.macro import capture_cost, import_speed, replay_schedule, replay_speed
 from benchmarks.macro.replaying import Loaded, cpu_us_per_request
 from mirror.demo.app import start_app
 from mirror.demo.processes import Processes, free_ports
+from tests.mirror.commands.replaying.test_replay_table import write_list
 
 LAGS = {"p50": 0.1, "p90": 0.2, "p99": 0.3, "p99_9": 0.4, "max": 0.5}
 STEP = {
