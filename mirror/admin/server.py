@@ -11,6 +11,7 @@ So there are few connections, and each has one request and little time, whatever
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from mirror.addresses import TcpAddress
@@ -24,11 +25,43 @@ MOST_CONNECTIONS = 32
 _LONGEST_CONNECTION_S = 10.0
 """Time for the head, the body and the answer of a connection's one request."""
 
-_URIS_AGE_S = 1.0
+_DOCUMENT_AGE_S = 1.0
 _PIECE_BYTES = 1 << 16
 
 Change = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Takes a JSON object and returns one; raises ValueError with what is expected."""
+
+
+class Document:
+    """A JSON document with hosts and paths, which may have megabytes."""
+
+    def __init__(self, make: Callable[[], bytes | None], absent: str) -> None:
+        """`make` returns None where there is none, for which `absent` says why."""
+        self._make = make
+        self.absent = absent
+        self._text: bytes | None = None
+        self._until_s = 0.0
+
+    def text(self, now_s: float) -> bytes | None:
+        """Return the document of this second, which all who ask within it share."""
+        if now_s >= self._until_s:
+            self._text, self._until_s = self._make(), now_s + _DOCUMENT_AGE_S
+        return self._text
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the port answers; each is called for every request, so it must be cheap."""
+
+    readiness: Callable[[], tuple[bool, str]]
+    """Whether requests are taken, and the words that say so or why not."""
+    status: Callable[[], dict[str, Any]]
+    metrics: Callable[[str], tuple[bytes, str]]
+    """Takes the Accept field and returns a page with its content type."""
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    """By the path that takes POST."""
+    documents: Mapping[str, Document] = field(default_factory=dict)
+    """By path; made once a second at most."""
 
 
 class _Connection(asyncio.Protocol):
@@ -70,30 +103,10 @@ class _Connection(asyncio.Protocol):
 
 
 class Admin:
-    """The callables are called for every request, so they must be cheap.
+    """One admin port; `trust` holds its rules."""
 
-    `readiness` answers whether requests are taken, and with the words that say so or why not;
-    `metrics` takes the Accept field and answers with a page and its content type; `changes` are
-    the paths that take POST; `uris` answers with JSON, or with None where URIs are not counted, and
-    is called once a second at most.
-    """
-
-    def __init__(
-        self,
-        readiness: Callable[[], tuple[bool, str]],
-        status: Callable[[], dict[str, Any]],
-        metrics: Callable[[str], tuple[bytes, str]],
-        changes: Mapping[str, Change],
-        uris: Callable[[], bytes | None] = lambda: None,
-    ) -> None:
-        self._readiness = readiness
-        self._status = status
-        self._metrics = metrics
-        self._changes = changes
-        self._uris = uris
-        self._uris_page: bytes | None = None
-        self._uris_until = 0.0
-        """When (time of the loop) that page is too old."""
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
         self.trust = Trust()
         self._server: asyncio.Server | None = None
         self._open: set[_Connection] = set()
@@ -103,8 +116,9 @@ class Admin:
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/status", self._show_status)
         app.router.add_get("/metrics", self._show_metrics)
-        app.router.add_get("/uris", self._show_uris)
-        for path in changes:
+        for path in answers.documents:
+            app.router.add_get(path, self._show_document)
+        for path in answers.changes:
             app.router.add_post(path, self._change)
         self._runner = web.AppRunner(app, access_log=None)
 
@@ -136,36 +150,33 @@ class Admin:
         return web.Response(text="ok\n")
 
     async def _readyz(self, request: web.Request) -> web.Response:
-        is_ready, words = self._readiness()
+        is_ready, words = self._answers.readiness()
         return web.Response(text=f"{words}\n", status=200 if is_ready else 503)
 
     async def _show_status(self, request: web.Request) -> web.Response:
-        return web.json_response(self._status())
+        return web.json_response(self._answers.status())
 
     async def _show_metrics(self, request: web.Request) -> web.Response:
-        page, content_type = self._metrics(request.headers.get("Accept", ""))
+        page, content_type = self._answers.metrics(request.headers.get("Accept", ""))
         return web.Response(body=page, headers={"Content-Type": content_type})
 
-    async def _show_uris(self, request: web.Request) -> web.StreamResponse:
-        """Answer with the counts of URIs, which may have megabytes, on this host only.
+    async def _show_document(self, request: web.Request) -> web.StreamResponse:
+        """Answer with a document, on this host only.
 
-        A page serves all who ask within a second, and is written piece by piece as it is read, so
-        that slow readers hold at most the pages of as many seconds as they may take.
+        It is written piece by piece as it is read, so that slow readers hold at most the documents
+        of as many seconds as they may take.
         """
-        why = self.trust.refusal_of_uris(request.headers, request.remote or "")
+        why = self.trust.refusal_of_document(request.headers, request.remote or "")
         if why is not None:
             return web.json_response({"error": why}, status=403)
-        now = asyncio.get_running_loop().time()
-        if now >= self._uris_until:
-            self._uris_page, self._uris_until = self._uris(), now + _URIS_AGE_S
-        if (page := self._uris_page) is None:
-            words = "URIs are not counted: uris.most is 0"
-            return web.json_response({"error": words}, status=404)
+        document = self._answers.documents[request.path]
+        if (text := document.text(asyncio.get_running_loop().time())) is None:
+            return web.json_response({"error": document.absent}, status=404)
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
-        response.content_length = len(page)
+        response.content_length = len(text)
         await response.prepare(request)
-        for place in range(0, len(page), _PIECE_BYTES):
-            await response.write(page[place : place + _PIECE_BYTES])
+        for place in range(0, len(text), _PIECE_BYTES):
+            await response.write(text[place : place + _PIECE_BYTES])
         await response.write_eof()
         return response
 
@@ -177,7 +188,7 @@ class Admin:
             change = json.loads(await request.read())
             if not isinstance(change, dict):
                 raise ValueError("expected a JSON object")
-            return web.json_response(self._changes[request.path](change))
+            return web.json_response(self._answers.changes[request.path](change))
         except (ValueError, RecursionError) as error:
             return web.json_response({"error": str(error)}, status=400)
 

@@ -51,10 +51,10 @@ class Trust:
             return why
         return None if self._is_our_page(headers) else "only the page that / shows may read this"
 
-    def refusal_of_uris(self, headers: Mapping[str, str], remote: str) -> str | None:
-        """Judge a request for what production requests, which no web page may read as a whole."""
+    def refusal_of_document(self, headers: Mapping[str, str], remote: str) -> str | None:
+        """Judge a request for hosts and paths of production, which no web page may read as such."""
         if not self._may_read_uris(headers, remote):
-            return "only this host may read URIs: set admin_writes to read them from others"
+            return "only this host may read this: set admin_writes to read it from others"
         return self._refusal_of_web_page(headers)
 
     def refusal_of_examples(self, headers: Mapping[str, str], remote: str) -> str | None:

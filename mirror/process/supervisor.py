@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from mirror import __version__
-from mirror.admin.server import Admin
+from mirror.admin.server import Admin, Answers, Document
 from mirror.admin.token_file import read_token
 from mirror.config import Config, read_capture_span, read_ratio
 from mirror.core.ledger import Settled
@@ -159,7 +159,11 @@ class Supervisor:
     def _make_admin(self, config: Config) -> Admin:
         page = Exposition(self._totals).render
         changes = {"/ratio": self._change_ratio, "/capture": self._switch_capture}
-        admin = Admin(self._readiness, self.status, page, changes, self._uris_page)
+        documents = {
+            "/uris": Document(self._uris_page, "URIs are not counted: uris.most is 0"),
+        }
+        answers = Answers(self._readiness, self.status, page, changes, documents)
+        admin = Admin(answers)
         admin.trust.allow(config.admin_writes, read_token(config.admin_token_file))
         return admin
 

@@ -13,7 +13,7 @@ from estimator.errors import InputError, Refused
 from estimator.requests.asked import Asked
 from estimator.requests.uris import observations_of, observe_uris
 from mirror.addresses import TcpAddress
-from mirror.admin.server import Admin
+from mirror.admin.server import Admin, Answers, Document
 from mirror.formats.uri_counts import FORMAT, VERSION, UriCount, UriCounts, to_json
 from tests.fakes import free_port
 
@@ -93,8 +93,9 @@ def sidecar(page: bytes | None) -> Iterator[str]:
     started, ended = Event(), asyncio.Event()
 
     async def serve() -> None:
+        uris = Document(lambda: page, "URIs are not counted: uris.most is 0")
         answers = (lambda: (True, ""), dict, lambda accept: (b"", "text/plain"))
-        admin = Admin(*answers, {}, lambda: page)
+        admin = Admin(Answers(*answers, documents={"/uris": uris}))
         await admin.start(address)
         started.set()
         await ended.wait()

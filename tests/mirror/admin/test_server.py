@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -12,7 +12,7 @@ from aiohttp import web
 
 from mirror.addresses import TcpAddress
 from mirror.admin import server
-from mirror.admin.server import Admin
+from mirror.admin.server import Admin, Answers, Document
 from mirror.errors import ListenError
 
 
@@ -33,7 +33,8 @@ def change(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def make_admin(why_not_ready: str = "") -> Admin:
     readiness = (not why_not_ready, why_not_ready or "ready")
-    return Admin(lambda: readiness, lambda: {"ledger": {"seen": 3}}, metrics, {"/ratio": change})
+    status = {"ledger": {"seen": 3}}
+    return Admin(Answers(lambda: readiness, lambda: status, metrics, {"/ratio": change}))
 
 
 async def answers(why_not_ready: str) -> dict[str, tuple[int, str]]:
@@ -132,6 +133,11 @@ def test_beyond_loopback_nothing_is_changed_unless_allowed() -> None:
 # --- the URIs ---
 
 
+def with_uris(make: Callable[[], bytes | None]) -> Answers:
+    uris = Document(make, "URIs are not counted: uris.most is 0")
+    return Answers(lambda: (True, ""), dict, metrics, documents={"/uris": uris})
+
+
 async def uris(
     page: bytes | None, headers: dict[str, str] | None = None, times: int = 1
 ) -> tuple[int, bytes, int]:
@@ -143,7 +149,7 @@ async def uris(
         made.append(1)
         return page
 
-    admin = Admin(lambda: (True, ""), dict, metrics, {}, make)
+    admin = Admin(with_uris(make))
     await admin.start(address)
     try:
         async with aiohttp.ClientSession(f"http://{address}") as session:
@@ -181,12 +187,12 @@ def test_a_web_page_can_read_no_uris(headers: dict[str, str]) -> None:
 @pytest.mark.parametrize(("allows_writes", "status"), [(False, 403), (True, 200)])
 def test_other_hosts_read_no_uris_unless_allowed(allows_writes: bool, status: int) -> None:
     class ElsewhereAdmin(Admin):
-        async def _show_uris(self, request: web.Request) -> web.StreamResponse:
-            return await super()._show_uris(request.clone(remote="192.0.2.1"))
+        async def _show_document(self, request: web.Request) -> web.StreamResponse:
+            return await super()._show_document(request.clone(remote="192.0.2.1"))
 
     async def ask() -> int:
         address = free_address()
-        admin = ElsewhereAdmin(lambda: (True, ""), dict, metrics, {}, lambda: b"{}")
+        admin = ElsewhereAdmin(with_uris(lambda: b"{}"))
         admin.trust.allow(allows_writes)
         await admin.start(address)
         try:

@@ -46,12 +46,12 @@ def test_a_foreign_page_may_not(headers: dict[str, str]) -> None:
         assert made.refusal_of_change(headers, JSON) is not None
         assert made.refusal_of_change({**headers, **TOKEN}, JSON) is not None
         assert made.refusal_of_stream(headers) is not None
-        assert made.refusal_of_uris(headers, "127.0.0.1") is not None
+        assert made.refusal_of_document(headers, "127.0.0.1") is not None
 
 
 def test_our_page_may_not_read_all_uris() -> None:
-    assert trust().refusal_of_uris(OUR_PAGE, "127.0.0.1") == "a web page may not do this"
-    assert trust().refusal_of_uris(HOST, "127.0.0.1") is None
+    assert trust().refusal_of_document(OUR_PAGE, "127.0.0.1") == "a web page may not do this"
+    assert trust().refusal_of_document(HOST, "127.0.0.1") is None
 
 
 def test_the_secret_gives_no_right_by_itself() -> None:
@@ -66,12 +66,12 @@ def test_the_token_lets_others_change_things() -> None:
     made = trust("0.0.0.0", token=b"0123456789abcdef")
     there = {"Host": "192.0.2.1:9911"}
     assert made.refusal_of_change({**there, **TOKEN}, JSON) is None
-    assert made.refusal_of_uris({**there, **TOKEN}, "192.0.2.7") is None
+    assert made.refusal_of_document({**there, **TOKEN}, "192.0.2.7") is None
     assert made.refusal_of_examples({**there, **TOKEN}, "192.0.2.7") is None
     for wrong in ("Bearer 0123456789abcdeF", "Basic 0123456789abcdef", "Bearer", ""):
         given = {**there, "Authorization": wrong}
         assert made.refusal_of_change(given, JSON) == "this is not the token of admin_token_file"
-        assert made.refusal_of_uris(given, "192.0.2.7") is not None
+        assert made.refusal_of_document(given, "192.0.2.7") is not None
     assert trust("0.0.0.0").refusal_of_change({**there, **TOKEN}, JSON) is not None
 
 
