@@ -9,6 +9,7 @@ connection stays with the process that accepted it, and none gets older than
 """
 
 import asyncio
+import ssl
 from collections.abc import Callable, Sequence
 from random import random
 from typing import cast
@@ -98,7 +99,7 @@ class Probe(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_reusable = False
-        self._judged(_not_http(self._received) if self._received else _CUT)
+        self._judged(_not_http(self._received) if self._received else _cut(exc))
         self._parser = NO_PARSER
 
     # --- httptools callbacks ---
@@ -180,6 +181,21 @@ _CUT = unreachable(
     "STRICT does with plain HTTP; use a port outside the mesh's mTLS (the gateway's own), or "
     "set PeerAuthentication to PERMISSIVE for it"
 )
+_WITHOUT_CERTIFICATE = unreachable(
+    "it requires a client certificate (mutual TLS), and the sidecar has none; use a port that does "
+    "not (a Gateway server with `tls.mode: SIMPLE`, or plain HTTP on the gateway's own port)"
+)
+
+
+def _cut(error: Exception | None) -> Verdict:
+    """Return the verdict on a connection that ended before the first byte of an answer.
+
+    RFC 8446 4.4.2.4: a server that requires a certificate refuses a client without one by an alert
+    after the client's side of the handshake, so the connection is lost when it is already open.
+    """
+    if isinstance(error, ssl.SSLError) and "certificate required" in str(error):
+        return _WITHOUT_CERTIFICATE
+    return _CUT
 
 
 def _not_http(received: bytes) -> Verdict:

@@ -1,9 +1,14 @@
 """Checks that no leg reaches a server that was not probed on that very connection."""
 
 import asyncio
+import contextlib
+import socket
+import ssl
+import threading
 from collections.abc import Callable
 
 import pytest
+import trustme
 
 from mirror.config import Config
 from mirror.core import breaker
@@ -11,7 +16,8 @@ from mirror.core.breaker import REFUSED_WAIT_S
 from mirror.core.request_head import RequestHead
 from mirror.process.merger import Merger
 from mirror.proxy.tee import Exchange, Tee
-from mirror.proxy.upstream.admission import MAX_HEAD_BYTES
+from mirror.proxy.upstream.admission import MAX_HEAD_BYTES, Probe
+from mirror.proxy.upstream.connection import Origin
 from tests.fakes import OK, StubUpstream, make_config, run, until
 
 NGINX = b"HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nContent-Length: 0\r\n\r\n"
@@ -305,3 +311,39 @@ def test_addresses_of_a_name_are_used_evenly() -> None:
             tee.cut()
 
     run(main)
+
+
+def test_a_server_that_requires_a_certificate_is_named() -> None:
+    authority = trustme.CA()
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(server_side)
+    authority.configure_trust(server_side)
+    server_side.verify_mode = ssl.CERT_REQUIRED
+    client_side = ssl.create_default_context()
+    authority.configure_trust(client_side)
+
+    def serve() -> None:
+        # Unlike the event loop's, a blocking TLS socket sends the alert before it is closed.
+        accepted, _ = listener.accept()
+        with server_side.wrap_socket(
+            accepted, server_side=True, do_handshake_on_connect=False
+        ) as wrapped:
+            with contextlib.suppress(ssl.SSLError):
+                wrapped.do_handshake()
+            wrapped.shutdown(socket.SHUT_WR)
+            while wrapped.recv(4096):
+                pass
+
+    async def main() -> None:
+        probe = Probe("h", ["envoy"], keep_alive=False)
+        await Origin("127.0.0.1", port, tls=client_side).connect(lambda: probe)
+        verdict = await probe.verdict(10.0)
+        assert not verdict.is_reachable
+        assert "requires a client certificate" in verdict.reason
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        server = threading.Thread(target=serve)
+        server.start()
+        run(main)
+        server.join()
