@@ -1,0 +1,137 @@
+"""Deliberate mistakes in a real topology, each of which is found and named in several ways.
+
+A test whose name starts with `control` shows by the servers' own logs and counters that the mistake
+really happens in this world.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from tests.topology.conftest import wait_for
+from tests.topology.envoy_parts import Object
+from tests.topology.mistakes import SITES, World, ask, running_world
+
+pytestmark = pytest.mark.topology
+
+COUNT = 12
+WATCH = [f"/watch/{number}" for number in range(COUNT)]
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """Start every sidecar, and send the same requests through each way of mirroring."""
+    with running_world() as found:
+        start_sidecars(found)
+        ask_everything(found)
+        yield found
+
+
+def start_sidecars(world: World) -> None:
+    tls = {"url": world.url("tls_only", "https"), "tls": {"ca_file": str(world.authority)}}
+    configs = {
+        "routes": world.config("routes", "inline", "gateway_routes"),
+        "plaintext": world.config("plaintext", "inline", "tls_only"),
+        "no_certificate": world.config("no_certificate", "inline", "tls_only", shadow=tls),
+        # Without accept_server the sidecar does not start: see test_log_nginx_is_refused.
+        "to_log_nginx": world.config(
+            "to_log_nginx", "sink", "log_nginx", shadow={"accept_server": ["nginx"]}
+        ),
+    }
+    for name in SITES:
+        config = configs.get(name) or world.config(name, "sink", f"gateway_{name}")
+        world.launch(name, config)
+    for name in configs.keys() - set(SITES):
+        world.launch(name, configs[name])
+    world.wait_for_sidecars()
+
+
+def ask_everything(world: World) -> None:
+    assert ask(world.socket("routes"), [*WATCH, "/gone/1", "/old/1"]) == [200] * (COUNT + 2)
+    for name in ("plaintext", "no_certificate"):
+        assert ask(world.socket(name), WATCH) == [200] * COUNT
+    for name in SITES:
+        assert ask(world.ports[name], WATCH) == [200] * COUNT
+    for name in world.sidecars:
+        count = COUNT + 2 if name == "routes" else COUNT
+        assert wait_for(lambda name=name, count=count: ended(world.ledger(name)) == count)
+
+
+def ended(ledger: Object) -> int:
+    """Return how many legs have ended or were not started."""
+    return sum(ledger["outcomes"].values()) + sum(ledger["shed"].values())
+
+
+def requests(lines: list[Object]) -> list[Object]:
+    """Return the lines without the probes of a sidecar."""
+    return [line for line in lines if line["method"] == "GET"]
+
+
+def ids_in(lines: list[Object]) -> Counter[str]:
+    """Return how often the id of each request stands in a log."""
+    return Counter(line["id"] for line in requests(lines))
+
+
+# --- The shadow is the nginx that logs ---
+
+
+def test_control_log_nginx_logs_each_request_again(world: World) -> None:
+    ids = ids_in(world.logged("to_log_nginx"))
+    assert len(ids) == COUNT and set(ids.values()) == {1}
+    assert wait_for(lambda: ids_in(world.logged("log_nginx")) == ids)
+
+
+# --- nginx mirrors twice ---
+
+
+def test_control_two_mirror_lines_send_two_copies(world: World) -> None:
+    ledger = world.ledger("mirrored_twice")
+    assert (ledger["seen"], ledger["repeated"]) == (COUNT, COUNT)
+    ids = ids_in(world.logged("mirrored_twice"))
+    assert wait_for(lambda: ids_in(world.logged("gateway_mirrored_twice")) == ids)
+
+
+def test_control_a_second_mirror_goes_past_the_sidecar(world: World) -> None:
+    ledger = world.ledger("mirrored_past_us")
+    assert (ledger["seen"], ledger["repeated"]) == (COUNT, 0)
+    ids = ids_in(world.logged("mirrored_past_us"))
+
+    def arrived() -> list[Object]:
+        return requests(world.logged("gateway_mirrored_past_us"))
+
+    assert wait_for(lambda: ids_in(arrived()) == dict.fromkeys(ids, 2))
+    assert Counter(line["leg"] for line in arrived()) == {"shadow": COUNT, None: COUNT}
+
+
+# --- Envoy misses a route; the application redirects elsewhere ---
+
+
+def test_control_envoy_misses_a_route(world: World) -> None:
+    def answered() -> set[tuple[str, int, str]]:
+        lines = requests(world.logged("gateway_routes"))
+        return {(line["uri"], int(line["status"]), line["flags"]) for line in lines}
+
+    expected = {(target, 200, "-") for target in WATCH}
+    expected |= {("/gone/1", 404, "NR"), ("/old/1", 302, "-")}
+    assert wait_for(lambda: answered() == expected)
+
+
+# --- Strict mutual TLS ---
+
+
+@pytest.mark.parametrize("name", ["plaintext", "no_certificate"])
+def test_control_nothing_gets_through_strict_mtls(world: World, name: str) -> None:
+    ledger = world.ledger(name)
+    assert set(ledger["outcomes"]) == {"connect_failed"}
+    assert ledger["primary"] == {"2xx": COUNT}, "production is served all the same"
+    assert world.arrived("tls_only") == 0
+
+
+def test_strict_mtls_is_the_cause_of_the_breaker(world: World) -> None:
+    causes = {}
+    for name in ("plaintext", "no_certificate"):
+        (worker,) = world.sidecars[name].status()["workers"]
+        causes[name] = worker["breaker_cause"]
+    assert "mutual TLS mode STRICT does with plain HTTP" in causes["plaintext"]
+    assert "requires a client certificate" in causes["no_certificate"]
