@@ -29,7 +29,7 @@ test-compiled: compiled
 
 # The tests without real servers once more, with each other Python from 3.11 to 3.14 that is found.
 test-pythons:
-	sh .ci/pythons $(WITHOUT_SERVERS) -m "not topology"
+	sh .ci/pythons $(WITHOUT_SERVERS) -m "not topology and not one_python"
 
 check: .venv/dev
 	$(BIN)/ruff format --check .

@@ -2,6 +2,7 @@
 
 import signal
 
+import pytest
 from hypothesis import settings
 
 # A shell without job control starts background jobs with SIGINT ignored, and `nohup` ignores
@@ -21,3 +22,9 @@ for number, disposition in DISPOSITIONS.items():
 # the same on every machine; `pytest --hypothesis-profile default` tries others.
 settings.register_profile("kagami", deadline=None, derandomize=True)
 settings.load_profile("kagami")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the builds of images and installations: with two processes, their minutes count
+    once."""
+    items.sort(key=lambda item: item.path.parent.name != "packaging")

@@ -1,6 +1,6 @@
 """Checks what `estimate` loads, and that it names the extra that it lacks and exits with code 2.
 
-tests/topology/test_installation.py tests the latter in an environment that really lacks the extra.
+tests/packaging/test_installation.py tests the latter in an environment that really lacks the extra.
 """
 
 import subprocess

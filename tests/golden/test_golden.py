@@ -15,6 +15,8 @@ from mirror.demo.processes import find_program
 from tests.golden import switch_plan
 from tests.golden.make import GOLDEN, GUIDE, commands, make_outputs, with_quotes
 
+pytestmark = pytest.mark.one_python
+
 HOW = "if the change is meant: .venv/bin/python -m tests.golden.make, and read the diff"
 NAMES = sorted(
     str(path.relative_to(GOLDEN))

@@ -20,6 +20,8 @@ from estimator.report.html import to_html
 from mirror.demo.processes import find_program
 from tests.estimator.report.conftest import curve_plot
 
+pytestmark = pytest.mark.one_python
+
 CHROMIUM = find_program("chromium")
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None, reason="no chromium here: apt-get install chromium"

@@ -23,6 +23,8 @@ from mirror.commands import demo as command
 from mirror.demo.load import Tally
 from mirror.demo.processes import find_program
 
+pytestmark = pytest.mark.one_python
+
 MARK = "KAGAMI_DEMO_TEST"
 
 

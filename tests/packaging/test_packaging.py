@@ -13,7 +13,9 @@ from packaging.requirements import Requirement
 
 from estimator.__main__ import EXTRA
 
-ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.one_python
+
+ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from mirror.demo.processes import Processes, fetch, find_program, free_ports
 from mirror.demo.sidecar import start_sidecar
-from tests.test_packaging import copy_source
+from tests.packaging.test_packaging import copy_source
 
 pytestmark = [pytest.mark.topology, pytest.mark.timeout(600)]
 
