@@ -10,9 +10,10 @@ import json
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from mirror.demo.processes import Processes, accepts, answers, free_ports
 from mirror.demo.sidecar import Sidecar, serve_command, write_config
 from tests.topology.conftest import require, running_topology
 from tests.topology.envoy_parts import API, Object, bootstrap, cluster, http_listener
+from tests.topology.test_clock import Clock
 
 HOST = "www.example.com"
 ROUTES = ["/watch/{id}", "/gone/*", "/old/*"]
@@ -40,7 +42,11 @@ INLINE = ("routes", "plaintext", "no_certificate")
 """Further sidecars, in mode inline."""
 GATEWAYS = (*(f"gateway_{name}" for name in SITES), "gateway_routes", "tls_only", "redirecting")
 """The listeners of Envoy; the world's counters and logs have their names."""
-OTHERS = ("old_app", "new_app", "log_nginx", "envoy_admin", "relay")
+OTHERS = ("old_app", "new_app", "log_nginx", "envoy_admin", "relay", "log_source")
+LOST_LINES = frozenset({3, 7})
+"""The lines of the log of the site `lossy`, from 0, which do not reach its sidecar."""
+CLOCK_S = -300
+"""How far the clock of that sidecar is from the real time."""
 
 # A loaded machine may need longer for a copy than a site does, and a copy given up is no mistake
 # that is tested here.
@@ -122,6 +128,13 @@ class World:
             config[key] = config[key] | value if is_section else value
         return write_config(self.home(name), config)
 
+    @cached_property
+    def other_clock(self) -> Mapping[str, str]:
+        """The environment of a program whose clock is CLOCK_S from the real time."""
+        clock = Clock(self.directory)
+        clock.set(CLOCK_S)
+        return clock.environment
+
     def socket(self, name: str) -> Path:
         return self.directory / f"{name}.sock"
 
@@ -144,9 +157,9 @@ def running_world() -> Iterator[World]:
     nginx, envoy = require("nginx"), require("envoy")
     admin = (f"admin_{name}" for name in (*SITES, *INLINE))
     names = (*GATEWAYS, *SITES, *OTHERS, *admin)
-    with running_topology() as topology:
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    with running_topology() as topology, closing(Relay(ports["relay"], ports["log_source"])):
         directory, processes = topology.directory, topology.processes
-        ports = dict(zip(names, free_ports(len(names)), strict=True))
         authority = trustme.CA()
         world = World(
             directory,
@@ -351,28 +364,27 @@ def _apps(world: World) -> str:
 
 
 class Relay:
-    """Passes datagrams on to a port, without those that `is_lost` names by their number from 0."""
+    """Passes datagrams on to a port, without those of LOST_LINES."""
 
-    def __init__(self, port: int, to_port: int, is_lost: Callable[[int], bool]) -> None:
+    def __init__(self, port: int, to_port: int) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", port))
         self._socket.settimeout(0.05)
         self._to = ("127.0.0.1", to_port)
-        self._is_lost = is_lost
         self._is_closing = False
-        self.received: list[bytes] = []
         self._thread = threading.Thread(target=self._pass_on)
         self._thread.start()
 
     def _pass_on(self) -> None:
+        number = 0
         while not self._is_closing:
             try:
                 data = self._socket.recv(65536)
             except TimeoutError:
                 continue
-            if not self._is_lost(len(self.received)):
+            if number not in LOST_LINES:
                 self._socket.sendto(data, self._to)
-            self.received.append(data)
+            number += 1
 
     def close(self) -> None:
         self._is_closing = True

@@ -38,10 +38,17 @@ def start_sidecars(world: World) -> None:
         "to_log_nginx": world.config(
             "to_log_nginx", "sink", "log_nginx", shadow={"accept_server": ["nginx"]}
         ),
+        "lossy": world.config(
+            "lossy",
+            "sink",
+            "gateway_lossy",
+            comparison={"access_log": f"udp://127.0.0.1:{world.ports['log_source']}"},
+        ),
     }
     for name in SITES:
-        config = configs.get(name) or world.config(name, "sink", f"gateway_{name}")
-        world.launch(name, config)
+        log = {"access_log": f"file:{world.log_path(name)}"}
+        config = configs.get(name) or world.config(name, "sink", f"gateway_{name}", comparison=log)
+        world.launch(name, config, world.other_clock if name == "lossy" else None)
     for name in configs.keys() - set(SITES):
         world.launch(name, configs[name])
     world.wait_for_sidecars()
