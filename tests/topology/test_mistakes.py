@@ -4,14 +4,18 @@ A test whose name starts with `control` shows by the servers' own logs and count
 really happens in this world.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+import yaml
+from click.testing import CliRunner
 
+from estimator.commands.estimate import main as estimate
 from tests.topology.conftest import wait_for
 from tests.topology.envoy_parts import Object
-from tests.topology.mistakes import SITES, World, ask, running_world
+from tests.topology.mistakes import HOST, SITES, World, ask, running_world
 
 pytestmark = pytest.mark.topology
 
@@ -122,6 +126,29 @@ def test_control_envoy_misses_a_route(world: World) -> None:
     expected = {(target, 200, "-") for target in WATCH}
     expected |= {("/gone/1", 404, "NR"), ("/old/1", 302, "-")}
     assert wait_for(lambda: answered() == expected)
+
+
+def test_coverage_names_the_missing_route(world: World) -> None:
+    routes = world.directory / "routes.yaml"
+    routes.write_text(yaml.safe_dump(virtual_service("/watch/", "/old/")))
+    source = f"http://127.0.0.1:{world.sidecars['routes'].admin_port}"
+    arguments = ["coverage", "--routes", str(routes), "--from-uris", source, "--format", "json"]
+    done = CliRunner().invoke(estimate, arguments)
+    (lost,) = json.loads(done.stdout)["lost"]
+    assert (done.exit_code, lost["path"], lost["requests"]) == (5, "/gone/{number}", 1)
+
+
+def virtual_service(*prefixes: str) -> Object:
+    """Return the rules of the listener `gateway_routes`."""
+    destination = {"host": "app.shop.svc.cluster.local", "port": {"number": 80}}
+    matches = [{"uri": {"prefix": prefix}} for prefix in prefixes]
+    rule = {"match": matches, "route": [{"destination": destination}]}
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": "site", "namespace": "shop"},
+        "spec": {"hosts": [HOST], "gateways": ["site"], "http": [rule]},
+    }
 
 
 # --- Strict mutual TLS ---
