@@ -9,7 +9,6 @@ import asyncio
 from pathlib import Path
 
 import aiohttp
-import msgspec
 
 from estimator.errors import InputError, Problem, Refusal, Refused
 from estimator.requests.asked import Asked
@@ -24,13 +23,8 @@ from mirror.formats.access_log.remote import is_url
 from mirror.formats.access_log.tally import LOW_CONFIDENCE_RATIO
 from mirror.formats.bounded_files import BoundedFileError
 from mirror.formats.capture.redacted import has_redacted_segment
-from mirror.formats.foreign_text import visible
+from mirror.formats.json_documents import error_of
 from mirror.formats.uri_counts import LIMIT, OTHER, UriCount, UriCounts, decode
-
-
-class _Error(msgspec.Struct):
-    error: str
-
 
 OPTION = "--from-uris"
 _PATH = "/uris"
@@ -72,16 +66,8 @@ async def _fetched(url: str) -> bytes:
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise _refused(url, f"cannot be reached: {error or type(error).__name__}") from error
     if answer.status != 200:
-        raise _refused(url, f"answered {answer.status} at {_PATH}{_reason(answer.body)}")
+        raise _refused(url, f"answered {answer.status} at {_PATH}{error_of(answer.body)}")
     return answer.body
-
-
-def _reason(body: bytes) -> str:
-    """Return what an admin port says of an error, as the end of a sentence; empty if nothing."""
-    try:
-        return f": {visible(msgspec.json.decode(body, type=_Error).error)}"
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
 
 
 def _refused(url: str, problem: str) -> Refused:

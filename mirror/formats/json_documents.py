@@ -14,6 +14,18 @@ class _Head(msgspec.Struct):
     version: int = 0
 
 
+class _Error(msgspec.Struct):
+    error: str
+
+
+def error_of(body: bytes) -> str:
+    """Return what an admin port says of an error, as the end of a sentence; empty if nothing."""
+    try:
+        return f": {visible(msgspec.json.decode(body, type=_Error).error)}"
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+
+
 def decode_document(
     data: bytes | str, kind: type[_Document], name: str, version: int, origin: str
 ) -> _Document:

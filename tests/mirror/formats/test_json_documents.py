@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from mirror.formats.json_documents import decode_document
+from mirror.formats.json_documents import decode_document, error_of
 
 
 class Note(msgspec.Struct):
@@ -30,3 +30,9 @@ def test_document_is_read() -> None:
 def test_what_is_no_such_document_says_what_was_expected(data: bytes, expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
         decode(data)
+
+
+def test_an_error_of_an_admin_port_ends_a_sentence() -> None:
+    assert error_of(b'{"error": "set it\\u001b"}') == r": set it\x1b"
+    for body in (b"<html>", b"\xff", b"{}", b"[" * 100_000):
+        assert error_of(body) == ""
