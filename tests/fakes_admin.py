@@ -1,7 +1,7 @@
 """An admin port with scripted answers, which records the requests that it receives."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 class _AdminPort(BaseHTTPRequestHandler):
     status = 200
     answer = b"{}"
+    pages: Mapping[str, tuple[int, bytes]]
     asked: list[tuple[str, bytes]]
 
     def do_GET(self) -> None:
@@ -17,18 +18,22 @@ class _AdminPort(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.asked.append((self.path, body))
-        self.send_response(self.status)
+        status, answer = self.pages.get(self.path, (self.status, self.answer))
+        self.send_response(status)
         self.end_headers()
-        self.wfile.write(self.answer)
+        self.wfile.write(answer)
 
     def log_message(self, format: str, *arguments: object) -> None:
         pass
 
 
 @contextmanager
-def admin_port(status: int, answer: bytes) -> Iterator[tuple[int, list[tuple[str, bytes]]]]:
+def admin_port(
+    status: int, answer: bytes, pages: Mapping[str, tuple[int, bytes]] | None = None
+) -> Iterator[tuple[int, list[tuple[str, bytes]]]]:
+    """Yield the port and what was asked; `pages` have answers of their own, by path."""
     asked: list[tuple[str, bytes]] = []
-    members = {"status": status, "answer": answer, "asked": asked}
+    members = {"status": status, "answer": answer, "pages": pages or {}, "asked": asked}
     with HTTPServer(("127.0.0.1", 0), type("Port", (_AdminPort,), members)) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()

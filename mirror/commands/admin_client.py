@@ -66,19 +66,34 @@ def change(admin: TcpAddress, path: str, body: dict[str, object]) -> dict[str, A
     return answer
 
 
+def fetch(admin: TcpAddress, path: str, most_bytes: int) -> tuple[int, bytes]:
+    """Return the status and at most so many bytes of what a GET brings. Raises NoSidecarError."""
+    return _ask(admin, "GET", path, None, most_bytes)
+
+
 def _exchange(
     admin: TcpAddress, method: str, path: str, body: str | None = None
 ) -> tuple[int, dict[str, Any]]:
     """Return the status and the JSON object of an answer. Raises NoSidecarError."""
+    status, page = _ask(admin, method, path, body, MOST_ANSWER_BYTES)
+    try:
+        answer = json.loads(page)
+        if not isinstance(answer, dict):
+            raise ValueError("expected a JSON object")
+    except (ValueError, RecursionError) as error:
+        raise NoSidecarError(f"no sidecar answers on {admin}: {error}") from error
+    return status, answer
+
+
+def _ask(
+    admin: TcpAddress, method: str, path: str, body: str | None, most_bytes: int
+) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection(admin.host, admin.port, timeout=_TIMEOUT_S)
     try:
         connection.request(method, path, body, {"Content-Type": "application/json"})
         with connection.getresponse() as response:
-            answer = json.loads(response.read(MOST_ANSWER_BYTES))
-        if not isinstance(answer, dict):
-            raise ValueError("expected a JSON object")
-    except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
+            return response.status, response.read(most_bytes)
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise NoSidecarError(f"no sidecar answers on {admin}: {error}") from error
     finally:
         connection.close()
-    return response.status, answer

@@ -8,6 +8,7 @@ from mirror.commands.admin_client import (
     EXIT_UNREACHABLE,
     NoSidecarError,
     change,
+    fetch,
     fetch_status,
 )
 from tests.fakes_admin import admin_port
@@ -55,3 +56,11 @@ def test_what_has_no_ledger_is_no_sidecar(status: int, answer: bytes) -> None:
         address = TcpAddress("127.0.0.1", port)
         with pytest.raises(NoSidecarError, match=f"no sidecar answers on {address}: "):
             fetch_status(address)
+
+
+def test_any_answer_is_fetched_up_to_a_limit() -> None:
+    with admin_port(404, b"0123456789") as (port, asked):
+        assert fetch(TcpAddress("127.0.0.1", port), "/x", 4) == (404, b"0123")
+    assert asked == [("/x", b"")]
+    with pytest.raises(NoSidecarError, match="no sidecar answers on"):
+        fetch(TcpAddress("127.0.0.1", port), "/x", 4)
