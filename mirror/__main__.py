@@ -13,6 +13,7 @@ from mirror.formats.terminal import VisibleGroup
 COMMANDS = {
     "capture": "mirror.commands.capture:capture",
     "check": "mirror.commands.check:check",
+    "compare": "mirror.commands.compare:compare",
     "demo": "mirror.commands.demo:demo",
     "export": "mirror.commands.export:export",
     "import": "mirror.commands.import_requests:import_requests",

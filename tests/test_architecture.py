@@ -364,6 +364,17 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.proxy.upstream.discarding",
         "mirror.replay.*",
     ),
+    "mirror.comparison.report.bounds": (),
+    "mirror.comparison.report.words": (),
+    "mirror.comparison.report.*": (
+        "mirror.comparison.report.*",
+        "mirror.core.latency",
+        "mirror.errors",
+        "mirror.formats.*",
+        "mirror.replay.diff",  # one rule says what is noise
+        "mirror.replay.measurement",
+        "mirror.spans",
+    ),
     "mirror.demo.*": ("mirror.demo.*",),
     "mirror.commands.demo": ("mirror.build", "mirror.demo.*", "mirror.formats.*"),
     "mirror.commands.replaying.replay_table": (
@@ -379,6 +390,21 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.formats.*",
     ),
     "mirror.commands.arguments": ("mirror.addresses", "mirror.replay.schedule"),
+    "mirror.commands.compare_sources": (
+        "mirror.addresses",
+        "mirror.commands.admin_client",
+        "mirror.comparison.report.*",
+        "mirror.errors",
+        "mirror.formats.*",
+    ),
+    "mirror.commands.compare": (
+        "mirror.commands.arguments",
+        "mirror.commands.compare_sources",
+        "mirror.comparison.report.*",
+        "mirror.errors",
+        "mirror.formats.*",
+        "mirror.spans",
+    ),
     "mirror.commands.series_file": (
         "mirror.formats.*",
         "mirror.errors",

@@ -10,6 +10,7 @@ import_requests  logs, HAR and GoReplay files to a capture
 export           a capture in another tool's format
 replaying        send a capture again, open loop, and what is done with the results
 series           show or export a series.db, which series_file reads
+compare          whether the shadow answers as production does; compare_sources reads both answers
 demo             the whole product on this machine
 arguments        how rates, shards and instants are written on a command line
 admin_client     how a running sidecar is asked

@@ -3,4 +3,5 @@
 log_lines       a line of nginx's access log: its id and production's answer
 connections     lines that did not come, by the numbers of the requests of a connection
 window          copies and lines that wait for each other, joined by the id
+report/         what `mirror compare` makes of several comparisons
 """

@@ -65,6 +65,12 @@ ENDED_LEGS = """
     GROUP BY route, metric, label
 """
 """How the legs of each route ended, by outcome (docs/metrics.md)."""
+COMPARED = """
+    SELECT route, metric, label, sum(value) FROM counts
+    WHERE metric IN ('compared', 'compared.classes', 'uncompared', 'primary.logged', 'log.lost')
+    AND second BETWEEN :first AND :last GROUP BY route, metric, label
+"""
+"""What was compared, by route: results, classes, reasons for none, and the lines of the log."""
 PACKED_FROM = 0x10000
 """Added to every packed number: characters from here on are neither controls nor surrogates. A
 number without a character is packed as one below this."""

@@ -95,13 +95,15 @@ def _latencies(where: str, before: PartResult, after: PartResult) -> list[Differ
     if not first.buckets or not second.buckets:
         return []
     return [
-        Difference(where, f"{name} ms", _percentile(first, ratio), _percentile(second, ratio))
+        Difference(
+            where, f"{name} ms", bounded_percentile(first, ratio), bounded_percentile(second, ratio)
+        )
         for name, ratio in RATIOS.items()
     ]
 
 
-def _percentile(histogram: Histogram, ratio: float) -> Bounded:
-    """Return a percentile in ms; above the last rank it has no upper bound."""
+def bounded_percentile(histogram: Histogram, ratio: float) -> Bounded:
+    """Return a percentile in ms of at least one time; above the last rank it has no upper bound."""
     number = sum(histogram.buckets.values())
     spread = Z * math.sqrt(ratio * (1 - ratio) / number)
     low = histogram.percentile_ms(max(ratio - spread, 0.0))

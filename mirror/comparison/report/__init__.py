@@ -1,0 +1,12 @@
+"""`mirror compare`: the sum of several comparisons, its verdict, and how both are shown.
+
+parts        what each source counted, and the sum of several
+series_part  the same from a series.db
+bounds       how sure a share of new errors is
+judgement    whether the switch is safe, by thresholds
+words        what each result means, and what to do about it
+content      the report as tables and sentences
+text         the report for a terminal
+data         the report as JSON
+html         the report as a page, with templates/
+"""

@@ -1,0 +1,388 @@
+"""The report as an answer, tables and sentences; text.py and html.py only lay it out.
+
+Every table is bounded, and says what it leaves out. The answer stands first, then what it rests on.
+Computes no number beyond sums and shares of what judgement.py judged.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mirror.comparison.report.judgement import (
+    Judged,
+    Judgement,
+    Verdict,
+    milliseconds,
+    percent,
+)
+from mirror.comparison.report.parts import EXTRA_COPY, Part, Sum, instant
+from mirror.comparison.report.words import (
+    LOG_LOSSES,
+    Words,
+    reason_words_of,
+    words_of,
+)
+from mirror.formats.comparison import Example, is_new_error
+from mirror.replay.diff import Difference
+
+CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx", "none")
+"""The rows and columns of the matrix, in their order; `none` is no answer."""
+SERVED = ("2xx", "3xx")
+NOT_FOUND = ("route_miss", "app_not_found")
+MOST_REASONS = 20
+"""Most sentences why a switch is not safe; the table of routes has all of them."""
+MOST_NAMED = 5
+"""Most routes that a difference names."""
+MOST_CHARACTERS = 160
+"""Longest path of an example that is shown whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    title: str
+    is_number: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    text: str
+    tone: str = ""
+    """ok, warn or bad; empty for neither."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    left_out: str = ""
+    """What the table leaves out, as a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A result or a reason with its count, and what it means."""
+
+    name: str
+    count: str
+    words: Words
+    where: str = ""
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    key: str
+    title: str
+    notes: tuple[str, ...] = ()
+    """Sentences above the table and the entries."""
+    table: Table | None = None
+    entries: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    verdict: Verdict
+    answer: str
+    reasons: tuple[str, ...]
+    doubts: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    sections: tuple[Section, ...]
+
+
+def content_of(compared: Sum, judgement: Judgement, most_rows: int) -> Content:
+    """Return the whole report, with at most so many routes or paths in a table."""
+    total = judgement.all.pairs
+    differing = sorted(
+        (result for result, count in total.results.items() if count and result != "same"),
+        key=lambda result: (not is_new_error(result), -total.results[result], result),
+    )
+    missed = [example for example in compared.examples if example.result in NOT_FOUND]
+    others = [example for example in compared.examples if example.result not in NOT_FOUND]
+    sections = [
+        _matrix(judgement, most_rows),
+        Section(
+            "differences",
+            "What differs, and what to do",
+            () if differing else ("Nothing differs.",),
+            entries=tuple(_difference(result, judgement) for result in differing),
+        ),
+        _latency(judgement, most_rows),
+        *_examples("missing", "New 404s by path", missed[:most_rows], len(missed)),
+        *_examples("examples", "Other differences by path", others[:most_rows], len(others)),
+        _uncompared(judgement, compared),
+        *_logs(compared.parts),
+    ]
+    return Content(
+        judgement.verdict,
+        _answer(judgement),
+        _few(judgement.reasons),
+        judgement.doubts,
+        tuple(_facts(compared, judgement)),
+        tuple(sections),
+    )
+
+
+def _few(reasons: tuple[str, ...]) -> tuple[str, ...]:
+    rest = len(reasons) - MOST_REASONS
+    if rest <= 0:
+        return reasons
+    return (*reasons[:MOST_REASONS], f"{rest:,} more reasons are in the table of routes")
+
+
+def _answer(judgement: Judgement) -> str:
+    every = judgement.all
+    parts = [
+        f"{percent(every.share)} new errors in {every.pairs.number:,} pairs"
+        if every.pairs.number
+        else "no pairs"
+    ]
+    if every.p99 is not None:
+        parts.append(
+            f"p99 {milliseconds(every.p99.before.value)} in production,"
+            f" {milliseconds(every.p99.after.value)} at the shadow"
+        )
+    return f"{judgement.verdict.value}: {'; '.join(parts)}"
+
+
+def _facts(compared: Sum, judgement: Judgement) -> Iterable[tuple[str, str]]:
+    every = judgement.all
+    for part in compared.parts:
+        who = f"{part.instance}, mode {part.mode}" if part.instance else "series.db"
+        yield (
+            "source",
+            f"{part.source} ({who}): {instant(part.first_s)} to {instant(part.last_s)} UTC",
+        )
+    if every.pairs.number:
+        yield (
+            "new errors",
+            f"{every.pairs.new_errors:,} of {every.pairs.number:,} pairs,"
+            f" {percent(every.share)}; with 95 % confidence at most {percent(every.bound)};"
+            f" allowed {percent(every.threshold)}",
+        )
+    if every.p99 is not None:
+        yield "p99", f"{_times(every.p99)} times production's; allowed {every.slower:g} times"
+
+
+# --- the matrix ---
+
+
+def _matrix(judgement: Judgement, most_rows: int) -> Section:
+    shown = judgement.routes[:most_rows]
+    present = {side for key in judgement.all.pairs.classes for side in key.split(">", 1)}
+    names = [name for name in CLASSES if name in present]
+    names += sorted(present - set(CLASSES))
+    parts = (judgement.all, *shown) if len(judgement.routes) > 1 else shown
+    rows = tuple(row for judged in parts for row in _matrix_rows(judged, names))
+    return Section(
+        "matrix",
+        "Status classes by route",
+        ("Rows are production's answers, columns are the shadow's; `none` is no answer.",),
+        Table(
+            (
+                *(Column("route"), Column("production")),
+                *(Column(f"shadow {name}", True) for name in names),
+            ),
+            rows,
+            _left_out(len(judgement.routes) - len(shown), "routes"),
+        ),
+    )
+
+
+def _matrix_rows(judged: Judged, names: Sequence[str]) -> Iterable[tuple[Cell, ...]]:
+    counts = judged.pairs.classes
+    for primary in names:
+        numbers = [counts[f"{primary}>{shadow}"] for shadow in names]
+        if any(numbers):
+            cells = (
+                Cell(f"{number:,}" if number else "", _tone(primary, shadow) if number else "")
+                for number, shadow in zip(numbers, names, strict=True)
+            )
+            yield (Cell(judged.name), Cell(primary), *cells)
+
+
+def _tone(primary: str, shadow: str) -> str:
+    if primary == shadow:
+        return "ok"
+    return "bad" if shadow not in SERVED else "warn"
+
+
+# --- differences ---
+
+
+def _difference(result: str, judgement: Judgement) -> Entry:
+    total = judgement.all.pairs
+    count = total.results[result]
+    routes = sorted(
+        (route for route in judgement.routes if route.pairs.results[result]),
+        key=lambda route: (-route.pairs.results[result], route.name),
+    )
+    where = ", ".join(
+        f"{route.name} {route.pairs.results[result]:,}" for route in routes[:MOST_NAMED]
+    )
+    rest = len(routes) - MOST_NAMED
+    kind = ", new errors" if is_new_error(result) else ""
+    return Entry(
+        result,
+        f"{count:,} {'pair' if count == 1 else 'pairs'}, {percent(count / total.number)}{kind}",
+        words_of(result),
+        where + (f", and {rest} more routes" if rest > 0 else ""),
+        "bad" if kind else "warn" if result == "size" else "",
+    )
+
+
+# --- latency ---
+
+
+def _latency(judgement: Judgement, most_rows: int) -> Section:
+    shown = judgement.routes[:most_rows]
+    parts = (judgement.all, *shown) if len(judgement.routes) > 1 else shown
+    rows = [_latency_row(judged) for judged in parts]
+    columns = (
+        Column("route"),
+        *(
+            Column(title, True)
+            for title in (
+                *("pairs", "new errors", "at most", "p50 production", "p50 shadow", "ratio"),
+                *("p99 production", "p99 shadow", "ratio"),
+            )
+        ),
+    )
+    return Section(
+        "latency",
+        "New errors and latency by route",
+        (
+            "Latency is that of the pairs that both sides answered. `at most` is the upper bound of"
+            " the share of new errors, with 95 % confidence. A ratio in brackets may be noise.",
+        ),
+        Table(columns, tuple(rows), _left_out(len(judgement.routes) - len(shown), "routes")),
+    )
+
+
+def _latency_row(judged: Judged) -> tuple[Cell, ...]:
+    tone = "bad" if judged.has_too_many else "warn" if judged.has_too_few_pairs else "ok"
+    return (
+        Cell(judged.name),
+        Cell(f"{judged.pairs.number:,}"),
+        Cell(f"{judged.pairs.new_errors:,}", "bad" if judged.has_too_many else ""),
+        Cell(percent(judged.bound), tone),
+        *_latency_cells(judged.p50, ""),
+        *_latency_cells(
+            judged.p99, "bad" if judged.is_too_slow else "warn" if judged.is_slower else ""
+        ),
+    )
+
+
+def _latency_cells(difference: Difference | None, tone: str) -> tuple[Cell, Cell, Cell]:
+    if difference is None:
+        return Cell(""), Cell(""), Cell("")
+    return (
+        Cell(milliseconds(difference.before.value)),
+        Cell(milliseconds(difference.after.value)),
+        Cell(_times(difference), tone),
+    )
+
+
+def _times(difference: Difference) -> str:
+    """Return how many times as long the shadow takes; in brackets where it may be noise."""
+    if difference.before.value == 0:
+        return "-"
+    text = f"{difference.ratio:.2f}"
+    return text if difference.is_beyond_noise else f"({text})"
+
+
+# --- examples ---
+
+
+def _examples(key: str, title: str, shown: Sequence[Example], number: int) -> Iterable[Section]:
+    if not shown:
+        return
+    columns = (
+        Column("request"),
+        Column("requests", True),
+        *map(Column, ("production", "shadow", "reason", "last", "request id")),
+    )
+    yield Section(
+        key,
+        title,
+        ("Secrets, values of queries and segments that look random are not kept.",),
+        Table(columns, tuple(map(_example_row, shown)), _left_out(number - len(shown), "paths")),
+    )
+
+
+def _example_row(example: Example) -> tuple[Cell, ...]:
+    query = f"?{'&'.join(example.names)}" if example.names else ""
+    uri = f"{example.host}{example.path}{query}"
+    if len(uri) > MOST_CHARACTERS:
+        uri = f"{uri[:MOST_CHARACTERS]}..."
+    shadow = str(example.shadow_status or "none")
+    return (
+        Cell(f"{example.method} {uri}"),
+        Cell(f"{example.count:,}"),
+        Cell(str(example.primary_status or "none")),
+        Cell(f"{shadow} to {example.location}" if example.location else shadow),
+        Cell(words_of(example.result).title, "bad" if is_new_error(example.result) else ""),
+        Cell(f"{instant(example.last_s)} UTC"),
+        Cell(example.request_id),
+    )
+
+
+# --- what was not compared ---
+
+
+def _uncompared(judgement: Judgement, compared: Sum) -> Section:
+    counts = judgement.all.pairs.uncompared
+    due = judgement.all.pairs.number + judgement.all.pairs.missing
+    entries = tuple(
+        Entry(
+            reason,
+            f"{number:,} {'copy' if number == 1 else 'copies'}"
+            + ("" if reason == EXTRA_COPY else f", {percent(number / due)}"),
+            reason_words_of(reason),
+        )
+        for reason, number in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        if number
+    )
+    waiting = sum(part.waiting for part in compared.parts)
+    not_kept = compared.examples_not_kept
+    notes = (
+        () if entries else ("Every copy that ended made a pair.",),
+        (f"{waiting:,} copies waited for their other side.",) if waiting else (),
+        (f"{not_kept:,} differences beyond the examples that a sidecar keeps have no path here.",)
+        if not_kept
+        else (),
+        ("Requests without a copy (`ratio`, `methods`, shed) are in no pair: see /status.",),
+    )
+    return Section("uncompared", "What was not compared", tuple(sum(notes, ())), entries=entries)
+
+
+def _logs(parts: Sequence[Part]) -> Iterable[Section]:
+    rows = []
+    losses: set[str] = set()
+    for part in parts:
+        log = part.log
+        if log is not None:
+            lost = ", ".join(
+                f"{reason} {number:,}" for reason, number in log.lost.items() if number
+            )
+            losses.update(reason for reason, number in log.lost.items() if number)
+            numbers = (log.lines, log.matched, log.without_copy)
+            newest = "never" if log.newest_s is None else f"{instant(log.newest_s)} UTC"
+            rows.append(
+                (
+                    Cell(f"{part.instance}: {log.source}"),
+                    *(Cell(f"{number:,}") for number in numbers),
+                    Cell(lost or "none", "warn" if lost else "ok"),
+                    Cell(newest),
+                )
+            )
+    if rows:
+        columns = (
+            Column("log"),
+            *(Column(title, True) for title in ("lines", "matched", "without a copy")),
+            *(Column("lost"), Column("newest line")),
+        )
+        notes = tuple(f"{name}: {LOG_LOSSES[name]}." for name in sorted(losses & LOG_LOSSES.keys()))
+        yield Section("log", "Production's access log", notes, Table(columns, tuple(rows)))
+
+
+def _left_out(number: int, what: str) -> str:
+    return f"{number:,} more {what} are in --format json" if number > 0 else ""

@@ -1,0 +1,88 @@
+"""What a series.db says of the comparison in a span of time: its pairs, and their latency.
+
+Counts are kept by second and histograms by minute, so a span is widened to whole minutes.
+"""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirror.comparison.report.judgement import MOST_MISSING, percent
+from mirror.comparison.report.parts import Pairs, Part
+from mirror.errors import InputError
+from mirror.formats.series_db import COMPARED, MAX_SECOND, SPAN, connect_to_read, reason_of
+
+_MINUTE_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What to read, in Unix seconds; None is open. `last_s` counts back from the newest second."""
+
+    from_s: float | None = None
+    until_s: float | None = None
+    last_s: float | None = None
+
+    @property
+    def is_chosen(self) -> bool:
+        return any(value is not None for value in (self.from_s, self.until_s, self.last_s))
+
+    def within(self, first: int, last: int) -> tuple[int, int]:
+        """Return the first and the last second to read of a series between these two."""
+        if self.until_s is not None:
+            last = min(last, int(self.until_s) // _MINUTE_S * _MINUTE_S + _MINUTE_S - 1)
+        if self.from_s is not None:
+            first = max(first, int(self.from_s))
+        if self.last_s is not None:
+            first = max(first, last - round(self.last_s) + 1)
+        return first // _MINUTE_S * _MINUTE_S, last
+
+
+def part_of_series(path: Path, span: Span) -> Part:
+    """Return what a series.db says; without pairs, it has no routes. Raises InputError."""
+    try:
+        with closing(connect_to_read(path)) as database:
+            database.execute("BEGIN")
+            return _part(database, path, span)
+    except sqlite3.Error as error:
+        reason = reason_of(error)
+        raise InputError(f"{path}: cannot be read as a series.db: {reason}") from error
+
+
+def _part(database: sqlite3.Connection, path: Path, span: Span) -> Part:
+    first, last = database.execute(SPAN, {"first": 0, "last": MAX_SECOND}).fetchone()
+    if first is None:
+        raise InputError(f"{path}: holds no second that was observed to its end")
+    first, last = span.within(first, last)
+    routes: dict[str, Pairs] = {}
+    lines = lost = 0
+    for route, metric, label, number in database.execute(COMPARED, {"first": first, "last": last}):
+        _check(path, route, label, number)
+        if metric == "primary.logged":
+            lines += number
+        elif metric == "log.lost":
+            lost += number
+        else:
+            pairs = routes.setdefault(route, Pairs())
+            of_metric = {
+                "compared": pairs.results,
+                "compared.classes": pairs.classes,
+                "uncompared": pairs.uncompared,
+            }
+            of_metric[metric][label] += number
+    doubts = []
+    if lost > MOST_MISSING * (lines + lost):
+        share = percent(lost / (lines + lost))
+        doubts.append(f"{path}: {share} of production's log lines ({lost:,}) were lost")
+    return Part(str(path), first, last, routes, doubts=tuple(doubts))
+
+
+def _check(path: Path, route: object, label: object, number: object) -> None:
+    """Raise InputError for what no sidecar writes."""
+    if not (isinstance(route, str) and isinstance(label, str)):
+        raise InputError(
+            f"{path}: counts: expected a route and a label as texts, got {route!r} and {label!r}"
+        )
+    if not (isinstance(number, int) and number >= 0):
+        raise InputError(f"{path}: counts: expected a number of pairs of {route}, got {number!r}")

@@ -1,0 +1,167 @@
+"""Checks the tables and sentences of the report: what they hold, and that they are bounded."""
+
+from typing import Any
+
+import pytest
+
+from mirror.comparison.report.content import (
+    MOST_CHARACTERS,
+    MOST_REASONS,
+    Cell,
+    Content,
+    Section,
+    content_of,
+)
+from mirror.comparison.report.judgement import Thresholds, judge
+from mirror.formats.comparison import Comparison, Log
+from tests.mirror.comparison.report.test_judgement import pairs
+from tests.mirror.comparison.report.test_parts import document, example, route, sum_of
+
+
+def content(*documents: Comparison, most_rows: int = 20) -> Content:
+    compared = sum_of(*documents)
+    return content_of(compared, judge(compared, Thresholds()), most_rows)
+
+
+def section(made: Content, key: str) -> Section:
+    (found,) = (section for section in made.sections if section.key == key)
+    return found
+
+
+def rows(made: Content, key: str) -> list[list[str]]:
+    table = section(made, key).table
+    assert table is not None
+    return [[cell.text for cell in row] for row in table.rows]
+
+
+def test_the_answer_comes_first() -> None:
+    made = content(document(pairs(3000)))
+    assert made.answer == (
+        "ok: 0 % new errors in 3,000 pairs; p99 13.1 ms in production, 14 ms at the shadow"
+    )
+    assert content(document(pairs(0))).answer == "attention: no pairs"
+
+
+def test_the_facts_say_what_the_answer_rests_on() -> None:
+    facts = content(document(pairs(4000, errors=5))).facts
+    assert facts == (
+        ("source", "web-1 (web-1, mode sink): 2026-03-26 08:00:00 to 2026-03-26 09:00:00 UTC"),
+        (
+            "new errors",
+            "5 of 4,000 pairs, 0.125 %; with 95 % confidence at most 0.263 %; allowed 0.1 %",
+        ),
+        ("p99", "1.07 times production's; allowed 2 times"),
+    )
+
+
+def test_the_matrix_has_rows_of_production_and_columns_of_the_shadow() -> None:
+    classes = {"2xx>2xx": 90, "2xx>none": 4, "5xx>2xx": 3, "4xx>4xx": 3}
+    made = content(document(route(classes=classes), route("/b")))
+    table = section(made, "matrix").table
+    assert table is not None
+    assert [column.title for column in table.columns] == [
+        *("route", "production", "shadow 2xx", "shadow 4xx", "shadow 5xx", "shadow none")
+    ]
+    assert rows(made, "matrix")[3:6] == [
+        ["/api/_", "2xx", "90", "", "", "4"],
+        ["/api/_", "4xx", "", "3", "", ""],
+        ["/api/_", "5xx", "3", "", "", ""],
+    ]
+    assert rows(made, "matrix")[0][:3] == ["all routes", "2xx", "187"]
+    assert table.rows[3][2:] == (*(Cell("90", "ok"), Cell(""), Cell(""), Cell("4", "bad")),)
+    assert table.rows[5][2] == Cell("3", "warn")
+
+
+def test_differences_come_with_what_to_do_new_errors_first() -> None:
+    results = {"same": 60, "size": 20, "route_miss": 3, "timeout": 17, "denied": 0}
+    entries = section(content(document(route(results=results), route("/b"))), "differences").entries
+    assert [(entry.name, entry.count, entry.where) for entry in entries] == [
+        ("timeout", "17 pairs, 8.5 %, new errors", "/api/_ 17"),
+        ("route_miss", "6 pairs, 3 %, new errors", "/api/_ 3, /b 3"),
+        ("size", "20 pairs, 10 %", "/api/_ 20"),
+    ]
+    assert entries[1].words.title == "Envoy has no route" and entries[1].words.advice
+    assert section(content(document(pairs(30))), "differences").notes == ("Nothing differs.",)
+
+
+def test_latency_stands_side_by_side() -> None:
+    made = content(document(pairs(3000, errors=1), pairs(50, "/b", primary_latency={})))
+    first, _, last = rows(made, "latency")
+    assert first == [
+        *("all routes", "3,050", "1", "0.155 %", "11 ms", "12 ms", "(1.09)"),
+        *("13.1 ms", "14 ms", "1.07"),
+    ]
+    assert last == ["/b", "50", "0", "5.99 %", "", "", "", "", "", ""]
+
+
+def test_a_ratio_that_may_be_noise_stands_in_brackets() -> None:
+    assert rows(content(document(pairs(50))), "latency")[0][-1] == "(1.07)"
+    immediate = pairs(50, primary_latency={0: 50})
+    assert rows(content(document(immediate)), "latency")[0][-1] == "-"
+
+
+def test_new_404s_stand_by_path_apart_from_other_differences() -> None:
+    moved = example(
+        result="redirect", shadow_status=302, location="https://x/", path="/m", names=[]
+    )
+    lost = example(result="timeout", shadow_status=0, path="/" + "a" * 500, request_id="")
+    made = content(document(examples=[example(), moved, lost]))
+    assert rows(made, "missing") == [
+        [
+            *("GET shop.example/items/{number}?page", "2", "200", "404", "Envoy has no route"),
+            *("1970-01-01 00:16:49 UTC", "9f3a"),
+        ]
+    ]
+    (late, elsewhere) = sorted(rows(made, "examples"))
+    assert elsewhere[3] == "302 to https://x/" and elsewhere[4] == "redirected elsewhere"
+    assert late[3] == "none" and len(late[0]) < MOST_CHARACTERS + 10 and late[0].endswith("...")
+
+
+def test_what_was_not_compared_is_said() -> None:
+    made = content(document(waiting=4, examples_not_kept=3))
+    notes, entries = section(made, "uncompared").notes, section(made, "uncompared").entries
+    assert [(entry.name, entry.count) for entry in entries] == [
+        ("extra_copy", "5 copies"),
+        ("no_log_line", "2 copies, 1.96 %"),
+    ]
+    assert notes[:2] == (
+        "4 copies waited for their other side.",
+        "3 differences beyond the examples that a sidecar keeps have no path here.",
+    )
+    assert section(content(document(pairs(9))), "uncompared").notes[0] == (
+        "Every copy that ended made a pair."
+    )
+
+
+def test_the_losses_of_the_log_are_said() -> None:
+    log = Log("unix:/run/log", 105, 100, 5, {"gap": 2, "flood": 0}, 1_774_515_599.5)
+    made = content(document(log=log))
+    assert rows(made, "log") == [
+        ["web-1: unix:/run/log", "105", "100", "5", "gap 2", "2026-03-26 08:59:59 UTC"]
+    ]
+    assert section(made, "log").notes[0].startswith("gap: lines that never came")
+    never = content(document(log=Log("unix:/run/log", 0, 0, 0, {}, None)))
+    assert rows(never, "log")[0][-2:] == ["none", "never"]
+
+
+def test_inline_has_no_log() -> None:
+    keys = [part.key for part in content(document(mode="inline", log=None)).sections]
+    assert keys == ["matrix", "differences", "latency", "uncompared"]
+
+
+@pytest.mark.parametrize("key", ["matrix", "latency", "missing"])
+def test_tables_are_bounded_and_say_so(key: str) -> None:
+    routes = [pairs(10, f"/{number:03}", errors=1) for number in range(60)]
+    examples = [example(path=f"/{number}") for number in range(60)]
+    made = content(document(*routes, examples=examples), most_rows=7)
+    table = section(made, key).table
+    assert table is not None and len(table.rows) <= 7 + 1
+    assert table.left_out.startswith("53 more ")
+    assert len(made.reasons) == MOST_REASONS + 1 and made.reasons[-1].startswith("41 more reasons")
+
+
+def test_a_class_of_a_newer_sidecar_has_its_column() -> None:
+    strange: dict[str, Any] = {"classes": {"2xx>6xx": 100}}
+    table = section(content(document(route(**strange))), "matrix").table
+    assert table is not None
+    assert [column.title for column in table.columns][2:] == ["shadow 2xx", "shadow 6xx"]

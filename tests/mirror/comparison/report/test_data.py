@@ -1,0 +1,41 @@
+import json
+from typing import Any
+
+from mirror.comparison.report.data import as_json
+from mirror.comparison.report.judgement import Thresholds, judge
+from mirror.formats.comparison import Comparison
+from tests.mirror.comparison.report.test_judgement import pairs
+from tests.mirror.comparison.report.test_parts import document, example, sum_of
+
+
+def data(*documents: Comparison) -> dict[str, Any]:
+    compared = sum_of(*documents)
+    report: dict[str, Any] = json.loads(as_json(compared, judge(compared, Thresholds())))
+    return report
+
+
+def test_a_program_finds_every_number() -> None:
+    report = data(document(pairs(4000, errors=5), examples=[example()], examples_not_kept=2))
+    assert (report["format"], report["version"]) == ("kagami-compare", 1)
+    assert (report["verdict"], report["exit_code"]) == ("not safe to switch", 5)
+    assert report["reasons"] and report["doubts"] == []
+    every, (route,) = report["all"], report["routes"]
+    assert every == {key: value for key, value in route.items() if key != "route"}
+    assert route["route"] == "/api/_"
+    assert (every["pairs"], every["new_errors"], every["new_error_ratio"]) == (4000, 5, 0.00125)
+    assert 0.0026 < every["new_error_ratio_at_most"] < 0.0027 and every["pairs_needed"] > 10_000
+    assert every["results"]["app_error"] == {"pairs": 5, "is_new_error": True}
+    assert every["classes"] == {"2xx>2xx": 3995, "2xx>5xx": 5}
+    assert every["p99_ms"]["primary"]["value"] < every["p99_ms"]["shadow"]["value"] < 15
+    assert report["examples"][0]["path"] == "/items/{number}"
+    assert report["examples_not_kept"] == 2
+    (source,) = report["sources"]
+    assert (source["instance"], source["mode"], source["log"]["lines"]) == ("web-1", "sink", 105)
+
+
+def test_what_has_no_bound_is_null() -> None:
+    report = data(document(pairs(20, primary_latency={0: 20}), log=None))
+    assert report["all"]["p99_ms"]["ratio"] is None
+    assert report["all"]["p99_ms"]["shadow"]["high"] is None
+    assert report["sources"][0]["log"] is None
+    assert data(document(pairs(0)))["all"]["p99_ms"] is None

@@ -1,0 +1,114 @@
+"""Checks what is read of a series.db: the pairs of a span, and what is refused."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from mirror.comparison.report.series_part import Span, part_of_series
+from mirror.errors import InputError
+from mirror.formats.series_db import SCHEMA
+
+Row = tuple[int, str, object, object, object]
+COUNTS: tuple[Row, ...] = (
+    (6000, "compared", "/a", "same", 7),
+    (6001, "compared", "/a", "route_miss", 2),
+    (6001, "compared.classes", "/a", "2xx>2xx", 7),
+    (6001, "compared.classes", "/a", "2xx>4xx", 2),
+    (6001, "uncompared", "/a", "no_log_line", 1),
+    (6059, "compared", "/b", "same", 3),
+    (6060, "compared", "/b", "same", 30),
+    (6119, "compared", "/b", "same", 300),
+    (6001, "requests", "/c", "safe", 99),
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "series.db"
+
+
+def series(path: Path, *counts: Row) -> Path:
+    """Make a series.db of two observed minutes, from second 6000 on."""
+    with closing(sqlite3.connect(path)) as database, database:
+        database.executescript(SCHEMA)
+        database.executemany("INSERT INTO seconds VALUES (?)", [(n,) for n in range(6000, 6120)])
+        database.executemany("INSERT INTO counts VALUES (?, ?, ?, ?, ?)", counts)
+    return path
+
+
+def test_all_pairs_are_read(path: Path) -> None:
+    part = part_of_series(series(path, *COUNTS), Span())
+    assert (part.first_s, part.last_s, part.instance) == (6000, 6119, "")
+    assert sorted(part.routes) == ["/a", "/b"]
+    pairs = part.routes["/a"]
+    assert pairs.results == {"same": 7, "route_miss": 2}
+    assert pairs.classes == {"2xx>2xx": 7, "2xx>4xx": 2}
+    assert pairs.uncompared == {"no_log_line": 1}
+    assert part.routes["/b"].number == 333
+
+
+@pytest.mark.parametrize(
+    ("span", "bounds"),
+    [
+        (Span(from_s=6059.5), (6000, 6119)),
+        (Span(from_s=6060), (6060, 6119)),
+        (Span(until_s=6059.9), (6000, 6059)),
+        (Span(until_s=6060), (6000, 6119)),
+        (Span(last_s=60), (6060, 6119)),
+        (Span(last_s=61), (6000, 6119)),
+        (Span(from_s=0, until_s=1e11), (6000, 6119)),
+    ],
+)
+def test_a_span_is_widened_to_whole_minutes(
+    path: Path, span: Span, bounds: tuple[int, int]
+) -> None:
+    part = part_of_series(series(path, *COUNTS), span)
+    assert (part.first_s, part.last_s) == bounds
+    expected = sum(
+        row[4]
+        for row in COUNTS
+        if row[1] == "compared" and row[2] == "/b" and bounds[0] <= row[0] <= bounds[1]
+    )  # type: ignore[misc]
+    assert part.routes["/b"].number == expected
+
+
+def test_a_time_that_was_not_observed_has_no_routes(path: Path) -> None:
+    assert part_of_series(series(path, *COUNTS), Span(until_s=100)).routes == {}
+
+
+def test_lost_lines_are_a_doubt(path: Path) -> None:
+    lines = (6000, "primary.logged", "other", "", 900)
+    made = series(path, *COUNTS, lines, (6000, "log.lost", "other", "gap", 50))
+    (doubt,) = part_of_series(made, Span()).doubts
+    assert doubt == f"{path}: 5.26 % of production's log lines (50) were lost"
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ((6000, "compared", b"\xff", "same", 1), "expected a route and a label as texts"),
+        ((6000, "compared", "/a", b"\xff", 1), "expected a route and a label as texts"),
+        ((6000, "compared", "/a", "size", -1), "expected a number of pairs of /a, got -1"),
+        ((6000, "compared", "/a", "size", "x"), "expected a number of pairs of /a, got 0.0"),
+    ],
+)
+def test_what_no_sidecar_writes_is_refused(path: Path, row: Row, words: str) -> None:
+    series(path, row)
+    with pytest.raises(InputError, match=words):
+        part_of_series(path, Span())
+
+
+def test_another_file_is_refused(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE t (a)")
+    with pytest.raises(InputError, match="cannot be read as a series.db: expected the tables"):
+        part_of_series(path, Span())
+
+
+def test_an_empty_series_is_refused(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database, database:
+        database.executescript(SCHEMA)
+    with pytest.raises(InputError, match="holds no second that was observed"):
+        part_of_series(path, Span())
