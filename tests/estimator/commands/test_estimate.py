@@ -12,7 +12,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from estimator.commands.estimate import main
 from mirror.demo.processes import free_ports
 from tests.estimator.series.test_files import SCHEMA
 from tests.fakes_datadog import FakeDatadog, Reply, errors
@@ -324,9 +326,13 @@ def test_every_bad_row_is_named(run: Run, series: str, tmp_path: Path) -> None:
         (["tabel"], "No such command 'tabel'"),
     ],
 )
-def test_bad_options_are_bad_input(run: Run, arguments: list[str], message: str) -> None:
-    result = run(*arguments)
-    assert (result.returncode, result.stdout) == (2, "")
+def test_bad_options_are_bad_input(
+    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DD_API_KEY", "secret-a")
+    monkeypatch.setenv("DD_APP_KEY", "secret-b")
+    result = CliRunner().invoke(main, arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
     # click wraps its messages to a width of its own.
     assert message in " ".join(result.stderr.replace("│", " ").split())
 
