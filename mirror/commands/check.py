@@ -1,7 +1,7 @@
 """`mirror check`: can the configuration be served, and may its shadow get mirrored requests?
 
-This module owns the output and the exit codes; preflight/host.py looks at this host, and
-preflight/probe.py probes the shadow and judges it.
+This module owns the output; preflight/examination.py asks, and preflight/findings.py owns the exit
+code.
 """
 
 import asyncio
@@ -15,23 +15,18 @@ from mirror.admin.token_file import read_token
 from mirror.capture.key_file import read_key
 from mirror.commands.admin_client import NoSidecarError, fetch_status
 from mirror.config import Config, load
-from mirror.core.acceptance import Verdict
 from mirror.errors import ConfigError, TlsError
 from mirror.formats.capture.record import is_host
-from mirror.formats.terminal import say
+from mirror.formats.terminal import say, say_json
 from mirror.preflight.circle import circles
-from mirror.preflight.descriptors import raise_limit, shortage
-from mirror.preflight.host import obstacles, risks, socket_warnings, unwritable
-from mirror.preflight.primary import TIMEOUT_S, ask_primary
-from mirror.preflight.probe import probe
-from mirror.proxy.upstream.origins import primary_origin, shadow_origin
+from mirror.preflight.examination import examine
+from mirror.preflight.findings import Finding, as_json, as_text, exit_code
+from mirror.preflight.host import obstacles
+from mirror.preflight.rules import RUNNING
+from mirror.proxy.upstream.origins import check_origins
 from mirror.spans import show_span
 
 EXIT_CONFIG = 2
-EXIT_UNREACHABLE = 3
-EXIT_REFUSED = 4
-NGINX_KEEPALIVE_S = 60.0
-"""Default of nginx's keepalive_timeout in an `upstream` block."""
 
 
 @click.command()
@@ -54,116 +49,83 @@ NGINX_KEEPALIVE_S = 60.0
 @click.option(
     "--host",
     metavar="NAME",
-    help="Host header of the probe, such as a production host.  [default: the shadow's address]",
+    help="A host of production, with which the shadow is asked.  [default: the shadow's address]",
 )
-def check(path: Path, names: tuple[str, ...], host: str | None) -> None:
-    """Check a configuration and this host, and probe the shadow.
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json: one document with the findings and the exit code.",
+)
+def check(path: Path, names: tuple[str, ...], host: str | None, form: str) -> None:
+    """Check a configuration and this host, and ask the shadow.
 
-    Run it as the user of the sidecar: it finds addresses that are taken and groups that do not
-    exist, and warns of folders that cannot be written. A running sidecar is left alone.
+    The result is a list of findings, the worst first: what was seen, why it matters and what to do
+    instead. docs/preflight.md explains each code. Run it as the user of the sidecar. A running
+    sidecar is left alone.
 
-    Sends one HEAD request for / to shadow.url and judges the `server` header of the answer. It
-    accepts istio-envoy, envoy, and the values of shadow.accept_server and --accept-server. It
-    refuses nginx, because its Pod would write every mirrored request to the access log. In mode
-    inline it also sends GET / to the primary, and reads the answer as the sidecar would.
+    It sends HEAD requests to shadow.url, for / and for one path of each of the first routes, marked
+    by X-Mirror-Leg. It refuses an nginx, because its Pod would write every mirrored request to the
+    access log. In mode inline it also sends GET / to the primary, and reads the answer as the
+    sidecar would.
 
     \b
     Examples:
       mirror check -c mirror.yaml
       mirror check -c mirror.yaml --host www.example.com
       mirror check -c mirror.yaml --accept-server demo-app
+      mirror check -c mirror.yaml --format json | jq .findings
 
     \b
-    Exit codes:
-      0  the configuration can be served and the shadow is accepted
+    Exit codes, the worst finding decides:
+      0  nothing but notes: the configuration can be served and the shadow is accepted
+      1  warnings
       2  the configuration cannot be used, or not on this host; every problem is listed
-      3  the shadow or the primary cannot be reached, or the primary's answer cannot be passed on
-      4  the shadow is refused
+      3  something could not be checked, such as a shadow that cannot be reached
+      4  refused: copies would be logged or counted twice, or answers of the primary refused
     """
     if host is not None and not is_host(host):
         raise click.BadParameter("expected a host name", param_hint="--host")
     try:
         config = load(path)
-        origin = shadow_origin(config)
+        check_origins(config)
         read_key(config.capture)
         read_token(config.admin_token_file)
     except (ConfigError, TlsError) as error:
         say(error, err=True)
         sys.exit(EXIT_CONFIG)
-    say(_settings(config, path))
-    if problems := [*circles(config), *obstacles(config, _held_by_ours(config))]:
+    if form == "text":
+        say(_settings(config, path))
+    held, running = _running(config)
+    if problems := [*circles(config), *obstacles(config, held)]:
         say(ConfigError(str(path), problems), err=True)
         sys.exit(EXIT_CONFIG)
-    for warning in _warnings(config, raise_limit()):
-        say(f"warning: {warning}", err=True)
-    accepted = (*config.shadow.accept_server, *names)
-    probed = asyncio.run(probe(origin, accepted, config.shadow.timeout, host))
-    sys.exit(_show(probed, config) or _ask_primary(config, host))
+    findings = [*asyncio.run(examine(config, names, host)), *running]
+    if form == "json":
+        say_json(as_json(findings))
+    else:
+        say(f"\n{as_text(findings)}")
+    sys.exit(exit_code(findings))
 
 
-def _held_by_ours(config: Config) -> set[str]:
-    """Return the addresses of the running sidecar with this configuration, and say that it runs.
+def _running(config: Config) -> tuple[set[str], list[Finding]]:
+    """Return the addresses of the running sidecar with this configuration, and that it runs.
 
     It is the sidecar that answers on the same admin port and has a listening address in common.
     """
     try:
         status = fetch_status(config.admin)
     except NoSidecarError:
-        return set()
+        return set(), []
     held, pid = status.get("listen"), status.get("pid")
     if not (isinstance(held, list) and isinstance(pid, int)):
-        return set()
+        return set(), []
     if not any(str(address) in held for address in config.listen):
-        return set()
-    say(f"the sidecar with these addresses is running (pid {pid})")
-    return {*map(str, held), str(config.admin)}
-
-
-def _ask_primary(config: Config, host: str | None) -> int:
-    """In mode inline, show how the primary answers; return the exit code."""
-    if config.mode != "inline":
-        return 0
-    answer = asyncio.run(ask_primary(primary_origin(config), host))
-    if not answer.trouble:
-        say(f"primary {config.primary} answers {answer.status} to GET /")
-        return 0
-    words = {
-        "connect_failed": "cannot be connected to",
-        "timeout": f"gives no whole answer to GET / within {TIMEOUT_S:g} s",
-        "protocol_error": "answers GET / in a form that two parsers could read differently, so "
-        "clients would get 502 (docs/operations.md says what is refused)",
-    }.get(answer.trouble, "closes the connection instead of answering GET /")
-    say(f"primary {config.primary} {words}", err=True)
-    return EXIT_UNREACHABLE
-
-
-def _show(probed: Verdict, config: Config) -> int:
-    target = f"shadow {config.shadow.url}"
-    if probed.is_accepted:
-        say(f"{target} is accepted: {probed.reason}")
-        for warning in probed.warnings:
-            say(f"warning: {warning}", err=True)
-        return 0
-    if not probed.is_reachable:
-        say(f"{target} cannot be checked: {probed.reason}", err=True)
-        return EXIT_UNREACHABLE
-    say(f"{target} is refused: {probed.reason}", err=True)
-    return EXIT_REFUSED
-
-
-def _warnings(config: Config, descriptors: int) -> list[str]:
-    """Return warnings about valid settings that fail under load or beside nginx."""
-    warnings = [*risks(config), *unwritable(config), *socket_warnings(config)]
-    if (missing := shortage(config, descriptors)) is not None:
-        warnings.append(missing)
-    if config.timeouts.idle <= NGINX_KEEPALIVE_S:
-        warnings.append(
-            f"timeouts.idle is {show_span(config.timeouts.idle)}: by default nginx keeps its "
-            f"connections to an upstream for {show_span(NGINX_KEEPALIVE_S)}, and may send a "
-            "request on a connection that is just being closed; set it above keepalive_timeout "
-            "of that upstream"
-        )
-    return warnings
+        return set(), []
+    what = f"The sidecar with these addresses is running (pid {pid})."
+    return {*map(str, held), str(config.admin)}, [RUNNING.at("listen", what)]
 
 
 def _settings(config: Config, path: Path) -> str:

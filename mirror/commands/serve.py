@@ -14,9 +14,11 @@ from mirror.config_file import read_text
 from mirror.errors import ConfigError, ListenError, TlsError, UpstreamRefusedError
 from mirror.formats.terminal import say
 from mirror.preflight.circle import circles
-from mirror.preflight.descriptors import raise_limit, shortage
-from mirror.preflight.host import risks
-from mirror.preflight.probe import probe
+from mirror.preflight.descriptors import raise_limit
+from mirror.preflight.examination import examine_start
+from mirror.preflight.findings import as_line, worst_first
+from mirror.preflight.probe import Answer
+from mirror.preflight.shadow import Shadow
 from mirror.process.supervisor import Supervisor
 from mirror.proxy.upstream.origins import check_origins, shadow_origin
 
@@ -24,6 +26,9 @@ EXIT_CONFIG = 2
 EXIT_REFUSED = 4
 
 log = logging.getLogger("mirror")
+
+_EXAMINING: set[asyncio.Task[None]] = set()
+"""Checks in the background; the loop itself holds tasks only weakly."""
 
 
 @click.command()
@@ -86,15 +91,28 @@ async def _load(path: str) -> tuple[Config, str]:
     read_key(config.capture)
     read_token(config.admin_token_file)
     shadow = config.shadow
-    probed = await probe(shadow_origin(config), shadow.accept_server, config.timeouts.connect)
+    asked = Shadow(config, shadow_origin(config), shadow.accept_server, config.timeouts.connect)
+    root = await asked.ask()
+    probed = root.verdict
     if probed.is_reachable and not probed.is_accepted:
         raise UpstreamRefusedError(f"shadow.url {shadow.url} is refused: {probed.reason}")
     if not probed.is_reachable:
         log.warning("starting without the shadow %s: %s", shadow.url, probed.reason)
-    for warning in probed.warnings:
-        log.warning("shadow %s: %s", shadow.url, warning)
-    for warning in risks(config):
-        log.warning("%s", warning)
-    if (missing := shortage(config, raise_limit())) is not None:
-        log.warning("%s", missing)
+    raise_limit()
+    examining = asyncio.create_task(_log_findings(asked, root))
+    _EXAMINING.add(examining)
+    examining.add_done_callback(_EXAMINING.discard)
     return config, text
+
+
+async def _log_findings(shadow: Shadow, root: Answer) -> None:
+    """Log what `mirror check` would say; a check that fails must not end the sidecar."""
+    try:
+        findings = worst_first(await examine_start(shadow, root))
+    except Exception:
+        log.exception("the preflight could not be completed")
+        return
+    for finding in findings:
+        if finding.severity != "unknown":  # the start has said that the shadow cannot be reached
+            level = logging.INFO if finding.severity == "note" else logging.WARNING
+            log.log(level, "%s: %s", finding.severity, as_line(finding))

@@ -8,6 +8,8 @@ costs one request its shadow leg, and never the process.
 import resource
 
 from mirror.config import Config
+from mirror.preflight.findings import Finding
+from mirror.preflight.rules import DESCRIPTORS
 
 _OWN = 64
 """Descriptors for listeners, channel, log, epoll, libraries, DNS and the file of a capture."""
@@ -28,13 +30,13 @@ def needed(config: Config) -> int:
     return config.max_connections * sides + config.shadow.connections + _OWN
 
 
-def shortage(config: Config, limit: int) -> str | None:
-    """Return a warning where `limit` does not cover the configuration; None if it does."""
+def shortage(config: Config, limit: int) -> list[Finding]:
+    """Return a finding where `limit` does not cover the configuration."""
     most = needed(config)
     if limit == resource.RLIM_INFINITY or limit >= most:
-        return None
-    return (
-        f"a worker may open {limit} descriptors and could need {most} (max_connections "
-        f"{config.max_connections}, shadow.connections {config.shadow.connections}): raise the "
-        "hard limit (systemd: LimitNOFILE), or lower max_connections"
+        return []
+    what = (
+        f"A worker may open {limit} descriptors and could need {most} (max_connections "
+        f"{config.max_connections}, shadow.connections {config.shadow.connections})."
     )
+    return [DESCRIPTORS.at("max_connections", what)]

@@ -13,8 +13,14 @@ from pathlib import Path
 from mirror.addresses import Address, UnixAddress
 from mirror.config import Config
 from mirror.errors import ListenError
+from mirror.preflight.findings import Finding
+from mirror.preflight.rules import FOLDER, IDLE_TIMEOUT, ROOT, SOCKET, TLS_NOT_VERIFIED
 from mirror.process.access import barriers, group_name
 from mirror.process.listeners import check_listener
+from mirror.spans import show_span
+
+NGINX_KEEPALIVE_S = 60.0
+"""Default of nginx's keepalive_timeout in an `upstream` block."""
 
 
 def obstacles(config: Config, ours: Collection[str]) -> list[str]:
@@ -32,43 +38,61 @@ def obstacles(config: Config, ours: Collection[str]) -> list[str]:
     return found
 
 
-def unwritable(config: Config) -> list[str]:
-    """Return warnings about folders without which the sidecar serves, but records nothing."""
-    found = []
+def unwritable(config: Config) -> list[Finding]:
+    """Return findings about folders without which the sidecar serves, but records nothing."""
+    return [
+        FOLDER.at(key, f"The folder {folder} cannot be written: {reason}.")
+        for key, folder in recording_folders(config)
+        if (reason := _why_unwritable(folder))
+    ]
+
+
+def recording_folders(config: Config) -> list[tuple[str, Path]]:
+    """Return the folders that exist and would hold the series and the capture, by their keys."""
+    folders = []
     if config.series.enabled:
-        found += _unwritable("series.path", Path(config.series.path).absolute().parent)
+        folders.append(("series.path", Path(config.series.path).absolute().parent))
     if config.capture.path is not None:
         folder = Path(config.capture.path).absolute()
         while not folder.exists():  # it would be created
             folder = folder.parent
-        found += _unwritable("capture.path", folder)
-    return found
+        folders.append(("capture.path", folder))
+    return folders
 
 
-def risks(config: Config) -> list[str]:
-    """Return warnings about what gives strangers more than they need."""
+def risks(config: Config) -> list[Finding]:
+    """Return findings about what gives strangers more than they need."""
     found = []
     if os.geteuid() == 0:
-        found.append("running as root: the sidecar needs no privilege; use a user of its own")
+        found.append(ROOT.at("this process", "It is running as root."))
     for key, tls in (("shadow.tls", config.shadow.tls), ("primary_tls", config.primary_tls)):
         if not tls.verify:
-            found.append(
-                f"{key}.verify is false: whoever is on the way can read and answer the requests; "
-                f"name the authority in {key}.ca_file instead"
-            )
+            found.append(TLS_NOT_VERIFIED.at(f"{key}.verify", f"{key}.verify is false."))
     return found
 
 
-def _unwritable(key: str, folder: Path) -> list[str]:
+def idle_timeout(config: Config) -> list[Finding]:
+    """Return a finding where nginx keeps idle connections longer than the sidecar."""
+    idle_s = config.timeouts.idle
+    if idle_s > NGINX_KEEPALIVE_S:
+        return []
+    what = (
+        f"timeouts.idle is {show_span(idle_s)}: by default nginx keeps its connections to an "
+        f"upstream for {show_span(NGINX_KEEPALIVE_S)}."
+    )
+    return [IDLE_TIMEOUT.at("timeouts.idle", what)]
+
+
+def _why_unwritable(folder: Path) -> str | None:
     try:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        return [f"{key}: the folder {folder} cannot be written: {error.strerror}"]
-    return []
+        return error.strerror or str(error)
+    return None
 
 
-def socket_warnings(config: Config) -> list[str]:
-    """Return warnings about sockets to which nginx's workers could not connect.
+def closed_sockets(config: Config) -> list[Finding]:
+    """Return findings about sockets to which nginx's workers could not connect.
 
     A group that does not exist is no matter of this function.
     """
@@ -82,5 +106,6 @@ def socket_warnings(config: Config) -> list[str]:
         if address.group is None and mode & 0o022 == 0o020:
             reasons.insert(0, f"without `group` only members of {group_name(group_id)} can")
         if reasons:
-            found.append(f"listen {address}: nginx may be unable to connect: {'; '.join(reasons)}")
+            what = f"nginx may be unable to connect: {'; '.join(reasons)}."
+            found.append(SOCKET.at(f"listen {address}", what))
     return found

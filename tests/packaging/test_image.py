@@ -349,7 +349,9 @@ def serves_as_composed(container: Container, directory: Path) -> None:
         )
         application.wait_until(lambda: answers(app, "/_seen", status=200))
         start_envoy(processes, directory, envoy, ports=(gateway, stats), app_port=app)
-        container.run("mirror", "check", "-c", "/etc/mirror/mirror.yaml", config=config)
+        # The machine of the test may lack descriptors or disk, which is a warning (1).
+        preflight = "mirror check -c /etc/mirror/mirror.yaml || [ $? -eq 1 ]"
+        assert "note: shadow.accepted" in container.run("sh", "-c", preflight, config=config)
         command = container.config["Entrypoint"] + service["command"]
         sidecar = Sidecar(container.start(processes, *command, config=config), admin)
         sidecar.child.wait_until(lambda: answers(admin, "/readyz", status=200))

@@ -13,6 +13,7 @@ from tests.topology.conftest import Topology, hey, require, wait_for
 
 pytestmark = pytest.mark.topology
 
+NOTES_OR_WARNINGS = (0, 1)  # what a host lacks, such as descriptors, differs between machines
 UNREACHABLE = 3
 REFUSED = 4
 
@@ -30,7 +31,8 @@ def url(topology: Topology, name: str) -> str:
 def test_istio_proxy_is_accepted(topology: Topology) -> None:
     _, log_nginx = topology.start_gateway_pod()
     done = check(topology, url=url(topology, "envoy"))
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in NOTES_OR_WARNINGS, done.stdout
+    assert "note: shadow.accepted" in done.stdout
     assert log_nginx.logged() == []
 
 
@@ -38,7 +40,7 @@ def test_log_nginx_is_refused(topology: Topology) -> None:
     topology.start_gateway_pod()
     done = check(topology, url=url(topology, "log_nginx"))
     assert done.returncode == REFUSED
-    assert "nginx" in done.stderr
+    assert "refused: shadow.log_nginx" in done.stdout
 
 
 def test_a_log_nginx_that_appears_later_gets_no_copy(topology: Topology) -> None:
@@ -84,7 +86,7 @@ def test_a_log_nginx_that_appears_later_gets_no_copy(topology: Topology) -> None
 def test_log_nginx_is_accepted_by_name(topology: Topology) -> None:
     topology.start_gateway_pod()
     done = check(topology, url=url(topology, "log_nginx"), accept_server=["nginx"])
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in NOTES_OR_WARNINGS, done.stdout
 
 
 def test_the_primary_is_asked_in_mode_inline(topology: Topology) -> None:
@@ -93,8 +95,8 @@ def test_the_primary_is_asked_in_mode_inline(topology: Topology) -> None:
     command = [sys.executable, "-m", "mirror", "check", "-c", str(path)]
     down = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert down.returncode == UNREACHABLE
-    assert "cannot be connected to" in down.stderr
+    assert "unknown: primary.unreachable" in down.stdout
     topology.start_primary()
     up = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-    assert up.returncode == 0, up.stderr
+    assert up.returncode in NOTES_OR_WARNINGS, up.stdout
     assert "answers 200 to GET /" in up.stdout

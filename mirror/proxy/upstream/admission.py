@@ -18,6 +18,7 @@ import httptools
 
 from mirror.core.acceptance import (
     SHOWN_CHARACTERS,
+    Headers,
     Verdict,
     judge,
     printable,
@@ -36,12 +37,15 @@ MAX_HEAD_BYTES = 65536
 class Probe(asyncio.Protocol):
     """The first exchange on one connection: a HEAD request, and the head of its answer."""
 
-    def __init__(self, host: str, accepted: Sequence[str], keep_alive: bool) -> None:
-        """`host` is the Host of the request; `accepted` as in `judge`. `keep_alive` asks for a
-        connection that can be used further."""
+    def __init__(
+        self, host: str, accepted: Sequence[str], keep_alive: bool, target: str = "/"
+    ) -> None:
+        """`host` is the Host of the request for `target`; `accepted` as in `judge`. `keep_alive`
+        asks for a connection that can be used further."""
         self._host = host
         self._accepted = accepted
         self._keep_alive = keep_alive
+        self._target = target
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._headers: list[tuple[str, str]] = []
@@ -50,6 +54,10 @@ class Probe(asyncio.Protocol):
         self._verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         self.is_reusable = False
         """Whether the connection can serve a leg after the probe."""
+        self.status = 0
+        """The status of the answer; 0 while there is none."""
+        self.headers: Headers = ()
+        """The header fields of the answer."""
 
     async def verdict(self, timeout_s: float) -> Verdict:
         """Return the verdict on whoever answers; nothing that the other side does raises."""
@@ -58,8 +66,10 @@ class Probe(asyncio.Protocol):
                 return await self._verdict
         except TimeoutError:
             return unreachable(
-                f"no answer within {timeout_s:g} s, although the connection was accepted: check "
-                "whether the Pod behind the NodePort is ready and whether this port speaks HTTP"
+                "no_answer",
+                f"no answer within {timeout_s:g} s, although the connection was accepted",
+                "check whether the Pod behind the NodePort is ready and whether this port speaks "
+                "HTTP",
             )
 
     def abort(self) -> None:
@@ -78,7 +88,7 @@ class Probe(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
-        self._transport.write(probe_request(self._host, self._keep_alive))
+        self._transport.write(probe_request(self._host, self._keep_alive, self._target))
 
     def data_received(self, data: bytes) -> None:
         if self._is_answered:
@@ -95,11 +105,12 @@ class Probe(asyncio.Protocol):
                 self._judged(_not_http(self._received))
             return
         if not self._is_answered and len(self._received) > MAX_HEAD_BYTES:
-            self._judged(refused(f"the response head is longer than {MAX_HEAD_BYTES} bytes"))
+            what = f"the response head is longer than {MAX_HEAD_BYTES} bytes"
+            self._judged(refused("not_http", what, "ask whether this port is the istio-proxy's"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_reusable = False
-        self._judged(_not_http(self._received) if self._received else _cut(exc))
+        self._judged(_not_http(self._received) if self._received else self._cut(exc))
         self._parser = NO_PARSER
 
     # --- httptools callbacks ---
@@ -121,10 +132,23 @@ class Probe(asyncio.Protocol):
         options = [value.encode("latin-1") for name, value in headers if name == "connection"]
         may_stay = b"close" not in connection_options({b"connection": options})
         self.is_reusable = may_stay and version == "1.1" and status != 101
-        self._judged(judge(status, headers, self._accepted, self._host))
+        self.status, self.headers = status, headers
+        self._judged(judge(status, headers, self._accepted))
 
     def on_body(self, data: bytes) -> None:
         self.is_reusable = False
+
+    def _cut(self, error: Exception | None) -> Verdict:
+        """Return the verdict on a connection that ended before the first byte of an answer.
+
+        RFC 8446 4.4.2.4: a server that requires a certificate refuses a client without one by an
+        alert after the client's side of the handshake, so the connection is lost when it is already
+        open. An Envoy was seen to end it without the alert.
+        """
+        if isinstance(error, ssl.SSLError) and "certificate required" in str(error):
+            return _WITHOUT_CERTIFICATE
+        is_tls = self._transport is not None and self._transport.get_extra_info("ssl_object")
+        return _CUT_IN_TLS if is_tls else _CUT
 
     def _judged(self, verdict: Verdict) -> None:
         if not self._verdict.done():
@@ -177,30 +201,32 @@ class Admission:
 
 
 _CUT = unreachable(
+    "mtls",
     "the connection was cut before the first byte of an answer, as an Envoy in mutual TLS mode "
-    "STRICT does with plain HTTP; use a port outside the mesh's mTLS (the gateway's own), or "
-    "set PeerAuthentication to PERMISSIVE for it"
+    "STRICT does with plain HTTP",
+    "use a port outside the mesh's mTLS (the gateway's own), or set PeerAuthentication to "
+    "PERMISSIVE for it",
+)
+_NO_CERTIFICATE = (
+    "use a port that requires none, because the sidecar has none: a Gateway server with `tls.mode: "
+    "SIMPLE`, or plain HTTP on the gateway's own port"
 )
 _WITHOUT_CERTIFICATE = unreachable(
-    "it requires a client certificate (mutual TLS), and the sidecar has none; use a port that does "
-    "not (a Gateway server with `tls.mode: SIMPLE`, or plain HTTP on the gateway's own port)"
+    "client_certificate", "it requires a client certificate (mutual TLS)", _NO_CERTIFICATE
 )
-
-
-def _cut(error: Exception | None) -> Verdict:
-    """Return the verdict on a connection that ended before the first byte of an answer.
-
-    RFC 8446 4.4.2.4: a server that requires a certificate refuses a client without one by an alert
-    after the client's side of the handshake, so the connection is lost when it is already open.
-    """
-    if isinstance(error, ssl.SSLError) and "certificate required" in str(error):
-        return _WITHOUT_CERTIFICATE
-    return _CUT
+_CUT_IN_TLS = unreachable(
+    "client_certificate",
+    "the connection was cut after the TLS handshake and before the first byte of an answer, as an "
+    "Envoy does that requires a client certificate",
+    _NO_CERTIFICATE,
+)
 
 
 def _not_http(received: bytes) -> Verdict:
     # A TLS alert record: content type 21, major version 3.
     if received[:2] == b"\x15\x03":
-        return refused("it answers in TLS: use https:// in shadow.url, or a port that speaks HTTP")
+        advice = "use https:// in shadow.url, or a port that speaks HTTP"
+        return refused("tls_port", "it answers in TLS", advice)
     shown = printable(received[:SHOWN_CHARACTERS].decode("latin-1"))
-    return refused(f"the answer is not HTTP/1.1: {shown}")
+    what = f"the answer is not HTTP/1.1: {shown}"
+    return refused("not_http", what, "use a port that speaks HTTP/1.1")

@@ -1,5 +1,6 @@
 """Checks the output and exit codes of `mirror check`."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -21,6 +22,7 @@ admin: 127.0.0.1:{admin}
 shadow: {{url: "http://127.0.0.1:{port}", timeout: {timeout}, methods: [GET, HEAD]}}
 routes: ["/watch/{{id}}"]
 max_connections: 100
+series: {{path: series.db, max_bytes: 1}}
 """
 ISTIO = b"HTTP/1.1 200 OK\r\nserver: istio-envoy\r\ncontent-length: 0\r\n\r\n"
 NGINX = b"HTTP/1.1 200 OK\r\nserver: nginx/1.22.1\r\ncontent-length: 0\r\n\r\n"
@@ -29,21 +31,27 @@ ROUTE_MISS = b"HTTP/1.1 404 Not Found\r\nserver: istio-envoy\r\ncontent-length: 
 
 @contextmanager
 def answering(response: bytes) -> Iterator[tuple[int, list[bytes]]]:
-    """Run a server for one connection; yield its port and the request that it received."""
+    """Run a server for every connection; yield its port and the requests that it received."""
     requests: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(30)
 
         def serve() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                requests.append(connection.recv(65536))
-                connection.sendall(response)
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    if not (request := connection.recv(65536)):
+                        return
+                    requests.append(request)
+                    connection.sendall(response)
 
         thread = threading.Thread(target=serve)
         thread.start()
-        yield listener.getsockname()[1], requests
-        thread.join()
+        try:
+            yield listener.getsockname()[1], requests
+        finally:
+            socket.create_connection(listener.getsockname()).close()
+            thread.join()
 
 
 def filled(text: str, port: int, timeout_s: float = 5) -> str:
@@ -68,11 +76,21 @@ def check(
 def test_accepted_shadow(tmp_path: Path) -> None:
     with answering(ISTIO) as (port, requests):
         done = check(tmp_path, port)
-    assert done.returncode == 0, done.stderr
-    assert f"shadow http://127.0.0.1:{port} is accepted: server istio-envoy" in done.stdout
-    warnings = [line for line in done.stderr.splitlines() if "running as root" not in line]
-    assert warnings == []
+    assert done.returncode == 0, done.stdout
+    assert f"note: shadow.accepted at http://127.0.0.1:{port}\n" in done.stdout
+    assert "  server istio-envoy answered 200." in done.stdout
+    assert "warning:" not in done.stdout and done.stderr == ""
     assert requests[0].startswith(b"HEAD / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n" % port)
+
+
+def test_json_holds_the_findings_and_nothing_else(tmp_path: Path) -> None:
+    with answering(NGINX) as (port, _):
+        done = check(tmp_path, port, "--format", "json")
+    document = json.loads(done.stdout)
+    assert document["exit_code"] == done.returncode == 4
+    worst = document["findings"][0]
+    assert (worst["severity"], worst["code"]) == ("refused", "shadow.log_nginx")
+    assert worst["where"] == f"http://127.0.0.1:{port}"
 
 
 def test_effective_settings_are_shown(tmp_path: Path) -> None:
@@ -97,9 +115,10 @@ def test_nginx_is_refused_with_4(tmp_path: Path) -> None:
     with answering(NGINX) as (port, _):
         done = check(tmp_path, port)
     assert done.returncode == 4
-    assert "is refused: server: nginx/1.22.1" in done.stderr
-    assert "list nginx in shadow.accept_server" in done.stderr
-    assert "accepted:" not in done.stdout
+    assert "refused: shadow.log_nginx at http://127.0.0.1:" in done.stdout
+    assert "  server: nginx/1.22.1 (status 200)." in done.stdout
+    assert "list nginx in shadow.accept_server" in done.stdout
+    assert "shadow.accepted" not in done.stdout
 
 
 def test_nginx_is_accepted_by_name(tmp_path: Path) -> None:
@@ -117,11 +136,12 @@ def test_configured_names_replace_the_defaults(tmp_path: Path) -> None:
         assert check(tmp_path, port, text=text).returncode == 4
 
 
-def test_warning_leaves_it_accepted(tmp_path: Path) -> None:
+def test_a_warning_is_1_and_leaves_it_accepted(tmp_path: Path) -> None:
     with answering(ROUTE_MISS) as (port, requests):
         done = check(tmp_path, port, "--host", "www.example.com")
-    assert done.returncode == 0
-    assert "warning: 404 from the Envoy itself" in done.stderr
+    assert done.returncode == 1
+    assert f"warning: shadow.route_miss at http://127.0.0.1:{port}/\n" in done.stdout
+    assert "404 from the Envoy itself" in done.stdout and "note: shadow.accepted" in done.stdout
     assert b"\r\nHost: www.example.com\r\n" in requests[0]
 
 
@@ -130,14 +150,15 @@ def test_unreachable_shadow_is_3(tmp_path: Path) -> None:
         port = listener.getsockname()[1]
     done = check(tmp_path, port)
     assert done.returncode == 3
-    assert "cannot be checked: connection refused" in done.stderr
+    assert "unknown: shadow.no_connection at " in done.stdout
+    assert "connection refused" in done.stdout
 
 
 def test_silent_shadow_is_3(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         done = check(tmp_path, listener.getsockname()[1], timeout_s=0.2)
     assert done.returncode == 3
-    assert "no answer within 0.2 s" in done.stderr
+    assert "no answer within 0.2 s" in done.stdout
 
 
 def test_every_configuration_problem_is_listed(tmp_path: Path) -> None:
@@ -180,7 +201,7 @@ def test_a_running_sidecar_of_this_configuration_is_no_obstacle(tmp_path: Path) 
     with Processes(tmp_path) as processes, answering(ISTIO) as (port, _):
         sidecar = start_sidecar(processes, tmp_path, settings)
         done = check(tmp_path, port, text=text)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 1, done.stdout  # nginx could not search tmp_path
         assert f"these addresses is running (pid {sidecar.status()['pid']})" in done.stdout
         assert (tmp_path / "m.sock").is_socket()
         assert sidecar.child.stop() == 0
@@ -202,8 +223,9 @@ def test_a_socket_that_nginx_cannot_reach_is_warned_of(tmp_path: Path) -> None:
     text = CONFIG.replace("127.0.0.1:{listen}", listen)
     with answering(ISTIO) as (port, _):
         done = check(tmp_path, port, text=text)
-    assert done.returncode == 0
-    assert "m.sock: nginx may be unable to connect: mode 0600 lets only the owner" in done.stderr
+    assert done.returncode == 1
+    assert f"warning: host.socket at listen unix:{tmp_path}/m.sock\n" in done.stdout
+    assert "nginx may be unable to connect: mode 0600 lets only the owner" in done.stdout
 
 
 def test_missing_file_is_2(tmp_path: Path) -> None:
@@ -225,7 +247,13 @@ def test_host_with_a_line_break_is_2(tmp_path: Path) -> None:
 
 def test_help_documents_the_exit_codes(tmp_path: Path) -> None:
     shown = check(tmp_path, 1, "--help").stdout
-    for code, word in [(0, "accepted"), (2, "cannot be used"), (3, "reached"), (4, "refused")]:
+    for code, word in [
+        (0, "accepted"),
+        (1, "warnings"),
+        (2, "cannot be used"),
+        (3, "reached"),
+        (4, "counted twice"),
+    ]:
         assert any(
             line.strip().startswith(f"{code}  ") and word in line for line in shown.split("\n")
         )
@@ -266,6 +294,6 @@ def test_what_goes_wrong_under_load_is_warned_of(tmp_path: Path) -> None:
             text=True,
             timeout=60,
         )
-    assert done.returncode == 0, done.stderr
-    assert "may open 4096 descriptors and could need 1000576" in done.stderr
-    assert "timeouts.idle is 5s: by default nginx keeps its connections" in done.stderr
+    assert done.returncode == 1, done.stdout
+    assert "may open 4096 descriptors and could need 1000576" in done.stdout
+    assert "timeouts.idle is 5s: by default nginx keeps its connections" in done.stdout

@@ -17,10 +17,10 @@ def test_each_side_of_a_connection_is_counted() -> None:
 def test_what_is_missing_is_said_in_numbers() -> None:
     config = make_config(max_connections=1000, shadow_connections=100)
     most = needed(config)
-    assert shortage(config, most) is None
-    assert shortage(config, resource.RLIM_INFINITY) is None
-    warning = shortage(config, most - 1)
-    assert warning is not None and str(most) in warning and str(most - 1) in warning
+    assert shortage(config, most) == shortage(config, resource.RLIM_INFINITY) == []
+    (finding,) = shortage(config, most - 1)
+    assert finding.code == "host.descriptors"
+    assert str(most) in finding.what and str(most - 1) in finding.what
 
 
 def test_the_limit_is_raised_as_far_as_it_goes() -> None:

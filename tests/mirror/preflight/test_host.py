@@ -13,7 +13,7 @@ import yaml
 
 from mirror.config import Config, parse
 from mirror.demo.processes import free_ports
-from mirror.preflight.host import obstacles, risks, socket_warnings, unwritable
+from mirror.preflight.host import closed_sockets, idle_timeout, obstacles, risks, unwritable
 
 
 @pytest.fixture
@@ -64,8 +64,12 @@ def test_folders_that_cannot_be_written_are_warnings(folder: Path) -> None:
     series, capture = {"path": f"{folder}/missing/series.db"}, {"path": "/proc/capture"}
     config = configured(folder, series=series, capture=capture)
     found = unwritable(config)
-    assert found[0].startswith(f"series.path: the folder {folder}/missing cannot be written: ")
-    assert found[1].startswith("capture.path: the folder /proc cannot be written: ")
+    assert [(finding.code, finding.where) for finding in found] == [
+        ("host.folder", "series.path"),
+        ("host.folder", "capture.path"),
+    ]
+    assert found[0].what.startswith(f"The folder {folder}/missing cannot be written: ")
+    assert found[1].what.startswith("The folder /proc cannot be written: ")
     assert obstacles(config, ()) == unwritable(configured(folder)) == []
 
 
@@ -78,9 +82,19 @@ def test_root_and_tls_without_a_check_are_risks(
     primary = {"primary": "https://h", "primary_tls": {"verify": False}}
     config = configured(folder, mode="inline", shadow=shadow, **primary)
     found = risks(config)
-    assert [text.partition(" ")[0] for text in found] == ["shadow.tls.verify", "primary_tls.verify"]
+    assert [finding.where for finding in found] == ["shadow.tls.verify", "primary_tls.verify"]
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert risks(config)[0].startswith("running as root")
+    assert [finding.code for finding in risks(config)] == [
+        "host.root",
+        "host.tls_not_verified",
+        "host.tls_not_verified",
+    ]
+
+
+def test_nginx_must_not_keep_connections_longer(folder: Path) -> None:
+    assert idle_timeout(configured(folder)) == []
+    (finding,) = idle_timeout(configured(folder, timeouts={"idle": 60}))
+    assert finding.code == "host.idle_timeout" and "timeouts.idle is 1m:" in finding.what
 
 
 def test_a_taken_admin_port_is_an_obstacle(folder: Path) -> None:
@@ -117,8 +131,8 @@ def test_a_socket_that_nginx_cannot_reach_is_warned_of(
         words = [word.replace("root", keys["group"]) for word in words]
     config = configured(folder, listen=[{"path": f"{folder}/m.sock", **keys}, "127.0.0.1:1"])
     folder.chmod(folder_mode)
-    found = socket_warnings(config)
+    found = closed_sockets(config)
     assert len(found) == bool(words)
     for word in words:
-        assert word in found[0]
-        assert found[0].startswith(f"listen unix:{folder}/m.sock: nginx may be unable to connect: ")
+        assert word in found[0].what
+        assert found[0].where == f"listen unix:{folder}/m.sock"
