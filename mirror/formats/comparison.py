@@ -31,7 +31,7 @@ MOST_EXAMPLES = 1000
 MOST_BUCKETS = 8192
 """Most buckets of a histogram; core/latency.py makes fewer."""
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 Counts = Annotated[dict[str, Count], msgspec.Meta(max_length=1000)]
 Bucket = Annotated[int, msgspec.Meta(ge=0, lt=MOST_BUCKETS)]
 Buckets = Annotated[dict[Bucket, Count], msgspec.Meta(max_length=MOST_BUCKETS)]

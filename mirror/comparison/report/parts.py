@@ -110,7 +110,8 @@ def part_of(document: Comparison, source: str) -> Part:
     return Part(
         source=source,
         first_s=document.since_s,
-        last_s=document.until_s,
+        # A clock that was set back may have made the second of the answer the earlier one.
+        last_s=max(document.since_s, document.until_s),
         routes={route.route: _pairs_of(route) for route in document.routes},
         instance=document.instance,
         mode=document.mode,

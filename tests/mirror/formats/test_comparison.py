@@ -72,6 +72,7 @@ def changed(**changes: object) -> dict[str, Any]:
         ({"format": "other"}, "format: expected kagami-comparison"),
         ({"version": 2}, "version: expected 1, got 2"),
         ({"waiting": -1}, "waiting"),
+        ({"waiting": 1 << 54}, "waiting"),
         ({"until_s": 1 << 38}, "until_s"),
         ({"routes": [{}]}, "routes[0]"),
         ({"examples": [{}] * (MOST_EXAMPLES + 1)}, "examples"),

@@ -56,6 +56,11 @@ def test_a_document_is_one_part() -> None:
     assert (compared.first_s, compared.last_s) == (1_774_512_000, 1_774_515_600)
 
 
+def test_a_clock_that_was_set_back_leaves_a_time() -> None:
+    part = part_of(document(since_s=2000, until_s=1000), "web-1")
+    assert (part.first_s, part.last_s) == (2000, 2000)
+
+
 def test_several_sidecars_add_up_exactly() -> None:
     one, other = document(), document(route(results={"same": 90, "x": 10}), instance="web-2")
     pairs = sum_of(one, other).routes["/api/_"]
