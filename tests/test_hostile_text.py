@@ -11,10 +11,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from mirror.formats.comparison import Example, Log, RouteComparison, to_json
 from tests.fakes_admin import admin_port
 from tests.mirror.commands.test_series_file import make
+from tests.mirror.formats.test_comparison import document
 
 HOSTILE = "a\x1b]0;x\x07[red][/x][link=http://x]\u202e\x9b2J"
 SHOWN = r"[red][/x][link=http://x]\u202e\x9b2J"
@@ -49,6 +52,13 @@ def write_files(folder: Path) -> None:
         text = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
         (folder / f"{name}.capture").write_text(text)
     (folder / "result.json").write_text(json.dumps({"format": "kagami-replay", HOSTILE: HOSTILE}))
+    words = {"instance": HOSTILE, "mode": HOSTILE}
+    route = RouteComparison(HOSTILE, {HOSTILE: 9}, {HOSTILE: 9}, {HOSTILE: 1}, {9: 9}, {9: 9})
+    example = Example(*[HOSTILE] * 5, [HOSTILE], 200, 302, HOSTILE, 9, 1, 2, HOSTILE)
+    log = Log(HOSTILE, 9, 9, 0, {HOSTILE: 1}, 1010.0)
+    changes = {**words, "routes": [route], "examples": [example], "log": log}
+    compared = msgspec.structs.replace(document(), **changes)
+    (folder / "comparison.json").write_bytes(to_json(compared))
     (folder / "a.log").write_text(f'1.1.1.1 - - [x] "GET {HOSTILE}"\n{HOSTILE}\n')
     (folder / "a.gor").write_text(
         f"1 a1 1767225600000000000 0\nGET / HTTP/1.1\r\n{HOSTILE}\r\n\r\n"
@@ -83,6 +93,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "import har": ("mirror", "import", "a.har", "a.gor", "-o", "o.jsonl"),
     "replay-merge": ("mirror", "replay-merge", "result.json", "result.json"),
     "replay-diff": ("mirror", "replay-diff", "result.json", "result.json"),
+    "compare": ("mirror", "compare", "comparison.json"),
+    "compare json": ("mirror", "compare", "comparison.json", "--format", "json"),
     "usage": ("mirror", "series", "--last", HOSTILE),
     "name": (*ESTIMATE, "name.yaml"),
     "estimate": (*ESTIMATE, "table.yaml"),

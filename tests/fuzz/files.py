@@ -39,6 +39,7 @@ from estimator.series.access_log.total import read_access_logs
 from estimator.series.files import read_series
 from estimator.table.files import read_table
 from estimator.table.load_tools.detect import read_result
+from mirror.commands.compare import compare
 from mirror.commands.export import export
 from mirror.commands.import_requests import import_requests
 from mirror.commands.inspect import inspect
@@ -49,7 +50,7 @@ from mirror.commands.series_file import SeriesFile
 from mirror.commands.series_file import export as export_series
 from mirror.config import load
 from mirror.errors import MirrorError
-from mirror.formats import replay_result
+from mirror.formats import comparison, replay_result
 from mirror.formats.capture.record import Record, encode, encode_header
 from mirror.formats.routes import RouteTable
 from mirror.formats.uri_counts import to_json
@@ -129,6 +130,7 @@ def read_capture(path: Path) -> None:
 
 def read_sqlite(path: Path) -> None:
     run_command(series, path, "--last", "1h")
+    run_command(compare, path, "--last", "1h")
     read_series(path, NOW)
     observe_series([path])
 
@@ -280,6 +282,16 @@ def uri_counts() -> list[bytes]:
     return [to_json(document())]
 
 
+def comparisons() -> list[bytes]:
+    from tests.mirror.formats.test_comparison import document
+
+    return [comparison.to_json(document())]
+
+
+def read_comparison(path: Path) -> None:
+    run_command(compare, path, "--html", path.parent / "compare.html")
+
+
 def results() -> list[bytes]:
     from tests.mirror.replay.test_result import measure, result
 
@@ -321,6 +333,7 @@ READERS: dict[str, tuple[str, Callable[[], list[bytes]], Callable[[Path], object
         read_result,
     ),
     "replay": ("replay.json", results, read_replay),
+    "comparison": ("comparison.json", comparisons, read_comparison),
     "uris": ("uris.json", uri_counts, lambda path: observe_uris(str(path), Asked())),
 }
 
