@@ -326,6 +326,12 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.process.uri_totals",
     ),
     "mirror.process.starts": (),
+    "mirror.process.sinks": (
+        "mirror.config",
+        "mirror.core.ledger",
+        "mirror.formats.routes",
+        "mirror.metrics.*",
+    ),
     "mirror.process.reloads": ("mirror.errors",),
     "mirror.process.control": ("mirror.core.ledger",),
     "mirror.process.orders": (

@@ -11,6 +11,7 @@ reloads       reloads, one after the other, and how each ended
 orders        the ratio and the capture in force, for every worker that starts
 control       the messages between the two
 recent_rates  the rates of the last minutes, for people and for silence
+sinks         the sinks: which there are, their replacement, what they lost
 silence       says that no or far fewer requests arrive
 listeners     listening sockets, opened once and inherited
 memory_ceiling  how much memory a worker may take beyond its start

@@ -12,7 +12,6 @@ import logging
 import os
 import signal
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -22,7 +21,6 @@ from mirror.admin.token_file import read_token
 from mirror.config import Config, read_capture_span, read_ratio
 from mirror.core.ledger import Settled
 from mirror.errors import ReloadError
-from mirror.formats.routes import RouteTable
 from mirror.formats.uri_counts import to_json
 from mirror.metrics.catalogue import (
     BREAKER,
@@ -38,9 +36,7 @@ from mirror.metrics.catalogue import (
     WORKERS,
     Readings,
 )
-from mirror.metrics.datadog import DogStatsdSink
 from mirror.metrics.prometheus import Exposition, Totals
-from mirror.metrics.series_writer import SeriesSink
 from mirror.process.access import describe
 from mirror.process.children import Launch, Workers
 from mirror.process.control import EXIT_CUT, EXIT_OK
@@ -51,6 +47,7 @@ from mirror.process.orders import Orders
 from mirror.process.recent_rates import RecentRates
 from mirror.process.reloads import Reloads
 from mirror.process.silence import Silence
+from mirror.process.sinks import Sinks
 from mirror.process.timeline import Timeline
 from mirror.process.uri_totals import UriTotals
 from mirror.proxy.recent_ids import create_table
@@ -58,7 +55,6 @@ from mirror.proxy.recent_ids import create_table
 log = logging.getLogger(__name__)
 
 _SETTLE_INTERVAL_S = 0.25
-_SINK_STOP_S = 2.0
 _READY_TIMEOUT_S = 20.0
 """Longest start of the workers of a new configuration, on a busy machine."""
 
@@ -85,10 +81,7 @@ class Supervisor:
         self._recent_ids = create_table()
         self._listeners: list[Listener] = []
         self._admin = self._make_admin(config)
-        self._sinks: dict[str, SeriesSink | DogStatsdSink] = {}
-        self._stopping: set[asyncio.Task[None]] = set()
-        self._lost: Counter[str] = Counter()
-        """Losses of sinks that were replaced."""
+        self._sinks = Sinks()
         self._orders = Orders(config, self._workers.send)
         self._rates = RecentRates()
         self._silence = Silence(self._rates, lambda: _causes_of_silence(self._config))
@@ -101,7 +94,7 @@ class Supervisor:
             for address in self._config.listen:
                 self._listeners.append(open_listener(address))
             await self._admin.start(self._config.admin)
-            self._start_sinks(None)
+            self._sinks.start(self._config, None)
             for name in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(name, self._stop.set)
             loop.add_signal_handler(signal.SIGHUP, self._reloads.ask)
@@ -146,7 +139,7 @@ class Supervisor:
             "canaries": self._merger.canaries.status(),
             "last_minute": self._rates.last_minute(),
             "silence": self._silence.text,
-            "sinks": {name: sink.status() for name, sink in self._sinks.items()},
+            "sinks": self._sinks.status(),
         }
 
     def _close_listeners(self) -> None:
@@ -228,48 +221,14 @@ class Supervisor:
         self._listeners = listeners
         self._orders = orders
         self._uris.switch(config.uris.most, int(time.time()))
-        self._start_sinks(before)
+        self._sinks.start(config, before)
         if admin is not None:
             await self._admin.stop()
             self._admin = admin
         self._admin.trust.allow(config.admin_writes, token)
         return f"the ratio is {orders.ratio:g}"
 
-    # --- sinks ---
-
-    def _start_sinks(self, before: Config | None) -> None:
-        """Replace the sinks whose configuration changed; each second goes to the old or the new
-        one."""
-        config = self._config
-        if before is None or config.series != before.series:
-            self._retire_sink("series")
-            if config.series.enabled:
-                series = SeriesSink(config.series)
-                series.start()
-                self._sinks["series"] = series
-        if before is None or _datadog_of(config) != _datadog_of(before):
-            old = self._retire_sink("datadog")
-            if config.datadog.dogstatsd is not None:
-                routes = RouteTable(config.routes).tags
-                datadog = DogStatsdSink(config.datadog, config.instance, routes)
-                if isinstance(old, DogStatsdSink):
-                    datadog.go_on_from(old)
-                self._sinks["datadog"] = datadog
-
-    def _retire_sink(self, name: str) -> SeriesSink | DogStatsdSink | None:
-        sink = self._sinks.pop(name, None)
-        if sink is not None:
-            self._lost[name] += sink.dropped
-            stopping = asyncio.create_task(self._stop_sink(name, sink, sink.dropped))
-            self._stopping.add(stopping)
-            stopping.add_done_callback(self._stopping.discard)
-        return sink
-
-    async def _stop_sink(
-        self, name: str, sink: SeriesSink | DogStatsdSink, dropped_before: int
-    ) -> None:
-        await asyncio.to_thread(sink.stop, _SINK_STOP_S)
-        self._lost[name] += sink.dropped - dropped_before
+    # --- seconds ---
 
     def _watch_clock(self) -> None:
         if (step := self._timeline.watch()) is None:
@@ -282,8 +241,7 @@ class Supervisor:
 
     def _emit(self, seconds: list[Settled]) -> None:
         for settled in map(self._timeline.label, seconds):
-            for sink in self._sinks.values():
-                sink.emit(settled)
+            self._sinks.emit(settled)
             self._rates.add(settled)
             if not settled.is_late and (heard := self._silence.judge(self._is_ready())):
                 words, is_warning = heard
@@ -291,9 +249,8 @@ class Supervisor:
         if seconds and (change := self._orders.follow_ramp(seconds, time.monotonic())):
             words, has_fallen = change
             log.log(logging.WARNING if has_fallen else logging.INFO, "ramp: %s", words)
-        datadog = self._sinks.get("datadog")
-        if seconds and isinstance(datadog, DogStatsdSink):
-            datadog.observe(int(time.time()), self._readings())
+        if seconds:
+            self._sinks.observe(int(time.time()), self._readings())
 
     def _readings(self) -> Readings:
         """Return the readings that only the supervisor knows."""
@@ -313,9 +270,8 @@ class Supervisor:
             readings[RELOADS, result] = number
         for reason, number in self._orders.fallbacks().items():
             readings[RAMP_FALLBACKS, reason] = number
-        for name in self._sinks.keys() | self._lost.keys():
-            dropped = self._sinks[name].dropped if name in self._sinks else 0
-            readings[SINK_DROPPED, name] = dropped + self._lost[name]
+        for name, dropped in self._sinks.dropped().items():
+            readings[SINK_DROPPED, name] = dropped
         return readings
 
     def _totals(self) -> Totals:
@@ -348,17 +304,9 @@ class Supervisor:
         self._close_listeners()
         await ending
         self._emit(self._merger.finish(self._timeline.now_s))
-        for name in list(self._sinks):
-            self._retire_sink(name)
-        if self._stopping:
-            await asyncio.wait(self._stopping)
+        await self._sinks.stop()
         ledger = self._merger.status()
         log.info("ended: %s", ", ".join(f"{name} {value}" for name, value in ledger.items()))
-
-
-def _datadog_of(config: Config) -> tuple[object, ...]:
-    """Return everything that the DogStatsD sink is made from."""
-    return config.datadog, config.instance, config.routes
 
 
 def _causes_of_silence(config: Config) -> str:
