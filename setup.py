@@ -24,19 +24,23 @@ COMPILED = [
     # reads the annotations of their structs, which mypyc would erase.
     *sorted(set(glob("mirror/core/[a-z]*.py")) - {"mirror/core/ledger.py"}),
     *sorted(glob("mirror/core/redaction/[a-z]*.py")),
-    "mirror/core/comparison/verdict.py",
+    *(
+        f"mirror/core/comparison/{name}.py"
+        for name in ("copies", "envoy_reply", "examples", "pairs", "verdict")
+    ),
     "mirror/core/uri_counts/canonical.py",
     "mirror/core/uri_counts/collector.py",
-    "mirror/proxy/repeats.py",
-    "mirror/proxy/shadow_leg.py",
-    "mirror/proxy/tee.py",
+    *(
+        f"mirror/proxy/{name}.py"
+        for name in ("comparing", "exchange", "repeats", "shadow_leg", "tee")
+    ),
     *sorted(glob("mirror/proxy/downstream/[a-z]*.py")),
     "mirror/formats/capture/redacted.py",
     "mirror/formats/capture/secret_names.py",
     "mirror/formats/routes.py",
     *(
         f"mirror/proxy/upstream/{name}.py"
-        for name in ("connection", "discarding", "outbox", "relaying")
+        for name in ("connection", "discarding", "head_reader", "outbox", "relaying")
     ),
 ]
 

@@ -158,6 +158,22 @@ def _read_rare(
     return lengths[0] if lengths else None, codings is not None
 
 
+def body_start(data: bytes) -> int:
+    """Return where the body of a final response begins in bytes that hold its whole head.
+
+    The bytes begin with that head, or with whole 1xx responses before it.
+    """
+    at = 0
+    while True:
+        is_final = data[at + 9 : at + 10] != b"1"  # behind `HTTP/1.1 `
+        end = data.find(b"\r\n\r\n", at)
+        if end < 0:
+            return len(data)
+        at = end + 4
+        if is_final:
+            return at
+
+
 def downstream_framing(response: ResponseHead, request: RequestHead) -> Framing:
     """Return how the response body is framed for the downstream (RFC 9112 6.3, 7.1).
 

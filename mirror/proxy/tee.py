@@ -1,13 +1,13 @@
-"""Fans an exchange out to its shadow legs: the only module of the proxy that knows the shadow.
+"""Fans exchanges out to their shadow legs: admits the legs, sends them, and counts how they end.
 
-The life of a request here: an `Exchange` counts it and decides how many shadow legs it gets,
-`add_body` keeps a bounded copy of the body, and `end` starts the legs. A leg that starts is counted
-as `sent` and ends in exactly one outcome. Invariant: nothing here returns a value to the primary's
-path, waits on it, or raises into it, and the bytes held for the shadow stay below one ceiling.
+A leg that starts is counted as `sent` and ends in exactly one outcome. Invariant: nothing here
+returns a value to the primary's path, waits on it, or raises into it, and the bytes held for the
+shadow stay below one ceiling.
 """
 
 import asyncio
 import logging
+import ssl
 from copy import copy
 from random import random
 from time import monotonic, time
@@ -18,16 +18,14 @@ from mirror.core import breaker, ledger
 from mirror.core.acceptance import Verdict
 from mirror.core.breaker import Breaker
 from mirror.core.budget import (
-    BODY_TOO_LARGE,
     BREAKER_OPEN,
     BUFFER_FULL,
-    DOWNSTREAM_LOST,
-    PIECE_BYTES,
     WAITING_FULL,
     ByteBudget,
 )
 from mirror.core.canaries.canary import MARK
 from mirror.core.canaries.recent import WorkerCanaries
+from mirror.core.comparison.answer import NOT_ANSWERED
 from mirror.core.ledger import Ledger, Report
 from mirror.core.redaction.redactor import Redactor
 from mirror.core.request_head import SAFE_METHODS, RequestHead
@@ -36,11 +34,12 @@ from mirror.core.slow_start import SlowStartPool
 from mirror.core.uri_counts.collector import Entry, UriCollector
 from mirror.errors import UpstreamRefusedError
 from mirror.formats.routes import RouteTable
+from mirror.proxy.comparing import Comparing
 from mirror.proxy.recent_ids import RecentIds
 from mirror.proxy.repeats import Repeats
 from mirror.proxy.shadow_leg import NO_GENERATION, ShadowLeg
 from mirror.proxy.upstream.admission import Admission
-from mirror.proxy.upstream.discarding import NOT_ANSWERED, DiscardingUpstream
+from mirror.proxy.upstream.discarding import DiscardingUpstream
 from mirror.proxy.upstream.origins import shadow_origin
 from mirror.proxy.upstream.outbox import Outbox
 
@@ -52,84 +51,6 @@ log = logging.getLogger(__name__)
 _CAPTURE_STOP_S = 2.0
 
 _SURPLUS = "surplus bytes behind an answer"
-
-
-class Exchange:
-    """One production request on its way to the shadow."""
-
-    __slots__ = (
-        "_body",
-        "_body_bytes",
-        "_capturing",
-        "_held_bytes",
-        "_legs_wanted",
-        "_tee",
-        "head",
-        "route",
-        "uri",
-    )
-
-    def __init__(self, tee: "Tee", head: RequestHead) -> None:
-        self.head = head
-        self._tee = tee
-        self.route, self._legs_wanted, self._capturing, self.uri = tee.begin(head)
-        self._body: list[bytes] | None = None
-        self._body_bytes = 0
-        self._held_bytes = 0
-        """Bytes reserved in the budget for the request body."""
-
-    def add_body(self, data: bytes) -> None:
-        """Take a piece of the request's body."""
-        if self._capturing is not None:
-            self._tee.recorder_in_use.add_body(self._capturing, data)
-        if not self._legs_wanted:
-            return
-        self._body_bytes += len(data)
-        if self._body_bytes > self._tee.max_body_bytes:
-            self._shed(BODY_TOO_LARGE)
-        elif not self._tee.budget.admit(len(data) + PIECE_BYTES):
-            self._shed(BUFFER_FULL)
-        else:
-            self._held_bytes += len(data) + PIECE_BYTES
-            if self._body is None:
-                self._body = []
-            self._body.append(data)
-
-    def end(self, trailers: list[bytes]) -> None:
-        """Start the shadow legs of a complete request."""
-        if self._capturing is not None:
-            self._tee.recorder_in_use.end(self._capturing)
-            self._capturing = None
-        if not self._legs_wanted:
-            return
-        head = self.head
-        data = head.to_shadow(b"".join(self._body) if self._body else b"", trailers)
-        leg = ShadowLeg(self.route, data, head.method == b"HEAD")
-        if self._tee.canaries.followed:
-            leg.canary = self._tee.canaries.followed.pop(head.target, None)
-        if self._body is not None:
-            self._release_body()
-        self._tee.start_legs(leg, self._legs_wanted)
-        self._legs_wanted = 0
-
-    def abandon(self) -> None:
-        """Shed the shadow legs of a request that will never be complete."""
-        if self._capturing is not None:
-            self._tee.recorder_in_use.abandon(self._capturing)
-            self._capturing = None
-        if self._legs_wanted:
-            self._shed(DOWNSTREAM_LOST)
-
-    def _shed(self, reason: str) -> None:
-        legs, self._legs_wanted = self._legs_wanted, 0
-        self._release_body()
-        self._tee.reading -= legs
-        self._tee.ledger.count(ledger.SHED, self.route, reason, legs)
-
-    def _release_body(self) -> None:
-        self._body = None
-        self._tee.budget.release(self._held_bytes)
-        self._held_bytes = 0
 
 
 class Tee:
@@ -175,6 +96,7 @@ class Tee:
         )
         self.breaker.changed = self._breaker_changed
         self._connect_error = ""
+        self._is_connect_error_of_tls = False
         self.refusal = ""
         """Why the shadow gets no leg, if it last answered a probe as something that must not."""
         self.recorder: Recorder | None = None
@@ -185,13 +107,13 @@ class Tee:
             self.recorder = recorder.Recorder(config.capture, config.instance, self._captured)
         most, secrets = config.uris.most, config.capture.query_keys
         self.uris = UriCollector(most, Redactor((), secrets)) if most else None
+        self.comparing = Comparing(config, self.ledger)
         self._repeats = Repeats(recent_ids, config.request_id_header)
         self.canaries = WorkerCanaries()
         self._refusals_said: set[str] = set()
         """Reasons of refusals that were logged; each is, once."""
         loop = asyncio.get_running_loop()
-        self._now = loop.time
-        self._call_soon = loop.call_soon
+        self._now, self._call_soon = loop.time, loop.call_soon
         self._gathered: list[ShadowLeg] = []
         """Shadow legs whose requests this turn of the loop completed."""
 
@@ -261,13 +183,16 @@ class Tee:
         self.ledger.roll(self.second_at(monotonic()))
         self.ledger.count(ledger.CONNECTIONS_REFUSED, "other")
 
-    def primary_ended(self, exchange: Exchange, outcome: str, took_s: float | None = None) -> None:
-        """Count the outcome of the primary leg; `took_s` runs from request end to response end."""
-        self.ledger.count(ledger.PRIMARY_REQUESTS, exchange.route, outcome)
-        if exchange.uri is not None and self.uris is not None:
-            self.uris.ended(exchange.uri, outcome)
-        if took_s is not None:
-            self.ledger.record(ledger.PRIMARY_LATENCY, exchange.route, int(took_s * 1e6))
+    def primary_ended(self, route: str, uri: Entry | None, outcome: str, latency_us: int) -> None:
+        """Count the outcome of the primary leg of a request that was counted as `uri`.
+
+        `latency_us` runs from the end of the request to that of the response, or is NOT_ANSWERED.
+        """
+        self.ledger.count(ledger.PRIMARY_REQUESTS, route, outcome)
+        if uri is not None and self.uris is not None:
+            self.uris.ended(uri, outcome)
+        if latency_us != NOT_ANSWERED:
+            self.ledger.record(ledger.PRIMARY_LATENCY, route, latency_us)
 
     def start_legs(self, leg: ShadowLeg, number: int) -> None:
         """Send a complete shadow request `number` times, together with the others of this turn.
@@ -279,7 +204,9 @@ class Tee:
             self._call_soon(self._start_gathered)
         self._gathered.append(leg)
         for _ in range(number - 1):
-            self._gathered.append(copy(leg))
+            extra = copy(leg)
+            extra.is_extra = True
+            self._gathered.append(extra)
 
     def _start_gathered(self) -> None:
         legs, self._gathered = self._gathered, []
@@ -317,8 +244,8 @@ class Tee:
         self.in_flight -= 1
         self.budget.release(len(leg.data))
         self.ledger.count(ledger.SHADOW_REQUESTS, leg.route, outcome)
-        if leg.canary is not None:
-            self.canaries.ended(leg.canary, outcome, 0, False)
+        if self.comparing.is_on or leg.canary is not None:
+            self._keep_answer(leg, outcome, latency_us)
         if latency_us != NOT_ANSWERED:
             self.ledger.record(ledger.SHADOW_LATENCY, leg.route, latency_us)
             self.breaker.answered(leg.generation)
@@ -328,6 +255,12 @@ class Tee:
             is_connect = outcome == ledger.CONNECT_FAILED and self._connect_error
             how = f"{outcome} ({self._connect_error})" if is_connect else outcome
             self.breaker.failed(leg.generation, how, self._now())
+
+    def _keep_answer(self, leg: ShadowLeg, outcome: str, latency_us: int) -> None:
+        is_of_tls = outcome == ledger.CONNECT_FAILED and self._is_connect_error_of_tls
+        answer = self.comparing.leg_ended(leg, outcome, latency_us, is_of_tls)
+        if leg.canary is not None:
+            self.canaries.ended(leg.canary, outcome, answer.status, answer.is_from_proxy)
 
     def _spoiled(self, leg: ShadowLeg) -> None:
         """Count it as a failure for the breaker: surplus bytes cost us the connection."""
@@ -355,6 +288,7 @@ class Tee:
         report.breaker_cause = self.breaker.cause
         report.refusal = self.refusal
         report.canaries = self.canaries.piece()
+        report.comparison = self.comparing.piece()
         if self.uris is not None:
             report.uris = self.uris.piece(self.ledger.second, is_last)
         return report
@@ -382,6 +316,7 @@ class Tee:
             self.breaker.refused(f"refused: {self.refusal}", self._now())
         elif error is not None:
             self._connect_error = str(error) or type(error).__name__
+            self._is_connect_error_of_tls = isinstance(error, ssl.SSLError)
 
     def _breaker_changed(self) -> None:
         state = self.breaker.state

@@ -19,14 +19,11 @@ from collections.abc import Iterator
 
 from mirror.core import ledger
 from mirror.core.budget import WAITING_FULL
+from mirror.core.comparison.answer import NOT_ANSWERED
 from mirror.core.slow_start import SlowStartPool
 from mirror.errors import InputError
 from mirror.proxy.upstream.connection import Origin
-from mirror.proxy.upstream.discarding import (
-    NOT_ANSWERED,
-    DiscardingConnection,
-    DiscardingUpstream,
-)
+from mirror.proxy.upstream.discarding import DiscardingConnection, DiscardingUpstream
 from mirror.replay.alarm import Alarm
 from mirror.replay.measurement import Measure
 from mirror.replay.requests import Request
@@ -51,7 +48,17 @@ clock = time.perf_counter
 class LoadLeg:
     """One request that is due; a DiscardedLeg."""
 
-    __slots__ = ("data", "due_at", "expires_at", "is_head", "measure", "sent_at")
+    __slots__ = (
+        "body_bytes",
+        "data",
+        "due_at",
+        "expires_at",
+        "is_head",
+        "measure",
+        "opening",
+        "sent_at",
+        "status",
+    )
 
     def __init__(self, request: Request, due_at: float, measure: Measure) -> None:
         self.data = request.data
@@ -62,6 +69,9 @@ class LoadLeg:
         self.expires_at = math.inf
         self.sent_at = 0.0
         """0 until the request is written."""
+        self.status = 0
+        self.body_bytes = 0
+        self.opening = b""
 
 
 class Generator:

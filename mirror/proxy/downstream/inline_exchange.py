@@ -10,6 +10,8 @@ from time import perf_counter
 
 from mirror.core import exchange_states as states
 from mirror.core import ledger
+from mirror.core.comparison.answer import NOT_ANSWERED, Answer
+from mirror.core.comparison.envoy_reply import location_in
 from mirror.core.exchange_states import ENDED, after
 from mirror.core.http1 import (
     CHUNKED,
@@ -25,7 +27,8 @@ from mirror.core.request_head import RequestHead
 from mirror.core.response_head import ResponseHead, downstream_framing
 from mirror.proxy.downstream.connection import NEVER, DownstreamConnection
 from mirror.proxy.downstream.tunnel import join
-from mirror.proxy.tee import Exchange, Tee
+from mirror.proxy.exchange import Exchange
+from mirror.proxy.tee import Tee
 from mirror.proxy.upstream.relaying import RelayingConnection, RelayingUpstream
 
 # RFC 9110, section 9.2.2: such a request without a body may be retried on a new connection.
@@ -42,6 +45,33 @@ class Primary:
         """Longest time from the end of the request to the response head, and between reads."""
 
 
+class PrimaryAnswer:
+    """What is kept of the primary's response until the leg ends."""
+
+    __slots__ = ("body_bytes", "location", "status")
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.location = ""
+        self.body_bytes = 0
+        """Bytes of the body that the primary has sent."""
+
+    def begin(self, head: ResponseHead) -> None:
+        self.status = status = head.status
+        if 300 <= status < 400 and status != 304:
+            self.location = location_in(head.end_to_end)
+
+    def end(
+        self, tee: Tee, exchange: Exchange, outcome: str, latency_us: int = NOT_ANSWERED
+    ) -> None:
+        """Count the only outcome of the leg, and compare it with the shadow's."""
+        tee.primary_ended(exchange.route, exchange.uri, outcome, latency_us)
+        if exchange.pair is not None:
+            status = self.status if outcome in STATUS_CLASSES else 0
+            answer = Answer(status, outcome, latency_us, self.body_bytes, location=self.location)
+            tee.comparing.primary_ended(exchange.pair, answer, exchange.head.start)
+
+
 class InlineExchange(Exchange):
     """An exchange that we proxy, with its primary leg.
 
@@ -49,6 +79,7 @@ class InlineExchange(Exchange):
     """
 
     __slots__ = (
+        "_answer",
         "_asked_at",
         "_body_framing",
         "_close",
@@ -80,6 +111,7 @@ class InlineExchange(Exchange):
         """Request body that was read before a connection was assigned."""
         self._body_framing: Framing = NONE
         self._outcome = ""
+        self._answer = PrimaryAnswer()
         self._was_retried = False
         self._close = not head.keep_alive
         self._asked_at = 0.0
@@ -156,7 +188,7 @@ class InlineExchange(Exchange):
             self._stop_leg()
             # Either side may end a tunnel, which is then a success.
             outcome = self._outcome if is_tunnel else ledger.ABORTED
-            self._primary.tee.primary_ended(self, outcome)
+            self._answer.end(self._primary.tee, self, outcome)
         self.abandon()
 
     # --- the leg, from relaying.py ---
@@ -186,6 +218,7 @@ class InlineExchange(Exchange):
         if ended:
             self._connection = None  # already free, and perhaps serving another leg
         start = b"" if head is None else self._begin_response(head)
+        self._answer.body_bytes += len(body)
         if self._body_framing is CHUNKED:
             body = chunk(body) if body else b""
             if ended:
@@ -194,9 +227,9 @@ class InlineExchange(Exchange):
             self._downstream.write(start + body)
         if ended:
             is_whole = self._state is states.DOWNLOADING  # and no tunnel
-            took_s = perf_counter() - self._asked_at if is_whole else None
+            took_us = int((perf_counter() - self._asked_at) * 1e6) if is_whole else NOT_ANSWERED
             self._state = after(self._state, states.RESPONSE_END)
-            self._primary.tee.primary_ended(self, self._outcome, took_s)
+            self._answer.end(self._primary.tee, self, self._outcome, took_us)
             self._answered()
         else:
             self._wait_for_primary()
@@ -230,7 +263,7 @@ class InlineExchange(Exchange):
         self._connection = None
         if self._state is states.TUNNEL:
             self.on_response(None, b"", [], ended=True)
-        elif is_stale and self._may_retry():
+        elif is_stale and self._state is states.WAITING and self._may_retry():
             self._was_retried = True
             self._primary.upstream.start(self, fresh=True)
         else:
@@ -276,6 +309,7 @@ class InlineExchange(Exchange):
         downstream = self._downstream
         downstream.set_deadline(NEVER)
         self._outcome = STATUS_CLASSES[head.status // 100]
+        self._answer.begin(head)
         self._body_framing = framing = downstream_framing(head, self.head)
         if framing is UNTIL_CLOSE or self._state is states.EARLY or downstream.must_close:
             self._close = True
@@ -297,16 +331,12 @@ class InlineExchange(Exchange):
             self._close = True
         self._state = after(self._state, states.RESPONSE_END)
         self._downstream.write(self.head.to_last_answer(self._close))
-        self._primary.tee.primary_ended(self, STATUS_CLASSES[2])
+        self._answer.status = 200
+        self._answer.end(self._primary.tee, self, STATUS_CLASSES[2])
         self._answered()
 
     def _may_retry(self) -> bool:
-        return (
-            self._state is states.WAITING
-            and not self._was_retried
-            and self.head.framing is NONE
-            and self.head.method in _IDEMPOTENT
-        )
+        return not self._was_retried and _may_repeat(self.head)
 
     def _stop_leg(self) -> None:
         connection, self._connection = self._connection, None
@@ -318,7 +348,7 @@ class InlineExchange(Exchange):
     def _fail(self, outcome: str) -> None:
         self._state = after(self._state, states.PRIMARY_FAILED)
         self._downstream.set_deadline(NEVER)
-        self._primary.tee.primary_ended(self, outcome)
+        self._answer.end(self._primary.tee, self, outcome)
         if self._state is states.BROKEN:
             self.abandon()
             self._downstream.abort()
@@ -342,3 +372,7 @@ class InlineExchange(Exchange):
         self._pending = None
         self._downstream.resume_reading()
         self._downstream.wait_for_request()
+
+
+def _may_repeat(head: RequestHead) -> bool:
+    return head.framing is NONE and head.method in _IDEMPOTENT

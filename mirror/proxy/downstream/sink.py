@@ -9,7 +9,7 @@ from mirror.core.http1 import CONTINUE, NO_CONTENT, NO_CONTENT_CLOSE, NONE
 from mirror.core.request_head import RequestHead
 from mirror.proxy.downstream.acceptor import Acceptor
 from mirror.proxy.downstream.connection import NEVER, DownstreamConnection
-from mirror.proxy.tee import Exchange
+from mirror.proxy.exchange import Exchange
 
 
 class SinkConnection(DownstreamConnection):

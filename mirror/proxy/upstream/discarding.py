@@ -1,9 +1,10 @@
-"""Connections whose responses are discarded: they serve one leg at a time and keep only its status.
+"""Connections whose responses are discarded: they serve one leg at a time and keep little of it.
 
 The parser checks framing as strictly as elsewhere. It calls back three times per response and not
-once per field, because only the status is kept. Fields are read in two cases: a response to HEAD
-ends with its head whatever length it announces, and a response that ends with its connection must
-be distinguished from one that was cut short.
+once per field. Fields are read in two cases: a response to HEAD ends with its head whatever length
+it announces, and a response that ends with its connection must be distinguished from one that was
+cut short. What is kept for a comparison costs no callback: the size comes from the bytes that
+arrived, and only the beginning of an unusual response is kept, for whoever wants to read it.
 """
 
 import asyncio
@@ -15,13 +16,15 @@ from typing import Any, Protocol
 import httptools
 
 from mirror.core import ledger
-from mirror.core.http1 import UNTIL_CLOSE, has_too_many_fields
+from mirror.core.comparison.answer import NOT_ANSWERED, UNKNOWN_BYTES
+from mirror.core.http1 import UNTIL_CLOSE
 from mirror.core.ledger import STATUS_CLASSES
-from mirror.core.response_head import ResponseHead, read_response_head
+from mirror.core.response_head import ResponseHead, body_start
 from mirror.core.slow_start import SlowStartPool
 from mirror.errors import RemoteProtocolError, UpstreamRefusedError
 from mirror.proxy.upstream.admission import Admission
 from mirror.proxy.upstream.connection import Origin, Upstream, UpstreamConnection, log_bug
+from mirror.proxy.upstream.head_reader import HeadReader
 from mirror.proxy.upstream.outbox import Outbox
 
 READ_BYTES = 16 << 20
@@ -29,8 +32,8 @@ READ_BYTES = 16 << 20
 160 MB/s, which takes 5 % of a core. Beyond this limit the responses wait instead of production,
 which shares the loop with them."""
 
-NOT_ANSWERED = -1
-"""The latency of a leg without a response."""
+MOST_TEXT_BYTES = 512
+"""Most bytes of a body that are kept with its head; Envoy's own texts are shorter."""
 
 
 class DiscardedLeg(Protocol):
@@ -44,6 +47,13 @@ class DiscardedLeg(Protocol):
     """Deadline on the clock of `tick`."""
     sent_at: float
     """Set when the request is written, on the clock `DiscardingUpstream.now`."""
+    status: int
+    """Set with the response."""
+    body_bytes: int
+    """Set with the response: the bytes of its body as they arrived, or UNKNOWN_BYTES."""
+    opening: bytes
+    """Set with a response other than 2xx and 304, and with the first one of its connection: its
+    head and the beginning of its body."""
 
 
 class DiscardingUpstream(Upstream):
@@ -170,9 +180,11 @@ class DiscardingConnection(UpstreamConnection):
 
     __slots__ = (
         "_awaits_head",
+        "_body_bytes",
         "_discarding",
         "_head",
         "_keep_alive",
+        "_opening",
         "_status",
         "_status_at_close",
         "has_answered",
@@ -195,11 +207,14 @@ class DiscardingConnection(UpstreamConnection):
         self._keep_alive = False
         self._status_at_close = 0
         """Status of an answer that the end of its connection completes; else 0."""
+        self._body_bytes = 0
+        """Bytes behind the head of an answer so far."""
+        self._opening = b""
 
     def serve(self, leg: DiscardedLeg) -> None:
         self.leg = leg
         if leg.is_head:
-            self._parser = _HeadReader(True, self._head_answered).parser
+            self._parser = HeadReader(True, self._head_answered).parser
         leg.sent_at = self._discarding.now()
         self.write(leg.data)
 
@@ -239,9 +254,15 @@ class DiscardingConnection(UpstreamConnection):
             self.fail(ledger.PROTOCOL_ERROR)
             return
         if self._status:
+            if awaited_head:
+                self._measure(self._head + data if self._head else data, self._status)
+            else:
+                self._body_bytes += len(data)
             self._finish(self._keep_alive)
         elif awaited_head:
             self._keep_head(data)
+        else:
+            self._body_bytes += len(data)
 
     def eof_received(self) -> None:
         if self.leg is None:  # otherwise the close may complete the response
@@ -291,13 +312,21 @@ class DiscardingConnection(UpstreamConnection):
                 self.fail(ledger.PROTOCOL_ERROR)
             return
         head, self._head = self._head, b""
+        self._measure(head, self._parser.get_status_code())
         if self._parser.should_keep_alive():
             return  # it has a length or chunks, and the parser will see its end
-        reader = _HeadReader(False, self._learn_framing)
+        reader = HeadReader(False, self._learn_framing)
         try:
             reader.parser.feed_data(head)
         except httptools.HttpParserError as error:
             self._fail_after(error)
+
+    def _measure(self, answer: bytes, status: int) -> None:
+        """Begin to count the body of an answer whose head is in these bytes."""
+        start = body_start(answer)
+        self._body_bytes = len(answer) - start
+        if not (200 <= status < 300 or status == 304) or not self.has_answered:
+            self._opening = answer[: start + MOST_TEXT_BYTES]
 
     def _learn_framing(self, head: ResponseHead) -> None:
         """Complete an answer that ends with its connection (RFC 9112 6.3)."""
@@ -310,6 +339,11 @@ class DiscardingConnection(UpstreamConnection):
         assert leg is not None
         upstream = self._discarding
         latency_us = int((upstream.now() - leg.sent_at) * 1e6)
+        leg.status = status
+        leg.body_bytes = 0 if leg.is_head else self._body_bytes
+        if self._opening:
+            leg.opening = self._opening
+            self._opening = b""
         self.leg = None
         self._status = 0
         self._awaits_head = True
@@ -333,47 +367,8 @@ class DiscardingConnection(UpstreamConnection):
             # The answer was complete, and what follows it is not read.
             if not leg.is_head:
                 self._discarding.spoiled(leg)
+            self._body_bytes = UNKNOWN_BYTES
             self._finish(may_reuse=False)
             return
         log_bug(error)
         self.fail(ledger.PROTOCOL_ERROR)
-
-
-class _HeadReader:
-    """Reads the head of one final answer with its fields, and gives it to `on_head`.
-
-    `answers_head` as in `read_response_head`: the answer ends with its head (RFC 9112, section
-    6.3), and a byte behind it is surplus.
-    """
-
-    def __init__(self, answers_head: bool, on_head: Callable[[ResponseHead], None]) -> None:
-        self._answers_head = answers_head
-        self._on_head = on_head
-        self._has_ended = False
-        self._flat: list[bytes] = []
-        self._reason = b""
-        self.parser = httptools.HttpResponseParser(self)
-
-    def on_message_begin(self) -> None:
-        if self._has_ended:
-            raise RemoteProtocolError(502, "surplus")
-
-    def on_status(self, reason: bytes) -> None:
-        self._reason += reason
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._flat += (name, value)
-        if has_too_many_fields(self._flat):
-            raise RemoteProtocolError(502, "too_many_fields")
-
-    def on_headers_complete(self) -> None:
-        flat, self._flat = self._flat, []
-        reason, self._reason = self._reason, b""
-        head = read_response_head(self.parser, reason, flat, self._answers_head)
-        if head.status >= 200:
-            self._has_ended = True
-            self._on_head(head)
-
-    def on_body(self, data: bytes) -> None:
-        if self._answers_head:
-            raise RemoteProtocolError(502, "surplus")

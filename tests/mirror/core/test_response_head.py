@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 
 from mirror.core.http1 import CHUNKED, LENGTH, NONE, UNTIL_CLOSE, Framing
 from mirror.core.request_head import RequestHead
-from mirror.core.response_head import ResponseHead, downstream_framing, read_response_head
+from mirror.core.response_head import (
+    ResponseHead,
+    body_start,
+    downstream_framing,
+    read_response_head,
+)
 from mirror.errors import RemoteProtocolError
 
 
@@ -322,3 +327,17 @@ def test_garbage_never_raises_anything_else(data: bytes) -> None:
             Reader().feed(prefix + data)
         except RemoteProtocolError as error:
             assert error.status == 502
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        (b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n", b"one\r\n\r\ntwo"),
+        (b"HTTP/1.1 404 \r\n\r\n", b""),
+        (b"HTTP/1.1 103 Hi\r\nA: b\r\n\r\nHTTP/1.1 100 \r\n\r\nHTTP/1.0 200 OK\r\n\r\n", b"x"),
+        (b"HTTP/1.1 200 OK\r\nno end", b""),
+        (b"HTTP/1.1 100 \r\n\r\nHTTP/1.1 200 OK\r\nno end", b""),
+    ],
+)
+def test_body_starts_behind_the_final_head(head: bytes, body: bytes) -> None:
+    assert body_start(head + body) == len(head)

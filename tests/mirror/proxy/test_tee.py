@@ -9,12 +9,14 @@ import pytest
 from mirror.core import breaker
 from mirror.core.breaker import FIRST_WAIT_S
 from mirror.core.budget import PIECE_BYTES
+from mirror.core.comparison.answer import NOT_ANSWERED
 from mirror.core.http1 import CHUNKED, LENGTH
 from mirror.core.request_head import SHADOW_MARK, RequestHead
 from mirror.core.slow_start import SlowStartPool
 from mirror.process.merger import Merger
+from mirror.proxy.exchange import Exchange
 from mirror.proxy.recent_ids import RecentIds, create_table
-from mirror.proxy.tee import Exchange, Tee
+from mirror.proxy.tee import Tee
 from mirror.proxy.upstream.discarding import DiscardingConnection
 from tests.fakes import (
     OK,
@@ -186,7 +188,7 @@ def test_primary_and_malformed_are_counted() -> None:
     async def main() -> None:
         play = Play(shadow_ratio=0)
         exchange = await play.send()
-        play.tee.primary_ended(exchange, "5xx")
+        play.tee.primary_ended(exchange.route, exchange.uri, "5xx", NOT_ANSWERED)
         play.tee.refused("syntax")
         assert play.totals()["primary.requests", "/a", "5xx"] == 1
         assert play.totals()["malformed", "other", "syntax"] == 1
@@ -202,7 +204,7 @@ def test_uris_count_what_counts_as_a_request() -> None:
         recent_ids = RecentIds(create_table())
         play = Play(recent_ids=recent_ids, shadow_ratio=0)
         exchange = await play.send(head_of(target=b"/a?token=x"))
-        play.tee.primary_ended(exchange, "2xx")
+        play.tee.primary_ended(exchange.route, exchange.uri, "2xx", NOT_ANSWERED)
         await play.send(head_of(target=b"/b", is_shadow=True))
         for _ in range(2):
             await play.send(with_id(b"1"))
@@ -222,7 +224,7 @@ def test_uris_are_not_counted_where_that_is_off() -> None:
     async def main() -> None:
         play = Play(uris={"most": 0})
         exchange = await play.send()
-        play.tee.primary_ended(exchange, "2xx")
+        play.tee.primary_ended(exchange.route, exchange.uri, "2xx", NOT_ANSWERED)
         assert exchange.uri is None and play.tee.report().uris is None
 
     run(main)
@@ -820,7 +822,7 @@ def canary_of(play: Play) -> dict[str, object]:
     (canary,) = piece.canaries
     return {
         name: value
-        for name in ("copies", "legs", "why_none", "outcome")
+        for name in ("copies", "legs", "why_none", "outcome", "status", "is_from_proxy")
         if (value := getattr(canary, name))
     }
 
@@ -834,7 +836,12 @@ def test_a_canary_is_followed_to_its_outcome() -> None:
         assert play.tee.report().canaries is None
         connection, _ = play.accept()
         connection.data_received(OK)
-        assert canary_of(play) == {"copies": 1, "legs": 1, "outcome": "2xx"}
+        assert canary_of(play) == {"copies": 1, "legs": 1, "outcome": "2xx", "status": 200}
+        connection.data_received(OK)  # to /b
+        await play.send(head_of(target=CANARY.replace(b"=", b"=0")))
+        connection.data_received(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
+        missed = {"outcome": "4xx", "status": 404, "is_from_proxy": True}
+        assert canary_of(play) == {"copies": 1, "legs": 1, **missed}
 
     run(main)
 

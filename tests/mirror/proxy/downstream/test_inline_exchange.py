@@ -10,6 +10,7 @@ import pytest
 from mirror.core.latency import bucket_of
 from mirror.core.request_head import SHADOW_MARK
 from mirror.proxy.downstream.inline import pseudonym_of
+from mirror.proxy.upstream.discarding import DiscardingConnection
 from tests.fakes import (
     OK,
     Cut,
@@ -437,5 +438,142 @@ def test_answer_before_the_end_of_the_request_has_no_latency() -> None:
         line.accept()[0].data_received(OK)
         assert line.latencies() == {}
         assert line.count("primary.requests") == {"2xx": 1}
+
+    run(main)
+
+
+# --- pairs ---
+
+
+def compared(line: Line) -> dict[str, int]:
+    """Return the pairs by result, and the legs that make none by reason."""
+    return line.count("compared") | line.count("uncompared")
+
+
+async def shadow_of(line: Line) -> DiscardingConnection:
+    """Return the shadow's connection of the request that was read last."""
+    await turns(1)
+    return line.shadow.accept()[0]
+
+
+ORIGIN = b"x-envoy-upstream-service-time: 1\r\n"
+MISS = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+FOUND = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n%bLocation: %b\r\n\r\n"
+
+
+@pytest.mark.parametrize("is_primary_first", [True, False])
+@pytest.mark.parametrize(
+    ("primary", "shadow", "result"),
+    [
+        (OK, OK, "same"),
+        (OK, MISS, "route_miss"),
+        (OK, MISS.replace(b"\r\n\r\n", b"\r\n" + ORIGIN + b"\r\n"), "app_not_found"),
+        (FOUND % (b"", b"/a?x=1"), FOUND % (ORIGIN, b"/a?x=2"), "same"),
+        (FOUND % (b"", b"/a"), FOUND % (ORIGIN, b"/login"), "redirect"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + b"x" * 5000,
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+            "size",
+        ),
+    ],
+)
+def test_both_answers_are_compared(
+    is_primary_first: bool, primary: bytes, shadow: bytes, result: str
+) -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET)
+        leg = await shadow_of(line)
+        connection, _ = line.accept()
+        if is_primary_first:
+            connection.data_received(primary)
+            assert compared(line) == {}
+            leg.data_received(shadow)
+        else:
+            leg.data_received(shadow)
+            pairs = line.tee.comparing.pairs
+            assert compared(line) == {} and pairs is not None and pairs.waiting == 1
+            connection.data_received(primary)
+        assert compared(line) == {result: 1}
+
+    run(main)
+
+
+def test_a_primary_that_fails_is_compared_and_a_client_that_leaves_is_not() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET)
+        leg = await shadow_of(line)
+        connection, _ = line.accept()
+        connection.connection_lost(None)
+        leg.data_received(OK)
+        assert compared(line) == {"better": 1}
+        assert line.count("compared.classes") == {"none>2xx": 1}
+        line.send(GET)
+        await turns(1)
+        line.client.abort()
+        await turns()
+        leg.data_received(OK)
+        assert compared(line) == {"better": 1, "primary_aborted": 1}
+
+    run(main)
+
+
+def test_a_retried_primary_makes_one_pair() -> None:
+    async def main() -> None:
+        line = Line()
+        connection, _ = line.exchange(GET)
+        leg = await shadow_of(line)
+        leg.data_received(OK)
+        line.send(GET)
+        await turns(1)
+        connection.connection_lost(None)  # it had served before, so the request is sent again
+        second, _ = line.accept()
+        second.data_received(OK)
+        leg.data_received(OK)
+        assert compared(line) == {"same": 2}
+
+    run(main)
+
+
+def test_requests_in_a_row_are_each_their_own_pair() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET + GET)
+        leg = await shadow_of(line)
+        connection, _ = line.accept()
+        leg.data_received(OK)
+        leg.data_received(MISS)
+        connection.data_received(MISS)
+        connection.data_received(OK)
+        assert sum(compared(line).values()) == 2
+        assert line.count("compared.classes") == {"2xx>4xx": 1, "4xx>2xx": 1}
+
+    run(main)
+
+
+def test_the_drain_leaves_no_leg_uncounted() -> None:
+    async def main() -> None:
+        line = Line(shadow_ratio=2)
+        line.send(GET)
+        await turns(1)
+        line.accept()
+        line.tee.cut()
+        line.client.abort()
+        await turns()
+        assert compared(line) == {"extra_copy": 1, "shadow_aborted": 1}
+        assert line.count("shadow.requests") == {"aborted": 2}
+
+    run(main)
+
+
+def test_nothing_is_compared_where_that_is_off() -> None:
+    async def main() -> None:
+        line = Line(comparison={"enabled": False})
+        line.send(GET)
+        leg = await shadow_of(line)
+        line.accept()[0].data_received(OK)
+        leg.data_received(MISS)
+        assert compared(line) == {}
 
     run(main)

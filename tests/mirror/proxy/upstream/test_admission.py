@@ -15,7 +15,8 @@ from mirror.core import breaker
 from mirror.core.breaker import REFUSED_WAIT_S
 from mirror.core.request_head import RequestHead
 from mirror.process.merger import Merger
-from mirror.proxy.tee import Exchange, Tee
+from mirror.proxy.exchange import Exchange
+from mirror.proxy.tee import Tee
 from mirror.proxy.upstream.admission import MAX_HEAD_BYTES, Probe
 from mirror.proxy.upstream.connection import Origin
 from tests.fakes import OK, StubUpstream, make_config, run, until

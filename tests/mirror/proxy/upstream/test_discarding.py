@@ -11,9 +11,14 @@ from collections.abc import Callable
 
 import pytest
 
+from mirror.core.comparison.answer import UNKNOWN_BYTES
 from mirror.core.slow_start import WINDOW, SlowStartPool
 from mirror.proxy.upstream.connection import Origin
-from mirror.proxy.upstream.discarding import DiscardingConnection, DiscardingUpstream
+from mirror.proxy.upstream.discarding import (
+    MOST_TEXT_BYTES,
+    DiscardingConnection,
+    DiscardingUpstream,
+)
 from tests.fakes import (
     OK,
     Cut,
@@ -45,6 +50,9 @@ class Leg:
         self.is_head = name == "H"
         self.expires_at = expires_at
         self.sent_at = 0.0
+        self.status = 0
+        self.body_bytes = UNKNOWN_BYTES
+        self.opening = b""
 
 
 class Play:
@@ -85,6 +93,115 @@ class Play:
 def feed(connection: DiscardingConnection, pieces: list[bytes]) -> None:
     for piece in pieces:
         connection.data_received(piece)
+
+
+# --- what is kept of an answer ---
+
+
+def kept_of(play: Play, connection: DiscardingConnection, pieces: list[bytes]) -> Leg:
+    """Send one more leg and play its answer; return the leg."""
+    leg = Leg("a")
+    assert play.upstream.start(leg)
+    feed(connection, pieces)
+    assert play.ended().endswith(": a")
+    return leg
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("answer", "status", "body_bytes", "is_kept"),
+    [
+        (OK, 200, 2, False),
+        (CHUNKS, 200, len(CHUNKS) - CHUNKS.index(b"3;x=y"), False),
+        (NO_CONTENT, 204, 0, False),
+        (NOT_MODIFIED, 304, 0, False),
+        (NOT_FOUND, 404, 2, True),
+        (BROKEN, 503, 0, True),
+        (b"HTTP/1.1 302 Found\r\nLocation: /a\r\nContent-Length: 0\r\n\r\n", 302, 0, True),
+        (EARLY_HINTS + OK, 200, 2, False),
+    ],
+)
+def test_status_size_and_unusual_answers_are_kept(
+    cut: Cut, answer: bytes, status: int, body_bytes: int, is_kept: bool
+) -> None:
+    async def main() -> None:
+        play = Play()
+        connection, _ = play.idle()
+        leg = kept_of(play, connection, cut(answer))
+        assert leg.status == status
+        assert leg.opening.partition(b"\r\n\r\n")[0] == (
+            answer.partition(b"\r\n\r\n")[0] if is_kept else b""
+        )
+        assert leg.body_bytes == body_bytes
+        # The next answer begins anew.
+        after = kept_of(play, connection, [OK])
+        assert (after.status, after.body_bytes, after.opening) == (200, 2, b"")
+
+    run(main)
+
+
+def test_a_body_is_measured_and_only_its_beginning_kept() -> None:
+    async def main() -> None:
+        play = Play()
+        connection, _ = play.idle()
+        head = b"HTTP/1.1 500 No\r\nContent-Length: 100000\r\n\r\n"
+        leg = kept_of(play, connection, [head + b"x" * 60_000, b"y" * 30_000, b"z" * 10_000])
+        assert leg.body_bytes == 100_000
+        assert leg.opening == head + b"x" * MOST_TEXT_BYTES
+
+    run(main)
+
+
+def test_the_first_answer_of_a_connection_is_kept() -> None:
+    async def main() -> None:
+        play = Play()
+        leg = Leg("a")
+        assert play.upstream.start(leg)
+        connection, _ = play.accept()
+        connection.data_received(OK)
+        assert leg.opening == OK
+
+    run(main)
+
+
+def test_an_answer_that_ends_with_its_connection_is_measured() -> None:
+    async def main() -> None:
+        play = Play()
+        connection, _ = play.idle()
+        leg = Leg("a")
+        assert play.upstream.start(leg)
+        feed(connection, [UNTIL_CLOSE, b"defg"])
+        connection.connection_lost(None)
+        assert (leg.status, leg.body_bytes) == (200, 7)
+
+    run(main)
+
+
+def test_the_answer_to_head_has_no_body_and_surplus_makes_a_size_unknown() -> None:
+    async def main() -> None:
+        play = Play()
+        connection, _ = play.idle()
+        head = Leg("H")
+        assert play.upstream.start(head)
+        connection.data_received(OK_HEAD)
+        assert (head.status, head.body_bytes, play.ended()) == (200, 0, "2xx: H")
+        leg = kept_of(play, connection, [OK + b"HTTP/1.1 200 OK\r\n"])
+        assert (leg.status, leg.body_bytes) == (200, UNKNOWN_BYTES)
+
+    run(main)
+
+
+def test_a_leg_without_an_answer_keeps_nothing() -> None:
+    async def main() -> None:
+        play = Play()
+        connection, _ = play.idle()
+        leg = Leg("a")
+        assert play.upstream.start(leg)
+        connection.data_received(NOT_FOUND[:-1])
+        connection.connection_lost(None)
+        assert (leg.status, leg.body_bytes, leg.opening) == (0, UNKNOWN_BYTES, b"")
+
+    run(main)
 
 
 # --- one leg ---
