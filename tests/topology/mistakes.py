@@ -34,13 +34,15 @@ from tests.topology.envoy_parts import API, Object, bootstrap, cluster, http_lis
 from tests.topology.test_clock import Clock
 
 HOST = "www.example.com"
-ROUTES = ["/watch/{id}", "/gone/*", "/old/*"]
+ROUTES = ["/watch/{id}", "/gone/*", "/old/*", "/login/*"]
 
 SITES = ("correct", "mirrored_twice", "mirrored_past_us", "to_log_nginx", "lossy")
 """Production's nginx: the ways in which it mirrors, each with a sidecar of the same name."""
 INLINE = ("routes", "plaintext", "no_certificate")
 """Further sidecars, in mode inline."""
-GATEWAYS = (*(f"gateway_{name}" for name in SITES), "gateway_routes", "tls_only", "redirecting")
+UNUSED = "unused"
+"""A configuration that is checked and not served."""
+GATEWAYS = (*(f"gateway_{name}" for name in SITES), "gateway_routes", "tls_only")
 """The listeners of Envoy; the world's counters and logs have their names."""
 OTHERS = ("old_app", "new_app", "log_nginx", "envoy_admin", "relay", "log_source")
 LOST_LINES = frozenset({3, 7})
@@ -111,10 +113,10 @@ class World:
 
     def config(self, name: str, mode: str, gateway: str, **changes: Any) -> Path:
         """Write the configuration of a sidecar whose shadow is this gateway; return its path."""
-        listen = f"unix:{self.socket(name)}"
         config: Object = {
             "mode": mode,
-            "listen": listen,
+            "listen": {"path": str(self.socket(name)), "mode": "0666"},
+            "max_connections": 1000,
             "shadow": {"url": self.url(gateway), "timeout": 20.0},
             "routes": ROUTES,
             "workers": 1,
@@ -127,6 +129,10 @@ class World:
             is_section = isinstance(config.get(key), dict)
             config[key] = config[key] | value if is_section else value
         return write_config(self.home(name), config)
+
+    def config_of(self, name: str) -> Path:
+        """Return the configuration that was written for a sidecar."""
+        return self.home(name) / "mirror.yaml"
 
     @cached_property
     def other_clock(self) -> Mapping[str, str]:
@@ -155,7 +161,7 @@ class World:
 def running_world() -> Iterator[World]:
     """Start nginx and Envoy, without sidecars, and end everything afterwards."""
     nginx, envoy = require("nginx"), require("envoy")
-    admin = (f"admin_{name}" for name in (*SITES, *INLINE))
+    admin = (f"admin_{name}" for name in (*SITES, *INLINE, UNUSED))
     names = (*GATEWAYS, *SITES, *OTHERS, *admin)
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     with running_topology() as topology, closing(Relay(ports["relay"], ports["log_source"])):
@@ -193,13 +199,16 @@ def _write_envoy(
     pem = directory / "envoy.pem"
     certificate.private_key_and_cert_chain_pem.write_to_path(pem)
     to_app = {"cluster": "new_app"}
-    routes = [{"match": {"prefix": prefix}, "route": to_app} for prefix in ("/watch/", "/old/")]
     everything = [{"match": {"prefix": "/"}, "route": to_app}]
-    redirect = {"https_redirect": True, "response_code": "FOUND"}
-    routes_of = {name: everything for name in GATEWAYS} | {
+    elsewhere = {"host_redirect": "old.example.net", "response_code": "FOUND"}
+    routes_of = dict.fromkeys(GATEWAYS, everything) | {
         # The allow-list lacks /gone/.
-        "gateway_routes": routes,
-        "redirecting": [{"match": {"prefix": "/"}, "redirect": redirect}],
+        "gateway_routes": [
+            {"match": {"path": "/"}, "route": to_app},
+            {"match": {"prefix": "/watch/"}, "route": to_app},
+            {"match": {"prefix": "/login/"}, "route": to_app},
+            {"match": {"prefix": "/old/"}, "redirect": elsewhere},
+        ],
     }
     listeners = [
         http_listener(
@@ -343,7 +352,7 @@ def _log_nginx(world: World) -> str:
 
 
 def _apps(world: World) -> str:
-    """Return both applications; the new one sends /old/ to a login elsewhere."""
+    """Return both applications; the new one sends /login/ elsewhere."""
     return f"""
     upstream old_app {{ server 127.0.0.1:{world.ports["old_app"]}; keepalive 64; }}
     server {{
@@ -355,7 +364,7 @@ def _apps(world: World) -> str:
         listen 127.0.0.1:{world.ports["new_app"]};
         access_log off;
         location / {{ default_type text/plain; return 200 "served\\n"; }}
-        location /old/ {{ return 302 https://login.example.net/start?return=$request_uri; }}
+        location /login/ {{ return 302 https://login.example.net/start?from=$request_uri; }}
     }}
 """
 

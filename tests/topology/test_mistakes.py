@@ -5,22 +5,29 @@ really happens in this world.
 """
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from estimator.commands.estimate import main as estimate
+from mirror.commands.check import check as mirror_check
 from tests.topology.conftest import wait_for
 from tests.topology.envoy_parts import Object
-from tests.topology.mistakes import HOST, SITES, World, ask, running_world
+from tests.topology.mistakes import HOST, SITES, UNUSED, World, ask, running_world
 
 pytestmark = pytest.mark.topology
 
 COUNT = 12
 WATCH = [f"/watch/{number}" for number in range(COUNT)]
+MISSED = ["/gone/1", "/old/1", "/login/1"]
+"""What the new cluster does not serve: without a route, redirected by Envoy, and by the app."""
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +66,13 @@ def start_sidecars(world: World) -> None:
 
 
 def ask_everything(world: World) -> None:
-    assert ask(world.socket("routes"), [*WATCH, "/gone/1", "/old/1"]) == [200] * (COUNT + 2)
+    assert ask(world.socket("routes"), [*WATCH, *MISSED]) == [200] * (COUNT + len(MISSED))
     for name in ("plaintext", "no_certificate"):
         assert ask(world.socket(name), WATCH) == [200] * COUNT
     for name in SITES:
         assert ask(world.ports[name], WATCH) == [200] * COUNT
     for name in world.sidecars:
-        count = COUNT + 2 if name == "routes" else COUNT
+        count = COUNT + len(MISSED) if name == "routes" else COUNT
         assert wait_for(lambda name=name, count=count: ended(world.ledger(name)) == count)
 
 
@@ -84,6 +91,32 @@ def ids_in(lines: list[Object]) -> Counter[str]:
     return Counter(line["id"] for line in requests(lines))
 
 
+def check(config: Path, *options: str) -> tuple[int, dict[str, list[str]]]:
+    """Return the exit code of `mirror check`, and where it found what, by the code of a finding."""
+    arguments = ["-c", str(config), "--host", HOST, "--format", "json", *options]
+    done = CliRunner().invoke(mirror_check, arguments)
+    return done.exit_code, serious(done.stdout)
+
+
+def serious(document: str) -> dict[str, list[str]]:
+    """Leave out notes, and what is said about the machine that the test runs on."""
+    places: dict[str, list[str]] = {}
+    for finding in json.loads(document)["findings"]:
+        code = finding["code"]
+        is_of_machine = code.startswith("host.") and code != "host.clock_differs"
+        if finding["severity"] != "note" and not is_of_machine:
+            places.setdefault(code, []).append(finding["where"])
+    return places
+
+
+# --- No mistake ---
+
+
+def test_nothing_is_found_where_nothing_is_wrong(world: World) -> None:
+    _, places = check(world.config_of("correct"))
+    assert places == {}
+
+
 # --- The shadow is the nginx that logs ---
 
 
@@ -91,6 +124,11 @@ def test_control_log_nginx_logs_each_request_again(world: World) -> None:
     ids = ids_in(world.logged("to_log_nginx"))
     assert len(ids) == COUNT and set(ids.values()) == {1}
     assert wait_for(lambda: ids_in(world.logged("log_nginx")) == ids)
+
+
+def test_check_refuses_the_log_nginx(world: World) -> None:
+    config = world.config(UNUSED, "sink", "log_nginx")
+    assert check(config) == (4, {"shadow.log_nginx": [world.url("log_nginx")]})
 
 
 # --- nginx mirrors twice ---
@@ -124,13 +162,21 @@ def test_control_envoy_misses_a_route(world: World) -> None:
         return {(line["uri"], int(line["status"]), line["flags"]) for line in lines}
 
     expected = {(target, 200, "-") for target in WATCH}
-    expected |= {("/gone/1", 404, "NR"), ("/old/1", 302, "-")}
+    expected |= {("/gone/1", 404, "NR"), ("/old/1", 302, "-"), ("/login/1", 302, "-")}
     assert wait_for(lambda: answered() == expected)
+
+
+def test_check_names_the_missing_route_and_the_redirect(world: World) -> None:
+    gateway = world.url("gateway_routes")
+    assert check(world.config_of("routes")) == (
+        1,
+        {"shadow.route_miss": [f"{gateway}/gone/"], "shadow.redirect": [f"{gateway}/old/"]},
+    )
 
 
 def test_coverage_names_the_missing_route(world: World) -> None:
     routes = world.directory / "routes.yaml"
-    routes.write_text(yaml.safe_dump(virtual_service("/watch/", "/old/")))
+    routes.write_text(yaml.safe_dump(virtual_service("/watch/", "/old/", "/login/")))
     source = f"http://127.0.0.1:{world.sidecars['routes'].admin_port}"
     arguments = ["coverage", "--routes", str(routes), "--from-uris", source, "--format", "json"]
     done = CliRunner().invoke(estimate, arguments)
@@ -162,6 +208,12 @@ def test_control_nothing_gets_through_strict_mtls(world: World, name: str) -> No
     assert world.arrived("tls_only") == 0
 
 
+def test_check_names_strict_mtls(world: World) -> None:
+    http, https = (world.url("tls_only", scheme) for scheme in ("http", "https"))
+    assert check(world.config_of("plaintext")) == (3, {"shadow.mtls": [http]})
+    assert check(world.config_of("no_certificate")) == (3, {"shadow.client_certificate": [https]})
+
+
 def test_strict_mtls_is_the_cause_of_the_breaker(world: World) -> None:
     causes = {}
     for name in ("plaintext", "no_certificate"):
@@ -169,3 +221,20 @@ def test_strict_mtls_is_the_cause_of_the_breaker(world: World) -> None:
         causes[name] = worker["breaker_cause"]
     assert "mutual TLS mode STRICT does with plain HTTP" in causes["plaintext"]
     assert "requires a client certificate" in causes["no_certificate"]
+
+
+# --- Clocks apart ---
+
+
+def test_check_names_the_clock(world: World) -> None:
+    command = [sys.executable, "-P", "-m", "mirror", "check", "--format", "json", "-c"]
+    done = subprocess.run(
+        [*command, str(world.config_of("lossy"))],
+        env={**os.environ, **world.other_clock},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    places = serious(done.stdout)
+    assert (done.returncode, places) == (1, {"host.clock_differs": [world.url("gateway_lossy")]})
