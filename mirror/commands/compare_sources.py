@@ -23,8 +23,9 @@ _SQLITE = b"SQLite format 3\0"
 SWITCH_ON = {
     "inline": "Add to mirror.yaml:\n\n    comparison:\n      enabled: true\n",
     "sink": "nginx's access log says what production answered. Add to mirror.yaml:\n\n"
-    "    comparison:\n      access_log: udp://127.0.0.1:9912\n\n"
-    "and to nginx what deploy/nginx/log-format.conf and deploy/nginx/mirror-sink.conf show",
+    "    comparison:\n      access_log: udp://127.0.0.1:9914\n\n"
+    "and to nginx, with the format of deploy/nginx/log-format.conf:\n\n"
+    "    access_log syslog:server=127.0.0.1:9914,nohostname mirror_json;\n",
 }
 """What to write where, by the mode of the sidecar."""
 

@@ -1,4 +1,7 @@
 import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from mirror.comparison.report.data import as_json
@@ -39,3 +42,21 @@ def test_what_has_no_bound_is_null() -> None:
     assert report["all"]["p99_ms"]["shadow"]["high"] is None
     assert report["sources"][0]["log"] is None
     assert data(document(pairs(0)))["all"]["p99_ms"] is None
+
+
+def test_the_guide_describes_every_key() -> None:
+    text = (Path(__file__).parents[4] / "docs" / "comparison.md").read_text()
+    described = set(re.findall(r"`(\w+)`", text)) | {"format", "version", "is_new_error"}
+
+    def keys(node: Any) -> Iterator[str]:
+        if isinstance(node, dict):
+            for key, value in node.items():
+                yield key
+                # Their keys are data, or those of a document that docs/formats.md describes.
+                if key not in ("classes", "results", "uncompared", "log", "examples"):
+                    yield from keys(value)
+        elif isinstance(node, list):
+            for item in node:
+                yield from keys(item)
+
+    assert set(keys(data(document(pairs(4000, errors=5))))) <= described
