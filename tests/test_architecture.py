@@ -606,6 +606,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.series.rps",
         "mirror.formats.bounded_files",
         "mirror.formats.capture.*",
+        "mirror.formats.comparison",
         "mirror.formats.routes",
     ),
     "estimator.migration.snippets.*": (

@@ -1,7 +1,7 @@
 """How the copies of production's requests ended, and the requests themselves where that is known.
 
 A sidecar counts the outcome of every leg in series.db: those of the shadow always, those of the
-primary in mode inline.
+primary in mode inline; and the result of each pair where it compared both answers.
 """
 
 import sqlite3
@@ -14,8 +14,6 @@ from pathlib import Path
 from estimator.errors import InputError, Problem
 from mirror.formats.series_db import ENDED_LEGS, MAX_SECOND, connect_to_read, reason_of
 
-_SHADOW = "shadow.requests"
-
 
 @dataclass(slots=True)
 class EndedLegs:
@@ -24,6 +22,8 @@ class EndedLegs:
     shadow: Counter[str] = field(default_factory=Counter)
     primary: Counter[str] = field(default_factory=Counter)
     """Empty in mode sink, where the sidecar does not see production's answers."""
+    compared: Counter[str] = field(default_factory=Counter)
+    """Pairs by their result, such as `same` or `route_miss`; empty where nothing was compared."""
 
 
 def read_ended_legs(paths: Iterable[Path]) -> dict[str, EndedLegs]:
@@ -39,8 +39,12 @@ def read_ended_legs(paths: Iterable[Path]) -> dict[str, EndedLegs]:
                 for tag, metric, outcome, number in database.execute(ENDED_LEGS, bounds):
                     _check(path, tag, outcome, number)
                     legs = by_tag.setdefault(tag, EndedLegs())
-                    side = legs.shadow if metric == _SHADOW else legs.primary
-                    side[outcome] += number
+                    by_metric = {
+                        "shadow.requests": legs.shadow,
+                        "primary.requests": legs.primary,
+                        "compared": legs.compared,
+                    }
+                    by_metric[metric][outcome] += number
         except sqlite3.Error as error:
             rule = f"cannot be read as a series.db: {reason_of(error)}"
             raise InputError([Problem(str(path), rule)]) from error

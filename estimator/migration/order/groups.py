@@ -149,6 +149,8 @@ def _hints(facts: Facts, is_busy: bool) -> Iterator[str]:
     if rehearsal and rehearsal.copies.count >= LEAST_COPIES and not rehearsal.new_error_ratio:
         caveat = "" if rehearsal.production else ", as far as 5xx and failures tell"
         copies = f"{rehearsal.copies.count:,} copies of its requests"
+        if rehearsal.is_paired:
+            copies += ", each compared with production's answer,"
         yield f"{copies} met no new errors beyond noise{caveat}"
     if facts.seen is None and facts.traffic.peak_rps:
         yield "none of its requests was observed, so its methods are not known"
@@ -157,6 +159,12 @@ def _hints(facts: Facts, is_busy: bool) -> Iterator[str]:
 def _new_errors(rehearsal: Rehearsal) -> str:
     copies, production = rehearsal.copies, rehearsal.production
     kinds = ", ".join(f"{outcome} {number:,}" for outcome, number in rehearsal.kinds[:3])
+    if rehearsal.is_paired:
+        return (
+            f"mirroring met new errors for {format_share(copies.error_ratio)} of its copies that"
+            f" were compared with production's answer ({kinds}, of {copies.count:,}): `mirror"
+            " compare` says what to do about them"
+        )
     own = f"{format_share(production.error_ratio)} of" if production else "an unknown share of"
     return (
         f"mirroring met errors for {format_share(copies.error_ratio)} of its copies ({kinds}, of"

@@ -12,7 +12,14 @@ from estimator.errors import InputError, Problem, Refusal, Refused
 from estimator.migration.order.groups import Facts, Group, Placed, order, place
 from estimator.migration.order.moves import Move, Overlaps, Sites, moves_of
 from estimator.migration.order.observed import Seen
-from estimator.migration.order.rehearsal import Answers, Rehearsal, answers_of, rehearsal_of
+from estimator.migration.order.rehearsal import (
+    LEAST_COPIES,
+    Answers,
+    Rehearsal,
+    answers_of,
+    rehearsal_of,
+    rehearsal_of_pairs,
+)
 from estimator.migration.order.state import State
 from estimator.migration.order.traffic import traffic_by_tag
 from estimator.migration.snippets.path import MovedPath
@@ -111,13 +118,22 @@ def plan(evidence: Evidence, sites: Sites) -> Plan:
 def _rehearsal(
     legs: Mapping[str, EndedLegs] | None, tag: str, seen: Seen | None
 ) -> Rehearsal | None:
-    """Return what mirroring showed of a path; the primary's legs are better than a log."""
+    """Return what mirroring showed of a path.
+
+    Pairs are better than the sums of both sides, unless most copies are in no pair, because the
+    comparison was switched on late. The primary's legs are better than a log.
+    """
     if legs is None or tag not in legs:
         return None
+    paired = rehearsal_of_pairs(legs[tag].compared)
     production = answers_of(legs[tag].primary)
     if production is None and seen is not None and seen.answered:
         production = Answers(seen.answered, seen.refused)
-    return rehearsal_of(legs[tag].shadow, production)
+    copies = rehearsal_of(legs[tag].shadow, production)
+    if paired is None or copies is None:
+        return paired or copies
+    is_enough = paired.copies.count >= min(LEAST_COPIES, copies.copies.count / 2)
+    return paired if is_enough else copies
 
 
 def _moves(path: MovedPath | None, placed: Placed, sites: Sites) -> tuple[Move, ...]:

@@ -16,11 +16,18 @@ difference within two standard errors of two shares is no finding:
 
 Worked example: 30 errors of 1,000 copies and 10 of 1,000 requests are 2 % new errors; p = 0.02,
 s = 0.0063, and 0.02 > 0.0125.
+
+Where the sidecar compared each copy with production's answer, its pairs say more: n = m are the
+pairs, and errors are those of one side alone (the new errors, and where only production failed).
+The rule is then McNemar's test (1947): with b and c such pairs, (b - c) / n against
+2 sqrt(b + c) / n.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from mirror.formats.comparison import is_new_error
 
 NEW_ERRORS_RATIO = 0.001
 """Most new errors that are no reason to wait: one request of a thousand. A gateway that is right
@@ -33,6 +40,8 @@ _OWN = frozenset({"aborted", "worker_lost"})
 """Outcomes that say something of the sidecar or the client, and nothing of the server."""
 _SERVED = frozenset({"1xx", "2xx", "3xx"})
 _REFUSED = "4xx"
+_ONLY_PRODUCTION = "better"
+"""The result of a pair that production failed and the shadow did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,9 @@ class Rehearsal:
     production: Answers | None
     """None where production's own answers are not known."""
     kinds: tuple[tuple[str, int], ...]
-    """The errors of the copies by outcome, the most frequent first."""
+    """The errors of the copies by outcome, of pairs by result; the most frequent first."""
+    is_paired: bool = False
+    """Each copy was compared with production's answer: errors are those of one side alone."""
 
     @property
     def new_error_ratio(self) -> float:
@@ -78,9 +89,23 @@ def rehearsal_of(shadow: Mapping[str, int], production: Answers | None) -> Rehea
         return None
     fine = _SERVED if production is not None else _SERVED | {_REFUSED}
     errors = {outcome: number for outcome, number in ended.items() if outcome not in fine}
-    kinds = sorted(errors.items(), key=lambda kind: (-kind[1], kind[0]))
     copies = Answers(sum(ended.values()), sum(errors.values()))
-    return Rehearsal(copies, production, tuple((name, number) for name, number in kinds if number))
+    return Rehearsal(copies, production, _kinds(errors))
+
+
+def rehearsal_of_pairs(compared: Mapping[str, int]) -> Rehearsal | None:
+    """Return what the results of pairs say; None without a pair."""
+    count = sum(compared.values())
+    if not count:
+        return None
+    errors = {result: number for result, number in compared.items() if is_new_error(result)}
+    production = Answers(count, compared.get(_ONLY_PRODUCTION, 0))
+    return Rehearsal(Answers(count, sum(errors.values())), production, _kinds(errors), True)
+
+
+def _kinds(errors: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    ordered = sorted(errors.items(), key=lambda kind: (-kind[1], kind[0]))
+    return tuple((name, number) for name, number in ordered if number)
 
 
 def answers_of(primary: Mapping[str, int]) -> Answers | None:

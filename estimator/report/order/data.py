@@ -85,6 +85,7 @@ def _rehearsal(path: PlannedPath) -> dict[str, Any] | None:
         "error_ratio": rehearsal.copies.error_ratio,
         "production_error_ratio": None if production is None else production.error_ratio,
         "new_error_ratio": rehearsal.new_error_ratio,
+        "is_paired": rehearsal.is_paired,
     }
 
 

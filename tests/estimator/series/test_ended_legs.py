@@ -1,4 +1,5 @@
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -22,9 +23,15 @@ def test_hosts_seconds_and_both_legs_are_added_up(tmp_path: Path) -> None:
         " (8, 'shadow.requests', '/a', 'timeout', 1), (8, 'primary.requests', '/a', '2xx', 12),"
         " (8, 'requests', '/a', 'safe', 12), (8, 'shadow.sent', '/a', '', 12)",
     )
-    two = write(tmp_path / "two.db", "(8, 'shadow.requests', '/a', '2xx', 100)")
+    two = write(
+        tmp_path / "two.db",
+        "(8, 'shadow.requests', '/a', '2xx', 100), (8, 'compared', '/a', 'same', 9),"
+        " (8, 'compared.classes', '/a', '2xx>2xx', 9)",
+    )
     assert read_ended_legs([one, two]) == {
-        "/a": EndedLegs({"2xx": 111, "timeout": 1}, {"2xx": 12})  # type: ignore[arg-type]
+        "/a": EndedLegs(
+            Counter({"2xx": 111, "timeout": 1}), Counter({"2xx": 12}), Counter({"same": 9})
+        )
     }
 
 

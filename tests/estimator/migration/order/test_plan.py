@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from estimator.errors import Refused
-from estimator.migration.order.groups import Group
+from estimator.migration.order.groups import Group, Placed
 from estimator.migration.order.observed import Seen
 from estimator.migration.order.plan import Evidence, plan
 from estimator.series.ended_legs import EndedLegs
@@ -129,3 +129,32 @@ def test_without_productions_answers_a_refusal_is_no_error() -> None:
         "1,000 copies of its requests met no new errors beyond noise, as far as 5xx and failures"
         " tell"
     )
+
+
+def placed_cart(legs: EndedLegs) -> Placed:
+    planned = plan(replace(evidence({}), legs={"/cart": legs}), SITES)
+    (cart,) = (path.placed for path in planned.paths if path.placed.facts.tag == "/cart")
+    return cart
+
+
+def test_pairs_say_more_than_the_sums_of_both_sides() -> None:
+    shadow = Counter({"2xx": 900, "4xx": 100})
+    alike = placed_cart(EndedLegs(shadow, compared=Counter({"same": 1000})))
+    assert alike.group is Group.SWITCH_NOW
+    assert alike.hints[0] == (
+        "1,000 copies of its requests, each compared with production's answer, met no new errors"
+        " beyond noise"
+    )
+    missed = placed_cart(EndedLegs(shadow, compared=Counter({"same": 950, "route_miss": 50})))
+    assert missed.group is Group.NEEDS_WORK
+    assert missed.reasons[0] == (
+        "mirroring met new errors for 5% of its copies that were compared with production's answer"
+        " (route_miss 50, of 1,000): `mirror compare` says what to do about them"
+    )
+
+
+def test_few_pairs_of_many_copies_do_not_speak_for_all() -> None:
+    shadow, pairs = Counter({"2xx": 90_000, "5xx": 10_000}), Counter({"same": 999})
+    assert placed_cart(EndedLegs(shadow, compared=pairs)).group is Group.NEEDS_WORK
+    few = EndedLegs(Counter({"2xx": 90, "5xx": 10}), compared=Counter({"same": 100}))
+    assert placed_cart(few).group is Group.SWITCH_NOW

@@ -1,6 +1,11 @@
 import pytest
 
-from estimator.migration.order.rehearsal import Answers, answers_of, rehearsal_of
+from estimator.migration.order.rehearsal import (
+    Answers,
+    answers_of,
+    rehearsal_of,
+    rehearsal_of_pairs,
+)
 
 
 def test_the_worked_example() -> None:
@@ -43,3 +48,30 @@ def test_production_by_the_legs_of_the_primary() -> None:
     legs = {"2xx": 90, "3xx": 5, "4xx": 2, "5xx": 1, "timeout": 1, "aborted": 7}
     assert answers_of(legs) == Answers(99, 4)
     assert answers_of({"aborted": 1}) is None
+
+
+@pytest.mark.parametrize(
+    ("compared", "expected"),
+    [
+        ({"same": 970, "size": 10, "route_miss": 12, "timeout": 8}, 0.02),
+        # Both sides failed alone, and as often: noise of a common cause.
+        ({"same": 940, "app_error": 32, "better": 28}, 0.0),
+        # Two standard errors of 36 and 4 are 0.0126.
+        ({"same": 960, "app_error": 36, "better": 4}, 0.032),
+        ({"same": 997, "app_error": 3}, 0.0),
+        ({"same": 995, "app_error": 5}, 0.005),
+        # A result of a newer sidecar must not hide.
+        ({"same": 900, "sideways": 100}, 0.1),
+    ],
+)
+def test_new_errors_of_pairs(compared: dict[str, int], expected: float) -> None:
+    rehearsal = rehearsal_of_pairs(compared)
+    assert rehearsal is not None and rehearsal.is_paired
+    assert rehearsal.new_error_ratio == pytest.approx(expected)
+
+
+def test_pairs_name_their_results() -> None:
+    rehearsal = rehearsal_of_pairs({"same": 9, "timeout": 2, "route_miss": 5, "denied": 0})
+    assert rehearsal is not None
+    assert rehearsal.kinds == (("route_miss", 5), ("timeout", 2))
+    assert rehearsal_of_pairs({}) is None

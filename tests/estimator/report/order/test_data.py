@@ -20,6 +20,7 @@ def test_everything_is_in_the_json(planned: Plan) -> None:
         "error_ratio": 0.002,
         "production_error_ratio": 0.0,
         "new_error_ratio": 0.0,
+        "is_paired": False,
     }
     assert (api["state"], api["rehearsal"]) == (None, None)
     assert api["seen"]["why"] == "GET /api/*: `x`"
