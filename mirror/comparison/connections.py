@@ -5,8 +5,8 @@ A number that is left out is therefore a line that was lost, or one that nginx w
 write (`access_log off` or `if=` for some locations). A line is missed here where it was the last of
 its connection, or where nothing of the connection was seen before it; so this is a lower bound.
 
-Streams of HTTP/2 end in any order, so a gap counts when its connection is settled: a while later,
-when it is the longest unused of too many, or when its numbers begin anew.
+Streams of HTTP/2 end in any order, so gaps are looked for once in a while, and a line that comes
+even later is set off against the gaps that follow.
 """
 
 from collections import OrderedDict
@@ -23,6 +23,7 @@ class Connections:
         self._seen: OrderedDict[str, list[int]] = OrderedDict()
         """connection -> lowest number, highest number, lines, missing lines that were counted"""
         self._missing = 0
+        """Missing lines that were not returned; negative where lines came after they were."""
 
     def add(self, connection: str, request: int) -> None:
         """Take in one line."""
@@ -46,12 +47,11 @@ class Connections:
         """Return the lines that are missing in all connections and were not returned before."""
         for seen in self._seen.values():
             self._settle(seen)
-        missing, self._missing = self._missing, 0
+        missing = max(0, self._missing)
+        self._missing -= missing
         return missing
 
     def _settle(self, seen: list[int]) -> None:
         lowest, highest, lines, counted = seen
-        missing = highest - lowest + 1 - lines
-        if missing > counted:
-            self._missing += missing - counted
-            seen[3] = missing
+        seen[3] = max(0, highest - lowest + 1 - lines)
+        self._missing += seen[3] - counted

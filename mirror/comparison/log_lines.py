@@ -21,9 +21,8 @@ from mirror.core.ledger import ABORTED, STATUS_CLASSES
 LONGEST_LINE_BYTES = 1 << 16
 """A longer line is not read. A UDP datagram has at most 65,507 bytes; nginx takes a request head of
 32 KB by default."""
-LONGEST_ID = 128
-"""nginx's $request_id has 32 characters. A longer id joins nothing, so that waiting ones are
-bounded."""
+LONGEST_ID = 64
+"""nginx's $request_id has 32 characters. A longer id joins nothing."""
 CLIENT_LEFT = 499
 """nginx's status of a request whose client closed the connection before the answer."""
 

@@ -42,6 +42,7 @@ COMPARED_CLASSES = "compared.classes"
 UNCOMPARED = "uncompared"
 PRIMARY_LOGGED = "primary.logged"
 LOG_LOST = "log.lost"
+LOG_REPEATED = "log.repeated"
 
 # Metrics kept as histograms by route; only legs with a response are recorded.
 SHADOW_LATENCY = "shadow.latency"

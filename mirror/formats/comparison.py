@@ -91,6 +91,13 @@ class Log(msgspec.Struct, frozen=True):
     """Lines that are missing or could not be used, by the reason."""
     newest_s: float | None
     """The Unix time of the newest line, by the clock of its writer; None before the first."""
+    repeated: Count = 0
+    """Lines of a request that had a line before: whoever reads this log counts it twice."""
+    offset_s: float | None = None
+    """By how many seconds the sidecar's clock is ahead of that of the lines, or the lines are late;
+    None where that is a second or less."""
+    problem: str = ""
+    """Why nothing is read at present; empty where all is well."""
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):

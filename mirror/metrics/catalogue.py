@@ -234,7 +234,14 @@ _TABLE = (
         "line",
         "lines of that log that are missing or could not be used (sink)",
         "reason",
-        ("gap", "flood", "unreadable"),
+        ("gap", "flood", "unreadable", "no_id"),
+        is_by_route=False,
+    ),
+    Metric(
+        ledger.LOG_REPEATED,
+        "count",
+        "line",
+        "lines of that log whose request had a line before: whoever reads the log counts it twice",
         is_by_route=False,
     ),
     Metric(

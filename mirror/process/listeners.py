@@ -24,7 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mirror.addresses import Address, TcpAddress, UnixAddress
+from mirror.addresses import Address, TcpAddress, UdpAddress, UnixAddress
 from mirror.errors import ListenError
 from mirror.process.access import intruders
 
@@ -36,9 +36,9 @@ _TCP_STATE_LISTEN = "0A"
 
 @dataclass(slots=True)
 class Listener:
-    """One open listening socket."""
+    """One open listening socket, or one that takes datagrams."""
 
-    address: Address
+    address: Address | UdpAddress
     socket: socket.socket
     lock: int | None = None
     """Descriptor that holds the lock of a unix socket."""
@@ -103,14 +103,27 @@ def open_listener(address: Address) -> Listener:
         raise _refusal(address, error) from error
 
 
-def check_listener(address: Address, is_ours: bool) -> None:
-    """Raise ListenError where `open_listener` would; replaces nothing and leaves nothing behind.
+def open_datagrams(address: UdpAddress | UnixAddress) -> Listener:
+    """Open a socket that takes datagrams at `address`. Raises ListenError."""
+    try:
+        if isinstance(address, UnixAddress):
+            return _open_unix(address, socket.SOCK_DGRAM)
+        return Listener(address, _bind_udp(address))
+    except OSError as error:
+        raise _refusal(address, error) from error
+
+
+def check_listener(address: Address | UdpAddress, is_ours: bool) -> None:
+    """Raise ListenError where opening it would; replaces nothing and leaves nothing behind.
 
     `is_ours` says that the running sidecar of the same configuration holds this address.
     """
     try:
         if isinstance(address, UnixAddress):
             _check_unix(address, is_ours)
+        elif isinstance(address, UdpAddress):
+            if not is_ours:
+                _bind_udp(address).close()
         elif not is_ours:
             _bind_tcp(address).close()
     except OSError as error:
@@ -125,7 +138,7 @@ def reason(error: OSError, port: int) -> str:
     return os.strerror(errno.EADDRINUSE) + (f", by {holder}" if holder else "")
 
 
-def _refusal(address: Address, error: OSError) -> ListenError:
+def _refusal(address: Address | UdpAddress, error: OSError) -> ListenError:
     why = reason(error, address.port) if isinstance(address, TcpAddress) else error
     return ListenError(f"cannot listen on {address}: {why}")
 
@@ -144,6 +157,17 @@ def _bind_tcp(address: TcpAddress) -> socket.socket:
     return listener
 
 
+def _bind_udp(address: UdpAddress) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        bound.bind((address.host, address.port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
 def _open_tcp(address: TcpAddress) -> socket.socket:
     listener = _bind_tcp(address)
     try:
@@ -154,12 +178,12 @@ def _open_tcp(address: TcpAddress) -> socket.socket:
     return listener
 
 
-def _open_unix(address: UnixAddress) -> Listener:
+def _open_unix(address: UnixAddress, kind: socket.SocketKind = socket.SOCK_STREAM) -> Listener:
     path = Path(address.path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _refuse_shared(path)
     lock = _lock(path)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_UNIX, kind)
     fresh = path.with_name(f".{os.getpid()}")
     try:
         _refuse_other_file(path)
@@ -170,7 +194,8 @@ def _open_unix(address: UnixAddress) -> Listener:
             _grant(file, address, stat.S_ISSOCK)
         finally:
             os.close(file)
-        listener.listen(BACKLOG)
+        if kind == socket.SOCK_STREAM:
+            listener.listen(BACKLOG)
         fresh.rename(path)
         _hidden(path).unlink(missing_ok=True)
     except OSError:
@@ -302,8 +327,9 @@ def _answers(path: Path) -> bool:
         return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
-        # A full queue also belongs to a listener; ECONNREFUSED means that nobody listens.
-        return probe.connect_ex(str(path)) in (0, errno.EAGAIN)
+        # A full queue also belongs to a listener, and EPROTOTYPE to a socket for datagrams;
+        # ECONNREFUSED means that nobody listens.
+        return probe.connect_ex(str(path)) in (0, errno.EAGAIN, errno.EPROTOTYPE)
 
 
 def _holder_of(port: int) -> str:

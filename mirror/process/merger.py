@@ -5,9 +5,11 @@ which something may be missing is settled as incomplete, and what arrives later 
 invariants are those of core/ledger.py, over all workers.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mirror.core.canaries.recent import CanaryTotals
+from mirror.core.comparison.piece import Copy
 from mirror.core.ledger import (
     AMPLIFIED,
     LOOPED,
@@ -53,10 +55,16 @@ class Merger:
     REMEMBER_S = 120
     """How long the rps of a settled second is kept, so that late counts can complete it."""
 
-    def __init__(self, second: int, uris: UriTotals | None = None) -> None:
+    def __init__(
+        self,
+        second: int,
+        uris: UriTotals | None = None,
+        take_copies: Callable[[list[Copy]], None] = lambda copies: None,
+    ) -> None:
         """`second` is the first second that is observed from its start; `uris` takes what the
-        reports say of URIs."""
+        reports say of URIs, and `take_copies` their copies."""
         self._uris = uris
+        self._take_copies = take_copies
         self._first_second = second
         self._next_second = second
         self._workers: dict[int, _WorkerShare] = {}
@@ -72,6 +80,8 @@ class Merger:
         """While no worker runs: the first second that no worker observed to its end."""
         self._ended = _WorkerShare(0)
         """Totals of all workers that have ended."""
+        self._own = _WorkerShare(0)
+        """Totals of what the supervisor counted by itself."""
         self.canaries = CanaryTotals()
         self.incomplete_seconds = 0
         """Number of seconds that were incomplete when first settled, or never settled."""
@@ -93,17 +103,27 @@ class Merger:
         share.breaker_cause = report.breaker_cause
         share.refusal = report.refusal
         share.open_counts = report.open_counts
+        self._add_seconds(report)
+        for first, last in report.unobserved:
+            self._add_incomplete(first, last)
+        if self._uris is not None and report.uris is not None:
+            self._uris.add(worker_id, report.uris)
+        if report.comparison is not None:
+            self._take_copies(report.comparison.copies)
+        if report.canaries is not None:
+            self.canaries.add(worker_id, report.canaries)
+
+    def supervisor_counted(self, report: Report) -> None:
+        """Take in what the supervisor counted by itself; no second waits for that."""
+        self._own.totals = report.totals
+        self._add_seconds(report)
+
+    def _add_seconds(self, report: Report) -> None:
         for second, counts, latencies in report.seconds:
             add_counts(self._pending.setdefault(second, {}), counts)
             if latencies:
                 add_latencies(self._pending_latencies.setdefault(second, {}), latencies)
                 add_latencies(self.latencies, latencies)
-        for first, last in report.unobserved:
-            self._add_incomplete(first, last)
-        if self._uris is not None and report.uris is not None:
-            self._uris.add(worker_id, report.uris)
-        if report.canaries is not None:
-            self.canaries.add(worker_id, report.canaries)
 
     def _add_incomplete(self, first: int, last: int) -> None:
         """Mark seconds, at most as many as are remembered: no more are settled at once."""
@@ -201,7 +221,7 @@ class Merger:
     def totals(self) -> Counts:
         """Return all counts of all workers since the start, including their open seconds."""
         totals: Counts = {}
-        for share in (self._ended, *self._workers.values()):
+        for share in (self._ended, self._own, *self._workers.values()):
             add_counts(totals, share.totals)
         return totals
 

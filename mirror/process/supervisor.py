@@ -18,6 +18,7 @@ from typing import Any
 from mirror import __version__
 from mirror.admin.server import Admin, Answers, Document
 from mirror.admin.token_file import read_token
+from mirror.comparison.join import LogJoin, Source
 from mirror.config import Config, read_capture_span, read_ratio
 from mirror.core.ledger import Settled
 from mirror.errors import ReloadError
@@ -75,7 +76,9 @@ class Supervisor:
         self._timeline = Timeline(time.monotonic, time.time)
         self._uris = UriTotals(self._timeline.unix_second)
         self._uris.switch(config.uris.most, int(time.time()))
-        self._merger = Merger(int(self._timeline.now_s) + 1, self._uris)
+        second = int(self._timeline.now_s)
+        self._log_join = LogJoin(second)
+        self._merger = Merger(second + 1, self._uris, self._log_join.add)
         self._workers = Workers(self._merger, self._timeline.offset_s)
         self._stop = asyncio.Event()
         self._recent_ids = create_table()
@@ -93,6 +96,7 @@ class Supervisor:
         try:
             for address in self._config.listen:
                 self._listeners.append(open_listener(address))
+            self._log_join.use(self._config, self._log_join.prepare(self._config))
             await self._admin.start(self._config.admin)
             self._sinks.start(self._config, None)
             for name in (signal.SIGTERM, signal.SIGINT):
@@ -105,12 +109,15 @@ class Supervisor:
             while not self._stop.is_set():
                 await self._wait_for_stop(_SETTLE_INTERVAL_S)
                 self._watch_clock()
+                self._log_join.tick(int(self._timeline.now_s), time.monotonic())
+                self._merger.supervisor_counted(self._log_join.report())
                 self._emit(self._merger.settle(self._timeline.now_s))
             reloading.cancel()
             await asyncio.wait([reloading])
             await self._drain()
         finally:
             self._close_listeners()
+            self._log_join.close()
             await self._admin.stop()
             os.close(self._recent_ids)
         return EXIT_CUT if self._workers.was_cut else EXIT_OK
@@ -193,6 +200,7 @@ class Supervisor:
         present = {str(listener.address): listener for listener in self._listeners}
         listeners: list[Listener] = []
         admin: Admin | None = None
+        access_log: Source | None = None
         try:
             for address in config.listen:
                 existing = present.get(str(address))
@@ -202,6 +210,7 @@ class Supervisor:
             if config.admin != self._config.admin:
                 admin = self._make_admin(config)
                 await admin.start(config.admin)
+            access_log = self._log_join.prepare(config)
             orders = Orders(config, self._workers.send)
             launch = self._launch(config, text, orders, listeners)
             await self._workers.prepare(launch, _READY_TIMEOUT_S)
@@ -209,6 +218,7 @@ class Supervisor:
             for listener in listeners:
                 if listener not in self._listeners:
                     listener.close()
+            self._log_join.discard(access_log)
             if admin is not None:
                 await admin.stop()
             raise
@@ -221,6 +231,7 @@ class Supervisor:
         self._listeners = listeners
         self._orders = orders
         self._uris.switch(config.uris.most, int(time.time()))
+        self._log_join.use(config, access_log)
         self._sinks.start(config, before)
         if admin is not None:
             await self._admin.stop()
@@ -303,6 +314,8 @@ class Supervisor:
         # While any process holds the listeners, the kernel keeps accepting connections.
         self._close_listeners()
         await ending
+        self._log_join.finish(int(self._timeline.now_s) + 1)
+        self._merger.supervisor_counted(self._log_join.report())
         self._emit(self._merger.finish(self._timeline.now_s))
         await self._sinks.stop()
         ledger = self._merger.status()

@@ -148,6 +148,7 @@ LOG_LOSSES = {
     "gap": "lines that never came, by the numbers of requests of their connections",
     "flood": "lines beyond the rate that the sidecar reads",
     "unreadable": "lines that are no JSON of the expected format",
+    "no_id": "lines without the id of a request",
 }
 
 

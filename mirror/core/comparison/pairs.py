@@ -71,15 +71,21 @@ class Pairs:
         self._judge(pair.route, answer, shadow, request)
 
     def _judge(self, route: str, primary: Answer, shadow: Answer, request: bytes) -> None:
-        counts = self._ledger
-        if primary.outcome == ledger.ABORTED:
-            counts.count(ledger.UNCOMPARED, route, PRIMARY_ABORTED)
-            return
-        result = verdict(primary, shadow)
-        counts.count(ledger.COMPARED, route, result)
-        counts.count(ledger.COMPARED_CLASSES, route, classes_of(primary, shadow))
-        if primary.latency_us != NOT_ANSWERED and shadow.latency_us != NOT_ANSWERED:
-            counts.record(ledger.COMPARED_PRIMARY_LATENCY, route, primary.latency_us)
-            counts.record(ledger.COMPARED_SHADOW_LATENCY, route, shadow.latency_us)
+        result = count_pair(self._ledger, route, primary, shadow)
         if result in NEW_ERRORS:
-            self._examples.add(route, result, (primary, shadow), request, counts.second)
+            second = self._ledger.second
+            self._examples.add(route, result, (primary, shadow), request, second)
+
+
+def count_pair(counts: Ledger, route: str, primary: Answer, shadow: Answer) -> str:
+    """Count both answers of a pair; return the result, or the reason why it has none."""
+    if primary.outcome == ledger.ABORTED:
+        counts.count(ledger.UNCOMPARED, route, PRIMARY_ABORTED)
+        return PRIMARY_ABORTED
+    result = verdict(primary, shadow)
+    counts.count(ledger.COMPARED, route, result)
+    counts.count(ledger.COMPARED_CLASSES, route, classes_of(primary, shadow))
+    if primary.latency_us != NOT_ANSWERED and shadow.latency_us != NOT_ANSWERED:
+        counts.record(ledger.COMPARED_PRIMARY_LATENCY, route, primary.latency_us)
+        counts.record(ledger.COMPARED_SHADOW_LATENCY, route, shadow.latency_us)
+    return result

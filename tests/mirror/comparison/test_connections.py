@@ -31,13 +31,16 @@ def test_what_is_missing_counts_once() -> None:
     assert connections.settle() == 1
 
 
-def test_a_line_that_comes_after_it_was_missed_is_not_taken_back() -> None:
+def test_a_line_that_comes_after_it_was_missed_is_set_off() -> None:
     connections = Connections()
     connections.add("a", 1)
     connections.add("a", 3)
     assert connections.settle() == 1
     connections.add("a", 2)
     assert connections.settle() == 0
+    connections.add("b", 1)
+    connections.add("b", 4)
+    assert connections.settle() == 1
 
 
 def test_numbers_that_begin_anew_are_another_connection() -> None:

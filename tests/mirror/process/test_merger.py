@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from mirror.core import ledger
+from mirror.core.comparison.answer import Answer
+from mirror.core.comparison.piece import Copy, Piece
 from mirror.core.ledger import (
     AMPLIFIED,
     NOT_SELECTED,
@@ -121,6 +123,31 @@ def test_latencies_of_workers_merge_by_second() -> None:
     late, *_ = merger.settle(104.1)
     assert (late.second, late.is_late, late.latencies) == (100, True, {key: {8: 1}})
     assert merger.latencies == {key: {7: 3, 8: 1, 9: 1}}
+
+
+def test_what_the_supervisor_counts_holds_back_no_second() -> None:
+    merger = Merger(100)
+    merger.worker_started(1)
+    own: Counts = {(ledger.COMPARED, "/a", "same"): 3}
+    latencies: ledger.Latencies = {(ledger.COMPARED_SHADOW_LATENCY, "/a"): {9: 3}}
+    merger.supervisor_counted(Report(100, [(100, own, latencies)], own, 0, 0))
+    merger.worker_reported(1, report_of(101, (100, 1)))
+    first, second = merger.settle(102.2)
+    assert first.counts == counts_of(1) | own and first.latencies == latencies
+    assert second.counts == {} and second.is_complete
+    merger.worker_ended(1, 102, is_clean=True)
+    assert merger.totals() == counts_of(1) | own and merger.latencies == latencies
+
+
+def test_copies_go_to_who_joins_them() -> None:
+    copies: list[Copy] = []
+    merger = Merger(100, take_copies=copies.extend)
+    merger.worker_started(1)
+    report = report_of(99)
+    report.comparison = Piece(0, [Copy("8f", "/a", Answer(200, "2xx"), None)])
+    merger.worker_reported(1, report)
+    merger.worker_reported(1, report_of(100))
+    assert [copy.id for copy in copies] == ["8f"]
 
 
 def test_rates_are_of_the_whole_second() -> None:
