@@ -5,6 +5,7 @@ proxy      the data plane: downstream, the tee, upstream; one owner for each soc
 process    a supervisor over worker processes
 comparison  production's answers and the shadow's, put together
 admin      what a running sidecar tells of itself, and takes orders on
+audit      what was counted twice or not at all, from logs and counters
 preflight  what is checked before the first mirrored request
 metrics    every metric once, and the sinks that counts go to
 capture    recorded requests: written while they are served, read again later

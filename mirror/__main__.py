@@ -11,6 +11,7 @@ from mirror.build import BUILD
 from mirror.formats.terminal import VisibleGroup
 
 COMMANDS = {
+    "audit": "mirror.commands.audit:audit",
     "capture": "mirror.commands.capture:capture",
     "check": "mirror.commands.check:check",
     "compare": "mirror.commands.compare:compare",

@@ -432,6 +432,24 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.process.children",
         "mirror.metrics.*",
     ),
+    "mirror.audit.clocks": (),
+    "mirror.audit.reasons": (),
+    "mirror.audit.window": (),
+    "mirror.audit.rules": ("mirror.preflight.findings",),
+    "mirror.audit.ids": ("mirror.errors",),
+    "mirror.audit.matching": (
+        "mirror.audit.clocks",
+        "mirror.audit.ids",
+        "mirror.audit.reasons",
+        "mirror.audit.window",
+    ),
+    "mirror.audit.*": (
+        "mirror.audit.*",
+        "mirror.core.ledger",
+        "mirror.errors",
+        "mirror.formats.*",
+        "mirror.preflight.findings",
+    ),
     # A replay is a load generator without downstream, worker or shadow.
     "mirror.replay.measurement": ("mirror.core.latency",),
     "mirror.replay.saturation": (),
@@ -507,6 +525,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     ),
     "mirror.commands.*": (
         "mirror",
+        "mirror.audit.*",
         "mirror.addresses",
         "mirror.admin.token_file",
         "mirror.build",

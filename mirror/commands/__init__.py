@@ -2,6 +2,7 @@
 
 serve            run the sidecar
 check            validate the configuration and probe the shadow
+audit            what was counted twice or not at all, from logs and counters
 status           what a running sidecar does
 set_ratio        change the ratio of a running sidecar
 capture          switch recording on or off in a running sidecar

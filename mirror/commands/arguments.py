@@ -61,6 +61,15 @@ def read_shard(text: str) -> Shard:
     return Shard(int(match[1]), int(match[2]))
 
 
+def read_share(text: str) -> float:
+    """Return the share `0.1%` or `0.001` as a number from 0 to 1. Raises ValueError."""
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(%?)", text)
+    share = float(match[1]) / (100 if match[2] else 1) if match else -1.0
+    if not 0 <= share <= 1:
+        raise ValueError("expected a share such as 0.1% or 0.001")
+    return share
+
+
 def read_instant(text: str) -> float:
     """Return Unix time for RFC 3339 with an offset, or for Unix seconds. Raises ValueError."""
     expected = "expected a time such as 2026-11-23T09:00:00Z, or Unix seconds"

@@ -6,6 +6,7 @@ from mirror.commands.arguments import (
     read_instant,
     read_rates,
     read_shard,
+    read_share,
     read_target,
 )
 from mirror.replay.schedule import Shard
@@ -35,3 +36,16 @@ def test_bad_text_says_what_was_expected(read: Callable[[str], object], text: st
 def test_missing_scheme_is_named() -> None:
     with pytest.raises(ValueError, match=r"http://a\.example:8080\?"):
         read_target("a.example:8080")
+
+
+@pytest.mark.parametrize(
+    ("text", "share"), [("0.1%", 0.001), ("0", 0.0), ("1", 1.0), ("0.25", 0.25), ("100%", 1.0)]
+)
+def test_a_share_is_a_ratio_or_a_percentage(text: str, share: float) -> None:
+    assert read_share(text) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("text", ["", "%", "-1%", "2", "101%", "nan", "1e-3", "0.1 %"])
+def test_any_other_share_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="such as 0.1%"):
+        read_share(text)

@@ -1,0 +1,359 @@
+"""Judges what an audit counted: findings, and an exit code by the most serious one.
+
+Duplicates come from ids and marks alone. Misses come from ids where a capture holds every request,
+and otherwise from the numbers of the whole window: what was logged, minus what was seen, what a
+reason may explain, and what may be counted on the other side of an edge. The result is therefore
+the least that is unexplained.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mirror.audit import rules
+from mirror.audit.audit import COPIES, LINES, LOGGED, OURS, PROBES, Audit
+from mirror.audit.envoy_stats import ACTIVE_OVERFLOW, DOWNSTREAM, PENDING_OVERFLOW
+from mirror.audit.ids import CAPTURE, ENVOY, GATEWAY
+from mirror.audit.logs import Log
+from mirror.audit.matching import (
+    ARRIVED,
+    BOTH_PATHS,
+    COPY_LOGGED,
+    IN_TWO_FILES,
+    LOGGED_TWICE,
+    MISSING,
+    SEEN_ONLY,
+    SEEN_TWICE,
+)
+from mirror.audit.reasons import BY_NGINX, CLIENT_ABORTED, LOOPED, MALFORMED
+from mirror.core.ledger import (
+    CONNECT_FAILED,
+    REPEATED,
+    SHADOW_REQUESTS,
+    SHADOW_SENT,
+    TARGET_REFUSED,
+    WORKER_LOST,
+)
+from mirror.formats.access_log.tally import LOW_CONFIDENCE_RATIO
+from mirror.preflight.findings import Finding
+
+EXIT_OK = 0
+EXIT_UNKNOWN = 3
+EXIT_TWICE = 4
+EXIT_UNEXPLAINED = 5
+
+UNOBSERVED_RATIO = 0.1
+"""Beyond this share of seconds that are not judged, the window as a whole cannot be."""
+READINGS_APART_S = 10
+"""So much may the span of two readings of Envoy differ from the window."""
+
+_NEVER_ARRIVED = (CONNECT_FAILED, TARGET_REFUSED, WORKER_LOST)
+"""Outcomes of legs of which Envoy need not have seen anything."""
+_LEAST_OUTAGE = 20
+"""A minute without half of its copies is an outage if it has so many requests."""
+_NAMES = {CAPTURE: "--capture", GATEWAY: "--gateway-log", ENVOY: "--envoy-log"}
+
+
+@dataclass(frozen=True, slots=True)
+class Misses:
+    """What of production's log has no copy, in the seconds that are judged."""
+
+    logged: int
+    missing: int
+    """Logged and not seen; negative where more was seen than logged."""
+    explained: int
+    slack: int
+    """Requests that may be counted on the other side of an edge."""
+    unexplained: int
+    is_by_id: bool
+
+    @property
+    def ratio(self) -> float:
+        return self.unexplained / self.logged if self.logged else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict on an audit."""
+
+    misses: Misses | None
+    """None where nothing says what the sidecar saw."""
+    twice: int
+    """Requests that are proven to be counted twice."""
+    findings: list[Finding]
+    exit_code: int
+
+
+def judge(audit: Audit, most_unexplained_ratio: float) -> Judgement:
+    """Return the verdict; `most_unexplained_ratio` is a share of what was logged."""
+    misses = _misses(audit)
+    findings = [
+        *_twice(audit),
+        *_missed(audit, misses, most_unexplained_ratio),
+        *_arrived(audit, most_unexplained_ratio),
+        *_stats(audit),
+        *_doubts(audit),
+    ]
+    codes = {finding.code for finding in findings}
+    severities = {finding.severity for finding in findings}
+    if "refused" in severities:
+        exit_code = EXIT_TWICE
+    elif codes & {rules.UNEXPLAINED.code, rules.NOT_ARRIVED.code}:
+        exit_code = EXIT_UNEXPLAINED
+    else:
+        exit_code = EXIT_UNKNOWN if "unknown" in severities else EXIT_OK
+    return Judgement(misses, twice(audit), findings, exit_code)
+
+
+def twice(audit: Audit) -> int:
+    """Return how many requests are proven to be counted twice, each place counted once."""
+    numbers = audit.matched.numbers
+    in_gateway = max(numbers[COPY_LOGGED], _sum(audit.gateway_minutes, COPIES))
+    loops = audit.explained()[LOOPED]
+    return in_gateway + numbers[LOGGED_TWICE] + numbers[SEEN_TWICE] + loops
+
+
+def twice_in(audit: Audit, minute: int) -> int:
+    """Return the same of one minute."""
+    numbers = audit.matched.minutes.get(minute, Counter())
+    copies = audit.gateway_minutes.get(minute, Counter())[COPIES]
+    loops = audit.minutes.get(minute, Counter())[LOOPED]
+    in_gateway = max(numbers[COPY_LOGGED], copies)
+    return in_gateway + numbers[LOGGED_TWICE] + numbers[SEEN_TWICE] + loops
+
+
+def utc(second: float) -> str:
+    """Return a Unix time as a date and a time of day in UTC."""
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _misses(audit: Audit) -> Misses | None:
+    if _has_every_id(audit):
+        missing = audit.matched.missing
+        unexplained = missing[""]
+        total = missing.total()
+        return Misses(audit.logged(), total, total - unexplained, 0, unexplained, is_by_id=True)
+    if not audit.sources.series:
+        return None
+    logged, missing_number = audit.logged(), audit.logged() - audit.seen()
+    explained = audit.explained().total()
+    slack = audit.seconds.edges(abs(audit.lag_s or 0))
+    least = missing_number - explained - slack
+    outage = sum(
+        _lost_in(audit, minute)
+        for minute, counts in audit.minutes.items()
+        if counts[LOGGED] >= _LEAST_OUTAGE and _lost_in(audit, minute) * 2 > counts[LOGGED]
+    )
+    unexplained = max(0, least, outage)
+    return Misses(logged, missing_number, explained, slack, unexplained, is_by_id=False)
+
+
+def _lost_in(audit: Audit, minute: int) -> int:
+    counts = audit.minutes[minute]
+    return 2 * counts[LOGGED] - counts.total()  # LOGGED minus SEEN and all reasons
+
+
+def _has_every_id(audit: Audit) -> bool:
+    """Return whether a capture and production's log hold an id for every request."""
+    if audit.captured is None or not audit.production.requests:
+        return False
+    if audit.production.with_id < audit.production.requests:
+        return False
+    seen = audit.seen()
+    slack = audit.seconds.edges()
+    return not audit.sources.series or audit.captured + slack >= seen
+
+
+def _examples(audit: Audit, what: str) -> str:
+    examples = audit.matched.examples.get(what, [])
+    return "".join(
+        f"; for example id {example.request_id} at {utc(example.time_s)}"
+        for example in examples[:1]
+    )
+
+
+def _twice(audit: Audit) -> Iterator[Finding]:
+    numbers = audit.matched.numbers
+    marked = _sum(audit.gateway_minutes, COPIES)
+    if marked or numbers[COPY_LOGGED]:
+        ways = []
+        if marked:
+            ways.append(f"{marked} lines with the mark of a copy")
+        if numbers[COPY_LOGGED]:
+            ways.append(
+                f"{numbers[COPY_LOGGED]} requests whose id is also in production's log"
+                + _examples(audit, COPY_LOGGED)
+            )
+        yield rules.COPY_LOGGED.at("--gateway-log", "it holds " + ", and ".join(ways))
+    if number := numbers[LOGGED_TWICE]:
+        yield rules.LOGGED_TWICE.at(
+            "--access-log", f"{number} lines repeat an id{_examples(audit, LOGGED_TWICE)}"
+        )
+    if number := numbers[SEEN_TWICE]:
+        yield rules.SEEN_TWICE.at(
+            "--capture", f"{number} requests were counted again{_examples(audit, SEEN_TWICE)}"
+        )
+    if number := audit.explained()[LOOPED]:
+        yield rules.LOOP.at("production", f"{number} requests carried the mark of a copy")
+    if number := audit.sidecars.total(REPEATED):
+        yield rules.MIRRORED_TWICE.at("nginx", f"it mirrored {number} requests again")
+    if number := numbers[BOTH_PATHS]:
+        yield rules.BOTH_PATHS.at(
+            "--gateway-log", f"{number} requests are in both{_examples(audit, BOTH_PATHS)}"
+        )
+    if number := numbers[IN_TWO_FILES]:
+        yield rules.TWO_FILES.at(
+            "--access-log", f"{number} requests{_examples(audit, IN_TWO_FILES)}"
+        )
+    if number := _sum(audit.gateway_minutes, PROBES):
+        yield rules.PROBE_LOGGED.at("--gateway-log", f"{number} lines are of probes")
+
+
+def _missed(audit: Audit, misses: Misses | None, most_ratio: float) -> Iterator[Finding]:
+    if misses is None:
+        yield rules.NO_SIDECAR.at("--series", "neither a series nor a capture of every request")
+        return
+    if misses.unexplained and misses.ratio > most_ratio:
+        how = "by id" if misses.is_by_id else "at the least"
+        yield rules.UNEXPLAINED.at(
+            "production",
+            f"{misses.unexplained} of {misses.logged} requests ({misses.ratio:.2%}, {how})"
+            f"{_examples(audit, MISSING) if misses.is_by_id else ''}",
+        )
+    surplus = -misses.missing - misses.slack
+    if not misses.is_by_id and surplus > 0 and surplus > most_ratio * misses.logged:
+        yield rules.SURPLUS.at(
+            "--series", f"{-misses.missing} more than the {misses.logged} of the log"
+        )
+    seen_only = audit.matched.numbers[SEEN_ONLY]
+    if seen_only > audit.seconds.edges() + most_ratio * misses.logged:
+        yield rules.SEEN_ONLY.at("--capture", f"{seen_only} requests{_examples(audit, SEEN_ONLY)}")
+
+
+def arrivals(audit: Audit) -> int | None:
+    """Return how many copies Envoy's log holds, by mark or else by id; None where it shows none."""
+    if audit.envoy is None:
+        return None
+    if audit.envoy.says_mark:
+        return _sum(audit.envoy_minutes, COPIES)
+    has_ids = audit.envoy.with_id and audit.production.with_id
+    return audit.matched.numbers[ARRIVED] if has_ids else None
+
+
+def _arrived(audit: Audit, most_ratio: float) -> Iterator[Finding]:
+    arrived = arrivals(audit)
+    sent = audit.sidecars.total(SHADOW_SENT)
+    if arrived is None or not sent:
+        return
+    expected = _sent_to_envoy(audit)
+    if not arrived and expected:
+        yield rules.ENVOY_SILENT.at("--envoy-log", f"none of {expected} copies is in it")
+        return
+    slack = audit.seconds.edges(round(abs(_offset_s(audit, ENVOY))))
+    lost = expected - arrived - slack
+    if lost > 0 and lost > most_ratio * sent:
+        yield rules.NOT_ARRIVED.at(
+            "--envoy-log", f"{arrived} of {expected} copies ({lost} at the least are missing)"
+        )
+    elif arrived - sent > slack + most_ratio * sent:
+        yield rules.MORE_IN_ENVOY.at("--envoy-log", f"{arrived} copies, of which {sent} are known")
+
+
+def _sent_to_envoy(audit: Audit) -> int:
+    """Return how many copies Envoy must have seen: those sent whose connection was made."""
+    outcomes = audit.sidecars.labels(SHADOW_REQUESTS)
+    return audit.sidecars.total(SHADOW_SENT) - sum(outcomes[name] for name in _NEVER_ARRIVED)
+
+
+def _offset_s(audit: Audit, source: int) -> float:
+    offset = audit.offsets.get(source)
+    return 0.0 if offset is None else offset.seconds
+
+
+def _stats(audit: Audit) -> Iterator[Finding]:
+    stats = audit.stats
+    if stats is None:
+        return
+    if stats.fallen:
+        yield rules.RESTARTED.at("--envoy-stats", f"{stats.fallen[0]} fell")
+    span_s = len(audit.window)
+    if stats.took_s is not None and abs(stats.took_s - span_s) > READINGS_APART_S:
+        yield rules.OTHER_SPAN.at(
+            "--envoy-stats", f"{stats.took_s} s by Envoy's clock, and the window has {span_s} s"
+        )
+    elif not stats.fallen and audit.sidecars.total(SHADOW_SENT):
+        expected = _sent_to_envoy(audit)
+        lost = expected - stats.totals[DOWNSTREAM] - audit.seconds.edges(READINGS_APART_S)
+        if lost > 0:
+            yield rules.NOT_ARRIVED.at(
+                "--envoy-stats", f"{stats.totals[DOWNSTREAM]} requests of at least {expected}"
+            )
+    active, pending = stats.totals[ACTIVE_OVERFLOW], stats.totals[PENDING_OVERFLOW]
+    if active or pending:
+        yield rules.OVERFLOW.at(
+            "--envoy-stats", f"{pending} by {PENDING_OVERFLOW}, {active} by {ACTIVE_OVERFLOW}"
+        )
+
+
+def _doubts(audit: Audit) -> Iterator[Finding]:
+    """Name what the sources could not show."""
+    if not sum(audit.seconds.logged):
+        yield rules.NO_REQUESTS.at("--access-log", f"{audit.production.requests} outside of it")
+    for log in (audit.production, audit.gateway, audit.envoy):
+        if log is not None:
+            yield from _doubts_of(log)
+    if audit.gateway is not None:
+        yield from _gateway_doubts(audit, audit.gateway)
+    out = sum(not judged for judged in audit.seconds.judged)
+    if audit.sidecars.unobserved_s:
+        finding = rules.UNOBSERVED.at(
+            "--series",
+            f"{audit.sidecars.unobserved_s} s of {len(audit.window)} s; with their neighbours"
+            f" {out} s are not judged",
+        )
+        is_much = out > UNOBSERVED_RATIO * len(audit.window)
+        yield finding if is_much else _as_note(finding)
+    if audit.hole_s:
+        yield rules.LOG_HOLE.at("--access-log", f"{audit.hole_s} s")
+    for source, offset in audit.offsets.items():
+        if offset.is_apart:
+            later = "later" if offset.seconds > 0 else "earlier"
+            yield rules.CLOCKS.at(
+                _NAMES[source],
+                f"{abs(offset.seconds):.1f} s {later} than production's log, the median of"
+                f" {offset.samples} requests",
+            )
+    if audit.lag_s is not None and CAPTURE not in audit.offsets:
+        yield rules.SHAPES.at("--series", f"it fits the log better when shifted by {audit.lag_s} s")
+    sure = (MALFORMED, CLIENT_ABORTED, BY_NGINX, LOOPED)
+    unsure = sum(n for reason, n in audit.explained().items() if reason not in sure)
+    if unsure and audit.production.says_upstream < audit.production.requests:
+        yield rules.UNSURE.at("--access-log", f"{unsure} requests are explained by status alone")
+
+
+def _doubts_of(log: Log) -> Iterator[Finding]:
+    if log.tally.lost:
+        is_much = log.tally.lost_ratio > LOW_CONFIDENCE_RATIO
+        rule = rules.LOST_LINES if is_much else rules.LOST_LINES_NOTE
+        yield rule.at(log.option, log.tally.loss())
+
+
+def _gateway_doubts(audit: Audit, gateway: Log) -> Iterator[Finding]:
+    lines = _sum(audit.gateway_minutes, LINES)
+    if not lines:
+        yield rules.SILENT.at("--gateway-log", f"{gateway.requests} requests outside of it")
+        return
+    known = _sum(audit.gateway_minutes, PROBES) + _sum(audit.gateway_minutes, OURS)
+    can_match = gateway.with_id and audit.production.with_id
+    if lines > known and not can_match and not gateway.says_mark:
+        where = "--gateway-log" if not gateway.with_id else "--access-log"
+        yield rules.ANONYMOUS.at(where, f"{lines} lines of the gateway cannot be told from copies")
+
+
+def _as_note(finding: Finding) -> Finding:
+    return Finding("note", finding.code, finding.where, finding.what, finding.why, finding.instead)
+
+
+def _sum(minutes: dict[int, Counter[str]], name: str) -> int:
+    return sum(counts[name] for counts in minutes.values())

@@ -1,0 +1,165 @@
+r"""What a line of an access log says that an audit needs: when, which id, whose copy, who answered.
+
+The formats are those of mirror/formats/access_log. This module adds what they leave out: ids and
+the mark of a copy (X-Mirror-Leg) in lines of text and of JSON, and whether an upstream was asked.
+
+A mark in a line of text counts only outside of quoted texts or behind `mirror_leg=`, because nginx
+and Envoy quote what clients send, and a client could write a mark into its User-Agent.
+
+References: ngx_http_log_module; Envoy's source/extensions/request_id/uuid/config.cc, which packs
+the reason of a trace into the 15th character of a UUID and leaves ids of other lengths alone.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from mirror.formats.access_log.json_fields import ABSENT
+from mirror.formats.access_log.line_reader import JSON, Found, LineReader
+
+ID_BYTES = 16
+"""An id of nginx and a UUID have 16 bytes; of any other text, a digest of that length counts."""
+
+SHADOW = "shadow"
+"""The mark of a copy that the sidecar sent; `replay` and `canary` mark other requests of ours."""
+
+PROBE_AGENT = "kagami-mirror-"
+"""The User-Agent of a probe of the sidecar and of a canary begins so (core/acceptance.py)."""
+
+# nginx's own id, which a client cannot set, comes before the one that a client may have sent.
+_IDS = (
+    *("mirror_request_id", "x_mirror_request_id", "x-mirror-request-id", "X-Mirror-Request-Id"),
+    *("request_id", "id", "x_request_id", "http_x_request_id", "x-request-id", "X-Request-Id"),
+)
+_MARKS = ("mirror_leg", "x_mirror_leg", "http_x_mirror_leg", "x-mirror-leg", "X-Mirror-Leg")
+_UPSTREAM = ("upstream_addr", "upstream", "upstream_status", "upstream_response_time", "upstream_s")
+_UPSTREAM_TIMES = ("upstream_s", "upstream_response_time")
+
+_HEX = re.compile(r"[0-9a-fA-F]{32}")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_TRACE_AT = 12
+"""Place of the character that Envoy overwrites, in a UUID without its dashes."""
+_SHORTEST_ID = 16
+"""A shorter text, such as a number that counts up, may be another one in another log."""
+
+_REQUEST_END = re.compile(rb'" (?:\d{1,3}|-) ')
+_IN_TEXT = re.compile(
+    rb"(?:(?<![^\s\"'\[(=])|request_id=)([0-9a-fA-F]{32}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}"
+    rb"-[0-9a-fA-F]{12})(?![^\s\"'\]),])"
+)
+_QUOTED = re.compile(rb'(?<![=:])"(?:[^"\\]|\\.)*"')
+_MARK_IN_TEXT = re.compile(rb"(?<![\w-])(?:http_)?(?:x[-_])?mirror[-_]leg[=:]\"?([\w-]*)", re.I)
+_UPSTREAM_IN_TEXT = re.compile(
+    rb"(?<![\w-])(?:upstream_addr|upstream_response_time|urt)=\"?([^\s\"]*)"
+)
+_SECONDS = re.compile(r"\d+\.\d+|\d+")
+
+
+@dataclass(slots=True)
+class Line:
+    """One request of a log."""
+
+    time_s: float
+    """Unix time at which the request began, or its response ended where the log says no more."""
+    is_exact: bool
+    """The time is that of the begin, and known to better than a second."""
+    status: int | None
+    method: str
+    target: str
+    request_id: bytes
+    """ID_BYTES bytes, or none where the line has no id."""
+    mark: str | None
+    """The value of X-Mirror-Leg; empty where the request had none, None where the log says none."""
+    has_asked_upstream: bool | None
+    """Whether nginx passed the request on; None where the log does not say it."""
+    is_probe: bool
+    """The request came from a probe of ours."""
+
+
+def read_line(line: bytes, reader: LineReader) -> Line:
+    """Return the request of a line. Raises BadLine."""
+    found = Found()
+    request = reader.find(line, found)
+    agent = next((value for name, value in request.headers if name == "user-agent"), "")
+    says = _of_object(found.inner) if found.format == JSON else _of_text(found.inner)
+    time_s, is_begin = request.time_s, request.is_begin
+    if not is_begin and says.upstream_s is not None:
+        # nginx writes a line when the response has ended, and that is when the upstream's had.
+        time_s, is_begin = time_s - says.upstream_s, True
+    return Line(
+        time_s,
+        is_begin and not request.is_whole_second,
+        request.status,
+        request.method,
+        request.target,
+        id_bytes(says.request_id or request.request_id),
+        says.mark,
+        says.has_asked_upstream,
+        agent.startswith(PROBE_AGENT),
+    )
+
+
+def id_bytes(text: str) -> bytes:
+    """Return an id in a form that is equal in all logs; empty if the text is none."""
+    if _HEX.fullmatch(text):
+        return bytes.fromhex(text)
+    if _UUID.fullmatch(text):
+        plain = text.replace("-", "")
+        return bytes.fromhex(f"{plain[:_TRACE_AT]}0{plain[_TRACE_AT + 1 :]}")
+    if len(text) < _SHORTEST_ID:
+        return b""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=ID_BYTES).digest()
+
+
+@dataclass(slots=True)
+class _Said:
+    request_id: str = ""
+    mark: str | None = None
+    has_asked_upstream: bool | None = None
+    upstream_s: float | None = None
+
+
+def _of_object(line: bytes) -> _Said:
+    try:
+        document = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Said()  # escape=default, which only the readers of formats repair
+    if not isinstance(document, dict):
+        return _Said()
+    said = _Said(_first(document, _IDS))
+    if any(key in document for key in _MARKS):
+        said.mark = _first(document, _MARKS)
+    if any(key in document for key in _UPSTREAM):
+        said.has_asked_upstream = bool(_first(document, _UPSTREAM))
+    times = _first(document, _UPSTREAM_TIMES)
+    if times:
+        # After a failed attempt nginx lists the times of all: `0.001, 0.020 : 0.003`.
+        said.upstream_s = sum(map(float, _SECONDS.findall(times)))
+    return said
+
+
+def _first(document: Mapping[str, Any], keys: tuple[str, ...]) -> str:
+    """Return the first text with a value; numbers as text."""
+    for key in keys:
+        value = document.get(key)
+        if isinstance(value, str | float | int) and value not in ("", ABSENT):
+            return str(value)
+    return ""
+
+
+def _of_text(line: bytes) -> _Said:
+    end = _REQUEST_END.search(line)
+    rest = line[end.end() :] if end else line
+    ids = {found.lower() for found in _IN_TEXT.findall(rest)}
+    # Two different ids may be those of a request and of a trace, and nothing says which is which.
+    said = _Said(ids.pop().decode("ascii") if len(ids) == 1 else "")
+    bare = _QUOTED.sub(b"", rest)
+    if mark := _MARK_IN_TEXT.search(bare):
+        said.mark = mark[1].decode("ascii").strip(ABSENT)
+    if upstream := _UPSTREAM_IN_TEXT.search(bare):
+        said.has_asked_upstream = upstream[1] not in (b"", b"-")
+    return said

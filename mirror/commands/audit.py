@@ -1,0 +1,182 @@
+"""`mirror audit`: was anything counted twice, and was anything forgotten?
+
+This module owns the arguments and the exit code; mirror/audit reads and judges.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from mirror.audit.audit import Audit, Sources, run_audit
+from mirror.audit.judgement import Judgement, judge
+from mirror.audit.report import as_json, heading, table
+from mirror.audit.sidecar import newest_second
+from mirror.audit.window import MOST_WINDOW_S, Window
+from mirror.commands.arguments import Written, read_instant, read_share
+from mirror.errors import InputError
+from mirror.formats.access_log.line_reader import LineReader, Reading
+from mirror.formats.rich_console import visible_console
+from mirror.formats.terminal import say, say_json
+from mirror.preflight.findings import as_text
+from mirror.spans import read_span_s
+
+EXIT_UNUSABLE = 2
+DEFAULT_S = 3600.0
+DEFAULT_UNEXPLAINED = "0.1%"
+
+
+HELP = """Compare production's log, the sidecar, the gateway's log and Envoy for a window of time.
+
+A request is counted twice where its id stands in two places, or where the gateway's log holds
+the mark of a copy (X-Mirror-Leg); numbers alone prove nothing. A request without a copy is
+explained by what nginx logged, or is unexplained. docs/audit.md describes every finding, and
+the log formats that make ids and marks visible.
+
+\b
+Exit codes:
+  0  nothing is counted twice, and nothing is missing without a reason
+  2  a source or an option cannot be used
+  3  something could not be judged; the findings say what
+  4  requests are counted twice
+  5  more requests than --max-unexplained are missing without a reason
+
+\b
+Examples:
+  mirror audit --access-log '/var/log/nginx/access.log*' --series series.db --last 1h
+  mirror audit --access-log access.log --series series.db --gateway-log gateway.log \\
+    --envoy-log envoy.log --from 2026-11-26T09:00:00Z --until 2026-11-26T10:00:00Z
+"""
+
+
+@click.command(help=HELP)
+@click.option(
+    "--access-log",
+    "access_log",
+    multiple=True,
+    required=True,
+    metavar="FILE",
+    help="Production's log: a file, a quoted glob such as 'access.log*', a URL, or - for standard"
+    " input; gzip and zstd too.  [repeatable]",
+)
+@click.option(
+    "--series",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="series.db of a sidecar.  [repeatable]",
+)
+@click.option(
+    "--capture",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True),
+    metavar="PATH",
+    help="Capture of every request, for its ids: a file, or a directory of segments.  [repeatable]",
+)
+@click.option(
+    "--gateway-log",
+    multiple=True,
+    metavar="FILE",
+    help="Log of the nginx in the gateway's Pod, where no copy may be.  [repeatable]",
+)
+@click.option(
+    "--envoy-log", multiple=True, metavar="FILE", help="Envoy's access log.  [repeatable]"
+)
+@click.option(
+    "--envoy-stats",
+    nargs=2,
+    type=click.Path(path_type=Path),
+    metavar="BEFORE AFTER",
+    help="Two readings of Envoy's /stats, at the begin and the end of the window.",
+)
+@click.option("--from", "first", type=Written("TIME", read_instant), help="Begin of the window.")
+@click.option(
+    "--until",
+    "end",
+    type=Written("TIME", read_instant),
+    help="End of the window, which it does not contain.  [default: the newest second of --series,"
+    " or now]",
+)
+@click.option(
+    "--last",
+    "last_s",
+    type=Written("SPAN", read_span_s),
+    help="Length of the window before --until, such as 15m or 24h.  [default: 1h]",
+)
+@click.option(
+    "--max-unexplained",
+    type=Written("SHARE", read_share),
+    default=DEFAULT_UNEXPLAINED,
+    show_default=True,
+    help="Share of requests that may miss without a reason.",
+)
+@click.option("--fields", metavar="MEANING=KEY,...", help="Keys of a JSON log, as `mirror import`.")
+@click.option("--time-zone", "zone", metavar="ZONE", help="Zone of times without an offset.")
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+)
+def audit(
+    access_log: tuple[str, ...],
+    series: tuple[Path, ...],
+    capture: tuple[Path, ...],
+    gateway_log: tuple[str, ...],
+    envoy_log: tuple[str, ...],
+    envoy_stats: tuple[Path, Path] | None,
+    first: float | None,
+    end: float | None,
+    last_s: float | None,
+    max_unexplained: float,
+    fields: str | None,
+    zone: str | None,
+    output: str,
+) -> None:
+    reading = Reading(None, fields, zone)
+    try:
+        LineReader(reading)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    sources = Sources(access_log, series, capture, gateway_log, envoy_log, envoy_stats, reading)
+    try:
+        window = _window(series, first, end, last_s)
+        result = run_audit(sources, window)
+    except InputError as error:
+        say(f"mirror: {error}", err=True)
+        sys.exit(EXIT_UNUSABLE)
+    judgement = judge(result, max_unexplained)
+    _print(result, judgement, output)
+    sys.exit(judgement.exit_code)
+
+
+def _print(result: Audit, judgement: Judgement, output: str) -> None:
+    if output == "json":
+        say_json(as_json(result, judgement))
+        return
+    say(heading(result, judgement))
+    if (shown := table(result)) is not None:
+        say("")
+        visible_console().print(shown)
+    if judgement.findings:
+        say("")
+        say(as_text(judgement.findings))
+
+
+def _window(
+    series: tuple[Path, ...], first: float | None, end: float | None, last_s: float | None
+) -> Window:
+    """Return the window in whole seconds. Raises click.UsageError and InputError."""
+    if first is not None and last_s is not None:
+        raise click.UsageError("--from and --last exclude each other")
+    if end is None:
+        end = newest_second(series) + 1 if series else time.time()
+    begin = end - (last_s or DEFAULT_S) if first is None else first
+    window = Window(int(begin), int(end))
+    if not 0 < len(range(window.first, window.end)) <= MOST_WINDOW_S:
+        raise click.UsageError(
+            f"expected a window of 1 s to {MOST_WINDOW_S:,} s, got {window.end - window.first} s"
+        )
+    return window

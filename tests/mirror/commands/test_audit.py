@@ -1,0 +1,99 @@
+"""Checks the command line of `mirror audit`: windows, outputs, exit codes and bad input."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mirror.__main__ import main
+from tests.mirror.audit.world import FIRST, LENGTH_S, World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    found = World(tmp_path)
+    found.sources()
+    return found
+
+
+def run(world: World, *words: object) -> Result:
+    folder = world.folder
+    given = ("--access-log", folder / "access.log", "--series", folder / "series.db", *words)
+    return CliRunner().invoke(main, ["audit", *map(str, given)])
+
+
+def window_of(result: Result) -> tuple[int, int]:
+    document = json.loads(result.stdout)
+    return document["window"]["from"], document["window"]["until"]
+
+
+def test_a_good_hour_exits_with_0(world: World) -> None:
+    result = run(world, "--from", FIRST, "--until", FIRST + LENGTH_S)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("nothing is counted twice")
+    assert "logged" in result.stdout
+
+
+def test_a_double_count_exits_with_4(world: World) -> None:
+    for request in world.requests[:10]:
+        request.is_in_gateway = True
+    world.sources()
+    words = ("--gateway-log", world.folder / "gateway.log")
+    result = run(world, "--from", FIRST, "--until", FIRST + LENGTH_S, *words)
+    assert result.exit_code == 4
+    assert "refused: audit.copy_logged at --gateway-log" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ((), (FIRST + LENGTH_S + 30 - 3600, FIRST + LENGTH_S + 30)),
+        (("--last", "2m"), (FIRST + LENGTH_S + 30 - 120, FIRST + LENGTH_S + 30)),
+        (("--last", "1m", "--until", FIRST + 90), (FIRST + 30, FIRST + 90)),
+        (("--from", FIRST + 60), (FIRST + 60, FIRST + LENGTH_S + 30)),
+    ],
+)
+def test_the_window(world: World, words: tuple[object, ...], expected: tuple[int, int]) -> None:
+    assert window_of(run(world, "--format", "json", *words)) == expected
+
+
+def test_the_threshold_decides(world: World) -> None:
+    for request in world.requests[300:400]:
+        request.is_mirrored = False
+    world.sources()
+    words = ("--from", FIRST, "--until", FIRST + LENGTH_S)
+    assert run(world, *words).exit_code == 5
+    assert run(world, *words, "--max-unexplained", "10%").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--from", FIRST, "--last", "1m"), "exclude each other"),
+        (("--from", FIRST, "--until", FIRST), "expected a window"),
+        (("--from", 0, "--until", FIRST), "expected a window"),
+        (("--max-unexplained", "x"), "0.1%"),
+        (("--gateway-log", "nothing.log"), "nothing.log: no such file"),
+        (("--series", "nothing.db"), "nothing.db"),
+        (("--envoy-stats", "a", "b"), "a: no such file"),
+        (("--fields", "x"), "MEANING=KEY"),
+        (("--time-zone", "Nowhere"), "Europe/Berlin"),
+        (("--capture", "nothing"), "nothing"),
+    ],
+)
+def test_bad_input_exits_with_2(world: World, words: tuple[object, ...], reason: str) -> None:
+    result = run(world, *words)
+    assert result.exit_code == 2
+    assert reason in result.stderr
+
+
+def test_fields_and_zone_reach_the_logs(world: World) -> None:
+    path = world.folder / "other.log"
+    path.write_text('{"when":"2026-11-25T18:47:00","what":"/a","how":"GET"}\n')
+    words = ("--access-log", path, "--fields", "time=when,target=what,method=how")
+    command = ["audit", *map(str, words), "--time-zone", "+09:00", "--format", "json"]
+    command += ["--from", "2026-11-25T09:46:30Z", "--until", "2026-11-25T09:47:30Z"]
+    result = CliRunner().invoke(main, command)
+    assert json.loads(result.stdout)["totals"]["logged"] == 1
+    assert result.exit_code == 3  # nothing says what the sidecar saw
