@@ -46,7 +46,7 @@ MARGIN_S = 5.0
 """Production's line may come this much later than the slowest copy, or earlier: nginx may write its
 log with a delay (`flush`), and a production answer may take longer than the shadow's."""
 MOST_EXAMPLES_A_TICK = 60
-_SETTLE_S = 5.0
+_SETTLE_S = 2.0
 """Interval of counting the gaps: streams of one connection may end in another order meanwhile."""
 _OFFSET_SPAN_S = 60.0
 LEAST_OFFSET_S = 1.0
