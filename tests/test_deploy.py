@@ -289,6 +289,40 @@ def test_unit_gives_little() -> None:
     assert int(service["MemoryMax"].removesuffix("G")) << 30 > 4 * memory_ceiling_bytes(loaded)
 
 
+def test_unit_restarts_for_ever() -> None:
+    assert unit()["Unit"]["StartLimitIntervalSec"] == "0"
+    service = unit()["Service"]
+    assert service["Restart"] == "always" and "RestartPreventExitStatus" not in service
+    # Warnings of a check must not keep the sidecar from starting.
+    assert "ExecStartPre" not in service
+
+
+@pytest.mark.parametrize(
+    ("status", "waits"), [("0", False), ("1", False), ("2", True), ("4", True), ("KILL", False)]
+)
+def test_unit_waits_for_repairs(tmp_path: Path, status: str, waits: bool) -> None:
+    # A `sleep` that only says how long it would have been.
+    sleep = tmp_path / "sleep"
+    sleep.write_text('#!/bin/sh\necho "$1"\n')
+    sleep.chmod(0o755)
+    service = unit()["Service"]
+    done = subprocess.run(
+        shlex.split(service["ExecStopPost"]),
+        env={"PATH": str(tmp_path), "EXIT_STATUS": status},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == ("15\n" if waits else "")
+    assert int(service["TimeoutStopSec"]) > 15
+
+
+def test_relative_paths_can_be_written() -> None:
+    service = unit()["Service"]
+    assert service["WorkingDirectory"] == f"/var/lib/{service['StateDirectory']}"
+    assert service["EnvironmentFile"] == "-/etc/mirror/environment", "the file may be missing"
+
+
 def test_unit_gives_the_drain_its_time() -> None:
     loaded = config.load(DEPLOY / "mirror.yaml")
     service = unit()["Service"]
@@ -296,6 +330,7 @@ def test_unit_gives_the_drain_its_time() -> None:
     assert shlex.split(service["ExecStart"])[1:3] == ["serve", "-c"]
     (listen,) = loaded.listen
     assert isinstance(listen, UnixAddress)
-    assert listen.group == service["Group"]
+    # A group of its own exists on every distribution; nginx's user becomes a member.
+    assert listen.group == service["Group"] == service["User"] == "mirror"
     assert str(listen.path).startswith(f"/run/{service['RuntimeDirectory']}/")
     assert loaded.series.path.startswith(f"/var/lib/{service['StateDirectory']}/")

@@ -1,0 +1,129 @@
+"""Checks deploy/swarm with a strict reader of the Compose specification, with nginx and with ours.
+
+What Swarm does with a stack comes from the sources of docker/cli: cli/compose/types/types.go lists
+the keys that `docker stack deploy` ignores or refuses.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from compose_spec import PyCompose
+
+from mirror import config
+from mirror.addresses import UnixAddress
+from mirror.process.memory_ceiling import memory_ceiling_bytes
+from tests.test_deploy import nginx_accepts
+
+SWARM = Path(__file__).parents[1] / "deploy/swarm"
+TEXT = (SWARM / "stack.yaml").read_text()
+# Swarm fills in this template when it makes a task; the reader of the specification knows none.
+STACK: dict[str, Any] = yaml.safe_load(TEXT.replace("{{.Node.Hostname}}", "node-1"))
+NGINX, MIRROR = STACK["services"]["nginx"], STACK["services"]["mirror"]
+
+# UnsupportedProperties, DeprecatedProperties and ForbiddenProperties, and `depends_on` and `tmpfs`,
+# which have no effect on a service of a swarm.
+WITHOUT_EFFECT = {
+    *("build", "cgroupns_mode", "cgroup_parent", "devices", "domainname", "external_links", "ipc"),
+    *("links", "mac_address", "network_mode", "pid", "privileged", "restart", "security_opt"),
+    *("shm_size", "userns_mode", "container_name", "expose", "extends", "volume_driver"),
+    *("volumes_from", "cpu_quota", "cpu_shares", "cpuset", "mem_limit", "memswap_limit"),
+    *("depends_on", "tmpfs"),
+}
+
+
+def test_stack_is_valid() -> None:
+    # The reader lacks two parts of the specification: the action `rollback` of a failed update
+    # (deploy.md), and the `name` of a config that is a file (08-configs.md).
+    stack = json.loads(json.dumps(STACK).replace('"rollback"', '"pause"'))
+    stack["configs"] = {key: {"file": entry["file"]} for key, entry in STACK["configs"].items()}
+    read = PyCompose.from_json(json.dumps(stack))
+    assert set(read.service_names()) == {"nginx", "mirror"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"deploy": {"update_config": {"order": "any"}}},
+        {"ulimits": "many"},
+        {"configs": [{"from": "mirror"}]},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_referee_sees_a_wrong_stack(wrong: dict[str, Any]) -> None:
+    # Guards the test above: a referee that never objects proves nothing.
+    services = {"mirror": {"image": "kagami"} | wrong}
+    with pytest.raises(ValueError):
+        PyCompose.from_json(json.dumps({"services": services}))
+
+
+def test_swarm_uses_every_key() -> None:
+    for service in STACK["services"].values():
+        assert not set(service) & WITHOUT_EFFECT
+
+
+def test_one_task_of_each_shares_the_socket_of_a_node() -> None:
+    for service in (NGINX, MIRROR):
+        assert service["deploy"]["mode"] == "global"
+        (socket,) = (volume for volume in service["volumes"] if volume.get("source") == "socket")
+        # With a copy of the image's directory the owner would depend on who starts first.
+        assert socket["target"] == "/run/mirror" and socket["volume"] == {"nocopy": True}
+    assert NGINX["deploy"]["placement"] == MIRROR["deploy"]["placement"]
+    assert STACK["volumes"]["socket"]["driver"] == "local"
+    options = STACK["volumes"]["socket"]["driver_opts"]
+    uid = re.search(r"useradd --uid (\d+)", (SWARM.parents[1] / "Dockerfile").read_text())
+    assert uid and f"uid={uid[1]},gid={uid[1]},mode=0755" in options["o"]
+    (listen,) = config.load(SWARM / "mirror.yaml").listen
+    assert isinstance(listen, UnixAddress) and listen.mode == "0666"
+    assert Path(listen.path).parent == Path("/run/mirror")
+
+
+def test_metrics_of_a_node_keep_their_name() -> None:
+    assert 'hostname: "{{.Node.Hostname}}"' in TEXT
+    assert config.load(SWARM / "mirror.yaml").datadog.instance is None
+
+
+def test_sidecar_restarts_for_ever_and_one_at_a_time() -> None:
+    deploy = MIRROR["deploy"]
+    assert deploy["restart_policy"] == {"condition": "any", "delay": "15s"}
+    for part in ("update_config", "rollback_config"):
+        assert deploy[part]["order"] == "stop-first", "the lock of the socket has one owner"
+    assert deploy["update_config"]["failure_action"] == "rollback"
+    assert "failure_action" not in deploy["rollback_config"]
+    # Long enough to see a task that never becomes healthy.
+    check = MIRROR["healthcheck"]
+    seconds = {key: int(check[key].rstrip("s")) for key in ("interval", "start_period")}
+    unhealthy_s = seconds["start_period"] + check["retries"] * seconds["interval"]
+    assert int(deploy["update_config"]["monitor"].rstrip("s")) >= unhealthy_s
+    loaded = config.load(SWARM / "mirror.yaml")
+    assert int(MIRROR["stop_grace_period"].rstrip("s")) > loaded.timeouts.drain
+    limit = deploy["resources"]["limits"]["memory"]
+    assert int(limit.rstrip("G")) << 30 > 2 * memory_ceiling_bytes(loaded)
+
+
+def test_configs_are_files_with_a_version() -> None:
+    used = [item["source"] for service in (NGINX, MIRROR) for item in service["configs"]]
+    assert set(used) == set(STACK["configs"])
+    for entry in STACK["configs"].values():
+        assert (SWARM / entry["file"]).is_file()
+        assert entry["name"].endswith("-${STACK_VERSION:-1}")
+
+
+def test_nginx_accepts_the_files_in_this_order(tmp_path: Path) -> None:
+    ordered = sorted(NGINX["configs"], key=lambda item: str(item["target"]))
+    texts = [(SWARM / STACK["configs"][item["source"]]["file"]).read_text() for item in ordered]
+    output = nginx_accepts(tmp_path, "\n".join(texts).replace("app:3000", "127.0.0.1:3000"))
+    assert "[warn]" not in output
+
+
+def test_folders_of_the_configuration_are_mounted() -> None:
+    loaded = config.load(SWARM / "mirror.yaml")
+    mounted = {volume["target"] for volume in MIRROR["volumes"]}
+    assert str(Path(loaded.series.path).parent) in mounted
+    assert "/var/run/datadog" in mounted and "/var/run/datadog/" in str(loaded.datadog.dogstatsd)
+    # Inside the container, where `docker exec` may also change things.
+    assert str(loaded.admin) == "127.0.0.1:9911"
+    assert str(loaded.admin.port) in MIRROR["healthcheck"]["test"][-1]
