@@ -1,12 +1,14 @@
-"""How sure a share of new errors is: its upper bound, and the pairs that a threshold needs.
+"""How sure a share of new errors is: its bounds, and the pairs that a threshold needs.
 
-Symbols: k new errors among n pairs; the bound holds with 95 % confidence, on one side.
+Symbols: k new errors among n pairs; each bound holds with 95 % confidence, on its side alone.
 
-    k = 0:  bound = -ln(0.05) / n, about 3 / n (the "rule of three")
-    k > 0:  bound = (k + 1) (1 - 1 / (9 (k + 1)) + z / (3 sqrt(k + 1)))^3 / n, with z = 1.6449
+    k = 0:  upper = -ln(0.05) / n, about 3 / n (the "rule of three"), and lower = 0
+    k > 0:  upper = (k + 1) (1 - 1 / (9 (k + 1)) + z / (3 sqrt(k + 1)))^3 / n, with z = 1.6449
+            lower = k (1 - 1 / (9 k) - z / (3 sqrt(k)))^3 / n
 
-The second is Byar's approximation of the exact limit of a Poisson count (Rothman and Boice,
-Epidemiologic Analysis with a Programmable Calculator, 1979), at most 0.4 % below it. A Poisson
+Those for k > 0 are Byar's approximation of the exact limit of a Poisson count (Rothman and Boice,
+Epidemiologic Analysis with a Programmable Calculator, 1979), at most 0.4 % below it (the lower one
+1.5 % from three errors on). A Poisson
 count bounds a binomial one from above, so the bound is never too low for a small n by more than
 that. Example: 0 of 3,000 pairs give 0.1 %, and 1 of 3,000 gives 0.158 %.
 
@@ -24,6 +26,14 @@ _NONE = -math.log(0.05)
 def upper_bound(errors: int, pairs: int) -> float:
     """Return the share that the true share of errors does not exceed, with 95 % confidence."""
     return min(1.0, _most(errors) / pairs) if pairs else 1.0
+
+
+def lower_bound(errors: int, pairs: int) -> float:
+    """Return the share that the true share of errors reaches at least, with 95 % confidence."""
+    if not errors or not pairs:
+        return 0.0
+    least = errors * max(0.0, 1 - 1 / (9 * errors) - Z / (3 * math.sqrt(errors))) ** 3
+    return min(1.0, least / pairs)
 
 
 def pairs_needed(errors: int, threshold: float) -> int:

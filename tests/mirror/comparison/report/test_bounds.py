@@ -2,24 +2,35 @@ import math
 
 import pytest
 
-from mirror.comparison.report.bounds import pairs_needed, upper_bound
+from mirror.comparison.report.bounds import lower_bound, pairs_needed, upper_bound
 
 
-def exact(errors: int) -> float:
-    """Return the mean of a Poisson count that is at most `errors` in 5 % of the cases."""
+def exact(errors: int, share: float = 0.05) -> float:
+    """Return the mean of a Poisson count that is at most `errors` in a share of the cases."""
     low, high = 0.0, 10.0 * errors + 10
     for _ in range(100):
         mean = (low + high) / 2
         terms = (
             math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(errors + 1)
         )
-        low, high = (mean, high) if sum(terms) > 0.05 else (low, mean)
+        low, high = (mean, high) if sum(terms) > share else (low, mean)
     return low
 
 
 @pytest.mark.parametrize("errors", [0, 1, 2, 5, 20, 300])
 def test_the_bound_is_that_of_a_poisson_count(errors: int) -> None:
     assert upper_bound(errors, 10_000) * 10_000 == pytest.approx(exact(errors), rel=0.004)
+
+
+@pytest.mark.parametrize("errors", [3, 5, 20, 300])
+def test_the_lower_bound_is_that_of_a_poisson_count(errors: int) -> None:
+    least = exact(errors - 1, 0.95)
+    assert lower_bound(errors, 10_000) * 10_000 == pytest.approx(least, rel=0.015)
+
+
+def test_without_an_error_or_a_pair_the_lower_bound_is_zero() -> None:
+    assert lower_bound(0, 9) == lower_bound(0, 0) == 0.0
+    assert 0.0 < lower_bound(1, 1) <= lower_bound(2, 2) < 1.0
 
 
 def test_the_worked_numbers() -> None:
