@@ -73,7 +73,7 @@ class Config:
     uris: UrisSection = field(default_factory=UrisSection)
     comparison: ComparisonSection = field(default_factory=ComparisonSection)
     admin: TcpAddress = TcpAddress("127.0.0.1", 9911)
-    """Address of /healthz, /readyz, /status, /metrics, /uris and POST /ratio."""
+    """Address of the live page, /healthz, /readyz, /status, /metrics, /uris and POST /ratio."""
     admin_writes: bool = False
     """Whether POST is allowed where `admin` is not a loopback address, and /uris to other hosts."""
     admin_token_file: Text | None = None

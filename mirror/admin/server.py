@@ -6,16 +6,21 @@ unless `admin_writes` or the token says otherwise; and always to a web page, exc
 
 Whoever reaches the port could take the supervisor's descriptors, which it needs to replace workers.
 So there are few connections, and each has one request and little time, whatever it sends or reads.
+Only a viewer of the live page stays, and of these there are fewer (viewers.py).
 """
 
 import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from mirror.addresses import TcpAddress
+from mirror.admin.live import Live, refused_examples
+from mirror.admin.page import headers_of_page, page
 from mirror.admin.trust import Trust
+from mirror.admin.viewers import Viewers
 from mirror.errors import ListenError
 from mirror.lean_imports import web
 from mirror.process.listeners import reason
@@ -62,13 +67,15 @@ class Answers:
     """By the path that takes POST."""
     documents: Mapping[str, Document] = field(default_factory=dict)
     """By path; made once a second at most."""
+    live: Live | None = None
+    """What the live page shows; without it there is no page."""
 
 
 class _Connection(asyncio.Protocol):
     """One connection, passed on to aiohttp's handler and cut when its time is over."""
 
     def __init__(self, handler: asyncio.Protocol, open_connections: set["_Connection"]) -> None:
-        self._handler = handler
+        self.handler = handler
         self._open = open_connections
         self._deadline: asyncio.TimerHandle | None = None
 
@@ -80,26 +87,31 @@ class _Connection(asyncio.Protocol):
         self._open.add(self)
         loop = asyncio.get_running_loop()
         self._deadline = loop.call_later(_LONGEST_CONNECTION_S, transport.abort)
-        self._handler.connection_made(transport)
+        self.handler.connection_made(transport)
+
+    def stay(self) -> None:
+        """Let the connection last as long as it is read."""
+        assert self._deadline is not None
+        self._deadline.cancel()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._open.discard(self)
-            self._handler.connection_lost(exc)
+            self.handler.connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._deadline is not None:
-            self._handler.data_received(data)
+            self.handler.data_received(data)
 
     def eof_received(self) -> bool | None:
-        return self._handler.eof_received()
+        return self.handler.eof_received()
 
     def pause_writing(self) -> None:
-        self._handler.pause_writing()
+        self.handler.pause_writing()
 
     def resume_writing(self) -> None:
-        self._handler.resume_writing()
+        self.handler.resume_writing()
 
 
 class Admin:
@@ -108,6 +120,7 @@ class Admin:
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
         self.trust = Trust()
+        self.viewers = Viewers()
         self._server: asyncio.Server | None = None
         self._open: set[_Connection] = set()
         app = web.Application(client_max_size=_MOST_BODY_BYTES)
@@ -116,6 +129,9 @@ class Admin:
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/status", self._show_status)
         app.router.add_get("/metrics", self._show_metrics)
+        if answers.live is not None:
+            app.router.add_get("/", self._show_page)
+            app.router.add_get("/events", self._show_events)
         for path in answers.documents:
             app.router.add_get(path, self._show_document)
         for path in answers.changes:
@@ -144,6 +160,7 @@ class Admin:
     async def stop(self) -> None:
         if self._server is not None:
             self._server.close()
+        self.viewers.close()
         await self._runner.cleanup()
 
     async def _healthz(self, request: web.Request) -> web.Response:
@@ -159,6 +176,37 @@ class Admin:
     async def _show_metrics(self, request: web.Request) -> web.Response:
         page, content_type = self._answers.metrics(request.headers.get("Accept", ""))
         return web.Response(body=page, headers={"Content-Type": content_type})
+
+    async def _show_page(self, request: web.Request) -> web.Response:
+        if (why := self.trust.refusal_of_page(request.headers)) is not None:
+            return web.Response(text=f"{why}\n", status=403)
+        instance = str(self._answers.status()["instance"])
+        text = page(self.trust.secret, self.trust.controls(), instance)
+        return web.Response(body=text, headers=headers_of_page())
+
+    async def _show_events(self, request: web.Request) -> web.StreamResponse:
+        """Send the page's events until its viewer goes."""
+        live = self._answers.live
+        assert live is not None and request.transport is not None
+        if (why := self.trust.refusal_of_stream(request.headers)) is not None:
+            return web.json_response({"error": why}, status=403)
+        if self.viewers.is_full:
+            words = f"{self.viewers.number} pages are open, and no more get events"
+            return web.json_response({"error": words}, status=503)
+        for connection in self._open:
+            if connection.handler is request.protocol:
+                connection.stay()
+        why = self.trust.refusal_of_examples(request.headers, request.remote or "")
+        examples = live.examples if why is None else partial(refused_examples, why)
+        response = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
+        )
+        with self.viewers.seat():
+            await response.prepare(request)
+            await self.viewers.serve(
+                request.transport, response.write, lambda: (*live.newest(), examples())
+            )
+        return response
 
     async def _show_document(self, request: web.Request) -> web.StreamResponse:
         """Answer with a document, on this host only.

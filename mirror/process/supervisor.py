@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from mirror import __version__
+from mirror.admin.live import Live, Sources
 from mirror.admin.server import Admin, Answers, Document
 from mirror.admin.token_file import read_token
 from mirror.comparison.join import LogJoin, Source
@@ -79,6 +80,9 @@ class Supervisor:
         second = int(self._timeline.now_s)
         self._log_join = LogJoin(second)
         self._merger = Merger(second + 1, self._uris, self._log_join.add)
+        self._live = Live(
+            Sources(self.status, lambda: self._merger.latencies, lambda: (), lambda: None)
+        )
         self._workers = Workers(self._merger, self._timeline.offset_s)
         self._stop = asyncio.Event()
         self._recent_ids = create_table()
@@ -162,7 +166,7 @@ class Supervisor:
         documents = {
             "/uris": Document(self._uris_page, "URIs are not counted: uris.most is 0"),
         }
-        answers = Answers(self._readiness, self.status, page, changes, documents)
+        answers = Answers(self._readiness, self.status, page, changes, documents, self._live)
         admin = Admin(answers)
         admin.trust.allow(config.admin_writes, read_token(config.admin_token_file))
         return admin
@@ -254,6 +258,7 @@ class Supervisor:
         for settled in map(self._timeline.label, seconds):
             self._sinks.emit(settled)
             self._rates.add(settled)
+            self._live.add(settled)
             if not settled.is_late and (heard := self._silence.judge(self._is_ready())):
                 words, is_warning = heard
                 log.log(logging.WARNING if is_warning else logging.INFO, "%s", words)
@@ -261,7 +266,10 @@ class Supervisor:
             words, has_fallen = change
             log.log(logging.WARNING if has_fallen else logging.INFO, "ramp: %s", words)
         if seconds:
-            self._sinks.observe(int(time.time()), self._readings())
+            readings = self._readings()
+            self._sinks.observe(int(time.time()), readings)
+            self._live.note(readings)
+            self._admin.viewers.publish()
 
     def _readings(self) -> Readings:
         """Return the readings that only the supervisor knows."""

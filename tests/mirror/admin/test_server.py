@@ -1,9 +1,12 @@
 """Checks the responses of the admin port; the error for a port in use names the port."""
 
 import asyncio
+import contextlib
+import json
 import os
+import re
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -12,8 +15,14 @@ from aiohttp import web
 
 from mirror.addresses import TcpAddress
 from mirror.admin import server
+from mirror.admin import viewers as viewers_module
+from mirror.admin.live import Live, Sources
 from mirror.admin.server import Admin, Answers, Document
+from mirror.admin.viewers import MOST_VIEWERS
+from mirror.core.ledger import Settled
 from mirror.errors import ListenError
+from tests.mirror.admin.test_live import SHOWN
+from tests.mirror.admin.test_verdict import STATUS
 
 
 def free_address() -> TcpAddress:
@@ -205,6 +214,174 @@ def test_other_hosts_read_no_uris_unless_allowed(allows_writes: bool, status: in
             await admin.stop()
 
     assert asyncio.run(ask()) == status
+
+
+# --- the live page ---
+
+
+def make_live() -> Live:
+    return Live(Sources(lambda: STATUS | SHOWN, dict, lambda: (), lambda: None))
+
+
+def with_page(live: Live) -> Answers:
+    changes = {"/ratio": change}
+    return Answers(lambda: (True, ""), lambda: STATUS | SHOWN, metrics, changes, live=live)
+
+
+@contextlib.asynccontextmanager
+async def page_of(live: Live) -> AsyncIterator[tuple[Admin, aiohttp.ClientSession, str]]:
+    """Serve the page of `live`; yield the port, a client, and the origin of the page."""
+    address, admin = free_address(), Admin(with_page(live))
+    await admin.start(address)
+    try:
+        async with aiohttp.ClientSession(f"http://{address}") as session:
+            yield admin, session, f"http://{address}"
+    finally:
+        await admin.stop()
+
+
+def proof_of(page: str) -> dict[str, str]:
+    """Return the field with which a page proves that we served it."""
+    ((secret, header),) = re.findall(r'data-secret="([^"]+)" data-header="([^"]+)"', page)
+    return {header: secret}
+
+
+async def read_event(response: aiohttp.ClientResponse) -> dict[str, Any]:
+    """Return the next event."""
+    name, data = [await response.content.readline() for _ in range(3)][:2]
+    return {name.decode().strip().removeprefix("event: "): json.loads(data[len(b"data: ") :])}
+
+
+def test_the_page_gets_an_event_for_each_second() -> None:
+    async def main() -> None:
+        live = make_live()
+        async with page_of(live) as (admin, session, origin):
+            async with session.get("/") as response:
+                page = await response.text()
+                assert "script-src 'sha256-" in response.headers["Content-Security-Policy"]
+            fields = proof_of(page) | {"Origin": origin, "Sec-Fetch-Site": "same-origin"}
+            async with session.get("/events", headers=fields) as response:
+                assert response.headers["Content-Type"] == "text/event-stream"
+                first = [await read_event(response) for _ in range(3)]
+                assert [list(each) for each in first] == [["now"], ["hour"], ["examples"]]
+                assert first[2]["examples"]["refused"] is None
+                live.add(Settled(1_800_000_000, {}, {"/": 3}, {}, False, True))
+                admin.viewers.publish()
+                assert (await read_event(response))["now"]["rps"] == {"/": 3}
+                assert admin.viewers.number == 1
+
+    asyncio.run(main())
+
+
+def test_a_stranger_sees_no_events_and_a_rebound_name_no_page() -> None:
+    async def main() -> None:
+        async with page_of(make_live()) as (_, session, _origin):
+            page = await (await session.get("/")).text()
+            for headers in ({}, proof_of(page) | {"Origin": "http://evil.example"}):
+                async with session.get("/events", headers=headers) as response:
+                    assert response.status == 403
+            rebound = {"Host": "rebound.example:80"}
+            for path in ("/", "/events"):
+                async with session.get(path, headers=proof_of(page) | rebound) as response:
+                    assert response.status == 403 and b"data-secret" not in await response.read()
+
+    asyncio.run(main())
+
+
+def test_our_page_may_change_the_ratio_and_another_may_not() -> None:
+    async def main() -> list[int]:
+        async with page_of(make_live()) as (_, session, origin):
+            page = await (await session.get("/")).text()
+            ours = proof_of(page) | {"Origin": origin, "Sec-Fetch-Site": "same-origin"}
+            statuses = []
+            for headers in (ours, ours | {"Origin": "http://evil.example"}, {"Origin": origin}):
+                async with session.post("/ratio", json={"ratio": 1}, headers=headers) as response:
+                    statuses.append(response.status)
+            return statuses
+
+    assert asyncio.run(main()) == [200, 403, 403]
+
+
+def test_viewers_on_other_hosts_get_no_examples() -> None:
+    class ElsewhereAdmin(Admin):
+        async def _show_events(self, request: web.Request) -> web.StreamResponse:
+            return await super()._show_events(request.clone(remote="192.0.2.1"))
+
+    async def main() -> None:
+        address, admin = free_address(), ElsewhereAdmin(with_page(make_live()))
+        await admin.start(address)
+        try:
+            async with aiohttp.ClientSession(f"http://{address}") as session:
+                page = await (await session.get("/")).text()
+                async with session.get("/events", headers=proof_of(page)) as response:
+                    events = [await read_event(response) for _ in range(3)]
+        finally:
+            await admin.stop()
+        assert "only this host" in events[2]["examples"]["refused"]
+
+    asyncio.run(main())
+
+
+def test_a_viewer_stays_longer_than_other_connections() -> None:
+    async def main() -> None:
+        async with page_of(make_live()) as (admin, session, _):
+            page = await (await session.get("/")).text()
+            other = await asyncio.open_connection(*admin_of(admin))
+            async with session.get("/events", headers=proof_of(page)) as response:
+                assert "now" in await read_event(response)
+                deadlines = [connection._deadline for connection in admin._open]
+                assert sorted(each is not None and each.cancelled() for each in deadlines) == [
+                    *(False, True)
+                ]
+            other[1].close()
+
+    asyncio.run(main())
+
+
+def admin_of(admin: Admin) -> tuple[str, int]:
+    address = admin.trust.address
+    assert address is not None
+    return address.host, address.port
+
+
+def test_too_many_viewers_are_told_so() -> None:
+    async def main() -> None:
+        async with (
+            page_of(make_live()) as (admin, session, _),
+            contextlib.AsyncExitStack() as seats,
+        ):
+            fields = proof_of(await (await session.get("/")).text())
+            for _ in range(MOST_VIEWERS):
+                await seats.enter_async_context(session.get("/events", headers=fields))
+            async with session.get("/events", headers=fields) as response:
+                assert response.status == 503
+                assert "8 pages are open" in (await response.json())["error"]
+            assert admin.viewers.number == MOST_VIEWERS
+
+    asyncio.run(main())
+
+
+def test_a_viewer_that_does_not_read_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> int:
+        live = make_live()
+        async with page_of(live) as (admin, session, _):
+            fields = proof_of(await (await session.get("/")).text())
+            with socket.socket() as viewer:
+                viewer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                viewer.connect(admin_of(admin))
+                head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+                viewer.sendall(f"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n{head}\r\n".encode())
+                written, was_there = 0, False
+                while admin.viewers.number or not was_there:
+                    was_there |= bool(admin.viewers.number)
+                    live.add(Settled(1_800_000_000, {}, {"r" * 2000: 1}, {}, False, True))
+                    written += len(live.newest()[0]) * was_there
+                    admin.viewers.publish()
+                    await asyncio.sleep(0.001)
+        return written
+
+    monkeypatch.setattr(viewers_module, "LONGEST_WRITE_S", 0.02)
+    assert asyncio.run(main()) < 2 << 20
 
 
 # --- what one connection may take ---

@@ -1,0 +1,224 @@
+"""The last hour in slots of ten seconds, for the live page: rates by route, counts, latencies.
+
+This is all that the page costs while nobody looks at it: each settled second is taken in once. The
+memory is that of arrays for a bounded number of keys, whatever is requested. This module does not
+know what is good or bad, and knows no clock: the newest settled second is the present.
+
+Invariants: a count is in the slot of its own second, however late it arrives within the hour. A
+rate covers complete seconds only, because part of a second would look like less traffic.
+"""
+
+from array import array
+from collections import deque
+from collections.abc import Iterable
+
+from mirror.core.latency import Buckets, add_buckets
+from mirror.core.ledger import REQUESTS, Latencies, Settled
+
+SLOT_S = 10
+SLOTS = 360
+MINUTE_SLOTS = 6
+MOST_COUNTERS = 2_000
+"""Most counters of the hour, 1.5 kB each; the counts of further routes go to `other`."""
+MOST_ROUTES = 200
+"""Most routes with rates of their own, 3 kB each; further ones go to `other`."""
+_OTHER = "other"
+
+Counter = tuple[str, str, str]
+"""metric, route, label; the route is empty where all routes are counted together."""
+
+
+def _slots() -> "array[int]":
+    """Return empty slots; one holds less than 2^32, in ten seconds."""
+    return array("I", bytes(array("I").itemsize * SLOTS))
+
+
+class Rates:
+    """The requests of the complete seconds of each slot."""
+
+    __slots__ = ("most", "sums")
+
+    def __init__(self) -> None:
+        self.sums = _slots()
+        self.most = _slots()
+        """The highest second of each slot."""
+
+    def add(self, place: int, number: int, rate: int) -> None:
+        """Add requests to a second that then has `rate` of them."""
+        self.sums[place] += number
+        self.most[place] = max(self.most[place], rate)
+
+    def clear(self, place: int) -> None:
+        self.sums[place] = self.most[place] = 0
+
+
+class Hour:
+    """Give it each settled second with `add`; it may be read at any time."""
+
+    def __init__(self, by_route: Iterable[str], by_label: Iterable[str]) -> None:
+        """Count these metrics by route and label, and those by label only."""
+        self._by_route = frozenset(by_route)
+        self._by_label = frozenset(by_label)
+        self.newest_s = 0
+        """The newest settled second (Unix time); 0 before the first."""
+        self._seconds = _slots()
+        """Complete seconds of each slot."""
+        self._incomplete: set[int] = set()
+        """Seconds that were incomplete when they were settled."""
+        self._counts: dict[Counter, array[int]] = {}
+        self.total = Rates()
+        self.shadow = Rates()
+        self._rates: dict[str, Rates] = {}
+        self._latencies: deque[tuple[int, dict[str, Buckets]]] = deque(maxlen=MINUTE_SLOTS)
+        """Slots with the histograms of all routes, by metric."""
+
+    # --- taking in ---
+
+    def add(self, settled: Settled) -> None:
+        """Take in a settled second, or the late counts of one."""
+        if not settled.is_late:
+            self._advance(settled.second)
+        if not self._is_kept(settled.second):
+            return
+        place = settled.second // SLOT_S % SLOTS
+        for (metric, route, label), number in settled.counts.items():
+            if metric in self._by_label:
+                self._counter((metric, "", label))[place] += number
+            elif metric in self._by_route:
+                self._counter((metric, route, label))[place] += number
+        self._add_rates(settled, place)
+        self._add_latencies(settled.second // SLOT_S, settled.latencies)
+
+    def count(self, metric: str, label: str, number: int) -> None:
+        """Add what was counted elsewhere to the newest second."""
+        self._counter((metric, "", label))[self.newest_s // SLOT_S % SLOTS] += number
+
+    def _is_kept(self, second: int) -> bool:
+        age = self.newest_s // SLOT_S - second // SLOT_S
+        return 0 <= age < SLOTS
+
+    def _advance(self, second: int) -> None:
+        """Make `second` the newest, and clear the slots that are not of the hour before it.
+
+        Where the wall clock was set back, those are the slots after it.
+        """
+        before, now = self.newest_s // SLOT_S, second // SLOT_S
+        self.newest_s = second
+        if now == before:
+            return
+        first, last = sorted((before, now))
+        for slot in range(max(first + 1, last + 1 - SLOTS), last + 1):
+            self._clear(slot % SLOTS)
+        if now < before:
+            self._latencies.clear()
+            if now <= before - SLOTS:
+                self._clear(now % SLOTS)
+        self._counts = {key: slots for key, slots in self._counts.items() if any(slots)}
+        self._rates = {route: rates for route, rates in self._rates.items() if any(rates.sums)}
+        self._incomplete = {each for each in self._incomplete if self._is_kept(each)}
+
+    def _clear(self, place: int) -> None:
+        self._seconds[place] = 0
+        for slots in self._counts.values():
+            slots[place] = 0
+        for rates in (self.total, self.shadow, *self._rates.values()):
+            rates.clear(place)
+
+    def _counter(self, key: Counter) -> "array[int]":
+        if key not in self._counts and len(self._counts) >= MOST_COUNTERS:
+            key = (key[0], _OTHER, key[2])
+        return self._counts.setdefault(key, _slots())
+
+    def _add_rates(self, settled: Settled, place: int) -> None:
+        if not settled.is_complete:
+            if not settled.is_late:
+                self._incomplete.add(settled.second)
+            return
+        if settled.is_late and settled.second not in self._incomplete:
+            added = {
+                route: number
+                for (metric, route, _), number in settled.counts.items()
+                if metric == REQUESTS
+            }
+        else:
+            self._incomplete.discard(settled.second)
+            self._seconds[place] += 1
+            added = settled.rps
+            shadow_rps = sum(settled.shadow_rps.values())
+            self.shadow.add(place, shadow_rps, shadow_rps)
+        for route, number in added.items():
+            self._rates_of(route).add(place, number, settled.rps.get(route, 0))
+        self.total.add(place, sum(added.values()), sum(settled.rps.values()))
+
+    def _rates_of(self, route: str) -> Rates:
+        if route not in self._rates and len(self._rates) >= MOST_ROUTES:
+            route = _OTHER
+        return self._rates.setdefault(route, Rates())
+
+    def _add_latencies(self, slot: int, latencies: Latencies) -> None:
+        if not self._latencies or slot > self._latencies[-1][0]:
+            self._latencies.append((slot, {}))
+        for kept, by_metric in self._latencies:
+            if kept == slot:
+                for (metric, _), buckets in latencies.items():
+                    add_buckets(by_metric.setdefault(metric, {}), buckets)
+
+    # --- reading ---
+
+    def places(self, slots: int = SLOTS) -> list[int]:
+        """Return the places of the newest slots in the arrays, oldest first."""
+        newest = self.newest_s // SLOT_S
+        return [slot % SLOTS for slot in range(newest - slots + 1, newest + 1)]
+
+    def series(self, rates: Rates) -> tuple[list[float | None], list[int | None]]:
+        """Return the mean and the highest rps of each slot, oldest first; None without a complete
+        second."""
+        means: list[float | None] = []
+        highest: list[int | None] = []
+        for place in self.places():
+            seconds = self._seconds[place]
+            means.append(round(rates.sums[place] / seconds, 1) if seconds else None)
+            highest.append(rates.most[place] if seconds else None)
+        return means, highest
+
+    def routes(self) -> list[tuple[str, Rates]]:
+        """Return all routes, those with the most requests first."""
+        return sorted(self._rates.items(), key=lambda item: -sum(item[1].sums))
+
+    def by_label(self, metric: str, slots: int = SLOTS) -> dict[str, int]:
+        """Return the sums over the newest slots and all routes by label, without zeros."""
+        sums: dict[str, int] = {}
+        for labels in self.by_route(metric, slots).values():
+            for label, number in labels.items():
+                sums[label] = sums.get(label, 0) + number
+        return sums
+
+    def by_route(self, metric: str, slots: int = SLOTS) -> dict[str, dict[str, int]]:
+        """Return the sums over the newest slots by route and label, without zeros."""
+        places = self.places(slots)
+        sums: dict[str, dict[str, int]] = {}
+        for (name, route, label), kept in self._counts.items():
+            if name != metric:
+                continue
+            if number := sum(kept) if slots == SLOTS else sum(kept[place] for place in places):
+                sums.setdefault(route, {})[label] = number
+        return sums
+
+    def slots_with(self, metric: str) -> int:
+        """Return in how many slots something was counted."""
+        kept = [slots for (name, _, _), slots in self._counts.items() if name == metric]
+        return sum(any(slots[place] for slots in kept) for place in range(SLOTS))
+
+    @property
+    def requests(self) -> int:
+        """Production requests of all complete seconds."""
+        return sum(self.total.sums)
+
+    def latency(self, metric: str) -> Buckets:
+        """Return the histogram of about the last minute, over all routes."""
+        newest = self.newest_s // SLOT_S
+        total: Buckets = {}
+        for slot, by_metric in self._latencies:
+            if newest - slot < MINUTE_SLOTS and metric in by_metric:
+                add_buckets(total, by_metric[metric])
+        return total
