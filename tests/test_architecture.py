@@ -237,6 +237,25 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.proxy.upstream.connection",
         "mirror.tls",
     ),
+    "mirror.preflight.nginx.rules": ("mirror.preflight.findings",),
+    "mirror.preflight.nginx.reading": (
+        "mirror.formats.bounded_files",
+        "mirror.preflight.findings",
+        "mirror.preflight.nginx.rules",
+    ),
+    "mirror.preflight.nginx.scopes": ("mirror.preflight.nginx.reading",),
+    "mirror.preflight.nginx.destinations": (
+        "mirror.addresses",
+        "mirror.config",
+        "mirror.preflight.nginx.reading",
+        "mirror.preflight.nginx.scopes",
+    ),
+    "mirror.preflight.nginx.*": (
+        "mirror.config",
+        "mirror.preflight.findings",
+        "mirror.preflight.nginx",
+        "mirror.preflight.nginx.*",
+    ),
     "mirror.preflight.shadow": (
         "mirror.config",
         "mirror.core.acceptance",

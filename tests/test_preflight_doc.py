@@ -7,10 +7,11 @@ from textwrap import fill
 import pytest
 
 from mirror.preflight.findings import EXIT_CODES, Rule
+from mirror.preflight.nginx.rules import NGINX
 from mirror.preflight.rules import HOST, PRIMARY, SHADOW
 
 TEXT = (Path(__file__).parents[1] / "docs" / "preflight.md").read_text()
-RULES = (*SHADOW, *PRIMARY, *HOST)
+RULES = (*SHADOW, *PRIMARY, *HOST, *NGINX)
 
 
 def explained(rule: Rule) -> str:

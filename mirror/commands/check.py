@@ -22,6 +22,7 @@ from mirror.preflight.circle import circles
 from mirror.preflight.examination import examine
 from mirror.preflight.findings import Finding, as_json, as_text, exit_code
 from mirror.preflight.host import obstacles
+from mirror.preflight.nginx.linter import lint
 from mirror.preflight.rules import RUNNING
 from mirror.proxy.upstream.origins import check_origins
 from mirror.spans import show_span
@@ -52,6 +53,11 @@ EXIT_CONFIG = 2
     help="A host of production, with which the shadow is asked.  [default: the shadow's address]",
 )
 @click.option(
+    "--nginx",
+    metavar="FILE",
+    help="Also judge nginx's configuration: nginx.conf, with what it includes.",
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(["text", "json"]),
@@ -59,7 +65,9 @@ EXIT_CONFIG = 2
     show_default=True,
     help="json: one document with the findings and the exit code.",
 )
-def check(path: Path, names: tuple[str, ...], host: str | None, form: str) -> None:
+def check(
+    path: Path, names: tuple[str, ...], host: str | None, nginx: str | None, form: str
+) -> None:
     """Check a configuration and this host, and ask the shadow.
 
     The result is a list of findings, the worst first: what was seen, why it matters and what to do
@@ -69,12 +77,13 @@ def check(path: Path, names: tuple[str, ...], host: str | None, form: str) -> No
     It sends HEAD requests to shadow.url, for / and for one path of each of the first routes, marked
     by X-Mirror-Leg. It refuses an nginx, because its Pod would write every mirrored request to the
     access log. In mode inline it also sends GET / to the primary, and reads the answer as the
-    sidecar would.
+    sidecar would. With --nginx it reads nginx's files and sends nothing there.
 
     \b
     Examples:
       mirror check -c mirror.yaml
       mirror check -c mirror.yaml --host www.example.com
+      mirror check -c mirror.yaml --nginx /etc/nginx/nginx.conf
       mirror check -c mirror.yaml --accept-server demo-app
       mirror check -c mirror.yaml --format json | jq .findings
 
@@ -103,6 +112,8 @@ def check(path: Path, names: tuple[str, ...], host: str | None, form: str) -> No
         say(ConfigError(str(path), problems), err=True)
         sys.exit(EXIT_CONFIG)
     findings = [*asyncio.run(examine(config, names, host)), *running]
+    if nginx is not None:
+        findings += lint(nginx, config)
     if form == "json":
         say_json(as_json(findings))
     else:

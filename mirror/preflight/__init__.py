@@ -13,4 +13,5 @@ descriptors   file descriptors: how many a worker may need, and how many it may 
 clock         this host's clock against the shadow's, and as the kernel sees it
 agent         whether the Datadog Agent takes metrics
 disk          whether the disk holds what the series and the capture may grow to
+nginx         what nginx's configuration does with the copies (`mirror check --nginx`)
 """

@@ -145,6 +145,17 @@ def test_a_warning_is_1_and_leaves_it_accepted(tmp_path: Path) -> None:
     assert b"\r\nHost: www.example.com\r\n" in requests[0]
 
 
+def test_nginxs_configuration_is_judged_on_request(tmp_path: Path) -> None:
+    path = tmp_path / "nginx.conf"
+    path.write_text("http { server { location / { mirror $a; proxy_pass http://app; } } }")
+    with answering(ISTIO) as (port, _):
+        done = check(tmp_path, port, "--nginx", str(path))
+    assert done.returncode == 1
+    assert f"warning: nginx.mirror_variable at {path}:1\n" in done.stdout
+    with answering(ISTIO) as (port, _):
+        assert check(tmp_path, port, "--nginx", str(tmp_path / "none")).returncode == 3
+
+
 def test_unreachable_shadow_is_3(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -1,0 +1,11 @@
+"""What nginx's configuration does with the copies, without nginx: the linter of `mirror check`.
+
+rules         what is looked for; docs/preflight.md explains each code
+reading       the files with their includes, parsed, as one tree of directives
+scopes        which directive is in force where: nginx's inheritance, locations and variables
+destinations  where a proxy_pass leads: the sidecar, the shadow or another server
+copies        a location that receives the `mirror` subrequests
+connections   the way to the sidecar in both modes: keep-alive, backup, Host
+production    the locations that serve production: what they mirror, and through what they proxy
+linter        all of it as one list of findings
+"""

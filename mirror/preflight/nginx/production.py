@@ -1,0 +1,163 @@
+"""The locations that serve production: what they mirror where, and through what they proxy.
+
+A request is counted once if exactly one way leads from its location to the sidecar, and arrives in
+the new cluster once if no other way leads there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mirror.preflight.findings import Finding
+from mirror.preflight.nginx import rules
+from mirror.preflight.nginx.connections import connection_findings
+from mirror.preflight.nginx.copies import copy_findings
+from mirror.preflight.nginx.destinations import Destination, Site
+from mirror.preflight.nginx.reading import Directive
+from mirror.preflight.nginx.scopes import Location, PatternError, find_location
+
+_HANDLERS = (
+    "proxy_pass",
+    "fastcgi_pass",
+    "uwsgi_pass",
+    "scgi_pass",
+    "grpc_pass",
+    "memcached_pass",
+    "return",
+    "stub_status",
+    "empty_gif",
+    "content_by_lua",
+    "content_by_lua_block",
+    "content_by_lua_file",
+    "js_content",
+)
+"""Directives that answer a request; without one, nginx serves files."""
+_REPEATS = ("invalid_header", "non_idempotent")
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One `mirror` directive in force in a location, and where its subrequest goes."""
+
+    mirror: Directive
+    location: Location
+    to: Destination
+
+
+def copies_of(
+    serving: Location, locations: Sequence[Location], site: Site
+) -> tuple[list[Copy], list[Finding]]:
+    """Return what a location mirrors, and what is wrong with its `mirror` directives.
+
+    `locations` are those of its server, among which nginx looks for the mirrored URI.
+    """
+    copies, found = [], []
+    for mirror in serving.scope.in_force("mirror"):
+        uri = mirror.args[0] if mirror.args else "off"
+        if uri == "off":
+            continue
+        if "$" in uri:
+            found.append(rules.MIRROR_VARIABLE.at(mirror.where, f"`{mirror.shown}`"))
+            continue
+        try:
+            location = find_location(locations, uri)
+        except PatternError as error:
+            found.append(
+                rules.NOT_JUDGED.at(mirror.where, f"An expression is not judged: {error}.")
+            )
+            continue
+        passes = location.scope.own("proxy_pass") if location else []
+        if location is None or (not passes and not _is_own(location, uri)):
+            what = f"No location serves `{mirror.shown}`, so nothing is sent."
+            found.append(rules.NOT_REACHED.at(mirror.where, what))
+        elif not _is_own(location, uri):
+            what = f"`{mirror.shown}` is served by {location.name} as any other request."
+            found.append(rules.TO_PRODUCTION.at(mirror.where, what))
+        elif passes:
+            copies.append(Copy(mirror, location, site.destinations.of(passes[0])))
+    return copies, found
+
+
+def production_findings(serving: Location, copies: Sequence[Copy], site: Site) -> list[Finding]:
+    """Return what is wrong with a location that serves production."""
+    passes = serving.scope.own("proxy_pass")
+    through = site.destinations.of(passes[0]) if passes else None
+    found = _twice(serving, copies, through)
+    if through is not None and through.kind == "sidecar":
+        found += _inline(serving, through, site)
+    for copy in copies:
+        if copy.to.kind == "sidecar":
+            found += _sink(serving, copy, site)
+        elif copy.to.kind == "unknown":
+            what = f"`{copy.to.proxy_pass.shown}` leads to a variable."
+            found.append(rules.NOT_JUDGED.at(copy.to.proxy_pass.where, what))
+    if copies and _may_redirect(serving):
+        what = f"{serving.name} mirrors and serves files, so `index` applies."
+        found.append(rules.INDEX_REDIRECT.at(copies[0].mirror.where, what))
+    return found
+
+
+def _is_own(location: Location, uri: str) -> bool:
+    """Say whether a location is made for the mirrored URI, and not for what clients ask for."""
+    return bool(location.pattern == uri or location.scope.in_force("internal"))
+
+
+def _twice(serving: Location, copies: Sequence[Copy], through: Destination | None) -> list[Finding]:
+    """Return findings about further ways to the sidecar, or around it."""
+    ways = [copy for copy in copies if copy.to.kind == "sidecar"]
+    is_inline = through is not None and through.kind == "sidecar"
+    found = [
+        rules.MIRRORED_TWICE.at(
+            copy.mirror.where,
+            f"`{copy.mirror.shown}` is another way of {serving.name} to the sidecar.",
+        )
+        for copy in (ways if is_inline else ways[1:])
+    ]
+    if not ways and not is_inline:
+        return found
+    for copy in copies:
+        place = copy.to.proxy_pass
+        if copy.to.kind in ("shadow", "near_shadow"):
+            what = (
+                f"`{copy.mirror.shown}` in {serving.name} leads to `{place.shown}` ({place.where})"
+            )
+            what += (
+                ", the shadow."
+                if copy.to.kind == "shadow"
+                else ", another port of the shadow's host, perhaps the nginx that logs."
+            )
+            found.append(rules.PAST_THE_SIDECAR.at(copy.mirror.where, what))
+        elif copy.to.kind == "other":
+            what = f"`{copy.mirror.shown}` in {serving.name} leads to `{place.shown}`."
+            found.append(rules.OTHER_MIRROR.at(copy.mirror.where, what))
+    return found
+
+
+def _sink(serving: Location, copy: Copy, site: Site) -> list[Finding]:
+    if site.config.mode == "inline":
+        what = f"`{copy.mirror.shown}` sends copies to a sidecar in mode inline."
+        return [rules.WRONG_MODE.at(copy.mirror.where, what)]
+    return copy_findings(copy.location, serving, copy.to, site)
+
+
+def _inline(serving: Location, through: Destination, site: Site) -> list[Finding]:
+    place = through.proxy_pass
+    if site.config.mode == "sink":
+        what = f"`{place.shown}` in {serving.name} gives production to a sidecar in mode sink."
+        return [rules.WRONG_MODE.at(place.where, what)]
+    found = connection_findings(serving, through, site)
+    scope = serving.scope
+    if scope.header("Upgrade") is None:
+        what = f"No `proxy_set_header Upgrade` is in force in {serving.name}."
+        found.append(rules.UPGRADE.at(scope.directive.where, what))
+    for line in scope.in_force("proxy_next_upstream"):
+        if repeats := [word for word in line.args if word.startswith("http_") or word in _REPEATS]:
+            what = f"`{line.shown}` repeats a request: {', '.join(repeats)}."
+            found.append(rules.NEXT_UPSTREAM.at(line.where, what))
+    return found
+
+
+def _may_redirect(location: Location) -> bool:
+    """Say whether nginx serves files there, for a URI that ends in a slash."""
+    if location.scope.own(*_HANDLERS) or location.is_regex or location.is_named:
+        return False
+    return location.modifier != "=" or location.pattern.endswith("/")

@@ -1,0 +1,130 @@
+"""nginx's configuration files with their includes, as one tree of directives.
+
+The parser is nginx-crossplane, which only turns a text into directives. Files are found and read
+here: bounded, regular ones only, and in the order of nginx, which takes the names of a pattern
+sorted and every relative one from the folder of the main file (ngx_conf_file.c, ngx_conf_include).
+What cannot be read or parsed becomes a finding, and the rest is judged without it.
+"""
+
+import glob
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from mirror.formats.bounded_files import BoundedFileError, Limit, read_bytes
+from mirror.preflight.findings import Finding
+from mirror.preflight.nginx.rules import UNREADABLE
+
+LIMIT = Limit(4 << 20)
+"""Most bytes of one file of nginx's configuration."""
+MOST_FILES = 2000
+"""Most files of a configuration."""
+MOST_DIRECTIVES = 200_000
+"""Most directives; a file that is included several times counts as often."""
+MOST_INCLUDE_DEPTH = 30
+"""Most files that include one another; a file that includes itself ends here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    """One directive with its block, if it has one."""
+
+    name: str
+    args: tuple[str, ...]
+    file: str
+    line: int
+    block: tuple["Directive", ...] | None = None
+
+    @property
+    def where(self) -> str:
+        """The place, as editors open it."""
+        return f"{self.file}:{self.line}"
+
+    @property
+    def shown(self) -> str:
+        """The directive as a finding quotes it."""
+        words = [self.name, *(argument or '""' for argument in self.args)]
+        return " ".join(words) + (" { }" if self.block is not None else ";")
+
+
+def read_configuration(path: str) -> tuple[tuple[Directive, ...], list[Finding]]:
+    """Return the directives of a main file with all includes, and what could not be read."""
+    reader = _Reader(os.path.dirname(path))
+    return tuple(reader.directives_of(path, path, 0)), reader.findings
+
+
+@dataclass
+class _Reader:
+    folder: str
+    """Where nginx looks for relative names: the folder of the main file."""
+    findings: list[Finding] = field(default_factory=list)
+    _parsed: dict[str, list[Any]] = field(default_factory=dict)
+    _directives: int = 0
+
+    def directives_of(self, file: str, included_at: str, depth: int) -> Iterator[Directive]:
+        if depth > MOST_INCLUDE_DEPTH:
+            return self._give_up(included_at, f"more than {MOST_INCLUDE_DEPTH} nested includes")
+        return self._expanded(self._parse(file, included_at), file, depth)
+
+    def _expanded(self, statements: list[Any], file: str, depth: int) -> Iterator[Directive]:
+        for statement in statements:
+            if "comment" in statement:  # among the arguments of a directive
+                continue
+            name, args, line = statement["directive"], tuple(statement["args"]), statement["line"]
+            self._directives += 1
+            if self._directives > MOST_DIRECTIVES:
+                if self._directives == MOST_DIRECTIVES + 1:
+                    what = f"more than {MOST_DIRECTIVES:,} directives; the rest is not judged"
+                    self._give_up(f"{file}:{line}", what)
+                return
+            if name == "include" and args and "block" not in statement:
+                for included in self._included(args[0], f"{file}:{line}"):
+                    yield from self.directives_of(included, f"{file}:{line}", depth + 1)
+                continue
+            block = None
+            if "block" in statement:
+                block = tuple(self._expanded(statement["block"], file, depth))
+            yield Directive(name, args, file, line, block)
+
+    def _included(self, pattern: str, where: str) -> list[str]:
+        pattern = os.path.join(self.folder, pattern)
+        if not glob.has_magic(pattern):
+            return [pattern]
+        try:
+            return sorted(glob.glob(pattern))
+        except (OSError, ValueError) as error:
+            self._give_up(where, str(error))
+            return []
+
+    def _parse(self, file: str, included_at: str) -> list[Any]:
+        if file in self._parsed:
+            return self._parsed[file]
+        if len(self._parsed) >= MOST_FILES:
+            self._give_up(included_at, f"more than {MOST_FILES:,} files; {file} is not read")
+            return []
+        statements: list[Any] = []
+        try:
+            # nginx takes any bytes; only ASCII means something to this linter.
+            statements = self._parse_text(file, read_bytes(file, LIMIT).decode("latin-1"))
+        except BoundedFileError as error:
+            self._give_up(included_at, str(error))
+        self._parsed[file] = statements
+        return statements
+
+    def _parse_text(self, file: str, text: str) -> list[Any]:
+        # Imported here, because only a check with --nginx parses: `mirror serve` does not pay.
+        import crossplane
+
+        parsed = crossplane.parse_string(text, file, single=True, check_ctx=False, check_args=False)
+        for error in parsed["errors"]:
+            line = f":{error['line']}" if error["line"] else ""
+            self._give_up(f"{file}{line}", f"cannot be parsed: {error['error']}")
+        statements: list[Any] = parsed["config"][0]["parsed"]
+        return statements
+
+    def _give_up(self, where: str, what: str) -> Iterator[Directive]:
+        finding = UNREADABLE.at(where, f"{what}.")
+        if finding not in self.findings:
+            self.findings.append(finding)
+        return iter(())

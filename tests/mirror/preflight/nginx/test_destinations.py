@@ -1,0 +1,62 @@
+"""Checks where a proxy_pass leads, by the address that is written there."""
+
+import pytest
+
+from mirror.preflight.nginx.destinations import Destinations
+from mirror.preflight.nginx.reading import Directive
+from mirror.preflight.nginx.scopes import Scope
+from tests.mirror.preflight.nginx.configurations import config_for
+
+
+def line(name: str, *args: str) -> Directive:
+    return Directive(name, args, "f", 1)
+
+
+GROUP = Directive(
+    "upstream",
+    ("group",),
+    "f",
+    1,
+    (
+        line("server", "10.0.0.9", "down"),
+        line("server", "unix:/run/m.sock", "max_fails=1"),
+        line("server", "10.0.0.7:30080", "backup"),
+    ),
+)
+HTTP = Scope(Directive("http", (), "f", 1, (GROUP,)))
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "rest"),
+    [
+        ("http://unix:/run/m.sock", "sidecar", ""),
+        ("http://unix:/run/m.sock:/a", "sidecar", "/a"),
+        ("http://unix:/run/other.sock", "other", ""),
+        ("http://127.0.0.1:8125$request_uri", "sidecar", "$request_uri"),
+        ("http://localhost:8125/", "sidecar", "/"),
+        ("http://[::1]:8125/", "sidecar", "/"),
+        ("http://127.0.0.1:8126", "other", ""),
+        ("http://group$request_uri", "sidecar", "$request_uri"),
+        ("http://10.0.0.7:30080", "shadow", ""),
+        ("http://10.0.0.7:30081", "near_shadow", ""),
+        ("http://10.0.0.7", "near_shadow", ""),
+        ("http://10.0.0.8:30080", "other", ""),
+        ("http://$where/a", "unknown", ""),
+        ("$url", "unknown", ""),
+        ("", "unknown", ""),
+    ],
+)
+def test_an_address_is_recognised(url: str, kind: str, rest: str) -> None:
+    config = config_for("sink", listen=["unix:/run/m.sock", "127.0.0.1:8125"])
+    found = Destinations(HTTP, config).of(line("proxy_pass", url))
+    assert (found.kind, found.rest) == (kind, rest)
+
+
+def test_a_backup_is_no_way_and_is_known() -> None:
+    config = config_for("sink", listen="127.0.0.1:1")
+    found = Destinations(HTTP, config).of(line("proxy_pass", "http://group"))
+    assert found.kind == "other" and found.has_backup and len(found.servers) == 3
+
+
+def test_a_proxy_pass_without_an_argument_is_unknown() -> None:
+    assert Destinations(HTTP, config_for("sink")).of(line("proxy_pass")).kind == "unknown"

@@ -1,0 +1,126 @@
+"""Checks what is said of the locations that serve production: how often each request is sent."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.mirror.preflight.nginx.configurations import INLINE, SINK, codes, linted
+
+MIRROR = "mirror /m;"
+APP = "proxy_pass http://app;"
+SECOND = "internal; proxy_pass http://{};"
+
+
+@pytest.mark.parametrize(
+    ("mirrors", "found"),
+    [
+        ("mirror off;", ["not_reached"]),
+        ("mirror $where;", ["mirror_variable", "not_reached"]),
+        ("mirror /m; mirror /m;", ["mirrored_twice"]),
+        ("mirror /nowhere;", ["mirror_to_production", "not_reached"]),
+        ("mirror @m;", ["not_reached", "not_reached"]),
+    ],
+)
+def test_the_mirror_directives_of_a_location(
+    tmp_path: Path, mirrors: str, found: list[str]
+) -> None:
+    assert codes(linted(tmp_path, SINK, [(MIRROR, mirrors)])) == found
+
+
+@pytest.mark.parametrize(
+    ("target", "found"),
+    [
+        ("10.0.0.7:30080", ["past_the_sidecar"]),
+        ("10.0.0.7:30081", ["past_the_sidecar"]),
+        ("10.0.0.8", ["other_mirror"]),
+        ("$target", ["not_judged"]),
+    ],
+)
+def test_another_way_beside_the_sidecar(tmp_path: Path, target: str, found: list[str]) -> None:
+    proxy_pass = f"proxy_pass http://{target};"
+    second = f"location = /second {{ internal; {proxy_pass} }}\n    location = /m {{"
+    replaced = [(MIRROR, f"{MIRROR} mirror /second;"), ("location = /m {", second)]
+    findings = linted(tmp_path, SINK, replaced)
+    assert codes(findings) == found
+    if found == ["past_the_sidecar"]:
+        assert findings[0].severity == "refused"
+
+
+def test_the_shadow_alone_is_no_second_way(tmp_path: Path) -> None:
+    """Checks that nginx's own mirroring is not blamed where no sidecar is on the way."""
+    found = linted(tmp_path, SINK, [("unix:/run/m.sock", "10.0.0.7:30080")])
+    assert codes(found) == ["not_reached"]
+
+
+def test_every_port_of_loopback_is_not_near_a_shadow_there(tmp_path: Path) -> None:
+    second = "location = /second { internal; proxy_pass http://127.0.0.1:7; }\n    location = /m {"
+    replaced = [(MIRROR, f"{MIRROR} mirror /second;"), ("location = /m {", second)]
+    found = linted(tmp_path, SINK, replaced, shadow_url="http://127.0.0.1:30080")
+    assert codes(found) == ["other_mirror"]
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "found"),
+    [
+        (SINK, "inline", ["wrong_mode"]),
+        (INLINE, "sink", ["wrong_mode"]),
+    ],
+)
+def test_nginx_and_the_sidecar_agree_about_the_mode(
+    tmp_path: Path, text: str, mode: str, found: list[str]
+) -> None:
+    findings = linted(tmp_path, text, mode=mode)
+    assert codes(findings) == found and findings[0].severity == "refused"
+
+
+def test_inline_and_mirror_together_count_twice(tmp_path: Path) -> None:
+    found = linted(tmp_path, SINK, [(APP, "proxy_pass http://sink;")])
+    assert codes(found) == ["mirrored_twice", "wrong_mode"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("proxy_set_header Upgrade $http_upgrade;", "", ["upgrade"]),
+        ("error timeout", "error timeout http_502", ["next_upstream"]),
+        ("error timeout", "error timeout non_idempotent", ["next_upstream"]),
+        ("proxy_next_upstream error timeout;", "", []),
+    ],
+)
+def test_each_mistake_inline(tmp_path: Path, old: str, new: str, found: list[str]) -> None:
+    assert codes(linted(tmp_path, INLINE, [(old, new)], mode="inline")) == found
+
+
+@pytest.mark.parametrize(
+    ("location", "handler", "found"),
+    [
+        ("location / {", "root /srv;", ["index_redirect"]),
+        ("location /files/ {", "root /srv; index a.html;", ["index_redirect"]),
+        ("location = /a {", "root /srv;", []),
+        ("location = / {", "root /srv;", ["index_redirect"]),
+        (r"location ~ \.png$ {", "root /srv;", []),
+        ("location / {", "fastcgi_pass app;", []),
+        ("location / {", "content_by_lua_block { ngx.say('}') }", ["not_judged"]),
+    ],
+)
+def test_files_that_are_served_are_mirrored_twice(
+    tmp_path: Path, location: str, handler: str, found: list[str]
+) -> None:
+    replaced = [("location / {", location), (APP, handler)]
+    assert codes(linted(tmp_path, SINK, replaced)) == found
+
+
+@pytest.mark.parametrize(
+    ("replaced", "sections"),
+    [
+        ([("unix:/run/m.sock;", "127.0.0.1:8125;")], {"listen": "127.0.0.1:8125"}),
+        ([("unix:/run/m.sock;", "localhost:8125;")], {"listen": "127.0.0.1:8125"}),
+        ([("unix:/run/m.sock;", "mirror:8125;")], {"listen": "0.0.0.0:8125"}),
+        ([("unix:/run/m.sock;", "[::1]:8125;")], {"listen": ["[::1]:8125", "unix:/a"]}),
+    ],
+)
+def test_the_sidecar_is_recognised_by_each_address(
+    tmp_path: Path, replaced: list[tuple[str, str]], sections: dict[str, Any]
+) -> None:
+    assert linted(tmp_path, SINK, replaced, **sections) == []

@@ -1,0 +1,111 @@
+"""Checks that files are found as nginx finds them, and that nothing is read without a bound."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mirror.preflight.nginx.reading import (
+    LIMIT,
+    MOST_INCLUDE_DEPTH,
+    Directive,
+    read_configuration,
+)
+
+
+def read(folder: Path, **files: str) -> tuple[tuple[Directive, ...], list[str]]:
+    """Write files, of which `main` is the first; return the directives and what is wrong."""
+    for name, text in files.items():
+        path = folder / f"{name}.conf"
+        path.write_text(text)
+    directives, findings = read_configuration(str(folder / "main.conf"))
+    assert {finding.code for finding in findings} <= {"nginx.unreadable"}
+    return directives, [
+        f"{Path(finding.where).name}: {finding.what}".replace(f"{folder}/", "")
+        for finding in findings
+    ]
+
+
+def test_a_directive_knows_its_place(tmp_path: Path) -> None:
+    (events, a), problems = read(tmp_path, main="events { }\n\na 'b c' \"\" # d\n e;\n")
+    assert problems == []
+    assert events.block == () and a.block is None
+    assert a.args == ("b c", "", "e") and a.shown == 'a b c "" e;'
+    assert a.where == f"{tmp_path}/main.conf:3"
+
+
+def test_includes_are_expanded_in_place_and_sorted(tmp_path: Path) -> None:
+    sub = tmp_path / "sub"
+    sub.mkdir()
+    for name in ("b", "a", "c"):
+        (sub / f"{name}.conf").write_text(f"{name} 1; include other.conf;")
+    directives, problems = read(tmp_path, main="x; include sub/*.conf; y;", other="other;")
+    assert problems == []
+    names = [directive.name for directive in directives]
+    assert names == ["x", "a", "other", "b", "other", "c", "other", "y"]
+    # A relative name starts at the folder of the main file, wherever it stands.
+    assert directives[2].file == f"{tmp_path}/other.conf"
+
+
+def test_what_is_missing_or_broken_is_said_and_the_rest_is_read(tmp_path: Path) -> None:
+    main = "a;\ninclude none.conf;\ninclude broken.conf;\ninclude /none/*.conf;\nb;"
+    directives, problems = read(tmp_path, main=main, broken="c {\n d 'e;\n")
+    assert [directive.name for directive in directives] == ["a", "b"]
+    assert problems[0] == "main.conf:2: none.conf: no such file."
+    assert problems[1].startswith("broken.conf:2: cannot be parsed: ")
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "large"])
+def test_only_bounded_regular_files_are_read(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "odd.conf"
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.touch()
+        os.truncate(path, LIMIT.most_bytes + 1)
+    directives, problems = read(tmp_path, main="a; include odd.conf;")
+    assert [directive.name for directive in directives] == ["a"]
+    assert len(problems) == 1 and "odd.conf" in problems[0]
+
+
+def test_a_file_that_includes_itself_ends(tmp_path: Path) -> None:
+    directives, problems = read(tmp_path, main="a; include main.conf;")
+    assert len(directives) == MOST_INCLUDE_DEPTH + 1
+    assert problems == [f"main.conf:1: more than {MOST_INCLUDE_DEPTH} nested includes."]
+
+
+def test_includes_cannot_multiply_without_a_bound(tmp_path: Path) -> None:
+    files = {f"f{index}": f"include f{index + 1}.conf; " * 8 for index in range(20)}
+    directives, problems = read(tmp_path, main="include f0.conf;", f20="a;", **files)
+    assert directives == () or len(directives) <= 200_000
+    assert any("more than 200,000 directives" in problem for problem in problems)
+
+
+def test_scripts_and_maps_do_not_confuse_the_parser(tmp_path: Path) -> None:
+    main = """
+    map $a $b { default ''; include list.conf; "~^/(?<x>\\w{2})$" $x; }
+    location / { content_by_lua_block { if a then b = "}" end -- } comment
+      } after; }
+    if ($a = "b;{") { return 200 "x}"; }
+    """
+    directives, problems = read(tmp_path, main=main, list="one 1;")
+    assert problems == []
+    assert [directive.name for directive in directives] == ["map", "location", "if"]
+    assert [entry.name for entry in directives[0].block or ()] == [
+        "default",
+        "one",
+        "~^/(?<x>\\w{2})$",
+    ]
+    assert [entry.name for entry in directives[1].block or ()] == ["content_by_lua_block", "after"]
+
+
+@pytest.mark.parametrize("text", ["", "}", "{", "a", "a {", "\\", "'", "# no end", "\x00", "a }"])
+def test_no_text_crashes_it(tmp_path: Path, text: str) -> None:
+    read(tmp_path, main=text)
+
+
+def test_deep_nesting_is_said(tmp_path: Path) -> None:
+    directives, problems = read(tmp_path, main="a { " * 100_000)
+    assert directives == () and len(problems) == 1
