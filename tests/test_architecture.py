@@ -696,6 +696,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.requests.asked",
         "estimator.requests.observations",
         "estimator.routing.*",
+        "mirror.formats.comparison",
         "mirror.formats.path_shapes",
     ),
     "estimator.migration.*": (

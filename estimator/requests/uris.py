@@ -5,74 +5,40 @@ there are more URIs than the sidecar keeps, a path is a shape, and one sample pa
 does a path of which a segment was redacted.
 """
 
-import asyncio
-from pathlib import Path
-
-import aiohttp
-
 from estimator.errors import InputError, Problem, Refusal, Refused
+from estimator.requests.admin_port import Page, read_page
 from estimator.requests.asked import Asked
 from estimator.requests.observations import Observation, Observations
 from estimator.requests.samples import path_of_shape
 from estimator.requests.summary import said_of_time, text_of
 from estimator.routing.request import Request
-from estimator.series.http_session import AnswerTooLargeError, ApiSession, check_url
-from estimator.series.limits import ANSWER_TIMEOUT_S
-from mirror.formats import bounded_files
 from mirror.formats.access_log.remote import is_url
 from mirror.formats.access_log.tally import LOW_CONFIDENCE_RATIO
-from mirror.formats.bounded_files import BoundedFileError
 from mirror.formats.capture.redacted import has_redacted_segment
-from mirror.formats.json_documents import error_of
 from mirror.formats.uri_counts import LIMIT, OTHER, UriCount, UriCounts, decode
 
 OPTION = "--from-uris"
-_PATH = "/uris"
+_PAGE = Page(
+    "/uris",
+    OPTION,
+    LIMIT,
+    "Expected the admin port of a sidecar that counts URIs (`uris` in mirror.yaml)",
+    "Keep fewer URIs (uris.most)",
+)
 
 
 def observe_uris(name: str, asked: Asked) -> Observations:
     """Return the requests of a document in a file, or of the sidecar at a URL.
 
-    A URL without a path is that of an admin port. Raises InputError for what is no such document,
-    Refused for a sidecar that gives none or has counted nothing.
+    Raises InputError for what is no such document, Refused for a sidecar that gives none or has
+    counted nothing.
     """
-    if is_url(name):
-        body = asyncio.run(_fetched(name))
-        source = f"URIs of the sidecar at {name}"
-    else:
-        try:
-            body = bounded_files.read_bytes(Path(name), LIMIT)
-        except BoundedFileError as error:
-            raise InputError([Problem(name, error.reason)]) from error
-        source = f"URI counts {name}"
     try:
-        document = decode(body)
+        document = decode(read_page(name, _PAGE))
     except ValueError as error:
         raise InputError([Problem(name, str(error))]) from error
+    source = f"URIs of the sidecar at {name}" if is_url(name) else f"URI counts {name}"
     return observations_of(document, source, asked)
-
-
-async def _fetched(url: str) -> bytes:
-    """Return the answer of an admin port. Raises InputError and Refused."""
-    check_url(url, OPTION, None, "the admin port asks for none")
-    base = url.rstrip("/").removesuffix(_PATH)
-    try:
-        async with ApiSession(base, {}) as session:
-            answer = await session.request("GET", _PATH)
-    except AnswerTooLargeError as error:
-        raise InputError([Problem(url, f"{error}. Keep fewer URIs (uris.most)")]) from error
-    except TimeoutError as error:
-        raise _refused(url, f"gave no answer within {ANSWER_TIMEOUT_S:g} s") from error
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise _refused(url, f"cannot be reached: {error or type(error).__name__}") from error
-    if answer.status != 200:
-        raise _refused(url, f"answered {answer.status} at {_PATH}{error_of(answer.body)}")
-    return answer.body
-
-
-def _refused(url: str, problem: str) -> Refused:
-    advice = "Expected the admin port of a sidecar that counts URIs (`uris` in mirror.yaml)"
-    return Refused([Refusal(url, problem, advice)])
 
 
 def observations_of(document: UriCounts, source: str, asked: Asked) -> Observations:
@@ -80,7 +46,7 @@ def observations_of(document: UriCounts, source: str, asked: Asked) -> Observati
     if not document.uris:
         problem = f"holds no URI; {document.seen:,} requests were seen"
         raise Refused([Refusal(source, problem, "Let it count production requests first")])
-    items = tuple(_observation(entry, asked) for entry in document.uris)
+    items = tuple(observation_of(entry, asked) for entry in document.uris)
     missing = {
         "requests of further URIs than the sidecar keeps": document.not_kept,
         "requests that workers had not reported yet": document.waiting,
@@ -124,7 +90,8 @@ def _said_of_losses(document: UriCounts) -> tuple[list[str], list[str]]:
     return ([], [sentence]) if is_doubt else ([sentence], [])
 
 
-def _observation(entry: UriCount, asked: Asked) -> Observation:
+def observation_of(entry: UriCount, asked: Asked) -> Observation:
+    """Return the requests of an entry as one observation."""
     path = path_of_shape(entry.path) if entry.is_shape else entry.path
     # The values of parameters are not counted, only that these parameters came.
     names = [text_of(name) for name in entry.query if name != OTHER]

@@ -31,6 +31,7 @@ from estimator.report.manifest_files import read_manifests
 from estimator.requests.access_log import observe_access_logs
 from estimator.requests.asked import Asked
 from estimator.requests.capture import observe_capture
+from estimator.requests.compared import observations_of_examples, read_compared
 from estimator.requests.series import observe_series
 from estimator.requests.uris import observe_uris
 from estimator.routing.files import read_routes
@@ -290,6 +291,7 @@ def comparisons() -> list[bytes]:
 
 def read_comparison(path: Path) -> None:
     run_command(compare, path, "--html", path.parent / "compare.html")
+    observations_of_examples(read_compared(str(path)), "live", Asked())
 
 
 def results() -> list[bytes]:

@@ -1,6 +1,7 @@
 """`estimate coverage`: which requests of production would the new routes not serve?"""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from estimator.commands.terminal import working
 from estimator.errors import InputError, Problem
 from estimator.migration.coverage.analysis import Before, analyse
 from estimator.migration.coverage.assumptions import Assumed
+from estimator.migration.coverage.cross_check import cross_check
 from estimator.migration.coverage.differences import Differences
 from estimator.migration.coverage.result import Allowed, Coverage
 from estimator.report.coverage.content import FULL, PAGE, SHORT, document_of, doubts_of
@@ -30,6 +32,7 @@ from estimator.report.coverage.data import to_json
 from estimator.report.html import to_html
 from estimator.report.text import print_text
 from estimator.requests.asked import asked_by
+from estimator.requests.compared import observations_of_examples, read_compared
 from estimator.routing.files import Routes
 from estimator.routing.ingress_nginx.routes import read_ingresses
 from estimator.text_files import write_whole
@@ -41,6 +44,8 @@ Examples:
   estimate coverage --routes k8s/ --gateway shop/web --port 443 --html coverage.html \\
       --from-access-log access.log
   estimate coverage --routes new/ --ingress old/ --from-access-log access.log
+  estimate coverage --routes k8s/ --from-uris http://127.0.0.1:9911 \\
+      --compared http://127.0.0.1:9911
   estimate coverage --routes k8s/ --from-access-log access.log --max-rejected 0.01% \\
       --format json                                                     # in CI
 
@@ -57,6 +62,7 @@ SECTIONS = {
     **dict.fromkeys(("routes", *routes_options.OF_GATEWAY), "The new routes"),
     "ingress": "The routes of today",
     **requests_options.SECTIONS,
+    "compared": "Cross-check",
     **dict.fromkeys(routes_options.OF_ASSUMPTIONS, "What the source does not record"),
     **dict.fromkeys(("max_rejected", "max_undecided"), "What is allowed"),
     **dict.fromkeys(("format", "full", "html"), "Output"),
@@ -89,6 +95,14 @@ _SHARES = Bounds(0.0, 1.0)
     " path than today is then elsewhere, and the report says why the two differ. Repeatable.",
 )
 @requests_options.requests_options
+@click.option(
+    "--compared",
+    multiple=True,
+    metavar="URL|FILE",
+    help="Also check the routes by what a sidecar compared: its admin port, or its saved"
+    " /comparison. Where the live Envoy routes otherwise than these objects, the confidence is low."
+    " Repeatable.",
+)
 @routes_options.assumption_options
 @click.option(
     "--max-rejected",
@@ -161,10 +175,20 @@ def _read(options: dict[str, Any]) -> tuple[Allowed, Assumed]:
 
 def _answer(options: dict[str, Any], source: RequestsSource, assumed: Assumed) -> Coverage:
     routes, before = _read_routes(options)
+    compared = {name: read_compared(name) for name in options["compared"]}
     asked = asked_by(rule.conditions for table in routes.tables for rule in table.rules())
     observations = assumed.completed(requests_of(source, asked), asked)
     with working(f"Judging {len(observations.items):,} different requests") as bar:
-        return analyse(routes, observations, before, bar)
+        answer = analyse(routes, observations, before, bar)
+    for name, document in compared.items():
+        examples = assumed.completed(observations_of_examples(document, name, asked), asked)
+        check = cross_check(routes.tables, document, examples.items, answer)
+        answer = replace(
+            answer,
+            notes=(*answer.notes, *check.notes),
+            doubts=(*answer.doubts, *check.doubts),
+        )
+    return answer
 
 
 def _read_routes(options: dict[str, Any]) -> tuple[Routes, Before | None]:

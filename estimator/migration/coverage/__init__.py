@@ -9,5 +9,6 @@ suggestion   the entry that would route lost requests
 result       the whole answer as values
 assumptions  what the user says about all requests
 analysis     judges every observed request, and puts the answer together
+cross_check  whether the live Envoy routed as these objects say
 differences  why ingress-nginx and the new routes treat a request differently
 """

@@ -5,11 +5,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 from click.testing import CliRunner, Result
 
 from estimator.commands.estimate import main
+from mirror.formats.comparison import Example, to_json
+from tests.mirror.formats.test_comparison import document as comparison
 
 EXAMPLE = Path(__file__).parents[4] / "docs" / "switching-example"
 HOST = ("--authority", "www.shop.example")
@@ -285,3 +288,22 @@ def test_the_help_has_headings_and_examples() -> None:
         "Exit codes:",
     ):
         assert part in text
+
+
+def test_the_live_envoy_is_asked_too(files: Path) -> None:
+    miss = Example(
+        *("x", "route_miss", "GET", "www.shop.example", "/watch/112", [], 200, 404, "", 9),
+        *(1, 2, ""),
+    )
+    compared = msgspec.structs.replace(comparison(), examples=[miss])
+    path = files / "comparison.json"
+    path.write_bytes(to_json(compared))
+    options = ("--compared", str(path), "--max-rejected", "1", "--max-undecided", "1")
+    with_it, without = answer(files, *options), answer(files, *options[2:])
+    known = without["confidence"]["reasons"]
+    added = [doubt for doubt in with_it["confidence"]["reasons"] if doubt not in known]
+    assert (
+        len(added) == 1 and "has no route for GET www.shop.example/watch/112 (9 times" in added[0]
+    )
+    assert any("0 are judged here as the live Envoy routed" in note for note in with_it["notes"])
+    assert run(files, *HOST, *options).exit_code == 3
