@@ -213,6 +213,14 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.process.listeners",
         "mirror.spans",
     ),
+    "mirror.preflight.access_log": (
+        "mirror.addresses",
+        "mirror.comparison.datagrams",
+        "mirror.comparison.log_lines",
+        "mirror.config",
+        "mirror.preflight.findings",
+        "mirror.preflight.rules",
+    ),
     "mirror.preflight.disk": (
         "mirror.config",
         "mirror.preflight.findings",

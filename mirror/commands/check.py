@@ -135,6 +135,9 @@ def _running(config: Config) -> tuple[set[str], list[Finding]]:
         return set(), []
     if not any(str(address) in held for address in config.listen):
         return set(), []
+    log = (status.get("comparison") or {}).get("log") or {}
+    if log.get("source") == str(config.comparison.access_log):
+        held.append(log["source"])
     what = f"The sidecar with these addresses is running (pid {pid})."
     return {*map(str, held), str(config.admin)}, [RUNNING.at("listen", what)]
 
@@ -156,6 +159,7 @@ def _settings(config: Config, path: Path) -> str:
         ),
         "datadog": config.datadog.dogstatsd or "off",
         "series": _series(config),
+        "compares": _comparison(config),
         "admin": config.admin,
     }
     lines = [f"  {name:<8} {value}" for name, value in rows.items() if value is not None]
@@ -175,6 +179,15 @@ def _series(config: Config) -> str:
     series = config.series
     kept = show_span(series.retention_days * 86400)
     return f"{series.path}, seconds are kept for {kept}" if series.enabled else "off"
+
+
+def _comparison(config: Config) -> str:
+    if not config.comparison.enabled:
+        return "off"
+    if config.mode == "inline":
+        return "both answers of each request"
+    source = config.comparison.access_log
+    return "nothing: comparison.access_log is not set" if source is None else f"with {source}"
 
 
 def _request_ids(config: Config) -> str | None:

@@ -12,6 +12,7 @@ host          addresses, groups and folders: what `mirror serve` would refuse
 descriptors   file descriptors: how many a worker may need, and how many it may have
 clock         this host's clock against the shadow's, and as the kernel sees it
 agent         whether the Datadog Agent takes metrics
+access_log    whether the log that copies are joined with can be read, and has what is needed
 disk          whether the disk holds what the series and the capture may grow to
 nginx         what nginx's configuration does with the copies (`mirror check --nginx`)
 """

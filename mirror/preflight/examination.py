@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from mirror.config import Config
 from mirror.preflight import rules
+from mirror.preflight.access_log import access_log_findings
 from mirror.preflight.agent import agent_findings
 from mirror.preflight.clock import kernel_clock
 from mirror.preflight.descriptors import raise_limit, shortage
@@ -66,6 +67,7 @@ def examine_host(config: Config) -> list[Finding]:
         *kernel_clock(),
         *agent_findings(config),
         *disk_findings(config),
+        *access_log_findings(config),
     ]
 
 

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
-from mirror.addresses import Address, UnixAddress
+from mirror.addresses import Address, UdpAddress, UnixAddress
 from mirror.config import Config
 from mirror.errors import ListenError
 from mirror.preflight.findings import Finding
@@ -29,8 +29,14 @@ def obstacles(config: Config, ours: Collection[str]) -> list[str]:
     `ours` are the addresses that the running sidecar of the same configuration holds.
     """
     found = []
-    listening: list[tuple[str, Address]] = [("listen", address) for address in config.listen]
-    for key, address in (*listening, ("admin", config.admin)):
+    listening: list[tuple[str, Address | UdpAddress]] = [
+        *(("listen", address) for address in config.listen),
+        ("admin", config.admin),
+    ]
+    source = config.comparison.access_log
+    if config.joins_log and isinstance(source, UdpAddress | UnixAddress):
+        listening.append(("comparison.access_log", source))
+    for key, address in listening:
         try:
             check_listener(address, str(address) in ours)
         except ListenError as error:
@@ -97,9 +103,10 @@ def closed_sockets(config: Config) -> list[Finding]:
     A group that does not exist is no matter of this function.
     """
     found = []
-    for address in config.listen:
-        if not isinstance(address, UnixAddress):
-            continue
+    keys = [("listen", address) for address in config.listen if isinstance(address, UnixAddress)]
+    if config.joins_log and isinstance(config.comparison.access_log, UnixAddress):
+        keys.append(("comparison.access_log", config.comparison.access_log))
+    for key, address in keys:
         mode = int(address.mode, 8)
         group_id = os.getegid() if address.group is None else grp.getgrnam(address.group).gr_gid
         reasons = barriers(address.path, group_id, mode)
@@ -107,5 +114,5 @@ def closed_sockets(config: Config) -> list[Finding]:
             reasons.insert(0, f"without `group` only members of {group_name(group_id)} can")
         if reasons:
             what = f"nginx may be unable to connect: {'; '.join(reasons)}."
-            found.append(SOCKET.at(f"listen {address}", what))
+            found.append(SOCKET.at(f"{key} {address}", what))
     return found

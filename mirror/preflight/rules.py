@@ -341,6 +341,36 @@ DISK = Rule(
     "When it is full, the series and the capture lose what comes later.",
     "Lower series.max_bytes or capture.keep_bytes, or use a larger disk.",
 )
+ACCESS_LOG = Rule(
+    "warning",
+    "host.access_log",
+    "The access log cannot be read",
+    "The sidecar serves and mirrors, but compares nothing until it can.",
+    "Let the sidecar's user read the file (on Debian: the group adm), or let nginx send the log to "
+    "a socket.",
+)
+ACCESS_LOG_FORMAT = Rule(
+    "warning",
+    "host.access_log_format",
+    "The access log lacks what the comparison needs",
+    "Copies are joined with lines by the id, and what a line does not say is not compared.",
+    "Log in the format of deploy/nginx/log-format.conf.",
+)
+LOG_BUFFER = Rule(
+    "note",
+    "host.log_buffer",
+    "Few lines of the access log fit into the socket's buffer",
+    "A burst of requests may lose lines, and their copies are then not compared.",
+    "Raise net.core.rmem_max to 4194304 for UDP, or net.unix.max_dgram_qlen to 1000 for a unix "
+    "socket, or follow the file.",
+)
+NOT_COMPARED = Rule(
+    "note",
+    "host.not_compared",
+    "The shadow's answers are not compared with production's",
+    "Whether the switch is safe then shows only in the shadow's own statuses.",
+    "Name nginx's access log in comparison.access_log.",
+)
 HOST = (
     RUNNING,
     ROOT,
@@ -353,4 +383,8 @@ HOST = (
     CLOCK_NOT_SYNCHRONISED,
     DOGSTATSD,
     DISK,
+    ACCESS_LOG,
+    ACCESS_LOG_FORMAT,
+    LOG_BUFFER,
+    NOT_COMPARED,
 )

@@ -136,3 +136,21 @@ def test_a_socket_that_nginx_cannot_reach_is_warned_of(
     for word in words:
         assert word in found[0].what
         assert found[0].where == f"listen unix:{folder}/m.sock"
+
+
+def test_the_socket_of_the_log_is_one_that_nginx_must_reach(folder: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        log = f"udp://127.0.0.1:{other.getsockname()[1]}"
+        config = configured(folder, comparison={"access_log": log})
+        (problem,) = obstacles(config, ())
+        assert problem.startswith(f"comparison.access_log: cannot listen on {log}: ")
+        assert obstacles(config, {log}) == []
+    closed = {"path": f"{folder}/log.sock", "mode": "0600"}
+    config = configured(folder, comparison={"access_log": closed})
+    (finding,) = closed_sockets(config)
+    assert finding.where == f"comparison.access_log unix:{folder}/log.sock"
+    assert "mode 0600 lets only the owner connect" in finding.what
+    assert obstacles(config, ()) == []
+    switched_off = {"access_log": closed, "enabled": False}
+    assert closed_sockets(configured(folder, comparison=switched_off)) == []
