@@ -73,7 +73,8 @@ class Config:
     uris: UrisSection = field(default_factory=UrisSection)
     comparison: ComparisonSection = field(default_factory=ComparisonSection)
     admin: TcpAddress = TcpAddress("127.0.0.1", 9911)
-    """Address of the live page, /healthz, /readyz, /status, /metrics, /uris and POST /ratio."""
+    """Address of the live page, /healthz, /readyz, /status, /metrics, /uris, /comparison and POST
+    /ratio."""
     admin_writes: bool = False
     """Whether POST is allowed where `admin` is not a loopback address, and /uris to other hosts."""
     admin_token_file: Text | None = None
@@ -83,6 +84,11 @@ class Config:
     def joins_log(self) -> bool:
         """Whether copies are joined with the lines of nginx's access log."""
         return self.comparison.enabled and self.comparison.access_log is not None
+
+    @property
+    def compares(self) -> bool:
+        """Whether production's answers and the shadow's are compared."""
+        return self.joins_log or (self.mode == "inline" and self.comparison.enabled)
 
     @property
     def instance(self) -> str:

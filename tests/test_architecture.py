@@ -385,6 +385,18 @@ EDGES: dict[str, tuple[str, ...]] = {
     ),
     "mirror.comparison.log_lines": ("mirror.core.comparison.answer", "mirror.core.ledger"),
     "mirror.comparison.connections": (),
+    "mirror.comparison.examples": (
+        "mirror.core.comparison.piece",
+        "mirror.core.uri_counts.piece",
+        "mirror.formats.comparison",
+        "mirror.formats.path_shapes",
+    ),
+    "mirror.comparison.totals": (
+        "mirror.comparison.examples",
+        "mirror.core.comparison.*",
+        "mirror.core.ledger",
+        "mirror.formats.comparison",
+    ),
     "mirror.comparison.datagrams": (
         "mirror.comparison.log_lines",
         "mirror.process.listeners",
@@ -405,6 +417,9 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.process.timeline": ("mirror.core.ledger",),
     "mirror.process.uri_totals": ("mirror.core.uri_counts.*", "mirror.formats.uri_counts"),
     "mirror.process.merger": (
+        "mirror.comparison.totals",
+        "mirror.core.comparison.verdict",
+        "mirror.formats.comparison",
         "mirror.core.comparison.piece",
         "mirror.core.canaries.recent",
         "mirror.core.latency",
@@ -464,6 +479,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.process.merger",
         "mirror.process.timeline",
         "mirror.process.uri_totals",
+        "mirror.formats.comparison",
         "mirror.formats.uri_counts",
         "mirror.errors",
         "mirror.metrics.catalogue",

@@ -8,8 +8,10 @@ invariants are those of core/ledger.py, over all workers.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from mirror.comparison.totals import ComparisonTotals
 from mirror.core.canaries.recent import CanaryTotals
 from mirror.core.comparison.piece import Copy
+from mirror.core.comparison.verdict import PRIMARY_ABORTED, SHADOW_ABORTED
 from mirror.core.ledger import (
     AMPLIFIED,
     LOOPED,
@@ -22,6 +24,7 @@ from mirror.core.ledger import (
     SHADOW_REQUESTS,
     SHADOW_SENT,
     SHED,
+    UNCOMPARED,
     WORKER_LOST,
     Counts,
     Latencies,
@@ -30,7 +33,11 @@ from mirror.core.ledger import (
     add_counts,
     add_latencies,
 )
+from mirror.formats.comparison import Log
 from mirror.process.uri_totals import UriTotals
+
+_SUPERVISOR = 0
+"""Stands for the supervisor among the workers, whose numbers begin with 1."""
 
 
 @dataclass(slots=True)
@@ -60,9 +67,11 @@ class Merger:
         second: int,
         uris: UriTotals | None = None,
         take_copies: Callable[[list[Copy]], None] = lambda copies: None,
+        unix_second: Callable[[int], int] = lambda second: second,
     ) -> None:
         """`second` is the first second that is observed from its start; `uris` takes what the
-        reports say of URIs, and `take_copies` their copies."""
+        reports say of URIs, and `take_copies` their copies; `unix_second` returns the Unix second
+        of one of ours (timeline.py)."""
         self._uris = uris
         self._take_copies = take_copies
         self._first_second = second
@@ -82,6 +91,9 @@ class Merger:
         """Totals of all workers that have ended."""
         self._own = _WorkerShare(0)
         """Totals of what the supervisor counted by itself."""
+        self.comparison = ComparisonTotals(unix_second)
+        self._compared_legs_ended = 0
+        """Shadow legs of ended workers that compared."""
         self.canaries = CanaryTotals()
         self.incomplete_seconds = 0
         """Number of seconds that were incomplete when first settled, or never settled."""
@@ -109,6 +121,7 @@ class Merger:
         if self._uris is not None and report.uris is not None:
             self._uris.add(worker_id, report.uris)
         if report.comparison is not None:
+            self.comparison.add(worker_id, report.comparison)
             self._take_copies(report.comparison.copies)
         if report.canaries is not None:
             self.canaries.add(worker_id, report.canaries)
@@ -117,6 +130,8 @@ class Merger:
         """Take in what the supervisor counted by itself; no second waits for that."""
         self._own.totals = report.totals
         self._add_seconds(report)
+        if report.comparison is not None:
+            self.comparison.add(_SUPERVISOR, report.comparison)
 
     def _add_seconds(self, report: Report) -> None:
         for second, counts, latencies in report.seconds:
@@ -133,7 +148,8 @@ class Merger:
         """Remove a worker that ended in `second`.
 
         Legs it still had in flight get the outcome `worker_lost`; requests it was still reading
-        are shed for the same reason. Both invariants therefore hold without it. A worker that did
+        are shed for the same reason, and pairs that only it knew are not compared. All invariants
+        therefore hold without it. A worker that did
         not end cleanly loses what it counted since its last report, so the seconds that it had not
         closed are incomplete.
         """
@@ -152,6 +168,12 @@ class Merger:
             lost[(SHADOW_REQUESTS, "other", WORKER_LOST)] = share.in_flight
         if share.reading:
             lost[(SHED, "other", WORKER_LOST)] = share.reading
+        if self.comparison.compares(worker_id):
+            self._compared_legs_ended += _total(share.totals, SHADOW_REQUESTS) + share.in_flight
+            waited = self.comparison.worker_ended(worker_id)
+            for reason, number in ((SHADOW_ABORTED, share.in_flight), (PRIMARY_ABORTED, waited)):
+                if number:
+                    lost[UNCOMPARED, "other", reason] = number
         add_counts(self._ended.totals, share.totals)
         add_counts(self._ended.totals, lost)
         if lost:
@@ -246,6 +268,18 @@ class Merger:
     def refusal_of(self, worker_id: int) -> str:
         """Return why a worker sends the shadow nothing; empty if its target was accepted."""
         return self._workers[worker_id].refusal
+
+    def comparison_status(self, log: Log | None) -> dict[str, object] | None:
+        """Return the part of /status that compares; None where nothing is compared.
+
+        `log` is what came of production's access log.
+        """
+        legs = self._compared_legs_ended + sum(
+            _total(share.totals, SHADOW_REQUESTS)
+            for worker_id, share in self._workers.items()
+            if self.comparison.compares(worker_id)
+        )
+        return self.comparison.status(self.totals(), legs, log)
 
     def status(self) -> dict[str, object]:
         """Return the ledger over all workers as `/status` shows it.

@@ -23,6 +23,7 @@ from mirror.comparison.join import LogJoin, Source
 from mirror.config import Config, read_capture_span, read_ratio
 from mirror.core.ledger import Settled
 from mirror.errors import ReloadError
+from mirror.formats import comparison
 from mirror.formats.uri_counts import to_json
 from mirror.metrics.catalogue import (
     BREAKER,
@@ -57,6 +58,9 @@ from mirror.proxy.recent_ids import create_table
 log = logging.getLogger(__name__)
 
 _SETTLE_INTERVAL_S = 0.25
+_NOTHING_COMPARED = (
+    "nothing is compared: comparison.enabled is false, or mode sink lacks comparison.access_log"
+)
 _READY_TIMEOUT_S = 20.0
 """Longest start of the workers of a new configuration, on a busy machine."""
 
@@ -79,9 +83,12 @@ class Supervisor:
         self._uris.switch(config.uris.most, int(time.time()))
         second = int(self._timeline.now_s)
         self._log_join = LogJoin(second)
-        self._merger = Merger(second + 1, self._uris, self._log_join.add)
+        unix_second = self._timeline.unix_second
+        self._merger = Merger(second + 1, self._uris, self._log_join.add, unix_second)
+        self._compare(config)
+        latencies = self._merger.latencies
         self._live = Live(
-            Sources(self.status, lambda: self._merger.latencies, lambda: (), lambda: None)
+            Sources(self.status, lambda: latencies, lambda: (), self._comparison_document)
         )
         self._workers = Workers(self._merger, self._timeline.offset_s)
         self._stop = asyncio.Event()
@@ -128,6 +135,7 @@ class Supervisor:
 
     def status(self) -> dict[str, Any]:
         """Return the answer of /status."""
+        self._merger.supervisor_counted(self._log_join.report())
         return {
             "version": __version__,
             "pid": os.getpid(),
@@ -147,6 +155,7 @@ class Supervisor:
             "clock": self._timeline.status(),
             "ledger": self._merger.status(),
             "uris": self._uris.status(),
+            "comparison": self._merger.comparison_status(self._log_join.log()),
             "canaries": self._merger.canaries.status(),
             "last_minute": self._rates.last_minute(),
             "silence": self._silence.text,
@@ -165,6 +174,7 @@ class Supervisor:
         changes = {"/ratio": self._change_ratio, "/capture": self._switch_capture}
         documents = {
             "/uris": Document(self._uris_page, "URIs are not counted: uris.most is 0"),
+            "/comparison": Document(self._comparison_page, _NOTHING_COMPARED),
         }
         answers = Answers(self._readiness, self.status, page, changes, documents, self._live)
         admin = Admin(answers)
@@ -176,6 +186,20 @@ class Supervisor:
         config = self._config
         document = self._uris.document(config.instance, config.mode, int(time.time()))
         return None if document is None else to_json(document)
+
+    def _comparison_page(self) -> bytes | None:
+        """Return the answer of /comparison; None where nothing is compared."""
+        document = self._comparison_document()
+        return None if document is None else comparison.to_json(document)
+
+    def _comparison_document(self) -> comparison.Comparison | None:
+        merger, config, log_join = self._merger, self._config, self._log_join
+        merger.supervisor_counted(log_join.report())
+        sums, origin = (merger.totals(), merger.latencies), (config.instance, config.mode)
+        return merger.comparison.document(sums, log_join.log(), origin, int(time.time()))
+
+    def _compare(self, config: Config) -> None:
+        self._merger.comparison.switch(config.compares, int(time.time()))
 
     def _change_ratio(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Handle POST /ratio: set the ratio of every worker until the next reload."""
@@ -236,6 +260,7 @@ class Supervisor:
         self._orders = orders
         self._uris.switch(config.uris.most, int(time.time()))
         self._log_join.use(config, access_log)
+        self._compare(config)
         self._sinks.start(config, before)
         if admin is not None:
             await self._admin.stop()

@@ -31,7 +31,7 @@ class Comparing:
         self.pairs: Pairs | None = None
         self.copies: Copies | None = None
         is_inline = config.mode == "inline"
-        if config.joins_log or (is_inline and config.comparison.enabled):
+        if config.compares:
             self.is_on = True
             redactor = Redactor((), config.capture.query_keys)
             reader = RequestReader(config.request_id_header, redactor)

@@ -1,5 +1,6 @@
 """Checks how the reports of all workers are added up, and when a second is settled."""
 
+import random
 from collections import Counter
 from typing import Any
 
@@ -10,6 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from mirror.core import ledger
 from mirror.core.comparison.answer import Answer
+from mirror.core.comparison.copies import Copies
+from mirror.core.comparison.examples import Examples, RequestReader
+from mirror.core.comparison.pairs import Pair, Pairs, count_pair
 from mirror.core.comparison.piece import Copy, Piece
 from mirror.core.ledger import (
     AMPLIFIED,
@@ -26,6 +30,8 @@ from mirror.core.ledger import (
     Settled,
     add_counts,
 )
+from mirror.core.redaction.redactor import Redactor
+from mirror.formats.comparison import decode, to_json
 from mirror.process.merger import Merger
 
 SAFE = (REQUESTS, "/a", "safe")
@@ -549,3 +555,168 @@ class AnyInterleaving(RuleBasedStateMachine):
 
 AnyInterleaving.TestCase.settings = settings(max_examples=100, stateful_step_count=40)
 TestAnyInterleaving: Any = AnyInterleaving.TestCase
+
+
+# --- pairs ---
+
+ANSWERED = Answer(200, "2xx", 1000, 10)
+MISSED = Answer(404, "4xx", 2000, 0, True)
+CUT = Answer(0, "aborted")
+REQUEST = b"GET /a HTTP/1.1\r\nHost: h\r\nX-Id: 9f\r\n\r\n"
+
+
+class PairingWorker:
+    """A worker's ledger and pairs, or copies, without its sockets."""
+
+    def __init__(self, merger: Merger, worker_id: int, mode: str) -> None:
+        self.worker_id = worker_id
+        self._merger = merger
+        self._ledger = Ledger(10)
+        reader = RequestReader("X-Id", Redactor((), ()))
+        self._examples = Examples(reader)
+        self._pairs = Pairs(self._ledger, self._examples) if mode == "inline" else None
+        self._copies = Copies(self._ledger, reader) if mode == "sink" else None
+        self._open: list[Pair] = []
+        """Pairs whose shadow leg is in flight."""
+        self._unanswered: list[Pair] = []
+        """Pairs whose primary has not ended."""
+        merger.worker_started(worker_id)
+
+    def send(self) -> None:
+        pair = Pair("/a")
+        self._ledger.count(ledger.SHADOW_SENT, "/a")
+        self._open.append(pair)
+        self._unanswered.append(pair)
+
+    def end_leg(self, answer: Answer, is_extra: bool = False) -> None:
+        if not self._open:
+            return
+        pair = self._open.pop(0)
+        self._ledger.count(ledger.SHADOW_REQUESTS, "/a", answer.outcome)
+        if self._pairs is not None:
+            if is_extra:
+                self._pairs.extra_ended("/a")
+            else:
+                self._pairs.shadow_ended(pair, answer, REQUEST)
+        elif self._copies is not None:
+            if is_extra:
+                self._copies.extra_ended("/a")
+            else:
+                self._copies.shadow_ended("/a", answer, REQUEST)
+
+    def end_primary(self, answer: Answer) -> None:
+        if self._unanswered:
+            pair = self._unanswered.pop(0)
+            if self._pairs is not None:
+                self._pairs.primary_ended(pair, answer, REQUEST)
+
+    def report(self) -> None:
+        report = self._ledger.report(len(self._open), 0)
+        if self._pairs is not None:
+            examples, not_kept = self._examples.take()
+            report.comparison = Piece(self._pairs.waiting, [], examples, not_kept)
+        elif self._copies is not None:
+            report.comparison = Piece(0, self._copies.take())
+        self._merger.worker_reported(self.worker_id, report)
+
+    def drain(self) -> None:
+        """End as on SIGTERM: what is in flight is cut, then the last report is sent."""
+        while self._unanswered:
+            self.end_primary(CUT)
+        while self._open:
+            self.end_leg(CUT)
+        self.report()
+        self._merger.worker_ended(self.worker_id, 11, is_clean=True)
+
+    def die(self) -> None:
+        self._merger.worker_ended(self.worker_id, 11, is_clean=False)
+
+
+class Window:
+    """Copies that wait for their lines, which the test sends, in a ledger of its own."""
+
+    def __init__(self) -> None:
+        self._ledger = Ledger(10)
+        self.copies: list[Copy] = []
+
+    def add(self, copies: list[Copy]) -> None:
+        self.copies += copies
+
+    def line(self, primary: Answer) -> None:
+        if self.copies:
+            copy = self.copies.pop(0)
+            count_pair(self._ledger, copy.route, primary, copy.shadow)
+
+    def expire(self) -> None:
+        if self.copies:
+            self._ledger.count(ledger.UNCOMPARED, self.copies.pop(0).route, "no_log_line")
+
+    def report(self) -> Report:
+        report = self._ledger.report(0, 0)
+        report.comparison = Piece(len(self.copies))
+        return report
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_ended_leg_is_compared_uncompared_or_waiting(seed: int) -> None:
+    """Plays legs, answers, reports, kills and reloads in a random order."""
+    chance = random.Random(seed)
+    window = Window()
+    merger = Merger(10, None, window.add)
+    merger.comparison.switch(True, 0)
+    mode = "inline" if seed % 2 else "sink"
+    workers = [PairingWorker(merger, 1, mode), PairingWorker(merger, 2, mode)]
+    next_id = 3
+    for _ in range(600):
+        worker = chance.choice(workers)
+        answer = chance.choice((ANSWERED, MISSED, ANSWERED, CUT))
+        match chance.randrange(10):
+            case 0 | 1 | 2:
+                worker.send()
+            case 3 | 4:
+                worker.end_leg(answer, is_extra=chance.random() < 0.1)
+            case 5 | 6:
+                worker.end_primary(answer)
+            case 7:
+                window.line(ANSWERED)
+                window.expire()
+            case 8:
+                worker.report()
+            case 9 if chance.random() < 0.2:
+                workers.remove(worker)
+                chance.choice((worker.die, worker.drain))()
+                # A reload may switch the comparison off, and the mode may change.
+                mode = chance.choice(("inline", "sink", "off", mode))
+                workers.append(PairingWorker(merger, next_id, mode))
+                next_id += 1
+        merger.supervisor_counted(window.report())
+        status = merger.comparison_status(None)
+        assert status is not None and status["balanced"], status
+        sums = merger.totals(), merger.latencies
+        document = merger.comparison.document(sums, None, ("edge", mode), 12)
+        assert document is not None and decode(to_json(document)) == document
+    for worker in workers:
+        chance.choice((worker.die, worker.drain))()
+    while window.copies:
+        window.expire()
+    merger.supervisor_counted(window.report())
+    status = merger.comparison_status(None)
+    assert status is not None and status["balanced"] and not status["waiting"]
+    assert status["compared"] > 3 and len(status["uncompared"]) > 2
+
+
+def test_a_lost_worker_takes_its_pairs_along_and_they_are_counted() -> None:
+    merger = Merger(10)
+    merger.comparison.switch(True, 0)
+    worker = PairingWorker(merger, 1, "inline")
+    for _ in range(3):
+        worker.send()
+    worker.end_leg(ANSWERED)
+    worker.report()
+    worker.end_primary(ANSWERED)  # this comes in no report
+    worker.die()
+    status = merger.comparison_status(None)
+    assert status is not None and status["balanced"]
+    assert status["uncompared"] == {"primary_aborted": 1, "shadow_aborted": 2}
+    settled = {each.second: each.counts for each in merger.settle(20)}
+    assert settled[11]["uncompared", "other", "shadow_aborted"] == 2
