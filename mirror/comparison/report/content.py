@@ -21,7 +21,7 @@ from mirror.comparison.report.words import (
     reason_words_of,
     words_of,
 )
-from mirror.formats.comparison import Example, is_new_error
+from mirror.formats.comparison import Example, Log, is_new_error
 from mirror.replay.diff import Difference
 
 CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx", "none")
@@ -355,33 +355,39 @@ def _uncompared(judgement: Judgement, compared: Sum) -> Section:
 
 
 def _logs(parts: Sequence[Part]) -> Iterable[Section]:
-    rows = []
-    losses: set[str] = set()
-    for part in parts:
-        log = part.log
-        if log is not None:
-            lost = ", ".join(
-                f"{reason} {number:,}" for reason, number in log.lost.items() if number
+    named = [(f"{part.instance}: {part.log.source}", part.log) for part in parts if part.log]
+    if not named:
+        return
+    losses = {reason for _, log in named for reason, number in log.lost.items() if number}
+    notes = [f"{reason}: {LOG_LOSSES[reason]}." for reason in sorted(losses & LOG_LOSSES.keys())]
+    for name, log in named:
+        if log.repeated:
+            notes.append(
+                f"{name}: {log.repeated:,} lines are of requests that had a line before. Whoever"
+                " reads this log counts them twice: see `mirror audit`."
             )
-            losses.update(reason for reason, number in log.lost.items() if number)
-            numbers = (log.lines, log.matched, log.without_copy)
-            newest = "never" if log.newest_s is None else f"{instant(log.newest_s)} UTC"
-            rows.append(
-                (
-                    Cell(f"{part.instance}: {log.source}"),
-                    *(Cell(f"{number:,}") for number in numbers),
-                    Cell(lost or "none", "warn" if lost else "ok"),
-                    Cell(newest),
-                )
+        if log.offset_s is not None:
+            notes.append(
+                f"{name}: its clock and the sidecar's are {abs(log.offset_s):.3g} s apart, or its"
+                " lines are late. Pairs are joined by the id, so none is lost by that."
             )
-    if rows:
-        columns = (
-            Column("log"),
-            *(Column(title, True) for title in ("lines", "matched", "without a copy")),
-            *(Column("lost"), Column("newest line")),
-        )
-        notes = tuple(f"{name}: {LOG_LOSSES[name]}." for name in sorted(losses & LOG_LOSSES.keys()))
-        yield Section("log", "Production's access log", notes, Table(columns, tuple(rows)))
+    columns = (
+        Column("log"),
+        *(Column(title, True) for title in ("lines", "matched", "without a copy")),
+        *(Column("lost"), Column("newest line")),
+    )
+    rows = tuple(_log_row(name, log) for name, log in named)
+    yield Section("log", "Production's access log", tuple(notes), Table(columns, rows))
+
+
+def _log_row(name: str, log: Log) -> tuple[Cell, ...]:
+    lost = ", ".join(f"{reason} {number:,}" for reason, number in log.lost.items() if number)
+    return (
+        Cell(name),
+        *(Cell(f"{number:,}") for number in (log.lines, log.matched, log.without_copy)),
+        Cell(lost or "none", "warn" if lost else "ok"),
+        Cell("never" if log.newest_s is None else f"{instant(log.newest_s)} UTC"),
+    )
 
 
 def _left_out(number: int, what: str) -> str:

@@ -58,6 +58,7 @@ def _judged(judged: Judged) -> dict[str, Any]:
         "pairs": pairs.number,
         "new_errors": pairs.new_errors,
         "new_error_ratio": judged.share,
+        "new_error_ratio_at_least": judged.least,
         "new_error_ratio_at_most": judged.bound,
         "allowed_ratio": judged.threshold,
         "pairs_needed": judged.needed,

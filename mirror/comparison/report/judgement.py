@@ -1,9 +1,9 @@
 """Whether the switch is safe, by thresholds: for all routes together and for each by itself.
 
-A share of new errors has three states. It exceeds its threshold; or it holds it, with 95 %
-confidence (bounds.py); or there are too few pairs to say, which is never `ok`. A latency exceeds
-where p99 of the shadow is above the allowed multiple of production's and the difference is beyond
-noise (replay/diff.py). Whatever else keeps the numbers from being those of all requests is a doubt.
+A share of new errors has three states, with 95 % confidence (bounds.py): it exceeds its threshold,
+it holds it, or there are too few pairs to say, which is never `ok`. A latency exceeds where p99 of
+the shadow is above the allowed multiple of production's and the difference is beyond noise
+(replay/diff.py). Whatever else keeps the numbers from being those of all requests is a doubt.
 
 This module is pure, and knows no layout.
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from mirror.comparison.report.bounds import pairs_needed, upper_bound
+from mirror.comparison.report.bounds import lower_bound, pairs_needed, upper_bound
 from mirror.comparison.report.parts import Pairs, Part, Sum, instant
 from mirror.core.latency import MOST_US
 from mirror.replay.diff import Difference, bounded_percentile
@@ -69,7 +69,13 @@ class Judged:
         return self.pairs.new_errors / self.pairs.number if self.pairs.number else 0.0
 
     @property
+    def least(self) -> float:
+        """The share of new errors that is exceeded with 95 % confidence."""
+        return lower_bound(self.pairs.new_errors, self.pairs.number)
+
+    @property
     def bound(self) -> float:
+        """The share of new errors that is not exceeded with 95 % confidence."""
         return upper_bound(self.pairs.new_errors, self.pairs.number)
 
     @property
@@ -78,7 +84,7 @@ class Judged:
 
     @property
     def has_too_many(self) -> bool:
-        return self.share > self.threshold
+        return self.least > self.threshold
 
     @property
     def has_too_few_pairs(self) -> bool:
@@ -183,7 +189,14 @@ def _doubts_of_number(everything: Judged, routes: list[Judged], compared: Sum) -
     if number == 0:
         yield f"no pair was compared: at least {everything.needed:,} are needed"
         return
-    if everything.has_too_few_pairs:
+    if everything.has_too_few_pairs and everything.share > everything.threshold:
+        yield (
+            f"{percent(everything.share)} of {number:,} pairs are new errors"
+            f" ({everything.pairs.new_errors:,}), which is more than the"
+            f" {percent(everything.threshold)} that are allowed and may be chance: it is"
+            f" {percent(everything.least)} to {percent(everything.bound)}"
+        )
+    elif everything.has_too_few_pairs:
         yield (
             f"{number:,} pairs are too few: up to {percent(everything.bound)} of all requests may"
             f" be new errors (95 % confidence); {everything.needed:,} pairs are needed for"
@@ -191,16 +204,19 @@ def _doubts_of_number(everything: Judged, routes: list[Judged], compared: Sum) -
         )
     few = [route for route in routes if route.has_too_few_pairs]
     if few and not (everything.has_too_few_pairs and len(routes) == 1):
-        names = ", ".join(
-            f"{route.name} ({route.pairs.number:,} of {route.needed:,})"
-            for route in few[:MOST_NAMED]
-        )
+        names = ", ".join(map(_too_few, few[:MOST_NAMED]))
         rest = f" and {len(few) - MOST_NAMED} more" if len(few) > MOST_NAMED else ""
         word = "route has" if len(few) == 1 else "routes have"
         yield (
             f"{len(few)} {word} too few pairs to be judged alone: {names}{rest}. Wait for more"
             " requests, or allow more where little comes: --max-new-errors ROUTE=SHARE"
         )
+
+
+def _too_few(route: Judged) -> str:
+    errors = route.pairs.new_errors
+    found = f"{errors:,} new error{'' if errors == 1 else 's'} in " if errors else ""
+    return f"{route.name} ({found}{route.pairs.number:,} of {route.needed:,})"
 
 
 def _doubts_of_names(compared: Sum, thresholds: Thresholds) -> Iterator[str]:
@@ -255,9 +271,11 @@ def _doubts_of_part(part: Part) -> Iterator[str]:
             f"{part.source}: {percent(lost / (log.lines + lost))} of production's log lines"
             f" ({lost:,}) were lost"
         )
-    if log.newest_s is None:
+    if log.problem:
+        yield f"{part.source}: {log.source} is not read: {log.problem}"
+    elif log.newest_s is None:
         yield f"{part.source}: no line has come from {log.source}"
-    elif part.last_s - log.newest_s > SILENT_LOG_S:
+    elif part.last_s - log.newest_s - (log.offset_s or 0.0) > SILENT_LOG_S:
         yield f"{part.source}: no line of {log.source} is newer than {instant(log.newest_s)} UTC"
 
 

@@ -144,6 +144,13 @@ def test_the_losses_of_the_log_are_said() -> None:
     assert rows(never, "log")[0][-2:] == ["none", "never"]
 
 
+def test_a_log_that_repeats_itself_or_is_of_another_clock_says_so() -> None:
+    log = Log("unix:/l", 105, 100, 5, {}, 1_774_515_000.5, repeated=7, offset_s=-600.25)
+    notes = section(content(document(log=log)), "log").notes
+    assert notes[0].startswith("web-1: unix:/l: 7 lines are of requests that had a line before.")
+    assert notes[1].startswith("web-1: unix:/l: its clock and the sidecar's are 600 s apart")
+
+
 def test_inline_has_no_log() -> None:
     keys = [part.key for part in content(document(mode="inline", log=None)).sections]
     assert keys == ["matrix", "differences", "latency", "uncompared"]

@@ -62,12 +62,21 @@ def test_no_pair_is_a_doubt() -> None:
 
 
 def test_more_errors_than_allowed_are_not_safe() -> None:
-    found = judged(document(pairs(4000, errors=5)))
+    found = judged(document(pairs(4000, errors=9)))
     assert found.verdict is Verdict.UNSAFE and found.verdict.exit_code == 5
     assert found.reasons == (
-        "all routes: 0.125 % of 4,000 pairs are new errors (5), at most 0.1 % are allowed",
+        "all routes: 0.225 % of 4,000 pairs are new errors (9), at most 0.1 % are allowed",
     )
-    assert judged(document(pairs(40_000, errors=5))).verdict is Verdict.OK
+    assert judged(document(pairs(40_000, errors=9))).verdict is Verdict.OK
+
+
+def test_a_few_errors_more_may_be_chance() -> None:
+    found = judged(document(pairs(4000, errors=5)))
+    assert found.verdict is Verdict.ATTENTION
+    assert found.doubts == (
+        "0.125 % of 4,000 pairs are new errors (5), which is more than the 0.1 % that are allowed"
+        " and may be chance: it is 0.0491 % to 0.263 %",
+    )
 
 
 def test_a_small_route_does_not_hide_among_many() -> None:
@@ -86,6 +95,11 @@ def test_a_small_route_without_errors_is_a_doubt_unless_it_may_have_more() -> No
     (doubt,) = found.doubts
     assert doubt.startswith("1 route has too few pairs to be judged alone: /rare (40 of 2,996)")
     assert judged(small, of_routes={"/rare": 0.1}).verdict is Verdict.OK
+
+
+def test_an_error_of_a_small_route_is_named() -> None:
+    (doubt,) = judged(document(pairs(100_000), pairs(400, "/rare", errors=1))).doubts
+    assert "/rare (1 new error in 400 of 4,729)" in doubt
 
 
 def test_many_small_routes_are_one_doubt() -> None:
@@ -150,11 +164,20 @@ def test_suppressed_headers_are_a_doubt() -> None:
         (Log("udp://a", 900, 900, 0, {"gap": 50}, 1_774_515_600.0), "5.26 % of production's log"),
         (Log("udp://a", 0, 0, 0, {}, None), "web-1: no line has come from udp://a"),
         (Log("udp://a", 9, 9, 0, {}, 1_774_515_000.0), "no line of udp://a is newer than 2026-03"),
+        (
+            Log("file:/l", 9, 9, 0, {}, 1_774_515_599.0, problem="it is no regular file"),
+            "web-1: file:/l is not read: it is no regular file",
+        ),
     ],
 )
 def test_a_log_that_lacks_lines_is_a_doubt(log: Log, words: str) -> None:
     (doubt,) = judged(document(pairs(3000), log=log)).doubts
     assert words in doubt
+
+
+def test_a_log_of_another_clock_is_not_silent() -> None:
+    log = Log("udp://a", 9, 9, 0, {}, 1_774_512_000.0, offset_s=3599.0)
+    assert judged(document(pairs(3000), log=log)).doubts == ()
 
 
 def test_a_result_of_a_newer_version_is_a_new_error() -> None:
