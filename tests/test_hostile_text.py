@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from mirror.demo.processes import free_ports
 from mirror.formats.comparison import Example, Log, RouteComparison, to_json
 from tests.fakes_admin import admin_port
 from tests.mirror.commands.test_series_file import make
@@ -39,6 +40,14 @@ def write_files(folder: Path) -> None:
     )
     (folder / "yaml.yaml").write_text(f"? [{quoted}]\n: 1")
     (folder / "mirror.yaml").write_text(f"{quoted}: 1\nmode: {quoted}\nshadow: {{url: {quoted}}}")
+    (folder / "valid.yaml").write_text(
+        f"listen: unix:m.sock\nadmin: '127.0.0.1:{free_ports(1)[0]}'\n"
+        "shadow: {url: 'http://127.0.0.1:9'}\nseries: {enabled: false}"
+    )
+    (folder / "nginx.conf").write_text(
+        f"include '{HOSTILE}'; server {{ location '{HOSTILE}' {{ mirror '$a{HOSTILE}'; }} "
+        f"location / {{ proxy_pass http://unix:m.sock:; proxy_set_header Host '{HOSTILE}'; }} }}"
+    )
     (folder / "k8s").mkdir()
     (folder / "k8s" / "a.yaml").write_text(
         f"kind: Deployment\nmetadata: {{name: {quoted}}}\n---\n"
@@ -88,6 +97,17 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "export": ("mirror", "export", "none.capture", "--vegeta", "http://a:1"),
     "check": ("mirror", "check", "-c", "mirror.yaml"),
     "check yaml": ("mirror", "check", "-c", "yaml.yaml"),
+    "check nginx": ("mirror", "check", "-c", "valid.yaml", "--nginx", "nginx.conf"),
+    "check nginx json": (
+        "mirror",
+        "check",
+        "-c",
+        "valid.yaml",
+        "--nginx",
+        "nginx.conf",
+        "--format",
+        "json",
+    ),
     "serve": ("mirror", "serve", "-c", "mirror.yaml"),
     "import": ("mirror", "import", "a.log", "a.har", "a.gor", "-o", "o.jsonl"),
     "import har": ("mirror", "import", "a.har", "a.gor", "-o", "o.jsonl"),

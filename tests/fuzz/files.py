@@ -55,6 +55,7 @@ from mirror.formats import comparison, replay_result
 from mirror.formats.capture.record import Record, encode, encode_header
 from mirror.formats.routes import RouteTable
 from mirror.formats.uri_counts import to_json
+from mirror.preflight.nginx.linter import lint
 
 ROOT = Path(__file__).parents[2]
 MEMORY_BYTES = 512 << 20
@@ -294,6 +295,10 @@ def read_comparison(path: Path) -> None:
     observations_of_examples(read_compared(str(path)), "live", Asked())
 
 
+def read_nginx(path: Path) -> None:
+    lint(str(path), load(ROOT / "deploy" / "mirror.yaml"))
+
+
 def results() -> list[bytes]:
     from tests.mirror.replay.test_result import measure, result
 
@@ -336,6 +341,7 @@ READERS: dict[str, tuple[str, Callable[[], list[bytes]], Callable[[Path], object
     ),
     "replay": ("replay.json", results, read_replay),
     "comparison": ("comparison.json", comparisons, read_comparison),
+    "nginx": ("nginx.conf", lambda: files("deploy/nginx/*.conf"), read_nginx),
     "uris": ("uris.json", uri_counts, lambda path: observe_uris(str(path), Asked())),
 }
 

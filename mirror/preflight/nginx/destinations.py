@@ -18,11 +18,15 @@ _PROXY_PASS = re.compile(
     r"|(?P<name>[^/$]+)(?P<rest>.*))",
     re.DOTALL,
 )
+_VARIABLE_HOST = re.compile(
+    r"(?P<scheme>https?)://(?P<name>\$\w+|\$\{\w+\})(?P<rest>.*)", re.DOTALL
+)
 _PORTS = {"http": 80, "https": 443}
 _EVERYWHERE = ("0.0.0.0", "::", "*")
 
 Kind = Literal["sidecar", "shadow", "near_shadow", "other", "unknown"]
 """near_shadow: another port of the shadow's host, where the nginx that logs may be."""
+_WORST_FIRST: tuple[Kind, ...] = ("sidecar", "shadow", "near_shadow", "other", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,8 @@ class Destination:
 class Destinations:
     """The upstreams of a configuration, and the addresses that matter to the sidecar."""
 
-    def __init__(self, http: Scope, config: Config) -> None:
+    def __init__(self, http: Scope, config: Config, variables: Variables) -> None:
+        self._variables = variables
         self._upstreams = {
             directive.args[0]: Scope(directive, http)
             for directive in http.own("upstream")
@@ -55,8 +60,23 @@ class Destinations:
         self._shadow = config.shadow.url
 
     def of(self, proxy_pass: Directive) -> Destination:
-        """Return where a `proxy_pass` leads."""
-        match = _PROXY_PASS.fullmatch(proxy_pass.args[0] if proxy_pass.args else "")
+        """Return where a `proxy_pass` leads; of the servers that a map chooses, the worst one."""
+        url = proxy_pass.args[0] if proxy_pass.args else ""
+        if (match := _VARIABLE_HOST.fullmatch(url)) is not None:
+            chosen = [
+                self._to(proxy_pass, f"{match['scheme']}://{leaf}{match['rest']}")
+                for leaf in sorted(self._variables.leaves(match["name"]))
+                if leaf  # nginx sends nothing to an empty name
+            ]
+            return min(
+                chosen,
+                key=lambda found: _WORST_FIRST.index(found.kind),
+                default=Destination("unknown", proxy_pass, ""),
+            )
+        return self._to(proxy_pass, url)
+
+    def _to(self, proxy_pass: Directive, url: str) -> Destination:
+        match = _PROXY_PASS.fullmatch(url)
         if match is None:
             return Destination("unknown", proxy_pass, "")
         if match["path"] is not None:
@@ -64,9 +84,8 @@ class Destinations:
             return Destination(kind, proxy_pass, match["socket_rest"] or "")
         upstream = self._upstreams.get(match["name"])
         if upstream is None:
-            return Destination(
-                self._kind([match["name"]], match["scheme"]), proxy_pass, match["rest"]
-            )
+            kind = self._kind([match["name"]], match["scheme"])
+            return Destination(kind, proxy_pass, match["rest"])
         servers = tuple(server for server in upstream.own("server") if server.args)
         used = [
             server.args[0]
@@ -126,4 +145,5 @@ class Site:
 
     @classmethod
     def of(cls, http: Scope, config: Config) -> "Site":
-        return cls(config, Variables.of(http), Destinations(http, config))
+        variables = Variables.of(http)
+        return cls(config, variables, Destinations(http, config, variables))

@@ -66,7 +66,7 @@ def _serving(server: Scope, site: Site) -> Iterator[tuple[Location, list[Copy], 
 
 
 def _uses_sidecar(serving: Location, copies: list[Copy], site: Site) -> bool:
-    passes = serving.scope.own("proxy_pass")
+    passes = serving.scope.proxy_passes()
     kinds = [copy.to.kind for copy in copies]
     kinds += [site.destinations.of(passes[0]).kind] if passes else []
     return "sidecar" in kinds
@@ -77,7 +77,7 @@ def _not_judged(location: Location) -> list[Finding]:
     found = [
         directive
         for directive in location.scope.block
-        if directive.name in ("if", "perl")
+        if directive.name in ("if", "limit_except", "perl")
         or directive.name.startswith("js_")
         or "_by_lua" in directive.name
     ]

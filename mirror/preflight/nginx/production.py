@@ -65,21 +65,21 @@ def copies_of(
                 rules.NOT_JUDGED.at(mirror.where, f"An expression is not judged: {error}.")
             )
             continue
-        passes = location.scope.own("proxy_pass") if location else []
+        passes = location.scope.proxy_passes() if location else []
         if location is None or (not passes and not _is_own(location, uri)):
             what = f"No location serves `{mirror.shown}`, so nothing is sent."
             found.append(rules.NOT_REACHED.at(mirror.where, what))
         elif not _is_own(location, uri):
             what = f"`{mirror.shown}` is served by {location.name} as any other request."
             found.append(rules.TO_PRODUCTION.at(mirror.where, what))
-        elif passes:
-            copies.append(Copy(mirror, location, site.destinations.of(passes[0])))
+        else:
+            copies += [Copy(mirror, location, site.destinations.of(line)) for line in passes[:1]]
     return copies, found
 
 
 def production_findings(serving: Location, copies: Sequence[Copy], site: Site) -> list[Finding]:
     """Return what is wrong with a location that serves production."""
-    passes = serving.scope.own("proxy_pass")
+    passes = serving.scope.proxy_passes()
     through = site.destinations.of(passes[0]) if passes else None
     found = _twice(serving, copies, through)
     if through is not None and through.kind == "sidecar":

@@ -68,7 +68,8 @@ TO_PRODUCTION = _rule(
     "refused",
     "mirror_to_production",
     "The mirrored URI has no location of its own",
-    "nginx serves the copy as a request of production, so the application gets each one twice.",
+    "nginx serves the copy as a request of production: with each request the application gets a "
+    "second one, for the URI of `mirror`.",
     "Add the location of deploy/nginx/mirror-sink.conf, `location = /__mirror`.",
 )
 MIRROR_VARIABLE = _rule(

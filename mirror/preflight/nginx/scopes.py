@@ -50,6 +50,16 @@ class Scope:
         found = self.in_force(name)
         return found[0].where if found else self.directive.where
 
+    def proxy_passes(self) -> list[Directive]:
+        """Return each `proxy_pass` of this level, with those of its `if` and `limit_except`."""
+        inner = [
+            directive
+            for condition in self.own("if", "limit_except")
+            for directive in condition.block or ()
+            if directive.name == "proxy_pass"
+        ]
+        return self.own("proxy_pass") + inner
+
     def header(self, name: str) -> Directive | None:
         """Return the `proxy_set_header` in force for a name; the last one counts."""
         for directive in reversed(self.in_force("proxy_set_header")):
@@ -159,7 +169,7 @@ def _fits(location: Location, uri: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Variables:
-    """The variables that `map` directives define."""
+    """The variables that `map` and `split_clients` directives define."""
 
     maps: dict[str, Directive]
 
@@ -168,7 +178,7 @@ class Variables:
         """Return those of a configuration; of two maps of one name nginx uses the last."""
         named = {
             directive.args[1].removeprefix("$"): directive
-            for directive in http.own("map")
+            for directive in http.own("map", "split_clients")
             if len(directive.args) == 2 and directive.block is not None
         }
         return cls(named)

@@ -96,6 +96,17 @@ def test_a_shadow_that_is_down_is_said_and_does_not_stop_the_start(tmp_path: Pat
         assert running.child.stop() == 0
 
 
+def test_the_findings_of_a_check_are_logged_and_do_not_stop_the_start(tmp_path: Path) -> None:
+    settings = config(tmp_path)
+    settings["timeouts"] = {"idle": 5}
+    with Processes(tmp_path) as processes:
+        running = start_sidecar(processes, tmp_path, settings)
+        line = "WARNING warning: host.idle_timeout: timeouts.idle: timeouts.idle is 5s"
+        running.child.wait_until(lambda: line in running.child.last_lines())
+        assert "shadow.no_connection" not in running.child.last_lines()
+        assert running.child.stop() == 0
+
+
 def test_a_shadow_that_would_log_is_refused(tmp_path: Path) -> None:
     answer = b"HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nContent-Length: 0\r\n\r\n"
     settings = config(tmp_path)

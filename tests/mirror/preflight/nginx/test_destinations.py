@@ -4,7 +4,7 @@ import pytest
 
 from mirror.preflight.nginx.destinations import Destinations
 from mirror.preflight.nginx.reading import Directive
-from mirror.preflight.nginx.scopes import Scope
+from mirror.preflight.nginx.scopes import Scope, Variables
 from tests.mirror.preflight.nginx.configurations import config_for
 
 
@@ -23,6 +23,7 @@ GROUP = Directive(
         line("server", "10.0.0.7:30080", "backup"),
     ),
 )
+NO_VARIABLES = Variables({})
 HTTP = Scope(Directive("http", (), "f", 1, (GROUP,)))
 
 
@@ -48,15 +49,36 @@ HTTP = Scope(Directive("http", (), "f", 1, (GROUP,)))
 )
 def test_an_address_is_recognised(url: str, kind: str, rest: str) -> None:
     config = config_for("sink", listen=["unix:/run/m.sock", "127.0.0.1:8125"])
-    found = Destinations(HTTP, config).of(line("proxy_pass", url))
+    found = Destinations(HTTP, config, NO_VARIABLES).of(line("proxy_pass", url))
     assert (found.kind, found.rest) == (kind, rest)
 
 
 def test_a_backup_is_no_way_and_is_known() -> None:
     config = config_for("sink", listen="127.0.0.1:1")
-    found = Destinations(HTTP, config).of(line("proxy_pass", "http://group"))
+    found = Destinations(HTTP, config, NO_VARIABLES).of(line("proxy_pass", "http://group"))
     assert found.kind == "other" and found.has_backup and len(found.servers) == 3
 
 
 def test_a_proxy_pass_without_an_argument_is_unknown() -> None:
-    assert Destinations(HTTP, config_for("sink")).of(line("proxy_pass")).kind == "unknown"
+    destinations = Destinations(HTTP, config_for("sink"), NO_VARIABLES)
+    assert destinations.of(line("proxy_pass")).kind == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("entries", "kind"),
+    [
+        ((("5%", "group"), ("*", "")), "sidecar"),
+        ((("5%", "10.0.0.8"), ("*", "10.0.0.7:30080")), "shadow"),
+        ((("5%", "$elsewhere"), ("*", "")), "unknown"),
+        ((("*", ""),), "unknown"),
+    ],
+)
+def test_a_share_of_the_clients_leads_to_the_worst_of_its_servers(
+    entries: tuple[tuple[str, str], ...], kind: str
+) -> None:
+    block = tuple(line(*entry) for entry in entries)
+    split = Directive("split_clients", ("$remote_addr", "$to"), "f", 1, block)
+    http = Scope(Directive("http", (), "f", 1, (GROUP, split)))
+    destinations = Destinations(http, config_for("sink"), Variables.of(http))
+    found = destinations.of(line("proxy_pass", "http://$to$request_uri"))
+    assert (found.kind, found.rest) == (kind, "$request_uri" if kind != "unknown" else "")

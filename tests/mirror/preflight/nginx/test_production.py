@@ -47,6 +47,19 @@ def test_another_way_beside_the_sidecar(tmp_path: Path, target: str, found: list
         assert findings[0].severity == "refused"
 
 
+def test_a_share_of_the_copies_is_followed(tmp_path: Path) -> None:
+    split = 'split_clients $remote_addr $share { 5% sink; * ""; }\nupstream app'
+    replaced = [("\nupstream app", f"\n{split}"), ("http://sink", "http://$share")]
+    assert linted(tmp_path, SINK, replaced) == []
+
+
+def test_a_condition_around_the_proxy_pass_is_no_dead_end(tmp_path: Path) -> None:
+    limited = "limit_except GET { proxy_pass http://sink$request_uri; }"
+    found = linted(tmp_path, SINK, [("proxy_pass http://sink$request_uri;", limited)])
+    assert codes(found) == ["not_judged"]
+    assert "`limit_except` in location = /m may change this." in found[0].what
+
+
 def test_the_shadow_alone_is_no_second_way(tmp_path: Path) -> None:
     """Checks that nginx's own mirroring is not blamed where no sidecar is on the way."""
     found = linted(tmp_path, SINK, [("unix:/run/m.sock", "10.0.0.7:30080")])
