@@ -12,6 +12,7 @@ from mirror.formats.terminal import VisibleGroup
 
 COMMANDS = {
     "audit": "mirror.commands.audit:audit",
+    "canary": "mirror.commands.canary:canary",
     "capture": "mirror.commands.capture:capture",
     "check": "mirror.commands.check:check",
     "compare": "mirror.commands.compare:compare",

@@ -508,6 +508,21 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.audit.reasons",
         "mirror.audit.window",
     ),
+    "mirror.audit.canary.sending": (
+        "mirror.addresses",
+        "mirror.core.canaries.canary",
+        "mirror.tls",
+    ),
+    "mirror.audit.canary.*": (
+        "mirror.addresses",
+        "mirror.audit.canary.*",
+        "mirror.audit.envoy_stats",
+        "mirror.audit.lines",
+        "mirror.core.ledger",
+        "mirror.errors",
+        "mirror.formats.*",
+        "mirror.preflight.findings",
+    ),
     "mirror.audit.*": (
         "mirror.audit.*",
         "mirror.core.ledger",

@@ -13,4 +13,5 @@ audit         reads all of them into one result
 rules         what an audit may find
 judgement     the findings, and the exit code
 report        text and JSON
+canary/       one request with an id of its own, and where it is found
 """

@@ -35,7 +35,8 @@ _IDS = (
     *("mirror_request_id", "x_mirror_request_id", "x-mirror-request-id", "X-Mirror-Request-Id"),
     *("request_id", "id", "x_request_id", "http_x_request_id", "x-request-id", "X-Request-Id"),
 )
-_MARKS = ("mirror_leg", "x_mirror_leg", "http_x_mirror_leg", "x-mirror-leg", "X-Mirror-Leg")
+_LEGS = frozenset({SHADOW, "replay", "probe", "canary"})
+_MARKS = ("leg", "mirror_leg", "x_mirror_leg", "http_x_mirror_leg", "x-mirror-leg", "X-Mirror-Leg")
 _UPSTREAM = ("upstream_addr", "upstream", "upstream_status", "upstream_response_time", "upstream_s")
 _UPSTREAM_TIMES = ("upstream_s", "upstream_response_time")
 
@@ -132,7 +133,9 @@ def _of_object(line: bytes) -> _Said:
         return _Said()
     said = _Said(_first(document, _IDS))
     if any(key in document for key in _MARKS):
-        said.mark = _first(document, _MARKS)
+        mark = _first(document, _MARKS)
+        # A client may have sent anything, and a key may mean something else.
+        said.mark = mark if mark in _LEGS else ""
     if any(key in document for key in _UPSTREAM):
         said.has_asked_upstream = bool(_first(document, _UPSTREAM))
     times = _first(document, _UPSTREAM_TIMES)
@@ -159,7 +162,7 @@ def _of_text(line: bytes) -> _Said:
     said = _Said(ids.pop().decode("ascii") if len(ids) == 1 else "")
     bare = _QUOTED.sub(b"", rest)
     if mark := _MARK_IN_TEXT.search(bare):
-        said.mark = mark[1].decode("ascii").strip(ABSENT)
+        said.mark = found if (found := mark[1].decode("ascii")) in _LEGS else ""
     if upstream := _UPSTREAM_IN_TEXT.search(bare):
         said.has_asked_upstream = upstream[1] not in (b"", b"-")
     return said

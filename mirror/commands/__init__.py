@@ -2,6 +2,7 @@
 
 serve            run the sidecar
 check            validate the configuration and probe the shadow
+canary           one request, and where it is found
 audit            what was counted twice or not at all, from logs and counters
 status           what a running sidecar does
 set_ratio        change the ratio of a running sidecar

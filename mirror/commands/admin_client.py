@@ -19,7 +19,9 @@ _TIMEOUT_S = 10.0
 MOST_ANSWER_BYTES = 4 << 20
 
 
-class _AdminAddress(click.ParamType[TcpAddress]):
+class AdminAddress(click.ParamType[TcpAddress]):
+    """The address of an admin port on a command line."""
+
     name = "address"
 
     def convert(
@@ -33,7 +35,7 @@ class _AdminAddress(click.ParamType[TcpAddress]):
 
 admin_option = click.option(
     "--admin",
-    type=_AdminAddress(),
+    type=AdminAddress(),
     default="127.0.0.1:9911",
     show_default=True,
     metavar="HOST:PORT",

@@ -24,7 +24,7 @@ from mirror.core.budget import (
     ByteBudget,
 )
 from mirror.core.canaries.canary import MARK
-from mirror.core.canaries.recent import WorkerCanaries
+from mirror.core.canaries.recent import REPEATED, WorkerCanaries
 from mirror.core.comparison.answer import NOT_ANSWERED
 from mirror.core.ledger import Ledger, Report
 from mirror.core.redaction.redactor import Redactor
@@ -134,7 +134,7 @@ class Tee:
         if self._repeats.has(head, monotonic()):
             counts.count(ledger.REPEATED, route)
             if canary is not None:
-                self.canaries.left_out(canary, ledger.REPEATED)
+                self.canaries.left_out(canary, REPEATED)
             return route, 0, None, None
         counts.count(ledger.REQUESTS, route, "safe" if head.method in SAFE_METHODS else "unsafe")
         capturing = None if self.recorder is None else self.recorder.begin(head, time())

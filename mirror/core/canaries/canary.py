@@ -28,6 +28,8 @@ class Canary(msgspec.Struct, array_like=True):
     """Unix time at which the worker saw its first copy."""
     copies: int = 1
     """How often the request came: nginx that mirrors twice sends it twice."""
+    repeated: int = 0
+    """Copies that were recognised as repeated, and not counted."""
     legs: int = 0
     """How many shadow legs it got."""
     why_none: str = ""

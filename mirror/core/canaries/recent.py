@@ -7,6 +7,9 @@ no more than the look at its target.
 
 from mirror.core.canaries.canary import Canary, Piece, canary_id
 
+REPEATED = "repeated"
+"""Why a copy gets no leg: it came before. core/ledger.py counts it under the same name."""
+
 MOST = 16
 """Canaries that are kept. One person sends one at a time."""
 
@@ -44,9 +47,10 @@ class WorkerCanaries:
 
     def left_out(self, canary: Canary, why: str) -> None:
         """Note why a copy of the request gets no leg."""
+        canary.repeated += why == REPEATED
         if not canary.legs:
             canary.why_none = canary.why_none or why
-            self._changed[canary.id] = canary
+        self._changed[canary.id] = canary
 
     def follow(self, canary: Canary, legs: int, target: bytes) -> None:
         """Note that a copy of the request gets legs, which `followed` finds by their target."""
@@ -110,6 +114,7 @@ def _joined(shares: list[Canary]) -> dict[str, object]:
         "id": ended.id,
         "at": min(share.at_s for share in shares),
         "copies": sum(share.copies for share in shares),
+        "repeated": sum(share.repeated for share in shares),
         "legs": sum(share.legs for share in shares),
         "why_none": ended.why_none,
         "outcome": ended.outcome,

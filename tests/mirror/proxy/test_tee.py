@@ -822,7 +822,7 @@ def canary_of(play: Play) -> dict[str, object]:
     (canary,) = piece.canaries
     return {
         name: value
-        for name in ("copies", "legs", "why_none", "outcome", "status", "is_from_proxy")
+        for name in ("copies", "repeated", "legs", "why_none", "outcome", "status", "is_from_proxy")
         if (value := getattr(canary, name))
     }
 
@@ -870,6 +870,6 @@ def test_a_canary_that_nginx_mirrors_twice_has_two_copies() -> None:
             head = head_of(target=CANARY)
             head.start += b"X-Mirror-Request-Id: 1\r\n"
             await play.send(head)
-        assert canary_of(play) == {"copies": 2, "legs": 1}
+        assert canary_of(play) == {"copies": 2, "repeated": 1, "legs": 1}
 
     run(main)

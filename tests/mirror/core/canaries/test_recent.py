@@ -38,7 +38,7 @@ def test_a_second_copy_counts_and_hides_no_leg() -> None:
     canaries.follow(seen(canaries, 1), 1, target(1))
     canaries.left_out(seen(canaries, 1), "repeated")
     (canary,) = reported(canaries)
-    assert (canary.copies, canary.legs, canary.why_none) == (2, 1, "")
+    assert (canary.copies, canary.repeated, canary.legs, canary.why_none) == (2, 1, 1, "")
 
 
 def test_the_first_reason_stays_until_a_copy_gets_a_leg() -> None:
@@ -73,11 +73,11 @@ def test_a_flood_keeps_few_and_is_counted() -> None:
 
 def test_the_shares_of_workers_are_joined() -> None:
     totals = CanaryTotals()
-    totals.add(1, Piece([Canary("a", 2.0, why_none="repeated")], 3))
+    totals.add(1, Piece([Canary("a", 2.0, repeated=1, why_none="repeated")], 3))
     totals.add(2, Piece([Canary("a", 1.0, legs=1, outcome="4xx", status=404)], 0))
     expected = {
-        **{"id": "a", "at": 1.0, "copies": 2, "legs": 1, "why_none": ""},
-        **{"outcome": "4xx", "status": 404, "is_from_proxy": False},
+        **{"id": "a", "at": 1.0, "copies": 2, "repeated": 1, "legs": 1},
+        **{"why_none": "", "outcome": "4xx", "status": 404, "is_from_proxy": False},
     }
     assert totals.status() == {"recent": [expected], "not_kept": 3}
     totals.worker_ended(1)
