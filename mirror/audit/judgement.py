@@ -23,6 +23,7 @@ from mirror.audit.matching import (
     IN_TWO_FILES,
     LOGGED_TWICE,
     MISSING,
+    PAST_SIDECAR,
     SEEN_ONLY,
     SEEN_TWICE,
 )
@@ -201,6 +202,11 @@ def _twice(audit: Audit) -> Iterator[Finding]:
     if number := numbers[BOTH_PATHS]:
         yield rules.BOTH_PATHS.at(
             "--gateway-log", f"{number} requests are in both{_examples(audit, BOTH_PATHS)}"
+        )
+    if number := numbers[PAST_SIDECAR]:
+        yield rules.PAST_SIDECAR.at(
+            "--envoy-log",
+            f"{number} requests of production's log{_examples(audit, PAST_SIDECAR)}",
         )
     if number := numbers[IN_TWO_FILES]:
         yield rules.TWO_FILES.at(

@@ -41,6 +41,8 @@ SEEN_ONLY = "seen_only"
 """Captured, and not in production's log."""
 ARRIVED = "arrived"
 """In production's log and in Envoy's."""
+PAST_SIDECAR = "past_sidecar"
+"""In production's log and in Envoy's, and Envoy's says that it was no copy."""
 
 MOST_EXAMPLES = 5
 
@@ -107,8 +109,10 @@ def _match_production(
     if gateway := by_source[GATEWAY]:
         is_copy = any(entry.flags & MARKED or not entry.flags & MARK_LOGGED for entry in gateway)
         matched.count(COPY_LOGGED if is_copy else BOTH_PATHS, first)
-    if by_source[ENVOY]:
+    if arrived := by_source[ENVOY]:
         matched.count(ARRIVED, first)
+        if any(entry.flags & (MARKED | MARK_LOGGED) == MARK_LOGGED for entry in arrived):
+            matched.count(PAST_SIDECAR, first)
     if by_source[CAPTURE]:
         matched.count(CAPTURED, first)
     elif has_capture and _is_judged(first, seconds):

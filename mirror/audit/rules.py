@@ -49,6 +49,14 @@ BOTH_PATHS = Rule(
     "a request without the mark of a copy passed both nginx, so a sum of both logs counts it twice",
     "count one of the two logs where both are on the path",
 )
+PAST_SIDECAR = Rule(
+    "warning",
+    "audit.past_sidecar",
+    "Requests of production reach Envoy without the mark of a copy",
+    "Envoy's logs and metrics count them as its own production, and the sidecar does not know them",
+    "remove the `mirror` that leads to the new cluster past the sidecar, unless this nginx passes a"
+    " part of production on to it",
+)
 TWO_FILES = Rule(
     "warning",
     "audit.two_files",
@@ -207,8 +215,10 @@ MORE_IN_ENVOY = Rule(
 RULES = {
     rule.code: rule
     for rule in (
-        *(COPY_LOGGED, LOGGED_TWICE, SEEN_TWICE, LOOP, MIRRORED_TWICE, BOTH_PATHS, TWO_FILES),
+        *(COPY_LOGGED, LOGGED_TWICE, SEEN_TWICE, LOOP, MIRRORED_TWICE, BOTH_PATHS),
         *(
+            PAST_SIDECAR,
+            TWO_FILES,
             PROBE_LOGGED,
             UNEXPLAINED,
             NOT_ARRIVED,

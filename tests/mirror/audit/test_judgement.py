@@ -87,6 +87,13 @@ def test_nginx_that_mirrors_twice_is_found_by_the_sidecars_count(world: World) -
     assert said(judgement, "mirrored_twice") == f"it mirrored {REQUESTS} requests again"
 
 
+def test_copies_past_the_sidecar_are_found_by_id_and_mark(world: World) -> None:
+    world.mirrors_past_sidecar = True
+    judgement = world.judged("series", "envoy_log")
+    assert (judgement.exit_code, codes(judgement)) == (0, {"past_sidecar"})
+    assert f"{REQUESTS} requests" in said(judgement, "past_sidecar")
+
+
 def test_without_ids_mirroring_twice_is_a_doubt(world: World) -> None:
     world.logs_ids = False
     sources = world.sources("series")

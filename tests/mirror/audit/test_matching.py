@@ -50,6 +50,18 @@ def matched(*entries: Entry, has_capture: bool = False) -> Matched:
         ),
         ([entry(PRODUCTION), entry(ENVOY), entry(ENVOY)], {"requests": 1, "arrived": 1}),
         (
+            [entry(PRODUCTION), entry(ENVOY, flags=MARK_LOGGED | MARKED)],
+            {"requests": 1, "arrived": 1},
+        ),
+        (
+            [
+                entry(PRODUCTION),
+                entry(ENVOY, flags=MARK_LOGGED | MARKED),
+                entry(ENVOY, flags=MARK_LOGGED),
+            ],
+            {"requests": 1, "arrived": 1, "past_sidecar": 1},
+        ),
+        (
             [entry(PRODUCTION), entry(CAPTURE), entry(CAPTURE)],
             {"requests": 1, "captured": 1, "seen_twice": 1},
         ),

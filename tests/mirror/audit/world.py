@@ -40,6 +40,8 @@ class World:
     folder: Path
     logs_ids: bool = True
     logs_mark: bool = True
+    mirrors_past_sidecar: bool = False
+    """nginx also sends a copy to Envoy that does not pass the sidecar."""
     gateway_later_s: float = 0.0
     sidecar_later_s: int = 0
     unobserved: set[int] = field(default_factory=set)
@@ -113,6 +115,8 @@ class World:
                     if self.logs_mark:
                         line["x_mirror_leg"] = "shadow"
                     file.write(json.dumps(line) + "\n")
+                    if self.mirrors_past_sidecar:
+                        file.write(json.dumps(line | {"x_mirror_leg": None}) + "\n")
 
     def _write_series(self) -> None:
         counts: Counter[tuple[int, str, str]] = Counter()
