@@ -1,13 +1,25 @@
 """Deliberate mistakes in a real topology, each of which is found and named in several ways.
 
-A test whose name starts with `control` shows by the servers' own logs and counters that the mistake
-really happens in this world.
+| mistake | found by |
+|---|---|
+| the shadow is the nginx that logs | check, audit |
+| nginx names its mirror twice | check --nginx, audit |
+| nginx mirrors past the sidecar as well | check --nginx, audit |
+| Envoy has no route | check, coverage |
+| Envoy redirects elsewhere | check |
+| strict mutual TLS, asked in plain HTTP or without a certificate | check, breaker |
+| clocks apart | check, audit |
+
+A test whose name starts with `control` shows by the servers' own logs that the mistake really
+happens. The tests are in the order in which the world gets older: an audit judges whole seconds.
 """
 
 import json
 import os
+import re
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,10 +29,11 @@ import yaml
 from click.testing import CliRunner
 
 from estimator.commands.estimate import main as estimate
+from mirror.commands.audit import audit as mirror_audit
 from mirror.commands.check import check as mirror_check
 from tests.topology.conftest import wait_for
 from tests.topology.envoy_parts import Object
-from tests.topology.mistakes import HOST, SITES, UNUSED, World, ask, running_world
+from tests.topology.mistakes import CLOCK_S, HOST, SITES, UNUSED, World, ask, running_world
 
 pytestmark = pytest.mark.topology
 
@@ -31,49 +44,59 @@ MISSED = ["/gone/1", "/old/1", "/login/1"]
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    """Start every sidecar, and send the same requests through each way of mirroring."""
-    with running_world() as found:
-        start_sidecars(found)
-        ask_everything(found)
-        yield found
+def started() -> Iterator[World]:
+    """Start every sidecar."""
+    with running_world() as world:
+        tls = {"url": world.url("tls_only", "https"), "tls": {"ca_file": str(world.authority)}}
+        datagrams = {"access_log": f"udp://127.0.0.1:{world.ports['log_source']}"}
+        configs = {
+            "routes": world.config("routes", "inline", "gateway_routes"),
+            "plaintext": world.config("plaintext", "inline", "tls_only"),
+            "no_certificate": world.config("no_certificate", "inline", "tls_only", shadow=tls),
+            # Without accept_server the sidecar does not start: a check says so below.
+            "to_log_nginx": world.config(
+                "to_log_nginx", "sink", "log_nginx", shadow={"accept_server": ["nginx"]}
+            ),
+            "lossy": world.config(
+                "lossy",
+                "sink",
+                "gateway_lossy",
+                comparison=datagrams,
+                capture={"path": str(world.home("lossy") / "capture")},
+            ),
+        }
+        for name in set(SITES) - set(configs):
+            followed = {"access_log": f"file:{world.log_path(name)}"}
+            configs[name] = world.config(name, "sink", f"gateway_{name}", comparison=followed)
+        for name, config in configs.items():
+            world.launch(name, config, world.other_clock if name == "lossy" else None)
+        world.wait_for_sidecars()
+        yield world
 
 
-def start_sidecars(world: World) -> None:
-    tls = {"url": world.url("tls_only", "https"), "tls": {"ca_file": str(world.authority)}}
-    configs = {
-        "routes": world.config("routes", "inline", "gateway_routes"),
-        "plaintext": world.config("plaintext", "inline", "tls_only"),
-        "no_certificate": world.config("no_certificate", "inline", "tls_only", shadow=tls),
-        # Without accept_server the sidecar does not start: see test_log_nginx_is_refused.
-        "to_log_nginx": world.config(
-            "to_log_nginx", "sink", "log_nginx", shadow={"accept_server": ["nginx"]}
-        ),
-        "lossy": world.config(
-            "lossy",
-            "sink",
-            "gateway_lossy",
-            comparison={"access_log": f"udp://127.0.0.1:{world.ports['log_source']}"},
-        ),
-    }
-    for name in SITES:
-        log = {"access_log": f"file:{world.log_path(name)}"}
-        config = configs.get(name) or world.config(name, "sink", f"gateway_{name}", comparison=log)
-        world.launch(name, config, world.other_clock if name == "lossy" else None)
-    for name in configs.keys() - set(SITES):
-        world.launch(name, configs[name])
-    world.wait_for_sidecars()
-
-
-def ask_everything(world: World) -> None:
-    assert ask(world.socket("routes"), [*WATCH, *MISSED]) == [200] * (COUNT + len(MISSED))
+@pytest.fixture(scope="module")
+def world(started: World) -> World:
+    """Send the same requests through each way of mirroring."""
+    # The second in which a sidecar starts and the one behind it are not judged.
+    started.sleep_until(started.ready_s + 2)
+    assert ask(started.socket("routes"), [*WATCH, *MISSED]) == [200] * (COUNT + len(MISSED))
     for name in ("plaintext", "no_certificate"):
-        assert ask(world.socket(name), WATCH) == [200] * COUNT
+        assert ask(started.socket(name), WATCH) == [200] * COUNT
     for name in SITES:
-        assert ask(world.ports[name], WATCH) == [200] * COUNT
-    for name in world.sidecars:
+        assert ask(started.ports[name], WATCH) == [200] * COUNT
+    started.asked_s = int(time.time())
+    for name in started.sidecars:
         count = COUNT + len(MISSED) if name == "routes" else COUNT
-        assert wait_for(lambda name=name, count=count: ended(world.ledger(name)) == count)
+        assert wait_for(lambda name=name, count=count: ended(started.ledger(name)) == count)
+    return started
+
+
+@pytest.fixture(scope="module")
+def stopped(world: World) -> World:
+    """Stop the sidecars, so that their series are whole."""
+    world.sleep_until(world.asked_s + 2)
+    world.stop_sidecars()
+    return world
 
 
 def ended(ledger: Object) -> int:
@@ -88,7 +111,10 @@ def requests(lines: list[Object]) -> list[Object]:
 
 def ids_in(lines: list[Object]) -> Counter[str]:
     """Return how often the id of each request stands in a log."""
-    return Counter(line["id"] for line in requests(lines))
+    return Counter(line.get("id") or line["request_id"] for line in requests(lines))
+
+
+# --- Before any request: mirror check ---
 
 
 def check(config: Path, *options: str) -> tuple[int, dict[str, list[str]]]:
@@ -109,29 +135,69 @@ def serious(document: str) -> dict[str, list[str]]:
     return places
 
 
-# --- No mistake ---
+def check_nginx(world: World, name: str) -> tuple[int, dict[str, list[str]]]:
+    return check(world.config_of(name), "--nginx", str(world.nginx_file(name)))
 
 
-def test_nothing_is_found_where_nothing_is_wrong(world: World) -> None:
-    _, places = check(world.config_of("correct"))
+def test_check_finds_nothing_where_nothing_is_wrong(started: World) -> None:
+    _, places = check_nginx(started, "correct")
     assert places == {}
 
 
-# --- The shadow is the nginx that logs ---
+def test_check_refuses_the_log_nginx(started: World) -> None:
+    config = started.config(UNUSED, "sink", "log_nginx")
+    assert check(config) == (4, {"shadow.log_nginx": [started.url("log_nginx")]})
+
+
+def test_check_names_both_ways_of_mirroring_twice(started: World) -> None:
+    for name, code in (
+        ("mirrored_twice", "nginx.mirrored_twice"),
+        ("mirrored_past_us", "nginx.past_the_sidecar"),
+    ):
+        exit_code, places = check_nginx(started, name)
+        assert (exit_code, list(places)) == (4, [code])
+        (place,) = places[code]
+        assert place.startswith(f"{started.nginx_file(name).parent}/site.conf:")
+
+
+def test_check_names_the_missing_route_and_the_redirect(started: World) -> None:
+    gateway = started.url("gateway_routes")
+    assert check(started.config_of("routes")) == (
+        1,
+        {"shadow.route_miss": [f"{gateway}/gone/"], "shadow.redirect": [f"{gateway}/old/"]},
+    )
+
+
+def test_check_names_strict_mtls(started: World) -> None:
+    http, https = (started.url("tls_only", scheme) for scheme in ("http", "https"))
+    assert check(started.config_of("plaintext")) == (3, {"shadow.mtls": [http]})
+    assert check(started.config_of("no_certificate")) == (
+        3,
+        {"shadow.client_certificate": [https]},
+    )
+
+
+def test_check_names_the_clock(started: World) -> None:
+    command = [sys.executable, "-P", "-m", "mirror", "check", "--format", "json", "-c"]
+    done = subprocess.run(
+        [*command, str(started.config_of("lossy"))],
+        env={**os.environ, **started.other_clock},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    places = serious(done.stdout)
+    assert (done.returncode, places) == (1, {"host.clock_differs": [started.url("gateway_lossy")]})
+
+
+# --- What really happens ---
 
 
 def test_control_log_nginx_logs_each_request_again(world: World) -> None:
     ids = ids_in(world.logged("to_log_nginx"))
     assert len(ids) == COUNT and set(ids.values()) == {1}
     assert wait_for(lambda: ids_in(world.logged("log_nginx")) == ids)
-
-
-def test_check_refuses_the_log_nginx(world: World) -> None:
-    config = world.config(UNUSED, "sink", "log_nginx")
-    assert check(config) == (4, {"shadow.log_nginx": [world.url("log_nginx")]})
-
-
-# --- nginx mirrors twice ---
 
 
 def test_control_two_mirror_lines_send_two_copies(world: World) -> None:
@@ -150,28 +216,37 @@ def test_control_a_second_mirror_goes_past_the_sidecar(world: World) -> None:
         return requests(world.logged("gateway_mirrored_past_us"))
 
     assert wait_for(lambda: ids_in(arrived()) == dict.fromkeys(ids, 2))
-    assert Counter(line["leg"] for line in arrived()) == {"shadow": COUNT, None: COUNT}
-
-
-# --- Envoy misses a route; the application redirects elsewhere ---
+    assert Counter(line["mirror_leg"] for line in arrived()) == {"shadow": COUNT, None: COUNT}
 
 
 def test_control_envoy_misses_a_route(world: World) -> None:
     def answered() -> set[tuple[str, int, str]]:
         lines = requests(world.logged("gateway_routes"))
-        return {(line["uri"], int(line["status"]), line["flags"]) for line in lines}
+        return {(line["path"], line["response_code"], line["response_flags"]) for line in lines}
 
     expected = {(target, 200, "-") for target in WATCH}
     expected |= {("/gone/1", 404, "NR"), ("/old/1", 302, "-"), ("/login/1", 302, "-")}
     assert wait_for(lambda: answered() == expected)
 
 
-def test_check_names_the_missing_route_and_the_redirect(world: World) -> None:
-    gateway = world.url("gateway_routes")
-    assert check(world.config_of("routes")) == (
-        1,
-        {"shadow.route_miss": [f"{gateway}/gone/"], "shadow.redirect": [f"{gateway}/old/"]},
-    )
+@pytest.mark.parametrize("name", ["plaintext", "no_certificate"])
+def test_control_nothing_gets_through_strict_mtls(world: World, name: str) -> None:
+    ledger = world.ledger(name)
+    assert set(ledger["outcomes"]) == {"connect_failed"}
+    assert ledger["primary"] == {"2xx": COUNT}, "production is served all the same"
+    assert world.arrived("tls_only") == 0
+
+
+# --- While the sidecars run ---
+
+
+def test_strict_mtls_is_the_cause_of_the_breaker(world: World) -> None:
+    causes = {}
+    for name in ("plaintext", "no_certificate"):
+        (worker,) = world.sidecars[name].status()["workers"]
+        causes[name] = worker["breaker_cause"]
+    assert "mutual TLS mode STRICT does with plain HTTP" in causes["plaintext"]
+    assert "requires a client certificate" in causes["no_certificate"]
 
 
 def test_coverage_names_the_missing_route(world: World) -> None:
@@ -202,44 +277,54 @@ def virtual_service(*prefixes: str) -> Object:
     }
 
 
-# --- Strict mutual TLS ---
+# --- Afterwards: mirror audit ---
 
 
-@pytest.mark.parametrize("name", ["plaintext", "no_certificate"])
-def test_control_nothing_gets_through_strict_mtls(world: World, name: str) -> None:
-    ledger = world.ledger(name)
-    assert set(ledger["outcomes"]) == {"connect_failed"}
-    assert ledger["primary"] == {"2xx": COUNT}, "production is served all the same"
-    assert world.arrived("tls_only") == 0
+def audit(world: World, name: str, *options: str) -> tuple[int, Object]:
+    """Return the exit code and the document of an audit of what a site and its sidecar did."""
+    window = (str(world.ready_s + 2), str(world.asked_s + 1))
+    sources = ["--access-log", str(world.log_path(name))]
+    sources += ["--series", str(world.home(name) / "series.db")]
+    sources += ["--envoy-log", str(world.log_path(f"gateway_{name}"))]
+    sources += ["--from", window[0], "--until", window[1], "--format", "json", *options]
+    done = CliRunner().invoke(mirror_audit, sources)
+    return done.exit_code, json.loads(done.stdout)
 
 
-def test_check_names_strict_mtls(world: World) -> None:
-    http, https = (world.url("tls_only", scheme) for scheme in ("http", "https"))
-    assert check(world.config_of("plaintext")) == (3, {"shadow.mtls": [http]})
-    assert check(world.config_of("no_certificate")) == (3, {"shadow.client_certificate": [https]})
+def codes(document: Object) -> set[str]:
+    return {finding["code"] for finding in document["findings"]}
 
 
-def test_strict_mtls_is_the_cause_of_the_breaker(world: World) -> None:
-    causes = {}
-    for name in ("plaintext", "no_certificate"):
-        (worker,) = world.sidecars[name].status()["workers"]
-        causes[name] = worker["breaker_cause"]
-    assert "mutual TLS mode STRICT does with plain HTTP" in causes["plaintext"]
-    assert "requires a client certificate" in causes["no_certificate"]
+def test_audit_finds_nothing_where_nothing_is_wrong(stopped: World) -> None:
+    code, document = audit(stopped, "correct")
+    assert (code, document["twice"], codes(document)) == (0, 0, set())
+    totals = document["totals"]
+    assert {totals[name] for name in ("logged", "seen", "sent", "envoy")} == {COUNT}
 
 
-# --- Clocks apart ---
+def test_audit_proves_the_double_count_by_id(stopped: World) -> None:
+    gateway_log = ("--gateway-log", str(stopped.log_path("log_nginx")))
+    code, document = audit(stopped, "to_log_nginx", *gateway_log)
+    assert (code, document["twice"], codes(document)) == (4, COUNT, {"audit.copy_logged"})
+    assert document["by_id"]["copy_logged"] == COUNT
 
 
-def test_check_names_the_clock(world: World) -> None:
-    command = [sys.executable, "-P", "-m", "mirror", "check", "--format", "json", "-c"]
-    done = subprocess.run(
-        [*command, str(world.config_of("lossy"))],
-        env={**os.environ, **world.other_clock},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    places = serious(done.stdout)
-    assert (done.returncode, places) == (1, {"host.clock_differs": [world.url("gateway_lossy")]})
+def test_audit_names_both_ways_of_mirroring_twice(stopped: World) -> None:
+    _, document = audit(stopped, "mirrored_twice")
+    assert codes(document) == {"audit.mirrored_twice"}
+    _, document = audit(stopped, "mirrored_past_us")
+    assert codes(document) == {"audit.past_sidecar"}
+    assert document["by_id"]["past_sidecar"] == COUNT
+
+
+def test_audit_names_the_clock_and_matches_ids_all_the_same(stopped: World) -> None:
+    capture = ("--capture", str(stopped.home("lossy") / "capture"))
+    since = ("--from", str(stopped.ready_s + 2 * CLOCK_S))
+    code, document = audit(stopped, "lossy", *capture, *since)
+    # No second of the series is one of the log's.
+    assert (code, codes(document)) == (3, {"audit.unobserved", "audit.clocks"})
+    (clocks,) = [each for each in document["findings"] if each["code"] == "audit.clocks"]
+    assert clocks["where"] == "--capture"
+    (apart_s,) = re.findall(r"([0-9.]+) s earlier", clocks["what"])
+    assert abs(float(apart_s) + CLOCK_S) < 5
+    assert document["by_id"]["captured"] == document["by_id"]["arrived"] == COUNT
