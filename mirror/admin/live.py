@@ -46,7 +46,7 @@ MOST_SHOWN_ROUTES = 20
 MOST_SHOWN_EXAMPLES = 50
 _SHOWN_STATUS = (
     *("version", "pid", "listen", "mode", "instance", "shadow", "ratio", "ramp", "capture"),
-    *("workers", "worker_restarts", "reload", "sinks"),
+    *("comparison", "workers", "worker_restarts", "reload", "sinks"),
 )
 """The parts of /status that the page shows as they are."""
 SPARK_SLOTS = 6

@@ -85,7 +85,7 @@ function draw() {
     document.body.classList.remove('is-cut');
     document.body.classList.add('is-live');
     say(byId('link-words'), `live, ${clock(state.now.at)} UTC`);
-    for (const show of [showVerdict, showFigures, showRoutes, showSidecar, showBudgets, showControls]) show(state.now, state.hour);
+    for (const show of [showVerdict, showFigures, showRoutes, showComparison, showSidecar, showBudgets, showControls]) show(state.now, state.hour);
     if (state.drawn !== state.hour) {
       state.drawn = state.hour;
       chart.show(state.hour);
@@ -188,16 +188,37 @@ function showCompared(hour) {
   say(byId('uncompared'), parts.length ? `Not compared: ${parts.join(', ')}` : 'Every copy that ended was compared.');
 }
 
+// Since the start: what waits for its other side, and what came of production's access log.
+function showComparison({status: {comparison}}) {
+  const words = [];
+  if (comparison) {
+    words.push(`${count(comparison.waiting)} copies wait for production’s answer.`);
+    if (comparison.shows_origin === false) {
+      words.push('The shadow’s answers lack x-envoy-upstream-service-time, so a route that Envoy misses looks like a 404 of the application.');
+    }
+    const {log} = comparison;
+    if (log) {
+      const newest = log.newest_s === null ? 'none came yet' : `newest ${clock(log.newest_s)} UTC`;
+      const lost = sum(log.lost);
+      words.push(`Log ${log.source}: ${count(log.lines)} lines, ${count(log.matched)} met their copy, ${count(lost)} lost, ${newest}.`);
+    }
+  }
+  say(byId('comparison'), words.join(' '));
+}
+
 function showExamples({examples, further, refused}) {
   byId('examples-table').hidden = !examples.length;
   say(byId('examples-aside'), refused || (examples.length ? `the newest first${further ? `; ${count(further)} more in /comparison` : ''}` : 'none so far'));
   fillTable(byId('examples'), examples.map((example) => {
-    const where = example.location ? ` → ${example.location}` : '';
+    const more = [
+      ...(example.location ? [`shadow redirects to ${example.location}`] : []),
+      ...(example.request_id ? [`newest id ${example.request_id}`] : []),
+    ];
     return [
-      {text: example.request, meaning: example.request_id ? `newest id ${example.request_id}` : ''},
+      {text: example.request, meaning: more.join('; ')},
       example.title,
       {text: String(example.primary_status || 'none'), kind: 'n'},
-      {text: `${example.shadow_status || 'none'}${where}`, kind: 'n'},
+      {text: String(example.shadow_status || 'none'), kind: 'n'},
       {text: count(example.count), kind: 'n'},
       {text: clock(example.last_s), kind: 'n'},
     ];
