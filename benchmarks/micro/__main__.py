@@ -4,7 +4,15 @@ import argparse
 
 from benchmarks import micro, result
 from benchmarks.macro.cores import CORE_UNDER_TEST, core
-from benchmarks.micro import exchange, head_parser, head_writer, ledger, selection, uri_counts
+from benchmarks.micro import (
+    exchange,
+    head_parser,
+    head_writer,
+    ledger,
+    log_join,
+    selection,
+    uri_counts,
+)
 from benchmarks.micro.harness import measure
 
 
@@ -29,6 +37,7 @@ def main() -> None:
         **selection.cases(),
         **ledger.cases(),
         **uri_counts.cases(),
+        **log_join.cases(),
     }
     with core(CORE_UNDER_TEST):
         rounds = measure(cases, options.rounds)

@@ -23,7 +23,7 @@ from mirror.process.listeners import Listener
 
 log = logging.getLogger(__name__)
 
-MOST_A_TICK = 5_000
+MOST_A_TICK = 10_000
 """Datagrams that are read between two ticks."""
 _MOST_AT_ONCE = 250
 """Datagrams of one turn of the loop, about 3 ms: the supervisor has other work as well."""

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from mirror.comparison.log_lines import LONGEST_LINE_BYTES
 
 MOST_BYTES_A_TICK = 4 << 20
-MOST_LINES_A_TICK = 5_000
+MOST_LINES_A_TICK = 10_000
 MOST_BEHIND_BYTES = 16 << 20
 """Where more is unread, all but the last bytes of a tick are skipped: lines that old would come too
 late for their copies."""

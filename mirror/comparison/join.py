@@ -48,7 +48,7 @@ log with a delay (`flush`), and a production answer may take longer than the sha
 MOST_EXAMPLES_A_TICK = 60
 _SETTLE_S = 2.0
 """Interval of counting the gaps: streams of one connection may end in another order meanwhile."""
-_OFFSET_SPAN_S = 60.0
+_MINUTE_S = 60.0
 LEAST_OFFSET_S = 1.0
 """A smaller difference between nginx's clock and ours is not mentioned: lines are delayed, too."""
 
@@ -89,7 +89,8 @@ class LogJoin:
         self._connections = Connections()
         self._settle_at = 0.0
         self._unexplained = [0, 0]
-        """Losses before and since the last search for gaps, which a gap shows as well."""
+        """Losses that a gap will show as well: of the minute before, and of this one."""
+        self._minute_ends_at = 0.0
         self._examples: list[ExampleAddition] = []
         self._examples_not_kept = 0
         self._lines = 0
@@ -160,6 +161,9 @@ class LogJoin:
         if now >= self._settle_at:
             self._settle_at = now + _SETTLE_S
             self._settle_gaps()
+        if now >= self._minute_ends_at:
+            self._minute_ends_at = now + _MINUTE_S
+            self._unexplained = [self._unexplained[1], 0]
         if self._source.problem != self._problem_said:
             self._problem_said = self._source.problem
             if self._problem_said:
@@ -237,11 +241,13 @@ class LogJoin:
 
     def _settle_gaps(self) -> None:
         missing = self._connections.settle()
-        explained = min(missing, sum(self._unexplained))
-        self._unexplained = [max(0, self._unexplained[1] - explained), 0]
-        if missing > explained:
-            self._lost[GAP] += missing - explained
-            self._ledger.count(ledger.LOG_LOST, "other", GAP, missing - explained)
+        for place, number in enumerate(self._unexplained):
+            explained = min(missing, number)
+            self._unexplained[place] -= explained
+            missing -= explained
+        if missing:
+            self._lost[GAP] += missing
+            self._ledger.count(ledger.LOG_LOST, "other", GAP, missing)
 
     # --- Results of the window ---
 
@@ -287,7 +293,7 @@ class _Offsets:
 
     def add(self, offset_s: float, now: float) -> None:
         if now >= self._until:
-            self._until = now + _OFFSET_SPAN_S
+            self._until = now + _MINUTE_S
             self._least_s = [self._least_s[1], float("inf")]
         self._least_s[1] = min(self._least_s[1], offset_s)
 
