@@ -1,8 +1,8 @@
 """Checks every file that a user copies from deploy/ with the program that reads it.
 
 nginx, Apache, Envoy and systemd check their own files. A strict reader of the Compose specification
-checks the compose file, models made from Istio's custom resource definitions check the Istio
-resources, and our own configuration reader checks mirror.yaml.
+checks the compose file, and our own configuration reader checks mirror.yaml. The folders swarm,
+kubernetes, istio, datadog and prometheus have tests of their own.
 """
 
 import configparser
@@ -13,15 +13,12 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
-from cloudcoil.models.istio.networking.v1 import Gateway, VirtualService
 from compose_spec import PyCompose
 
 from mirror import config
 from mirror.addresses import UnixAddress
-from mirror.commands.replaying.replay import replay
 from mirror.demo.envoy import find_envoy
 from mirror.demo.processes import find_program, free_ports
 from mirror.process.memory_ceiling import memory_ceiling_bytes
@@ -60,11 +57,6 @@ def nginx_accepts(directory: Path, site: str) -> str:
     return run(program("nginx", "nginx-light"), "-t", "-e", "stderr", "-c", path)
 
 
-def kubernetes() -> dict[tuple[str, str], dict[str, Any]]:
-    documents = yaml.safe_load_all((DEPLOY / "kubernetes/gateway.yaml").read_text())
-    return {(item["kind"], item["metadata"]["name"]): item for item in documents}
-
-
 def compose() -> dict[str, Any]:
     document: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     return document
@@ -84,15 +76,6 @@ def compose() -> dict[str, Any]:
 def test_nginx_accepts(tmp_path: Path, files: list[str]) -> None:
     output = nginx_accepts(tmp_path, "\n".join((DEPLOY / name).read_text() for name in files))
     assert "[warn]" not in output
-
-
-def test_log_nginx_is_the_same_everywhere() -> None:
-    def directives(text: str) -> list[str]:
-        return re.sub(r"(?m)#.*$", "", text).split()
-
-    in_cluster = kubernetes()["ConfigMap", "istio-ingressgateway-nginx"]["data"]["default.conf"]
-    in_compose = (DEPLOY / "compose/gateway-nginx.conf").read_text()
-    assert directives(in_cluster) == directives(in_compose)
 
 
 def test_apache_accepts_the_balancer(tmp_path: Path) -> None:
@@ -202,64 +185,6 @@ def test_compose_builds_the_sidecar() -> None:
     targets = re.findall(r"(?m)^FROM .* AS (.*)$", (ROOT / "Dockerfile").read_text())
     builds = [item["build"] for item in compose()["services"].values() if "build" in item]
     assert {build["target"] for build in builds} == {"mirror"} == {targets[-1]}
-
-
-@pytest.mark.parametrize("model", [Gateway, VirtualService], ids=lambda model: model.__name__)
-def test_istio_resources_are_valid(model: type[Gateway | VirtualService]) -> None:
-    resource = kubernetes()[model.__name__, "site"]
-    # The API server silently prunes unknown keys, as the model does; no key may be lost.
-    assert pruned(model, resource) == resource
-
-
-def pruned(model: type[Gateway | VirtualService], resource: dict[str, Any]) -> dict[str, Any]:
-    """Return what remains of a resource after reading it with Istio's schema."""
-    read = model.model_validate(resource)
-    left: dict[str, Any] = read.model_dump(by_alias=True, exclude_none=True)
-    return left
-
-
-def test_istio_referee_sees_a_wrong_resource() -> None:
-    # Guards the test above: a referee that never objects proves nothing.
-    resource = kubernetes()["VirtualService", "site"]
-    (route,) = resource["spec"]["http"]
-    route["math"] = route.pop("match")
-    assert pruned(VirtualService, resource) != resource
-    resource["spec"]["http"] = "everything"
-    with pytest.raises(ValueError, match="http"):
-        pruned(VirtualService, resource)
-
-
-def test_mirror_nodeport_goes_past_the_log_nginx() -> None:
-    resources = kubernetes()
-    pod = resources["Deployment", "istio-ingressgateway"]["spec"]["template"]
-    ports = {
-        container["name"]: container["ports"][0]["containerPort"]
-        for container in pod["spec"]["containers"]
-    }
-    (direct,) = resources["Service", "istio-ingressgateway-mirror"]["spec"]["ports"]
-    (logged,) = resources["Service", "istio-ingressgateway"]["spec"]["ports"]
-    assert direct["targetPort"] == ports["istio-proxy"] != ports["nginx"] == logged["targetPort"]
-    (server,) = resources["Gateway", "site"]["spec"]["servers"]
-    assert server["port"]["number"] == direct["port"] == direct["targetPort"]
-    assert config.load(DEPLOY / "mirror.yaml").shadow.url.port == direct["nodePort"]
-    for name in ("istio-ingressgateway-mirror", "istio-ingressgateway"):
-        selector = resources["Service", name]["spec"]["selector"]
-        assert selector.items() <= pod["metadata"]["labels"].items()
-
-
-def test_replay_job_is_valid() -> None:
-    job = yaml.safe_load((DEPLOY / "kubernetes/replay-job.yaml").read_text())
-    kubernetes_validate.validate(job, "1.34", strict=True)
-    (container,) = job["spec"]["template"]["spec"]["containers"]
-    variables = {item["name"]: item.get("value", "0") for item in container["env"]}
-    assert job["spec"]["completions"] == job["spec"]["parallelism"] == int(variables["SHARDS"])
-    words = shlex.split(re.sub(r"\$(\w+)", lambda name: variables[name[1]], *container["args"]))
-    assert words[:3] == ["exec", "mirror", "replay"] and words[-2:] == [
-        ">",
-        "/replay/results/0.json",
-    ]
-    options = replay.make_context("replay", words[3:-2]).params
-    assert str(options["shard"]) == "0/4" and len(options["steps"]) == 4
 
 
 def unit() -> configparser.ConfigParser:

@@ -12,8 +12,10 @@ from cloudcoil.models.istio.networking.v1 import DestinationRule, VirtualService
 from cloudcoil.models.istio.networking.v1alpha3 import EnvoyFilter
 from cloudcoil.models.istio.telemetry.v1 import Telemetry
 
+from tests.kustomizations import build
+
 ISTIO = Path(__file__).parents[1] / "deploy/istio"
-GATEWAY = ISTIO.parent / "kubernetes/gateway.yaml"
+GATEWAY = build(ISTIO.parent / "kubernetes/gateway")
 MODELS = {
     ("telemetry.istio.io/v1", "Telemetry"): Telemetry,
     ("networking.istio.io/v1", "VirtualService"): VirtualService,
@@ -65,8 +67,8 @@ def test_referee_sees_wrong_resources() -> None:
 
 
 def test_objects_select_the_gateway() -> None:
-    resources = {(item["kind"], item["metadata"]["name"]): item for item in read(GATEWAY)}
-    deployment = resources["Deployment", "istio-ingressgateway"]
+    resources = {(item["kind"], item["metadata"]["name"]): item for item in GATEWAY}
+    deployment = resources["Deployment", "site-gateway"]
     labels = deployment["spec"]["template"]["metadata"]["labels"]
     selectors = [
         resource["spec"].get("selector", {}).get("matchLabels")
@@ -93,7 +95,7 @@ def test_variants_replace_each_other() -> None:
 
 def test_copies_and_production_have_the_same_matches() -> None:
     """Checks that no path is served in one of the two ways only, nor before this object."""
-    (of_gateway,) = (item for item in read(GATEWAY) if item["kind"] == "VirtualService")
+    (of_gateway,) = (item for item in GATEWAY if item["kind"] == "VirtualService")
     service, rule = read(ISTIO / "virtual-service.yaml")
     copies, production = service["spec"]["http"]
     assert production["match"] == of_gateway["spec"]["http"][0]["match"]

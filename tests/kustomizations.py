@@ -1,0 +1,105 @@
+"""Reads a kustomization as `kubectl kustomize` does, as far as deploy/kubernetes needs it.
+
+tests/test_deploy_kubernetes.py compares it with kubectl where that is found. The names of generated
+ConfigMaps have no hash here.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Object = dict[str, Any]
+KNOWN = {
+    *("apiVersion", "kind", "namespace", "resources", "configMapGenerator", "images", "patches"),
+}
+WITHOUT_NAMESPACE = ("Namespace",)
+
+
+def build(folder: Path) -> list[Object]:
+    """Return the objects that a kustomization makes."""
+    kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    unknown = set(kustomization) - KNOWN
+    assert not unknown, f"{folder}: this reader does not know {unknown}"
+    objects: list[Object] = []
+    for name in kustomization["resources"]:
+        path = folder / name
+        if path.is_dir():
+            objects += build(path.resolve())
+        else:
+            objects += [item for item in yaml.safe_load_all(path.read_text()) if item]
+    for generator in kustomization.get("configMapGenerator", ()):
+        _generate(folder, generator, objects)
+    for patch in kustomization.get("patches", ()):
+        (target,) = (item for item in objects if _is_target(item, patch["target"]))
+        for operation in yaml.safe_load(patch["patch"]):
+            _apply(target, operation)
+    for item in objects:
+        if "namespace" in kustomization and item["kind"] not in WITHOUT_NAMESPACE:
+            item["metadata"]["namespace"] = kustomization["namespace"]
+        for image in kustomization.get("images", ()):
+            _name_image(item, image["name"], image["newTag"])
+    return objects
+
+
+def _generate(folder: Path, generator: Object, objects: list[Object]) -> None:
+    data = {}
+    for entry in generator["files"]:
+        key, _, name = entry.rpartition("=")
+        data[key or name] = (folder / name).read_text()
+    if generator.get("behavior") == "merge":
+        (item,) = (
+            item
+            for item in objects
+            if (item["kind"], item["metadata"]["name"]) == ("ConfigMap", generator["name"])
+        )
+        item["data"] |= data
+    else:
+        name = generator["name"]
+        objects.append(
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+        )
+
+
+def _is_target(item: Object, target: Object) -> bool:
+    return bool(item["kind"] == target["kind"] and item["metadata"]["name"] == target["name"])
+
+
+def _apply(document: Any, operation: Object) -> None:
+    """Apply one operation of RFC 6902; `-` is the end of a list."""
+    action = operation["op"]
+    if action == "move":
+        value = _take(document, operation["from"])
+        _apply(document, {"op": "add", "path": operation["path"], "value": value})
+    elif action == "remove":
+        _take(document, operation["path"])
+    else:
+        assert action == "add", action
+        parent, key = _parent(document, operation["path"])
+        if isinstance(parent, list):
+            parent.insert(len(parent) if key == "-" else int(key), operation["value"])
+        else:
+            parent[key] = operation["value"]
+
+
+def _take(document: Any, path: str) -> Any:
+    parent, key = _parent(document, path)
+    return parent.pop(int(key) if isinstance(parent, list) else key)
+
+
+def _parent(document: Any, path: str) -> tuple[Any, str]:
+    *steps, key = path.strip("/").split("/")
+    for step in steps:
+        document = document[int(step) if isinstance(document, list) else step]
+    return document, key
+
+
+def _name_image(value: Any, name: str, tag: str) -> None:
+    if isinstance(value, list):
+        for entry in value:
+            _name_image(entry, name, tag)
+    elif isinstance(value, dict):
+        if value.get("image") == name:
+            value["image"] = f"{name}:{tag}"
+        for entry in value.values():
+            _name_image(entry, name, tag)

@@ -1,0 +1,356 @@
+"""Checks what the kustomizations of deploy/kubernetes make.
+
+The published schemas of Kubernetes check its own objects, and models made from Istio's custom
+resource definitions those of Istio. Where kubectl is found, it is the referee of the reader that
+makes the objects here. tests/topology/test_kubernetes.py runs the configurations.
+"""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from cloudcoil.models.istio.networking.v1 import Gateway, VirtualService
+
+from estimator.commands.estimate import main as estimate
+from mirror import config
+from mirror.commands.replaying.replay import replay
+from mirror.process.memory_ceiling import heads_memory_ceiling_bytes, memory_ceiling_bytes
+from tests.kustomizations import Object, build
+from tests.test_deploy import nginx_accepts
+
+DEPLOY = Path(__file__).parents[1] / "deploy"
+KUBERNETES = DEPLOY / "kubernetes"
+KUSTOMIZATIONS = sorted(path.parent for path in KUBERNETES.rglob("kustomization.yaml"))
+OVERLAYS = ("service", "ingress-nginx", "nginx", "nginx-classic")
+ISTIO = {"Gateway": Gateway, "VirtualService": VirtualService}
+OWN_IMAGES = ("registry.example.com/kagami", "registry.example.com/kagami-estimate")
+REPLAY_JOB: Object = yaml.safe_load((KUBERNETES / "replay-job.yaml").read_text())
+
+
+def by_name(folder: str) -> dict[tuple[str, str], Object]:
+    return {(item["kind"], item["metadata"]["name"]): item for item in build(KUBERNETES / folder)}
+
+
+def pod_specs(items: list[Object]) -> Iterator[Object]:
+    for item in items:
+        spec = item.get("spec", {})
+        template = spec.get("jobTemplate", {}).get("spec", spec).get("template")
+        if template:
+            yield template["spec"]
+
+
+def containers(pod: Object) -> list[Object]:
+    return [*pod.get("initContainers", ()), *pod["containers"]]
+
+
+EVERYTHING = [
+    (f"{folder.relative_to(KUBERNETES)}-{item['kind']}-{item['metadata']['name']}", item)
+    for folder in KUSTOMIZATIONS
+    for item in build(folder)
+] + [("replay-job", REPLAY_JOB)]
+PODS = list(pod_specs([item for _, item in EVERYTHING]))
+
+
+@pytest.mark.parametrize("folder", KUSTOMIZATIONS, ids=lambda path: path.name)
+def test_kubectl_makes_the_same(folder: Path) -> None:
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("no kubectl here")
+    done = subprocess.run(
+        [kubectl, "kustomize", folder], capture_output=True, text=True, check=True, timeout=30
+    )
+    # The hash of a generated name: hexadecimal, with other letters for those that could make words.
+    text = re.sub(r"\b([a-z-]+)-[bcdfghkmt2456789]{10}\b", r"\1", done.stdout)
+
+    def ordered(items: list[Object]) -> list[str]:
+        return sorted(json.dumps(item, sort_keys=True) for item in items)
+
+    assert ordered(list(yaml.safe_load_all(text))) == ordered(build(folder))
+
+
+@pytest.mark.parametrize(
+    "item", [item for _, item in EVERYTHING], ids=[name for name, _ in EVERYTHING]
+)
+def test_object_is_valid(item: Object) -> None:
+    if item["kind"] in ISTIO:
+        # The API server silently prunes unknown keys, as the model does; no key may be lost.
+        assert pruned(item) == item
+    elif item["kind"] == "PodMonitor":
+        assert set(item["spec"]) == {"selector", "podMetricsEndpoints"}
+        (endpoint,) = item["spec"]["podMetricsEndpoints"]
+        assert set(endpoint) == {"port", "path", "interval"}
+    else:
+        kubernetes_validate.validate(item, "1.34", strict=True)
+
+
+def pruned(resource: Object) -> Object:
+    """Return what remains of a resource after reading it with Istio's schema."""
+    read = ISTIO[resource["kind"]].model_validate(resource)
+    left: Object = read.model_dump(by_alias=True, exclude_none=True)
+    return left
+
+
+def test_referees_see_wrong_objects() -> None:
+    # Guards the test above: a referee that never objects proves nothing.
+    resources = by_name("gateway")
+    (route,) = resources["VirtualService", "site"]["spec"]["http"]
+    route["math"] = route.pop("match")
+    assert pruned(resources["VirtualService", "site"]) != resources["VirtualService", "site"]
+    deployment = resources["Deployment", "site-gateway"]
+    deployment["spec"]["template"]["spec"]["nodeSelektor"] = {}
+    with pytest.raises(kubernetes_validate.ValidationError, match="nodeSelektor"):
+        kubernetes_validate.validate(deployment, "1.34", strict=True)
+
+
+@pytest.mark.parametrize("pod", PODS)
+def test_containers_have_little(pod: Object) -> None:
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in containers(pod):
+        assert {"cpu", "memory"} == set(container["resources"]["requests"])
+        # A limit of cpu throttles, and nginx waits for whoever is throttled.
+        assert set(container["resources"]["limits"]) == {"memory"}
+        if container["image"] == "auto":
+            continue  # the injector adds the rest
+        context = container["securityContext"]
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["readOnlyRootFilesystem"] is True
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        name, _, tag = container["image"].partition(":")
+        assert tag and name in ("nginxinc/nginx-unprivileged", *OWN_IMAGES)
+
+
+def test_no_name_is_that_of_an_istio_installation() -> None:
+    for name, item in EVERYTHING:
+        assert "istio-ingressgateway" not in json.dumps(item), name
+        assert item["metadata"].get("namespace") != "istio-system", name
+
+
+def test_log_nginx_is_the_same_everywhere() -> None:
+    in_cluster = (KUBERNETES / "gateway/site.conf").read_text()
+    assert in_cluster == (DEPLOY / "compose/gateway-nginx.conf").read_text()
+
+
+def test_mirror_nodeport_goes_past_the_log_nginx() -> None:
+    resources = by_name("gateway")
+    pod = resources["Deployment", "site-gateway"]["spec"]["template"]
+    ports = {
+        container["name"]: container["ports"][0]["containerPort"]
+        for container in pod["spec"]["containers"]
+    }
+    (direct,) = resources["Service", "site-gateway-mirror"]["spec"]["ports"]
+    (logged,) = resources["Service", "site-gateway"]["spec"]["ports"]
+    assert direct["targetPort"] == ports["istio-proxy"] != ports["nginx"] == logged["targetPort"]
+    (server,) = resources["Gateway", "site"]["spec"]["servers"]
+    assert server["port"]["number"] == direct["port"] == direct["targetPort"]
+    for path in ("mirror.yaml", "swarm/mirror.yaml", "kubernetes/base/mirror.yaml"):
+        assert config.load(DEPLOY / path).shadow.url.port == direct["nodePort"]
+    for name in ("site-gateway-mirror", "site-gateway"):
+        spec = resources["Service", name]["spec"]
+        assert spec["selector"].items() <= pod["metadata"]["labels"].items()
+        # Otherwise neither the log nor the NetworkPolicy sees who calls.
+        assert spec["externalTrafficPolicy"] == "Local"
+    assert (
+        resources["Gateway", "site"]["spec"]["selector"].items()
+        <= pod["metadata"]["labels"].items()
+    )
+
+
+def test_only_named_callers_reach_the_gateway() -> None:
+    rules = by_name("gateway")["NetworkPolicy", "site-gateway"]["spec"]["ingress"]
+    assert [[port["port"] for port in rule["ports"]] for rule in rules] == [
+        [8080],
+        [8081],
+        [15020, 15090],
+    ]
+    assert all(rule["from"] for rule in rules)
+    trusted = (KUBERNETES / "gateway/trusted-proxies.conf").read_text()
+    apaches = [peer["ipBlock"]["cidr"].removesuffix("/32") for peer in rules[0]["from"]]
+    assert re.findall(r"(?m)^set_real_ip_from (.*);$", trusted) == apaches
+    # The sidecars and the replay of this folder are admitted by their label.
+    (admitted,) = (peer for peer in rules[1]["from"] if "podSelector" in peer)
+    (term,) = admitted["podSelector"]["matchExpressions"]
+    labels = [
+        template["metadata"]["labels"][term["key"]]
+        for template in (
+            by_name("overlays/service")["StatefulSet", "mirror"]["spec"]["template"],
+            by_name("overlays/nginx")["Deployment", "nginx"]["spec"]["template"],
+            REPLAY_JOB["spec"]["template"],
+        )
+    ]
+    assert set(labels) == set(term["values"])
+
+
+def test_nothing_is_cut_when_a_gateway_pod_ends() -> None:
+    deployment = by_name("gateway")["Deployment", "site-gateway"]
+    template = deployment["spec"]["template"]
+    pod = template["spec"]
+    nginx = next(item for item in pod["containers"] if item["name"] == "nginx")
+    sleep_s = int(nginx["lifecycle"]["preStop"]["exec"]["command"][1])
+    proxy = yaml.safe_load(template["metadata"]["annotations"]["proxy.istio.io/config"])
+    drain_s = int(proxy["terminationDrainDuration"].removesuffix("s"))
+    assert sleep_s < drain_s < pod["terminationGracePeriodSeconds"]
+    assert proxy["gatewayTopology"] == {"numTrustedProxies": 1}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_sidecar_reads_its_configuration(overlay: str, tmp_path: Path) -> None:
+    items = by_name(f"overlays/{overlay}")
+    path = tmp_path / "mirror.yaml"
+    path.write_text(items["ConfigMap", "mirror"]["data"]["mirror.yaml"])
+    loaded = config.load(path)
+    (pod,) = pod_specs(list(items.values()))
+    (sidecar,) = (item for item in containers(pod) if item["name"] == "mirror")
+    mounts = {mount["mountPath"] for mount in sidecar["volumeMounts"]}
+    assert str(Path(loaded.series.path).parent) in mounts and "/etc/mirror" in mounts
+    # The supervisor and a worker at start, and all that a worker may be made to hold.
+    start = 80 << 20
+    limit = int(sidecar["resources"]["limits"]["memory"].removesuffix("Mi")) << 20
+    assert limit > start + memory_ceiling_bytes(loaded) + heads_memory_ceiling_bytes(loaded)
+    ports = {port["name"]: port["containerPort"] for port in sidecar["ports"]}
+    assert ports["mirror-admin"] == loaded.admin.port
+    monitor = items["PodMonitor", "mirror"]["spec"]
+    assert monitor["podMetricsEndpoints"][0]["port"] == "mirror-admin"
+    template = next(
+        item["spec"]["template"] for item in items.values() if "template" in item.get("spec", {})
+    )
+    assert monitor["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    (listen,) = loaded.listen
+    is_own_service = overlay in ("service", "ingress-nginx")
+    assert str(listen) == ("0.0.0.0:9910" if is_own_service else "127.0.0.1:9910")
+
+
+def test_service_of_its_own_can_be_reached_by_nginx_only() -> None:
+    items = by_name("overlays/ingress-nginx")
+    copies, metrics = items["NetworkPolicy", "mirror"]["spec"]["ingress"]
+    controller = items["ConfigMap", "ingress-nginx-controller"]["metadata"]["namespace"]
+    assert copies["from"] == [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": controller}}}
+    ]
+    assert [port["port"] for port in metrics["ports"]] == ["mirror-admin"]
+    service = items["Service", "mirror"]
+    target = items["Ingress", "site"]["metadata"]["annotations"][
+        "nginx.ingress.kubernetes.io/mirror-target"
+    ]
+    namespace, port = service["metadata"]["namespace"], service["spec"]["ports"][0]["port"]
+    assert target == f"http://mirror.{namespace}.svc.cluster.local:{port}$request_uri"
+
+
+def test_production_is_ready_whatever_the_sidecar_does() -> None:
+    """Checks that nothing of the sidecar makes a Pod of production unready."""
+    for overlay in ("nginx", "nginx-classic"):
+        pod = by_name(f"overlays/{overlay}")["Deployment", "nginx"]["spec"]["template"]["spec"]
+        (sidecar,) = (item for item in containers(pod) if item["name"] == "mirror")
+        assert not {"readinessProbe", "livenessProbe", "startupProbe"} & set(sidecar)
+        is_native = sidecar in pod.get("initContainers", ())
+        assert is_native is (overlay == "nginx") is (sidecar.get("restartPolicy") == "Always")
+        nginx = next(item for item in pod["containers"] if item["name"] == "nginx")
+
+        def pause(container: Object) -> int:
+            return int(container["lifecycle"]["preStop"]["exec"]["command"][1])
+
+        # Kubernetes ends a native sidecar after nginx; the classic one has to wait itself.
+        assert is_native or pause(sidecar) > pause(nginx)
+
+
+def loop() -> list[str]:
+    pod = by_name("overlays/nginx")["Deployment", "nginx"]["spec"]["template"]["spec"]
+    (sidecar,) = pod["initContainers"]
+    return [*sidecar["command"], *sidecar["args"]]
+
+
+def test_loop_starts_the_sidecar_again_and_ends_with_it(tmp_path: Path) -> None:
+    """Runs the loop with a sidecar that ends with 4, then with 1, then stays until SIGTERM."""
+    log = tmp_path / "log"
+    programs = {
+        "mirror": (
+            f'echo "$@" >>{log}\n'
+            f"case $(grep -c serve {log}) in 1) exit 4;; 2) exit 1;; esac\n"
+            f"trap 'echo drained >>{log}; exit' TERM\n"
+            "kill -TERM $PPID\n"
+            "while :; do :; done"
+        ),
+        "sleep": f'echo "sleep $1" >>{log}',
+    }
+    for name, text in programs.items():
+        path = tmp_path / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+    subprocess.run(loop(), env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, timeout=30, check=False)
+    serve = "serve -c /etc/mirror/mirror.yaml"
+    assert log.read_text().splitlines() == [
+        *(serve, "sleep 15", serve, "sleep 1", serve, "drained"),
+    ]
+
+
+@pytest.mark.parametrize("folder", ["gateway", "overlays/nginx"])
+def test_nginx_accepts_its_configuration(folder: str, tmp_path: Path) -> None:
+    main = (KUBERNETES / folder / "nginx.conf").read_text()
+    inner = main.partition("http {")[2].rpartition("}")[0]
+    # The paths of the program are those of the test; the rest is as it is.
+    inner = re.sub(r"\w+_temp_path .*;", "", inner)
+    site = re.sub(
+        r"include /etc/nginx/conf.d/(.*);",
+        lambda name: (KUBERNETES / folder / name[1]).read_text(),
+        inner,
+    )
+    site = site.replace("/dev/stdout", str(tmp_path / "log"))
+    site = site.replace("app.site.svc.cluster.local:80", "127.0.0.1:80")
+    assert "[warn]" not in nginx_accepts(tmp_path, site)
+    assert "worker_processes 2;" in main
+
+
+@pytest.mark.parametrize("name", ["log-format.conf", "mirror-sink.conf"])
+def test_nginx_of_a_pod_has_the_directives_of_a_host(name: str) -> None:
+    def directives(path: Path) -> str:
+        return " ".join(re.sub(r"(?m)^\s*#.*$", "", path.read_text()).split())
+
+    expected = directives(DEPLOY / "nginx" / name)
+    for old, new in (
+        ("unix:/run/mirror/mirror.sock", "127.0.0.1:9910"),
+        ("listen 80;", "listen 8080;"),
+        ("/var/log/nginx/access.log", "/dev/stdout"),
+    ):
+        expected = expected.replace(old, new)
+    assert directives(KUBERNETES / "overlays/nginx" / name) == expected
+
+
+def test_replay_job_is_a_sharded_replay() -> None:
+    text = (KUBERNETES / "replay-job.yaml").read_text()
+    (command,) = re.findall(r'(?m)^#   (sed "s/START_AT_UTC/.*") replay-job.yaml \|', text)
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{command}"], input=text, capture_output=True, text=True, check=True
+    )
+    assert "START_AT_UTC" not in done.stdout.partition("spec:")[2]
+    job = yaml.safe_load(done.stdout)
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    variables = {item["name"]: item.get("value", "0") for item in container["env"]}
+    assert job["spec"]["completions"] == job["spec"]["parallelism"] == int(variables["SHARDS"])
+    words = shlex.split(re.sub(r"\$(\w+)", lambda name: variables[name[1]], *container["args"]))
+    assert words[:3] == ["exec", "mirror", "replay"]
+    assert words[-2:] == [">", "/replay/results/0.json"]
+    options = replay.make_context("replay", words[3:-2]).params
+    assert str(options["shard"]) == "0/4" and len(options["steps"]) == 4
+    service = by_name("gateway")["Service", "site-gateway-mirror"]
+    host = f"site-gateway-mirror.{service['metadata']['namespace']}.svc.cluster.local"
+    assert f"--to http://{host}:8081" in container["args"][0]
+    assert job["spec"]["template"]["spec"]["securityContext"]["fsGroup"] == 10001
+
+
+def test_weekly_estimate_has_valid_options() -> None:
+    (pod,) = pod_specs([by_name(".")["CronJob", "mirror-estimate"]])
+    (container,) = pod["containers"]
+    words = shlex.split(container["args"][0])
+    assert words[:2] == ["exec", "estimate"]
+    options: dict[str, Any] = estimate.make_context("estimate", words[2:]).params
+    mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert str(Path(options["table"]).parent) in mounts
+    assert str(Path(options["html"]).parent) in mounts
