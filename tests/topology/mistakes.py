@@ -114,8 +114,11 @@ class World:
 
     def ledger(self, name: str) -> Object:
         """Return the ledger of a sidecar as it is now."""
-        found: Object = self.sidecars[name].status()["ledger"]
+        found: Object = self.status(name)["ledger"]
         return found
+
+    def status(self, name: str) -> Object:
+        return self.sidecars[name].status()
 
     def home(self, name: str) -> Path:
         """Return the folder of a sidecar."""

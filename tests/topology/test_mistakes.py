@@ -2,13 +2,15 @@
 
 | mistake | found by |
 |---|---|
-| the shadow is the nginx that logs | check, audit |
+| the shadow is the nginx that logs | check, canary, audit |
 | nginx names its mirror twice | check --nginx, audit |
 | nginx mirrors past the sidecar as well | check --nginx, audit |
-| Envoy has no route | check, coverage |
-| Envoy redirects elsewhere | check |
-| strict mutual TLS, asked in plain HTTP or without a certificate | check, breaker |
-| clocks apart | check, audit |
+| Envoy has no route | check, compare, coverage |
+| Envoy redirects elsewhere | check, compare |
+| the application redirects elsewhere | compare, outcomes in /status |
+| strict mutual TLS, asked in plain HTTP or without a certificate | check, compare, breaker |
+| clocks apart | check, compare, audit |
+| lost datagrams | compare: gaps between lines, and copies without a line |
 
 A test whose name starts with `control` shows by the servers' own logs that the mistake really
 happens. The tests are in the order in which the world gets older: an audit judges whole seconds.
@@ -30,10 +32,21 @@ from click.testing import CliRunner
 
 from estimator.commands.estimate import main as estimate
 from mirror.commands.audit import audit as mirror_audit
+from mirror.commands.canary import canary as mirror_canary
 from mirror.commands.check import check as mirror_check
+from mirror.commands.compare import compare as mirror_compare
 from tests.topology.conftest import wait_for
 from tests.topology.envoy_parts import Object
-from tests.topology.mistakes import CLOCK_S, HOST, SITES, UNUSED, World, ask, running_world
+from tests.topology.mistakes import (
+    CLOCK_S,
+    HOST,
+    LOST_LINES,
+    SITES,
+    UNUSED,
+    World,
+    ask,
+    running_world,
+)
 
 pytestmark = pytest.mark.topology
 
@@ -249,6 +262,72 @@ def test_strict_mtls_is_the_cause_of_the_breaker(world: World) -> None:
     assert "requires a client certificate" in causes["no_certificate"]
 
 
+def compare(*sources: str) -> tuple[int, Object]:
+    """Return the exit code and the document of `mirror compare`."""
+    done = CliRunner().invoke(mirror_compare, [*sources, "--format", "json"])
+    return done.exit_code, json.loads(done.stdout)
+
+
+def compared(world: World, name: str, pairs: int) -> tuple[int, Object]:
+    """Return the same of a running sidecar, once it has compared so many pairs."""
+    source = f"127.0.0.1:{world.sidecars[name].admin_port}"
+    assert wait_for(lambda: world.status(name)["comparison"]["compared"] == pairs)
+    return compare(source)
+
+
+def results(judged: Object) -> dict[str, int]:
+    return {result: count["pairs"] for result, count in judged["results"].items()}
+
+
+@pytest.mark.parametrize("name", ["correct", "mirrored_twice", "mirrored_past_us"])
+def test_comparison_finds_no_difference_where_the_shadow_serves(world: World, name: str) -> None:
+    _, report = compared(world, name, COUNT)
+    assert results(report["all"]) == {"same": COUNT}
+    assert report["all"]["uncompared"] == {}
+    (source,) = report["sources"]
+    assert (source["log"]["matched"], source["log"]["lost"]) == (COUNT, {})
+
+
+def test_comparison_names_what_the_new_cluster_does_not_serve(world: World) -> None:
+    code, report = compared(world, "routes", COUNT + len(MISSED))
+    assert (code, results(report["all"])) == (5, {"same": COUNT, "route_miss": 1, "redirect": 2})
+    examples = {
+        (example["path"], example["result"], example["shadow_status"], example["location"])
+        for example in report["examples"]
+    }
+    assert examples == {
+        ("/gone/1", "route_miss", 404, ""),
+        ("/old/1", "redirect", 302, "http://old.example.net/old/1"),
+        ("/login/1", "redirect", 302, "https://login.example.net/start"),
+    }
+    assert world.ledger("routes")["outcomes"] == {"2xx": COUNT, "3xx": 2, "4xx": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "result"), [("plaintext", "not_answered"), ("no_certificate", "mtls")]
+)
+def test_comparison_names_strict_mtls_where_that_can_be_told(
+    world: World, name: str, result: str
+) -> None:
+    sent = world.ledger(name)["sent"]
+    code, report = compared(world, name, sent)
+    assert (code, results(report["all"])) == (5, {result: sent})
+    text = CliRunner().invoke(mirror_compare, [report["sources"][0]["source"]]).stdout
+    assert "mTLS" in text
+
+
+def test_lost_lines_are_gaps_and_clocks_do_not_matter(world: World) -> None:
+    """Checks the sidecar whose log loses lines, and whose clock is another than nginx's."""
+    lost = len(LOST_LINES)
+    assert wait_for(lambda: world.status("lossy")["comparison"]["log"]["lost"] == {"gap": lost})
+    code, report = compared(world, "lossy", COUNT - lost)
+    assert (code, results(report["all"])) == (3, {"same": COUNT - lost})
+    (source,) = report["sources"]
+    assert (source["log"]["matched"], source["waiting"]) == (COUNT - lost, lost)
+    assert any("were lost" in doubt for doubt in report["doubts"])
+    assert abs(source["log"]["offset_s"] - CLOCK_S) < 5
+
+
 def test_coverage_names_the_missing_route(world: World) -> None:
     routes = world.directory / "routes.yaml"
     routes.write_text(yaml.safe_dump(virtual_service("/watch/", "/old/", "/login/")))
@@ -277,7 +356,30 @@ def virtual_service(*prefixes: str) -> Object:
     }
 
 
-# --- Afterwards: mirror audit ---
+def canary(world: World, name: str) -> tuple[int, set[str]]:
+    """Return the exit code, and the codes of what a canary found that is no note."""
+    arguments = [f"{world.url(name)}/watch/1", "--host", HOST, "--format", "json"]
+    arguments += ["--admin", f"127.0.0.1:{world.sidecars[name].admin_port}"]
+    arguments += ["--access-log", str(world.log_path(name))]
+    arguments += ["--gateway-log", str(world.log_path("log_nginx"))]
+    done = CliRunner().invoke(mirror_canary, arguments)
+    return done.exit_code, set(serious(done.stdout))
+
+
+def test_canary_catches_the_double_count(world: World) -> None:
+    # The audit below judges the seconds before.
+    world.sleep_until(world.asked_s + 1)
+    assert canary(world, "to_log_nginx") == (4, {"canary.copy_logged"})
+
+
+# --- Afterwards: mirror audit, and what the series hold ---
+
+
+def test_lost_lines_are_copies_without_a_line(stopped: World) -> None:
+    """Checks the second way in which they count, which is independent of the gaps."""
+    _, report = compare(str(stopped.home("lossy") / "series.db"))
+    assert report["all"]["pairs"] == COUNT - len(LOST_LINES)
+    assert report["all"]["uncompared"] == {"no_log_line": len(LOST_LINES)}
 
 
 def audit(world: World, name: str, *options: str) -> tuple[int, Object]:

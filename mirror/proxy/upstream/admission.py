@@ -176,7 +176,7 @@ class Admission:
         """Open a connection to `address` of `origin`, and return its accepted probe.
 
         Raises UpstreamRefusedError for a server that must not get legs, and OSError or ValueError
-        for one that cannot be asked.
+        for one that cannot be asked; ssl.SSLError, an OSError, if TLS is certain to be the cause.
         """
         probe = Probe(origin.authority, self._accepted, keep_alive=True)
         try:
@@ -184,8 +184,7 @@ class Admission:
             verdict = await probe.verdict(self._timeout_s)
             self._probed(verdict)
             if not verdict.is_accepted:
-                kind = UpstreamRefusedError if verdict.is_reachable else ConnectionError
-                raise kind(verdict.reason)
+                raise _error_of(verdict)
         except BaseException:  # also if this task is cancelled
             probe.abort()
             raise
@@ -220,6 +219,15 @@ _CUT_IN_TLS = unreachable(
     "Envoy does that requires a client certificate",
     _NO_CERTIFICATE,
 )
+
+
+def _error_of(verdict: Verdict) -> Exception:
+    """Return what a verdict that does not accept the server is raised as."""
+    if verdict.is_reachable:
+        return UpstreamRefusedError(verdict.reason)
+    if verdict is _WITHOUT_CERTIFICATE:
+        return ssl.SSLError(ssl.SSL_ERROR_SSL, verdict.reason)
+    return ConnectionError(verdict.reason)
 
 
 def _not_http(received: bytes) -> Verdict:

@@ -12,12 +12,13 @@ import trustme
 
 from mirror.config import Config
 from mirror.core import breaker
+from mirror.core.acceptance import Verdict
 from mirror.core.breaker import REFUSED_WAIT_S
 from mirror.core.request_head import RequestHead
 from mirror.process.merger import Merger
 from mirror.proxy.exchange import Exchange
 from mirror.proxy.tee import Tee
-from mirror.proxy.upstream.admission import MAX_HEAD_BYTES, Probe
+from mirror.proxy.upstream.admission import MAX_HEAD_BYTES, Admission
 from mirror.proxy.upstream.connection import Origin
 from tests.fakes import OK, StubUpstream, make_config, run, until
 
@@ -336,11 +337,13 @@ def test_a_server_that_requires_a_certificate_is_named() -> None:
                 pass
 
     async def main() -> None:
-        probe = Probe("h", ["envoy"], keep_alive=False)
-        await Origin("127.0.0.1", port, tls=client_side).connect(lambda: probe)
-        verdict = await probe.verdict(10.0)
-        assert not verdict.is_reachable
-        assert "requires a client certificate" in verdict.reason
+        verdicts: list[Verdict] = []
+        admission = Admission(["envoy"], 10.0, 60.0, verdicts.append)
+        origin = Origin("127.0.0.1", port, tls=client_side)
+        # The comparison calls a TLS error by its name.
+        with pytest.raises(ssl.SSLError, match="^it requires a client certificate"):
+            await admission.connect(origin, "127.0.0.1")
+        assert [verdict.code for verdict in verdicts] == ["client_certificate"]
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
