@@ -28,10 +28,20 @@ class Span:
     def is_chosen(self) -> bool:
         return any(value is not None for value in (self.from_s, self.until_s, self.last_s))
 
+    @property
+    def end(self) -> int:
+        """The last second whose counts belong to the span.
+
+        It may lie behind the last second that was observed to its end: a sidecar counts what it
+        gives up when it stops in the second in which it stops.
+        """
+        if self.until_s is None:
+            return MAX_SECOND
+        return min(MAX_SECOND, int(self.until_s) // _MINUTE_S * _MINUTE_S + _MINUTE_S - 1)
+
     def within(self, first: int, last: int) -> tuple[int, int]:
         """Return the first and the last second to read of a series between these two."""
-        if self.until_s is not None:
-            last = min(last, int(self.until_s) // _MINUTE_S * _MINUTE_S + _MINUTE_S - 1)
+        last = min(last, self.end)
         if self.from_s is not None:
             first = max(first, int(self.from_s))
         if self.last_s is not None:
@@ -57,7 +67,8 @@ def _part(database: sqlite3.Connection, path: Path, span: Span) -> Part:
     first, last = span.within(first, last)
     routes: dict[str, Pairs] = {}
     lines = lost = 0
-    for route, metric, label, number in database.execute(COMPARED, {"first": first, "last": last}):
+    bounds = {"first": first, "last": span.end}
+    for route, metric, label, number in database.execute(COMPARED, bounds):
         _check(path, route, label, number)
         if metric == "primary.logged":
             lines += number

@@ -49,6 +49,15 @@ def test_all_pairs_are_read(path: Path) -> None:
     assert part.routes["/b"].number == 333
 
 
+def test_what_was_given_up_at_the_stop_is_read(path: Path) -> None:
+    # Second 6120 is not observed to its end.
+    of_stop = (6120, "uncompared", "/a", "no_log_line", 4)
+    part = part_of_series(series(path, *COUNTS, of_stop), Span())
+    assert (part.last_s, part.routes["/a"].uncompared) == (6119, {"no_log_line": 5})
+    until = part_of_series(series(path.with_name("b.db"), *COUNTS, of_stop), Span(until_s=6100))
+    assert until.routes["/a"].uncompared == {"no_log_line": 1}
+
+
 @pytest.mark.parametrize(
     ("span", "bounds"),
     [
