@@ -1,7 +1,8 @@
 """How the copies of production's requests ended, and the requests themselves where that is known.
 
 A sidecar counts the outcome of every leg in series.db: those of the shadow always, those of the
-primary in mode inline; and the result of each pair where it compared both answers.
+primary in mode inline; and the result of each pair where it compared both answers, with the classes
+of their statuses.
 """
 
 import sqlite3
@@ -24,6 +25,8 @@ class EndedLegs:
     """Empty in mode sink, where the sidecar does not see production's answers."""
     compared: Counter[str] = field(default_factory=Counter)
     """Pairs by their result, such as `same` or `route_miss`; empty where nothing was compared."""
+    classes: Counter[str] = field(default_factory=Counter)
+    """The same pairs by the classes of both statuses, production's first, such as `2xx>4xx`."""
 
 
 def read_ended_legs(paths: Iterable[Path]) -> dict[str, EndedLegs]:
@@ -43,6 +46,7 @@ def read_ended_legs(paths: Iterable[Path]) -> dict[str, EndedLegs]:
                         "shadow.requests": legs.shadow,
                         "primary.requests": legs.primary,
                         "compared": legs.compared,
+                        "compared.classes": legs.classes,
                     }
                     by_metric[metric][outcome] += number
         except sqlite3.Error as error:

@@ -61,10 +61,11 @@ REQUESTS = """
 """Requests by second and route, also of seconds that were not observed to their end."""
 ENDED_LEGS = """
     SELECT route, metric, label, sum(value) FROM counts
-    WHERE metric IN ('primary.requests', 'shadow.requests', 'compared')
+    WHERE metric IN ('primary.requests', 'shadow.requests', 'compared', 'compared.classes')
     AND second BETWEEN :first AND :last GROUP BY route, metric, label
 """
-"""How the legs of each route ended, by outcome, and the pairs by result (docs/metrics.md)."""
+"""How the legs of each route ended, by outcome, and the pairs by result and by classes
+(docs/metrics.md)."""
 COMPARED = """
     SELECT route, metric, label, sum(value) FROM counts
     WHERE metric IN ('compared', 'compared.classes', 'uncompared', 'primary.logged', 'log.lost')

@@ -7,5 +7,6 @@ requests_options  what production received: from logs, a capture, a series or a 
 site_options  where each phase sends requests, what divides them, and the shares of the steps
 plan_options  when a switch happens, and the snippets of its paths
 output_options  text to read, or JSON
+ended_legs  how copies ended, from the series
 routes_options  which gateway of new routes is meant, and what requests have that nobody recorded
 """

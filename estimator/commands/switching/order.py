@@ -20,6 +20,7 @@ from estimator.commands.sources import (
     source_of,
     source_options,
 )
+from estimator.commands.switching.ended_legs import legs_of
 from estimator.commands.switching.output_options import format_option
 from estimator.commands.switching.requests_options import RequestsSource, requests_of
 from estimator.commands.switching.routes_options import (
@@ -44,8 +45,6 @@ from estimator.report.text import print_text
 from estimator.requests.asked import asked_by
 from estimator.routing.table import RouteTable as NewRoutes
 from estimator.series.access_log.files import route_table
-from estimator.series.ended_legs import EndedLegs, read_ended_legs
-from estimator.series.files import is_database
 from estimator.text_files import write_set, write_whole
 from mirror.formats.routes import RouteTable
 from mirror.formats.terminal import say, say_json
@@ -174,7 +173,7 @@ def order(context: click.Context, /, **options: Any) -> None:
             templates,
             requests.seen,
             requests.state,
-            _legs(source),
+            legs_of(source),
             bool(new_routes),
             requests.notes,
             requests.doubts,
@@ -223,12 +222,6 @@ def _new_routes(options: Mapping[str, Any], named: Container[str]) -> tuple[NewR
     for warning in routes.warnings:
         say(f"estimate: {warning}", err=True)
     return routes.tables
-
-
-def _legs(source: Source) -> Mapping[str, EndedLegs] | None:
-    """Return how copies ended; None where the source does not know. Raises InputError."""
-    databases = [path for path in source.from_series if is_database(path)]
-    return read_ended_legs(databases) if databases else None
 
 
 def _requests(

@@ -17,6 +17,7 @@ from estimator.commands.help_sections import SectionedCommand
 from estimator.commands.report import attempt, check_paths, missing_folder, table_of
 from estimator.commands.sources import check_source, read_source, source_of
 from estimator.commands.switching import plan_options, site_options
+from estimator.commands.switching.ended_legs import legs_of
 from estimator.commands.switching.output_options import format_option
 from estimator.commands.terminal import working
 from estimator.errors import InputError, Problem
@@ -140,7 +141,7 @@ def _planned(
     check_paths(policy, series)
     plan_options.check_already(wanted, series)
     with working(f"Planning {len(wanted.percents)} steps"):
-        return plan_switch(series, table, policy, wanted), moves
+        return plan_switch(series, table, policy, wanted, legs_of(source)), moves
 
 
 def _places(markdown: Path | None, output: Path | None) -> list[Problem]:

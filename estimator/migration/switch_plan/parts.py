@@ -6,8 +6,10 @@ one from the policy's minimum to all replicas at the target utilisation stands f
 simulation: whoever switches has one, or a count that nobody adds to, which is no better.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from estimator.migration.switch_plan.compared import Compared, Legs, compared_of
 from estimator.model import chain
 from estimator.model.autoscaling.metric import pod_of
 from estimator.model.autoscaling.simulation import STABILISATION_S, HpaLoop, Pod
@@ -37,6 +39,8 @@ class Part:
     projection: ComponentProjection
     """What `estimate` says of it."""
     pod: Pod
+    compared: Compared | None
+    """What its copies met; None where nothing was compared."""
 
     @property
     def growth(self) -> float:
@@ -49,6 +53,12 @@ class Part:
         """The expected over the recorded demand: averaging window, growth and event."""
         demand = self.projection.demand
         return 1.0 if demand is None else demand.peak.value / demand.observed.value
+
+    @property
+    def new_error_doubts(self) -> Iterator[str]:
+        """Why its first step would be taken back, if its copies met too many new errors."""
+        if self.compared is not None:
+            yield from self.compared.doubts(self.projection.name, self.policy.error_ratio_limit)
 
     @property
     def loop(self) -> HpaLoop:
@@ -78,6 +88,7 @@ def parts_of(
     policy: Policy,
     projection: Projection,
     served: tuple[str, ...] = (),
+    legs: Legs = None,
 ) -> tuple[Part, ...]:
     """Return the components of a projection that carry moving routes.
 
@@ -108,6 +119,7 @@ def parts_of(
                 projection=projected,
                 # As in component.py: the HPA's pod is one among those that serve the peak.
                 pod=pod_of(evidence.among(serving, own), requests, own),
+                compared=compared_of(routes, legs),
             )
         )
     return tuple(parts)

@@ -30,6 +30,7 @@ from datetime import tzinfo
 
 from estimator import units
 from estimator.errors import Refusal, Refused
+from estimator.migration.switch_plan.compared import Legs
 from estimator.migration.switch_plan.parts import Part, parts_of
 from estimator.migration.switch_plan.rehearsal import Rehearsal, Switched, Worst, rehearse, worst_of
 from estimator.migration.switch_plan.timetable import Timetable, easiest_start
@@ -167,7 +168,9 @@ class SwitchPlan:
     warnings: tuple[str, ...]
 
 
-def plan_switch(series: RpsSeries, table: Table, policy: Policy, wanted: Wanted) -> SwitchPlan:
+def plan_switch(
+    series: RpsSeries, table: Table, policy: Policy, wanted: Wanted, legs: Legs = None
+) -> SwitchPlan:
     """Return the plan. Raises Refused as `project` does, and where no working hour is known."""
     traffic = Traffic(series)
     everything = traffic.observed(series.source, policy.paths or (ALL_ROUTES,))
@@ -179,7 +182,7 @@ def plan_switch(series: RpsSeries, table: Table, policy: Policy, wanted: Wanted)
     policy = _on_the_day(policy, series, timetable.start)
     both = policy.paths + wanted.served if policy.paths else ()
     projection = project(series, table, replace(policy, paths=both))
-    parts = parts_of(traffic, table, policy, projection, wanted.served)
+    parts = parts_of(traffic, table, policy, projection, wanted.served, legs)
     if not parts:
         reason = f"no component of it carries {', '.join(policy.paths)}"
         raise Refused([Refusal(table.source, reason, "Add its component, or move other paths")])
@@ -205,6 +208,7 @@ def plan_switch(series: RpsSeries, table: Table, policy: Policy, wanted: Wanted)
             *day_doubts(series, timetable.start),
             *hour_doubts(loads, series.resolution_s),
             *path_doubts(table, policy),
+            *(doubt for part in parts for doubt in part.new_error_doubts),
         ),
         warnings=(*projection.warnings, *_others(parts, both, series.routes), *_of_steps(steps)),
     )
@@ -268,7 +272,7 @@ def _component_step(
         pinned=pinned,
         pinned_before=pins[name],
         alone_s=lag_alone_s(pins[name], sizing.replicas, policy),
-        thresholds=tuple(thresholds(sizing, among, policy, pinned)),
+        thresholds=tuple(thresholds(sizing, among, policy, pinned, part.compared)),
         judged_s=min(timetable.hold_s, judged_s(rps.value)),
         warnings=sizing.warnings,
     )

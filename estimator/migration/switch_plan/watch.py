@@ -1,6 +1,7 @@
 """What to watch on the new side during a step, and the amounts at which the step is taken back.
 
-    errors    over requests of the new side: the policy's limit
+    errors    over requests of the new side: the policy's limit, and production's own failures of
+              the same requests where they are known (compared.py)
     p99       the most of: the first row with at least the rps of the busiest replica, the upper
               bound of the curve there, the curve and the assumed margin; at most the objective
     cpu       of each container and replica: what it used in the largest usable row
@@ -24,6 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from estimator import units
+from estimator.migration.switch_plan.compared import Compared
 from estimator.migration.switch_plan.warm_up import ENOUGH_REQUESTS
 from estimator.model.evidence.evidence import Evidence, is_timed
 from estimator.model.figure import Figure
@@ -45,13 +47,10 @@ class Threshold:
 
 
 def thresholds(
-    sizing: Sizing, evidence: Evidence, policy: Policy, pinned: int
+    sizing: Sizing, evidence: Evidence, policy: Policy, pinned: int, compared: Compared | None
 ) -> Iterator[Threshold]:
     """Yield what stops a step with so many replicas of a component."""
-    yield Threshold(
-        "error ratio",
-        Figure(policy.error_ratio_limit, "ratio", "errors over requests of the new side"),
-    )
+    yield Threshold("error ratio", _errors(policy.error_ratio_limit, compared))
     busiest_rps = sizing.peak_rps * policy.imbalance / pinned
     if evidence.p99 is not None:
         yield Threshold("p99", _latency(busiest_rps, evidence, policy))
@@ -75,6 +74,14 @@ def judged_s(rps: float) -> int:
     Worked: at 4 rps, 1000 requests take 250 s.
     """
     return max(LEAST_JUDGED_S, math.ceil(ENOUGH_REQUESTS / rps)) if rps else LEAST_JUDGED_S
+
+
+def _errors(limit: float, compared: Compared | None) -> Figure:
+    reason = "errors over requests of the new side"
+    own = compared.failure_ratio if compared is not None else 0.0
+    if own:
+        reason += f": {units.format_share(limit)}, and {units.format_share(own)} fail in production"
+    return Figure(limit + own, "ratio", reason)
 
 
 def _latency(busiest_rps: float, evidence: Evidence, policy: Policy) -> Figure:

@@ -30,7 +30,10 @@ def test_hosts_seconds_and_both_legs_are_added_up(tmp_path: Path) -> None:
     )
     assert read_ended_legs([one, two]) == {
         "/a": EndedLegs(
-            Counter({"2xx": 111, "timeout": 1}), Counter({"2xx": 12}), Counter({"same": 9})
+            Counter({"2xx": 111, "timeout": 1}),
+            Counter({"2xx": 12}),
+            Counter({"same": 9}),
+            Counter({"2xx>2xx": 9}),
         )
     }
 

@@ -1,5 +1,7 @@
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from estimator.commands.estimate import main
 from estimator.series.rps import RpsSeries
+from mirror.formats.series_db import SCHEMA
 from tests.estimator.migration.switch_plan.cases import MONDAY, STEP_S, recorded
 
 Plan = Callable[..., Result]
@@ -159,3 +162,18 @@ def test_help_has_its_sections_and_no_option_of_years() -> None:
     ]
     assert "--horizon" not in text and "--return-level" not in text
     assert "  3  confidence: low" in text
+
+
+def test_new_errors_of_a_series_db_are_a_doubt(plan: Plan) -> None:
+    seconds = range(MONDAY, MONDAY + 14 * 86_400, 3_600)
+    with closing(sqlite3.connect("series.db")) as database, database:
+        database.executescript(SCHEMA)
+        database.executemany("INSERT INTO seconds VALUES (?)", [(second,) for second in seconds])
+        counts = [(second, "requests", "/api/_", "safe", 100) for second in seconds]
+        pairs = [(MONDAY, "compared", "/api/_", result, 500) for result in ("same", "app_error")]
+        database.executemany("INSERT INTO counts VALUES (?, ?, ?, ?, ?)", [*counts, *pairs])
+    given = ["--from-series", "series.db", "--table", "table.yaml", "--format", "json", *AT]
+    result = CliRunner().invoke(main, ["switch-plan", *given], catch_exceptions=False)
+    reasons = json.loads(result.stdout)["confidence"]["reasons"]
+    assert result.exit_code == 3
+    assert any("api: 50% of 1,000 copies that were compared" in reason for reason in reasons)

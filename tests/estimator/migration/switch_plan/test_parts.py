@@ -1,9 +1,12 @@
+from collections import Counter
+
 import pytest
 
 from estimator.migration.switch_plan.parts import Part, parts_of
 from estimator.model.demand.traffic import Traffic
 from estimator.model.policy import Policy
 from estimator.model.projection import project
+from estimator.series.ended_legs import EndedLegs
 from tests.estimator.migration.switch_plan.cases import recorded, table
 
 
@@ -52,3 +55,16 @@ def test_quota_below_the_minimum_bounds_both() -> None:
     projection = project(series, table(), policy)
     (found,) = parts_of(Traffic(series), table(), policy, projection)
     assert (found.loop.min_replicas, found.loop.max_replicas) == (1, 1)
+
+
+def test_what_its_copies_met_is_its_own() -> None:
+    series, policy = recorded(), Policy()
+    projection = project(series, table(), policy)
+    legs = {
+        tag: EndedLegs(compared=Counter({"same": 900, "app_error": 100})) for tag in series.routes
+    }
+    (found,) = parts_of(Traffic(series), table(), policy, projection, legs=legs)
+    assert found.compared is not None and found.compared.rehearsal.copies.errors >= 100
+    (doubt,) = found.new_error_doubts
+    assert doubt.startswith(f"{found.projection.name}: 10% of ")
+    assert list(part(policy).new_error_doubts) == []

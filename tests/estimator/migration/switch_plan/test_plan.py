@@ -1,3 +1,4 @@
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC
 
@@ -6,6 +7,7 @@ import pytest
 from estimator.errors import Refused
 from estimator.migration.switch_plan.plan import SwitchPlan, Wanted, plan_switch
 from estimator.model.policy import Policy
+from estimator.series.ended_legs import EndedLegs
 from estimator.series.rps import RpsSeries
 from estimator.table.load_points import Kind
 from tests.estimator.migration.switch_plan.cases import (
@@ -229,3 +231,16 @@ def test_what_estimate_refuses_is_refused() -> None:
         plan(series=silent)
     with pytest.raises(Refused):
         plan(replace(LEAN, paths=("/none",)))
+
+
+def test_what_copies_met_is_said_before_the_first_step() -> None:
+    series, wanted = recorded(), Wanted(STEPS, 1800, UTC, TUESDAY_10)
+    pairs = EndedLegs(
+        compared=Counter({"same": 9_500, "route_miss": 500}),
+        classes=Counter({"2xx>2xx": 9_480, "2xx>4xx": 500, "5xx>5xx": 20}),
+    )
+    found = plan_switch(series, table(), LEAN, wanted, dict.fromkeys(series.routes, pairs))
+    assert any("met new errors (route_miss" in doubt for doubt in found.low_confidence)
+    (part,) = found.steps[0].components
+    assert part.thresholds[0].limit.value == pytest.approx(LEAN.error_ratio_limit + 0.002)
+    assert not any("new errors" in doubt for doubt in plan().low_confidence)

@@ -1,11 +1,14 @@
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
+from estimator.migration.switch_plan.compared import Compared, compared_of
 from estimator.migration.switch_plan.watch import Threshold, judged_s, thresholds
 from estimator.model.evidence.evidence import gather
 from estimator.model.policy import Policy
 from estimator.model.sizing.replicas import size
+from estimator.series.ended_legs import EndedLegs
 from estimator.table.load_points import Component, Kind, LoadPoint, Resources
 
 POLICY = Policy(imbalance=1.1)
@@ -21,10 +24,27 @@ def component(*latencies: float | None) -> Component:
     return Component("api", Kind.POD, ("*",), REQUESTS, points)
 
 
-def stops(rps: float, pinned: int, *latencies: float | None, policy: Policy = POLICY):
+def stops(
+    rps: float,
+    pinned: int,
+    *latencies: float | None,
+    policy: Policy = POLICY,
+    compared: Compared | None = None,
+):
     evidence = gather(component(*(latencies or LATENCIES)), policy)
     sizing = size(rps, evidence, policy)
-    return {item.what: item for item in thresholds(sizing, evidence, policy, pinned)}
+    return {item.what: item for item in thresholds(sizing, evidence, policy, pinned, compared)}
+
+
+def test_what_production_itself_fails_stops_nothing() -> None:
+    plain = stops(360, 6)["error ratio"].limit
+    assert (plain.value, plain.reason) == (0.01, "errors over requests of the new side")
+    pairs = EndedLegs(
+        compared=Counter({"same": 10_000}), classes=Counter({"2xx>2xx": 9977, "5xx>5xx": 23})
+    )
+    limit = stops(360, 6, compared=compared_of(["/a"], {"/a": pairs}))["error ratio"].limit
+    assert limit.value == pytest.approx(0.0123)
+    assert limit.reason.endswith("new side: 1%, and 0.23% fail in production")
 
 
 def test_worked_latency_of_the_docstring() -> None:
