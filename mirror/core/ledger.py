@@ -110,6 +110,8 @@ class Report(msgspec.Struct, array_like=True):
     """What is new of the pairs; None where this worker compares nothing."""
     canaries: CanaryPiece | None = None
     """The canaries that changed; None if none did."""
+    held: tuple[int, int, int] = (0, 0, 0)
+    """What the worker holds for the shadow: bytes of requests, legs that wait, connections."""
 
 
 class Ledger:

@@ -62,6 +62,16 @@ class Pool(Generic[Connection, Leg]):
         # free first takes the oldest leg, so a slow connect holds up no particular leg.
         self._waiting: deque[Leg] = deque()
 
+    @property
+    def connections(self) -> int:
+        """Number of connections, open or opening."""
+        return self._open
+
+    @property
+    def waiting(self) -> int:
+        """Number of legs that wait, beyond those for which a connection is opening."""
+        return max(0, len(self._waiting) - self._opening)
+
     def __repr__(self) -> str:
         return f"<Pool open={self._open} idle={len(self._idle)} waiting={len(self._waiting)}>"
 

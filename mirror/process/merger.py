@@ -52,6 +52,7 @@ class _WorkerShare:
     breaker_cause: str = ""
     refusal: str = ""
     open_counts: Counts = field(default_factory=dict)
+    held: tuple[int, int, int] = (0, 0, 0)
 
 
 class Merger:
@@ -114,6 +115,7 @@ class Merger:
         share.breaker = report.breaker
         share.breaker_cause = report.breaker_cause
         share.refusal = report.refusal
+        share.held = report.held
         share.open_counts = report.open_counts
         self._add_seconds(report)
         for first, last in report.unobserved:
@@ -254,6 +256,12 @@ class Merger:
     @property
     def reading(self) -> int:
         return sum(share.reading for share in self._workers.values())
+
+    @property
+    def held(self) -> list[int]:
+        """What all workers hold: bytes of requests, legs that wait, connections."""
+        shares = [share.held for share in self._workers.values()]
+        return [sum(each[place] for each in shares) for place in range(3)]
 
     @property
     def breaker(self) -> int:

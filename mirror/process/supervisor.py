@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from mirror import __version__
-from mirror.admin.live import Live, Sources
+from mirror.admin.live import Budget, Live, Sources
 from mirror.admin.server import Admin, Answers, Document
 from mirror.admin.token_file import read_token
 from mirror.comparison.join import LogJoin, Source
@@ -88,7 +88,7 @@ class Supervisor:
         self._compare(config)
         latencies = self._merger.latencies
         self._live = Live(
-            Sources(self.status, lambda: latencies, lambda: (), self._comparison_document)
+            Sources(self.status, lambda: latencies, self._budgets, self._comparison_document)
         )
         self._workers = Workers(self._merger, self._timeline.offset_s)
         self._stop = asyncio.Event()
@@ -317,6 +317,17 @@ class Supervisor:
         for name, dropped in self._sinks.dropped().items():
             readings[SINK_DROPPED, name] = dropped
         return readings
+
+    def _budgets(self) -> list[Budget]:
+        """Return what the workers hold for the shadow, and what all of them together may."""
+        section, workers = self._config.shadow, max(1, self._workers.ready)
+        size, waiting, connections = self._merger.held
+        return [
+            Budget("bytes of requests held", size, workers * section.buffer_bytes, is_bytes=True),
+            Budget("copies that wait", waiting, workers * section.waiting),
+            Budget("connections to the shadow", connections, workers * section.connections),
+            Budget("copies in flight", self._merger.in_flight, None),
+        ]
 
     def _totals(self) -> Totals:
         return self._merger.totals(), self._merger.latencies, self._readings()

@@ -287,6 +287,7 @@ class Tee:
         report.breaker = self.breaker.state
         report.breaker_cause = self.breaker.cause
         report.refusal = self.refusal
+        report.held = (self.budget.held_bytes, *self.shadow.load)
         report.canaries = self.canaries.piece()
         report.comparison = self.comparing.piece()
         if self.uris is not None:

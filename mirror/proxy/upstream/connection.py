@@ -93,6 +93,11 @@ class Upstream:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.origin} {self._pool!r}>"
 
+    @property
+    def load(self) -> tuple[int, int]:
+        """How many legs wait for a connection, and how many connections there are."""
+        return self._pool.waiting, self._pool.connections
+
     # --- what each kind of upstream defines ---
 
     def make_connection(self) -> "UpstreamConnection":

@@ -211,6 +211,8 @@ def test_a_click_changes_the_ratio_of_a_running_sidecar(browser: Browser, tmp_pa
         opened = Opened(browser, f"http://127.0.0.1:{admin}/")
         page = opened.page
         assert page.locator("#verdict-title").inner_text() == "Not known yet"
+        budgets = page.locator("#budgets").inner_text()
+        assert "0 B of 64 MiB" in budgets and "0 of 1,024" in budgets and "0 of 512" in budgets
         page.get_by_label("Ratio").fill("0.25")
         page.get_by_role("button", name="Set", exact=True).click()
         page.get_by_text("The ratio was 1 and is 0.25.").wait_for()

@@ -242,8 +242,9 @@ class AnyHistory(RuleBasedStateMachine):
     @invariant()
     def counts_agree(self) -> None:
         idle = self.pool.idle
-        assert self.pool._open == self.opening + len(self.serving) + len(idle)
-        assert self.pool._open <= self.CEILING
+        assert self.pool.connections == self.opening + len(self.serving) + len(idle)
+        assert self.pool.connections <= self.CEILING
+        assert self.pool.waiting == max(0, len(self.waiting) - self.opening)
         assert len(set(idle)) == len(idle)
 
     @invariant()

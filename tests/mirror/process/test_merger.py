@@ -189,6 +189,18 @@ def test_the_worst_breaker_is_shown() -> None:
     assert merger.breaker == 1
 
 
+def test_what_the_workers_hold_adds_up() -> None:
+    merger = Merger(100)
+    for worker in (1, 2):
+        merger.worker_started(worker)
+        report = report_of(100)
+        report.held = (100 * worker, worker, 10)
+        merger.worker_reported(worker, report)
+    assert merger.held == [300, 3, 20]
+    merger.worker_ended(1, 101, is_clean=True)
+    assert merger.held == [200, 2, 10]
+
+
 def test_stalled_worker_without_counts_completes_its_seconds() -> None:
     merger = Merger(100)
     merger.worker_started(1)

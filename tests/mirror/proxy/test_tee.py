@@ -383,6 +383,7 @@ def test_budget_takes_of_one_turn_what_fits() -> None:
         await turns(1)
         assert play.shed() == {"buffer_full": 3}
         assert (play.tee.in_flight, play.tee.budget.held_bytes) == (2, 2 * size)
+        assert play.tee.report().held == (2 * size, *play.tee.shadow.load)
 
     run(main)
 
@@ -395,6 +396,7 @@ def test_queue_takes_of_one_turn_what_fits() -> None:
         await turns(1)
         assert play.shed() == {"waiting_full": 7}
         assert play.tee.in_flight == 3
+        assert play.tee.shadow.load == (2, 1)
         play.tick(1000)
         assert play.outcomes() == {"timeout": 3}
         assert play.tee.budget.held_bytes == 0
