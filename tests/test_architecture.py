@@ -744,6 +744,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "estimator.migration.*",
         "estimator.model.*",
         "estimator.observed.usage",
+        "estimator.series.ended_legs",
         "estimator.series.rps",
         "estimator.table.*",
     ),
