@@ -113,6 +113,6 @@ async def _log_findings(shadow: Shadow, root: Answer) -> None:
         log.exception("the preflight could not be completed")
         return
     for finding in findings:
-        if finding.severity != "unknown":  # the start has said that the shadow cannot be reached
+        if finding.code != f"shadow.{root.verdict.code}":  # the start itself has said this
             level = logging.INFO if finding.severity == "note" else logging.WARNING
             log.log(level, "%s: %s", finding.severity, as_line(finding))

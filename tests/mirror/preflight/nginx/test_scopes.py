@@ -41,26 +41,25 @@ location ~* \.jpe?g$ { }
 location ~ ^/a/inner/x { }
 location @named { }
 """
+CHOICES = [
+    ("/", "/"),
+    ("/a", "= /a"),
+    ("/ab", "/a"),
+    ("/a/", "/a/"),
+    ("/a/b", "= /a/b"),
+    ("/a/yz", "~ z$"),
+    ("/a/inner", "/a/inner"),
+    ("/a/inner/x", "~ ^/a/inner/x"),
+    ("/a/i.png", r"~ \.png$"),
+    ("/c/i.png", "^~ /c"),
+    ("/c/inner/i.png", "/c/inner"),
+    ("/i.JPG", r"~* \.jpe?g$"),
+    ("@named", None),
+]
+"""URIs and the location of each; a topology test asks nginx the same."""
 
 
-@pytest.mark.parametrize(
-    ("uri", "name"),
-    [
-        ("/", "/"),
-        ("/a", "= /a"),
-        ("/ab", "/a"),
-        ("/a/", "/a/"),
-        ("/a/b", "= /a/b"),
-        ("/a/yz", "~ z$"),
-        ("/a/inner", "/a/inner"),
-        ("/a/inner/x", "~ ^/a/inner/x"),
-        ("/a/i.png", r"~ \.png$"),
-        ("/c/i.png", "^~ /c"),
-        ("/c/inner/i.png", "/c/inner"),
-        ("/i.JPG", r"~* \.jpe?g$"),
-        ("@named", None),
-    ],
-)
+@pytest.mark.parametrize(("uri", "name"), CHOICES)
 def test_the_location_is_nginxs(tmp_path: Path, uri: str, name: str | None) -> None:
     assert chosen(tmp_path, LOCATIONS, uri) == name
 
