@@ -112,7 +112,8 @@ async def _log_findings(shadow: Shadow, root: Answer) -> None:
     except Exception:
         log.exception("the preflight could not be completed")
         return
+    said = "" if root.verdict.is_accepted else f"shadow.{root.verdict.code}"  # by the start itself
     for finding in findings:
-        if finding.code != f"shadow.{root.verdict.code}":  # the start itself has said this
+        if finding.code != said:
             level = logging.INFO if finding.severity == "note" else logging.WARNING
             log.log(level, "%s: %s", finding.severity, as_line(finding))
