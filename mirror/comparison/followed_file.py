@@ -27,8 +27,8 @@ _TAIL_BYTES = 64
 """Bytes in front of the unread ones that must still be there."""
 _GRACE_S = 1.0
 """Time for which a renamed file is read on after its end was reached."""
-_USUAL_LINE_BYTES = 400
-"""Estimates how many lines are in bytes that were skipped."""
+_USUAL_LINE_BYTES = 400.0
+"""Length of a line before the first ones are read."""
 
 
 class FollowedFile:
@@ -47,6 +47,8 @@ class FollowedFile:
         self._ended_at: float | None = None
         """When the end of a renamed file was reached."""
         self._skipped = 0
+        self._line_bytes = _USUAL_LINE_BYTES
+        """Mean length of the lines that were read last: how many are in bytes that are skipped."""
         self.problem = ""
         """Why nothing is read; empty where all is well."""
         self._open(is_first=True)
@@ -108,7 +110,7 @@ class FollowedFile:
             self._begin_at(0)
         elif size - self._offset > MOST_BEHIND_BYTES:
             begin = size - MOST_BYTES_A_TICK
-            self._skipped += (begin - self._offset) // _USUAL_LINE_BYTES
+            self._skipped += int((begin - self._offset) / self._line_bytes)
             self._begin_at(begin)
         if size == self._offset:
             return
@@ -129,6 +131,8 @@ class FollowedFile:
                 return
             self._is_inside_line = False
         *lines, self._partial = (self._partial + data).split(b"\n")
+        if lines:
+            self._line_bytes = len(data) / len(lines)
         if len(self._partial) > LONGEST_LINE_BYTES:
             self._partial = b""
             self._is_inside_line = True

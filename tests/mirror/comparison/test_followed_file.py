@@ -7,6 +7,7 @@ import pytest
 
 from mirror.comparison.followed_file import (
     MOST_BEHIND_BYTES,
+    MOST_BYTES_A_TICK,
     MOST_LINES_A_TICK,
     FollowedFile,
 )
@@ -111,14 +112,14 @@ def test_a_tick_is_bounded_and_what_is_left_out_is_counted(tmp_path: Path) -> No
 
 def test_who_is_far_behind_skips_to_the_newest(tmp_path: Path) -> None:
     log = Log(tmp_path)
-    line = "y" * 399 + "\n"
-    number = MOST_BEHIND_BYTES // 400 + 100
-    log.write(line * number)
-    lost = log.tick()
-    assert len(log.lines) == MOST_LINES_A_TICK
-    assert abs(lost + len(log.lines) - number) <= 2
-    log.write("z\n")
-    assert log.came()[-1] == b"z"
+    line = "y" * 249 + "\n"
+    log.write(line)
+    assert len(log.came()) == 1
+    size = log.path.stat().st_size
+    os.truncate(log.path, size + MOST_BEHIND_BYTES)  # a hole in place of many lines
+    log.write(f"\n{line}")
+    assert log.tick() == (MOST_BEHIND_BYTES - MOST_BYTES_A_TICK + len(line)) // len(line)
+    assert log.came()[-1] == line.encode().rstrip()
 
 
 def test_a_line_that_is_too_long_is_left_out(tmp_path: Path) -> None:
