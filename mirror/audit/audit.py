@@ -22,7 +22,7 @@ from mirror.audit.ids import (
     Entry,
     IdStore,
 )
-from mirror.audit.lines import SHADOW, Line
+from mirror.audit.lines import PROBE, SHADOW, Line
 from mirror.audit.logs import Log, files_of, read_log
 from mirror.audit.matching import IN_TWO_FILES, LOGGED_TWICE, Matched, match
 from mirror.audit.reasons import LOOPED, REASONS, REFUSED_BY_SIDECAR, why_unmirrored
@@ -167,7 +167,7 @@ def _other(
             flags |= IN_WINDOW
             minute = _minute(minutes, line.time_s)
             minute[LINES] += 1
-            if line.is_probe:
+            if line.is_probe or line.mark == PROBE:
                 minute[PROBES] += 1
             elif line.mark == SHADOW:
                 minute[COPIES] += 1

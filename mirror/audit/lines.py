@@ -27,6 +27,9 @@ ID_BYTES = 16
 SHADOW = "shadow"
 """The mark of a copy that the sidecar sent; `replay` and `canary` mark other requests of ours."""
 
+PROBE = "probe"
+"""The mark of the first request on each connection of the sidecar, and of `mirror check`."""
+
 PROBE_AGENT = "kagami-mirror-"
 """The User-Agent of a probe of the sidecar and of a canary begins so (core/acceptance.py)."""
 
@@ -35,8 +38,8 @@ _IDS = (
     *("mirror_request_id", "x_mirror_request_id", "x-mirror-request-id", "X-Mirror-Request-Id"),
     *("request_id", "id", "x_request_id", "http_x_request_id", "x-request-id", "X-Request-Id"),
 )
-_LEGS = frozenset({SHADOW, "replay", "probe", "canary"})
-_MARKS = ("leg", "mirror_leg", "x_mirror_leg", "http_x_mirror_leg", "x-mirror-leg", "X-Mirror-Leg")
+_LEGS = frozenset({SHADOW, PROBE, "replay", "canary"})
+_MARKS = ("mirror_leg", "x_mirror_leg", "http_x_mirror_leg", "x-mirror-leg", "X-Mirror-Leg")
 _UPSTREAM = ("upstream_addr", "upstream", "upstream_status", "upstream_response_time", "upstream_s")
 _UPSTREAM_TIMES = ("upstream_s", "upstream_response_time")
 
@@ -134,7 +137,7 @@ def _of_object(line: bytes) -> _Said:
     said = _Said(_first(document, _IDS))
     if any(key in document for key in _MARKS):
         mark = _first(document, _MARKS)
-        # A client may have sent anything, and a key may mean something else.
+        # A client may have sent anything.
         said.mark = mark if mark in _LEGS else ""
     if any(key in document for key in _UPSTREAM):
         said.has_asked_upstream = bool(_first(document, _UPSTREAM))

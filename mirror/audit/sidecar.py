@@ -14,6 +14,7 @@ from typing import Any
 from mirror.audit.ids import CAPTURE, IN_WINDOW, Entry, IdStore
 from mirror.audit.lines import id_bytes
 from mirror.audit.window import Seconds, Window
+from mirror.core.ledger import LOOPED, REPEATED
 from mirror.errors import InputError
 from mirror.formats.capture.reader import read_records
 from mirror.formats.series_db import (
@@ -31,6 +32,8 @@ _COUNTS = """
     SELECT second, metric, label, sum(value) FROM counts
     WHERE second BETWEEN :first AND :last GROUP BY second, metric, label
 """
+_PROOFS = (REPEATED, LOOPED)
+"""Metrics that show a mistake even in a second that was not observed to its end."""
 _ID_FIELDS = ("x-mirror-request-id", "x-request-id")
 
 
@@ -103,13 +106,16 @@ def read_seen(paths: Sequence[Path], seconds: Seconds) -> Sidecars:
 
 
 def read_counts(paths: Sequence[Path], seconds: Seconds, sidecars: Sidecars) -> None:
-    """Add the other counters of the seconds that are judged, once it is known which these are."""
+    """Add the other counters of the seconds that are judged, once it is known which these are.
+
+    What shows a mistake is added from every second of the window.
+    """
     window = seconds.window
     for path in paths:
         with closing(_open(path)) as database:
             for first, last in _steps(window):
                 for second, metric, label, number in _rows(database, path, _COUNTS, first, last):
-                    if seconds.judged[second - window.first]:
+                    if seconds.judged[second - window.first] or metric in _PROOFS:
                         minute = sidecars.minutes.setdefault(second // 60 * 60, Counter())
                         name = f"{metric} {label}" if label else str(metric)
                         minute[name] += _whole(path, number)

@@ -1,7 +1,8 @@
 """Sends a canary, and looks for it until it is found everywhere or the time is over.
 
 Invariant: the wait is bounded. A place where the canary must not be is watched for SETTLE_S after
-the last sign of life elsewhere, because a line is written when the answer has ended.
+the last sign of life elsewhere, because a line is written when the answer has ended. Once it is
+there, the search is over.
 """
 
 import secrets
@@ -84,7 +85,8 @@ class Search:
             now = self.asking.now()
             if missing:
                 settled_at = min(now + SETTLE_S, deadline)
-            if now >= deadline or (not missing and now >= settled_at):
+            is_over = now >= settled_at or self._is_in_gateways_log()
+            if now >= deadline or (not missing and is_over):
                 return
             text = f"waiting for {', '.join(missing) or 'what must not come'}"
             if text != said:
@@ -160,6 +162,10 @@ class Search:
         if self.has_copy and self.envoy is not None and not self._is_in_envoys_log():
             missing.append("Envoy's log")
         return missing
+
+    def _is_in_gateways_log(self) -> bool:
+        """Return whether it stands where it must not, so that no further wait can help."""
+        return self.gateway is not None and any(map(self.gateway.lines, self.ids))
 
     def _is_in_envoys_log(self) -> bool:
         assert self.envoy is not None

@@ -95,6 +95,7 @@ def test_probes_and_replays_in_the_gateway_are_no_copies(world: World, tmp_path:
     stamp = "25/Nov/2026:10:00:05 +0000"
     log.write_text(
         line % (stamp, "kagami-mirror-check", "probe")
+        + line % (stamp, "curl", "probe")
         + line % (stamp, "curl", "replay")
         + line % (stamp, "curl", "-")
     )
@@ -102,4 +103,4 @@ def test_probes_and_replays_in_the_gateway_are_no_copies(world: World, tmp_path:
     first = 1795600800
     audit = run_audit(sources, Window(first, first + 60))
     (counts,) = audit.gateway_minutes.values()
-    assert counts == {LINES: 3, PROBES: 1, "ours": 1}
+    assert counts == {LINES: 4, PROBES: 2, "ours": 1}

@@ -1,6 +1,7 @@
 """Checks what is read from the sidecars' series and captures."""
 
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -32,6 +33,17 @@ def test_two_sidecars_add_up_where_both_observed(tmp_path: Path) -> None:
     assert sidecars.labels("shadow.requests") == {"2xx": 2 * judged_s * PER_SECOND}
     assert sidecars.total("shadow") == 0
     assert newest_second(paths) == FIRST + LENGTH_S + 29
+
+
+def test_mistakes_count_in_seconds_that_are_not_judged(tmp_path: Path) -> None:
+    further = Counter({"repeated": 3, "looped": 2, "shed buffer_full": 5})
+    world = World(tmp_path, unobserved={FIRST + LENGTH_S // 2}, further=further)
+    world.sources()
+    seconds = Seconds(WINDOW)
+    paths = [tmp_path / "series.db"]
+    sidecars = read_seen(paths, seconds)
+    read_counts(paths, seconds, sidecars)
+    assert [sidecars.total(name) for name in ("repeated", "looped", "shed")] == [3, 2, 0]
 
 
 def test_the_ids_of_a_capture_are_kept(tmp_path: Path) -> None:

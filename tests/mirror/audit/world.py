@@ -57,13 +57,19 @@ class World:
         ]
 
     def sources(self, *names: str, **changes: object) -> Sources:
-        """Write the files and return those that are named; production's log is always there."""
+        """Write the files that are named, or all, and return those that are named.
+
+        Production's log is always there.
+        """
         self._write_log("access.log", [r for r in self.requests for _ in range(r.lines)], "id")
-        self._write_log("gateway.log", [r for r in self.requests if r.is_in_gateway], "request_id")
-        self._write_envoy()
-        self._write_series()
-        self._write_capture()
-        (self.folder / "empty.log").touch()
+        for name, write in (
+            ("gateway_log", self._write_gateway),
+            ("envoy_log", self._write_envoy),
+            ("series", self._write_series),
+            ("capture", self._write_capture),
+        ):
+            if name in names or not names:
+                write()
         named = {
             "series": (self.folder / "series.db",),
             "capture": (self.folder / "a.capture",),
@@ -99,6 +105,10 @@ class World:
                     line["mirror_leg"] = "shadow"
                 file.write(json.dumps(line) + "\n")
 
+    def _write_gateway(self) -> None:
+        requests = [request for request in self.requests if request.is_in_gateway]
+        self._write_log("gateway.log", requests, "request_id")
+
     def _write_envoy(self) -> None:
         with (self.folder / "envoy.log").open("w") as file:
             for request in self.requests:
@@ -132,6 +142,7 @@ class World:
         path = self.folder / "series.db"
         path.unlink(missing_ok=True)
         with closing(sqlite3.connect(path)) as database:
+            database.execute("PRAGMA synchronous = OFF")
             database.executescript(SCHEMA)
             observed = set(range(FIRST - 30, FIRST + LENGTH_S + 30)) - self.unobserved
             database.executemany("INSERT INTO seconds VALUES (?)", [(each,) for each in observed])

@@ -109,7 +109,7 @@ def test_it_ends_when_everything_is_found_and_the_rest_has_settled(scene: Scene)
 def test_what_must_not_come_is_watched_for_a_while(scene: Scene) -> None:
     late: list[Step] = [lambda scene: None] * 8
     scene.steps = [serve, *late, lambda scene: scene.write("gateway", mark="shadow")]
-    scene.run()
+    assert scene.run() == pytest.approx(10 * LOOK_INTERVAL_S)
     assert scene.search.gateway is not None
     assert len(scene.search.gateway.lines(scene.search.canary_id)) == 1
 
