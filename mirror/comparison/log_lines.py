@@ -103,8 +103,8 @@ def answer_of(line: LogLine) -> Answer | None:
     """Return production's answer; None where the line names no status.
 
     A client that left before the answer has the outcome `aborted`: production's own answer is not
-    known. Where the answer was cut, its status counts and its length and duration do not, because
-    nginx does not say which side cut it.
+    known. Where it left during the answer (`completion` is empty), the status counts, the length
+    and the duration do not. An answer that the upstream cut is complete to nginx.
     """
     status = _whole(line.status)
     if status is None or not 100 <= status <= 999:

@@ -13,14 +13,16 @@ import socket
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 
 import pytest
 
 from mirror.demo.app import start_app
 from mirror.demo.envoy import start_envoy
 from mirror.demo.nginx import main_config, nginx_command, sink_site
-from mirror.demo.processes import accepts, fetch
+from mirror.demo.processes import Child, accepts, fetch
 from mirror.demo.sidecar import Sidecar, write_config
+from mirror.formats.comparison import Comparison, decode
 from tests.topology.conftest import Topology, require, running_topology, wait_for
 
 pytestmark = pytest.mark.topology
@@ -31,7 +33,7 @@ KEPT_AWAY = """
 
 
 @contextmanager
-def scene() -> Iterator[tuple[Topology, Sidecar]]:
+def scene() -> Iterator[tuple[Topology, Sidecar, Child]]:
     """Start both clusters and the sidecar with two workers; Envoy has no route for /static/."""
     with running_topology() as topology:
         ports, directory = topology.ports, topology.directory
@@ -47,11 +49,10 @@ def scene() -> Iterator[tuple[Topology, Sidecar]]:
         )
         log = f"udp://127.0.0.1:{ports['log_nginx']}"
         sidecar = topology.start_sidecar("sink", workers=2, comparison={"access_log": log})
-        start_nginx(topology)
-        yield topology, sidecar
+        yield topology, sidecar, start_nginx(topology)
 
 
-def start_nginx(topology: Topology) -> None:
+def start_nginx(topology: Topology) -> Child:
     """Start nginx as docs/operations.md recommends it for datagrams."""
     home, ports = topology.directory / "nginx", topology.ports
     home.mkdir()
@@ -67,6 +68,7 @@ def start_nginx(topology: Topology) -> None:
     path.write_text(text.replace("error_log stderr warn;", f"error_log {home}/main.log crit;"))
     child = topology.processes.start("nginx", nginx_command(require("nginx"), path))
     child.wait_until(lambda: accepts(ports["nginx"]))
+    return child
 
 
 def ask(topology: Topology, *paths: str) -> None:
@@ -92,7 +94,7 @@ def counted(sidecar: Sidecar, metric: str) -> Counter[str]:
 
 
 def test_every_pair_is_compared() -> None:
-    with scene() as (topology, sidecar):
+    with scene() as (topology, sidecar, nginx):
         for _ in range(8):
             ask(topology, *["/watch/1", "/static/a", "/api/x"] * 10)
         expected = Counter({"same": 160, "route_miss": 80})
@@ -102,15 +104,14 @@ def test_every_pair_is_compared() -> None:
         )
         assert counted(sidecar, "compared_classes") == {"2xx>2xx": 160, "2xx>4xx": 80}
         assert counted(sidecar, "primary_logged") == {"": 240}
+        check_document(sidecar)
 
         kill_a_worker(sidecar)
         for _ in range(4):
             ask(topology, *["/watch/1"] * 10)
         expected["same"] += 40
         assert wait_for(lambda: counted(sidecar, "compared") == expected)
-        ledger = sidecar.status()["ledger"]
-        legs = sum(ledger["outcomes"].values())
-        assert legs == expected.total() + counted(sidecar, "uncompared").total()
+        assert sidecar.status()["comparison"]["balanced"]
 
         ask(topology, "/watch/1", "/quiet/1", "/quiet/2", "/watch/2")
         expected["same"] += 2
@@ -121,12 +122,45 @@ def test_every_pair_is_compared() -> None:
         assert wait_for(lambda: counted(sidecar, "log_lost")["unreadable"] == 1)
 
         to_the_file(topology, sidecar)
-        ask(topology, "/watch/1", "/static/a")
-        expected.update(["same", "route_miss"])
-        assert wait_for(lambda: counted(sidecar, "compared") == expected)
+        for is_rotated in (False, True):
+            if is_rotated:
+                rotate(topology, nginx)
+            ask(topology, "/watch/1", "/static/a")
+            expected.update(["same", "route_miss"])
+            assert wait_for(lambda: counted(sidecar, "compared") == expected)
+
+        assert sidecar.status()["comparison"]["balanced"]
 
         to_nothing(topology, sidecar)
         assert (topology.directory / "nginx/main.log").read_text() == ""
+
+
+def document_of(sidecar: Sidecar) -> Comparison:
+    page = fetch(sidecar.admin_port, "/comparison")
+    assert page is not None
+    return decode(page.body)
+
+
+def check_document(sidecar: Sidecar) -> None:
+    """Check what a report is made of: latencies of both sides, an example, and the log."""
+
+    def answered() -> list[int]:
+        """Return the answers in all histograms; those of the open second are missing."""
+        routes = document_of(sidecar).routes
+        histograms = [(route.primary_latency, route.shadow_latency) for route in routes]
+        return [
+            sum(sum(side.values()) for side in sides) for sides in zip(*histograms, strict=True)
+        ]
+
+    assert wait_for(lambda: answered() == [240, 240])
+    document = document_of(sidecar)
+    assert {route.route for route in document.routes} == {"/watch/_id_", "/static/_", "/api/_"}
+    (example,) = document.examples
+    assert (example.result, example.path) == ("route_miss", "/static/a")
+    assert example.count + document.examples_not_kept == 80
+    assert document.log is not None
+    assert (document.log.lines, document.log.matched, document.log.repeated) == (240, 240, 0)
+    assert document.log.offset_s is None and document.log.lost == {}
 
 
 def kill_a_worker(sidecar: Sidecar) -> None:
@@ -142,12 +176,30 @@ def kill_a_worker(sidecar: Sidecar) -> None:
 
 
 def to_the_file(topology: Topology, sidecar: Sidecar) -> None:
-    """Let a reload change the source of the log while nginx writes both."""
+    """Let a reload change the source of the log while nginx writes both, after one that fails."""
+    before = sidecar.status()["comparison"]["log"]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        taken = f"udp://127.0.0.1:{other.getsockname()[1]}"
+        path = topology.directory / "nginx/access.log"
+        for source, result in ((taken, "refused"), (f"file:{path}", "reloaded")):
+            assert sidecar.status()["comparison"]["log"]["source"] == before["source"]
+            config = topology.config("sink", workers=2, comparison={"access_log": source})
+            write_config(topology.directory, config)
+            sidecar.child.send_signal(signal.SIGHUP)
+            assert wait_for(partial(has_reloaded, sidecar, result))
+    assert sidecar.status()["comparison"]["log"]["source"] == f"file:{path}"
+
+
+def has_reloaded(sidecar: Sidecar, result: str) -> bool:
+    return sidecar.status()["reload"][result] == 1
+
+
+def rotate(topology: Topology, nginx: Child) -> None:
     path = topology.directory / "nginx/access.log"
-    config = topology.config("sink", workers=2, comparison={"access_log": f"file:{path}"})
-    write_config(topology.directory, config)
-    sidecar.child.send_signal(signal.SIGHUP)
-    assert wait_for(lambda: sidecar.status()["reload"]["reloaded"] == 1)
+    path.rename(f"{path}.1")
+    nginx.send_signal(signal.SIGUSR1)
+    assert wait_for(path.exists)
 
 
 def to_nothing(topology: Topology, sidecar: Sidecar) -> None:
