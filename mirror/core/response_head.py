@@ -163,15 +163,12 @@ def body_start(data: bytes) -> int:
 
     The bytes begin with that head, or with whole 1xx responses before it.
     """
+    end = data.find(b"\r\n\r\n")
     at = 0
-    while True:
-        is_final = data[at + 9 : at + 10] != b"1"  # behind `HTTP/1.1 `
-        end = data.find(b"\r\n\r\n", at)
-        if end < 0:
-            return len(data)
+    while end >= 0 and data[at + 9 : at + 10] == b"1":  # behind `HTTP/1.1 `
         at = end + 4
-        if is_final:
-            return at
+        end = data.find(b"\r\n\r\n", at)
+    return end + 4 if end >= 0 else len(data)
 
 
 def downstream_framing(response: ResponseHead, request: RequestHead) -> Framing:

@@ -26,13 +26,10 @@ class Comparing:
     def __init__(self, config: Config, counts: Ledger) -> None:
         self._replies = ReplyReader()
         self._examples: Examples | None = None
-        self.is_on = False
-        """Whether anything is compared; `leg_ended` may be left out where nothing is."""
         self.pairs: Pairs | None = None
         self.copies: Copies | None = None
         is_inline = config.mode == "inline"
         if config.compares:
-            self.is_on = True
             redactor = Redactor((), config.capture.query_keys)
             reader = RequestReader(config.request_id_header, redactor)
             if is_inline:
@@ -54,9 +51,12 @@ class Comparing:
         """
         if is_of_tls:
             answer = Answer(0, outcome, latency_us, UNKNOWN_BYTES, False, TLS)
+        elif leg.opening:
+            answer = self._replies.answer(
+                outcome, leg.status, latency_us, leg.body_bytes, leg.opening
+            )
         else:
-            opening = leg.opening
-            answer = self._replies.answer(outcome, leg.status, latency_us, leg.body_bytes, opening)
+            answer = Answer(leg.status, outcome, latency_us, leg.body_bytes)
         if self.pairs is not None:
             if leg.is_extra:
                 self.pairs.extra_ended(leg.route)

@@ -107,7 +107,7 @@ class Tee:
             self.recorder = recorder.Recorder(config.capture, config.instance, self._captured)
         most, secrets = config.uris.most, config.capture.query_keys
         self.uris = UriCollector(most, Redactor((), secrets)) if most else None
-        self.comparing = Comparing(config, self.ledger)
+        self.comparing, self._compares = Comparing(config, self.ledger), config.compares
         self._repeats = Repeats(recent_ids, config.request_id_header)
         self.canaries = WorkerCanaries()
         self._refusals_said: set[str] = set()
@@ -244,7 +244,7 @@ class Tee:
         self.in_flight -= 1
         self.budget.release(len(leg.data))
         self.ledger.count(ledger.SHADOW_REQUESTS, leg.route, outcome)
-        if self.comparing.is_on or leg.canary is not None:
+        if self._compares or leg.canary is not None:
             self._keep_answer(leg, outcome, latency_us)
         if latency_us != NOT_ANSWERED:
             self.ledger.record(ledger.SHADOW_LATENCY, leg.route, latency_us)

@@ -74,9 +74,7 @@ class ReplyReader:
     def answer(
         self, outcome: str, status: int, latency_us: int, body_bytes: int, opening: bytes
     ) -> Answer:
-        """Return what is kept of a leg; `opening` is defined by discarding.py."""
-        if not opening:
-            return Answer(status, outcome, latency_us, body_bytes)
+        """Return what is kept of a leg; `opening` is defined by discarding.py, and not empty."""
         start = body_start(opening)
         head = opening[:start].lower()
         has_origin = _ORIGIN in head

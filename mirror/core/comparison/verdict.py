@@ -56,6 +56,10 @@ UNCOMPARED = (
 CLASSES = ("none", "2xx", "3xx", "4xx", "5xx")
 """How `classes_of` names one side; 1xx cannot be, because no upgrade is mirrored."""
 
+# By the first digits of both statuses; a status of 600 or more counts as 5xx.
+_OF_DIGIT = ("none", "none", *CLASSES[1:], *("5xx",) * 4)
+_PAIRS_OF_CLASSES = tuple(tuple(f"{ours}>{theirs}" for theirs in _OF_DIGIT) for ours in _OF_DIGIT)
+
 SIZE_FACTOR = 2
 SIZE_BYTES = 1024
 """Bodies differ in size where they differ by more than the factor and by more than these bytes."""
@@ -95,11 +99,7 @@ def verdict(primary: Answer, shadow: Answer) -> str:
 
 def classes_of(primary: Answer, shadow: Answer) -> str:
     """Return the classes of both statuses, production's first, such as `2xx>4xx`."""
-    return f"{_class_of(primary.status)}>{_class_of(shadow.status)}"
-
-
-def _class_of(status: int) -> str:
-    return "none" if status == 0 else CLASSES[min(status // 100, 5) - 1]
+    return _PAIRS_OF_CLASSES[primary.status // 100][shadow.status // 100]
 
 
 def _kind_of(status: int) -> int:

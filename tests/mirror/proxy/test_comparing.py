@@ -23,7 +23,6 @@ def leg_of(pair: Pair | None = None, is_extra: bool = False) -> ShadowLeg:
 def test_inline_judges_pairs_here() -> None:
     counts = Ledger(10)
     comparing = Comparing(make_config("inline", 9), counts)
-    assert comparing.is_on
     pair = comparing.new_pair("/a")
     assert pair is not None
     comparing.leg_ended(leg_of(pair), "4xx", 7)
@@ -43,7 +42,7 @@ def test_inline_judges_pairs_here() -> None:
 def test_sink_reports_copies_where_a_log_is_named() -> None:
     counts = Ledger(10)
     comparing = Comparing(make_config(comparison=LOG), counts)
-    assert comparing.is_on and comparing.new_pair("/a") is None
+    assert comparing.new_pair("/a") is None
     answer = comparing.leg_ended(leg_of(), "4xx", 7)
     comparing.leg_ended(leg_of(is_extra=True), "4xx", 7)
     piece = comparing.piece()
@@ -57,7 +56,7 @@ def test_what_is_off_reports_nothing_and_still_names_the_answer() -> None:
     for config in (make_config(), make_config(comparison={"enabled": False, **LOG})):
         counts = Ledger(10)
         comparing = Comparing(config, counts)
-        assert not comparing.is_on and comparing.piece() is None
+        assert comparing.piece() is None
         answer = comparing.leg_ended(leg_of(), "4xx", 7)
         assert (answer.status, answer.is_from_proxy, answer.latency_us) == (404, True, 7)
         assert counts.report(0, 0).totals == {}

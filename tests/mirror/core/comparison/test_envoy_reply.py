@@ -109,11 +109,6 @@ def test_a_success_shows_whether_there_is_a_header() -> None:
     assert reader.shows_origin is True
 
 
-def test_what_was_not_kept_is_an_answer_without_details() -> None:
-    answer = ReplyReader().answer("2xx", 200, 5, 6, b"")
-    assert answer == Answer(200, "2xx", 5, 6)
-
-
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
