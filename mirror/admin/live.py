@@ -135,6 +135,7 @@ class Live:
         """Return what changes every second."""
         status = self._sources.status()
         verdict = judge(status, self.hour)
+        results = self.hour.by_label(COMPARED)
         return {
             "at": self.hour.newest_s,
             "verdict": {
@@ -150,6 +151,8 @@ class Live:
                 ],
             },
             "status": {name: status[name] for name in _SHOWN_STATUS},
+            "pairs": sum(results.values()),
+            "errors": errors_of(results),
             "rps": self._rps,
             "rps_total": sum(self._rps.values()),
             "shadow_rps": self._shadow_rps,
@@ -187,7 +190,6 @@ class Live:
             "further_routes": max(0, len(hour.routes()) - MOST_SHOWN_ROUTES),
             "classes": hour.by_label(COMPARED_CLASSES),
             "pairs": sum(results.values()),
-            "errors": errors_of(results),
             "results": _shown_results(results),
             "outcomes": hour.by_label(SHADOW_REQUESTS),
             "losses": losses,
@@ -269,7 +271,7 @@ def _shown_results(results: Mapping[str, int]) -> list[dict[str, Any]]:
     ordered = sorted(results, key=lambda name: (name not in NEW_ERRORS, -results[name]))
     return [
         {
-            **asdict(words_of(name)),
+            **{key: text.replace("`", "") for key, text in asdict(words_of(name)).items()},
             "number": results[name],
             "is_new_error": name in NEW_ERRORS,
         }

@@ -104,10 +104,17 @@ function drawSpark(cell, values) {
     path = svg('path', {}, drawing);
     cell.replaceChildren(drawing);
   }
+  values = values.slice(firstShown(values, 10));
   const highest = Math.max(1e-9, ...values.filter((value) => value !== null));
   const x = (place) => 1 + (place / (values.length - 1)) * (width - 3);
   const y = (value) => height - 2 - (value / highest) * (height - 4);
   mark(path, 'd', line(values, x, y));
+}
+
+// Where a chart begins: at the first value, or `least` places before the end.
+function firstShown(values, least) {
+  const first = values.findIndex((value) => value !== null);
+  return first < 0 ? values.length - least : Math.min(first, values.length - least);
 }
 
 // The next of 1, 2, 2.5 and 5 times a power of ten that is not below `value`.
@@ -148,7 +155,8 @@ class Chart {
     const left = 8 + 7 * Math.max(...[step, top].map((value) => rate(value).length));
     const right = width - 2;
     const bottom = height - 22;
-    this.x = (place) => left + (place / (number - 1)) * (right - left);
+    this.from = firstShown(data.total.mean, 60);
+    this.x = (place) => left + ((place - this.from) / (number - 1 - this.from)) * (right - left);
     const y = (value) => bottom - (value / top) * (bottom - 8);
     mark(drawing, 'viewBox', `0 0 ${width} ${height}`);
     drawing.replaceChildren();
@@ -157,17 +165,15 @@ class Chart {
       const label = svg('text', {class: 'axis', x: left - 8, y: y(value) + 4, 'text-anchor': 'end'}, drawing);
       label.textContent = rate(value);
     }
-    const every = width < 560 ? 1200 : 600;
-    for (let at = Math.ceil((data.end - 3600) / every) * every; at < data.end; at += every) {
+    const shown = (number - this.from) * data.slot_s;
+    const every = [60, 120, 300, 600, 1200].find((step) => shown / step <= (width < 560 ? 3 : 7));
+    for (let at = Math.ceil((data.end - shown) / every) * every; at < data.end; at += every) {
       const place = (at - data.end) / data.slot_s + number - 1;
-      if (place < 0) continue;
       const label = svg('text', {class: 'axis', x: this.x(place), y: height - 5, 'text-anchor': 'middle'}, drawing);
       if (this.x(place) < left + 20 || this.x(place) > right - 16) continue;
       label.textContent = clock(at).slice(0, 5);
     }
     const means = data.total.mean;
-    const first = means.findIndex((value) => value !== null);
-    if (first > 0) svg('rect', {class: 'missing', x: left, y: 8, width: this.x(first) - left, height: bottom - 8}, drawing);
     for (const part of runs(means)) {
       const points = part.map((place) => `${this.x(place).toFixed(1)} ${y(means[place]).toFixed(1)}`);
       const ends = [this.x(part[0]), this.x(part[part.length - 1])].map((each) => each.toFixed(1));
@@ -182,21 +188,21 @@ class Chart {
 
   point(event) {
     if (!this.data || !this.x) return;
-    const number = this.data.total.mean.length;
-    const from = this.x(0);
-    const offset = event.clientX - this.holder.getBoundingClientRect().left - from;
-    const place = Math.round((offset / (this.x(number - 1) - from)) * (number - 1));
-    this.read(Math.min(number - 1, Math.max(0, place)));
+    const last = this.data.total.mean.length - 1;
+    const begin = this.x(this.from);
+    const offset = event.clientX - this.holder.getBoundingClientRect().left - begin;
+    const place = this.from + Math.round((offset / (this.x(last) - begin)) * (last - this.from));
+    this.read(Math.min(last, Math.max(this.from, place)));
   }
 
   press(event) {
     if (!this.data) return;
     const last = this.data.total.mean.length - 1;
     const place = this.place ?? last;
-    const steps = {ArrowLeft: place - 1, ArrowRight: place + 1, PageDown: place - 30, PageUp: place + 30, Home: 0, End: last};
+    const steps = {ArrowLeft: place - 1, ArrowRight: place + 1, PageDown: place - 30, PageUp: place + 30, Home: this.from, End: last};
     if (!(event.key in steps)) return;
     event.preventDefault();
-    this.read(Math.min(last, Math.max(0, steps[event.key])));
+    this.read(Math.min(last, Math.max(this.from, steps[event.key])));
   }
 
   // Say in words what is drawn at one place; without a place, what the hour was.
@@ -214,6 +220,7 @@ class Chart {
         : `production ${rate(total.mean[place])} rps, highest second ${rate(total.max[place])}; shadow ${rate(shadow.mean[place])} rps`;
       words = `${clock(at)} to ${clock(at + slot)} UTC: ${values}`;
       mark(this.holder, 'aria-valuenow', String(place));
+      mark(this.holder, 'aria-valuemin', String(this.from));
     }
     mark(this.holder, 'aria-valuetext', words);
     say(this.reading, words);

@@ -116,15 +116,14 @@ function showVerdict({verdict, status}) {
   if (document.title !== title) document.title = title;
 }
 
-function showFigures({verdict, status, latency, rps_total: rps, shadow_rps: shadow}, hour) {
-  const errors = hour.errors;
+function showFigures({verdict, status, latency, pairs, errors, rps_total: rps, shadow_rps: shadow}, hour) {
   const breakers = status.workers.map((worker) => worker.breaker).filter((name) => name !== 'closed');
   const lost = hour.lost_number;
   const figures = [
     ['Production', rate(rps), 'rps now', ''],
     ['Shadow', rate(shadow), `rps now, ratio ${status.ratio}`, ''],
-    ['New errors', hour.pairs ? percent(errors / hour.pairs) : '–',
-      hour.pairs ? `${count(errors)} of ${count(hour.pairs)} pairs, last hour` : 'no pair in the last hour', errors ? (verdict.level === 'unsafe' ? 'is-bad' : 'is-odd') : ''],
+    ['New errors', pairs ? percent(errors / pairs) : '–',
+      pairs ? `${count(errors)} of ${count(pairs)} pairs, last hour` : 'no pair in the last hour', errors ? (verdict.level === 'unsafe' ? 'is-bad' : 'is-odd') : ''],
     ['Latency p99', latency.shadow ? milliseconds(latency.shadow.p99) : '–',
       latency.primary ? `shadow; production ${milliseconds(latency.primary.p99)}` : 'shadow; production unknown', ''],
     ['Breaker', breakers[0] || 'closed', breakers.length ? `${breakers.length} of ${status.workers.length} workers` : 'all workers', breakers.length ? 'is-bad' : ''],

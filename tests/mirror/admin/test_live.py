@@ -134,7 +134,8 @@ def test_the_hour_has_routes_results_and_losses() -> None:
     )
     scene.live.note({(SINK_DROPPED, "series"): 4, (RATIO, ""): 9.0})
     hour = events(scene)["hour"]
-    assert (hour["end"], hour["pairs"], hour["errors"]) == (NOW + 10, 9, 1)
+    now = events(scene)["now"]
+    assert (hour["end"], hour["pairs"], now["pairs"], now["errors"]) == (NOW + 10, 9, 9, 1)
     assert [(route["route"], route["errors"]) for route in hour["routes"]] == [("/a", 1), ("/", 0)]
     assert hour["routes"][0]["shadow"]["p50"] == 0.007
     assert hour["routes"][0]["primary"]["p50"] == 0.003
