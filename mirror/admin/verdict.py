@@ -11,7 +11,7 @@ some minutes are asked for besides, and even then the verdict is only "so far".
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -213,21 +213,30 @@ def _compared(hour: Hour) -> Iterator[Reason]:
         yield Reason(UNKNOWN, words)
     yield from _slower(hour)
     found = f"{_number(errors)} in {pairs:,} pairs of the last hour"
-    allowed = f"{_percent(MOST_NEW_ERRORS)} may be"
+    allowed = f"{_percent(MOST_NEW_ERRORS)} is allowed"
     highest = upper_bound(errors, pairs)
     if errors >= LEAST_NEW_ERRORS and lower_bound(errors, pairs) > MOST_NEW_ERRORS:
-        words = f"{found}, {_percent(errors / pairs)} where {allowed}"
+        words = f"{found}, which is {_percent(errors / pairs)}; {allowed}"
         yield Reason(UNSAFE, f"{words}: {_titles(_only_errors(results))}")
     elif highest <= MOST_NEW_ERRORS:
-        words = f"at most {_percent(highest)} are, with 95 % confidence, and {allowed}"
-        yield Reason(SAFE, f"{found}: {words}")
+        words = f"at most {_percent(highest)} with 95 % confidence; {allowed}"
+        yield Reason(SAFE, f"{found}, {words}{_not_judged(hour, of_hour)}")
     elif errors > MOST_NEW_ERRORS * pairs:
         why = _titles(_only_errors(results))
-        yield Reason(ATTENTION, f"{found}, too few to say whether more than {allowed}: {why}")
+        yield Reason(ATTENTION, f"{found}, too few to say whether that is chance: {why}")
     else:
         needed = pairs_needed(errors, MOST_NEW_ERRORS)
-        words = f"it takes {needed:,} to say that no more than {_percent(MOST_NEW_ERRORS)} are"
-        yield Reason(UNKNOWN, f"{found}: {words}")
+        most = f"no more than {_percent(MOST_NEW_ERRORS)}"
+        yield Reason(UNKNOWN, f"{found}: it takes {needed:,} to vouch for {most}")
+
+
+def _not_judged(hour: Hour, compared: Container[str]) -> str:
+    """Return the end of a sentence that names the routes without a pair; empty without such."""
+    routes = [route for route, rates in hour.routes() if route not in compared and any(rates.sums)]
+    if not routes:
+        return ""
+    more = f" and {len(routes) - MOST_NAMED} more" if len(routes) > MOST_NAMED else ""
+    return f". Not judged, because no copy was compared: {', '.join(routes[:MOST_NAMED])}{more}"
 
 
 def _slower(hour: Hour) -> Iterator[Reason]:

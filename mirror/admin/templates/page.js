@@ -151,7 +151,7 @@ function showRoutes({rps}, hour) {
     {text: rate(route.hour_max), kind: 'n'},
     {spark: route.mean, kind: 'spark'},
     {text: count(route.pairs), kind: 'n'},
-    {text: route.errors ? `${count(route.errors)} (${percent(route.errors / route.pairs)})` : '0', kind: `n ${route.errors ? 'is-bad' : 'is-zero'}`},
+    {text: route.errors ? `${count(route.errors)} (${percent(route.errors / route.pairs)})` : route.pairs ? '0' : '–', kind: `n ${route.errors ? 'is-bad' : 'is-zero'}`},
     {text: pair(route.primary, route.shadow, 'p50'), kind: 'n'},
     {text: pair(route.primary, route.shadow, 'p99'), kind: 'n'},
   ]));

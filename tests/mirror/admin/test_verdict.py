@@ -58,8 +58,21 @@ def test_many_pairs_without_a_new_error_are_safe_so_far() -> None:
     judged = verdict(SAME)
     assert judged.level == SAFE
     assert judged.reasons[0].words == (
-        "no new error in 12,000 pairs of the last hour: at most 0.025 % are, with 95 % confidence, "
-        "and 0.1 % may be"
+        "no new error in 12,000 pairs of the last hour, at most 0.025 % with 95 % confidence; "
+        "0.1 % is allowed"
+    )
+
+
+def test_routes_without_a_pair_are_not_called_safe() -> None:
+    hour = hour_of(SAME)
+    rps = {f"/upload{n}": 5 - n for n in range(4)} | {"/": 3}
+    hour.add(Settled(NOW + 600, {}, rps, {}, False, True))
+    assert (
+        judge(STATUS, hour)
+        .reasons[0]
+        .words.endswith(
+            ". Not judged, because no copy was compared: /upload0, /upload1, /upload2 and 1 more"
+        )
     )
 
 
@@ -101,7 +114,7 @@ def test_new_errors_over_all_routes_add_up() -> None:
     judged = judge(STATUS, hour)
     assert judged.level == UNSAFE
     assert judged.reasons[0].words == (
-        "40 new errors in 12,040 pairs of the last hour, 0.33 % where 0.1 % may be: "
+        "40 new errors in 12,040 pairs of the last hour, which is 0.33 %; 0.1 % is allowed: "
         "no answer in time"
     )
 
@@ -109,7 +122,7 @@ def test_new_errors_over_all_routes_add_up() -> None:
 def test_few_pairs_prove_nothing() -> None:
     judged = judge(STATUS, hour_of({(COMPARED, "/", "same"): 20}))
     assert judged.level == UNKNOWN
-    assert "it takes 2,996 to say that no more than 0.1 % are" in words_of(judged, UNKNOWN)
+    assert "it takes 2,996 to vouch for no more than 0.1 %" in words_of(judged, UNKNOWN)
     hour = hour_of({(COMPARED, "/", "same"): 20})
     hour.add(Settled(NOW, {(COMPARED, "/", "redirect"): 2}, {}, {}, True, True))
     judged = judge(STATUS, hour)
