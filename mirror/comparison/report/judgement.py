@@ -205,10 +205,10 @@ def _doubts_of_number(everything: Judged, routes: list[Judged], compared: Sum) -
     few = [route for route in routes if route.has_too_few_pairs]
     if few and not (everything.has_too_few_pairs and len(routes) == 1):
         names = ", ".join(map(_too_few, few[:MOST_NAMED]))
-        rest = f" and {len(few) - MOST_NAMED} more" if len(few) > MOST_NAMED else ""
+        rest = f" and {len(few) - MOST_NAMED:,} more" if len(few) > MOST_NAMED else ""
         word = "route has" if len(few) == 1 else "routes have"
         yield (
-            f"{len(few)} {word} too few pairs to be judged alone: {names}{rest}. Wait for more"
+            f"{len(few):,} {word} too few pairs to be judged alone: {names}{rest}. Wait for more"
             " requests, or allow more where little comes: --max-new-errors ROUTE=SHARE"
         )
 
