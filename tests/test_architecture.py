@@ -259,6 +259,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.preflight.nginx.scopes",
     ),
     "mirror.preflight.nginx.*": (
+        "mirror.addresses",
         "mirror.config",
         "mirror.preflight.findings",
         "mirror.preflight.nginx",

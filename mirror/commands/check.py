@@ -20,7 +20,7 @@ from mirror.formats.capture.record import is_host
 from mirror.formats.terminal import say, say_json
 from mirror.preflight.circle import circles
 from mirror.preflight.examination import examine
-from mirror.preflight.findings import Finding, as_json, as_text, exit_code
+from mirror.preflight.findings import Finding, as_json, as_text, exit_code, summary
 from mirror.preflight.host import obstacles
 from mirror.preflight.nginx.linter import lint
 from mirror.preflight.rules import RUNNING
@@ -117,7 +117,7 @@ def check(
     if form == "json":
         say_json(as_json(findings))
     else:
-        say(f"\n{as_text(findings)}")
+        say(f"\n{as_text(findings)}\n\n{summary(findings)}: exit code {exit_code(findings)}")
     sys.exit(exit_code(findings))
 
 

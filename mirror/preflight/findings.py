@@ -76,6 +76,18 @@ def as_text(findings: Iterable[Finding]) -> str:
     return "\n\n".join(map(_block, worst_first(findings)))
 
 
+def summary(findings: Sequence[Finding]) -> str:
+    """Return how many findings there are of each severity, the most serious first."""
+    counts = {severity: 0 for severity in reversed(_RANKS)}
+    for finding in findings:
+        counts[finding.severity] += 1
+    return ", ".join(
+        f"{number} {severity}{'s' * (number > 1 and severity in ('note', 'warning'))}"
+        for severity, number in counts.items()
+        if number
+    )
+
+
 def as_line(finding: Finding) -> str:
     """Return the finding as one line of a log, without why it matters."""
     advice = f"; instead: {finding.instead}" if finding.instead else ""

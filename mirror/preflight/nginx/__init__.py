@@ -6,6 +6,7 @@ scopes        which directive is in force where: nginx's inheritance, locations 
 destinations  where a proxy_pass leads: the sidecar, the shadow or another server
 copies        a location that receives the `mirror` subrequests
 connections   the way to the sidecar in both modes: keep-alive, backup, Host
+logs          whether the log that copies are joined with reaches the sidecar
 production    the locations that serve production: what they mirror, and through what they proxy
 linter        all of it as one list of findings
 """

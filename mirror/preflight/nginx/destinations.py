@@ -96,18 +96,18 @@ class Destinations:
         return Destination(kind, proxy_pass, match["rest"], servers, upstream)
 
     def _kind(self, addresses: list[str], scheme: str) -> Kind:
-        split = [_split(address, _PORTS[scheme]) for address in addresses]
+        split = [split_address(address, _PORTS[scheme]) for address in addresses]
         if any(_is_of(listen, *address) for listen in self._listen for address in split):
             return "sidecar"
         if any(_is_shadow(self._shadow, *address) for address in split):
             return "shadow"
-        if self._shadow.port and any(_same(host, self._shadow.host) for host, _ in split):
+        if self._shadow.port and any(is_same_host(host, self._shadow.host) for host, _ in split):
             # Every program of this host is near a shadow on loopback.
             return "other" if _is_loopback(self._shadow.host) else "near_shadow"
         return "other"
 
 
-def _split(address: str, port: int) -> tuple[str, int]:
+def split_address(address: str, port: int) -> tuple[str, int]:
     """Return host and port of an address as nginx takes it; a socket's path and 0."""
     if address.startswith("unix:"):
         return address.removeprefix("unix:"), 0
@@ -120,14 +120,15 @@ def _split(address: str, port: int) -> tuple[str, int]:
 def _is_of(listen: Address, host: str, port: int) -> bool:
     if isinstance(listen, UnixAddress):
         return not port and host == listen.path
-    return port == listen.port and (listen.host in _EVERYWHERE or _same(host, listen.host))
+    return port == listen.port and (listen.host in _EVERYWHERE or is_same_host(host, listen.host))
 
 
 def _is_shadow(shadow: Url, host: str, port: int) -> bool:
-    return port == shadow.port and _same(host, shadow.host)
+    return port == shadow.port and is_same_host(host, shadow.host)
 
 
-def _same(host: str, other: str) -> bool:
+def is_same_host(host: str, other: str) -> bool:
+    """Say whether two hosts are written alike, or are both loopback."""
     return host == other.lower() or (_is_loopback(host) and _is_loopback(other))
 
 
@@ -137,13 +138,17 @@ def _is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What every check needs: nginx's variables and upstreams, and the sidecar's configuration."""
+    """What every check needs: what nginx names once for all, and the sidecar's configuration."""
 
     config: Config
     variables: Variables
     destinations: Destinations
+    log_formats: dict[str, str]
 
     @classmethod
     def of(cls, http: Scope, config: Config) -> "Site":
         variables = Variables.of(http)
-        return cls(config, variables, Destinations(http, config, variables))
+        formats = {
+            line.args[0]: " ".join(line.args[1:]) for line in http.own("log_format") if line.args
+        }
+        return cls(config, variables, Destinations(http, config, variables), formats)

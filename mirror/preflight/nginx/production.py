@@ -12,6 +12,7 @@ from mirror.preflight.nginx import rules
 from mirror.preflight.nginx.connections import connection_findings
 from mirror.preflight.nginx.copies import copy_findings
 from mirror.preflight.nginx.destinations import Destination, Site
+from mirror.preflight.nginx.logs import log_findings
 from mirror.preflight.nginx.reading import Directive
 from mirror.preflight.nginx.scopes import Location, PatternError, find_location
 
@@ -136,7 +137,10 @@ def _sink(serving: Location, copy: Copy, site: Site) -> list[Finding]:
     if site.config.mode == "inline":
         what = f"`{copy.mirror.shown}` sends copies to a sidecar in mode inline."
         return [rules.WRONG_MODE.at(copy.mirror.where, what)]
-    return copy_findings(copy.location, serving, copy.to, site)
+    return [
+        *copy_findings(copy.location, serving, copy.to, site),
+        *log_findings(serving, site),
+    ]
 
 
 def _inline(serving: Location, through: Destination, site: Site) -> list[Finding]:

@@ -225,6 +225,22 @@ INDEX_REDIRECT = _rule(
     "file, which mirrors a second time. Only the id lets the sidecar count it once.",
     "Put `mirror` into the locations that serve requests with proxy_pass.",
 )
+LOG_NOT_SENT = _rule(
+    "warning",
+    "log_not_sent",
+    "The log that copies are joined with does not reach the sidecar",
+    "comparison.access_log names a place to which nginx does not write for this location, so its "
+    "copies end as no_log_line and are not compared.",
+    "Set `access_log syslog:server=127.0.0.1:PORT,nohostname mirror_json;` beside the other log: a "
+    "level that has a log of its own inherits none.",
+)
+LOG_FORMAT = _rule(
+    "warning",
+    "log_format",
+    "The log that copies are joined with lacks what joins them",
+    "Without the id no line finds its copy, and without the status it says nothing about it.",
+    "Use the log_format of deploy/nginx/log-format.conf.",
+)
 NGINX = (
     UNREADABLE,
     NOT_JUDGED,
@@ -254,4 +270,6 @@ NGINX = (
     TIMEOUTS,
     NEXT_UPSTREAM,
     INDEX_REDIRECT,
+    LOG_NOT_SENT,
+    LOG_FORMAT,
 )

@@ -141,6 +141,7 @@ def test_a_warning_is_1_and_leaves_it_accepted(tmp_path: Path) -> None:
         done = check(tmp_path, port, "--host", "www.example.com")
     assert done.returncode == 1
     assert f"warning: shadow.route_miss at http://127.0.0.1:{port}/\n" in done.stdout
+    assert "\n\n2 warnings, " in done.stdout and done.stdout.endswith(" notes: exit code 1\n")
     assert "404 from the Envoy itself" in done.stdout and "note: shadow.accepted" in done.stdout
     assert b"\r\nHost: www.example.com\r\n" in requests[0]
 

@@ -12,6 +12,7 @@ from mirror.preflight.findings import (
     as_line,
     as_text,
     exit_code,
+    summary,
     worst_first,
 )
 
@@ -59,6 +60,12 @@ def test_text_has_one_block_for_each_finding() -> None:
         "  That is so."
     )
     assert as_text([]) == ""
+
+
+def test_a_summary_counts_each_severity() -> None:
+    findings = [finding("note"), finding("refused"), finding("note")]
+    assert summary(findings) == "1 refused, 2 notes"
+    assert summary([]) == ""
 
 
 def test_a_place_cannot_add_lines_or_obeyed_bytes() -> None:
