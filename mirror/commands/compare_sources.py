@@ -47,6 +47,10 @@ def read_parts(sources: Iterable[str], span: Span) -> list[Part]:
             with open_regular(path) as file:
                 is_database = file.read(len(_SQLITE)) == _SQLITE
             if is_database:
+                if any(path.samefile(other) for other in databases):
+                    raise InputError(
+                        f"{path}: the same file is named twice: requests would count twice"
+                    )
                 databases.append(path)
                 part = part_of_series(path, span)
                 if not part.routes:

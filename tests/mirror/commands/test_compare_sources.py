@@ -102,6 +102,14 @@ def test_a_series_is_told_by_its_content(tmp_path: Path) -> None:
     assert (part.instance, part.routes["/a"].number) == ("", 7)
 
 
+def test_one_series_counts_once(tmp_path: Path) -> None:
+    path = series(tmp_path / "series.db", (6001, "compared", "/a", "same", 7))
+    link = tmp_path / "link.db"
+    link.symlink_to(path)
+    with pytest.raises(InputError, match="the same file is named twice"):
+        read_parts([str(path), str(link)], ANY)
+
+
 def test_a_series_without_pairs_says_what_to_write(tmp_path: Path) -> None:
     path = series(tmp_path / "series.db", (6001, "requests", "/a", "safe", 7))
     with pytest.raises(NotComparedError, match="holds no pair between 1970-01-01 01:40") as missing:
