@@ -124,6 +124,8 @@ def compare(
     if from_s is not None and until_s is not None and from_s > until_s:
         raise click.UsageError("--from: expected a time before that of --until")
     shares = dict(new_errors)
+    if len(shares) < len(new_errors):
+        raise click.UsageError("--max-new-errors: expected one share for all and one for a route")
     overall = shares.pop("", Thresholds().new_errors)
     try:
         compared = add_up(read_parts(sources or (DEFAULT,), Span(from_s, until_s, last_s)))

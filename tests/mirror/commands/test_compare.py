@@ -92,6 +92,10 @@ def test_no_comparison_is_a_doubt_that_names_the_lines_to_add() -> None:
         ("--last 1h --from 0", "--last excludes --from and --until"),
         ("--from 9 --until 8", "--from: expected a time before that of --until"),
         ("--max-new-errors 0", "no number of pairs proves"),
+        (
+            "--max-new-errors 1% --max-new-errors 2%",
+            "expected one share for all and one for a route",
+        ),
         ("--max-slower nan", "expected a number"),
         ("missing.json", "there is no such file"),
         ("--last 1h", "choose from a series.db"),
