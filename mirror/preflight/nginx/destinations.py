@@ -4,6 +4,7 @@ Addresses are compared as they are written and no name is looked up: the check m
 host than nginx, in whose containers a name means something else.
 """
 
+import os
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -119,12 +120,18 @@ def split_address(address: str, port: int) -> tuple[str, int]:
 
 def _is_of(listen: Address, host: str, port: int) -> bool:
     if isinstance(listen, UnixAddress):
-        return not port and host == listen.path
+        return not port and is_same_path(host, listen.path)
     return port == listen.port and (listen.host in _EVERYWHERE or is_same_host(host, listen.host))
 
 
 def _is_shadow(shadow: Url, host: str, port: int) -> bool:
     return port == shadow.port and is_same_host(host, shadow.host)
+
+
+def is_same_path(path: str, ours: str) -> bool:
+    """Say whether nginx's path may be ours, which starts at another folder where it is relative."""
+    ours = os.path.normpath(ours)
+    return path == ours or (not os.path.isabs(ours) and path.endswith(f"/{ours}"))
 
 
 def is_same_host(host: str, other: str) -> bool:

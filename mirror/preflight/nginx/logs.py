@@ -5,10 +5,10 @@ further up may be out of force in a location with a log of its own (ngx_http_log
 ngx_http_log_merge_loc_conf).
 """
 
-from mirror.addresses import LogAddress, UdpAddress, UnixAddress
+from mirror.addresses import FileAddress, LogAddress, UdpAddress, UnixAddress
 from mirror.preflight.findings import Finding
 from mirror.preflight.nginx import rules
-from mirror.preflight.nginx.destinations import Site, is_same_host, split_address
+from mirror.preflight.nginx.destinations import Site, is_same_host, is_same_path, split_address
 from mirror.preflight.nginx.reading import Directive
 from mirror.preflight.nginx.scopes import Location
 
@@ -44,12 +44,12 @@ def _format(line: Directive, site: Site) -> list[Finding]:
 def _leads_to(target: str, source: LogAddress) -> bool:
     """Say whether the first argument of an `access_log` names the address of the configuration."""
     if not target.startswith("syslog:"):
-        return target == getattr(source, "path", None) and not isinstance(source, UnixAddress)
+        return isinstance(source, FileAddress) and is_same_path(target, source.path)
     parameters = target.removeprefix("syslog:").split(",")
     server = next((text.partition("=")[2] for text in parameters if text.startswith("server=")), "")
     host, port = split_address(server, _SYSLOG_PORT)
     if isinstance(source, UnixAddress):
-        return not port and host == source.path
+        return not port and is_same_path(host, source.path)
     return (
         isinstance(source, UdpAddress) and port == source.port and is_same_host(host, source.host)
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mirror.preflight.nginx.destinations import Destinations
+from mirror.preflight.nginx.destinations import Destinations, is_same_path
 from mirror.preflight.nginx.reading import Directive
 from mirror.preflight.nginx.scopes import Scope, Variables
 from tests.mirror.preflight.nginx.configurations import config_for
@@ -51,6 +51,20 @@ def test_an_address_is_recognised(url: str, kind: str, rest: str) -> None:
     config = config_for("sink", listen=["unix:/run/m.sock", "127.0.0.1:8125"])
     found = Destinations(HTTP, config, NO_VARIABLES).of(line("proxy_pass", url))
     assert (found.kind, found.rest) == (kind, rest)
+
+
+@pytest.mark.parametrize(
+    ("path", "ours", "is_same"),
+    [
+        ("/run/m.sock", "/run/m.sock", True),
+        ("/srv/run/m.sock", "run/m.sock", True),
+        ("/srv/run/m.sock", "./run/m.sock", True),
+        ("/srv/xrun/m.sock", "run/m.sock", False),
+        ("/srv/run/m.sock", "/run/m.sock", False),
+    ],
+)
+def test_a_relative_path_may_be_below_any_folder(path: str, ours: str, is_same: bool) -> None:
+    assert is_same_path(path, ours) is is_same
 
 
 def test_a_backup_is_no_way_and_is_known() -> None:

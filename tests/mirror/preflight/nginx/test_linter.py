@@ -1,11 +1,13 @@
 """Checks the linter as a whole: the shipped files, parts of a configuration, and what it leaves."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from mirror.config import parse
 from mirror.demo.nginx import inline_site, main_config, sink_site
 from mirror.preflight.nginx.linter import lint
 from tests.mirror.preflight.nginx.configurations import (
@@ -39,6 +41,15 @@ def test_the_shipped_files_have_no_finding(tmp_path: Path, mode: str, names: lis
     config = config_for(mode, listen=SOCKET)
     assert lint(str(path), config) == []
     assert lint(str(SHIPPED / names[-1]), config) == []
+
+
+def test_the_first_configuration_of_the_readme_has_no_finding(tmp_path: Path) -> None:
+    readme = (SHIPPED.parents[1] / "README.md").read_text()
+    (nginx,) = re.findall(r"```nginx\n(.*?)```", readme, re.DOTALL)
+    sidecar = re.findall(r"```yaml\n(# mirror.yaml\n.*?)```", readme, re.DOTALL)[0]
+    path = tmp_path / "nginx.conf"
+    path.write_text(nginx)
+    assert lint(str(path), parse(sidecar, environ={})) == []
 
 
 def test_the_demos_nginx_has_no_finding(tmp_path: Path) -> None:

@@ -131,6 +131,7 @@ def test_files_that_are_served_are_mirrored_twice(
         ([("unix:/run/m.sock;", "localhost:8125;")], {"listen": "127.0.0.1:8125"}),
         ([("unix:/run/m.sock;", "mirror:8125;")], {"listen": "0.0.0.0:8125"}),
         ([("unix:/run/m.sock;", "[::1]:8125;")], {"listen": ["[::1]:8125", "unix:/a"]}),
+        ([("unix:/run/m.sock;", "unix:/srv/app/run/m.sock;")], {"listen": "unix:run/m.sock"}),
     ],
 )
 def test_the_sidecar_is_recognised_by_each_address(
