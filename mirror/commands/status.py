@@ -136,6 +136,20 @@ def _cautions(answer: dict[str, Any]) -> list[str]:
         found.append("the ramp fell back")
     if _mapping(_mapping(answer.get("reload")).get("last")).get("result") == "refused":
         found.append("the last reload was refused")
+    return found + _cautions_of_comparison(_mapping(answer.get("comparison")))
+
+
+def _cautions_of_comparison(comparison: dict[str, Any]) -> list[str]:
+    found = []
+    if comparison.get("balanced") is False:
+        found.append("the comparison does not balance")
+    log = _mapping(comparison.get("log"))
+    if log.get("problem"):
+        found.append(f"the access log is not read: {_word(log['problem'])}")
+    if log.get("repeated"):
+        found.append(f"the access log counts requests twice: {_word(log['repeated'])} lines")
+    if log.get("offset_s"):
+        found.append(f"the access log is {_word(log['offset_s'])} s off the sidecar's clock")
     return found
 
 
@@ -155,6 +169,7 @@ def shown(answer: dict[str, Any]) -> str:
         ("ramp", _part(answer.get("ramp"))),
         ("capture", _part(answer.get("capture"))),
         ("uris", _part(answer.get("uris"))),
+        *_comparison(_mapping(answer.get("comparison"))),
         *(("sink", f"{_word(name)}: {_part(sink)}") for name, sink in _items(answer.get("sinks"))),
         *_reload(_mapping(answer.get("reload"))),
         *_rates(_mapping(answer.get("last_minute"))),
@@ -186,6 +201,15 @@ def _ledger(ledger: dict[str, Any]) -> list[tuple[str, str]]:
     rows += [(name.replace("_", " "), _part(ledger[name])) for name in names if ledger.get(name)]
     rows.append(("not counted", _words(ledger, "looped", "repeated")))
     return rows
+
+
+def _comparison(comparison: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what became of the pairs, and of the lines of the access log in mode sink."""
+    if not comparison:
+        return [("compared", "nothing")]
+    own = {name: value for name, value in comparison.items() if name != "log"}
+    rows = [("compared", _part(own))]
+    return rows + ([("access log", _part(log))] if (log := comparison.get("log")) else [])
 
 
 def _worker(worker: dict[str, Any]) -> str:

@@ -52,6 +52,14 @@ ANSWER: dict[str, Any] = {
         "balanced": True,
     },
     "uris": {"kept": 9, "most": 10000, "seen": 40, "not_kept": 0, "lost": 0},
+    "comparison": {
+        "compared": 16,
+        "new_error_ratio": 0.0625,
+        "results": {"route_miss": 1, "same": 15},
+        "uncompared": {"no_log_line": 3},
+        "balanced": True,
+        "log": {"source": "udp://127.0.0.1:9914", "lines": 40, "lost": {"gap": 2}},
+    },
     "last_minute": {"rps": [None, 0, 5, 10], "shadow_rps": [None, 0, 1, 2]},
     "silence": None,
     "sinks": {"series": {"path": "series.db", "written": 9, "dropped": 0}},
@@ -98,6 +106,9 @@ def test_everything_is_shown() -> None:
         "  ramp         none",
         "  capture      path c, recording True, until None",
         "  uris         kept 9, most 10000, seen 40, not_kept 0, lost 0",
+        "  compared     compared 16, new_error_ratio 0.0625, results (route_miss 1 same 15), "
+        "uncompared (no_log_line 3), balanced True",
+        "  access log   source udp://127.0.0.1:9914, lines 40, lost (gap 2)",
         "  sink         series: path series.db, written 9, dropped 0",
         "  reloads      reloaded 1, refused 0",
         "  rps          |· ▄█| last 10, mean 5.0, peak 10",
@@ -153,6 +164,22 @@ def test_what_is_wrong_comes_first_and_is_1(keys: dict[str, Any], first: str) ->
             {"reload__last": {"at": 1_700_000_000, "result": "refused", "problems": ["a: x"]}},
             "the last reload was refused",
             "refused at 2023-11-14 22:13:20 UTC\n               a: x\n",
+        ),
+        (
+            {"comparison": {"balanced": False}},
+            "the comparison does not balance",
+            "compared     balanced False",
+        ),
+        (
+            {"comparison": {"log": {"problem": "Permission denied"}}},
+            "the access log is not read: Permission denied",
+            "access log   problem Permission denied",
+        ),
+        (
+            {"comparison": {"log": {"repeated": 5, "offset_s": -7.5}}},
+            "the access log counts requests twice: 5 lines; "
+            "the access log is -7.5 s off the sidecar's clock",
+            "access log   repeated 5, offset_s -7.5",
         ),
     ],
 )
