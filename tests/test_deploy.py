@@ -19,6 +19,7 @@ from compose_spec import PyCompose
 
 from mirror import config
 from mirror.addresses import UnixAddress
+from mirror.commands.audit import audit
 from mirror.demo.envoy import find_envoy
 from mirror.demo.processes import find_program, free_ports
 from mirror.process.memory_ceiling import memory_ceiling_bytes
@@ -202,6 +203,22 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     path = tmp_path / "mirror.service"
     path.write_text(text)
     assert "mirror.service" not in run(analyze, "verify", "--man=no", path)
+
+
+def test_systemd_accepts_the_hourly_audit(tmp_path: Path) -> None:
+    analyze = program("systemd-analyze", "systemd")
+    for name in ("mirror-audit.service", "mirror-audit.timer"):
+        text = (DEPLOY / "systemd" / name).read_text()
+        (tmp_path / name).write_text(text.replace("/opt/kagami/bin/mirror", "/bin/true"))
+        assert name not in run(analyze, "verify", "--man=no", tmp_path / name)
+
+
+def test_hourly_audit_has_valid_options() -> None:
+    text = (DEPLOY / "systemd/mirror-audit.service").read_text().replace("\\\n", "")
+    (command,) = re.findall(r"(?m)^ExecStart=/opt/kagami/bin/mirror audit (.+)$", text)
+    options = audit.make_context("audit", shlex.split(command.replace("%%", "%"))).params
+    assert options["access_log"] == ("/var/log/nginx/access.log*",)
+    assert (options["last_s"], options["max_unexplained"]) == (3600, 0.001)
 
 
 def test_unit_gives_little() -> None:

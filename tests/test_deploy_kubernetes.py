@@ -21,6 +21,7 @@ from cloudcoil.models.istio.networking.v1 import Gateway, VirtualService
 
 from estimator.commands.estimate import main as estimate
 from mirror import config
+from mirror.commands.audit import audit
 from mirror.commands.replaying.replay import replay
 from mirror.process.memory_ceiling import heads_memory_ceiling_bytes, memory_ceiling_bytes
 from tests.kustomizations import Object, build
@@ -343,6 +344,19 @@ def test_replay_job_is_a_sharded_replay() -> None:
     host = f"site-gateway-mirror.{service['metadata']['namespace']}.svc.cluster.local"
     assert f"--to http://{host}:8081" in container["args"][0]
     assert job["spec"]["template"]["spec"]["securityContext"]["fsGroup"] == 10001
+
+
+def test_hourly_audit_has_valid_options_and_reads_only() -> None:
+    (pod,) = pod_specs([by_name(".")["CronJob", "mirror-audit"]])
+    (container,) = pod["containers"]
+    assert container["command"][:2] == ["mirror", "audit"]
+    options: dict[str, Any] = audit.make_context("audit", container["command"][2:]).params
+    mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
+    assert mounts["logs"]["readOnly"] is True
+    for name in ("access_log", "gateway_log", "envoy_log", "series"):
+        (path,) = map(str, options[name])
+        assert Path(path).is_relative_to(mounts["logs"]["mountPath"])
+    assert (options["last_s"], options["max_unexplained"]) == (3600, 0.001)
 
 
 def test_weekly_estimate_has_valid_options() -> None:

@@ -198,12 +198,14 @@ def table(audit: Audit) -> Table | None:
         return None
     hidden = len(minutes) - SHOWN_MINUTES
     title = "the worst minutes first" + (f", {hidden} more not shown" if hidden > 0 else "")
-    shown = Table(title=title, title_justify="left", box=None)
+    shown = Table(title=title, title_justify="left", box=None, pad_edge=False)
     shown.add_column("minute (UTC)", no_wrap=True)
     names = ("logged", "seen", "explained", "unexplained", "sent", "envoy", "gateway", "twice")
     for name in names:
-        shown.add_column(name, justify="right")
+        # Eight columns of numbers fit into 80 characters.
+        heading = {"explained": "reason", "unexplained": "no reason"}.get(name, name)
+        shown.add_column(heading, justify="right")
     for row in minutes[:SHOWN_MINUTES]:
         numbers = (getattr(row, name) for name in names)
-        shown.add_row(utc(row.minute)[:-3], *("-" if n is None else str(n) for n in numbers))
+        shown.add_row(utc(row.minute)[5:-3], *("-" if n is None else str(n) for n in numbers))
     return shown

@@ -197,7 +197,7 @@ def _in_logs(search: Search) -> Iterator[Finding]:
     if (production := search.production) is not None:
         number = len(production.lines(search.canary_id))
         if number > 1:
-            yield LOGGED_TWICE.at(production.option, f"{number} lines hold its id")
+            yield LOGGED_TWICE.at(production.option, f"its id stands in {number} lines")
         if not number:
             yield NOT_LOGGED.at(production.option, f"no line holds {search.canary_id}")
         if search.marked_id and production.lines(search.marked_id):
@@ -208,9 +208,13 @@ def _in_logs(search: Search) -> Iterator[Finding]:
     lines = [line for canary_id in search.ids for line in gateway.lines(canary_id)]
     copies = [line for line in lines if line.mark != ""]
     if copies:
-        yield COPY_LOGGED.at(copies[0].file, f"{len(copies)} lines hold the id of the canary")
+        yield COPY_LOGGED.at(
+            copies[0].file, f"the id of the canary stands in it: {_counted([len(copies)])}"
+        )
     elif lines:
-        yield BOTH_PATHS.at(lines[0].file, f"{len(lines)} lines hold its id, without a mark")
+        yield BOTH_PATHS.at(
+            lines[0].file, f"its id stands in it without a mark: {_counted([len(lines)])}"
+        )
 
 
 def _in_sidecar(search: Search) -> Iterator[Finding]:
