@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from mirror.core.comparison.verdict import NEW_ERRORS, RESULTS
 from mirror.metrics.catalogue import METRICS, Metric
 
 ROOT = Path(__file__).parents[1] / "deploy/datadog"
@@ -44,7 +46,7 @@ def test_query_is_of_a_metric_and_read_right(query: str) -> None:
     tags = EVERYWHERE | ({"route"} if metric.is_by_route else set()) | {metric.tag}
     assert set((match["by"] or "instance").split(",")) <= tags
     for term in match["filter"].split(","):
-        name, _, label = term.removeprefix("$").partition(":")
+        name, _, label = term.removeprefix("$").removeprefix("!").partition(":")
         assert name == "*" or name in tags
         assert not label or label in metric.labels
     if metric.kind == "count":
@@ -79,6 +81,16 @@ def test_dashboard_has_the_fields_that_datadog_requires() -> None:
         for request in definition.get("requests", []):
             names = {query["name"] for query in request["queries"]}
             assert {formula["formula"] for formula in request["formulas"]} <= names
+
+
+def test_new_errors_are_those_of_the_comparison() -> None:
+    (query,) = (item["query"] for item in MONITORS if "!result:" in item["query"])
+    assert set(re.findall(r"!result:(\w+)", query)) == set(RESULTS) - NEW_ERRORS
+
+
+def test_both_programs_watch_the_same() -> None:
+    rules = yaml.safe_load((ROOT.parent / "prometheus/rules.yaml").read_text())
+    assert len(MONITORS) == len(rules["groups"][0]["rules"])
 
 
 @pytest.mark.parametrize("monitor", MONITORS, ids=lambda monitor: monitor["name"])

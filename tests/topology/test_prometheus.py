@@ -1,11 +1,13 @@
-"""Checks that a real Prometheus scrapes the ledger's numbers from the sidecar."""
+"""Checks that a real Prometheus scrapes the ledger's numbers, and evaluates every query on them."""
 
 import json
+import re
 from urllib.parse import quote
 
 import pytest
 
 from mirror.demo.processes import answers, fetch, find_program, free_ports
+from tests.test_deploy_prometheus import SELECTOR, queries
 from tests.topology.conftest import Topology, hey, wait_for
 
 pytestmark = pytest.mark.topology
@@ -16,6 +18,35 @@ def value(port: int, query: str) -> float | None:
     answer = fetch(port, f"/api/v1/query?query={quote(query)}")
     found = json.loads(answer.body)["data"]["result"] if answer else []
     return float(found[0]["value"][1]) if found else None
+
+
+def evaluated(port: int, query: str) -> list[dict[str, object]]:
+    """Return the results of an instant query, which must be a valid one."""
+    answer = fetch(port, f"/api/v1/query?query={quote(query)}")
+    assert answer is not None and answer.status == 200, (query, answer and answer.body)
+    found: list[dict[str, object]] = json.loads(answer.body)["data"]["result"]
+    return found
+
+
+def check_queries(port: int) -> None:
+    """Evaluate the dashboard and the alerts; a query of series that exist must find some of them.
+
+    Queries of single labels and of what went wrong find nothing here; they only have to be valid.
+    """
+    names_answer = fetch(port, "/api/v1/label/__name__/values")
+    assert names_answer is not None
+    existing = set(json.loads(names_answer.body)["data"])
+    with_data = 0
+    for query in queries():
+        is_of_everything = not re.search(r'!~|="|[<>=] [0-9.]+$|unless', query)
+        if is_of_everything and {name for name, _ in SELECTOR.findall(query)} <= existing:
+            # A rate needs two scrapes.
+            assert wait_for(lambda q=query: bool(evaluated(port, q))), query
+            with_data += 1
+        else:
+            evaluated(port, query)
+    # Most panels of a sidecar to which nothing happens.
+    assert with_data >= 25
 
 
 def test_prometheus_holds_the_ledger(topology: Topology) -> None:
@@ -62,3 +93,4 @@ def test_prometheus_holds_the_ledger(topology: Topology) -> None:
         assert value(port, f'sum({name}_bucket{{le="+Inf"}})') == number
         quantile = value(port, f"histogram_quantile(0.5, sum by (le) ({name}_bucket))")
         assert quantile is not None and quantile > 0
+    check_queries(port)
