@@ -10,6 +10,7 @@ from mirror.config import Config
 from mirror.preflight.findings import Finding
 from mirror.preflight.nginx import rules
 from mirror.preflight.nginx.destinations import Site
+from mirror.preflight.nginx.logs import error_log_findings
 from mirror.preflight.nginx.production import Copy, copies_of, production_findings
 from mirror.preflight.nginx.reading import Directive, read_configuration
 from mirror.preflight.nginx.scopes import Location, Scope, read_locations
@@ -23,6 +24,7 @@ def lint(path: str, config: Config) -> list[Finding]:
     http = Scope(_http(path, directives))
     site = Site.of(http, config)
     reached = False
+    mirrored: list[Location] = []
     for server in http.own("server"):
         if server.block is None:
             continue
@@ -32,8 +34,10 @@ def lint(path: str, config: Config) -> list[Finding]:
             used = _uses_sidecar(serving, copies, site)
             reached = reached or used
             if used:
+                mirrored.append(serving)
                 for location in (serving, *(copy.location for copy in copies)):
                     found += _not_judged(location)
+    found += error_log_findings(directives, mirrored, site)
     if not reached:
         listen = ", ".join(map(str, config.listen))
         what = f"No proxy_pass leads to {listen}, directly or by `mirror`."

@@ -5,6 +5,8 @@ further up may be out of force in a location with a log of its own (ngx_http_log
 ngx_http_log_merge_loc_conf).
 """
 
+from collections.abc import Sequence
+
 from mirror.addresses import FileAddress, LogAddress, UdpAddress, UnixAddress
 from mirror.preflight.findings import Finding
 from mirror.preflight.nginx import rules
@@ -15,6 +17,7 @@ from mirror.preflight.nginx.scopes import Location
 _NEEDED = ("$request_id", "$status")
 """Variables without which a line joins no copy, or says nothing about it."""
 _SYSLOG_PORT = 514
+_LEVELS = ("debug", "info", "notice", "warn", "error", "crit", "alert", "emerg")
 
 
 def log_findings(serving: Location, site: Site) -> list[Finding]:
@@ -22,12 +25,45 @@ def log_findings(serving: Location, site: Site) -> list[Finding]:
     comparison = site.config.comparison
     if comparison.access_log is None or not comparison.enabled:
         return []
-    lines = serving.scope.in_force("access_log")
-    ours = [line for line in lines if line.args and _leads_to(line.args[0], comparison.access_log)]
+    ours = _lines_to(serving, comparison.access_log)
     if not ours:
         what = f"No access_log in force in {serving.name} leads to {comparison.access_log}."
         return [rules.LOG_NOT_SENT.at(serving.scope.place("access_log"), what)]
     return [finding for line in ours for finding in _format(line, site)]
+
+
+def error_log_findings(
+    main: Sequence[Directive], serving: Sequence[Location], site: Site
+) -> list[Finding]:
+    """Return findings about the error logs that show every datagram which nobody takes.
+
+    `main` are the directives of the main context. nginx reports there what happens to its syslog
+    sockets, whatever error_log is in force where the line is written (ngx_syslog.c).
+    """
+    source = site.config.comparison.access_log
+    if isinstance(source, FileAddress) or source is None or not site.config.comparison.enabled:
+        return []
+    if not any(_lines_to(location, source) for location in serving):
+        return []
+    # A refused datagram is an `error`; a unix socket that is not there is an `alert`.
+    quiet = _LEVELS[_LEVELS.index("emerg" if isinstance(source, UnixAddress) else "crit") :]
+    return [
+        rules.ERROR_LOG.at(line.where, f"The level of `{line.shown}` is {_level(line)}.")
+        for line in main
+        if line.name == "error_log" and line.args and _level(line) not in quiet
+    ]
+
+
+def _level(error_log: Directive) -> str:
+    """Return the level of an `error_log`; the least severe of several, `error` by default."""
+    levels = [word for word in error_log.args[1:] if word in _LEVELS]
+    return min(levels, key=_LEVELS.index, default="error")
+
+
+def _lines_to(serving: Location, source: LogAddress) -> list[Directive]:
+    """Return the `access_log` lines in force in a location that lead to the sidecar."""
+    lines = serving.scope.in_force("access_log")
+    return [line for line in lines if line.args and _leads_to(line.args[0], source)]
 
 
 def _format(line: Directive, site: Site) -> list[Finding]:

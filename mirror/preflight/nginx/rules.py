@@ -241,6 +241,15 @@ LOG_FORMAT = _rule(
     "Without the id no line finds its copy, and without the status it says nothing about it.",
     "Use the log_format of deploy/nginx/log-format.conf.",
 )
+ERROR_LOG = _rule(
+    "warning",
+    "error_log",
+    "nginx's error log shows every line that nobody takes",
+    "While the sidecar is down, nginx writes a line into the error log of the main context for "
+    "every second request (UDP) or for every one (unix socket).",
+    "Set that log to crit with UDP and give `http` an error_log of its own, or follow the file; "
+    "with a unix socket only emerg hides it.",
+)
 NGINX = (
     UNREADABLE,
     NOT_JUDGED,
@@ -272,4 +281,5 @@ NGINX = (
     INDEX_REDIRECT,
     LOG_NOT_SENT,
     LOG_FORMAT,
+    ERROR_LOG,
 )

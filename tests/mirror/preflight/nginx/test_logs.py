@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mirror.preflight.nginx.configurations import SINK, codes, linted
+from mirror.preflight.nginx.linter import lint
+from tests.mirror.preflight.nginx.configurations import SINK, codes, config_for, linted
 
 FORMAT = "log_format seen '$request_id $status';"
 PLAIN = "log_format seen '$remote_addr $request';"
@@ -47,3 +48,31 @@ def test_a_log_of_the_location_ends_the_inheritance(tmp_path: Path) -> None:
 def test_nothing_is_asked_where_nothing_is_compared(tmp_path: Path) -> None:
     off = {"access_log": UDP, "enabled": False}
     assert linted(tmp_path, SINK, comparison=off) == []
+
+
+UNIX = "unix:/run/log.sock"
+TO_UNIX = "access_log syslog:server=unix:/run/log.sock seen;"
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "main", "found"),
+    [
+        (UDP, TO_UDP, "error_log /a crit;", []),
+        (UDP, TO_UDP, "error_log /a emerg;", []),
+        (UDP, TO_UDP, "error_log /a;", ["error_log"]),
+        (UDP, TO_UDP, "error_log /a notice; error_log /b crit;", ["error_log"]),
+        (UDP, TO_UDP, "", []),
+        (UNIX, TO_UNIX, "error_log /a crit;", ["error_log"]),
+        (UNIX, TO_UNIX, "error_log /a emerg;", []),
+        ("file:/var/log/a.log", "access_log /var/log/a.log seen;", "error_log /a;", []),
+    ],
+)
+def test_the_main_error_log_shows_what_nobody_takes(
+    tmp_path: Path, source: str, line: str, main: str, found: list[str]
+) -> None:
+    text = SINK.replace("\nupstream app", f"\n{FORMAT} {line}\nupstream app", 1)
+    text = f"{main}\nevents {{}}\nhttp {{\nerror_log /c error;\n{text}\n}}\n"
+    path = tmp_path / "nginx.conf"
+    path.write_text(text)
+    config = config_for("sink", comparison={"access_log": source})
+    assert codes(lint(str(path), config)) == found
