@@ -86,6 +86,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 ESTIMATE = ("estimator", "--from-series", "series.db", "--table")
 ORDER = ("estimator", "order", "--from-series", "series.db")
+AUDIT = ("--access-log", "a.log", "--gateway-log", "a.log", "--series", "series.db", "--last", "1m")
 SWITCH = ("--from-series", "series.db", "--at", "2026-01-14T10:00Z")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "series": ("mirror", "series", "series.db"),
@@ -115,6 +116,9 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "replay-diff": ("mirror", "replay-diff", "result.json", "result.json"),
     "compare": ("mirror", "compare", "comparison.json"),
     "compare json": ("mirror", "compare", "comparison.json", "--format", "json"),
+    "audit": ("mirror", "audit", *AUDIT),
+    "audit json": ("mirror", "audit", *AUDIT, "--format", "json"),
+    "audit of a name": ("mirror", "audit", "--access-log", HOSTILE),
     "usage": ("mirror", "series", "--last", HOSTILE),
     "name": (*ESTIMATE, "name.yaml"),
     "estimate": (*ESTIMATE, "table.yaml"),
@@ -183,6 +187,15 @@ def port() -> Iterator[int]:
 def test_an_admin_port_is_not_obeyed(port: int, words: tuple[str, ...], folder: Path) -> None:
     output = output_of(folder, "mirror", *words, "--admin", f"127.0.0.1:{port}")
     assert output and is_safe(output), ascii(output)
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_a_sidecar_that_a_canary_asks_is_not_obeyed(folder: Path, output: str) -> None:
+    answer = {"ledger": {}, "canaries": {"recent": [{"id": HOSTILE}, HOSTILE]}, "shadow": HOSTILE}
+    with admin_port(200, json.dumps(answer, ensure_ascii=False).encode()) as (port, _):
+        words = (f"http://127.0.0.1:{port}/", "--admin", f"127.0.0.1:{port}", "--wait", "0.1s")
+        said = output_of(folder, "mirror", "canary", *words, "--format", output)
+    assert said and is_safe(said), ascii(said)
 
 
 def test_a_refusal_is_not_obeyed(folder: Path) -> None:

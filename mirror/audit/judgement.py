@@ -316,7 +316,7 @@ def _doubts(audit: Audit) -> Iterator[Finding]:
         finding = rules.UNOBSERVED.at(
             "--series",
             f"{audit.sidecars.unobserved_s} s of {len(audit.window)} s; with their neighbours"
-            f" {out} s are not judged",
+            f" {out} s are not judged, with {_unjudged(audit)} requests of the log",
         )
         is_much = out > UNOBSERVED_RATIO * len(audit.window)
         yield finding if is_much else _as_note(finding)
@@ -336,6 +336,13 @@ def _doubts(audit: Audit) -> Iterator[Finding]:
     unsure = sum(n for reason, n in audit.explained().items() if reason not in sure)
     if unsure and audit.production.says_upstream < audit.production.requests:
         yield rules.UNSURE.at("--access-log", f"{unsure} requests are explained by status alone")
+
+
+def _unjudged(audit: Audit) -> int:
+    seconds = audit.seconds
+    return sum(
+        number for number, judged in zip(seconds.logged, seconds.judged, strict=True) if not judged
+    )
 
 
 def _doubts_of(log: Log) -> Iterator[Finding]:

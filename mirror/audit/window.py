@@ -12,7 +12,7 @@ MOST_WINDOW_S = 31 * 86400
 EDGE_S = 2
 """How far apart a request and its copy may be counted where clocks agree: nginx logs whole seconds
 in most formats, and at the end of a response."""
-PAD_S = 300
+PAD_S = 900
 """Ids are matched this far beyond both ends, for lines at the edges and for clocks apart."""
 
 _HOLE_S = 5

@@ -40,6 +40,9 @@ from estimator.series.access_log.total import read_access_logs
 from estimator.series.files import read_series
 from estimator.table.files import read_table
 from estimator.table.load_tools.detect import read_result
+from mirror.audit.envoy_stats import read_stats
+from mirror.audit.logs import Log
+from mirror.audit.logs import read_log as read_audit_log
 from mirror.commands.compare import compare
 from mirror.commands.export import export
 from mirror.commands.import_requests import import_requests
@@ -52,6 +55,7 @@ from mirror.commands.series_file import export as export_series
 from mirror.config import load
 from mirror.errors import MirrorError
 from mirror.formats import comparison, replay_result
+from mirror.formats.access_log.line_reader import LineReader
 from mirror.formats.capture.record import Record, encode, encode_header
 from mirror.formats.routes import RouteTable
 from mirror.formats.uri_counts import to_json
@@ -311,6 +315,18 @@ def read_replay(path: Path) -> None:
     read_result(path)
 
 
+def read_audited(path: Path) -> None:
+    log = Log("--access-log", [str(path)])
+    read_audit_log(log, LineReader(), lambda line, file: None)
+
+
+def envoy_stats() -> list[bytes]:
+    names = ("http.a.downstream_rq_total", "cluster.b.upstream_rq_active_overflow", "server.uptime")
+    text = "".join(f"{name}: {number}\n" for number, name in enumerate(names))
+    stats = [{"name": name, "value": number} for number, name in enumerate(names)]
+    return [text.encode(), json.dumps({"stats": stats}).encode()]
+
+
 READERS: dict[str, tuple[str, Callable[[], list[bytes]], Callable[[Path], object]]] = {
     "table": ("table.yaml", lambda: files("docs/example/table.yaml"), read_table),
     "csv-table": ("table.csv", csv_table, read_table),
@@ -342,6 +358,8 @@ READERS: dict[str, tuple[str, Callable[[], list[bytes]], Callable[[Path], object
     "replay": ("replay.json", results, read_replay),
     "comparison": ("comparison.json", comparisons, read_comparison),
     "nginx": ("nginx.conf", lambda: files("deploy/nginx/*.conf"), read_nginx),
+    "audit": ("a.log", logs, read_audited),
+    "envoy-stats": ("stats", envoy_stats, lambda path: read_stats(path, path)),
     "uris": ("uris.json", uri_counts, lambda path: observe_uris(str(path), Asked())),
 }
 

@@ -8,8 +8,11 @@ there, the search is over.
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from mirror.addresses import Url, read_url
 from mirror.audit.canary.places import FollowedLog
@@ -22,10 +25,19 @@ LOOK_INTERVAL_S = 0.2
 _NOT_CHOSEN = ("ratio", "method", "upgrade")
 """Reasons for which a request got no leg although the shadow may get legs (core/selection.py)."""
 
-_UNKNOWN = {
-    **{"copies": 1, "repeated": 0, "legs": 0, "why_none": "", "outcome": "", "status": 0},
-    "is_from_proxy": False,
-}
+
+class Seen(msgspec.Struct, frozen=True):
+    """What a sidecar says of a canary; one of another version may say less."""
+
+    id: str
+    copies: int = 1
+    repeated: int = 0
+    legs: int = 0
+    why_none: str = ""
+    outcome: str = ""
+    status: int = 0
+    is_from_proxy: bool = False
+
 
 Status = Mapping[str, Any]
 """What /status of a sidecar answers."""
@@ -63,7 +75,7 @@ class Search:
     marked_answer: Answer = field(default_factory=lambda: Answer(0))
     sidecars: int = 0
     """Sidecars that answer."""
-    seen: dict[str, Any] | None = None
+    seen: Seen | None = None
     """What a sidecar says of the canary."""
     envoy_requests: int | None = None
     """Requests that Envoy counted meanwhile."""
@@ -103,7 +115,7 @@ class Search:
         """Return whether a copy went to the shadow, by the sidecar or by ourselves."""
         if self.marked_id:
             return True
-        outcome = self.seen["outcome"] if self.seen else ""
+        outcome = self.seen.outcome if self.seen else ""
         return bool(outcome) and not outcome.startswith(SHED)
 
     def _logs(self) -> list[FollowedLog]:
@@ -131,8 +143,8 @@ class Search:
         recent = canaries.get("recent") if isinstance(canaries, dict) else None
         for canary in recent if isinstance(recent, list) else []:
             if isinstance(canary, dict) and canary.get("id") == self.canary_id:
-                # A sidecar of another version may say less.
-                self.seen = {**_UNKNOWN, **canary}
+                with suppress(msgspec.ValidationError):
+                    self.seen = msgspec.convert(canary, Seen)
                 if self.shadow is None:
                     self.shadow = _url(status.get("shadow"))
 
@@ -142,7 +154,7 @@ class Search:
             return False
         if self.seen is None:
             return not statuses
-        return self.seen["why_none"] in _NOT_CHOSEN
+        return self.seen.why_none in _NOT_CHOSEN
 
     def _send_marked(self) -> None:
         assert self.shadow is not None
@@ -157,7 +169,7 @@ class Search:
             missing.append("production's log")
         if self.sidecars and self.seen is None:
             missing.append("the sidecar")
-        elif self.seen is not None and not self.seen["outcome"] and not self.seen["why_none"]:
+        elif self.seen is not None and not self.seen.outcome and not self.seen.why_none:
             missing.append("the shadow's answer")
         if self.has_copy and self.envoy is not None and not self._is_in_envoys_log():
             missing.append("Envoy's log")

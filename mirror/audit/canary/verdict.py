@@ -223,7 +223,7 @@ def _in_sidecar(search: Search) -> Iterator[Finding]:
     elif search.seen is None:
         yield NOT_SEEN.at("--admin", f"not in /status of {search.sidecars} sidecars")
     else:
-        copies, repeated = search.seen["copies"], search.seen["repeated"]
+        copies, repeated = search.seen.copies, search.seen.repeated
         if copies - repeated > 1:
             yield SEEN_TWICE.at("the sidecar", f"it counted {copies - repeated} copies")
         elif copies > 1:
@@ -257,16 +257,16 @@ def _seen(search: Search) -> str:
     seen = search.seen
     if seen is None:
         return "not seen"
-    copies = "seen once" if seen["copies"] == 1 else f"seen {seen['copies']} times"
-    if seen["why_none"]:
-        return f"{copies}, no copy sent: {seen['why_none']}"
+    copies = "seen once" if seen.copies == 1 else f"seen {seen.copies} times"
+    if seen.why_none:
+        return f"{copies}, no copy sent: {seen.why_none}"
     return f"{copies}, {_shadow(search)}"
 
 
 def _shadow(search: Search) -> str:
     assert search.seen is not None
-    outcome, status = search.seen["outcome"], search.seen["status"]
+    outcome, status = search.seen.outcome, search.seen.status
     if not status:
         return f"the copy ended as {outcome}" if outcome else "the copy has not ended"
-    who = "the proxy itself" if search.seen["is_from_proxy"] else "the application"
+    who = "the proxy itself" if search.seen.is_from_proxy else "the application"
     return f"the copy was answered {status} by {who}"

@@ -244,7 +244,9 @@ def test_a_short_gap_is_a_note_and_a_long_one_a_doubt(world: World) -> None:
     world.unobserved = {FIRST + 100}
     judgement = world.judged("series")
     assert judgement.exit_code == 0
-    assert said(judgement, "unobserved").startswith("1 s of 600 s; with their neighbours 5 s")
+    assert said(judgement, "unobserved") == (
+        "1 s of 600 s; with their neighbours 5 s are not judged, with 10 requests of the log"
+    )
     world.unobserved = set(range(FIRST, FIRST + 70))
     assert world.judged("series").exit_code == 3
 

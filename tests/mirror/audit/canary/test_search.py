@@ -54,7 +54,7 @@ class Scene:
         if not self.has_sidecar:
             return []
         found = [] if self.canary is None else [{"id": self.search.canary_id, **self.canary}]
-        other = {"id": "f" * 32, "copies": 1}
+        other = {"id": "f" * 32, "copies": [1]}
         return [
             {
                 "shadow": f"http://127.0.0.1:{self.port}",
@@ -100,7 +100,7 @@ def test_it_ends_when_everything_is_found_and_the_rest_has_settled(scene: Scene)
     scene.steps = [serve]
     took_s = scene.run()
     assert SETTLE_S <= took_s <= SETTLE_S + 3 * LOOK_INTERVAL_S
-    assert scene.search.seen is not None and scene.search.seen["repeated"] == 0
+    assert scene.search.seen is not None and scene.search.seen.repeated == 0
     assert scene.search.has_copy and scene.search.envoy_requests == 1
     assert scene.search.marked_id == "" and len(scene.asked) == 1
     assert scene.said[0].startswith("waiting for production's log, the sidecar, at most 20 s")
@@ -155,3 +155,9 @@ def test_production_that_does_not_answer_ends_it(scene: Scene) -> None:
     scene.search.target = Target(Url("/nowhere.sock", 0), "/", "a")
     assert scene.run() == 0
     assert scene.search.answer.error and scene.asked == []
+
+
+def test_what_a_sidecar_says_in_another_form_is_ignored(scene: Scene) -> None:
+    scene.canary = SERVED | {"outcome": ["2xx"]}
+    scene.run()
+    assert scene.search.seen is None

@@ -10,7 +10,7 @@ import pytest
 
 from mirror.addresses import Url
 from mirror.audit.canary.places import FollowedLog, FoundLine
-from mirror.audit.canary.search import Asking, Search
+from mirror.audit.canary.search import Asking, Search, Seen
 from mirror.audit.canary.sending import Answer, Target
 from mirror.audit.canary.verdict import RULES, as_json, exit_code, judge, places
 
@@ -37,7 +37,7 @@ def search(
     """Return a search that is over; without further words, one that found no mistake."""
     found = Search(Target(Url("a", 80), "/", "a"), Asking(list), 20.0, canary_id="a" * 32)
     found.answer = Answer(200, "nginx")
-    found.seen = None if seen is None else dict(seen)
+    found.seen = None if seen is None else Seen("a" * 32, **seen)
     found.sidecars = 1
     found.production = production or log(None)
     found.gateway = gateway or log()
