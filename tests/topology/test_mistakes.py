@@ -1,19 +1,8 @@
 """Deliberate mistakes in a real topology, each of which is found and named in several ways.
 
-| mistake | found by |
-|---|---|
-| the shadow is the nginx that logs | check, canary, audit |
-| nginx names its mirror twice | check --nginx, audit |
-| nginx mirrors past the sidecar as well | check --nginx, audit |
-| Envoy has no route | check, compare, page, coverage |
-| Envoy redirects elsewhere | check, compare, page |
-| the application redirects elsewhere | compare, page, outcomes in /status |
-| strict mutual TLS, asked in plain HTTP or without a certificate | check, compare, page, breaker |
-| clocks apart | check, compare, audit |
-| lost datagrams | compare: gaps between lines, and copies without a line |
-
-A test whose name starts with `control` shows by the servers' own logs that the mistake really
-happens. The tests are in the order in which the world gets older: an audit judges whole seconds.
+docs/operations.md has the table of the mistakes and of what names them. A test whose name starts
+with `control` shows by the servers' own logs that the mistake really happens. The tests are in the
+order in which the world gets older: an audit judges whole seconds.
 """
 
 import http.client
@@ -53,6 +42,7 @@ from tests.topology.mistakes import (
 
 pytestmark = pytest.mark.topology
 
+OPERATIONS = Path(__file__).parents[2] / "docs/operations.md"
 COUNT = 12
 WATCH = [f"/watch/{number}" for number in range(COUNT)]
 MISSED = ["/gone/1", "/old/1", "/login/1"]
@@ -128,6 +118,15 @@ def requests(lines: list[Object]) -> list[Object]:
 def ids_in(lines: list[Object]) -> Counter[str]:
     """Return how often the id of each request stands in a log."""
     return Counter(line.get("id") or line["request_id"] for line in requests(lines))
+
+
+def test_every_name_in_the_table_is_tested() -> None:
+    _, _, section = OPERATIONS.read_text().partition("## Mistakes of the set-up")
+    table = section.partition("\n## ")[0].partition("|---|")[2]
+    names = set(re.findall(r"`([\w.]+)`", table))
+    assert len(names) > 15
+    source = Path(__file__).read_text()
+    assert {name for name in names if f'"{name}"' not in source} == set()
 
 
 # --- Before any request: mirror check ---
