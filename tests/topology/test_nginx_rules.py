@@ -67,6 +67,14 @@ CASES = {
     "host": Case((("proxy_set_header Host $http_host;", ""),), ("host",), ((URI, "sink", ""),)),
     "length": Case(((LENGTH, ""),), ("content_length",), ((URI, HOST, "10"),)),
     "size": Case((("client_max_body_size 0;", "client_max_body_size 9;"),), ("body_size",), ()),
+    "falls_through": Case(
+        (
+            ("proxy_pass http://app;", "try_files /none @app;"),
+            ("location / {", "location @app { proxy_pass http://app; } location / {"),
+        ),
+        ("try_files",),
+        (),
+    ),
     "share": Case((("http://sink$", "http://$share$"),), ()),
 }
 

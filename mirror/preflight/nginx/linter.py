@@ -11,7 +11,7 @@ from mirror.preflight.findings import Finding
 from mirror.preflight.nginx import rules
 from mirror.preflight.nginx.destinations import Site
 from mirror.preflight.nginx.logs import error_log_findings
-from mirror.preflight.nginx.production import Copy, copies_of, production_findings
+from mirror.preflight.nginx.production import Copy, copies_of, fall_through, production_findings
 from mirror.preflight.nginx.reading import Directive, read_configuration
 from mirror.preflight.nginx.scopes import Location, Scope, read_locations
 
@@ -66,7 +66,8 @@ def _serving(server: Scope, site: Site) -> Iterator[tuple[Location, list[Copy], 
     targets = {id(copy.location.scope.directive) for _, copies, _ in mirroring for copy in copies}
     for location, copies, problems in mirroring:
         if id(location.scope.directive) not in targets:
-            yield location, copies, problems
+            fallen = fall_through(location, locations) if copies else []
+            yield location, copies, [*problems, *fallen]
 
 
 def _uses_sidecar(serving: Location, copies: list[Copy], site: Site) -> bool:

@@ -14,7 +14,7 @@ from mirror.preflight.nginx.copies import copy_findings
 from mirror.preflight.nginx.destinations import Destination, Site
 from mirror.preflight.nginx.logs import log_findings
 from mirror.preflight.nginx.reading import Directive
-from mirror.preflight.nginx.scopes import Location, PatternError, find_location
+from mirror.preflight.nginx.scopes import Location, PatternError, find_location, find_named
 
 _HANDLERS = (
     "proxy_pass",
@@ -76,6 +76,32 @@ def copies_of(
         else:
             copies += [Copy(mirror, location, site.destinations.of(line)) for line in passes[:1]]
     return copies, found
+
+
+def fall_through(serving: Location, locations: Sequence[Location]) -> list[Finding]:
+    """Return a finding where the last name of `try_files` leads to a location without `mirror`.
+
+    Measured with nginx 1.22: ngx_http_try_files_module acts before ngx_http_mirror_module, so the
+    mirror of the location that falls through sends nothing.
+    """
+    found = []
+    for line in serving.scope.own("try_files"):
+        target = line.args[-1].partition("?")[0] if line.args else "="
+        if target.startswith("=") or "$" in target:
+            continue
+        try:
+            is_named = target.startswith("@")
+            last = (find_named if is_named else find_location)(locations, target)
+        except PatternError:
+            continue  # the same expression is named where the mirrored URI is looked for
+        if last is not None and not _mirrors(last):
+            what = f"`{line.shown}` leads to {last.name}, in which no `mirror` is in force."
+            found.append(rules.TRY_FILES.at(line.where, what))
+    return found
+
+
+def _mirrors(location: Location) -> bool:
+    return any(line.args != ("off",) for line in location.scope.in_force("mirror"))
 
 
 def production_findings(serving: Location, copies: Sequence[Copy], site: Site) -> list[Finding]:
@@ -164,4 +190,7 @@ def _may_redirect(location: Location) -> bool:
     """Say whether nginx serves files there, for a URI that ends in a slash."""
     if location.scope.own(*_HANDLERS) or location.is_regex or location.is_named:
         return False
+    for line in location.scope.own("try_files"):
+        if not any(name.endswith("/") for name in line.args[:-1]):
+            return False
     return location.modifier != "=" or location.pattern.endswith("/")

@@ -225,6 +225,14 @@ INDEX_REDIRECT = _rule(
     "file, which mirrors a second time. Only the id lets the sidecar count it once.",
     "Put `mirror` into the locations that serve requests with proxy_pass.",
 )
+TRY_FILES = _rule(
+    "warning",
+    "try_files",
+    "What falls through try_files is not mirrored",
+    "try_files acts before `mirror`: a request for which no file is found goes to the last "
+    "location named there, and only a `mirror` in force in that one sends a copy.",
+    "Put `mirror` into the location that serves the request, such as `location @app`.",
+)
 LOG_NOT_SENT = _rule(
     "warning",
     "log_not_sent",
@@ -279,6 +287,7 @@ NGINX = (
     TIMEOUTS,
     NEXT_UPSTREAM,
     INDEX_REDIRECT,
+    TRY_FILES,
     LOG_NOT_SENT,
     LOG_FORMAT,
     ERROR_LOG,

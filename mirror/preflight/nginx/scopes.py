@@ -126,6 +126,11 @@ def _modifier(args: Sequence[str]) -> tuple[str, str]:
     return "", args[0]
 
 
+def find_named(locations: Sequence[Location], name: str) -> Location | None:
+    """Return the location that is declared as `name`, such as `@app`."""
+    return next((location for location in locations if location.pattern == name), None)
+
+
 def find_location(locations: Sequence[Location], uri: str) -> Location | None:
     """Return the location that nginx chooses for a URI; None where none fits.
 

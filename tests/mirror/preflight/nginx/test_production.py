@@ -114,6 +114,8 @@ def test_each_mistake_inline(tmp_path: Path, old: str, new: str, found: list[str
         ("location = / {", "root /srv;", ["index_redirect"]),
         (r"location ~ \.png$ {", "root /srv;", []),
         ("location / {", "fastcgi_pass app;", []),
+        ("location / {", "root /srv; try_files $uri =404;", []),
+        ("location / {", "root /srv; try_files $uri $uri/ =404;", ["index_redirect"]),
         ("location / {", "content_by_lua_block { ngx.say('}') }", ["not_judged"]),
     ],
 )
@@ -121,6 +123,30 @@ def test_files_that_are_served_are_mirrored_twice(
     tmp_path: Path, location: str, handler: str, found: list[str]
 ) -> None:
     replaced = [("location / {", location), (APP, handler)]
+    assert codes(linted(tmp_path, SINK, replaced)) == found
+
+
+@pytest.mark.parametrize(
+    ("last", "location", "found"),
+    [
+        ("@app", "location @app { proxy_pass http://app; }", ["try_files"]),
+        ("@app", "location @app { mirror off; proxy_pass http://app; }", ["try_files"]),
+        (
+            "@app",
+            "location @app { mirror /m; mirror_request_body off; proxy_pass http://app; }",
+            [],
+        ),
+        ("/app/x?$args", "location /app/ { proxy_pass http://app; }", ["try_files"]),
+        ("/x", "location /app/ { proxy_pass http://app; }", []),
+        ("@none", "", []),
+        ("=404", "", []),
+        ("$uri.html", "", []),
+    ],
+)
+def test_what_falls_through_try_files(
+    tmp_path: Path, last: str, location: str, found: list[str]
+) -> None:
+    replaced = [(APP, f"try_files $uri {last};"), ("server {\n", f"server {{\n{location}")]
     assert codes(linted(tmp_path, SINK, replaced)) == found
 
 
