@@ -227,6 +227,8 @@ def test_sidecar_reads_its_configuration(overlay: str, tmp_path: Path) -> None:
     (listen,) = loaded.listen
     is_own_service = overlay in ("service", "ingress-nginx")
     assert str(listen) == ("0.0.0.0:9910" if is_own_service else "127.0.0.1:9910")
+    log = loaded.comparison.access_log
+    assert str(log) == ("None" if is_own_service else "udp://127.0.0.1:9914")
 
 
 def test_service_of_its_own_can_be_reached_by_nginx_only() -> None:
@@ -318,7 +320,11 @@ def test_nginx_of_a_pod_has_the_directives_of_a_host(name: str) -> None:
     for old, new in (
         ("unix:/run/mirror/mirror.sock", "127.0.0.1:9910"),
         ("listen 80;", "listen 8080;"),
-        ("/var/log/nginx/access.log", "/dev/stdout"),
+        (
+            "access_log /var/log/nginx/access.log mirror_json;",
+            "access_log /dev/stdout mirror_json;"
+            " access_log syslog:server=127.0.0.1:9914,nohostname mirror_json;",
+        ),
     ):
         expected = expected.replace(old, new)
     assert directives(KUBERNETES / "overlays/nginx" / name) == expected

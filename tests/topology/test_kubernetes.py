@@ -35,7 +35,7 @@ pytestmark = pytest.mark.topology
 KUBERNETES = Path(__file__).parents[2] / "deploy/kubernetes"
 PORTS = (
     *("app", "envoy", "envoy_admin", "gateway", "gateway_probe", "production", "void", "sidecar"),
-    *("admin", "ingress", "ingress_without"),
+    *("admin", "ingress", "ingress_without", "log"),
 )
 HOST = "www.example.com"
 CLIENT = "203.0.113.7"
@@ -134,7 +134,7 @@ def start_nginx(processes: Processes, home: Path, main: str, port: int) -> None:
     home.mkdir()
     text = main.replace("/tmp/", f"{home}/").replace("/dev/stdout", f"{home}/access.log")
     # A machine that is busy may need longer than the copies are given.
-    text = re.sub(r"_timeout (50|200)ms;", "_timeout 10s;", text)
+    text = re.sub(r"_timeout (50ms|200ms|1s|2s);", "_timeout 10s;", text)
     path = home / "nginx.conf"
     path.write_text(f"daemon off;\n{text.replace('/dev/stderr', 'stderr')}")
     command = [require("nginx"), "-e", "stderr", "-c", path]
@@ -242,6 +242,7 @@ def scene() -> Iterator[Scene]:
                 "app.site.svc.cluster.local:80": f"127.0.0.1:{ports['app']}",
                 "127.0.0.1:9910": f"127.0.0.1:{ports['sidecar']}",
                 "127.0.0.1:9912": f"127.0.0.1:{ports['void']}",
+                "127.0.0.1:9914": f"127.0.0.1:{ports['log']}",
                 "listen 8080;": f"listen 127.0.0.1:{ports['production']};",
             },
         )
@@ -251,6 +252,7 @@ def scene() -> Iterator[Scene]:
         config = yaml.safe_load((KUBERNETES / "base/mirror.yaml").read_text()) | {
             "listen": f"127.0.0.1:{ports['sidecar']}",
             "shadow": {"url": f"http://127.0.0.1:{ports['envoy']}"},
+            "comparison": {"access_log": f"udp://127.0.0.1:{ports['log']}"},
             "admin": f"127.0.0.1:{ports['admin']}",
             "series": {"path": str(topology.series)},
         }
@@ -336,6 +338,11 @@ def test_copies_pass_the_access_log_by(scene: Scene, name: str) -> None:
     assert copy["Host"] == HOST and copy["X-Mirror-Leg"] == "shadow"
     assert all(line["mirror_leg"] == "" for line in scene.logged())
     assert path not in {line["uri"] for line in scene.logged()}
+
+
+def test_answers_of_production_are_compared(scene: Scene) -> None:
+    assert ask(scene.ports["production"], "/watch/compared") == 200
+    assert wait_for(lambda: scene.sidecar.status()["comparison"]["results"].get("same", 0) > 0)
 
 
 def test_ingress_nginx_logs_each_request_once(scene: Scene) -> None:
