@@ -43,6 +43,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.core.latency",
         "mirror.core.uri_counts.piece",
     ),
+    "mirror.core.worker_ledger": ("mirror.core.latency", "mirror.core.ledger"),
     "mirror.core.comparison.answer": (),
     "mirror.core.comparison.piece": (
         "mirror.core.comparison.answer",
@@ -58,7 +59,11 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.core.redaction.redactor",
         "mirror.core.uri_counts.*",
     ),
-    "mirror.core.comparison.*": ("mirror.core.comparison.*", "mirror.core.ledger"),
+    "mirror.core.comparison.*": (
+        "mirror.core.comparison.*",
+        "mirror.core.ledger",
+        "mirror.core.worker_ledger",
+    ),
     "mirror.core.canaries.canary": (),
     "mirror.core.canaries.recent": ("mirror.core.canaries.canary",),
     # Both write what `estimate` reads, and share its words.
@@ -410,6 +415,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.core.comparison.*",
         "mirror.core.ledger",
         "mirror.core.redaction.redactor",
+        "mirror.core.worker_ledger",
         "mirror.errors",
         "mirror.formats.comparison",
         "mirror.process.listeners",

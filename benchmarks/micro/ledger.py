@@ -1,7 +1,8 @@
 """Counting requests, and reporting a worker's counts once a second."""
 
 from benchmarks.micro.harness import Case
-from mirror.core.ledger import REQUESTS, SHADOW_LATENCY, Ledger
+from mirror.core.ledger import REQUESTS, SHADOW_LATENCY
+from mirror.core.worker_ledger import Ledger
 
 ROUTES = [f"/service-{number}/_id_/details" for number in range(50)]
 LABELS = ("safe", "unsafe")

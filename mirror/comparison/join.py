@@ -29,8 +29,9 @@ from mirror.core.comparison.examples import RequestReader
 from mirror.core.comparison.pairs import count_pair
 from mirror.core.comparison.piece import Copy, ExampleAddition, Piece
 from mirror.core.comparison.verdict import NEW_ERRORS, NO_LOG_LINE, NO_STATUS
-from mirror.core.ledger import Ledger, Report
+from mirror.core.ledger import Report
 from mirror.core.redaction.redactor import Redactor
+from mirror.core.worker_ledger import Ledger
 from mirror.errors import ReloadError
 from mirror.formats.comparison import Log
 from mirror.process.listeners import open_datagrams

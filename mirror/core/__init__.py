@@ -14,6 +14,7 @@ breaker         whether the shadow is sent anything now
 pool            which connection of an upstream serves which leg
 slow_start      the same for an upstream that need not be there: few connects at a time
 ledger          counters that add up: every request once, in one second, under one route
+worker_ledger   the counters of one worker
 latency         latencies in the layout of an HDR histogram
 canaries/       the requests of `mirror canary`, which /status shows
 redaction/      what must not be recorded

@@ -11,8 +11,8 @@ from mirror.core.comparison.envoy_reply import ReplyReader
 from mirror.core.comparison.examples import Examples, RequestReader
 from mirror.core.comparison.pairs import Pair, Pairs
 from mirror.core.comparison.piece import Piece
-from mirror.core.ledger import Ledger
 from mirror.core.redaction.redactor import Redactor
+from mirror.core.worker_ledger import Ledger
 from mirror.proxy.shadow_leg import ShadowLeg
 
 

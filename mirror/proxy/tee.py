@@ -26,12 +26,13 @@ from mirror.core.budget import (
 from mirror.core.canaries.canary import MARK
 from mirror.core.canaries.recent import REPEATED, WorkerCanaries
 from mirror.core.comparison.answer import NOT_ANSWERED
-from mirror.core.ledger import Ledger, Report
+from mirror.core.ledger import Report
 from mirror.core.redaction.redactor import Redactor
 from mirror.core.request_head import SAFE_METHODS, RequestHead
 from mirror.core.selection import Selector
 from mirror.core.slow_start import SlowStartPool
 from mirror.core.uri_counts.collector import Entry, UriCollector
+from mirror.core.worker_ledger import Ledger
 from mirror.errors import UpstreamRefusedError
 from mirror.formats.routes import RouteTable
 from mirror.proxy.comparing import Comparing

@@ -17,7 +17,8 @@ import pytest
 
 from mirror.addresses import TcpAddress, UnixAddress
 from mirror.config_sections import DatadogSection
-from mirror.core.ledger import REQUESTS, SHADOW_SENT, Ledger, Settled
+from mirror.core.ledger import REQUESTS, SHADOW_SENT, Settled
+from mirror.core.worker_ledger import Ledger
 from mirror.formats.routes import RouteTable, route_tag
 from mirror.metrics.catalogue import METRICS, RPS, Readings
 from mirror.metrics.datadog import DogStatsdSink

@@ -9,7 +9,7 @@ from mirror.core.comparison.answer import Answer
 from mirror.core.comparison.examples import MOST, RequestReader
 from mirror.core.comparison.piece import Copy
 from mirror.core.comparison.verdict import EVICTED, EXTRA_COPY, SHADOW_ABORTED
-from mirror.core.ledger import Ledger
+from mirror.core.worker_ledger import Ledger
 
 MOST_COPIES = 2000
 """Copies of one report, of which there are ten a second; each has about 80 bytes."""

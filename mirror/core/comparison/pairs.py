@@ -20,7 +20,7 @@ from mirror.core.comparison.verdict import (
     classes_of,
     verdict,
 )
-from mirror.core.ledger import Ledger
+from mirror.core.worker_ledger import Ledger
 
 
 class Pair:

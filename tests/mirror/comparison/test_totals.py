@@ -6,8 +6,8 @@ from mirror.comparison.totals import ComparisonTotals
 from mirror.core.comparison.answer import Answer
 from mirror.core.comparison.pairs import count_pair
 from mirror.core.comparison.piece import ExampleAddition, Piece
-from mirror.core.ledger import Ledger
 from mirror.core.uri_counts.piece import Uri
+from mirror.core.worker_ledger import Ledger
 from mirror.formats.comparison import Comparison, Log, decode, to_json
 
 URI = Uri("shop.example", "GET", "/a", (), False)

@@ -25,12 +25,12 @@ from mirror.core.ledger import (
     SHED,
     WORKER_LOST,
     Counts,
-    Ledger,
     Report,
     Settled,
     add_counts,
 )
 from mirror.core.redaction.redactor import Redactor
+from mirror.core.worker_ledger import Ledger
 from mirror.formats.comparison import decode, to_json
 from mirror.process.merger import Merger
 

@@ -3,7 +3,7 @@
 from mirror.core.comparison.answer import TLS, Answer
 from mirror.core.comparison.pairs import Pair
 from mirror.core.comparison.piece import Copy, Piece
-from mirror.core.ledger import Ledger
+from mirror.core.worker_ledger import Ledger
 from mirror.proxy.comparing import Comparing
 from mirror.proxy.shadow_leg import ShadowLeg
 from tests.fakes import make_config

@@ -6,9 +6,9 @@ from mirror.core.comparison.answer import Answer
 from mirror.core.comparison.copies import MOST_COPIES, Copies
 from mirror.core.comparison.examples import MOST, RequestReader
 from mirror.core.comparison.piece import Copy
-from mirror.core.ledger import Ledger
 from mirror.core.redaction.redactor import Redactor
 from mirror.core.uri_counts.piece import Uri
+from mirror.core.worker_ledger import Ledger
 
 REQUEST = b"GET /a?b=c HTTP/1.1\r\nHost: h\r\nX-Request-Id: 9f\r\n\r\n"
 OK = Answer(200, "2xx", 1000, 10)

@@ -8,8 +8,9 @@ import pytest
 from mirror.core.comparison.answer import Answer
 from mirror.core.comparison.examples import Examples, RequestReader
 from mirror.core.comparison.pairs import Pair, Pairs
-from mirror.core.ledger import Counts, Ledger
+from mirror.core.ledger import Counts
 from mirror.core.redaction.redactor import Redactor
+from mirror.core.worker_ledger import Ledger
 
 REQUEST = b"GET /a HTTP/1.1\r\nHost: h\r\nX-Request-Id: 9f\r\n\r\n"
 OK = Answer(200, "2xx", 1000, 10)
