@@ -155,6 +155,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.formats.series_db",
         "mirror.lean_imports",
         "mirror.metrics.catalogue",
+        "mirror.metrics.minute_histograms",
     ),
     "mirror.replay.alarm": (),
     "mirror.process.access": ("mirror.addresses",),

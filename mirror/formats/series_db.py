@@ -38,6 +38,13 @@ CREATE TABLE IF NOT EXISTS latencies (
     max_us INTEGER NOT NULL,
     PRIMARY KEY (second, metric, route)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS histograms (
+    minute  INTEGER NOT NULL,
+    metric  TEXT NOT NULL,
+    route   TEXT NOT NULL,
+    buckets TEXT NOT NULL,
+    PRIMARY KEY (minute, metric, route)
+) WITHOUT ROWID;
 INSERT OR IGNORE INTO meta VALUES ('format', '{FORMAT}'), ('version', '{VERSION}');
 """
 """Creates what is missing, so a writer runs it on every file that it opens."""
@@ -72,6 +79,11 @@ COMPARED = """
     AND second BETWEEN :first AND :last GROUP BY route, metric, label
 """
 """What was compared, by route: results, classes, reasons for none, and the lines of the log."""
+HISTOGRAMS = """
+    SELECT route, metric, buckets FROM histograms WHERE minute BETWEEN :first AND :last
+"""
+"""Latencies of compared pairs, by minute. A series from before has no such table."""
+HAS_HISTOGRAMS = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'histograms'"
 PACKED_FROM = 0x10000
 """Added to every packed number: characters from here on are neither controls nor surrogates. A
 number without a character is packed as one below this."""

@@ -22,6 +22,8 @@ from mirror.config_sections import SeriesSection
 from mirror.core.latency import percentile_us
 from mirror.core.ledger import Settled
 from mirror.formats.series_db import SCHEMA, check_format
+from mirror.metrics.minute_histograms import METRICS as OF_PAIRS
+from mirror.metrics.minute_histograms import MinuteHistograms, write_histograms
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,7 @@ class SeriesSink:
         self._steady_since = 0.0
         """When the seconds began to follow each other, by the monotonic clock."""
         self._looked_at = -_EXPIRE_INTERVAL_S
+        self._histograms = MinuteHistograms()
         self.written = 0
         """Number of seconds written."""
         self.dropped = 0
@@ -109,6 +112,10 @@ class SeriesSink:
                 self.dropped += 1
                 self._disconnect()
                 self._lost(error)
+        try:
+            self._write_rest()
+        except sqlite3.Error as error:
+            self._lost(error)
         self._disconnect()
 
     def _lost(self, error: sqlite3.Error) -> None:
@@ -119,12 +126,24 @@ class SeriesSink:
 
     def _write(self, settled: Settled) -> None:
         database = self._database or self._connect()
+        due = self._histograms.due(settled.second)
         with database:
-            if self._is_repeated(database, settled):
+            is_repeated = self._is_repeated(database, settled)
+            if is_repeated:
                 database.execute("DELETE FROM seconds WHERE second = ?", (settled.second,))
             else:
                 self._add(database, settled)
+            write_histograms(database, due)
             self._keep_small(database, settled)
+        self._histograms.forget(due)
+        if not is_repeated:
+            self._histograms.add(settled)
+
+    def _write_rest(self) -> None:
+        if due := self._histograms.due():
+            database = self._database or self._connect()
+            with database:
+                write_histograms(database, due)
 
     def _is_repeated(self, database: sqlite3.Connection, settled: Settled) -> bool:
         """Say whether the second was there before the clock was set back or this sidecar began.
@@ -157,6 +176,7 @@ class SeriesSink:
                 (settled.second, metric, route, sum(buckets.values()))
                 + tuple(percentile_us(buckets, ratio) for ratio in (0.5, 0.9, 0.99, 1.0))
                 for (metric, route), buckets in settled.latencies.items()
+                if metric not in OF_PAIRS
             ],
         )
         if settled.is_complete:
@@ -191,6 +211,7 @@ class SeriesSink:
             log.warning("series %s is nearly full: the oldest tenth is deleted", self._path)
         for table in ("counts", "seconds", "latencies"):
             database.execute(f"DELETE FROM {table} WHERE second < ?", (oldest,))
+        database.execute("DELETE FROM histograms WHERE minute < ?", (oldest,))
 
     def _connect(self) -> sqlite3.Connection:
         # SQLite gives a new file 0644, and the files beside it the permissions of this one. Where

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from mirror.config_sections import SeriesSection
-from mirror.core.ledger import Settled
+from mirror.core.latency import Buckets
+from mirror.core.ledger import COMPARED_SHADOW_LATENCY, SHADOW_LATENCY, Settled
 from mirror.metrics.series_writer import SeriesSink
 
 WATCH = ("requests", "/watch/_id_", "safe")
@@ -313,3 +314,37 @@ def test_the_file_is_not_for_every_user(tmp_path: Path) -> None:
     finally:
         os.umask(umask)
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def compared(second: int, buckets: Buckets, is_late: bool = False) -> Settled:
+    latencies = {(COMPARED_SHADOW_LATENCY, "/a"): buckets, (SHADOW_LATENCY, "/a"): {1: 1}}
+    return Settled(second, {}, {}, {}, is_late, True, latencies)
+
+
+def test_latencies_of_pairs_are_histograms_of_minutes(tmp_path: Path) -> None:
+    path = tmp_path / "series.db"
+    write(path, compared(118, {7: 1}), compared(121, {7: 2}), compared(119, {8: 1}, is_late=True))
+    write(path, compared(122, {9: 1}))
+    query = "SELECT minute, metric, route, buckets FROM histograms ORDER BY minute"
+    assert rows(path, query) == [
+        (60, COMPARED_SHADOW_LATENCY, "/a", '{"7":1,"8":1}'),
+        (120, COMPARED_SHADOW_LATENCY, "/a", '{"7":2,"9":1}'),
+    ]
+    metrics = rows(path, "SELECT DISTINCT metric FROM latencies")
+    assert metrics == [(SHADOW_LATENCY,)], "percentiles of pairs would cost as much again"
+
+
+def test_a_repeated_second_adds_no_latency(tmp_path: Path) -> None:
+    path = tmp_path / "series.db"
+    again = replace(compared(118, {7: 5}), is_repeated=True)
+    write(path, compared(118, {7: 1}), compared(119, {}), again)
+    assert rows(path, "SELECT buckets FROM histograms") == [('{"7":1}',)]
+
+
+def test_old_histograms_go_with_their_seconds(tmp_path: Path) -> None:
+    path = tmp_path / "series.db"
+    day_s = 86400
+    seconds = (compared(100, {7: 1}), compared(3 * day_s, {8: 1}), compared(3 * day_s + 1, {9: 1}))
+    write(path, *seconds, retention_days=1, monotonic=Hourly())
+    write(path, settled(3 * day_s + 2, 1), retention_days=1)
+    assert rows(path, "SELECT minute FROM histograms") == [(3 * day_s,)]
