@@ -393,20 +393,27 @@ def test_page_says_whether_the_switch_is_safe(
     assert wait_for(says_it), verdict_of_page(world, name)
 
 
-def canary(world: World, name: str) -> tuple[int, set[str]]:
+def canary(world: World, name: str, *options: str) -> tuple[int, set[str]]:
     """Return the exit code, and the codes of what a canary found that is no note."""
     arguments = [f"{world.url(name)}/watch/1", "--host", HOST, "--format", "json"]
     arguments += ["--admin", f"127.0.0.1:{world.sidecars[name].admin_port}"]
     arguments += ["--access-log", str(world.log_path(name))]
-    arguments += ["--gateway-log", str(world.log_path("log_nginx"))]
-    done = CliRunner().invoke(mirror_canary, arguments)
+    done = CliRunner().invoke(mirror_canary, [*arguments, *options])
     return done.exit_code, set(serious(done.stdout))
 
 
 def test_canary_catches_the_double_count(world: World) -> None:
     # The audit below judges the seconds before.
     world.sleep_until(world.asked_s + 1)
-    assert canary(world, "to_log_nginx") == (4, {"canary.copy_logged"})
+    gateway_log = ("--gateway-log", str(world.log_path("log_nginx")))
+    assert canary(world, "to_log_nginx", *gateway_log) == (4, {"canary.copy_logged"})
+
+
+def test_canary_names_a_mirror_past_the_sidecar(world: World) -> None:
+    world.sleep_until(world.asked_s + 1)
+    envoy_log = ("--envoy-log", str(world.log_path("gateway_mirrored_past_us")))
+    expected = {"canary.past_sidecar", "canary.gateway_not_watched"}
+    assert canary(world, "mirrored_past_us", *envoy_log) == (3, expected)
 
 
 # --- Afterwards: mirror audit, and what the series hold ---

@@ -52,6 +52,15 @@ BOTH_PATHS = Rule(
     "its line says that it was no copy, so a sum of both logs counts every request twice",
     "count one of the two logs where both are on the path",
 )
+PAST_SIDECAR = Rule(
+    "warning",
+    "canary.past_sidecar",
+    "The canary reached Envoy without the mark of a copy, too",
+    "Envoy's logs and metrics count such requests as its own production, and the sidecar does not"
+    " know them",
+    "remove the `mirror` that leads to the new cluster past the sidecar, unless this nginx passes a"
+    " part of production on to it",
+)
 SHADOW_ANSWER = Rule(
     "note",
     "canary.shadow_answer",
@@ -112,7 +121,8 @@ NOT_IN_ENVOY = Rule(
 RULES = {
     rule.code: rule
     for rule in (
-        *(COPY_LOGGED, LOGGED_TWICE, SEEN_TWICE, MIRRORED_TWICE, BOTH_PATHS, SHADOW_ANSWER),
+        *(COPY_LOGGED, LOGGED_TWICE, SEEN_TWICE, MIRRORED_TWICE, BOTH_PATHS, PAST_SIDECAR),
+        SHADOW_ANSWER,
         *(NO_ANSWER, NO_SIDECAR, NOT_SEEN, NO_COPY, NOT_LOGGED, NOT_WATCHED, NOT_IN_ENVOY),
     )
 }
@@ -235,9 +245,14 @@ def _in_sidecar(search: Search) -> Iterator[Finding]:
 
 
 def _in_envoy(search: Search) -> Iterator[Finding]:
+    log = search.envoy
+    lines = [] if log is None else log.lines(search.canary_id)
+    if unmarked := [line for line in lines if line.mark == ""]:
+        yield PAST_SIDECAR.at(
+            unmarked[0].file, f"its id stands in it without a mark: {_counted([len(unmarked)])}"
+        )
     if not search.has_copy:
         return
-    log = search.envoy
     if log is not None and not any(log.lines(canary_id) for canary_id in search.ids):
         yield NOT_IN_ENVOY.at(log.option, f"no line holds {' or '.join(search.ids)}")
     if search.envoy_requests == 0:

@@ -75,6 +75,8 @@ MARKED = {"marked_id": "b" * 32, "marked_answer": Answer(200, "istio-envoy")}
             {"no_copy"},
         ),
         (search(envoy=log()), 3, {"shadow_answer", "not_in_envoy"}),
+        (search(envoy=log("shadow", "")), 0, {"shadow_answer", "past_sidecar"}),
+        (search(envoy=log(None, None)), 0, {"shadow_answer"}),
         (search(envoy_requests=0), 3, {"shadow_answer", "not_in_envoy"}),
         (search(envoy_requests=1), 0, {"shadow_answer"}),
         (search(answer=Answer(0, error="refused")), 3, {"no_answer"}),
