@@ -25,10 +25,17 @@ from mirror.audit.ids import (
 from mirror.audit.lines import PROBE, SHADOW, Line
 from mirror.audit.logs import Log, files_of, read_log
 from mirror.audit.matching import IN_TWO_FILES, LOGGED_TWICE, Matched, match
-from mirror.audit.reasons import LOOPED, REASONS, REFUSED_BY_SIDECAR, why_unmirrored
+from mirror.audit.reasons import (
+    LOOPED,
+    NOT_MIRRORED,
+    REASONS,
+    REFUSED_BY_SIDECAR,
+    why_unmirrored,
+)
 from mirror.audit.sidecar import Sidecars, read_captured, read_counts, read_seen
 from mirror.audit.window import Seconds, Window
 from mirror.formats.access_log.line_reader import LineReader, Reading
+from mirror.formats.routes import RouteTable
 
 LOGGED = "logged"
 SEEN = "seen"
@@ -51,6 +58,10 @@ class Sources:
     envoy_log: tuple[str, ...] = ()
     envoy_stats: tuple[Path, Path] | None = None
     reading: Reading = field(default_factory=Reading)
+    routes: tuple[str, ...] = ()
+    """The route templates of the sidecars, so that misses can be told by route."""
+    unmirrored: frozenset[str] = frozenset()
+    """Tags of routes that have no copy on purpose."""
 
 
 @dataclass(slots=True)
@@ -81,6 +92,10 @@ class Audit:
     minutes: dict[int, Counter[str]] = field(default_factory=dict)
     """Begin of the minute -> LOGGED and SEEN in the seconds that are judged, and why there may be
     no copy."""
+
+    routes: dict[str, Counter[str]] = field(default_factory=dict)
+    """Route tag -> LOGGED and SEEN, and why there may be no copy; empty without `Sources.routes`.
+    """
 
     def logged(self) -> int:
         return sum(minute[LOGGED] for minute in self.minutes.values())
@@ -131,18 +146,28 @@ def run_audit(sources: Sources, window: Window) -> Audit:
 
 
 def _production(audit: Audit, ids: IdStore) -> Callable[[Line, int], None]:
-    window, seconds = audit.window, audit.seconds
+    window, seconds, sources = audit.window, audit.seconds, audit.sources
+    route_of = RouteTable(sources.routes).match if sources.routes else None
 
     def take(line: Line, file: int) -> None:
         if not window.is_near(line.time_s):
             return
         is_in = window.has(line.time_s)
-        reason = LOOPED if line.mark else why_unmirrored(line.status, line.has_asked_upstream)
+        route = "" if route_of is None else route_of(line.target.encode("latin-1"))
+        if line.mark:
+            reason = LOOPED
+        elif route in sources.unmirrored:
+            reason = NOT_MIRRORED
+        else:
+            reason = why_unmirrored(line.status, line.has_asked_upstream)
         if is_in:
             place = int(line.time_s) - window.first
             seconds.logged[place] += 1
-            if reason and seconds.judged[place]:
-                _minute(audit.log_minutes, line.time_s)[reason] += 1
+            if seconds.judged[place]:
+                if reason:
+                    _minute(audit.log_minutes, line.time_s)[reason] += 1
+                if route:
+                    audit.routes.setdefault(route, Counter()).update((LOGGED, reason))
         if line.request_id:
             code = REASONS.index(reason) + 1 if reason else 0
             flags = IN_WINDOW if is_in else 0
@@ -198,6 +223,11 @@ def _add_up(audit: Audit) -> None:
             minute[LOGGED] = max(0, minute[LOGGED] - further)
     for begin, reasons in audit.log_minutes.items():
         _minute(audit.minutes, begin).update(reasons)
+    for counts in audit.routes.values():
+        del counts[""]
+    for route, number in audit.sidecars.routes.items():
+        if audit.sources.routes:
+            audit.routes.setdefault(route, Counter())[SEEN] += number
     for begin, counts in audit.sidecars.minutes.items():
         minute = _minute(audit.minutes, begin)
         for name, number in counts.items():

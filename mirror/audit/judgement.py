@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mirror.audit import rules
-from mirror.audit.audit import COPIES, LINES, LOGGED, OURS, PROBES, Audit
+from mirror.audit.audit import COPIES, LINES, LOGGED, OURS, PROBES, SEEN, Audit
 from mirror.audit.envoy_stats import ACTIVE_OVERFLOW, DOWNSTREAM, PENDING_OVERFLOW
 from mirror.audit.ids import CAPTURE, ENVOY, GATEWAY
 from mirror.audit.logs import Log
@@ -225,7 +225,7 @@ def _missed(audit: Audit, misses: Misses | None, most_ratio: float) -> Iterator[
         yield rules.UNEXPLAINED.at(
             "production",
             f"{misses.unexplained} of {misses.logged} requests ({misses.ratio:.2%}, {how})"
-            f"{_examples(audit, MISSING) if misses.is_by_id else ''}",
+            f"{_examples(audit, MISSING) if misses.is_by_id else ''}{_worst_route(audit)}",
         )
     surplus = -misses.missing - misses.slack
     if not misses.is_by_id and surplus > 0 and surplus > most_ratio * misses.logged:
@@ -235,6 +235,21 @@ def _missed(audit: Audit, misses: Misses | None, most_ratio: float) -> Iterator[
     seen_only = audit.matched.numbers[SEEN_ONLY]
     if seen_only > audit.seconds.edges() + most_ratio * misses.logged:
         yield rules.SEEN_ONLY.at("--capture", f"{seen_only} requests{_examples(audit, SEEN_ONLY)}")
+
+
+def open_in(counts: Counter[str]) -> int:
+    """Return how many requests of a route are logged, not seen and not explained."""
+    missing = counts[LOGGED] - counts[SEEN]
+    reasons = counts.total() - counts[LOGGED] - counts[SEEN]
+    # A reason explains a copy that is missing, and not one that is there.
+    return missing - min(reasons, max(0, missing))
+
+
+def _worst_route(audit: Audit) -> str:
+    if not audit.routes:
+        return ""
+    route, counts = max(audit.routes.items(), key=lambda item: open_in(item[1]))
+    return f"; most of them, {open_in(counts)} of {counts[LOGGED]}, of route {route}"
 
 
 def arrivals(audit: Audit) -> int | None:

@@ -17,9 +17,10 @@ BY_NGINX = "answered_by_nginx"
 CLIENT_ABORTED = "client_aborted"
 REFUSED_BY_SIDECAR = "refused_by_sidecar"
 LOOPED = "looped"
+NOT_MIRRORED = "not_mirrored"
 
-REASONS = (MALFORMED, REDIRECTED, DENIED, LIMITED, BY_NGINX, CLIENT_ABORTED, LOOPED)
-"""The reasons that a line alone can show."""
+REASONS = (MALFORMED, REDIRECTED, DENIED, LIMITED, BY_NGINX, CLIENT_ABORTED, LOOPED, NOT_MIRRORED)
+"""The reasons that a line alone can show, in the order in which ids.Entry counts them."""
 
 WORDS = {
     MALFORMED: "nginx could not read the request (400, 408, 414, ...)",
@@ -30,6 +31,7 @@ WORDS = {
     CLIENT_ABORTED: "the client left (499), which ends the copy too where it has begun",
     REFUSED_BY_SIDECAR: "the sidecar refused the copy (its counter `malformed`)",
     LOOPED: "the request carried the mark of a copy, so it is not production's",
+    NOT_MIRRORED: "the route is not mirrored on purpose (--unmirrored)",
 }
 
 _MALFORMED = frozenset({400, 408, 411, 413, 414, 417, 431, 494, 495, 496, 497, 501, 505})

@@ -17,6 +17,7 @@ from mirror.audit.judgement import (
     EXIT_UNKNOWN,
     Judgement,
     arrivals,
+    open_in,
     twice_in,
     utc,
 )
@@ -29,6 +30,7 @@ FORMAT = "kagami-audit"
 VERSION = 1
 
 SHOWN_MINUTES = 20
+SHOWN_ROUTES = 10
 LISTED_MINUTES = 1440
 """Minutes in JSON: a day of them."""
 
@@ -72,9 +74,7 @@ def _row(audit: Audit, begin: int) -> Minute:
         explained = counts.total() - logged - seen
     has_series = bool(audit.sources.series)
     sidecar = audit.sidecars.minutes.get(begin, Counter())
-    missing = logged - seen
-    # A reason explains a copy that is missing, and not one that is there.
-    unexplained = missing - min(explained, max(0, missing))
+    unexplained = open_in(counts or Counter())
     gateway = audit.gateway_minutes.get(begin, Counter())[LINES]
     envoy = None
     if audit.envoy is not None:
@@ -117,6 +117,10 @@ def as_json(audit: Audit, judgement: Judgement) -> str:
             for what, examples in audit.matched.examples.items()
         },
         "envoy_stats": None if audit.stats is None else asdict(audit.stats),
+        "routes": [
+            {"route": route, "logged": counts[LOGGED], "seen": counts[SEEN], "unexplained": number}
+            for route, counts, number in _routes(audit)
+        ],
         "minutes": [asdict(row) for row in minutes[:LISTED_MINUTES]],
         "minutes_not_listed": max(0, len(minutes) - LISTED_MINUTES),
         "findings": worst_first(judgement.findings),
@@ -164,6 +168,30 @@ def _totals(audit: Audit) -> dict[str, int | None]:
         "envoy": arrivals(audit),
         "gateway": None if audit.gateway is None else gateway,
     }
+
+
+def _routes(audit: Audit) -> list[tuple[str, Counter[str], int]]:
+    """Return each route with its counts and what is unexplained of it, the worst first."""
+    found = [(route, counts, open_in(counts)) for route, counts in audit.routes.items()]
+    return sorted(found, key=lambda row: (-abs(row[2]), row[0]))
+
+
+def route_table(audit: Audit) -> Table | None:
+    """Return the worst routes as a table; None where no route is known."""
+    found = _routes(audit)
+    if not found:
+        return None
+    hidden = len(found) - SHOWN_ROUTES
+    title = "the worst routes first" + (f", {hidden} more not shown" if hidden > 0 else "")
+    shown = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    shown.add_column("route")
+    for name in ("logged", "seen", "reason", "no reason"):
+        shown.add_column(name, justify="right")
+    for route, counts, unexplained in found[:SHOWN_ROUTES]:
+        logged, seen = counts[LOGGED], counts[SEEN]
+        numbers = (logged, seen, counts.total() - logged - seen, unexplained)
+        shown.add_row(route, *map(str, numbers))
+    return shown
 
 
 def heading(audit: Audit, judgement: Judgement) -> str:

@@ -76,7 +76,8 @@ UNEXPLAINED = Rule(
     "audit.unexplained",
     "Requests have no copy, and nothing explains it",
     "the counts and the load of the new cluster are too low by as much",
-    "look for locations without `mirror`, for requests that use the backup, and at the error log",
+    "look for locations without `mirror` (--config names the routes), for requests that use the"
+    " backup, and at the error log",
 )
 NOT_ARRIVED = Rule(
     "warning",

@@ -47,6 +47,9 @@ class Sidecars:
     minutes: dict[int, Counter[str]] = field(default_factory=dict)
     """Begin of the minute -> metric -> number; metric and label are joined by a space."""
 
+    routes: Counter[str] = field(default_factory=Counter)
+    """Requests by route tag."""
+
     def total(self, metric: str) -> int:
         """Return the sum of a metric over all its labels."""
         prefix = f"{metric} "
@@ -114,6 +117,9 @@ def read_counts(paths: Sequence[Path], seconds: Seconds, sidecars: Sidecars) -> 
     for path in paths:
         with closing(_open(path)) as database:
             for first, last in _steps(window):
+                for second, route, number in _rows(database, path, REQUESTS, first, last):
+                    if seconds.judged[second - window.first]:
+                        sidecars.routes[str(route)] += number
                 for second, metric, label, number in _rows(database, path, _COUNTS, first, last):
                     if seconds.judged[second - window.first] or metric in _PROOFS:
                         minute = sidecars.minutes.setdefault(second // 60 * 60, Counter())

@@ -11,13 +11,15 @@ import click
 
 from mirror.audit.audit import Audit, Sources, run_audit
 from mirror.audit.judgement import Judgement, judge
-from mirror.audit.report import as_json, heading, table
+from mirror.audit.report import as_json, heading, route_table, table
 from mirror.audit.sidecar import newest_second
 from mirror.audit.window import MOST_WINDOW_S, Window
 from mirror.commands.arguments import Written, read_instant, read_share
-from mirror.errors import InputError
+from mirror.config import load
+from mirror.errors import ConfigError, InputError
 from mirror.formats.access_log.line_reader import LineReader, Reading
 from mirror.formats.rich_console import visible_console
+from mirror.formats.routes import RouteTable
 from mirror.formats.terminal import say, say_json
 from mirror.preflight.findings import as_text
 from mirror.spans import read_span_s
@@ -90,6 +92,20 @@ Examples:
     metavar="BEFORE AFTER",
     help="Two readings of Envoy's /stats, at the begin and the end of the window.",
 )
+@click.option(
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="mirror.yaml, whose routes are compared one by one.",
+)
+@click.option(
+    "--unmirrored",
+    multiple=True,
+    metavar="TAG",
+    help="Route whose requests have no copy on purpose, as the series names it; needs --config."
+    "  [repeatable]",
+)
 @click.option("--from", "first", type=Written("TIME", read_instant), help="Begin of the window.")
 @click.option(
     "--until",
@@ -127,6 +143,8 @@ def audit(
     gateway_log: tuple[str, ...],
     envoy_log: tuple[str, ...],
     envoy_stats: tuple[Path, Path] | None,
+    config: Path | None,
+    unmirrored: tuple[str, ...],
     first: float | None,
     end: float | None,
     last_s: float | None,
@@ -140,16 +158,32 @@ def audit(
         LineReader(reading)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    sources = Sources(access_log, series, capture, gateway_log, envoy_log, envoy_stats, reading)
     try:
+        routes = _routes(config, unmirrored)
+        sources = Sources(
+            access_log,
+            *(series, capture, gateway_log, envoy_log, envoy_stats, reading),
+            *(routes, frozenset(unmirrored)),
+        )
         window = _window(series, first, end, last_s)
         result = run_audit(sources, window)
-    except InputError as error:
+    except (InputError, ConfigError) as error:
         say(f"mirror: {error}", err=True)
         sys.exit(EXIT_UNUSABLE)
     judgement = judge(result, max_unexplained)
     _print(result, judgement, output)
     sys.exit(judgement.exit_code)
+
+
+def _routes(config: Path | None, unmirrored: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the templates of a configuration. Raises ConfigError and click.UsageError."""
+    routes = () if config is None else load(config).routes
+    tags = RouteTable(routes).tags if routes else ()
+    for tag in unmirrored:
+        if tag not in tags:
+            known = ", ".join(tags) or "none without --config"
+            raise click.UsageError(f"--unmirrored {tag}: expected one of {known}")
+    return routes
 
 
 def _print(result: Audit, judgement: Judgement, output: str) -> None:
@@ -158,6 +192,9 @@ def _print(result: Audit, judgement: Judgement, output: str) -> None:
         return
     say(heading(result, judgement))
     if (shown := table(result)) is not None:
+        say("")
+        visible_console().print(shown)
+    if (shown := route_table(result)) is not None:
         say("")
         visible_console().print(shown)
     if judgement.findings:

@@ -8,7 +8,7 @@ import pytest
 
 from mirror.audit.audit import run_audit
 from mirror.audit.judgement import Judgement, judge
-from tests.mirror.audit.world import FIRST, LENGTH_S, PER_SECOND, WINDOW, World
+from tests.mirror.audit.world import FIRST, LENGTH_S, PER_SECOND, ROUTES, WINDOW, World
 
 ALL = ("series", "capture", "gateway_log", "envoy_log")
 REQUESTS = LENGTH_S * PER_SECOND
@@ -177,6 +177,34 @@ def test_what_the_sidecar_refused_is_explained(world: World) -> None:
     judgement = world.judged("series")
     assert judgement.misses is not None and judgement.misses.explained == 50
     assert judgement.exit_code == 0
+
+
+def without_a_mirror(world: World) -> None:
+    """Serve a quarter of the requests in a location that has no `mirror`."""
+    for request in world.requests[::4]:
+        request.path, request.is_mirrored = "/static/a.css", False
+
+
+@pytest.mark.parametrize("names", [("series",), ("series", "capture")])
+def test_a_location_without_mirror_is_named_by_its_route(
+    world: World, names: tuple[str, ...]
+) -> None:
+    without_a_mirror(world)
+    judgement = world.judged(*names, routes=ROUTES)
+    assert judgement.exit_code == 5
+    assert said(judgement, "unexplained").endswith("most of them, 300 of 300, of route /static/_")
+
+
+@pytest.mark.parametrize("names", [("series",), ("series", "capture")])
+def test_a_route_that_is_not_mirrored_on_purpose_is_explained(
+    world: World, names: tuple[str, ...]
+) -> None:
+    without_a_mirror(world)
+    audit = world.audit(*names, routes=ROUTES, unmirrored=frozenset({"/static/_"}))
+    judgement = judge(audit, 0.0)
+    assert judgement.exit_code == 0
+    assert audit.explained() == {"not_mirrored": 300}
+    assert judgement.misses is not None and judgement.misses.explained == 300
 
 
 # --- on the way to Envoy ---

@@ -7,9 +7,9 @@ import pytest
 
 from mirror.audit import report
 from mirror.audit.judgement import judge
-from mirror.audit.report import VERDICTS, as_json, heading, rows, table
+from mirror.audit.report import VERDICTS, as_json, heading, route_table, rows, table
 from mirror.formats.rich_console import visible_console
-from tests.mirror.audit.world import FIRST, World
+from tests.mirror.audit.world import FIRST, ROUTES, World
 
 ALL = ("series", "capture", "gateway_log", "envoy_log")
 
@@ -70,6 +70,24 @@ def test_the_document_holds_everything(world: World, monkeypatch: pytest.MonkeyP
     assert document["findings"][0]["code"] == "audit.copy_logged"
     assert len(document["examples"]["copy_logged"]) == 5
     assert document["misses"]["is_by_id"] and document["judged_s"] == 600
+
+
+def test_the_worst_route_comes_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert route_table(world.audit("series")) is None
+    for request in world.requests[:100]:
+        request.path, request.is_mirrored = "/static/a", False
+    for request in world.requests[:30]:
+        request.status, request.is_proxied = 403, False
+    audit = world.audit("series", routes=ROUTES)
+    document = json.loads(as_json(audit, judge(audit, 0.001)))
+    assert document["routes"] == [
+        {"route": "/static/_", "logged": 100, "seen": 0, "unexplained": 70},
+        {"route": "/watch/_id_", "logged": 1100, "seen": 1100, "unexplained": 0},
+    ]
+    monkeypatch.setattr(report, "SHOWN_ROUTES", 1)
+    shown = route_table(audit)
+    assert shown is not None and shown.row_count == 1
+    assert str(shown.title) == "the worst routes first, 1 more not shown"
 
 
 def test_a_window_without_requests_has_no_table(world: World) -> None:

@@ -16,11 +16,13 @@ from pathlib import Path
 from mirror.audit.audit import Audit, Sources, run_audit
 from mirror.audit.judgement import Judgement, judge
 from mirror.audit.window import Window
+from mirror.formats.routes import RouteTable
 from mirror.formats.series_db import SCHEMA
 
 FIRST = 1795600020 // 60 * 60
 LENGTH_S = 600
 PER_SECOND = 2
+ROUTES = ("/watch/{id}", "/static/*")
 WINDOW = Window(FIRST, FIRST + LENGTH_S)
 
 
@@ -33,6 +35,7 @@ class Request:
     is_mirrored: bool = True
     is_in_gateway: bool = False
     lines: int = 1
+    path: str = "/watch/1"
 
 
 @dataclass
@@ -94,7 +97,7 @@ class World:
                     "time": f"{time_s:.3f}",
                     "status": str(request.status),
                     "method": "GET",
-                    "uri": "/watch/1",
+                    "uri": request.path,
                 }
                 if self.logs_ids:
                     line[id_key] = request.request_id
@@ -129,16 +132,18 @@ class World:
                         file.write(json.dumps(line | {"x_mirror_leg": None}) + "\n")
 
     def _write_series(self) -> None:
-        counts: Counter[tuple[int, str, str]] = Counter()
+        counts: Counter[tuple[int, str, str, str]] = Counter()
+        route_of = RouteTable(ROUTES).match
         for request in self.requests:
             if request.is_mirrored:
                 second = int(request.time_s) + self.sidecar_later_s
-                counts[second, "requests", "safe"] += 1
-                counts[second, "shadow.sent", ""] += 1
-                counts[second, "shadow.requests", "2xx"] += 1
+                route = route_of(request.path.encode())
+                counts[second, "requests", route, "safe"] += 1
+                counts[second, "shadow.sent", route, ""] += 1
+                counts[second, "shadow.requests", route, "2xx"] += 1
         for name, number in self.further.items():
             metric, _, label = name.partition(" ")
-            counts[FIRST + LENGTH_S // 2, metric, label] += number
+            counts[FIRST + LENGTH_S // 2, metric, "other", label] += number
         path = self.folder / "series.db"
         path.unlink(missing_ok=True)
         with closing(sqlite3.connect(path)) as database:
@@ -147,8 +152,8 @@ class World:
             observed = set(range(FIRST - 30, FIRST + LENGTH_S + 30)) - self.unobserved
             database.executemany("INSERT INTO seconds VALUES (?)", [(each,) for each in observed])
             database.executemany(
-                "INSERT INTO counts VALUES (?, ?, 'other', ?, ?)",
-                [(second, metric, label, n) for (second, metric, label), n in counts.items()],
+                "INSERT INTO counts VALUES (?, ?, ?, ?, ?)",
+                [(*key, number) for key, number in counts.items()],
             )
             database.commit()
 

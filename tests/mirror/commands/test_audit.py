@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mirror.__main__ import main
-from tests.mirror.audit.world import FIRST, LENGTH_S, World
+from tests.mirror.audit.world import FIRST, LENGTH_S, ROUTES, World
 
 
 @pytest.fixture
@@ -67,6 +67,25 @@ def test_the_threshold_decides(world: World) -> None:
     assert run(world, *words, "--max-unexplained", "10%").exit_code == 0
 
 
+def test_the_routes_of_a_configuration_are_compared(world: World) -> None:
+    for request in world.requests[::2]:
+        request.path, request.is_mirrored = "/static/a.css", False
+    world.sources()
+    config = world.folder / "mirror.yaml"
+    config.write_text(
+        "{mode: sink, listen: '127.0.0.1:1', shadow: {url: 'http://127.0.0.1:2'},"
+        f" routes: {list(ROUTES)}}}"
+    )
+    words = ("--from", FIRST, "--until", FIRST + LENGTH_S, "-c", config)
+    result = run(world, *words)
+    assert result.exit_code == 5
+    assert "the worst routes first" in result.stdout
+    assert run(world, *words, "--unmirrored", "/static/_").exit_code == 0
+    unknown = run(world, *words, "--unmirrored", "/static/*")
+    assert unknown.exit_code == 2
+    assert "expected one of /watch/_id_, /static/_, other" in unknown.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
@@ -80,6 +99,8 @@ def test_the_threshold_decides(world: World) -> None:
         (("--fields", "x"), "MEANING=KEY"),
         (("--time-zone", "Nowhere"), "Europe/Berlin"),
         (("--capture", "nothing"), "nothing"),
+        (("--config", "nothing.yaml"), "nothing.yaml"),
+        (("--unmirrored", "/a"), "none without --config"),
     ],
 )
 def test_bad_input_exits_with_2(world: World, words: tuple[object, ...], reason: str) -> None:
