@@ -219,7 +219,7 @@ class LogJoin:
         now = time.monotonic()
         logged_at = logged_at_s(line)
         if logged_at is not None:
-            self._newest_s = max(logged_at, self._newest_s or 0.0)
+            self._newest_s = logged_at
             self._offsets.add(time.time() - logged_at, now)
         request_id = id_of(line)
         if request_id and not self._window.add_line(request_id, answer_of(line), now):

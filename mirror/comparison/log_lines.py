@@ -29,6 +29,8 @@ CLIENT_LEFT = 499
 _COMPLETED = "OK"
 _BETWEEN_UPSTREAMS = re.compile(r"[,:\s]+")
 _LONGEST_S = 86400.0
+_LATEST_S = float(1 << 37)
+"""In the year 6325, as in formats/comparison.py."""
 
 
 class LogLine(msgspec.Struct, gc=False):
@@ -83,7 +85,7 @@ def id_of(line: LogLine) -> str:
 
 def logged_at_s(line: LogLine) -> float | None:
     """Return when nginx wrote the line, in Unix seconds of its clock; None where unknown."""
-    return _number(line.time or line.msec, float("inf"))
+    return _number(line.time or line.msec, _LATEST_S)
 
 
 def place_of(line: LogLine) -> tuple[str, int] | None:

@@ -134,6 +134,12 @@ def test_bytes_in_any_encoding_do_not_hide_the_rest() -> None:
     assert (id_of(line), answer_of(line)) == ("8f", Answer(404, "4xx"))
 
 
+@pytest.mark.parametrize("time", ["1e400", "nan", "-1", "now", "", None, 1e300])
+def test_a_time_that_cannot_be_is_unknown(time: object) -> None:
+    line = read_line(json.dumps(json.loads(LINE) | {"time": time}).encode())
+    assert line is not None and logged_at_s(line) is None
+
+
 @given(
     st.dictionaries(
         st.sampled_from(list(json.loads(LINE))),
