@@ -203,6 +203,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     ),
     "mirror.preflight.findings": ("mirror.formats.foreign_text",),
     "mirror.preflight.rules": ("mirror.preflight.findings",),
+    "mirror.preflight.shadow_rules": ("mirror.preflight.findings",),
     "mirror.preflight.descriptors": (
         "mirror.config",
         "mirror.preflight.findings",
@@ -247,7 +248,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.preflight.certificates": (
         "mirror.core.acceptance",
         "mirror.preflight.findings",
-        "mirror.preflight.rules",
+        "mirror.preflight.shadow_rules",
         "mirror.proxy.upstream.connection",
         "mirror.tls",
     ),

@@ -8,7 +8,8 @@ import pytest
 
 from mirror.preflight.findings import EXIT_CODES, Rule
 from mirror.preflight.nginx.rules import NGINX
-from mirror.preflight.rules import HOST, PRIMARY, SHADOW
+from mirror.preflight.rules import HOST, PRIMARY
+from mirror.preflight.shadow_rules import SHADOW
 
 TEXT = (Path(__file__).parents[1] / "docs" / "preflight.md").read_text()
 RULES = (*SHADOW, *PRIMARY, *HOST, *NGINX)

@@ -1,7 +1,8 @@
 """What is checked before the first mirrored request.
 
 findings      what a check says: severity, code, what, why, what instead; text, JSON, exit code
-rules         what the checks of this package look for; docs/preflight.md explains each code
+rules         what is looked for at the primary and this host; docs/preflight.md explains each code
+shadow_rules  what is looked for at the shadow
 examination   everything that `mirror check` asks, and what `mirror serve` asks at its start
 probe         one question to the shadow: does it answer as an istio-proxy?
 shadow        who answers in the place of the shadow, and which routes it has

@@ -15,7 +15,7 @@ from typing import Any
 
 from mirror.core.acceptance import printable
 from mirror.preflight.findings import Finding
-from mirror.preflight.rules import CERTIFICATE_DAYS, CERTIFICATE_EXPIRES, CERTIFICATE_NAME
+from mirror.preflight.shadow_rules import CERTIFICATE_DAYS, CERTIFICATE_EXPIRES, CERTIFICATE_NAME
 from mirror.proxy.upstream.connection import Origin
 from mirror.tls import inspecting_context
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from mirror.config import Config
 from mirror.core.acceptance import UPSTREAM_TIME, is_from_behind
-from mirror.preflight import rules
+from mirror.preflight import shadow_rules as rules
 from mirror.preflight.certificates import certificate_findings
 from mirror.preflight.clock import compare_clocks
 from mirror.preflight.findings import Finding
@@ -127,25 +127,27 @@ def _judge_answer(shadow: Shadow, path: str, answer: Answer, is_suppressed: bool
         behind = rules.APP_NOT_FOUND if status == 404 else None
         behind = rules.APP_ERROR if status >= 500 else behind
         return [behind.at(where, f"The application answers {status} {asked}.")] if behind else []
-    if status == 404:
-        own = rules.NOT_FOUND_BY_WHOM if is_suppressed else rules.ROUTE_MISS
-        who = "404" if is_suppressed else "404 from the Envoy itself"
-        return [own.at(where, f"{who} {asked}.")]
-    own_answer = _OWN_ANSWERS.get(status)
-    return [own_answer.at(where, f"{status} from the Envoy itself {asked}.")] if own_answer else []
+    who = "from the Envoy or the application" if is_suppressed else "from the Envoy itself"
+    rule = _OWN_ANSWERS.get(status, rules.OWN_ERROR if status >= 500 else None)
+    if status == 404 and is_suppressed:
+        rule = rules.NOT_FOUND_BY_WHOM
+    return [rule.at(where, f"{status} {who} {asked}.")] if rule else []
 
 
 _OWN_ANSWERS = {
     301: rules.REDIRECT,
     302: rules.REDIRECT,
+    303: rules.REDIRECT,
     307: rules.REDIRECT,
     308: rules.REDIRECT,
     401: rules.DENIED,
     403: rules.DENIED,
+    404: rules.ROUTE_MISS,
     429: rules.RATE_LIMITED,
     503: rules.NO_HEALTHY_POD,
 }
-"""What a status of the Envoy itself means; source/common/http/codes and filters of Envoy."""
+"""What an answer of the Envoy itself means: of its router (source/common/router/router.cc), of a
+redirect in its route table, or of a filter (RBAC, JWT, external authorization, rate limits)."""
 
 
 async def _judge_host(shadow: Shadow, answers: dict[str, Answer]) -> list[Finding]:

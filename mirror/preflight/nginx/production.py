@@ -57,7 +57,9 @@ def copies_of(
         if uri == "off":
             continue
         if "$" in uri:
-            found.append(rules.MIRROR_VARIABLE.at(mirror.where, f"`{mirror.shown}`"))
+            found.append(
+                rules.MIRROR_VARIABLE.at(mirror.where, f"`{mirror.shown}` has a variable.")
+            )
             continue
         try:
             location = find_location(locations, uri)

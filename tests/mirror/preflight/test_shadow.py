@@ -106,6 +106,7 @@ def test_a_route_miss_is_told_from_the_applications_404() -> None:
         (403, "denied"),
         (429, "rate_limited"),
         (503, "no_healthy_pod"),
+        (504, "own_error"),
         (426, "http10"),
     ],
 )
@@ -115,7 +116,7 @@ def test_each_answer_of_the_envoy_itself_has_its_code(status: int, code: str) ->
     assert codes(found) == ["accepted", code]
     # The application may answer any of them.
     found, _ = examined({**answers, ("/a", "*"): (status, BEHIND)}, ["/a"])
-    assert codes(found)[1:] == (["app_error"] if status == 503 else [])
+    assert codes(found)[1:] == (["app_error"] if status >= 500 else [])
 
 
 def test_another_server_behind_the_same_port_is_refused() -> None:
@@ -125,9 +126,11 @@ def test_another_server_behind_the_same_port_is_refused() -> None:
 
 
 def test_suppressed_headers_make_a_404_undecided() -> None:
-    found, _ = examined({("/", "*"): (200, OWN), ("/a", "*"): (404, OWN)}, ["/a"])
-    assert codes(found) == ["accepted", "headers_suppressed", "not_found_by_whom"]
+    answers = {("/", "*"): (200, OWN), ("/a", "*"): (404, OWN), ("/b", "*"): (302, OWN)}
+    found, _ = examined(answers, ["/a", "/b"])
+    assert codes(found) == ["accepted", "headers_suppressed", "not_found_by_whom", "redirect"]
     assert found[2].severity == "unknown"
+    assert found[3].what.startswith("302 from the Envoy or the application to HEAD /b")
 
 
 def test_without_a_host_of_production_a_miss_says_nothing() -> None:
