@@ -80,9 +80,11 @@ COMPARED = """
 """
 """What was compared, by route: results, classes, reasons for none, and the lines of the log."""
 HISTOGRAMS = """
-    SELECT route, metric, buckets FROM histograms WHERE minute BETWEEN :first AND :last
+    SELECT route, metric, key, sum(value) FROM histograms, json_each(buckets)
+    WHERE minute BETWEEN :first AND :last GROUP BY route, metric, key
 """
-"""Latencies of compared pairs, by minute. A series from before has no such table."""
+"""Latencies of compared pairs: index of a bucket, and the answers in it. A series from before has
+no such table."""
 HAS_HISTOGRAMS = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'histograms'"
 PACKED_FROM = 0x10000
 """Added to every packed number: characters from here on are neither controls nor surrogates. A

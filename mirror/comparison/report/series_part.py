@@ -3,6 +3,7 @@
 Counts are kept by second and histograms by minute, so a span is widened to whole minutes.
 """
 
+import re
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,9 +12,19 @@ from pathlib import Path
 from mirror.comparison.report.judgement import MOST_MISSING, percent
 from mirror.comparison.report.parts import Pairs, Part
 from mirror.errors import InputError
-from mirror.formats.series_db import COMPARED, MAX_SECOND, SPAN, connect_to_read, reason_of
+from mirror.formats.series_db import (
+    COMPARED,
+    HAS_HISTOGRAMS,
+    HISTOGRAMS,
+    MAX_SECOND,
+    SPAN,
+    connect_to_read,
+    reason_of,
+)
 
 _MINUTE_S = 60
+_INDEX = re.compile(r"[0-9]{1,4}")
+"""An index of a bucket; `MOST_BUCKETS` of formats/comparison.py has as many digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +93,30 @@ def _part(database: sqlite3.Connection, path: Path, span: Span) -> Part:
                 "uncompared": pairs.uncompared,
             }
             of_metric[metric][label] += number
+    _add_latencies(database, path, bounds, routes)
     doubts = []
     if lost > MOST_MISSING * (lines + lost):
         share = percent(lost / (lines + lost))
         doubts.append(f"{path}: {share} of production's log lines ({lost:,}) were lost")
     return Part(str(path), first, last, routes, doubts=tuple(doubts))
+
+
+def _add_latencies(
+    database: sqlite3.Connection, path: Path, bounds: dict[str, int], routes: dict[str, Pairs]
+) -> None:
+    if database.execute(HAS_HISTOGRAMS).fetchone() == (0,):
+        return
+    for route, metric, bucket, number in database.execute(HISTOGRAMS, bounds):
+        is_index = isinstance(bucket, str) and _INDEX.fullmatch(bucket) is not None
+        if not (isinstance(route, str) and is_index and isinstance(number, int) and number >= 0):
+            raise InputError(
+                f"{path}: histograms: expected a route, an index and a number of answers,"
+                f" got {route!r}, {bucket!r} and {number!r}"
+            )
+        pairs = routes.setdefault(route, Pairs())
+        side = {"compared.primary.latency": pairs.primary, "compared.shadow.latency": pairs.shadow}
+        if metric in side:
+            side[metric][int(bucket)] = number
 
 
 def _check(path: Path, route: object, label: object, number: object) -> None:

@@ -49,6 +49,43 @@ def test_all_pairs_are_read(path: Path) -> None:
     assert part.routes["/b"].number == 333
 
 
+def with_histograms(path: Path, *rows: tuple[int, object, object, object]) -> Path:
+    series(path, *COUNTS)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.executemany("INSERT INTO histograms VALUES (?, ?, ?, ?)", rows)
+    return path
+
+
+def test_latencies_of_minutes_add_up(path: Path) -> None:
+    shadow = "compared.shadow.latency"
+    rows = (
+        (6000, shadow, "/a", '{"7":1,"300":2}'),
+        (6060, shadow, "/a", '{"7":4}'),
+        (6000, "compared.primary.latency", "/a", '{"5":3}'),
+        (5940, shadow, "/a", '{"7":100}'),
+    )
+    pairs = part_of_series(with_histograms(path, *rows), Span()).routes["/a"]
+    assert pairs.shadow == {7: 5, 300: 2} and pairs.primary == {5: 3}
+    last = part_of_series(path, Span(last_s=60)).routes["/a"]
+    assert last.shadow == {7: 4} and last.primary == {}
+
+
+def test_a_series_from_before_has_no_latencies(path: Path) -> None:
+    series(path, *COUNTS)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("DROP TABLE histograms")
+    assert part_of_series(path, Span()).routes["/a"].shadow == {}
+
+
+@pytest.mark.parametrize(
+    "text", ['{"x":1}', '{"10000":1}', '{"-1":1}', '{"7":"a"}', '{"7":-1}', "no"]
+)
+def test_latencies_that_no_sidecar_writes_are_refused(path: Path, text: str) -> None:
+    with_histograms(path, (6000, "compared.shadow.latency", "/a", text))
+    with pytest.raises(InputError):
+        part_of_series(path, Span())
+
+
 def test_what_was_given_up_at_the_stop_is_read(path: Path) -> None:
     # Second 6120 is not observed to its end.
     of_stop = (6120, "uncompared", "/a", "no_log_line", 4)
