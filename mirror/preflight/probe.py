@@ -1,4 +1,4 @@
-"""One question on request, for `mirror check`, `mirror canary` and the start of `mirror serve`.
+"""One question on request, for `mirror check` and the start of `mirror serve`.
 
 It asks what proxy/upstream/admission.py asks of every connection to the shadow, and says in words
 for the operator why a connection could not even be opened.
@@ -53,13 +53,6 @@ async def ask(
         return Answer(verdict, asking.status, asking.headers, asked_s, time.time())
     finally:
         asking.abort()
-
-
-async def probe(
-    origin: Origin, accepted: Sequence[str], timeout_s: float, host: str | None = None
-) -> Verdict:
-    """Return the verdict on the answer to one HEAD request for `/`; parameters as in `ask`."""
-    return (await ask(origin, accepted, timeout_s, host)).verdict
 
 
 def _connect_failure(origin: Origin, error: Exception) -> Verdict:

@@ -12,13 +12,19 @@ from mirror.demo.app import start_app
 from mirror.demo.envoy import find_envoy, start_envoy
 from mirror.demo.nginx import proxy_site, start_nginx
 from mirror.demo.processes import Processes, find_program, free_ports
-from mirror.preflight.probe import ask, probe
+from mirror.preflight.probe import ask
 from mirror.proxy.upstream.connection import Origin
 
 ACCEPTED = ("istio-envoy", "envoy")
 OK = b"HTTP/1.1 200 OK\r\nserver: %s\r\ncontent-length: 0\r\n\r\n"
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def probe(
+    origin: Origin, accepted: tuple[str, ...], timeout_s: float, host: str | None = None
+) -> Verdict:
+    return (await ask(origin, accepted, timeout_s, host)).verdict
 
 
 def judged(
