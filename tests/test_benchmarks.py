@@ -26,6 +26,7 @@ from benchmarks.macro import (
     connections,
     cpu_per_request,
     latency,
+    live_page,
     mirror_vs_peers,
     wrk,
 )
@@ -470,3 +471,19 @@ def test_python_functions_are_the_innermost() -> None:
         "write (upstream.py)": 30,
         "run (loop.py)": 12,
     }
+
+
+def test_the_live_page_costs_what_viewers_add() -> None:
+    rounds = [
+        {
+            "no viewers": {"cpu_percent": 0.5 + more, "bytes_per_second": 0.0},
+            "1 viewer": {"cpu_percent": 0.8 + more, "bytes_per_second": 3000.0},
+        }
+        for more in (0.0, 0.1, 0.7)
+    ]
+    medians = live_page.summarise(rounds)
+    assert medians["1 viewer"]["added_percent"] == 0.3
+    assert "| 1 viewer | 0.90 | 0.30 | 3.0 |" in live_page.table({"medians": medians})
+    assert [live_page.name_of(number) for number in (0, 1, 8)] == [
+        *("no viewers", "1 viewer", "8 viewers")
+    ]

@@ -33,6 +33,33 @@ def _slots() -> "array[int]":
     return array("I", bytes(array("I").itemsize * SLOTS))
 
 
+class _Counts:
+    """What one counter counted in each slot, and in all of them."""
+
+    __slots__ = ("slots", "total")
+
+    def __init__(self) -> None:
+        self.slots = _slots()
+        self.total = 0
+
+    def add(self, place: int, number: int) -> None:
+        self.slots[place] += number
+        self.total += number
+
+    def clear(self, place: int) -> None:
+        self.total -= self.slots[place]
+        self.slots[place] = 0
+
+    def newest(self, place: int, slots: int) -> int:
+        """Return the sum of the newest slots, of which the last is at `place`."""
+        if slots == SLOTS:
+            return self.total
+        first = place + 1 - slots
+        if first >= 0:
+            return sum(self.slots[first : place + 1])
+        return sum(self.slots[: place + 1]) + sum(self.slots[first:])
+
+
 class Rates:
     """The requests of the complete seconds of each slot."""
 
@@ -65,7 +92,7 @@ class Hour:
         """Complete seconds of each slot."""
         self._incomplete: set[int] = set()
         """Seconds that were incomplete when they were settled."""
-        self._counts: dict[Counter, array[int]] = {}
+        self._counts: dict[Counter, _Counts] = {}
         self.total = Rates()
         self.shadow = Rates()
         self._rates: dict[str, Rates] = {}
@@ -83,15 +110,19 @@ class Hour:
         place = settled.second // SLOT_S % SLOTS
         for (metric, route, label), number in settled.counts.items():
             if metric in self._by_label:
-                self._counter((metric, "", label))[place] += number
+                self._counter((metric, "", label)).add(place, number)
             elif metric in self._by_route:
-                self._counter((metric, route, label))[place] += number
+                self._counter((metric, route, label)).add(place, number)
         self._add_rates(settled, place)
         self._add_latencies(settled.second // SLOT_S, settled.latencies)
 
     def count(self, metric: str, label: str, number: int) -> None:
         """Add what was counted elsewhere to the newest second."""
-        self._counter((metric, "", label))[self.newest_s // SLOT_S % SLOTS] += number
+        self._counter((metric, "", label)).add(self._newest_place, number)
+
+    @property
+    def _newest_place(self) -> int:
+        return self.newest_s // SLOT_S % SLOTS
 
     def _is_kept(self, second: int) -> bool:
         age = self.newest_s // SLOT_S - second // SLOT_S
@@ -113,21 +144,24 @@ class Hour:
             self._latencies.clear()
             if now <= before - SLOTS:
                 self._clear(now % SLOTS)
-        self._counts = {key: slots for key, slots in self._counts.items() if any(slots)}
+        self._counts = {key: counts for key, counts in self._counts.items() if counts.total}
         self._rates = {route: rates for route, rates in self._rates.items() if any(rates.sums)}
         self._incomplete = {each for each in self._incomplete if self._is_kept(each)}
 
     def _clear(self, place: int) -> None:
         self._seconds[place] = 0
-        for slots in self._counts.values():
-            slots[place] = 0
+        for counts in self._counts.values():
+            counts.clear(place)
         for rates in (self.total, self.shadow, *self._rates.values()):
             rates.clear(place)
 
-    def _counter(self, key: Counter) -> "array[int]":
-        if key not in self._counts and len(self._counts) >= MOST_COUNTERS:
-            key = (key[0], _OTHER, key[2])
-        return self._counts.setdefault(key, _slots())
+    def _counter(self, key: Counter) -> _Counts:
+        counts = self._counts.get(key)
+        if counts is None:
+            if len(self._counts) >= MOST_COUNTERS:
+                key = (key[0], _OTHER, key[2])
+            counts = self._counts.setdefault(key, _Counts())
+        return counts
 
     def _add_rates(self, settled: Settled, place: int) -> None:
         if not settled.is_complete:
@@ -151,9 +185,11 @@ class Hour:
         self.total.add(place, sum(added.values()), sum(settled.rps.values()))
 
     def _rates_of(self, route: str) -> Rates:
-        if route not in self._rates and len(self._rates) >= MOST_ROUTES:
-            route = _OTHER
-        return self._rates.setdefault(route, Rates())
+        rates = self._rates.get(route)
+        if rates is None:
+            name = route if len(self._rates) < MOST_ROUTES else _OTHER
+            rates = self._rates.setdefault(name, Rates())
+        return rates
 
     def _add_latencies(self, slot: int, latencies: Latencies) -> None:
         if not self._latencies or slot > self._latencies[-1][0]:
@@ -165,17 +201,14 @@ class Hour:
 
     # --- reading ---
 
-    def places(self, slots: int = SLOTS) -> list[int]:
-        """Return the places of the newest slots in the arrays, oldest first."""
-        newest = self.newest_s // SLOT_S
-        return [slot % SLOTS for slot in range(newest - slots + 1, newest + 1)]
-
     def series(self, rates: Rates) -> tuple[list[float | None], list[int | None]]:
         """Return the mean and the highest rps of each slot, oldest first; None without a complete
         second."""
         means: list[float | None] = []
         highest: list[int | None] = []
-        for place in self.places():
+        newest = self.newest_s // SLOT_S
+        for slot in range(newest - SLOTS + 1, newest + 1):
+            place = slot % SLOTS
             seconds = self._seconds[place]
             means.append(round(rates.sums[place] / seconds, 1) if seconds else None)
             highest.append(rates.most[place] if seconds else None)
@@ -195,18 +228,16 @@ class Hour:
 
     def by_route(self, metric: str, slots: int = SLOTS) -> dict[str, dict[str, int]]:
         """Return the sums over the newest slots by route and label, without zeros."""
-        places = self.places(slots)
+        place = self._newest_place
         sums: dict[str, dict[str, int]] = {}
-        for (name, route, label), kept in self._counts.items():
-            if name != metric:
-                continue
-            if number := sum(kept) if slots == SLOTS else sum(kept[place] for place in places):
+        for (name, route, label), counts in self._counts.items():
+            if name == metric and (number := counts.newest(place, slots)):
                 sums.setdefault(route, {})[label] = number
         return sums
 
     def slots_with(self, metric: str) -> int:
         """Return in how many slots something was counted."""
-        kept = [slots for (name, _, _), slots in self._counts.items() if name == metric]
+        kept = [counts.slots for (name, _, _), counts in self._counts.items() if name == metric]
         return sum(any(slots[place] for slots in kept) for place in range(SLOTS))
 
     @property
