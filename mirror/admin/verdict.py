@@ -29,6 +29,7 @@ from mirror.core.ledger import (
     CONNECTIONS_REFUSED,
     LOG_LOST,
     PRIMARY_LOGGED,
+    REPEATED,
     SHADOW_REQUESTS,
     SHADOW_SENT,
     SHED,
@@ -64,6 +65,8 @@ MOST_UNCOMPARED = 0.05
 """Share of copies without a pair above which a person looks; `mirror compare` allows as much."""
 MOST_FAILED = 0.01
 """Share of the shadow's legs without a good answer, where nothing compares it with production."""
+MOST_REPEATED = 0.2
+"""Share of requests that nginx may mirror twice before a person looks at its configuration."""
 MOST_SLOWER = 2.0
 """Multiple of production's p99 that the shadow's may be, as `mirror compare` allows."""
 LEAST_SLOWER_US = 5_000
@@ -94,7 +97,7 @@ class Verdict:
 def judge(status: Mapping[str, Any], hour: Hour) -> Verdict:
     """Return the verdict on an answer of /status and the last hour."""
     comparison = status.get("comparison")
-    reasons = [*_broken(status), *_suffering(status), *_lost(hour)]
+    reasons = [*_broken(status), *_suffering(status), *_repeated(hour), *_lost(hour)]
     if not hour.requests:
         reasons.append(Reason(UNKNOWN, "no request was seen in the last hour"))
     elif status["ratio"] == 0:
@@ -138,6 +141,15 @@ def _suffering(status: Mapping[str, Any]) -> Iterator[Reason]:
         yield Reason(ATTENTION, f"the ramp fell back: {ramp['last_fall']}")
     if (last := status["reload"]["last"]) and last["result"] == "refused":
         yield Reason(ATTENTION, "the last reload was refused, and the log says why")
+
+
+def _repeated(hour: Hour) -> Iterator[Reason]:
+    """Yield that nginx mirrors requests twice; an `index` redirect repeats few of them."""
+    repeated = sum(hour.by_label(REPEATED).values())
+    if repeated > MOST_REPEATED * hour.requests:
+        share = _percent(repeated / max(1, hour.requests))
+        words = f"nginx mirrored {share} of the last hour's requests twice; each counted once"
+        yield Reason(ATTENTION, words)
 
 
 def _lost(hour: Hour) -> Iterator[Reason]:

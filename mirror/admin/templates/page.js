@@ -65,6 +65,7 @@ function cut(why) {
   document.body.classList.add('is-cut');
   const since = state.now ? `; the numbers are from ${clock(state.now.at)} UTC` : '';
   say(byId('link-words'), `interrupted: ${why}${since}`);
+  say(byId('link-clock'), '');
 }
 
 setInterval(() => {
@@ -84,7 +85,9 @@ function draw() {
     if (!state.now || !state.hour) return;
     document.body.classList.remove('is-cut');
     document.body.classList.add('is-live');
-    say(byId('link-words'), `live, ${clock(state.now.at)} UTC`);
+    // Only what changes seldom is spoken by a screen reader.
+    say(byId('link-words'), 'live');
+    say(byId('link-clock'), `, ${clock(state.now.at)} UTC`);
     for (const show of [showVerdict, showFigures, showRoutes, showComparison, showSidecar, showBudgets, showControls]) show(state.now, state.hour);
     if (state.drawn !== state.hour) {
       state.drawn = state.hour;

@@ -14,6 +14,7 @@ from mirror.core.ledger import (
     COMPARED_SHADOW_LATENCY,
     LOG_LOST,
     PRIMARY_LOGGED,
+    REPEATED,
     SHADOW_REQUESTS,
     SHADOW_SENT,
     SHED,
@@ -215,6 +216,7 @@ def test_what_is_broken_or_suffers_is_said_first(
             "2 % of the last hour's lines of production's log were lost: gap 120",
         ),
         ({(SINK_DROPPED, "", "series"): 1}, "dropped before a sink in the last hour: series 60"),
+        ({(REPEATED, "/", ""): 200}, "nginx mirrored 100 % of the last hour's requests twice"),
         ({(WORKER_RESTARTS, "", ""): 1}, "60 times a worker ended and was replaced"),
     ],
 )
@@ -227,7 +229,7 @@ def test_a_loss_that_is_small_or_by_design_needs_none() -> None:
     counts: Counts = {
         **{(SHED, "/", "buffer_full"): 1, (SHADOW_SENT, "/", ""): 199},
         **{(UNCOMPARED, "/", "no_log_line"): 9, (UNCOMPARED, "/", "extra_copy"): 400},
-        **{(LOG_LOST, "", "gap"): 1, (PRIMARY_LOGGED, "", ""): 199},
+        **{(LOG_LOST, "", "gap"): 1, (PRIMARY_LOGGED, "", ""): 199, (REPEATED, "/", ""): 30},
     }
     assert verdict(SAME | counts).level == SAFE
 
