@@ -475,6 +475,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.process.memory_ceiling": (
         "mirror.config",
         "mirror.core.budget",
+        "mirror.core.comparison.copies",
         "mirror.core.http1",
         "mirror.core.redaction.*",
         "mirror.core.request_head",

@@ -8,6 +8,7 @@ responses that it relays in mode inline, which the back-pressure of each connect
 
 from mirror.config import Config
 from mirror.core.budget import ceiling_bytes, head_bytes, heads_ceiling_bytes
+from mirror.core.comparison.copies import COPY_BYTES, MOST_COPIES
 from mirror.core.http1 import MOST_FIELDS, PLANS_BYTES
 from mirror.core.redaction.redactor import CACHES_BYTES
 from mirror.core.request_head import HOSTS_BYTES
@@ -24,7 +25,10 @@ def memory_ceiling_bytes(config: Config) -> int:
     of_capture = CACHES_BYTES if config.capture.path is not None else 0
     most = config.uris.most
     of_uris = uris_ceiling_bytes(most) + CACHES_BYTES if most else 0
-    return of_shadow + PLANS_BYTES + HOSTS_BYTES + of_capture + of_uris
+    of_pairs = CACHES_BYTES if config.compares else 0
+    of_copies = MOST_COPIES * COPY_BYTES if config.joins_log else 0
+    of_clients = PLANS_BYTES + HOSTS_BYTES + of_capture + of_uris
+    return of_shadow + of_clients + of_pairs + of_copies
 
 
 def heads_memory_ceiling_bytes(config: Config) -> int:

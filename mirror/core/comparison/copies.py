@@ -12,7 +12,9 @@ from mirror.core.comparison.verdict import EVICTED, EXTRA_COPY, SHADOW_ABORTED
 from mirror.core.worker_ledger import Ledger
 
 MOST_COPIES = 2000
-"""Copies of one report, of which there are ten a second; each has about 80 bytes."""
+"""Copies of one report, of which there are ten a second; in it, each has about 80 bytes."""
+COPY_BYTES = 1536
+"""The most bytes that a copy takes in the worker, with an id and a Location of the longest."""
 _MOST_URIS = MOST
 """Copies of one report that name their URI, which costs more than the rest of a copy."""
 

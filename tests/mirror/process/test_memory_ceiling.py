@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mirror.core.comparison.copies import COPY_BYTES, MOST_COPIES
 from mirror.core.http1 import PLANS_BYTES
 from mirror.core.redaction.redactor import CACHES_BYTES
 from mirror.core.uri_counts.collector import ceiling_bytes
@@ -18,6 +19,14 @@ def test_ceiling_counts_the_caches_that_clients_fill() -> None:
     counted = make_config(**least, uris={"most": 1000})
     held_bytes = memory_ceiling_bytes(counted) - memory_ceiling_bytes(bare)
     assert held_bytes == CACHES_BYTES + ceiling_bytes(1000)
+
+
+def test_ceiling_counts_what_is_compared() -> None:
+    log = {"access_log": "udp://127.0.0.1:9912"}
+    off = memory_ceiling_bytes(make_config("inline", 9, comparison={"enabled": False}))
+    assert memory_ceiling_bytes(make_config("inline", 9)) - off == CACHES_BYTES
+    joined = memory_ceiling_bytes(make_config(comparison=log)) - memory_ceiling_bytes(make_config())
+    assert joined == CACHES_BYTES + MOST_COPIES * COPY_BYTES
 
 
 def test_heads_are_counted_for_every_connection() -> None:

@@ -1,6 +1,8 @@
 """Checks who gave an answer, and why; tests/topology/test_envoy_replies.py asks a real Envoy."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mirror.core.comparison.answer import DETAILS, UNKNOWN_BYTES, Answer
 from mirror.core.comparison.envoy_reply import MOST_LOCATION_BYTES, ReplyReader, location_in
@@ -129,3 +131,15 @@ def test_the_final_answer_counts_and_not_what_came_before_it() -> None:
     hints = b"HTTP/1.1 103 Early Hints\r\nlocation: /no\r\n\r\n"
     answer = read(hints + reply(503, b"no healthy upstream"), 503)
     assert (answer.detail, answer.location) == ("no_healthy_upstream", "")
+
+
+@given(st.binary(max_size=200), st.integers(200, 999), st.sampled_from([True, False, None]))
+def test_no_bytes_of_a_shadow_raise(data: bytes, status: int, shows_origin: bool | None) -> None:
+    for opening in (
+        data,
+        reply(status, data),
+        b"HTTP/1.1 100 " + data,
+        b"HTTP/1.1 302 F\r\n" + data,
+    ):
+        answer = read(opening, status, shows_origin) if opening else None
+        assert answer is None or (answer.status == status and answer.detail in DETAILS)
