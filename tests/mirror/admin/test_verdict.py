@@ -212,8 +212,8 @@ def test_what_is_broken_or_suffers_is_said_first(
         ),
         ({(UNCOMPARED, "/", "no_log_line"): 20}, "9.1 % of the last hour's copies were not"),
         (
-            {(LOG_LOST, "", "gap"): 2, (PRIMARY_LOGGED, "", ""): 98},
-            "2 % of the last hour's lines of production's log were lost: gap 120",
+            {(LOG_LOST, "", "flood"): 2, (PRIMARY_LOGGED, "", ""): 98},
+            "2 % of the last hour's lines of production's log were lost: flood 120",
         ),
         ({(SINK_DROPPED, "", "series"): 1}, "dropped before a sink in the last hour: series 60"),
         ({(REPEATED, "/", ""): 200}, "nginx mirrored 100 % of the last hour's requests twice"),
@@ -229,7 +229,8 @@ def test_a_loss_that_is_small_or_by_design_needs_none() -> None:
     counts: Counts = {
         **{(SHED, "/", "buffer_full"): 1, (SHADOW_SENT, "/", ""): 199},
         **{(UNCOMPARED, "/", "no_log_line"): 9, (UNCOMPARED, "/", "extra_copy"): 400},
-        **{(LOG_LOST, "", "gap"): 1, (PRIMARY_LOGGED, "", ""): 199, (REPEATED, "/", ""): 30},
+        **{(LOG_LOST, "", "flood"): 1, (PRIMARY_LOGGED, "", ""): 199, (REPEATED, "/", ""): 30},
+        **{(LOG_LOST, "", "gap"): 50},
     }
     assert verdict(SAME | counts).level == SAFE
 

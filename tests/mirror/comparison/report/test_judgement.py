@@ -161,7 +161,7 @@ def test_suppressed_headers_are_a_doubt() -> None:
 @pytest.mark.parametrize(
     ("log", "words"),
     [
-        (Log("udp://a", 900, 900, 0, {"gap": 50}, 1_774_515_600.0), "5.26 % of production's log"),
+        (Log("udp://a", 900, 900, 0, {"flood": 50}, 1_774_515_600.0), "5.26 % of production's log"),
         (Log("udp://a", 0, 0, 0, {}, None), "web-1: no line has come from udp://a"),
         (Log("udp://a", 9, 9, 0, {}, 1_774_515_000.0), "no line of udp://a is newer than 2026-03"),
         (
@@ -173,6 +173,11 @@ def test_suppressed_headers_are_a_doubt() -> None:
 def test_a_log_that_lacks_lines_is_a_doubt(log: Log, words: str) -> None:
     (doubt,) = judged(document(pairs(3000), log=log)).doubts
     assert words in doubt
+
+
+def test_lines_that_nginx_does_not_write_are_no_doubt() -> None:
+    log = Log("udp://a", 900, 900, 0, {"gap": 500}, 1_774_515_600.0)
+    assert judged(document(pairs(3000), log=log)).doubts == ()
 
 
 def test_a_log_of_another_clock_is_not_silent() -> None:
