@@ -10,7 +10,7 @@ from pathlib import Path
 from mirror.addresses import TcpAddress, read_tcp_address
 from mirror.commands.admin_client import NoSidecarError, fetch, fetch_status
 from mirror.comparison.report.parts import Part, instant, part_of
-from mirror.comparison.report.series_part import Span, part_of_series
+from mirror.comparison.report.series_part import Span, part_of_series, refuse_same_sidecar
 from mirror.errors import InputError
 from mirror.formats.bounded_files import open_regular
 from mirror.formats.comparison import LIMIT, decode, read
@@ -40,19 +40,19 @@ def read_parts(sources: Iterable[str], span: Span) -> list[Part]:
     Raises InputError for what is no source, and NotComparedError for one without a comparison.
     """
     parts = []
-    databases: list[Path] = []
+    databases: list[tuple[Path, Part]] = []
     for source in sources:
         path = Path(source)
         if path.exists():
             with open_regular(path) as file:
                 is_database = file.read(len(_SQLITE)) == _SQLITE
             if is_database:
-                if any(path.samefile(other) for other in databases):
+                if any(path.samefile(other) for other, _ in databases):
                     raise InputError(
                         f"{path}: the same file is named twice: requests would count twice"
                     )
-                databases.append(path)
                 part = part_of_series(path, span)
+                databases.append((path, part))
                 if not part.routes:
                     raise NotComparedError(
                         f"{path}: holds no pair between {instant(part.first_s)} and"
@@ -64,6 +64,7 @@ def read_parts(sources: Iterable[str], span: Span) -> list[Part]:
         else:
             part = _of_sidecar(source)
         parts.append(part)
+    refuse_same_sidecar(databases)
     if span.is_chosen and not databases:
         raise InputError(
             "--from, --until and --last choose from a series.db: a sidecar and a saved document"

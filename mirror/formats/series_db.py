@@ -85,6 +85,13 @@ HISTOGRAMS = """
 """
 """Latencies of compared pairs: index of a bucket, and the answers in it. A series from before has
 no such table."""
+SHADOW_HISTOGRAMS = """
+    SELECT minute, route, buckets, (SELECT total(value) FROM json_each(buckets)) FROM histograms
+    WHERE metric = 'compared.shadow.latency' AND minute BETWEEN :first AND :last
+    AND typeof(minute) = 'integer' AND typeof(route) = 'text' ORDER BY minute, route
+"""
+"""Those of the shadow with their answers, in the order of time. Equal ones in two files are of one
+sidecar."""
 HAS_HISTOGRAMS = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'histograms'"
 PACKED_FROM = 0x10000
 """Added to every packed number: characters from here on are neither controls nor surrogates. A
@@ -175,7 +182,7 @@ def check_format(database: sqlite3.Connection) -> None:
         raise NotASeries(f"expected the tables {', '.join(missing)}")
     if foreign := sorted(name for name, kind in kinds.items() if kind in ("view", "trigger")):
         raise NotASeries(f"expected tables only, got {foreign[0]!r}, a {kinds[foreign[0]]}")
-    for name in sorted(_READ_TABLES):
+    for name in sorted(_READ_TABLES | (tables & {"histograms"})):
         _check_columns(database, name)
     meta = dict(database.execute("SELECT key, value FROM meta LIMIT 100"))
     for key, expected in (("format", FORMAT), ("version", VERSION)):

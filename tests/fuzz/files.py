@@ -37,6 +37,7 @@ from estimator.requests.uris import observe_uris
 from estimator.routing.files import read_routes
 from estimator.routing.request import Request
 from estimator.series.access_log.total import read_access_logs
+from estimator.series.ended_legs import read_ended_legs
 from estimator.series.files import read_series
 from estimator.table.files import read_table
 from estimator.table.load_tools.detect import read_result
@@ -139,6 +140,7 @@ def read_sqlite(path: Path) -> None:
     run_command(compare, path, "--last", "1h")
     read_series(path, NOW)
     observe_series([path])
+    read_ended_legs([path])
 
 
 def read_log(path: Path) -> None:
@@ -158,9 +160,15 @@ def files(*patterns: str) -> list[bytes]:
 
 def sqlite_files() -> list[bytes]:
     from tests.mirror.commands.test_series_file import COUNTS, make
+    from tests.mirror.comparison.report.test_series_part import PRIMARY, SHADOW, with_latencies
 
+    histograms = [(6000, metric, "/b", '{"100": 333}') for metric in (PRIMARY, SHADOW)]
     with tempfile.TemporaryDirectory() as folder:
-        return [make(Path(folder, "series.db"), COUNTS, 100, 102, 103).read_bytes()]
+        paths = (
+            make(Path(folder, "series.db"), COUNTS, 100, 102, 103),
+            with_latencies(Path(folder, "compared.db"), *histograms),
+        )
+        return [path.read_bytes() for path in paths]
 
 
 def series_files(suffix: str) -> list[bytes]:

@@ -237,7 +237,7 @@ def _time_needed(judged: Judged, compared: Sum) -> str:
 def _doubts_of_latency(judged: Judged) -> Iterator[str]:
     if judged.p99 is None:
         if judged.pairs.number:
-            yield "no pair was answered on both sides, so latency cannot be compared"
+            yield "no latency of both sides is known, so it cannot be compared"
     elif judged.is_slower and not judged.is_too_slow:
         yield (
             f"p99 is {judged.p99.ratio:.2g} times production's, which may be noise: more pairs"

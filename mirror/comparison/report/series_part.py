@@ -5,23 +5,27 @@ Counts are kept by second and histograms by minute, so a span is widened to whol
 
 import re
 import sqlite3
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 from mirror.comparison.report.judgement import MOST_MISSING, percent
-from mirror.comparison.report.parts import Pairs, Part
+from mirror.comparison.report.parts import Pairs, Part, instant
 from mirror.errors import InputError
 from mirror.formats.series_db import (
     COMPARED,
     HAS_HISTOGRAMS,
     HISTOGRAMS,
     MAX_SECOND,
+    SHADOW_HISTOGRAMS,
     SPAN,
     connect_to_read,
     reason_of,
 )
 
+LEAST_ALIKE = 20
 _MINUTE_S = 60
 _INDEX = re.compile(r"[0-9]{1,4}")
 """An index of a bucket; `MOST_BUCKETS` of formats/comparison.py has as many digits."""
@@ -67,8 +71,7 @@ def part_of_series(path: Path, span: Span) -> Part:
             database.execute("BEGIN")
             return _part(database, path, span)
     except sqlite3.Error as error:
-        reason = reason_of(error)
-        raise InputError(f"{path}: cannot be read as a series.db: {reason}") from error
+        raise _unreadable(path, error) from error
 
 
 def _part(database: sqlite3.Connection, path: Path, span: Span) -> Part:
@@ -117,6 +120,54 @@ def _add_latencies(
         side = {"compared.primary.latency": pairs.primary, "compared.shadow.latency": pairs.shadow}
         if metric in side:
             side[metric][int(bucket)] = number
+
+
+def refuse_same_sidecar(parts: Sequence[tuple[Path, Part]]) -> None:
+    """Raise InputError where two files are of one sidecar: requests would count twice.
+
+    A copy of a file has the same histograms in the same minutes, and two sidecars do not: the
+    latencies of LEAST_ALIKE answers do not agree to the microsecond by chance.
+    """
+    for (path, part), (other, earlier) in combinations(parts, 2):
+        first, last = max(part.first_s, earlier.first_s), min(part.last_s, earlier.last_s)
+        minute = _shared_minute(path, other, {"first": first, "last": last})
+        if minute is not None:
+            raise InputError(
+                f"{path} and {other}: both have the same latencies in the minute from"
+                f" {instant(minute)}, so they are of one sidecar, and requests would count twice."
+                " Name one of them, or choose times that do not overlap"
+            )
+
+
+def _shared_minute(one: Path, other: Path, bounds: Mapping[str, int]) -> int | None:
+    with closing(_histograms(one, bounds)) as rows, closing(_histograms(other, bounds)) as others:
+        ours, theirs = next(rows, None), next(others, None)
+        while ours is not None and theirs is not None:
+            if ours[:2] == theirs[:2]:
+                if ours[2] == theirs[2] and ours[3] >= LEAST_ALIKE:
+                    return ours[0]
+                ours, theirs = next(rows, None), next(others, None)
+            elif ours[:2] < theirs[:2]:
+                ours = next(rows, None)
+            else:
+                theirs = next(others, None)
+    return None
+
+
+def _histograms(
+    path: Path, bounds: Mapping[str, int]
+) -> Generator[tuple[int, str, str, float], None, None]:
+    """Yield minute, route, histogram and number of the shadow's answers, in this order."""
+    try:
+        with closing(connect_to_read(path)) as database:
+            if database.execute(HAS_HISTOGRAMS).fetchone() == (1,):
+                yield from database.execute(SHADOW_HISTOGRAMS, bounds)
+    except sqlite3.Error as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: sqlite3.Error) -> InputError:
+    return InputError(f"{path}: cannot be read as a series.db: {reason_of(error)}")
 
 
 def _check(path: Path, route: object, label: object, number: object) -> None:

@@ -110,6 +110,17 @@ def test_one_series_counts_once(tmp_path: Path) -> None:
         read_parts([str(path), str(link)], ANY)
 
 
+def test_a_copy_of_a_series_is_refused(tmp_path: Path) -> None:
+    paths = [tmp_path / "series.db", tmp_path / "copy.db"]
+    for path in paths:
+        series(path, (6001, "compared", "/a", "same", 20))
+        with closing(sqlite3.connect(path)) as database, database:
+            row = (6000, "compared.shadow.latency", "/a", '{"100": 20}')
+            database.execute("INSERT INTO histograms VALUES (?, ?, ?, ?)", row)
+    with pytest.raises(InputError, match="they are of one sidecar"):
+        read_parts(map(str, paths), ANY)
+
+
 def test_a_series_without_pairs_says_what_to_write(tmp_path: Path) -> None:
     path = series(tmp_path / "series.db", (6001, "requests", "/a", "safe", 7))
     with pytest.raises(NotComparedError, match="holds no pair between 1970-01-01 01:40") as missing:

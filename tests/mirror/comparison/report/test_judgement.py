@@ -140,7 +140,7 @@ def test_a_few_milliseconds_are_not_slow() -> None:
 def test_latency_that_nobody_knows_is_a_doubt() -> None:
     found = judged(document(pairs(3000, primary_latency={})))
     assert found.all.p99 is None
-    assert found.doubts == ("no pair was answered on both sides, so latency cannot be compared",)
+    assert found.doubts == ("no latency of both sides is known, so it cannot be compared",)
 
 
 def test_many_copies_without_a_pair_are_a_doubt() -> None:

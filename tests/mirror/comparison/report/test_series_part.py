@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mirror.comparison.report.series_part import Span, part_of_series
+from mirror.comparison.report.series_part import Span, part_of_series, refuse_same_sidecar
 from mirror.errors import InputError
 from mirror.formats.series_db import SCHEMA
 
@@ -158,3 +158,60 @@ def test_an_empty_series_is_refused(path: Path) -> None:
         database.executescript(SCHEMA)
     with pytest.raises(InputError, match="holds no second that was observed"):
         part_of_series(path, Span())
+
+
+PRIMARY, SHADOW = "compared.primary.latency", "compared.shadow.latency"
+
+
+def with_latencies(path: Path, *rows: tuple[int, str, str, object]) -> Path:
+    series(path, *COUNTS)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.executemany("INSERT INTO histograms VALUES (?, ?, ?, ?)", rows)
+    return path
+
+
+def test_series_without_latencies_may_be_of_two_sidecars(tmp_path: Path) -> None:
+    parts = []
+    for name in ("one.db", "other.db"):
+        path = with_latencies(tmp_path / name, (6000, SHADOW, "/a", "{}"))
+        parts.append((path, part_of_series(path, Span())))
+    refuse_same_sidecar(parts)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("DROP TABLE histograms")
+    refuse_same_sidecar(parts)
+
+
+def test_computed_histograms_are_refused(path: Path) -> None:
+    series(path, *COUNTS)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("DROP TABLE histograms")
+        columns = "minute, metric, route, buckets TEXT AS ('{}')"
+        database.execute(f"CREATE TABLE histograms ({columns})")
+    with pytest.raises(InputError, match="expected a plain table histograms"):
+        part_of_series(path, Span())
+
+
+ALIKE, FEW, OTHER = '{"100": 20}', '{"100": 19}', '{"100": 19, "101": 1}'
+
+
+@pytest.mark.parametrize(
+    ("rows", "span", "is_refused"),
+    [
+        ([(6000, SHADOW, "/a", ALIKE), (6060, SHADOW, "/b", FEW)], Span(), True),
+        ([(6000, SHADOW, "/a", OTHER), (6060, SHADOW, "/b", ALIKE)], Span(), True),
+        ([(6000, SHADOW, "/a", OTHER), (6060, SHADOW, "/b", FEW)], Span(), False),
+        ([(6060, SHADOW, "/a", ALIKE)], Span(), False),
+        ([(6000, SHADOW, "/a", ALIKE)], Span(from_s=6060), False),
+    ],
+)
+def test_copies_of_one_series_are_refused(
+    tmp_path: Path, rows: list[tuple[int, str, str, object]], span: Span, is_refused: bool
+) -> None:
+    first = (6000, SHADOW, "/a", ALIKE), (6060, SHADOW, "/b", ALIKE), (6060, SHADOW, "/c", ALIKE)
+    paths = [with_latencies(tmp_path / "one.db", *first), with_latencies(tmp_path / "b.db", *rows)]
+    parts = [(path, part_of_series(path, span)) for path in paths]
+    if is_refused:
+        with pytest.raises(InputError, match="same latencies in the minute from 1970-01-01 01:4"):
+            refuse_same_sidecar(parts)
+    else:
+        refuse_same_sidecar(parts)
