@@ -528,6 +528,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.audit.canary.*",
         "mirror.audit.envoy_stats",
         "mirror.audit.lines",
+        "mirror.core.canaries.canary",
         "mirror.core.ledger",
         "mirror.errors",
         "mirror.formats.*",

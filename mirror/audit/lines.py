@@ -20,6 +20,7 @@ import msgspec
 
 from mirror.formats.access_log.json_fields import ABSENT
 from mirror.formats.access_log.line_reader import JSON, Found, LineReader
+from mirror.formats.access_log.request import NO_REQUEST, NO_TARGET, BadLine, NotARequest
 
 ID_BYTES = 16
 """An id of nginx and a UUID have 16 bytes; of any other text, a digest of that length counts."""
@@ -87,7 +88,12 @@ class Line:
 def read_line(line: bytes, reader: LineReader) -> Line:
     """Return the request of a line. Raises BadLine."""
     found = Found()
-    request = reader.find(line, found)
+    try:
+        request = reader.find(line, found)
+    except BadLine as error:
+        if error.reason == NO_TARGET and _is_unread(found.inner):
+            raise NotARequest(NO_REQUEST, "nginx could not read the request line") from error
+        raise
     agent = next((value for name, value in request.headers if name == "user-agent"), "")
     says = _of_object(found.inner) if found.format == JSON else _of_text(found.inner)
     time_s, is_begin = request.time_s, request.is_begin
@@ -104,6 +110,17 @@ def read_line(line: bytes, reader: LineReader) -> Line:
         says.mark,
         says.has_asked_upstream,
         agent.startswith(PROBE_AGENT),
+    )
+
+
+def _is_unread(line: bytes) -> bool:
+    """Return whether the log has a key for the target, which nginx left empty."""
+    try:
+        document = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return isinstance(document, dict) and any(
+        document.get(key) in ("", ABSENT) for key in ("uri", "request_uri", "u")
     )
 
 

@@ -23,7 +23,7 @@ from mirror.core.budget import (
     WAITING_FULL,
     ByteBudget,
 )
-from mirror.core.canaries.canary import MARK
+from mirror.core.canaries.canary import MARK, MARK_BEGIN, MARK_END
 from mirror.core.canaries.recent import REPEATED, WorkerCanaries
 from mirror.core.comparison.answer import NOT_ANSWERED
 from mirror.core.ledger import Report
@@ -126,7 +126,8 @@ class Tee:
         if second > counts.second:
             counts.roll(second)
         route = self._match_route(head.target)
-        canary = self.canaries.saw(head.target, time()) if MARK in head.target else None
+        is_canary = head.target[MARK_BEGIN:MARK_END] == MARK
+        canary = self.canaries.saw(head.target, time()) if is_canary else None
         if head.is_shadow:
             counts.count(ledger.LOOPED, route)
             if canary is not None:

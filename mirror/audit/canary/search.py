@@ -18,6 +18,7 @@ from mirror.addresses import Url, read_url
 from mirror.audit.canary.places import FollowedLog
 from mirror.audit.canary.sending import Answer, Target, send, send_marked
 from mirror.audit.envoy_stats import DOWNSTREAM
+from mirror.core.canaries.canary import ID_LENGTH
 from mirror.core.ledger import SHED
 
 SETTLE_S = 2.0
@@ -68,7 +69,7 @@ class Search:
     envoy: FollowedLog | None = None
     shadow: Url | None = None
     """Where the marked request goes; None to take what a sidecar says."""
-    canary_id: str = field(default_factory=lambda: secrets.token_hex(16))
+    canary_id: str = field(default_factory=lambda: secrets.token_hex(ID_LENGTH // 2))
     answer: Answer = field(default_factory=lambda: Answer(0))
     marked_id: str = ""
     """Id of the request that went straight to the shadow; empty if none did."""
@@ -158,7 +159,7 @@ class Search:
 
     def _send_marked(self) -> None:
         assert self.shadow is not None
-        self.marked_id = secrets.token_hex(16)
+        self.marked_id = secrets.token_hex(ID_LENGTH // 2)
         self.asking.progress(f"no copy of it: a marked request goes straight to {self.shadow}")
         self.marked_answer = send_marked(self.shadow, self.target, self.marked_id)
 

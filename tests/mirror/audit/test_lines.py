@@ -4,7 +4,7 @@ import pytest
 
 from mirror.audit.lines import Line, id_bytes, read_line
 from mirror.formats.access_log.line_reader import LineReader
-from mirror.formats.access_log.request import BadLine
+from mirror.formats.access_log.request import BadLine, NotARequest
 
 ID = "0123456789abcdef0123456789abcdef"
 UUID = "01234567-89ab-4def-8123-456789abcdef"
@@ -114,6 +114,21 @@ def test_a_wrapped_line_is_read_too() -> None:
 def test_a_probe_is_known_by_its_agent() -> None:
     assert line(combined(agent="kagami-mirror-check")).is_probe
     assert not line(combined()).is_probe
+
+
+@pytest.mark.parametrize(
+    ("more", "is_lost"),
+    [
+        ('"uri":""', False),
+        ('"request_uri":"-"', False),
+        ('"status":"200"', True),
+        ('"uri":7', True),
+    ],
+)
+def test_a_request_line_that_nginx_could_not_read_is_not_lost(more: str, is_lost: bool) -> None:
+    with pytest.raises(BadLine) as caught:
+        line(f'{{"time":"1795600000.5","status":"414",{more}}}'.encode())
+    assert isinstance(caught.value, NotARequest) is not is_lost
 
 
 def test_a_damaged_line_is_none() -> None:

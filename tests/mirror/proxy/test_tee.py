@@ -815,7 +815,7 @@ def test_breaker_finds_a_shadow_that_comes_back() -> None:
     run(main)
 
 
-CANARY = b"/a?mirror-canary=0123456789abcdef"
+CANARY = b"/a?mirror-canary=0123456789abcdef0123456789abcdef"
 
 
 def canary_of(play: Play) -> dict[str, object]:
@@ -840,7 +840,7 @@ def test_a_canary_is_followed_to_its_outcome() -> None:
         connection.data_received(OK)
         assert canary_of(play) == {"copies": 1, "legs": 1, "outcome": "2xx", "status": 200}
         connection.data_received(OK)  # to /b
-        await play.send(head_of(target=CANARY.replace(b"=", b"=0")))
+        await play.send(head_of(target=CANARY.replace(b"=0", b"=f")))
         connection.data_received(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
         missed = {"outcome": "4xx", "status": 404, "is_from_proxy": True}
         assert canary_of(play) == {"copies": 1, "legs": 1, **missed}

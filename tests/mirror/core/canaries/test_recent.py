@@ -5,7 +5,7 @@ from mirror.core.canaries.recent import MOST, CanaryTotals, WorkerCanaries
 
 
 def target(number: int) -> bytes:
-    return b"/?mirror-canary=%016x" % number
+    return b"/?mirror-canary=%032x" % number
 
 
 def seen(canaries: WorkerCanaries, number: int) -> Canary:
@@ -24,7 +24,7 @@ def test_a_canary_is_reported_when_it_changes() -> None:
     canary = seen(canaries, 1)
     canaries.follow(canary, 2, target(1))
     assert canaries.followed == {target(1): canary}
-    assert reported(canaries) == [Canary("0" * 15 + "1", 1.5, legs=2)]
+    assert reported(canaries) == [Canary("0" * 31 + "1", 1.5, legs=2)]
     assert canaries.piece() is None
     canaries.ended(canary, "2xx", 204, True)
     canaries.ended(canary, "timeout", 0, False)
