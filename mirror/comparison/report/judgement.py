@@ -265,9 +265,10 @@ def _doubts_of_part(part: Part) -> Iterator[str]:
     log = part.log
     if log is None:
         return
-    # A gap may be a line that nginx is told not to write (`access_log off` in some locations).
-    # If it was lost, its copy made no pair, which is a doubt of its own.
-    lost = sum(number for reason, number in log.lost.items() if reason != "gap")
+    # A gap may be a line that nginx is told not to write (`access_log off` in some locations). No
+    # more of them were lost than copies lack their line.
+    lacking = part.waiting + sum(pairs.uncompared["no_log_line"] for pairs in part.routes.values())
+    lost = sum(log.lost.values()) - max(0, log.lost.get("gap", 0) - lacking)
     if lost > MOST_MISSING * (log.lines + lost):
         yield (
             f"{part.source}: {percent(lost / (log.lines + lost))} of production's log lines"

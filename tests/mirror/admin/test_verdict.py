@@ -215,6 +215,13 @@ def test_what_is_broken_or_suffers_is_said_first(
             {(LOG_LOST, "", "flood"): 2, (PRIMARY_LOGGED, "", ""): 98},
             "2 % of the last hour's lines of production's log were lost: flood 120",
         ),
+        (
+            {
+                **{(LOG_LOST, "", "gap"): 50, (PRIMARY_LOGGED, "", ""): 97},
+                (UNCOMPARED, "/", "no_log_line"): 3,
+            },
+            "3 % of the last hour's lines of production's log were lost: gap 180",
+        ),
         ({(SINK_DROPPED, "", "series"): 1}, "dropped before a sink in the last hour: series 60"),
         ({(REPEATED, "/", ""): 200}, "nginx mirrored 100 % of the last hour's requests twice"),
         ({(WORKER_RESTARTS, "", ""): 1}, "60 times a worker ended and was replaced"),
@@ -230,8 +237,12 @@ def test_a_loss_that_is_small_or_by_design_needs_none() -> None:
         **{(SHED, "/", "buffer_full"): 1, (SHADOW_SENT, "/", ""): 199},
         **{(UNCOMPARED, "/", "no_log_line"): 9, (UNCOMPARED, "/", "extra_copy"): 400},
         **{(LOG_LOST, "", "flood"): 1, (PRIMARY_LOGGED, "", ""): 199, (REPEATED, "/", ""): 30},
-        **{(LOG_LOST, "", "gap"): 50},
     }
+    assert verdict(SAME | counts).level == SAFE
+
+
+def test_lines_that_nginx_does_not_write_are_no_loss() -> None:
+    counts: Counts = {(LOG_LOST, "", "gap"): 50, (PRIMARY_LOGGED, "", ""): 50}
     assert verdict(SAME | counts).level == SAFE
 
 

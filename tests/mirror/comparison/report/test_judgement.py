@@ -175,9 +175,12 @@ def test_a_log_that_lacks_lines_is_a_doubt(log: Log, words: str) -> None:
     assert words in doubt
 
 
-def test_lines_that_nginx_does_not_write_are_no_doubt() -> None:
+def test_only_gaps_of_lines_that_copies_lack_are_losses() -> None:
     log = Log("udp://a", 900, 900, 0, {"gap": 500}, 1_774_515_600.0)
     assert judged(document(pairs(3000), log=log)).doubts == ()
+    lacking = pairs(3000, uncompared={"no_log_line": 30})
+    (doubt,) = judged(document(lacking, log=log, waiting=20)).doubts
+    assert "5.26 % of production's log lines (50) were lost" in doubt
 
 
 def test_a_log_of_another_clock_is_not_silent() -> None:
