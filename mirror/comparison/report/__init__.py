@@ -5,7 +5,9 @@ series_part  the same from a series.db
 bounds       how sure a share of new errors is
 judgement    whether the switch is safe, by thresholds
 words        what each result means, and what to do about it
+blocks       what the report consists of
 content      the report as tables and sentences
+uncompared   the sections of what was not compared
 text         the report for a terminal
 data         the report as JSON
 html         the report as a page, with templates/

@@ -5,23 +5,13 @@ Computes no number beyond sums and shares of what judgement.py judged.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-from mirror.comparison.report.judgement import (
-    Judged,
-    Judgement,
-    Verdict,
-    milliseconds,
-    percent,
-)
-from mirror.comparison.report.parts import EXTRA_COPY, Part, Sum, instant
-from mirror.comparison.report.words import (
-    LOG_LOSSES,
-    Words,
-    reason_words_of,
-    words_of,
-)
-from mirror.formats.comparison import Example, Log, is_new_error
+from mirror.comparison.report.blocks import Cell, Column, Content, Entry, Section, Table
+from mirror.comparison.report.judgement import Judged, Judgement, milliseconds, percent
+from mirror.comparison.report.parts import Sum, instant
+from mirror.comparison.report.uncompared import log_sections, uncompared_section
+from mirror.comparison.report.words import words_of
+from mirror.formats.comparison import Example, is_new_error
 from mirror.replay.diff import Difference
 
 CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx", "none")
@@ -34,58 +24,6 @@ MOST_NAMED = 5
 """Most routes that a difference names."""
 MOST_CHARACTERS = 160
 """Longest path of an example that is shown whole."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    title: str
-    is_number: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    text: str
-    tone: str = ""
-    """ok, warn or bad; empty for neither."""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    left_out: str = ""
-    """What the table leaves out, as a sentence."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A result or a reason with its count, and what it means."""
-
-    name: str
-    count: str
-    words: Words
-    where: str = ""
-    tone: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    key: str
-    title: str
-    notes: tuple[str, ...] = ()
-    """Sentences above the table and the entries."""
-    table: Table | None = None
-    entries: tuple[Entry, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    verdict: Verdict
-    answer: str
-    reasons: tuple[str, ...]
-    doubts: tuple[str, ...]
-    facts: tuple[tuple[str, str], ...]
-    sections: tuple[Section, ...]
 
 
 def content_of(compared: Sum, judgement: Judgement, most_rows: int) -> Content:
@@ -108,8 +46,8 @@ def content_of(compared: Sum, judgement: Judgement, most_rows: int) -> Content:
         _latency(judgement, most_rows),
         *_examples("missing", "New 404s by path", missed[:most_rows], len(missed)),
         *_examples("examples", "Other differences by path", others[:most_rows], len(others)),
-        _uncompared(judgement, compared),
-        *_logs(compared.parts),
+        uncompared_section(judgement, compared),
+        *log_sections(compared.parts),
     ]
     return Content(
         judgement.verdict,
@@ -322,71 +260,6 @@ def _example_row(example: Example) -> tuple[Cell, ...]:
         Cell(words_of(example.result).title, "bad" if is_new_error(example.result) else ""),
         Cell(f"{instant(example.last_s)} UTC"),
         Cell(example.request_id),
-    )
-
-
-# --- what was not compared ---
-
-
-def _uncompared(judgement: Judgement, compared: Sum) -> Section:
-    counts = judgement.all.pairs.uncompared
-    due = judgement.all.pairs.number + judgement.all.pairs.missing
-    entries = tuple(
-        Entry(
-            reason,
-            f"{number:,} {'copy' if number == 1 else 'copies'}"
-            + ("" if reason == EXTRA_COPY else f", {percent(number / due)}"),
-            reason_words_of(reason),
-        )
-        for reason, number in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        if number
-    )
-    waiting = sum(part.waiting for part in compared.parts)
-    not_kept = compared.examples_not_kept
-    notes = (
-        () if entries else ("Every copy that ended made a pair.",),
-        (f"{waiting:,} copies waited for their other side.",) if waiting else (),
-        (f"{not_kept:,} differences beyond the examples that a sidecar keeps have no path here.",)
-        if not_kept
-        else (),
-        ("Requests without a copy (`ratio`, `methods`, shed) are in no pair: see /status.",),
-    )
-    return Section("uncompared", "What was not compared", tuple(sum(notes, ())), entries=entries)
-
-
-def _logs(parts: Sequence[Part]) -> Iterable[Section]:
-    named = [(f"{part.instance}: {part.log.source}", part.log) for part in parts if part.log]
-    if not named:
-        return
-    losses = {reason for _, log in named for reason, number in log.lost.items() if number}
-    notes = [f"{reason}: {LOG_LOSSES[reason]}." for reason in sorted(losses & LOG_LOSSES.keys())]
-    for name, log in named:
-        if log.repeated:
-            notes.append(
-                f"{name}: {log.repeated:,} lines are of requests that had a line before. Whoever"
-                " reads this log counts them twice: see `mirror audit`."
-            )
-        if log.offset_s is not None:
-            notes.append(
-                f"{name}: its clock and the sidecar's are {abs(log.offset_s):.3g} s apart, or its"
-                " lines are late. Pairs are joined by the id, so none is lost by that."
-            )
-    columns = (
-        Column("log"),
-        *(Column(title, True) for title in ("lines", "matched", "without a copy")),
-        *(Column("lost"), Column("newest line")),
-    )
-    rows = tuple(_log_row(name, log) for name, log in named)
-    yield Section("log", "Production's access log", tuple(notes), Table(columns, rows))
-
-
-def _log_row(name: str, log: Log) -> tuple[Cell, ...]:
-    lost = ", ".join(f"{reason} {number:,}" for reason, number in log.lost.items() if number)
-    return (
-        Cell(name),
-        *(Cell(f"{number:,}") for number in (log.lines, log.matched, log.without_copy)),
-        Cell(lost or "none", "warn" if lost else "ok"),
-        Cell("never" if log.newest_s is None else f"{instant(log.newest_s)} UTC"),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from mirror.comparison.report.content import Content
+from mirror.comparison.report.blocks import Content
 from mirror.comparison.report.judgement import Verdict
 from mirror.formats.foreign_text import visible
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mirror.comparison.report.content import Cell, Content, Entry, Section, Table
+from mirror.comparison.report.blocks import Cell, Content, Entry, Section, Table
 
 
 def as_text(content: Content) -> str:

@@ -13,7 +13,7 @@ from mirror.comparison.report.content import (
     content_of,
 )
 from mirror.comparison.report.judgement import Thresholds, judge
-from mirror.formats.comparison import Comparison, Log
+from mirror.formats.comparison import Comparison
 from tests.mirror.comparison.report.test_judgement import pairs
 from tests.mirror.comparison.report.test_parts import document, example, route, sum_of
 
@@ -115,40 +115,6 @@ def test_new_404s_stand_by_path_apart_from_other_differences() -> None:
     (late, elsewhere) = sorted(rows(made, "examples"))
     assert elsewhere[3] == "302 to https://x/" and elsewhere[4] == "redirected elsewhere"
     assert late[3] == "none" and len(late[0]) < MOST_CHARACTERS + 10 and late[0].endswith("...")
-
-
-def test_what_was_not_compared_is_said() -> None:
-    made = content(document(waiting=4, examples_not_kept=3))
-    notes, entries = section(made, "uncompared").notes, section(made, "uncompared").entries
-    assert [(entry.name, entry.count) for entry in entries] == [
-        ("extra_copy", "5 copies"),
-        ("no_log_line", "2 copies, 1.96 %"),
-    ]
-    assert notes[:2] == (
-        "4 copies waited for their other side.",
-        "3 differences beyond the examples that a sidecar keeps have no path here.",
-    )
-    assert section(content(document(pairs(9))), "uncompared").notes[0] == (
-        "Every copy that ended made a pair."
-    )
-
-
-def test_the_losses_of_the_log_are_said() -> None:
-    log = Log("unix:/run/log", 105, 100, 5, {"gap": 2, "flood": 0}, 1_774_515_599.5)
-    made = content(document(log=log))
-    assert rows(made, "log") == [
-        ["web-1: unix:/run/log", "105", "100", "5", "gap 2", "2026-03-26 08:59:59 UTC"]
-    ]
-    assert section(made, "log").notes[0].startswith("gap: lines that never came")
-    never = content(document(log=Log("unix:/run/log", 0, 0, 0, {}, None)))
-    assert rows(never, "log")[0][-2:] == ["none", "never"]
-
-
-def test_a_log_that_repeats_itself_or_is_of_another_clock_says_so() -> None:
-    log = Log("unix:/l", 105, 100, 5, {}, 1_774_515_000.5, repeated=7, offset_s=-600.25)
-    notes = section(content(document(log=log)), "log").notes
-    assert notes[0].startswith("web-1: unix:/l: 7 lines are of requests that had a line before.")
-    assert notes[1].startswith("web-1: unix:/l: its clock and the sidecar's are 600 s apart")
 
 
 def test_inline_has_no_log() -> None:
