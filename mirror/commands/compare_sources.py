@@ -23,9 +23,10 @@ _SQLITE = b"SQLite format 3\0"
 SWITCH_ON = {
     "inline": "Add to mirror.yaml:\n\n    comparison:\n      enabled: true\n",
     "sink": "nginx's access log says what production answered. Add to mirror.yaml:\n\n"
-    "    comparison:\n      access_log: udp://127.0.0.1:9914\n\n"
+    "    comparison:\n      access_log: file:/var/log/nginx/access.log\n\n"
     "and to nginx, with the format of deploy/nginx/log-format.conf:\n\n"
-    "    access_log syslog:server=127.0.0.1:9914,nohostname mirror_json;\n",
+    "    access_log /var/log/nginx/access.log mirror_json;\n\n"
+    "docs/comparison.md has the way for a sidecar that cannot read that file.\n",
 }
 """What to write where, by the mode of the sidecar."""
 
