@@ -201,6 +201,12 @@ class Hour:
 
     # --- reading ---
 
+    def mean(self, rates: Iterable[Rates]) -> float | None:
+        """Return the mean rps over all complete seconds; None without one."""
+        seconds = sum(self._seconds)
+        requests = sum(sum(each.sums) for each in rates)
+        return round(requests / seconds, 1) if seconds else None
+
     def series(self, rates: Rates) -> tuple[list[float | None], list[int | None]]:
         """Return the mean and the highest rps of each slot, oldest first; None without a complete
         second."""

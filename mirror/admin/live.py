@@ -186,8 +186,7 @@ class Live:
             "slot_s": SLOT_S,
             "total": _series(hour, hour.total),
             "shadow": _series(hour, hour.shadow),
-            "routes": self._routes(),
-            "further_routes": max(0, len(hour.routes()) - MOST_SHOWN_ROUTES),
+            **self._routes(),
             "classes": hour.by_label(COMPARED_CLASSES),
             "pairs": sum(results.values()),
             "results": _shown_results(results),
@@ -199,23 +198,33 @@ class Live:
             ),
         }
 
-    def _routes(self) -> list[dict[str, Any]]:
-        """Return the routes with new errors, and those with the most requests."""
+    def _routes(self) -> dict[str, Any]:
+        """Return the routes with new errors and those with the most requests, and all others."""
         results = self.hour.by_route(COMPARED)
         latencies = self._sources.latencies()
         errors = {route: errors_of(labels) for route, labels in results.items()}
+        pairs = {route: sum(labels.values()) for route, labels in results.items()}
         routes = sorted(self.hour.routes(), key=lambda item: -errors.get(item[0], 0))
-        return [
-            {
-                "route": route,
-                **_coarse(self.hour, rates),
-                "pairs": sum(results.get(route, {}).values()),
-                "errors": errors.get(route, 0),
-                "primary": _route_percentiles(latencies, _PRIMARY, route),
-                "shadow": _route_percentiles(latencies, _SHADOW, route),
-            }
-            for route, rates in routes[:MOST_SHOWN_ROUTES]
-        ]
+        further = routes[MOST_SHOWN_ROUTES:]
+        return {
+            "routes": [
+                {
+                    "route": route,
+                    **_coarse(self.hour, rates),
+                    "pairs": pairs.get(route, 0),
+                    "errors": errors.get(route, 0),
+                    "primary": _route_percentiles(latencies, _PRIMARY, route),
+                    "shadow": _route_percentiles(latencies, _SHADOW, route),
+                }
+                for route, rates in routes[:MOST_SHOWN_ROUTES]
+            ],
+            "further_routes": {
+                "number": len(further),
+                "hour_mean": self.hour.mean(rates for _, rates in further),
+                "pairs": sum(pairs.get(route, 0) for route, _ in further),
+                "errors": sum(errors.get(route, 0) for route, _ in further),
+            },
+        }
 
     def _shown_examples(self) -> dict[str, Any]:
         document = self._sources.comparison()
@@ -299,22 +308,18 @@ def _route_percentiles(
 
 def _series(hour: Hour, rates: Rates) -> dict[str, Any]:
     means, highest = hour.series(rates)
-    return {"mean": means, "max": highest, **_sums(means, highest)}
+    return {"mean": means, "max": highest, **_sums(hour, rates)}
 
 
-def _sums(means: list[float | None], highest: list[int | None]) -> dict[str, Any]:
-    known = [mean for mean in means if mean is not None]
-    return {
-        "hour_mean": round(sum(known) / len(known), 1) if known else None,
-        "hour_max": max((most for most in highest if most is not None), default=None),
-    }
+def _sums(hour: Hour, rates: Rates) -> dict[str, Any]:
+    return {"hour_mean": hour.mean([rates]), "hour_max": max(rates.most)}
 
 
 def _coarse(hour: Hour, rates: Rates) -> dict[str, Any]:
     """Return a route's series with a point for each minute."""
-    means, highest = hour.series(rates)
+    means, _ = hour.series(rates)
     points: list[float | None] = []
     for place in range(0, SLOTS, SPARK_SLOTS):
         known = [mean for mean in means[place : place + SPARK_SLOTS] if mean is not None]
         points.append(round(sum(known) / len(known), 1) if known else None)
-    return {"mean": points, **_sums(means, highest)}
+    return {"mean": points, **_sums(hour, rates)}

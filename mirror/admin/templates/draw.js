@@ -47,6 +47,7 @@ function fillCell(cell, value) {
   } else if (content.spark !== undefined) {
     drawSpark(cell, content.spark);
   } else {
+    if (cell.firstElementChild) cell.replaceChildren();
     say(cell, content.text);
   }
 }

@@ -145,21 +145,32 @@ function showFigures({verdict, status, latency, pairs, errors, rps_total: rps, s
   say(byId('instance'), status.instance);
 }
 
-function showRoutes({rps}, hour) {
-  const pair = (one, other, name) => `${one ? milliseconds(one[name]) : '–'} · ${other ? milliseconds(other[name]) : '–'}`;
-  fillTable(byId('routes'), hour.routes.map((route) => [
+function showRoutes({rps, rps_total: total}, hour) {
+  const number = (text, kind = '') => ({text, kind: `n ${kind}`});
+  const pair = (one, other, name) => number(`${one ? milliseconds(one[name]) : '–'} · ${other ? milliseconds(other[name]) : '–'}`);
+  const errors = ({errors: found, pairs}) => (found
+    ? number(`${count(found)} (${percent(found / pairs)})`, 'is-bad') : number(pairs ? '0' : '–', 'is-zero'));
+  const rows = hour.routes.map((route) => [
     route.route,
-    {text: rate(rps[route.route] ?? 0), kind: 'n'},
-    {text: rate(route.hour_mean), kind: 'n'},
-    {text: rate(route.hour_max), kind: 'n'},
+    number(rate(rps[route.route] ?? 0)),
+    number(rate(route.hour_mean)),
+    number(rate(route.hour_max)),
     {spark: route.mean, kind: 'spark'},
-    {text: count(route.pairs), kind: 'n'},
-    {text: route.errors ? `${count(route.errors)} (${percent(route.errors / route.pairs)})` : route.pairs ? '0' : '–', kind: `n ${route.errors ? 'is-bad' : 'is-zero'}`},
-    {text: pair(route.primary, route.shadow, 'p50'), kind: 'n'},
-    {text: pair(route.primary, route.shadow, 'p99'), kind: 'n'},
-  ]));
-  const more = hour.further_routes ? `, and ${hour.further_routes} more` : '';
-  say(byId('routes-aside'), `last hour; latencies since the start${more}`);
+    number(count(route.pairs)),
+    errors(route),
+    pair(route.primary, route.shadow, 'p50'),
+    pair(route.primary, route.shadow, 'p99'),
+  ]);
+  const further = hour.further_routes;
+  if (further.number) {
+    const shown = hour.routes.reduce((sum, route) => sum + (rps[route.route] ?? 0), 0);
+    rows.push(Object.assign([
+      `${count(further.number)} further routes`, number(rate(total - shown)), number(rate(further.hour_mean)), number('–'), '',
+      number(count(further.pairs)), errors(further), number('–'), number('–'),
+    ], {kind: 'sub'}));
+  }
+  fillTable(byId('routes'), rows);
+  say(byId('routes-aside'), 'last hour; latencies since the start');
 }
 
 function showCompared(hour) {

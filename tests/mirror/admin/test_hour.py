@@ -80,6 +80,8 @@ def test_the_newest_slots_are_counted_by_themselves() -> None:
 def test_after_a_clock_that_was_set_back_nothing_is_in_the_future() -> None:
     hour = hour_of(settled(NOW, 5), settled(NOW + 60, 7), settled(NOW + 20, 3))
     assert means(hour) == [5.0, 3.0]
+    hour.add(settled(NOW + 60, 9, is_late=True))
+    assert means(hour) == [5.0, 3.0]
     hour.add(settled(NOW - 7200, 2))
     assert means(hour) == [2.0]
     hour.add(settled(NOW + 10**6, 4))

@@ -84,6 +84,13 @@ def test_nothing_is_asked_without_a_viewer_and_once_for_all_of_them() -> None:
     assert scene.live.newest()[1] is not hour
 
 
+def test_late_counts_do_not_change_the_rate_of_now() -> None:
+    scene = Scene()
+    scene.settle(NOW, {})
+    scene.live.add(Settled(NOW - 1, {}, {"/": 99}, {}, True, True))
+    assert events(scene)["now"]["rps"] == {"/": 10, "/a": 2}
+
+
 def test_the_present_has_verdict_rates_and_parts_of_the_status() -> None:
     scene = Scene()
     scene.settle(NOW, {})
@@ -123,7 +130,10 @@ def test_latencies_are_those_of_pairs_where_there_are_any() -> None:
 
 def test_the_hour_has_routes_results_and_losses() -> None:
     scene = Scene()
-    scene.latencies = {(COMPARED_SHADOW_LATENCY, "/a"): {7: 1}, (PRIMARY_LATENCY, "/a"): {3: 1}}
+    scene.latencies = {
+        **{(COMPARED_SHADOW_LATENCY, "/a"): {7: 1}, (SHADOW_LATENCY, "/a"): {9: 1}},
+        (PRIMARY_LATENCY, "/a"): {3: 1},
+    }
     scene.settle(
         NOW,
         {
@@ -153,10 +163,12 @@ def test_the_hour_has_routes_results_and_losses() -> None:
 
 def test_only_the_largest_routes_are_shown_and_the_others_counted() -> None:
     scene = Scene()
+    counts = {(COMPARED, "/0", "redirect"): 1, (COMPARED, "/2", "same"): 2}
     rps = {f"/{n}": n + 1 for n in range(live_module.MOST_SHOWN_ROUTES + 3)}
-    scene.live.add(Settled(NOW, {(COMPARED, "/0", "redirect"): 1}, rps, {}, False, True))
+    scene.live.add(Settled(NOW, counts, rps, {}, False, True))
     hour = events(scene)["hour"]
-    assert (len(hour["routes"]), hour["further_routes"]) == (20, 3)
+    assert len(hour["routes"]) == 20
+    assert hour["further_routes"] == {"number": 3, "hour_mean": 9.0, "pairs": 2, "errors": 0}
     assert [route["route"] for route in hour["routes"]][:2] == ["/0", "/22"]
 
 
