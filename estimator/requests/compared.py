@@ -10,6 +10,7 @@ from estimator.requests.asked import Asked
 from estimator.requests.observations import Observation, Observations
 from estimator.requests.uris import observation_of
 from mirror.formats.comparison import LIMIT, Comparison, Example, decode
+from mirror.formats.path_shapes import HEX, NUMBER, UUID
 from mirror.formats.uri_counts import OTHER, UriCount
 
 OPTION = "--compared"
@@ -39,7 +40,11 @@ def _observation(example: Example, asked: Asked) -> Observation:
     entry = UriCount(
         *(example.host, example.method, example.path, example.names),
         *(example.count, example.first_s, example.last_s),
-        # A path that was too long ends so.
-        is_shape=example.path.endswith(OTHER),
+        is_shape=_is_shape(example.path),
     )
     return observation_of(entry, asked)
+
+
+def _is_shape(path: str) -> bool:
+    """Return whether a path stands for several, because it was too long or they were too many."""
+    return path.endswith(OTHER) or not {NUMBER, UUID, HEX}.isdisjoint(path.split("/"))

@@ -13,15 +13,18 @@ from tests.mirror.formats.test_comparison import MISS, document
 
 
 def test_each_example_is_an_observation() -> None:
+    plain = msgspec.structs.replace(MISS, path="/items/17")
     cut = msgspec.structs.replace(MISS, path="/long/*", names=[], method="POST", count=1)
-    examples = msgspec.structs.replace(document(), examples=[MISS, cut])
+    examples = msgspec.structs.replace(document(), examples=[plain, cut, MISS])
     found = observations_of_examples(examples, "live", Asked())
-    miss, sample = found.items
+    miss, sample, shape = found.items
     assert (miss.request.authority, miss.request.method) == ("shop.example", "GET")
-    assert miss.request.target == "/items/{number}?page="
+    assert miss.request.target == "/items/17?page="
     assert (miss.count, miss.first_s, miss.last_s, miss.is_sample) == (2, 1000, 1009, False)
     assert (sample.is_sample, sample.request.method) == (True, "POST")
-    assert (found.source, found.count) == ("live", 3)
+    # `/items/{number}` stands for several.
+    assert (shape.is_sample, shape.request.target) == (True, "/items/1?page=")
+    assert (found.source, found.count) == ("live", 5)
 
 
 def test_a_file_is_read_and_what_is_none_is_named(tmp_path: Path) -> None:
