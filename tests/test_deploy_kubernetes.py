@@ -52,12 +52,19 @@ def containers(pod: Object) -> list[Object]:
     return [*pod.get("initContainers", ()), *pod["containers"]]
 
 
-EVERYTHING = [
-    (f"{folder.relative_to(KUBERNETES)}-{item['kind']}-{item['metadata']['name']}", item)
-    for folder in KUSTOMIZATIONS
-    for item in build(folder)
-] + [("replay-job", REPLAY_JOB)]
-PODS = list(pod_specs([item for _, item in EVERYTHING]))
+def everything() -> dict[str, Object]:
+    """Return every object by a name for it; what overlays share, once."""
+    objects = {
+        f"{folder.relative_to(KUBERNETES)}-{item['kind']}-{item['metadata']['name']}": item
+        for folder in KUSTOMIZATIONS
+        for item in build(folder)
+    } | {"replay-job": REPLAY_JOB}
+    names = {json.dumps(item, sort_keys=True): name for name, item in objects.items()}
+    return {name: objects[name] for name in names.values()}
+
+
+EVERYTHING = everything()
+PODS = list(pod_specs(list(EVERYTHING.values())))
 
 
 @pytest.mark.parametrize("folder", KUSTOMIZATIONS, ids=lambda path: path.name)
@@ -77,9 +84,7 @@ def test_kubectl_makes_the_same(folder: Path) -> None:
     assert ordered(list(yaml.safe_load_all(text))) == ordered(build(folder))
 
 
-@pytest.mark.parametrize(
-    "item", [item for _, item in EVERYTHING], ids=[name for name, _ in EVERYTHING]
-)
+@pytest.mark.parametrize("item", EVERYTHING.values(), ids=EVERYTHING)
 def test_object_is_valid(item: Object) -> None:
     if item["kind"] in ISTIO:
         # The API server silently prunes unknown keys, as the model does; no key may be lost.
@@ -130,7 +135,7 @@ def test_containers_have_little(pod: Object) -> None:
 
 
 def test_no_name_is_that_of_an_istio_installation() -> None:
-    for name, item in EVERYTHING:
+    for name, item in EVERYTHING.items():
         assert "istio-ingressgateway" not in json.dumps(item), name
         assert item["metadata"].get("namespace") != "istio-system", name
 
