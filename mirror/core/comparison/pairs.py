@@ -67,7 +67,6 @@ class Pairs:
             pair.primary = answer
             return
         self.waiting -= 1
-        pair.shadow = None
         self._judge(pair.route, answer, shadow, request)
 
     def _judge(self, route: str, primary: Answer, shadow: Answer, request: bytes) -> None:

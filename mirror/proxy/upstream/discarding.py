@@ -340,7 +340,7 @@ class DiscardingConnection(UpstreamConnection):
         upstream = self._discarding
         latency_us = int((upstream.now() - leg.sent_at) * 1e6)
         leg.status = status
-        leg.body_bytes = 0 if leg.is_head else self._body_bytes
+        leg.body_bytes = self._body_bytes
         if self._opening:
             leg.opening = self._opening
             self._opening = b""

@@ -22,11 +22,15 @@ import pytest
 import yaml
 
 from mirror.config import Config, parse
-from mirror.core.ledger import Settled
+from mirror.core.comparison.answer import Answer
+from mirror.core.comparison.piece import Copy, Piece
+from mirror.core.ledger import SHADOW_REQUESTS, Settled
+from mirror.core.worker_ledger import Ledger
 from mirror.demo.processes import Processes, answers, fetch, free_ports
 from mirror.demo.sidecar import Sidecar, start_sidecar
 from mirror.formats.uri_counts import UriCounts, decode
 from mirror.process.supervisor import Supervisor
+from tests.fakes import make_config, run
 
 
 class _App(BaseHTTPRequestHandler):
@@ -530,3 +534,27 @@ def _answers_get(port: int) -> bool:
     with contextlib.suppress(OSError):
         return get(port) == 200
     return False
+
+
+def test_copies_between_two_ticks_are_in_the_status() -> None:
+    async def load() -> tuple[Config, str]:
+        raise AssertionError("nobody asked for a reload")
+
+    async def main() -> None:
+        config = make_config(comparison={"access_log": "udp://127.0.0.1:9912"})
+        supervisor = Supervisor(config, "", load)
+        counts = Ledger(10)
+        counts.count(SHADOW_REQUESTS, "/a", "2xx", 3)
+        report = counts.report(0, 0)
+        report.comparison = Piece(
+            0, [Copy(str(n), "/a", Answer(200, "2xx"), None) for n in range(3)]
+        )
+        supervisor._merger.worker_started(1)
+        supervisor._merger.worker_reported(1, report)
+        status = supervisor.status()["comparison"]
+        assert status["balanced"] and status["uncompared"] == {"no_log_line": 3}
+        document = supervisor._comparison_document()
+        assert document is not None and document.routes[0].uncompared == {"no_log_line": 3}
+        os.close(supervisor._recent_ids)
+
+    run(main)

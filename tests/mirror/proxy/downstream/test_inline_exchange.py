@@ -519,6 +519,21 @@ def test_a_primary_that_fails_is_compared_and_a_client_that_leaves_is_not() -> N
     run(main)
 
 
+def test_a_primary_that_breaks_off_its_answer_has_failed() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET)
+        leg = await shadow_of(line)
+        leg.data_received(OK)
+        connection, _ = line.accept()
+        connection.data_received(OK[:-1])
+        connection.connection_lost(None)
+        assert compared(line) == {"better": 1}
+        assert line.count("compared.classes") == {"none>2xx": 1}
+
+    run(main)
+
+
 def test_a_retried_primary_makes_one_pair() -> None:
     async def main() -> None:
         line = Line()
