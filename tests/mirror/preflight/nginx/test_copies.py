@@ -68,6 +68,16 @@ def test_production_takes_larger_bodies(tmp_path: Path) -> None:
     (finding,) = linted(tmp_path, SINK, [("mirror /m;", larger), ("client_max_body_size 0;", "")])
     assert finding.code == "nginx.body_size"
     assert "client_max_body_size is 1m in location = /m, less than in location /." in finding.what
+    unlimited = "mirror /m; client_max_body_size 0;"
+    found = linted(
+        tmp_path,
+        SINK,
+        [
+            ("mirror /m;", unlimited),
+            ("        client_max_body_size 0;", "client_max_body_size 9m;"),
+        ],
+    )
+    assert codes(found) == ["body_size"]
 
 
 @pytest.mark.parametrize(

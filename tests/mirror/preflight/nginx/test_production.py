@@ -47,6 +47,11 @@ def test_another_way_beside_the_sidecar(tmp_path: Path, target: str, found: list
         assert findings[0].severity == "refused"
 
 
+def test_an_internal_prefix_is_made_for_copies(tmp_path: Path) -> None:
+    replaced = [(MIRROR, "mirror /m/x;"), ("location = /m {", "location /m/ {")]
+    assert linted(tmp_path, SINK, replaced) == []
+
+
 def test_a_share_of_the_copies_is_followed(tmp_path: Path) -> None:
     split = 'split_clients $remote_addr $share { 5% sink; * ""; }\nupstream app'
     replaced = [("\nupstream app", f"\n{split}"), ("http://sink", "http://$share")]

@@ -34,7 +34,7 @@ LOCATIONS = r"""
 location / { }
 location = /a { }
 location /a { }
-location /a/ { location = /a/b { } location ~ z$ { } location /a/inner { } }
+location /a/ { location = /a/b { } location = /a/e.png { } location ~ z$ { } location /a/inner { } }
 location ^~ /c { location /c/inner { } }
 location ~ \.png$ { }
 location ~* \.jpe?g$ { }
@@ -47,6 +47,7 @@ CHOICES = [
     ("/ab", "/a"),
     ("/a/", "/a/"),
     ("/a/b", "= /a/b"),
+    ("/a/e.png", "= /a/e.png"),
     ("/a/yz", "~ z$"),
     ("/a/inner", "/a/inner"),
     ("/a/inner/x", "~ ^/a/inner/x"),
