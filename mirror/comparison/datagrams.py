@@ -47,12 +47,13 @@ class Datagrams:
     problem = ""
     """What hinders the reading: nothing does."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, most_a_tick: int = MOST_A_TICK) -> None:
         self._listener = listener
         self._socket = listener.socket
         self._socket.setblocking(False)
         self._take: Callable[[bytes], None] = lambda data: None
-        self._left = MOST_A_TICK
+        self._most_a_tick = most_a_tick
+        self._left = most_a_tick
         self._resuming: asyncio.TimerHandle | None = None
         self._has_pauses = self._socket.family != socket.AF_UNIX
         if self._has_pauses:
@@ -69,7 +70,7 @@ class Datagrams:
         """Read on where too much came; return the datagrams that the kernel dropped since."""
         if self._left <= 0:
             self._resume()
-        self._left = MOST_A_TICK
+        self._left = self._most_a_tick
         before, self._dropped = self._dropped, self._dropped_so_far()
         return (self._dropped - before) % (1 << 32)
 

@@ -103,6 +103,13 @@ def test_a_file_that_is_cut_in_place_is_read_from_its_beginning(tmp_path: Path, 
     assert log.came() == [b"z"]
 
 
+def test_a_file_that_is_cut_before_the_first_read_is_noticed(tmp_path: Path) -> None:
+    log = Log(tmp_path, before="a line that nobody reads\n")
+    os.truncate(log.path, 0)
+    log.write("a\n")
+    assert log.came() == [b"a"]
+
+
 def test_a_tick_is_bounded_and_what_is_left_out_is_counted(tmp_path: Path) -> None:
     log = Log(tmp_path)
     log.write("x\n" * (MOST_LINES_A_TICK + 7))
