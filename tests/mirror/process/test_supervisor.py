@@ -222,10 +222,13 @@ def test_readiness_names_what_is_missing(tmp_path: Path) -> None:
             assert running.child.wait(10.0) == 0
 
 
-def post(port: int, path: str, body: str) -> tuple[int, dict[str, Any]]:
+def post(port: int, path: str, body: str, token: str = "") -> tuple[int, dict[str, Any]]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        connection.request("POST", path, body, headers)
         response = connection.getresponse()
         return response.status, json.loads(response.read())
     finally:
@@ -281,12 +284,16 @@ def test_an_address_that_is_taken_is_refused_and_the_rest_stays(tmp_path: Path) 
 
 def test_a_reload_moves_addresses_and_keeps_every_count(tmp_path: Path) -> None:
     listen, admin = free_ports(2)
+    token_file, token = tmp_path / "token", "0123456789abcdef"
+    token_file.write_text(token)
+    token_file.chmod(0o600)
     with app() as primary, sidecar(tmp_path, primary) as (running, port):
         assert get(port) == 200
         rewrite(
             tmp_path,
             listen=[f"127.0.0.1:{listen}", f"unix:{tmp_path}/m.sock"],
-            admin=f"127.0.0.1:{admin}",
+            admin=f"0.0.0.0:{admin}",
+            admin_token_file=str(token_file),
             series={"path": str(tmp_path / "other.db")},
         )
         running.child.send_signal(signal.SIGHUP)
@@ -296,6 +303,10 @@ def test_a_reload_moves_addresses_and_keeps_every_count(tmp_path: Path) -> None:
         with pytest.raises(OSError):
             get(port)
         assert moved.settled_ledger()["seen"] == 2
+        assert post(admin, "/ratio", '{"ratio": 0}')[0] == 403
+        assert post(admin, "/ratio", '{"ratio": 0}', token)[0] == 200
+        page = fetch(admin, "/")
+        assert page is not None and b'data-controls="token"' in page.body
         assert moved.child.stop() == 0
         assert recorded(tmp_path) + recorded(tmp_path, "other.db") == 2
         assert not (tmp_path / "m.sock").exists()
