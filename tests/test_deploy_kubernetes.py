@@ -23,6 +23,7 @@ from estimator.commands.estimate import main as estimate
 from mirror import config
 from mirror.commands.audit import audit
 from mirror.commands.replaying.replay import replay
+from mirror.preflight.nginx.linter import lint
 from mirror.process.memory_ceiling import heads_memory_ceiling_bytes, memory_ceiling_bytes
 from tests.kustomizations import Object, build
 from tests.test_deploy import nginx_accepts
@@ -314,6 +315,13 @@ def test_nginx_accepts_its_configuration(folder: str, tmp_path: Path) -> None:
     site = site.replace("app.site.svc.cluster.local:80", "127.0.0.1:80")
     assert "[warn]" not in nginx_accepts(tmp_path, site)
     assert "worker_processes 2;" in main
+
+
+def test_linter_finds_nothing_in_the_pod(tmp_path: Path) -> None:
+    folder = KUBERNETES / "overlays/nginx"
+    path = tmp_path / "nginx.conf"
+    path.write_text((folder / "nginx.conf").read_text().replace("/etc/nginx/conf.d", str(folder)))
+    assert lint(str(path), config.load(KUBERNETES / "base/mirror.yaml")) == []
 
 
 @pytest.mark.parametrize("name", ["log-format.conf", "mirror-sink.conf"])

@@ -15,6 +15,7 @@ from compose_spec import PyCompose
 
 from mirror import config
 from mirror.addresses import UnixAddress
+from mirror.preflight.nginx.linter import lint
 from mirror.process.memory_ceiling import memory_ceiling_bytes
 from tests.test_deploy import nginx_accepts
 
@@ -117,6 +118,14 @@ def test_nginx_accepts_the_files_in_this_order(tmp_path: Path) -> None:
     texts = [(SWARM / STACK["configs"][item["source"]]["file"]).read_text() for item in ordered]
     output = nginx_accepts(tmp_path, "\n".join(texts).replace("app:3000", "127.0.0.1:3000"))
     assert "[warn]" not in output
+
+
+def test_linter_finds_nothing(tmp_path: Path) -> None:
+    ordered = sorted(NGINX["configs"], key=lambda item: str(item["target"]))
+    files = [(SWARM / STACK["configs"][item["source"]]["file"]).resolve() for item in ordered]
+    path = tmp_path / "nginx.conf"
+    path.write_text(f"events {{}} http {{ {' '.join(f'include {name};' for name in files)} }}")
+    assert lint(str(path), config.load(SWARM / "mirror.yaml")) == []
 
 
 def test_folders_of_the_configuration_are_mounted() -> None:

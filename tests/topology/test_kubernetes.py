@@ -22,9 +22,11 @@ from typing import Any
 import pytest
 import yaml
 
+from mirror.config import load
 from mirror.demo.envoy import envoy_command
 from mirror.demo.processes import Processes, accepts, answers, fetch, free_ports
 from mirror.demo.sidecar import Sidecar, start_sidecar
+from mirror.preflight.nginx.linter import lint
 from tests.kustomizations import build
 from tests.routing_referee.istiod import route_match
 from tests.topology.conftest import Topology, require, running_topology, wait_for
@@ -359,6 +361,14 @@ def test_ingress_nginx_logs_each_request_once(scene: Scene) -> None:
                 connection.getresponse().read()
         logged = [line for line in scene.lines(f"ingress/{name}.log") if line.endswith(path)]
         assert logged == [f"GET {path}"] * lines
+
+
+def test_linter_refuses_ingress_nginx_without_the_snippet(scene: Scene) -> None:
+    directory = scene.topology.directory
+    findings = lint(str(directory / "ingress/nginx.conf"), load(directory / "mirror.yaml"))
+    # Of the two servers, the one without the snippet.
+    (refused,) = (finding for finding in findings if finding.severity == "refused")
+    assert refused.code == "nginx.log_subrequest"
 
 
 def test_ingress_nginx_mirrors_large_requests(scene: Scene) -> None:
