@@ -198,7 +198,8 @@ def _other(
                 minute[COPIES] += 1
             elif line.mark:
                 minute[OURS] += 1
-        if line.request_id:
+        # A replay may carry the id of the request that it repeats, and is no copy of it.
+        if line.request_id and line.mark in (None, "", SHADOW):
             status = line.status or 0
             ids.add(Entry(line.request_id, line.time_s, source, flags, 0, file & 255, status))
 

@@ -34,7 +34,8 @@ _COUNTS = """
 """
 _PROOFS = (REPEATED, LOOPED)
 """Metrics that show a mistake even in a second that was not observed to its end."""
-_ID_FIELDS = ("x-mirror-request-id", "x-request-id")
+_ID_FIELD = "x-request-id"
+"""deploy/nginx sets it to nginx's own id, the one in its log. A capture keeps no other id."""
 
 
 @dataclass(slots=True)
@@ -137,8 +138,7 @@ def read_captured(paths: Sequence[Path], window: Window, ids: IdStore) -> int:
             is_in = window.has(record.time_s)
             captured += is_in
             named = {name.lower(): value for name, value in record.headers}
-            text = next((named[name] for name in _ID_FIELDS if name in named), "")
-            if key := id_bytes(text):
+            if key := id_bytes(named.get(_ID_FIELD, "")):
                 flags = IN_WINDOW if is_in else 0
                 ids.add(Entry(key, record.time_s, CAPTURE, flags, 0, 0, 0))
     return captured

@@ -89,6 +89,17 @@ def test_lines_twice_in_the_log_are_not_missing_copies(world: World) -> None:
     assert audit.logged() == audit.seen() == REQUESTS
 
 
+def test_a_replay_with_the_id_of_its_request_is_no_copy(world: World, tmp_path: Path) -> None:
+    for request in world.requests[:5]:
+        request.is_in_gateway = True
+    sources = world.sources("series", "gateway_log")
+    path = tmp_path / "gateway.log"
+    path.write_text(path.read_text().replace('"shadow"', '"replay"'))
+    audit = run_audit(sources, WINDOW)
+    assert audit.matched.numbers == {"requests": REQUESTS}
+    assert sum(counts["ours"] for counts in audit.gateway_minutes.values()) == 5
+
+
 def test_probes_and_replays_in_the_gateway_are_no_copies(world: World, tmp_path: Path) -> None:
     log = tmp_path / "other.log"
     line = '1.1.1.1 - - [%s] "HEAD / HTTP/1.1" 200 5 "-" "%s" mirror_leg=%s\n'

@@ -1,5 +1,6 @@
 """Checks the estimate of how far two clocks are apart."""
 
+import math
 import random
 from array import array
 
@@ -22,6 +23,11 @@ def test_a_shift_of_the_same_shape_is_seen() -> None:
     later = [0] * 7 + numbers[:-7]
     assert lag_by_shape(array("L", numbers), array("L", later)) == 7
     assert lag_by_shape(array("L", later), array("L", numbers)) == -7
+
+
+def test_a_shift_that_explains_little_more_is_none() -> None:
+    wave = [round(1000 + 500 * math.sin(at / 50)) for at in range(900)]
+    assert lag_by_shape(array("L", wave), array("L", wave[:4] + wave[:-4])) is None
 
 
 def test_equal_steady_and_unlike_shapes_are_no_shift() -> None:

@@ -323,6 +323,12 @@ def test_clocks_apart_are_named_by_ids(world: World) -> None:
     assert judgement.exit_code == 0
 
 
+def test_a_log_without_every_id_does_not_prove_misses(world: World) -> None:
+    world.logs_ids = False
+    judgement = world.judged("series", "capture")
+    assert judgement.misses is not None and not judgement.misses.is_by_id
+
+
 def test_an_incomplete_capture_does_not_prove_misses(world: World) -> None:
     sources = world.sources("series", "capture")
     for request in world.requests[:600]:

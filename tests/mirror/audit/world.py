@@ -164,7 +164,7 @@ class World:
                 "method": "GET",
                 "host": "a.example",
                 "target": "/watch/1",
-                "headers": [["X-Mirror-Request-Id", request.request_id]],
+                "headers": [["X-Request-Id", request.request_id]],
             }
             for request in self.requests
             if request.is_mirrored

@@ -107,9 +107,9 @@ def test_it_ends_when_everything_is_found_and_the_rest_has_settled(scene: Scene)
 
 
 def test_what_must_not_come_is_watched_for_a_while(scene: Scene) -> None:
-    late: list[Step] = [lambda scene: None] * 8
+    late: list[Step] = [lambda scene: None] * 3
     scene.steps = [serve, *late, lambda scene: scene.write("gateway", mark="shadow")]
-    assert scene.run() == pytest.approx(10 * LOOK_INTERVAL_S)
+    assert scene.run() == pytest.approx(5 * LOOK_INTERVAL_S)
     assert scene.search.gateway is not None
     assert len(scene.search.gateway.lines(scene.search.canary_id)) == 1
 
@@ -136,8 +136,13 @@ def test_what_the_ratio_left_out_is_sent_marked(scene: Scene) -> None:
     assert scene.search.marked_answer.status == 200 and scene.search.has_copy
 
 
-def test_what_the_sidecar_shed_is_not_sent(scene: Scene) -> None:
-    scene.steps = [lambda scene: setattr(scene, "canary", SERVED | {"outcome": "shed buffer_full"})]
+@pytest.mark.parametrize(
+    "changes", [{"outcome": "shed buffer_full"}, {"legs": 0, "outcome": "", "why_none": "looped"}]
+)
+def test_what_the_sidecar_shed_or_took_for_a_copy_is_not_sent(
+    scene: Scene, changes: dict[str, Any]
+) -> None:
+    scene.steps = [lambda scene: setattr(scene, "canary", SERVED | changes)]
     scene.run()
     assert not scene.search.marked_id and not scene.search.has_copy
 
