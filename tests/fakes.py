@@ -20,6 +20,7 @@ import uvloop
 import yaml
 
 from mirror.config import Config, parse
+from mirror.core.comparison.piece import Piece
 from mirror.core.pool import Pool
 from mirror.core.slow_start import SlowStartPool
 from mirror.process.merger import Merger
@@ -530,10 +531,16 @@ def downstream_for(acceptor: Acceptor) -> DownstreamConnection:
 
 
 def ledger_status(tee: Tee) -> dict[str, Any]:
-    """Return the ledger of a tee as /status shows it."""
+    """Return the ledger of a tee as /status shows it; its pairs must add up."""
+    report = tee.ledger.report(tee.in_flight, tee.reading)
+    pairs = tee.comparing.pairs
+    report.comparison = None if pairs is None else Piece(pairs.waiting)
     merger = Merger(0)
+    merger.comparison.switch(pairs is not None, 0)
     merger.worker_started(1)
-    merger.worker_reported(1, tee.ledger.report(tee.in_flight, tee.reading))
+    merger.worker_reported(1, report)
+    compared = merger.comparison_status(None)
+    assert compared is None or compared["balanced"], compared
     return merger.status()
 
 
