@@ -212,9 +212,10 @@ def _compared(hour: Hour) -> Iterator[Reason]:
     """Judge the pairs of the hour, of each route, and of the last five minutes."""
     of_hour, recent = hour.by_route(COMPARED), hour.by_route(COMPARED, RECENT_SLOTS)
     lost = _lost_routes(of_hour)
-    yield from _named_routes(lost, of_hour, "hour")
+    ended = {route for route in lost if recent.get(route) and not errors_of(recent[route])}
+    yield from _named_routes(lost, of_hour, "hour", ended)
     lost_now = [route for route in _lost_routes(recent) if route not in lost]
-    yield from _named_routes(lost_now, recent, "five minutes")
+    yield from _named_routes(lost_now, recent, "five minutes", frozenset())
     results = hour.by_label(COMPARED)
     errors, pairs = errors_of(results), sum(results.values())
     if not pairs:
@@ -277,14 +278,20 @@ def _lost_routes(results: Mapping[str, Mapping[str, int]]) -> list[str]:
 
 
 def _named_routes(
-    routes: Sequence[str], results: Mapping[str, Mapping[str, int]], window: str
+    routes: Sequence[str],
+    results: Mapping[str, Mapping[str, int]],
+    window: str,
+    ended: Container[str],
 ) -> Iterator[Reason]:
+    """Yield the routes with their numbers; those in `ended` have had no new error lately."""
     if not routes:
         return
     words = []
     for route in routes[:MOST_NAMED]:
         errors, pairs = _only_errors(results[route]), sum(results[route].values())
-        words.append(f"{route}: {sum(errors.values()):,} of {pairs:,} pairs ({_titles(errors)})")
+        since = "; none in the last five minutes" if route in ended else ""
+        found = f"{sum(errors.values()):,} of {pairs:,} pairs ({_titles(errors)}{since})"
+        words.append(f"{route}: {found}")
     if (more := len(routes) - MOST_NAMED) > 0:
         words.append(f"and {more} more")
     yield Reason(UNSAFE, f"new errors in the last {window} on {'; '.join(words)}")

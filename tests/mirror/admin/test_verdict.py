@@ -106,6 +106,16 @@ def test_a_shadow_that_fails_now_is_not_hidden_by_a_good_hour() -> None:
     assert "in the last five minutes on /: 60 of " in judged.reasons[0].words
 
 
+def test_errors_that_have_ended_are_said_to_have_ended() -> None:
+    hour = hour_of({(COMPARED, "/", "route_miss"): 20}, slots=10)
+    for at in range(1000, 1300):
+        hour.add(Settled(NOW + at, {(COMPARED, "/", "same"): 20}, {"/": 1}, {}, False, True))
+    assert judge(STATUS, hour).reasons[0].words == (
+        "new errors in the last hour on /: 200 of 6,200 pairs (Envoy has no route; none in the "
+        "last five minutes)"
+    )
+
+
 def test_new_errors_over_all_routes_add_up() -> None:
     counts = {(COMPARED, f"/{n}", "timeout"): 1 for n in range(2)}
     hour = hour_of(SAME, slots=60)
