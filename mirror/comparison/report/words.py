@@ -80,9 +80,10 @@ RESULTS = {
     "no_upstream": Words(
         "no healthy upstream",
         "Envoy itself answered 503 (flags UH, UF, UO, NC): the Service has no ready endpoint, the"
-        " connection failed, or a circuit breaker is full.",
-        "Look at the endpoints and their readiness, the subsets and ports of the DestinationRule,"
-        " and its connectionPool.",
+        " connection or its TLS handshake failed (Envoy from 1.38.1 on does not say which), or a"
+        " circuit breaker is full.",
+        "Look at the endpoints and their readiness, and at the subsets, ports, tls mode and"
+        " connectionPool of the DestinationRule.",
     ),
     "upstream_timeout": Words(
         "upstream timeout",
