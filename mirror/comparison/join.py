@@ -96,6 +96,8 @@ class LogJoin:
         self._examples_not_kept = 0
         self._lines = 0
         self._repeated = 0
+        self._mixed_until = 0.0
+        """Until then, a line may come from the source before as well, which is no repetition."""
         self._lost: Counter[str] = Counter()
         self._newest_s: float | None = None
         self._offsets = _Offsets()
@@ -123,6 +125,7 @@ class LogJoin:
             return
         if self._source is not None:
             self._end_source(self._source)
+            self._mixed_until = time.monotonic() + self._window.window_s
         self._source = source
         self._address = config.comparison.access_log
         if source is None:
@@ -223,8 +226,9 @@ class LogJoin:
             self._offsets.add(time.time() - logged_at, now)
         request_id = id_of(line)
         if request_id and not self._window.add_line(request_id, answer_of(line), now):
-            self._repeated += 1
-            self._ledger.count(ledger.LOG_REPEATED, "other")
+            if now >= self._mixed_until:
+                self._repeated += 1
+                self._ledger.count(ledger.LOG_REPEATED, "other")
             return  # its place on the connection was counted
         if not request_id:
             self._lost[NO_ID] += 1

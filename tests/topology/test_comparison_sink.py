@@ -130,6 +130,7 @@ def test_every_pair_is_compared() -> None:
             assert wait_for(lambda: counted(sidecar, "compared") == expected)
 
         assert sidecar.status()["comparison"]["balanced"]
+        assert counted(sidecar, "log_repeated") == {}
 
         to_nothing(topology, sidecar)
         assert (topology.directory / "nginx/main.log").read_text() == ""

@@ -195,8 +195,10 @@ def test_another_log_takes_over_and_none_ends_the_comparison(
     joined.join.use(config(f"file:{other}"), joined.join.prepare(config(f"file:{other}")))
     with other.open("a") as file:
         file.write(line("b"))
+        file.write(line("a"))  # nginx wrote it into both
     joined.tick()
     assert joined.of("compared") == {"same": 2}
+    assert joined.of("log.repeated") == {}
     joined.join.add([copy_of("c")])
     joined.join.use(config(None), joined.join.prepare(config(None)))
     joined.join.add([copy_of("of a worker that retires")])
