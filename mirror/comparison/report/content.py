@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from mirror.comparison.report.blocks import Cell, Column, Content, Entry, Section, Table
 from mirror.comparison.report.judgement import Judged, Judgement, milliseconds, percent
-from mirror.comparison.report.parts import Sum, instant
+from mirror.comparison.report.parts import Pairs, Sum, instant
 from mirror.comparison.report.uncompared import log_sections, uncompared_section
 from mirror.comparison.report.words import words_of
 from mirror.formats.comparison import Example, is_new_error
@@ -36,14 +36,14 @@ def content_of(compared: Sum, judgement: Judgement, most_rows: int) -> Content:
     missed = [example for example in compared.examples if example.result in NOT_FOUND]
     others = [example for example in compared.examples if example.result not in NOT_FOUND]
     sections = [
-        _matrix(judgement, most_rows),
+        *([_matrix(judgement, most_rows)] if judgement.routes else []),
         Section(
             "differences",
             "What differs, and what to do",
-            () if differing else ("Nothing differs.",),
+            () if differing else (_no_difference(total),),
             entries=tuple(_difference(result, judgement) for result in differing),
         ),
-        _latency(judgement, most_rows),
+        *([_latency(judgement, most_rows)] if judgement.routes else []),
         *_examples("missing", "New 404s by path", missed[:most_rows], len(missed)),
         *_examples("examples", "Other differences by path", others[:most_rows], len(others)),
         uncompared_section(judgement, compared),
@@ -57,6 +57,10 @@ def content_of(compared: Sum, judgement: Judgement, most_rows: int) -> Content:
         tuple(_facts(compared, judgement)),
         tuple(sections),
     )
+
+
+def _no_difference(total: Pairs) -> str:
+    return "Nothing differs." if total.number else "No pair was compared."
 
 
 def _few(reasons: tuple[str, ...]) -> tuple[str, ...]:

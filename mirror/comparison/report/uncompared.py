@@ -11,6 +11,9 @@ from mirror.comparison.report.parts import EXTRA_COPY, Part, Sum, instant
 from mirror.comparison.report.words import LOG_LOSSES, reason_words_of
 from mirror.formats.comparison import Log
 
+_NO_COPY = "No copy has ended."
+_ALL_COPIES = "Every copy that ended made a pair."
+
 
 def uncompared_section(judgement: Judgement, compared: Sum) -> Section:
     counts = judgement.all.pairs.uncompared
@@ -28,7 +31,7 @@ def uncompared_section(judgement: Judgement, compared: Sum) -> Section:
     waiting = sum(part.waiting for part in compared.parts)
     not_kept = compared.examples_not_kept
     notes = (
-        () if entries else ("Every copy that ended made a pair.",),
+        () if entries else (_NO_COPY if due == 0 else _ALL_COPIES,),
         (f"{waiting:,} copies waited for their other side.",) if waiting else (),
         (f"{not_kept:,} differences beyond the examples that a sidecar keeps have no path here.",)
         if not_kept

@@ -117,6 +117,13 @@ def test_new_404s_stand_by_path_apart_from_other_differences() -> None:
     assert late[3] == "none" and len(late[0]) < MOST_CHARACTERS + 10 and late[0].endswith("...")
 
 
+def test_without_a_pair_nothing_is_called_alike() -> None:
+    made = content(document(routes=[]))
+    assert [part.key for part in made.sections] == ["differences", "uncompared", "log"]
+    assert section(made, "differences").notes == ("No pair was compared.",)
+    assert section(made, "uncompared").notes[0] == "No copy has ended."
+
+
 def test_inline_has_no_log() -> None:
     keys = [part.key for part in content(document(mode="inline", log=None)).sections]
     assert keys == ["matrix", "differences", "latency", "uncompared"]
