@@ -69,6 +69,7 @@ def write_files(folder: Path) -> None:
     compared = msgspec.structs.replace(document(), **changes)
     (folder / "comparison.json").write_bytes(to_json(compared))
     (folder / "a.log").write_text(f'1.1.1.1 - - [x] "GET {HOSTILE}"\n{HOSTILE}\n')
+    (folder / "b.log").write_text((folder / "a.log").read_text())
     (folder / "a.gor").write_text(
         f"1 a1 1767225600000000000 0\nGET / HTTP/1.1\r\n{HOSTILE}\r\n\r\n"
     )
@@ -86,7 +87,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 ESTIMATE = ("estimator", "--from-series", "series.db", "--table")
 ORDER = ("estimator", "order", "--from-series", "series.db")
-AUDIT = ("--access-log", "a.log", "--gateway-log", "a.log", "--series", "series.db", "--last", "1m")
+AUDIT = ("--access-log", "a.log", "--gateway-log", "b.log", "--series", "series.db", "--last", "1m")
 SWITCH = ("--from-series", "series.db", "--at", "2026-01-14T10:00Z")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "series": ("mirror", "series", "series.db"),

@@ -34,6 +34,7 @@ from mirror.audit.reasons import (
 )
 from mirror.audit.sidecar import Sidecars, read_captured, read_counts, read_seen
 from mirror.audit.window import Seconds, Window
+from mirror.errors import InputError
 from mirror.formats.access_log.line_reader import LineReader, Reading
 from mirror.formats.routes import RouteTable
 
@@ -116,6 +117,7 @@ def run_audit(sources: Sources, window: Window) -> Audit:
     """Read everything. Raises InputError."""
     seconds = Seconds(window)
     production = Log("--access-log", files_of(sources.access_log, "--access-log"))
+    _refuse_same_files(sources, production)
     sidecars = read_seen(sources.series, seconds)
     audit = Audit(window, sources, seconds, production, sidecars)
     reader = LineReader(sources.reading)
@@ -143,6 +145,17 @@ def run_audit(sources: Sources, window: Window) -> Audit:
         audit.stats = read_stats(*sources.envoy_stats)
     _add_up(audit)
     return audit
+
+
+def _refuse_same_files(sources: Sources, production: Log) -> None:
+    """Raise InputError where a file is named for two places: every request would be in both."""
+    for option, patterns in (
+        ("--gateway-log", sources.gateway_log),
+        ("--envoy-log", sources.envoy_log),
+    ):
+        for name in files_of(patterns, option):
+            if len(files_of([*production.files, name], option)) == len(production.files):
+                raise InputError(f"{option} {name}: is production's log, too")
 
 
 def _production(audit: Audit, ids: IdStore) -> Callable[[Line, int], None]:

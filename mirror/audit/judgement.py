@@ -347,6 +347,8 @@ def _doubts(audit: Audit) -> Iterator[Finding]:
             )
     if audit.lag_s is not None and CAPTURE not in audit.offsets:
         yield rules.SHAPES.at("--series", f"it fits the log better when shifted by {audit.lag_s} s")
+    if number := audit.production.inexact:
+        yield rules.INEXACT.at("--access-log", f"{number} of {audit.production.requests} lines")
     sure = (MALFORMED, CLIENT_ABORTED, BY_NGINX, LOOPED)
     unsure = sum(n for reason, n in audit.explained().items() if reason not in sure)
     if unsure and audit.production.says_upstream < audit.production.requests:

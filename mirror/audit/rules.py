@@ -198,6 +198,13 @@ UNSURE = Rule(
     "a redirect or a 403 of the application then looks like one of nginx and explains a miss",
     'add "upstream":"$upstream_addr" to the log',
 )
+INEXACT = Rule(
+    "note",
+    "audit.inexact_times",
+    "The times of a log are whole seconds, or those of the ends of responses",
+    "a request is compared with a second near its own; long ones may be in another minute",
+    'log "time":"$msec" and "upstream_s":"$upstream_response_time"',
+)
 SILENT = Rule(
     "note",
     "audit.gateway_silent",
@@ -230,6 +237,6 @@ RULES = {
             ANONYMOUS,
         ),
         *(NO_REQUESTS, NO_SIDECAR, UNOBSERVED, LOG_HOLE, LOST_LINES, SHAPES, CLOCKS, RESTARTED),
-        *(OTHER_SPAN, LOST_LINES_NOTE, UNSURE, SILENT, MORE_IN_ENVOY),
+        *(OTHER_SPAN, LOST_LINES_NOTE, UNSURE, INEXACT, SILENT, MORE_IN_ENVOY),
     )
 }

@@ -8,6 +8,7 @@ import pytest
 from mirror.audit.audit import COPIES, LINES, PROBES, run_audit
 from mirror.audit.ids import ENVOY, GATEWAY
 from mirror.audit.window import Window
+from mirror.errors import InputError
 from tests.mirror.audit.world import FIRST, LENGTH_S, PER_SECOND, WINDOW, World
 
 ALL = ("series", "capture", "gateway_log", "envoy_log")
@@ -87,6 +88,14 @@ def test_lines_twice_in_the_log_are_not_missing_copies(world: World) -> None:
     audit = world.audit("series")
     assert audit.matched.numbers["logged_twice"] == 100
     assert audit.logged() == audit.seen() == REQUESTS
+
+
+def test_the_same_file_for_two_places_is_refused(world: World, tmp_path: Path) -> None:
+    world.sources()
+    (tmp_path / "link.log").symlink_to(tmp_path / "access.log")
+    for option in ("gateway_log", "envoy_log"):
+        with pytest.raises(InputError, match="link.log: is production's log, too"):
+            world.audit(**{option: (str(tmp_path / "lin*.log"),)})
 
 
 def test_a_replay_with_the_id_of_its_request_is_no_copy(world: World, tmp_path: Path) -> None:

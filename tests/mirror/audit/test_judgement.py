@@ -304,6 +304,15 @@ def test_lines_that_cannot_be_read_are_a_doubt_if_they_are_many(
     assert judgement.exit_code == 3 and "lost_lines" in codes(judgement)
 
 
+def test_times_to_the_second_are_said(world: World, tmp_path: Path) -> None:
+    sources = world.sources("series")
+    path = tmp_path / "access.log"
+    path.write_text(path.read_text().replace('"upstream_s": "0.010"', '"upstream_s": ""'))
+    judgement = judge(run_audit(sources, WINDOW), 0.001)
+    assert judgement.exit_code == 0
+    assert said(judgement, "inexact_times") == "1200 of 1200 lines"
+
+
 def test_without_the_sidecar_misses_are_not_judged(world: World) -> None:
     judgement = world.judged("gateway_log")
     assert judgement.exit_code == 3 and judgement.misses is None
