@@ -37,6 +37,8 @@ MOST_LOCATION_BYTES = 512
 """A longer Location is cut; its beginning says where it leads."""
 
 _ORIGIN = b"\r\nx-envoy-upstream-service-time:"
+_OTHER_SERVER = re.compile(rb"\r\nserver:[ \t]*(?!istio-envoy|envoy)[^ \t\r]")
+"""The shadow need not be Envoy (`shadow.accept_server`)."""
 _LOCATION = re.compile(rb"\r\nlocation:[ \t]*([^\r\n?#]*)", re.IGNORECASE)
 # source/common/router/router.cc and the filters of source/extensions/filters/http; the words of the
 # reset reasons are those of source/common/http/utility.cc. Versions differ in `_` and a blank.
@@ -87,7 +89,9 @@ class ReplyReader:
         else:
             # Of an application whose headers are suppressed, an answer has a type or a body.
             is_from_proxy = self.shows_origin is True or (
-                body_bytes == 0 and b"\r\ncontent-type:" not in head
+                body_bytes == 0
+                and b"\r\ncontent-type:" not in head
+                and not _OTHER_SERVER.search(head)
             )
         location = _location_of(opening[:start]) if 300 <= status < 400 else ""
         return Answer(status, outcome, latency_us, body_bytes, is_from_proxy, detail, location)

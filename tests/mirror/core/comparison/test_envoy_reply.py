@@ -100,6 +100,24 @@ def test_without_the_header_anywhere_a_body_is_an_applications() -> None:
         assert not read(reply(404), 404, shows_origin, UNKNOWN_BYTES).is_from_proxy
 
 
+@pytest.mark.parametrize(
+    ("server", "is_from_proxy"),
+    [
+        (b"server: envoy\r\n", True),
+        (b"Server:  istio-envoy\r\n", True),
+        (b"", True),  # server_header_transformation: PASS_THROUGH
+        (b"Server: gunicorn\r\n", False),
+        (b"server: my-envoy\r\n", False),
+    ],
+)
+def test_an_empty_answer_of_another_server_is_an_applications(
+    server: bytes, is_from_proxy: bool
+) -> None:
+    data = b"HTTP/1.1 404 Not Found\r\n%bContent-Length: 0\r\n\r\n" % server
+    for shows_origin in (False, None):
+        assert read(data, 404, shows_origin).is_from_proxy == is_from_proxy
+
+
 def test_a_success_shows_whether_there_is_a_header() -> None:
     reader = ReplyReader()
     assert reader.shows_origin is None
