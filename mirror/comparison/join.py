@@ -6,6 +6,8 @@ worker reported is compared, uncompared or waiting, also across a reload that ch
 log; and whatever the log brings costs a bounded amount of cpu and memory (datagrams.py,
 followed_file.py, window.py).
 
+docs/adr/0039 says why the supervisor does this, and what it costs.
+
 A line that is missing shows in several places: the kernel counts it, or it cannot be read, and in
 any case the connection has a gap. Each such line counts once, under the first of these reasons.
 """
