@@ -93,8 +93,6 @@ def viewer(admin_port: int) -> Iterator[list[int]]:
 def measure(sidecar: Sidecar, viewers: int, seconds: float) -> result.Row:
     """Return the supervisor's cpu as percent of a core, and the bytes a viewer got each second."""
     supervisor = psutil.Process(sidecar.child.pid)
-    # The seats of the viewers before are free with the next event.
-    time.sleep(WARM_S / 2)
     with ExitStack() as seats:
         reads = [seats.enter_context(viewer(sidecar.admin_port)) for _ in range(viewers)]
         time.sleep(WARM_S)

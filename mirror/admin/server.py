@@ -201,7 +201,7 @@ class Admin:
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
         )
-        with self.viewers.seat():
+        with self.viewers.seat(request.transport):
             await response.prepare(request)
             await self.viewers.serve(
                 request.transport, response.write, lambda: (*live.newest(), examples())

@@ -20,9 +20,14 @@ class Viewers:
     """Everyone who watches; `publish` wakes them all."""
 
     def __init__(self) -> None:
-        self.number = 0
+        self._seated: set[asyncio.Transport] = set()
         self._published = asyncio.Event()
         self._is_closed = False
+
+    @property
+    def number(self) -> int:
+        """How many are there; one that has gone gives its seat back at once."""
+        return sum(not transport.is_closing() for transport in self._seated)
 
     def publish(self) -> None:
         """Let every viewer that waits fetch the newest event."""
@@ -39,13 +44,13 @@ class Viewers:
         return self.number >= MOST_VIEWERS
 
     @contextmanager
-    def seat(self) -> Iterator[None]:
+    def seat(self, transport: asyncio.Transport) -> Iterator[None]:
         """Count a viewer while it is served."""
-        self.number += 1
+        self._seated.add(transport)
         try:
             yield
         finally:
-            self.number -= 1
+            self._seated.remove(transport)
 
     async def serve(
         self,

@@ -40,7 +40,7 @@ async def settle() -> None:
 
 def watch(viewers: Viewers, viewer: Viewer, newest: list[Sequence[bytes]]) -> "asyncio.Task[None]":
     async def serve() -> None:
-        with viewers.seat():
+        with viewers.seat(viewer):
             await viewers.serve(viewer, viewer.write_event, lambda: newest[-1])
 
     return asyncio.create_task(serve())
@@ -102,6 +102,7 @@ def test_a_viewer_that_has_gone_is_forgotten() -> None:
         task = watch(viewers, viewer, [(b"1",)])
         await settle()
         viewer.is_aborted = True
+        assert viewers.number == 0, "the seat is free before the next event"
         viewers.publish()
         await task
 
