@@ -1,7 +1,7 @@
 """The sections of the configuration file and the types of their keys.
 
-Each leaf type describes the values that it accepts, so that an error, the README's table and a
-reader see the same words. mirror/config.py puts the sections together and judges them as a whole.
+Each leaf type describes the values that it accepts, so that an error, docs/configuration.md and
+a reader see the same words. mirror/config.py puts the sections together and judges them as a whole.
 """
 
 from dataclasses import dataclass, field

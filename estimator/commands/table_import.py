@@ -52,7 +52,10 @@ Examples:
       --samples usage.csv --component api --replicas 2 --table table.yaml -o table.yaml
 
 \b
-usage.csv has the columns time,container,cpu,memory and may have pod,component.
+Exit codes:
+  0  written
+  2  bad input: every problem is listed on stderr
+  4  refused: Datadog or Prometheus has no usable answer
 """
 
 
@@ -98,9 +101,10 @@ class NewRow:
     "--samples",
     multiple=True,
     metavar="SOURCE",
-    help="Cpu and memory of the components' pods over time: a CSV file, `prometheus` or `datadog`"
-    " for every --component, or prometheus=URL,COMPONENT,… or datadog=COMPONENT,… for the"
-    " components named there; repeatable. What a replay sampled itself is read from its result.",
+    help="Cpu and memory of the components' pods over time: a CSV file with the columns time,"
+    "container,cpu,memory and perhaps pod,component; `prometheus` or `datadog` for every"
+    " --component; or prometheus=URL,COMPONENT,… or datadog=COMPONENT,… for those named there;"
+    " repeatable. What a replay sampled itself is read from its result.",
 )
 @click.option(
     "--component",

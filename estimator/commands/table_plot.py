@@ -23,6 +23,11 @@ EPILOG = """\b
 Examples:
   estimate table plot table.yaml -o curves.html
   estimate table plot table.yaml -o curves.svg
+
+\b
+Exit codes:
+  0  written
+  2  bad input: every problem is listed on stderr
 """
 
 _CAPTION = 66

@@ -63,6 +63,13 @@ def demo(seconds: int, inline: bool, keep: Path | None) -> None:
     Starts everything that it needs on free ports of this machine, and stops all of it at the end.
 
     \b
+    Exit codes:
+      0    every sum holds
+      1    the counts do not agree, or a program could not be started or ended early
+      2    an option cannot be used; nothing was started
+      130  interrupted by Ctrl-C; everything was stopped
+
+    \b
     Examples:
       mirror demo
       mirror demo --seconds 20 --keep demo/

@@ -43,10 +43,10 @@ def test_the_shipped_files_have_no_finding(tmp_path: Path, mode: str, names: lis
     assert lint(str(SHIPPED / names[-1]), config) == []
 
 
-def test_the_first_configuration_of_the_readme_has_no_finding(tmp_path: Path) -> None:
-    readme = (SHIPPED.parents[1] / "README.md").read_text()
-    (nginx,) = re.findall(r"```nginx\n(.*?)```", readme, re.DOTALL)
-    sidecar = re.findall(r"```yaml\n(# mirror.yaml\n.*?)```", readme, re.DOTALL)[0]
+def test_the_first_configuration_of_the_guide_has_no_finding(tmp_path: Path) -> None:
+    page = (SHIPPED.parents[1] / "docs" / "configuration.md").read_text()
+    (nginx,) = re.findall(r"```nginx\n(.*?)```", page, re.DOTALL)
+    sidecar = re.findall(r"```yaml\n(# mirror.yaml\n.*?)```", page, re.DOTALL)[0]
     path = tmp_path / "nginx.conf"
     path.write_text(nginx)
     assert lint(str(path), parse(sidecar, environ={})) == []
