@@ -122,15 +122,15 @@ def run_audit(sources: Sources, window: Window) -> Audit:
     audit = Audit(window, sources, seconds, production, sidecars)
     reader = LineReader(sources.reading)
     with IdStore() as ids:
-        read_log(production, reader, _production(audit, ids))
+        read_log(production, reader, window, _production(audit, ids))
         if sources.gateway_log:
             audit.gateway = Log("--gateway-log", files_of(sources.gateway_log, "--gateway-log"))
             take = _other(window, ids, GATEWAY, audit.gateway_minutes)
-            read_log(audit.gateway, reader, take)
+            read_log(audit.gateway, reader, window, take)
         if sources.envoy_log:
             audit.envoy = Log("--envoy-log", files_of(sources.envoy_log, "--envoy-log"))
             take = _other(window, ids, ENVOY, audit.envoy_minutes)
-            read_log(audit.envoy, reader, take)
+            read_log(audit.envoy, reader, window, take)
         if sources.capture:
             audit.captured = read_captured(sources.capture, window, ids)
         if sources.series:

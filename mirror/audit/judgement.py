@@ -320,7 +320,7 @@ def _stats(audit: Audit) -> Iterator[Finding]:
 def _doubts(audit: Audit) -> Iterator[Finding]:
     """Name what the sources could not show."""
     if not sum(audit.seconds.logged):
-        yield rules.NO_REQUESTS.at("--access-log", f"{audit.production.requests} outside of it")
+        yield rules.NO_REQUESTS.at("--access-log", f"{_outside(audit.production)} outside of it")
     for log in (audit.production, audit.gateway, audit.envoy):
         if log is not None:
             yield from _doubts_of(log)
@@ -362,6 +362,11 @@ def _unjudged(audit: Audit) -> int:
     )
 
 
+def _outside(log: Log) -> int:
+    """Return how many requests a log has where none is in the window."""
+    return log.requests + log.skipped
+
+
 def _doubts_of(log: Log) -> Iterator[Finding]:
     if log.tally.lost:
         is_much = log.tally.lost_ratio > LOW_CONFIDENCE_RATIO
@@ -372,7 +377,7 @@ def _doubts_of(log: Log) -> Iterator[Finding]:
 def _gateway_doubts(audit: Audit, gateway: Log) -> Iterator[Finding]:
     lines = _sum(audit.gateway_minutes, LINES)
     if not lines:
-        yield rules.SILENT.at("--gateway-log", f"{gateway.requests} requests outside of it")
+        yield rules.SILENT.at("--gateway-log", f"{_outside(gateway)} requests outside of it")
         return
     known = _sum(audit.gateway_minutes, PROBES) + _sum(audit.gateway_minutes, OURS)
     can_match = gateway.with_id and audit.production.with_id

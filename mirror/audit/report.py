@@ -134,6 +134,7 @@ def _sources(audit: Audit) -> list[dict[str, Any]]:
             "option": log.option,
             "files": log.files[:LISTED_MINUTES],
             "lines": log.tally.lines,
+            "skipped": log.skipped,
             "requests": log.requests,
             "with_id": log.with_id,
             "says_mark": log.says_mark,

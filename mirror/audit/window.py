@@ -36,7 +36,11 @@ class Window:
 
     def is_near(self, time_s: float) -> bool:
         """Return whether the time is within PAD_S of the window."""
-        return self.first - PAD_S <= time_s < self.end + PAD_S
+        return not self.side(time_s)
+
+    def side(self, time_s: float) -> int:
+        """Return -1 or 1 for a time that is more than PAD_S before or after the window, else 0."""
+        return (time_s >= self.end + PAD_S) - (time_s < self.first - PAD_S)
 
 
 @dataclass(slots=True)

@@ -44,6 +44,7 @@ from estimator.table.load_tools.detect import read_result
 from mirror.audit.envoy_stats import read_stats
 from mirror.audit.logs import Log
 from mirror.audit.logs import read_log as read_audit_log
+from mirror.audit.window import Window
 from mirror.commands.compare import compare
 from mirror.commands.export import export
 from mirror.commands.import_requests import import_requests
@@ -325,7 +326,7 @@ def read_replay(path: Path) -> None:
 
 def read_audited(path: Path) -> None:
     log = Log("--access-log", [str(path)])
-    read_audit_log(log, LineReader(), lambda line, file: None)
+    read_audit_log(log, LineReader(), Window(0, 1 << 40), lambda line, file: None)
 
 
 def envoy_stats() -> list[bytes]:

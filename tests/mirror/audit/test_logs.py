@@ -8,16 +8,18 @@ import pytest
 from mirror.audit import logs as module
 from mirror.audit.lines import Line
 from mirror.audit.logs import Log, files_of, read_log
+from mirror.audit.window import Window
 from mirror.errors import InputError
 from mirror.formats.access_log.line_reader import LineReader
 
+WINDOW = Window(1795600000, 1795600060)
 LINE = '1.1.1.%d - - [25/Nov/2026:09:46:40 +0000] "GET /%d HTTP/1.1" 200 5 "-" "-"\n'
 
 
 def read(path: Path) -> tuple[Log, list[Line]]:
     log = Log("--access-log", files_of((str(path),), "--access-log"))
     found: list[Line] = []
-    read_log(log, LineReader(), lambda line, file: found.append(line))
+    read_log(log, LineReader(), WINDOW, lambda line, file: found.append(line))
     return log, found
 
 
@@ -63,6 +65,23 @@ def test_a_line_that_is_being_written_is_not_lost(tmp_path: Path) -> None:
     assert len(found) == 1 and not log.tally.lost and log.tally.others.total() == 1
     path.write_text(LINE % (1, 1) + (LINE % (2, 2)).rstrip())
     assert len(read(path)[1]) == 2
+
+
+def test_blocks_far_from_the_window_are_skipped_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mirror.formats.access_log.blocks.BLOCK_BYTES", 200)
+    path = tmp_path / "a.log"
+    hours = [hour for hour in (7, 9, 11) for _ in range(30)]
+    lines = [
+        (LINE % (at % 256, at)).replace("09:46", f"{hour:02}:46") for at, hour in enumerate(hours)
+    ]
+    path.write_text("".join(lines) + "no line\n")
+    log, found = read(path)
+    targets = {line.target for line in found}
+    assert {f"/{at}" for at in range(30, 60)} <= targets
+    assert log.skipped >= 50 and log.skipped + log.tally.lines == 91
+    assert log.tally.shown[0].startswith(f"{path}:91: ")
 
 
 def test_line_numbers_go_on_over_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ def test_a_window_is_half_open() -> None:
     assert [window.has(at) for at in (999.9, 1000, 1029.999, 1030)] == [False, True, True, False]
     assert window.is_near(1000 - PAD_S) and not window.is_near(1030 + PAD_S)
     assert len(window) == 30
+    assert [window.side(at) for at in (99, 100, 1015, 1929, 1930)] == [-1, 0, 0, 0, 1]
 
 
 def test_a_gap_takes_its_neighbours_along() -> None:
