@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from mirror.audit.ids import CAPTURE, IN_WINDOW, Entry, IdStore
@@ -120,7 +121,7 @@ def read_counts(paths: Sequence[Path], seconds: Seconds, sidecars: Sidecars) -> 
             for first, last in _steps(window):
                 for second, route, number in _rows(database, path, REQUESTS, first, last):
                     if seconds.judged[second - window.first]:
-                        sidecars.routes[str(route)] += number
+                        sidecars.routes[str(route)] += _whole(path, number)
                 for second, metric, label, number in _rows(database, path, _COUNTS, first, last):
                     if seconds.judged[second - window.first] or metric in _PROOFS:
                         minute = sidecars.minutes.setdefault(second // 60 * 60, Counter())
@@ -161,9 +162,13 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _rows(database: sqlite3.Connection, path: Path, query: str, first: int, last: int) -> list[Any]:
     try:
-        return database.execute(query, {"first": first, "last": last}).fetchall()
+        rows = database.execute(query, {"first": first, "last": last}).fetchall()
     except sqlite3.Error as error:
         raise _unreadable(path, error) from error
+    # A column of SQLite may hold any type, whatever it was declared as.
+    if any(type(row[0]) not in (int, NoneType) for row in rows):
+        raise InputError(f"--series {path}: expected seconds that are whole numbers")
+    return rows
 
 
 def _whole(path: Path, number: object) -> int:

@@ -8,7 +8,7 @@ from array import array
 from dataclasses import dataclass, field
 
 MOST_WINDOW_S = 31 * 86400
-"""Longest window; it takes about 12 bytes a second."""
+"""Longest window; it takes 17 bytes a second."""
 EDGE_S = 2
 """How far apart a request and its copy may be counted where clocks agree: nginx logs whole seconds
 in most formats, and at the end of a response."""
@@ -55,8 +55,8 @@ class Seconds:
 
     def __post_init__(self) -> None:
         size = len(self.window)
-        self.logged = array("L", bytes(array("L").itemsize * size))
-        self.seen = array("L", bytes(array("L").itemsize * size))
+        self.logged = array("Q", bytes(8 * size))
+        self.seen = array("Q", bytes(8 * size))
         self.judged = bytearray(b"\1") * size
 
     def leave_out(self, first: int, end: int) -> None:

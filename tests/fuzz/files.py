@@ -44,7 +44,8 @@ from estimator.table.load_tools.detect import read_result
 from mirror.audit.envoy_stats import read_stats
 from mirror.audit.logs import Log
 from mirror.audit.logs import read_log as read_audit_log
-from mirror.audit.window import Window
+from mirror.audit.sidecar import newest_second, read_counts, read_seen
+from mirror.audit.window import Seconds, Window
 from mirror.commands.compare import compare
 from mirror.commands.export import export
 from mirror.commands.import_requests import import_requests
@@ -329,6 +330,13 @@ def read_audited(path: Path) -> None:
     read_audit_log(log, LineReader(), Window(0, 1 << 40), lambda line, file: None)
 
 
+def read_audited_series(path: Path) -> None:
+    seconds = Seconds(Window(0, 7200))
+    sidecars = read_seen([path], seconds)
+    read_counts([path], seconds, sidecars)
+    newest_second([path])
+
+
 def envoy_stats() -> list[bytes]:
     names = ("http.a.downstream_rq_total", "cluster.b.upstream_rq_active_overflow", "server.uptime")
     text = "".join(f"{name}: {number}\n" for number, name in enumerate(names))
@@ -368,6 +376,7 @@ READERS: dict[str, tuple[str, Callable[[], list[bytes]], Callable[[Path], object
     "comparison": ("comparison.json", comparisons, read_comparison),
     "nginx": ("nginx.conf", lambda: files("deploy/nginx/*.conf"), read_nginx),
     "audit": ("a.log", logs, read_audited),
+    "audit-series": ("series.db", sqlite_files, read_audited_series),
     "envoy-stats": ("stats", envoy_stats, lambda path: read_stats(path, path)),
     "uris": ("uris.json", uri_counts, lambda path: observe_uris(str(path), Asked())),
 }

@@ -62,6 +62,16 @@ def test_what_is_no_series_is_refused(tmp_path: Path, content: bytes | None) -> 
         read_seen([path], Seconds(WINDOW))
 
 
+def test_a_second_that_is_no_whole_number_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(SCHEMA)
+        database.execute("INSERT INTO counts VALUES (?, 'requests', 'a', 'b', 1)", (FIRST + 0.5,))
+        database.commit()
+    with pytest.raises(InputError, match="seconds that are whole numbers"):
+        read_seen([path], Seconds(WINDOW))
+
+
 def test_a_damaged_number_and_an_empty_series_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     with closing(sqlite3.connect(path)) as database:
