@@ -38,6 +38,7 @@ pytestmark = pytest.mark.topology
 FILTERS = f"{API}.extensions.filters.http"
 JWKS = '{"keys":[{"kty":"oct","alg":"HS256","k":"c2VjcmV0"}]}'
 BIG = "x" * 5000
+PROTOBUF = "application/x-protobuf"
 
 HIDES_REASON = "envoy.reloadable_features.hide_transport_failure_reason_in_response_body"
 """Envoy names a failed TLS handshake in its answer up to 1.38.0, and later only without this."""
@@ -60,6 +61,7 @@ RESULTS = {
     "/rbac": ("denied", 403, "rbac"),
     "/jwt": ("denied", 401, "jwt"),
     "/limited": ("rate_limited", 429, "rate_limited"),
+    "/globally-limited": ("rate_limited", 429, "rate_limited"),
     "/fault": ("no_upstream", 503, "fault"),
     "/https": ("redirect", 301, ""),
     "/teapot": ("proxy_status", 418, ""),
@@ -98,6 +100,17 @@ class App(BaseHTTPRequestHandler):
         self.end_headers()
         with contextlib.suppress(OSError):  # Envoy gave up
             self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        """Answer for the service of global rate limits: OVER_LIMIT, as protobuf."""
+        while size := int(self.rfile.readline(), 16):  # in chunks
+            self.rfile.read(size + len("\r\n"))
+        self.rfile.readline()
+        self.send_response(200)
+        self.send_header("Content-Type", PROTOBUF)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"\x08\x02")
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -150,9 +163,30 @@ def configuration(ports: dict[str, int], certificate: trustme.LeafCert) -> Objec
         to("/rbac", typed_per_filter_config={"envoy.filters.http.rbac": rbac}),
         to("/limited", typed_per_filter_config={"envoy.filters.http.local_ratelimit": limit}),
         to("/fault", typed_per_filter_config={"envoy.filters.http.fault": fault}),
+        to("/globally-limited"),
         {"match": {"path": "/https"}, "redirect": {"https_redirect": True}},
         {"match": {"path": "/teapot"}, "direct_response": {"status": 418}},
     ]
+    key = {"actions": [{"generic_key": {"descriptor_value": "all"}}]}
+    next(each for each in routes if each["match"].get("path") == "/globally-limited")["route"][
+        "rate_limits"
+    ] = [key]
+    service = {
+        "transport_api_version": "V3",
+        "grpc_service": {"envoy_grpc": {"cluster_name": "limits"}},
+    }
+    global_limit = {
+        "@type": f"{FILTERS}.ratelimit.v3.RateLimit",
+        "domain": "site",
+        "timeout": "10s",
+        "rate_limit_service": service,
+    }
+    # The service speaks gRPC. A listener of the same Envoy makes plain HTTP of it for our app.
+    bridge = {
+        "@type": f"{FILTERS}.grpc_http1_reverse_bridge.v3.FilterConfig",
+        "content_type": PROTOBUF,
+        "withhold_grpc_frames": True,
+    }
     provider = {"local_jwks": {"inline_string": JWKS}}
     jwt = {
         "@type": f"{FILTERS}.jwt_authn.v3.JwtAuthentication",
@@ -172,6 +206,7 @@ def configuration(ports: dict[str, int], certificate: trustme.LeafCert) -> Objec
             "name": "envoy.filters.http.local_ratelimit",
             "typed_config": {"@type": limit["@type"], "stat_prefix": "none"},
         },
+        {"name": "envoy.filters.http.ratelimit", "typed_config": global_limit},
         {"name": "envoy.filters.http.router", "typed_config": {"@type": ROUTER}},
     ]
     bare_router = {"@type": ROUTER, "suppress_envoy_headers": True}
@@ -187,6 +222,16 @@ def configuration(ports: dict[str, int], certificate: trustme.LeafCert) -> Objec
             http_filters=[{"name": "envoy.filters.http.router", "typed_config": bare_router}],
         ),
         http_listener("strict", ports["strict"], [to("/ok")]),
+        http_listener(
+            "limits",
+            ports["limits"],
+            [to("/")],
+            codec_type="HTTP2",
+            http_filters=[
+                {"name": "envoy.filters.http.grpc_http1_reverse_bridge", "typed_config": bridge},
+                {"name": "envoy.filters.http.router", "typed_config": {"@type": ROUTER}},
+            ],
+        ),
     ]
     listeners[0]["filter_chains"][0]["filters"][0]["typed_config"]["route_config"][
         "validate_clusters"
@@ -209,12 +254,16 @@ def configuration(ports: dict[str, int], certificate: trustme.LeafCert) -> Objec
     no_host["load_assignment"]["endpoints"] = []
     context = {"@type": f"{kind}.UpstreamTlsContext"}
     socket_of_tls = {"name": "envoy.transport_sockets.tls", "typed_config": context}
+    options = f"{API}.extensions.upstreams.http.v3.HttpProtocolOptions"
+    http2 = {"@type": options, "explicit_http_config": {"http2_protocol_options": {}}}
+    speaks_http2 = {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http2}
     none = {"thresholds": [{"max_requests": 0, "max_pending_requests": 0}]}
     clusters = [
         cluster("app", ports["shadow"]),
         no_host,
         cluster("refused", ports["closed"]),
         cluster("full", ports["shadow"], circuit_breakers=none),
+        cluster("limits", ports["limits"], typed_extension_protocol_options=speaks_http2),
         cluster("tls", ports["shadow"], transport_socket=socket_of_tls),
     ]
     layers = [{"name": "admin", "admin_layer": {}}]
@@ -226,7 +275,7 @@ def scene() -> Iterator[tuple[Topology, Sidecar]]:
     App.ending.clear()
     with running_topology() as topology:
         ports = topology.ports
-        ports.update(zip(("bare", "strict", "closed"), free_ports(3), strict=True))
+        ports.update(zip(("bare", "strict", "limits", "closed"), free_ports(4), strict=True))
         path = topology.directory / "envoy.yaml"
         certificate = trustme.CA().issue_cert("gateway.example")
         path.write_text(yaml.safe_dump(configuration(ports, certificate)))

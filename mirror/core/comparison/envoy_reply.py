@@ -8,8 +8,8 @@ an application's empty 404 looks like a route that is missing; `shows_origin` sa
 
 Envoy from 1.38.1 on keeps it to itself when a TLS handshake with an upstream failed (its release
 notes: `hide_transport_failure_reason_in_response_body`); such a 503 is then one without a usable
-upstream. A global rate limit sends `x-envoy-ratelimited`
-(source/extensions/filters/http/ratelimit/ratelimit.cc), which no test here has from a real Envoy.
+upstream. A global rate limit is known by `x-envoy-ratelimited`
+(source/extensions/filters/http/ratelimit/ratelimit.cc), because its answer is empty.
 
 A text is trusted before the header: the Envoy beside an application answers in the same words, and
 the gateway's Envoy passes them on like an application's. tests/topology/test_envoy_replies.py has
