@@ -55,11 +55,11 @@ class RequestReader:
 
     def location(self, location: str) -> str:
         """Return a Location without its secrets."""
-        scheme, mark, rest = location.partition("://")
-        if not mark:
+        scheme, mark, rest = location.partition("//")  # RFC 3986, section 4.2
+        if not mark or "/" in scheme:
             return self._path(location)
         authority, slash, path = rest.partition("/")
-        return f"{scheme}://{authority.rpartition('@')[2]}{self._path(slash + path)}"
+        return f"{scheme}//{authority.rpartition('@')[2]}{self._path(slash + path)}"
 
     def _path(self, path: str) -> str:
         raw = raw_path(path.encode("latin-1"))

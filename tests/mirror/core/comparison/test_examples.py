@@ -71,6 +71,8 @@ def test_what_is_shown_has_no_secret() -> None:
         ("/login", "/login"),
         ("https://user:word@shop.example/login", "https://shop.example/login"),
         ("https://shop.example", "https://shop.example"),
+        ("//user:word@shop.example/login", "//shop.example/login"),
+        ("/a//user@b", "/a//user@b"),
         ("", ""),
     ],
 )
