@@ -19,6 +19,7 @@ from mirror.audit.envoy_stats import LIMIT, read
 from mirror.commands.admin_client import AdminAddress, NoSidecarError, fetch_status
 from mirror.commands.arguments import Written, read_target
 from mirror.errors import InputError
+from mirror.formats.access_log.blocks import STDIN
 from mirror.formats.capture.record import is_host
 from mirror.formats.rich_console import visible_console
 from mirror.formats.terminal import say, say_json
@@ -71,7 +72,8 @@ Examples:
     "--gateway-log",
     multiple=True,
     metavar="FILE",
-    help="Log of the nginx in the gateway's Pod, where the canary must not be.",
+    help="Log of the nginx in the gateway's Pod, where the canary must not be; - is standard"
+    " input.",
 )
 @click.option("--envoy-log", multiple=True, metavar="FILE", help="Envoy's access log.")
 @click.option(
@@ -111,6 +113,8 @@ def canary(
 ) -> None:
     if host is not None and not is_host(host):
         raise click.BadParameter("expected a host name", param_hint="--host")
+    if (*access_log, *gateway_log, *envoy_log).count(STDIN) > 1:
+        raise click.UsageError("standard input (-) can be one log only")
     asking = Asking(
         statuses=lambda: _statuses(admins),
         envoy=None if envoy_admin is None else lambda: _counters(envoy_admin),

@@ -20,8 +20,12 @@ from mirror.audit.canary.sending import Answer, Target, send, send_marked
 from mirror.audit.envoy_stats import DOWNSTREAM
 from mirror.core.canaries.canary import ID_LENGTH
 from mirror.core.ledger import SHED
+from mirror.formats.access_log.blocks import STDIN
 
 SETTLE_S = 2.0
+PIPE_SETTLE_S = 10.0
+"""The same for a log that comes through a pipe, such as that of `kubectl logs -f`, which may still
+be connecting."""
 LOOK_INTERVAL_S = 0.2
 _NOT_CHOSEN = ("ratio", "method", "upgrade")
 """Reasons for which a request got no leg although the shadow may get legs (core/selection.py)."""
@@ -90,14 +94,14 @@ class Search:
         if self.answer.error:
             return
         deadline = self.asking.now() + self.wait_s
-        settled_at = deadline
+        settled_at = min(self.asking.now() + self._settle_s, deadline)
         said = ""
         while True:
             self._look(before)
             missing = self._missing()
             now = self.asking.now()
             if missing:
-                settled_at = min(now + SETTLE_S, deadline)
+                settled_at = min(now + self._settle_s, deadline)
             is_over = now >= settled_at or self._is_in_gateways_log()
             if now >= deadline or (not missing and is_over):
                 return
@@ -106,6 +110,11 @@ class Search:
                 self.asking.progress(f"{text}, at most {deadline - now:.0f} s")
                 said = text
             self.asking.sleep(LOOK_INTERVAL_S)
+
+    @property
+    def _settle_s(self) -> float:
+        is_piped = self.gateway is not None and STDIN in self.gateway.patterns
+        return PIPE_SETTLE_S if is_piped else SETTLE_S
 
     @property
     def ids(self) -> list[str]:

@@ -215,6 +215,8 @@ def _in_logs(search: Search) -> Iterator[Finding]:
     if (gateway := search.gateway) is None:
         yield NOT_WATCHED.at("--gateway-log", "it was not given")
         return
+    if gateway.has_ended:
+        yield NOT_WATCHED.at("--gateway-log", "standard input ended before the search did")
     lines = [line for canary_id in search.ids for line in gateway.lines(canary_id)]
     copies = [line for line in lines if line.mark != ""]
     if copies:

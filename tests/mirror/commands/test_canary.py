@@ -45,6 +45,7 @@ def test_a_canary_that_nothing_mirrors_exits_with_3(tmp_path: Path) -> None:
         (("http://127.0.0.1:1/", "--host", "a b"), "expected a host name"),
         (("http://127.0.0.1:1/", "--gateway-log", "nothing.log"), "no such file"),
         (("http://127.0.0.1:1/", "--envoy-admin", "http://127.0.0.1:1"), "cannot be asked"),
+        (("http://127.0.0.1:1/", "--gateway-log", "-", "--envoy-log", "-"), "one log only"),
         (("http://127.0.0.1:1/", "--admin", "x"), "an address such as"),
     ],
 )

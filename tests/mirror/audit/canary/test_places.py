@@ -1,5 +1,6 @@
 """Checks that a log is followed from its end on, through rotation."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,20 @@ def test_a_rotated_log_is_followed_in_both_files(tmp_path: Path) -> None:
         path.write_text(LINE)
         file.write(LINE)
     assert number(log) == 2
+
+
+def test_standard_input_is_read_without_waiting() -> None:
+    reading, writing = os.pipe()
+    log = FollowedLog("--gateway-log", ("-",), stdin=reading)
+    log.start()
+    assert number(log) == 0
+    os.write(writing, (LINE + LINE[:5]).encode())
+    assert number(log) == 1 and not log.has_ended
+    os.write(writing, LINE[5:].encode())
+    os.close(writing)
+    assert number(log) == 2 and log.has_ended
+    assert log.lines(ID)[0].file == "standard input"
+    os.close(reading)
 
 
 def test_a_truncated_log_begins_again(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 The servers are real; the clock is not, and what is written meanwhile is written when it sleeps.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from mirror.addresses import Url
 from mirror.audit.canary.places import FollowedLog
-from mirror.audit.canary.search import LOOK_INTERVAL_S, SETTLE_S, Asking, Search
+from mirror.audit.canary.search import LOOK_INTERVAL_S, PIPE_SETTLE_S, SETTLE_S, Asking, Search
 from mirror.audit.canary.sending import Target
 from tests.fakes_admin import admin_port
 
@@ -114,6 +115,15 @@ def test_what_must_not_come_is_watched_for_a_while(scene: Scene) -> None:
     assert len(scene.search.gateway.lines(scene.search.canary_id)) == 1
 
 
+def test_a_log_that_comes_through_a_pipe_is_watched_for_longer(scene: Scene) -> None:
+    reading, writing = os.pipe()
+    scene.search.gateway = FollowedLog("--gateway-log", ("-",), stdin=reading)
+    scene.steps = [serve]
+    assert PIPE_SETTLE_S <= scene.run() <= PIPE_SETTLE_S + 3 * LOOK_INTERVAL_S
+    os.close(writing)
+    os.close(reading)
+
+
 def test_the_wait_is_bounded(scene: Scene) -> None:
     assert 20 <= scene.run() <= 20 + 2 * LOOK_INTERVAL_S
     assert scene.search.seen is None and not scene.search.has_copy
@@ -151,7 +161,8 @@ def test_what_the_sidecar_shed_or_took_for_a_copy_is_not_sent(
 def test_without_a_sidecar_a_named_shadow_is_asked(scene: Scene, is_named: bool) -> None:
     scene.has_sidecar = False
     scene.search.shadow = scene.search.target.origin if is_named else None
-    scene.run()
+    scene.search.production = scene.search.envoy = None  # so that nothing is missing
+    assert scene.run() <= SETTLE_S + LOOK_INTERVAL_S
     assert bool(scene.search.marked_id) is is_named
     assert scene.search.sidecars == 0
 

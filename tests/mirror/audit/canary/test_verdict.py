@@ -92,6 +92,9 @@ def test_a_gateway_that_nobody_watched_is_a_doubt() -> None:
     found = search()
     found.gateway = None
     assert exit_code(judge(found)) == 3
+    found.gateway = log()
+    found.gateway.has_ended = True
+    assert exit_code(judge(found)) == 3
 
 
 def test_the_places_say_what_was_found() -> None:
