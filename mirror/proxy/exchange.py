@@ -7,6 +7,7 @@ raises into its path, and a leg that cannot be sent is shed with the reason.
 
 from mirror.core import ledger
 from mirror.core.budget import BODY_TOO_LARGE, BUFFER_FULL, DOWNSTREAM_LOST, PIECE_BYTES
+from mirror.core.canaries.canary import MARK_END
 from mirror.core.request_head import RequestHead
 from mirror.proxy.shadow_leg import ShadowLeg
 from mirror.proxy.tee import Tee
@@ -67,7 +68,7 @@ class Exchange:
         data = head.to_shadow(b"".join(self._body) if self._body else b"", trailers)
         leg = ShadowLeg(self.route, data, head.method == b"HEAD", self.pair)
         if self._tee.canaries.followed:
-            leg.canary = self._tee.canaries.followed.pop(head.target, None)
+            leg.canary = self._tee.canaries.followed.pop(head.target[MARK_END:], None)
         if self._body is not None:
             self._release_body()
         self._tee.start_legs(leg, self._legs_wanted)

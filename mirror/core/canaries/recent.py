@@ -5,7 +5,7 @@ not kept is counted. A worker takes in at most MOST between two reports, so a fl
 no more than the look at its target.
 """
 
-from mirror.core.canaries.canary import Canary, Piece, canary_id
+from mirror.core.canaries.canary import MARK_END, Canary, Piece, canary_id
 
 REPEATED = "repeated"
 """Why a copy gets no leg: it came before. core/ledger.py counts it under the same name."""
@@ -19,7 +19,7 @@ class WorkerCanaries:
 
     def __init__(self) -> None:
         self.followed: dict[bytes, Canary] = {}
-        """Canaries by target whose request is still being read."""
+        """Canaries whose request is still being read, by id: a whole target may be long."""
         self._kept: dict[str, Canary] = {}
         self._changed: dict[str, Canary] = {}
         self._taken = 0
@@ -53,11 +53,11 @@ class WorkerCanaries:
         self._changed[canary.id] = canary
 
     def follow(self, canary: Canary, legs: int, target: bytes) -> None:
-        """Note that a copy of the request gets legs, which `followed` finds by their target."""
+        """Note that a copy of the request gets legs, which `followed` finds by their id."""
         canary.legs += legs
         canary.why_none = ""
         self._changed[canary.id] = canary
-        self.followed[target] = canary
+        self.followed[target[MARK_END:]] = canary
         if len(self.followed) > MOST:
             del self.followed[next(iter(self.followed))]
 
