@@ -26,7 +26,7 @@ COMPILED = [
     *sorted(glob("mirror/core/redaction/[a-z]*.py")),
     *(
         f"mirror/core/comparison/{name}.py"
-        for name in ("copies", "envoy_reply", "examples", "pairs", "verdict")
+        for name in ("copies", "envoy_reply", "examples", "pairs", "redirects", "verdict")
     ),
     "mirror/core/uri_counts/canonical.py",
     "mirror/core/uri_counts/collector.py",

@@ -49,13 +49,16 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.core.comparison.answer",
         "mirror.core.uri_counts.piece",
     ),
+    "mirror.core.comparison.redirects": (),
     "mirror.core.comparison.envoy_reply": (
         "mirror.core.comparison.answer",
+        "mirror.core.comparison.redirects",
         "mirror.core.response_head",
     ),
     "mirror.core.comparison.examples": (
         "mirror.core.comparison.answer",
         "mirror.core.comparison.piece",
+        "mirror.core.comparison.redirects",
         "mirror.core.redaction.redactor",
         "mirror.core.uri_counts.*",
     ),
@@ -391,7 +394,11 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.proxy.upstream.relaying",
         "mirror.proxy.tee",
     ),
-    "mirror.comparison.log_lines": ("mirror.core.comparison.answer", "mirror.core.ledger"),
+    "mirror.comparison.log_lines": (
+        "mirror.core.comparison.answer",
+        "mirror.core.comparison.redirects",
+        "mirror.core.ledger",
+    ),
     "mirror.comparison.connections": (),
     "mirror.comparison.examples": (
         "mirror.core.comparison.piece",

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from mirror.core.comparison.answer import NOT_ANSWERED, UNKNOWN_BYTES, Answer
+from mirror.core.comparison.redirects import MOST_LOCATION_BYTES
 from mirror.core.ledger import ABORTED, STATUS_CLASSES
 
 LONGEST_LINE_BYTES = 1 << 16
@@ -57,6 +58,7 @@ class LogLine(msgspec.Struct, gc=False):
 
 
 _LINE = msgspec.json.Decoder(LogLine)
+_REPLACED = "\N{REPLACEMENT CHARACTER}"
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -160,7 +162,11 @@ def _location(line: LogLine) -> str:
     location = line.location if line.location is not None else line.upstream_http_location
     if type(location) is not str or location == "-":
         return ""
-    return location.partition("?")[0].partition("#")[0]
+    if _REPLACED in location:  # its bytes are not known, so nobody can compare them
+        return ""
+    # The shadow's is kept as bytes, and cut.
+    target = location.partition("?")[0].partition("#")[0].encode("utf-8", "replace")
+    return target[:MOST_LOCATION_BYTES].decode("latin-1")
 
 
 def _whole(value: object) -> int | None:

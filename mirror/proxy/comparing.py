@@ -28,10 +28,11 @@ class Comparing:
         self._examples: Examples | None = None
         self.pairs: Pairs | None = None
         self.copies: Copies | None = None
+        self._reader: RequestReader | None = None
         is_inline = config.mode == "inline"
         if config.compares:
             redactor = Redactor((), config.capture.query_keys)
-            reader = RequestReader(config.request_id_header, redactor)
+            reader = self._reader = RequestReader(config.request_id_header, redactor)
             if is_inline:
                 self._examples = Examples(reader)
                 self.pairs = Pairs(counts, self._examples)
@@ -57,6 +58,8 @@ class Comparing:
             )
         else:
             answer = Answer(leg.status, outcome, latency_us, leg.body_bytes)
+        if answer.location and self._reader is not None:
+            answer.base = self._reader.base_of(leg.data)
         if self.pairs is not None:
             if leg.is_extra:
                 self.pairs.extra_ended(leg.route)

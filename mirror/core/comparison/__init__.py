@@ -2,6 +2,7 @@
 
 answer      what is kept of the answer of one leg
 envoy_reply who gave an answer of the shadow, and why, read from its beginning
+redirects   whether two redirects lead to different places
 verdict     the result of comparing two answers
 pairs       the pairs of one worker in mode inline
 copies      the copies of one worker in mode sink, until the next report

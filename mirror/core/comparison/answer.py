@@ -43,3 +43,5 @@ class Answer(msgspec.Struct, array_like=True, gc=False):
     """Of a shadow: one of DETAILS, where Envoy said more than the status."""
     location: str = ""
     """Where a 3xx other than 304 leads to, without its query; empty where that is unknown."""
+    base: str = ""
+    """Of a shadow with a location: what a relative one begins at (redirects.py)."""

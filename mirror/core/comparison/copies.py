@@ -13,8 +13,8 @@ from mirror.core.worker_ledger import Ledger
 
 MOST_COPIES = 2000
 """Copies of one report, of which there are ten a second; in it, each has about 80 bytes."""
-COPY_BYTES = 1536
-"""The most bytes that a copy takes in the worker, with an id and a Location of the longest."""
+COPY_BYTES = 2048
+"""The most bytes that a copy takes in the worker: its id, Location and base may be the longest."""
 _MOST_URIS = MOST
 """Copies of one report that name their URI, which costs more than the rest of a copy."""
 

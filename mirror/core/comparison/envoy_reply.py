@@ -31,10 +31,8 @@ from mirror.core.comparison.answer import (
     TLS,
     Answer,
 )
+from mirror.core.comparison.redirects import MOST_LOCATION_BYTES
 from mirror.core.response_head import body_start
-
-MOST_LOCATION_BYTES = 512
-"""A longer Location is cut; its beginning says where it leads."""
 
 _ORIGIN = b"\r\nx-envoy-upstream-service-time:"
 _OTHER_SERVER = re.compile(rb"\r\nserver:[ \t]*(?!istio-envoy|envoy)[^ \t\r]")

@@ -7,6 +7,7 @@ place is counted.
 
 from mirror.core.comparison.answer import Answer
 from mirror.core.comparison.piece import ExampleAddition
+from mirror.core.comparison.redirects import MOST_LOCATION_BYTES
 from mirror.core.redaction.redactor import Redactor
 from mirror.core.uri_counts.canonical import raw_names, raw_path, uri_of
 from mirror.core.uri_counts.piece import Uri
@@ -52,6 +53,11 @@ class RequestReader:
         """Return the URI without its secrets."""
         method, host, path, names = _parts_of(request)
         return uri_of(method, host, path, names, self._redactor, False)
+
+    def base_of(self, request: bytes) -> str:
+        """Return what a relative Location begins at: `//HOST/PATH`, cut like a Location."""
+        _, host, path, _ = _parts_of(request)
+        return (b"//%b%b" % (host, path))[:MOST_LOCATION_BYTES].decode("latin-1")
 
     def location(self, location: str) -> str:
         """Return a Location without its secrets."""

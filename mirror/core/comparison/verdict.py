@@ -13,6 +13,7 @@ a request that no route matches (source/common/router/router.cc, `NR`), 426 for 
 
 from mirror.core import ledger
 from mirror.core.comparison.answer import TLS, Answer
+from mirror.core.comparison.redirects import lead_apart
 
 SAME = "same"
 SIZE = "size"
@@ -109,7 +110,7 @@ def _kind_of(status: int) -> int:
 
 def _of_equal_classes(primary: Answer, shadow: Answer) -> str:
     ours, theirs = primary.body_bytes, shadow.body_bytes
-    if primary.location != shadow.location and primary.location and shadow.location:
+    if lead_apart(primary.location, shadow.location, shadow.base):
         return REDIRECT
     if primary.status == 304 or shadow.status == 304 or ours < 0 or theirs < 0:
         return SAME

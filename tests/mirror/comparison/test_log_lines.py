@@ -15,6 +15,8 @@ from mirror.comparison.log_lines import (
     read_line,
 )
 from mirror.core.comparison.answer import NOT_ANSWERED, UNKNOWN_BYTES, Answer
+from mirror.core.comparison.envoy_reply import location_in
+from mirror.core.comparison.redirects import MOST_LOCATION_BYTES
 
 HEADER = b"<190>Nov 26 08:18:58 nginx: "
 # As nginx 1.22.1 wrote it with deploy/nginx/log-format.conf.
@@ -152,3 +154,20 @@ def test_no_value_raises(values: dict[str, object]) -> None:
         id_of(line), logged_at_s(line), place_of(line)
         found = answer_of(line)
         assert found is None or found.status == 0 or 100 <= found.status <= 999
+
+
+def test_a_location_is_kept_as_the_bytes_of_the_shadow_are() -> None:
+    line = read_line('{"id":"8f","status":"302","location":"/caf\u00e9"}'.encode())
+    assert line is not None
+    found = answer_of(line)
+    assert found is not None
+    assert found.location == location_in("location: /caf\u00e9\r\n".encode())
+    long = answer(status="302", location="/" + "a" * 9000)
+    assert long is not None and long.location == "/" + "a" * (MOST_LOCATION_BYTES - 1)
+
+
+def test_a_location_whose_bytes_are_lost_is_unknown() -> None:
+    line = read_line(b'{"id":"8f","status":"302","location":"/caf\xe9"}')
+    assert line is not None
+    found = answer_of(line)
+    assert found is not None and found.location == ""

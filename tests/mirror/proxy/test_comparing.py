@@ -76,3 +76,14 @@ def test_the_piece_says_whether_answers_name_their_origin() -> None:
     comparing.leg_ended(leg, "2xx", 1)
     piece = comparing.piece()
     assert piece is not None and piece.shows_origin is True
+
+
+def test_a_redirect_knows_where_its_request_was() -> None:
+    for config in (make_config("inline", 9), make_config(comparison=LOG)):
+        comparing = Comparing(config, Ledger(10))
+        leg = leg_of(comparing.new_pair("/a"))
+        leg.status = 302
+        leg.opening = b"HTTP/1.1 302 Found\r\nlocation: b\r\nserver: istio-envoy\r\n\r\n"
+        answer = comparing.leg_ended(leg, "3xx", 7)
+        assert (answer.location, answer.base) == ("b", "//h/a")
+        assert comparing.leg_ended(leg_of(), "4xx", 7).base == ""

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.core.comparison.answer import DETAILS, UNKNOWN_BYTES, Answer
-from mirror.core.comparison.envoy_reply import MOST_LOCATION_BYTES, ReplyReader, location_in
+from mirror.core.comparison.envoy_reply import ReplyReader, location_in
+from mirror.core.comparison.redirects import MOST_LOCATION_BYTES
 
 ORIGIN = b"x-envoy-upstream-service-time: 3\r\n"
 CONNECT = b"upstream connect error or disconnect/reset before headers. "

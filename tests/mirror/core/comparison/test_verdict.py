@@ -152,3 +152,12 @@ def test_what_is_no_new_error() -> None:
 
 def test_no_reason_is_a_result() -> None:
     assert not set(UNCOMPARED) & set(RESULTS)
+
+
+def test_a_relative_location_begins_at_the_request() -> None:
+    """An app behind another server name may write the same place in another way."""
+    ours = app(302, 0, "/next")
+    theirs = Answer(302, "3xx", 1000, 0, location="http://h/next", base="//h/a")
+    assert verdict(ours, theirs) == "same"
+    theirs.base = "//other/a"
+    assert verdict(ours, theirs) == "redirect"
