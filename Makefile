@@ -11,8 +11,10 @@ WITHOUT_SERVERS := $(TWO_AT_ONCE) --ignore tests/topology --ignore tests/conform
 
 .PHONY: demo exactness test test-compiled test-pythons check cover compiled bench programs wheel clean fuzz fuzz-files fuzz-nginx fuzz-routes soak
 
+# The compiled build takes part where `make compiled` made it from the present source.
 demo: .venv/demo
-	$(BIN)/mirror demo
+	@if [ -d build/compiled ] && $(MAKE) -q build/compiled; then \
+	PYTHONPATH=build/compiled $(BIN)/mirror demo; else $(BIN)/mirror demo; fi
 
 test: .venv/dev programs check
 	$(BIN)/python -m pytest $(WITHOUT_SERVERS)

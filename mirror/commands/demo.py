@@ -1,21 +1,21 @@
 """`mirror demo`: the whole product in a minute, on this machine, without configuration.
 
-This module owns the output: which programs run where, progress while traffic flows, the ledger with
-its sums beside Envoy's own counter, and the projection that `estimate` makes of the recorded
-series. `estimate` runs as a process, because the two packages share a file and nothing else.
+This module owns the output: which programs run where, progress while traffic flows, the sums of the
+ledger beside the counters of nginx and Envoy, the verdict of the comparison, and the summary of the
+estimate. Both answers are pages in a folder as well.
 
-Nothing is left behind: children end with the block that started them, however it ends, and the
-directory is removed unless --keep names one.
+Nothing else is left behind: children end with the block that started them, however it ends, and
+their directory is removed unless --keep names one.
 """
 
 import asyncio
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,10 +23,10 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from mirror.build import BUILD
 from mirror.demo.load import Tally, arrivals, drive
+from mirror.demo.pages import COMPARISON, ESTIMATE, Folder
 from mirror.demo.processes import ChildFailed, Processes
 from mirror.demo.world import World, start_world
 from mirror.formats.rich_console import visible_console
@@ -37,9 +37,6 @@ DEFAULT_SECONDS = 45
 PLAIN_INTERVAL_S = 5
 INTERRUPTED = 130
 """The exit code that a shell reports for a program ended by Ctrl-C."""
-
-LOW_CONFIDENCE = 3
-"""Exit code of `estimate` for low confidence: half a minute of traffic is not a week."""
 
 
 @click.command()
@@ -55,9 +52,18 @@ LOW_CONFIDENCE = 3
     "--keep",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Keep configurations, logs and series.db in this directory.",
+    help="Keep configurations and logs in this directory.",
 )
-def demo(seconds: int, inline: bool, keep: Path | None) -> None:
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    default="kagami-demo",
+    show_default=True,
+    help="Where the two pages and series.db go; those of an earlier demo are replaced.",
+)
+def demo(seconds: int, inline: bool, keep: Path | None, output: Path) -> None:
     """Mirror generated traffic to a real Envoy, then size a cluster from what was measured.
 
     Starts everything that it needs on free ports of this machine, and stops all of it at the end.
@@ -72,12 +78,21 @@ def demo(seconds: int, inline: bool, keep: Path | None) -> None:
     \b
     Examples:
       mirror demo
-      mirror demo --seconds 20 --keep demo/
+      mirror demo --seconds 20 --output /tmp/demo --keep /tmp/demo-logs
     """
     console = visible_console(soft_wrap=True)
+    folder = Folder(output)
     try:
+        folder.prepare()
         with _ended_by_sigterm(), _directories(keep) as (directory, socket_directory):
-            _run(console, directory, socket_directory, seconds, not inline)
+            with Processes(directory) as processes:
+                world = start_world(processes, directory, socket_directory, with_nginx=not inline)
+                adds_up = _run(console, processes, world, seconds, folder)
+            _print_estimate(console, folder, world.series)
+    except OSError as error:
+        raise click.ClickException(
+            f"{output}: {error.strerror}; choose another --output"
+        ) from error
     except ChildFailed as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
@@ -85,26 +100,30 @@ def demo(seconds: int, inline: bool, keep: Path | None) -> None:
         sys.exit(INTERRUPTED)
     if keep:
         console.print(f"kept: {keep}")
+    if not adds_up:
+        raise click.ClickException("the counts above do not agree")
 
 
 def _run(
-    console: Console, directory: Path, socket_directory: Path, seconds: int, with_nginx: bool
-) -> None:
-    with Processes(directory) as processes:
-        world = start_world(processes, directory, socket_directory, with_nginx=with_nginx)
-        _print_world(console, world)
-        baseline = world.envoy.requests_arrived() if world.envoy else 0
-        tally = asyncio.run(_drive_with_progress(console, world, seconds))
-        for child in processes.failed():
-            raise ChildFailed(f"{child.name} ended during the demo:\n{child.last_lines()}")
-        ledger = world.sidecar.settled_ledger()
-        arrived = world.envoy.requests_arrived() - baseline if world.envoy else None
+    console: Console, processes: Processes, world: World, seconds: int, folder: Folder
+) -> bool:
+    """Send the traffic and print what came of it; return whether the counts agree."""
+    _print_world(console, world)
+    baseline = world.envoy.requests_arrived() if world.envoy else 0
+    tally = asyncio.run(_drive_with_progress(console, world, seconds))
+    for child in processes.failed():
+        raise ChildFailed(f"{child.name} ended during the demo:\n{child.last_lines()}")
+    ledger = world.sidecar.settled_ledger()
+    elsewhere = Elsewhere(
+        arrived=world.envoy.requests_arrived() - baseline if world.envoy else None,
+        logged=len(world.nginx.logged()) if world.nginx else None,
+    )
     _print_traffic(console, tally)
-    _print_ledger(console, ledger)
-    adds_up = _print_sums(console, ledger, tally, arrived)
-    _estimate(console, world.series)
-    if not adds_up:
-        raise click.ClickException("the counts above do not agree")
+    adds_up = _print_sums(console, ledger, tally, elsewhere)
+    console.print("Does the new cluster answer as production does? (mirror compare)")
+    console.print(f"  {folder.compare(world.sidecar.admin_port)}")
+    console.print()
+    return adds_up
 
 
 @contextmanager
@@ -138,19 +157,20 @@ def _directories(keep: Path | None) -> Iterator[tuple[Path, Path]]:
 
 def _print_world(console: Console, world: World) -> None:
     front = f"127.0.0.1:{world.front_port}"
-    target = "app (shadow)"
+    target = "app (new cluster)"
     if world.envoy:
-        target = f"Envoy as istio-proxy (127.0.0.1:{world.envoy.port}) -> app (shadow)"
-    else:
-        console.print("no Envoy wheel for this platform: mirroring to the shadow app directly")
-    console.print(f"mirror runs as the {BUILD} build")
+        target = f"Envoy as istio-proxy (127.0.0.1:{world.envoy.port}) -> {target}"
+    console.print(f"What runs, all on this machine; mirror runs as the {BUILD} build:")
     if world.mode == "sink":
-        console.print(f"client -> nginx ({front}) -> app (primary)")
-        console.print(f"            \\-> mirror, sink mode -> {target}")
+        console.print(f"  client -> nginx ({front}) -> app (production)")
+        console.print(f"              \\-> mirror, sink mode -> {target}")
     else:
-        console.print("without nginx (not installed, or --inline)")
-        console.print(f"client -> mirror, inline mode ({front}) -> app (primary)")
-        console.print(f"            \\-> {target}")
+        console.print(f"  client -> mirror, inline mode ({front}) -> app (production)")
+        console.print(f"              \\-> {target}")
+        console.print("  without nginx, which is not installed, or left out by --inline")
+    if not world.envoy:
+        console.print("  without Envoy, because this platform has no wheel of it")
+    console.print(f"  live page: http://127.0.0.1:{world.sidecar.admin_port}/")
     console.print()
 
 
@@ -202,7 +222,8 @@ async def _one_line(world: World, tally: Tally) -> str:
 
 def _print_traffic(console: Console, tally: Tally) -> None:
     methods = ", ".join(f"{count} {name}" for name, count in tally.by_method.most_common())
-    console.print(f"the client sent {tally.sent} requests ({methods}),")
+    console.print()
+    console.print(f"The client sent {tally.sent} requests ({methods}),")
     console.print(f"{tally.peak_rps} in the busiest second; {tally.failed.total()} failed")
     for kind, count in tally.failed.most_common():
         console.print(f"  {count} {kind}")
@@ -211,21 +232,18 @@ def _print_traffic(console: Console, tally: Tally) -> None:
     console.print()
 
 
-def _print_ledger(console: Console, ledger: dict[str, Any]) -> None:
-    table = Table("count", "requests", title="ledger", title_justify="left")
-    table.columns[1].justify = "right"
-    for name in ("seen", "amplified", "not_selected", "shed", "sent", "outcomes", "in_flight"):
-        value = ledger.get(name, 0)
-        if not isinstance(value, dict):
-            table.add_row(name, str(value))
-            continue
-        for reason, count in value.items():
-            table.add_row(f"  {name}: {reason}", str(count))
-    console.print(table)
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What programs other than the sidecar counted; None where they do not run."""
+
+    arrived: int | None
+    """Requests that arrived at Envoy."""
+    logged: int | None
+    """Lines of production's access log."""
 
 
 def _print_sums(
-    console: Console, ledger: dict[str, Any], tally: Tally, arrived: int | None
+    console: Console, ledger: dict[str, Any], tally: Tally, elsewhere: Elsewhere
 ) -> bool:
     """Print each sum; return whether all of them hold."""
     seen, sent = ledger.get("seen", 0), ledger.get("sent", 0)
@@ -234,23 +252,33 @@ def _print_sums(
     outcomes = ledger.get("outcomes", {})
     ended = sum(outcomes.values())
     checks = [
-        (f"client sent {tally.sent} = seen {seen}", tally.sent == seen),
+        (f"client sent {tally.sent} = seen by mirror {seen}", tally.sent == seen),
         (
-            f"seen {seen} = not selected {left_out} + shed {shed} + sent {sent}",
+            f"seen {seen} = not selected {left_out}{_parts(ledger, 'not_selected')}"
+            f" + shed {shed}{_parts(ledger, 'shed')} + mirrored {sent}",
             seen + ledger.get("amplified", 0) == left_out + shed + sent,
         ),
-        (f"sent {sent} = outcomes {ended}", sent == ended),
+        (f"mirrored {sent} = ended {ended}{_parts(ledger, 'outcomes')}", sent == ended),
     ]
-    if arrived is not None:
+    if elsewhere.logged is not None:
+        checks.insert(
+            0,
+            (
+                f"client sent {tally.sent} = lines in production's access log {elsewhere.logged}",
+                tally.sent == elsewhere.logged,
+            ),
+        )
+    if elsewhere.arrived is not None:
         # A leg without a connection cannot have arrived; a probe of a connection has.
         begun = sent - outcomes.get("connect_failed", 0)
         probes = sum(ledger.get("probes", {}).values())
         checks.append(
             (
-                f"mirrored {begun} + probes {probes} = arrived at Envoy {arrived}",
-                begun + probes == arrived,
+                f"mirrored {begun} + probes {probes} = arrived at Envoy {elsewhere.arrived}",
+                begun + probes == elsewhere.arrived,
             )
         )
+    console.print("Is every request accounted for? (mirror status)")
     for text, holds in checks:
         console.print(f"{'ok' if holds else 'NO':>4}  {text}", style=None if holds else "bold red")
     if missed := outcomes.get("4xx", 0):
@@ -262,12 +290,15 @@ def _print_sums(
     return all(holds for _, holds in checks)
 
 
-def _estimate(console: Console, series: Path) -> None:
-    command = [sys.executable, "-m", "estimator", "--from-series", str(series)]
-    console.print("estimate --from-series series.db, with the bundled example table:")
+def _parts(ledger: dict[str, Any], name: str) -> str:
+    parts = ", ".join(f"{count} {reason}" for reason, count in ledger.get(name, {}).items())
+    return f" ({parts})" if parts else ""
+
+
+def _print_estimate(console: Console, folder: Folder, series: Path) -> None:
+    console.print("What does the new cluster need? (estimate, with the bundled example table)")
+    for line in folder.estimate(series):
+        console.print(line, markup=False, highlight=False)
     console.print()
-    # Flush our own lines first: the child writes to the same terminal or pipe.
-    sys.stdout.flush()
-    code = subprocess.run(command, check=False).returncode
-    if code not in (0, LOW_CONFIDENCE):
-        raise click.ClickException(f"estimate ended with exit code {code}")
+    console.print(f"open this: {folder.path / ESTIMATE}")
+    console.print(f" and this: {folder.path / COMPARISON}")

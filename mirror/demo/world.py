@@ -15,7 +15,7 @@ from typing import Any
 
 from mirror.demo.app import SERVER_NAME, start_app
 from mirror.demo.envoy import Envoy, find_envoy, start_envoy
-from mirror.demo.nginx import sink_site, start_nginx
+from mirror.demo.nginx import Nginx, sink_site, start_nginx
 from mirror.demo.processes import Processes, find_program, free_ports
 from mirror.demo.sidecar import Sidecar, start_sidecar
 
@@ -34,6 +34,8 @@ class World:
     sidecar: Sidecar
     envoy: Envoy | None
     """None if this platform has no Envoy wheel; shadow legs then go to the app itself."""
+    nginx: Nginx | None
+    """None in inline mode."""
     series: Path
 
 
@@ -46,6 +48,7 @@ def start_world(
     """
     front_port, primary_port, shadow_port, void_port, admin_port, *envoy_ports = free_ports(7)
     nginx = find_program("nginx") if with_nginx else None
+    front: Nginx | None = None
     start_app(processes, "primary-app", primary_port)
     start_app(processes, "shadow-app", shadow_port)
     envoy = None
@@ -62,10 +65,15 @@ def start_world(
     config = _config(series, admin_port, envoy.port if envoy else shadow_port, bool(envoy))
     if nginx:
         socket_path = socket_directory / "mirror.sock"
-        config |= {"mode": "sink", "listen": f"unix:{socket_path}"}
+        log = directory / "nginx" / "access.log"
+        config |= {
+            "mode": "sink",
+            "listen": f"unix:{socket_path}",
+            "comparison": {"access_log": f"file:{log}"},
+        }
         sidecar = start_sidecar(processes, directory, config)
         site = sink_site(front_port, primary_port, f"unix:{socket_path}", void_port)
-        start_nginx(processes, directory / "nginx", nginx, site=site, port=front_port)
+        front = start_nginx(processes, log.parent, nginx, site=site, port=front_port)
     else:
         config |= {
             "mode": "inline",
@@ -73,7 +81,7 @@ def start_world(
             "primary": f"http://127.0.0.1:{primary_port}",
         }
         sidecar = start_sidecar(processes, directory, config)
-    return World(str(config["mode"]), front_port, sidecar, envoy, series)
+    return World(str(config["mode"]), front_port, sidecar, envoy, front, series)
 
 
 def _config(series: Path, admin_port: int, shadow_port: int, has_envoy: bool) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -20,8 +21,11 @@ from rich.console import Console
 
 from mirror.build import BUILD
 from mirror.commands import demo as command
+from mirror.demo.envoy import find_envoy
 from mirror.demo.load import Tally
+from mirror.demo.pages import MOST_SUMMARY_LINES
 from mirror.demo.processes import find_program
+from tests.golden.readme import HOW, ROOT, demo_output
 
 pytestmark = pytest.mark.one_python
 
@@ -33,6 +37,8 @@ class Demo:
     """One run, whose processes are found by a mark that they inherit in their environment."""
 
     directory: Path
+    """For temporary files, of which none may remain."""
+    output: Path
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def start(self, *options: str, user: str | None = None) -> subprocess.Popen[str]:
@@ -41,7 +47,7 @@ class Demo:
         return subprocess.Popen(
             words,
             env=environment,
-            cwd="/",
+            cwd=self.output,
             user=user,
             text=True,
             stdout=subprocess.PIPE,
@@ -73,9 +79,13 @@ class Demo:
 @pytest.fixture
 def run() -> Iterator[Demo]:
     # An ordinary user must be able to enter the directory, unlike tmp_path.
-    with tempfile.TemporaryDirectory(prefix="kagami-") as name:
-        Path(name).chmod(0o1777)
-        run = Demo(Path(name))
+    with (
+        tempfile.TemporaryDirectory(prefix="kagami-") as name,
+        tempfile.TemporaryDirectory(prefix="kagami-") as output,
+    ):
+        run = Demo(Path(name), Path(output))
+        for directory in (run.directory, run.output):
+            directory.chmod(0o1777)
         yield run
         left = run.running()
         # A demo left behind by a failed test would make the following tests fail.
@@ -84,6 +94,11 @@ def run() -> Iterator[Demo]:
                 process.kill()
         assert left == []
         assert list(run.directory.iterdir()) == []
+
+
+def beginning(line: str) -> str:
+    """Return what does not depend on the load, the ports and the build."""
+    return re.split(r"\d", line.replace("compiled", "plain Python"))[0].rstrip()
 
 
 @pytest.mark.topology
@@ -95,9 +110,21 @@ def test_everything_adds_up_and_is_projected(run: Demo, options: list[str]) -> N
     has_nginx = find_program("nginx") is not None and not options
     assert f"mirror runs as the {BUILD} build" in output
     assert ("sink mode" if has_nginx else "inline mode") in output
+    assert ("lines in production's access log" in output) == has_nginx
     assert output.count("  ok  ") >= 3 and "  NO  " not in output
     assert "0 failed" in output
-    assert "istio-ingressgateway" in output
+    assert "new errors in" in output
+    _, _, summary = output.partition("What does the new cluster need?")
+    assert "istio-ingressgateway" in summary
+    assert "open this: kagami-demo/estimate.html" in summary
+    # The question, an empty line and the two pages are beside the summary.
+    assert summary.count("\n") <= MOST_SUMMARY_LINES + 4
+    files = sorted(path.name for path in (run.output / "kagami-demo").iterdir())
+    assert files == ["comparison.html", "estimate.html", "series.db"]
+    if has_nginx and find_envoy():
+        shown = {beginning(line) for line in output.splitlines()}
+        quoted = demo_output((ROOT / "README.md").read_text())
+        assert [line for line in quoted if beginning(line) not in shown] == [], HOW
 
 
 @pytest.mark.topology
@@ -153,6 +180,14 @@ def test_keep_keeps_series_and_logs(run: Demo) -> None:
     shutil.rmtree(kept)
 
 
+def test_a_folder_that_cannot_be_written_starts_nothing(run: Demo) -> None:
+    (run.output / "file").touch()
+    process = run.start("--output", "file/folder")
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert output == "Error: file/folder: Not a directory; choose another --output\n"
+
+
 def test_wrong_option_starts_nothing(run: Demo) -> None:
     process = run.start("--seconds", "0")
     begin = time.monotonic()
@@ -171,20 +206,25 @@ LEDGER = {
 
 
 @pytest.mark.parametrize(
-    ("changes", "arrived", "adds_up"),
+    ("changes", "arrived", "logged", "adds_up"),
     [
-        ({}, 7, True),
-        ({}, None, True),
-        ({}, 8, False),
-        ({"probes": {"accepted": 2}}, 9, True),
-        ({"sent": 7}, 7, False),
-        ({"seen": 11}, 7, False),
-        ({"shed": {"budget": 1}}, 7, False),
-        ({"outcomes": {"2xx": 7}}, 7, False),
-        ({"amplified": 1, "sent": 9, "outcomes": {"2xx": 9}}, 9, True),
+        ({}, 7, None, True),
+        ({}, None, None, True),
+        ({}, 7, 10, True),
+        ({}, 7, 11, False),
+        ({}, 8, None, False),
+        ({"probes": {"accepted": 2}}, 9, None, True),
+        ({"sent": 7}, 7, None, False),
+        ({"seen": 11}, 7, None, False),
+        ({"shed": {"budget": 1}}, 7, None, False),
+        ({"outcomes": {"2xx": 7}}, 7, None, False),
+        ({"amplified": 1, "sent": 9, "outcomes": {"2xx": 9}}, 9, None, True),
     ],
 )
-def test_sums_are_checked(changes: dict[str, object], arrived: int | None, adds_up: bool) -> None:
+def test_sums_are_checked(
+    changes: dict[str, object], arrived: int | None, logged: int | None, adds_up: bool
+) -> None:
+    elsewhere = command.Elsewhere(arrived, logged)
     with open(os.devnull, "w") as nowhere:
         console = Console(file=nowhere)
-        assert command._print_sums(console, LEDGER | changes, Tally(sent=10), arrived) is adds_up
+        assert command._print_sums(console, LEDGER | changes, Tally(sent=10), elsewhere) is adds_up
