@@ -9,12 +9,16 @@ PIP := $(PINS) $(BIN)/pip --disable-pip-version-check -q
 TWO_AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
 WITHOUT_SERVERS := $(TWO_AT_ONCE) --ignore tests/topology --ignore tests/conformance
 
-.PHONY: demo exactness test test-compiled test-pythons check cover compiled bench programs wheel clean fuzz fuzz-files fuzz-nginx fuzz-routes soak
+.PHONY: demo man exactness test test-compiled test-pythons check cover compiled bench programs wheel clean fuzz fuzz-files fuzz-nginx fuzz-routes soak
 
 # The compiled build takes part where `make compiled` made it from the present source.
 demo: .venv/demo
 	@if [ -d build/compiled ] && $(MAKE) -q build/compiled; then \
 	PYTHONPATH=build/compiled $(BIN)/mirror demo; else $(BIN)/mirror demo; fi
+
+# A man page for each command: man -l build/man/man1/mirror-serve.1
+man: .venv/dev
+	$(BIN)/python -m tests.golden.man_pages build/man
 
 test: .venv/dev programs check
 	$(BIN)/python -m pytest $(WITHOUT_SERVERS)
