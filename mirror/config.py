@@ -48,6 +48,7 @@ class Config:
     listen: tuple[Address, ...] = field(metadata={"one_or_many": True})
     """Where nginx reaches the sidecar: unix:PATH or HOST:PORT; one address or a list."""
     shadow: ShadowSection
+    """The new cluster, which gets the copies."""
     mode: Mode = "sink"
     """sink: nginx mirrors to the sidecar. inline: nginx proxies through it."""
     primary: Url | None = None
@@ -63,15 +64,21 @@ class Config:
     workers: Workers = 1
     """Number of processes that share the listening sockets; each can use one core."""
     max_connections: Count = 20_000
-    """Most downstream connections of a worker; further ones are counted and closed unanswered."""
+    """Maximum connections from nginx per worker. Further ones are closed and counted."""
     max_head_bytes: Bytes = 40960
-    """Largest request or response head in bytes. nginx takes 32k of a client and adds fields."""
+    """Maximum bytes of a request or response head. nginx takes 32k of a client and adds fields."""
     timeouts: TimeoutsSection = field(default_factory=TimeoutsSection)
+    """How long the sidecar waits for whom."""
     datadog: DatadogSection = field(default_factory=DatadogSection)
+    """The Agent that gets the metrics, each second."""
     series: SeriesSection = field(default_factory=SeriesSection)
+    """Requests per second and route on this host, for `estimate`."""
     capture: CaptureSection = field(default_factory=CaptureSection)
+    """Requests in files, without secrets, for `mirror replay`."""
     uris: UrisSection = field(default_factory=UrisSection)
+    """What production is asked for, for `estimate coverage`."""
     comparison: ComparisonSection = field(default_factory=ComparisonSection)
+    """Production's answers and the shadow's, for `mirror compare`."""
     admin: TcpAddress = TcpAddress("127.0.0.1", 9911)
     """Address of the live page, /healthz, /readyz, /status, /metrics, /uris, /comparison and POST
     /ratio."""

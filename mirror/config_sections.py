@@ -90,13 +90,13 @@ class TlsSection:
 @dataclass(frozen=True, slots=True)
 class BreakerSection:
     failures: Count = 10
-    """Consecutive shadow legs without an answer that open the breaker."""
+    """After so many copies in a row without an answer, the shadow gets no more for a while."""
     failure_ratio: Share = 0.5
-    """Share of legs without an answer within `window` that opens it."""
+    """The same happens where this share of the copies in `window` was not answered."""
     window: Seconds = 10.0
     """Seconds over which that share is measured."""
     min_requests: Count = 50
-    """Fewest legs in a window for which their share can open it."""
+    """The failure ratio is ignored until the window holds this many copies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +106,15 @@ class RampSection:
     to_ratio: Ratio = 1.0
     """The ratio at the end of the ramp."""
     duration: Duration = 3600.0
-    """Seconds from start to end, unless the shadow fails on the way."""
+    """Seconds from the first to the last ratio, unless the shadow fails on the way."""
     steps: Count = 20
     """Number of equal steps of the ramp."""
     max_error_ratio: Share = 0.01
-    """Share of shadow legs answered 5xx, not answered or shed, above which the ratio falls back."""
+    """The ratio falls back where a larger share of the copies fails: 5xx, no answer, not sent."""
     max_timeout_ratio: Share = 0.01
-    """Share of shadow legs that time out, above which the ratio falls back."""
+    """The ratio falls back where a larger share of the copies times out."""
     max_p99: Seconds = 1.0
-    """99th percentile of the shadow's latency in seconds, above which the ratio falls back."""
+    """The ratio falls back where the shadow's 99th percentile is longer, in seconds."""
     hold: Seconds = 300.0
     """Seconds that the ratio stays low after it fell back."""
 
@@ -134,24 +134,24 @@ class ShadowSection:
     methods: tuple[Method, ...] = ("GET", "HEAD", "OPTIONS")
     """Methods that may be mirrored; writes only when listed."""
     ratio: Ratio = 1.0
-    """Share of requests that get a shadow leg; above 1 sends extra copies."""
+    """Share of requests that are copied: 0.1 is every tenth; 2 sends each one twice."""
     sticky: Sticky | None = None
     """header:NAME or cookie:NAME: requests with the same value are all mirrored, or none is."""
     connections: Count = 512
-    """Most connections of a worker to the shadow."""
+    """Maximum connections from a worker to the shadow."""
     connection_age: Seconds = 60.0
-    """Longest time in seconds that a connection to the shadow serves. A NodePort balances
+    """Seconds after which a connection to the shadow is replaced. A NodePort balances
     connections, so only new ones reach new gateway Pods. Each new one is probed first."""
     waiting: Count = 1024
-    """Most shadow legs of a worker that may wait for a connection; further ones are shed."""
+    """Maximum copies of a worker that wait for a connection. Further ones are not sent (shed)."""
     max_body_bytes: BodyBytes = 1 << 20
-    """Largest request body that is mirrored; with a larger body the shadow leg is shed."""
+    """Requests with a larger body are not mirrored (shed)."""
     buffer_bytes: Bytes = 64 << 20
-    """Most request bytes that a worker holds for the shadow; beyond, shadow legs are shed."""
+    """Maximum bytes of copies that a worker holds. Beyond, requests are not mirrored (shed)."""
     timeout: Seconds = 5.0
-    """Longest time of a shadow leg in seconds, including its wait for a connection."""
+    """Maximum seconds from a copy to its answer, including the wait for a connection."""
     breaker: BreakerSection = field(default_factory=BreakerSection)
-    """When a failing shadow gets no more legs."""
+    """When a failing shadow gets no copies for a while."""
     ramp: RampSection | None = None
     """Raises the ratio in steps and lets it fall back; replaces `ratio`."""
     accept_server: tuple[Text, ...] = ("istio-envoy", "envoy")
@@ -161,18 +161,17 @@ class ShadowSection:
 @dataclass(frozen=True, slots=True)
 class TimeoutsSection:
     head: Seconds = 10.0
-    """Longest time in seconds from the first to the last byte of a request head."""
+    """Maximum seconds from the first to the last byte of a request head."""
     idle: Seconds = 75.0
-    """Longest time in seconds without a request or more of its body. nginx: 75 s."""
+    """Seconds after which a connection is closed that sends nothing of a request. nginx: 75 s."""
     connect: Seconds = 1.0
-    """Longest time in seconds to open a connection to an upstream."""
+    """Maximum seconds to open a connection to the shadow or the application."""
     resolve: Seconds = 30.0
-    """Seconds between look-ups of the name of an upstream."""
+    """Seconds between look-ups of the names of the shadow and the application."""
     primary: Seconds = 60.0
-    """Longest wait in seconds for the primary's response head, and between its reads. nginx: 60 s.
-    """
+    """Maximum seconds without a byte of the application's answer. nginx: 60 s."""
     drain: Seconds = 10.0
-    """Longest time in seconds that requests in flight get after SIGTERM."""
+    """Maximum seconds that open requests get after SIGTERM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +195,7 @@ class SeriesSection:
     retention_days: Days = 35.0
     """Days after which seconds are deleted."""
     max_bytes: Bytes = 4 << 30
-    """Largest size of the file; the oldest seconds are deleted first."""
+    """Maximum size of the file. The oldest seconds are deleted first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,13 +223,13 @@ class CaptureSection:
     keep_days: Days = 7.0
     """Age at which a segment is deleted."""
     queue_bytes: Bytes = 16 << 20
-    """Most bytes that a worker queues for the capture; beyond, requests are not captured."""
+    """Maximum bytes that a worker queues. Beyond, requests are not captured."""
 
 
 @dataclass(frozen=True, slots=True)
 class UrisSection:
     most: UriNumber = 10_000
-    """Most URIs that are counted for `/uris`, about 1 kB each in every process; 0 counts none."""
+    """Maximum URIs that are counted for `/uris`, about 1 kB each in every process; 0: none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Checks that the first configuration of docs/configuration.md can be used."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -19,6 +20,13 @@ def test_the_first_configuration_is_a_valid_one() -> None:
     parsed = parse(snippet("yaml"))
     assert parsed.mode == "sink"
     assert len(parsed.routes) == 2
+
+
+def test_the_ramp_is_a_valid_one() -> None:
+    (text,) = (block for block in re.findall(r"```yaml\n(.*?)```", TEXT, re.S) if "ramp" in block)
+    ramp = parse(text).shadow.ramp
+    assert ramp is not None
+    assert (ramp.duration, ramp.max_p99) == (7200, 0.5)
 
 
 def test_the_first_nginx_configuration_is_a_valid_one(tmp_path: Path) -> None:

@@ -65,30 +65,33 @@ def shown(default: Any) -> str:
     return f"`{default}`"
 
 
-def key_rows(section: type[Any] = Config, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the section and the row of each key, in the order of the program."""
+def key_tables(
+    section: type[Any] = Config, name: str = "", text: str = ""
+) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield name, text and rows of each section, the keys outside any section first."""
     docs = meanings()
+    rows, inner = [], []
     for key in fields(section):
-        inner = SECTIONS.get(prefix + key.name)
-        if inner is not None:
-            yield from key_rows(inner, f"{prefix}{key.name}.")
+        path = f"{name}.{key.name}".lstrip(".")
+        meaning = docs.get((section.__name__, key.name), "")
+        if path in SECTIONS:
+            inner.append((SECTIONS[path], path, meaning))
         else:
             default = "required" if key.default is MISSING else shown(key.default)
-            meaning = docs[section.__name__, key.name]
-            name = f"{prefix}{key.name}"
-            yield prefix.partition(".")[0], f"| `{name}` | {default} | {meaning} |"
+            assert meaning, path
+            rows.append(f"| `{path}` | {default} | {meaning} |")
+    yield name, text, rows
+    for each in inner:
+        yield from key_tables(*each)
 
 
 def keys() -> str:
-    """Return a table of the keys of each section, the keys outside any section first."""
-    by_section: dict[str, list[str]] = {"": []}
-    for section, row in key_rows():
-        by_section.setdefault(section, []).append(row)
-    head = "| key | default | meaning |\n|---|---|---|\n"
-    return "\n\n".join(
-        (f"### `{section}`" if section else "### The sidecar") + f"\n\n{head}" + "\n".join(rows)
-        for section, rows in by_section.items()
-    )
+    """Return a table of the keys of each section."""
+    parts = []
+    for name, text, rows in key_tables():
+        parts += [f"### `{name}`" if name else "### The sidecar", text]
+        parts.append("\n".join(["| key | default | meaning |", "|---|---|---|", *rows]))
+    return "\n\n".join(part for part in parts if part)
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:

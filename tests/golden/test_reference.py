@@ -12,7 +12,7 @@ from tests.golden.reference import (
     ROOT,
     commands,
     exit_codes_of,
-    key_rows,
+    key_tables,
     keys,
     with_tables,
 )
@@ -31,7 +31,7 @@ def test_the_tables_are_those_of_the_program(page: Path) -> None:
 
 
 def test_every_key_is_in_one_table() -> None:
-    rows = [row for _, row in key_rows()]
+    rows = [row for _, _, rows in key_tables() for row in rows]
     assert len(rows) > 60
     assert sorted(rows) == sorted(line for line in keys().splitlines() if line.startswith("| `"))
 
