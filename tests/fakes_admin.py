@@ -11,6 +11,7 @@ class _AdminPort(BaseHTTPRequestHandler):
     answer = b"{}"
     pages: Mapping[str, tuple[int, bytes]]
     asked: list[tuple[str, bytes]]
+    token: str | None
 
     def do_GET(self) -> None:
         self.do_POST()
@@ -19,6 +20,8 @@ class _AdminPort(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.asked.append((self.path, body))
         status, answer = self.pages.get(self.path, (self.status, self.answer))
+        if self.token and self.headers["Authorization"] != f"Bearer {self.token}":
+            status, answer = 403, b'{"error": "send the token"}'
         self.send_response(status)
         self.end_headers()
         self.wfile.write(answer)
@@ -29,11 +32,20 @@ class _AdminPort(BaseHTTPRequestHandler):
 
 @contextmanager
 def admin_port(
-    status: int, answer: bytes, pages: Mapping[str, tuple[int, bytes]] | None = None
+    status: int,
+    answer: bytes,
+    pages: Mapping[str, tuple[int, bytes]] | None = None,
+    token: str | None = None,
 ) -> Iterator[tuple[int, list[tuple[str, bytes]]]]:
-    """Yield the port and what was asked; `pages` have answers of their own, by path."""
+    """Yield the port and what was asked; `pages` have answers of their own, by path.
+
+    With a `token`, a request without it is refused.
+    """
     asked: list[tuple[str, bytes]] = []
-    members = {"status": status, "answer": answer, "pages": pages or {}, "asked": asked}
+    members = {
+        **{"status": status, "answer": answer, "pages": pages or {}, "asked": asked},
+        "token": token,
+    }
     with HTTPServer(("127.0.0.1", 0), type("Port", (_AdminPort,), members)) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()

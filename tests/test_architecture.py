@@ -587,7 +587,12 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.formats.*",
         "mirror.replay.process_usage",
     ),
-    "mirror.commands.admin_client": ("mirror.addresses", "mirror.formats.*"),
+    "mirror.commands.admin_client": (
+        "mirror.addresses",
+        "mirror.admin.token_file",
+        "mirror.errors",
+        "mirror.formats.*",
+    ),
     "mirror.commands.status": (
         "mirror.addresses",
         "mirror.commands.admin_client",
@@ -603,6 +608,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.formats.*",
     ),
     "mirror.commands.compare": (
+        "mirror.commands.admin_client",
         "mirror.commands.arguments",
         "mirror.commands.compare_sources",
         "mirror.comparison.report.*",

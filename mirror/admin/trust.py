@@ -54,7 +54,7 @@ class Trust:
     def refusal_of_document(self, headers: Mapping[str, str], remote: str) -> str | None:
         """Judge a request for hosts and paths of production, which no web page may read as such."""
         if not self._may_read_uris(headers, remote):
-            return "only this host may read this: set admin_writes to read it from others"
+            return f"only this host may read this: {self._way()} to read it from others"
         return self._refusal_of_web_page(headers)
 
     def refusal_of_examples(self, headers: Mapping[str, str], remote: str) -> str | None:
@@ -68,10 +68,7 @@ class Trust:
         if not self._may_change(headers):
             if self._token is not None and "Authorization" in headers:
                 return "this is not the token of admin_token_file"
-            return (
-                f"admin {self.address} is not loopback: set admin_token_file or admin_writes to "
-                "change things here"
-            )
+            return f"admin {self.address} is not loopback: {self._way()} to change things here"
         if content_type != "application/json":
             return "expected Content-Type: application/json"
         if self._is_our_page(headers):
@@ -91,6 +88,12 @@ class Trust:
 
     def _may_read_uris(self, headers: Mapping[str, str], remote: str) -> bool:
         return self._allows_writes or is_loopback(remote) or self._has_token(headers)
+
+    def _way(self) -> str:
+        """Return what gives the right to somebody who has not got it."""
+        if self._token is None:
+            return "set admin_token_file or admin_writes"
+        return "send the token of admin_token_file (--token-file of the commands)"
 
     def _has_token(self, headers: Mapping[str, str]) -> bool:
         if self._token is None:

@@ -1,6 +1,7 @@
 """The client of the admin port, for the commands that ask or change a running sidecar.
 
-What changes a sidecar exits with 3 where none answers, and with 4 where it refuses.
+What changes a sidecar exits with 3 where none answers, and with 4 where it refuses. A token comes
+from a file only: everybody on the host can read a command line, and many can read an environment.
 """
 
 import http.client
@@ -11,6 +12,8 @@ from typing import Any
 import click
 
 from mirror.addresses import TcpAddress, read_tcp_address
+from mirror.admin.token_file import read_token
+from mirror.errors import ConfigError
 from mirror.formats.terminal import say
 
 EXIT_UNREACHABLE = 3
@@ -43,6 +46,33 @@ admin_option = click.option(
 )
 
 
+class TokenFile(click.ParamType[bytes | None]):
+    """A file with the token of `admin_token_file`, read with the same care as the sidecar does."""
+
+    name = "file"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> bytes | None:
+        if isinstance(value, bytes):
+            return value
+        try:
+            return read_token(value)
+        except ConfigError as error:
+            self.fail("\n".join(error.problems), param, ctx)
+
+
+token_option = click.option(
+    "--token-file",
+    "token",
+    type=TokenFile(),
+    envvar="MIRROR_ADMIN_TOKEN_FILE",
+    show_envvar=True,
+    metavar="FILE",
+    help="File with the token of admin_token_file, for an admin port that asks for it.",
+)
+
+
 class NoSidecarError(Exception):
     """No sidecar answers; the message names the address and the reason."""
 
@@ -55,10 +85,12 @@ def fetch_status(admin: TcpAddress) -> dict[str, Any]:
     return answer
 
 
-def change(admin: TcpAddress, path: str, body: dict[str, object]) -> dict[str, Any]:
+def change(
+    admin: TcpAddress, path: str, body: dict[str, object], token: bytes | None = None
+) -> dict[str, Any]:
     """POST `body` as JSON and return the answer; print the reason and exit if there is none."""
     try:
-        status, answer = _exchange(admin, "POST", path, json.dumps(body))
+        status, answer = _exchange(admin, "POST", path, json.dumps(body), token)
     except NoSidecarError as error:
         say(f"mirror: {error}", err=True)
         sys.exit(EXIT_UNREACHABLE)
@@ -68,16 +100,18 @@ def change(admin: TcpAddress, path: str, body: dict[str, object]) -> dict[str, A
     return answer
 
 
-def fetch(admin: TcpAddress, path: str, most_bytes: int) -> tuple[int, bytes]:
+def fetch(
+    admin: TcpAddress, path: str, most_bytes: int, token: bytes | None = None
+) -> tuple[int, bytes]:
     """Return the status and at most so many bytes of what a GET brings. Raises NoSidecarError."""
-    return _ask(admin, "GET", path, None, most_bytes)
+    return _ask(admin, "GET", path, None, most_bytes, token)
 
 
 def _exchange(
-    admin: TcpAddress, method: str, path: str, body: str | None = None
+    admin: TcpAddress, method: str, path: str, body: str | None = None, token: bytes | None = None
 ) -> tuple[int, dict[str, Any]]:
     """Return the status and the JSON object of an answer. Raises NoSidecarError."""
-    status, page = _ask(admin, method, path, body, MOST_ANSWER_BYTES)
+    status, page = _ask(admin, method, path, body, MOST_ANSWER_BYTES, token)
     try:
         answer = json.loads(page)
         if not isinstance(answer, dict):
@@ -88,11 +122,19 @@ def _exchange(
 
 
 def _ask(
-    admin: TcpAddress, method: str, path: str, body: str | None, most_bytes: int
+    admin: TcpAddress,
+    method: str,
+    path: str,
+    body: str | None,
+    most_bytes: int,
+    token: bytes | None,
 ) -> tuple[int, bytes]:
+    headers = {"Content-Type": "application/json"}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token.decode('ascii')}"
     connection = http.client.HTTPConnection(admin.host, admin.port, timeout=_TIMEOUT_S)
     try:
-        connection.request(method, path, body, {"Content-Type": "application/json"})
+        connection.request(method, path, body, headers)
         with connection.getresponse() as response:
             return response.status, response.read(most_bytes)
     except (OSError, http.client.HTTPException, ValueError) as error:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import click
 
 from mirror.addresses import TcpAddress
-from mirror.commands.admin_client import admin_option, change
+from mirror.commands.admin_client import admin_option, change, token_option
 from mirror.commands.arguments import Written
 from mirror.formats.terminal import say
 from mirror.spans import read_span_s
@@ -31,7 +31,7 @@ def capture() -> None:
     \b
     Examples:
       mirror capture on --for 10m
-      mirror capture off --admin 127.0.0.1:9911
+      mirror capture off --admin 10.0.0.5:9911 --token-file token
     """
 
 
@@ -45,16 +45,18 @@ def capture() -> None:
     help="For how long, such as 90s or 10m.",
 )
 @admin_option
-def on(for_s: float, admin: TcpAddress) -> None:
+@token_option
+def on(for_s: float, admin: TcpAddress, token: bytes | None) -> None:
     """Record from now on, for SPAN."""
-    answer = change(admin, "/capture", {"for_s": for_s})
+    answer = change(admin, "/capture", {"for_s": for_s}, token)
     until = datetime.fromtimestamp(answer["until"], UTC).isoformat(timespec="seconds")
     say(f"recording to {answer['path']} until {until}")
 
 
 @capture.command()
 @admin_option
-def off(admin: TcpAddress) -> None:
+@token_option
+def off(admin: TcpAddress, token: bytes | None) -> None:
     """Stop recording."""
-    answer = change(admin, "/capture", {"for_s": 0})
+    answer = change(admin, "/capture", {"for_s": 0}, token)
     say(f"no longer recording to {answer['path']}")

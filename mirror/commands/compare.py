@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from mirror.commands.admin_client import token_option
 from mirror.commands.arguments import Number, Written, read_instant
 from mirror.commands.compare_sources import DEFAULT, NotComparedError, read_parts
 from mirror.comparison.report.content import content_of
@@ -89,6 +90,7 @@ def read_threshold(text: str) -> tuple[str, float]:
     metavar="FILE",
     help="Also write the report as one page that opens offline.",
 )
+@token_option
 def compare(
     sources: tuple[str, ...],
     new_errors: tuple[tuple[str, float], ...],
@@ -98,6 +100,7 @@ def compare(
     last_s: float | None,
     form: str,
     page: Path | None,
+    token: bytes | None,
 ) -> None:
     """Compare what production and the shadow answered, and say whether the switch is safe.
 
@@ -115,7 +118,7 @@ def compare(
     \b
     Examples:
       mirror compare
-      mirror compare 10.0.0.5:9911 10.0.0.6:9911 --html compare.html
+      mirror compare 10.0.0.5:9911 10.0.0.6:9911 --token-file token --html compare.html
       mirror compare /var/lib/mirror/series.db --last 24h --max-new-errors 0.05%
       mirror compare --max-new-errors 0.1% --max-new-errors /rare/_=5% --max-slower 1.5
     """
@@ -128,7 +131,7 @@ def compare(
         raise click.UsageError("--max-new-errors: expected one share for all and one for a route")
     overall = shares.pop("", Thresholds().new_errors)
     try:
-        compared = add_up(read_parts(sources or (DEFAULT,), Span(from_s, until_s, last_s)))
+        compared = add_up(read_parts(sources or (DEFAULT,), Span(from_s, until_s, last_s), token))
         judgement = judge(compared, Thresholds(overall, shares, max_slower))
         if page is not None:
             _write(page, compared, judgement)

@@ -35,8 +35,8 @@ class NotComparedError(Exception):
     """A source holds no comparison; the message says why and what to do."""
 
 
-def read_parts(sources: Iterable[str], span: Span) -> list[Part]:
-    """Return what each source says; `span` chooses from a series.db.
+def read_parts(sources: Iterable[str], span: Span, token: bytes | None = None) -> list[Part]:
+    """Return what each source says; `span` chooses from a series.db, sidecars get the token.
 
     Raises InputError for what is no source, and NotComparedError for one without a comparison.
     """
@@ -63,7 +63,7 @@ def read_parts(sources: Iterable[str], span: Span) -> list[Part]:
             else:
                 part = part_of(read(path), source)
         else:
-            part = _of_sidecar(source)
+            part = _of_sidecar(source, token)
         parts.append(part)
     refuse_same_sidecar(databases)
     if span.is_chosen and not databases:
@@ -74,7 +74,7 @@ def read_parts(sources: Iterable[str], span: Span) -> list[Part]:
     return parts
 
 
-def _of_sidecar(source: str) -> Part:
+def _of_sidecar(source: str, token: bytes | None) -> Part:
     text = source.removeprefix("http://").rstrip("/").removesuffix(PATH)
     try:
         admin = read_tcp_address(text)
@@ -83,7 +83,7 @@ def _of_sidecar(source: str) -> Part:
             f"{source}: there is no such file, and it is no admin address such as {DEFAULT}"
         ) from None
     try:
-        status, page = fetch(admin, PATH, LIMIT.most_bytes + 1)
+        status, page = fetch(admin, PATH, LIMIT.most_bytes + 1, token)
     except NoSidecarError as error:
         raise NotComparedError(str(error)) from error
     if status == 404:

@@ -75,6 +75,14 @@ def test_the_token_lets_others_change_things() -> None:
     assert trust("0.0.0.0").refusal_of_change({**there, **TOKEN}, JSON) is not None
 
 
+def test_a_refusal_names_the_way() -> None:
+    there = {"Host": "192.0.2.1:9911"}
+    for token, way in ((None, "set admin_token_file or"), (b"0123456789abcdef", "--token-file")):
+        made = trust("0.0.0.0", token=token)
+        assert way in (made.refusal_of_change(there, JSON) or "")
+        assert way in (made.refusal_of_document(there, "192.0.2.7") or "")
+
+
 @pytest.mark.parametrize(
     ("host", "is_refused"),
     [
