@@ -19,6 +19,7 @@ config_sections  its sections, and the types of their keys
 config_file   the configuration file, read strictly, every problem reported at once
 addresses     host:port and unix:/path, as people write them
 spans         spans of time, as people write them
+noise         whether two measured numbers differ beyond chance
 errors        what can go wrong, on our side and on theirs
 tls           the TLS context of every connection that we open
 build         which of the two builds this is, compiled or plain Python

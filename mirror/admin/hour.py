@@ -10,14 +10,16 @@ rate covers complete seconds only, because part of a second would look like less
 
 from array import array
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from mirror.core.latency import Buckets, add_buckets
 from mirror.core.ledger import REQUESTS, Latencies, Settled
 
 SLOT_S = 10
 SLOTS = 360
-MINUTE_SLOTS = 6
+MINUTE_S = 60
+LATENCIES_S = 300
+"""Width of a slot of the hour's latencies: a histogram of all routes takes some 30 kB."""
 MOST_COUNTERS = 2_000
 """Most counters of the hour, 1.5 kB each; the counts of further routes go to `other`."""
 MOST_ROUTES = 200
@@ -79,13 +81,50 @@ class Rates:
         self.sums[place] = self.most[place] = 0
 
 
+class _Histograms:
+    """The histograms of all routes by metric, in slots of their own width."""
+
+    __slots__ = ("_kept", "_width_s")
+
+    def __init__(self, width_s: int, slots: int) -> None:
+        self._width_s = width_s
+        self._kept: deque[tuple[int, dict[str, Buckets]]] = deque(maxlen=slots)
+
+    def add(self, second: int, latencies: Latencies, metrics: Container[str] | None = None) -> None:
+        """Add the histograms of these metrics, or of all, to the slot of the second."""
+        slot = second // self._width_s
+        if not self._kept or slot > self._kept[-1][0]:
+            self._kept.append((slot, {}))
+        for kept, by_metric in self._kept:
+            if kept == slot:
+                for (metric, _), buckets in latencies.items():
+                    if metrics is None or metric in metrics:
+                        add_buckets(by_metric.setdefault(metric, {}), buckets)
+
+    def total(self, metric: str, newest_s: int) -> Buckets:
+        """Return the sum of the slots up to that of the newest second."""
+        first = newest_s // self._width_s - (self._kept.maxlen or 0)
+        total: Buckets = {}
+        for slot, by_metric in self._kept:
+            if slot > first and metric in by_metric:
+                add_buckets(total, by_metric[metric])
+        return total
+
+    def clear(self) -> None:
+        self._kept.clear()
+
+
 class Hour:
     """Give it each settled second with `add`; it may be read at any time."""
 
-    def __init__(self, by_route: Iterable[str], by_label: Iterable[str]) -> None:
-        """Count these metrics by route and label, and those by label only."""
+    def __init__(
+        self, by_route: Iterable[str], by_label: Iterable[str], latencies: Iterable[str]
+    ) -> None:
+        """Count these metrics by route and label, those by label only, and keep the latencies of
+        the last ones for the whole hour."""
         self._by_route = frozenset(by_route)
         self._by_label = frozenset(by_label)
+        self._latencies_of_hour = frozenset(latencies)
         self.newest_s = 0
         """The newest settled second (Unix time); 0 before the first."""
         self._seconds = _slots()
@@ -96,8 +135,8 @@ class Hour:
         self.total = Rates()
         self.shadow = Rates()
         self._rates: dict[str, Rates] = {}
-        self._latencies: deque[tuple[int, dict[str, Buckets]]] = deque(maxlen=MINUTE_SLOTS)
-        """Slots with the histograms of all routes, by metric."""
+        self._of_minute = _Histograms(SLOT_S, MINUTE_S // SLOT_S)
+        self._of_hour = _Histograms(LATENCIES_S, SLOTS * SLOT_S // LATENCIES_S)
 
     # --- taking in ---
 
@@ -114,7 +153,8 @@ class Hour:
             elif metric in self._by_route:
                 self._counter((metric, route, label)).add(place, number)
         self._add_rates(settled, place)
-        self._add_latencies(settled.second // SLOT_S, settled.latencies)
+        self._of_minute.add(settled.second, settled.latencies)
+        self._of_hour.add(settled.second, settled.latencies, self._latencies_of_hour)
 
     def count(self, metric: str, label: str, number: int) -> None:
         """Add what was counted elsewhere to the newest second."""
@@ -141,7 +181,8 @@ class Hour:
         for slot in range(max(first + 1, last + 1 - SLOTS), last + 1):
             self._clear(slot % SLOTS)
         if now < before:
-            self._latencies.clear()
+            self._of_minute.clear()
+            self._of_hour.clear()
             if now <= before - SLOTS:
                 self._clear(now % SLOTS)
         self._counts = {key: counts for key, counts in self._counts.items() if counts.total}
@@ -190,14 +231,6 @@ class Hour:
             name = route if len(self._rates) < MOST_ROUTES else _OTHER
             rates = self._rates.setdefault(name, Rates())
         return rates
-
-    def _add_latencies(self, slot: int, latencies: Latencies) -> None:
-        if not self._latencies or slot > self._latencies[-1][0]:
-            self._latencies.append((slot, {}))
-        for kept, by_metric in self._latencies:
-            if kept == slot:
-                for (metric, _), buckets in latencies.items():
-                    add_buckets(by_metric.setdefault(metric, {}), buckets)
 
     # --- reading ---
 
@@ -253,9 +286,8 @@ class Hour:
 
     def latency(self, metric: str) -> Buckets:
         """Return the histogram of about the last minute, over all routes."""
-        newest = self.newest_s // SLOT_S
-        total: Buckets = {}
-        for slot, by_metric in self._latencies:
-            if newest - slot < MINUTE_SLOTS and metric in by_metric:
-                add_buckets(total, by_metric[metric])
-        return total
+        return self._of_minute.total(metric, self.newest_s)
+
+    def latency_of_hour(self, metric: str) -> Buckets:
+        """Return the histogram of about the last hour, over all routes."""
+        return self._of_hour.total(metric, self.newest_s)

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from mirror.admin.hour import SLOT_S, SLOTS, Hour, Rates
-from mirror.admin.verdict import LEVELS, errors_of, judge
+from mirror.admin.verdict import errors_of, judge
 from mirror.comparison.report.words import words_of
 from mirror.core.comparison.verdict import EXTRA_COPY, NEW_ERRORS
 from mirror.core.latency import Buckets, percentile_us
@@ -53,6 +53,7 @@ SPARK_SLOTS = 6
 """Slots that one point of a route's small chart covers: a minute."""
 _REAL_LOSSES = (*(SHED, UNCOMPARED, LOG_LOST, CAPTURE_DROPPED, CONNECTIONS_REFUSED, SINK_DROPPED),)
 _LOSSES = (*_REAL_LOSSES, MALFORMED, LOOPED, REPEATED, WORKER_RESTARTS)
+_BY_ROUTE = frozenset({COMPARED, UNCOMPARED})
 _BY_LABEL = frozenset({*_LOSSES, COMPARED_CLASSES, PRIMARY_LOGGED, SHADOW_REQUESTS, SHADOW_SENT})
 
 
@@ -85,7 +86,9 @@ class Live:
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
-        self.hour = Hour({COMPARED}, _BY_LABEL)
+        self.hour = Hour(
+            _BY_ROUTE, _BY_LABEL - _BY_ROUTE, (COMPARED_PRIMARY_LATENCY, COMPARED_SHADOW_LATENCY)
+        )
         self._rps: dict[str, int] = {}
         """Of the newest complete second, by route."""
         self._shadow_rps = 0
@@ -139,12 +142,12 @@ class Live:
         return {
             "at": self.hour.newest_s,
             "verdict": {
-                "level": verdict.level,
-                "title": LEVELS[verdict.level].title,
+                "level": verdict.level.name.lower(),
+                "title": _sentence(verdict.level.value),
                 "reasons": [
                     {
-                        "level": reason.level,
-                        "level_words": LEVELS[reason.level].of_reason,
+                        "level": reason.level.name.lower(),
+                        "level_words": reason.level.value,
                         "words": _sentence(visible(reason.words)),
                     }
                     for reason in verdict.reasons

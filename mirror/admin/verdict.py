@@ -5,9 +5,7 @@ must not hide that the shadow fails now. A route is judged by itself, too, becau
 must not hide a small one that is lost. Where the evidence does not suffice, the verdict is that it
 is not known.
 
-The bounds of a share of errors hold with 95 % confidence for independent pairs
-(comparison/report/bounds.py). Errors come in bursts, so many pairs of a short time prove little:
-some minutes are asked for besides, and even then the verdict is only "so far".
+comparison/report/safety.py owns the rules, so that `mirror compare` says the same of these pairs.
 """
 
 from collections import Counter
@@ -16,10 +14,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from mirror.admin.hour import SLOT_S, Hour
-from mirror.comparison.report.bounds import lower_bound, pairs_needed, upper_bound
+from mirror.comparison.report.safety import (
+    HIDDEN_ORIGIN,
+    LEAST_S,
+    Level,
+    NewErrors,
+    Reason,
+    difference_of,
+    few_pairs,
+    is_too_much,
+    level_of_p99,
+    lost_lines,
+    problems_of_log,
+    severity,
+)
 from mirror.comparison.report.words import words_of
 from mirror.core.comparison.verdict import EXTRA_COPY, NEW_ERRORS
-from mirror.core.latency import percentile_us
 from mirror.core.ledger import (
     ABORTED,
     CAPTURE_DROPPED,
@@ -37,59 +47,23 @@ from mirror.core.ledger import (
 )
 from mirror.metrics.catalogue import SINK_DROPPED, WORKER_RESTARTS
 
-UNSAFE, ATTENTION, UNKNOWN, SAFE = "unsafe", "attention", "unknown", "safe"
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    title: str
-    of_reason: str
-    """What the page calls a reason of this level."""
-
-
-LEVELS = {
-    UNSAFE: Level("Not safe to switch", "not safe"),
-    ATTENTION: Level("Needs attention", "attention"),
-    UNKNOWN: Level("Not known yet", "unknown"),
-    SAFE: Level("Safe so far", "safe"),
-}
-"""The worst first, as the page shows them."""
-
-MOST_NEW_ERRORS = 0.001
-"""Share of pairs with a new error that a switch may have."""
-LEAST_NEW_ERRORS = 3
-"""Fewer are a reason to look, and none against the switch."""
 MOST_SHED = 0.01
-"""Share of copies that were shed, or of log lines that were lost, above which a person looks."""
-MOST_UNCOMPARED = 0.05
-"""Share of copies without a pair above which a person looks; `mirror compare` allows as much."""
+"""Share of copies that were shed above which a person looks."""
 MOST_FAILED = 0.01
 """Share of the shadow's legs without a good answer, where nothing compares it with production."""
 MOST_REPEATED = 0.2
 """Share of requests that nginx may mirror twice before a person looks at its configuration."""
-MOST_SLOWER = 2.0
-"""Multiple of production's p99 that the shadow's may be, as `mirror compare` allows."""
-LEAST_SLOWER_US = 5_000
-"""A p99 that is higher by less is no difference."""
-LEAST_ANSWERS = 1_000
-"""Fewer answers in a minute have no p99 that could be judged."""
-RECENT_SLOTS = 30
+RECENT_SLOTS = LEAST_S // SLOT_S
 """The last five minutes; with pairs in fewer slots than these, nothing is called safe."""
-MOST_NAMED = 3
-"""Most routes that one reason names."""
+MOST_LABELS = 3
+"""Most routes or labels that one reason lists with their numbers."""
 _GOOD = frozenset({"2xx", "3xx", "4xx"})
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
-    level: str
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
 class Verdict:
-    level: str
-    """One of LEVELS; the worst of the reasons."""
+    level: Level
+    """The worst of the reasons."""
     reasons: list[Reason]
     """The worst first, never empty."""
 
@@ -99,15 +73,14 @@ def judge(status: Mapping[str, Any], hour: Hour) -> Verdict:
     comparison = status.get("comparison")
     reasons = [*_broken(status), *_suffering(status), *_repeated(hour), *_lost(hour)]
     if not hour.requests:
-        reasons.append(Reason(UNKNOWN, "no request was seen in the last hour"))
+        reasons.append(Reason(Level.UNKNOWN, "no request was seen in the last hour"))
     elif status["ratio"] == 0:
-        reasons.append(Reason(UNKNOWN, "nothing is mirrored: the ratio is 0"))
+        reasons.append(Reason(Level.UNKNOWN, "nothing is mirrored: the ratio is 0"))
     if comparison is None:
         reasons += _not_compared(status, hour)
     else:
-        reasons += _compared(hour)
-    order = list(LEVELS)
-    reasons.sort(key=lambda reason: order.index(reason.level))
+        reasons += [*_doubts_of_comparison(comparison), *_compared(hour)]
+    reasons.sort(key=lambda reason: severity(reason.level))
     return Verdict(reasons[0].level, reasons)
 
 
@@ -115,32 +88,33 @@ def _broken(status: Mapping[str, Any]) -> Iterator[Reason]:
     """Yield why the counts cannot be trusted, or no copy reaches the shadow."""
     workers = [worker for worker in status["workers"] if not worker["retiring"]]
     if not any(worker["ready"] for worker in workers):
-        yield Reason(UNSAFE, "no worker is ready")
+        yield Reason(Level.UNSAFE, "no worker is ready")
     if not status["ledger"]["balanced"]:
-        yield Reason(UNSAFE, "the ledger does not balance, so no count can be trusted")
+        yield Reason(Level.UNSAFE, "the ledger does not balance, so no count can be trusted")
     for refusal in sorted({worker["refused"] for worker in workers} - {""}):
-        yield Reason(UNSAFE, f"the shadow is refused, because it would log the copies: {refusal}")
+        words = f"the shadow is refused, because it would log the copies: {refusal}"
+        yield Reason(Level.UNSAFE, words)
     states = Counter(worker["breaker"] for worker in workers)
     causes = {worker["breaker_cause"] for worker in workers if worker["breaker"] != "closed"}
     why = f": {'; '.join(sorted(causes - {''}))}" if causes - {""} else ""
     if states["open"] and states["open"] == len(workers):
-        yield Reason(UNSAFE, f"the breaker is open, so the shadow gets nothing{why}")
+        yield Reason(Level.UNSAFE, f"the breaker is open, so the shadow gets nothing{why}")
     elif len(workers) > states["closed"]:
         number = len(workers) - states["closed"]
         words = f"the breaker of {number} of {len(workers)} workers is not closed{why}"
-        yield Reason(ATTENTION, words)
+        yield Reason(Level.ATTENTION, words)
 
 
 def _suffering(status: Mapping[str, Any]) -> Iterator[Reason]:
     """Yield what a person should look at, although the sidecar works."""
     if status["silence"]:
-        yield Reason(ATTENTION, status["silence"])
+        yield Reason(Level.ATTENTION, status["silence"])
     if status["worker_start_error"]:
-        yield Reason(ATTENTION, f"a worker cannot be started: {status['worker_start_error']}")
+        yield Reason(Level.ATTENTION, f"a worker cannot be started: {status['worker_start_error']}")
     if (ramp := status["ramp"]) and ramp["holding"]:
-        yield Reason(ATTENTION, f"the ramp fell back: {ramp['last_fall']}")
+        yield Reason(Level.ATTENTION, f"the ramp fell back: {ramp['last_fall']}")
     if (last := status["reload"]["last"]) and last["result"] == "refused":
-        yield Reason(ATTENTION, "the last reload was refused, and the log says why")
+        yield Reason(Level.ATTENTION, "the last reload was refused, and the log says why")
 
 
 def _repeated(hour: Hour) -> Iterator[Reason]:
@@ -149,7 +123,7 @@ def _repeated(hour: Hour) -> Iterator[Reason]:
     if repeated > MOST_REPEATED * hour.requests:
         share = _percent(repeated / max(1, hour.requests))
         words = f"nginx mirrored {share} of the last hour's requests twice; each counted once"
-        yield Reason(ATTENTION, words)
+        yield Reason(Level.ATTENTION, words)
 
 
 def _lost(hour: Hour) -> Iterator[Reason]:
@@ -162,26 +136,25 @@ def _lost(hour: Hour) -> Iterator[Reason]:
         words = (
             f"{_percent(share)} of the copies of the last five minutes were shed: {_largest(shed)}"
         )
-        yield Reason(ATTENTION, words)
+        yield Reason(Level.ATTENTION, words)
     uncompared = hour.by_label(UNCOMPARED)
     pairs = sum(hour.by_label(COMPARED).values())
-    legs = sum(uncompared.values()) + pairs
     # An extra copy has no production request of its own.
-    legs -= uncompared.pop(EXTRA_COPY, 0)
-    if sum(uncompared.values()) > MOST_UNCOMPARED * legs:
-        share = sum(uncompared.values()) / legs
+    uncompared.pop(EXTRA_COPY, 0)
+    missing = sum(uncompared.values())
+    if is_too_much(missing, pairs):
         words = (
-            f"{_percent(share)} of the last hour's copies were not compared: {_largest(uncompared)}"
+            f"{_percent(missing / (missing + pairs))} of the last hour's copies were not compared"
         )
-        yield Reason(ATTENTION, words)
-    lost, lines = hour.by_label(LOG_LOST), sum(hour.by_label(PRIMARY_LOGGED).values())
-    # A gap may be a line that nginx is told not to write. No more were lost than copies lack one.
-    lost["gap"] = min(lost.get("gap", 0), uncompared.get("no_log_line", 0))
-    if (number := sum(lost.values())) > MOST_SHED * (lines + number):
+        words += f": {_largest(uncompared)}"
+        yield Reason(Level.ATTENTION, words)
+    lines = sum(hour.by_label(PRIMARY_LOGGED).values())
+    lost = lost_lines(hour.by_label(LOG_LOST), uncompared.get("no_log_line", 0))
+    if is_too_much(number := sum(lost.values()), lines):
         words = (
             f"{_percent(number / (lines + number))} of the last hour's lines of production's log"
         )
-        yield Reason(ATTENTION, f"{words} were lost: {_largest(lost)}")
+        yield Reason(Level.ATTENTION, f"{words} were lost: {_largest(lost)}")
     for metric, what in (
         (CAPTURE_DROPPED, "requests were not captured"),
         (CONNECTIONS_REFUSED, "connections were refused"),
@@ -191,21 +164,34 @@ def _lost(hour: Hour) -> Iterator[Reason]:
         if lost := hour.by_label(metric):
             why = _largest({label: number for label, number in lost.items() if label})
             words = f"{sum(lost.values()):,} {what} in the last hour"
-            yield Reason(ATTENTION, f"{words}: {why}" if why else words)
+            yield Reason(Level.ATTENTION, f"{words}: {why}" if why else words)
 
 
 def _not_compared(status: Mapping[str, Any], hour: Hour) -> Iterator[Reason]:
     """Judge the shadow's own outcomes where they are not compared with production's."""
     key = "comparison.access_log" if status["mode"] == "sink" else "comparison.enabled"
     words = f"the answers of production and of the shadow are not compared: {key} is not set"
-    yield Reason(UNKNOWN, words)
+    yield Reason(Level.UNKNOWN, words)
     outcomes = hour.by_label(SHADOW_REQUESTS, RECENT_SLOTS)
     outcomes.pop(ABORTED, None)
     failed = {label: number for label, number in outcomes.items() if label not in _GOOD}
     number, legs = sum(failed.values()), sum(outcomes.values())
-    if number >= LEAST_NEW_ERRORS and lower_bound(number, legs) > MOST_FAILED:
+    if NewErrors(number, legs, MOST_FAILED).level is Level.UNSAFE:
         words = f"{_percent(number / legs)} of {legs:,} shadow legs of the last five minutes failed"
-        yield Reason(ATTENTION, f"{words}: {_largest(failed)}")
+        yield Reason(Level.ATTENTION, f"{words}: {_largest(failed)}")
+
+
+def _doubts_of_comparison(comparison: Mapping[str, Any]) -> Iterator[Reason]:
+    """Yield why the pairs are not what they should be."""
+    if comparison["balanced"] is False:
+        words = "the comparison does not balance, so no count of it can be trusted"
+        yield Reason(Level.UNSAFE, words)
+    if comparison["shows_origin"] is False:
+        yield Reason(Level.ATTENTION, HIDDEN_ORIGIN)
+    if (log := comparison["log"]) is None:
+        return
+    for words in problems_of_log(log["source"], log["problem"], log["repeated"]):
+        yield Reason(Level.ATTENTION, words)
 
 
 def _compared(hour: Hour) -> Iterator[Reason]:
@@ -219,30 +205,37 @@ def _compared(hour: Hour) -> Iterator[Reason]:
     results = hour.by_label(COMPARED)
     errors, pairs = errors_of(results), sum(results.values())
     if not pairs:
-        yield Reason(UNKNOWN, "no pair of answers was compared in the last hour")
+        yield Reason(Level.UNKNOWN, "no pair of answers was compared in the last hour")
         return
     if not recent:
-        yield Reason(UNKNOWN, "no pair of answers was compared in the last five minutes")
+        yield Reason(Level.UNKNOWN, "no pair of answers was compared in the last five minutes")
     if (minutes := hour.slots_with(COMPARED) * SLOT_S / 60) < RECENT_SLOTS * SLOT_S / 60:
         words = f"only {minutes:.1f} minutes have pairs so far, and five are the least"
-        yield Reason(UNKNOWN, words)
+        yield Reason(Level.UNKNOWN, words)
     yield from _slower(hour)
-    found = f"{_number(errors)} in {pairs:,} pairs of the last hour"
-    allowed = f"{_percent(MOST_NEW_ERRORS)} is allowed"
-    highest = upper_bound(errors, pairs)
-    if errors >= LEAST_NEW_ERRORS and lower_bound(errors, pairs) > MOST_NEW_ERRORS:
-        words = f"{found}, which is {_percent(errors / pairs)}; {allowed}"
-        yield Reason(UNSAFE, f"{words}: {_titles(_only_errors(results))}")
-    elif highest <= MOST_NEW_ERRORS:
-        words = f"at most {_percent(highest)} with 95 % confidence; {allowed}"
-        yield Reason(SAFE, f"{found}, {words}{_not_judged(hour, of_hour)}")
-    elif errors > MOST_NEW_ERRORS * pairs:
-        why = _titles(_only_errors(results))
-        yield Reason(ATTENTION, f"{found}, too few to say whether that is chance: {why}")
+    yield _all_routes(NewErrors(errors, pairs), results, _not_judged(hour, of_hour))
+    judged = sorted({*of_hour, *hour.by_route(UNCOMPARED)})
+    routes = [(route, _new_errors(of_hour.get(route, {}))) for route in judged]
+    few = [(route, errors) for route, errors in routes if errors.has_too_few_pairs]
+    if few and len(routes) > 1:
+        yield few_pairs(few)
+
+
+def _all_routes(errors: NewErrors, results: Mapping[str, int], not_judged: str) -> Reason:
+    """Return what the pairs of all routes together say."""
+    number = _number(errors.number)
+    words = f"{number} in {errors.pairs:,} pairs of the last hour"
+    allowed = f"{_percent(errors.allowed)} is allowed"
+    if errors.level is Level.UNSAFE:
+        words += f", which is {_percent(errors.share)}; {allowed}: {_titles(_only_errors(results))}"
+    elif errors.level is Level.SAFE:
+        words += f", at most {_percent(errors.most)} with 95 % confidence; {allowed}{not_judged}"
+    elif errors.level is Level.ATTENTION:
+        words += f", too few to say whether that is chance: {_titles(_only_errors(results))}"
     else:
-        needed = pairs_needed(errors, MOST_NEW_ERRORS)
-        most = f"no more than {_percent(MOST_NEW_ERRORS)}"
-        yield Reason(UNKNOWN, f"{found}: it takes {needed:,} to vouch for {most}")
+        most = f"no more than {_percent(errors.allowed)}"
+        words += f": it takes {errors.needed:,} to vouch for {most}"
+    return Reason(errors.level, words)
 
 
 def _not_judged(hour: Hour, compared: Container[str]) -> str:
@@ -250,31 +243,34 @@ def _not_judged(hour: Hour, compared: Container[str]) -> str:
     routes = [route for route, rates in hour.routes() if route not in compared and any(rates.sums)]
     if not routes:
         return ""
-    more = f" and {len(routes) - MOST_NAMED} more" if len(routes) > MOST_NAMED else ""
-    return f". Not judged, because no copy was compared: {', '.join(routes[:MOST_NAMED])}{more}"
+    more = f" and {len(routes) - MOST_LABELS} more" if len(routes) > MOST_LABELS else ""
+    return f". Not judged, because no copy was compared: {', '.join(routes[:MOST_LABELS])}{more}"
 
 
 def _slower(hour: Hour) -> Iterator[Reason]:
-    primary = hour.latency(COMPARED_PRIMARY_LATENCY)
-    shadow = hour.latency(COMPARED_SHADOW_LATENCY)
-    if min(sum(primary.values()), sum(shadow.values())) < LEAST_ANSWERS:
-        return
-    ours, theirs = percentile_us(primary, 0.99), percentile_us(shadow, 0.99)
-    if theirs > max(MOST_SLOWER * ours, ours + LEAST_SLOWER_US):
-        words = f"the shadow's p99 is {theirs / 1e3:,.1f} ms, and production's {ours / 1e3:,.1f} ms"
-        yield Reason(ATTENTION, f"{words} (last minute, the same requests)")
+    """Judge the latency of the hour's pairs, over all routes."""
+    primary = hour.latency_of_hour(COMPARED_PRIMARY_LATENCY)
+    shadow = hour.latency_of_hour(COMPARED_SHADOW_LATENCY)
+    p99 = difference_of(primary, shadow, "p99", 0.99)
+    if p99 is None:
+        words = "no latency of both sides is known, so it cannot be compared"
+        yield Reason(level_of_p99(p99), words)
+    elif (level := level_of_p99(p99)) is not Level.SAFE:
+        words = f"the shadow's p99 is {p99.after.value:,.1f} ms, and production's"
+        words += f" {p99.before.value:,.1f} ms, for the same requests of the last hour"
+        doubt = "; that may be noise, and more pairs are needed to say"
+        yield Reason(level, words + (doubt if level is Level.UNKNOWN else ""))
+
+
+def _new_errors(results: Mapping[str, int]) -> NewErrors:
+    return NewErrors(errors_of(results), sum(results.values()))
 
 
 def _lost_routes(results: Mapping[str, Mapping[str, int]]) -> list[str]:
     """Return the routes that have too many new errors by themselves, most errors first."""
-    errors = {route: errors_of(labels) for route, labels in results.items()}
-    lost = [
-        route
-        for route, labels in results.items()
-        if errors[route] >= LEAST_NEW_ERRORS
-        and lower_bound(errors[route], sum(labels.values())) > MOST_NEW_ERRORS
-    ]
-    return sorted(lost, key=lambda route: -errors[route])
+    errors = {route: _new_errors(labels) for route, labels in results.items()}
+    lost = [route for route in results if errors[route].level is Level.UNSAFE]
+    return sorted(lost, key=lambda route: -errors[route].number)
 
 
 def _named_routes(
@@ -287,14 +283,14 @@ def _named_routes(
     if not routes:
         return
     words = []
-    for route in routes[:MOST_NAMED]:
+    for route in routes[:MOST_LABELS]:
         errors, pairs = _only_errors(results[route]), sum(results[route].values())
         since = "; none in the last five minutes" if route in ended else ""
         found = f"{sum(errors.values()):,} of {pairs:,} pairs ({_titles(errors)}{since})"
         words.append(f"{route}: {found}")
-    if (more := len(routes) - MOST_NAMED) > 0:
+    if (more := len(routes) - MOST_LABELS) > 0:
         words.append(f"and {more} more")
-    yield Reason(UNSAFE, f"new errors in the last {window} on {'; '.join(words)}")
+    yield Reason(Level.UNSAFE, f"new errors in the last {window} on {'; '.join(words)}")
 
 
 def _only_errors(results: Mapping[str, int]) -> dict[str, int]:
@@ -326,5 +322,5 @@ def _titles(results: Mapping[str, int]) -> str:
 def _largest(numbers: Mapping[str, int]) -> str:
     """Return the labels with the largest numbers, and how many there are of each."""
     ordered = sorted(numbers.items(), key=lambda item: (-item[1], item[0]))
-    words = [f"{label} {number:,}" for label, number in ordered[:MOST_NAMED]]
-    return ", ".join(words + (["..."] if len(ordered) > MOST_NAMED else []))
+    words = [f"{label} {number:,}" for label, number in ordered[:MOST_LABELS]]
+    return ", ".join(words + (["..."] if len(ordered) > MOST_LABELS else []))

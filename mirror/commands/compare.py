@@ -106,13 +106,13 @@ def compare(
 
     A SOURCE is the admin address of a running sidecar (default: 127.0.0.1:9911), a file with what
     its /comparison answered, or a series.db. Several are added up. The first line is the answer:
-    ok, attention (it could not be judged), or not safe to switch.
+    safe so far, not known yet, needs attention, or not safe to switch.
 
     \b
     Exit codes:
-      0  ok: the thresholds hold, with 95 % confidence
+      0  safe so far: the thresholds hold, with 95 % confidence
       2  a source or an option cannot be used
-      3  attention: too few pairs, no comparison, or another doubt that the report names
+      3  needs attention or not known yet: too few pairs, or another doubt that the report names
       5  not safe to switch: more new errors, or a slower p99, than the thresholds allow
 
     \b
@@ -145,7 +145,7 @@ def compare(
         say_json(as_json(compared, judgement))
     else:
         say(as_text(content_of(compared, judgement, MOST_TEXT_ROWS)))
-    sys.exit(judgement.verdict.exit_code)
+    sys.exit(judgement.exit_code)
 
 
 def _write(page: Path, compared: Sum, judgement: Judgement) -> None:

@@ -9,7 +9,8 @@ from mirror.commands.arguments import Number
 from mirror.errors import InputError
 from mirror.formats.replay_result import read
 from mirror.formats.terminal import say
-from mirror.replay.diff import Difference, compare
+from mirror.noise import Difference
+from mirror.replay.diff import compare
 
 EXIT_WORSE = 1
 EXIT_UNUSABLE = 2

@@ -3,7 +3,8 @@
 parts        what each source counted, and the sum of several
 series_part  the same from a series.db
 bounds       how sure a share of new errors is
-judgement    whether the switch is safe, by thresholds
+safety       the thresholds and the rules, for the live page and `mirror status` as well
+judgement    the verdict, by the thresholds of the command
 words        what each result means, and what to do about it
 blocks       what the report consists of
 content      the report as tables and sentences

@@ -5,8 +5,10 @@ content.py fills them, text.py and html.py lay them out. All text is plain.
 
 from dataclasses import dataclass
 
-from mirror.comparison.report.judgement import Verdict
+from mirror.comparison.report.safety import Level
 from mirror.comparison.report.words import Words
+
+TONES = {Level.UNSAFE: "bad", Level.ATTENTION: "warn", Level.UNKNOWN: "warn", Level.SAFE: "ok"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    verdict: Verdict
+    level: Level
     answer: str
     reasons: tuple[str, ...]
     doubts: tuple[str, ...]

@@ -6,13 +6,14 @@ Computes no number beyond sums and shares of what judgement.py judged.
 
 from collections.abc import Iterable, Sequence
 
-from mirror.comparison.report.blocks import Cell, Column, Content, Entry, Section, Table
+from mirror.comparison.report.blocks import TONES, Cell, Column, Content, Entry, Section, Table
 from mirror.comparison.report.judgement import Judged, Judgement, milliseconds, percent
 from mirror.comparison.report.parts import Pairs, Sum, instant
+from mirror.comparison.report.safety import MOST_NAMED, Level
 from mirror.comparison.report.uncompared import log_sections, uncompared_section
 from mirror.comparison.report.words import words_of
 from mirror.formats.comparison import Example, is_new_error
-from mirror.replay.diff import Difference
+from mirror.noise import Difference
 
 CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx", "none")
 """The rows and columns of the matrix, in their order; `none` is no answer."""
@@ -20,8 +21,6 @@ SERVED = ("2xx", "3xx")
 NOT_FOUND = ("route_miss", "app_not_found")
 MOST_REASONS = 20
 """Most sentences why a switch is not safe; the table of routes has all of them."""
-MOST_NAMED = 5
-"""Most routes that a difference names."""
 MOST_CHARACTERS = 160
 """Longest path of an example that is shown whole."""
 
@@ -50,7 +49,7 @@ def content_of(compared: Sum, judgement: Judgement, most_rows: int) -> Content:
         *log_sections(compared.parts),
     ]
     return Content(
-        judgement.verdict,
+        judgement.level,
         _answer(judgement),
         _few(judgement.reasons),
         judgement.doubts,
@@ -73,7 +72,7 @@ def _few(reasons: tuple[str, ...]) -> tuple[str, ...]:
 def _answer(judgement: Judgement) -> str:
     every = judgement.all
     parts = [
-        f"{percent(every.share)} new errors in {every.pairs.number:,} pairs"
+        f"{percent(every.new_errors.share)} new errors in {every.pairs.number:,} pairs"
         if every.pairs.number
         else "no pairs"
     ]
@@ -82,23 +81,22 @@ def _answer(judgement: Judgement) -> str:
             f"p99 {milliseconds(every.p99.before.value)} in production,"
             f" {milliseconds(every.p99.after.value)} at the shadow"
         )
-    return f"{judgement.verdict.value}: {'; '.join(parts)}"
+    return f"{judgement.level.value}: {'; '.join(parts)}"
 
 
 def _facts(compared: Sum, judgement: Judgement) -> Iterable[tuple[str, str]]:
-    every = judgement.all
+    every, errors = judgement.all, judgement.all.new_errors
     for part in compared.parts:
         who = f"{part.instance}, mode {part.mode}" if part.instance else "series.db"
         yield (
             "source",
             f"{part.source} ({who}): {instant(part.first_s)} to {instant(part.last_s)} UTC",
         )
-    if every.pairs.number:
+    if errors.pairs:
         yield (
             "new errors",
-            f"{every.pairs.new_errors:,} of {every.pairs.number:,} pairs,"
-            f" {percent(every.share)}; with 95 % confidence at most {percent(every.bound)};"
-            f" allowed {percent(every.threshold)}",
+            f"{errors.number:,} of {errors.pairs:,} pairs, {percent(errors.share)}; with 95 %"
+            f" confidence at most {percent(errors.most)}; allowed {percent(errors.allowed)}",
         )
     if every.p99 is not None:
         yield "p99", f"{_times(every.p99)} times production's; allowed {every.slower:g} times"
@@ -200,16 +198,14 @@ def _latency(judgement: Judgement, most_rows: int) -> Section:
 
 
 def _latency_row(judged: Judged) -> tuple[Cell, ...]:
-    tone = "bad" if judged.has_too_many else "warn" if judged.has_too_few_pairs else "ok"
+    errors, latency = judged.new_errors, judged.level_of_p99
     return (
         Cell(judged.name),
         Cell(f"{judged.pairs.number:,}"),
-        Cell(f"{judged.pairs.new_errors:,}", "bad" if judged.has_too_many else ""),
-        Cell(percent(judged.bound), tone),
+        Cell(f"{errors.number:,}", "bad" if errors.level is Level.UNSAFE else ""),
+        Cell(percent(errors.most), TONES[errors.level]),
         *_latency_cells(judged.p50, ""),
-        *_latency_cells(
-            judged.p99, "bad" if judged.is_too_slow else "warn" if judged.is_slower else ""
-        ),
+        *_latency_cells(judged.p99, "" if latency is Level.SAFE else TONES[latency]),
     )
 
 

@@ -11,8 +11,9 @@ import msgspec
 
 from mirror.comparison.report.judgement import Judged, Judgement
 from mirror.comparison.report.parts import Pairs, Sum
+from mirror.comparison.report.safety import Level
 from mirror.formats.comparison import is_new_error
-from mirror.replay.diff import Bounded, Difference
+from mirror.noise import Bounded, Difference
 
 FORMAT = "kagami-compare"
 VERSION = 1
@@ -27,8 +28,8 @@ def _report(compared: Sum, judgement: Judgement) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": VERSION,
-        "verdict": judgement.verdict.value,
-        "exit_code": judgement.verdict.exit_code,
+        "verdict": judgement.level.value,
+        "exit_code": judgement.exit_code,
         "reasons": list(judgement.reasons),
         "doubts": list(judgement.doubts),
         "since_s": compared.first_s,
@@ -53,18 +54,18 @@ def _report(compared: Sum, judgement: Judgement) -> dict[str, Any]:
 
 
 def _judged(judged: Judged) -> dict[str, Any]:
-    pairs = judged.pairs
+    pairs, errors = judged.pairs, judged.new_errors
     return {
         "pairs": pairs.number,
         "new_errors": pairs.new_errors,
-        "new_error_ratio": judged.share,
-        "new_error_ratio_at_least": judged.least,
-        "new_error_ratio_at_most": judged.bound,
-        "allowed_ratio": judged.threshold,
-        "pairs_needed": judged.needed,
-        "too_many_new_errors": judged.has_too_many,
-        "too_few_pairs": judged.has_too_few_pairs,
-        "too_slow": judged.is_too_slow,
+        "new_error_ratio": errors.share,
+        "new_error_ratio_at_least": errors.least,
+        "new_error_ratio_at_most": errors.most,
+        "allowed_ratio": errors.allowed,
+        "pairs_needed": errors.needed,
+        "too_many_new_errors": errors.level is Level.UNSAFE,
+        "too_few_pairs": errors.has_too_few_pairs,
+        "too_slow": judged.level_of_p99 is Level.UNSAFE,
         "allowed_slower": judged.slower,
         **_counts(pairs),
         "p50_ms": _latency(judged.p50),

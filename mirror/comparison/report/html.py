@@ -14,11 +14,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from mirror.comparison.report.blocks import Content
-from mirror.comparison.report.judgement import Verdict
+from mirror.comparison.report.blocks import TONES, Content
 from mirror.formats.foreign_text import visible
-
-_TONES = {Verdict.OK: "ok", Verdict.ATTENTION: "warn", Verdict.UNSAFE: "bad"}
 
 
 def as_html(content: Content) -> str:
@@ -29,7 +26,7 @@ def as_html(content: Content) -> str:
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return environment.get_template("report.html.j2").render(
         content=content,
-        tone=_TONES[content.verdict],
+        tone=TONES[content.level],
         style=Markup(style),
         style_hash=f"sha256-{digest}",
     )

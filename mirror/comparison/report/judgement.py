@@ -1,54 +1,46 @@
-"""Whether the switch is safe, by thresholds: for all routes together and for each by itself.
+"""The verdict of `mirror compare` by thresholds: for all routes together and for each by itself.
 
-A share of new errors has three states, with 95 % confidence (bounds.py): it exceeds its threshold,
-it holds it, or there are too few pairs to say, which is never `ok`. A latency exceeds where p99 of
-the shadow is above the allowed multiple of production's and the difference is beyond noise
-(replay/diff.py). Whatever else keeps the numbers from being those of all requests is a doubt.
-
-This module is pure, and knows no layout.
+safety.py owns the rules. This module applies them to a sum of sources, and adds whatever else keeps
+its numbers from being those of all requests, as a doubt. It is pure, and knows no layout.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 
-from mirror.comparison.report.bounds import lower_bound, pairs_needed, upper_bound
 from mirror.comparison.report.parts import Pairs, Part, Sum, instant
-from mirror.core.latency import MOST_US
-from mirror.replay.diff import Difference, bounded_percentile
-from mirror.replay.measurement import Histogram
+from mirror.comparison.report.safety import (
+    HIDDEN_ORIGIN,
+    LEAST_S,
+    MOST_NAMED,
+    MOST_NEW_ERRORS,
+    MOST_SLOWER,
+    Level,
+    NewErrors,
+    Reason,
+    difference_of,
+    few_pairs,
+    is_too_much,
+    level_of_p99,
+    lost_lines,
+    problems_of_log,
+    worst,
+)
+from mirror.noise import Difference
 from mirror.spans import show_span
 
 ALL = "all routes"
-MOST_MISSING = 0.05
-"""Share of copies without a pair, and of lost log lines, above which the verdict is a doubt: the
-same as `mirror import` and `estimate` allow for lines that are left out."""
-LEAST_SLOWER_MS = 5.0
-"""A p99 that is higher by less is never too slow: nginx logs whole milliseconds, and the shadow's
-latency includes the way to Envoy."""
 SILENT_LOG_S = 300.0
 """A log without a line for longer is silent; production's may be quiet at night."""
-MOST_NAMED = 5
-"""Most routes that a doubt names."""
-
-
-class Verdict(Enum):
-    OK = "ok"
-    ATTENTION = "attention"
-    UNSAFE = "not safe to switch"
-
-    @property
-    def exit_code(self) -> int:
-        return {Verdict.OK: 0, Verdict.ATTENTION: 3, Verdict.UNSAFE: 5}[self]
+EXIT_CODES = {Level.SAFE: 0, Level.UNKNOWN: 3, Level.ATTENTION: 3, Level.UNSAFE: 5}
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    new_errors: float = 0.001
+    new_errors: float = MOST_NEW_ERRORS
     """Largest share of new errors, in all and of each route."""
     of_routes: Mapping[str, float] = field(default_factory=dict)
     """Other shares for these routes."""
-    slower: float = 2.0
+    slower: float = MOST_SLOWER
     """Largest multiple of production's p99."""
 
 
@@ -58,53 +50,21 @@ class Judged:
 
     name: str
     pairs: Pairs
-    threshold: float
+    new_errors: NewErrors
     slower: float
     p50: Difference | None
     p99: Difference | None
     """None where no pair was answered on both sides."""
 
     @property
-    def share(self) -> float:
-        return self.pairs.new_errors / self.pairs.number if self.pairs.number else 0.0
-
-    @property
-    def least(self) -> float:
-        """The share of new errors that is exceeded with 95 % confidence."""
-        return lower_bound(self.pairs.new_errors, self.pairs.number)
-
-    @property
-    def bound(self) -> float:
-        """The share of new errors that is not exceeded with 95 % confidence."""
-        return upper_bound(self.pairs.new_errors, self.pairs.number)
-
-    @property
-    def needed(self) -> int:
-        return pairs_needed(self.pairs.new_errors, self.threshold)
-
-    @property
-    def has_too_many(self) -> bool:
-        return self.least > self.threshold
-
-    @property
-    def has_too_few_pairs(self) -> bool:
-        return not self.has_too_many and self.bound > self.threshold
-
-    @property
-    def is_slower(self) -> bool:
-        """Return whether p99 is above the threshold, within noise or beyond."""
-        if self.p99 is None or self.p99.ratio <= self.slower:
-            return False
-        return self.p99.after.value - self.p99.before.value >= LEAST_SLOWER_MS
-
-    @property
-    def is_too_slow(self) -> bool:
-        return self.is_slower and self.p99 is not None and self.p99.is_beyond_noise
+    def level_of_p99(self) -> Level:
+        return level_of_p99(self.p99, self.slower)
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    verdict: Verdict
+    level: Level
+    """The worst of the reasons and doubts."""
     all: Judged
     routes: tuple[Judged, ...]
     """The most new errors first, then the most pairs."""
@@ -112,6 +72,10 @@ class Judgement:
     """Why it is not safe."""
     doubts: tuple[str, ...]
     """What could not be judged, and why."""
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES[self.level]
 
 
 def judge(compared: Sum, thresholds: Thresholds) -> Judgement:
@@ -131,52 +95,43 @@ def judge(compared: Sum, thresholds: Thresholds) -> Judgement:
     )
     # A single route is everything, unless it has a threshold of its own.
     is_single = len(routes) == 1 and not thresholds.of_routes
-    reasons = [
-        reason
+    unsafe = [
+        words
         for judged in (everything, *(() if is_single else routes))
-        for reason in _reasons(judged)
+        for words in _reasons(judged)
     ]
     doubts = [
         *_doubts_of_number(everything, routes, compared),
+        *_doubts_of_time(everything, compared),
         *_doubts_of_names(compared, thresholds),
         *_doubts_of_latency(everything),
         *_doubts_of_missing(everything.pairs),
         *(doubt for part in compared.parts for doubt in _doubts_of_part(part)),
     ]
-    verdict = Verdict.UNSAFE if reasons else Verdict.ATTENTION if doubts else Verdict.OK
-    return Judgement(verdict, everything, tuple(routes), tuple(reasons), tuple(doubts))
+    levels = (*(Level.UNSAFE for _ in unsafe), *(doubt.level for doubt in doubts))
+    words = tuple(doubt.words for doubt in doubts)
+    return Judgement(worst(levels), everything, tuple(routes), tuple(unsafe), words)
 
 
 def _judged(name: str, pairs: Pairs, threshold: float, slower: float) -> Judged:
     return Judged(
         name,
         pairs,
-        threshold,
+        NewErrors(pairs.new_errors, pairs.number, threshold),
         slower,
-        _difference(pairs, "p50", 0.5),
-        _difference(pairs, "p99", 0.99),
+        difference_of(pairs.primary, pairs.shadow, "p50", 0.5),
+        difference_of(pairs.primary, pairs.shadow, "p99", 0.99),
     )
 
 
-def _difference(pairs: Pairs, name: str, ratio: float) -> Difference | None:
-    if not any(pairs.primary.values()) or not any(pairs.shadow.values()):
-        return None
-    sides = []
-    for buckets in (pairs.primary, pairs.shadow):
-        histogram = Histogram()
-        histogram.buckets, histogram.max_us = buckets, MOST_US
-        sides.append(bounded_percentile(histogram, ratio))
-    return Difference("", name, *sides)
-
-
 def _reasons(judged: Judged) -> Iterator[str]:
-    pairs = judged.pairs
-    if judged.has_too_many:
+    errors = judged.new_errors
+    if errors.level is Level.UNSAFE:
         yield (
-            f"{judged.name}: {percent(judged.share)} of {pairs.number:,} pairs are new errors"
-            f" ({pairs.new_errors:,}), at most {percent(judged.threshold)} are allowed"
+            f"{judged.name}: {percent(errors.share)} of {errors.pairs:,} pairs are new errors"
+            f" ({errors.number:,}), at most {percent(errors.allowed)} are allowed"
         )
-    if judged.is_too_slow and judged.p99 is not None:
+    if judged.level_of_p99 is Level.UNSAFE and judged.p99 is not None:
         yield (
             f"{judged.name}: p99 is {milliseconds(judged.p99.after.value)} at the shadow and"
             f" {milliseconds(judged.p99.before.value)} in production, {judged.p99.ratio:.2g} times"
@@ -184,102 +139,104 @@ def _reasons(judged: Judged) -> Iterator[str]:
         )
 
 
-def _doubts_of_number(everything: Judged, routes: list[Judged], compared: Sum) -> Iterator[str]:
-    number = everything.pairs.number
-    if number == 0:
-        yield f"no pair was compared: at least {everything.needed:,} are needed"
+def _doubts_of_number(everything: Judged, routes: list[Judged], compared: Sum) -> Iterator[Reason]:
+    errors = everything.new_errors
+    if errors.pairs == 0:
+        words = f"no pair was compared: at least {errors.needed:,} are needed"
+        yield Reason(Level.UNKNOWN, words)
         return
-    if everything.has_too_few_pairs and everything.share > everything.threshold:
-        yield (
-            f"{percent(everything.share)} of {number:,} pairs are new errors"
-            f" ({everything.pairs.new_errors:,}), which is more than the"
-            f" {percent(everything.threshold)} that are allowed and may be chance: it is"
-            f" {percent(everything.least)} to {percent(everything.bound)}"
+    if errors.level is Level.ATTENTION:
+        yield Reason(
+            errors.level,
+            f"{percent(errors.share)} of {errors.pairs:,} pairs are new errors"
+            f" ({errors.number:,}), which is more than the {percent(errors.allowed)} that are"
+            f" allowed and may be chance: it is {percent(errors.least)} to {percent(errors.most)}",
         )
-    elif everything.has_too_few_pairs:
-        yield (
-            f"{number:,} pairs are too few: up to {percent(everything.bound)} of all requests may"
-            f" be new errors (95 % confidence); {everything.needed:,} pairs are needed for"
-            f" {percent(everything.threshold)}{_time_needed(everything, compared)}"
+    elif errors.level is Level.UNKNOWN:
+        yield Reason(
+            errors.level,
+            f"{errors.pairs:,} pairs are too few: up to {percent(errors.most)} of all requests may"
+            f" be new errors (95 % confidence); {errors.needed:,} pairs are needed for"
+            f" {percent(errors.allowed)}{_time_needed(errors, compared)}",
         )
-    few = [route for route in routes if route.has_too_few_pairs]
-    if few and not (everything.has_too_few_pairs and len(routes) == 1):
-        names = ", ".join(map(_too_few, few[:MOST_NAMED]))
-        rest = f" and {len(few) - MOST_NAMED:,} more" if len(few) > MOST_NAMED else ""
-        word = "route has" if len(few) == 1 else "routes have"
-        yield (
-            f"{len(few):,} {word} too few pairs to be judged alone: {names}{rest}. Wait for more"
-            " requests, or allow more where little comes: --max-new-errors ROUTE=SHARE"
+    few = [(route.name, route.new_errors) for route in routes if route.new_errors.has_too_few_pairs]
+    if few and not (errors.has_too_few_pairs and len(routes) == 1):
+        alone = few_pairs(few)
+        advice = "Wait for more requests, or allow more where little comes"
+        yield Reason(alone.level, f"{alone.words}. {advice}: --max-new-errors ROUTE=SHARE")
+
+
+def _doubts_of_time(everything: Judged, compared: Sum) -> Iterator[Reason]:
+    seconds = compared.last_s - compared.first_s + 1
+    if everything.pairs.number and seconds < LEAST_S:
+        yield Reason(
+            Level.UNKNOWN,
+            f"the pairs are of {seconds:,} seconds, and errors come in bursts: {LEAST_S} seconds"
+            " are the least",
         )
 
 
-def _too_few(route: Judged) -> str:
-    errors = route.pairs.new_errors
-    found = f"{errors:,} new error{'' if errors == 1 else 's'} in " if errors else ""
-    return f"{route.name} ({found}{route.pairs.number:,} of {route.needed:,})"
-
-
-def _doubts_of_names(compared: Sum, thresholds: Thresholds) -> Iterator[str]:
+def _doubts_of_names(compared: Sum, thresholds: Thresholds) -> Iterator[Reason]:
     for name in thresholds.of_routes:
         if name not in compared.routes:
             known = ", ".join([*compared.routes][:MOST_NAMED]) or "none"
-            yield f"no pair of the route {name}, which has a threshold (there are {known})"
+            words = f"no pair of the route {name}, which has a threshold (there are {known})"
+            yield Reason(Level.ATTENTION, words)
 
 
-def _time_needed(judged: Judged, compared: Sum) -> str:
+def _time_needed(errors: NewErrors, compared: Sum) -> str:
     """Return how long the missing pairs take at the rate so far, as the end of a sentence."""
     seconds = compared.last_s - compared.first_s + 1
-    more = judged.needed - judged.pairs.number
-    minutes = -(-more * seconds // (judged.pairs.number * 60))
+    minutes = -(-(errors.needed - errors.pairs) * seconds // (errors.pairs * 60))
     return f", in about {show_span(minutes * 60.0)} at this rate"
 
 
-def _doubts_of_latency(judged: Judged) -> Iterator[str]:
+def _doubts_of_latency(judged: Judged) -> Iterator[Reason]:
     if judged.p99 is None:
         if judged.pairs.number:
-            yield "no latency of both sides is known, so it cannot be compared"
-    elif judged.is_slower and not judged.is_too_slow:
-        yield (
+            words = "no latency of both sides is known, so it cannot be compared"
+            yield Reason(judged.level_of_p99, words)
+    elif judged.level_of_p99 is Level.UNKNOWN:
+        yield Reason(
+            judged.level_of_p99,
             f"p99 is {judged.p99.ratio:.2g} times production's, which may be noise: more pairs"
-            " are needed to say"
+            " are needed to say",
         )
 
 
-def _doubts_of_missing(pairs: Pairs) -> Iterator[str]:
-    due = pairs.number + pairs.missing
-    if pairs.missing > MOST_MISSING * due:
-        yield (
-            f"{percent(pairs.missing / due)} of the copies ({pairs.missing:,}) made no pair, so"
-            " what happened to them is unknown; see what was not compared"
+def _doubts_of_missing(pairs: Pairs) -> Iterator[Reason]:
+    if is_too_much(pairs.missing, pairs.number):
+        share = percent(pairs.missing / (pairs.number + pairs.missing))
+        yield Reason(
+            Level.ATTENTION,
+            f"{share} of the copies ({pairs.missing:,}) made no pair, so what happened to them is"
+            " unknown; see what was not compared",
         )
 
 
-def _doubts_of_part(part: Part) -> Iterator[str]:
-    yield from part.doubts
+def _doubts_of_part(part: Part) -> Iterator[Reason]:
     if part.shows_origin is False:
-        yield (
-            f"{part.source}: the shadow's answers lack x-envoy-upstream-service-time, so a route"
-            " that Envoy misses and a 404 of the application look alike, and so do all its other"
-            " answers. Let Envoy send it (Istio: proxyHeaders.envoyDebugHeaders)"
-        )
+        yield Reason(Level.ATTENTION, f"{part.source}: {HIDDEN_ORIGIN}")
+    for words in _problems_of_log(part):
+        yield Reason(Level.ATTENTION, f"{part.source}: {words}")
+
+
+def _problems_of_log(part: Part) -> Iterator[str]:
+    lacking = part.waiting + sum(pairs.uncompared["no_log_line"] for pairs in part.routes.values())
+    lost = sum(lost_lines(part.lost, lacking).values())
+    if is_too_much(lost, part.lines):
+        share = percent(lost / (part.lines + lost))
+        yield f"{share} of production's log lines ({lost:,}) were lost"
     log = part.log
     if log is None:
         return
-    # A gap may be a line that nginx is told not to write (`access_log off` in some locations). No
-    # more of them were lost than copies lack their line.
-    lacking = part.waiting + sum(pairs.uncompared["no_log_line"] for pairs in part.routes.values())
-    lost = sum(log.lost.values()) - max(0, log.lost.get("gap", 0) - lacking)
-    if lost > MOST_MISSING * (log.lines + lost):
-        yield (
-            f"{part.source}: {percent(lost / (log.lines + lost))} of production's log lines"
-            f" ({lost:,}) were lost"
-        )
+    yield from problems_of_log(log.source, log.problem, log.repeated)
     if log.problem:
-        yield f"{part.source}: {log.source} is not read: {log.problem}"
-    elif log.newest_s is None:
-        yield f"{part.source}: no line has come from {log.source}"
+        return
+    if log.newest_s is None:
+        yield f"no line has come from {log.source}"
     elif part.last_s - log.newest_s - (log.offset_s or 0.0) > SILENT_LOG_S:
-        yield f"{part.source}: no line of {log.source} is newer than {instant(log.newest_s)} UTC"
+        yield f"no line of {log.source} is newer than {instant(log.newest_s)} UTC"
 
 
 def percent(share: float) -> str:

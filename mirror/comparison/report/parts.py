@@ -71,9 +71,13 @@ class Part:
     examples: Sequence[Example] = ()
     examples_not_kept: int = 0
     log: Log | None = None
+    """None for a series.db, which counts lines only."""
+    lines: int = 0
+    """Lines of production's log that came."""
+    lost: Mapping[str, int] = field(default_factory=dict)
+    """Lines that are missing or could not be used, by the reason."""
     shows_origin: bool | None = None
     """Whether the shadow's answers tell Envoy's own from the application's; None if unknown."""
-    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,8 @@ def part_of(document: Comparison, source: str) -> Part:
         examples=tuple(document.examples),
         examples_not_kept=document.examples_not_kept,
         log=document.log,
+        lines=document.log.lines if document.log else 0,
+        lost=document.log.lost if document.log else {},
         shows_origin=document.shows_origin,
     )
 

@@ -5,13 +5,13 @@ Counts are kept by second and histograms by minute, so a span is widened to whol
 
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from mirror.comparison.report.judgement import MOST_MISSING, percent
 from mirror.comparison.report.parts import Pairs, Part, instant
 from mirror.errors import InputError
 from mirror.formats.series_db import (
@@ -80,14 +80,14 @@ def _part(database: sqlite3.Connection, path: Path, span: Span) -> Part:
         raise InputError(f"{path}: holds no second that was observed to its end")
     first, last = span.within(first, last)
     routes: dict[str, Pairs] = {}
-    lines = lost = 0
+    lines, lost = 0, Counter[str]()
     bounds = {"first": first, "last": span.end}
     for route, metric, label, number in database.execute(COMPARED, bounds):
         _check(path, route, label, number)
         if metric == "primary.logged":
             lines += number
         elif metric == "log.lost":
-            lost += number
+            lost[label] += number
         else:
             pairs = routes.setdefault(route, Pairs())
             of_metric = {
@@ -97,11 +97,7 @@ def _part(database: sqlite3.Connection, path: Path, span: Span) -> Part:
             }
             of_metric[metric][label] += number
     _add_latencies(database, path, bounds, routes)
-    doubts = []
-    if lost > MOST_MISSING * (lines + lost):
-        share = percent(lost / (lines + lost))
-        doubts.append(f"{path}: {share} of production's log lines ({lost:,}) were lost")
-    return Part(str(path), first, last, routes, doubts=tuple(doubts))
+    return Part(str(path), first, last, routes, lines=lines, lost=lost)
 
 
 def _add_latencies(

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from mirror.admin import hour as hour_module
 from mirror.admin.hour import MOST_COUNTERS, MOST_ROUTES, SLOT_S, SLOTS, Hour
-from mirror.core.ledger import COMPARED, REQUESTS, SHADOW_LATENCY, SHED, Settled
+from mirror.core.ledger import COMPARED, PRIMARY_LATENCY, REQUESTS, SHADOW_LATENCY, SHED, Settled
 
 NOW = 1_800_000_000
 
@@ -22,7 +21,7 @@ def settled(second: int, number: int = 0, route: str = "/", **changes: Any) -> S
 
 
 def hour_of(*seconds: Settled) -> Hour:
-    hour = Hour({COMPARED}, {SHED})
+    hour = Hour({COMPARED}, {SHED}, {SHADOW_LATENCY})
     for each in seconds:
         hour.add(each)
     return hour
@@ -102,6 +101,18 @@ def test_the_latency_is_that_of_the_last_minute() -> None:
     assert hour.latency(SHADOW_LATENCY) == {}
 
 
+def test_the_latency_of_the_hour_is_kept_of_the_metrics_that_are_asked_for() -> None:
+    latencies = {(SHADOW_LATENCY, "/"): {5: 1}, (PRIMARY_LATENCY, "/"): {5: 1}}
+    hour = hour_of(settled(NOW, latencies=latencies), settled(NOW + 3000, latencies=latencies))
+    assert hour.latency(SHADOW_LATENCY) == {5: 1}
+    assert hour.latency_of_hour(SHADOW_LATENCY) == {5: 2}
+    assert hour.latency_of_hour(PRIMARY_LATENCY) == {}
+    hour.add(settled(NOW + 3600))
+    assert hour.latency_of_hour(SHADOW_LATENCY) == {5: 1}
+    hour.add(settled(NOW - 7200))
+    assert hour.latency_of_hour(SHADOW_LATENCY) == {}
+
+
 def test_routes_beyond_the_most_are_counted_together() -> None:
     hour = hour_of(*(settled(NOW, 1, f"/{n}", is_late=n > 0) for n in range(MOST_ROUTES + 9)))
     assert len(hour.routes()) == MOST_ROUTES + 1
@@ -116,4 +127,3 @@ def test_what_is_counted_elsewhere_is_of_the_newest_second() -> None:
     hour = hour_of(settled(NOW))
     hour.count("sink.dropped", "series", 3)
     assert hour.by_label("sink.dropped") == {"series": 3}
-    assert hour_module.MINUTE_SLOTS * SLOT_S == 60

@@ -101,7 +101,7 @@ def test_the_present_has_verdict_rates_and_parts_of_the_status() -> None:
         "reasons": [
             {
                 "level": "unknown",
-                "level_words": "unknown",
+                "level_words": "not known yet",
                 "words": "No pair of answers was compared in the last hour",
             }
         ],

@@ -4,7 +4,8 @@ import pytest
 
 from mirror.errors import InputError
 from mirror.formats.replay_result import ReplayResult
-from mirror.replay.diff import Difference, compare
+from mirror.noise import Difference
+from mirror.replay.diff import compare
 from mirror.replay.measurement import Measure
 from mirror.replay.result import step_result
 from mirror.replay.schedule import Step

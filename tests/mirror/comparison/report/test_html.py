@@ -76,7 +76,7 @@ def test_every_section_can_be_reached() -> None:
     ("made", "tone"),
     [
         *((document(pairs(3000)), "ok"), (document(pairs(9)), "warn")),
-        (document(pairs(9, errors=1)), "bad"),
+        (document(pairs(9, errors=3)), "bad"),
     ],
 )
 def test_the_answer_has_the_tone_of_its_verdict(made: Comparison, tone: str) -> None:

@@ -8,11 +8,11 @@ import pytest
 from mirror.comparison.report.judgement import (
     Judgement,
     Thresholds,
-    Verdict,
     judge,
     milliseconds,
     percent,
 )
+from mirror.comparison.report.safety import Level
 from mirror.core.latency import Buckets, bucket_of
 from mirror.formats.comparison import Comparison, Log, RouteComparison
 from tests.mirror.comparison.report.test_parts import document, route, sum_of
@@ -42,13 +42,13 @@ def judged(*documents: Comparison, **thresholds: Any) -> Judgement:
 
 def test_many_pairs_without_an_error_are_ok() -> None:
     found = judged(document(pairs(3000)))
-    assert (found.verdict, found.reasons, found.doubts) == (Verdict.OK, (), ())
-    assert found.all.bound < 0.001 and found.verdict.exit_code == 0
+    assert (found.level, found.reasons, found.doubts) == (Level.SAFE, (), ())
+    assert found.all.new_errors.most < 0.001 and found.exit_code == 0
 
 
 def test_too_few_pairs_are_a_doubt_with_the_number_needed() -> None:
     found = judged(document(pairs(1000)))
-    assert found.verdict is Verdict.ATTENTION and found.verdict.exit_code == 3
+    assert found.level is Level.UNKNOWN and found.exit_code == 3
     assert found.doubts == (
         "1,000 pairs are too few: up to 0.3 % of all requests may be new errors (95 % confidence);"
         " 2,996 pairs are needed for 0.1 %, in about 2h at this rate",
@@ -57,22 +57,22 @@ def test_too_few_pairs_are_a_doubt_with_the_number_needed() -> None:
 
 def test_no_pair_is_a_doubt() -> None:
     found = judged(document(pairs(0)))
-    assert found.verdict is Verdict.ATTENTION
+    assert found.level is Level.UNKNOWN
     assert found.doubts == ("no pair was compared: at least 2,996 are needed",)
 
 
 def test_more_errors_than_allowed_are_not_safe() -> None:
     found = judged(document(pairs(4000, errors=9)))
-    assert found.verdict is Verdict.UNSAFE and found.verdict.exit_code == 5
+    assert found.level is Level.UNSAFE and found.exit_code == 5
     assert found.reasons == (
         "all routes: 0.225 % of 4,000 pairs are new errors (9), at most 0.1 % are allowed",
     )
-    assert judged(document(pairs(40_000, errors=9))).verdict is Verdict.OK
+    assert judged(document(pairs(40_000, errors=9))).level is Level.SAFE
 
 
 def test_a_few_errors_more_may_be_chance() -> None:
     found = judged(document(pairs(4000, errors=5)))
-    assert found.verdict is Verdict.ATTENTION
+    assert found.level is Level.ATTENTION
     assert found.doubts == (
         "0.125 % of 4,000 pairs are new errors (5), which is more than the 0.1 % that are allowed"
         " and may be chance: it is 0.0491 % to 0.263 %",
@@ -80,10 +80,10 @@ def test_a_few_errors_more_may_be_chance() -> None:
 
 
 def test_a_small_route_does_not_hide_among_many() -> None:
-    found = judged(document(pairs(100_000), pairs(20, "/rare", errors=2)))
-    assert found.verdict is Verdict.UNSAFE
+    found = judged(document(pairs(100_000), pairs(20, "/rare", errors=3)))
+    assert found.level is Level.UNSAFE
     assert found.reasons == (
-        "/rare: 10 % of 20 pairs are new errors (2), at most 0.1 % are allowed",
+        "/rare: 15 % of 20 pairs are new errors (3), at most 0.1 % are allowed",
     )
     assert [part.name for part in found.routes] == ["/rare", "/api/_"]
 
@@ -91,14 +91,16 @@ def test_a_small_route_does_not_hide_among_many() -> None:
 def test_a_small_route_without_errors_is_a_doubt_unless_it_may_have_more() -> None:
     small = document(pairs(100_000), pairs(40, "/rare"))
     found = judged(small)
-    assert found.verdict is Verdict.ATTENTION
+    assert found.level is Level.UNKNOWN
     (doubt,) = found.doubts
     assert doubt.startswith("1 route has too few pairs to be judged alone: /rare (40 of 2,996)")
-    assert judged(small, of_routes={"/rare": 0.1}).verdict is Verdict.OK
+    assert judged(small, of_routes={"/rare": 0.1}).level is Level.SAFE
 
 
 def test_an_error_of_a_small_route_is_named() -> None:
-    (doubt,) = judged(document(pairs(100_000), pairs(400, "/rare", errors=1))).doubts
+    found = judged(document(pairs(100_000), pairs(400, "/rare", errors=1)))
+    assert found.level is Level.ATTENTION
+    (doubt,) = found.doubts
     assert "/rare (1 new error in 400 of 4,729)" in doubt
 
 
@@ -106,6 +108,17 @@ def test_many_small_routes_are_one_doubt() -> None:
     routes = [pairs(10, f"/{number}") for number in range(8)]
     (doubt,) = judged(document(pairs(100_000), *routes)).doubts
     assert doubt.startswith("8 routes have too few pairs") and " and 3 more. " in doubt
+
+
+def test_pairs_of_a_short_time_are_a_doubt() -> None:
+    until_s = 1_774_512_000 + 298
+    found = judged(document(pairs(3000), until_s=until_s, log=None))
+    assert (found.level, found.exit_code) == (Level.UNKNOWN, 3)
+    assert found.doubts == (
+        "the pairs are of 299 seconds, and errors come in bursts: 300 seconds are the least",
+    )
+    enough = judged(document(pairs(3000), until_s=until_s + 1, log=None))
+    assert enough.level is Level.SAFE
 
 
 def test_a_threshold_of_a_route_that_is_not_there_is_a_doubt() -> None:
@@ -120,13 +133,13 @@ def test_a_slower_p99_is_not_safe() -> None:
         "all routes: p99 is 40.2 ms at the shadow and 13.1 ms in production, 3.1 times as much;"
         " at most 2 times are allowed",
     )
-    assert judged(document(slow), slower=4.0).verdict is Verdict.OK
+    assert judged(document(slow), slower=4.0).level is Level.SAFE
 
 
 def test_a_slower_p99_of_few_pairs_may_be_noise() -> None:
     slow = pairs(100, shadow_latency=flat(100, 11, 12, 13, 40))
     found = judged(document(slow), new_errors=0.1)
-    assert found.verdict is Verdict.ATTENTION
+    assert found.level is Level.UNKNOWN
     assert found.doubts == (
         "p99 is 3.1 times production's, which may be noise: more pairs are needed to say",
     )
@@ -134,7 +147,7 @@ def test_a_slower_p99_of_few_pairs_may_be_noise() -> None:
 
 def test_a_few_milliseconds_are_not_slow() -> None:
     quick = {"primary_latency": flat(3000, 1), "shadow_latency": flat(3000, 5)}
-    assert judged(document(pairs(3000, **quick))).verdict is Verdict.OK
+    assert judged(document(pairs(3000, **quick))).level is Level.SAFE
 
 
 def test_latency_that_nobody_knows_is_a_doubt() -> None:
@@ -145,17 +158,17 @@ def test_latency_that_nobody_knows_is_a_doubt() -> None:
 
 def test_many_copies_without_a_pair_are_a_doubt() -> None:
     few, many = {"no_log_line": 150, "extra_copy": 9000}, {"no_log_line": 160}
-    assert judged(document(pairs(3000, uncompared=few))).verdict is Verdict.OK
+    assert judged(document(pairs(3000, uncompared=few))).level is Level.SAFE
     found = judged(document(pairs(3000, uncompared=many)))
-    assert found.verdict is Verdict.ATTENTION
+    assert found.level is Level.ATTENTION
     assert found.doubts[0].startswith("5.06 % of the copies (160) made no pair")
 
 
 def test_suppressed_headers_are_a_doubt() -> None:
     found = judged(document(pairs(3000), shows_origin=False))
-    assert found.verdict is Verdict.ATTENTION
+    assert found.level is Level.ATTENTION
     assert "web-1: the shadow's answers lack x-envoy-upstream-service-time" in found.doubts[0]
-    assert judged(document(pairs(3000), shows_origin=None)).verdict is Verdict.OK
+    assert judged(document(pairs(3000), shows_origin=None)).level is Level.SAFE
 
 
 @pytest.mark.parametrize(
@@ -190,7 +203,7 @@ def test_a_log_of_another_clock_is_not_silent() -> None:
 
 def test_a_result_of_a_newer_version_is_a_new_error() -> None:
     strange = pairs(3000, results={"same": 2000, "sideways": 1000})
-    assert judged(document(strange)).verdict is Verdict.UNSAFE
+    assert judged(document(strange)).level is Level.UNSAFE
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mirror.comparison.report.judgement import Thresholds, judge
+from mirror.comparison.report.parts import add_up
 from mirror.comparison.report.series_part import Span, part_of_series, refuse_same_sidecar
 from mirror.errors import InputError
 from mirror.formats.series_db import SCHEMA
@@ -126,9 +128,18 @@ def test_a_time_that_was_not_observed_has_no_routes(path: Path) -> None:
 
 def test_lost_lines_are_a_doubt(path: Path) -> None:
     lines = (6000, "primary.logged", "other", "", 900)
-    made = series(path, *COUNTS, lines, (6000, "log.lost", "other", "gap", 50))
-    (doubt,) = part_of_series(made, Span()).doubts
-    assert doubt == f"{path}: 5.26 % of production's log lines (50) were lost"
+    made = series(path, *COUNTS, lines, (6000, "log.lost", "other", "flood", 50))
+    part = part_of_series(made, Span())
+    assert (part.lines, part.lost, part.log) == (900, {"flood": 50}, None)
+    judgement = judge(add_up([part]), Thresholds())
+    assert f"{path}: 5.26 % of production's log lines (50) were lost" in judgement.doubts
+
+
+def test_a_gap_of_lines_that_no_copy_lacks_is_no_loss(path: Path) -> None:
+    lines = (6000, "primary.logged", "other", "", 900)
+    made = series(path, *COUNTS, lines, (6000, "log.lost", "other", "gap", 500))
+    doubts = judge(add_up([part_of_series(made, Span())]), Thresholds()).doubts
+    assert not any("were lost" in doubt for doubt in doubts)
 
 
 @pytest.mark.parametrize(
