@@ -23,6 +23,7 @@ from mirror.commands.admin_client import (
     fetch_status,
 )
 from mirror.commands.series import drawn, utc
+from mirror.comparison.report.safety import Level, NewErrors
 from mirror.formats.foreign_text import visible
 from mirror.formats.rich_console import visible_console
 from mirror.formats.terminal import say
@@ -51,8 +52,9 @@ _STYLES = {"ok": "bold green", "attention": "bold yellow", "wrong": "bold red"}
 def status(admin: TcpAddress, follow: bool, form: str) -> None:
     """Show what a running sidecar does: the short answer first, then its ledger and its parts.
 
-    The first line says ok, attention (the copies suffer), or wrong (see exit code 1). In the bars
-    of the last minute, the highest second is the full height and a dot is an incomplete second.
+    The first line says ok, attention (a person should look), or wrong (see exit code 1), and means
+    the sidecar; `mirror compare` says whether the switch is safe. In the bars of the last minute,
+    the highest second is the full height and a dot is an incomplete second.
 
     \b
     Exit codes:
@@ -141,6 +143,10 @@ def _cautions(answer: dict[str, Any]) -> list[str]:
 
 def _cautions_of_comparison(comparison: dict[str, Any]) -> list[str]:
     found = []
+    pairs, number = (_rate(comparison.get(key)) or 0 for key in ("compared", "new_errors"))
+    errors = NewErrors(number, pairs)
+    if errors.level in (Level.UNSAFE, Level.ATTENTION):
+        found.append(f"{errors.level.value}: {number:,} new errors in {pairs:,} pairs")
     if comparison.get("balanced") is False:
         found.append("the comparison does not balance")
     log = _mapping(comparison.get("log"))

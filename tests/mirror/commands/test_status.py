@@ -166,6 +166,16 @@ def test_what_is_wrong_comes_first_and_is_1(keys: dict[str, Any], first: str) ->
             "refused at 2023-11-14 22:13:20 UTC\n               a: x\n",
         ),
         (
+            {"comparison": {"compared": 1000, "new_errors": 90}},
+            "not safe to switch: 90 new errors in 1,000 pairs",
+            "compared 1000, new_errors 90",
+        ),
+        (
+            {"comparison": {"compared": 1000, "new_errors": 2}},
+            "needs attention: 2 new errors in 1,000 pairs",
+            "compared 1000, new_errors 2",
+        ),
+        (
             {"comparison": {"balanced": False}},
             "the comparison does not balance",
             "compared     balanced False",
