@@ -23,7 +23,8 @@ _LAST_SECTION = "The assumptions that move the answer most"
 """Where the part of the summary begins that repeats what the page explains."""
 
 _COMPARED = (0, 3, 5)
-"""Exit codes of `mirror compare` with a verdict: ok, attention, not safe to switch."""
+"""Exit codes of `mirror compare` with a verdict: safe so far, not known yet or needs attention, not
+safe to switch."""
 _ESTIMATED = (0, 3)
 """Exit codes of `estimate` with a report; less than a day of traffic has low confidence, 3."""
 
