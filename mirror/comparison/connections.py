@@ -13,6 +13,9 @@ from collections import OrderedDict
 
 MOST_CONNECTIONS = 10_000
 """Connections that are remembered, about 350 bytes each; then the longest unused is settled."""
+MOST_GAP = 1_000_000
+"""A number further from all others of its connection is forged, or that of another one. So a line
+shows no more missing ones than any sink can add up."""
 
 
 class Connections:
@@ -34,13 +37,13 @@ class Connections:
             self._seen[connection] = [request, request, 1, 0]
             return
         self._seen.move_to_end(connection)
-        if request > seen[1]:
-            seen[1] = request
-        elif request < seen[0]:
-            seen[0] = request
-        elif request == 1:  # 1 was there: another connection has this number now
+        lowest, highest, _, _ = seen
+        is_near = lowest - MOST_GAP <= request <= highest + MOST_GAP
+        if not is_near or request == lowest == 1:  # 1 was there: another connection has this number
             self._settle(seen)
-            seen[:] = (1, 1, 0, 0)
+            seen[:] = (request, request, 0, 0)
+        seen[0] = min(seen[0], request)
+        seen[1] = max(seen[1], request)
         seen[2] += 1
 
     def settle(self) -> int:

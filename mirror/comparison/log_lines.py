@@ -29,6 +29,9 @@ CLIENT_LEFT = 499
 
 _COMPLETED = "OK"
 _BETWEEN_UPSTREAMS = re.compile(r"[,:\s]+")
+_LONGEST_UPSTREAMS = 4096
+"""Characters of the values of all upstreams that were tried; more would cost milliseconds."""
+_LARGEST = 10**15
 _LONGEST_S = 86400.0
 _LATEST_S = float(1 << 37)
 """In the year 6325, as in formats/comparison.py."""
@@ -134,12 +137,13 @@ def _latency_us(value: object) -> int:
     seconds = _number(value, _LONGEST_S)
     if seconds is not None:
         return int(seconds * 1e6)
-    if type(value) is not str:
+    if type(value) is not str or len(value) > _LONGEST_UPSTREAMS:
         return NOT_ANSWERED
     parts = [part for part in _BETWEEN_UPSTREAMS.split(value) if part and part != "-"]
     times = [_number(part, _LONGEST_S) for part in parts]
     known = [time for time in times if time is not None]
-    return int(sum(known) * 1e6) if known and len(known) == len(times) else NOT_ANSWERED
+    is_known = known and len(known) == len(times) and sum(known) <= _LONGEST_S
+    return int(sum(known) * 1e6) if is_known else NOT_ANSWERED
 
 
 def _body_bytes(line: LogLine) -> int:
@@ -151,7 +155,7 @@ def _body_bytes(line: LogLine) -> int:
         line.upstream_bytes if line.upstream_bytes is not None else line.upstream_response_length
     )
     if type(value) is str:
-        value = _BETWEEN_UPSTREAMS.split(value)[-1]
+        value = _BETWEEN_UPSTREAMS.split(value[-_LONGEST_UPSTREAMS:])[-1]
     length = _whole(value)
     if length is None:
         length = _whole(line.bytes if line.bytes is not None else line.body_bytes_sent)
@@ -172,8 +176,8 @@ def _location(line: LogLine) -> str:
 def _whole(value: object) -> int | None:
     """Return a whole number that is not negative, written as such or as a text."""
     if type(value) is str and value.isascii() and value.isdigit() and len(value) < 19:
-        return int(value)
-    return value if type(value) is int and value >= 0 else None
+        value = int(value)
+    return value if type(value) is int and 0 <= value < _LARGEST else None
 
 
 def _number(value: object, most: float) -> float | None:

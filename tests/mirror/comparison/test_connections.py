@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.comparison.connections import Connections
+from mirror.comparison.connections import MOST_GAP, Connections
 
 
 def missing_of(*places: tuple[str, int], most: int = 100) -> int:
@@ -72,3 +72,8 @@ def test_no_more_is_missing_than_was_left_out(places: list[tuple[str, int]], at:
         if requests:
             expected += max(requests) - min(requests) + 1 - len(requests)
     assert found == expected
+
+
+def test_a_forged_number_is_no_gap() -> None:
+    assert missing_of(("a", 1), ("a", 10**14), ("a", 10**14 + 2), ("a", 3)) == 1
+    assert missing_of(("a", 5), ("a", 5 + MOST_GAP)) == MOST_GAP - 1

@@ -71,6 +71,8 @@ def test_values_may_stand_under_the_names_of_their_variables() -> None:
         ("nan", NOT_ANSWERED),
         ("-1", NOT_ANSWERED),
         ("1e9", NOT_ANSWERED),
+        ("60000, 60000", NOT_ANSWERED),
+        (", ".join(["0.1"] * 1000), NOT_ANSWERED),
         (None, NOT_ANSWERED),
         ([1], NOT_ANSWERED),
     ],
@@ -90,6 +92,7 @@ def test_the_client_waited_for_every_upstream_that_was_tried(
         ({"upstream_bytes": "", "bytes": ""}, UNKNOWN_BYTES),
         ({"upstream_bytes": "-1", "bytes": "x"}, UNKNOWN_BYTES),
         ({"upstream_bytes": 12}, 12),
+        ({"upstream_bytes": "9" * 400, "bytes": 10**400}, UNKNOWN_BYTES),
     ],
 )
 def test_the_length_is_that_of_the_last_upstream(values: dict[str, object], length: int) -> None:
@@ -134,6 +137,12 @@ def test_bytes_in_any_encoding_do_not_hide_the_rest() -> None:
     line = read_line(b'{"id":"8f","status":"404","uri":"/caf\xe9","location":"\xff"}')
     assert line is not None
     assert (id_of(line), answer_of(line)) == ("8f", Answer(404, "4xx"))
+
+
+@pytest.mark.parametrize("number", [10**18, "9" * 18, 10**30, "9" * 30, -1, "1e3", 0])
+def test_a_number_that_cannot_be_is_no_place(number: object) -> None:
+    line = read_line(json.dumps(json.loads(LINE) | {"connection_requests": number}).encode())
+    assert line is not None and place_of(line) is None
 
 
 @pytest.mark.parametrize("time", ["1e400", "nan", "-1", "now", "", None, 1e300])
