@@ -17,6 +17,7 @@ from estimator.commands.estimate import main as estimate
 from estimator.commands.policy_options import SECTIONS, read_policy
 from estimator.errors import InputError
 from mirror.__main__ import main as mirror
+from mirror.commands.admin_client import TokenFile
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -85,7 +86,7 @@ def parse(words: list[str]) -> None:
                 is_left_out = asks_help or not param.required
                 if not is_left_out:
                     raise click.MissingParameter(ctx=context, param=param)
-            elif not isinstance(param.type, click.Path | click.File):
+            elif not isinstance(param.type, click.Path | click.File | TokenFile):
                 param.type_cast_value(context, value)
         if words[0] == "estimate":
             read_policy({name: values.get(name) for name in SECTIONS if name in values})
