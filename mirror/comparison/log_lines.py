@@ -31,6 +31,7 @@ _COMPLETED = "OK"
 _BETWEEN_UPSTREAMS = re.compile(r"[,:\s]+")
 _LONGEST_UPSTREAMS = 4096
 """Characters of the values of all upstreams that were tried; more would cost milliseconds."""
+_LONGEST_HOSTNAME = 64  # HOST_NAME_MAX of Linux
 _LARGEST = 10**15
 _LONGEST_S = 86400.0
 _LATEST_S = float(1 << 37)
@@ -54,6 +55,7 @@ class LogLine(msgspec.Struct, gc=False):
     connection: Any = None
     connection_requests: Any = None
     pid: Any = None
+    hostname: Any = None
     completion: Any = None
     request_completion: Any = None
     location: Any = None
@@ -97,13 +99,15 @@ def place_of(line: LogLine) -> tuple[str, int] | None:
     """Return the connection, and the number of the request on it; None where the line lacks it.
 
     nginx counts connections for all its workers, and anew when it is started; the pid of the worker
-    tells one run from the next.
+    tells one run from the next. Containers that log to one sidecar have the same pids, and other
+    hostnames.
     """
     connection = _whole(line.connection)
     request = _whole(line.connection_requests)
     if connection is None or not request:
         return None
-    return f"{_whole(line.pid) or 0}:{connection}", request
+    host = line.hostname[:_LONGEST_HOSTNAME] if type(line.hostname) is str else ""
+    return f"{host}:{_whole(line.pid) or 0}:{connection}", request
 
 
 def answer_of(line: LogLine) -> Answer | None:

@@ -24,7 +24,8 @@ LOG_FORMAT = """
         '"host":"$http_host","uri":"$request_uri","upstream_s":"$upstream_response_time",'
         '"upstream":"$upstream_addr","upstream_bytes":"$upstream_response_length",'
         '"bytes":"$body_bytes_sent","completion":"$request_completion","location":"$mirror_location",'
-        '"connection":"$connection","connection_requests":"$connection_requests","pid":"$pid"}';
+        '"connection":"$connection","connection_requests":"$connection_requests","pid":"$pid",'
+        '"hostname":"$hostname"}';
 """
 
 HEADER_MAPS = """

@@ -41,7 +41,7 @@ def test_a_line_says_what_production_answered(data: bytes) -> None:
     assert line is not None
     assert id_of(line) == "56690e51805e5e29179efcc7c6a72283"
     assert logged_at_s(line) == 1795681138.922
-    assert place_of(line) == ("13088:1", 11)
+    assert place_of(line) == (":13088:1", 11)
     assert answer_of(line) == Answer(200, "2xx", 4000, 70001)
 
 
@@ -52,7 +52,7 @@ def test_values_may_stand_under_the_names_of_their_variables() -> None:
         b'"upstream_http_location":"/b?token=1","connection":3,"connection_requests":2}'
     )
     assert line is not None
-    assert (id_of(line), logged_at_s(line), place_of(line)) == ("8f", 5.5, ("0:3", 2))
+    assert (id_of(line), logged_at_s(line), place_of(line)) == ("8f", 5.5, (":0:3", 2))
     assert answer_of(line) == Answer(301, "3xx", 500_000, 7, location="/b")
 
 
@@ -180,3 +180,14 @@ def test_a_location_whose_bytes_are_lost_is_unknown() -> None:
     assert line is not None
     found = answer_of(line)
     assert found is not None and found.location == ""
+
+
+def test_two_containers_have_connections_of_their_own() -> None:
+    """Each counts from 1, and has the same pids: without the host, a gap would show."""
+    places = set()
+    for hostname in ("web-1", "web-2", "a" * 9000, None):
+        line = read_line(json.dumps(json.loads(LINE) | {"hostname": hostname}).encode())
+        assert line is not None and (place := place_of(line)) is not None
+        assert len(place[0]) < 100
+        places.add(place)
+    assert len(places) == 4
