@@ -574,6 +574,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.comparison.report.words": (),
     "mirror.comparison.report.*": (
         "mirror.comparison.report.*",
+        "mirror.core.comparison.verdict",
         "mirror.core.latency",
         "mirror.errors",
         "mirror.formats.*",

@@ -22,6 +22,7 @@ from mirror.comparison.report.safety import (
     Reason,
     difference_of,
     few_pairs,
+    is_judged,
     is_too_much,
     level_of_p99,
     lost_lines,
@@ -214,9 +215,13 @@ def _compared(hour: Hour) -> Iterator[Reason]:
         yield Reason(Level.UNKNOWN, words)
     yield from _slower(hour)
     yield _all_routes(NewErrors(errors, pairs), results, _not_judged(hour, of_hour))
-    judged = sorted({*of_hour, *hour.by_route(UNCOMPARED)})
-    routes = [(route, _new_errors(of_hour.get(route, {}))) for route in judged]
-    few = [(route, errors) for route, errors in routes if errors.has_too_few_pairs]
+    uncompared = hour.by_route(UNCOMPARED)
+    routes = {
+        route: _new_errors(of_hour.get(route, {}))
+        for route in sorted({*of_hour, *uncompared})
+        if is_judged(of_hour.get(route, {}), uncompared.get(route, {}))
+    }
+    few = [(route, errors) for route, errors in routes.items() if errors.has_too_few_pairs]
     if few and len(routes) > 1:
         yield few_pairs(few)
 

@@ -19,6 +19,7 @@ from mirror.comparison.report.safety import (
     Reason,
     difference_of,
     few_pairs,
+    is_judged,
     is_too_much,
     level_of_p99,
     lost_lines,
@@ -159,8 +160,9 @@ def _doubts_of_number(everything: Judged, routes: list[Judged], compared: Sum) -
             f" be new errors (95 % confidence); {errors.needed:,} pairs are needed for"
             f" {percent(errors.allowed)}{_time_needed(errors, compared)}",
         )
-    few = [(route.name, route.new_errors) for route in routes if route.new_errors.has_too_few_pairs]
-    if few and not (errors.has_too_few_pairs and len(routes) == 1):
+    judged = [route for route in routes if is_judged(route.pairs.results, route.pairs.uncompared)]
+    few = [(route.name, route.new_errors) for route in judged if route.new_errors.has_too_few_pairs]
+    if few and not (errors.has_too_few_pairs and len(judged) == 1):
         alone = few_pairs(few)
         advice = "Wait for more requests, or allow more where little comes"
         yield Reason(alone.level, f"{alone.words}. {advice}: --max-new-errors ROUTE=SHARE")

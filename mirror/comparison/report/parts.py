@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from mirror.core.comparison.verdict import EXTRA_COPY
 from mirror.core.latency import Buckets, add_buckets
 from mirror.errors import InputError
 from mirror.formats.comparison import Comparison, Example, Log, RouteComparison, is_new_error
 from mirror.formats.series_db import MAX_SECOND
-
-EXTRA_COPY = "extra_copy"
 
 
 @dataclass(slots=True)

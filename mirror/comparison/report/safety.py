@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from mirror.comparison.report.bounds import lower_bound, pairs_needed, upper_bound
+from mirror.core.comparison.verdict import EXTRA_COPY, PRIMARY_ABORTED, SHADOW_ABORTED
 from mirror.core.latency import Buckets
 from mirror.noise import Difference, bounded_percentile
 
@@ -40,6 +41,11 @@ HIDDEN_ORIGIN = (
     " 404 of the application look alike, and so do all its other answers. Let Envoy send it (Istio:"
     " proxyHeaders.envoyDebugHeaders)"
 )
+
+
+_CUT = frozenset({EXTRA_COPY, PRIMARY_ABORTED, SHADOW_ABORTED})
+"""Reasons why a copy has no pair that say nothing of its route. Where a worker died, its copies are
+even counted as `other`, because nobody knows their routes any more."""
 
 
 class Level(Enum):
@@ -109,6 +115,13 @@ class NewErrors:
     @property
     def has_too_few_pairs(self) -> bool:
         return self.level in (Level.ATTENTION, Level.UNKNOWN)
+
+
+def is_judged(results: Mapping[str, int], uncompared: Mapping[str, int]) -> bool:
+    """Return whether a route is judged: it has pairs, or copies that should have made some."""
+    return any(results.values()) or any(
+        number for reason, number in uncompared.items() if reason not in _CUT
+    )
 
 
 def few_pairs(routes: Sequence[tuple[str, NewErrors]]) -> Reason:

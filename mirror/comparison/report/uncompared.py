@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from mirror.comparison.report.blocks import Cell, Column, Entry, Section, Table
 from mirror.comparison.report.judgement import Judgement, percent
-from mirror.comparison.report.parts import EXTRA_COPY, Part, Sum, instant
+from mirror.comparison.report.parts import Part, Sum, instant
 from mirror.comparison.report.words import LOG_LOSSES, reason_words_of
+from mirror.core.comparison.verdict import EXTRA_COPY
 from mirror.formats.comparison import Log
 
 _NO_COPY = "No copy has ended."

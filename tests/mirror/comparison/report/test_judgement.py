@@ -97,6 +97,16 @@ def test_a_small_route_without_errors_is_a_doubt_unless_it_may_have_more() -> No
     assert judged(small, of_routes={"/rare": 0.1}).level is Level.SAFE
 
 
+def test_one_route_with_a_threshold_of_its_own_is_judged_by_that_as_well() -> None:
+    found = judged(document(pairs(3000)), of_routes={"/api/_": 0.0001})
+    assert found.level is Level.UNKNOWN and "/api/_ (3,000 of 29,958)" in found.doubts[0]
+
+
+def test_copies_of_a_worker_that_died_are_no_route() -> None:
+    lost = pairs(0, "other", uncompared={"shadow_aborted": 7})
+    assert judged(document(pairs(100_000), lost)).level is Level.SAFE
+
+
 def test_an_error_of_a_small_route_is_named() -> None:
     found = judged(document(pairs(100_000), pairs(400, "/rare", errors=1)))
     assert found.level is Level.ATTENTION

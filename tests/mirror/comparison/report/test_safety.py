@@ -15,6 +15,7 @@ from mirror.comparison.report.safety import (
     NewErrors,
     difference_of,
     few_pairs,
+    is_judged,
     is_too_much,
     level_of_p99,
     lost_lines,
@@ -90,6 +91,12 @@ def test_few_pairs_of_many_routes_are_one_reason() -> None:
     )
 
 
+def test_copies_that_were_cut_say_nothing_of_a_route() -> None:
+    assert not is_judged({}, {"shadow_aborted": 9, "primary_aborted": 9, "extra_copy": 9})
+    assert not is_judged({"same": 0}, {"no_log_line": 0})
+    assert is_judged({"same": 1}, {}) and is_judged({}, {"no_log_line": 1})
+
+
 def test_what_is_missing() -> None:
     assert (is_too_much(5, 95), is_too_much(6, 94), is_too_much(0, 0)) == (False, True, False)
     assert lost_lines({"gap": 9, "flood": 2}, 4) == {"gap": 4, "flood": 2}
@@ -116,6 +123,8 @@ class Case:
     lines: int
     lost: dict[str, int]
     shows_origin: bool
+    cut: int
+    """Copies that were in flight in a worker that died."""
 
 
 def case_of(drawn: random.Random) -> Case:
@@ -133,6 +142,7 @@ def case_of(drawn: random.Random) -> Case:
         lines,
         drawn.choice([{}, {}, {"gap": lines // 9}, {"flood": lines // 30}, {"flood": lines // 9}]),
         drawn.random() < 0.9,
+        drawn.choice([0, 0, 3]),
     )
 
 
@@ -157,6 +167,7 @@ def level_of_page(case: Case) -> Level:
                 of_slot[COMPARED_PRIMARY_LATENCY, route] = latencies(pairs, (10, 11, 12, 13))
                 of_slot[COMPARED_SHADOW_LATENCY, route] = latencies(pairs, case.shadow_ms)
         if slot == 0:
+            counts[UNCOMPARED, "other", "shadow_aborted"] = case.cut
             counts[PRIMARY_LOGGED, "", ""] = case.lines
             counts |= {(LOG_LOST, "", reason): number for reason, number in case.lost.items()}
         rates = dict.fromkeys(case.routes, 9)
@@ -178,6 +189,8 @@ def level_of_compare(case: Case) -> Level:
         for route, (pairs, errors, missing) in case.routes.items()
         if pairs or missing
     ]
+    if case.cut:
+        routes.append(RouteComparison("other", {}, {}, {"shadow_aborted": case.cut}, {}, {}))
     until_s = BEGIN + case.seconds - 1
     log = Log("udp://127.0.0.1:9914", case.lines, case.lines, 0, case.lost, float(until_s))
     changes: dict[str, Any] = {"since_s": BEGIN, "until_s": until_s, "log": log}
