@@ -34,7 +34,9 @@ _COUNTER = re.compile(rf"(?:http|cluster)\.(.+)\.({'|'.join(_NAMES)})")
 _OF_ITSELF = re.compile(
     r"(?:admin|agent|stats|prometheus_stats|xds-grpc|sds-grpc|zipkin|BlackHoleCluster)(?:[.;|_]|$)"
 )
-_LINE = re.compile(r"([^\n]+?): (\d+)")
+_LINE = re.compile(r"([^\n]+?): ([0-9]{1,20})")
+_LARGEST = (1 << 64) - 1
+"""Envoy's counters have 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,4 +129,5 @@ def _of_json(text: str, name: str) -> dict[str, int]:
         if isinstance(entry, dict)
         and isinstance(entry.get("name"), str)
         and type(entry.get("value")) is int
+        and 0 <= entry["value"] <= _LARGEST
     }

@@ -56,12 +56,14 @@ _IN_TEXT = re.compile(
     rb"(?:(?<![^\s\"'\[(=])|request_id=)([0-9a-fA-F]{32}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}"
     rb"-[0-9a-fA-F]{12})(?![^\s\"'\]),])"
 )
-_QUOTED = re.compile(rb'(?<![=:])"(?:[^"\\]|\\.)*"')
+_QUOTED = re.compile(rb'(?<![=:])"(?:[^"\\]|\\.)*+(?:(")|\\?\Z)')
+"""A quoted text, or all from a quote that nothing closes, so that no place is searched twice."""
 _MARK_IN_TEXT = re.compile(rb"(?<![\w-])(?:http_)?(?:x[-_])?mirror[-_]leg[=:]\"?([\w-]*)", re.I)
 _UPSTREAM_IN_TEXT = re.compile(
     rb"(?<![\w-])(?:upstream_addr|upstream_response_time|urt)=\"?([^\s\"]*)"
 )
 _SECONDS = re.compile(r"\d+\.\d+|\d+")
+_LONGEST_S = 86400.0
 
 
 @dataclass(slots=True)
@@ -161,7 +163,8 @@ def _of_object(line: bytes) -> _Said:
     times = _first(document, _UPSTREAM_TIMES)
     if times:
         # After a failed attempt nginx lists the times of all: `0.001, 0.020 : 0.003`.
-        said.upstream_s = sum(map(float, _SECONDS.findall(times)))
+        total_s = sum(map(float, _SECONDS.findall(times)))
+        said.upstream_s = total_s if total_s <= _LONGEST_S else None
     return said
 
 
@@ -180,7 +183,7 @@ def _of_text(line: bytes) -> _Said:
     ids = {found.lower() for found in _IN_TEXT.findall(rest)}
     # Two different ids may be those of a request and of a trace, and nothing says which is which.
     said = _Said(ids.pop().decode("ascii") if len(ids) == 1 else "")
-    bare = _QUOTED.sub(b"", rest)
+    bare = _QUOTED.sub(lambda quoted: b"" if quoted[1] else quoted[0], rest)
     if mark := _MARK_IN_TEXT.search(bare):
         said.mark = found if (found := mark[1].decode("ascii")) in _LEGS else ""
     if upstream := _UPSTREAM_IN_TEXT.search(bare):

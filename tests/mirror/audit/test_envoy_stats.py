@@ -83,6 +83,8 @@ def test_a_cluster_that_was_removed_is_no_restart() -> None:
         ("{", "JSON"),
         ('{"stats": 1}', "a list"),
         ('{"stats": [1, {"name": 1}]}', "downstream_rq_total"),
+        ("http.a.downstream_rq_total: " + "9" * 5000, "downstream_rq_total"),
+        ('{"stats": [{"name": "http.a.downstream_rq_total", "value": -1}]}', "downstream_rq_total"),
     ],
 )
 def test_anything_else_is_refused(text: str, reason: str) -> None:

@@ -78,6 +78,8 @@ def test_envoy_may_overwrite_one_character_of_a_uuid() -> None:
         (combined(' mirror_leg="-"'), ""),
         (combined(agent="a mirror_leg=shadow b"), None),
         (combined(" mirror_leg=-", agent="a mirror_leg=shadow b"), ""),
+        (combined(' "a mirror_leg=shadow'), "shadow"),
+        (combined(' "a \\" mirror_leg=shadow b" "\\'), None),
     ],
 )
 def test_a_mark_counts_only_where_the_log_names_it(text: bytes, mark: str | None) -> None:
@@ -104,6 +106,16 @@ def test_a_request_began_before_its_upstream_answered() -> None:
     assert read.time_s == pytest.approx(1795600000.2)
     assert read.is_exact
     assert not line(combined()).is_exact
+
+
+def test_a_time_that_cannot_be_is_left_out() -> None:
+    read = line(START + b',"upstream_s":"' + b"9" * 400 + b'"}')
+    assert (read.time_s, read.is_exact) == (line(START + b"}").time_s, False)
+
+
+def test_quotes_that_nothing_closes_are_looked_at_once() -> None:
+    # Envoy does not escape what a client sends; looking from each quote would take a minute.
+    assert line(combined(" " + '"' + '\\"' * 40_000 + " mirror_leg=shadow")).mark == "shadow"
 
 
 def test_a_wrapped_line_is_read_too() -> None:
