@@ -1,6 +1,7 @@
 """nginx's access log as syslog datagrams, over UDP or a unix socket.
 
-A flood costs a bounded amount of cpu: between two ticks at most MOST_A_TICK datagrams are read.
+A flood costs a bounded amount of cpu: between two ticks at most MOST_A_TICK datagrams are read, and
+no more of them once they have MOST_BYTES_A_TICK.
 What comes beyond waits in the socket's buffer. Where that is full, the kernel drops the datagrams
 of UDP and counts them (SO_MEMINFO, the same counter as SO_RXQ_OVFL, but readable without a datagram
 that brings it). On a unix socket nginx's send fails with EAGAIN instead (net.unix.max_dgram_qlen,
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 MOST_A_TICK = 10_000
 """Datagrams that are read between two ticks."""
+MOST_BYTES_A_TICK = 8 << 20
+"""Bytes after which no more are read between two ticks: a datagram of 64 KB can cost 0.3 ms."""
 _MOST_AT_ONCE = 250
 """Datagrams of one turn of the loop, about 3 ms: the supervisor has other work as well."""
 _PAUSE_S = 0.01
@@ -54,6 +57,7 @@ class Datagrams:
         self._take: Callable[[bytes], None] = lambda data: None
         self._most_a_tick = most_a_tick
         self._left = most_a_tick
+        self._left_bytes = MOST_BYTES_A_TICK
         self._resuming: asyncio.TimerHandle | None = None
         self._has_pauses = self._socket.family != socket.AF_UNIX
         if self._has_pauses:
@@ -68,16 +72,16 @@ class Datagrams:
 
     def tick(self, now: float) -> int:
         """Read on where too much came; return the datagrams that the kernel dropped since."""
-        if self._left <= 0:
+        if self._is_at_bound:
             self._resume()
-        self._left = self._most_a_tick
+        self._left, self._left_bytes = self._most_a_tick, MOST_BYTES_A_TICK
         before, self._dropped = self._dropped, self._dropped_so_far()
         return (self._dropped - before) % (1 << 32)
 
     def read_rest(self, now: float) -> int:
         """Read what is there, within the bound of a tick, and return as `tick` does."""
         dropped = self.tick(now)
-        while self._left > 0 and self._read_some():
+        while not self._is_at_bound and self._read_some():
             pass
         return dropped
 
@@ -91,7 +95,7 @@ class Datagrams:
     def _read(self) -> None:
         loop = asyncio.get_running_loop()
         has_more = self._read_some()
-        if self._left <= 0:
+        if self._is_at_bound:
             loop.remove_reader(self._socket)
         elif self._has_pauses and not has_more:
             loop.remove_reader(self._socket)
@@ -103,7 +107,9 @@ class Datagrams:
 
     def _read_some(self) -> bool:
         """Read the datagrams of one turn; return whether there may be more."""
-        for _ in range(min(_MOST_AT_ONCE, self._left)):
+        for _ in range(_MOST_AT_ONCE):
+            if self._is_at_bound:
+                break
             try:
                 data = self._socket.recv(LONGEST_LINE_BYTES)
             except BlockingIOError:
@@ -112,8 +118,13 @@ class Datagrams:
                 log.warning("cannot read the access log's datagrams: %s", error)
                 return False
             self._left -= 1
+            self._left_bytes -= len(data)
             self._take(data)
         return True
+
+    @property
+    def _is_at_bound(self) -> bool:
+        return self._left <= 0 or self._left_bytes <= 0
 
     def _dropped_so_far(self) -> int:
         try:

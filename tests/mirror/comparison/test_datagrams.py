@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mirror.addresses import UdpAddress, UnixAddress
-from mirror.comparison.datagrams import MOST_A_TICK, Datagrams
+from mirror.comparison.datagrams import MOST_A_TICK, MOST_BYTES_A_TICK, Datagrams
 from mirror.errors import ListenError
 from mirror.process.listeners import check_listener, open_datagrams
 
@@ -71,6 +71,24 @@ def test_a_flood_is_read_within_a_bound_and_the_rest_is_counted() -> None:
         assert len(came) + dropped == sent
 
     over_udp(play, most_a_tick=1000)
+
+
+def test_long_datagrams_are_read_within_a_bound_of_bytes() -> None:
+    most = MOST_BYTES_A_TICK // 60_000 + 1
+
+    async def play(source: Datagrams, client: socket.socket, came: list[bytes]) -> None:
+        async with asyncio.timeout(10):
+            while len(came) < most:
+                client.send(b"x" * 60_000)
+                await asyncio.sleep(0)
+        client.send(b"x" * 60_000)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert len(came) == most
+        source.tick(0.0)
+        await wait_until(lambda: len(came) > most)
+
+    over_udp(play)
 
 
 def test_what_is_left_is_read_at_the_end() -> None:
