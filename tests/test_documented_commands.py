@@ -176,3 +176,20 @@ def test_option_named_in_prose_exists(page: str, line: str, option: str) -> None
             break
         command = inner
     assert option in {"--help"}.union(*(param.opts for param in command.params))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_and_targets_of_commands_exist(page: Path) -> None:
+    """Checks what a line names of this repository: files below deploy and docs, targets of make."""
+    missing = []
+    targets = re.findall(r"(?m)^([\w-]+):", (ROOT / "Makefile").read_text())
+    for line in lines(page.read_text()):
+        paths = r"(?<![\w/.-])(?:deploy|docs|tests|benchmarks)/[\w./-]+"
+        # `deploy/NAME` of kubectl and istioctl is a Deployment.
+        is_resource = re.search(r"\b(kubectl|istioctl)\b.* deploy/[\w-]+( |$)", line)
+        for word in [] if is_resource else re.findall(paths, line):
+            missing += [word] if not (ROOT / word).exists() else []
+        missing += [
+            name for name in re.findall(r"\bmake ([a-z][\w-]*)", line) if name not in targets
+        ]
+    assert missing == []
