@@ -599,6 +599,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.commands.admin_client",
         "mirror.commands.series",
         "mirror.comparison.report.safety",
+        "mirror.core.comparison.verdict",
         "mirror.formats.*",
     ),
     "mirror.commands.arguments": ("mirror.addresses", "mirror.replay.schedule"),

@@ -23,7 +23,8 @@ from mirror.commands.admin_client import (
     fetch_status,
 )
 from mirror.commands.series import drawn, utc
-from mirror.comparison.report.safety import Level, NewErrors
+from mirror.comparison.report.safety import Level, NewErrors, is_too_much
+from mirror.core.comparison.verdict import EXTRA_COPY
 from mirror.formats.foreign_text import visible
 from mirror.formats.rich_console import visible_console
 from mirror.formats.terminal import say
@@ -149,6 +150,10 @@ def _cautions_of_comparison(comparison: dict[str, Any]) -> list[str]:
         found.append(f"{errors.level.value}: {number:,} new errors in {pairs:,} pairs")
     if comparison.get("balanced") is False:
         found.append("the comparison does not balance")
+    uncompared = _mapping(comparison.get("uncompared"))
+    missing = _sum(uncompared) - (_rate(uncompared.get(EXTRA_COPY)) or 0)
+    if is_too_much(missing, pairs):
+        found.append(f"{missing:,} of {missing + pairs:,} copies were not compared")
     log = _mapping(comparison.get("log"))
     if log.get("problem"):
         found.append(f"the access log is not read: {_word(log['problem'])}")

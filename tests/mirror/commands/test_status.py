@@ -56,7 +56,7 @@ ANSWER: dict[str, Any] = {
         "compared": 16,
         "new_error_ratio": 0.0625,
         "results": {"route_miss": 1, "same": 15},
-        "uncompared": {"no_log_line": 3},
+        "uncompared": {"extra_copy": 3},
         "balanced": True,
         "log": {"source": "udp://127.0.0.1:9914", "lines": 40, "lost": {"gap": 2}},
     },
@@ -107,7 +107,7 @@ def test_everything_is_shown() -> None:
         "  capture      path c, recording True, until None",
         "  uris         kept 9, most 10000, seen 40, not_kept 0, lost 0",
         "  compared     compared 16, new_error_ratio 0.0625, results (route_miss 1 same 15), "
-        "uncompared (no_log_line 3), balanced True",
+        "uncompared (extra_copy 3), balanced True",
         "  access log   source udp://127.0.0.1:9914, lines 40, lost (gap 2)",
         "  sink         series: path series.db, written 9, dropped 0",
         "  reloads      reloaded 1, refused 0",
@@ -179,6 +179,11 @@ def test_what_is_wrong_comes_first_and_is_1(keys: dict[str, Any], first: str) ->
             {"comparison": {"balanced": False}},
             "the comparison does not balance",
             "compared     balanced False",
+        ),
+        (
+            {"comparison": {"uncompared": {"no_log_line": 600, "extra_copy": 9}}},
+            "600 of 600 copies were not compared",
+            "uncompared (no_log_line 600 extra_copy 9)",
         ),
         (
             {"comparison": {"log": {"problem": "Permission denied"}}},
