@@ -82,13 +82,26 @@ class Rates:
 
 
 class _Histograms:
-    """The histograms of all routes by metric, in slots of their own width."""
+    """The histograms of all routes by metric, in slots of their own width, and their sums."""
 
-    __slots__ = ("_kept", "_width_s")
+    __slots__ = ("_kept", "_slots", "_totals", "_width_s")
 
     def __init__(self, width_s: int, slots: int) -> None:
         self._width_s = width_s
-        self._kept: deque[tuple[int, dict[str, Buckets]]] = deque(maxlen=slots)
+        self._slots = slots
+        self._kept: deque[tuple[int, dict[str, Buckets]]] = deque()
+        self._totals: dict[str, Buckets] = {}
+
+    def advance(self, newest_s: int) -> None:
+        """Forget the slots that are too old at this second."""
+        oldest = newest_s // self._width_s - self._slots + 1
+        while self._kept and self._kept[0][0] < oldest:
+            for metric, buckets in self._kept.popleft()[1].items():
+                total = self._totals[metric]
+                for bucket, number in buckets.items():
+                    total[bucket] -= number
+                    if not total[bucket]:
+                        del total[bucket]
 
     def add(self, second: int, latencies: Latencies, metrics: Container[str] | None = None) -> None:
         """Add the histograms of these metrics, or of all, to the slot of the second."""
@@ -100,18 +113,15 @@ class _Histograms:
                 for (metric, _), buckets in latencies.items():
                     if metrics is None or metric in metrics:
                         add_buckets(by_metric.setdefault(metric, {}), buckets)
+                        add_buckets(self._totals.setdefault(metric, {}), buckets)
 
-    def total(self, metric: str, newest_s: int) -> Buckets:
-        """Return the sum of the slots up to that of the newest second."""
-        first = newest_s // self._width_s - (self._kept.maxlen or 0)
-        total: Buckets = {}
-        for slot, by_metric in self._kept:
-            if slot > first and metric in by_metric:
-                add_buckets(total, by_metric[metric])
-        return total
+    def total(self, metric: str) -> Buckets:
+        """Return the sum of all slots, which only this object may change."""
+        return self._totals.get(metric, {})
 
     def clear(self) -> None:
         self._kept.clear()
+        self._totals.clear()
 
 
 class Hour:
@@ -180,11 +190,12 @@ class Hour:
         first, last = sorted((before, now))
         for slot in range(max(first + 1, last + 1 - SLOTS), last + 1):
             self._clear(slot % SLOTS)
-        if now < before:
-            self._of_minute.clear()
-            self._of_hour.clear()
-            if now <= before - SLOTS:
-                self._clear(now % SLOTS)
+        if now <= before - SLOTS:
+            self._clear(now % SLOTS)
+        for histograms in (self._of_minute, self._of_hour):
+            if now < before:
+                histograms.clear()
+            histograms.advance(second)
         self._counts = {key: counts for key, counts in self._counts.items() if counts.total}
         self._rates = {route: rates for route, rates in self._rates.items() if any(rates.sums)}
         self._incomplete = {each for each in self._incomplete if self._is_kept(each)}
@@ -286,8 +297,8 @@ class Hour:
 
     def latency(self, metric: str) -> Buckets:
         """Return the histogram of about the last minute, over all routes."""
-        return self._of_minute.total(metric, self.newest_s)
+        return self._of_minute.total(metric)
 
     def latency_of_hour(self, metric: str) -> Buckets:
         """Return the histogram of about the last hour, over all routes."""
-        return self._of_hour.total(metric, self.newest_s)
+        return self._of_hour.total(metric)

@@ -99,6 +99,8 @@ def test_the_latency_is_that_of_the_last_minute() -> None:
     assert hour.latency(SHADOW_LATENCY) == {5: 4, 9: 4}
     hour.add(settled(NOW + 3000))
     assert hour.latency(SHADOW_LATENCY) == {}
+    hour.add(settled(NOW + 1000, latencies=latencies, is_late=True))
+    assert hour.latency(SHADOW_LATENCY) == {}
 
 
 def test_the_latency_of_the_hour_is_kept_of_the_metrics_that_are_asked_for() -> None:
