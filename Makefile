@@ -13,7 +13,7 @@ WITHOUT_SERVERS := $(TWO_AT_ONCE) --ignore tests/topology --ignore tests/conform
 
 # The compiled build takes part where `make compiled` made it from the present source.
 demo: .venv/demo
-	@if [ -d build/compiled ] && $(MAKE) -q build/compiled; then \
+	@if [ -d build/compiled ] && $(MAKE) -s -q build/compiled; then \
 	PYTHONPATH=build/compiled $(BIN)/mirror demo; else $(BIN)/mirror demo; fi
 
 # A man page for each command: man -l build/man/man1/mirror-serve.1
