@@ -43,7 +43,7 @@ def require(name: str) -> Path:
     return found
 
 
-def wait_for(is_true: Callable[[], bool], timeout_s: float = 10.0) -> bool:
+def wait_for(is_true: Callable[[], bool], timeout_s: float = 30.0) -> bool:
     """Wait until `is_true()` holds; return whether it did within `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while not is_true():

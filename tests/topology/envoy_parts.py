@@ -18,7 +18,8 @@ def cluster(name: str, port: int, **more: Any) -> Object:
     return {
         "name": name,
         "type": "STATIC",
-        "connect_timeout": "1s",
+        # A machine that is busy answers later; a closed port refuses at once.
+        "connect_timeout": "20s",
         "load_assignment": {"cluster_name": name, "endpoints": endpoints},
         **more,
     }

@@ -90,7 +90,7 @@ class World:
     ready_s: int = 0
     """The Unix second in which all sidecars were ready."""
     asked_s: int = 0
-    """The Unix second of the last request."""
+    """A Unix second in which every request was over."""
 
     def url(self, name: str, scheme: str = "http") -> str:
         return f"{scheme}://127.0.0.1:{self.ports[name]}"
@@ -169,7 +169,7 @@ class World:
     def wait_for_sidecars(self) -> None:
         for sidecar in self.sidecars.values():
             port = sidecar.admin_port
-            sidecar.child.wait_until(lambda port=port: answers(port, "/readyz", status=200))
+            sidecar.child.wait_until(lambda port=port: answers(port, "/readyz", status=200), 60)
         self.ready_s = int(time.time())
 
     def stop_sidecars(self) -> None:

@@ -120,10 +120,15 @@ class NewApp(App):
     is_new = True
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # All copies may come at once. What a full queue drops is repeated a second later.
+    request_queue_size = 128
+
+
 @contextmanager
 def serving(handler: type[App], port: int) -> Iterator[None]:
-    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", port), handler)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

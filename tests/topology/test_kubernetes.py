@@ -48,6 +48,7 @@ class App(ThreadingHTTPServer):
     """An application that keeps what it received, and echoes what comes through a WebSocket."""
 
     daemon_threads = True
+    request_queue_size = 128
 
     def __init__(self, port: int) -> None:
         received = self.received = list[tuple[str, http.client.HTTPMessage, int]]()
@@ -211,7 +212,9 @@ class Scene:
     sidecar: Sidecar
 
     def lines(self, name: str) -> list[str]:
-        return (self.topology.directory / name).read_text().splitlines()
+        """Return the complete lines of a log."""
+        complete, _, _ = (self.topology.directory / name).read_text().rpartition("\n")
+        return complete.splitlines()
 
     def logged(self) -> list[dict[str, Any]]:
         """Return the access log of the gateway Pod."""

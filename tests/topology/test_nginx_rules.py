@@ -21,7 +21,8 @@ from mirror.preflight.nginx.reading import read_configuration
 from mirror.preflight.nginx.scopes import Location, Scope, find_location, read_locations
 from tests.mirror.preflight.nginx.configurations import SINK, codes, config_for
 from tests.mirror.preflight.nginx.test_scopes import CHOICES, LOCATIONS
-from tests.topology.conftest import require
+from tests.topology.conftest import require, wait_for
+from tests.topology.mistakes import patient
 
 pytestmark = pytest.mark.topology
 
@@ -88,7 +89,8 @@ class World:
 
     def requests(self, name: str) -> list[dict[str, str]]:
         path = self.directory / f"{name}.log"
-        return [json.loads(line) for line in path.read_text().splitlines()]
+        complete, _, _ = path.read_text().rpartition("\n")
+        return [json.loads(line) for line in complete.splitlines()]
 
     def site(self, name: str) -> str:
         """Return the server of a case, with a log of its own."""
@@ -137,7 +139,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     choice = "".join(_answering(location, everywhere) for location in world.choice)
     servers += f"server {{ listen 127.0.0.1:{world.ports['choice']}; {choice} }}\n"
     with Processes(directory) as processes:
-        site = world.around(servers + "".join(map(world.site, CASES)))
+        site = patient(world.around(servers + "".join(map(world.site, CASES))))
         start_nginx(
             processes, directory / "n", require("nginx"), site=site, port=world.ports["choice"]
         )
@@ -171,6 +173,11 @@ def test_what_is_said_is_what_nginx_does(world: World, name: str) -> None:
         for target, body in ((URI, b"0123456789"), ("/done", None)):
             client.request("POST", target, body, {"Host": HOST})
             assert client.getresponse().read() == b""
+    # A line is written a moment after the answer.
+    expected = {"app": len(case.served), "sink": len(case.copies)}
+    assert wait_for(
+        lambda: all(len(world.requests(log)) >= before[log] + expected[log] for log in before)
+    )
     seen = {log: world.requests(log)[count:] for log, count in before.items()}
     copies = [(copy["uri"], copy["host"], copy["length"]) for copy in seen["sink"]]
     assert copies == list(case.copies)

@@ -20,14 +20,14 @@ from mirror.admin.live import Live, Sources
 from mirror.admin.server import Admin, Answers, Document
 from mirror.admin.viewers import MOST_VIEWERS
 from mirror.core.ledger import Settled
+from mirror.demo.processes import free_ports
 from mirror.errors import ListenError
 from tests.mirror.admin.test_live import SHOWN
 from tests.mirror.admin.test_verdict import STATUS
 
 
 def free_address() -> TcpAddress:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return TcpAddress("127.0.0.1", server.getsockname()[1])
+    return TcpAddress("127.0.0.1", *free_ports(1))
 
 
 def metrics(accept: str) -> tuple[bytes, str]:

@@ -1,5 +1,6 @@
 """Checks that an Agent that cannot be reached is noticed, on real sockets."""
 
+import contextlib
 import socket
 from pathlib import Path
 
@@ -21,8 +22,9 @@ def test_without_an_agent_there_is_nothing_to_say() -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
 def test_a_closed_udp_port_is_noticed_and_an_open_one_gets_no_metric(host: str) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as agent:
+    with contextlib.ExitStack() as opened:
         try:
+            agent = opened.enter_context(socket.socket(family, socket.SOCK_DGRAM))
             agent.bind((host.strip("[]"), 0))
         except OSError:
             pytest.skip("no such family here")
