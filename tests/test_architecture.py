@@ -274,6 +274,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.preflight.findings",
         "mirror.preflight.nginx",
         "mirror.preflight.nginx.*",
+        "mirror.proxy.downstream.reader",
     ),
     "mirror.preflight.shadow": (
         "mirror.config",

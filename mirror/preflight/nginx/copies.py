@@ -7,6 +7,7 @@ from mirror.preflight.nginx import rules
 from mirror.preflight.nginx.connections import connection_findings
 from mirror.preflight.nginx.destinations import Destination, Site
 from mirror.preflight.nginx.scopes import Location
+from mirror.proxy.downstream.reader import LONGEST_TARGET_BYTES
 
 LONGEST_S = 1.0
 """A mirror location that waits longer for the sidecar delays production noticeably."""
@@ -24,8 +25,20 @@ def copy_findings(copy: Location, serving: Location, to: Destination, site: Site
         *_request(copy, to, site),
         *_body(copy, serving, site),
         *_waits(copy, to),
+        *target_findings(serving, site),
         *connection_findings(copy, to, site),
     ]
+
+
+def target_findings(serving: Location, site: Site) -> list[Finding]:
+    """Return that nginx takes longer targets from clients than the sidecar does."""
+    for line in serving.scope.in_force("large_client_header_buffers"):
+        size = read_bytes(line.args[1]) if len(line.args) == 2 else None
+        if size is not None and size > LONGEST_TARGET_BYTES:
+            effect = "not mirrored" if site.config.mode == "sink" else "answered 414"
+            what = f"`{line.shown}`: a longer target than {LONGEST_TARGET_BYTES} bytes is {effect}."
+            return [rules.LONG_TARGETS.at(line.where, what)]
+    return []
 
 
 def _logs(copy: Location) -> list[Finding]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mirror.preflight.findings import Finding
 from mirror.preflight.nginx import rules
 from mirror.preflight.nginx.connections import connection_findings
-from mirror.preflight.nginx.copies import copy_findings
+from mirror.preflight.nginx.copies import copy_findings, target_findings
 from mirror.preflight.nginx.destinations import Destination, Site
 from mirror.preflight.nginx.logs import log_findings
 from mirror.preflight.nginx.reading import Directive
@@ -176,7 +176,7 @@ def _inline(serving: Location, through: Destination, site: Site) -> list[Finding
     if site.config.mode == "sink":
         what = f"`{place.shown}` in {serving.name} gives production to a sidecar in mode sink."
         return [rules.WRONG_MODE.at(place.where, what)]
-    found = connection_findings(serving, through, site)
+    found = [*connection_findings(serving, through, site), *target_findings(serving, site)]
     scope = serving.scope
     if scope.header("Upgrade") is None:
         what = f"No `proxy_set_header Upgrade` is in force in {serving.name}."

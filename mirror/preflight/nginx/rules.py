@@ -201,6 +201,14 @@ BODY_SIZE = _rule(
     "answered 413 by nginx itself.",
     "Set `client_max_body_size 0;` in the mirror location.",
 )
+LONG_TARGETS = _rule(
+    "warning",
+    "long_targets",
+    "nginx takes longer targets than the sidecar",
+    "The sidecar refuses a target above 8 KiB: in mode sink the request is neither mirrored nor "
+    "counted, and in mode inline the client gets 414.",
+    "Leave large_client_header_buffers at 8k, or let such paths pass by the sidecar.",
+)
 TIMEOUTS = _rule(
     "warning",
     "timeouts",
@@ -284,6 +292,7 @@ NGINX = (
     BODY_MISSING,
     CONTENT_LENGTH,
     BODY_SIZE,
+    LONG_TARGETS,
     TIMEOUTS,
     NEXT_UPSTREAM,
     INDEX_REDIRECT,

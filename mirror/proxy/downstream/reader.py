@@ -25,7 +25,8 @@ from mirror.errors import RemoteProtocolError
 
 log = logging.getLogger(__name__)
 
-_LONGEST_TARGET_BYTES = 8192  # nginx: one large_client_header_buffers of 8k; Apache: 8190
+LONGEST_TARGET_BYTES = 8192
+"""As nginx takes it (one of large_client_header_buffers, 8k by default), and Apache (8190)."""
 _MOST_EMPTY_BYTES = 8
 """RFC 9112, section 2.2: ignore at least one empty line before a request. We ignore four."""
 _LAST_OF_LINE_END = ord("\r")
@@ -210,7 +211,7 @@ class RequestReader(asyncio.Protocol):
         if self._is_told:
             self._is_told = False
             return
-        if len(target) > _LONGEST_TARGET_BYTES:
+        if len(target) > LONGEST_TARGET_BYTES:
             raise RemoteProtocolError(414, "target_too_long")
         # The sum is computed only if the bytes since the last head could exceed the limit.
         limit = self._max_head_bytes

@@ -31,6 +31,8 @@ TWO_HEADERS = 'proxy_set_header Connection "";\n        proxy_set_header Host $h
         ("client_max_body_size 0;", "", None),  # the same as production's
         ("client_max_body_size 0;", "client_max_body_size 8k;", "body_size"),
         ("client_max_body_size 0;", "client_max_body_size 2m;", None),
+        ("server {", "large_client_header_buffers 8 8k; server {", None),
+        ("server {", "server { large_client_header_buffers 4 16k;", "long_targets"),
         ("proxy_connect_timeout 50ms;", "", "timeouts"),
         ("proxy_send_timeout 200ms", "proxy_send_timeout 1m", "timeouts"),
         ("proxy_read_timeout 200ms", "proxy_read_timeout 5", "timeouts"),

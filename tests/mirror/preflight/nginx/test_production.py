@@ -104,6 +104,7 @@ def test_inline_and_mirror_together_count_twice(tmp_path: Path) -> None:
         ("error timeout", "error timeout http_502", ["next_upstream"]),
         ("error timeout", "error timeout non_idempotent", ["next_upstream"]),
         ("proxy_next_upstream error timeout;", "", []),
+        ("server {", "server { large_client_header_buffers 4 16k;", ["long_targets"]),
     ],
 )
 def test_each_mistake_inline(tmp_path: Path, old: str, new: str, found: list[str]) -> None:
