@@ -9,7 +9,7 @@ PIP := $(PINS) $(BIN)/pip --disable-pip-version-check -q
 TWO_AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
 WITHOUT_SERVERS := $(TWO_AT_ONCE) --ignore tests/topology --ignore tests/conformance
 
-.PHONY: demo man exactness test test-compiled test-pythons check cover compiled bench programs wheel clean fuzz fuzz-files fuzz-nginx fuzz-routes soak
+.PHONY: demo man docs exactness test test-compiled test-pythons check cover compiled bench programs wheel clean fuzz fuzz-files fuzz-nginx fuzz-routes soak
 
 # The compiled build takes part where `make compiled` made it from the present source.
 demo: .venv/demo
@@ -41,6 +41,12 @@ check: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# Brings every quoted output, table and picture of the documents up to date, then checks links,
+# anchors and command lines. Review the diff.
+docs: .venv/dev
+	for part in make guides switch_plan reference pictures; do $(BIN)/python -m tests.golden.$$part || exit 1; done
+	$(BIN)/python -m pytest -q tests/golden tests/test_markdown_links.py tests/test_documented_commands.py tests/test_*_doc.py
 
 cover: .venv/dev
 	$(BIN)/python -m coverage run -m pytest tests -m "not topology"
