@@ -20,7 +20,8 @@ s = 0.0063, and 0.02 > 0.0125.
 Where the sidecar compared each copy with production's answer, its pairs say more: n = m are the
 pairs, and errors are those of one side alone (the new errors, and where only production failed).
 The rule is then McNemar's test (1947): with b and c such pairs, (b - c) / n against
-2 sqrt(b + c) / n.
+1.645 sqrt(b + c) / n, one side of 95 %. So what `mirror compare` calls not safe is a finding here,
+unless production failed alone about as often.
 """
 
 import math
@@ -36,6 +37,8 @@ LEAST_COPIES = 1000
 """With fewer copies, an error of one request of a thousand may not have occurred at all."""
 _STANDARD_ERRORS = 2
 """Chance alone exceeds them once in forty: a false alarm costs a look, and a miss an outage."""
+_STANDARD_ERRORS_OF_PAIRS = 1.645
+"""Chance alone exceeds them once in twenty, as in `mirror compare`."""
 _OWN = frozenset({"aborted", "worker_lost"})
 """Outcomes that say something of the sidecar or the client, and nothing of the server."""
 _SERVED = frozenset({"1xx", "2xx", "3xx"})
@@ -78,7 +81,8 @@ class Rehearsal:
         if other is not None and other.count and copies.count:
             together = (copies.errors + other.errors) / (copies.count + other.count)
             spread = together * (1 - together) * (1 / copies.count + 1 / other.count)
-            noise = _STANDARD_ERRORS * math.sqrt(spread)
+            most = _STANDARD_ERRORS_OF_PAIRS if self.is_paired else _STANDARD_ERRORS
+            noise = most * math.sqrt(spread)
         return difference if difference > max(NEW_ERRORS_RATIO, noise) else 0.0
 
 

@@ -6,6 +6,7 @@ from estimator.migration.order.rehearsal import (
     rehearsal_of,
     rehearsal_of_pairs,
 )
+from mirror.comparison.report.safety import Level, NewErrors
 
 
 def test_the_worked_example() -> None:
@@ -56,10 +57,10 @@ def test_production_by_the_legs_of_the_primary() -> None:
         ({"same": 970, "size": 10, "route_miss": 12, "timeout": 8}, 0.02),
         # Both sides failed alone, and as often: noise of a common cause.
         ({"same": 940, "app_error": 32, "better": 28}, 0.0),
-        # Two standard errors of 36 and 4 are 0.0126.
+        # The noise of 36 and 4 is 0.0104.
         ({"same": 960, "app_error": 36, "better": 4}, 0.032),
-        ({"same": 997, "app_error": 3}, 0.0),
-        ({"same": 995, "app_error": 5}, 0.005),
+        ({"same": 998, "app_error": 2}, 0.0),
+        ({"same": 997, "app_error": 3}, 0.003),
         # A result of a newer sidecar must not hide.
         ({"same": 900, "sideways": 100}, 0.1),
     ],
@@ -75,3 +76,11 @@ def test_pairs_name_their_results() -> None:
     assert rehearsal is not None
     assert rehearsal.kinds == (("route_miss", 5), ("timeout", 2))
     assert rehearsal_of_pairs({}) is None
+
+
+def test_what_compare_calls_not_safe_is_a_finding() -> None:
+    for errors in range(40):
+        for pairs in (3, 20, 300, 1000, 2000, 4000, 30_000):
+            if NewErrors(errors, pairs).level is Level.UNSAFE and errors <= pairs:
+                rehearsal = rehearsal_of_pairs({"same": pairs - errors, "route_miss": errors})
+                assert rehearsal is not None and rehearsal.new_error_ratio > 0, (errors, pairs)
