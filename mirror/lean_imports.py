@@ -22,6 +22,7 @@ sys.modules.update(dict.fromkeys(_NOT_LOADED))  # type: ignore[arg-type]
 os.environ.update(dict.fromkeys(_AUTHORITIES, os.devnull))
 try:
     from aiohttp import web
+    from aiohttp.http_exceptions import HttpProcessingError
     from datadog.dogstatsd.base import DogStatsd
 finally:
     for _name in _NOT_LOADED:
@@ -31,4 +32,4 @@ finally:
         if _name in _environment:
             os.environ[_name] = _environment[_name]
 
-__all__ = ["DogStatsd", "web"]
+__all__ = ["DogStatsd", "HttpProcessingError", "web"]

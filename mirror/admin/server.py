@@ -11,6 +11,7 @@ Only a viewer of the live page stays, and of these there are fewer (viewers.py).
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,8 +23,10 @@ from mirror.admin.page import headers_of_page, page
 from mirror.admin.trust import Trust
 from mirror.admin.viewers import Viewers
 from mirror.errors import ListenError
-from mirror.lean_imports import web
+from mirror.lean_imports import HttpProcessingError, web
 from mirror.process.listeners import reason
+
+log = logging.getLogger(__name__)
 
 _MOST_BODY_BYTES = 4096
 MOST_CONNECTIONS = 32
@@ -136,7 +139,7 @@ class Admin:
             app.router.add_get(path, self._show_document)
         for path in answers.changes:
             app.router.add_post(path, self._change)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, logger=log)
 
     async def start(self, address: TcpAddress) -> None:
         """Listen. Raises ListenError."""
@@ -244,3 +247,11 @@ class Admin:
 async def _close_after(request: web.Request, response: web.StreamResponse) -> None:
     response.headers["Connection"] = "close"
     response.force_close()
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Say whether an error is one of ours: for what is no HTTP, aiohttp logs a traceback, too."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+log.addFilter(_is_ours)

@@ -417,6 +417,39 @@ def test_a_head_that_does_not_end_is_cut(monkeypatch: pytest.MonkeyPatch, sent: 
     assert asyncio.run(main()) == b""
 
 
+@pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nA\r\n\r\n"])
+def test_a_stranger_cannot_fill_the_log(caplog: pytest.LogCaptureFixture, sent: bytes) -> None:
+    async def main() -> bytes:
+        address, admin = free_address(), make_admin()
+        await admin.start(address)
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        writer.write(sent)
+        try:
+            return await received(reader)
+        finally:
+            writer.close()
+            await admin.stop()
+
+    assert b" 400 Bad Request" in asyncio.run(main())
+    assert caplog.text == ""
+
+
+def test_an_error_of_ours_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        address = free_address()
+        admin = Admin(Answers(lambda: (True, ""), lambda: {"a": 1 / 0}, metrics))
+        await admin.start(address)
+        async with (
+            aiohttp.ClientSession(f"http://{address}") as session,
+            session.get("/status") as response,
+        ):
+            assert response.status == 500
+        await admin.stop()
+
+    asyncio.run(main())
+    assert "ZeroDivisionError" in caplog.text
+
+
 def test_connections_beyond_the_most_are_refused_until_one_ends() -> None:
     async def main() -> None:
         address, admin = free_address(), make_admin()
