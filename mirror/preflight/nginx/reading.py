@@ -10,6 +10,7 @@ import glob
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from mirror.formats.bounded_files import BoundedFileError, Limit, read_bytes
@@ -51,15 +52,17 @@ class Directive:
 def read_configuration(path: str) -> tuple[tuple[Directive, ...], list[Finding]]:
     """Return the directives of a main file with all includes, and what could not be read."""
     reader = _Reader(os.path.dirname(path))
-    return tuple(reader.directives_of(path, path, 0)), reader.findings
+    return tuple(reader.directives_of(path, path, 0)), list(reader.findings)
 
 
 @dataclass
 class _Reader:
     folder: str
     """Where nginx looks for relative names: the folder of the main file."""
-    findings: list[Finding] = field(default_factory=list)
+    findings: dict[Finding, None] = field(default_factory=dict)
+    """Each once, in their order."""
     _parsed: dict[str, list[Any]] = field(default_factory=dict)
+    _has_too_many: bool = False
     _directives: int = 0
 
     def directives_of(self, file: str, included_at: str, depth: int) -> Iterator[Directive]:
@@ -92,7 +95,8 @@ class _Reader:
         if not glob.has_magic(pattern):
             return [pattern]
         try:
-            return sorted(glob.glob(pattern))
+            # One more than can be read shows that there are too many.
+            return sorted(islice(glob.iglob(pattern), MOST_FILES + 1))
         except (OSError, ValueError) as error:
             self._give_up(where, str(error))
             return []
@@ -101,7 +105,10 @@ class _Reader:
         if file in self._parsed:
             return self._parsed[file]
         if len(self._parsed) >= MOST_FILES:
-            self._give_up(included_at, f"more than {MOST_FILES:,} files; {file} is not read")
+            if not self._has_too_many:
+                self._has_too_many = True
+                what = f"more than {MOST_FILES:,} files; {file} and the others are not read"
+                self._give_up(included_at, what)
             return []
         statements: list[Any] = []
         try:
@@ -124,7 +131,5 @@ class _Reader:
         return statements
 
     def _give_up(self, where: str, what: str) -> Iterator[Directive]:
-        finding = UNREADABLE.at(where, f"{what}.")
-        if finding not in self.findings:
-            self.findings.append(finding)
+        self.findings[UNREADABLE.at(where, f"{what}.")] = None
         return iter(())

@@ -7,6 +7,7 @@ import pytest
 
 from mirror.preflight.nginx.reading import (
     LIMIT,
+    MOST_FILES,
     MOST_INCLUDE_DEPTH,
     Directive,
     read_configuration,
@@ -81,6 +82,18 @@ def test_includes_cannot_multiply_without_a_bound(tmp_path: Path) -> None:
     directives, problems = read(tmp_path, main="include f0.conf;", f20="a;", **files)
     assert directives == () or len(directives) <= 200_000
     assert any("more than 200,000 directives" in problem for problem in problems)
+
+
+def test_files_beyond_the_most_are_said_once(tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(MOST_FILES + 3):
+        (folder / f"{number}.conf").touch()
+    directives, problems = read(tmp_path, main="include many/*;\n" * 2 + "a;")
+    assert [directive.name for directive in directives] == ["a"]
+    assert len(problems) == 1 and "more than 2,000 files" in problems[0]
+    _, problems = read(tmp_path, main=" ".join(f"include {name};" for name in range(9000)))
+    assert len(problems) == MOST_FILES
 
 
 def test_scripts_and_maps_do_not_confuse_the_parser(tmp_path: Path) -> None:
