@@ -66,10 +66,16 @@ class PrimaryAnswer:
     ) -> None:
         """Count the only outcome of the leg, and compare it with the shadow's."""
         tee.primary_ended(exchange.route, exchange.uri, outcome, latency_us)
-        if exchange.pair is not None:
+        if exchange.pair is None:
+            return
+        if outcome == ledger.ABORTED and self.status:
+            # The client left during the answer: the status counts, as in a line of nginx's log.
+            outcome = STATUS_CLASSES[self.status // 100]
+            answer = Answer(self.status, outcome, location=self.location)
+        else:
             status = self.status if outcome in STATUS_CLASSES else 0
             answer = Answer(status, outcome, latency_us, self.body_bytes, location=self.location)
-            tee.comparing.primary_ended(exchange.pair, answer, exchange.head.start)
+        tee.comparing.primary_ended(exchange.pair, answer, exchange.head.start)
 
 
 class InlineExchange(Exchange):

@@ -519,6 +519,22 @@ def test_a_primary_that_fails_is_compared_and_a_client_that_leaves_is_not() -> N
     run(main)
 
 
+def test_of_a_client_that_leaves_during_the_answer_the_status_is_compared() -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET)
+        leg = await shadow_of(line)
+        connection, _ = line.accept()
+        connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + b"x" * 40)
+        line.client.abort()
+        await turns()
+        leg.data_received(MISS)
+        assert line.count("primary.requests") == {"aborted": 1}
+        assert compared(line) == {"route_miss": 1}
+
+    run(main)
+
+
 def test_a_primary_that_breaks_off_its_answer_has_failed() -> None:
     async def main() -> None:
         line = Line()
