@@ -30,11 +30,6 @@ class Copies:
         self._copies: list[Copy] = []
         self._uris = 0
 
-    @property
-    def waiting(self) -> int:
-        """Copies that are in no report yet."""
-        return len(self._copies)
-
     def extra_ended(self, route: str) -> None:
         """Count a shadow leg beyond the first of its request."""
         self._ledger.count(ledger.UNCOMPARED, route, EXTRA_COPY)
