@@ -55,7 +55,10 @@ from mirror.commands.replaying.replay_merge import replay_merge
 from mirror.commands.series import series
 from mirror.commands.series_file import SeriesFile
 from mirror.commands.series_file import export as export_series
-from mirror.config import load
+from mirror.comparison.join import LogJoin
+from mirror.config import load, parse
+from mirror.core.comparison.answer import Answer
+from mirror.core.comparison.piece import Copy
 from mirror.errors import MirrorError
 from mirror.formats import comparison, replay_result
 from mirror.formats.access_log.line_reader import LineReader
@@ -70,6 +73,7 @@ MOST_S = 30
 MOST_BYTES = 1 << 20
 """Size of a changed file."""
 NOW = 1_800_000_000.0
+MOST_COUNT = 1 << 53
 
 REFUSALS = (InputError, Refused, MirrorError)
 TOKENS = (
@@ -330,6 +334,34 @@ def read_audited(path: Path) -> None:
     read_audit_log(log, LineReader(), Window(0, 1 << 40), lambda line, file: None)
 
 
+def production_lines() -> list[bytes]:
+    """Lines as deploy/nginx/log-format.conf writes them."""
+    usual = {"time": "1767193200.5", "status": "200", "method": "GET", "host": "a", "uri": "/a"}
+    usual |= {"upstream_s": "0.004, 0.2", "upstream_bytes": "7", "bytes": "9", "completion": "OK"}
+    places = [{"id": f"{n:032x}", "connection": "1", "connection_requests": n} for n in range(9)]
+    lines = [json.dumps({**usual, **place}).encode() for place in places]
+    return [b"\n".join(lines) + b"\n", b"<190>Nov 26 08:18:58 nginx: ".join(lines)]
+
+
+def read_joined(path: Path) -> None:
+    """Follow the file as `mirror serve` does; no line may raise or count more than a sink takes."""
+    followed = path.with_name("followed.log")
+    followed.unlink(missing_ok=True)
+    settings = parse(
+        "{listen: '127.0.0.1:1', shadow: {url: 'http://127.0.0.1:2'},"
+        f" comparison: {{access_log: 'file:{followed}'}}}}",
+        environ={},
+    )
+    join = LogJoin(0)
+    join.use(settings, join.prepare(settings))
+    join.add([Copy(f"{n:032x}", "/a", Answer(404, "4xx", 1, 1), None) for n in range(9)])
+    followed.write_bytes(path.read_bytes())
+    for second in range(1, 4):
+        join.tick(second, second * 3.0)
+    assert all(0 <= number < MOST_COUNT for number in join.report().totals.values())
+    join.close()
+
+
 def read_audited_series(path: Path) -> None:
     seconds = Seconds(Window(0, 7200))
     sidecars = read_seen([path], seconds)
@@ -375,7 +407,8 @@ READERS: dict[str, tuple[str, Callable[[], list[bytes]], Callable[[Path], object
     "replay": ("replay.json", results, read_replay),
     "comparison": ("comparison.json", comparisons, read_comparison),
     "nginx": ("nginx.conf", lambda: files("deploy/nginx/*.conf"), read_nginx),
-    "audit": ("a.log", logs, read_audited),
+    "joined-log": ("a.log", production_lines, read_joined),
+    "audit": ("a.log", lambda: [*logs(), *production_lines()], read_audited),
     "audit-series": ("series.db", sqlite_files, read_audited_series),
     "envoy-stats": ("stats", envoy_stats, lambda path: read_stats(path, path)),
     "uris": ("uris.json", uri_counts, lambda path: observe_uris(str(path), Asked())),
