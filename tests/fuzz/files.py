@@ -340,7 +340,9 @@ def production_lines() -> list[bytes]:
     usual |= {"upstream_s": "0.004, 0.2", "upstream_bytes": "7", "bytes": "9", "completion": "OK"}
     places = [{"id": f"{n:032x}", "connection": "1", "connection_requests": n} for n in range(9)]
     lines = [json.dumps({**usual, **place}).encode() for place in places]
-    return [b"\n".join(lines) + b"\n", b"<190>Nov 26 08:18:58 nginx: ".join(lines)]
+    # A short line, because most of its changes hit a number.
+    short = b'{"connection":1,"connection_requests":%d}\n' * 3 % (7, 9, 8)
+    return [b"\n".join(lines) + b"\n", b"<190>Nov 26 08:18:58 nginx: ".join(lines), short]
 
 
 def read_joined(path: Path) -> None:
