@@ -335,34 +335,6 @@ def test_lost_lines_are_gaps_and_clocks_do_not_matter(world: World) -> None:
     assert abs(source["log"]["offset_s"] - CLOCK_S) < 5
 
 
-def test_coverage_names_the_missing_route(world: World) -> None:
-    routes = world.directory / "routes.yaml"
-    routes.write_text(yaml.safe_dump(virtual_service("/watch/", "/old/", "/login/")))
-    source = f"http://127.0.0.1:{world.sidecars['routes'].admin_port}"
-    arguments = ["coverage", "--routes", str(routes), "--from-uris", source, "--format", "json"]
-
-    def lost() -> tuple[int, list[tuple[str, int]]]:
-        done = CliRunner().invoke(estimate, arguments)
-        groups = json.loads(done.stdout)["lost"] if done.exit_code != 2 else []
-        return done.exit_code, [(group["path"], group["requests"]) for group in groups]
-
-    # The counts of URIs reach the supervisor later than those of the ledger.
-    assert wait_for(lambda: lost() == (5, [("/gone/{number}", 1)]))
-
-
-def virtual_service(*prefixes: str) -> Object:
-    """Return the rules of the listener `gateway_routes`."""
-    destination = {"host": "app.shop.svc.cluster.local", "port": {"number": 80}}
-    matches = [{"uri": {"prefix": prefix}} for prefix in prefixes]
-    rule = {"match": matches, "route": [{"destination": destination}]}
-    return {
-        "apiVersion": "networking.istio.io/v1",
-        "kind": "VirtualService",
-        "metadata": {"name": "site", "namespace": "shop"},
-        "spec": {"hosts": [HOST], "gateways": ["site"], "http": [rule]},
-    }
-
-
 def verdict_of_page(world: World, name: str) -> tuple[str, str]:
     """Return the level and the reasons of the first event that the live page gets."""
     port = world.sidecars[name].admin_port
@@ -419,6 +391,34 @@ def test_canary_names_a_mirror_past_the_sidecar(world: World) -> None:
     envoy_log = ("--envoy-log", str(world.log_path("gateway_mirrored_past_us")))
     expected = {"canary.past_sidecar", "canary.gateway_not_watched"}
     assert canary(world, "mirrored_past_us", *envoy_log) == (3, expected)
+
+
+def test_coverage_names_the_missing_route(world: World) -> None:
+    routes = world.directory / "routes.yaml"
+    routes.write_text(yaml.safe_dump(virtual_service("/watch/", "/old/", "/login/")))
+    source = f"http://127.0.0.1:{world.sidecars['routes'].admin_port}"
+    arguments = ["coverage", "--routes", str(routes), "--from-uris", source, "--format", "json"]
+
+    def lost() -> tuple[int, list[tuple[str, int]]]:
+        done = CliRunner().invoke(estimate, arguments)
+        groups = json.loads(done.stdout)["lost"] if done.exit_code != 2 else []
+        return done.exit_code, [(group["path"], group["requests"]) for group in groups]
+
+    # The counts of URIs reach the supervisor seconds later, so that other tests come before.
+    assert wait_for(lambda: lost() == (5, [("/gone/{number}", 1)]))
+
+
+def virtual_service(*prefixes: str) -> Object:
+    """Return the rules of the listener `gateway_routes`."""
+    destination = {"host": "app.shop.svc.cluster.local", "port": {"number": 80}}
+    matches = [{"uri": {"prefix": prefix}} for prefix in prefixes]
+    rule = {"match": matches, "route": [{"destination": destination}]}
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": "site", "namespace": "shop"},
+        "spec": {"hosts": [HOST], "gateways": ["site"], "http": [rule]},
+    }
 
 
 # --- Afterwards: mirror audit, and what the series hold ---
