@@ -5,6 +5,8 @@ examples, and making one, which costs more than a count, happens at most so ofte
 place is counted.
 """
 
+import re
+
 from mirror.core.comparison.answer import Answer
 from mirror.core.comparison.piece import ExampleAddition
 from mirror.core.comparison.redirects import MOST_LOCATION_BYTES
@@ -18,6 +20,11 @@ MOST_ID_CHARACTERS = 64
 """A longer id of a request is no id that nginx or Envoy makes, and is left out."""
 _HEAD_END = b"\r\n\r\n"
 _HOST = b"\r\nHost: "
+_AUTHORITY = re.compile(
+    r"([a-z][a-z0-9+.-]*:[/\\]*|[/\\]{2,})(?:[^/\\]*@)?([^/\\]*)", re.IGNORECASE
+)
+"""Scheme, user and host. Browsers take any number of slashes of either kind, or none, for two
+(https://url.spec.whatwg.org/, special authority slashes state)."""
 
 
 class RequestReader:
@@ -61,11 +68,13 @@ class RequestReader:
 
     def location(self, location: str) -> str:
         """Return a Location without its secrets."""
-        scheme, mark, rest = location.partition("//")  # RFC 3986, section 4.2
-        if not mark or "/" in scheme:
+        match = _AUTHORITY.match(location)
+        if match is None:
             return self._path(location)
-        authority, slash, path = rest.partition("/")
-        return f"{scheme}//{authority.rpartition('@')[2]}{self._path(slash + path)}"
+        begin, host = match.groups()
+        if begin[-1] == ":":
+            return begin + self._path(location[match.start(2) :])
+        return begin + host + self._path(location[match.end() :])
 
     def _path(self, path: str) -> str:
         raw = raw_path(path.encode("latin-1"))

@@ -73,6 +73,11 @@ def test_what_is_shown_has_no_secret() -> None:
         ("https://shop.example", "https://shop.example"),
         ("//user:word@shop.example/login", "//shop.example/login"),
         ("/a//user@b", "/a//user@b"),
+        ("/@user/a", "/@user/a"),
+        ("https:/user:word@shop.example/login", "https:/shop.example/login"),
+        ("https:\\\\user:word@shop.example\\login", "https:\\\\shop.example\\login"),
+        ("/\\user:word@shop.example/login", "/\\shop.example/login"),
+        ("https:user:word@shop.example/login", "https:shop.example/login"),
         ("", ""),
     ],
 )
@@ -85,7 +90,8 @@ def test_location_is_shown_without_a_password(location: str, shown: str) -> None
 
 def test_location_is_redacted_like_a_path() -> None:
     jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
-    assert "eyJ" not in reader().location(f"https://shop.example/reset/{jwt}")
+    for begin in ("https://shop.example/reset/", "app:"):
+        assert "eyJ" not in reader().location(f"{begin}{jwt}")
 
 
 @pytest.mark.parametrize(
