@@ -19,7 +19,14 @@ from mirror.core import ledger
 from mirror.core.comparison.piece import Piece
 from mirror.core.comparison.verdict import NEW_ERRORS, SAME
 from mirror.core.ledger import Counts, Latencies
-from mirror.formats.comparison import FORMAT, VERSION, Comparison, Log, RouteComparison
+from mirror.formats.comparison import (
+    FORMAT,
+    PAIRS_STEP_S,
+    VERSION,
+    Comparison,
+    Log,
+    RouteComparison,
+)
 
 
 class ComparisonTotals:
@@ -35,6 +42,9 @@ class ComparisonTotals:
         """Legs that wait in each worker; the keys are the workers that compare."""
         self._origins: dict[int, bool] = {}
         self._not_kept = 0
+        self._newest_step = -1
+        self._steps = 0
+        """Steps of time with pairs."""
 
     def switch(self, is_on: bool, now_s: int) -> None:
         """Compare from the Unix second `now_s` on, or no longer; counts continue."""
@@ -52,6 +62,14 @@ class ComparisonTotals:
             addition.last = self._unix_second(addition.last)
             self._examples.add(addition)
         self._not_kept += piece.examples_not_kept
+
+    def settled(self, second: int) -> None:
+        """Note that a settled second has pairs; the seconds come in their order, but for late ones,
+        which are left out."""
+        step = second // PAIRS_STEP_S
+        if step > self._newest_step:
+            self._newest_step = step
+            self._steps += 1
 
     def worker_ended(self, worker_id: int) -> int:
         """Forget a worker; return how many legs waited in it."""
@@ -122,6 +140,7 @@ class ComparisonTotals:
             mode=origin[1],
             since_s=self._since_s,
             until_s=now_s,
+            pairs_s=self._steps * PAIRS_STEP_S,
             waiting=self.waiting,
             shows_origin=self.shows_origin,
             routes=_routes_of(*sums),

@@ -26,6 +26,8 @@ VERSION = 1
 SERVED = frozenset({"same", "size", "better"})
 """The results of pairs that the shadow served as production did, or better."""
 
+PAIRS_STEP_S = 10
+"""Pairs of one second of such a step count for all of it."""
 MOST_ROUTES = 10_000
 MOST_EXAMPLES = 1000
 MOST_BUCKETS = 8192
@@ -112,6 +114,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """The Unix second in which the sidecar began to compare."""
     until_s: UnixSecond
     """The Unix second of this answer."""
+    pairs_s: Count | None = None
+    """Seconds with pairs, in steps of PAIRS_STEP_S; None from a sidecar that does not say it."""
     waiting: Count
     """Shadow legs that ended and whose other side is not known yet."""
     shows_origin: bool | None = None

@@ -79,6 +79,11 @@ COMPARED = """
     AND second BETWEEN :first AND :last GROUP BY route, metric, label
 """
 """What was compared, by route: results, classes, reasons for none, and the lines of the log."""
+STEPS_WITH_PAIRS = """
+    SELECT count(DISTINCT second / :step_s) FROM counts
+    WHERE metric = 'compared' AND second BETWEEN :first AND :last
+"""
+"""In how many steps of time there were pairs."""
 HISTOGRAMS = """
     SELECT route, metric, key, sum(value) FROM histograms, json_each(buckets)
     WHERE minute BETWEEN :first AND :last GROUP BY route, metric, key

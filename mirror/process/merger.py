@@ -14,6 +14,7 @@ from mirror.core.comparison.piece import Copy
 from mirror.core.comparison.verdict import PRIMARY_ABORTED, SHADOW_ABORTED
 from mirror.core.ledger import (
     AMPLIFIED,
+    COMPARED,
     LOOPED,
     MALFORMED,
     NOT_SELECTED,
@@ -229,6 +230,8 @@ class Merger:
     def _settle_one(self, second: int, is_late: bool) -> Settled:
         counts = self._pending.pop(second, {})
         latencies = self._pending_latencies.pop(second, {})
+        if any(metric == COMPARED for metric, _, _ in counts):
+            self.comparison.settled(second)
         # A sum over part of the second would look like a drop in traffic, so report no rps at all.
         if second < self._remember_from:
             return Settled(second, counts, {}, {}, is_late, False, latencies)

@@ -169,7 +169,7 @@ def _doubts_of_number(everything: Judged, routes: list[Judged], compared: Sum) -
 
 
 def _doubts_of_time(everything: Judged, compared: Sum) -> Iterator[Reason]:
-    seconds = compared.last_s - compared.first_s + 1
+    seconds = compared.pairs_s
     if everything.pairs.number and seconds < LEAST_S:
         yield Reason(
             Level.UNKNOWN,

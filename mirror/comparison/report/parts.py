@@ -62,6 +62,8 @@ class Part:
     last_s: int
     """Unix seconds, both included."""
     routes: Mapping[str, Pairs]
+    pairs_s: int | None = None
+    """Seconds in which there were pairs; None where that is not known."""
     instance: str = ""
     """Empty for a series.db, which names none."""
     mode: str = ""
@@ -104,6 +106,15 @@ class Sum:
         return max(part.last_s for part in self.parts)
 
     @property
+    def pairs_s(self) -> int:
+        """Seconds in which there were pairs, at most."""
+        known = (
+            part.last_s - part.first_s + 1 if part.pairs_s is None else part.pairs_s
+            for part in self.parts
+        )
+        return min(self.last_s - self.first_s + 1, sum(known))
+
+    @property
     def examples_not_kept(self) -> int:
         return sum(part.examples_not_kept for part in self.parts)
 
@@ -116,6 +127,7 @@ def part_of(document: Comparison, source: str) -> Part:
         # A clock that was set back may have made the second of the answer the earlier one.
         last_s=max(document.since_s, document.until_s),
         routes={route.route: _pairs_of(route) for route in document.routes},
+        pairs_s=document.pairs_s,
         instance=document.instance,
         mode=document.mode,
         waiting=document.waiting,

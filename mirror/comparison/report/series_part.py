@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mirror.comparison.report.parts import Pairs, Part, instant
 from mirror.errors import InputError
+from mirror.formats.comparison import PAIRS_STEP_S
 from mirror.formats.series_db import (
     COMPARED,
     HAS_HISTOGRAMS,
@@ -21,6 +22,7 @@ from mirror.formats.series_db import (
     MAX_SECOND,
     SHADOW_HISTOGRAMS,
     SPAN,
+    STEPS_WITH_PAIRS,
     connect_to_read,
     reason_of,
 )
@@ -97,7 +99,8 @@ def _part(database: sqlite3.Connection, path: Path, span: Span) -> Part:
             }
             of_metric[metric][label] += number
     _add_latencies(database, path, bounds, routes)
-    return Part(str(path), first, last, routes, lines=lines, lost=lost)
+    (steps,) = database.execute(STEPS_WITH_PAIRS, {**bounds, "step_s": PAIRS_STEP_S}).fetchone()
+    return Part(str(path), first, last, routes, steps * PAIRS_STEP_S, lines=lines, lost=lost)
 
 
 def _add_latencies(

@@ -43,6 +43,14 @@ def example(count: int = 1) -> ExampleAddition:
     return ExampleAddition("/a", "route_miss", URI, 200, 404, "", count, 5, 6, "9f")
 
 
+def test_time_with_pairs_is_counted_in_steps() -> None:
+    play = Play()
+    assert play.document().pairs_s == 0
+    for second in (100, 101, 109, 110, 105, 190):
+        play.totals.settled(second)
+    assert play.document().pairs_s == 30
+
+
 def test_pieces_of_workers_add_up() -> None:
     play = Play()
     play.totals.add(1, Piece(2, [], [example(3)], 4, True))

@@ -732,3 +732,14 @@ def test_a_lost_worker_takes_its_pairs_along_and_they_are_counted() -> None:
     assert status["uncompared"] == {"primary_aborted": 1, "shadow_aborted": 2}
     settled = {each.second: each.counts for each in merger.settle(20)}
     assert settled[11]["uncompared", "other", "shadow_aborted"] == 2
+
+
+def test_only_seconds_with_pairs_are_time_with_pairs() -> None:
+    merger = Merger(10)
+    merger.comparison.switch(True, 0)
+    for second, metric in ((12, "compared"), (33, "uncompared"), (34, "compared.classes")):
+        report = Report(second, [(second, {(metric, "/", "same"): 1}, {})], {}, {}, 0, 0)
+        merger.supervisor_counted(report)
+    merger.settle(40)
+    document = merger.comparison.document(({}, {}), None, ("edge", "sink"), 40)
+    assert document is not None and document.pairs_s == 10

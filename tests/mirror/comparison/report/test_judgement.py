@@ -97,6 +97,13 @@ def test_a_small_route_without_errors_is_a_doubt_unless_it_may_have_more() -> No
     assert judged(small, of_routes={"/rare": 0.1}).level is Level.SAFE
 
 
+def test_a_burst_in_a_quiet_hour_is_of_a_short_time() -> None:
+    burst = document(pairs(3000), pairs_s=20)
+    assert judged(burst).level is Level.UNKNOWN
+    other = document(pairs(3000), instance="web-2", pairs_s=280)
+    assert judged(burst, other).level is Level.SAFE
+
+
 def test_one_route_with_a_threshold_of_its_own_is_judged_by_that_as_well() -> None:
     found = judged(document(pairs(3000)), of_routes={"/api/_": 0.0001})
     assert found.level is Level.UNKNOWN and "/api/_ (3,000 of 29,958)" in found.doubts[0]

@@ -191,10 +191,10 @@ def level_of_compare(case: Case) -> Level:
     ]
     if case.cut:
         routes.append(RouteComparison("other", {}, {}, {"shadow_aborted": case.cut}, {}, {}))
-    until_s = BEGIN + case.seconds - 1
+    until_s = BEGIN + 3600
     log = Log("udp://127.0.0.1:9914", case.lines, case.lines, 0, case.lost, float(until_s))
     changes: dict[str, Any] = {"since_s": BEGIN, "until_s": until_s, "log": log}
-    made = document(**changes, shows_origin=case.shows_origin)
+    made = document(**changes, shows_origin=case.shows_origin, pairs_s=case.seconds)
     made.routes[:] = routes
     return judge(sum_of(made), Thresholds()).level
 

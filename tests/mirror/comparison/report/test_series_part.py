@@ -51,6 +51,12 @@ def test_all_pairs_are_read(path: Path) -> None:
     assert part.routes["/b"].number == 333
 
 
+def test_time_without_pairs_does_not_count(path: Path) -> None:
+    made = series(path, *COUNTS)
+    assert part_of_series(made, Span()).pairs_s == 40
+    assert part_of_series(made, Span(until_s=6059)).pairs_s == 20
+
+
 def with_histograms(path: Path, *rows: tuple[int, object, object, object]) -> Path:
     series(path, *COUNTS)
     with closing(sqlite3.connect(path)) as database, database:
