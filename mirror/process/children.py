@@ -144,6 +144,7 @@ class Workers:
     def start(self, launch: Launch) -> None:
         """Start the first generation; its workers become ready one after the other."""
         self._launch = launch
+        self._refuse_unless_ready(launch)
         for _ in range(launch.number):
             self._keep(self._start_wanted(launch))
 

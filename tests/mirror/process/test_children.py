@@ -157,6 +157,24 @@ def open_descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
+def test_nobody_waits_for_the_first_workers() -> None:
+    """They take a second, in which production's requests would wait in the queue of the socket."""
+
+    async def main() -> None:
+        async with parent() as up:
+            waiting = await asyncio.open_connection(*up.listener.socket.getsockname())
+            up.workers.start(up.launch(2))
+            with pytest.raises(ConnectionRefusedError):
+                await up.ask()
+            with pytest.raises(ConnectionResetError):
+                await waiting[0].read()
+            assert up.workers.ready == 0
+            await up.ready(2)
+            assert b"204" in await up.ask()
+
+    asyncio.run(main())
+
+
 def test_a_start_that_fails_is_repeated_and_refuses_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -166,7 +184,8 @@ def test_a_start_that_fails_is_repeated_and_refuses_meanwhile(
             with monkeypatch.context() as broken:
                 refuse_start(broken)
                 up.workers.start(up.launch(2))
-                await until(lambda: up.listener.is_shut)
+                await until(lambda: up.workers.start_error is not None)
+                assert up.listener.is_shut
                 assert "No such file or directory" in str(up.workers.start_error)
                 assert "cannot start a worker: [Errno 2]" in up.workers.readiness()[1]
                 with pytest.raises(ConnectionRefusedError):
