@@ -31,7 +31,7 @@ test: .venv/dev programs check
 test-compiled: compiled
 	PYTHONPATH=build/compiled KAGAMI_PYTHONPATH=build/compiled \
 	$(BIN)/python -m pytest tests/conformance tests/mirror/replay/test_generator.py \
-	$(addprefix tests/topology/test_,counting.py down.py drain.py exactness.py faults.py reload.py repeats.py)
+	$(addprefix tests/topology/test_,counting.py down.py drain.py envoy_replies.py exactness.py faults.py reload.py repeats.py)
 
 # The tests without real servers once more, with each other Python from 3.11 to 3.14 that is found.
 test-pythons:
