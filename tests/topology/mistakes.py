@@ -31,7 +31,7 @@ from mirror.demo.nginx import (
 )
 from mirror.demo.processes import Processes, accepts, answers, free_ports
 from mirror.demo.sidecar import Sidecar, serve_command, write_config
-from tests.topology.conftest import require, running_topology
+from tests.topology.conftest import patient, require, running_topology
 from tests.topology.envoy_parts import API, Object, bootstrap, cluster, http_listener
 from tests.topology.test_clock import Clock
 
@@ -65,15 +65,6 @@ def location(name: str, sink: str) -> str:
     """Return a mirror location as deploy/nginx has it, with a name and an upstream of its own."""
     text = SINK_LOCATION % {"bodies": WITHOUT_BODIES}
     return text.replace("/__mirror", name).replace("mirror_sink", sink)
-
-
-def patient(site: str) -> str:
-    """Return a site that waits longer for its copies.
-
-    A loaded machine may need longer than a site of production grants, and a copy that nginx gave up
-    is no mistake that is tested here.
-    """
-    return site.replace("200ms", "20s").replace("50ms", "20s")
 
 
 @dataclass

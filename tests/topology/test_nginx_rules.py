@@ -21,8 +21,7 @@ from mirror.preflight.nginx.reading import read_configuration
 from mirror.preflight.nginx.scopes import Location, Scope, find_location, read_locations
 from tests.mirror.preflight.nginx.configurations import SINK, codes, config_for
 from tests.mirror.preflight.nginx.test_scopes import CHOICES, LOCATIONS
-from tests.topology.conftest import require, wait_for
-from tests.topology.mistakes import patient
+from tests.topology.conftest import patient, require, wait_for
 
 pytestmark = pytest.mark.topology
 

@@ -6,8 +6,9 @@ from collections import Counter
 
 import pytest
 
+from mirror.demo.nginx import sink_site
 from mirror.demo.sidecar import write_config
-from tests.topology.conftest import Topology, hey, wait_for
+from tests.topology.conftest import Topology, hey, patient, wait_for
 
 pytestmark = pytest.mark.topology
 
@@ -24,7 +25,12 @@ def test_no_request_fails_while_the_configuration_changes(
     topology.start_primary()
     topology.start_gateway_pod()
     sidecar = topology.start_sidecar(mode)
-    topology.start_nginx(mode)
+    if mode == "sink":
+        ports, sink = topology.ports, f"unix:{topology.socket_path}"
+        site = sink_site(ports["nginx"], ports["primary"], sink, ports["void"])
+        topology.start_site("nginx", patient(site))
+    else:
+        topology.start_nginx(mode)
     answered: list[Counter[str]] = []
     client = threading.Thread(
         target=lambda: answered.append(
