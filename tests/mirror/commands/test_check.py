@@ -67,6 +67,7 @@ def check(
     path.write_text(filled(text, port, timeout_s))
     return subprocess.run(
         [sys.executable, "-m", "mirror", "check", "-c", str(path), *options],
+        cwd=directory,  # of the series, which this user may write
         capture_output=True,
         text=True,
         timeout=60,
