@@ -135,7 +135,7 @@ def _reasons(judged: Judged) -> Iterator[str]:
     if judged.level_of_p99 is Level.UNSAFE and judged.p99 is not None:
         yield (
             f"{judged.name}: p99 is {milliseconds(judged.p99.after.value)} at the shadow and"
-            f" {milliseconds(judged.p99.before.value)} in production, {judged.p99.ratio:.2g} times"
+            f" {milliseconds(judged.p99.before.value)} in production, {judged.p99.ratio:.4g} times"
             f" as much; at most {judged.slower:g} times are allowed"
         )
 
@@ -201,7 +201,7 @@ def _doubts_of_latency(judged: Judged) -> Iterator[Reason]:
     elif judged.level_of_p99 is Level.UNKNOWN:
         yield Reason(
             judged.level_of_p99,
-            f"p99 is {judged.p99.ratio:.2g} times production's, which may be noise: more pairs"
+            f"p99 is {judged.p99.ratio:.4g} times production's, which may be noise: more pairs"
             " are needed to say",
         )
 
