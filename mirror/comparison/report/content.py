@@ -17,6 +17,8 @@ from mirror.noise import Difference
 
 CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx", "none")
 """The rows and columns of the matrix, in their order; `none` is no answer."""
+MOST_STRANGE = 10
+"""Most classes of a matrix that this version does not know: it has a cell for each two of them."""
 SERVED = ("2xx", "3xx")
 NOT_FOUND = ("route_miss", "app_not_found")
 MOST_REASONS = 20
@@ -109,13 +111,17 @@ def _matrix(judgement: Judgement, most_rows: int) -> Section:
     shown = judgement.routes[:most_rows]
     present = {side for key in judgement.all.pairs.classes for side in key.split(">", 1)}
     names = [name for name in CLASSES if name in present]
-    names += sorted(present - set(CLASSES))
+    strange = sorted(present - set(CLASSES))
+    names += strange[:MOST_STRANGE]
+    notes = ["Rows are production's answers, columns are the shadow's; `none` is no answer."]
+    if len(strange) > MOST_STRANGE:
+        notes.append(f"{len(strange) - MOST_STRANGE:,} further classes are not shown.")
     parts = (judgement.all, *shown) if len(judgement.routes) > 1 else shown
     rows = tuple(row for judged in parts for row in _matrix_rows(judged, names))
     return Section(
         "matrix",
         "Status classes by route",
-        ("Rows are production's answers, columns are the shadow's; `none` is no answer.",),
+        tuple(notes),
         Table(
             (
                 *(Column("route"), Column("production")),

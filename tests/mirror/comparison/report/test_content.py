@@ -7,6 +7,7 @@ import pytest
 from mirror.comparison.report.content import (
     MOST_CHARACTERS,
     MOST_REASONS,
+    MOST_STRANGE,
     Cell,
     Content,
     Section,
@@ -145,3 +146,10 @@ def test_a_class_of_a_newer_sidecar_has_its_column() -> None:
     table = section(content(document(route(**strange))), "matrix").table
     assert table is not None
     assert [column.title for column in table.columns][2:] == ["shadow 2xx", "shadow 6xx"]
+
+
+def test_strange_classes_cannot_make_the_matrix_wide() -> None:
+    classes = {f"{number}>x{number}": 1 for number in range(900)}
+    made = section(content(document(route(classes=classes, results={"same": 900}))), "matrix")
+    assert made.table is not None and len(made.table.columns) == 2 + MOST_STRANGE
+    assert made.notes[1] == "1,790 further classes are not shown."
