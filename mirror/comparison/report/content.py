@@ -17,6 +17,8 @@ from mirror.noise import Difference
 
 CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx", "none")
 """The rows and columns of the matrix, in their order; `none` is no answer."""
+MOST_DIFFERENCES = 100
+"""Most results that are explained, new errors and then the largest first; this version knows 17."""
 MOST_STRANGE = 10
 """Most classes of a matrix that this version does not know: it has a cell for each two of them."""
 SERVED = ("2xx", "3xx")
@@ -41,8 +43,10 @@ def content_of(compared: Sum, judgement: Judgement, most_rows: int) -> Content:
         Section(
             "differences",
             "What differs, and what to do",
-            () if differing else (_no_difference(total),),
-            entries=tuple(_difference(result, judgement) for result in differing),
+            _notes_on(differing, total),
+            entries=tuple(
+                _difference(result, judgement) for result in differing[:MOST_DIFFERENCES]
+            ),
         ),
         *([_latency(judgement, most_rows)] if judgement.routes else []),
         *_examples("missing", "New 404s by path", missed[:most_rows], len(missed)),
@@ -60,8 +64,12 @@ def content_of(compared: Sum, judgement: Judgement, most_rows: int) -> Content:
     )
 
 
-def _no_difference(total: Pairs) -> str:
-    return "Nothing differs." if total.number else "No pair was compared."
+def _notes_on(differing: Sequence[str], total: Pairs) -> tuple[str, ...]:
+    if not differing:
+        return ("Nothing differs." if total.number else "No pair was compared.",)
+    if len(differing) <= MOST_DIFFERENCES:
+        return ()
+    return (f"{len(differing) - MOST_DIFFERENCES:,} further results are not shown.",)
 
 
 def _few(reasons: tuple[str, ...]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import pytest
 
 from mirror.comparison.report.content import (
     MOST_CHARACTERS,
+    MOST_DIFFERENCES,
     MOST_REASONS,
     MOST_STRANGE,
     Cell,
@@ -153,3 +154,12 @@ def test_strange_classes_cannot_make_the_matrix_wide() -> None:
     made = section(content(document(route(classes=classes, results={"same": 900}))), "matrix")
     assert made.table is not None and len(made.table.columns) == 2 + MOST_STRANGE
     assert made.notes[1] == "1,790 further classes are not shown."
+
+
+def test_strange_results_cannot_make_the_page_long() -> None:
+    results = {f"result{number}": 1 for number in range(900)}
+    made = section(
+        content(document(route(classes={"2xx>4xx": 900}, results=results))), "differences"
+    )
+    assert len(made.entries) == MOST_DIFFERENCES
+    assert made.notes == ("800 further results are not shown.",)
