@@ -24,7 +24,7 @@ CHROMIUM = find_program("chromium")
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None, reason="no chromium here: apt-get install chromium"
 )
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.one_python]
 
 HOSTILE = "/<script>document.title='run'</script><img src=x onerror=document.title='run'>"
 LOST: Counts = {
