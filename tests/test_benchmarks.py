@@ -39,6 +39,7 @@ from benchmarks.micro import (
     head_writer,
     heads,
     ledger,
+    log_join,
     peak_correction,
     selection,
     uri_counts,
@@ -381,7 +382,7 @@ def test_cut_body_is_noticed() -> None:
 
 
 def test_every_micro_case_does_its_work() -> None:
-    modules = (exchange, head_parser, head_writer, selection, ledger, uri_counts)
+    modules = (exchange, head_parser, head_writer, selection, ledger, uri_counts, log_join)
     cases = {name: case for module in modules for name, case in module.cases().items()}
     assert cases.keys() == result.read(result.path_of("micro"))["medians"].keys()
     for case in cases.values():
