@@ -29,6 +29,8 @@ shadow: {url: 'http://127.0.0.1:2', timeout: 0.1}
 comparison: {access_log: 'file:/nowhere'}
 """
 SERVED = Answer(200, "2xx", 5000, 7000)
+# Both are open as long as the process, because a case has no end.
+_CLIENT, _SERVER = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
 
 
 class _NoLog:
@@ -68,7 +70,7 @@ def cases() -> dict[str, Case]:
         "a log line without a copy, all": joining(with_copies=False),
         "a log line and its copy, all": joining(with_copies=True),
         "1,000 copies of a report: decoded": lambda: decoder.decode(encoded),
-        "a log line: recv of its datagram, and send": receiving(line),
+        "a log line: recv of its datagram, and send": lambda: receive(line),
     }
 
 
@@ -93,11 +95,6 @@ def joining(with_copies: bool) -> Case:
     return one
 
 
-def receiving(line: bytes) -> Case:
-    client, server = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-
-    def one() -> None:
-        client.send(line)
-        server.recv(LONGEST_LINE_BYTES)
-
-    return one
+def receive(line: bytes) -> None:
+    _CLIENT.send(line)
+    _SERVER.recv(LONGEST_LINE_BYTES)
