@@ -163,13 +163,7 @@ def read_log_address(value: object) -> UdpAddress | UnixAddress | FileAddress:
         return UnixAddress(read_socket_path(path))
     if scheme == "file" and path:
         return FileAddress(path)
-    if not value.startswith("udp://"):
-        raise ValueError(expected)
-    address = _split_port(value.removeprefix("udp://"), expected)
-    try:
-        ipaddress.ip_address(address.host)
-    except ValueError:
-        raise ValueError(f"{expected} (an IP, not a name)") from None
+    address = _read_udp(value, expected)
     return UdpAddress(address.host, address.port)
 
 
@@ -180,12 +174,17 @@ def read_agent_address(value: object) -> Address:
         raise ValueError(expected)
     if value.startswith("unix:///"):
         return UnixAddress(read_socket_path(value.removeprefix("unix://")))
+    # The client would resolve a name again after each refused datagram, on the sending thread.
+    return _read_udp(value, expected)
+
+
+def _read_udp(value: str, expected: str) -> TcpAddress:
+    """Read udp://IP:PORT; raises ValueError that says what is expected."""
     if not value.startswith("udp://"):
         raise ValueError(expected)
     address = _split_port(value.removeprefix("udp://"), expected)
     try:
         ipaddress.ip_address(address.host)
     except ValueError:
-        # The client would resolve a name again after each refused datagram, on the sending thread.
         raise ValueError(f"{expected} (an IP, not a name)") from None
     return address
