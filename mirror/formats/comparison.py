@@ -13,10 +13,8 @@ from typing import Annotated
 
 import msgspec
 
-from mirror.errors import InputError
-from mirror.formats import bounded_files
 from mirror.formats.bounded_files import Limit
-from mirror.formats.json_documents import decode_document
+from mirror.formats.json_documents import decode_document, read_document
 
 LIMIT = Limit(32 << 20)
 """Most bytes of a document; a route has about 8 KB, an example about 400 bytes."""
@@ -162,10 +160,7 @@ def decode(data: bytes | str) -> Comparison:
 
 def read(path: Path) -> Comparison:
     """Return the document in a file. Raises InputError that names the file."""
-    try:
-        return decode(bounded_files.read_bytes(path, LIMIT))
-    except ValueError as error:
-        raise InputError(f"{path}: {error}") from error
+    return read_document(path, LIMIT, decode)
 
 
 def to_json(document: Comparison) -> bytes:

@@ -1,9 +1,14 @@
 """JSON documents that begin with their format and version: what each reader of one checks first."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from mirror.errors import InputError
+from mirror.formats import bounded_files
+from mirror.formats.bounded_files import Limit
 from mirror.formats.foreign_text import visible
 
 _Document = TypeVar("_Document")
@@ -45,3 +50,11 @@ def decode_document(
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:
         raise ValueError(visible(str(error))) from error
+
+
+def read_document(path: Path, limit: Limit, decode: Callable[[bytes], _Document]) -> _Document:
+    """Return the document in a file, decoded. Raises InputError that names the file."""
+    try:
+        return decode(bounded_files.read_bytes(path, limit))
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error

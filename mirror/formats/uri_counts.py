@@ -14,10 +14,8 @@ from typing import Annotated
 
 import msgspec
 
-from mirror.errors import InputError
-from mirror.formats import bounded_files
 from mirror.formats.bounded_files import Limit
-from mirror.formats.json_documents import decode_document
+from mirror.formats.json_documents import decode_document, read_document
 
 LIMIT = Limit(64 << 20)
 """Most bytes of a document; an entry has about 200."""
@@ -101,10 +99,7 @@ def decode(data: bytes | str) -> UriCounts:
 
 def read(path: Path) -> UriCounts:
     """Return the document in a file. Raises InputError that names the file."""
-    try:
-        return decode(bounded_files.read_bytes(path, LIMIT))
-    except ValueError as error:
-        raise InputError(f"{path}: {error}") from error
+    return read_document(path, LIMIT, decode)
 
 
 def to_json(document: UriCounts) -> bytes:
