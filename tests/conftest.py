@@ -1,9 +1,14 @@
 """Gives every test the same starting conditions, however the tests were started."""
 
 import signal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # A shell without job control starts background jobs with SIGINT ignored, and `nohup` ignores
 # SIGHUP. Children inherit an ignored signal, so a SIGINT from a test would not end the program
@@ -28,3 +33,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the builds of images and installations: with two processes, their minutes count
     once."""
     items.sort(key=lambda item: item.path.parent.name != "packaging")
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """A real Chromium."""
+    # Few tests need playwright, and every run loads this module.
+    from playwright.sync_api import sync_playwright
+
+    from mirror.demo.processes import find_program
+
+    with sync_playwright() as playwright:
+        # Chromium has no sandbox for root; the pages are our own.
+        browser = playwright.chromium.launch(
+            executable_path=str(find_program("chromium")), args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()

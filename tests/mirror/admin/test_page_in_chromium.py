@@ -8,7 +8,7 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from mirror.addresses import TcpAddress
 from mirror.admin.live import Live, Sources
@@ -33,17 +33,6 @@ LOST: Counts = {
     (COMPARED_CLASSES, HOSTILE, "2xx>4xx"): 40,
     (COMPARED_CLASSES, "/", "2xx>2xx"): 900,
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        # Chromium has no sandbox for root; the pages are our own.
-        browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
 
 
 class Opened:
