@@ -400,8 +400,9 @@ async def received(reader: asyncio.StreamReader) -> bytes:
         return b""
 
 
-@pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: h\r\nA: "])
-def test_a_head_that_does_not_end_is_cut(monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+def answer_to(sent: bytes) -> bytes:
+    """Return what the admin port answers to these bytes before it closes the connection."""
+
     async def main() -> bytes:
         address, admin = free_address(), make_admin()
         await admin.start(address)
@@ -413,24 +414,18 @@ def test_a_head_that_does_not_end_is_cut(monkeypatch: pytest.MonkeyPatch, sent: 
             writer.close()
             await admin.stop()
 
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: h\r\nA: "])
+def test_a_head_that_does_not_end_is_cut(monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
     monkeypatch.setattr(server, "_LONGEST_CONNECTION_S", 0.05)
-    assert asyncio.run(main()) == b""
+    assert answer_to(sent) == b""
 
 
 @pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nA\r\n\r\n"])
 def test_a_stranger_cannot_fill_the_log(caplog: pytest.LogCaptureFixture, sent: bytes) -> None:
-    async def main() -> bytes:
-        address, admin = free_address(), make_admin()
-        await admin.start(address)
-        reader, writer = await asyncio.open_connection(address.host, address.port)
-        writer.write(sent)
-        try:
-            return await received(reader)
-        finally:
-            writer.close()
-            await admin.stop()
-
-    assert b" 400 Bad Request" in asyncio.run(main())
+    assert b" 400 Bad Request" in answer_to(sent)
     assert caplog.text == ""
 
 
