@@ -188,10 +188,10 @@ def test_compose_builds_the_sidecar() -> None:
     assert {build["target"] for build in builds} == {"mirror"} == {targets[-1]}
 
 
-def unit() -> configparser.ConfigParser:
+def unit(name: str = "mirror.service") -> configparser.ConfigParser:
     parser = configparser.ConfigParser(interpolation=None, strict=True)
     parser.optionxform = str  # type: ignore[method-assign,assignment]
-    parser.read(DEPLOY / "systemd/mirror.service")
+    parser.read(DEPLOY / "systemd" / name)
     return parser
 
 
@@ -219,6 +219,14 @@ def test_hourly_audit_has_valid_options() -> None:
     options = audit.make_context("audit", shlex.split(command.replace("%%", "%"))).params
     assert options["access_log"] == ("/var/log/nginx/access.log*",)
     assert (options["last_s"], options["max_unexplained"]) == (3600, 0.001)
+
+
+def test_units_name_groups_that_every_distribution_has() -> None:
+    # systemd does not start a unit whose group does not exist, and `verify` does not look.
+    for name in ("mirror.service", "mirror-audit.service"):
+        service = unit(name)["Service"]
+        assert service["User"] == service["Group"] == "mirror", name
+        assert service.get("SupplementaryGroups", "adm") == "adm", name
 
 
 def test_unit_gives_little() -> None:
