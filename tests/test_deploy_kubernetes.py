@@ -367,7 +367,7 @@ def test_nginx_of_a_pod_has_the_directives_of_a_host(name: str) -> None:
 
 def test_replay_job_is_a_sharded_replay() -> None:
     text = (KUBERNETES / "replay-job.yaml").read_text()
-    (command,) = re.findall(r'(?m)^#   (sed "s/START_AT_UTC/.*") replay-job.yaml \|', text)
+    (command,) = re.findall(r'(?m)^#   (sed "s/START_AT_UTC/.*") replay-job.yaml \\$', text)
     done = subprocess.run(
         ["/bin/sh", "-c", f"{command}"], input=text, capture_output=True, text=True, check=True
     )

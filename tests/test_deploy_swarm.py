@@ -1,11 +1,15 @@
 """Checks deploy/swarm with a strict reader of the Compose specification, with nginx and with ours.
 
+Where Docker's client is found, it reads the stack as `docker stack deploy` does.
 What Swarm does with a stack comes from the sources of docker/cli: cli/compose/types/types.go lists
 the keys that `docker stack deploy` ignores or refuses.
 """
 
 import json
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +47,33 @@ def test_stack_is_valid() -> None:
     stack["configs"] = {key: {"file": entry["file"]} for key, entry in STACK["configs"].items()}
     read = PyCompose.from_json(json.dumps(stack))
     assert set(read.service_names()) == {"nginx", "mirror"}
+
+
+def test_docker_reads_the_stack() -> None:
+    docker = shutil.which("docker")
+    command = [docker or "docker", "stack", "config", "--compose-file"]
+    if (
+        docker is None
+        or subprocess.run([*command[:3], "--help"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("no docker with `stack config` here")
+    done = subprocess.run(
+        [*command, SWARM / "stack.yaml"],
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "STACK_VERSION": "2"},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=True,
+    )
+    assert "gnoring" not in done.stderr, done.stderr
+    read = yaml.safe_load(done.stdout)
+    assert {name: set(service) for name, service in read["services"].items()} == {
+        name: set(service) for name, service in STACK["services"].items()
+    }
+    assert read["services"]["mirror"]["hostname"] == "{{.Node.Hostname}}"
+    assert {entry["name"] for entry in read["configs"].values()} == {
+        f"site-{name}-2" for name in STACK["configs"]
+    }
 
 
 @pytest.mark.parametrize(
