@@ -12,6 +12,7 @@ import yaml
 Object = dict[str, Any]
 KNOWN = {
     *("apiVersion", "kind", "namespace", "resources", "configMapGenerator", "images", "patches"),
+    "configurations",  # how names follow a prefix, which nothing here has
 }
 WITHOUT_NAMESPACE = ("Namespace",)
 
@@ -38,7 +39,7 @@ def build(folder: Path) -> list[Object]:
         if "namespace" in kustomization and item["kind"] not in WITHOUT_NAMESPACE:
             item["metadata"]["namespace"] = kustomization["namespace"]
         for image in kustomization.get("images", ()):
-            _name_image(item, image["name"], image["newTag"])
+            _name_image(item, image)
     return objects
 
 
@@ -74,9 +75,12 @@ def _apply(document: Any, operation: Object) -> None:
     elif action == "remove":
         _take(document, operation["path"])
     else:
-        assert action == "add", action
+        assert action in ("add", "replace"), action
         parent, key = _parent(document, operation["path"])
-        if isinstance(parent, list):
+        if action == "replace":
+            assert key in parent, operation["path"]
+            parent[key] = operation["value"]
+        elif isinstance(parent, list):
             parent.insert(len(parent) if key == "-" else int(key), operation["value"])
         else:
             parent[key] = operation["value"]
@@ -88,18 +92,18 @@ def _take(document: Any, path: str) -> Any:
 
 
 def _parent(document: Any, path: str) -> tuple[Any, str]:
-    *steps, key = path.strip("/").split("/")
+    *steps, key = (step.replace("~1", "/") for step in path.strip("/").split("/"))
     for step in steps:
         document = document[int(step) if isinstance(document, list) else step]
     return document, key
 
 
-def _name_image(value: Any, name: str, tag: str) -> None:
+def _name_image(value: Any, image: Object) -> None:
     if isinstance(value, list):
         for entry in value:
-            _name_image(entry, name, tag)
+            _name_image(entry, image)
     elif isinstance(value, dict):
-        if value.get("image") == name:
-            value["image"] = f"{name}:{tag}"
+        if str(value.get("image")).partition(":")[0] == image["name"]:
+            value["image"] = f"{image.get('newName', image['name'])}:{image['newTag']}"
         for entry in value.values():
-            _name_image(entry, name, tag)
+            _name_image(entry, image)

@@ -198,6 +198,7 @@ def test_only_named_callers_reach_the_gateway() -> None:
     assert [[port["port"] for port in rule["ports"]] for rule in rules] == [
         [8080],
         [8081],
+        [8081],
         [15020, 15090],
     ]
     assert all(rule["from"] for rule in rules)
@@ -205,7 +206,7 @@ def test_only_named_callers_reach_the_gateway() -> None:
     apaches = [peer["ipBlock"]["cidr"].removesuffix("/32") for peer in rules[0]["from"]]
     assert re.findall(r"(?m)^set_real_ip_from (.*);$", trusted) == apaches
     # The sidecars and the replay of this folder are admitted by their label.
-    (admitted,) = (peer for peer in rules[1]["from"] if "podSelector" in peer)
+    (admitted,) = rules[2]["from"]
     (term,) = admitted["podSelector"]["matchExpressions"]
     labels = [
         template["metadata"]["labels"][term["key"]]

@@ -1,0 +1,155 @@
+"""Checks that a folder outside of this repository can deploy with its own values.
+
+The folder is a copy of deploy/kubernetes/example, in which every numbered value is another one. Our
+reader of kustomizations makes objects of it, and so does kubectl where it is found.
+"""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mirror import config
+from mirror.preflight.nginx.linter import lint
+from tests.kustomizations import Object, build
+from tests.test_deploy import nginx_accepts
+from tests.test_deploy_kubernetes import (
+    KUBERNETES,
+    config_maps,
+    kubectl_kustomize,
+    mounted_config_maps,
+)
+
+EXAMPLE = KUBERNETES / "example"
+PAGE = (KUBERNETES.parents[1] / "docs/deploying.md").read_text()
+VALUES = {
+    "sidecar": {
+        "newName: registry.example.com/kagami": "newName: harbor.example.org/site/kagami",
+        "newTag: 0.1.0": "newTag: 0.2.0",
+        "value: ingress-nginx": "value: edge",
+        "value: monitoring": "value: prometheus",
+    },
+    "gateway": {
+        "www.example.com": "shop.example.org",
+        "/watch/": "/basket/",
+        "app.site.svc": "basket.shop.svc",
+        "192.0.2.10/32": "198.51.100.10/32",
+        "192.0.2.20/32": "198.51.100.20/32",
+    },
+}
+
+
+def copied(part: str, folder: Path) -> Path:
+    """Copy a part of the example, with other values and with the way back to the base."""
+    shutil.copytree(EXAMPLE / part, folder / part)
+    path = folder / part / "kustomization.yaml"
+    text = path.read_text()
+    base = (EXAMPLE / part / yaml.safe_load(text)["resources"][0]).resolve()
+    (folder / "kagami").symlink_to(base)
+    values = VALUES[part] | {yaml.safe_load(text)["resources"][0]: "../kagami"}
+    for old, new in values.items():
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text)
+    return path.parent
+
+
+def own_objects(part: str, folder: Path) -> dict[tuple[str, str], Object]:
+    built = build(copied(part, folder))
+    return {(item["kind"], item["metadata"]["name"]): item for item in built}
+
+
+def test_example_changes_nothing_by_itself() -> None:
+    for part, base in (("gateway", "gateway"), ("sidecar", "overlays/service")):
+        ours, theirs = build(EXAMPLE / part), build(KUBERNETES / base)
+        for item in (*ours, *theirs):
+            if "mirror.yaml" in item.get("data", {}):
+                item["data"]["mirror.yaml"] = yaml.safe_load(item["data"]["mirror.yaml"])
+        assert ours == theirs
+
+
+def test_sidecar_gets_the_values(tmp_path: Path) -> None:
+    objects = own_objects("sidecar", tmp_path)
+    pod = objects["StatefulSet", "mirror"]["spec"]["template"]["spec"]
+    assert pod["containers"][0]["image"] == "harbor.example.org/site/kagami:0.2.0"
+    copies, metrics = objects["NetworkPolicy", "mirror"]["spec"]["ingress"]
+    for rule, namespace in ((copies, "edge"), (metrics, "prometheus")):
+        assert rule["from"] == [
+            {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+        ]
+    assert config.load(EXAMPLE / "sidecar/mirror.yaml").shadow.url.port == 30080
+
+
+def test_gateway_gets_the_values(tmp_path: Path) -> None:
+    objects = own_objects("gateway", tmp_path)
+    (server,) = objects["Gateway", "site"]["spec"]["servers"]
+    routes = objects["VirtualService", "site"]["spec"]
+    assert server["hosts"] == routes["hosts"] == ["shop.example.org"]
+    (route,) = routes["http"]
+    assert route["match"][0] == {"uri": {"prefix": "/basket/"}}
+    assert route["route"][0]["destination"]["host"] == "basket.shop.svc.cluster.local"
+    apache, sidecars, inside, _ = objects["NetworkPolicy", "site-gateway"]["spec"]["ingress"]
+    assert apache["from"][0]["ipBlock"]["cidr"] == "198.51.100.10/32"
+    assert sidecars["from"][0]["ipBlock"]["cidr"] == "198.51.100.20/32"
+    assert "podSelector" in inside["from"][0]
+
+
+@pytest.mark.parametrize("part", VALUES)
+def test_kubectl_makes_the_same_outside(part: str, tmp_path: Path) -> None:
+    made = kubectl_kustomize(copied(part, tmp_path))
+    assert mounted_config_maps(made) <= config_maps(made)
+    objects = {item["kind"]: item for item in yaml.safe_load_all(made)}
+    for item in build(tmp_path / part):
+        if item["kind"] in ("NetworkPolicy", "Gateway", "VirtualService"):
+            assert objects[item["kind"]] == item
+
+
+def test_prefix_reaches_every_name(tmp_path: Path) -> None:
+    (tmp_path / "kagami").symlink_to(KUBERNETES)
+    (tmp_path / "kustomization.yaml").write_text(
+        "namePrefix: blue-\nresources: [kagami/gateway, kagami/overlays/nginx]\n"
+    )
+    made = kubectl_kustomize(tmp_path)
+    assert mounted_config_maps(made) <= config_maps(made)
+    (routes,) = (item for item in yaml.safe_load_all(made) if item["kind"] == "VirtualService")
+    assert routes["spec"]["gateways"] == ["blue-site"]
+
+
+def test_pod_monitor_can_be_left_out(tmp_path: Path) -> None:
+    folder = copied("sidecar", tmp_path)
+    path = folder / "kustomization.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("  # - patch:", "  - patch:"))
+    assert path.read_text() != text
+    assert "kind: PodMonitor" not in kubectl_kustomize(folder)
+
+
+def test_page_quotes_the_example() -> None:
+    assert f"```yaml\n{(EXAMPLE / 'sidecar/kustomization.yaml').read_text()}```" in PAGE
+
+
+def test_page_annotates_as_the_overlay_does() -> None:
+    (command,) = re.findall(r"(?m)^kubectl -n site annotate ingress site ((?:.*\\\n)+.*)$", PAGE)
+    overlay = build(KUBERNETES / "overlays/ingress-nginx")
+    (ingress,) = (item for item in overlay if item["kind"] == "Ingress")
+    words = shlex.split(command.replace("\\\n", " "))
+    assert dict(word.split("=", 1) for word in words) == ingress["metadata"]["annotations"]
+
+
+def test_nginx_and_linter_accept_the_service_as_the_page_says(tmp_path: Path) -> None:
+    service, loopback = "mirror.mirror.svc.cluster.local:9910", "127.0.0.1:9910"
+    assert f"write\n  `{service}` instead of `{loopback}`" in PAGE
+    folder = KUBERNETES / "overlays/nginx"
+    sink = (folder / "mirror-sink.conf").read_text()
+    assert loopback in sink and "access_log syslog:" in sink
+    sink = re.sub(r"(?m)^ *access_log syslog:.*\n", "", sink)
+    app = "upstream app { server 127.0.0.1:80; keepalive 64; }"
+    site = "\n".join(((folder / "log-format.conf").read_text(), app, sink))
+    # With loopback, because nginx looks names up.
+    assert "[warn]" not in nginx_accepts(tmp_path, site.replace("/dev/stdout", f"{tmp_path}/log"))
+    path = tmp_path / "linted.conf"
+    path.write_text(f"events {{}} http {{ {site.replace(loopback, service)} }}")
+    assert lint(str(path), config.load(EXAMPLE / "sidecar/mirror.yaml")) == []
