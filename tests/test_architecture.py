@@ -256,9 +256,12 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.tls",
     ),
     "mirror.preflight.nginx.rules": ("mirror.preflight.findings",),
+    "mirror.preflight.nginx.dump": ("mirror.formats.bounded_files",),
     "mirror.preflight.nginx.reading": (
         "mirror.formats.bounded_files",
         "mirror.preflight.findings",
+        "mirror.preflight.nginx",
+        "mirror.preflight.nginx.dump",
         "mirror.preflight.nginx.rules",
     ),
     "mirror.preflight.nginx.scopes": ("mirror.preflight.nginx.reading",),

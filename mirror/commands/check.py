@@ -55,7 +55,8 @@ EXIT_CONFIG = 2
 @click.option(
     "--nginx",
     metavar="FILE",
-    help="Also judge nginx's configuration: nginx.conf, with what it includes.",
+    help="Also judge nginx's configuration: nginx.conf with what it includes, or the output of "
+    "`nginx -T`; - reads that from standard input.",
 )
 @click.option(
     "--format",
@@ -84,6 +85,7 @@ def check(
       mirror check -c mirror.yaml
       mirror check -c mirror.yaml --host www.example.com
       mirror check -c mirror.yaml --nginx /etc/nginx/nginx.conf
+      kubectl exec POD -c nginx -- nginx -T | mirror check -c mirror.yaml --nginx -
       mirror check -c mirror.yaml --accept-server demo-app
       mirror check -c mirror.yaml --format json | jq .findings
 

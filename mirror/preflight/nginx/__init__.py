@@ -1,6 +1,7 @@
 """What nginx's configuration does with the copies, without nginx: the linter of `mirror check`.
 
 rules         what is looked for; docs/preflight.md explains each code
+dump          the output of `nginx -T`, as the files that it holds
 reading       the files with their includes, parsed, as one tree of directives
 scopes        which directive is in force where: nginx's inheritance, locations and variables
 destinations  where a proxy_pass leads: the sidecar, the shadow or another server

@@ -12,13 +12,14 @@ from mirror.preflight.nginx import rules
 from mirror.preflight.nginx.destinations import Site
 from mirror.preflight.nginx.logs import error_log_findings
 from mirror.preflight.nginx.production import Copy, copies_of, fall_through, production_findings
-from mirror.preflight.nginx.reading import Directive, read_configuration
+from mirror.preflight.nginx.reading import STDIN, STDIN_NAME, Directive, read_configuration
 from mirror.preflight.nginx.scopes import Location, Scope, read_locations
 
 
 def lint(path: str, config: Config) -> list[Finding]:
     """Return the findings about nginx's main file at `path`, or about a part that it includes."""
     directives, found = read_configuration(path)
+    path = STDIN_NAME if path == STDIN else path
     if not directives:
         return found or [rules.UNREADABLE.at(path, "It holds no directive.")]
     http = Scope(_http(path, directives))

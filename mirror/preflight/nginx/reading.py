@@ -3,18 +3,21 @@
 The parser is nginx-crossplane, which only turns a text into directives. Files are found and read
 here: bounded, regular ones only, and in the order of nginx, which takes the names of a pattern
 sorted and every relative one from the folder of the main file (ngx_conf_file.c, ngx_conf_include).
-What cannot be read or parsed becomes a finding, and the rest is judged without it.
+The output of `nginx -T` is taken in their place, and then no file of this host is read. What cannot
+be read or parsed becomes a finding, and the rest is judged without it.
 """
 
 import glob
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from mirror.formats.bounded_files import BoundedFileError, Limit, read_bytes
+from mirror.formats.bounded_files import BoundedFileError, Limit, read_bytes, unpacked
 from mirror.preflight.findings import Finding
+from mirror.preflight.nginx import dump
 from mirror.preflight.nginx.rules import UNREADABLE
 
 LIMIT = Limit(4 << 20)
@@ -25,6 +28,8 @@ MOST_DIRECTIVES = 200_000
 """Most directives; a file that is included several times counts as often."""
 MOST_INCLUDE_DEPTH = 30
 """Most files that include one another; a file that includes itself ends here."""
+STDIN = "-"
+STDIN_NAME = "standard input"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +55,38 @@ class Directive:
 
 
 def read_configuration(path: str) -> tuple[tuple[Directive, ...], list[Finding]]:
-    """Return the directives of a main file with all includes, and what could not be read."""
-    reader = _Reader(os.path.dirname(path))
-    return tuple(reader.directives_of(path, path, 0)), list(reader.findings)
+    """Return the directives of a main file with all includes, and what could not be read.
+
+    `path` is the main file, or holds the output of `nginx -T`; STDIN is such an output as well.
+    """
+    try:
+        files = _dumped(path)
+    except BoundedFileError as error:
+        return (), [UNREADABLE.at(error.name, f"{error}.")]
+    main = path if files is None else next(iter(files))
+    reader = _Reader(os.path.dirname(main), files)
+    return tuple(reader.directives_of(main, main, 0)), list(reader.findings)
+
+
+def _dumped(path: str) -> dict[str, str] | None:
+    """Return the files of an output of `nginx -T`, or None for a main file of nginx."""
+    if path != STDIN:
+        return dump.files_of(path, read_bytes(path, dump.LIMIT).decode("latin-1"))
+    text = unpacked(sys.stdin.buffer, STDIN_NAME, dump.LIMIT).read().decode("latin-1")
+    files = dump.files_of(STDIN_NAME, text)
+    if files is None:
+        # Its includes would be looked for here, where they are missing or another nginx's.
+        expected = "expected `# configuration file PATH:` before each file"
+        raise BoundedFileError(STDIN_NAME, f"is not the output of `nginx -T`, {expected}")
+    return files
 
 
 @dataclass
 class _Reader:
     folder: str
     """Where nginx looks for relative names: the folder of the main file."""
+    files: dict[str, str] | None = None
+    """The files of an output of `nginx -T`; None where they are read here."""
     findings: dict[Finding, None] = field(default_factory=dict)
     """Each once, in their order."""
     _parsed: dict[str, list[Any]] = field(default_factory=dict)
@@ -94,6 +122,8 @@ class _Reader:
         pattern = os.path.join(self.folder, pattern)
         if not glob.has_magic(pattern):
             return [pattern]
+        if self.files is not None:
+            return dump.matching(self.files, pattern)
         try:
             # One more than can be read shows that there are too many.
             return sorted(islice(glob.iglob(pattern), MOST_FILES + 1))
@@ -112,12 +142,19 @@ class _Reader:
             return []
         statements: list[Any] = []
         try:
-            # nginx takes any bytes; only ASCII means something to this linter.
-            statements = self._parse_text(file, read_bytes(file, LIMIT).decode("latin-1"))
+            statements = self._parse_text(file, self._text(file))
         except BoundedFileError as error:
             self._give_up(included_at, str(error))
         self._parsed[file] = statements
         return statements
+
+    def _text(self, file: str) -> str:
+        if self.files is None:
+            # nginx takes any bytes; only ASCII means something to this linter.
+            return read_bytes(file, LIMIT).decode("latin-1")
+        if file not in self.files:
+            raise BoundedFileError(file, "is not in the output of `nginx -T`")
+        return self.files[file]
 
     def _parse_text(self, file: str, text: str) -> list[Any]:
         # Imported here, because only a check with --nginx parses: `mirror serve` does not pay.

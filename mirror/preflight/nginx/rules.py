@@ -17,7 +17,8 @@ UNREADABLE = _rule(
     "unreadable",
     "A part of the configuration cannot be read",
     "What stands there is not judged, and nginx itself may refuse it.",
-    "Run the check as a user that may read all files, and `nginx -t`.",
+    "Run the check as a user that may read all files, and `nginx -t`; or give it the output of "
+    "`nginx -T`.",
 )
 NOT_JUDGED = _rule(
     "note",

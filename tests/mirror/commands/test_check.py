@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from mirror.demo.processes import Processes, free_ports
@@ -23,6 +24,14 @@ shadow: {{url: "http://127.0.0.1:{port}", timeout: {timeout}, methods: [GET, HEA
 routes: ["/watch/{{id}}"]
 max_connections: 100
 series: {{path: series.db, max_bytes: 1}}
+"""
+DUMP = """# configuration file /n/nginx.conf:
+http { include site.conf; }
+
+# configuration file /n/site.conf:
+server {
+    location / { mirror $a; proxy_pass http://app; }
+}
 """
 ISTIO = b"HTTP/1.1 200 OK\r\nserver: istio-envoy\r\ncontent-length: 0\r\n\r\n"
 NGINX = b"HTTP/1.1 200 OK\r\nserver: nginx/1.22.1\r\ncontent-length: 0\r\n\r\n"
@@ -61,12 +70,18 @@ def filled(text: str, port: int, timeout_s: float = 5) -> str:
 
 
 def check(
-    directory: Path, port: int, *options: str, text: str = CONFIG, timeout_s: float = 5
+    directory: Path,
+    port: int,
+    *options: str,
+    text: str = CONFIG,
+    timeout_s: float = 5,
+    stdin: str = "",
 ) -> subprocess.CompletedProcess[str]:
     path = directory / "mirror.yaml"
     path.write_text(filled(text, port, timeout_s))
     return subprocess.run(
         [sys.executable, "-m", "mirror", "check", "-c", str(path), *options],
+        input=stdin,
         cwd=directory,  # of the series, which this user may write
         capture_output=True,
         text=True,
@@ -156,6 +171,23 @@ def test_nginxs_configuration_is_judged_on_request(tmp_path: Path) -> None:
     assert f"warning: nginx.mirror_variable at {path}:1\n" in done.stdout
     with answering(ISTIO) as (port, _):
         assert check(tmp_path, port, "--nginx", str(tmp_path / "none")).returncode == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "expected"),
+    [
+        (DUMP, 1, "warning: nginx.mirror_variable at /n/site.conf:2\n"),
+        ("", 3, "unknown: nginx.unreadable at standard input\n"),
+        (DUMP.replace("#", "user a;\n#"), 3, "is not the output of `nginx -T`"),
+    ],
+)
+def test_the_output_of_nginx_comes_through_a_pipe(
+    tmp_path: Path, text: str, code: int, expected: str
+) -> None:
+    with answering(ISTIO) as (port, _):
+        done = check(tmp_path, port, "--nginx", "-", stdin=text)
+    assert done.returncode == code
+    assert expected in done.stdout
 
 
 def test_unreachable_shadow_is_3(tmp_path: Path) -> None:

@@ -122,3 +122,19 @@ def test_no_text_crashes_it(tmp_path: Path, text: str) -> None:
 def test_deep_nesting_is_said(tmp_path: Path) -> None:
     directives, problems = read(tmp_path, main="a { " * 100_000)
     assert directives == () and len(problems) == 1
+
+
+def test_a_file_that_an_output_of_nginx_lacks_is_not_looked_for_here(tmp_path: Path) -> None:
+    (tmp_path / "here.conf").write_text("a;")
+    (tmp_path / "too.conf").write_text("a;")
+    main = "\ninclude here.conf;\n include t*.conf;\nb;"
+    dump = f"# configuration file {tmp_path}/nginx.conf:\n{main}"
+    directives, problems = read(tmp_path, main=dump)
+    assert [directive.where for directive in directives] == [f"{tmp_path}/nginx.conf:4"]
+    assert problems == ["nginx.conf:2: here.conf: is not in the output of `nginx -T`."]
+
+
+def test_a_large_main_file_is_not_read_for_the_sake_of_the_output(tmp_path: Path) -> None:
+    (tmp_path / "main.conf").write_text("#" * LIMIT.most_bytes + "\na;")
+    directives, findings = read_configuration(str(tmp_path / "main.conf"))
+    assert directives == () and "more than 4,194,304 bytes" in findings[0].what
