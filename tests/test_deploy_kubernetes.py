@@ -33,6 +33,8 @@ KUBERNETES = DEPLOY / "kubernetes"
 KUSTOMIZATIONS = sorted(path.parent for path in KUBERNETES.rglob("kustomization.yaml"))
 OVERLAYS = ("service", "ingress-nginx", "nginx", "nginx-classic")
 ISTIO = {"Gateway": Gateway, "VirtualService": VirtualService}
+# The oldest that docs/deploying.md names, and the newest whose schemas there are.
+VERSIONS = ("1.29", "1.37")
 OWN_IMAGES = ("registry.example.com/kagami", "registry.example.com/kagami-estimate")
 REPLAY_JOB: Object = yaml.safe_load((KUBERNETES / "replay-job.yaml").read_text())
 
@@ -117,7 +119,17 @@ def test_object_is_valid(item: Object) -> None:
         (endpoint,) = item["spec"]["podMetricsEndpoints"]
         assert set(endpoint) == {"port", "path", "interval"}
     else:
-        kubernetes_validate.validate(item, "1.34", strict=True)
+        for version in VERSIONS:
+            kubernetes_validate.validate(item, version, strict=True)
+
+
+def test_classic_sidecar_needs_no_new_cluster() -> None:
+    native, classic = (
+        by_name(f"overlays/{name}")["Deployment", "nginx"] for name in ("nginx", "nginx-classic")
+    )
+    kubernetes_validate.validate(classic, "1.25", strict=True)
+    with pytest.raises(kubernetes_validate.ValidationError, match="restartPolicy"):
+        kubernetes_validate.validate(native, "1.25", strict=True)
 
 
 def pruned(resource: Object) -> Object:
@@ -136,7 +148,7 @@ def test_referees_see_wrong_objects() -> None:
     deployment = resources["Deployment", "site-gateway"]
     deployment["spec"]["template"]["spec"]["nodeSelektor"] = {}
     with pytest.raises(kubernetes_validate.ValidationError, match="nodeSelektor"):
-        kubernetes_validate.validate(deployment, "1.34", strict=True)
+        kubernetes_validate.validate(deployment, VERSIONS[-1], strict=True)
 
 
 @pytest.mark.parametrize("pod", PODS)
@@ -229,6 +241,19 @@ def test_nothing_is_cut_when_a_gateway_pod_ends() -> None:
     drain_s = int(proxy["terminationDrainDuration"].removesuffix("s"))
     assert sleep_s < drain_s < pod["terminationGracePeriodSeconds"]
     assert proxy["gatewayTopology"] == {"numTrustedProxies": 1}
+
+
+def test_replay_imports_what_the_gateway_states() -> None:
+    pod = by_name("gateway")["Deployment", "site-gateway"]["spec"]["template"]
+    proxy = yaml.safe_load(pod["metadata"]["annotations"]["proxy.istio.io/config"])
+    text = (KUBERNETES / "replay-job.yaml").read_text()
+    requests = {
+        container["name"]: "{cpu},{memory}".format(**container["resources"]["requests"])
+        for container in pod["spec"]["containers"]
+    }
+    assert dict(re.findall(r"--request (\S+?)=(\S+)", text)) == requests
+    # Without it, and without a limit of cpu, Envoy would have a worker for each core of the node.
+    assert f"--workers istio-proxy={proxy['concurrency']} " in text
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
