@@ -38,6 +38,14 @@ class Guide:
         for path in self.example.iterdir():
             shutil.copy(path, directory)
 
+    def sections(self) -> list[str]:
+        """Return the headings of the sections whose commands run."""
+        return [
+            section.partition("\n")[0]
+            for section in re.split(r"(?m)^(?=## )", self.path.read_text())
+            if "<!-- output" in section
+        ]
+
 
 GUIDES = (
     Guide(DOCS / "switching.md", DOCS / "switching-example", "estimate", estimate),
