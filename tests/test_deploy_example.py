@@ -38,6 +38,7 @@ VALUES = {
         "app.site.svc": "basket.shop.svc",
         "192.0.2.10/32": "198.51.100.10/32",
         "192.0.2.20/32": "198.51.100.20/32",
+        "value: monitoring": "value: prometheus",
     },
 }
 
@@ -91,10 +92,11 @@ def test_gateway_gets_the_values(tmp_path: Path) -> None:
     (route,) = routes["http"]
     assert route["match"][0] == {"uri": {"prefix": "/basket/"}}
     assert route["route"][0]["destination"]["host"] == "basket.shop.svc.cluster.local"
-    apache, sidecars, inside, _ = objects["NetworkPolicy", "site-gateway"]["spec"]["ingress"]
+    apache, sidecars, inside, metrics = objects["NetworkPolicy", "site-gateway"]["spec"]["ingress"]
     assert apache["from"][0]["ipBlock"]["cidr"] == "198.51.100.10/32"
     assert sidecars["from"][0]["ipBlock"]["cidr"] == "198.51.100.20/32"
     assert "podSelector" in inside["from"][0]
+    assert list(metrics["from"][0]["namespaceSelector"]["matchLabels"].values()) == ["prometheus"]
 
 
 @pytest.mark.parametrize("part", VALUES)
