@@ -24,12 +24,18 @@ LIMIT = Limit(4 << 20)
 """Most bytes of one file of nginx's configuration."""
 MOST_FILES = 2000
 """Most files of a configuration."""
+MOST_BYTES = 16 << 20
+"""Most bytes of all files together."""
 MOST_DIRECTIVES = 200_000
 """Most directives; a file that is included several times counts as often."""
 MOST_INCLUDE_DEPTH = 30
 """Most files that include one another; a file that includes itself ends here."""
 STDIN = "-"
 STDIN_NAME = "standard input"
+_NAME_A_PART = (
+    "Name a part with --nginx, such as the file of one site: what is included inside http { } can "
+    "be judged by itself."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,11 @@ class _Reader:
     findings: dict[Finding, None] = field(default_factory=dict)
     """Each once, in their order."""
     _parsed: dict[str, list[Any]] = field(default_factory=dict)
-    _has_too_many: bool = False
+    _is_full: bool = False
+    """Whether files were left out, because there are too many or because they are too large."""
+    _bytes: int = 0
+    _semicolons: int = 0
+    """Most directives that the parsed files may hold, each counted once."""
     _directives: int = 0
 
     def directives_of(self, file: str, included_at: str, depth: int) -> Iterator[Directive]:
@@ -107,7 +117,7 @@ class _Reader:
             if self._directives > MOST_DIRECTIVES:
                 if self._directives == MOST_DIRECTIVES + 1:
                     what = f"more than {MOST_DIRECTIVES:,} directives; the rest is not judged"
-                    self._give_up(f"{file}:{line}", what)
+                    self._give_up(f"{file}:{line}", what, _NAME_A_PART)
                 return
             if name == "include" and args and "block" not in statement:
                 for included in self._included(args[0], f"{file}:{line}"):
@@ -135,18 +145,30 @@ class _Reader:
         if file in self._parsed:
             return self._parsed[file]
         if len(self._parsed) >= MOST_FILES:
-            if not self._has_too_many:
-                self._has_too_many = True
-                what = f"more than {MOST_FILES:,} files; {file} and the others are not read"
-                self._give_up(included_at, what)
-            return []
+            return self._leave_out(file, included_at, f"more than {MOST_FILES:,} files")
         statements: list[Any] = []
         try:
-            statements = self._parse_text(file, self._text(file))
+            text = self._text(file)
+            self._bytes += len(text)
+            # The parser keeps every directive, so there must not be too many before it begins.
+            self._semicolons += text.count(";") + text.count("{")
+            if self._bytes > MOST_BYTES:
+                return self._leave_out(file, included_at, f"more than {MOST_BYTES:,} bytes")
+            if self._semicolons > MOST_DIRECTIVES:
+                what = f"more than {MOST_DIRECTIVES:,} directives, counted by `;` and `{{`,"
+                return self._leave_out(file, included_at, what)
+            statements = self._parse_text(file, text)
         except BoundedFileError as error:
             self._give_up(included_at, str(error))
         self._parsed[file] = statements
         return statements
+
+    def _leave_out(self, file: str, included_at: str, most: str) -> list[Any]:
+        if not self._is_full:
+            self._is_full = True
+            what = f"{most} in all files; {file} and the others are not read"
+            self._give_up(included_at, what, _NAME_A_PART)
+        return []
 
     def _text(self, file: str) -> str:
         if self.files is None:
@@ -167,6 +189,6 @@ class _Reader:
         statements: list[Any] = parsed["config"][0]["parsed"]
         return statements
 
-    def _give_up(self, where: str, what: str) -> Iterator[Directive]:
-        self.findings[UNREADABLE.at(where, f"{what}.")] = None
+    def _give_up(self, where: str, what: str, instead: str = "") -> Iterator[Directive]:
+        self.findings[UNREADABLE.at(where, f"{what}.", instead)] = None
         return iter(())

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from mirror.preflight.findings import Finding
+from mirror.preflight.nginx import reading
 from mirror.preflight.nginx.reading import (
     LIMIT,
     MOST_FILES,
@@ -14,13 +16,19 @@ from mirror.preflight.nginx.reading import (
 )
 
 
-def read(folder: Path, **files: str) -> tuple[tuple[Directive, ...], list[str]]:
-    """Write files, of which `main` is the first; return the directives and what is wrong."""
+def read_found(folder: Path, **files: str) -> tuple[tuple[Directive, ...], list[Finding]]:
+    """Write files, of which `main` is the first; return the directives and the findings."""
     for name, text in files.items():
         path = folder / f"{name}.conf"
         path.write_text(text)
     directives, findings = read_configuration(str(folder / "main.conf"))
     assert {finding.code for finding in findings} <= {"nginx.unreadable"}
+    return directives, findings
+
+
+def read(folder: Path, **files: str) -> tuple[tuple[Directive, ...], list[str]]:
+    """Write files, of which `main` is the first; return the directives and what is wrong."""
+    directives, findings = read_found(folder, **files)
     return directives, [
         f"{Path(finding.where).name}: {finding.what}".replace(f"{folder}/", "")
         for finding in findings
@@ -94,6 +102,31 @@ def test_files_beyond_the_most_are_said_once(tmp_path: Path) -> None:
     assert len(problems) == 1 and "more than 2,000 files" in problems[0]
     _, problems = read(tmp_path, main=" ".join(f"include {name};" for name in range(9000)))
     assert len(problems) == MOST_FILES
+
+
+@pytest.mark.parametrize("text", ["a;" * 10, "a{}" * 10])
+def test_a_file_with_too_many_directives_is_not_even_parsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """The parser needs some 300 bytes for each, and a file of 4 MiB may hold two million."""
+    monkeypatch.setattr(reading, "MOST_DIRECTIVES", 12)
+    many, small = text, "b;" * 4
+    directives, findings = read_found(tmp_path, main="include many.conf;", many=many, small=small)
+    assert len(directives) == 10 and findings == []
+    main = "include small.conf; include many.conf; c;"
+    directives, (finding,) = read_found(tmp_path, main=main, many=many, small=small)
+    assert [directive.name for directive in directives] == ["b"] * 4 + ["c"]
+    assert "more than 12 directives, counted by `;` and `{`, in all files" in finding.what
+    assert finding.instead.startswith("Name a part with --nginx")
+
+
+def test_all_files_together_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST_BYTES", 40)
+    directives, problems = read(
+        tmp_path, main="include b.conf; b; include c.conf;", b="", c="c" * 9
+    )
+    assert [directive.name for directive in directives] == ["b"]
+    assert len(problems) == 1 and "more than 40 bytes in all files" in problems[0]
 
 
 def test_scripts_and_maps_do_not_confuse_the_parser(tmp_path: Path) -> None:
