@@ -265,9 +265,15 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.preflight.nginx.rules",
     ),
     "mirror.preflight.nginx.scopes": ("mirror.preflight.nginx.reading",),
+    "mirror.preflight.nginx.expressions": (),
+    "mirror.preflight.nginx.locations": (
+        "mirror.preflight.nginx.expressions",
+        "mirror.preflight.nginx.scopes",
+    ),
     "mirror.preflight.nginx.destinations": (
         "mirror.addresses",
         "mirror.config",
+        "mirror.preflight.nginx.expressions",
         "mirror.preflight.nginx.reading",
         "mirror.preflight.nginx.scopes",
     ),

@@ -16,11 +16,13 @@ import pytest
 
 from mirror.demo.nginx import start_nginx
 from mirror.demo.processes import Processes, free_ports
+from mirror.preflight.nginx.expressions import Expressions
 from mirror.preflight.nginx.linter import lint
+from mirror.preflight.nginx.locations import Location, Locations
 from mirror.preflight.nginx.reading import read_configuration
-from mirror.preflight.nginx.scopes import Location, Scope, find_location, read_locations
+from mirror.preflight.nginx.scopes import Scope
 from tests.mirror.preflight.nginx.configurations import SINK, codes, config_for
-from tests.mirror.preflight.nginx.test_scopes import CHOICES, LOCATIONS
+from tests.mirror.preflight.nginx.test_locations import CHOICES, LOCATIONS
 from tests.topology.conftest import patient, require, wait_for
 
 pytestmark = pytest.mark.topology
@@ -83,7 +85,7 @@ CASES = {
 class World:
     directory: Path
     ports: dict[str, int]
-    choice: tuple[Location, ...] = ()
+    choice: Locations = ()
     """Locations of which the server `choice` answers with the number."""
 
     def requests(self, name: str) -> list[dict[str, str]]:
@@ -134,8 +136,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         for name in ("app", "sink")
     )
     world.choice = _locations(directory)
-    everywhere = [inner for location in world.choice for inner in location.everywhere()]
-    choice = "".join(_answering(location, everywhere) for location in world.choice)
+    everywhere = list(world.choice.everywhere())
+    choice = "".join(_answering(location, everywhere) for location in world.choice.direct)
     servers += f"server {{ listen 127.0.0.1:{world.ports['choice']}; {choice} }}\n"
     with Processes(directory) as processes:
         site = patient(world.around(servers + "".join(map(world.site, CASES))))
@@ -145,17 +147,21 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield world
 
 
-def _locations(directory: Path) -> tuple[Location, ...]:
+def _locations(directory: Path) -> Locations:
     path = directory / "choice.conf"
     path.write_text(f"server {{ {LOCATIONS} }}")
     (server,), _ = read_configuration(str(path))
-    return read_locations(Scope(server))
+    return Locations(Scope(server), Expressions())
 
 
 def _answering(location: Location, everywhere: list[Location]) -> str:
     """Return a location that answers with its number in `everywhere`."""
     words = " ".join(location.scope.directive.args)
-    inner = "".join(_answering(inside, everywhere) for inside in location.inner)
+    inner = (
+        "".join(_answering(inside, everywhere) for inside in location.inner.direct)
+        if location.inner
+        else ""
+    )
     return f'location {words} {{ return 200 "{everywhere.index(location)}"; {inner} }}\n'
 
 
@@ -189,7 +195,7 @@ def test_locations_are_chosen_as_nginx_chooses(world: World) -> None:
     paths = ["".join(random.choices(PIECES, k=random.randrange(5))) for _ in range(300)]
     uris = [f"/{path.replace('//', '/').removeprefix('/')}" for path in paths]
     uris += [uri for uri, _ in CHOICES if uri.startswith("/")]
-    everywhere = [inner for location in world.choice for inner in location.everywhere()]
+    everywhere = list(world.choice.everywhere())
     chosen = set()
     with closing(
         http.client.HTTPConnection("127.0.0.1", world.ports["choice"], timeout=30)
@@ -197,6 +203,6 @@ def test_locations_are_chosen_as_nginx_chooses(world: World) -> None:
         for uri in uris:
             client.request("GET", uri)
             nginxs = everywhere[int(client.getresponse().read())]
-            assert find_location(world.choice, uri) is nginxs, uri
+            assert world.choice.find(uri) is nginxs, uri
             chosen.add(nginxs.name)
     assert len(chosen) == len(everywhere) - 1  # all but the named one

@@ -3,7 +3,9 @@
 rules         what is looked for; docs/preflight.md explains each code
 dump          the output of `nginx -T`, as the files that it holds
 reading       the files with their includes, parsed, as one tree of directives
-scopes        which directive is in force where: nginx's inheritance, locations and variables
+scopes        which directive is in force where: nginx's inheritance and variables
+expressions   whether a regular expression fits a URI, within a bound of time
+locations     which location nginx chooses for a URI
 destinations  where a proxy_pass leads: the sidecar, the shadow or another server
 copies        a location that receives the `mirror` subrequests
 connections   the way to the sidecar in both modes: keep-alive, backup, Host

@@ -4,16 +4,18 @@ Each check looks at what is in force in the location with the proxy_pass, wherev
 """
 
 import re
+from functools import lru_cache
 
 from mirror.preflight.findings import Finding
 from mirror.preflight.nginx import rules
 from mirror.preflight.nginx.destinations import Destination, Site
-from mirror.preflight.nginx.reading import Directive
-from mirror.preflight.nginx.scopes import Location
+from mirror.preflight.nginx.locations import Location
 
 _HOSTS = ("$host", "$hostname", "$server_name", "")
 """What may stand for the Host of a request besides the `$http_` variables; a map may end in these.
 """
+_SHOWN_HOSTS = 5
+"""Most values of a Host that one finding lists."""
 _PORT = re.compile(r":\$|\$\{?(server|proxy)_port|:\d+$")
 
 
@@ -69,19 +71,27 @@ def _host(location: Location, site: Site) -> list[Finding]:
     value = header.args[1]
     if "$" not in value or "$proxy_host" in value:
         return [rules.HOST.at(header.where, f"`{header.shown}` is not the Host of the request.")]
-    leaves = site.variables.leaves(value)
-    if any(_PORT.search(leaf) for leaf in leaves):
+    adds_port, unknown = _judged(site.variables.leaves(value))
+    if adds_port:
         return [rules.HOST_WITH_PORT.at(header.where, f"`{header.shown}` adds a port.")]
-    return [
-        _not_known(header, leaf)
-        for leaf in sorted(leaves)
-        if leaf not in _HOSTS and not leaf.startswith("$http_")
-    ]
+    if not unknown:
+        return []
+    listed = ", ".join(unknown[:_SHOWN_HOSTS])
+    listed += f" and {len(unknown) - _SHOWN_HOSTS} others" if len(unknown) > _SHOWN_HOSTS else ""
+    what = f"`{header.shown}` may come to {listed}; whether that is production's host is not known."
+    return [rules.NOT_JUDGED.at(header.where, what)]
 
 
-def _not_known(header: Directive, leaf: str) -> Finding:
-    what = f"`{header.shown}` may come to {leaf}; whether that is production's host is not known."
-    return rules.NOT_JUDGED.at(header.where, what)
+@lru_cache(maxsize=16)
+def _judged(leaves: frozenset[str]) -> tuple[bool, list[str]]:
+    """Say whether a Host gets a port, and return what it may be otherwise than production's.
+
+    Thousands of locations ask the same about one map, which may have as many entries.
+    """
+    unknown = sorted(
+        leaf for leaf in leaves if leaf not in _HOSTS and not leaf.startswith("$http_")
+    )
+    return any(_PORT.search(leaf) for leaf in leaves), unknown
 
 
 def _missing(location: Location, name: str) -> tuple[str, str]:

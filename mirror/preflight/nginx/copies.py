@@ -6,7 +6,7 @@ from mirror.preflight.findings import Finding
 from mirror.preflight.nginx import rules
 from mirror.preflight.nginx.connections import connection_findings
 from mirror.preflight.nginx.destinations import Destination, Site
-from mirror.preflight.nginx.scopes import Location
+from mirror.preflight.nginx.locations import Location
 from mirror.proxy.downstream.reader import LONGEST_TARGET_BYTES
 
 LONGEST_S = 1.0

@@ -6,11 +6,12 @@ host than nginx, in whose containers a name means something else.
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from mirror.addresses import Address, UnixAddress, Url
 from mirror.config import Config
+from mirror.preflight.nginx.expressions import Expressions
 from mirror.preflight.nginx.reading import Directive
 from mirror.preflight.nginx.scopes import Scope, Variables
 
@@ -59,10 +60,16 @@ class Destinations:
         }
         self._listen = config.listen
         self._shadow = config.shadow.url
+        self._found: dict[str, Destination] = {}
 
     def of(self, proxy_pass: Directive) -> Destination:
         """Return where a `proxy_pass` leads; of the servers that a map chooses, the worst one."""
         url = proxy_pass.args[0] if proxy_pass.args else ""
+        if url not in self._found:  # thousands of locations may share one upstream
+            self._found[url] = self._find(proxy_pass, url)
+        return replace(self._found[url], proxy_pass=proxy_pass)
+
+    def _find(self, proxy_pass: Directive, url: str) -> Destination:
         if (match := _VARIABLE_HOST.fullmatch(url)) is not None:
             chosen = [
                 self._to(proxy_pass, f"{match['scheme']}://{leaf}{match['rest']}")
@@ -151,6 +158,7 @@ class Site:
     variables: Variables
     destinations: Destinations
     log_formats: dict[str, str]
+    expressions: Expressions
 
     @classmethod
     def of(cls, http: Scope, config: Config) -> "Site":
@@ -158,4 +166,5 @@ class Site:
         formats = {
             line.args[0]: " ".join(line.args[1:]) for line in http.own("log_format") if line.args
         }
-        return cls(config, variables, Destinations(http, config, variables), formats)
+        destinations = Destinations(http, config, variables)
+        return cls(config, variables, destinations, formats, Expressions())

@@ -10,10 +10,11 @@ from mirror.config import Config
 from mirror.preflight.findings import Finding
 from mirror.preflight.nginx import rules
 from mirror.preflight.nginx.destinations import Site
+from mirror.preflight.nginx.locations import Location, Locations
 from mirror.preflight.nginx.logs import error_log_findings
 from mirror.preflight.nginx.production import Copy, copies_of, fall_through, production_findings
 from mirror.preflight.nginx.reading import STDIN, STDIN_NAME, Directive, read_configuration
-from mirror.preflight.nginx.scopes import Location, Scope, read_locations
+from mirror.preflight.nginx.scopes import Scope
 
 
 def lint(path: str, config: Config) -> list[Finding]:
@@ -39,7 +40,7 @@ def lint(path: str, config: Config) -> list[Finding]:
                 for location in (serving, *(copy.location for copy in copies)):
                     found += _not_judged(location)
     found += error_log_findings(directives, mirrored, site)
-    if not reached:
+    if not reached and not any(finding.code == rules.EXPRESSION.code for finding in found):
         listen = ", ".join(map(str, config.listen))
         what = f"No proxy_pass leads to {listen}, directly or by `mirror`."
         found.append(rules.NOT_REACHED.at(path, what))
@@ -57,8 +58,8 @@ def _http(path: str, directives: tuple[Directive, ...]) -> Directive:
 
 def _serving(server: Scope, site: Site) -> Iterator[tuple[Location, list[Copy], list[Finding]]]:
     """Yield the locations that serve production, what each mirrors, and what is wrong with that."""
-    locations = read_locations(server)
-    everywhere = [inner for location in locations for inner in location.everywhere()]
+    locations = Locations(server, site.expressions)
+    everywhere = list(locations.everywhere())
     mirroring = [
         (location, *copies_of(location, locations, site))
         for location in everywhere or [Location(server)]

@@ -11,8 +11,8 @@ from mirror.addresses import FileAddress, LogAddress, UdpAddress, UnixAddress
 from mirror.preflight.findings import Finding
 from mirror.preflight.nginx import rules
 from mirror.preflight.nginx.destinations import Site, is_same_host, is_same_path, split_address
+from mirror.preflight.nginx.locations import Location
 from mirror.preflight.nginx.reading import Directive
-from mirror.preflight.nginx.scopes import Location
 
 _NEEDED = ("$request_id", "$status")
 """Variables without which a line joins no copy, or says nothing about it."""

@@ -12,10 +12,13 @@ from mirror.preflight.nginx import rules
 from mirror.preflight.nginx.connections import connection_findings
 from mirror.preflight.nginx.copies import copy_findings, target_findings
 from mirror.preflight.nginx.destinations import Destination, Site
+from mirror.preflight.nginx.expressions import PatternError
+from mirror.preflight.nginx.locations import Location, Locations
 from mirror.preflight.nginx.logs import log_findings
 from mirror.preflight.nginx.reading import Directive
-from mirror.preflight.nginx.scopes import Location, PatternError, find_location, find_named
 
+MOST_MIRRORS = 20
+"""Most `mirror` directives in force in one location that are judged."""
 _HANDLERS = (
     "proxy_pass",
     "fastcgi_pass",
@@ -45,14 +48,18 @@ class Copy:
 
 
 def copies_of(
-    serving: Location, locations: Sequence[Location], site: Site
+    serving: Location, locations: Locations, site: Site
 ) -> tuple[list[Copy], list[Finding]]:
     """Return what a location mirrors, and what is wrong with its `mirror` directives.
 
     `locations` are those of its server, among which nginx looks for the mirrored URI.
     """
     copies, found = [], []
-    for mirror in serving.scope.in_force("mirror"):
+    lines = serving.scope.in_force("mirror")
+    if len(lines) > MOST_MIRRORS:
+        what = f"More than {MOST_MIRRORS} `mirror` are in force in {serving.name}; the rest is"
+        found.append(rules.UNREADABLE.at(lines[MOST_MIRRORS].where, f"{what} not judged."))
+    for mirror in lines[:MOST_MIRRORS]:
         uri = mirror.args[0] if mirror.args else "off"
         if uri == "off":
             continue
@@ -62,11 +69,9 @@ def copies_of(
             )
             continue
         try:
-            location = find_location(locations, uri)
+            location = locations.find(uri)
         except PatternError as error:
-            found.append(
-                rules.NOT_JUDGED.at(mirror.where, f"An expression is not judged: {error}.")
-            )
+            found.append(_undecided(mirror, error))
             continue
         passes = location.scope.proxy_passes() if location else []
         if location is None or (not passes and not _is_own(location, uri)):
@@ -80,7 +85,7 @@ def copies_of(
     return copies, found
 
 
-def fall_through(serving: Location, locations: Sequence[Location]) -> list[Finding]:
+def fall_through(serving: Location, locations: Locations) -> list[Finding]:
     """Return a finding where the last name of `try_files` leads to a location without `mirror`.
 
     Measured with nginx 1.22: ngx_http_try_files_module acts before ngx_http_mirror_module, so the
@@ -92,14 +97,23 @@ def fall_through(serving: Location, locations: Sequence[Location]) -> list[Findi
         if target.startswith("=") or "$" in target:
             continue
         try:
-            is_named = target.startswith("@")
-            last = (find_named if is_named else find_location)(locations, target)
-        except PatternError:
-            continue  # the same expression is named where the mirrored URI is looked for
+            last = _find(target, locations)
+        except PatternError as error:
+            found.append(_undecided(line, error))
+            continue
         if last is not None and not _mirrors(last):
             what = f"`{line.shown}` leads to {last.name}, in which no `mirror` is in force."
             found.append(rules.TRY_FILES.at(line.where, what))
     return found
+
+
+def _find(target: str, locations: Locations) -> Location | None:
+    """Return the location to which nginx goes on by itself. Raises PatternError."""
+    return locations.named(target) if target.startswith("@") else locations.find(target)
+
+
+def _undecided(line: Directive, error: PatternError) -> Finding:
+    return rules.EXPRESSION.at(line.where, f"Where `{line.shown}` leads is not known: {error}.")
 
 
 def _mirrors(location: Location) -> bool:

@@ -146,7 +146,7 @@ class _Reader:
             return self._parsed[file]
         if len(self._parsed) >= MOST_FILES:
             return self._leave_out(file, included_at, f"more than {MOST_FILES:,} files")
-        statements: list[Any] = []
+        self._parsed[file] = statements = []
         try:
             text = self._text(file)
             self._bytes += len(text)
@@ -157,10 +157,9 @@ class _Reader:
             if self._semicolons > MOST_DIRECTIVES:
                 what = f"more than {MOST_DIRECTIVES:,} directives, counted by `;` and `{{`,"
                 return self._leave_out(file, included_at, what)
-            statements = self._parse_text(file, text)
+            self._parsed[file] = statements = self._parse_text(file, text)
         except BoundedFileError as error:
             self._give_up(included_at, str(error))
-        self._parsed[file] = statements
         return statements
 
     def _leave_out(self, file: str, included_at: str, most: str) -> list[Any]:

@@ -27,6 +27,15 @@ NOT_JUDGED = _rule(
     "`if`, scripts and variables that a request sets are not followed.",
     "Look at it yourself; a canary or the ledger of /status shows what really arrives.",
 )
+EXPRESSION = _rule(
+    "unknown",
+    "expression",
+    "A regular expression of a location cannot be judged",
+    "It decides which location serves a request, and Python cannot read it, or not in a bounded "
+    "time. nginx itself answers 500 where an expression needs too many steps.",
+    "Write the expression without nested repetitions such as `(a+)+`, or look yourself which "
+    "location nginx takes.",
+)
 NOT_REACHED = _rule(
     "warning",
     "not_reached",
@@ -270,6 +279,7 @@ ERROR_LOG = _rule(
 NGINX = (
     UNREADABLE,
     NOT_JUDGED,
+    EXPRESSION,
     NOT_REACHED,
     WRONG_MODE,
     MIRRORED_TWICE,

@@ -1,4 +1,4 @@
-"""Which directive is in force where: nginx's levels, its choice of a location, and its maps.
+"""Which directive is in force where: nginx's levels and its maps.
 
 Most directives of a level take the place of those of the level above, all of one name together:
 `proxy_set_header` is inherited only where a level sets none, and so are `mirror`, `access_log` and
@@ -6,11 +6,13 @@ the rest that this linter reads (the merge functions of ngx_http_core_module.c,
 ngx_http_proxy_module.c, ngx_http_mirror_module.c and ngx_http_log_module.c). `proxy_pass` and other
 handlers belong to their own location. Of a directive that a level may set once, nginx takes the
 first and refuses a second.
+
+Thousands of locations ask the levels above, so each level and each variable is looked through once.
 """
 
 import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from mirror.preflight.nginx.reading import Directive
 
@@ -19,7 +21,7 @@ MOST_MAPS = 20
 """Most maps that lead from one variable to another."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Scope:
     """One level: http, server or location, with the levels above."""
 
@@ -30,8 +32,17 @@ class Scope:
     def block(self) -> tuple[Directive, ...]:
         return self.directive.block or ()
 
+    @cached_property
+    def _by_name(self) -> dict[str, list[Directive]]:
+        found: dict[str, list[Directive]] = {}
+        for directive in self.block:
+            found.setdefault(directive.name, []).append(directive)
+        return found
+
     def own(self, *names: str) -> list[Directive]:
-        """Return the directives of these names that stand in this level itself."""
+        """Return the directives of these names that stand in this level itself, in their order."""
+        if len(names) == 1:
+            return self._by_name.get(names[0], [])
         return [directive for directive in self.block if directive.name in names]
 
     def in_force(self, name: str) -> list[Directive]:
@@ -62,121 +73,24 @@ class Scope:
 
     def header(self, name: str) -> Directive | None:
         """Return the `proxy_set_header` in force for a name; the last one counts."""
-        for directive in reversed(self.in_force("proxy_set_header")):
-            if len(directive.args) == 2 and directive.args[0].lower() == name.lower():
-                return directive
-        return None
+        if self.own("proxy_set_header") or self.above is None:
+            return self._own_headers.get(name.lower())
+        return self.above.header(name)
+
+    @cached_property
+    def _own_headers(self) -> dict[str, Directive]:
+        lines = self.own("proxy_set_header")
+        return {line.args[0].lower(): line for line in lines if len(line.args) == 2}
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
-    """A location, or a server as a whole where no location fits."""
-
-    scope: Scope
-    modifier: str = ""
-    """"=", "^~", "~" or "~*"; empty for a prefix."""
-    pattern: str = ""
-    inner: tuple["Location", ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The location as a finding quotes it."""
-        if self.scope.directive.name == "server":
-            return "the server"
-        return f"location {' '.join(self.scope.directive.args)}"
-
-    @property
-    def is_named(self) -> bool:
-        return self.pattern.startswith("@")
-
-    @property
-    def is_regex(self) -> bool:
-        return self.modifier in ("~", "~*")
-
-    def everywhere(self) -> Iterator["Location"]:
-        """Return this location and all inside it."""
-        yield self
-        for location in self.inner:
-            yield from location.everywhere()
-
-
-class PatternError(ValueError):
-    """A regular expression cannot be judged here; the text says which."""
-
-
-def read_locations(scope: Scope) -> tuple[Location, ...]:
-    """Return the locations that stand directly in a server or in a location."""
-    found = []
-    for directive in scope.own("location"):
-        args = directive.args
-        if not args or directive.block is None:
-            continue
-        modifier, pattern = _modifier(args)
-        inner = Scope(directive, scope)
-        found.append(Location(inner, modifier, pattern, read_locations(inner)))
-    return tuple(found)
-
-
-def _modifier(args: Sequence[str]) -> tuple[str, str]:
-    if len(args) > 1:
-        return args[0], args[1]
-    for modifier in ("^~", "~*", "~", "="):  # nginx also takes them without a space
-        if args[0].startswith(modifier):
-            return modifier, args[0].removeprefix(modifier)
-    return "", args[0]
-
-
-def find_named(locations: Sequence[Location], name: str) -> Location | None:
-    """Return the location that is declared as `name`, such as `@app`."""
-    return next((location for location in locations if location.pattern == name), None)
-
-
-def find_location(locations: Sequence[Location], uri: str) -> Location | None:
-    """Return the location that nginx chooses for a URI; None where none fits.
-
-    Exact first; then the longest prefix, and inside it again; then, unless that prefix is marked
-    `^~` or the choice inside it was an exact one or an expression, the first regular expression
-    (ngx_http_core_find_location). Raises PatternError for one that Python cannot read.
-    """
-    return _find(locations, uri)[0]
-
-
-def _find(locations: Sequence[Location], uri: str) -> tuple[Location | None, bool]:
-    """Return the choice, and whether expressions further out are no longer asked."""
-    plain = [location for location in locations if not location.is_named]
-    for location in plain:
-        if location.modifier == "=" and location.pattern == uri:
-            return location, True
-    prefixes = [
-        location
-        for location in plain
-        if location.modifier in ("", "^~") and uri.startswith(location.pattern)
-    ]
-    longest = max(prefixes, key=lambda location: len(location.pattern), default=None)
-    inside, is_final = _find(longest.inner, uri) if longest else (None, False)
-    if is_final:
-        return inside, True
-    if longest is None or longest.modifier != "^~":
-        for location in plain:
-            if location.is_regex and _fits(location, uri):
-                return _find(location.inner, uri)[0] or location, True
-    return inside or longest, False
-
-
-def _fits(location: Location, uri: str) -> bool:
-    flags = re.IGNORECASE if location.modifier == "~*" else 0
-    try:
-        # PCRE also names groups as Python does not: (?<name>...).
-        return re.search(re.sub(r"\(\?<(?=\w)", "(?P<", location.pattern), uri, flags) is not None
-    except (re.error, OverflowError, RecursionError) as error:
-        raise PatternError(f"{location.name}: {error}") from error
-
-
-@dataclass(frozen=True, slots=True)
 class Variables:
     """The variables that `map` and `split_clients` directives define."""
 
-    maps: dict[str, Directive]
+    def __init__(self, maps: dict[str, Directive]) -> None:
+        """`maps` are the directives by the name of their variable, without its `$`."""
+        self._maps = maps
+        self._leaves: dict[str, frozenset[str]] = {}
+        self._without_source: dict[str, str] = {}
 
     @classmethod
     def of(cls, http: Scope) -> "Variables":
@@ -188,33 +102,42 @@ class Variables:
         }
         return cls(named)
 
-    def leaves(self, value: str) -> set[str]:
+    def leaves(self, value: str) -> frozenset[str]:
         """Return what a value may come to: literals, and variables that are no maps.
 
         A value with several parts is one leaf, because only whole variables are followed.
         """
-        return self._leaves(value, MOST_MAPS)
+        if value not in self._leaves:
+            self._leaves[value] = frozenset(self._find_leaves(value))
+        return self._leaves[value]
 
-    def _leaves(self, value: str, left: int) -> set[str]:
-        entries = self._entries(value)
-        if entries is None or not left:
-            return {value}
-        results = {result for _, result in entries}
-        if "default" not in [source for source, _ in entries]:
-            results.add("")
-        return {leaf for result in results for leaf in self._leaves(result, left - 1)}
+    def _find_leaves(self, value: str) -> set[str]:
+        leaves: set[str] = set()
+        values = {value}
+        for _ in range(MOST_MAPS):
+            results: set[str] = set()
+            for value in values:
+                entries = self._entries(value)
+                if entries is None:
+                    leaves.add(value)
+                    continue
+                results.update(result for _, result in entries)
+                if "default" not in [source for source, _ in entries]:
+                    results.add("")
+            values = results
+        return leaves | values
 
     def without_source(self, value: str) -> str:
         """Return what a value comes to where the source of its map is empty, such as no Upgrade."""
-        entries = self._entries(value)
-        if entries is None:
-            return value
-        results = dict(entries)
-        return results.get("", results.get("default", ""))
+        if value not in self._without_source:
+            entries = self._entries(value)
+            results = {"": value} if entries is None else dict(entries)
+            self._without_source[value] = results.get("", results.get("default", ""))
+        return self._without_source[value]
 
     def _entries(self, value: str) -> list[tuple[str, str]] | None:
         match = _VARIABLE.fullmatch(value)
-        found = self.maps.get(match[1]) if match else None
+        found = self._maps.get(match[1]) if match else None
         if found is None:
             return None
         return [(entry.name, entry.args[0]) for entry in found.block or () if len(entry.args) == 1]

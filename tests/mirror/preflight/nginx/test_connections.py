@@ -81,3 +81,13 @@ def test_a_map_is_followed_for_a_request_without_an_upgrade(
 def test_a_map_of_the_host_is_followed(tmp_path: Path, maps: str, found: list[str]) -> None:
     replaced = [(HOST, "Host $a"), ("\nupstream app", f"\n{maps} upstream app")]
     assert codes(linted(tmp_path, SINK, replaced)) == found
+
+
+def test_one_finding_lists_what_a_map_may_come_to(tmp_path: Path) -> None:
+    hosts = " ".join(f"a{number} b{number}.example;" for number in range(9))
+    maps = f"map $host $a {{ default $host; {hosts} }}"
+    replaced = [(HOST, "Host $a"), ("\nupstream app", f"\n{maps} upstream app")]
+    (finding,) = linted(tmp_path, SINK, replaced)
+    assert (
+        "b0.example, b1.example, b2.example, b3.example, b4.example and 4 others;" in finding.what
+    )

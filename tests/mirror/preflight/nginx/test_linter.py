@@ -9,6 +9,7 @@ import pytest
 
 from mirror.config import parse
 from mirror.demo.nginx import inline_site, main_config, sink_site
+from mirror.preflight.nginx import expressions
 from mirror.preflight.nginx.linter import lint
 from tests.mirror.preflight.nginx.configurations import (
     INLINE,
@@ -91,10 +92,21 @@ def test_locations_without_a_way_to_the_sidecar_are_left_alone(tmp_path: Path) -
     assert linted(tmp_path, SINK + other) == []
 
 
-def test_an_expression_that_is_not_judged_is_named(tmp_path: Path) -> None:
+def test_an_expression_that_is_not_judged_is_unknown(tmp_path: Path) -> None:
     odd = "server {\n location ~ (?|a { proxy_pass http://app; }"
-    found = linted(tmp_path, SINK.replace("location = /m", "location /m"), [("server {\n", odd)])
-    assert codes(found) == ["not_judged", "not_reached"]
+    text = SINK.replace("location = /m", "location /m")
+    (finding,) = linted(tmp_path, text, [("server {\n", odd)])
+    assert (finding.code, finding.severity) == ("nginx.expression", "unknown")
+    assert "Where `mirror /m;` leads is not known: location ~ (?|a (" in finding.what
+
+
+def test_an_endless_expression_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expressions, "MOST_S", 0.05)
+    uri = f"/{'a' * 60}"
+    text = SINK.replace("location = /m", f"location {uri}").replace("mirror /m", f"mirror {uri}!")
+    odd = "server {\n location ~ ^/(a|a)*$ { proxy_pass http://app; }"
+    (finding,) = linted(tmp_path, text, [("server {\n", odd)])
+    assert finding.code == "nginx.expression" and "took 0.05 s" in finding.what
 
 
 def test_nothing_to_read_is_unknown(tmp_path: Path) -> None:

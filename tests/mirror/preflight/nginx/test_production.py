@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from mirror.preflight.nginx.production import MOST_MIRRORS
 from tests.mirror.preflight.nginx.configurations import INLINE, SINK, codes, linted
 
 MIRROR = "mirror /m;"
@@ -45,6 +46,19 @@ def test_another_way_beside_the_sidecar(tmp_path: Path, target: str, found: list
     assert codes(findings) == found
     if found == ["past_the_sidecar"]:
         assert findings[0].severity == "refused"
+
+
+def test_of_very_many_mirrors_the_first_are_judged(tmp_path: Path) -> None:
+    found = linted(tmp_path, SINK, [(MIRROR, MIRROR * (MOST_MIRRORS + 1))])
+    assert found[0].code == "nginx.unreadable" and found[0].severity == "unknown"
+    assert f"More than {MOST_MIRRORS} `mirror` are in force in location /;" in found[0].what
+    assert codes(found)[1:] == ["mirrored_twice"]
+
+
+def test_an_expression_decides_where_try_files_leads(tmp_path: Path) -> None:
+    replaced = [(APP, "try_files $uri /x;"), ("server {\n", "server {\nlocation ~ (?|a { }")]
+    (finding,) = linted(tmp_path, SINK, replaced)
+    assert finding.code == "nginx.expression" and "Where `try_files $uri /x;`" in finding.what
 
 
 def test_an_internal_prefix_is_made_for_copies(tmp_path: Path) -> None:
