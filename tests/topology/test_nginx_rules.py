@@ -77,6 +77,18 @@ CASES = {
         ("try_files",),
         (),
     ),
+    "fails": Case(
+        (
+            ("proxy_pass http://app;", "proxy_pass http://unix:/none; error_page 502 = @app;"),
+            (
+                "location / {",
+                "location @app { mirror /m; mirror_request_body off; proxy_pass http://app; }"
+                " location / {",
+            ),
+        ),
+        ("error_page",),
+        ((URI, HOST, ""),) * 2,
+    ),
     "share": Case((("http://sink$", "http://$share$"),), ()),
 }
 

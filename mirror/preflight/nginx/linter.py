@@ -12,7 +12,13 @@ from mirror.preflight.nginx import rules
 from mirror.preflight.nginx.destinations import Site
 from mirror.preflight.nginx.locations import Location, Locations
 from mirror.preflight.nginx.logs import error_log_findings
-from mirror.preflight.nginx.production import Copy, copies_of, fall_through, production_findings
+from mirror.preflight.nginx.production import (
+    Copy,
+    copies_of,
+    fall_through,
+    mirrored_again,
+    production_findings,
+)
 from mirror.preflight.nginx.reading import STDIN, STDIN_NAME, Directive, read_configuration
 from mirror.preflight.nginx.scopes import Scope
 
@@ -68,8 +74,9 @@ def _serving(server: Scope, site: Site) -> Iterator[tuple[Location, list[Copy], 
     targets = {id(copy.location.scope.directive) for _, copies, _ in mirroring for copy in copies}
     for location, copies, problems in mirroring:
         if id(location.scope.directive) not in targets:
-            fallen = fall_through(location, locations) if copies else []
-            yield location, copies, [*problems, *fallen]
+            if copies:
+                problems += fall_through(location, locations) + mirrored_again(location, locations)
+            yield location, copies, problems
 
 
 def _uses_sidecar(serving: Location, copies: list[Copy], site: Site) -> bool:

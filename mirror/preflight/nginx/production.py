@@ -16,6 +16,7 @@ from mirror.preflight.nginx.expressions import PatternError
 from mirror.preflight.nginx.locations import Location, Locations
 from mirror.preflight.nginx.logs import log_findings
 from mirror.preflight.nginx.reading import Directive
+from mirror.preflight.nginx.scopes import Scope
 
 MOST_MIRRORS = 20
 """Most `mirror` directives in force in one location that are judged."""
@@ -35,6 +36,8 @@ _HANDLERS = (
     "js_content",
 )
 """Directives that answer a request; without one, nginx serves files."""
+_NGINXS_OWN = frozenset({"500", "502", "503", "504"})
+"""Status codes that nginx answers itself where an upstream fails."""
 _REPEATS = ("invalid_header", "non_idempotent")
 
 
@@ -105,6 +108,45 @@ def fall_through(serving: Location, locations: Locations) -> list[Finding]:
             what = f"`{line.shown}` leads to {last.name}, in which no `mirror` is in force."
             found.append(rules.TRY_FILES.at(line.where, what))
     return found
+
+
+def mirrored_again(serving: Location, locations: Locations) -> list[Finding]:
+    """Return a finding where an `error_page` leads to a location that mirrors, once more.
+
+    Measured with nginx 1.22: two copies with one id, also where the location is the same. A
+    `return`, the end of `try_files` and a refusal (`deny`) act before `mirror`, and so does a
+    `return` in the second location; then there is one copy.
+    """
+    scope, found = serving.scope, []
+    for line in scope.in_force("error_page"):
+        target = line.args[-1].partition("?")[0] if line.args else ""
+        # What begins otherwise sends the client away.
+        if not target.startswith(("/", "@")) or not _fails_after_mirror(scope, line.args[:-1]):
+            continue
+        if "$" in target:
+            found.append(rules.NOT_JUDGED.at(line.where, f"`{line.shown}` has a variable."))
+            continue
+        try:
+            last = _find(target, locations)
+        except PatternError as error:
+            found.append(_undecided(line, error))
+            continue
+        if last is None or (last is serving and last.modifier == "="):
+            continue  # hardly anybody asks for the error page itself
+        if _mirrors(last) and not last.scope.own("return"):
+            what = f"`{line.shown}` ({line.where}) leads from {serving.name} to {last.name}."
+            found.append(rules.ERROR_PAGE.at(last.scope.directive.where, what))
+    return found
+
+
+def _fails_after_mirror(scope: Scope, codes: Sequence[str]) -> bool:
+    """Say whether one of the status codes may come from what a location does after `mirror`."""
+    passes = [line.name for line in scope.block if line.name.endswith("_pass")]
+    if not passes:
+        return not scope.own("return", "try_files")
+    if any(scope.value(f"{name[:-5]}_intercept_errors", "off") == "on" for name in passes):
+        return True
+    return not _NGINXS_OWN.isdisjoint(codes)
 
 
 def _find(target: str, locations: Locations) -> Location | None:

@@ -251,6 +251,15 @@ TRY_FILES = _rule(
     "location named there, and only a `mirror` in force in that one sends a copy.",
     "Put `mirror` into the location that serves the request, such as `location @app`.",
 )
+ERROR_PAGE = _rule(
+    "warning",
+    "error_page",
+    "An error page leads into a location that mirrors",
+    "nginx redirects internally to the location of the error page, and mirrors the request there a "
+    "second time whenever production fails. Only the id lets the sidecar count it once. An "
+    "X-Accel-Redirect of the application does the same, but stands in no file.",
+    "Give the error page a location of its own, with `mirror off;`.",
+)
 LOG_NOT_SENT = _rule(
     "warning",
     "log_not_sent",
@@ -308,6 +317,7 @@ NGINX = (
     NEXT_UPSTREAM,
     INDEX_REDIRECT,
     TRY_FILES,
+    ERROR_PAGE,
     LOG_NOT_SENT,
     LOG_FORMAT,
     ERROR_LOG,

@@ -10,7 +10,6 @@ from tests.mirror.preflight.nginx.configurations import INLINE, SINK, codes, lin
 
 MIRROR = "mirror /m;"
 APP = "proxy_pass http://app;"
-SECOND = "internal; proxy_pass http://{};"
 
 
 @pytest.mark.parametrize(
@@ -168,6 +167,56 @@ def test_what_falls_through_try_files(
 ) -> None:
     replaced = [(APP, f"try_files $uri {last};"), ("server {\n", f"server {{\n{location}")]
     assert codes(linted(tmp_path, SINK, replaced)) == found
+
+
+AGAIN = "location @b { mirror /m; mirror_request_body off; proxy_pass http://app; }"
+
+
+@pytest.mark.parametrize(
+    ("serves", "others", "found"),
+    [
+        (f"error_page 502 = @b; {APP}", AGAIN, ["error_page"]),
+        (f"error_page 500 502 /b?a=b; {APP}", AGAIN.replace("@b", "/b"), ["error_page"]),
+        (f"error_page 502 /50x.html; {APP}", "", ["error_page"]),
+        (f"error_page 404 = @b; {APP}", AGAIN, []),
+        (f"proxy_intercept_errors on; error_page 404 = @b; {APP}", AGAIN, ["error_page"]),
+        (
+            "fastcgi_intercept_errors on; error_page 404 @b; fastcgi_pass app;",
+            AGAIN,
+            ["error_page"],
+        ),
+        (f"fastcgi_intercept_errors on; error_page 404 @b; {APP}", AGAIN, []),
+        ("alias /srv/a; error_page 404 = @b;", AGAIN, ["error_page", "index_redirect"]),
+        ("return 404; error_page 404 = @b;", AGAIN, []),
+        ("try_files $uri =404; error_page 404 = @b;", AGAIN, []),
+        (f"error_page 502 = @b; {APP}", AGAIN.replace("mirror /m;", "mirror off;"), []),
+        (f"error_page 502 = @b; {APP}", AGAIN.replace(APP, "return 503;"), []),
+        (f"error_page 502 = @none; {APP}", AGAIN, []),
+        (f"error_page 502 http://example.com/; {APP}", AGAIN, []),
+        (f"error_page 502 /$status; {APP}", AGAIN, ["not_judged"]),
+        (f"error_page 502 /b; {APP}", "location ~ (?|b { }", ["expression"]),
+    ],
+)
+def test_an_error_page_that_mirrors_again(
+    tmp_path: Path, serves: str, others: str, found: list[str]
+) -> None:
+    replaced = [(APP, serves), ("server {\n", f"server {{\n{others}")]
+    assert codes(linted(tmp_path, SINK, replaced)) == found
+
+
+def test_an_error_page_is_named_at_its_location(tmp_path: Path) -> None:
+    above = "server {\n mirror /m; mirror_request_body off; error_page 502 /50x.html;\n"
+    page = "location = /50x.html { proxy_pass http://app; }\n"
+    below = [("mirror /m;", ""), ("mirror_request_body off;", "")]
+    (finding,) = linted(tmp_path, SINK, [*below, ("server {\n", above + page)])
+    path = tmp_path / "nginx.conf"
+    text = path.read_text().splitlines()
+    line = text.index(page.strip()) + 1
+    assert (finding.code, finding.where) == ("nginx.error_page", f"{path}:{line}")
+    assert finding.what == (
+        f"`error_page 502 /50x.html;` ({path}:{line - 1}) leads from location / to"
+        " location = /50x.html."
+    )
 
 
 @pytest.mark.parametrize(
