@@ -4,6 +4,8 @@ tests/test_deploy_kubernetes.py compares it with kubectl where that is found. Th
 ConfigMaps have no hash here.
 """
 
+import re
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import yaml
 Object = dict[str, Any]
 KNOWN = {
     *("apiVersion", "kind", "namespace", "resources", "configMapGenerator", "images", "patches"),
+    "components",
     "configurations",  # how names follow a prefix, which nothing here has
 }
 WITHOUT_NAMESPACE = ("Namespace",)
@@ -19,11 +22,15 @@ WITHOUT_NAMESPACE = ("Namespace",)
 
 def build(folder: Path) -> list[Object]:
     """Return the objects that a kustomization makes."""
+    return _build(folder, [])
+
+
+def _build(folder: Path, objects: list[Object]) -> list[Object]:
+    """Return the objects of a kustomization, added to those that a component is given."""
     kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
     unknown = set(kustomization) - KNOWN
     assert not unknown, f"{folder}: this reader does not know {unknown}"
-    objects: list[Object] = []
-    for name in kustomization["resources"]:
+    for name in kustomization.get("resources", ()):
         path = folder / name
         if path.is_dir():
             objects += build(path.resolve())
@@ -31,10 +38,19 @@ def build(folder: Path) -> list[Object]:
             objects += [item for item in yaml.safe_load_all(path.read_text()) if item]
     for generator in kustomization.get("configMapGenerator", ()):
         _generate(folder, generator, objects)
+    for name in kustomization.get("components", ()):
+        objects = _build((folder / name).resolve(), objects)
     for patch in kustomization.get("patches", ()):
-        (target,) = (item for item in objects if _is_target(item, patch["target"]))
-        for operation in yaml.safe_load(patch["patch"]):
-            _apply(target, operation)
+        text = (folder / patch["path"]).read_text() if "path" in patch else patch["patch"]
+        change = yaml.safe_load(text)
+        for item in objects:
+            if not _is_target(item, patch["target"]):
+                continue
+            if isinstance(change, dict):
+                _merge(item, {"spec": deepcopy(change["spec"])})
+            else:
+                for operation in deepcopy(change):
+                    _apply(item, operation)
     for item in objects:
         if "namespace" in kustomization and item["kind"] not in WITHOUT_NAMESPACE:
             item["metadata"]["namespace"] = kustomization["namespace"]
@@ -63,7 +79,26 @@ def _generate(folder: Path, generator: Object, objects: list[Object]) -> None:
 
 
 def _is_target(item: Object, target: Object) -> bool:
-    return bool(item["kind"] == target["kind"] and item["metadata"]["name"] == target["name"])
+    metadata = item["metadata"]
+    label, _, value = target.get("labelSelector", "").partition("=")
+    return (
+        re.fullmatch(target["kind"], item["kind"]) is not None
+        and target.get("name", metadata["name"]) == metadata["name"]
+        and metadata.get("labels", {}).get(label, "") == value
+    )
+
+
+def _merge(target: Object, patch: Object) -> None:
+    """Apply a strategic merge patch whose lists add entries in front of those of the target."""
+    for key, value in patch.items():
+        if isinstance(value, dict):
+            _merge(target.setdefault(key, {}), value)
+        elif isinstance(value, list):
+            names = {entry["name"] for entry in value}
+            assert names.isdisjoint(entry["name"] for entry in target.get(key, ())), names
+            target[key] = [*value, *target.get(key, ())]
+        else:
+            target[key] = value
 
 
 def _apply(document: Any, operation: Object) -> None:
@@ -75,11 +110,13 @@ def _apply(document: Any, operation: Object) -> None:
     elif action == "remove":
         _take(document, operation["path"])
     else:
-        assert action in ("add", "replace"), action
+        assert action in ("add", "replace", "test"), action
         parent, key = _parent(document, operation["path"])
         if action == "replace":
             assert key in parent, operation["path"]
             parent[key] = operation["value"]
+        elif action == "test":
+            assert parent[key] == operation["value"], operation["path"]
         elif isinstance(parent, list):
             parent.insert(len(parent) if key == "-" else int(key), operation["value"])
         else:

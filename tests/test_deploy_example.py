@@ -39,6 +39,7 @@ VALUES = {
         "192.0.2.10/32": "198.51.100.10/32",
         "192.0.2.20/32": "198.51.100.20/32",
         "value: monitoring": "value: prometheus",
+        "/spec/replicas, value: 2": "/spec/replicas, value: 3",
     },
 }
 
@@ -97,6 +98,7 @@ def test_gateway_gets_the_values(tmp_path: Path) -> None:
     assert sidecars["from"][0]["ipBlock"]["cidr"] == "198.51.100.20/32"
     assert "podSelector" in inside["from"][0]
     assert list(metrics["from"][0]["namespaceSelector"]["matchLabels"].values()) == ["prometheus"]
+    assert objects["Deployment", "site-gateway"]["spec"]["replicas"] == 3
 
 
 @pytest.mark.parametrize("part", VALUES)
@@ -129,10 +131,6 @@ def test_pod_monitor_can_be_left_out(tmp_path: Path) -> None:
     assert "kind: PodMonitor" not in kubectl_kustomize(folder)
 
 
-def test_page_quotes_the_example() -> None:
-    assert f"```yaml\n{(EXAMPLE / 'sidecar/kustomization.yaml').read_text()}```" in PAGE
-
-
 def test_page_annotates_as_the_overlay_does() -> None:
     (command,) = re.findall(r"(?m)^kubectl -n site annotate ingress site ((?:.*\\\n)+.*)$", PAGE)
     overlay = build(KUBERNETES / "overlays/ingress-nginx")
@@ -143,7 +141,7 @@ def test_page_annotates_as_the_overlay_does() -> None:
 
 def test_nginx_and_linter_accept_the_service_as_the_page_says(tmp_path: Path) -> None:
     service, loopback = "mirror.mirror.svc.cluster.local:9910", "127.0.0.1:9910"
-    assert f"write\n  `{service}` instead of `{loopback}`" in PAGE
+    assert f"write `{service}` instead of `{loopback}`" in PAGE
     folder = KUBERNETES / "overlays/nginx"
     sink = (folder / "mirror-sink.conf").read_text()
     assert loopback in sink and "access_log syslog:" in sink

@@ -10,6 +10,8 @@ import re
 import shlex
 import shutil
 import subprocess
+import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,6 @@ ISTIO = {"Gateway": Gateway, "VirtualService": VirtualService}
 # The oldest that docs/deploying.md names, and the newest whose schemas there are.
 VERSIONS = ("1.29", "1.37")
 OWN_IMAGES = ("registry.example.com/kagami", "registry.example.com/kagami-estimate")
-REPLAY_JOB: Object = yaml.safe_load((KUBERNETES / "replay-job.yaml").read_text())
 
 
 def by_name(folder: str) -> dict[tuple[str, str], Object]:
@@ -49,6 +50,8 @@ def pod_specs(items: list[Object]) -> Iterator[Object]:
         template = spec.get("jobTemplate", {}).get("spec", spec).get("template")
         if template:
             yield template["spec"]
+        elif item["kind"] == "Pod":
+            yield spec
 
 
 def containers(pod: Object) -> list[Object]:
@@ -61,7 +64,7 @@ def everything() -> dict[str, Object]:
         f"{folder.relative_to(KUBERNETES)}-{item['kind']}-{item['metadata']['name']}": item
         for folder in KUSTOMIZATIONS
         for item in build(folder)
-    } | {"replay-job": REPLAY_JOB}
+    }
     names = {json.dumps(item, sort_keys=True): name for name, item in objects.items()}
     return {name: objects[name] for name in names.values()}
 
@@ -84,13 +87,17 @@ def kubectl_kustomize(folder: Path) -> str:
 def test_kubectl_makes_the_same(folder: Path) -> None:
     made = kubectl_kustomize(folder)
     assert mounted_config_maps(made) <= config_maps(made) | {"estimate-table"}
-    # The hash of a generated name: hexadecimal, with other letters for those that could make words.
+    assert as_ours(made) == ordered(build(folder))
+
+
+def as_ours(made: str) -> list[str]:
+    """Return what kubectl made without the hashes, which are hexadecimal in other letters."""
     text = re.sub(r"\b([a-z-]+)-[bcdfghkmt2456789]{10}\b", r"\1", made)
+    return ordered(list(yaml.safe_load_all(text)))
 
-    def ordered(items: list[Object]) -> list[str]:
-        return sorted(json.dumps(item, sort_keys=True) for item in items)
 
-    assert ordered(list(yaml.safe_load_all(text))) == ordered(build(folder))
+def ordered(items: list[Object]) -> list[str]:
+    return sorted(json.dumps(item, sort_keys=True) for item in items)
 
 
 def config_maps(made: str) -> set[str]:
@@ -217,18 +224,16 @@ def test_only_named_callers_reach_the_gateway() -> None:
     trusted = (KUBERNETES / "gateway/trusted-proxies.conf").read_text()
     apaches = [peer["ipBlock"]["cidr"].removesuffix("/32") for peer in rules[0]["from"]]
     assert re.findall(r"(?m)^set_real_ip_from (.*);$", trusted) == apaches
-    # The sidecars and the replay of this folder are admitted by their label.
-    (admitted,) = rules[2]["from"]
-    (term,) = admitted["podSelector"]["matchExpressions"]
-    labels = [
-        template["metadata"]["labels"][term["key"]]
-        for template in (
-            by_name("overlays/service")["StatefulSet", "mirror"]["spec"]["template"],
-            by_name("overlays/nginx")["Deployment", "nginx"]["spec"]["template"],
-            REPLAY_JOB["spec"]["template"],
-        )
-    ]
-    assert set(labels) == set(term["values"])
+    # The sidecars and the replay of this folder are admitted by their label and namespace.
+    sidecars, replays = rules[2]["from"]
+    for peer, item in (
+        (sidecars, by_name("overlays/service")["StatefulSet", "mirror"]),
+        (sidecars, by_name("overlays/nginx")["Deployment", "nginx"]),
+        (replays, by_name("replay/job")["Job", "mirror-replay"]),
+    ):
+        labels = item["spec"]["template"]["metadata"]["labels"]
+        assert peer["podSelector"]["matchLabels"].items() <= labels.items()
+        assert item["metadata"]["namespace"] in json.dumps(peer["namespaceSelector"])
 
 
 def test_nothing_is_cut_when_a_gateway_pod_ends() -> None:
@@ -246,14 +251,14 @@ def test_nothing_is_cut_when_a_gateway_pod_ends() -> None:
 def test_replay_imports_what_the_gateway_states() -> None:
     pod = by_name("gateway")["Deployment", "site-gateway"]["spec"]["template"]
     proxy = yaml.safe_load(pod["metadata"]["annotations"]["proxy.istio.io/config"])
-    text = (KUBERNETES / "replay-job.yaml").read_text()
+    text = (KUBERNETES / "replay/kustomization.yaml").read_text()
     requests = {
         container["name"]: "{cpu},{memory}".format(**container["resources"]["requests"])
         for container in pod["spec"]["containers"]
     }
     assert dict(re.findall(r"--request (\S+?)=(\S+)", text)) == requests
     # Without it, and without a limit of cpu, Envoy would have a worker for each core of the node.
-    assert f"--workers istio-proxy={proxy['concurrency']} " in text
+    assert f"--workers istio-proxy={proxy['concurrency']}\n" in text
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -272,6 +277,24 @@ def test_sidecar_reads_its_configuration(overlay: str, tmp_path: Path) -> None:
     assert limit > start + memory_ceiling_bytes(loaded) + heads_memory_ceiling_bytes(loaded)
     ports = {port["name"]: port["containerPort"] for port in sidecar["ports"]}
     assert ports["mirror-admin"] == loaded.admin.port
+    # `mirror set` in the container has the token, and the sidecar may read it.
+    assert loaded.admin_token_file is not None
+    (variable,) = sidecar["env"]
+    assert (variable["name"], variable["value"]) == (
+        "MIRROR_ADMIN_TOKEN_FILE",
+        loaded.admin_token_file,
+    )
+    (token,) = (
+        mount["name"]
+        for mount in sidecar["volumeMounts"]
+        if Path(loaded.admin_token_file).parent == Path(mount["mountPath"])
+    )
+    (volume,) = (item for item in pod["volumes"] if item["name"] == token)
+    assert volume["secret"]["secretName"] == "mirror-token"
+    assert volume["secret"]["defaultMode"] == 0o440
+    # The files of a Secret belong to the group of `fsGroup`, or to root's.
+    context = pod["securityContext"] | sidecar["securityContext"]
+    assert context["runAsGroup"] == context.get("fsGroup", 0)
     monitor = items["PodMonitor", "mirror"]["spec"]
     assert monitor["podMetricsEndpoints"][0]["port"] == "mirror-admin"
     template = next(
@@ -316,6 +339,147 @@ def test_production_is_ready_whatever_the_sidecar_does() -> None:
 
         # Kubernetes ends a native sidecar after nginx; the classic one has to wait itself.
         assert is_native or pause(sidecar) > pause(nginx)
+
+
+ROOT_NGINX = """
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: shop-web
+  labels: {mirror.example.com/sidecar: "true"}
+spec:
+  selector: {matchLabels: {app: shop-web}}
+  template:
+    metadata: {labels: {app: shop-web, app.kubernetes.io/name: shop-web}}
+    spec:
+      serviceAccountName: shop-web
+      securityContext: {fsGroup: 33}
+      initContainers: [{name: warm-up, image: "busybox:1.37"}]
+      containers:
+        - name: nginx
+          image: nginx:1.30
+          ports: [{name: http, containerPort: 80}]
+          volumeMounts: [{name: tmp, mountPath: /tmp}]
+      volumes: [{name: tmp, emptyDir: {}}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: other}
+spec:
+  selector: {matchLabels: {app: other}}
+  template:
+    metadata: {labels: {app: other}}
+    spec: {containers: [{name: nginx, image: "nginx:1.30"}]}
+"""
+"""An nginx that runs as root and has what a chart may give it, and another Deployment beside it."""
+
+
+PAGE = (DEPLOY.parent / "docs/deploying.md").read_text()
+
+
+def documented_kustomization(folder: Path, *, classic: bool = False) -> Path:
+    """Write the kustomization of docs/deploying.md for a Deployment of one's own, and its files."""
+    (text,) = re.findall(r"(?s)```yaml\n(# shop/kustomization.yaml\n.*?)```", PAGE)
+    if classic:
+        text = text.replace("components/sidecar]", "components/sidecar, PLACE/components/classic]")
+        text = text.replace("PLACE", "../kagami/deploy/kubernetes")
+    (folder / "kagami").symlink_to(DEPLOY.parent)
+    shop = folder / "shop"
+    shop.mkdir()
+    (shop / "kustomization.yaml").write_text(text)
+    (shop / "shop-web.yaml").write_text(ROOT_NGINX)
+    (shop / "mirror.yaml").write_text((KUBERNETES / "base/mirror.yaml").read_text())
+    return shop
+
+
+@pytest.mark.parametrize("classic", [False, True])
+def test_sidecar_joins_a_deployment_and_changes_nothing_else(tmp_path: Path, classic: bool) -> None:
+    shop = documented_kustomization(tmp_path, classic=classic)
+    built = {(item["kind"], item["metadata"]["name"]): item for item in build(shop)}
+    before, other = yaml.safe_load_all(ROOT_NGINX)
+    assert built["Deployment", "other"]["spec"] == other["spec"]
+    assert built["Deployment", "shop-web"]["metadata"]["namespace"] == "shop"
+    after = built["Deployment", "shop-web"]["spec"]
+    labels = after["template"]["metadata"]["labels"]
+    assert labels.pop("mirror.example.com/sidecar") == "true"
+    pod = after["template"]["spec"]
+    (sidecar,) = (item for item in containers(pod) if item["name"] == "mirror")
+    assert sidecar["image"] == "registry.example.com/infra/kagami:0.1.0"
+    (sidecars,) = (name for name in ("initContainers", "containers") if sidecar in pod[name])
+    assert sidecars == ("containers" if classic else "initContainers")
+    # Whatever the Pod is, the sidecar has no rights.
+    assert (
+        sidecar["securityContext"].items()
+        >= {
+            "runAsNonRoot": True,
+            "runAsUser": 10001,
+            "allowPrivilegeEscalation": False,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }.items()
+    )
+    pod[sidecars].remove(sidecar)
+    mounted = {mount["name"] for mount in sidecar["volumeMounts"]}
+    assert mounted <= {volume["name"] for volume in pod["volumes"]}
+    pod["volumes"] = [volume for volume in pod["volumes"] if volume["name"] not in mounted]
+    assert after == before["spec"]
+
+
+@pytest.mark.parametrize("classic", [False, True])
+def test_kubectl_adds_the_same_sidecar(tmp_path: Path, classic: bool) -> None:
+    shop = documented_kustomization(tmp_path, classic=classic)
+    made = kubectl_kustomize(shop)
+    assert config_maps(made) == mounted_config_maps(made)
+    assert as_ours(made) == ordered(build(shop))
+
+
+def test_folder_of_the_datadog_agent_is_mounted_as_the_page_says(tmp_path: Path) -> None:
+    shop = documented_kustomization(tmp_path)
+    (block,) = re.findall(r"(?s)```yaml\n(  patches:\n.*?)  ```", PAGE)
+    path = shop / "kustomization.yaml"
+    path.write_text(path.read_text() + textwrap.dedent(block))
+    (pod,) = (spec for spec in pod_specs(build(shop)) if "serviceAccountName" in spec)
+    sidecar = pod["initContainers"][0]
+    assert sidecar["name"] == "mirror"
+    assert {"name": "datadog", "mountPath": "/var/run/datadog"} in sidecar["volumeMounts"]
+    assert pod["volumes"][-1]["hostPath"]["type"] == "DirectoryOrCreate"
+    assert as_ours(kubectl_kustomize(shop)) == ordered(build(shop))
+
+
+def test_name_for_nodes_is_made_of_valid_objects() -> None:
+    (block,) = re.findall(r"(?s)```yaml\n(  apiVersion: v1\n  kind: Service\n.*?)  ```", PAGE)
+    service, addresses = yaml.safe_load_all(textwrap.dedent(block))
+    for item in (service, addresses):
+        kubernetes_validate.validate(item, VERSIONS[0], strict=True)
+    label = addresses["metadata"]["labels"]["kubernetes.io/service-name"]
+    assert label == service["metadata"]["name"]
+    assert service["spec"]["ports"] == addresses["ports"]
+    metadata = service["metadata"]
+    host = f"{metadata['name']}.{metadata['namespace']}.svc.cluster.local"
+    assert f"`url: http://{host}:{service['spec']['ports'][0]['port']}`" in PAGE
+
+
+def test_a_command_reaches_each_sidecar(tmp_path: Path) -> None:
+    (function,) = re.findall(r"(?s)\n(each_sidecar\(\) \{.*?\n\})\n", PAGE)
+    log = tmp_path / "log"
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(
+        f'#!/bin/sh\necho "$*" >>{log}\ncase "$*" in *" get "*) echo pod/a; echo pod/b;; esac\n'
+    )
+    kubectl.chmod(0o755)
+    script = f"NS=shop\n{function}\neach_sidecar -- mirror set ratio 0\n"
+    subprocess.run(
+        ["/bin/sh", "-c", script], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, timeout=30, check=True
+    )
+    listed, *executed = log.read_text().splitlines()
+    for folder in ("overlays/service", "overlays/nginx"):
+        (template,) = (
+            item["spec"]["template"]
+            for item in build(KUBERNETES / folder)
+            if "template" in item.get("spec", {})
+        )
+        label = re.findall(r"-l (\S+)=(\S+)", listed)
+        assert dict(label).items() <= template["metadata"]["labels"].items()
+    assert executed == [f"-n shop exec pod/{pod} -c mirror -- mirror set ratio 0" for pod in "ab"]
 
 
 def loop() -> list[str]:
@@ -392,25 +556,47 @@ def test_nginx_of_a_pod_has_the_directives_of_a_host(name: str) -> None:
 
 
 def test_replay_job_is_a_sharded_replay() -> None:
-    text = (KUBERNETES / "replay-job.yaml").read_text()
-    (command,) = re.findall(r'(?m)^#   (sed "s/START_AT_UTC/.*") replay-job.yaml \\$', text)
-    done = subprocess.run(
-        ["/bin/sh", "-c", f"{command}"], input=text, capture_output=True, text=True, check=True
-    )
-    assert "START_AT_UTC" not in done.stdout.partition("spec:")[2]
-    job = yaml.safe_load(done.stdout)
-    (container,) = job["spec"]["template"]["spec"]["containers"]
+    job = by_name("replay/job")["Job", "mirror-replay"]
+    pod = job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    # The instant is written to the volume before, as the first lines of the folder say.
+    text = (KUBERNETES / "replay/kustomization.yaml").read_text()
+    (write,) = re.findall(r"(date -u .*) > /replay/start-at", text)
+    start = subprocess.run(["/bin/sh", "-c", write], capture_output=True, text=True, check=True)
     variables = {item["name"]: item.get("value", "0") for item in container["env"]}
     assert job["spec"]["completions"] == job["spec"]["parallelism"] == int(variables["SHARDS"])
-    words = shlex.split(re.sub(r"\$(\w+)", lambda name: variables[name[1]], *container["args"]))
+    (line,) = container["args"]
+    line = line.replace("$(cat /replay/start-at)", start.stdout.strip())
+    words = shlex.split(re.sub(r"\$(\w+)", lambda name: variables[name[1]], line))
     assert words[:3] == ["exec", "mirror", "replay"]
     assert words[-2:] == [">", "/replay/results/0.json"]
     options = replay.make_context("replay", words[3:-2]).params
     assert str(options["shard"]) == "0/4" and len(options["steps"]) == 4
+    assert options["start_at"] > time.time()
     service = by_name("gateway")["Service", "site-gateway-mirror"]
     host = f"site-gateway-mirror.{service['metadata']['namespace']}.svc.cluster.local"
-    assert f"--to http://{host}:8081" in container["args"][0]
-    assert job["spec"]["template"]["spec"]["securityContext"]["fsGroup"] == 10001
+    assert f"--to http://{host}:8081" in line
+    assert pod["securityContext"]["fsGroup"] == 10001
+
+
+def test_replay_is_not_beside_the_gateway() -> None:
+    gateway = by_name("gateway")["Deployment", "site-gateway"]
+    pod = by_name("replay/job")["Job", "mirror-replay"]["spec"]["template"]["spec"]
+    (term,) = pod["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    labels = gateway["spec"]["template"]["metadata"]["labels"]
+    assert term["labelSelector"]["matchLabels"].items() <= labels.items()
+    assert term["namespaces"] == [gateway["metadata"]["namespace"]]
+
+
+def test_replay_reads_and_writes_the_volume_of_its_shell() -> None:
+    objects = by_name("replay")
+    shards = by_name("replay/job")["Job", "mirror-replay"]["spec"]["template"]["spec"]
+    for pod in (shards, objects["Pod", "mirror-replay-shell"]["spec"]):
+        (volume,) = (item for item in pod["volumes"] if item["name"] == "replay")
+        claim = objects["PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"]]
+        assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+        (container,) = pod["containers"]
+        assert {"name": "replay", "mountPath": "/replay"} in container["volumeMounts"]
 
 
 def test_hourly_audit_has_valid_options_and_reads_only() -> None:

@@ -254,11 +254,15 @@ def scene() -> Iterator[Scene]:
         start_nginx(processes, directory / "production", production, ports["production"])
         start_nginx(processes, directory / "ingress", ingress_nginx(ports), ports["ingress"])
         envoy.wait_until(lambda: answers(ports["envoy_admin"], "/ready", status=200))
+        token = directory / "token"
+        token.write_text("0123456789abcdef0123456789abcdef\n")
+        token.chmod(0o440)
         config = yaml.safe_load((KUBERNETES / "base/mirror.yaml").read_text()) | {
             "listen": f"127.0.0.1:{ports['sidecar']}",
             "shadow": {"url": f"http://127.0.0.1:{ports['envoy']}"},
             "comparison": {"access_log": f"udp://127.0.0.1:{ports['log']}"},
             "admin": f"127.0.0.1:{ports['admin']}",
+            "admin_token_file": str(token),
             "series": {"path": str(topology.series)},
         }
         yield Scene(topology, ports, app, start_sidecar(processes, directory, config))
