@@ -23,6 +23,7 @@ from mirror.commands.audit import audit
 from mirror.demo.envoy import find_envoy
 from mirror.demo.processes import find_program, free_ports
 from mirror.process.memory_ceiling import memory_ceiling_bytes
+from tests.shipped_nginx import whole
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -66,16 +67,20 @@ def compose() -> dict[str, Any]:
 @pytest.mark.parametrize(
     "files",
     [
-        ["nginx/log-format.conf", "nginx/app.conf", "nginx/mirror-sink.conf"],
-        ["nginx/log-format.conf", "nginx/mirror-inline.conf"],
-        ["nginx/log-format.conf", "compose/app.conf", "nginx/mirror-sink.conf"],
+        ["nginx/mirror-http.conf", "nginx/app.conf", "nginx/mirror-sink.conf"],
+        ["nginx/mirror-http.conf", "nginx/inline-http.conf", "nginx/mirror-inline.conf"],
+        ["nginx/mirror-http.conf", "compose/app.conf", "nginx/mirror-sink.conf"],
         ["compose/gateway-nginx.conf"],
-        [f"nginx/{name}.conf" for name in ("log-format", "app", "mirror-sink", "mirror-inline")],
+        [
+            f"nginx/{name}.conf"
+            for name in ("mirror-http", "inline-http", "app", "mirror-sink", "mirror-inline")
+        ],
     ],
     ids=["sink", "inline", "compose", "gateway", "both"],
 )
 def test_nginx_accepts(tmp_path: Path, files: list[str]) -> None:
-    output = nginx_accepts(tmp_path, "\n".join((DEPLOY / name).read_text() for name in files))
+    text = "\n".join((DEPLOY / name).read_text() for name in files)
+    output = nginx_accepts(tmp_path, whole(text))
     assert "[warn]" not in output
 
 
@@ -129,15 +134,15 @@ def test_compose_referee_sees_a_wrong_file(wrong: dict[str, Any]) -> None:
         PyCompose.from_json(json.dumps(broken))
 
 
-def test_compose_mounts_files_that_exist() -> None:
+def test_compose_mounts_what_exists() -> None:
     mounted = [
         volume.partition(":")[0]
         for service in compose()["services"].values()
         for volume in service.get("volumes", [])
         if isinstance(volume, str) and volume.startswith("./")
     ]
-    assert len(mounted) == 8
-    assert [name for name in mounted if not (ROOT / name).is_file()] == []
+    assert len(mounted) == 9
+    assert [name for name in mounted if not (ROOT / name).exists()] == []
 
 
 def test_compose_names_agree() -> None:
@@ -217,7 +222,7 @@ def test_hourly_audit_has_valid_options() -> None:
     text = (DEPLOY / "systemd/mirror-audit.service").read_text().replace("\\\n", "")
     (command,) = re.findall(r"(?m)^ExecStart=/opt/kagami/bin/mirror audit (.+)$", text)
     options = audit.make_context("audit", shlex.split(command.replace("%%", "%"))).params
-    assert options["access_log"] == ("/var/log/nginx/access.log*",)
+    assert options["access_log"] == ("/var/log/nginx/mirror.log*",)
     assert (options["last_s"], options["max_unexplained"]) == (3600, 0.001)
 
 

@@ -28,6 +28,7 @@ from mirror.commands.replaying.replay import replay
 from mirror.preflight.nginx.linter import lint
 from mirror.process.memory_ceiling import heads_memory_ceiling_bytes, memory_ceiling_bytes
 from tests.kustomizations import Object, build
+from tests.shipped_nginx import shipped
 from tests.test_deploy import nginx_accepts
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
@@ -536,12 +537,21 @@ def test_linter_finds_nothing_in_the_pod(tmp_path: Path) -> None:
     assert lint(str(path), config.load(KUBERNETES / "base/mirror.yaml")) == []
 
 
-@pytest.mark.parametrize("name", ["log-format.conf", "mirror-sink.conf"])
-def test_nginx_of_a_pod_has_the_directives_of_a_host(name: str) -> None:
-    def directives(path: Path) -> str:
-        return " ".join(re.sub(r"(?m)^\s*#.*$", "", path.read_text()).split())
+@pytest.mark.parametrize(
+    ("name", "pieces"),
+    [
+        ("log-format.conf", ["log-format.conf"]),
+        ("mirror-sink.conf", ["mirror-http.conf", "mirror-sink.conf"]),
+    ],
+)
+def test_nginx_of_a_pod_has_the_directives_of_a_host(name: str, pieces: list[str]) -> None:
+    def directives(text: str) -> str:
+        return " ".join(re.sub(r"(?m)^\s*#.*$", "", text).split())
 
-    expected = directives(DEPLOY / "nginx" / name)
+    text = shipped(*pieces)
+    if name != "log-format.conf":
+        text = text.replace(shipped("log-format.conf"), "")
+    expected = directives(text)
     for old, new in (
         ("unix:/run/mirror/mirror.sock", "127.0.0.1:9910"),
         ("listen 80;", "listen 8080;"),
@@ -552,7 +562,7 @@ def test_nginx_of_a_pod_has_the_directives_of_a_host(name: str) -> None:
         ),
     ):
         expected = expected.replace(old, new)
-    assert directives(KUBERNETES / "overlays/nginx" / name) == expected
+    assert directives((KUBERNETES / "overlays/nginx" / name).read_text()) == expected
 
 
 def test_replay_job_is_a_sharded_replay() -> None:

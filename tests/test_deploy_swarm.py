@@ -21,6 +21,7 @@ from mirror import config
 from mirror.addresses import UnixAddress
 from mirror.preflight.nginx.linter import lint
 from mirror.process.memory_ceiling import memory_ceiling_bytes
+from tests.shipped_nginx import whole
 from tests.test_deploy import nginx_accepts
 
 SWARM = Path(__file__).parents[1] / "deploy/swarm"
@@ -144,19 +145,27 @@ def test_configs_are_files_with_a_version() -> None:
         assert entry["name"].endswith("-${STACK_VERSION:-1}")
 
 
+def nginx_of_a_task(folder: Path) -> Path:
+    """Lay the configs where a task has them; return the main file, as the image's includes them."""
+    for item in NGINX["configs"]:
+        path = folder / Path(item["target"]).relative_to("/etc/nginx")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text((SWARM / STACK["configs"][item["source"]]["file"]).read_text())
+    main = folder / "nginx.conf"
+    main.write_text("events {} http { include conf.d/*.conf; }")
+    return main
+
+
 def test_nginx_accepts_the_files_in_this_order(tmp_path: Path) -> None:
-    ordered = sorted(NGINX["configs"], key=lambda item: str(item["target"]))
-    texts = [(SWARM / STACK["configs"][item["source"]]["file"]).read_text() for item in ordered]
-    output = nginx_accepts(tmp_path, "\n".join(texts).replace("app:3000", "127.0.0.1:3000"))
+    sites = sorted(nginx_of_a_task(tmp_path).parent.glob("conf.d/*.conf"))
+    text = whole("\n".join(site.read_text() for site in sites))
+    output = nginx_accepts(tmp_path, text.replace("app:3000", "127.0.0.1:3000"))
     assert "[warn]" not in output
 
 
 def test_linter_finds_nothing(tmp_path: Path) -> None:
-    ordered = sorted(NGINX["configs"], key=lambda item: str(item["target"]))
-    files = [(SWARM / STACK["configs"][item["source"]]["file"]).resolve() for item in ordered]
-    path = tmp_path / "nginx.conf"
-    path.write_text(f"events {{}} http {{ {' '.join(f'include {name};' for name in files)} }}")
-    assert lint(str(path), config.load(SWARM / "mirror.yaml")) == []
+    found = lint(str(nginx_of_a_task(tmp_path)), config.load(SWARM / "mirror.yaml"))
+    assert found == []
 
 
 def test_folders_of_the_configuration_are_mounted() -> None:

@@ -28,8 +28,8 @@ from mirror.demo.nginx import PRODUCTION_HEADERS, main_config, nginx_command
 from mirror.demo.processes import Processes, accepts, find_program, free_ports
 from mirror.demo.sidecar import Sidecar, start_sidecar
 from tests.fuzz.odd_requests import odd_request
+from tests.shipped_nginx import shipped
 
-NGINX_FILES = Path(__file__).parents[2] / "deploy/nginx"
 BATCH = 1000
 AT_ONCE = 64
 MOST_EXAMPLES = 8
@@ -286,14 +286,12 @@ def site(ports: dict[str, int], directory: Path) -> str:
     For the test only, copies are logged, nothing waits long for a client that sends too little,
     and a busy machine has more time for a copy.
     """
-    texts = {
-        name: (NGINX_FILES / f"{name}.conf").read_text()
-        for name in ("app", "mirror-sink", "mirror-inline")
-    }
     logging = f"access_log {directory}/copies.log copies; log_subrequest on;"
     sink = (
         re.sub(
-            r"access_log off;\s*log_subrequest off;", logging, texts["app"] + texts["mirror-sink"]
+            r"access_log off;\s*log_subrequest off;",
+            logging,
+            shipped("mirror-http.conf", "app.conf", "mirror-sink.conf"),
         )
         .replace("/run/mirror/mirror.sock", f"{directory}/sink/m.sock")
         .replace("127.0.0.1:3000;", f"127.0.0.1:{ports['app']};")
@@ -302,7 +300,7 @@ def site(ports: dict[str, int], directory: Path) -> str:
     )
     sink = re.sub(r"(_timeout) \d+ms;", r"\1 9s;", sink)
     inline = (
-        texts["mirror-inline"]
+        shipped("inline-http.conf", "mirror-inline.conf")
         .replace("/run/mirror/mirror.sock", f"{directory}/inline/m.sock")
         .replace("127.0.0.1:3000 ", f"127.0.0.1:{ports['primary']} ")
         .replace("listen 80;", f"listen 127.0.0.1:{ports['inline']};")
@@ -317,7 +315,8 @@ def site(ports: dict[str, int], directory: Path) -> str:
         location / {{ {PRODUCTION_HEADERS} proxy_pass http://app; }}
     }}
 """
-    return (alone + sink + inline).replace("/var/log/nginx", str(directory))
+    log_format = shipped("log-format.conf")  # main_config has it as well
+    return (alone + sink + inline).replace(log_format, "").replace("/var/log/nginx", str(directory))
 
 
 @asynccontextmanager

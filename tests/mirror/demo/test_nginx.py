@@ -22,6 +22,7 @@ from mirror.demo.nginx import (
     start_nginx,
 )
 from mirror.demo.processes import Processes, fetch, find_program, free_ports
+from tests.shipped_nginx import shipped
 
 ROOT = Path(__file__).parents[3]
 NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
@@ -199,22 +200,20 @@ def directives(text: str, block: str) -> set[str]:
     "block", ["upstream mirror_sink {", "location = /__mirror {", "location / {"]
 )
 def test_sink_is_the_one_we_recommend(block: str) -> None:
-    deployed = (ROOT / "deploy/nginx/mirror-sink.conf").read_text()
+    deployed = shipped("mirror-http.conf", "mirror-sink.conf")
     generated = sink_site(1, 2, "unix:/run/mirror/mirror.sock", 9912)
     assert directives(deployed, block) == directives(generated, block)
 
 
 def test_inline_is_the_one_we_recommend() -> None:
-    deployed = (ROOT / "deploy/nginx/mirror-inline.conf").read_text()
+    deployed = shipped("inline-http.conf", "mirror-inline.conf")
     sidecar = "unix:/run/mirror/mirror.sock"
     for block in ("upstream app_through_mirror {", "location / {"):
         assert directives(deployed, block) == directives(inline_site(1, 3000, sidecar), block)
 
 
-@pytest.mark.parametrize("mode", ["sink", "inline"])
-def test_maps_are_the_ones_we_recommend(mode: str) -> None:
-    files = ("log-format", f"mirror-{mode}")
-    deployed = "".join((ROOT / f"deploy/nginx/{name}.conf").read_text() for name in files)
+def test_maps_are_the_ones_we_recommend() -> None:
+    deployed = shipped("mirror-http.conf")
     generated = main_config("", Path("/nowhere"))
     names = re.findall(r"map \S+ \S+ {", deployed)
     assert names == re.findall(r"map \S+ \S+ {", generated) and len(names) == 5
