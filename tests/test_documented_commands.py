@@ -80,10 +80,12 @@ NOT_RUN = {
     # tests/topology run nginx, Apache and the unit with the files of this repository.
     "apt-get": {"install"},
     "apachectl": {"configtest", "graceful"},
+    "echo": {"include mirror/mirror-http.conf;"},
     "install": set(),
     "nginx": {"-t"},
     "pip": {"install"},
     "python3": {"-m"},
+    "runuser": {"-u"},
     "systemctl": set(),
     "useradd": set(),
     "usermod": set(),
