@@ -18,7 +18,7 @@ import pytest
 from mirror.demo.nginx import nginx_command
 from mirror.demo.processes import accepts
 from tests.shipped_nginx import NGINX
-from tests.topology.conftest import Topology, patient, require
+from tests.topology.conftest import Topology, patient, require, wait_for
 
 pytestmark = pytest.mark.topology
 
@@ -99,6 +99,10 @@ def ask(topology: Topology, host: str, path: str) -> int:
         return answer.status
 
 
+def lines_of(log: Path) -> list[str]:
+    return log.read_text().splitlines()
+
+
 @pytest.mark.parametrize(("mode", "block"), [("sink", SINK), ("inline", INLINE)])
 def test_a_site_that_exists_is_mirrored_beside_another(
     topology: Topology, mode: str, block: str
@@ -116,9 +120,12 @@ def test_a_site_that_exists_is_mirrored_beside_another(
     assert statuses[:3] == [200, 200, 200] and statuses[4:] == [200, 200]
     assert sidecar.settled_ledger()["seen"] == 3
     folder = topology.directory / "site"
-    own = (folder / "access.log").read_text().splitlines()
-    assert [line.split()[6] for line in own] == [path for _, path in asked]
+    # With `mirror`, nginx writes a line only after the copy has been answered.
+    assert wait_for(lambda: len(lines_of(folder / "access.log")) == len(asked))
+    own = lines_of(folder / "access.log")
+    assert sorted(line.split()[6] for line in own) == sorted(path for _, path in asked)
     assert all(re.search(r'HTTP/1\.1" \d+ \d+ "-" "-"$', line) for line in own), own
     if mode == "sink":
-        joined = (folder / "mirror.log").read_text().splitlines()
+        assert wait_for(lambda: len(lines_of(folder / "mirror.log")) == 4)
+        joined = lines_of(folder / "mirror.log")
         assert [line[:7] for line in joined] == ['{"id":"'] * 4
