@@ -19,7 +19,6 @@ from estimator.commands.exits import end_with_doubts
 from estimator.commands.policy_options import read_policy
 from estimator.commands.quantities import Bounds, ratio
 from estimator.commands.sources import Source, check_source, read_source
-from estimator.commands.terminal import working
 from estimator.errors import InputError, Problem
 from estimator.model.nodes.capacity import Cluster
 from estimator.model.policy import Policy
@@ -39,6 +38,7 @@ from estimator.series.rps import RpsSeries
 from estimator.table.files import EXAMPLE, read_table
 from estimator.table.load_points import Table
 from estimator.text_files import write_set, write_whole
+from mirror.formats.progress import working
 from mirror.formats.terminal import say, say_json
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])

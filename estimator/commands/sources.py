@@ -17,7 +17,6 @@ from rich.markup import escape
 from rich.progress import Progress, TaskID
 
 from estimator import units
-from estimator.commands.terminal import working
 from estimator.errors import InputError, Problem
 from estimator.series.access_log.files import files_of, problem_of, route_table
 from estimator.series.datadog import read_datadog
@@ -29,6 +28,7 @@ from estimator.series.hosts import read_hosts
 from estimator.series.prometheus import QUERY, RateQuery, read_prometheus
 from estimator.series.rps import RpsSeries
 from mirror.formats.access_log.line_reader import FORMATS, Reading
+from mirror.formats.progress import working
 from mirror.formats.terminal import say
 
 DEFAULT_SITE = "datadoghq.com"

@@ -113,8 +113,10 @@ class Audit:
         return +total
 
 
-def run_audit(sources: Sources, window: Window) -> Audit:
-    """Read everything. Raises InputError."""
+def run_audit(
+    sources: Sources, window: Window, progress: Callable[[str], None] = lambda text: None
+) -> Audit:
+    """Read everything; `progress` gets what is being done. Raises InputError."""
     seconds = Seconds(window)
     production = Log("--access-log", files_of(sources.access_log, "--access-log"))
     _refuse_same_files(sources, production)
@@ -122,21 +124,23 @@ def run_audit(sources: Sources, window: Window) -> Audit:
     audit = Audit(window, sources, seconds, production, sidecars)
     reader = LineReader(sources.reading)
     with IdStore() as ids:
-        read_log(production, reader, window, _production(audit, ids))
+        read_log(production, reader, window, _production(audit, ids), progress)
         if sources.gateway_log:
             audit.gateway = Log("--gateway-log", files_of(sources.gateway_log, "--gateway-log"))
             take = _other(window, ids, GATEWAY, audit.gateway_minutes)
-            read_log(audit.gateway, reader, window, take)
+            read_log(audit.gateway, reader, window, take, progress)
         if sources.envoy_log:
             audit.envoy = Log("--envoy-log", files_of(sources.envoy_log, "--envoy-log"))
             take = _other(window, ids, ENVOY, audit.envoy_minutes)
-            read_log(audit.envoy, reader, window, take)
+            read_log(audit.envoy, reader, window, take, progress)
         if sources.capture:
+            progress("Reading captures")
             audit.captured = read_captured(sources.capture, window, ids)
         if sources.series:
             audit.hole_s = seconds.leave_out_holes()
             audit.lag_s = lag_by_shape(seconds.logged, seconds.seen)
         read_counts(sources.series, seconds, sidecars)
+        progress("Matching ids")
         audit.matched = match(ids.groups(), seconds, audit.captured is not None)
     for source in (CAPTURE, GATEWAY, ENVOY):
         if (offset := offset_of(audit.matched.later[source])) is not None:

@@ -68,14 +68,20 @@ def files_of(patterns: Sequence[str], option: str) -> list[str]:
 
 
 def read_log(
-    log: Log, reader: LineReader, window: Window, take: Callable[[Line, int], None]
+    log: Log,
+    reader: LineReader,
+    window: Window,
+    take: Callable[[Line, int], None],
+    progress: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Give the requests of a log to `take`, with the place of their file, and skip blocks that are
-    far from the window. Raises InputError."""
+    far from the window. `progress` gets a text for each block. Raises InputError."""
     for place, name in enumerate(log.files):
         number = 1
+        which = f" (file {place + 1} of {len(log.files)})" if len(log.files) > 1 else ""
         with closing(open_log(name)) as stream:
             for block in blocks(stream):
+                progress(f"{log.option} {name}{which}: {number - 1:,} lines")
                 lines = block.split(b"\n")
                 rest = lines.pop()  # empty, or a last line whose end is not written yet
                 if lines and _is_far(lines, reader, window):

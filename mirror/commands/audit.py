@@ -18,6 +18,7 @@ from mirror.commands.arguments import Written, read_instant, read_share
 from mirror.config import load
 from mirror.errors import ConfigError, InputError
 from mirror.formats.access_log.line_reader import LineReader, Reading
+from mirror.formats.progress import working
 from mirror.formats.rich_console import visible_console
 from mirror.formats.routes import RouteTable
 from mirror.formats.terminal import say, say_json
@@ -166,7 +167,8 @@ def audit(
             *(routes, frozenset(unmirrored)),
         )
         window = _window(series, first, end, last_s)
-        result = run_audit(sources, window)
+        with working("Reading") as bar:
+            result = run_audit(sources, window, bar.say)
     except (InputError, ConfigError) as error:
         say(f"mirror: {error}", err=True)
         sys.exit(EXIT_UNUSABLE)

@@ -8,6 +8,7 @@ dask_cluster    runs a function of a file on the workers of a Dask cluster
 foreign_text    text from outside as a terminal may show it
 path_shapes     what targets that differ in identifiers have in common
 json_documents  the format and version at the beginning of a document
+progress        the progress of long work, for a person at a terminal
 replay_result   the result of a replay as a document
 rich_console    the console on which tables are printed, and nothing is obeyed
 routes          route templates, and the route tag that a request path gets

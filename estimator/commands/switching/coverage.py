@@ -20,7 +20,6 @@ from estimator.commands.switching.requests_options import (
     requests_of,
     requests_source_of,
 )
-from estimator.commands.terminal import working
 from estimator.errors import InputError, Problem
 from estimator.migration.coverage.analysis import Before, analyse
 from estimator.migration.coverage.assumptions import Assumed
@@ -36,6 +35,7 @@ from estimator.requests.compared import observations_of_examples, read_compared
 from estimator.routing.files import Routes
 from estimator.routing.ingress_nginx.routes import read_ingresses
 from estimator.text_files import write_whole
+from mirror.formats.progress import working
 from mirror.formats.terminal import say_json
 
 EPILOG = """\b

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 import click
 
 from estimator.commands.sources import LOG_OPTIONS, flag_of
-from estimator.commands.terminal import working
 from estimator.errors import InputError
 from estimator.requests.asked import Asked
 from estimator.requests.capture import observe_capture
@@ -17,6 +16,7 @@ from estimator.requests.series import observe_series
 from estimator.requests.uris import observe_uris
 from estimator.series.access_log.files import files_of, problem_of
 from mirror.formats.access_log.line_reader import Reading
+from mirror.formats.progress import working
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _SOURCES = ("from_access_log", "from_capture", "from_series", "from_uris")

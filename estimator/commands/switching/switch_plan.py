@@ -19,7 +19,6 @@ from estimator.commands.sources import check_source, read_source, source_of
 from estimator.commands.switching import plan_options, site_options
 from estimator.commands.switching.ended_legs import legs_of
 from estimator.commands.switching.output_options import format_option
-from estimator.commands.terminal import working
 from estimator.errors import InputError, Problem
 from estimator.migration.order.moves import Front
 from estimator.migration.switch_plan.plan import SwitchPlan, plan_switch
@@ -31,6 +30,7 @@ from estimator.report.switch_plan.files import plan_files
 from estimator.report.switch_plan.runbook import runbook_of
 from estimator.report.text import print_text
 from estimator.text_files import write_set, write_whole
+from mirror.formats.progress import working
 from mirror.formats.terminal import say_json
 
 EPILOG = """\b

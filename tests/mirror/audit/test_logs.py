@@ -91,3 +91,17 @@ def test_line_numbers_go_on_over_blocks(tmp_path: Path, monkeypatch: pytest.Monk
     log, found = read(path)
     assert len(found) == 20
     assert log.tally.shown[0].startswith(f"{path}:21: ")
+
+
+def test_progress_names_the_file_and_counts_its_lines(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text(LINE % (1, 1) * 20_000)  # more than one block
+    (tmp_path / "b.log").write_text(LINE % (1, 1))
+    texts: list[str] = []
+    log = Log("--access-log", files_of((str(tmp_path / "*.log"),), "--access-log"))
+    read_log(log, LineReader(), WINDOW, lambda line, file: None, texts.append)
+    block = (1 << 20) // len(LINE % (1, 1))
+    assert texts == [
+        f"--access-log {tmp_path}/a.log (file 1 of 2): 0 lines",
+        f"--access-log {tmp_path}/a.log (file 1 of 2): {block:,} lines",
+        f"--access-log {tmp_path}/b.log (file 2 of 2): 0 lines",
+    ]

@@ -35,6 +35,18 @@ def test_a_good_hour_exits_with_0(world: World) -> None:
     assert "logged" in result.stdout
 
 
+def test_a_person_at_a_terminal_sees_progress(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    span = ("--from", FIRST, "--until", FIRST + LENGTH_S)
+    assert run(world, *span).stderr == ""
+    for name, value in (("TTY_COMPATIBLE", "1"), ("TERM", "xterm-256color"), ("COLUMNS", "200")):
+        monkeypatch.setenv(name, value)
+    result = run(world, *span)
+    assert "Matching ids" in result.stderr
+    assert result.stdout.startswith("nothing is counted twice")
+
+
 def test_a_double_count_exits_with_4(world: World) -> None:
     for request in world.requests[:10]:
         request.is_in_gateway = True
