@@ -38,6 +38,7 @@ VALUES = {
         "app.site.svc": "basket.shop.svc",
         "192.0.2.10/32": "198.51.100.10/32",
         "192.0.2.20/32": "198.51.100.20/32",
+        "value: [mirror, site]": "value: [shop]",
         "value: monitoring": "value: prometheus",
         "/spec/replicas, value: 2": "/spec/replicas, value: 3",
     },
@@ -96,7 +97,8 @@ def test_gateway_gets_the_values(tmp_path: Path) -> None:
     apache, sidecars, inside, metrics = objects["NetworkPolicy", "site-gateway"]["spec"]["ingress"]
     assert apache["from"][0]["ipBlock"]["cidr"] == "198.51.100.10/32"
     assert sidecars["from"][0]["ipBlock"]["cidr"] == "198.51.100.20/32"
-    assert "podSelector" in inside["from"][0]
+    (namespace,) = inside["from"][0]["namespaceSelector"]["matchExpressions"]
+    assert "podSelector" in inside["from"][0] and namespace["values"] == ["shop"]
     assert list(metrics["from"][0]["namespaceSelector"]["matchLabels"].values()) == ["prometheus"]
     assert objects["Deployment", "site-gateway"]["spec"]["replicas"] == 3
 

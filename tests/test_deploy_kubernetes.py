@@ -464,13 +464,15 @@ def test_a_command_reaches_each_sidecar(tmp_path: Path) -> None:
     log = tmp_path / "log"
     kubectl = tmp_path / "kubectl"
     kubectl.write_text(
-        f'#!/bin/sh\necho "$*" >>{log}\ncase "$*" in *" get "*) echo pod/a; echo pod/b;; esac\n'
+        f'#!/bin/sh\necho "$*" >>{log}\n'
+        'case "$*" in *" get "*) echo pod/a; echo pod/b;; */a*) exit 7;; esac\n'
     )
     kubectl.chmod(0o755)
     script = f"NS=shop\n{function}\neach_sidecar -- mirror set ratio 0\n"
-    subprocess.run(
-        ["/bin/sh", "-c", script], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, timeout=30, check=True
-    )
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(["/bin/sh", "-c", script], env=path, capture_output=True, timeout=30)
+    # A Pod that fails is named, and keeps no other from its command.
+    assert done.stdout.decode().splitlines() == ["pod/a:", "pod/a: exit code 7", "pod/b:"]
     listed, *executed = log.read_text().splitlines()
     for folder in ("overlays/service", "overlays/nginx"):
         (template,) = (
