@@ -133,6 +133,28 @@ def test_pod_monitor_can_be_left_out(tmp_path: Path) -> None:
     assert "kind: PodMonitor" not in kubectl_kustomize(folder)
 
 
+def test_page_sets_values_of_the_jobs(tmp_path: Path) -> None:
+    (text,) = re.findall(r"(?ms)^```yaml\n(apiVersion[^`]*\[../../kagami/[^`]*)```$", PAGE)
+    folder = tmp_path / "my-site/jobs"
+    folder.mkdir(parents=True)
+    (folder / "kustomization.yaml").write_text(text)
+    (tmp_path / "kagami/deploy").mkdir(parents=True)
+    (tmp_path / "kagami/deploy/kubernetes").symlink_to(KUBERNETES)
+    built = build(folder)
+    audit, weekly = (
+        item["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
+        for item in built
+        if item["kind"] == "CronJob"
+    )
+    assert audit["image"] == "harbor.example.org/kagami:0.1.0"
+    assert weekly["image"] == "harbor.example.org/kagami-estimate:0.1.0"
+    assert weekly["env"] == [{"name": "PROMETHEUS", "value": "http://prometheus.example.org:9090"}]
+    made = {
+        item["metadata"]["name"]: item for item in yaml.safe_load_all(kubectl_kustomize(folder))
+    }
+    assert made == {item["metadata"]["name"]: item for item in built}
+
+
 def test_page_annotates_as_the_overlay_does() -> None:
     (command,) = re.findall(r"(?m)^kubectl -n site annotate ingress site ((?:.*\\\n)+.*)$", PAGE)
     overlay = build(KUBERNETES / "overlays/ingress-nginx")

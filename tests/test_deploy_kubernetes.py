@@ -627,8 +627,10 @@ def test_hourly_audit_has_valid_options_and_reads_only() -> None:
 def test_weekly_estimate_has_valid_options() -> None:
     (pod,) = pod_specs([by_name(".")["CronJob", "mirror-estimate"]])
     (container,) = pod["containers"]
-    words = shlex.split(container["args"][0])
+    (variable,) = container["env"]
+    words = shlex.split(container["args"][0].replace(f"${variable['name']}", variable["value"]))
     assert words[:2] == ["exec", "estimate"]
+    assert words[2:4] == ["--from-prometheus", variable["value"]]
     options: dict[str, Any] = estimate.make_context("estimate", words[2:]).params
     mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
     assert str(Path(options["table"]).parent) in mounts
