@@ -1,4 +1,8 @@
-"""Checks the installed command end to end: the process, its files and its exit code."""
+"""Checks the command end to end: its output, its files and its exit code.
+
+A process of its own takes a second to import what it needs. Each exit code is checked with one; the
+other tests run the command in the process of the tests.
+"""
 
 import json
 import os
@@ -43,24 +47,41 @@ components:
 """  # noqa: E501 - rows as people write them
 
 
+def environment_of(folder: Path, keys: bool, changes: dict[str, str]) -> dict[str, str]:
+    """Return all variables of a command: the inherited ones, keys if wanted, and the changes."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    secrets = {"DD_API_KEY": "secret-a", "DD_APP_KEY": "secret-b"} if keys else {}
+    return {**inherited, "XDG_CACHE_HOME": str(folder / "cache"), **secrets, **changes}
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
-    def run_estimate(
-        *arguments: str, keys: bool = True, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        if keys:
-            environment = {"DD_API_KEY": "secret-a", "DD_APP_KEY": "secret-b", **environment}
+def start(tmp_path: Path) -> Run:
+    def run_process(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "estimator", *arguments],
             cwd=tmp_path,
-            env={**inherited, "XDG_CACHE_HOME": str(tmp_path / "cache"), **environment},
+            env=environment_of(tmp_path, True, {}),
             capture_output=True,
             text=True,
             timeout=60,
         )
 
-    return run_estimate
+    return run_process
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    def run_command(
+        *arguments: str, keys: bool = True, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        given = dict.fromkeys(os.environ) | environment_of(tmp_path, keys, environment)
+        monkeypatch.chdir(tmp_path)
+        result = CliRunner().invoke(main, arguments, env=given, catch_exceptions=False)
+        return subprocess.CompletedProcess(
+            arguments, result.exit_code, result.stdout, result.stderr
+        )
+
+    return run_command
 
 
 @pytest.fixture
@@ -101,9 +122,9 @@ def fake() -> Iterator[FakeDatadog]:
         yield fake
 
 
-def test_series_comes_out_as_pods(run: Run, table: str, series: str) -> None:
+def test_series_comes_out_as_pods(start: Run, table: str, series: str) -> None:
     plain = ("--imbalance", "1x", "--lose-pods", "0")
-    result = run("--from-series", series, "--table", table, "--format", "json", *plain)
+    result = start("--from-series", series, "--table", table, "--format", "json", *plain)
     assert (result.returncode, result.stderr) == (0, "")
     report = json.loads(result.stdout)
     gateway, api = report["components"]
@@ -162,13 +183,13 @@ def test_component_without_traffic_is_a_warning(run: Run, series: str) -> None:
     assert report["warnings"][0].startswith("watch: none of its routes (/watch/_id_) had a request")
 
 
-def test_short_series_is_low_confidence(run: Run, table: str, tmp_path: Path) -> None:
+def test_short_series_is_low_confidence(start: Run, table: str, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "short.db")) as database:
         database.executescript(
             SCHEMA + "INSERT INTO seconds VALUES (5);"
             "INSERT INTO counts VALUES (5, 'requests', '/api/_', 'safe', 300);"
         )
-    result = run("--from-series", "short.db", "--table", table)
+    result = start("--from-series", "short.db", "--table", table)
     assert result.returncode == 3
     assert "Confidence: low" in result.stdout
     assert "low confidence: only 1s were observed, less than 1d" in result.stderr
@@ -260,11 +281,11 @@ def test_nothing_beyond_the_table_is_without_its_flag(run: Run, table: str, seri
     assert row[1].endswith("*") and "scaled linearly: " in note and "api" in note
 
 
-def test_component_without_rows_is_refused(run: Run, series: str, tmp_path: Path) -> None:
+def test_component_without_rows_is_refused(start: Run, series: str, tmp_path: Path) -> None:
     head, tail = TABLE.split("  - name: api")
     empty = "  - name: api" + tail.split("    points:")[0] + "    points: []\n"
     (tmp_path / "empty.yaml").write_text(head + empty)
-    result = run("--from-series", series, "--table", "empty.yaml")
+    result = start("--from-series", series, "--table", "empty.yaml")
     assert (result.returncode, result.stdout) == (4, "")
     assert "refused: api: has no rows in the table" in result.stderr
 
@@ -287,10 +308,10 @@ def test_missing_files_are_bad_input(run: Run, table: str, series: str) -> None:
         assert "bad input: none: no such file" in result.stderr
 
 
-def test_every_bad_row_is_named(run: Run, series: str, tmp_path: Path) -> None:
+def test_every_bad_row_is_named(start: Run, series: str, tmp_path: Path) -> None:
     bad = TABLE.replace("replicas: 2", "replicas: 0").replace("cpu: 800m", "cpu: 800MHz")
     (tmp_path / "bad.yaml").write_text(bad)
-    result = run("--from-series", series, "--table", "bad.yaml")
+    result = start("--from-series", series, "--table", "bad.yaml")
     assert (result.returncode, result.stdout) == (2, "")
     places = [line.split(": ")[3] for line in result.stderr.splitlines()]
     assert places == [
@@ -337,8 +358,8 @@ def test_bad_options_are_bad_input(
     assert message in " ".join(result.stderr.replace("│", " ").split())
 
 
-def test_help_has_examples_and_exit_codes(run: Run) -> None:
-    result = run("--help")
+def test_help_has_examples_and_exit_codes(start: Run) -> None:
+    result = start("--help")
     assert result.returncode == 0
     assert "estimate --from-series series.db --table table.yaml" in result.stdout
     assert "4  refused" in result.stdout
