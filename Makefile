@@ -9,6 +9,9 @@ PIP := $(PINS) $(BIN)/pip --disable-pip-version-check -q
 TWO_AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
 WITHOUT_SERVERS := $(TWO_AT_ONCE) --ignore tests/topology --ignore tests/conformance
 
+# The tests start hundreds of Pythons. Without cached bytecode, each would compile its source again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo man docs exactness test test-compiled test-pythons check cover compiled bench programs wheel clean fuzz fuzz-files fuzz-nginx fuzz-routes soak
 
 # The compiled build takes part where `make compiled` made it from the present source.
