@@ -418,6 +418,9 @@ def test_sidecar_joins_a_deployment_and_changes_nothing_else(tmp_path: Path, cla
             "seccompProfile": {"type": "RuntimeDefault"},
         }.items()
     )
+    # A mount in this place is what keeps the token of the Pod's service account out of a container.
+    places = {mount["mountPath"] for mount in sidecar["volumeMounts"]}
+    assert "/var/run/secrets/kubernetes.io/serviceaccount" in places
     pod[sidecars].remove(sidecar)
     mounted = {mount["name"] for mount in sidecar["volumeMounts"]}
     assert mounted <= {volume["name"] for volume in pod["volumes"]}
