@@ -90,6 +90,14 @@ HISTOGRAMS = """
 """
 """Latencies of compared pairs: index of a bucket, and the answers in it. A series from before has
 no such table."""
+NEWEST_HISTOGRAMS = """
+    SELECT max(minute) FROM histograms WHERE minute <= :last AND typeof(minute) = 'integer'
+"""
+"""The newest minute whose latencies are written."""
+NEWEST_PAIRS = """
+    SELECT coalesce(sum(value), 0) FROM counts
+    WHERE metric = 'compared' AND second BETWEEN :first AND :last
+"""
 SHADOW_HISTOGRAMS = """
     SELECT minute, route, buckets, (SELECT total(value) FROM json_each(buckets)) FROM histograms
     WHERE metric = 'compared.shadow.latency' AND minute BETWEEN :first AND :last

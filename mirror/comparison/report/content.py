@@ -48,7 +48,7 @@ def content_of(compared: Sum, judgement: Judgement, most_rows: int) -> Content:
                 _difference(result, judgement) for result in differing[:MOST_DIFFERENCES]
             ),
         ),
-        *([_latency(judgement, most_rows)] if judgement.routes else []),
+        *([_latency(compared, judgement, most_rows)] if judgement.routes else []),
         *_examples("missing", "New 404s by path", missed[:most_rows], len(missed)),
         *_examples("examples", "Other differences by path", others[:most_rows], len(others)),
         uncompared_section(judgement, compared),
@@ -186,7 +186,7 @@ def _difference(result: str, judgement: Judgement) -> Entry:
 # --- latency ---
 
 
-def _latency(judgement: Judgement, most_rows: int) -> Section:
+def _latency(compared: Sum, judgement: Judgement, most_rows: int) -> Section:
     shown = judgement.routes[:most_rows]
     parts = (judgement.all, *shown) if len(judgement.routes) > 1 else shown
     rows = [_latency_row(judged) for judged in parts]
@@ -206,6 +206,12 @@ def _latency(judgement: Judgement, most_rows: int) -> Section:
         (
             "Latency is that of the pairs that both sides answered. `at most` is the upper bound of"
             " the share of new errors, with 95 % confidence. A ratio in brackets may be noise.",
+            *(
+                f"{part.source}: the latencies of its newest {part.pairs_without_latency:,} pairs"
+                " are missing here. A sidecar writes those of a minute when the minute is over."
+                for part in compared.parts
+                if part.pairs_without_latency
+            ),
         ),
         Table(columns, tuple(rows), _left_out(len(judgement.routes) - len(shown), "routes")),
     )

@@ -42,6 +42,7 @@ def _report(compared: Sum, judgement: Judgement) -> dict[str, Any]:
                 "since_s": part.first_s,
                 "until_s": part.last_s,
                 "waiting": part.waiting,
+                "pairs_without_latency": part.pairs_without_latency,
                 "log": part.log and msgspec.to_builtins(part.log),
             }
             for part in compared.parts

@@ -69,6 +69,8 @@ class Part:
     mode: str = ""
     waiting: int = 0
     """Copies whose other side may still come."""
+    pairs_without_latency: int = 0
+    """The newest pairs of a series.db, whose latencies are written when their minute is over."""
     examples: Sequence[Example] = ()
     examples_not_kept: int = 0
     log: Log | None = None

@@ -20,6 +20,8 @@ from mirror.formats.series_db import (
     HAS_HISTOGRAMS,
     HISTOGRAMS,
     MAX_SECOND,
+    NEWEST_HISTOGRAMS,
+    NEWEST_PAIRS,
     SHADOW_HISTOGRAMS,
     SPAN,
     STEPS_WITH_PAIRS,
@@ -29,6 +31,8 @@ from mirror.formats.series_db import (
 
 LEAST_ALIKE = 20
 _MINUTE_S = 60
+_MOST_PENDING_S = 2 * _MINUTE_S
+"""A sidecar writes a minute within the second after it; this is more than it keeps."""
 _INDEX = re.compile(r"[0-9]{1,4}")
 """An index of a bucket; `MOST_BUCKETS` of formats/comparison.py has as many digits."""
 
@@ -99,8 +103,26 @@ def _part(database: sqlite3.Connection, path: Path, span: Span) -> Part:
             }
             of_metric[metric][label] += number
     _add_latencies(database, path, bounds, routes)
+    pending = _pairs_without_latency(database, first, last)
     (steps,) = database.execute(STEPS_WITH_PAIRS, {**bounds, "step_s": PAIRS_STEP_S}).fetchone()
-    return Part(str(path), first, last, routes, steps * PAIRS_STEP_S, lines=lines, lost=lost)
+    return Part(
+        *(str(path), first, last, routes, steps * PAIRS_STEP_S),
+        pairs_without_latency=pending,
+        lines=lines,
+        lost=lost,
+    )
+
+
+def _pairs_without_latency(database: sqlite3.Connection, first: int, last: int) -> int:
+    """Return the pairs of the minutes that the sidecar has not written yet, the newest ones."""
+    if database.execute(HAS_HISTOGRAMS).fetchone() == (0,):
+        return 0
+    (newest,) = database.execute(NEWEST_HISTOGRAMS, {"last": last}).fetchone()
+    since = first if newest is None else max(first, newest + _MINUTE_S)
+    if last - since >= _MOST_PENDING_S:
+        return 0  # no answer in it, or none whose latency the log says
+    (number,) = database.execute(NEWEST_PAIRS, {"first": since, "last": last}).fetchone()
+    return int(number)
 
 
 def _add_latencies(

@@ -1,5 +1,6 @@
 """Checks the tables and sentences of the report: what they hold, and that they are bounded."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from mirror.comparison.report.content import (
     content_of,
 )
 from mirror.comparison.report.judgement import Thresholds, judge
+from mirror.comparison.report.parts import Pairs, Part, add_up
 from mirror.formats.comparison import Comparison
 from tests.mirror.comparison.report.test_judgement import pairs
 from tests.mirror.comparison.report.test_parts import document, example, route, sum_of
@@ -54,6 +56,17 @@ def test_the_facts_say_what_the_answer_rests_on() -> None:
         ),
         ("p99", "1.07 times production's; allowed 2 times"),
     )
+
+
+def test_the_latencies_of_the_open_minute_are_said_to_be_missing() -> None:
+    part = Part("series.db", 6000, 6090, {"/a": Pairs(Counter(same=9))}, pairs_without_latency=1200)
+    compared = add_up([part])
+    made = content_of(compared, judge(compared, Thresholds()), 20)
+    assert section(made, "latency").notes[1:] == (
+        "series.db: the latencies of its newest 1,200 pairs are missing here. A sidecar writes"
+        " those of a minute when the minute is over.",
+    )
+    assert len(section(content(document(pairs(9))), "latency").notes) == 1
 
 
 def test_the_matrix_has_rows_of_production_and_columns_of_the_shadow() -> None:

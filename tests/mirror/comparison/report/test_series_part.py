@@ -57,7 +57,7 @@ def test_time_without_pairs_does_not_count(path: Path) -> None:
     assert part_of_series(made, Span(until_s=6059)).pairs_s == 20
 
 
-def with_histograms(path: Path, *rows: tuple[int, object, object, object]) -> Path:
+def with_histograms(path: Path, *rows: tuple[object, object, object, object]) -> Path:
     series(path, *COUNTS)
     with closing(sqlite3.connect(path)) as database, database:
         database.executemany("INSERT INTO histograms VALUES (?, ?, ?, ?)", rows)
@@ -78,11 +78,37 @@ def test_latencies_of_minutes_add_up(path: Path) -> None:
     assert last.shadow == {7: 4} and last.primary == {}
 
 
+@pytest.mark.parametrize(
+    ("minutes", "span", "pending"),
+    [
+        ((6000,), Span(), 330),
+        ((6000, 6060), Span(), 0),
+        ((6000,), Span(until_s=6059), 0),
+        ((), Span(), 342),
+        ((), Span(until_s=6059), 12),
+        (("no",), Span(), 342),
+    ],
+)
+def test_the_pairs_of_the_open_minute_have_no_latency_yet(
+    path: Path, minutes: tuple[object, ...], span: Span, pending: int
+) -> None:
+    rows = ((minute, "compared.shadow.latency", "/b", "{}") for minute in minutes)
+    assert part_of_series(with_histograms(path, *rows), span).pairs_without_latency == pending
+
+
+def test_a_log_without_latencies_is_no_open_minute(path: Path) -> None:
+    with_histograms(path)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("INSERT INTO seconds VALUES (6120)")
+    assert part_of_series(path, Span()).pairs_without_latency == 0
+
+
 def test_a_series_from_before_has_no_latencies(path: Path) -> None:
     series(path, *COUNTS)
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("DROP TABLE histograms")
-    assert part_of_series(path, Span()).routes["/a"].shadow == {}
+    part = part_of_series(path, Span())
+    assert part.routes["/a"].shadow == {} and part.pairs_without_latency == 0
 
 
 @pytest.mark.parametrize(
