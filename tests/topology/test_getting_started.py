@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/getting-started.md").read_text()
 REPORTS = (ROOT / "docs/reading-a-report.md").read_text()
 STEPS = ("2. ", "3. ", "4. ", "5. ", "7. ", "8. ")
-PORTS = (3000, 3001, 8080, 9910, 9911, 9912, 15000, 30080)
+PORTS = (3000, 3001, 8080, 9910, 9911, 9912, 15000, 30080, 30081)
 UNTIL_COMPARED = (
     "until curl -s http://127.0.0.1:9911/status | grep -q 'route_miss\"[^,}]*[1-9][0-9]'; "
     "do curl -s -o /dev/null http://127.0.0.1:8080/api/me; sleep 0.1; done"
