@@ -48,15 +48,15 @@ _REFRESH_S = 1.0
     "target",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write every second to a .csv or .parquet file instead.",
+    help="Write every second to a .csv or .parquet file instead, or all that FILE holds to a .db.",
 )
 def series(
     file: Path, routes: tuple[str, ...], last_s: float | None, follow: bool, target: Path | None
 ) -> None:
     """Show the requests per second of FILE (default: series.db), with each peak and its second.
 
-    A sidecar may be writing the file. Each bar shows the highest second in its part of the window;
-    a dot marks a part in which nothing was observed.
+    A sidecar may be writing the file, also while it is copied. Each bar shows the highest second in
+    its part of the window; a dot marks a part in which nothing was observed.
 
     \b
     Exit codes:
@@ -67,12 +67,20 @@ def series(
     Examples:
       mirror series --last 1h --route /api/_
       mirror series /var/lib/mirror/series.db --export week.parquet --last 168h
+      mirror series /var/lib/mirror/series.db --export copy.db --last 75m
     """
     if follow and target:
         raise click.UsageError("--follow and --export exclude each other")
+    is_copy = target is not None and target.suffix == ".db"
+    if is_copy and routes:
+        raise click.UsageError("--export to a .db file takes all routes: leave out --route")
     try:
         with SeriesFile(file) as source:
-            if target:
+            if target and is_copy:
+                first, last = _bounds(source, last_s)
+                source.copy_to(target, first, last)
+                say(f"{target}: {utc(first)} to {utc(last)}")
+            elif target:
                 first, last = _bounds(source, last_s)
                 chosen = _chosen(source, routes, first, last)
                 number = export(source.rows(chosen, first, last), target)

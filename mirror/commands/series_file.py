@@ -23,8 +23,11 @@ from mirror.formats.series_db import (
     OBSERVED_SECONDS,
     REQUESTS,
     ROUTES,
+    SCHEMA,
     SPAN,
+    TIMES,
     connect_to_read,
+    reason_of,
 )
 from mirror.formats.whole_files import writing_whole
 
@@ -100,6 +103,36 @@ class SeriesFile:
                 for route in routes:
                     yield second, route, window.rps.get(route, {}).get(second, 0)
 
+    def copy_to(self, path: Path, first: int, last: int) -> None:
+        """Write these seconds, both included, as another series.db, also while a sidecar writes.
+
+        The copy is of one moment of the source, and it is there as a whole or not at all.
+        """
+        try:
+            if path.exists() and path.samefile(self._path):
+                raise InputError(f"{path}: is the series itself, expected another name")
+            with writing_whole(path) as file, closing(sqlite3.connect(file.name)) as copy, copy:
+                copy.executescript(SCHEMA)
+                self._copy_rows(copy, first, last)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+        except sqlite3.Error as error:
+            reason = reason_of(error)
+            raise InputError(f"{self._path}: cannot be copied to {path}: {reason}") from error
+
+    def _copy_rows(self, copy: sqlite3.Connection, first: int, last: int) -> None:
+        """Copy the tables of the format. Others, and what a schema from outside does, stay."""
+        self._database.execute("BEGIN")
+        present = {name for (name,) in self._database.execute("SELECT name FROM sqlite_master")}
+        for table, time in TIMES.items():
+            if table in present:
+                columns = [row[1] for row in copy.execute(f"PRAGMA table_info({table})")]
+                query = f"SELECT {', '.join(columns)} FROM {table} WHERE {time} BETWEEN ? AND ?"
+                marks = ", ".join("?" * len(columns))
+                rows = self._database.execute(query, (first, last))
+                copy.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+        self._database.execute("ROLLBACK")
+
 
 def export(rows: Iterator[tuple[int, str, int]], path: Path) -> int:
     """Write CSV or Parquet, by the ending of the name, and return the number of rows.
@@ -108,7 +141,7 @@ def export(rows: Iterator[tuple[int, str, int]], path: Path) -> int:
     """
     write = {".csv": _write_csv, ".parquet": _write_parquet}.get(path.suffix)
     if write is None:
-        raise InputError(f"{path}: expected a name that ends in .csv or .parquet")
+        raise InputError(f"{path}: expected a name that ends in .csv, .parquet or .db")
     if write is _write_parquet and find_spec("pyarrow") is None:
         how = "in the source folder of kagami run: pip install '.[estimate]'"
         raise InputError(f"{path}: Parquet needs pyarrow; {how}, or choose a name in .csv")

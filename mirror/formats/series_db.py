@@ -49,6 +49,9 @@ INSERT OR IGNORE INTO meta VALUES ('format', '{FORMAT}'), ('version', '{VERSION}
 """
 """Creates what is missing, so a writer runs it on every file that it opens."""
 
+TIMES = {"seconds": "second", "counts": "second", "latencies": "second", "histograms": "minute"}
+"""The tables with rows of a time, and the column that holds it."""
+
 MAX_SECOND = 253_402_300_799
 """The last second of the year 9999. A greater number is no Unix time in seconds."""
 

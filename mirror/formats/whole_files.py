@@ -22,8 +22,9 @@ _ANY = 0o666
 def writing_whole(path: Path, is_private: bool = False) -> Iterator[BinaryIO]:
     """Yield the file that becomes `path` at the end of the block, unless the block raises.
 
-    The directory must exist. A private file is its owner's alone. Any other keeps the permissions
-    of the file that it replaces, or has those of a new one. Raises OSError.
+    Its `name` is where it is until then, for what writes by name. The directory must exist. A
+    private file is its owner's alone. Any other keeps the permissions of the file that it replaces,
+    or has those of a new one. Raises OSError.
     """
     kept = _mode_of(path)
     mode = PRIVATE if is_private else kept
@@ -32,7 +33,7 @@ def writing_whole(path: Path, is_private: bool = False) -> Iterator[BinaryIO]:
     # The umask of the process applies, as to any new file.
     descriptor = os.open(beside, flags, mode or _ANY)
     try:
-        with open(descriptor, "w+b") as file:
+        with open(beside, "w+b", opener=lambda *_: descriptor) as file:
             if mode is not None:
                 os.fchmod(descriptor, mode)
             yield file

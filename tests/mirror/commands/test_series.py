@@ -64,13 +64,22 @@ def test_export_takes_the_whole_file_unless_told(path: Path, tmp_path: Path) -> 
     assert "10 rows" in run(path, "--export", target, "--last", "10s", "--route", "/b").output
 
 
+def test_a_copy_can_be_shown_like_its_source(path: Path, tmp_path: Path) -> None:
+    target = tmp_path / "copy.db"
+    assert run(path, "--export", target).output.startswith(f"{target}: ")
+    assert run(target).output == run(path).output
+    run(path, "--export", target, "--last", "10s")
+    assert run(target).output == run(path, "--last", "10s").output != run(path).output
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
         (["--route", "/c"], "--route /c: expected one of /a, /b"),
         (["--last", "soon"], "expected a time span"),
-        (["--export", "x.txt"], "expected a name that ends in .csv or .parquet"),
+        (["--export", "x.txt"], "expected a name that ends in .csv, .parquet or .db"),
         (["--follow", "--export", "x.csv"], "exclude each other"),
+        (["--export", "x.db", "--route", "/a"], "takes all routes: leave out --route"),
     ],
 )
 def test_what_cannot_be_done_is_said(arguments: list[str], problem: str, path: Path) -> None:

@@ -117,13 +117,63 @@ def test_a_failed_export_leaves_the_old_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("out.txt", "expected a name that ends in .csv or .parquet"),
+        ("out.txt", "expected a name that ends in .csv, .parquet or .db"),
         ("none/out.csv", "cannot be written"),
     ],
 )
 def test_a_bad_target_is_named(name: str, problem: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=problem):
         export(iter(ROWS), tmp_path / name)
+
+
+def test_a_copy_is_one_moment_of_a_file_that_is_being_written(path: Path, tmp_path: Path) -> None:
+    target = tmp_path / "copy.db"
+    target.write_text("older")
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer, SeriesFile(path) as source:
+        writer.execute("PRAGMA journal_mode = WAL")
+        writer.execute("INSERT INTO seconds VALUES (104)")  # in the log beside the file
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("INSERT INTO seconds VALUES (105)")
+        source.copy_to(target, 0, 200)
+        writer.execute("COMMIT")
+        assert source.span() == (100, 105)
+    assert {entry.name for entry in tmp_path.iterdir()} == {"series.db", "copy.db"}
+    with SeriesFile(target) as copy:
+        assert copy.span() == (100, 104)
+        assert list(copy.rows(["/a", "other"], 100, 103)) == ROWS
+
+
+def test_a_copy_has_every_table_and_no_other_second(path: Path, tmp_path: Path) -> None:
+    tables = {"counts": 5, "latencies": 8, "histograms": 4, "seconds": 1}
+    with closing(sqlite3.connect(path)) as database, database:
+        for second in (60, 120, 180):
+            for table, width in tables.items():
+                row = (second, *"x" * (width - 1))
+                database.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * width)})", row)
+        database.execute("CREATE TABLE later (a)")
+    with SeriesFile(path) as source:
+        source.copy_to(tmp_path / "copy.db", 110, 130)
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        for table, width in tables.items():
+            rows = copy.execute(f"SELECT * FROM {table}").fetchall()
+            assert rows == [(120, *"x" * (width - 1))]
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("series.db", r"series\.db: is the series itself, expected another name"),
+        ("link.db", r"link\.db: is the series itself, expected another name"),
+        ("none/copy.db", r"copy\.db: cannot be written: No such file or directory"),
+    ],
+)
+def test_a_copy_never_replaces_its_source(
+    name: str, problem: str, path: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "link.db").symlink_to(path)
+    with SeriesFile(path) as source, pytest.raises(InputError, match=problem):
+        source.copy_to(tmp_path / name, 0, 200)
+    assert {entry.name for entry in tmp_path.iterdir()} == {"series.db", "link.db"}
 
 
 def test_a_missing_file_is_said(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ def test_a_file_is_there_as_a_whole_or_as_before(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), writing_whole(path) as file:
         file.write(b"half")
         file.flush()
+        assert Path(file.name).read_bytes() == b"half"
         assert path.read_bytes() == b"old"
         raise ZeroDivisionError
     assert os.listdir(tmp_path) == ["a"]
