@@ -5,7 +5,7 @@ gathered to be matched. Nothing is judged here.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from mirror.audit.ids import (
     IdStore,
 )
 from mirror.audit.lines import PROBE, SHADOW, Line
-from mirror.audit.logs import Log, files_of, read_log
+from mirror.audit.logs import Log, files_if_any, files_of, read_log
 from mirror.audit.matching import IN_TWO_FILES, LOGGED_TWICE, Matched, match
 from mirror.audit.reasons import (
     LOOPED,
@@ -76,6 +76,8 @@ class Audit:
     sidecars: Sidecars
     gateway: Log | None = None
     envoy: Log | None = None
+    empty: list[tuple[str, str]] = field(default_factory=list)
+    """Options whose log has no file yet, each with its glob."""
     stats: EnvoyCounted | None = None
     captured: int | None = None
     """Captured requests of the window; None without a capture."""
@@ -125,12 +127,12 @@ def run_audit(
     reader = LineReader(sources.reading)
     with IdStore() as ids:
         read_log(production, reader, window, _production(audit, ids), progress)
-        if sources.gateway_log:
-            audit.gateway = Log("--gateway-log", files_of(sources.gateway_log, "--gateway-log"))
+        audit.gateway = _log_if_any(audit, "--gateway-log", sources.gateway_log)
+        if audit.gateway is not None:
             take = _other(window, ids, GATEWAY, audit.gateway_minutes)
             read_log(audit.gateway, reader, window, take, progress)
-        if sources.envoy_log:
-            audit.envoy = Log("--envoy-log", files_of(sources.envoy_log, "--envoy-log"))
+        audit.envoy = _log_if_any(audit, "--envoy-log", sources.envoy_log)
+        if audit.envoy is not None:
             take = _other(window, ids, ENVOY, audit.envoy_minutes)
             read_log(audit.envoy, reader, window, take, progress)
         if sources.capture:
@@ -151,13 +153,19 @@ def run_audit(
     return audit
 
 
+def _log_if_any(audit: Audit, option: str, patterns: Sequence[str]) -> Log | None:
+    files, empty = files_if_any(patterns, option)
+    audit.empty += [(option, pattern) for pattern in empty]
+    return Log(option, files) if files else None
+
+
 def _refuse_same_files(sources: Sources, production: Log) -> None:
     """Raise InputError where a file is named for two places: every request would be in both."""
     for option, patterns in (
         ("--gateway-log", sources.gateway_log),
         ("--envoy-log", sources.envoy_log),
     ):
-        for name in files_of(patterns, option):
+        for name in files_if_any(patterns, option)[0]:
             if len(files_of([*production.files, name], option)) == len(production.files):
                 raise InputError(f"{option} {name}: is production's log, too")
 

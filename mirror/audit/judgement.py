@@ -326,6 +326,8 @@ def _doubts(audit: Audit) -> Iterator[Finding]:
             yield from _doubts_of(log)
     if audit.gateway is not None:
         yield from _gateway_doubts(audit, audit.gateway)
+    for option, pattern in audit.empty:
+        yield rules.NO_FILES.at(option, f"{pattern} matches no file, and its folder is empty")
     out = sum(not judged for judged in audit.seconds.judged)
     if audit.sidecars.unobserved_s:
         finding = rules.UNOBSERVED.at(

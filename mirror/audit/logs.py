@@ -10,6 +10,7 @@ counted: a million lines take 0.2 s of cpu then, and 14 s where each is read.
 
 import glob
 import os
+import re
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -25,6 +26,10 @@ from mirror.formats.access_log.tally import Tally
 
 MOST_FILES = 10_000
 """Files of one log; a log that is rotated every minute has that many in a week."""
+_MAY_BE_EMPTY = (
+    "; a log without a line may have no file, as the gateway's before the switch: then give a"
+    " pattern whose folder exists and is empty, such as 'gateway/*.log'"
+)
 
 
 @dataclass(slots=True)
@@ -49,8 +54,33 @@ class Log:
     """Times of the earliest and the latest request; 0 where there is none."""
 
 
-def files_of(patterns: Sequence[str], option: str) -> list[str]:
-    """Return the files that names and globs stand for. Raises InputError for one without any."""
+def files_if_any(patterns: Sequence[str], option: str) -> tuple[list[str], list[str]]:
+    """Return the files of a log that may have none, and the globs whose folder is empty.
+
+    A glob without a match is a mistake in any other folder, and InputError says so: a log that is
+    not looked at must not pass for one without a copy.
+    """
+    empty = [pattern for pattern in patterns if _is_of_empty_folder(pattern)]
+    found = [pattern for pattern in patterns if pattern not in empty]
+    return files_of(found, option, _MAY_BE_EMPTY), empty
+
+
+def _is_of_empty_folder(pattern: str) -> bool:
+    magic = re.search(r"[*?[]", pattern)
+    if magic is None or is_url(pattern) or os.path.exists(pattern):
+        return False
+    try:
+        with os.scandir(os.path.dirname(pattern[: magic.start()]) or ".") as entries:
+            return all(entry.name.startswith(".") for entry in entries)
+    except OSError:
+        return False
+
+
+def files_of(patterns: Sequence[str], option: str, hint: str = "") -> list[str]:
+    """Return the files that names and globs stand for.
+
+    Raises InputError for one without any, with `hint` behind the reason.
+    """
     files: dict[object, str] = {}
     for pattern in patterns:
         if pattern == STDIN or is_url(pattern):
@@ -58,7 +88,7 @@ def files_of(patterns: Sequence[str], option: str) -> list[str]:
             continue
         names = [pattern] if os.path.exists(pattern) else sorted(glob.glob(pattern))
         if not names:
-            raise InputError(f"{option} {pattern}: no such file")
+            raise InputError(f"{option} {pattern}: no such file{hint}")
         for name in names:
             about = os.stat(name)
             files.setdefault((about.st_dev, about.st_ino), name)

@@ -212,6 +212,15 @@ SILENT = Rule(
     "nothing is counted there, if this is the log of the gateway that the copies reach",
     "send `mirror canary` with the same --gateway-log, which shows it",
 )
+NO_FILES = Rule(
+    "note",
+    "audit.no_files",
+    "A log has no file, and its folder is empty",
+    "it was not looked at: that is normal for the gateway's log before the switch, and for Envoy's"
+    " where it leaves copies out",
+    "see that its lines arrive there from the switch on; `mirror canary` shows whether copies are"
+    " logged",
+)
 MORE_IN_ENVOY = Rule(
     "note",
     "audit.more_in_envoy",
@@ -237,6 +246,6 @@ RULES = {
             ANONYMOUS,
         ),
         *(NO_REQUESTS, NO_SIDECAR, UNOBSERVED, LOG_HOLE, LOST_LINES, SHAPES, CLOCKS, RESTARTED),
-        *(OTHER_SPAN, LOST_LINES_NOTE, UNSURE, INEXACT, SILENT, MORE_IN_ENVOY),
+        *(OTHER_SPAN, LOST_LINES_NOTE, UNSURE, INEXACT, SILENT, NO_FILES, MORE_IN_ENVOY),
     )
 }

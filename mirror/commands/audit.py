@@ -5,6 +5,7 @@ This module owns the arguments and the exit code; mirror/audit reads and judges.
 
 import sys
 import time
+from glob import glob
 from pathlib import Path
 
 import click
@@ -68,7 +69,7 @@ Examples:
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="series.db of a sidecar.  [repeatable]",
+    help="series.db of a sidecar, or a quoted glob such as 'sidecar/*.db'.  [repeatable]",
 )
 @click.option(
     "--capture",
@@ -81,10 +82,14 @@ Examples:
     "--gateway-log",
     multiple=True,
     metavar="FILE",
-    help="Log of the nginx in the gateway's Pod, where no copy may be.  [repeatable]",
+    help="Log of the nginx in the gateway's Pod, where no copy may be. A glob may match nothing"
+    " where its folder is empty, as before the switch.  [repeatable]",
 )
 @click.option(
-    "--envoy-log", multiple=True, metavar="FILE", help="Envoy's access log.  [repeatable]"
+    "--envoy-log",
+    multiple=True,
+    metavar="FILE",
+    help="Envoy's access log; a glob may match nothing, too.  [repeatable]",
 )
 @click.option(
     "--envoy-stats",
@@ -159,6 +164,8 @@ def audit(
         LineReader(reading)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    # A glob without a match stays, and is then named as a file that does not exist.
+    series = tuple(Path(name) for at in series for name in sorted(glob(str(at))) or [str(at)])
     try:
         routes = _routes(config, unmirrored)
         sources = Sources(

@@ -1,6 +1,7 @@
 """Checks what is read from all sources together, and that the window has sharp edges."""
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,17 @@ def test_the_same_file_for_two_places_is_refused(world: World, tmp_path: Path) -
     for option in ("gateway_log", "envoy_log"):
         with pytest.raises(InputError, match="link.log: is production's log, too"):
             world.audit(**{option: (str(tmp_path / "lin*.log"),)})
+
+
+def test_a_log_that_has_no_file_yet_is_said_and_not_looked_at(world: World, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / ".being-copied").touch()
+    pattern = str(tmp_path / "empty" / "*.log")
+    audit = world.audit("series", gateway_log=(pattern,), envoy_log=(pattern,))
+    assert audit.empty == [("--gateway-log", pattern), ("--envoy-log", pattern)]
+    assert audit.gateway is None and audit.envoy is None
+    with pytest.raises(InputError, match=r"--access-log .*/empty/\*\.log: no such file$"):
+        run_audit(replace(world.sources("series"), access_log=(pattern,)), WINDOW)
 
 
 def test_a_replay_with_the_id_of_its_request_is_no_copy(world: World, tmp_path: Path) -> None:

@@ -34,6 +34,16 @@ def test_an_empty_gateway_log_is_fine_and_said(world: World) -> None:
     assert judgement.misses is not None and judgement.misses.is_by_id
 
 
+def test_a_folder_without_a_log_of_the_gateway_is_fine_and_said(
+    world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    pattern = str(tmp_path / "empty" / "*.log")
+    judgement = world.judged("series", "capture", gateway_log=(pattern,))
+    assert (judgement.exit_code, codes(judgement)) == (0, {"no_files"})
+    assert said(judgement, "no_files") == f"{pattern} matches no file, and its folder is empty"
+
+
 # --- counted twice ---
 
 

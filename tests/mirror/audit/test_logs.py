@@ -7,7 +7,7 @@ import pytest
 
 from mirror.audit import logs as module
 from mirror.audit.lines import Line
-from mirror.audit.logs import Log, files_of, read_log
+from mirror.audit.logs import Log, files_if_any, files_of, read_log
 from mirror.audit.window import Window
 from mirror.errors import InputError
 from mirror.formats.access_log.line_reader import LineReader
@@ -46,6 +46,24 @@ def test_a_glob_without_files_and_too_many_files_are_refused(
     monkeypatch.setattr(module, "MOST_FILES", 2)
     with pytest.raises(InputError, match="more than 2 files"):
         files_of((str(tmp_path / "*"),), "--x")
+
+
+@pytest.mark.parametrize("name", ["gateway.log", "none/*.log", "wrong*.log", "*/gateway.log"])
+def test_a_log_without_files_is_no_mistake_in_an_empty_folder_only(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patterns = (str(tmp_path / name),)
+    (tmp_path / "other.log").touch()
+    with pytest.raises(InputError, match=r"--x .*: no such file; a log .* before the switch"):
+        files_if_any(patterns, "--x")
+    (tmp_path / "other.log").unlink()
+    if name in ("wrong*.log", "*/gateway.log"):
+        assert files_if_any(patterns, "--x") == ([], list(patterns))
+        monkeypatch.chdir(tmp_path)
+        assert files_if_any((name,), "--x") == ([], [name])
+    else:
+        with pytest.raises(InputError, match="no such file"):
+            files_if_any(patterns, "--x")
 
 
 def test_every_line_is_counted(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Checks the command line of `mirror audit`: windows, outputs, exit codes and bad input."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,14 @@ def test_the_routes_of_a_configuration_are_compared(world: World) -> None:
     unknown = run(world, *words, "--unmirrored", "/static/*")
     assert unknown.exit_code == 2
     assert "expected one of /watch/_id_, /static/_, other" in unknown.stderr
+
+
+def test_a_glob_names_the_series_of_each_sidecar(world: World) -> None:
+    folder = world.folder
+    shutil.copy(folder / "series.db", folder / "another.db")
+    words = ("--access-log", folder / "access.log", "--series", folder / "*.db", "--format", "json")
+    result = CliRunner().invoke(main, ["audit", *map(str, words)])
+    assert json.loads(result.stdout)["totals"]["seen"] == 2 * len(world.requests)
 
 
 @pytest.mark.parametrize(
