@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from mirror import config
-from mirror.preflight.nginx.linter import lint
 from tests.kustomizations import Object, build
+from tests.mirror.preflight.nginx.configurations import faults
 from tests.test_deploy import nginx_accepts
 from tests.test_deploy_kubernetes import (
     KUBERNETES,
@@ -176,4 +176,4 @@ def test_nginx_and_linter_accept_the_service_as_the_page_says(tmp_path: Path) ->
     assert "[warn]" not in nginx_accepts(tmp_path, site.replace("/dev/stdout", f"{tmp_path}/log"))
     path = tmp_path / "linted.conf"
     path.write_text(f"events {{}} http {{ {site.replace(loopback, service)} }}")
-    assert lint(str(path), config.load(EXAMPLE / "sidecar/mirror.yaml")) == []
+    assert faults(str(path), config.load(EXAMPLE / "sidecar/mirror.yaml")) == []

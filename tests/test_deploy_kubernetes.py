@@ -25,9 +25,9 @@ from estimator.commands.estimate import main as estimate
 from mirror import config
 from mirror.commands.audit import audit
 from mirror.commands.replaying.replay import replay
-from mirror.preflight.nginx.linter import lint
 from mirror.process.memory_ceiling import heads_memory_ceiling_bytes, memory_ceiling_bytes
 from tests.kustomizations import Object, build
+from tests.mirror.preflight.nginx.configurations import faults
 from tests.shipped_nginx import shipped
 from tests.test_deploy import nginx_accepts
 
@@ -539,7 +539,7 @@ def test_linter_finds_nothing_in_the_pod(tmp_path: Path) -> None:
     folder = KUBERNETES / "overlays/nginx"
     path = tmp_path / "nginx.conf"
     path.write_text((folder / "nginx.conf").read_text().replace("/etc/nginx/conf.d", str(folder)))
-    assert lint(str(path), config.load(KUBERNETES / "base/mirror.yaml")) == []
+    assert faults(str(path), config.load(KUBERNETES / "base/mirror.yaml")) == []
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from compose_spec import PyCompose
 
 from mirror import config
 from mirror.addresses import UnixAddress
-from mirror.preflight.nginx.linter import lint
 from mirror.process.memory_ceiling import memory_ceiling_bytes
+from tests.mirror.preflight.nginx.configurations import faults
 from tests.shipped_nginx import whole
 from tests.test_deploy import nginx_accepts
 
@@ -164,7 +164,7 @@ def test_nginx_accepts_the_files_in_this_order(tmp_path: Path) -> None:
 
 
 def test_linter_finds_nothing(tmp_path: Path) -> None:
-    found = lint(str(nginx_of_a_task(tmp_path)), config.load(SWARM / "mirror.yaml"))
+    found = faults(str(nginx_of_a_task(tmp_path)), config.load(SWARM / "mirror.yaml"))
     assert found == []
 
 

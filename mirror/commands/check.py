@@ -50,7 +50,8 @@ EXIT_CONFIG = 2
 @click.option(
     "--host",
     metavar="NAME",
-    help="A host of production, with which the shadow is asked.  [default: the shadow's address]",
+    help="A host of production, with which the shadow is asked, and whose server of --nginx must "
+    "mirror.  [default: the shadow's address]",
 )
 @click.option(
     "--nginx",
@@ -115,7 +116,7 @@ def check(
         sys.exit(EXIT_CONFIG)
     findings = [*asyncio.run(examine(config, names, host)), *running]
     if nginx is not None:
-        findings += lint(nginx, config)
+        findings += lint(nginx, config, host)
     if form == "json":
         say_json(as_json(findings))
     else:

@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from mirror.config import load
 from mirror.demo.nginx import nginx_command
 from mirror.demo.processes import accepts
+from mirror.preflight.nginx.linter import lint
 from tests.shipped_nginx import NGINX
 from tests.topology.conftest import Topology, patient, require, wait_for
 
@@ -69,8 +71,8 @@ def added(block: str, level: str) -> list[str]:
     return found
 
 
-def start_site(topology: Topology, block: str) -> None:
-    """Start nginx with the site and the lines of the page, its ports and paths replaced."""
+def start_site(topology: Topology, block: str) -> Path:
+    """Start nginx with the site and the lines of the page; return its main file."""
     folder = topology.directory / "site"
     shutil.copytree(NGINX, folder / "mirror")
     ports = topology.ports
@@ -88,6 +90,7 @@ def start_site(topology: Topology, block: str) -> None:
     )
     child = topology.processes.start("nginx", nginx_command(require("nginx"), main))
     child.wait_until(lambda: accepts(ports["nginx"]))
+    return main
 
 
 def ask(topology: Topology, host: str, path: str) -> int:
@@ -109,13 +112,22 @@ def test_a_site_that_exists_is_mirrored_beside_another(
 ) -> None:
     topology.start_primary()
     sidecar = topology.start_sidecar(mode)
-    start_site(topology, block)
+    main = start_site(topology, block)
+    sidecar_file = topology.directory / "mirror.yaml"
     asked = [
         *[("shop.example.com", path) for path in ("/watch/1", "/api/me?q=a", "/api/b")],
         ("shop.example.com", "/robots.txt"),
         ("blog.example.com", "/watch/2"),
         ("unknown.example.com", "/watch/3"),
     ]
+    found = {each.code: each for each in lint(str(main), load(sidecar_file), "shop.example.com")}
+    assert found["nginx.mirrored"].what == (
+        "Mirrored: shop.example.com: /, /api/. "
+        "Not mirrored: blog.example.com; shop.example.com: = /robots.txt."
+    )
+    assert "nginx.host_not_mirrored" not in found
+    found = {each.code: each for each in lint(str(main), load(sidecar_file), "unknown.example.com")}
+    assert "is taken by blog.example.com" in found["nginx.host_not_mirrored"].what
     statuses = [ask(topology, host, path) for host, path in asked]
     assert statuses[:3] == [200, 200, 200] and statuses[4:] == [200, 200]
     assert sidecar.settled_ledger()["seen"] == 3

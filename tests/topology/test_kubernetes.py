@@ -26,8 +26,8 @@ from mirror.config import load
 from mirror.demo.envoy import envoy_command
 from mirror.demo.processes import Processes, accepts, answers, fetch, free_ports
 from mirror.demo.sidecar import Sidecar, start_sidecar
-from mirror.preflight.nginx.linter import lint
 from tests.kustomizations import build
+from tests.mirror.preflight.nginx.configurations import faults
 from tests.routing_referee.istiod import route_match
 from tests.topology.conftest import Topology, require, running_topology, wait_for
 from tests.topology.envoy_parts import Object, bootstrap, cluster, http_listener
@@ -372,7 +372,7 @@ def test_ingress_nginx_logs_each_request_once(scene: Scene) -> None:
 
 def test_linter_refuses_ingress_nginx_without_the_snippet(scene: Scene) -> None:
     directory = scene.topology.directory
-    findings = lint(str(directory / "ingress/nginx.conf"), load(directory / "mirror.yaml"))
+    findings = faults(str(directory / "ingress/nginx.conf"), load(directory / "mirror.yaml"))
     # Of the two servers, the one without the snippet.
     (refused,) = (finding for finding in findings if finding.severity == "refused")
     assert refused.code == "nginx.log_subrequest"

@@ -17,11 +17,10 @@ import pytest
 from mirror.demo.nginx import start_nginx
 from mirror.demo.processes import Processes, free_ports
 from mirror.preflight.nginx.expressions import Expressions
-from mirror.preflight.nginx.linter import lint
 from mirror.preflight.nginx.locations import Location, Locations
 from mirror.preflight.nginx.reading import read_configuration
 from mirror.preflight.nginx.scopes import Scope
-from tests.mirror.preflight.nginx.configurations import SINK, codes, config_for
+from tests.mirror.preflight.nginx.configurations import SINK, codes, config_for, faults
 from tests.mirror.preflight.nginx.test_locations import CHOICES, LOCATIONS
 from tests.topology.conftest import patient, require, wait_for
 
@@ -183,7 +182,7 @@ def test_what_is_said_is_what_nginx_does(world: World, name: str) -> None:
     path = world.directory / f"{name}.conf"
     path.write_text(world.around(world.site(name)))
     config = config_for("sink", listen=f"127.0.0.1:{world.ports['sink']}")
-    assert codes(lint(str(path), config)) == list(case.codes)
+    assert codes(faults(str(path), config)) == list(case.codes)
 
     before = {log: len(world.requests(log)) for log in ("app", "sink")}
     with closing(http.client.HTTPConnection("127.0.0.1", world.ports[name], timeout=30)) as client:

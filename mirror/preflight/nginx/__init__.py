@@ -11,5 +11,6 @@ copies        a location that receives the `mirror` subrequests
 connections   the way to the sidecar in both modes: keep-alive, backup, Host
 logs          whether the log that copies are joined with reaches the sidecar
 production    the locations that serve production: what they mirror, and through what they proxy
+mirrored      which servers and locations are mirrored, and whether a host's server is
 linter        all of it as one list of findings
 """

@@ -12,6 +12,7 @@ from mirror.preflight.nginx import rules
 from mirror.preflight.nginx.destinations import Site
 from mirror.preflight.nginx.locations import Location, Locations
 from mirror.preflight.nginx.logs import error_log_findings
+from mirror.preflight.nginx.mirrored import Served, host_findings, mirrored_note
 from mirror.preflight.nginx.production import (
     Copy,
     copies_of,
@@ -23,30 +24,36 @@ from mirror.preflight.nginx.reading import STDIN, STDIN_NAME, Directive, read_co
 from mirror.preflight.nginx.scopes import Scope
 
 
-def lint(path: str, config: Config) -> list[Finding]:
-    """Return the findings about nginx's main file at `path`, or about a part that it includes."""
+def lint(path: str, config: Config, host: str | None = None) -> list[Finding]:
+    """Return the findings about nginx's main file at `path`, or about a part that it includes.
+
+    `host` is a host of production, whose server must be one that mirrors.
+    """
     directives, found = read_configuration(path)
     path = STDIN_NAME if path == STDIN else path
     if not directives:
         return found or [rules.UNREADABLE.at(path, "It holds no directive.")]
     http = Scope(_http(path, directives))
     site = Site.of(http, config)
-    reached = False
-    mirrored: list[Location] = []
-    for server in http.own("server"):
-        if server.block is None:
-            continue
-        for serving, copies, problems in _serving(Scope(server, http), site):
+    servers = [
+        Served(Scope(server, http)) for server in http.own("server") if server.block is not None
+    ]
+    for server in servers:
+        for serving, copies, problems in _serving(server.scope, site):
             found += problems
             found += production_findings(serving, copies, site)
-            used = _uses_sidecar(serving, copies, site)
-            reached = reached or used
-            if used:
-                mirrored.append(serving)
-                for location in (serving, *(copy.location for copy in copies)):
-                    found += _not_judged(location)
+            if not _uses_sidecar(serving, copies, site):
+                server.others.append(serving)
+                continue
+            server.mirrored.append(serving)
+            for location in (serving, *(copy.location for copy in copies)):
+                found += _not_judged(location)
+    mirrored = [location for server in servers for location in server.mirrored]
     found += error_log_findings(directives, mirrored, site)
-    if not reached and not any(finding.code == rules.EXPRESSION.code for finding in found):
+    if mirrored:
+        found.append(mirrored_note(path, servers))
+        found += host_findings(servers, host, site.expressions) if host else []
+    elif not any(finding.code == rules.EXPRESSION.code for finding in found):
         listen = ", ".join(map(str, config.listen))
         what = f"No proxy_pass leads to {listen}, directly or by `mirror`."
         found.append(rules.NOT_REACHED.at(path, what))

@@ -41,7 +41,22 @@ NOT_REACHED = _rule(
     "not_reached",
     "No location leads to the sidecar",
     "Nothing is mirrored or counted.",
-    "Include deploy/nginx/mirror-sink.conf or mirror-inline.conf, with an address of `listen`.",
+    "Include the files of deploy/nginx as docs/configuration.md says, with an address of `listen`.",
+)
+MIRRORED = _rule(
+    "note",
+    "mirrored",
+    "What is mirrored, and what is not",
+    "A location without a `mirror`, or without the way through the sidecar, sends no copy.",
+    "Look for one that is missing, and add the lines to it (docs/configuration.md).",
+)
+HOST_NOT_MIRRORED = _rule(
+    "warning",
+    "host_not_mirrored",
+    "The server that takes --host mirrors nothing",
+    "Requests for this host are neither mirrored nor counted, whatever another server does.",
+    "Add the lines to this server, as docs/configuration.md says for a server that you have, and "
+    "leave out a second one that listens on the same port.",
 )
 WRONG_MODE = _rule(
     "refused",
@@ -80,7 +95,7 @@ TO_PRODUCTION = _rule(
     "The mirrored URI has no location of its own",
     "nginx serves the copy as a request of production: with each request the application gets a "
     "second one, for the URI of `mirror`.",
-    "Add the location of deploy/nginx/mirror-sink.conf, `location = /__mirror`.",
+    "Include deploy/nginx/mirror-server.conf in the server, which has `location = /__mirror`.",
 )
 MIRROR_VARIABLE = _rule(
     "warning",
@@ -290,6 +305,8 @@ NGINX = (
     NOT_JUDGED,
     EXPRESSION,
     NOT_REACHED,
+    MIRRORED,
+    HOST_NOT_MIRRORED,
     WRONG_MODE,
     MIRRORED_TWICE,
     PAST_THE_SIDECAR,

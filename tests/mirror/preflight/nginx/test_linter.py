@@ -10,12 +10,12 @@ import pytest
 from mirror.config import parse
 from mirror.demo.nginx import inline_site, main_config, sink_site
 from mirror.preflight.nginx import expressions
-from mirror.preflight.nginx.linter import lint
 from tests.mirror.preflight.nginx.configurations import (
     INLINE,
     SINK,
     codes,
     config_for,
+    faults,
     linted,
 )
 
@@ -40,9 +40,9 @@ def test_the_shipped_files_have_no_finding(tmp_path: Path, mode: str, names: lis
     includes = "".join(f"include mirror/{name};" for name in names)
     path = tmp_path / "nginx.conf"
     path.write_text(f"events {{ }} http {{ {includes} }}")
-    assert lint(str(path), config_for(mode, listen=SOCKET)) == []
+    assert faults(str(path), config_for(mode, listen=SOCKET)) == []
     path.write_text(includes)
-    assert lint(str(path), config_for(mode, listen=SOCKET)) == []
+    assert faults(str(path), config_for(mode, listen=SOCKET)) == []
 
 
 def test_the_first_configuration_of_the_guide_has_no_finding(tmp_path: Path) -> None:
@@ -51,15 +51,15 @@ def test_the_first_configuration_of_the_guide_has_no_finding(tmp_path: Path) -> 
     sidecar = re.findall(r"```yaml\n(# mirror.yaml\n.*?)```", page, re.DOTALL)[0]
     path = tmp_path / "nginx.conf"
     path.write_text(nginx)
-    assert lint(str(path), parse(sidecar, environ={})) == []
+    assert faults(str(path), parse(sidecar, environ={})) == []
 
 
 def test_the_demos_nginx_has_no_finding(tmp_path: Path) -> None:
     path = tmp_path / "nginx.conf"
     path.write_text(main_config(sink_site(1, 2, SOCKET, 3), tmp_path))
-    assert lint(str(path), config_for("sink", listen=SOCKET)) == []
+    assert faults(str(path), config_for("sink", listen=SOCKET)) == []
     path.write_text(main_config(inline_site(1, 2, SOCKET), tmp_path))
-    assert lint(str(path), config_for("inline", listen=SOCKET)) == []
+    assert faults(str(path), config_for("inline", listen=SOCKET)) == []
 
 
 def test_one_mistake_of_many_locations_is_one_finding(tmp_path: Path) -> None:
@@ -111,11 +111,11 @@ def test_an_endless_expression_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_nothing_to_read_is_unknown(tmp_path: Path) -> None:
-    (missing,) = lint(str(tmp_path / "none.conf"), config_for("sink"))
+    (missing,) = faults(str(tmp_path / "none.conf"), config_for("sink"))
     assert (missing.code, missing.severity) == ("nginx.unreadable", "unknown")
     empty = tmp_path / "empty.conf"
     empty.touch()
-    assert codes(lint(str(empty), config_for("sink"))) == ["unreadable"]
+    assert codes(faults(str(empty), config_for("sink"))) == ["unreadable"]
 
 
 def test_a_configuration_without_mirroring_is_said_to_be(tmp_path: Path) -> None:

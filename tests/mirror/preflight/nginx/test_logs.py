@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mirror.preflight.nginx.linter import lint
-from tests.mirror.preflight.nginx.configurations import SINK, codes, config_for, linted
+from tests.mirror.preflight.nginx.configurations import SINK, codes, config_for, faults, linted
 
 FORMAT = "log_format seen '$request_id $status';"
 PLAIN = "log_format seen '$remote_addr $request';"
@@ -75,4 +74,4 @@ def test_the_main_error_log_shows_what_nobody_takes(
     path = tmp_path / "nginx.conf"
     path.write_text(text)
     config = config_for("sink", comparison={"access_log": source})
-    assert codes(lint(str(path), config)) == found
+    assert codes(faults(str(path), config)) == found
