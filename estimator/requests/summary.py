@@ -11,6 +11,7 @@ from estimator.requests.observations import Observation, Observations
 from estimator.requests.sums import MOST_SHAPES, MOST_TARGETS, Extra, Key, Sum, Sums
 from estimator.routing.request import Request
 from mirror.formats.access_log.tally import LOW_CONFIDENCE_RATIO
+from mirror.formats.foreign_text import text_of
 
 _DAY_S = 86_400
 _WEEK_S = 7 * _DAY_S - 3_600
@@ -97,10 +98,3 @@ def _observation(key: Key, found: Sum) -> Observation:
         found.statuses,
         found.is_sample,
     )
-
-
-def text_of(characters: str) -> str:
-    """Return the text of characters that stand for one byte each, and any other text as it is."""
-    if characters.isascii() or not all(character <= "\xff" for character in characters):
-        return characters
-    return characters.encode("latin-1").decode("utf-8", "surrogateescape")

@@ -10,11 +10,12 @@ from estimator.requests.admin_port import Page, read_page
 from estimator.requests.asked import Asked
 from estimator.requests.observations import Observation, Observations
 from estimator.requests.samples import path_of_shape
-from estimator.requests.summary import said_of_time, text_of
+from estimator.requests.summary import said_of_time
 from estimator.routing.request import Request
 from mirror.formats.access_log.remote import is_url
 from mirror.formats.access_log.tally import LOW_CONFIDENCE_RATIO
 from mirror.formats.capture.redacted import has_redacted_segment
+from mirror.formats.foreign_text import text_of
 from mirror.formats.uri_counts import LIMIT, OTHER, UriCount, UriCounts, decode
 
 OPTION = "--from-uris"

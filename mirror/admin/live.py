@@ -39,7 +39,7 @@ from mirror.core.ledger import (
     Settled,
 )
 from mirror.formats.comparison import Comparison, Example
-from mirror.formats.foreign_text import visible
+from mirror.formats.foreign_text import readable, visible
 from mirror.metrics.catalogue import SINK_DROPPED, WORKER_RESTARTS, Readings
 
 MOST_SHOWN_ROUTES = 20
@@ -263,10 +263,10 @@ def _shown(example: Example) -> dict[str, Any]:
     """Return an example with nothing that would change the order or the look of other text."""
     return {
         "title": words_of(example.result).title,
-        "request": visible(_request_line(example)),
+        "request": visible(readable(_request_line(example))),
         "primary_status": example.primary_status,
         "shadow_status": example.shadow_status,
-        "location": visible(example.location),
+        "location": visible(readable(example.location)),
         "count": example.count,
         "last_s": example.last_s,
         "request_id": visible(example.request_id),

@@ -7,6 +7,7 @@ prints it only as `Text`, or with markup switched off.
 """
 
 import json
+from urllib.parse import quote_from_bytes
 
 
 def visible(text: str) -> str:
@@ -24,6 +25,26 @@ def visible(text: str) -> str:
 
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def text_of(characters: str) -> str:
+    """Return the text of characters that stand for one byte each, and any other text as it is."""
+    if characters.isascii() or not all(character <= "\xff" for character in characters):
+        return characters
+    return characters.encode("latin-1").decode("utf-8", "surrogateescape")
+
+
+def readable(characters: str) -> str:
+    """Return the same as a person reads it: bytes that are no printable UTF-8 become `%XX`."""
+    text = text_of(characters)
+    if text == characters:
+        return text
+    return "".join(
+        character
+        if character.isprintable()
+        else quote_from_bytes(character.encode("utf-8", "surrogateescape"))
+        for character in text
+    )
 
 
 def visible_json(text: str) -> str:

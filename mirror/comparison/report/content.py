@@ -13,6 +13,7 @@ from mirror.comparison.report.safety import MOST_NAMED, Level
 from mirror.comparison.report.uncompared import log_sections, uncompared_section
 from mirror.comparison.report.words import words_of
 from mirror.formats.comparison import Example, is_new_error
+from mirror.formats.foreign_text import readable
 from mirror.noise import Difference
 
 CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx", "none")
@@ -268,7 +269,7 @@ def _examples(key: str, title: str, shown: Sequence[Example], number: int) -> It
 
 def _example_row(example: Example) -> tuple[Cell, ...]:
     query = f"?{'&'.join(example.names)}" if example.names else ""
-    uri = f"{example.host}{example.path}{query}"
+    uri = readable(f"{example.host}{example.path}{query}")
     if len(uri) > MOST_CHARACTERS:
         uri = f"{uri[:MOST_CHARACTERS]}..."
     shadow = str(example.shadow_status or "none")
@@ -276,7 +277,7 @@ def _example_row(example: Example) -> tuple[Cell, ...]:
         Cell(f"{example.method} {uri}"),
         Cell(f"{example.count:,}"),
         Cell(str(example.primary_status or "none")),
-        Cell(f"{shadow} to {example.location}" if example.location else shadow),
+        Cell(f"{shadow} to {readable(example.location)}" if example.location else shadow),
         Cell(words_of(example.result).title, "bad" if is_new_error(example.result) else ""),
         Cell(f"{instant(example.last_s)} UTC"),
         Cell(example.request_id),

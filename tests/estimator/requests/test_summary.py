@@ -2,7 +2,7 @@
 
 import pytest
 
-from estimator.requests.summary import summarised, text_of
+from estimator.requests.summary import summarised
 from estimator.requests.sums import Extra, Sums
 
 
@@ -44,10 +44,6 @@ def test_a_short_time_is_said(observed_s: int, said: str | None) -> None:
     notes = summarised(sums, "a log", {}).notes
     assert len(notes) == (said is not None)
     assert said is None or notes[0].startswith(said)
-
-
-def test_text_that_holds_no_bytes_stays() -> None:
-    assert text_of("/\u20ac\xe4") == "/\u20ac\xe4"
 
 
 def test_nothing_has_no_time() -> None:

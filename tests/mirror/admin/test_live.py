@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import msgspec
+
 from mirror.admin import live as live_module
 from mirror.admin.live import MOST_SHOWN_EXAMPLES, Budget, Live, Sources, refused_examples
 from mirror.core.latency import bucket_of
@@ -193,6 +195,13 @@ def test_examples_have_nothing_that_changes_other_text() -> None:
     assert older["request"] == "GET a/\\u202egnp.exe?q&\\u202e"
     assert (older["location"], older["title"]) == ("http://b/\\x1b[2J", "redirected elsewhere")
     assert scene.live.examples() is scene.live.examples()
+
+
+def test_paths_and_locations_are_shown_as_utf_8() -> None:
+    sent = "/caf\xe9".encode().decode("latin-1")
+    scene = Scene(msgspec.structs.replace(example(sent), location=sent))
+    (shown,) = event(scene.live.examples())[1]["examples"]
+    assert "/caf\xe9" in shown["request"] and shown["location"] == "/caf\xe9"
 
 
 def test_more_examples_are_counted_and_refused_ones_say_why() -> None:

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from mirror.formats.foreign_text import visible, visible_json
+from mirror.formats.foreign_text import readable, visible, visible_json
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,24 @@ def test_what_a_terminal_obeys_becomes_an_escape(text: str, shown: str) -> None:
 @pytest.mark.parametrize("text", ["", "/watch/{id}", "[red]", r"C:\x", "héhé 日本語 🎉", "a b"])
 def test_printable_text_stays(text: str) -> None:
     assert visible(text) == text
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        (b"/a\x1b", "/a\x1b"),
+        ("/caf\xe9/\u65e5\u672c".encode(), "/caf\xe9/\u65e5\u672c"),
+        (b"/caf\xe9", "/caf%E9"),
+        (b"/%C3%A9\xc3\xa9\xc3", "/%C3%A9\xe9%C3"),
+        ("/\u202ea\x9b".encode(), "/%E2%80%AEa%C2%9B"),
+    ],
+)
+def test_bytes_are_shown_as_the_text_that_they_are(sent: bytes, shown: str) -> None:
+    assert readable(sent.decode("latin-1")) == shown
+
+
+def test_a_text_whose_characters_are_no_bytes_stays() -> None:
+    assert readable("/\u20ac\xe4\u202e") == "/\u20ac\xe4\u202e"
 
 
 def test_json_stays_the_same_json() -> None:

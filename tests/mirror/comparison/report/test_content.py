@@ -132,6 +132,16 @@ def test_new_404s_stand_by_path_apart_from_other_differences() -> None:
     assert late[3] == "none" and len(late[0]) < MOST_CHARACTERS + 10 and late[0].endswith("...")
 
 
+def test_paths_and_locations_are_shown_as_utf_8() -> None:
+    sent = "/caf\xe9".encode().decode("latin-1")
+    moved = example(result="redirect", location=sent, path=sent, names=[])
+    cut = example(path=sent[:-1], names=[])
+    made = content(document(examples=[moved, cut]))
+    (row,) = rows(made, "examples")
+    assert row[0] == "GET shop.example/caf\xe9" and row[3].endswith(" to /caf\xe9")
+    assert rows(made, "missing")[0][0] == "GET shop.example/caf%C3"
+
+
 def test_without_a_pair_nothing_is_called_alike() -> None:
     made = content(document(routes=[]))
     assert [part.key for part in made.sections] == ["differences", "uncompared", "log"]
