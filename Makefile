@@ -75,7 +75,7 @@ fuzz: .venv/dev
 # A minute of changed files for every reader of files; SEED=… repeats one, SECONDS=… bounds it, and
 # ROUNDS=… is the number of files for each reader.
 fuzz-files: .venv/dev
-	$(BIN)/python -m tests.fuzz.files --seconds $(or $(SECONDS),60) \
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.files --seconds $(or $(SECONDS),60) \
 	$(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 # Odd requests through nginx alone and through nginx and us; COUNT=… and SEED=… choose others.

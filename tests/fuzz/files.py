@@ -1,17 +1,17 @@
 """Changes well-formed files at random and reads them: nothing but a clear refusal may come of it.
 
 `python -m tests.fuzz.files` runs each reader in a process of its own, which may allocate
-MEMORY_BYTES beyond what it has before the first file. A finding prints its seed and keeps its file;
+MEMORY_BYTES beyond what it has before the first file. OPENBLAS_NUM_THREADS=1 keeps it without a
+second thread, which forks would not have. A finding prints its seed and keeps its file;
 `--reader NAME --seed N --rounds 1` repeats it.
 """
 
 import argparse
 import gzip
 import json
-import os
+import multiprocessing
 import resource
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +19,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random, SystemRandom
+from typing import Any
 
 import click
 import zstandard
@@ -460,6 +461,17 @@ def with_refusals(read: Callable[[Path], object], path: Path) -> None:
         assert str(refusal), "a refusal says nothing"
 
 
+def run_reader(name: str, seed: int, rounds: int | None, seconds: float, folder: Path) -> int:
+    """Run one reader in this process; print what went wrong and return the exit code."""
+    found = list(findings(name, seed, rounds, time.monotonic() + seconds, folder))
+    print("\n".join(found), end="", flush=True)
+    return 1 if found else 0
+
+
+def _run_and_exit(*arguments: Any) -> None:
+    sys.exit(run_reader(*arguments))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="for all readers together")
@@ -470,27 +482,19 @@ def main() -> int:
     seed = SystemRandom().randrange(1 << 40) if options.seed is None else options.seed
     folder = Path(tempfile.mkdtemp(prefix="fuzz-files-"))
     if options.reader:
-        deadline = time.monotonic() + options.seconds
-        found = list(findings(options.reader, seed, options.rounds, deadline, folder))
-        print("\n".join(found), end="", flush=True)
-        return 1 if found else 0
+        return run_reader(options.reader, seed, options.rounds, options.seconds, folder)
     print(f"first seed {seed}", flush=True)
     failed = []
+    # A fork has what this process has imported, which takes longer than reading a hundred files.
+    processes = multiprocessing.get_context("fork")
     for name in READERS:
-        words = [
-            "--reader",
-            name,
-            "--seed",
-            str(seed),
-            "--seconds",
-            str(options.seconds / len(READERS)),
-        ]
-        words += [] if options.rounds is None else ["--rounds", str(options.rounds)]
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "TMPDIR": str(folder)}
-        command = [sys.executable, "-m", "tests.fuzz.files", *words]
-        code = subprocess.run(command, env=environment, timeout=600, check=False).returncode
-        if code:
-            print(f"{name}: ended with {code}; its last file is below {folder}", flush=True)
+        arguments = (name, seed, options.rounds, options.seconds / len(READERS), folder / name)
+        (folder / name).mkdir()
+        process = processes.Process(target=_run_and_exit, args=arguments, daemon=True)
+        process.start()
+        process.join(600)
+        if process.exitcode != 0:
+            print(f"{name}: ended with {process.exitcode}; its last file is in {folder / name}")
             print(f"  again: python -m tests.fuzz.files --reader {name} --seed {seed}", flush=True)
             failed.append(name)
     return 1 if failed else 0
