@@ -263,7 +263,7 @@ def _shown(example: Example) -> dict[str, Any]:
     """Return an example with nothing that would change the order or the look of other text."""
     return {
         "title": words_of(example.result).title,
-        "request": visible(readable(_request_line(example))),
+        "request": visible(_request_line(example)),
         "primary_status": example.primary_status,
         "shadow_status": example.shadow_status,
         "location": visible(readable(example.location)),
@@ -275,7 +275,7 @@ def _shown(example: Example) -> dict[str, Any]:
 
 def _request_line(example: Example) -> str:
     query = f"?{'&'.join(example.names)}" if example.names else ""
-    return f"{example.method} {example.host}{example.path}{query}"
+    return f"{example.method} {example.host}{readable(example.path)}{query}"
 
 
 def _shown_results(results: Mapping[str, int]) -> list[dict[str, Any]]:

@@ -269,7 +269,7 @@ def _examples(key: str, title: str, shown: Sequence[Example], number: int) -> It
 
 def _example_row(example: Example) -> tuple[Cell, ...]:
     query = f"?{'&'.join(example.names)}" if example.names else ""
-    uri = readable(f"{example.host}{example.path}{query}")
+    uri = f"{example.host}{readable(example.path)}{query}"
     if len(uri) > MOST_CHARACTERS:
         uri = f"{uri[:MOST_CHARACTERS]}..."
     shadow = str(example.shadow_status or "none")
