@@ -33,7 +33,8 @@ def read_token(path: str | None) -> bytes | None:
     except (OSError, BoundedFileError) as error:
         raise ConfigError(_KEY, [str(error)]) from error
     if mode & (stat.S_IRWXO | stat.S_IWGRP):
-        others = f"has mode {stat.S_IMODE(mode):04o}: expected one such as 0640"
+        expected = "expected one such as 0640, for a Secret of Kubernetes `defaultMode: 0440`"
+        others = f"has mode {stat.S_IMODE(mode):04o}: {expected}"
         raise ConfigError(_KEY, [f"{path} {others}, so that no other user reads or writes it"])
     if (why := intruders(path)) is not None:
         raise ConfigError(_KEY, [f"{path} could be replaced: {why}"])

@@ -21,9 +21,10 @@ UPSTREAM_TIME = "x-envoy-upstream-service-time"
 """Envoy sets this header on responses from behind it, and not on its own."""
 
 _NGINX = ("nginx", "openresty", "tengine", "angie", "freenginx")
-_WHY_NOT_NGINX = (
-    "an nginx there would write every mirrored request into its access log, a second time. Point "
-    "shadow.url at the NodePort that reaches istio-proxy itself, past the nginx of the Pod"
+_PAST_NGINX = (
+    "point shadow.url at another port of the gateway, which reaches istio-proxy itself past the "
+    "access log of this nginx: deploy/kubernetes/gateway has 30080 for the copies, and 30081 for "
+    "production"
 )
 
 
@@ -144,7 +145,7 @@ def _refusal(server: str, status: int, headers: Headers, accepted: Sequence[str]
             "may lead to the application itself, or the Envoy may pass on the application's "
             f"header. {override}",
         )
-    advice = f"{_WHY_NOT_NGINX}. "
+    advice = f"{_PAST_NGINX}. "
     if is_from_behind(headers):
         advice += f"({UPSTREAM_TIME} shows that this nginx stands in front of an Envoy.) "
     elif status == 426:

@@ -30,8 +30,10 @@ BY_VERDICT = {
             "An nginx answers in the place of the shadow",
             "Its Pod writes every mirrored request to the access log, so that revenue and security "
             "count it a second time. `mirror serve` refuses to start.",
-            "Point shadow.url at the NodePort that reaches istio-proxy itself. Where the nginx is "
-            "meant and writes no log, list it in shadow.accept_server.",
+            "Point shadow.url at another port of the gateway, which reaches istio-proxy itself: "
+            "deploy/kubernetes/gateway has 30080 for the copies, and 30081, through the nginx, for "
+            "production. Where the nginx is meant and writes no log, list it in "
+            "shadow.accept_server.",
         ),
         _refusal(
             "other_server",

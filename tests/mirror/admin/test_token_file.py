@@ -22,10 +22,11 @@ def test_the_token_is_the_word_in_the_file(path: Path) -> None:
     assert read_token(None) is None
 
 
-@pytest.mark.parametrize("mode", [0o604, 0o602, 0o620])
+@pytest.mark.parametrize("mode", [0o604, 0o602, 0o620, 0o444])
 def test_a_file_that_others_may_open_is_refused(path: Path, mode: int) -> None:
     path.chmod(mode)
-    with pytest.raises(ConfigError, match=f"admin_token_file: .* has mode {mode:04o}: expected"):
+    said = f"admin_token_file: .* has mode {mode:04o}: expected .*Kubernetes `defaultMode: 0440`"
+    with pytest.raises(ConfigError, match=said):
         read_token(str(path))
     path.chmod(0o640)
     assert read_token(str(path))

@@ -81,7 +81,10 @@ def test_envoy_is_accepted(server: bytes) -> None:
 @pytest.mark.parametrize("server", [b"nginx", b"nginx/1.22.1", b"NGINX/1.22.1 (Ubuntu)"])
 def test_nginx_is_refused(server: bytes) -> None:
     assert_refused(
-        judged(OK % server), "access log", "NodePort", "list nginx in shadow.accept_server"
+        judged(OK % server),
+        "access log",
+        "30080 for the copies",
+        "list nginx in shadow.accept_server",
     )
 
 
