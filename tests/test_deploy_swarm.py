@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from compose_spec import PyCompose
 
 from mirror import config
 from mirror.addresses import UnixAddress
+from mirror.admin.token_file import read_token
+from mirror.errors import ConfigError
 from mirror.process.memory_ceiling import memory_ceiling_bytes
 from tests.mirror.preflight.nginx.configurations import faults
 from tests.shipped_nginx import whole
@@ -154,6 +157,81 @@ def nginx_of_a_task(folder: Path) -> Path:
     main = folder / "nginx.conf"
     main.write_text("events {} http { include conf.d/*.conf; }")
     return main
+
+
+def section() -> str:
+    page = (SWARM.parents[1] / "docs/deploying.md").read_text()
+    return page.partition("\n## Swarm\n")[2].partition("\n## ")[0]
+
+
+def blocks(language: str) -> list[str]:
+    """Return the fenced blocks of the page's section on Swarm."""
+    found = re.findall(rf"(?ms)^ *```{language}\n(.*?)^ *```", section())
+    return [textwrap.dedent(text) for text in found]
+
+
+def test_version_of_the_stack_follows_from_every_file() -> None:
+    (line,) = re.findall(r"(?m)^export STACK_VERSION=\$\((.*)\)$", section())
+    patterns = line.partition("cat ")[2].partition(" |")[0].split()
+    root = SWARM.parents[1]
+    named = {path.resolve() for pattern in patterns for path in root.glob(pattern)}
+    assert {(SWARM / entry["file"]).resolve() for entry in STACK["configs"].values()} <= named
+    command = ["bash", "-euo", "pipefail", "-c", line]
+    version = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
+    assert re.fullmatch(r"[0-9a-f]{8}\n", version)
+    # Swarm refuses a longer name.
+    longest = max(len(entry["name"]) for entry in STACK["configs"].values())
+    assert longest - len("${STACK_VERSION:-1}") + 8 <= 64
+
+
+def test_brake_reaches_the_other_nodes_where_one_fails(tmp_path: Path) -> None:
+    (loop,) = re.findall(r"(?ms)^docker node ls .*?^done$", section())
+    programs = {
+        "docker": "printf 'web-1\\nweb-2\\nweb-3\\n'",
+        # ssh reads what is meant for the loop, unless it is told not to.
+        "ssh": '[ "$1" = -n ] || cat > /dev/null; echo "$2 $3" >> asked; [ "$2" != web-2 ]',
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        ["bash", "-c", loop],
+        cwd=tmp_path,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert [line.split()[0] for line in asked] == ["web-1", "web-2", "web-3"]
+    assert all(line.endswith("mirror set ratio 0") for line in asked)
+    assert done.stdout == "web-2: still sends copies\n"
+
+
+def test_stack_of_the_page_lets_prometheus_in(tmp_path: Path) -> None:
+    changes, sidecar, *_ = map(yaml.safe_load, blocks("yaml"))
+    service = changes["services"]["mirror"]
+    (port,) = service["ports"]
+    assert port["mode"] == "host"
+    merged = {**MIRROR, **service, "environment": MIRROR["environment"] | service["environment"]}
+    stack = {"services": {"mirror": merged}, "secrets": changes["secrets"]}
+    stack = json.loads(json.dumps(stack).replace('"rollback"', '"pause"'))
+    assert PyCompose.from_json(json.dumps(stack)).service_names() == ["mirror"]
+    text = (SWARM / "mirror.yaml").read_text().replace("admin: 127.0.0.1:9911", "")
+    path = tmp_path / "mirror.yaml"
+    path.write_text(text + yaml.safe_dump(sidecar))
+    loaded = config.load(path)
+    assert str(loaded.admin) == f"0.0.0.0:{port['target']}"
+    (secret,) = service["secrets"]
+    mounted = f"/run/secrets/{secret['target']}"
+    assert loaded.admin_token_file == mounted == service["environment"]["MIRROR_ADMIN_TOKEN_FILE"]
+    token = tmp_path / "token"
+    token.write_text("0123456789abcdef\n")
+    token.chmod(secret["mode"])
+    assert read_token(str(token)) == b"0123456789abcdef"
+    token.chmod(0o444)
+    with pytest.raises(ConfigError, match="mode 0444"):
+        read_token(str(token))
 
 
 def test_nginx_accepts_the_files_in_this_order(tmp_path: Path) -> None:
