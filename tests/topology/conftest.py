@@ -29,7 +29,7 @@ from mirror.demo.sidecar import Sidecar, start_sidecar
 
 BALANCER = Path(__file__).parents[2] / "deploy/apache/balancer.conf"
 ROUTES = ["/watch/{id}", "/api/*", "/static/*"]
-PACKAGES = {"nginx": "nginx-light", "apache2": "apache2", "hey": "hey"}
+PACKAGES = {"nginx": "nginx-light", "apache2": "apache2", "hey": "hey", "curl": "curl", "jq": "jq"}
 
 
 def require(name: str) -> Path:
