@@ -63,7 +63,7 @@ def _generate(folder: Path, generator: Object, objects: list[Object]) -> None:
     data = {}
     for entry in generator["files"]:
         key, _, name = entry.rpartition("=")
-        data[key or name] = (folder / name).read_text()
+        data[key or Path(name).name] = (folder / name).read_text()
     if generator.get("behavior") == "merge":
         (item,) = (
             item

@@ -15,6 +15,7 @@ import yaml
 from mirror import config
 from tests.kustomizations import Object, build
 from tests.mirror.preflight.nginx.configurations import faults
+from tests.shipped_nginx import PIECES_OF_A_POD, shipped_for_a_pod
 from tests.test_deploy import nginx_accepts
 from tests.test_deploy_kubernetes import (
     KUBERNETES,
@@ -166,12 +167,13 @@ def test_page_annotates_as_the_overlay_does() -> None:
 def test_nginx_and_linter_accept_the_service_as_the_page_says(tmp_path: Path) -> None:
     service, loopback = "mirror.mirror.svc.cluster.local:9910", "127.0.0.1:9910"
     assert f"write `{service}` instead of `{loopback}`" in PAGE
-    folder = KUBERNETES / "overlays/nginx"
-    sink = (folder / "mirror-sink.conf").read_text()
-    assert loopback in sink and "access_log syslog:" in sink
+    sink = shipped_for_a_pod(KUBERNETES / "overlays/nginx", "mirror-sink.conf")
+    assert "access_log syslog:" in sink
     sink = re.sub(r"(?m)^ *access_log syslog:.*\n", "", sink)
     app = "upstream app { server 127.0.0.1:80; keepalive 64; }"
-    site = "\n".join(((folder / "log-format.conf").read_text(), app, sink))
+    http = shipped_for_a_pod(PIECES_OF_A_POD, "mirror-http.conf")
+    assert loopback in http
+    site = "\n".join((http, app, sink))
     # With loopback, because nginx looks names up.
     assert "[warn]" not in nginx_accepts(tmp_path, site.replace("/dev/stdout", f"{tmp_path}/log"))
     path = tmp_path / "linted.conf"

@@ -29,7 +29,7 @@ from mirror.commands.replaying.replay import replay
 from mirror.process.memory_ceiling import heads_memory_ceiling_bytes, memory_ceiling_bytes
 from tests.kustomizations import Object, build
 from tests.mirror.preflight.nginx.configurations import faults
-from tests.shipped_nginx import shipped
+from tests.shipped_nginx import PIECES_OF_A_POD, shipped_for_a_pod
 from tests.test_deploy import nginx_accepts
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
@@ -434,10 +434,17 @@ def test_sidecar_joins_a_deployment_and_changes_nothing_else(tmp_path: Path, cla
     # A mount in this place is what keeps the token of the Pod's service account out of a container.
     places = {mount["mountPath"] for mount in sidecar["volumeMounts"]}
     assert "/var/run/secrets/kubernetes.io/serviceaccount" in places
+    # Beyond a sizeLimit the kubelet evicts the Pod, which is production's.
+    sizes = {item["name"]: item["emptyDir"] for item in pod["volumes"] if "emptyDir" in item}
+    loaded = config.load(KUBERNETES / "base/mirror.yaml")
+    most = int(sizes["mirror-series"]["sizeLimit"].removesuffix("Gi")) << 30
+    assert most > loaded.series.max_bytes + loaded.capture.keep_bytes
+    assert "sizeLimit" not in sizes["mirror-tmp"]
     pod[sidecars].remove(sidecar)
     mounted = {mount["name"] for mount in sidecar["volumeMounts"]}
     assert mounted <= {volume["name"] for volume in pod["volumes"]}
-    pod["volumes"] = [volume for volume in pod["volumes"] if volume["name"] not in mounted]
+    added = {*mounted, "mirror-nginx"}  # the second is for nginx to mount
+    pod["volumes"] = [volume for volume in pod["volumes"] if volume["name"] not in added]
     assert after == before["spec"]
 
 
@@ -533,15 +540,10 @@ def test_loop_starts_the_sidecar_again_and_ends_with_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("folder", ["gateway", "overlays/nginx"])
 def test_nginx_accepts_its_configuration(folder: str, tmp_path: Path) -> None:
-    main = (KUBERNETES / folder / "nginx.conf").read_text()
+    main = shipped_for_a_pod(KUBERNETES / folder)
     inner = main.partition("http {")[2].rpartition("}")[0]
     # The paths of the program are those of the test; the rest is as it is.
-    inner = re.sub(r"\w+_temp_path .*;", "", inner)
-    site = re.sub(
-        r"include /etc/nginx/conf.d/(.*);",
-        lambda name: (KUBERNETES / folder / name[1]).read_text(),
-        inner,
-    )
+    site = re.sub(r"\w+_temp_path .*;", "", inner)
     site = site.replace("/dev/stdout", str(tmp_path / "log"))
     site = site.replace("app.site.svc.cluster.local:80", "127.0.0.1:80")
     assert "[warn]" not in nginx_accepts(tmp_path, site)
@@ -550,26 +552,37 @@ def test_nginx_accepts_its_configuration(folder: str, tmp_path: Path) -> None:
 
 def test_linter_finds_nothing_in_the_pod(tmp_path: Path) -> None:
     folder = KUBERNETES / "overlays/nginx"
+    (tmp_path / "mirror").symlink_to(PIECES_OF_A_POD)
     path = tmp_path / "nginx.conf"
     path.write_text((folder / "nginx.conf").read_text().replace("/etc/nginx/conf.d", str(folder)))
     assert faults(str(path), config.load(KUBERNETES / "base/mirror.yaml")) == []
 
 
+def test_lines_for_an_nginx_that_exists_are_all_it_needs(tmp_path: Path) -> None:
+    (block,) = re.findall(r"(?s)```nginx\n(error_log /dev/stderr crit;.*?)```", PAGE)
+    upstream = "http { upstream shop { server 127.0.0.1:80; }"
+    (tmp_path / "mirror").symlink_to(PIECES_OF_A_POD)
+    path = tmp_path / "linted.conf"
+    path.write_text("events {}\n" + block.replace("http {", upstream))
+    assert faults(str(path), config.load(KUBERNETES / "base/mirror.yaml")) == []
+    _, _, http = block.partition("http {")
+    site = re.sub(
+        r"include mirror/(.*);", lambda name: shipped_for_a_pod(PIECES_OF_A_POD, name[1]), http
+    )
+    site = site.rpartition("}")[0].replace("http://shop", "http://127.0.0.1:80")
+    assert "[warn]" not in nginx_accepts(tmp_path, site.replace("/dev/stdout", f"{tmp_path}/log"))
+
+
 @pytest.mark.parametrize(
-    ("name", "pieces"),
-    [
-        ("log-format.conf", ["log-format.conf"]),
-        ("mirror-sink.conf", ["mirror-http.conf", "mirror-sink.conf"]),
-    ],
+    "path",
+    [*sorted(PIECES_OF_A_POD.glob("*.conf")), KUBERNETES / "overlays/nginx/mirror-sink.conf"],
+    ids=lambda path: path.name,
 )
-def test_nginx_of_a_pod_has_the_directives_of_a_host(name: str, pieces: list[str]) -> None:
+def test_nginx_of_a_pod_has_the_directives_of_a_host(path: Path) -> None:
     def directives(text: str) -> str:
         return " ".join(re.sub(r"(?m)^\s*#.*$", "", text).split())
 
-    text = shipped(*pieces)
-    if name != "log-format.conf":
-        text = text.replace(shipped("log-format.conf"), "")
-    expected = directives(text)
+    expected = directives((DEPLOY / "nginx" / path.name).read_text())
     for old, new in (
         ("unix:/run/mirror/mirror.sock", "127.0.0.1:9910"),
         ("listen 80;", "listen 8080;"),
@@ -580,7 +593,7 @@ def test_nginx_of_a_pod_has_the_directives_of_a_host(name: str, pieces: list[str
         ),
     ):
         expected = expected.replace(old, new)
-    assert directives((KUBERNETES / "overlays/nginx" / name).read_text()) == expected
+    assert directives(path.read_text()) == expected
 
 
 def test_replay_job_is_a_sharded_replay() -> None:

@@ -29,6 +29,7 @@ from mirror.demo.sidecar import Sidecar, start_sidecar
 from tests.kustomizations import build
 from tests.mirror.preflight.nginx.configurations import faults
 from tests.routing_referee.istiod import route_match
+from tests.shipped_nginx import shipped_for_a_pod
 from tests.topology.conftest import Topology, require, running_topology, wait_for
 from tests.topology.envoy_parts import Object, bootstrap, cluster, http_listener
 
@@ -146,11 +147,7 @@ def start_nginx(processes: Processes, home: Path, main: str, port: int) -> None:
 
 def nginx_of(folder: str, moved: Mapping[str, str]) -> str:
     """Return the nginx.conf of a folder with its includes, and with other addresses."""
-    text = re.sub(
-        r"include /etc/nginx/conf.d/(.*);",
-        lambda name: (KUBERNETES / folder / name[1]).read_text(),
-        (KUBERNETES / folder / "nginx.conf").read_text(),
-    )
+    text = shipped_for_a_pod(KUBERNETES / folder)
     for old, new in moved.items():
         assert old in text
         text = text.replace(old, new)
