@@ -291,8 +291,8 @@ def _check_names(
     if description.is_empty:
         return
     if len(names) > 1:
-        rule = "--kind, --route and --request describe one component, and there are several"
-        raise InputError([Problem("--component", rule, ", ".join(names))])
+        rule = "describes one component, as --kind and --route do: leave them out, edit the table"
+        raise InputError([Problem("--request", rule, ", ".join(names))])
     if names[0] in known:
         rule = f"is described in {options.existing}; leave --kind, --route and --request out"
         raise InputError([Problem("--component", rule, names[0])])

@@ -200,6 +200,11 @@ def _usable(
     if not points:
         limit = f"error_ratio is above {error_limit:g}"
         rules = "; ".join(f"row {p.row}: {p.exclusion or limit}" for p in rows)
+        if all(_fails(point, error_limit) for point in rows):
+            advice = (
+                "Repair what was not answered with 2xx or 3xx, such as a missing route, or leave"
+            )
+            advice += " it out of the load (`mirror replay --filter`), and measure again"
         raise Refused([Refusal(component.name, f"has no row that can be used ({rules})", advice)])
     if all(_is_idle(point) for point in points):
         raise Refused([Refusal(component.name, "was measured idle only", advice)])

@@ -286,7 +286,11 @@ def test_sources_are_asked_before_a_load_test(run_table) -> None:
             "usage.csv: component api: has containers without a request: app",
         ),
         (["--samples", "prometheus=http://127.0.0.1:1,api"], 4, "http://127.0.0.1:1"),
-        (["--samples", "usage.csv", "--component", "web", *NEW], 2, "and there are several"),
+        (
+            ["--samples", "usage.csv", "--component", "web", *NEW],
+            2,
+            "leave them out, edit the table",
+        ),
         (["--samples", "usage.csv", "--table", "none.yaml"], 2, "none.yaml: no such file"),
         (["result.json"], 2, "Missing argument 'RESULTS...', or --ask, which takes none"),
     ):

@@ -21,6 +21,8 @@ async def half_done() -> tuple[StepRunner, Generator]:
     counted.started(0)
     counted.ended("reset")
     counted.started(0)
+    counted.ended("4xx")
+    counted.started(0)
     counted.count_shed("waiting_full")
     run.steps.append(MeasuredStep(Step(10, 0, 10), counted))
     return run, generator
@@ -31,12 +33,14 @@ def test_line_says_what_goes_well_and_what_does_not() -> None:
         run, generator = await half_done()
         shown = Shown(run, generator).line()
         run.steps.append(MeasuredStep(Step(20, 10, 20)))
-        assert Shown(run, generator).line().startswith("step 2: ")
+        assert Shown(run, generator).line().startswith("step 2 at 20 rps: ")
         generator.close()
         return shown
 
     shown = uvloop.run(line())
-    assert "3 sent, 0 in flight, p50 2.0 ms, p99 3.0 ms, reset 1, waiting_full 1" in shown
+    assert shown.startswith("step 1 at 10 rps: ")
+    counts = "reset 1 (20.0%), 4xx 1 (20.0%), waiting_full 1 (20.0%)"
+    assert f"4 sent, 0 in flight, p50 2.0 ms, p99 3.0 ms, {counts}" in shown
 
 
 def test_rate_is_since_the_line_before() -> None:
@@ -48,7 +52,7 @@ def test_rate_is_since_the_line_before() -> None:
         return first, second
 
     first, second = uvloop.run(lines())
-    assert second.startswith("0 rps") and not first.startswith("0 rps")
+    assert second.startswith("step 1 at 10 rps: 0 rps") and "rps: 0 rps" not in first
 
 
 def test_lines_where_there_is_no_terminal(
@@ -64,4 +68,4 @@ def test_lines_where_there_is_no_terminal(
         generator.close()
 
     uvloop.run(shown())
-    assert "3 sent" in capsys.readouterr().err.splitlines()[0]
+    assert "4 sent" in capsys.readouterr().err.splitlines()[0]

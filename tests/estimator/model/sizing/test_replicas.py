@@ -309,7 +309,9 @@ def test_component_without_rows_is_refused() -> None:
 
 def test_component_with_failing_rows_only_is_refused() -> None:
     failing = replace(row(1, 1, 100, 10), error_ratio=0.5)
-    assert "row 1: error_ratio 0.5 is above 0.01" in refusal(1, component(failing))
+    refused = refusal(1, component(failing))
+    assert "row 1: error_ratio 0.5 is above 0.01" in refused
+    assert "leave it out of the load (`mirror replay --filter`)" in refused
 
 
 def test_component_measured_idle_only_is_refused() -> None:
