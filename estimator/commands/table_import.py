@@ -47,7 +47,7 @@ Examples:
       --prometheus-url http://prometheus:9090 --component api --replicas 2 \\
       --table table.yaml -o table.yaml
   estimate table import replay.json --table table.yaml -o table.yaml \\
-      --samples prometheus=http://prometheus:9090,istio-ingressgateway,api
+      --samples prometheus=http://prometheus:9090,site-gateway,api
   estimate table import wrk2.txt --start 2026-03-01T10:00:00Z --rps-target 500 \\
       --samples usage.csv --component api --replicas 2 --table table.yaml -o table.yaml
 

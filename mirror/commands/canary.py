@@ -49,7 +49,7 @@ Examples:
   mirror canary https://www.example.com/watch/1 --access-log /var/log/nginx/access.log \\
     --gateway-log /logs/gateway.log
   mirror canary http://127.0.0.1/ --host www.example.com --admin 10.0.0.5:9911 \\
-    --gateway-log '/var/log/pods/istio-system_istio-ingressgateway-*/nginx/*.log' \\
+    --gateway-log '/var/log/pods/site-gateway_site-gateway-*/nginx/*.log' \\
     --envoy-admin http://127.0.0.1:15000 --format json
 """
 

@@ -77,7 +77,7 @@ Examples:
   mirror replay requests.jsonl --to http://10.0.0.7:30080 --steps 100,200,400 --hold 2m
   mirror replay requests.jsonl --to http://10.0.0.7:30080 --until-saturated --max-p99 250
   mirror replay requests.jsonl --to http://10.0.0.7:30080 --steps 500,1000,2000 --hold 3m \\
-    --arrivals poisson --sample prometheus=http://prometheus:9090,istio-ingressgateway \\
+    --arrivals poisson --sample prometheus=http://prometheus:9090,site-gateway \\
     --table table.yaml
   mirror replay requests.jsonl --to http://127.0.0.1:30080 --steps 100,200 --hold 3m \\
     --sample pid=gateway/envoy:4711 --table table.yaml --request envoy=500m,256Mi --route '*'
