@@ -29,7 +29,13 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.tls": (),
     "mirror.lean_imports": (),
     "mirror.core.hop": ("mirror.core.http1",),
-    "mirror.core.request_head": ("mirror.core.hop", "mirror.core.http1", "mirror.errors"),
+    "mirror.core.http1": ("mirror.core.wrong_mode",),
+    "mirror.core.request_head": (
+        "mirror.core.hop",
+        "mirror.core.http1",
+        "mirror.core.wrong_mode",
+        "mirror.errors",
+    ),
     "mirror.core.response_head": (
         "mirror.core.http1",
         "mirror.core.request_head",  # a response's framing depends on its request
@@ -150,6 +156,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.core.comparison.verdict",
         "mirror.core.ledger",
         "mirror.core.ramp",
+        "mirror.core.wrong_mode",
     ),
     "mirror.metrics.*": (
         "mirror.addresses",
@@ -197,7 +204,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.lean_imports",
         "mirror.process.listeners",
     ),
-    "mirror.process.recent_rates": ("mirror.core.ledger",),
+    "mirror.process.recent_rates": ("mirror.core.ledger", "mirror.core.wrong_mode"),
     "mirror.process.silence": ("mirror.process.recent_rates", "mirror.spans"),
     "mirror.process.listeners": (
         "mirror.addresses",
@@ -450,6 +457,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.core.canaries.recent",
         "mirror.core.latency",
         "mirror.core.ledger",
+        "mirror.core.wrong_mode",
         "mirror.process.uri_totals",
     ),
     "mirror.process.starts": (),
@@ -554,6 +562,7 @@ EDGES: dict[str, tuple[str, ...]] = {
     "mirror.audit.*": (
         "mirror.audit.*",
         "mirror.core.ledger",
+        "mirror.core.wrong_mode",
         "mirror.errors",
         "mirror.formats.*",
         "mirror.preflight.findings",
@@ -610,6 +619,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.commands.series",
         "mirror.comparison.report.safety",
         "mirror.core.comparison.verdict",
+        "mirror.core.wrong_mode",
         "mirror.formats.*",
     ),
     "mirror.commands.arguments": ("mirror.addresses", "mirror.replay.schedule"),

@@ -25,6 +25,7 @@ from mirror.commands.admin_client import (
 from mirror.commands.series import drawn, utc
 from mirror.comparison.report.safety import Level, NewErrors, is_too_much
 from mirror.core.comparison.verdict import EXTRA_COPY
+from mirror.core.wrong_mode import wrong_mode
 from mirror.formats.foreign_text import visible
 from mirror.formats.rich_console import visible_console
 from mirror.formats.terminal import say
@@ -60,7 +61,8 @@ def status(admin: TcpAddress, follow: bool, form: str) -> None:
     \b
     Exit codes:
       0  ok, or attention
-      1  no worker is ready, the ledger does not balance, or the shadow is refused
+      1  no worker is ready, the ledger does not balance, the shadow is refused, or nginx
+         has the configuration of the other mode
       2  an argument cannot be used
       3  no sidecar answers there
     With --follow it is the code of the last answer.
@@ -122,6 +124,9 @@ def wrongs(answer: dict[str, Any]) -> list[str]:
         found.append("no worker is ready")
     if _mapping(answer.get("ledger")).get("balanced") is not True:
         found.append("the ledger does not balance")
+    if number := _rate(_mapping(answer.get("last_minute")).get("wrong_mode")):
+        mode = "inline" if answer.get("mode") == "inline" else "sink"
+        found.append(f"{wrong_mode(mode)}; {number:,} requests in the last minute")
     refusals = {_word(worker["refused"]) for worker in workers if worker.get("refused")}
     return found + [f"the shadow is refused: {refusal}" for refusal in sorted(refusals)]
 
@@ -210,7 +215,7 @@ def _ledger(ledger: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     names = ("not_selected", "shed", "outcomes", "probes", "primary", "malformed")
     rows += [(name.replace("_", " "), _part(ledger[name])) for name in names if ledger.get(name)]
-    rows.append(("not counted", _words(ledger, "looped", "repeated")))
+    rows.append(("not counted", _words(ledger, "looped", "repeated", "wrong_mode")))
     return rows
 
 

@@ -2,6 +2,7 @@
 
 http1           what request and response heads share: framing, fields, chunks, our own answers
 request_head    a request head as a value, and its bytes for each leg
+wrong_mode      whether nginx sent a request for the other mode
 opaque_head     a head that the parser refuses although its framing is clear
 hop             what a request gains on its way through us as a proxy
 response_head   a response head as a value, and its bytes for the downstream

@@ -14,6 +14,8 @@ from enum import Enum
 from operator import itemgetter
 from typing import Final
 
+from mirror.core.wrong_mode import MODE_FIELD, mode_at
+
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
 NO_CONTENT_CLOSE = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
@@ -42,7 +44,8 @@ UNTIL_CLOSE = Framing.UNTIL_CLOSE
 
 # Fields that are not passed on as received. RFC 9110 7.6.1 lists the hop-by-hop ones; Host,
 # Content-Length and Transfer-Encoding are written anew because they decide routing and framing;
-# X-Mirror-Leg is our own loop guard, which only a shadow leg carries.
+# X-Mirror-Leg is our own loop guard, which only a shadow leg carries; X-Mirror-Mode is for us
+# alone.
 _SET_APART = frozenset(
     {
         b"host",
@@ -55,6 +58,7 @@ _SET_APART = frozenset(
         b"proxy-connection",
         b"te",
         b"x-mirror-leg",
+        MODE_FIELD,
     }
 )
 # Connection options that need no removal: they name no field, or one in _SET_APART.
@@ -102,7 +106,7 @@ class FieldPlan:
     plan is therefore cached by names, and one bytes formatting replaces a walk over the fields.
     """
 
-    __slots__ = ("connection_at", "host_at", "is_plain", "length_at", "pick", "template")
+    __slots__ = ("connection_at", "host_at", "is_plain", "length_at", "mode_at", "pick", "template")
 
     def __init__(self, names: tuple[bytes, ...]) -> None:
         lower = [name.lower() for name in names]
@@ -110,17 +114,18 @@ class FieldPlan:
         kept = [index for index, name in enumerate(lower) if name not in _SET_APART]
         is_short = len(names) <= _MOST_PLANNED_NAMES
         self.is_plain = is_short and len(set(apart)) == len(apart) and set(apart) <= _PLAIN
-        """The fields to set apart are at most one Host, one Content-Length and one Connection, and
-        there are not so many fields that they must be counted."""
+        """The fields to set apart are at most one of each in _PLAIN, and the fields are not so many
+        that they must be counted."""
         self.host_at = lower.index(b"host") if b"host" in apart else -1
         self.length_at = lower.index(b"content-length") if b"content-length" in apart else -1
+        self.mode_at = mode_at(lower)
         self.connection_at = lower.index(b"connection") if b"connection" in apart else -1
         self.pick = itemgetter(*kept) if kept else _nothing
         # A "%" is a valid character of a field name (RFC 9110 5.6.2) and must not format anything.
         self.template = b"".join(names[at].replace(b"%", b"%%") + b": %b\r\n" for at in kept)
 
 
-_PLAIN = frozenset({b"host", b"content-length", b"connection"})
+_PLAIN = frozenset({b"host", b"content-length", b"connection", MODE_FIELD})
 _plans: dict[tuple[bytes, ...], FieldPlan] = {}
 
 
@@ -221,6 +226,8 @@ def last_chunk(trailers: list[bytes]) -> bytes:
     return b"".join((b"0\r\n", *lines, CRLF))
 
 
+NO_ANSWER: Final = 444
+"""Stands for no answer at all, as in nginx."""
 _REASONS = {
     400: b"Bad Request",
     408: b"Request Timeout",
@@ -241,8 +248,10 @@ def error_response(status: int, close: bool, with_body: bool = True) -> bytes:
 
     `close` announces that we close the connection. `with_body` is false in answer to HEAD, whose
     Content-Length still counts the body that GET would get (RFC 9110 9.3.2). Raises KeyError for
-    a status that is not in _REASONS.
+    a status that is not in _REASONS. NO_ANSWER is no byte.
     """
+    if status == NO_ANSWER:
+        return b""
     reason = _REASONS[status]
     body = b"%d %b\n" % (status, reason)
     return b"".join(

@@ -18,6 +18,7 @@ from mirror.core.http1 import (
     CHUNKED,
     CRLF,
     LENGTH,
+    NO_ANSWER,
     NONE,
     Apart,
     Framing,
@@ -30,6 +31,7 @@ from mirror.core.http1 import (
     plan_of,
     sort_fields,
 )
+from mirror.core.wrong_mode import NAMES_NONE, WRONG_MODE, is_wrong_mode
 from mirror.errors import RemoteProtocolError
 
 SHADOW_MARK = b"X-Mirror-Leg: shadow\r\n"
@@ -205,7 +207,8 @@ def read_request_head(
     `hop` we act as a proxy and adjust Max-Forwards and X-Forwarded-For; without one (mode sink)
     end-to-end fields stay as they are. `method` is given if it is not the parser's.
 
-    Raises RemoteProtocolError with the status to answer: 400, 417, 431, 501, 505 or 508.
+    Raises RemoteProtocolError with the status to answer: 400, 417, 431, 501, 505, 508 or
+    NO_ANSWER.
     """
     method = method or parser.get_method()
     version = parser.get_http_version()
@@ -220,6 +223,8 @@ def read_request_head(
     # the same rules.
     plan = plan_of(flat)
     values = flat[1::2]
+    if plan.mode_at != NAMES_NONE and is_wrong_mode(plan.mode_at, values, hop is None):
+        raise RemoteProtocolError(NO_ANSWER, WRONG_MODE)
     if (
         is_plain(plan, values)
         and (hop is None or hop.forwarded_for is None)

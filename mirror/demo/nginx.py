@@ -63,6 +63,7 @@ SINK_LOCATION = """
             proxy_set_header Host $mirror_host;
             proxy_set_header X-Request-Id $request_id;
             proxy_set_header X-Mirror-Request-Id $request_id;
+            proxy_set_header X-Mirror-Mode sink;
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
             proxy_connect_timeout 50ms;
             proxy_send_timeout 200ms;
@@ -130,6 +131,8 @@ def inline_site(port: int, app_port: int, sidecar: str) -> str:
         listen 127.0.0.1:{port};
         location / {{
             {PRODUCTION_HEADERS}
+            proxy_set_header X-Mirror-Mode inline;
+            proxy_set_header X-Mirror-Request-Id "";
             proxy_connect_timeout 1s;
             proxy_read_timeout 15s;
             proxy_next_upstream error timeout;

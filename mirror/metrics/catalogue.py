@@ -14,6 +14,7 @@ from typing import Literal
 
 from mirror.core import ledger, ramp
 from mirror.core.comparison import verdict
+from mirror.core.wrong_mode import WRONG_MODE
 
 RPS = "rps"
 SHADOW_RPS = "shadow.rps"
@@ -151,6 +152,13 @@ _TABLE = (
         "count",
         "request",
         "copies of a request that nginx mirrored twice: not counted again, not mirrored",
+    ),
+    Metric(
+        WRONG_MODE,
+        "count",
+        "request",
+        "requests that nginx sent for the other mode: closed without an answer, not in `rps`",
+        is_by_route=False,
     ),
     Metric(
         ledger.CONNECTIONS_REFUSED,

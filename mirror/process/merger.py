@@ -34,6 +34,7 @@ from mirror.core.ledger import (
     add_counts,
     add_latencies,
 )
+from mirror.core.wrong_mode import WRONG_MODE
 from mirror.formats.comparison import Log
 from mirror.process.uri_totals import UriTotals
 
@@ -316,6 +317,7 @@ class Merger:
             "malformed": _by_label(totals, MALFORMED),
             "looped": _total(totals, LOOPED),
             "repeated": _total(totals, REPEATED),
+            "wrong_mode": _total(totals, WRONG_MODE),
             "balanced": seen + amplified == accounted
             and sent == sum(outcomes.values()) + in_flight,
         }

@@ -6,9 +6,10 @@ This module knows no clock; a second is as old as there are newer ones.
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mirror.core.ledger import Settled
+from mirror.core.wrong_mode import WRONG_MODE
 
 MINUTE_S = 60
 KEPT_S = 11 * MINUTE_S
@@ -26,6 +27,8 @@ class Rate:
     """Shadow legs that were sent."""
     is_complete: bool
     """False if a worker was lost or none ran, so that requests may be missing."""
+    wrong_mode: int
+    """Requests for the other mode of the sidecar."""
 
 
 class RecentRates:
@@ -37,15 +40,18 @@ class RecentRates:
     def add(self, settled: Settled) -> None:
         """Take in a settled second, or the new sums of one that was settled before."""
         rps, shadow_rps = sum(settled.rps.values()), sum(settled.shadow_rps.values())
-        rate = Rate(settled.second, rps, shadow_rps, settled.is_complete)
+        wrong = sum(n for key, n in settled.counts.items() if key[0] == WRONG_MODE)
+        rate = Rate(settled.second, rps, shadow_rps, settled.is_complete, wrong)
         if not settled.is_late:
             self._rates.append(rate)
             return
         # Counts may be older than the first second. The sums of an old second are empty, because
         # they are no longer known.
         index = settled.second - self._rates[0].second if self._rates else -1
-        if index >= 0 and (rps or shadow_rps):
-            self._rates[index] = rate
+        if index >= 0:
+            before = self._rates[index]
+            sums = rate if rps or shadow_rps else before
+            self._rates[index] = replace(sums, wrong_mode=before.wrong_mode + wrong)
 
     @property
     def newest(self) -> Rate:
@@ -67,15 +73,17 @@ class RecentRates:
             return None
         return sum(last) / len(last), sum(before) / len(before)
 
-    def last_minute(self) -> dict[str, list[int | None]]:
+    def last_minute(self) -> dict[str, object]:
         """Return the rates of the last minute, oldest first, as /status shows them.
 
-        An incomplete second is None. There are fewer than 60 in the first minute.
+        An incomplete second is None. There are fewer than 60 in the first minute. `wrong_mode` is
+        the sum of the minute.
         """
         rates = self._newest(MINUTE_S)
         return {
             "rps": [rate.rps if rate.is_complete else None for rate in rates],
             "shadow_rps": [rate.shadow_rps if rate.is_complete else None for rate in rates],
+            "wrong_mode": sum(rate.wrong_mode for rate in rates),
         }
 
     def _newest(self, seconds: int) -> list[Rate]:

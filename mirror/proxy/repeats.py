@@ -34,8 +34,9 @@ class Repeats:
         if not self._warned_of_no_id:
             self._warned_of_no_id = True
             log.warning(
-                "a request without the field %s: what nginx mirrors twice is counted twice "
-                "(deploy/nginx/mirror-sink.conf sets it)",
+                "a request without the field %s: what nginx mirrors twice is counted twice, and "
+                "where nginx proxies through this sidecar, clients get an empty 204 "
+                "(deploy/nginx/mirror-server.conf sets it in mode sink)",
                 self._id_header.decode(),
             )
         return False

@@ -33,6 +33,7 @@ from mirror.core.selection import Selector
 from mirror.core.slow_start import SlowStartPool
 from mirror.core.uri_counts.collector import Entry, UriCollector
 from mirror.core.worker_ledger import Ledger
+from mirror.core.wrong_mode import WRONG_MODE, wrong_mode
 from mirror.errors import UpstreamRefusedError
 from mirror.formats.routes import RouteTable
 from mirror.proxy.comparing import Comparing
@@ -87,7 +88,7 @@ class Tee:
         )
         self.shadow.on_connect = self._on_connect
         self.shadow.spoiled = self._spoiled
-        self._url = section.url
+        self._url, self._mode = section.url, config.mode
         self._timeout_s = section.timeout
         self._match_route = RouteTable(config.routes).match
         self._selector = Selector(section.methods, section.ratio, section.sticky)
@@ -172,12 +173,18 @@ class Tee:
             self.ledger.count(ledger.CAPTURE_RECORDS, "other", "", number)
 
     def refused(self, reason: str) -> None:
-        """Count a request that we answered with an error and forward to no upstream."""
-        if reason not in self._refusals_said:
-            self._refusals_said.add(reason)
+        """Count a request that we answered with an error, or not at all; no upstream gets it."""
+        is_first = reason not in self._refusals_said
+        self._refusals_said.add(reason)
+        self.ledger.roll(self.second_at(monotonic()))
+        if reason == WRONG_MODE:
+            if is_first:
+                log.error("%s; mirror.wrong_mode counts them", wrong_mode(self._mode))
+            self.ledger.count(WRONG_MODE, "other")
+            return
+        if is_first:
             text = "refused a request (%s): no upstream gets it; mirror.malformed counts more"
             log.warning(text, reason)
-        self.ledger.roll(self.second_at(monotonic()))
         self.ledger.count(ledger.MALFORMED, "other", reason)
 
     def connection_refused(self) -> None:

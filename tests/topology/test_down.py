@@ -2,6 +2,8 @@
 
 import pytest
 
+from mirror.commands.status import wrongs
+from mirror.core.wrong_mode import wrong_mode
 from mirror.demo.processes import fetch
 from tests.topology.conftest import Topology, hey, wait_for
 
@@ -32,6 +34,27 @@ def test_shadow_that_comes_up_later_is_used(topology: Topology) -> None:
         return bool(sidecar.settled_ledger()["outcomes"].get("2xx", 0))
 
     assert wait_for(copies_arrive, timeout_s=20)
+
+
+@pytest.mark.parametrize("mode", ["sink", "inline"])
+def test_nginx_in_the_other_mode_harms_nobody(topology: Topology, mode: str) -> None:
+    """Clients get production's answers, and the application gets each request once."""
+    other = {"sink": "inline", "inline": "sink"}[mode]
+    topology.start_primary()
+    sidecar = topology.start_sidecar(mode)
+    nginx = topology.start_nginx(other)
+    assert hey(topology.ports["nginx"], "/watch/1", 200) == {"200": 200}
+    ledger = sidecar.settled_ledger()
+    assert ledger["balanced"] and ledger["wrong_mode"] > 0
+    assert (ledger["seen"], ledger["primary"]) == (0, {})
+    assert len(nginx.logged()) == 200
+
+    def is_said() -> bool:
+        answer = fetch(topology.ports["nginx"], "/watch/1")
+        assert answer is not None and answer.status == 200
+        return any(wrong.startswith(wrong_mode(mode)) for wrong in wrongs(sidecar.status()))
+
+    assert wait_for(is_said)
 
 
 def test_primary_down_is_a_bad_gateway(topology: Topology) -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from mirror.__main__ import main
 from mirror.commands.status import MOST_CHARACTERS, MOST_ENTRIES, shown, wrongs
+from mirror.core.wrong_mode import wrong_mode
 from mirror.demo.processes import Processes, free_ports
 from mirror.demo.sidecar import start_sidecar
 from tests.fakes_admin import admin_port
@@ -49,6 +50,7 @@ ANSWER: dict[str, Any] = {
         "malformed": {"length": 5},
         "looped": 7,
         "repeated": 8,
+        "wrong_mode": 9,
         "balanced": True,
     },
     "uris": {"kept": 9, "most": 10000, "seen": 40, "not_kept": 0, "lost": 0},
@@ -60,7 +62,7 @@ ANSWER: dict[str, Any] = {
         "balanced": True,
         "log": {"source": "udp://127.0.0.1:9914", "lines": 40, "lost": {"gap": 2}},
     },
-    "last_minute": {"rps": [None, 0, 5, 10], "shadow_rps": [None, 0, 1, 2]},
+    "last_minute": {"rps": [None, 0, 5, 10], "shadow_rps": [None, 0, 1, 2], "wrong_mode": 0},
     "silence": None,
     "sinks": {"series": {"path": "series.db", "written": 9, "dropped": 0}},
 }
@@ -100,7 +102,7 @@ def test_everything_is_shown() -> None:
         "  outcomes     2xx 17, timeout 2",
         "  probes       accepted 3",
         "  malformed    length 5",
-        "  not counted  looped 7, repeated 8",
+        "  not counted  looped 7, repeated 8, wrong_mode 9",
         "  worker       id 1, pid 12, ready, breaker closed",
         "  restarts     3",
         "  ramp         none",
@@ -124,6 +126,14 @@ def test_everything_is_shown() -> None:
         ({"workers__ready": False}, "wrong: no worker is ready"),
         ({"workers__retiring": True}, "wrong: no worker is ready"),
         ({"workers__refused": "it is an nginx"}, "wrong: the shadow is refused: it is an nginx"),
+        (
+            {"last_minute__wrong_mode": 1200},
+            f"wrong: {wrong_mode('sink')}; 1,200 requests in the last minute",
+        ),
+        (
+            {"last_minute__wrong_mode": 3, "mode": "inline"},
+            f"wrong: {wrong_mode('inline')}; 3 requests in the last minute",
+        ),
         (
             {"workers": [], "ledger__balanced": None, "silence": "no request: x"},
             "wrong: no worker is ready; the ledger does not balance; no request",

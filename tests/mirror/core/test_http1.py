@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mirror.core import http1
 from mirror.core.http1 import (
+    NO_ANSWER,
     FieldPlan,
     Framing,
     chunk,
@@ -26,6 +27,7 @@ TOKEN = st.from_regex(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,12}", fullmatch=True)
 VALUE = st.from_regex(rb"([!-~\x80-\xff]([ \t!-~\x80-\xff]{0,10}[!-~\x80-\xff])?)?", fullmatch=True)
 NAMED = st.sampled_from(
     [b"Host", b"content-length", b"CONNECTION", b"Te", b"Expect", b"Upgrade", b"X-Mirror-Leg"]
+    + [b"X-Mirror-Mode"]
 )
 FIELDS = st.lists(st.tuples(TOKEN | NAMED, VALUE), max_size=8)
 STATUSES = [400, 408, 414, 417, 431, 501, 502, 503, 504, 505]
@@ -102,6 +104,8 @@ def test_size_is_that_of_the_head_lines() -> None:
         (((b"TE", b"trailers"),), False),
         (((b"Upgrade", b"x"),), False),
         (((b"X-Mirror-Leg", b"shadow"),), False),
+        (((b"Host", b"a"), (b"X-Mirror-Mode", b"sink")), True),
+        (((b"X-Mirror-Mode", b"sink"), (b"x-mirror-mode", b"sink")), False),
     ],
 )
 def test_plain_heads_are_told_apart(fields: tuple[tuple[bytes, bytes], ...], plain: bool) -> None:
@@ -109,11 +113,11 @@ def test_plain_heads_are_told_apart(fields: tuple[tuple[bytes, bytes], ...], pla
     assert is_plain(plan_of(flat), flat[1::2]) is plain
 
 
-def test_plan_points_to_the_three_it_knows() -> None:
-    plan = FieldPlan((b"A", b"HOST", b"Connection", b"Content-Length"))
-    assert (plan.host_at, plan.connection_at, plan.length_at) == (1, 2, 3)
+def test_plan_points_to_the_four_it_knows() -> None:
+    plan = FieldPlan((b"A", b"HOST", b"Connection", b"Content-Length", b"X-Mirror-MODE"))
+    assert (plan.host_at, plan.connection_at, plan.length_at, plan.mode_at) == (1, 2, 3, 4)
     none = FieldPlan((b"A",))
-    assert (none.host_at, none.connection_at, none.length_at) == (-1, -1, -1)
+    assert (none.host_at, none.connection_at, none.length_at, none.mode_at) == (-1, -1, -1, -1)
 
 
 @given(FIELDS)
@@ -124,7 +128,7 @@ def test_plan_writes_what_sorting_writes(fields: list[tuple[bytes, bytes]]) -> N
     if is_plain(plan, values):
         lines, apart = sort_fields(flat)
         assert plan.template % plan.pick(values) == lines
-        assert set(apart) <= {b"host", b"content-length", b"connection"}
+        assert set(apart) <= {b"host", b"content-length", b"connection", b"x-mirror-mode"}
 
 
 def test_percent_signs_are_only_signs() -> None:
@@ -229,6 +233,10 @@ def test_own_answer_is_a_whole_response(status: int, close: bool) -> None:
 def test_own_answer_to_head_has_no_body() -> None:
     head, end, _ = error_response(502, close=False).partition(b"\r\n\r\n")
     assert error_response(502, close=False, with_body=False) == head + end
+
+
+def test_no_answer_is_no_byte() -> None:
+    assert error_response(NO_ANSWER, close=True) == b""
 
 
 def test_constant_answers_have_no_body() -> None:

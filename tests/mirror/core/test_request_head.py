@@ -339,6 +339,11 @@ FORWARDED: dict[str, tuple[bytes, bytes, bytes]] = {
         GET + b"X-B: 2\r\n",
     ),
     "a nominated host is kept": (GET + b"Connection: host\r\n\r\n", GET + VIA, GET),
+    "the mode is taken off": (
+        GET + b"X-Mirror-Mode: x\r\nA: 1\r\n\r\n",
+        GET + b"A: 1\r\n" + VIA,
+        GET + b"A: 1\r\n",
+    ),
     "the mark is taken off": (GET + b"X-Mirror-Leg: shadow\r\n\r\n", GET + VIA, GET),
     "length": (
         POST + b"Content-Length: 3\r\n\r\nabc",
@@ -655,6 +660,7 @@ BETWEEN_HOPS = frozenset(
     {
         *(b"host", b"content-length", b"transfer-encoding", b"expect", b"upgrade"),
         *(b"connection", b"keep-alive", b"proxy-connection", b"te", b"x-mirror-leg"),
+        b"x-mirror-mode",
     }
 )
 

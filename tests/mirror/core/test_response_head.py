@@ -305,6 +305,7 @@ BETWEEN_HOPS = frozenset(
     {
         *(b"host", b"content-length", b"transfer-encoding", b"expect", b"upgrade"),
         *(b"connection", b"keep-alive", b"proxy-connection", b"te", b"x-mirror-leg"),
+        b"x-mirror-mode",
     }
 )
 

@@ -31,6 +31,7 @@ from mirror.core.ledger import (
 )
 from mirror.core.redaction.redactor import Redactor
 from mirror.core.worker_ledger import Ledger
+from mirror.core.wrong_mode import WRONG_MODE
 from mirror.formats.comparison import decode, to_json
 from mirror.process.merger import Merger
 
@@ -431,6 +432,7 @@ def test_status_adds_workers_up() -> None:
             (ledger.MALFORMED, "other", "syntax"): 1,
             (ledger.LOOPED, "/a", ""): 1,
             (ledger.REPEATED, "/a", ""): 1,
+            (WRONG_MODE, "other", ""): 1,
         }
         merger.worker_reported(worker, Report(100, [], totals, in_flight=1, reading=1))
     assert merger.status() == {
@@ -447,6 +449,7 @@ def test_status_adds_workers_up() -> None:
         "malformed": {"syntax": 2},
         "looped": 2,
         "repeated": 2,
+        "wrong_mode": 2,
         "balanced": True,
     }
 

@@ -3,6 +3,7 @@
 import pytest
 
 from mirror.core.ledger import Settled
+from mirror.core.wrong_mode import WRONG_MODE
 from mirror.process.recent_rates import KEPT_S, MINUTE_S, RecentRates
 
 
@@ -14,10 +15,10 @@ def second(at: int, rps: int, is_late: bool = False, is_complete: bool = True) -
 
 def test_the_last_minute_is_shown_oldest_first() -> None:
     rates = RecentRates()
-    assert rates.last_minute() == {"rps": [], "shadow_rps": []}
+    assert rates.last_minute() == {"rps": [], "shadow_rps": [], "wrong_mode": 0}
     rates.add(second(1, 10))
     rates.add(second(2, 4, is_complete=False))
-    assert rates.last_minute() == {"rps": [10, None], "shadow_rps": [5, None]}
+    assert rates.last_minute() == {"rps": [10, None], "shadow_rps": [5, None], "wrong_mode": 0}
     for at in range(3, 100):
         rates.add(second(at, at))
     assert rates.last_minute()["rps"] == list(range(40, 100))
@@ -36,6 +37,18 @@ def test_late_counts_reach_their_own_second() -> None:
     rates.add(second(3, 100, is_late=True))  # no longer kept
     assert rates.last_minute()["rps"][-4:] == [1, 1, None, 3]
     assert rates.seen(KEPT_S) == KEPT_S - 2 + 3 + 5
+
+
+def test_requests_for_the_other_mode_count_for_a_minute() -> None:
+    rates = RecentRates()
+    wrong = {(WRONG_MODE, "other", ""): 2}
+    rates.add(Settled(1, wrong, {}, {}, is_late=False, is_complete=True))
+    rates.add(Settled(1, wrong, {"a": 3}, {}, is_late=True, is_complete=True))
+    rates.add(Settled(1, wrong, {}, {}, is_late=True, is_complete=True))  # its sums are forgotten
+    assert rates.last_minute() == {"rps": [3], "shadow_rps": [0], "wrong_mode": 6}
+    for at in range(2, 2 + MINUTE_S):
+        rates.add(second(at, 1))
+    assert rates.last_minute()["wrong_mode"] == 0
 
 
 def test_the_means_need_eleven_minutes_of_observed_seconds() -> None:

@@ -465,6 +465,65 @@ def test_malformed_request_is_refused(cut: Cut, request_bytes: bytes) -> None:
     run(main)
 
 
+OF_SINK = (b"X-Mirror-Mode: sink\r\n", b"X-Mirror-Request-Id: 9f\r\n")
+OF_INLINE = b"X-Mirror-Mode: inline\r\n"
+
+
+@both_ways
+@pytest.mark.parametrize("field", OF_SINK)
+@pytest.mark.parametrize("request_bytes", [GET, POST, CHUNKS, EXPECT, GET_OLD])
+def test_a_copy_gets_no_answer_and_no_primary(cut: Cut, request_bytes: bytes, field: bytes) -> None:
+    async def main() -> None:
+        line = Line()
+        for piece in cut(request_bytes.replace(b"Host", field + b"Host") + GET):
+            line.send(piece)
+        assert line.client.written == b""
+        assert line.client.is_closing()
+        assert line.primary.opening == 0
+        assert line.shadow.opening == 0
+        assert line.count("requests") == {}
+        assert line.count("malformed") == {}
+        assert line.count("wrong_mode") == {"": 1}
+
+    run(main)
+
+
+@both_ways
+def test_a_request_before_a_copy_is_answered(cut: Cut) -> None:
+    async def main() -> None:
+        line = Line()
+        for piece in cut(GET + GET.replace(b"Host", OF_SINK[0] + b"Host") + GET):
+            line.send(piece)
+        connection, transport = line.accept()
+        assert transport.take_written() == via(GET)
+        connection.data_received(OK)
+        assert line.client.written == OK
+        assert line.client.is_closing()
+        assert transport.written == b""
+        assert line.count("wrong_mode") == {"": 1}
+
+    run(main)
+
+
+@both_ways
+def test_the_mode_is_not_passed_on_and_vouches_for_an_id(cut: Cut) -> None:
+    async def main() -> None:
+        line = Line()
+        sent = GET.replace(b"\r\n\r\n", b"\r\nX-Mirror-Request-Id: mine\r\n\r\n")
+        for piece in cut(sent.replace(b"Host", OF_INLINE + b"Host")):
+            line.send(piece)
+        _, transport = line.accept()
+        id_field = b"X-Mirror-Request-Id: mine\r\n"
+        expected = via(GET).replace(b"Via", id_field + b"Via")
+        assert transport.written == expected, "nginx names the mode, so a client chose the id"
+        await turns(1)
+        _, copy = line.shadow.accept()
+        assert b"x-mirror-mode" not in copy.written.lower()
+        assert line.count("wrong_mode") == {}
+
+    run(main)
+
+
 @both_ways
 @pytest.mark.parametrize("request_bytes", [BROKEN, BROKEN_BODY])
 def test_good_request_before_a_malformed_is_answered(cut: Cut, request_bytes: bytes) -> None:

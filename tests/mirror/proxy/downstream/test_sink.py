@@ -196,6 +196,49 @@ def test_mark_stops_the_loop() -> None:
     run(main)
 
 
+OF_INLINE = b"X-Mirror-Mode: inline\r\n"
+OF_SINK = b"X-Mirror-Mode: sink\r\nX-Mirror-Request-Id: 1\r\n"
+
+
+@both_ways
+@pytest.mark.parametrize("request_bytes", [GET, POST, GET_CLOSE, HOPS, MARKED, EXPECT])
+def test_a_request_of_production_gets_no_answer(cut: Cut, request_bytes: bytes) -> None:
+    async def main() -> None:
+        line = Line()
+        for piece in cut(GET + request_bytes.replace(b"Host: h", OF_INLINE + b"Host: h") + GET):
+            line.send(piece)
+        assert line.nginx.written == NO_CONTENT, "only what came before"
+        assert line.nginx.is_closing()
+        await turns(1)
+        assert line.shadow.opening == 1
+        assert line.tee.reading == 0
+        assert line.totals() == {
+            ("requests", "safe"): 1,
+            ("shadow.sent", ""): 1,
+            ("wrong_mode", ""): 1,
+        }
+
+    run(main)
+
+
+def test_the_mode_of_a_copy_is_not_passed_on(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        line = Line()
+        line.send(GET.replace(b"Accept", OF_SINK + b"Accept"))
+        assert line.nginx.written == NO_CONTENT
+        await turns(1)
+        _, transport = line.shadow.accept()
+        assert b"\r\nAccept: " in transport.written
+        assert b"mirror-mode" not in transport.written.lower()
+        for _ in range(3):
+            Line().send(GET.replace(b"Accept", OF_INLINE + b"Accept"))
+        line.tee.refused("wrong_mode")
+        line.tee.refused("wrong_mode")
+        assert caplog.text.count("nginx has the configuration of mode inline") == 4, "once each"
+
+    run(main)
+
+
 @both_ways
 def test_broken_body_sheds_its_copy(cut: Cut) -> None:
     async def main() -> None:
