@@ -26,8 +26,19 @@ def copy_findings(copy: Location, serving: Location, to: Destination, site: Site
         *_body(copy, serving, site),
         *_waits(copy, to),
         *target_findings(serving, site),
+        *mode_findings(copy, "sink"),
         *connection_findings(copy, to, site),
     ]
+
+
+def mode_findings(location: Location, mode: str) -> list[Finding]:
+    """Return that the sidecar cannot tell for which mode `location` sends it requests."""
+    header = location.scope.header("X-Mirror-Mode")
+    if header is not None and header.args[1] == mode:
+        return []
+    where = header.where if header else location.scope.directive.where
+    what = f"No `proxy_set_header X-Mirror-Mode {mode}` is in force in {location.name}."
+    return [rules.MODE_HEADER.at(where, what)]
 
 
 def target_findings(serving: Location, site: Site) -> list[Finding]:

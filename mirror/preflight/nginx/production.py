@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mirror.preflight.findings import Finding
 from mirror.preflight.nginx import rules
 from mirror.preflight.nginx.connections import connection_findings
-from mirror.preflight.nginx.copies import copy_findings, target_findings
+from mirror.preflight.nginx.copies import copy_findings, mode_findings, target_findings
 from mirror.preflight.nginx.destinations import Destination, Site
 from mirror.preflight.nginx.expressions import PatternError
 from mirror.preflight.nginx.locations import Location, Locations
@@ -237,6 +237,7 @@ def _inline(serving: Location, through: Destination, site: Site) -> list[Finding
     if scope.header("Upgrade") is None:
         what = f"No `proxy_set_header Upgrade` is in force in {serving.name}."
         found.append(rules.UPGRADE.at(scope.directive.where, what))
+    found += mode_findings(serving, "inline")
     for line in scope.in_force("proxy_next_upstream"):
         if repeats := [word for word in line.args if word.startswith("http_") or word in _REPEATS]:
             what = f"`{line.shown}` repeats a request: {', '.join(repeats)}."

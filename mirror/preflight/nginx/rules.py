@@ -157,6 +157,16 @@ REQUEST_ID = _rule(
     "access log, or audit it.",
     "Set `proxy_set_header X-Mirror-Request-Id $request_id;` (the name is request_id_header).",
 )
+MODE_HEADER = _rule(
+    "warning",
+    "mode_header",
+    "The header that names the mode is missing",
+    "Without it a sidecar in the other mode cannot tell: inline it sends each copy to the "
+    "application as well, and in sink it answers clients with an empty 204. And where nginx does "
+    "not set it, a client can, and has the sidecar close that connection.",
+    "Set `proxy_set_header X-Mirror-Mode sink;` where copies go, and `X-Mirror-Mode inline;` where "
+    "production passes the sidecar, as deploy/nginx does.",
+)
 UPGRADE = _rule(
     "warning",
     "upgrade",
@@ -320,6 +330,7 @@ NGINX = (
     HOST,
     HOST_WITH_PORT,
     REQUEST_ID,
+    MODE_HEADER,
     UPGRADE,
     KEEPALIVE,
     HTTP_VERSION,

@@ -35,6 +35,7 @@ server {
         proxy_set_header Connection "";
         proxy_set_header Host $http_host;
         proxy_set_header X-Mirror-Request-Id $request_id;
+        proxy_set_header X-Mirror-Mode sink;
         proxy_connect_timeout 50ms;
         proxy_send_timeout 200ms;
         proxy_read_timeout 200ms;
@@ -56,6 +57,7 @@ server {
         proxy_set_header Upgrade $http_upgrade;
         proxy_set_header Connection $connection_header;
         proxy_set_header Host $host;
+        proxy_set_header X-Mirror-Mode inline;
         proxy_next_upstream error timeout;
         proxy_pass http://through;
     }

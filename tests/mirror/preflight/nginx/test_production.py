@@ -114,6 +114,8 @@ def test_inline_and_mirror_together_count_twice(tmp_path: Path) -> None:
     ("old", "new", "found"),
     [
         ("proxy_set_header Upgrade $http_upgrade;", "", ["upgrade"]),
+        ("proxy_set_header X-Mirror-Mode inline;", "", ["mode_header"]),
+        ("X-Mirror-Mode inline", "X-Mirror-Mode sink", ["mode_header"]),
         ("error timeout", "error timeout http_502", ["next_upstream"]),
         ("error timeout", "error timeout non_idempotent", ["next_upstream"]),
         ("proxy_next_upstream error timeout;", "", []),
