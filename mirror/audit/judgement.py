@@ -36,6 +36,7 @@ from mirror.core.ledger import (
     TARGET_REFUSED,
     WORKER_LOST,
 )
+from mirror.core.wrong_mode import WRONG_MODE
 from mirror.formats.access_log.tally import LOW_CONFIDENCE_RATIO
 from mirror.preflight.findings import Finding
 
@@ -199,6 +200,8 @@ def _twice(audit: Audit) -> Iterator[Finding]:
         yield rules.LOOP.at("production", f"{number} requests carried the mark of a copy")
     if number := audit.sidecars.total(REPEATED):
         yield rules.MIRRORED_TWICE.at("nginx", f"it mirrored {number} requests again")
+    if number := audit.sidecars.total(WRONG_MODE):
+        yield rules.WRONG_MODE.at("nginx", f"{number} requests were closed without an answer")
     if number := numbers[BOTH_PATHS]:
         yield rules.BOTH_PATHS.at(
             "--gateway-log", f"{number} requests are in both{_examples(audit, BOTH_PATHS)}"

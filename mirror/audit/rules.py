@@ -42,6 +42,14 @@ MIRRORED_TWICE = Rule(
     "the sidecar counts each once by its id, but receives twice as many",
     "name the location once in `mirror`, and not where `index` redirects internally",
 )
+WRONG_MODE = Rule(
+    "unknown",
+    "audit.wrong_mode",
+    "nginx had the configuration of the sidecar's other mode",
+    "requests that named the mode were neither served nor mirrored; others were sent to the"
+    " application twice (inline) or answered an empty 204 (sink), and nothing counted them",
+    "give both the same mode (docs/operations.md, Changing the mode), and audit the time after it",
+)
 BOTH_PATHS = Rule(
     "warning",
     "audit.both_paths",
@@ -232,8 +240,9 @@ MORE_IN_ENVOY = Rule(
 RULES = {
     rule.code: rule
     for rule in (
-        *(COPY_LOGGED, LOGGED_TWICE, SEEN_TWICE, LOOP, MIRRORED_TWICE, BOTH_PATHS),
+        *(COPY_LOGGED, LOGGED_TWICE, SEEN_TWICE, LOOP, MIRRORED_TWICE, WRONG_MODE),
         *(
+            BOTH_PATHS,
             PAST_SIDECAR,
             TWO_FILES,
             PROBE_LOGGED,

@@ -16,6 +16,7 @@ from mirror.audit.ids import CAPTURE, IN_WINDOW, Entry, IdStore
 from mirror.audit.lines import id_bytes
 from mirror.audit.window import Seconds, Window
 from mirror.core.ledger import LOOPED, REPEATED
+from mirror.core.wrong_mode import WRONG_MODE
 from mirror.errors import InputError
 from mirror.formats.capture.reader import read_records
 from mirror.formats.series_db import (
@@ -33,7 +34,7 @@ _COUNTS = """
     SELECT second, metric, label, sum(value) FROM counts
     WHERE second BETWEEN :first AND :last GROUP BY second, metric, label
 """
-_PROOFS = (REPEATED, LOOPED)
+_PROOFS = (REPEATED, LOOPED, WRONG_MODE)
 """Metrics that show a mistake even in a second that was not observed to its end."""
 _ID_FIELD = "x-request-id"
 """deploy/nginx sets it to nginx's own id, the one in its log. A capture keeps no other id."""

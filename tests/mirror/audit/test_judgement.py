@@ -97,6 +97,13 @@ def test_nginx_that_mirrors_twice_is_found_by_the_sidecars_count(world: World) -
     assert said(judgement, "mirrored_twice") == f"it mirrored {REQUESTS} requests again"
 
 
+def test_a_time_in_two_modes_is_not_called_well(world: World) -> None:
+    world.further = Counter({"wrong_mode": 9})
+    judgement = world.judged(*ALL)
+    assert (judgement.exit_code, judgement.twice) == (3, 0)
+    assert said(judgement, "wrong_mode") == "9 requests were closed without an answer"
+
+
 def test_copies_past_the_sidecar_are_found_by_id_and_mark(world: World) -> None:
     world.mirrors_past_sidecar = True
     judgement = world.judged("series", "envoy_log")
