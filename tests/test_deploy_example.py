@@ -147,6 +147,10 @@ def test_page_sets_values_of_the_jobs(tmp_path: Path) -> None:
         for item in built
         if item["kind"] == "CronJob"
     )
+    # They wait for their files, and the page lets them run.
+    for items, is_suspended in ((build(KUBERNETES), True), (built, False)):
+        suspended = [item["spec"]["suspend"] for item in items if item["kind"] == "CronJob"]
+        assert suspended == [is_suspended, is_suspended]
     assert audit["image"] == "harbor.example.org/kagami:0.1.0"
     assert weekly["image"] == "harbor.example.org/kagami-estimate:0.1.0"
     assert weekly["env"] == [{"name": "PROMETHEUS", "value": "http://prometheus.example.org:9090"}]
