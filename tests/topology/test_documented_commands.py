@@ -239,7 +239,13 @@ def host() -> Iterator[Host]:
 
 def prepare(topology: Topology, root: Path) -> None:
     """Write the files that the pages read, under the names that they use."""
-    for name in ("etc/mirror-token", "etc/apache2", "usr/local/share/man/man1", "var/lib/week"):
+    for name in (
+        "etc/mirror-token",
+        "etc/apache2",
+        "etc/nginx/conf.d",
+        "usr/local/share/man/man1",
+        "var/lib/week",
+    ):
         (root / name).mkdir(parents=True)
     (root / "replay/results").mkdir(parents=True)
     for index in range(2):
