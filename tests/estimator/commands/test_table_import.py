@@ -245,7 +245,7 @@ def test_what_cannot_be_joined_is_refused(run_table) -> None:
     assert "--samples: missing: no result holds samples" in run_table(*first).output
     write_replay(process("api", "app", 90, 302), process("web", "app", 90, 302))
     both = run_table(*first, "--kind", "pod")
-    assert "--kind, --route and --request describe one component" in both.output
+    assert "describes one component, as --kind and --route do" in both.output
     lines = [f"{REPLAY_START + at},app,5m,1Mi" for at in range(300)]
     Path("usage.csv").write_text("\n".join(["time,container,cpu,memory", *lines]) + "\n")
     several = ("--component", "a", "--component", "b", "--samples", "usage.csv")
