@@ -6,8 +6,10 @@ code.
 
 import asyncio
 import sys
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -23,6 +25,7 @@ from mirror.preflight.examination import examine
 from mirror.preflight.findings import Finding, as_json, as_text, exit_code, summary
 from mirror.preflight.host import obstacles
 from mirror.preflight.nginx.linter import lint
+from mirror.preflight.nginx.reading import STDIN
 from mirror.preflight.rules import RUNNING
 from mirror.proxy.upstream.origins import check_origins
 from mirror.spans import show_span
@@ -100,28 +103,55 @@ def check(
     """
     if host is not None and not is_host(host):
         raise click.BadParameter("expected a host name", param_hint="--host")
+    if nginx not in (None, STDIN) and not Path(str(nginx)).exists():
+        raise click.BadParameter(f"{nginx} does not exist", param_hint="--nginx")
     try:
         config = load(path)
-        check_origins(config)
-        read_key(config.capture)
-        read_token(config.admin_token_file)
-    except (ConfigError, TlsError) as error:
+    except ConfigError as error:
         say(error, err=True)
         sys.exit(EXIT_CONFIG)
-    if form == "text":
+    problems = _unusable(config)
+    if form == "text" and not problems:
         say(_settings(config, path))
     held, running = _running(config)
-    if problems := [*circles(config), *obstacles(config, held)]:
-        say(ConfigError(str(path), problems), err=True)
-        sys.exit(EXIT_CONFIG)
-    findings = [*asyncio.run(examine(config, names, host)), *running]
+    on_this_host = [*circles(config), *obstacles(config, held)]
+    problems += [f"{path}: {problem}" for problem in on_this_host]
+    findings = [] if problems else [*asyncio.run(examine(config, names, host)), *running]
     if nginx is not None:
         findings += lint(nginx, config, host)
+    if problems:
+        _refuse(problems, findings if form == "text" else [])
     if form == "json":
         say_json(as_json(findings))
     else:
         say(f"\n{as_text(findings)}\n\n{summary(findings)}: exit code {exit_code(findings)}")
     sys.exit(exit_code(findings))
+
+
+def _unusable(config: Config) -> list[str]:
+    """Return what is wrong with the files that a valid configuration names."""
+    reads: list[Callable[[], object]] = [
+        lambda: check_origins(config),
+        lambda: read_key(config.capture),
+        lambda: read_token(config.admin_token_file),
+    ]
+    found = []
+    for read in reads:
+        try:
+            read()
+        except (ConfigError, TlsError) as error:
+            found.append(str(error))
+    return found
+
+
+def _refuse(problems: list[str], findings: list[Finding]) -> NoReturn:
+    """End with 2: another host may be able to serve, so what nginx's files say is still shown."""
+    if findings:
+        say(
+            f"{as_text(findings)}\n\n{summary(findings)} about nginx alone: exit code {EXIT_CONFIG}"
+        )
+    say("\n".join(problems), err=True)
+    sys.exit(EXIT_CONFIG)
 
 
 def _running(config: Config) -> tuple[set[str], list[Finding]]:

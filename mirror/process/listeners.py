@@ -278,7 +278,10 @@ def _grant(file: int, address: UnixAddress, is_expected: Callable[[int], bool]) 
         try:
             group_id = grp.getgrnam(address.group).gr_gid
         except KeyError:
-            raise OSError(f"there is no group {address.group}") from None
+            raise OSError(
+                f"there is no group {address.group}: expected one that exists and that nginx's "
+                "workers are in, such as www-data on Debian"
+            ) from None
         os.chown(path, -1, group_id)
     os.chmod(path, int(address.mode, 8))
 

@@ -24,7 +24,7 @@ _VARIABLE_HOST = re.compile(
     r"(?P<scheme>https?)://(?P<name>\$\w+|\$\{\w+\})(?P<rest>.*)", re.DOTALL
 )
 _PORTS = {"http": 80, "https": 443}
-_EVERYWHERE = ("0.0.0.0", "::", "*")
+EVERYWHERE = ("0.0.0.0", "::", "*")
 
 Kind = Literal["sidecar", "shadow", "near_shadow", "other", "unknown"]
 """near_shadow: another port of the shadow's host, where the nginx that logs may be."""
@@ -128,7 +128,7 @@ def split_address(address: str, port: int) -> tuple[str, int]:
 def _is_of(listen: Address, host: str, port: int) -> bool:
     if isinstance(listen, UnixAddress):
         return not port and is_same_path(host, listen.path)
-    return port == listen.port and (listen.host in _EVERYWHERE or is_same_host(host, listen.host))
+    return port == listen.port and (listen.host in EVERYWHERE or is_same_host(host, listen.host))
 
 
 def _is_shadow(shadow: Url, host: str, port: int) -> bool:

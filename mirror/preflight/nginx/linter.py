@@ -12,7 +12,7 @@ from mirror.preflight.nginx import rules
 from mirror.preflight.nginx.destinations import Site
 from mirror.preflight.nginx.locations import Location, Locations
 from mirror.preflight.nginx.logs import error_log_findings
-from mirror.preflight.nginx.mirrored import Served, host_findings, mirrored_note
+from mirror.preflight.nginx.mirrored import Served, circle_findings, host_findings, mirrored_note
 from mirror.preflight.nginx.production import (
     Copy,
     copies_of,
@@ -52,6 +52,7 @@ def lint(path: str, config: Config, host: str | None = None) -> list[Finding]:
     found += error_log_findings(directives, mirrored, site)
     if mirrored:
         found.append(mirrored_note(path, servers))
+        found += circle_findings(servers, config.shadow.url)
         found += host_findings(servers, host, site.expressions) if host else []
     elif not any(finding.code == rules.EXPRESSION.code for finding in found):
         listen = ", ".join(map(str, config.listen))

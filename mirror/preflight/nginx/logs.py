@@ -28,8 +28,22 @@ def log_findings(serving: Location, site: Site) -> list[Finding]:
     ours = _lines_to(serving, comparison.access_log)
     if not ours:
         what = f"No access_log in force in {serving.name} leads to {comparison.access_log}."
-        return [rules.LOG_NOT_SENT.at(serving.scope.place("access_log"), what)]
+        return [
+            rules.LOG_NOT_SENT.at(
+                serving.scope.place("access_log"), what, _advice(comparison.access_log)
+            )
+        ]
     return [finding for line in ours for finding in _format(line, site)]
+
+
+def _advice(source: LogAddress) -> str:
+    """Return the line that is missing where a file is followed; empty for the rule's own advice."""
+    if not isinstance(source, FileAddress):
+        return ""
+    return (
+        f"Set `access_log {source.path} mirror_json;` beside the other log: a level "
+        "that has a log of its own inherits none."
+    )
 
 
 def error_log_findings(

@@ -8,8 +8,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from mirror.addresses import Url
 from mirror.preflight.findings import Finding
 from mirror.preflight.nginx import rules
+from mirror.preflight.nginx.destinations import EVERYWHERE, is_same_host, split_address
 from mirror.preflight.nginx.expressions import Expressions, PatternError
 from mirror.preflight.nginx.locations import Location
 from mirror.preflight.nginx.scopes import Scope
@@ -76,6 +78,21 @@ def host_findings(servers: Sequence[Served], host: str, expressions: Expressions
         return []
     what = f"{host} is taken by {takers[0].shown}, in which no location leads to the sidecar."
     return [rules.HOST_NOT_MIRRORED.at(takers[0].scope.directive.where, what)]
+
+
+def circle_findings(servers: Sequence[Served], shadow: Url) -> list[Finding]:
+    """Return a finding where the shadow is an address of a server that mirrors.
+
+    Addresses are compared as they are written; one on all addresses is on loopback, too.
+    """
+    for server in servers:
+        for address in server.addresses() if server.mirrored else ():
+            host, port = split_address(address, 80)
+            fits = is_same_host("localhost" if host in EVERYWHERE else host, shadow.host)
+            if port and port == shadow.port and fits:
+                what = f"{server.shown} listens on {address} and mirrors to the sidecar."
+                return [rules.SHADOW_MIRRORS.at(f"shadow.url {shadow}", what)]
+    return []
 
 
 def _takers(servers: Sequence[Served], host: str, expressions: Expressions) -> list[Served]:

@@ -58,6 +58,14 @@ HOST_NOT_MIRRORED = _rule(
     "Add the lines to this server, as docs/configuration.md says for a server that you have, and "
     "leave out a second one that listens on the same port.",
 )
+SHADOW_MIRRORS = _rule(
+    "refused",
+    "shadow_mirrors",
+    "shadow.url is an address of this nginx, of a server that mirrors",
+    "Each copy comes back as a request of production: the application serves it a second time, and "
+    "the access log counts it.",
+    "Set shadow.url to the NodePort of the new cluster's istio-proxy.",
+)
 WRONG_MODE = _rule(
     "refused",
     "wrong_mode",
@@ -317,6 +325,7 @@ NGINX = (
     NOT_REACHED,
     MIRRORED,
     HOST_NOT_MIRRORED,
+    SHADOW_MIRRORS,
     WRONG_MODE,
     MIRRORED_TWICE,
     PAST_THE_SIDECAR,

@@ -170,7 +170,8 @@ def test_nginxs_configuration_is_judged_on_request(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"warning: nginx.mirror_variable at {path}:1\n" in done.stdout
     with answering(ISTIO) as (port, _):
-        assert check(tmp_path, port, "--nginx", str(tmp_path / "none")).returncode == 3
+        missing = check(tmp_path, port, "--nginx", str(tmp_path / "none"))
+    assert missing.returncode == 2 and "none does not exist" in missing.stderr
 
 
 @pytest.mark.parametrize(
@@ -228,6 +229,23 @@ def test_what_a_start_would_refuse_is_2(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert f"mirror.yaml: admin: cannot listen on {taken}: Address already in use" in done.stderr
     assert "mode     sink" in done.stdout and "running" not in done.stdout
+
+
+def test_nginx_is_judged_where_this_host_cannot_serve(tmp_path: Path) -> None:
+    path = tmp_path / "nginx.conf"
+    path.write_text("server { location / { mirror $a; proxy_pass http://app; } }")
+    text = CONFIG + "admin_token_file: /nonexistent/token\n"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        text = text.replace("listen: 127.0.0.1:{listen}", f"listen: {taken.getsockname()[1]}")
+        text = text.replace("listen: ", "listen: 127.0.0.1:")
+        done = check(tmp_path, 1, "--nginx", str(path), text=text)
+    assert done.returncode == 2
+    assert f"warning: nginx.mirror_variable at {path}:1\n" in done.stdout
+    assert "about nginx alone: exit code 2" in done.stdout and "is valid" not in done.stdout
+    token, listen = done.stderr.splitlines()
+    assert token.startswith("admin_token_file: /nonexistent/token") and "in use" in listen
+    done = check(tmp_path, 1, "--nginx", str(path), "--format", "json", text=text)
+    assert done.returncode == 2 and done.stdout == ""
 
 
 def running_config(directory: Path) -> dict[str, Any]:

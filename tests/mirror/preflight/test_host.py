@@ -54,7 +54,8 @@ def test_every_obstacle_is_listed_with_its_key(folder: Path) -> None:
         found = obstacles(config, ())
         assert obstacles(config, {taken}) == [found[0]]
     assert found[0] == (
-        f"listen: cannot listen on unix:{folder}/m.sock: there is no group no-such-group"
+        f"listen: cannot listen on unix:{folder}/m.sock: there is no group no-such-group: "
+        "expected one that exists and that nginx's workers are in, such as www-data on Debian"
     )
     assert found[1].startswith(f"listen: cannot listen on {taken}: Address already in use, by ")
 

@@ -75,3 +75,12 @@ def test_the_main_error_log_shows_what_nobody_takes(
     path.write_text(text)
     config = config_for("sink", comparison={"access_log": source})
     assert codes(faults(str(path), config)) == found
+
+
+def test_advice_names_the_file_that_is_followed(tmp_path: Path) -> None:
+    for source, line in (
+        ("file:/var/log/nginx/mirror.log", "access_log /var/log/nginx/mirror.log mirror_json;"),
+        (UDP, "access_log syslog:server=127.0.0.1:PORT,nohostname mirror_json;"),
+    ):
+        (finding,) = linted(tmp_path, SINK, comparison={"access_log": source})
+        assert finding.code == "nginx.log_not_sent" and f"`{line}`" in finding.instead

@@ -85,6 +85,29 @@ def test_server_that_takes_the_host_should_mirror(
     assert [each.what.partition(" the sidecar")[0] for each in hits] == expected
 
 
+@pytest.mark.parametrize(
+    ("listen", "shadow", "is_circle"),
+    [
+        ("80", "http://127.0.0.1:80", True),
+        ("[::]:80", "http://localhost", True),
+        ("10.0.0.7:30080", "http://10.0.0.7:30080", True),
+        ("80", "http://10.0.0.7:80", False),
+        ("8080", "http://127.0.0.1:80", False),
+    ],
+)
+def test_shadow_that_is_the_mirroring_server_is_a_circle(
+    tmp_path: Path, listen: str, shadow: str, is_circle: bool
+) -> None:
+    path = tmp_path / "nginx.conf"
+    path.write_text(f"events {{ }} http {{ {mirroring('shop', listen)} }}")
+    codes = [each.code for each in lint(str(path), config_for("sink", shadow_url=shadow))]
+    assert ("nginx.shadow_mirrors" in codes) is is_circle
+    other = "server { listen 127.0.0.1:8081; return 200; }"
+    path.write_text(f"events {{ }} http {{ {mirroring('shop')} {other} }}")
+    config = config_for("sink", shadow_url="http://127.0.0.1:8081")
+    assert [each.code for each in lint(str(path), config)] == ["nginx.mirrored"]
+
+
 def test_name_that_cannot_be_judged_is_said(tmp_path: Path) -> None:
     text = mirroring("b") + f"server {{ server_name ~(?|a; {RETURNS} }}"
     assert [each.code for each in found(tmp_path, text, "a")] == [
