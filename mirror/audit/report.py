@@ -198,10 +198,11 @@ def route_table(audit: Audit) -> Table | None:
 def heading(audit: Audit, judgement: Judgement) -> str:
     """Return the verdict and the numbers of the whole window as lines of text."""
     window = audit.window
+    begin = "; the series of a sidecar begins there" if window.begins_with_series else ""
     lines = [
         f"{VERDICTS[judgement.exit_code]}",
         f"{utc(window.first)} to before {utc(window.end)} UTC: {len(window)} s,"
-        f" {sum(audit.seconds.judged)} s judged",
+        f" {sum(audit.seconds.judged)} s judged{begin}",
         ", ".join(
             f"{number} {name.replace('_', ' ')}"
             for name, number in _totals(audit).items()
@@ -210,7 +211,9 @@ def heading(audit: Audit, judgement: Judgement) -> str:
         f"proven to be counted twice: {judgement.twice}",
     ]
     if (misses := judgement.misses) is not None:
-        how = "by id" if misses.is_by_id else f"by number, ±{misses.slack} at edges"
+        how = "by id" if misses.is_by_id else "by number"
+        if misses.slack:
+            how += f"; up to {misses.slack} so near an edge that they may count on its other side"
         lines.append(
             f"without a copy: {max(0, misses.missing)} of {misses.logged} ({how});"
             f" {misses.explained} may be explained, {misses.unexplained} are not"

@@ -74,16 +74,16 @@ class Sidecars:
         return found
 
 
-def newest_second(paths: Sequence[Path]) -> int:
-    """Return the last second that all sidecars observed. Raises InputError."""
-    newest = []
+def common_span(paths: Sequence[Path]) -> tuple[int, int]:
+    """Return the first and the last second between which all series lie. Raises InputError."""
+    spans = []
     for path in paths:
         with closing(_open(path)) as database:
-            ((_, last),) = _rows(database, path, SPAN, 0, MAX_SECOND)
+            ((first, last),) = _rows(database, path, SPAN, 0, MAX_SECOND)
         if last is None:
             raise InputError(f"{path}: holds no second that was observed to its end")
-        newest.append(int(last))
-    return min(newest)
+        spans.append((int(first), int(last)))
+    return max(first for first, _ in spans), min(last for _, last in spans)
 
 
 def read_seen(paths: Sequence[Path], seconds: Seconds) -> Sidecars:

@@ -27,6 +27,8 @@ class Window:
 
     first: int
     end: int
+    begins_with_series: bool = False
+    """Nobody chose its begin, and the series of a sidecar is younger than the default window."""
 
     def __len__(self) -> int:
         return self.end - self.first

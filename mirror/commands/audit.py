@@ -13,7 +13,7 @@ import click
 from mirror.audit.audit import Audit, Sources, run_audit
 from mirror.audit.judgement import Judgement, judge
 from mirror.audit.report import as_json, heading, route_table, table
-from mirror.audit.sidecar import newest_second
+from mirror.audit.sidecar import common_span
 from mirror.audit.window import MOST_WINDOW_S, Window
 from mirror.commands.arguments import Written, read_instant, read_share
 from mirror.config import load
@@ -124,7 +124,8 @@ Examples:
     "--last",
     "last_s",
     type=Written("SPAN", read_span_s),
-    help="Length of the window before --until, such as 15m or 24h.  [default: 1h]",
+    help="Length of the window before --until, such as 15m or 24h.  [default: 1h, or since --series"
+    " begins]",
 )
 @click.option(
     "--max-unexplained",
@@ -217,10 +218,14 @@ def _window(
     """Return the window in whole seconds. Raises click.UsageError and InputError."""
     if first is not None and last_s is not None:
         raise click.UsageError("--from and --last exclude each other")
+    oldest, newest = common_span(series) if series else (0, int(time.time()) - 1)
     if end is None:
-        end = newest_second(series) + 1 if series else time.time()
+        end = newest + 1
     begin = end - (last_s or DEFAULT_S) if first is None else first
-    window = Window(int(begin), int(end))
+    # A sidecar that was started a minute ago is judged for that minute, unless somebody asks for
+    # a time of which it knows nothing.
+    is_young = first is None and last_s is None and begin < oldest < end
+    window = Window(int(oldest if is_young else begin), int(end), is_young)
     if not 0 < len(range(window.first, window.end)) <= MOST_WINDOW_S:
         raise click.UsageError(
             f"expected a window of 1 s to {MOST_WINDOW_S:,} s, got {window.end - window.first} s"

@@ -45,7 +45,7 @@ from estimator.table.load_tools.detect import read_result
 from mirror.audit.envoy_stats import read_stats
 from mirror.audit.logs import Log
 from mirror.audit.logs import read_log as read_audit_log
-from mirror.audit.sidecar import newest_second, read_counts, read_seen
+from mirror.audit.sidecar import common_span, read_counts, read_seen
 from mirror.audit.window import Seconds, Window
 from mirror.commands.compare import compare
 from mirror.commands.export import export
@@ -369,7 +369,7 @@ def read_audited_series(path: Path) -> None:
     seconds = Seconds(Window(0, 7200))
     sidecars = read_seen([path], seconds)
     read_counts([path], seconds, sidecars)
-    newest_second([path])
+    common_span([path])
 
 
 def envoy_stats() -> list[bytes]:

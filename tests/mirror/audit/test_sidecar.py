@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mirror.audit.ids import CAPTURE, IdStore
-from mirror.audit.sidecar import newest_second, read_captured, read_counts, read_seen
+from mirror.audit.sidecar import common_span, read_captured, read_counts, read_seen
 from mirror.audit.window import Seconds
 from mirror.errors import InputError
 from mirror.formats.series_db import SCHEMA
@@ -32,7 +32,7 @@ def test_two_sidecars_add_up_where_both_observed(tmp_path: Path) -> None:
     assert sidecars.total("requests") == 2 * judged_s * PER_SECOND
     assert sidecars.labels("shadow.requests") == {"2xx": 2 * judged_s * PER_SECOND}
     assert sidecars.total("shadow") == 0
-    assert newest_second(paths) == FIRST + LENGTH_S + 29
+    assert common_span(paths) == (FIRST - 30, FIRST + LENGTH_S + 29)
 
 
 def test_mistakes_count_in_seconds_that_are_not_judged(tmp_path: Path) -> None:
@@ -81,4 +81,4 @@ def test_a_damaged_number_and_an_empty_series_are_refused(tmp_path: Path) -> Non
     with pytest.raises(InputError, match="whole numbers"):
         read_seen([path], Seconds(WINDOW))
     with pytest.raises(InputError, match="no second"):
-        newest_second([path])
+        common_span([path])

@@ -61,7 +61,10 @@ def test_a_double_count_exits_with_4(world: World) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ((), (FIRST + LENGTH_S + 30 - 3600, FIRST + LENGTH_S + 30)),
+        ((), (FIRST - 30, FIRST + LENGTH_S + 30)),
+        (("--last", "1h"), (FIRST + LENGTH_S + 30 - 3600, FIRST + LENGTH_S + 30)),
+        (("--until", FIRST + 90), (FIRST - 30, FIRST + 90)),
+        (("--until", FIRST - 60), (FIRST - 60 - 3600, FIRST - 60)),
         (("--last", "2m"), (FIRST + LENGTH_S + 30 - 120, FIRST + LENGTH_S + 30)),
         (("--last", "1m", "--until", FIRST + 90), (FIRST + 30, FIRST + 90)),
         (("--from", FIRST + 60), (FIRST + 60, FIRST + LENGTH_S + 30)),
@@ -69,6 +72,16 @@ def test_a_double_count_exits_with_4(world: World) -> None:
 )
 def test_the_window(world: World, words: tuple[object, ...], expected: tuple[int, int]) -> None:
     assert window_of(run(world, "--format", "json", *words)) == expected
+
+
+def test_a_young_sidecar_is_judged_from_its_first_second(world: World) -> None:
+    young = run(world)
+    assert young.exit_code == 0, young.output
+    assert "660 s judged; the series of a sidecar begins there\n" in young.stdout
+    asked = run(world, "--last", "1h")
+    assert asked.exit_code == 3
+    assert "begins there" not in asked.stdout
+    assert "unknown: audit.unobserved" in asked.stdout
 
 
 def test_the_threshold_decides(world: World) -> None:
