@@ -384,8 +384,20 @@ spec:
   template:
     metadata: {labels: {app: other}}
     spec: {containers: [{name: nginx, image: "nginx:1.30"}]}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata:
+  name: edge
+  labels: {mirror.example.com/sidecar: "true"}
+spec:
+  selector: {matchLabels: {app: edge}}
+  template:
+    metadata: {labels: {app: edge}}
+    spec: {containers: [{name: nginx, image: "nginx:1.30"}]}
 """
-"""An nginx that runs as root and has what a chart may give it, and another Deployment beside it."""
+"""An nginx that runs as root and has what a chart may give it, a Deployment that gets no sidecar,
+and a DaemonSet that does."""
 
 
 PAGE = (DEPLOY.parent / "docs/deploying.md").read_text()
@@ -410,8 +422,12 @@ def documented_kustomization(folder: Path, *, classic: bool = False) -> Path:
 def test_sidecar_joins_a_deployment_and_changes_nothing_else(tmp_path: Path, classic: bool) -> None:
     shop = documented_kustomization(tmp_path, classic=classic)
     built = {(item["kind"], item["metadata"]["name"]): item for item in build(shop)}
-    before, other = yaml.safe_load_all(ROOT_NGINX)
+    before, other, _ = yaml.safe_load_all(ROOT_NGINX)
     assert built["Deployment", "other"]["spec"] == other["spec"]
+    for name in (("Deployment", "shop-web"), ("DaemonSet", "edge")):
+        kubernetes_validate.validate(built[name], VERSIONS[0], strict=True)
+        names = [item["name"] for item in containers(built[name]["spec"]["template"]["spec"])]
+        assert names.count("mirror") == 1
     assert built["Deployment", "shop-web"]["metadata"]["namespace"] == "shop"
     after = built["Deployment", "shop-web"]["spec"]
     labels = after["template"]["metadata"]["labels"]
