@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from estimator.errors import InputError, Refused
+from estimator.model.confidence import time_doubts
 from estimator.series.prometheus import RateQuery, read_prometheus
 from estimator.series.rps import RpsSeries
 from tests.estimator.series.test_prometheus_api import FakePrometheus, fake
@@ -49,6 +50,19 @@ def test_impossible_values_are_counted_repairs(fake: FakePrometheus) -> None:
     series = read(fake)
     assert np.isnan(series.rps[0, 1:4]).all()
     assert [repair.split(" points")[0] for repair in series.repairs] == ["2 of 5", "1 of 5"]
+
+
+def test_a_prometheus_that_keeps_less_than_was_asked_for_is_doubted(fake: FakePrometheus) -> None:
+    hour, asked_s, kept_s = 3600, 28 * 86400, 15 * 86400
+    start = T // hour * hour
+    times = range(start + asked_s - kept_s + hour, start + asked_s + hour, hour)
+    fake.replies.append(answer(({"route": "/a"}, [(at, "5") for at in times])))
+    rate_query = RateQuery(fake.url, "rate(x[1h])", hour)
+    series = asyncio.run(read_prometheus(rate_query, (start, start + asked_s), now=T + 1e7))
+    assert (series.start, series.duration_s) == (start, asked_s)
+    assert series.completeness_ratio == pytest.approx(kept_s / asked_s)
+    (doubt,) = time_doubts(series)
+    assert doubt.startswith("46% of 28d are gaps")
 
 
 @pytest.mark.parametrize(
