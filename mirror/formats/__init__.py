@@ -4,6 +4,7 @@ access_log      lines of access logs, whoever wrote or wrapped them, and the req
 capture         recorded requests: the lines of a capture, and how its files are read
 bounded_files   regular files, packed or not, read up to a limit
 comparison      what a sidecar serves at /comparison: its types, version and reading
+completion      what a shell completes
 dask_cluster    runs a function of a file on the workers of a Dask cluster
 foreign_text    text from outside as a terminal may show it
 path_shapes     what targets that differ in identifiers have in common

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from mirror.formats.completion import offer_files
 from mirror.formats.foreign_text import visible, visible_json
 
 
@@ -34,6 +35,10 @@ class VisibleGroup(click.Group):
     def __init__(self, *args: Any, lazy: Mapping[str, str] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.lazy = lazy or {}
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        offer_files()
+        return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *self.lazy})
