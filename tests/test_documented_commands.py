@@ -72,7 +72,7 @@ NOT_RUN = {
         *("annotate", "apply", "cp", "create", "delete", "diff", "exec", "get", "label", "logs"),
         *("patch", "rollout", "scale", "wait"),
     },
-    # test_deploy_kubernetes.py runs this function of docs/deploying.md, for kubectl.
+    # test_deploy_sidecar.py runs this function of docs/deploying.md, for kubectl.
     "each_sidecar": set(),
     "openssl": {"rand"},
     "istioctl": {"proxy-config"},
