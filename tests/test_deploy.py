@@ -218,6 +218,15 @@ def test_systemd_accepts_the_hourly_audit(tmp_path: Path) -> None:
         assert name not in run(analyze, "verify", "--man=no", tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["mirror.service", "mirror-audit.service"])
+def test_a_unit_names_a_document_that_the_guide_installs(name: str) -> None:
+    folder, _, document = unit(name)["Unit"]["Documentation"].rpartition("/")
+    guide = (DEPLOY.parent / "docs" / "deploying.md").read_text()
+    (target,) = re.findall(r"(?m)^install -D -m 0644 -t (\S+) docs/\*\.md\b", guide)
+    assert folder == f"file://{target}"
+    assert (DEPLOY.parent / "docs" / document).is_file()
+
+
 def test_hourly_audit_has_valid_options() -> None:
     text = (DEPLOY / "systemd/mirror-audit.service").read_text().replace("\\\n", "")
     (command,) = re.findall(r"(?m)^ExecStart=/opt/kagami/bin/mirror audit (.+)$", text)
