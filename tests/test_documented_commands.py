@@ -70,7 +70,7 @@ NOT_RUN = {
     # kustomization.
     "kubectl": {
         *("annotate", "apply", "cp", "create", "delete", "diff", "exec", "get", "label", "logs"),
-        *("patch", "rollout", "scale", "wait"),
+        *("patch", "port-forward", "rollout", "scale", "wait"),
     },
     # test_deploy_sidecar.py runs this function of docs/deploying.md, for kubectl.
     "each_sidecar": set(),
