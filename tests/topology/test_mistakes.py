@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from estimator.commands.estimate import main as estimate
 from mirror.commands.audit import audit as mirror_audit
@@ -42,6 +42,7 @@ from tests.topology.mistakes import (
 
 pytestmark = pytest.mark.topology
 
+AUDIT = Path(__file__).parents[2] / "docs/audit.md"
 OPERATIONS = Path(__file__).parents[2] / "docs/operations.md"
 COUNT = 12
 WATCH = [f"/watch/{number}" for number in range(COUNT)]
@@ -372,11 +373,30 @@ def test_page_says_whether_the_switch_is_safe(
 
 def canary(world: World, name: str, *options: str) -> tuple[int, set[str]]:
     """Return the exit code, and the codes of what a canary found that is no note."""
-    arguments = [f"{world.url(name)}/watch/1", "--host", HOST, "--format", "json"]
+    done = send_canary(world, name, *options, "--format", "json")
+    return done.exit_code, set(serious(done.stdout))
+
+
+def send_canary(world: World, name: str, *options: str) -> Result:
+    arguments = [f"{world.url(name)}/watch/1", "--host", HOST]
     arguments += ["--admin", f"127.0.0.1:{world.sidecars[name].admin_port}"]
     arguments += ["--access-log", str(world.log_path(name))]
-    done = CliRunner().invoke(mirror_canary, [*arguments, *options])
-    return done.exit_code, set(serious(done.stdout))
+    return CliRunner().invoke(mirror_canary, [*arguments, *options])
+
+
+def without_numbers(text: str) -> str:
+    """Return a text on one line without ids and numbers, however it was broken into lines."""
+    return " ".join(re.sub(r"\b[0-9a-f]{32}\b|\d[\d,.]*", "N", text).split())
+
+
+def is_quoted_by_its_page(printed: str, command: str) -> bool:
+    """Tell whether docs/audit.md quotes lines of what a command printed, and nothing else."""
+    block = AUDIT.read_text().partition(f"$ mirror {command} ")[2].partition("\n```")[0]
+    quoted = block.partition("\n$ ")[0].splitlines()[1:]
+    assert len(quoted) > 5
+    return all(
+        without_numbers(each) in without_numbers(printed) for each in quoted if each != "..."
+    )
 
 
 def test_canary_catches_the_double_count(world: World) -> None:
@@ -384,6 +404,14 @@ def test_canary_catches_the_double_count(world: World) -> None:
     world.sleep_until(world.asked_s + 1)
     gateway_log = ("--gateway-log", str(world.log_path("log_nginx")))
     assert canary(world, "to_log_nginx", *gateway_log) == (4, {"canary.copy_logged"})
+
+
+def test_canary_prints_what_its_page_shows(world: World) -> None:
+    world.sleep_until(world.asked_s + 1)
+    logs = ("--gateway-log", str(world.log_path("log_nginx")))
+    logs += ("--envoy-log", str(world.log_path("gateway_to_log_nginx")))
+    done = send_canary(world, "to_log_nginx", *logs)
+    assert is_quoted_by_its_page(done.stdout, "canary"), done.output
 
 
 def test_canary_names_a_mirror_past_the_sidecar(world: World) -> None:
@@ -433,13 +461,17 @@ def test_lost_lines_are_copies_without_a_line(stopped: World) -> None:
 
 def audit(world: World, name: str, *options: str) -> tuple[int, Object]:
     """Return the exit code and the document of an audit of what a site and its sidecar did."""
+    done = run_audit(world, name, *options, "--format", "json")
+    return done.exit_code, json.loads(done.stdout)
+
+
+def run_audit(world: World, name: str, *options: str) -> Result:
     window = (str(world.ready_s + 2), str(world.asked_s + 1))
     sources = ["--access-log", str(world.log_path(name))]
     sources += ["--series", str(world.home(name) / "series.db")]
     sources += ["--envoy-log", str(world.log_path(f"gateway_{name}"))]
-    sources += ["--from", window[0], "--until", window[1], "--format", "json", *options]
-    done = CliRunner().invoke(mirror_audit, sources)
-    return done.exit_code, json.loads(done.stdout)
+    sources += ["--from", window[0], "--until", window[1], *options]
+    return CliRunner().invoke(mirror_audit, sources)
 
 
 def codes(document: Object) -> set[str]:
@@ -459,6 +491,11 @@ def test_audit_proves_the_double_count_by_id(stopped: World) -> None:
     assert (code, document["twice"], document["by_id"]["copy_logged"]) == (4, COUNT, COUNT)
     # A new connection may have been probed in the seconds of the window.
     assert codes(document) - {"audit.probe_logged"} == {"audit.copy_logged"}
+
+
+def test_audit_prints_what_its_page_shows(stopped: World) -> None:
+    done = run_audit(stopped, "to_log_nginx", "--gateway-log", str(stopped.log_path("log_nginx")))
+    assert is_quoted_by_its_page(done.stdout, "audit"), done.output
 
 
 def test_audit_names_both_ways_of_mirroring_twice(stopped: World) -> None:
