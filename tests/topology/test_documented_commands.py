@@ -261,6 +261,7 @@ def prepare(topology: Topology, root: Path) -> None:
         "etc/nginx/nginx.conf": topology.directory / "nginx/nginx.conf",
         "var/lib/mirror/series.db": topology.series,
         "var/log/nginx/access.log": topology.directory / "nginx/access.log",
+        "var/log/nginx/mirror.log": topology.directory / "nginx/access.log",
         "var/log/pods/site-gateway_site-gateway-1/nginx/0.log": gateway_log,
         "work/access.log": topology.directory / "nginx/access.log",
         "work/capture": root / "var/lib/mirror/capture",
