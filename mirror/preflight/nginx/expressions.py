@@ -12,7 +12,7 @@ import warnings
 from types import FrameType
 from typing import NoReturn
 
-MOST_S = 5
+MOST_S = 2
 """Most seconds of cpu that all regular expressions of a check may take."""
 LONGEST = 4096
 """Most characters of an expression or a URI; nginx refuses a longer argument (NGX_CONF_BUFFER)."""
