@@ -140,15 +140,14 @@ class Host:
         return f"# configuration file {name}:\n{Path(self.here(name)).read_text()}"
 
     def here(self, text: str) -> str:
-        for written, here in self.words.items():
-            text = text.replace(written, here)
+        text = re.sub("|".join(map(re.escape, self.words)), lambda word: self.words[word[0]], text)
         text = re.sub(r"--since \w+", "--since 1d", text)
         text = re.sub(r"--steps \S+ --hold \w+", "--steps 40 --hold 500ms", text)
         return re.sub(r"(?<![\w/.-])/(?=(etc|replay|usr|var)/)", f"{self.root}/", text)
 
     def run_ours(self, program: str, *words: str) -> tuple[int, str]:
         """Run a command of ours; return its exit code and what it printed."""
-        text = self.here(shlex.join(words).replace("'$(cat envoy.pid)'", "$(cat envoy.pid)"))
+        text = self.here(shlex.join(words))
         if program == "estimate":
             # It gets two hours, and the sidecar has seen a few seconds.
             text = text.replace("/var/lib/mirror/series.db", "/var/lib/week/series.db")
@@ -220,6 +219,7 @@ def host() -> Iterator[Host]:
         elsewhere = f"http://127.0.0.1:{fake.server_address[1]}"
         words = {
             "127.0.0.1:9911": f"127.0.0.1:{ports['admin']}",
+            "127.0.0.1:9912": f"127.0.0.1:{ports['admin']}",
             "127.0.0.1:8080": f"127.0.0.1:{nginx.port}",
             "127.0.0.1:30080": f"127.0.0.1:{ports['envoy']}",
             "10.0.0.12:30080": f"127.0.0.1:{ports['envoy']}",
@@ -270,6 +270,7 @@ def prepare(topology: Topology, root: Path) -> None:
         "work/gateway.log": gateway_log,
         "work/mirror.yaml": topology.directory / "mirror.yaml",
         "work/nginx.conf": topology.directory / "nginx/nginx.conf",
+        "work/production.log": topology.directory / "nginx/access.log",
         "work/replay-job.yaml": ROOT / "deploy/kubernetes/replay-job.yaml",
     }
     for name, path in live.items():
