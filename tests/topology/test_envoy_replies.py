@@ -299,7 +299,8 @@ def ask(topology: Topology, paths: list[str]) -> None:
         client.sock.connect(str(topology.socket_path))
         client.sock.settimeout(20)
         for path in paths:
-            client.request("GET", path, headers={"X-Mirror-Request-Id": f"id-of{path[:9]}"})
+            fields = {"X-Mirror-Request-Id": f"id-of{path[:9]}", "X-Mirror-Mode": "inline"}
+            client.request("GET", path, headers=fields)
             response = client.getresponse()
             assert (response.status, response.read()) == (200, b"ok"), path
 
