@@ -26,6 +26,7 @@ from mirror.config import load
 from mirror.demo.envoy import envoy_command
 from mirror.demo.processes import Processes, accepts, answers, fetch, free_ports
 from mirror.demo.sidecar import Sidecar, start_sidecar
+from tests.fakes import make_config
 from tests.kustomizations import build
 from tests.mirror.preflight.nginx.configurations import faults
 from tests.routing_referee.istiod import route_match
@@ -373,6 +374,26 @@ def test_linter_refuses_ingress_nginx_without_the_snippet(scene: Scene) -> None:
     # Of the two servers, the one without the snippet.
     (refused,) = (finding for finding in findings if finding.severity == "refused")
     assert refused.code == "nginx.log_subrequest"
+
+
+def test_page_lists_what_remains_for_ingress_nginx(tmp_path: Path) -> None:
+    ports = {name: 8080 for name in ("ingress", "ingress_without", "app")} | {"sidecar": 9910}
+    text = ingress_nginx(ports)
+    with_snippet = text[: text.index("server {", text.index("server {") + 1)] + "}"
+    path = tmp_path / "nginx.conf"
+    path.write_text(with_snippet)
+    found = faults(str(path), make_config("sink", primary=None, listen="127.0.0.1:9910"))
+    page = (KUBERNETES.parents[1] / "docs/deploying.md").read_text()
+    listed = page.partition("names what remains")[2].partition("Repair what else")[0]
+    assert {finding.code for finding in found} == set(re.findall(r"`(nginx\.\w+)`", listed))
+    assert {finding.severity for finding in found} == {"warning"}
+    (body,) = (finding for finding in found if finding.code == "nginx.body_buffering")
+    assert "leave mirror-request-body on" in body.instead
+    path.write_text(with_snippet.replace("proxy_read_timeout 2s;", "proxy_read_timeout 3s;"))
+    changed = faults(str(path), make_config("sink", primary=None, listen="127.0.0.1:9910"))
+    assert {finding.code for finding in changed} - {finding.code for finding in found} == {
+        "nginx.timeouts"
+    }
 
 
 def test_ingress_nginx_mirrors_large_requests(scene: Scene) -> None:

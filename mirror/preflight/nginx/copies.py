@@ -11,6 +11,12 @@ from mirror.proxy.downstream.reader import LONGEST_TARGET_BYTES
 
 LONGEST_S = 1.0
 """A mirror location that waits longer for the sidecar delays production noticeably."""
+LONGEST_OF_INGRESS_NGINX_S = 2.0
+"""The same in ingress-nginx, whose server-snippet sets locations of production as well."""
+_INGRESS_NGINX_BODY = (
+    "In ingress-nginx leave mirror-request-body on: with off it keeps Content-Length, and the copy "
+    "announces a body that does not come."
+)
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "DELETE"})
 _TIMEOUTS = ("proxy_connect_timeout", "proxy_send_timeout", "proxy_read_timeout")
 _UNITS_S = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -94,7 +100,8 @@ def _body(copy: Location, serving: Location, site: Site) -> list[Finding]:
     if serving.scope.value("mirror_request_body", "on") == "on":
         if not writes and not captures:
             what = f"mirror_request_body is on in {serving.name}."
-            found.append(rules.BODY_BUFFERING.at(place, what))
+            advice = _INGRESS_NGINX_BODY if _is_of_ingress_nginx(copy) else ""
+            found.append(rules.BODY_BUFFERING.at(place, what, advice))
     else:
         if writes:
             what = (
@@ -120,12 +127,18 @@ def _body_size(copy: Location, serving: Location) -> list[Finding]:
     return [rules.BODY_SIZE.at(copy.scope.place(name), what)]
 
 
+def _is_of_ingress_nginx(copy: Location) -> bool:
+    """Say whether ingress-nginx wrote the location (buildMirrorLocations in its template.go)."""
+    return copy.pattern.startswith("/_mirror-")
+
+
 def _waits(copy: Location, to: Destination) -> list[Finding]:
     found = []
+    longest_s = LONGEST_OF_INGRESS_NGINX_S if _is_of_ingress_nginx(copy) else LONGEST_S
     long = {
         name: value
         for name in _TIMEOUTS
-        if (read_seconds(value := copy.scope.value(name, "60s")) or 0.0) > LONGEST_S
+        if (read_seconds(value := copy.scope.value(name, "60s")) or 0.0) > longest_s
     }
     if long:
         listed = ", ".join(f"{name} {value}" for name, value in long.items())
