@@ -48,7 +48,7 @@ check: .venv/dev
 # Brings every quoted output, table and picture of the documents up to date, then checks links,
 # anchors and command lines. Review the diff.
 docs: .venv/dev
-	for part in make guides switch_plan reference pictures; do $(BIN)/python -m tests.golden.$$part || exit 1; done
+	for part in make guides switch_plan reference pictures prometheus_rule; do $(BIN)/python -m tests.golden.$$part || exit 1; done
 	$(BIN)/python -m pytest -q tests/golden tests/test_markdown_links.py tests/test_documented_commands.py tests/test_*_doc.py
 
 cover: .venv/dev

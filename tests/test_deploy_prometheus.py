@@ -6,6 +6,7 @@ a real Prometheus has scraped from a sidecar.
 
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ import yaml
 from mirror.core.comparison.verdict import NEW_ERRORS, RESULTS
 from mirror.demo.processes import find_program
 from mirror.metrics.catalogue import METRICS, RPS, RPS_DISTRIBUTION, SHADOW_RPS, Metric
+from tests.golden import prometheus_rule
+from tests.test_deploy_kubernetes import kubectl_kustomize
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 RULES = DEPLOY / "prometheus/rules.yaml"
@@ -29,7 +32,7 @@ EVERYWHERE = {"instance", "job", "le"}
 # What a healthy sidecar shows, with a value for each minute.
 HEALTHY = {
     "up{job='mirror'}": "1+0x30",
-    "mirror_workers{}": "2+0x30",
+    "mirror_workers{job='mirror'}": "2+0x30",
     "mirror_requests_total{route='a'}": "0+600x30",
     "mirror_primary_logged_total{}": "0+610x30",
     "mirror_shadow_sent_total{route='a'}": "0+600x30",
@@ -45,7 +48,8 @@ HEALTHY = {
 }
 # What differs where an alert fires. `_` in the place of a value: there is no such series.
 WRONG: dict[str, dict[str, str]] = {
-    "MirrorSidecarIsSilent": {"mirror_workers{}": "2+0x15 0+0x14"},
+    "MirrorSidecarIsSilent": {"mirror_workers{job='mirror'}": "2+0x15 0+0x14"},
+    "MirrorSidecarIsGone": {"up{job='mirror'}": "1+0x4", "mirror_workers{job='mirror'}": "2+0x4"},
     "MirrorSeesNoRequests": {"mirror_requests_total{route='a'}": "_"},
     "MirrorSeesLessThanTheLog": {"mirror_primary_logged_total{}": "0+700x30"},
     "MirrorRequestCameBack": {"mirror_looped_total{route='a'}": "_x28 1"},
@@ -176,6 +180,79 @@ def test_each_alert_fires_for_its_reason_and_no_other(tmp_path: Path) -> None:
         [promtool(), "test", "rules", path], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def fired(tmp_path: Path, values: dict[str, str], minute: int, alerts: list[str]) -> None:
+    """Let promtool check which alerts fire; an instance and a job are labels of the series."""
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": text} for name, text in values.items()],
+        "promql_expr_test": [
+            {
+                "expr": 'count by (alertname) (ALERTS{alertstate="firing"})',
+                "eval_time": f"{minute}m",
+                "exp_samples": [
+                    {"labels": f'{{alertname="{name}"}}', "value": 1} for name in alerts
+                ],
+            }
+        ],
+    }
+    path = tmp_path / "test.yaml"
+    document = {"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [test]}
+    path.write_text(yaml.safe_dump(document))
+    done = subprocess.run(
+        [promtool(), "test", "rules", path], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def sidecar(name: str, workers: str, up: str) -> dict[str, str]:
+    labels = f"{{instance='{name}',job='swarm'}}"
+    requests = {f"mirror_requests_total{labels}": "0+600x150"}
+    return requests | {f"mirror_workers{labels}": workers, f"up{labels}": up}
+
+
+@pytest.mark.parametrize(
+    ("gone", "alerts"),
+    [
+        # Another job than `mirror`: the target that answered before is down.
+        (("2+0x60", "1+0x60 0+0x90"), ["MirrorSidecarIsGone", "MirrorSidecarIsSilent"]),
+        # The target itself is removed, one of two.
+        (("2+0x60", "1+0x60"), ["MirrorSidecarIsGone"]),
+        (("2+0x150", "1+0x150"), []),
+    ],
+    ids=["down", "removed", "well"],
+)
+def test_a_target_of_any_job_that_ends_is_noticed(
+    tmp_path: Path, gone: tuple[str, str], alerts: list[str]
+) -> None:
+    values = sidecar("a", "2+0x150", "1+0x150") | sidecar("b", *gone)
+    fired(tmp_path, values, 90, alerts)
+
+
+def test_a_pod_with_a_new_name_is_none_that_is_gone(tmp_path: Path) -> None:
+    values = sidecar("a", "2+0x60", "1+0x60") | sidecar("b", "_x60 2+0x90", "_x60 1+0x40")
+    fired(tmp_path, values, 90, [])
+
+
+def test_operator_gets_the_same_rules_and_dashboard(tmp_path: Path) -> None:
+    assert prometheus_rule.MADE.read_text() == prometheus_rule.text()
+    folder = tmp_path / "deploy"
+    for name in ("prometheus", "grafana"):
+        shutil.copytree(DEPLOY / name, folder / name)
+    (folder / "own").mkdir()
+    (folder / "own/kustomization.yaml").write_text(
+        "resources: [../prometheus]\nlabels: [{pairs: {release: prometheus}}]\n"
+    )
+    objects = {item["kind"]: item for item in yaml.safe_load_all(kubectl_kustomize(folder / "own"))}
+    assert set(objects) == {"PrometheusRule", "ConfigMap"}
+    assert objects["PrometheusRule"]["spec"] == yaml.safe_load(RULES.read_text())
+    board = objects["ConfigMap"]
+    assert json.loads(board["data"]["dashboard.json"]) == DASHBOARD
+    assert board["metadata"]["labels"] == {"grafana_dashboard": "1", "release": "prometheus"}
+    # `kubectl apply` keeps a copy in an annotation, for which there are 256 KiB.
+    assert len(json.dumps(board)) < 200_000
+    assert {item["metadata"]["namespace"] for item in objects.values()} == {"monitoring"}
 
 
 def test_promtool_accepts_the_rules() -> None:
