@@ -38,7 +38,7 @@ def check_queries(port: int) -> None:
     existing = set(json.loads(names_answer.body)["data"])
     with_data = 0
     for query in queries():
-        is_of_everything = not re.search(r'!~|="|[<>=] [0-9.]+$|unless', query)
+        is_of_everything = not re.search(r'!~|="|[<>=] [0-9.]+$|unless|absent', query)
         if is_of_everything and {name for name, _ in SELECTOR.findall(query)} <= existing:
             # A rate needs two scrapes.
             assert wait_for(lambda q=query: bool(evaluated(port, q))), query
