@@ -80,6 +80,9 @@ def _dumped(path: str) -> dict[str, str] | None:
         return dump.files_of(path, read_bytes(path, dump.LIMIT).decode("latin-1"))
     text = unpacked(sys.stdin.buffer, STDIN_NAME, dump.LIMIT).read().decode("latin-1")
     files = dump.files_of(STDIN_NAME, text)
+    if not text.strip():
+        reason = "is empty: `nginx -T` writes only to stderr where the configuration has an error"
+        raise BoundedFileError(STDIN_NAME, reason)
     if files is None:
         # Its includes would be looked for here, where they are missing or another nginx's.
         expected = "expected `# configuration file PATH:` before each file"

@@ -178,7 +178,7 @@ def test_nginxs_configuration_is_judged_on_request(tmp_path: Path) -> None:
     ("text", "code", "expected"),
     [
         (DUMP, 1, "warning: nginx.mirror_variable at /n/site.conf:2\n"),
-        ("", 3, "unknown: nginx.unreadable at standard input\n"),
+        ("", 3, "unknown: nginx.unreadable at standard input\n  standard input: is empty: "),
         (DUMP.replace("#", "user a;\n#"), 3, "is not the output of `nginx -T`"),
     ],
 )
