@@ -23,17 +23,20 @@ demo: .venv/demo
 man: .venv/dev
 	$(BIN)/python -m tests.golden.man_pages build/man
 
-test: .venv/dev programs check
+# One processor compiles for test-compiled while the other checks the types.
+test: .venv/dev programs
+	if command -v cc >/dev/null; then $(MAKE) compiled & fi; \
+	$(MAKE) check; code=$$?; wait $$! && exit $$code
 	$(BIN)/python -m pytest $(WITHOUT_SERVERS)
 	$(BIN)/python -m pytest $(TWO_AT_ONCE) tests/conformance
-	$(BIN)/python -m pytest tests/topology
+	$(BIN)/python -m pytest $(TWO_AT_ONCE) tests/topology
 	if command -v cc >/dev/null; then $(MAKE) test-compiled; \
 	else echo "test: no C compiler, so the compiled build is not tested"; fi
 
 # The tests that run the data plane as a process, and a replay, once more with the compiled build.
 test-compiled: compiled
 	PYTHONPATH=build/compiled KAGAMI_PYTHONPATH=build/compiled \
-	$(BIN)/python -m pytest tests/conformance tests/mirror/replay/test_generator.py \
+	$(BIN)/python -m pytest $(TWO_AT_ONCE) tests/conformance tests/mirror/replay/test_generator.py \
 	$(addprefix tests/topology/test_,counting.py down.py drain.py envoy_replies.py exactness.py faults.py reload.py repeats.py)
 
 # The tests without real servers once more, with each other Python from 3.11 to 3.14 that is found.
