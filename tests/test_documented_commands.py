@@ -127,6 +127,8 @@ def blocks(text: str) -> Iterator[tuple[str, str, str, bool]]:
 
 def lines(language: str, block: str) -> Iterator[str]:
     """Yield the lines of the shell in a fenced block, with continuations joined."""
+    if language == "yaml":  # the steps of a pipeline
+        yield from re.findall(r"(?m)^- run: (.*)", block)
     if language not in ("sh", "bash", "console", "shell", "text"):
         return
     whole = ""

@@ -1,12 +1,13 @@
 """Checks that docs/preflight.md explains every code as the program does."""
 
+import json
 import re
 from pathlib import Path
 from textwrap import fill
 
 import pytest
 
-from mirror.preflight.findings import EXIT_CODES, Rule
+from mirror.preflight.findings import EXIT_CODES, Finding, Rule, as_json
 from mirror.preflight.nginx.rules import NGINX
 from mirror.preflight.rules import HOST, PRIMARY
 from mirror.preflight.shadow_rules import SHADOW
@@ -35,3 +36,12 @@ def test_no_other_code_is_explained_and_the_order_is_the_same() -> None:
 def test_the_exit_codes_are_those_of_the_program() -> None:
     stated = re.findall(r"(?m)^\| (note|warning|unknown|refused) \| (\d) \|", TEXT)
     assert {severity: int(code) for severity, code in stated} == EXIT_CODES
+
+
+def test_the_document_has_the_keys_of_the_program() -> None:
+    shown = json.loads(re.findall(r"(?ms)^```json\n(.*?)^```", TEXT)[0])
+    finding = Finding("warning", "shadow.route_miss", "x", "what", "why", "instead")
+    made = json.loads(as_json([finding]))
+    assert list(shown) == list(made)
+    assert list(shown["findings"][0]) == list(made["findings"][0])
+    assert shown["exit_code"] == made["exit_code"]

@@ -220,6 +220,9 @@ def host() -> Iterator[Host]:
         words = {
             "127.0.0.1:9911": f"127.0.0.1:{ports['admin']}",
             "127.0.0.1:9912": f"127.0.0.1:{ports['admin']}",
+            "10.0.0.5:9911": f"127.0.0.1:{ports['admin']}",
+            # The same sidecar twice would be refused; a saved answer is taken in its place.
+            "10.0.0.6:9911": str(ROOT / "docs/comparison-example/web-2.json"),
             "127.0.0.1:8080": f"127.0.0.1:{nginx.port}",
             "127.0.0.1:30080": f"127.0.0.1:{ports['envoy']}",
             "10.0.0.12:30080": f"127.0.0.1:{ports['envoy']}",
@@ -277,6 +280,7 @@ def prepare(topology: Topology, root: Path) -> None:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).symlink_to(path)
     work = root / "work"
+    shutil.copy(root / "etc/mirror-token/token", work)
     (work / "envoy.log").touch()
     man_pages.write(work / "build/man")
     for name in ("docs/example", "docs/switching-example"):
