@@ -22,6 +22,7 @@ from mirror import config
 from mirror.addresses import UnixAddress
 from mirror.admin.token_file import read_token
 from mirror.errors import ConfigError
+from mirror.preflight.nginx.linter import lint
 from mirror.process.memory_ceiling import memory_ceiling_bytes
 from tests.mirror.preflight.nginx.configurations import faults
 from tests.shipped_nginx import whole
@@ -208,8 +209,34 @@ def test_brake_reaches_the_other_nodes_where_one_fails(tmp_path: Path) -> None:
     assert done.stdout == "web-2: still sends copies\n"
 
 
+def test_own_nginx_of_the_page_has_what_the_lines_include(tmp_path: Path) -> None:
+    added = yaml.safe_load(blocks("yaml")[0])["services"]["nginx"]
+    assert added["volumes"] == NGINX["volumes"]
+    assert (
+        added["deploy"]["placement"]["constraints"] == MIRROR["deploy"]["placement"]["constraints"]
+    )
+    shop = {"image": "nginx:1.30", **added}
+    stack = {"services": {"shop": shop, "mirror": MIRROR}, "volumes": STACK["volumes"]}
+    stack = json.loads(json.dumps(stack).replace('"rollback"', '"pause"'))
+    stack["configs"] = {key: {"file": entry["file"]} for key, entry in STACK["configs"].items()}
+    assert set(PyCompose.from_json(json.dumps(stack)).service_names()) == {"shop", "mirror"}
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    for item in added["configs"]:
+        assert Path(item["target"]).parent == Path("/etc/nginx/mirror")
+        file = SWARM / STACK["configs"][item["source"]]["file"]
+        (folder / Path(item["target"]).name).write_text(file.read_text())
+    page = (SWARM.parents[1] / "docs/configuration.md").read_text()
+    _, lines, *_ = re.findall(r"(?ms)^```nginx\n(.*?)^```", page)
+    main = tmp_path / "nginx.conf"
+    main.write_text(f"events {{}} {lines}")
+    found = lint(str(main), config.load(SWARM / "mirror.yaml"))
+    assert [each.code for each in found] == ["nginx.mirrored"]
+    assert found[0].what == "Mirrored: shop.example.com: /."
+
+
 def test_stack_of_the_page_lets_prometheus_in(tmp_path: Path) -> None:
-    changes, sidecar, *_ = map(yaml.safe_load, blocks("yaml"))
+    _, changes, sidecar, *_ = map(yaml.safe_load, blocks("yaml"))
     service = changes["services"]["mirror"]
     (port,) = service["ports"]
     assert port["mode"] == "host"
