@@ -298,3 +298,22 @@ def test_unit_gives_the_drain_its_time() -> None:
     assert listen.group == service["Group"] == service["User"] == "mirror"
     assert str(listen.path).startswith(f"/run/{service['RuntimeDirectory']}/")
     assert loaded.series.path.startswith(f"/var/lib/{service['StateDirectory']}/")
+
+
+def test_commands_of_a_host_fit_its_files() -> None:
+    page = (ROOT / "docs/deploying.md").read_text()
+    section = page.partition("\n## systemd\n")[2].partition("\n## ")[0]
+    commands = "".join(re.findall(r"(?ms)^```sh\n(.*?)^```", section))
+    installed = re.findall(r"(?m)^install .*? (deploy/\S+)", commands)
+    assert len(installed) == 3
+    assert [name for name in installed if not list(ROOT.glob(name))] == []
+    loaded = config.load(DEPLOY / "mirror.yaml")
+    assert f"/dev/null {str(loaded.comparison.access_log).removeprefix('file:')}\n" in commands
+    service = unit()["Service"]
+    assert re.search(rf"(?m)^useradd .* {service['User']}$", commands)
+    folders = f"/run/{service['RuntimeDirectory']} /var/lib/{service['StateDirectory']}"
+    assert f"-m {service['RuntimeDirectoryMode']} {folders}\n" in commands
+    # The groups, nginx's files and the check come before the start.
+    order = ["usermod", "00-mirror.conf", "--nginx /etc/nginx/nginx.conf --host", "enable --now"]
+    places = [commands.index(word) for word in order]
+    assert places == sorted(places)
