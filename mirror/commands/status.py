@@ -30,6 +30,8 @@ from mirror.formats.foreign_text import visible
 from mirror.formats.rich_console import visible_console
 from mirror.formats.terminal import say
 
+_TIMES = {"newest_s": "newest line", "until": "until"}
+"""Keys with a Unix time, and their names for people."""
 EXIT_OK = 0
 EXIT_WRONG = 1
 INTERVAL_S = 1.0
@@ -296,18 +298,26 @@ def _words(values: dict[str, Any], *names: str) -> str:
 
 
 def _part(value: object) -> str:
-    """Return a mapping as `name value, ...`, and null as none."""
-    if value is None:
-        return "none"
+    """Return a mapping as `name value, ...` without what is empty, and nothing as none."""
     parts = []
     for name, inner in _items(value):
+        if inner is None or inner in ("", {}, []):
+            continue
+        if name in _TIMES:
+            parts.append(f"{_TIMES[name]} {_time(inner)}")
+            continue
+        if name == "offset_s":
+            parts.append(f"clock off by {_word(inner)} s")
+            continue
         # Two levels suffice, as for the ramp's `fallbacks`.
         listed = " ".join(f"{key} {_word(number)}" for key, number in _items(inner))
         parts.append(f"{name} {f'({listed})' if isinstance(inner, dict) else _word(inner)}")
-    return ", ".join(parts)
+    return ", ".join(parts) or "none"
 
 
 def _time(value: object) -> str:
+    if isinstance(value, float) and 0 <= value < 1 << 37:
+        value = int(value)
     if (second := _rate(value)) is None or second >= 1 << 37:  # the year 6325
         return _word(value)
     return f"{utc(second)} UTC"

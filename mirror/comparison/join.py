@@ -206,6 +206,7 @@ class LogJoin:
             lines=self._lines,
             matched=self._window.matched,
             without_copy=self._window.without_copy,
+            waiting=self._window.waiting_lines,
             lost=dict(self._lost),
             newest_s=self._newest_s,
             repeated=self._repeated,

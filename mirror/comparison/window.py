@@ -57,6 +57,8 @@ class Window:
         self._lines_gave_way_at = float("-inf")
         self.waiting = 0
         """Copies whose line has not come."""
+        self.waiting_lines = 0
+        """Lines whose copy has not come."""
         self.matched = 0
         self.without_copy = 0
         """Lines whose copy did not come; those of requests not selected are among them."""
@@ -68,6 +70,7 @@ class Window:
         elif copy.id in self._by_id:
             line = self._by_id[copy.id]
             assert line is None or isinstance(line, Answer)
+            self.waiting_lines -= 1
             self._join(copy, line)
         else:
             self._remember(copy.id, copy, now)
@@ -77,6 +80,7 @@ class Window:
         """Take in a line of the log; return False if one with this id has come before."""
         if request_id not in self._by_id:
             self._remember(request_id, primary, now)
+            self.waiting_lines += 1
             return True
         copy = self._by_id[request_id]
         if not isinstance(copy, Copy):
@@ -127,4 +131,5 @@ class Window:
             has_lost_lines = self._lines_gave_way_at >= self._batches[0][0] - self.window_s
             self._results.uncompared(side, EVICTED if has_lost_lines else reason)
         elif side is not _JOINED:
+            self.waiting_lines -= 1
             self.without_copy += 1

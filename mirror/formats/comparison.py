@@ -91,6 +91,9 @@ class Log(msgspec.Struct, frozen=True):
     """Lines that are missing or could not be used, by the reason."""
     newest_s: float | None
     """The Unix time of the newest line, by the clock of its writer; None before the first."""
+    waiting: Count = 0
+    """Lines whose copy may still come. Every line that arrived is here, matched, without a copy,
+    repeated, or lost for a reason other than `gap` and `flood`."""
     repeated: Count = 0
     """Lines of a request that had a line before: whoever reads this log counts it twice."""
     offset_s: float | None = None

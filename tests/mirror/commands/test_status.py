@@ -60,7 +60,17 @@ ANSWER: dict[str, Any] = {
         "results": {"route_miss": 1, "same": 15},
         "uncompared": {"extra_copy": 3},
         "balanced": True,
-        "log": {"source": "udp://127.0.0.1:9914", "lines": 40, "lost": {"gap": 2}},
+        "log": {
+            "source": "udp://127.0.0.1:9914",
+            "lines": 40,
+            "matched": 30,
+            "without_copy": 6,
+            "waiting": 4,
+            "lost": {},
+            "newest_s": 1795690000.25,
+            "offset_s": None,
+            "problem": "",
+        },
     },
     "last_minute": {"rps": [None, 0, 5, 10], "shadow_rps": [None, 0, 1, 2], "wrong_mode": 0},
     "silence": None,
@@ -106,11 +116,12 @@ def test_everything_is_shown() -> None:
         "  worker       id 1, pid 12, ready, breaker closed",
         "  restarts     3",
         "  ramp         none",
-        "  capture      path c, recording True, until None",
+        "  capture      path c, recording True",
         "  uris         kept 9, most 10000, seen 40, not_kept 0, lost 0",
         "  compared     compared 16, new_error_ratio 0.0625, results (route_miss 1 same 15), "
         "uncompared (extra_copy 3), balanced True",
-        "  access log   source udp://127.0.0.1:9914, lines 40, lost (gap 2)",
+        "  access log   source udp://127.0.0.1:9914, lines 40, matched 30, without_copy 6, "
+        "waiting 4, newest line 2026-11-26 10:46:40 UTC",
         "  sink         series: path series.db, written 9, dropped 0",
         "  reloads      reloaded 1, refused 0",
         "  rps          |· ▄█| last 10, mean 5.0, peak 10",
@@ -204,7 +215,7 @@ def test_what_is_wrong_comes_first_and_is_1(keys: dict[str, Any], first: str) ->
             {"comparison": {"log": {"repeated": 5, "offset_s": -7.5}}},
             "the access log counts requests twice: 5 lines; "
             "the access log is -7.5 s off the sidecar's clock",
-            "access log   repeated 5, offset_s -7.5",
+            "access log   repeated 5, clock off by -7.5 s",
         ),
     ],
 )

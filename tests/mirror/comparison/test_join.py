@@ -101,7 +101,7 @@ def test_pairs_are_counted_with_both_latencies(joined: Joined) -> None:
     assert joined.closed == Counter(joined.totals)
     log = joined.join.log()
     assert log is not None and log.source == f"file:{joined.path}"
-    assert (log.lines, log.matched, log.without_copy) == (3, 2, 0)
+    assert (log.lines, log.matched, log.without_copy, log.waiting) == (3, 2, 0, 1)
     assert log.newest_s is not None and abs(log.newest_s - time.time()) < 60
 
 

@@ -129,8 +129,9 @@ def test_every_copy_gets_exactly_one_result(
             joined.expire(now)
         ended = len(results.pairs) + len(results.reasons)
         assert ended + joined.waiting == copies.total()
+        assert lines == joined.matched + joined.without_copy + joined.waiting_lines + repeated
     joined.clear()
     ended_by_id = Counter(request_id for request_id, _ in (*results.pairs, *results.reasons))
     assert ended_by_id == copies
-    assert lines == joined.matched + joined.without_copy + repeated
+    assert joined.waiting_lines == 0
     assert joined.matched == len(results.pairs)
