@@ -1,7 +1,7 @@
 """Runs docs/getting-started.md in an empty directory, with real nginx and Envoy, as a reader would.
 
 What is left out takes a minute or is for another machine: installing, the load test and the
-estimate, and the last two sections. Their commands are parsed in test_documented_commands.py.
+estimate, and the last two sections. test_documented_commands.py runs those, in short.
 """
 
 import os
