@@ -1,11 +1,14 @@
 """Gives every test the same starting conditions, however the tests were started."""
 
+import os
 import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from mirror.demo import processes
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -28,11 +31,21 @@ for number, disposition in DISPOSITIONS.items():
 settings.register_profile("kagami", deadline=None, derandomize=True)
 settings.load_profile("kagami")
 
+# A test chooses its ports before its programs listen there. Two processes that choose from the same
+# ports would now and then choose the same one.
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    share = (processes.LAST_PORT - processes.FIRST_PORT) // int(
+        os.environ["PYTEST_XDIST_WORKER_COUNT"]
+    )
+    processes.FIRST_PORT += share * int(worker.removeprefix("gw"))
+    processes.LAST_PORT = processes.FIRST_PORT + share - 1
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the builds of images and installations: with two processes, their minutes count
-    once."""
-    items.sort(key=lambda item: item.path.parent.name != "packaging")
+    """Begin with the longest files, so that two processes end at nearly the same time: those that
+    build images and installations, then those that run every command."""
+    first = ["packaging", "tests"]
+    items.sort(key=lambda item: [item.path.parent.name != name for name in first])
 
 
 @pytest.fixture(scope="module")
