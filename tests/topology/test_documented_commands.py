@@ -34,6 +34,7 @@ from click.testing import CliRunner
 from mirror.audit.canary import search
 from mirror.commands import compare, status
 from mirror.commands.replaying import replay_table
+from mirror.demo.processes import fetch
 from mirror.formats.replay_result import to_json
 from mirror.replay.measurement import Measure
 from mirror.replay.result import step_result
@@ -53,7 +54,7 @@ from tests.test_documented_commands import (
     simple_commands,
     statements,
 )
-from tests.topology.conftest import Topology, require, running_topology
+from tests.topology.conftest import Topology, require, running_topology, wait_for
 
 pytestmark = [pytest.mark.topology, pytest.mark.one_python]
 
@@ -204,7 +205,7 @@ def host() -> Iterator[Host]:
         _, log_nginx = topology.start_gateway_pod()
         topology.start_primary()
         nginx = topology.start_nginx("sink")
-        topology.start_sidecar(
+        sidecar = topology.start_sidecar(
             "sink",
             routes=["/watch/{id}", "/api/*", "/cart"],
             capture={"path": str(root / "var/lib/mirror/capture")},
@@ -216,6 +217,8 @@ def host() -> Iterator[Host]:
                 for path in (f"/watch/{number}", "/api/me", "/cart"):
                     client.request("GET", path, headers={"Host": "www.example.com"})
                     client.getresponse().read()
+        # Workers report once a second, URIs last.
+        assert wait_for(lambda: b"/watch/" in answer_of(sidecar.admin_port, "/uris"))
         elsewhere = f"http://127.0.0.1:{fake.server_address[1]}"
         words = {
             "127.0.0.1:9911": f"127.0.0.1:{ports['admin']}",
@@ -238,6 +241,11 @@ def host() -> Iterator[Host]:
         }
         yield Host(topology, root, words, datadog)
         fake.shutdown()
+
+
+def answer_of(port: int, target: str) -> bytes:
+    answer = fetch(port, target)
+    return answer.body if answer else b""
 
 
 def prepare(topology: Topology, root: Path) -> None:
