@@ -130,7 +130,7 @@ def test_missing_extra_is_said_before_anything_is_sent(tmp_path: Path) -> None:
         (
             ["--sample", f"pid=a:{os.getpid()},b:{os.getpid()}", "--table", "t.yaml"]
             + ["--route", "/a"],
-            "component a, b: --kind, --route and --request describe one component",
+            "--request: component a, b: describes one component, as --kind and --route do",
         ),
         (["--sample", "datadog=api", "--table", "t.yaml"], "needs DD_API_KEY and DD_APP_KEY"),
         (["--sample", "pid=api:999999999"], "process 999999999 (api/api) cannot be read"),
