@@ -128,7 +128,8 @@ function showFigures({verdict, status, latency, pairs, errors, rps_total: rps, s
     ['New errors', pairs ? percent(errors / pairs) : '–',
       pairs ? `${count(errors)} of ${count(pairs)} pairs, last hour` : 'no pair in the last hour', errors ? (verdict.level === 'unsafe' ? 'is-bad' : 'is-odd') : ''],
     ['Latency p99', latency.shadow ? milliseconds(latency.shadow.p99) : '–',
-      latency.primary ? `shadow; production ${milliseconds(latency.primary.p99)}` : 'shadow; production unknown', ''],
+      latency.primary ? `shadow, last minute; production ${milliseconds(latency.primary.p99)}`
+        : latency.shadow ? 'shadow, last minute; no pair then' : 'no answer in the last minute', ''],
     ['Breaker', breakers[0] || 'closed', breakers.length ? `${breakers.length} of ${status.workers.length} workers` : 'all workers', breakers.length ? 'is-bad' : ''],
     ['Lost', count(lost), 'shed, not compared or dropped, last hour', ''],
   ];
