@@ -30,7 +30,11 @@ from mirror.formats.foreign_text import visible
 from mirror.formats.rich_console import visible_console
 from mirror.formats.terminal import say
 
-_TIMES = {"newest_s": "newest line", "until": "until"}
+_TIMES = {
+    "newest_s": "newest line",
+    "last_new_error_s": "last new error",
+    "until": "until",
+}
 """Keys with a Unix time, and their names for people."""
 EXIT_OK = 0
 EXIT_WRONG = 1
@@ -154,7 +158,9 @@ def _cautions_of_comparison(comparison: dict[str, Any]) -> list[str]:
     pairs, number = (_rate(comparison.get(key)) or 0 for key in ("compared", "new_errors"))
     errors = NewErrors(number, pairs)
     if errors.level in (Level.UNSAFE, Level.ATTENTION):
-        found.append(f"{errors.level.value}: {number:,} new errors in {pairs:,} pairs")
+        last = comparison.get("last_new_error_s")
+        when = f" since the start, the last at {_time(last)}" if _rate(last) else ""
+        found.append(f"{errors.level.value}: {number:,} new errors in {pairs:,} pairs{when}")
     if comparison.get("balanced") is False:
         found.append("the comparison does not balance")
     uncompared = _mapping(comparison.get("uncompared"))

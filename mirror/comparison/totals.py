@@ -45,6 +45,8 @@ class ComparisonTotals:
         self._newest_step = -1
         self._steps = 0
         """Steps of time with pairs."""
+        self._last_new_error: int | None = None
+        """The last second with a new error."""
 
     def switch(self, is_on: bool, now_s: int) -> None:
         """Compare from the Unix second `now_s` on, or no longer; counts continue."""
@@ -63,9 +65,11 @@ class ComparisonTotals:
             self._examples.add(addition)
         self._not_kept += piece.examples_not_kept
 
-    def settled(self, second: int) -> None:
+    def settled(self, second: int, has_new_errors: bool = False) -> None:
         """Note that a settled second has pairs; the seconds come in their order, but for late ones,
-        which are left out."""
+        which are left out of the steps."""
+        if has_new_errors:
+            self._last_new_error = max(second, self._last_new_error or second)
         step = second // PAIRS_STEP_S
         if step > self._newest_step:
             self._newest_step = step
@@ -109,12 +113,13 @@ class ComparisonTotals:
                 uncompared[label] = uncompared.get(label, 0) + number
         compared = sum(results.values())
         new_errors = sum(number for name, number in results.items() if name in NEW_ERRORS)
-        waiting = self.waiting
+        waiting, last = self.waiting, self._last_new_error
         return {
             "compared": compared,
             "same": results.get(SAME, 0),
             "new_errors": new_errors,
             "new_error_ratio": new_errors / compared if compared else None,
+            "last_new_error_s": None if last is None else self._unix_second(last),
             "results": results,
             "uncompared": uncompared,
             "waiting": waiting,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from mirror.comparison.totals import ComparisonTotals
 from mirror.core.canaries.recent import CanaryTotals
 from mirror.core.comparison.piece import Copy
-from mirror.core.comparison.verdict import PRIMARY_ABORTED, SHADOW_ABORTED
+from mirror.core.comparison.verdict import NEW_ERRORS, PRIMARY_ABORTED, SHADOW_ABORTED
 from mirror.core.ledger import (
     AMPLIFIED,
     COMPARED,
@@ -231,8 +231,8 @@ class Merger:
     def _settle_one(self, second: int, is_late: bool) -> Settled:
         counts = self._pending.pop(second, {})
         latencies = self._pending_latencies.pop(second, {})
-        if any(metric == COMPARED for metric, _, _ in counts):
-            self.comparison.settled(second)
+        if results := {label for metric, _, label in counts if metric == COMPARED}:
+            self.comparison.settled(second, not results.isdisjoint(NEW_ERRORS))
         # A sum over part of the second would look like a drop in traffic, so report no rps at all.
         if second < self._remember_from:
             return Settled(second, counts, {}, {}, is_late, False, latencies)

@@ -187,9 +187,10 @@ def test_what_is_wrong_comes_first_and_is_1(keys: dict[str, Any], first: str) ->
             "refused at 2023-11-14 22:13:20 UTC\n               a: x\n",
         ),
         (
-            {"comparison": {"compared": 1000, "new_errors": 90}},
-            "not safe to switch: 90 new errors in 1,000 pairs",
-            "compared 1000, new_errors 90",
+            {"comparison": {"compared": 1000, "new_errors": 90, "last_new_error_s": 1_700_000_000}},
+            "not safe to switch: 90 new errors in 1,000 pairs since the start, the last at "
+            "2023-11-14 22:13:20 UTC",
+            "compared 1000, new_errors 90, last new error 2023-11-14 22:13:20 UTC",
         ),
         (
             {"comparison": {"compared": 1000, "new_errors": 2}},

@@ -51,6 +51,15 @@ def test_time_with_pairs_is_counted_in_steps() -> None:
     assert play.document().pairs_s == 30
 
 
+def test_the_last_new_error_is_remembered() -> None:
+    play = Play()
+    assert play.status()["last_new_error_s"] is None
+    play.totals.settled(5, has_new_errors=True)
+    play.totals.settled(4, has_new_errors=True)
+    play.totals.settled(9)
+    assert play.status()["last_new_error_s"] == 1005
+
+
 def test_pieces_of_workers_add_up() -> None:
     play = Play()
     play.totals.add(1, Piece(2, [], [example(3)], 4, True))

@@ -746,3 +746,14 @@ def test_only_seconds_with_pairs_are_time_with_pairs() -> None:
     merger.settle(40)
     document = merger.comparison.document(({}, {}), None, ("edge", "sink"), 40)
     assert document is not None and document.pairs_s == 10
+
+
+def test_the_last_second_with_a_new_error_is_known() -> None:
+    merger = Merger(10)
+    merger.comparison.switch(True, 0)
+    for second, result in ((12, "route_miss"), (13, "app_error"), (14, "same")):
+        counts: Counts = {("compared", "/", result): 1}
+        merger.supervisor_counted(Report(second, [(second, counts, {})], counts, 0, 0))
+    merger.settle(40)
+    status = merger.comparison_status(None)
+    assert status is not None and status["last_new_error_s"] == 13
