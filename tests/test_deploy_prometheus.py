@@ -52,7 +52,7 @@ WRONG: dict[str, dict[str, str]] = {
     "MirrorSidecarIsGone": {"up{job='mirror'}": "1+0x4", "mirror_workers{job='mirror'}": "2+0x4"},
     "MirrorSeesNoRequests": {"mirror_requests_total{route='a'}": "_"},
     "MirrorSeesLessThanTheLog": {"mirror_primary_logged_total{}": "0+700x30"},
-    "MirrorRequestCameBack": {"mirror_looped_total{route='a'}": "_x28 1"},
+    "MirrorRequestCameBack": {"mirror_looped_total{route='a',mark='copy'}": "_x28 1"},
     "MirrorWrongMode": {"mirror_wrong_mode_total{}": "_x28 1"},
     "MirrorLogHasARequestTwice": {"mirror_log_repeated_total{}": "_x28 1"},
     "MirrorShadowWouldLog": {"mirror_shadow_probes_total{verdict='refused'}": "_x28 1"},

@@ -28,6 +28,7 @@ from mirror.audit.matching import IN_TWO_FILES, LOGGED_TWICE, Matched, match
 from mirror.audit.reasons import (
     LOOPED,
     NOT_MIRRORED,
+    PROBED,
     REASONS,
     REFUSED_BY_SIDECAR,
     why_unmirrored,
@@ -180,7 +181,7 @@ def _production(audit: Audit, ids: IdStore) -> Callable[[Line, int], None]:
         is_in = window.has(line.time_s)
         route = "" if route_of is None else route_of(line.target.encode("latin-1"))
         if line.mark:
-            reason = LOOPED
+            reason = PROBED if line.mark == PROBE else LOOPED
         elif route in sources.unmirrored:
             reason = NOT_MIRRORED
         else:
@@ -259,6 +260,7 @@ def _add_up(audit: Audit) -> None:
         for name, number in counts.items():
             if name.startswith("malformed"):
                 minute[REFUSED_BY_SIDECAR] += number
-            elif name == "looped":
+            elif name.startswith("looped"):
                 # Where the log shows the mark as well, these are the same requests.
-                minute[LOOPED] = max(minute[LOOPED], number)
+                reason = PROBED if name == "looped probe" else LOOPED
+                minute[reason] = max(minute[reason], number)

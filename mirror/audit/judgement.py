@@ -27,7 +27,7 @@ from mirror.audit.matching import (
     SEEN_ONLY,
     SEEN_TWICE,
 )
-from mirror.audit.reasons import BY_NGINX, CLIENT_ABORTED, LOOPED, MALFORMED
+from mirror.audit.reasons import BY_NGINX, CLIENT_ABORTED, LOOPED, MALFORMED, PROBED
 from mirror.core.ledger import (
     CONNECT_FAILED,
     REPEATED,
@@ -198,6 +198,8 @@ def _twice(audit: Audit) -> Iterator[Finding]:
         )
     if number := audit.explained()[LOOPED]:
         yield rules.LOOP.at("production", f"{number} requests carried the mark of a copy")
+    if number := audit.explained()[PROBED]:
+        yield rules.PROBED.at("production", f"{number} probes")
     if number := audit.sidecars.total(REPEATED):
         yield rules.MIRRORED_TWICE.at("nginx", f"it mirrored {number} requests again")
     if number := audit.sidecars.total(WRONG_MODE):
@@ -354,7 +356,7 @@ def _doubts(audit: Audit) -> Iterator[Finding]:
         yield rules.SHAPES.at("--series", f"it fits the log better when shifted by {audit.lag_s} s")
     if number := audit.production.inexact:
         yield rules.INEXACT.at("--access-log", f"{number} of {audit.production.requests} lines")
-    sure = (MALFORMED, CLIENT_ABORTED, BY_NGINX, LOOPED)
+    sure = (MALFORMED, CLIENT_ABORTED, BY_NGINX, LOOPED, PROBED)
     unsure = sum(n for reason, n in audit.explained().items() if reason not in sure)
     if unsure and audit.production.says_upstream < audit.production.requests:
         yield rules.UNSURE.at("--access-log", f"{unsure} requests are explained by status alone")

@@ -17,9 +17,13 @@ BY_NGINX = "answered_by_nginx"
 CLIENT_ABORTED = "client_aborted"
 REFUSED_BY_SIDECAR = "refused_by_sidecar"
 LOOPED = "looped"
+PROBED = "probed"
 NOT_MIRRORED = "not_mirrored"
 
-REASONS = (MALFORMED, REDIRECTED, DENIED, LIMITED, BY_NGINX, CLIENT_ABORTED, LOOPED, NOT_MIRRORED)
+REASONS = (
+    *(MALFORMED, REDIRECTED, DENIED, LIMITED, BY_NGINX, CLIENT_ABORTED, LOOPED, NOT_MIRRORED),
+    PROBED,
+)
 """The reasons that a line alone can show, in the order in which ids.Entry counts them."""
 
 WORDS = {
@@ -31,6 +35,7 @@ WORDS = {
     CLIENT_ABORTED: "the client left (499), which ends the copy too where it has begun",
     REFUSED_BY_SIDECAR: "the sidecar refused the copy (its counter `malformed`)",
     LOOPED: "the request carried the mark of a copy, so it is not production's",
+    PROBED: "the request was a probe of `mirror check` or of a start, so it is not production's",
     NOT_MIRRORED: "the route is not mirrored on purpose (--unmirrored)",
 }
 

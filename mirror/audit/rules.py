@@ -35,6 +35,14 @@ LOOP = Rule(
     "production's nginx logs and serves requests that are copies",
     "point shadow.url at the new cluster, and check that nothing there leads back",
 )
+PROBED = Rule(
+    "warning",
+    "audit.probed",
+    "Probes of the sidecar came to production",
+    "a `mirror check` or a start had a shadow.url that leads to production; its probes are in"
+    " production's log, and no copy followed them unless audit.loop says so",
+    "run `mirror check`, which says where shadow.url leads now",
+)
 MIRRORED_TWICE = Rule(
     "warning",
     "audit.mirrored_twice",
@@ -245,6 +253,7 @@ RULES = {
             BOTH_PATHS,
             PAST_SIDECAR,
             TWO_FILES,
+            PROBED,
             PROBE_LOGGED,
             UNEXPLAINED,
             NOT_ARRIVED,

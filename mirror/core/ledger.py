@@ -31,6 +31,8 @@ SHADOW_PROBES = "shadow.probes"
 PRIMARY_REQUESTS = "primary.requests"
 MALFORMED = "malformed"
 LOOPED = "looped"
+LOOP_MARKS = ("copy", "probe")
+"""Labels of LOOPED. A check whose shadow is production sends a probe there, and no copy."""
 REPEATED = "repeated"
 BREAKER_CHANGES = "shadow.breaker.changes"
 CONNECTIONS_REFUSED = "connections.refused"

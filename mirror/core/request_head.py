@@ -96,6 +96,7 @@ class RequestHead:
         "framing",
         "host",
         "is_last_hop",
+        "is_probe",
         "is_shadow",
         "keep_alive",
         "method",
@@ -125,6 +126,8 @@ class RequestHead:
         """The protocol that the client asks to switch to; empty if none (RFC 9110 7.8)."""
         self.is_shadow = False
         """The request carries the mark of a shadow leg, so it has been mirrored before."""
+        self.is_probe = False
+        """The mark is that of a probe, which a check sends before any copy."""
         self.via = b""
         """The field that the primary leg gains, as a head line."""
         self.is_last_hop = False
@@ -272,7 +275,9 @@ def _read_rare(
     if b"expect" in apart:
         _read_expect(head, apart[b"expect"])
     head.takes_trailers = any(b"trailers" in value.lower() for value in apart.get(b"te", ()))
-    head.is_shadow = b"x-mirror-leg" in apart
+    if b"x-mirror-leg" in apart:
+        head.is_shadow = True
+        head.is_probe = apart[b"x-mirror-leg"] == [b"probe"]
     hosts = apart.get(b"host")
     if hosts is not None and len(hosts) > 1:
         raise RemoteProtocolError(400, "host")

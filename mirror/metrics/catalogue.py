@@ -146,6 +146,8 @@ _TABLE = (
         "count",
         "request",
         "requests with the shadow's own mark: served, not in `rps`, not mirrored again",
+        "mark",
+        ledger.LOOP_MARKS,
     ),
     Metric(
         ledger.REPEATED,

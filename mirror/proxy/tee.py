@@ -130,7 +130,7 @@ class Tee:
         is_canary = head.target[MARK_BEGIN:MARK_END] == MARK
         canary = self.canaries.saw(head.target, time()) if is_canary else None
         if head.is_shadow:
-            counts.count(ledger.LOOPED, route)
+            counts.count(ledger.LOOPED, route, ledger.LOOP_MARKS[1 if head.is_probe else 0])
             if canary is not None:
                 self.canaries.left_out(canary, ledger.LOOPED)
             return route, 0, None, None

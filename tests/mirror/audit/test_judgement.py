@@ -83,8 +83,15 @@ def test_the_copy_in_productions_own_log_is_found(world: World) -> None:
     assert "30 lines repeat an id" in said(judgement, "logged_twice")
 
 
+def test_a_probe_that_comes_to_production_is_no_double_count(world: World) -> None:
+    world.further = Counter({"looped probe": 1})
+    judgement = world.judged("series")
+    assert (judgement.exit_code, judgement.twice) == (0, 0)
+    assert said(judgement, "probed") == "1 probes"
+
+
 def test_copies_that_come_back_are_found(world: World) -> None:
-    world.further = Counter({"looped": 7})
+    world.further = Counter({"looped copy": 7, "looped probe": 1})
     judgement = world.judged("series")
     assert (judgement.exit_code, judgement.twice) == (4, 7)
     assert "loop" in codes(judgement)

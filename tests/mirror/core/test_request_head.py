@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.core import request_head
+from mirror.core.acceptance import probe_request
 from mirror.core.hop import Hop
 from mirror.core.http1 import CHUNKED, NONE
 from mirror.core.request_head import (
@@ -484,7 +485,10 @@ def test_connection_is_kept_where_both_may(data: bytes, keep_alive: bool) -> Non
 
 
 def test_mark_shows_a_mirrored_request() -> None:
-    assert read_request(GET + SHADOW_MARK + b"\r\n").is_shadow
+    copy = read_request(GET + SHADOW_MARK + b"\r\n")
+    assert (copy.is_shadow, copy.is_probe) == (True, False)
+    probe = read_request(probe_request("a", keep_alive=False))
+    assert (probe.is_shadow, probe.is_probe) == (True, True)
     assert not read_request(GET + b"\r\n").is_shadow
 
 

@@ -178,7 +178,10 @@ def test_mirrored_request_is_only_looped() -> None:
     async def main() -> None:
         play = Play()
         await play.send(head_of(is_shadow=True))
-        assert play.totals() == {("looped", "/a", ""): 1}
+        probe = head_of(is_shadow=True)
+        probe.is_probe = True
+        await play.send(probe)
+        assert play.totals() == {("looped", "/a", "copy"): 1, ("looped", "/a", "probe"): 1}
         assert play.shadow.opening == 0
 
     run(main)

@@ -191,7 +191,7 @@ def test_mark_stops_the_loop() -> None:
         assert line.nginx.written == NO_CONTENT
         await turns(1)
         assert line.shadow.opening == 0
-        assert line.totals() == {("looped", ""): 1}
+        assert line.totals() == {("looped", "copy"): 1}
 
     run(main)
 
