@@ -631,6 +631,7 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.formats.*",
     ),
     "mirror.commands.compare": (
+        "mirror.addresses",
         "mirror.commands.admin_client",
         "mirror.commands.arguments",
         "mirror.commands.compare_sources",

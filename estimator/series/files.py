@@ -46,4 +46,7 @@ def _beginning(path: Path) -> bytes:
         with open_regular(path) as file:
             return file.read(len(_SQLITE_MAGIC))
     except BoundedFileError as error:
-        raise InputError([Problem(str(path), error.reason)]) from error
+        reason = error.reason
+        if path.suffix == ".db" and not path.exists():
+            reason += "; a running sidecar writes it at `series.path` of mirror.yaml"
+        raise InputError([Problem(str(path), reason)]) from error

@@ -24,7 +24,7 @@ from mirror.admin.trust import Trust
 from mirror.admin.viewers import Viewers
 from mirror.errors import ListenError
 from mirror.lean_imports import HttpProcessingError, web
-from mirror.process.listeners import reason
+from mirror.process.listeners import ADMIN_ADVICE, reason
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ class Admin:
         except OSError as error:
             await self._runner.cleanup()
             why = reason(error, address.port)
-            raise ListenError(f"cannot listen on admin {address}: {why}") from error
+            raise ListenError(f"cannot listen on admin {address}: {why}{ADMIN_ADVICE}") from error
 
     async def stop(self) -> None:
         if self._server is not None:

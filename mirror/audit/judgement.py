@@ -9,7 +9,6 @@ the least that is unexplained.
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from mirror.audit import rules
 from mirror.audit.audit import COPIES, LINES, LOGGED, OURS, PROBES, SEEN, Audit
@@ -28,6 +27,7 @@ from mirror.audit.matching import (
     SEEN_TWICE,
 )
 from mirror.audit.reasons import BY_NGINX, CLIENT_ABORTED, LOOPED, MALFORMED, PROBED
+from mirror.audit.window import utc
 from mirror.core.ledger import (
     CONNECT_FAILED,
     REPEATED,
@@ -123,11 +123,6 @@ def twice_in(audit: Audit, minute: int) -> int:
     loops = audit.minutes.get(minute, Counter())[LOOPED]
     in_gateway = max(numbers[COPY_LOGGED], copies)
     return in_gateway + numbers[LOGGED_TWICE] + numbers[SEEN_TWICE] + loops
-
-
-def utc(second: float) -> str:
-    """Return a Unix time as a date and a time of day in UTC."""
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _misses(audit: Audit) -> Misses | None:

@@ -19,10 +19,10 @@ from mirror.audit.judgement import (
     arrivals,
     open_in,
     twice_in,
-    utc,
 )
 from mirror.audit.matching import ARRIVED
 from mirror.audit.reasons import WORDS
+from mirror.audit.window import utc
 from mirror.core.ledger import AMPLIFIED, NOT_SELECTED, REPEATED, SHADOW_SENT, SHED
 from mirror.preflight.findings import worst_first
 

@@ -154,7 +154,10 @@ def _steps(window: Window) -> Iterator[tuple[int, int]]:
 
 def _open(path: Path) -> sqlite3.Connection:
     if not path.exists():
-        raise InputError(f"--series {path}: there is no such file; `series.path` names it")
+        raise InputError(
+            f"--series {path}: there is no such file; a running"
+            " sidecar writes it at `series.path` of mirror.yaml"
+        )
     try:
         return connect_to_read(path)
     except sqlite3.Error as error:

@@ -6,6 +6,7 @@ because a request and its copy may be counted in two seconds that follow each ot
 
 from array import array
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 MOST_WINDOW_S = 31 * 86400
 """Longest window; it takes 17 bytes a second."""
@@ -19,6 +20,11 @@ _HOLE_S = 5
 _HOLE_REQUESTS = 20
 """A log without a line for so many seconds, in which the sidecar saw so many requests, is one of
 which a part is missing."""
+
+
+def utc(second: float) -> str:
+    """Return a Unix time as a date and a time of day in UTC."""
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ EXIT_UNREACHABLE = 3
 EXIT_REFUSED = 4
 _TIMEOUT_S = 10.0
 MOST_ANSWER_BYTES = 4 << 20
+_NEXT = "Is it running? Its address is `admin:` of mirror.yaml; name another one with --admin"
 
 
 class AdminAddress(click.ParamType[TcpAddress]):
@@ -81,7 +82,7 @@ def fetch_status(admin: TcpAddress) -> dict[str, Any]:
     """Return the answer of /status. Raises NoSidecarError."""
     status, answer = _exchange(admin, "GET", "/status")
     if status != 200 or not isinstance(answer.get("ledger"), dict):
-        raise NoSidecarError(f"no sidecar answers on {admin}: it answers something else")
+        raise NoSidecarError(f"no sidecar answers on {admin}: it answers something else. {_NEXT}")
     return answer
 
 
@@ -117,7 +118,7 @@ def _exchange(
         if not isinstance(answer, dict):
             raise ValueError("expected a JSON object")
     except (ValueError, RecursionError) as error:
-        raise NoSidecarError(f"no sidecar answers on {admin}: {error}") from error
+        raise NoSidecarError(f"no sidecar answers on {admin}: {error}. {_NEXT}") from error
     return status, answer
 
 
@@ -138,6 +139,7 @@ def _ask(
         with connection.getresponse() as response:
             return response.status, response.read(most_bytes)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise NoSidecarError(f"no sidecar answers on {admin}: {error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise NoSidecarError(f"no sidecar answers on {admin}: {why}. {_NEXT}") from error
     finally:
         connection.close()

@@ -19,6 +19,7 @@ from mirror.commands.arguments import Written, read_instant, read_share
 from mirror.config import load
 from mirror.errors import ConfigError, InputError
 from mirror.formats.access_log.line_reader import LineReader, Reading
+from mirror.formats.foreign_text import visible
 from mirror.formats.progress import working
 from mirror.formats.rich_console import visible_console
 from mirror.formats.routes import RouteTable
@@ -52,6 +53,15 @@ Examples:
   mirror audit --access-log access.log --series series.db --gateway-log gateway.log \\
     --envoy-log envoy.log --from 2026-11-26T09:00:00Z --until 2026-11-26T10:00:00Z
 """
+
+
+def _refuse_envoy_admin(context: click.Context, option: click.Parameter, given: str | None) -> None:
+    if given is not None:
+        raise click.UsageError(
+            "--envoy-admin is an option of `mirror canary`. An audit compares two readings of what"
+            f" {visible(given).rstrip('/')}/stats answers, at the begin and the end of the window:"
+            " --envoy-stats BEFORE AFTER"
+        )
 
 
 @click.command(help=HELP)
@@ -97,6 +107,9 @@ Examples:
     type=click.Path(path_type=Path),
     metavar="BEFORE AFTER",
     help="Two readings of Envoy's /stats, at the begin and the end of the window.",
+)
+@click.option(
+    "--envoy-admin", hidden=True, expose_value=False, callback=_refuse_envoy_admin, metavar="URL"
 )
 @click.option(
     "-c",

@@ -19,6 +19,7 @@ from mirror.commands.admin_client import NoSidecarError, fetch_status
 from mirror.config import Config, load
 from mirror.errors import ConfigError, TlsError
 from mirror.formats.capture.record import is_host
+from mirror.formats.foreign_text import visible
 from mirror.formats.terminal import say, say_json
 from mirror.preflight.circle import circles
 from mirror.preflight.examination import examine
@@ -113,8 +114,8 @@ def check(
     problems = _unusable(config)
     if form == "text" and not problems:
         say(_settings(config, path))
-    held, running = _running(config)
-    on_this_host = [*circles(config), *obstacles(config, held)]
+    held, running, other = _running(config)
+    on_this_host = [*circles(config), *obstacles(config, held), *other]
     problems += [f"{path}: {problem}" for problem in on_this_host]
     findings = [] if problems else [*asyncio.run(examine(config, names, host)), *running]
     if nginx is not None:
@@ -154,25 +155,28 @@ def _refuse(problems: list[str], findings: list[Finding]) -> NoReturn:
     sys.exit(EXIT_CONFIG)
 
 
-def _running(config: Config) -> tuple[set[str], list[Finding]]:
+def _running(config: Config) -> tuple[set[str], list[Finding], list[str]]:
     """Return the addresses of the running sidecar with this configuration, and that it runs.
 
     It is the sidecar that answers on the same admin port and has a listening address in common.
+    Another sidecar at that port is an obstacle, and comes last.
     """
     try:
         status = fetch_status(config.admin)
     except NoSidecarError:
-        return set(), []
+        return set(), [], []
     held, pid = status.get("listen"), status.get("pid")
     if not (isinstance(held, list) and isinstance(pid, int)):
-        return set(), []
+        return set(), [], []
     if not any(str(address) in held for address in config.listen):
-        return set(), []
+        version = visible(str(status.get("version")))
+        other = f"admin: another sidecar (pid {pid}, version {version}) answers on {config.admin}"
+        return set(), [], [other]
     log = (status.get("comparison") or {}).get("log") or {}
     if log.get("source") == str(config.comparison.access_log):
         held.append(log["source"])
     what = f"The sidecar with these addresses is running (pid {pid})."
-    return {*map(str, held), str(config.admin)}, [RUNNING.at("listen", what)]
+    return {*map(str, held), str(config.admin)}, [RUNNING.at("listen", what)], []
 
 
 def _settings(config: Config, path: Path) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from mirror.commands.admin_client import token_option
+from mirror.addresses import TcpAddress
+from mirror.commands.admin_client import AdminAddress, token_option
 from mirror.commands.arguments import Number, Written, read_instant
 from mirror.commands.compare_sources import DEFAULT, NotComparedError, read_parts
 from mirror.comparison.report.content import content_of
@@ -46,6 +47,12 @@ def read_threshold(text: str) -> tuple[str, float]:
 
 @click.command()
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@click.option(
+    "--admin",
+    type=AdminAddress(),
+    metavar="HOST:PORT",
+    help="A running sidecar, as other commands name it; the same as this address as SOURCE.",
+)
 @click.option(
     "--max-new-errors",
     "new_errors",
@@ -93,6 +100,7 @@ def read_threshold(text: str) -> tuple[str, float]:
 @token_option
 def compare(
     sources: tuple[str, ...],
+    admin: TcpAddress | None,
     new_errors: tuple[tuple[str, float], ...],
     max_slower: float,
     from_s: float | None,
@@ -122,6 +130,10 @@ def compare(
       mirror compare /var/lib/mirror/series.db --last 24h --max-new-errors 0.05%
       mirror compare --max-new-errors 0.1% --max-new-errors /rare/_=5% --max-slower 1.5
     """
+    if admin is not None:
+        if sources:
+            raise click.UsageError("--admin and SOURCE exclude each other; several are SOURCEs")
+        sources = (str(admin),)
     if last_s is not None and (from_s is not None or until_s is not None):
         raise click.UsageError("--last excludes --from and --until")
     if from_s is not None and until_s is not None and from_s > until_s:

@@ -51,7 +51,10 @@ class SeriesFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         if not path.exists():
-            raise InputError(f"{path}: there is no such file; `series.path` names it")
+            raise InputError(
+                f"{path}: there is no such file; a running sidecar writes it at `series.path` of"
+                " mirror.yaml"
+            )
         try:
             self._database = connect_to_read(path)
         except sqlite3.Error as error:

@@ -16,7 +16,7 @@ from mirror.errors import ListenError
 from mirror.preflight.findings import Finding
 from mirror.preflight.rules import FOLDER, IDLE_TIMEOUT, ROOT, SOCKET, TLS_NOT_VERIFIED
 from mirror.process.access import barriers, group_name
-from mirror.process.listeners import check_listener
+from mirror.process.listeners import ADMIN_ADVICE, check_listener
 from mirror.spans import show_span
 
 NGINX_KEEPALIVE_S = 60.0
@@ -40,7 +40,7 @@ def obstacles(config: Config, ours: Collection[str]) -> list[str]:
         try:
             check_listener(address, str(address) in ours)
         except ListenError as error:
-            found.append(f"{key}: {error}")
+            found.append(f"{key}: {error}{ADMIN_ADVICE if key == 'admin' else ''}")
     return found
 
 

@@ -31,7 +31,12 @@ from mirror.process.access import intruders
 log = logging.getLogger(__name__)
 
 BACKLOG = 4096
+ADMIN_ADVICE = (
+    "; write another address as `admin:` into mirror.yaml, and give it to the other commands with"
+    " --admin"
+)
 _TCP_STATE_LISTEN = "0A"
+_OF_THE_FOLDER = (errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EROFS)
 
 
 @dataclass(slots=True)
@@ -139,8 +144,21 @@ def reason(error: OSError, port: int) -> str:
 
 
 def _refusal(address: Address | UdpAddress, error: OSError) -> ListenError:
-    why = reason(error, address.port) if isinstance(address, TcpAddress) else error
+    why: object = error
+    if isinstance(address, TcpAddress):
+        why = reason(error, address.port)
+    elif isinstance(address, UnixAddress) and error.errno in _OF_THE_FOLDER:
+        why = _folder_refusal(Path(address.path).absolute().parent)
     return ListenError(f"cannot listen on {address}: {why}")
+
+
+def _folder_refusal(folder: Path) -> str:
+    """Return why no socket can be made in `folder`, and what to do."""
+    existing = next(each for each in (folder, *folder.parents) if os.path.exists(each))
+    why = f"this user may not create files in {folder}"
+    if existing != folder:
+        why = f"{folder} does not exist, and this user may not create it in {existing}"
+    return f"{why}; create it for this user, choose another path, or listen on 127.0.0.1:PORT"
 
 
 def _bind_tcp(address: TcpAddress) -> socket.socket:
@@ -282,7 +300,14 @@ def _grant(file: int, address: UnixAddress, is_expected: Callable[[int], bool]) 
                 f"there is no group {address.group}: expected one that exists and that nginx's "
                 "workers are in, such as www-data on Debian"
             ) from None
-        os.chown(path, -1, group_id)
+        try:
+            os.chown(path, -1, group_id)
+        except PermissionError:
+            raise OSError(
+                f"this user is no member of the group {address.group} and may not give it the "
+                "socket: choose a `group` of this user that nginx's workers are in, too, or listen "
+                "on 127.0.0.1:PORT"
+            ) from None
     os.chmod(path, int(address.mode, 8))
 
 

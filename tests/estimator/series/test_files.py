@@ -143,7 +143,8 @@ def test_odd_file_names_are_only_names(tmp_path: Path, name: str) -> None:
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
-    assert problem(tmp_path / "none.db").endswith("none.db: no such file")
+    assert "none.db: no such file; a running sidecar writes it" in problem(tmp_path / "none.db")
+    assert problem(tmp_path / "none.csv").endswith("none.csv: no such file")
     assert not (tmp_path / "none.db").exists()
 
 

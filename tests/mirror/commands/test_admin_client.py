@@ -66,7 +66,7 @@ def test_any_answer_is_fetched_up_to_a_limit() -> None:
     with admin_port(404, b"0123456789") as (port, asked):
         assert fetch(TcpAddress("127.0.0.1", port), "/x", 4) == (404, b"0123")
     assert asked == [("/x", b"")]
-    with pytest.raises(NoSidecarError, match="no sidecar answers on"):
+    with pytest.raises(NoSidecarError, match=": Connection refused. Is it running.*with --admin"):
         fetch(TcpAddress("127.0.0.1", port), "/x", 4)
 
 

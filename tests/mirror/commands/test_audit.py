@@ -130,6 +130,7 @@ def test_a_glob_names_the_series_of_each_sidecar(world: World) -> None:
         (("--gateway-log", "nothing.log"), "nothing.log: no such file"),
         (("--series", "nothing.db"), "nothing.db"),
         (("--envoy-stats", "a", "b"), "a: no such file"),
+        (("--envoy-admin", "http://127.0.0.1:15000"), "15000/stats answers"),
         (("--fields", "x"), "MEANING=KEY"),
         (("--time-zone", "Nowhere"), "Europe/Berlin"),
         (("--capture", "nothing"), "nothing"),

@@ -15,6 +15,7 @@ import yaml
 
 from mirror.demo.processes import Processes, free_ports
 from mirror.demo.sidecar import start_sidecar
+from tests.fakes_admin import admin_port
 
 CONFIG = """
 mode: sink
@@ -229,6 +230,15 @@ def test_what_a_start_would_refuse_is_2(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert f"mirror.yaml: admin: cannot listen on {taken}: Address already in use" in done.stderr
     assert "mode     sink" in done.stdout and "running" not in done.stdout
+
+
+def test_another_sidecar_at_the_admin_port_is_named(tmp_path: Path) -> None:
+    status = b'{"ledger": {}, "listen": ["127.0.0.2:1"], "pid": 4711, "version": "0.1.0"}'
+    with admin_port(200, status) as (port, _):
+        done = check(tmp_path, 1, text=CONFIG.replace("{admin}", str(port)))
+    assert done.returncode == 2
+    expected = f"admin: another sidecar (pid 4711, version 0.1.0) answers on 127.0.0.1:{port}"
+    assert expected in done.stderr
 
 
 def test_nginx_is_judged_where_this_host_cannot_serve(tmp_path: Path) -> None:

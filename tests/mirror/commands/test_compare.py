@@ -82,8 +82,12 @@ def test_a_page_is_written_beside_what_is_printed(tmp_path: Path) -> None:
 def test_no_comparison_is_a_doubt_that_names_the_lines_to_add() -> None:
     with admin_port(404, b"") as (port, _):
         done = CliRunner().invoke(compare, [f"127.0.0.1:{port}"])
+        named = CliRunner().invoke(compare, ["--admin", f"127.0.0.1:{port}"])
+        both = CliRunner().invoke(compare, ["--admin", f"127.0.0.1:{port}", "series.db"])
     assert done.exit_code == 3
     assert "comparison:\n      enabled: true" in done.stderr
+    assert (named.exit_code, named.stderr) == (3, done.stderr)
+    assert both.exit_code == 2 and "--admin and SOURCE exclude each other" in both.stderr
 
 
 @pytest.mark.parametrize(

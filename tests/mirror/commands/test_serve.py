@@ -72,6 +72,7 @@ def test_a_taken_admin_port_names_who_holds_it(tmp_path: Path) -> None:
         done = serve(write_config(tmp_path, settings))
     assert done.returncode == 2
     assert f"cannot listen on admin {address}: Address already in use, by " in done.stderr
+    assert "write another address as `admin:` into mirror.yaml" in done.stderr
     assert f"(pid {os.getpid()})" in done.stderr
 
 

@@ -104,6 +104,7 @@ def test_a_taken_admin_port_is_an_obstacle(folder: Path) -> None:
         config = configured(folder, admin=admin)
         (found,) = obstacles(config, ())
         assert found.startswith(f"admin: cannot listen on {admin}: Address already in use")
+        assert found.endswith("and give it to the other commands with --admin")
         assert obstacles(config, {admin}) == []
 
 

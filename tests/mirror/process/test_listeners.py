@@ -1,6 +1,7 @@
 """Checks that sockets open once, and that only files of ended processes are taken over."""
 
 import contextlib
+import errno
 import grp
 import os
 import resource
@@ -216,8 +217,25 @@ def test_a_check_finds_what_a_start_would_refuse(tmp_path: Path) -> None:
     path.write_text("precious")
     with pytest.raises(ListenError, match="is not a socket"):
         check_listener(UnixAddress(str(path)), is_ours=False)
-    with pytest.raises(ListenError, match="cannot listen on unix:/proc/m.sock"):
+    with pytest.raises(ListenError, match="this user may not create files in /proc; create it"):
         check_listener(UnixAddress("/proc/m.sock"), is_ours=False)
+    with pytest.raises(ListenError, match="/proc/a does not exist, and this user may not create "):
+        open_listener(UnixAddress("/proc/a/m.sock"))
+
+
+def test_a_group_of_others_is_refused_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may give a file to any group, so the kernel's refusal is played."""
+
+    def refuse(path: object, user: int, group: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(os, "chown", refuse)
+    address = UnixAddress(str(tmp_path / "m.sock"), group=grp.getgrgid(os.getegid()).gr_name)
+    for attempt in (open_listener, lambda given: check_listener(given, is_ours=False)):
+        with pytest.raises(ListenError, match="is no member of the group .* 127.0.0.1:PORT"):
+            attempt(address)
 
 
 def test_a_check_names_who_holds_a_port() -> None:
