@@ -14,7 +14,7 @@ from mirror.config_file import read_text
 from mirror.errors import ConfigError, ListenError, TlsError, UpstreamRefusedError
 from mirror.formats.terminal import say
 from mirror.preflight.circle import circles
-from mirror.preflight.descriptors import raise_limit
+from mirror.preflight.descriptors import raise_limit, within
 from mirror.preflight.examination import examine_start
 from mirror.preflight.findings import as_line, worst_first
 from mirror.preflight.probe import Answer
@@ -98,7 +98,7 @@ async def _load(path: str) -> tuple[Config, str]:
         raise UpstreamRefusedError(f"shadow.url {shadow.url} is refused: {probed.reason}")
     if not probed.is_reachable:
         log.warning("starting without the shadow %s: %s", shadow.url, probed.reason)
-    raise_limit()
+    config = within(config, raise_limit())
     examining = asyncio.create_task(_log_findings(asked, root))
     _EXAMINING.add(examining)
     examining.add_done_callback(_EXAMINING.discard)

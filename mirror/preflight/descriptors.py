@@ -1,11 +1,13 @@
 """File descriptors: how many a worker may need, and how many it may open.
 
 Each connection takes one. The limit is raised as far as possible without privileges. Where it does
-not cover the configuration, a warning gives the numbers. A connection that cannot be opened then
-costs one request its shadow leg, and never the process.
+not cover the configuration, a worker takes fewer connections, so that one too many is closed at
+once and counted. Without that it would wait to be accepted until another one ends, and in mode
+inline a client of production with it.
 """
 
 import resource
+from dataclasses import replace
 
 from mirror.config import Config
 from mirror.preflight.findings import Finding
@@ -13,6 +15,9 @@ from mirror.preflight.rules import DESCRIPTORS
 
 _OWN = 64
 """Descriptors for listeners, channel, log, epoll, libraries, DNS and the file of a capture."""
+_AMPLE = 1000
+"""From so many connections on, fewer than `max_connections` are no warning: a worker process of
+Debian's nginx opens at most 768 (`worker_connections`)."""
 
 
 def raise_limit() -> int:
@@ -25,18 +30,33 @@ def raise_limit() -> int:
 
 def needed(config: Config) -> int:
     """Return the descriptors that a worker needs when every connection is open."""
-    # In mode inline each client has its connection and one to the primary.
-    sides = 2 if config.mode == "inline" else 1
-    return config.max_connections * sides + config.shadow.connections + _OWN
+    return config.max_connections * _sides(config) + config.shadow.connections + _OWN
+
+
+def within(config: Config, limit: int) -> Config:
+    """Return the configuration with as many connections as `limit` descriptors cover."""
+    if limit == resource.RLIM_INFINITY or limit >= needed(config):
+        return config
+    # Without its connections, a worker needs what is left of `needed`.
+    sides = _sides(config)
+    others = needed(config) - config.max_connections * sides
+    return replace(config, max_connections=max(1, (limit - others) // sides))
 
 
 def shortage(config: Config, limit: int) -> list[Finding]:
     """Return a finding where `limit` does not cover the configuration."""
-    most = needed(config)
-    if limit == resource.RLIM_INFINITY or limit >= most:
+    covered = within(config, limit).max_connections
+    if covered == config.max_connections:
         return []
     what = (
-        f"A worker may open {limit} descriptors and could need {most} (max_connections "
-        f"{config.max_connections}, shadow.connections {config.shadow.connections})."
+        f"A worker may open {limit} descriptors and could need {needed(config)}, so it takes "
+        f"{covered} connections instead of {config.max_connections}."
     )
-    return [DESCRIPTORS.at("max_connections", what)]
+    finding = DESCRIPTORS.at("max_connections", what)
+    return [replace(finding, severity="note") if covered >= _AMPLE else finding]
+
+
+def _sides(config: Config) -> int:
+    """Return how many descriptors a connection takes."""
+    # In mode inline each client has its connection and one to the primary.
+    return 2 if config.mode == "inline" else 1

@@ -64,7 +64,9 @@ DESCRIPTORS = Rule(
     "warning",
     "host.descriptors",
     "A worker may open fewer descriptors than it could need",
-    "Under load, connections are refused or legs shed.",
+    "The worker takes fewer connections than max_connections. nginx uses its backup for those "
+    "beyond: in mode sink their copies are lost, in mode inline the application answers. "
+    "Production does not wait. Where 1,000 connections remain, this is a note.",
     "Raise the hard limit (systemd: LimitNOFILE), or lower max_connections.",
 )
 IDLE_TIMEOUT = Rule(

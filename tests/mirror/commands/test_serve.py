@@ -1,5 +1,6 @@
 """Checks the command `mirror serve`: refusals, output and shutdown."""
 
+import asyncio
 import os
 import socket
 import stat
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import mirror.commands.serve as module
 from mirror.build import IS_COMPILED
 from mirror.demo.processes import Processes, answers, free_ports
 from mirror.demo.sidecar import serve_command, start_sidecar, write_config
@@ -74,6 +76,14 @@ def test_a_taken_admin_port_names_who_holds_it(tmp_path: Path) -> None:
     assert f"cannot listen on admin {address}: Address already in use, by " in done.stderr
     assert "write another address as `admin:` into mirror.yaml" in done.stderr
     assert f"(pid {os.getpid()})" in done.stderr
+
+
+def test_a_worker_takes_what_its_descriptors_cover(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "raise_limit", lambda: 2000)
+    loaded, _ = asyncio.run(module._load(str(write_config(tmp_path, config(tmp_path)))))
+    assert 0 < loaded.max_connections < 2000
 
 
 def test_a_second_start_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
