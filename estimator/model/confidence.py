@@ -198,7 +198,8 @@ def time_doubts(series: RpsSeries) -> Iterator[str]:
     if series.observed_s < MIN_OBSERVED_S:
         yield (
             f"only {units.format_duration(series.observed_s)} were observed, less than"
-            f" {units.format_duration(MIN_OBSERVED_S)}: the peak of the day may not be among them"
+            f" {units.format_duration(MIN_OBSERVED_S)} of the 7d that are needed: the peak of the"
+            " day may not be among them"
         )
     elif missing := _missing_weekdays(series):
         listed = " and ".join(filter(None, (", ".join(missing[:-1]), missing[-1])))

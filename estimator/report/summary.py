@@ -166,7 +166,9 @@ def _row(component: ComponentProjection) -> tuple[Cell, ...]:
 
 
 def _cores(cpu: Figure) -> Cell:
-    return Cell(wording.rounded(cpu).removesuffix(" cores").removesuffix(" core"))
+    """Return cpu in cores, as the title of the table says: 400m is 0.4."""
+    words = wording.rounded(cpu).removesuffix(" cores").removesuffix(" core")
+    return Cell(f"{int(words[:-1]) / 1000:g}" if words.endswith("m") else words)
 
 
 def _hpa(component: ComponentProjection) -> str:

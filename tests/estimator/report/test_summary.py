@@ -132,6 +132,13 @@ def test_a_row_on_80_columns_is_one_line(
     assert "x… " in found and found.rstrip().endswith("cpu of istio-proxy")
 
 
+def test_less_than_a_core_is_in_cores_too(complete: Projection) -> None:
+    first = complete.components[0]
+    request = replace(first.total.cpu_request, value=620.0)
+    small = replace(first, name="small", total=replace(first.total, cpu_request=request))
+    assert " 0.62 " in row(replace(complete, components=(small,)), "small")
+
+
 def test_what_fits_is_not_cut(complete: Projection) -> None:
     reasons = tuple(f"reason {number} {'r' * 100}" for number in range(3))
     printed = lines(replace(complete, low_confidence=reasons))
