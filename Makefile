@@ -36,7 +36,8 @@ test: .venv/dev programs
 # The tests that run the data plane as a process, and a replay, once more with the compiled build.
 test-compiled: compiled
 	PYTHONPATH=build/compiled KAGAMI_PYTHONPATH=build/compiled \
-	$(BIN)/python -m pytest $(TWO_AT_ONCE) tests/conformance tests/mirror/replay/test_generator.py \
+	$(BIN)/python -m pytest $(TWO_AT_ONCE) -o pythonpath=build/compiled \
+	tests/conformance tests/mirror/replay/test_generator.py \
 	$(addprefix tests/topology/test_,counting.py down.py drain.py envoy_replies.py exactness.py faults.py reload.py repeats.py)
 
 # The tests without real servers once more, with each other Python from 3.11 to 3.14 that is found.
