@@ -49,6 +49,7 @@ def read_threshold(text: str) -> tuple[str, float]:
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 @click.option(
     "--admin",
+    "sidecar",
     type=AdminAddress(),
     metavar="HOST:PORT",
     help="A running sidecar, as other commands name it; the same as this address as SOURCE.",
@@ -100,7 +101,7 @@ def read_threshold(text: str) -> tuple[str, float]:
 @token_option
 def compare(
     sources: tuple[str, ...],
-    admin: TcpAddress | None,
+    sidecar: TcpAddress | None,
     new_errors: tuple[tuple[str, float], ...],
     max_slower: float,
     from_s: float | None,
@@ -130,10 +131,10 @@ def compare(
       mirror compare /var/lib/mirror/series.db --last 24h --max-new-errors 0.05%
       mirror compare --max-new-errors 0.1% --max-new-errors /rare/_=5% --max-slower 1.5
     """
-    if admin is not None:
+    if sidecar is not None:
         if sources:
             raise click.UsageError("--admin and SOURCE exclude each other; several are SOURCEs")
-        sources = (str(admin),)
+        sources = (str(sidecar),)
     if last_s is not None and (from_s is not None or until_s is not None):
         raise click.UsageError("--last excludes --from and --until")
     if from_s is not None and until_s is not None and from_s > until_s:

@@ -16,7 +16,8 @@ def test_a_page_has_every_option(words: str, command: click.Command) -> None:
     text = page(words, command)
     assert text.startswith(".TH ") and ".SH NAME\n" in text
     for parameter in command.params:
-        for option in parameter.opts if isinstance(parameter, click.Option) else ():
+        is_shown = isinstance(parameter, click.Option) and not parameter.hidden
+        for option in parameter.opts if is_shown else ():
             assert option.replace("-", "\\-") in text
     assert "\b" not in text
 
