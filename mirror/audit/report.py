@@ -211,9 +211,10 @@ def heading(audit: Audit, judgement: Judgement) -> str:
         f"proven to be counted twice: {judgement.twice}",
     ]
     if (misses := judgement.misses) is not None:
-        how = "by id" if misses.is_by_id else "by number"
-        if misses.slack:
-            how += f"; up to {misses.slack} so near an edge that they may count on its other side"
+        how = "by id"
+        if not misses.is_by_id:
+            near = min(misses.slack, misses.logged)
+            how = f"by number; up to {near} near an edge may count on its other side"
         lines.append(
             f"without a copy: {max(0, misses.missing)} of {misses.logged} ({how});"
             f" {misses.explained} may be explained, {misses.unexplained} are not"

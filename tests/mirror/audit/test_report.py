@@ -51,7 +51,7 @@ def test_the_text_is_short(world: World, monkeypatch: pytest.MonkeyPatch) -> Non
     text = heading(audit, judge(audit, 0.001))
     assert text.splitlines()[0] == VERDICTS[0]
     assert (
-        "30 of 1200 (by number; up to 8 so near an edge that" in text
+        "30 of 1200 (by number; up to 8 near an edge may count" in text
         and "30 nginx denied access" in text
     )
     shown = table(audit)
