@@ -32,7 +32,7 @@ def read(path: Path) -> list[Object]:
 RESOURCES = [
     resource
     for path in sorted(ISTIO.glob("*.yaml"))
-    if path.name != "mesh-config.yaml"
+    if path.name not in ("mesh-config.yaml", "kustomization.yaml")
     for resource in read(path)
 ]
 
