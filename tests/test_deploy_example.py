@@ -6,7 +6,7 @@ reader of kustomizations makes objects of it, and so does kubectl where it is fo
 
 import re
 import shlex
-import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -46,15 +46,23 @@ VALUES = {
 }
 
 
+def laid_out(folder: Path) -> Path:
+    """Run the commands of the page that copy the files; return the folder of the reader."""
+    (commands,) = re.findall(r"(?m)((?:^mkdir .*\n|^cp -r .*\n)+)", PAGE)
+    guide = (KUBERNETES.parents[1] / "docs/getting-started.md").read_text()
+    for line in commands.splitlines():
+        assert line.partition("  #")[0].rstrip() in guide
+    script = f"cd {shlex.quote(str(folder))}\n{commands}"
+    (folder / "deploy").symlink_to(KUBERNETES.parent)
+    subprocess.run(["/bin/sh", "-e", "-c", script], check=True, timeout=30)
+    return folder / "my-site"
+
+
 def copied(part: str, folder: Path) -> Path:
-    """Copy a part of the example, with other values and with the way back to the base."""
-    shutil.copytree(EXAMPLE / part, folder / part)
-    path = folder / part / "kustomization.yaml"
+    """Copy a part of the example as the page does, with other values."""
+    path = laid_out(folder) / part / "kustomization.yaml"
     text = path.read_text()
-    base = (EXAMPLE / part / yaml.safe_load(text)["resources"][0]).resolve()
-    (folder / "kagami").symlink_to(base)
-    values = VALUES[part] | {yaml.safe_load(text)["resources"][0]: "../kagami"}
-    for old, new in values.items():
+    for old, new in VALUES[part].items():
         assert old in text
         text = text.replace(old, new)
     path.write_text(text)
@@ -66,9 +74,10 @@ def own_objects(part: str, folder: Path) -> dict[tuple[str, str], Object]:
     return {(item["kind"], item["metadata"]["name"]): item for item in built}
 
 
-def test_example_changes_nothing_by_itself() -> None:
+def test_example_changes_nothing_by_itself(tmp_path: Path) -> None:
+    folder = laid_out(tmp_path)
     for part, base in (("gateway", "gateway"), ("sidecar", "overlays/service")):
-        ours, theirs = build(EXAMPLE / part), build(KUBERNETES / base)
+        ours, theirs = build(folder / part), build(KUBERNETES / base)
         for item in (*ours, *theirs):
             if "mirror.yaml" in item.get("data", {}):
                 item["data"]["mirror.yaml"] = yaml.safe_load(item["data"]["mirror.yaml"])
@@ -106,10 +115,11 @@ def test_gateway_gets_the_values(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("part", VALUES)
 def test_kubectl_makes_the_same_outside(part: str, tmp_path: Path) -> None:
-    made = kubectl_kustomize(copied(part, tmp_path))
+    folder = copied(part, tmp_path)
+    made = kubectl_kustomize(folder)
     assert mounted_config_maps(made) <= config_maps(made)
     objects = {item["kind"]: item for item in yaml.safe_load_all(made)}
-    for item in build(tmp_path / part):
+    for item in build(folder):
         if item["kind"] in ("NetworkPolicy", "Gateway", "VirtualService"):
             assert objects[item["kind"]] == item
 
@@ -134,13 +144,40 @@ def test_pod_monitor_can_be_left_out(tmp_path: Path) -> None:
     assert "kind: PodMonitor" not in kubectl_kustomize(folder)
 
 
+def test_copies_can_be_kept_out_of_the_log_of_envoy(tmp_path: Path) -> None:
+    folder = copied("gateway", tmp_path)
+    path = folder / "kustomization.yaml"
+    text = path.read_text()
+    path.write_text(re.sub(r"(?m)^  # - ", "  - ", text))
+    for made in (build(folder), list(yaml.safe_load_all(kubectl_kustomize(folder)))):
+        (telemetry,) = (item for item in made if item["kind"] == "Telemetry")
+        assert set(telemetry["spec"]) == {"selector", "accessLogging", "metrics"}
+    path.write_text(text)
+    assert "kind: Telemetry" not in kubectl_kustomize(folder)
+
+
+def test_replay_gets_other_steps(tmp_path: Path) -> None:
+    folder = page_folder("replay-job", "replay/job", tmp_path)
+    (job,) = build(folder)
+    assert [job] == list(yaml.safe_load_all(kubectl_kustomize(folder)))
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "harbor.example.org/kagami:0.1.0"
+    assert container["env"][0] == {"name": "STEPS", "value": "100,200,400,800"}
+    assert '--steps "$STEPS"' in container["args"][0]
+
+
+def page_folder(name: str, base: str, folder: Path) -> Path:
+    """Write the kustomization that the page gives for a folder of kagami's, beside the example."""
+    place = re.escape(f"[../kagami/deploy/kubernetes{'/' * bool(base)}{base}]")
+    (text,) = re.findall(rf"(?ms)^```yaml\n(apiVersion[^`]*{place}[^`]*)```$", PAGE)
+    own = laid_out(folder) / name
+    own.mkdir()
+    (own / "kustomization.yaml").write_text(text)
+    return own
+
+
 def test_page_sets_values_of_the_jobs(tmp_path: Path) -> None:
-    (text,) = re.findall(r"(?ms)^```yaml\n(apiVersion[^`]*\[../../kagami/[^`]*)```$", PAGE)
-    folder = tmp_path / "my-site/jobs"
-    folder.mkdir(parents=True)
-    (folder / "kustomization.yaml").write_text(text)
-    (tmp_path / "kagami/deploy").mkdir(parents=True)
-    (tmp_path / "kagami/deploy/kubernetes").symlink_to(KUBERNETES)
+    folder = page_folder("jobs", "", tmp_path)
     built = build(folder)
     audit, weekly = (
         item["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]

@@ -99,7 +99,7 @@ PAGE = (DEPLOY.parent / "docs/deploying.md").read_text()
 
 def documented_kustomization(folder: Path, *, classic: bool = False) -> Path:
     """Write the kustomization of docs/deploying.md for a Deployment of one's own, and its files."""
-    (text,) = re.findall(r"(?s)```yaml\n(# shop/kustomization.yaml\n.*?)```", PAGE)
+    (text,) = re.findall(r"(?s)```yaml\n(# my-site/shop/kustomization.yaml\n.*?)```", PAGE)
     if classic:
         text = text.replace("components/sidecar]", "components/sidecar, PLACE/components/classic]")
         text = text.replace("PLACE", "../kagami/deploy/kubernetes")
@@ -179,16 +179,23 @@ def test_folder_of_the_datadog_agent_is_mounted_as_the_page_says(tmp_path: Path)
     assert as_ours(kubectl_kustomize(shop)) == ordered(build(shop))
 
 
-def test_name_for_nodes_is_made_of_valid_objects() -> None:
-    (block,) = re.findall(r"(?s)```yaml\n(  apiVersion: v1\n  kind: Service\n.*?)  ```", PAGE)
-    service, addresses = yaml.safe_load_all(textwrap.dedent(block))
+def own_namespace(folder: Path) -> str:
+    text = (documented_kustomization(folder) / "kustomization.yaml").read_text()
+    return str(yaml.safe_load(text)["namespace"])
+
+
+def test_name_for_nodes_is_made_of_valid_objects(tmp_path: Path) -> None:
+    (block,) = re.findall(r"(?s)```yaml\n(apiVersion: v1\nkind: Service\n.*?)```", PAGE)
+    service, addresses = yaml.safe_load_all(block)
     for item in (service, addresses):
         kubernetes_validate.validate(item, VERSIONS[0], strict=True)
     label = addresses["metadata"]["labels"]["kubernetes.io/service-name"]
     assert label == service["metadata"]["name"]
     assert service["spec"]["ports"] == addresses["ports"]
     metadata = service["metadata"]
-    host = f"{metadata['name']}.{metadata['namespace']}.svc.cluster.local"
+    # kustomize sets the namespace, and does not change the name in `shadow.url`.
+    assert "namespace" not in metadata | addresses["metadata"]
+    host = f"{metadata['name']}.{own_namespace(tmp_path)}.svc.cluster.local"
     assert f"`url: http://{host}:{service['spec']['ports'][0]['port']}`" in PAGE
 
 
