@@ -38,7 +38,8 @@ REPLAY_MARK = b"X-Mirror-Leg: replay\r\n"
 WRITTEN_ANEW = frozenset(
     {
         *("host", "content-length", "transfer-encoding", "trailer", "te", "expect"),
-        *("connection", "keep-alive", "proxy-connection", "upgrade", "x-mirror-leg"),
+        *("connection", "keep-alive", "proxy-connection", "upgrade"),
+        *("x-mirror-leg", "x-mirror-mode"),
     }
 )
 
