@@ -11,6 +11,7 @@ envoy_stats   two readings of Envoy's counters
 clocks        how far the clocks of two hosts are apart
 audit         reads all of them into one result
 rules         what an audit may find
+doubts        the findings about what the sources could not show
 judgement     the findings, and the exit code
 report        text and JSON
 canary/       one request with an id of its own, and where it is found

@@ -116,6 +116,11 @@ class Audit:
         return +total
 
 
+def total_of(minutes: dict[int, Counter[str]], name: str) -> int:
+    """Return the sum of one count over all minutes."""
+    return sum(counts[name] for counts in minutes.values())
+
+
 def run_audit(
     sources: Sources, window: Window, progress: Callable[[str], None] = lambda text: None
 ) -> Audit:

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mirror.audit import rules
-from mirror.audit.audit import COPIES, LINES, LOGGED, OURS, PROBES, SEEN, Audit
+from mirror.audit.audit import COPIES, LOGGED, PROBES, SEEN, Audit, total_of
+from mirror.audit.doubts import doubts
 from mirror.audit.envoy_stats import ACTIVE_OVERFLOW, DOWNSTREAM, PENDING_OVERFLOW
-from mirror.audit.ids import CAPTURE, ENVOY, GATEWAY
-from mirror.audit.logs import Log
+from mirror.audit.ids import ENVOY
 from mirror.audit.matching import (
     ARRIVED,
     BOTH_PATHS,
@@ -26,7 +26,7 @@ from mirror.audit.matching import (
     SEEN_ONLY,
     SEEN_TWICE,
 )
-from mirror.audit.reasons import BY_NGINX, CLIENT_ABORTED, LOOPED, MALFORMED, PROBED
+from mirror.audit.reasons import LOOPED, PROBED
 from mirror.audit.window import utc
 from mirror.core.ledger import (
     CONNECT_FAILED,
@@ -37,7 +37,6 @@ from mirror.core.ledger import (
     WORKER_LOST,
 )
 from mirror.core.wrong_mode import WRONG_MODE
-from mirror.formats.access_log.tally import LOW_CONFIDENCE_RATIO
 from mirror.preflight.findings import Finding
 
 EXIT_OK = 0
@@ -45,8 +44,6 @@ EXIT_UNKNOWN = 3
 EXIT_TWICE = 4
 EXIT_UNEXPLAINED = 5
 
-UNOBSERVED_RATIO = 0.1
-"""Beyond this share of seconds that are not judged, the window as a whole cannot be."""
 READINGS_APART_S = 10
 """So much may the span of two readings of Envoy differ from the window."""
 
@@ -54,7 +51,6 @@ _NEVER_ARRIVED = (CONNECT_FAILED, TARGET_REFUSED, WORKER_LOST)
 """Outcomes of legs of which Envoy need not have seen anything."""
 _LEAST_OUTAGE = 20
 """A minute without half of its copies is an outage if it has so many requests."""
-_NAMES = {CAPTURE: "--capture", GATEWAY: "--gateway-log", ENVOY: "--envoy-log"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +91,7 @@ def judge(audit: Audit, most_unexplained_ratio: float) -> Judgement:
         *_missed(audit, misses, most_unexplained_ratio),
         *_arrived(audit, most_unexplained_ratio),
         *_stats(audit),
-        *_doubts(audit),
+        *doubts(audit),
     ]
     codes = {finding.code for finding in findings}
     severities = {finding.severity for finding in findings}
@@ -111,7 +107,7 @@ def judge(audit: Audit, most_unexplained_ratio: float) -> Judgement:
 def twice(audit: Audit) -> int:
     """Return how many requests are proven to be counted twice, each place counted once."""
     numbers = audit.matched.numbers
-    in_gateway = max(numbers[COPY_LOGGED], _sum(audit.gateway_minutes, COPIES))
+    in_gateway = max(numbers[COPY_LOGGED], total_of(audit.gateway_minutes, COPIES))
     loops = audit.explained()[LOOPED]
     return in_gateway + numbers[LOGGED_TWICE] + numbers[SEEN_TWICE] + loops
 
@@ -172,7 +168,7 @@ def _examples(audit: Audit, what: str) -> str:
 
 def _twice(audit: Audit) -> Iterator[Finding]:
     numbers = audit.matched.numbers
-    marked = _sum(audit.gateway_minutes, COPIES)
+    marked = total_of(audit.gateway_minutes, COPIES)
     if marked or numbers[COPY_LOGGED]:
         ways = []
         if marked:
@@ -212,7 +208,7 @@ def _twice(audit: Audit) -> Iterator[Finding]:
         yield rules.TWO_FILES.at(
             "--access-log", f"{number} requests{_examples(audit, IN_TWO_FILES)}"
         )
-    if number := _sum(audit.gateway_minutes, PROBES):
+    if number := total_of(audit.gateway_minutes, PROBES):
         yield rules.PROBE_LOGGED.at("--gateway-log", f"{number} lines are of probes")
 
 
@@ -257,7 +253,7 @@ def arrivals(audit: Audit) -> int | None:
     if audit.envoy is None:
         return None
     if audit.envoy.says_mark:
-        return _sum(audit.envoy_minutes, COPIES)
+        return total_of(audit.envoy_minutes, COPIES)
     has_ids = audit.envoy.with_id and audit.production.with_id
     return audit.matched.numbers[ARRIVED] if has_ids else None
 
@@ -315,82 +311,3 @@ def _stats(audit: Audit) -> Iterator[Finding]:
         yield rules.OVERFLOW.at(
             "--envoy-stats", f"{pending} by {PENDING_OVERFLOW}, {active} by {ACTIVE_OVERFLOW}"
         )
-
-
-def _doubts(audit: Audit) -> Iterator[Finding]:
-    """Name what the sources could not show."""
-    if not sum(audit.seconds.logged):
-        yield rules.NO_REQUESTS.at("--access-log", f"{_outside(audit.production)} outside of it")
-    for log in (audit.production, audit.gateway, audit.envoy):
-        if log is not None:
-            yield from _doubts_of(log)
-    if audit.gateway is not None:
-        yield from _gateway_doubts(audit, audit.gateway)
-    for option, pattern in audit.empty:
-        yield rules.NO_FILES.at(option, f"{pattern} matches no file, and its folder is empty")
-    out = sum(not judged for judged in audit.seconds.judged)
-    if audit.sidecars.unobserved_s:
-        finding = rules.UNOBSERVED.at(
-            "--series",
-            f"{audit.sidecars.unobserved_s} s of {len(audit.window)} s; with their neighbours"
-            f" {out} s are not judged, with {_unjudged(audit)} requests of the log",
-        )
-        is_much = out > UNOBSERVED_RATIO * len(audit.window)
-        yield finding if is_much else _as_note(finding)
-    if audit.hole_s:
-        yield rules.LOG_HOLE.at("--access-log", f"{audit.hole_s} s")
-    for source, offset in audit.offsets.items():
-        if offset.is_apart:
-            later = "later" if offset.seconds > 0 else "earlier"
-            yield rules.CLOCKS.at(
-                _NAMES[source],
-                f"{abs(offset.seconds):.1f} s {later} than production's log, the median of"
-                f" {offset.samples} requests",
-            )
-    if audit.lag_s is not None and CAPTURE not in audit.offsets:
-        yield rules.SHAPES.at("--series", f"it fits the log better when shifted by {audit.lag_s} s")
-    if number := audit.production.inexact:
-        yield rules.INEXACT.at("--access-log", f"{number} of {audit.production.requests} lines")
-    sure = (MALFORMED, CLIENT_ABORTED, BY_NGINX, LOOPED, PROBED)
-    unsure = sum(n for reason, n in audit.explained().items() if reason not in sure)
-    if unsure and audit.production.says_upstream < audit.production.requests:
-        yield rules.UNSURE.at("--access-log", f"{unsure} requests are explained by status alone")
-
-
-def _unjudged(audit: Audit) -> int:
-    seconds = audit.seconds
-    return sum(
-        number for number, judged in zip(seconds.logged, seconds.judged, strict=True) if not judged
-    )
-
-
-def _outside(log: Log) -> int:
-    """Return how many requests a log has where none is in the window."""
-    return log.requests + log.skipped
-
-
-def _doubts_of(log: Log) -> Iterator[Finding]:
-    if log.tally.lost:
-        is_much = log.tally.lost_ratio > LOW_CONFIDENCE_RATIO
-        rule = rules.LOST_LINES if is_much else rules.LOST_LINES_NOTE
-        yield rule.at(log.option, log.tally.loss())
-
-
-def _gateway_doubts(audit: Audit, gateway: Log) -> Iterator[Finding]:
-    lines = _sum(audit.gateway_minutes, LINES)
-    if not lines:
-        yield rules.SILENT.at("--gateway-log", f"{_outside(gateway)} requests outside of it")
-        return
-    known = _sum(audit.gateway_minutes, PROBES) + _sum(audit.gateway_minutes, OURS)
-    can_match = gateway.with_id and audit.production.with_id
-    if lines > known and not can_match and not gateway.says_mark:
-        where = "--gateway-log" if not gateway.with_id else "--access-log"
-        yield rules.ANONYMOUS.at(where, f"{lines} lines of the gateway cannot be told from copies")
-
-
-def _as_note(finding: Finding) -> Finding:
-    return Finding("note", finding.code, finding.where, finding.what, finding.why, finding.instead)
-
-
-def _sum(minutes: dict[int, Counter[str]], name: str) -> int:
-    return sum(counts[name] for counts in minutes.values())

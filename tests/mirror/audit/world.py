@@ -170,3 +170,14 @@ class World:
             if request.is_mirrored
         ]
         (self.folder / "a.capture").write_text("".join(json.dumps(each) + "\n" for each in lines))
+
+
+def codes(judgement: Judgement) -> set[str]:
+    """Return the codes of the findings, without `audit.`."""
+    return {finding.code.removeprefix("audit.") for finding in judgement.findings}
+
+
+def said(judgement: Judgement, code: str) -> str:
+    """Return what the one finding with this code saw."""
+    (finding,) = [each for each in judgement.findings if each.code == f"audit.{code}"]
+    return finding.what
