@@ -10,6 +10,9 @@
 # too: with deploy/istio/mesh-config.yaml it holds the copies, with telemetry.yaml it does not. MINUTES=60
 # audits an hour.
 #
+# Production's log is the output of the container nginx, in the format that it has. It needs the id of each
+# request, $request_id; without ids the answer is 3, audit.no_ids.
+#
 # The logs are followed while they are written: afterwards kubectl would show the newest file of a container
 # only, and the kubelet begins another after 10 MiB. A Pod that starts meanwhile is not followed, so a rollout
 # in these minutes is reported as seconds that were not observed.

@@ -85,6 +85,8 @@ class Audit:
     matched: Matched = field(default_factory=Matched)
     log_minutes: dict[int, Counter[str]] = field(default_factory=dict)
     """Begin of the minute -> reason why there may be no copy -> lines of production's log."""
+    without_id: int = 0
+    """Requests of production's log in the window whose line has no id."""
     gateway_minutes: dict[int, Counter[str]] = field(default_factory=dict)
     envoy_minutes: dict[int, Counter[str]] = field(default_factory=dict)
     hole_s: int = 0
@@ -194,6 +196,7 @@ def _production(audit: Audit, ids: IdStore) -> Callable[[Line, int], None]:
         if is_in:
             place = int(line.time_s) - window.first
             seconds.logged[place] += 1
+            audit.without_id += not line.request_id
             if seconds.judged[place]:
                 if reason:
                     _minute(audit.log_minutes, line.time_s)[reason] += 1

@@ -26,8 +26,11 @@ def doubts(audit: Audit) -> Iterator[Finding]:
     for log in (audit.production, audit.gateway, audit.envoy):
         if log is not None:
             yield from _doubts_of(log)
+    yield from _unnamed(audit)
     if audit.gateway is not None:
         yield from _gateway_doubts(audit, audit.gateway)
+    elif not audit.sources.gateway_log:
+        yield rules.NO_GATEWAY_LOG.at("--gateway-log", "it was not given")
     for option, pattern in audit.empty:
         yield rules.NO_FILES.at(option, f"{pattern} matches no file, and its folder is empty")
     out = sum(not judged for judged in audit.seconds.judged)
@@ -78,6 +81,16 @@ def _doubts_of(log: Log) -> Iterator[Finding]:
         yield rule.at(log.option, log.tally.loss())
 
 
+def _unnamed(audit: Audit) -> Iterator[Finding]:
+    if audit.without_id:
+        logged = sum(audit.seconds.logged)
+        finding = rules.NO_IDS.at(
+            "--access-log", f"{audit.without_id} of {logged} requests have no id"
+        )
+        is_much = audit.without_id > LOW_CONFIDENCE_RATIO * logged
+        yield finding if is_much else _as_note(finding)
+
+
 def _gateway_doubts(audit: Audit, gateway: Log) -> Iterator[Finding]:
     lines = total_of(audit.gateway_minutes, LINES)
     if not lines:
@@ -86,8 +99,7 @@ def _gateway_doubts(audit: Audit, gateway: Log) -> Iterator[Finding]:
     known = total_of(audit.gateway_minutes, PROBES) + total_of(audit.gateway_minutes, OURS)
     can_match = gateway.with_id and audit.production.with_id
     if lines > known and not can_match and not gateway.says_mark:
-        where = "--gateway-log" if not gateway.with_id else "--access-log"
-        yield rules.ANONYMOUS.at(where, f"{lines} lines of the gateway cannot be told from copies")
+        yield rules.ANONYMOUS.at("--gateway-log", f"{lines} lines cannot be told from copies")
 
 
 def _as_note(finding: Finding) -> Finding:

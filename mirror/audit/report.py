@@ -40,6 +40,21 @@ VERDICTS = {
     EXIT_TWICE: "requests are counted twice",
     EXIT_UNEXPLAINED: "requests are missing, and nothing explains it",
 }
+OK_IN_PRODUCTION = (
+    "nothing is counted twice in production's log, and nothing is missing without a reason"
+)
+
+
+def verdict(audit: Audit, judgement: Judgement) -> str:
+    """Return the result in words, which claim nothing of a log that was not looked at."""
+    words = VERDICTS[judgement.exit_code]
+    if judgement.exit_code != EXIT_OK:
+        return words
+    if not audit.sources.gateway_log:
+        return f"{OK_IN_PRODUCTION}; the gateway's log was not given"
+    if "--gateway-log" in dict(audit.empty):
+        return f"{OK_IN_PRODUCTION}; the gateway's log has no file"
+    return words
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +116,7 @@ def as_json(audit: Audit, judgement: Judgement) -> str:
     document = {
         "format": FORMAT,
         "version": VERSION,
-        "verdict": VERDICTS[judgement.exit_code],
+        "verdict": verdict(audit, judgement),
         "exit_code": judgement.exit_code,
         "window": {"from": audit.window.first, "until": audit.window.end},
         "judged_s": sum(audit.seconds.judged),
@@ -200,7 +215,7 @@ def heading(audit: Audit, judgement: Judgement) -> str:
     window = audit.window
     begin = "; the series of a sidecar begins there" if window.begins_with_series else ""
     lines = [
-        f"{VERDICTS[judgement.exit_code]}",
+        verdict(audit, judgement),
         f"{utc(window.first)} to before {utc(window.end)} UTC: {len(window)} s,"
         f" {sum(audit.seconds.judged)} s judged{begin}",
         ", ".join(

@@ -137,6 +137,15 @@ ANONYMOUS = Rule(
     "a copy in it looks like any other request",
     'add "id":"$http_x_request_id" and "mirror_leg":"$http_x_mirror_leg" to that log',
 )
+NO_IDS = Rule(
+    "unknown",
+    "audit.no_ids",
+    "Production's log has no ids",
+    "only the numbers of these requests were compared: a request that is in the log twice looks"
+    " like two, and none can be found again in another log",
+    'append $request_id to the format of that log, or add "request_id":"$request_id" where it is'
+    " JSON",
+)
 NO_REQUESTS = Rule(
     "unknown",
     "audit.no_requests",
@@ -228,6 +237,13 @@ SILENT = Rule(
     "nothing is counted there, if this is the log of the gateway that the copies reach",
     "send `mirror canary` with the same --gateway-log, which shows it",
 )
+NO_GATEWAY_LOG = Rule(
+    "note",
+    "audit.no_gateway_log",
+    "The gateway's log was not given",
+    "a copy in it is counted twice by whoever reads it, and nothing here looked for one",
+    "give it with --gateway-log, or send `mirror canary` with it",
+)
 NO_FILES = Rule(
     "note",
     "audit.no_files",
@@ -263,7 +279,26 @@ RULES = {
             SEEN_ONLY,
             ANONYMOUS,
         ),
-        *(NO_REQUESTS, NO_SIDECAR, UNOBSERVED, LOG_HOLE, LOST_LINES, SHAPES, CLOCKS, RESTARTED),
-        *(OTHER_SPAN, LOST_LINES_NOTE, UNSURE, INEXACT, SILENT, NO_FILES, MORE_IN_ENVOY),
+        *(
+            NO_IDS,
+            NO_REQUESTS,
+            NO_SIDECAR,
+            UNOBSERVED,
+            LOG_HOLE,
+            LOST_LINES,
+            SHAPES,
+            CLOCKS,
+            RESTARTED,
+        ),
+        *(
+            OTHER_SPAN,
+            LOST_LINES_NOTE,
+            UNSURE,
+            INEXACT,
+            SILENT,
+            NO_GATEWAY_LOG,
+            NO_FILES,
+            MORE_IN_ENVOY,
+        ),
     )
 }

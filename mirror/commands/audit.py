@@ -41,7 +41,7 @@ the log formats that make ids and marks visible.
 
 \b
 Exit codes:
-  0  nothing is counted twice, and nothing is missing without a reason
+  0  nothing is counted twice, and nothing is missing without a reason, in the logs that were given
   2  a source or an option cannot be used
   3  something could not be judged; the findings say what
   4  requests are counted twice

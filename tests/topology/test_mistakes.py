@@ -482,7 +482,7 @@ def codes(document: Object) -> set[str]:
 
 def test_audit_finds_nothing_where_nothing_is_wrong(stopped: World) -> None:
     code, document = audit(stopped, "correct")
-    assert (code, document["twice"], codes(document)) == (0, 0, set())
+    assert (code, document["twice"], codes(document)) == (0, 0, {"audit.no_gateway_log"})
     totals = document["totals"]
     assert {totals[name] for name in ("logged", "seen", "sent", "envoy")} == {COUNT}
 
@@ -502,9 +502,9 @@ def test_audit_prints_what_its_page_shows(stopped: World) -> None:
 
 def test_audit_names_both_ways_of_mirroring_twice(stopped: World) -> None:
     _, document = audit(stopped, "mirrored_twice")
-    assert codes(document) == {"audit.mirrored_twice"}
+    assert codes(document) == {"audit.mirrored_twice", "audit.no_gateway_log"}
     _, document = audit(stopped, "mirrored_past_us")
-    assert codes(document) == {"audit.past_sidecar"}
+    assert codes(document) == {"audit.past_sidecar", "audit.no_gateway_log"}
     assert document["by_id"]["past_sidecar"] == COUNT
 
 
@@ -513,7 +513,10 @@ def test_audit_names_the_clock_and_matches_ids_all_the_same(stopped: World) -> N
     since = ("--from", str(stopped.ready_s + 2 * CLOCK_S))
     code, document = audit(stopped, "lossy", *capture, *since)
     # No second of the series is one of the log's.
-    assert (code, codes(document)) == (3, {"audit.unobserved", "audit.clocks"})
+    assert (code, codes(document)) == (
+        3,
+        {"audit.unobserved", "audit.clocks", "audit.no_gateway_log"},
+    )
     (clocks,) = [each for each in document["findings"] if each["code"] == "audit.clocks"]
     assert clocks["where"] == "--capture"
     (apart_s,) = re.findall(r"([0-9.]+) s earlier", clocks["what"])

@@ -1,5 +1,6 @@
 """Checks that an audit names what its sources could not show."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,45 @@ def test_numbers_alone_prove_nothing(world: World) -> None:
     judgement = world.judged("series", "gateway_log")
     assert (judgement.exit_code, judgement.twice) == (3, 0)
     assert "1200 lines" in said(judgement, "anonymous")
+
+
+def test_a_log_of_the_gateway_that_was_not_given_is_said(world: World) -> None:
+    judgement = world.judged("series")
+    assert (judgement.exit_code, codes(judgement)) == (0, {"no_gateway_log"})
+
+
+def test_without_ids_production_is_not_called_well(world: World) -> None:
+    world.logs_ids = False
+    judgement = world.judged("series", "gateway_log")
+    assert (judgement.exit_code, codes(judgement)) == (3, {"no_ids", "gateway_silent"})
+    assert said(judgement, "no_ids") == "1200 of 1200 requests have no id"
+
+
+def test_ids_of_the_gateway_alone_prove_nothing(world: World) -> None:
+    for request in world.requests[100:150]:
+        request.is_in_gateway = True
+    sources = world.sources("series", "gateway_log")
+    path = world.folder / "gateway.log"
+    path.write_text(path.read_text().replace('"mirror_leg": "shadow"', '"mirror_leg": ""'))
+    assert "both_paths" in codes(judge(run_audit(sources, WINDOW), 0.001))
+    remove_ids(world, 1200)
+    judgement = judge(run_audit(sources, WINDOW), 0.001)
+    assert (judgement.exit_code, codes(judgement)) == (3, {"no_ids"})
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(60, 0), (61, 3)])
+def test_a_few_lines_without_an_id_are_a_note(world: World, number: int, exit_code: int) -> None:
+    sources = world.sources("series")
+    remove_ids(world, number)
+    judgement = judge(run_audit(sources, WINDOW), 0.001)
+    assert judgement.exit_code == exit_code
+    assert said(judgement, "no_ids") == f"{number} of 1200 requests have no id"
+
+
+def remove_ids(world: World, number: int) -> None:
+    """Leave out the ids of the first lines of production's log."""
+    path = world.folder / "access.log"
+    path.write_text(re.sub(r', "id": "\w+"', "", path.read_text(), count=number))
 
 
 def test_a_short_gap_is_a_note_and_a_long_one_a_doubt(world: World) -> None:

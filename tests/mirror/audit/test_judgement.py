@@ -80,7 +80,7 @@ def test_a_time_in_two_modes_is_not_called_well(world: World) -> None:
 def test_copies_past_the_sidecar_are_found_by_id_and_mark(world: World) -> None:
     world.mirrors_past_sidecar = True
     judgement = world.judged("series", "envoy_log")
-    assert (judgement.exit_code, codes(judgement)) == (0, {"past_sidecar"})
+    assert (judgement.exit_code, codes(judgement)) == (0, {"past_sidecar", "no_gateway_log"})
     assert f"{REQUESTS} requests" in said(judgement, "past_sidecar")
 
 
@@ -236,7 +236,7 @@ STATS = (
 @pytest.mark.parametrize(
     ("after", "exit_code", "code"),
     [
-        ((1300, "active", 0, 700), 0, ""),
+        ((1300, "active", 0, 700), 0, "gateway_silent"),
         ((1300, "active", 9, 700), 0, "overflow"),
         ((1300, "pending", 9, 700), 0, "overflow"),
         ((200, "active", 0, 700), 5, "not_arrived"),
@@ -251,8 +251,8 @@ def test_the_counters_of_envoy_are_compared(
     (tmp_path / "before").write_text(STATS % (100, after[1], 0, 100))
     (tmp_path / "after").write_text(STATS % after)
     stats = (tmp_path / "before", tmp_path / "after")
-    judgement = world.judged("series", envoy_stats=stats)
-    assert (judgement.exit_code, codes(judgement)) == (exit_code, {code} - {""})
+    judgement = world.judged("series", "gateway_log", envoy_stats=stats)
+    assert (judgement.exit_code, codes(judgement)) == (exit_code, {code, "gateway_silent"})
 
 
 # --- not judged, or not by id ---

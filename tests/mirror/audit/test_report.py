@@ -7,7 +7,15 @@ import pytest
 
 from mirror.audit import report
 from mirror.audit.judgement import judge
-from mirror.audit.report import VERDICTS, as_json, heading, route_table, rows, table
+from mirror.audit.report import (
+    OK_IN_PRODUCTION,
+    VERDICTS,
+    as_json,
+    heading,
+    route_table,
+    rows,
+    table,
+)
 from mirror.formats.rich_console import visible_console
 from tests.mirror.audit.world import FIRST, ROUTES, World
 
@@ -47,7 +55,7 @@ def test_the_text_is_short(world: World, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(report, "SHOWN_MINUTES", 3)
     for request in world.requests[:30]:
         request.status, request.is_proxied, request.is_mirrored = 403, False, False
-    audit = world.audit("series")
+    audit = world.audit("series", "gateway_log")
     text = heading(audit, judge(audit, 0.001))
     assert text.splitlines()[0] == VERDICTS[0]
     assert (
@@ -58,6 +66,29 @@ def test_the_text_is_short(world: World, monkeypatch: pytest.MonkeyPatch) -> Non
     assert shown is not None and shown.row_count == 3
     assert str(shown.title) == "the worst minutes first, 7 more not shown"
     visible_console().print(shown)
+
+
+@pytest.mark.parametrize(
+    ("gateway_log", "end"),
+    [
+        ((), "; the gateway's log was not given"),
+        (("empty/*.log",), "; the gateway's log has no file"),
+        (("gateway.log", "empty/*.log"), "; the gateway's log has no file"),
+        (("gateway.log",), None),
+    ],
+)
+def test_the_first_line_claims_nothing_of_a_log_that_was_not_looked_at(
+    world: World, gateway_log: tuple[str, ...], end: str | None
+) -> None:
+    (world.folder / "empty").mkdir()
+    (world.folder / "gateway.log").touch()
+    patterns = tuple(str(world.folder / name) for name in gateway_log)
+    audit = world.audit("series", gateway_log=patterns)
+    judgement = judge(audit, 0.001)
+    assert judgement.exit_code == 0
+    expected = VERDICTS[0] if end is None else OK_IN_PRODUCTION + end
+    assert heading(audit, judgement).splitlines()[0] == expected
+    assert json.loads(as_json(audit, judgement))["verdict"] == expected
 
 
 def test_the_document_holds_everything(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from mirror.__main__ import main
+from mirror.audit.report import OK_IN_PRODUCTION
 from tests.mirror.audit.world import FIRST, LENGTH_S, ROUTES, World
 
 
@@ -32,7 +34,7 @@ def window_of(result: Result) -> tuple[int, int]:
 def test_a_good_hour_exits_with_0(world: World) -> None:
     result = run(world, "--from", FIRST, "--until", FIRST + LENGTH_S)
     assert result.exit_code == 0, result.output
-    assert result.stdout.startswith("nothing is counted twice")
+    assert result.stdout.startswith(f"{OK_IN_PRODUCTION}; the gateway's log was not given\n")
     assert "logged" in result.stdout
 
 
@@ -142,6 +144,41 @@ def test_bad_input_exits_with_2(world: World, words: tuple[object, ...], reason:
     result = run(world, *words)
     assert result.exit_code == 2
     assert reason in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("log_format", "words"),
+    [
+        ('- - - [{date}] "GET /watch/1 HTTP/1.1" 200 5 "-" "curl/8" {id}', ()),
+        ('- - - [{date}] "GET /watch/1 HTTP/1.1" 200 5 "-" "curl/8" "{id}" 0.010', ()),
+        ('{{"time":"{time}","status":200,"method":"GET","uri":"/a","request_id":"{id}"}}', ()),
+        (
+            '{{"time":"{time}","status":200,"method":"GET","uri":"/a","rid":"{id}"}}',
+            ("--fields", "id=rid"),
+        ),
+    ],
+)
+def test_the_id_in_a_format_of_ones_own_is_enough(
+    world: World, log_format: str, words: tuple[str, ...]
+) -> None:
+    for request in world.requests[:10]:
+        request.is_in_gateway = True
+    world.logs_mark = False
+    world.sources()
+    lines = [
+        log_format.format(
+            date=datetime.fromtimestamp(request.time_s, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
+            time=request.time_s,
+            id=request.request_id,
+        )
+        for request in world.requests
+    ]
+    (world.folder / "access.log").write_text("\n".join(lines) + "\n")
+    words += ("--gateway-log", str(world.folder / "gateway.log"), "--format", "json")
+    result = run(world, "--from", FIRST, "--until", FIRST + LENGTH_S, *words)
+    document = json.loads(result.stdout)
+    assert (result.exit_code, document["twice"]) == (4, 10)
+    assert "audit.no_ids" not in {finding["code"] for finding in document["findings"]}
 
 
 def test_fields_and_zone_reach_the_logs(world: World) -> None:
