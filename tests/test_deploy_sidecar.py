@@ -290,6 +290,24 @@ def test_lines_for_an_nginx_that_exists_are_all_it_needs(tmp_path: Path) -> None
     assert "[warn]" not in nginx_accepts(tmp_path, site.replace("/dev/stdout", f"{tmp_path}/log"))
 
 
+def test_an_nginx_at_the_edge_may_remove_the_mark(tmp_path: Path) -> None:
+    (block,) = re.findall(r"(?s)```nginx\n(error_log /dev/stderr crit;.*?)```", PAGE)
+    (line,) = re.findall(r'add `(proxy_set_header X-Mirror-Leg "";)`', PAGE)
+    location = (PIECES_OF_A_POD / "mirror-server.conf").read_text()
+    (tmp_path / "mirror").symlink_to(PIECES_OF_A_POD)
+    path = tmp_path / "linted.conf"
+    for old, new in (
+        ("include mirror/mirror-server.conf;", location),
+        ("proxy_pass http", f"{line} proxy_pass http"),
+        ("http {", "http { upstream shop { server 127.0.0.1:80; }"),
+    ):
+        assert old in block
+        block = block.replace(old, new)
+    assert block.count(line) == 2
+    path.write_text("events {}\n" + block)
+    assert faults(str(path), config.load(KUBERNETES / "base/mirror.yaml")) == []
+
+
 @pytest.mark.parametrize(
     "path",
     [*sorted(PIECES_OF_A_POD.glob("*.conf")), KUBERNETES / "overlays/nginx/mirror-sink.conf"],
