@@ -144,6 +144,19 @@ def test_pod_monitor_can_be_left_out(tmp_path: Path) -> None:
     assert "kind: PodMonitor" not in kubectl_kustomize(folder)
 
 
+def test_values_that_are_left_are_found(tmp_path: Path) -> None:
+    (found,) = re.findall(r"(?m)^kubectl kustomize my-site/gateway \| grep -E '(\S+)'", PAGE)
+    folder = laid_out(tmp_path)
+    for part in VALUES:
+        assert re.search(found, kubectl_kustomize(folder / part))
+        for path in (folder / part).iterdir():
+            text = path.read_text().replace("www.example.com", "shop.example.org")
+            text = text.replace("192.0.2.", "198.51.100.").replace("gateway-nodes.example.com", "n")
+            path.write_text(text.replace("newName: registry.example.com", "newName: example.org"))
+        # A label has the name of a domain, too.
+        assert re.findall(found, kubectl_kustomize(folder / part)) == []
+
+
 def test_copies_can_be_kept_out_of_the_log_of_envoy(tmp_path: Path) -> None:
     folder = copied("gateway", tmp_path)
     path = folder / "kustomization.yaml"
