@@ -4,7 +4,9 @@ The formats are those of mirror/formats/access_log. This module adds what they l
 the mark of a copy (X-Mirror-Leg) in lines of text and of JSON, and whether an upstream was asked.
 
 A mark in a line of text counts only outside of quoted texts or behind `mirror_leg=`, because nginx
-and Envoy quote what clients send, and a client could write a mark into its User-Agent.
+and Envoy quote what clients send, and a client could write a mark into its User-Agent. For the same
+reason an id counts outside of quoted texts, or where it is all that a text holds and the text is
+not the Referer or the User-Agent of the combined format.
 
 References: ngx_http_log_module; Envoy's source/extensions/request_id/uuid/config.cc, which packs
 the reason of a trace into the 15th character of a UUID and leaves ids of other lengths alone.
@@ -56,8 +58,12 @@ _IN_TEXT = re.compile(
     rb"(?:(?<![^\s\"'\[(=])|request_id=)([0-9a-fA-F]{32}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}"
     rb"-[0-9a-fA-F]{12})(?![^\s\"'\]),])"
 )
-_QUOTED = re.compile(rb'(?<![=:])"(?:[^"\\]|\\.)*+(?:(")|\\?\Z)')
+_QUOTED = re.compile(rb'([=:])?"((?:[^"\\]|\\.)*+)(?:(")|\\?\Z)')
 """A quoted text, or all from a quote that nothing closes, so that no place is searched twice."""
+_SEPARATORS = re.compile(rb"[\s=:]")
+_COMBINED = re.compile(rb'\S+ "')
+"""The bytes that were sent, and the first of two texts of the client."""
+_TEXTS_OF_CLIENT = 2
 _MARK_IN_TEXT = re.compile(rb"(?<![\w-])(?:http_)?(?:x[-_])?mirror[-_]leg[=:]\"?([\w-]*)", re.I)
 _UPSTREAM_IN_TEXT = re.compile(
     rb"(?<![\w-])(?:upstream_addr|upstream_response_time|urt)=\"?([^\s\"]*)"
@@ -180,12 +186,31 @@ def _first(document: Mapping[str, Any], keys: tuple[str, ...]) -> str:
 def _of_text(line: bytes) -> _Said:
     end = _REQUEST_END.search(line)
     rest = line[end.end() :] if end else line
-    ids = {found.lower() for found in _IN_TEXT.findall(rest)}
+    bare = _QUOTED.sub(_outside, rest)
+    ids = _IN_TEXT.findall(bare) or _quoted_ids(rest)
     # Two different ids may be those of a request and of a trace, and nothing says which is which.
-    said = _Said(ids.pop().decode("ascii") if len(ids) == 1 else "")
-    bare = _QUOTED.sub(lambda quoted: b"" if quoted[1] else quoted[0], rest)
+    different = {found.lower() for found in ids}
+    said = _Said(different.pop().decode("ascii") if len(different) == 1 else "")
     if mark := _MARK_IN_TEXT.search(bare):
         said.mark = found if (found := mark[1].decode("ascii")) in _LEGS else ""
     if upstream := _UPSTREAM_IN_TEXT.search(bare):
         said.has_asked_upstream = upstream[1] not in (b"", b"-")
     return said
+
+
+def _outside(quoted: re.Match[bytes]) -> bytes:
+    """Return what remains of a quoted text: the one word behind `key=`, and nothing elsewhere."""
+    name, text, end = quoted.groups(b"")
+    if not end:
+        return quoted[0]
+    if not name:
+        return b""
+    # A client's text behind a key, such as agent="mirror_leg=shadow", has other words or keys.
+    return name + b'"' + (b"_" if _SEPARATORS.search(text) else text) + b'"'
+
+
+def _quoted_ids(rest: bytes) -> list[bytes]:
+    texts = [quoted[2] for quoted in _QUOTED.finditer(rest)]
+    if _COMBINED.match(rest) and len(texts) >= _TEXTS_OF_CLIENT:
+        del texts[:_TEXTS_OF_CLIENT]
+    return [text for text in texts if _IN_TEXT.fullmatch(text)]

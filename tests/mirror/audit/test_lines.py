@@ -7,6 +7,7 @@ from mirror.formats.access_log.line_reader import LineReader
 from mirror.formats.access_log.request import BadLine, NotARequest
 
 ID = "0123456789abcdef0123456789abcdef"
+OTHER = "f" * 32
 UUID = "01234567-89ab-4def-8123-456789abcdef"
 START = b'{"time":"1795600000.500","method":"GET","uri":"/a","status":"200"'
 COMBINED = b'1.1.1.1 - - [25/Nov/2026:09:46:40 +0000] "GET /a HTTP/1.1" 200 5 "-" "%b"%b'
@@ -48,6 +49,15 @@ def test_json_says_its_id(more: str, expected: str) -> None:
         (combined(f" {ID} {'f' * 32}"), ""),
         (combined(f" 00-{ID}-0123456789abcdef-01"), ""),
         (combined(), ""),
+        (combined(f' request_id="{ID}"'), ID),
+        # What a client sent is no id, and hides none.
+        (combined(agent=ID), ""),
+        (combined(agent=f"a {ID}"), ""),
+        (combined(f' "https://www.example.com/?token={UUID}"'), ""),
+        (combined(f' agent="a {ID}"'), ""),
+        (combined(f" {ID}", agent=f"a {OTHER}"), ID),
+        (combined(f' "{ID}"', agent=OTHER), ID),
+        (combined(f' "{OTHER}" {ID}'), ID),
         (ENVOY % UUID.encode(), "0123456789ab0def8123456789abcdef"),
         (ENVOY % ID.encode(), ID),
     ],
@@ -78,6 +88,9 @@ def test_envoy_may_overwrite_one_character_of_a_uuid() -> None:
         (combined(' mirror_leg="-"'), ""),
         (combined(agent="a mirror_leg=shadow b"), None),
         (combined(" mirror_leg=-", agent="a mirror_leg=shadow b"), ""),
+        (combined(' agent="mirror_leg=shadow"'), None),
+        (combined(' agent="a mirror_leg=shadow b"'), None),
+        (combined(' agent="a" mirror_leg=shadow to="b"'), "shadow"),
         (combined(' "a mirror_leg=shadow'), "shadow"),
         (combined(' "a \\" mirror_leg=shadow b" "\\'), None),
     ],
@@ -95,6 +108,8 @@ def test_a_mark_counts_only_where_the_log_names_it(text: bytes, mark: str | None
         (START + b',"upstream_s":"0.001"}', True),
         (combined(" urt=0.002"), True),
         (combined(" urt=-"), False),
+        (combined(' upstream_addr="10.0.0.1:80, 10.0.0.2:80"'), True),
+        (combined(' upstream_addr="-"'), False),
     ],
 )
 def test_the_log_may_say_whether_an_upstream_was_asked(text: bytes, expected: object) -> None:
