@@ -391,8 +391,6 @@ def without_numbers(text: str) -> str:
 
 def is_quoted_by_its_page(printed: str, command: str) -> bool:
     """Tell whether docs/audit.md quotes lines of what a command printed, and nothing else."""
-    # Whether requests are near an edge of the window depends on the instant of the audit.
-    printed = re.sub(r"; up to \d+ so near an edge[^)]*\)", ")", printed)
     block = AUDIT.read_text().partition(f"$ mirror {command} ")[2].partition("\n```")[0]
     quoted = block.partition("\n$ ")[0].splitlines()[1:]
     assert len(quoted) > 5
