@@ -35,9 +35,11 @@ AT_ONCE = 64
 MOST_EXAMPLES = 8
 PATIENCE_S = 10.0
 MIRRORED = (b"GET", b"HEAD", b"OPTIONS")
-# What applies to one hop, or is written anew by each hop.
+# What applies to one hop, or is written anew by each hop. The last is the sidecar's own, which no
+# client can send past our files of nginx.
 HOP_FIELDS = frozenset(
-    b"connection proxy-connection keep-alive upgrade content-length x-request-id".split()
+    b"connection proxy-connection keep-alive upgrade content-length x-request-id"
+    b" x-mirror-request-id".split()
 )
 VIA = re.compile(rb"Via: 1\.[01] kagami-[0-9a-f]{8}")
 
