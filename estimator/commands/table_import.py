@@ -262,12 +262,7 @@ def _usages(
         for text in options.samples
     ]
     return [
-        combined(
-            [
-                usage_of_processes(file.result.processes, file.windows, str(file.path)),
-                *shared,
-            ]
-        )
+        combined([usage_of_processes(file.result.processes, file.windows, str(file.path)), *shared])
         for file in files
     ]
 
@@ -319,6 +314,8 @@ def _of_containers(
             container, _, value = text.partition("=")
             try:
                 values[container] = parse(value)
+                if not values[container]:
+                    raise ValueError(f"expected more than 0, got {value!r}")
             except ValueError as error:
                 problems.append(Problem(option, f"{error}, in {text!r}"))
             if container not in containers:

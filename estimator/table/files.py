@@ -58,6 +58,11 @@ def write_table(table: Table, path: Path) -> None:
     """Write a table atomically, in the format that the name of the file selects.
 
     In YAML, a comment after each row is its verdict, and a comment marks what is assumed. Raises
-    InputError if the file cannot be written, or if CSV cannot represent a route.
+    InputError if `read_table` would refuse the table, if the file cannot be written, or if CSV
+    cannot represent a route.
     """
+    place = Place([], str(path))
+    to_components(of_components(table.components), place)
+    if place.problems:
+        raise InputError(place.problems)
     write_whole(path, table_text(table, path))

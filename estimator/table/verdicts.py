@@ -95,6 +95,8 @@ def _alone(point: LoadPoint, plateaus: "_Plateaus") -> _Decision | None:
     """Apply the rules that judge a row by itself."""
     if point.error_ratio is not None and point.error_ratio > ERROR_RATIO_LIMIT:
         rule = f"error_ratio {point.error_ratio:g} is above {ERROR_RATIO_LIMIT:g}"
+        if not any(used.cpu_millicores for used in point.usage.values()):
+            rule += "; it used no cpu, so no request reached it"
         return Verdict.FAILING, rule
     if point.duration_s is not None and point.duration_s < MIN_DURATION_S:
         rule = (

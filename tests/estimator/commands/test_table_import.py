@@ -90,6 +90,36 @@ def test_component_is_added_beside_others(run_table, load_tool_samples: Path) ->
     assert components[1].points[0].workers == {"app": 2}
 
 
+def test_component_without_a_request_leaves_the_table_readable(
+    run_table, load_tool_samples: Path
+) -> None:
+    lines = ["time,component,pod,container,cpu,memory"]
+    for at in range(0, 240, 2):
+        lines += [f"{FORTIO_START + at},api,a,app,350m,100Mi"]
+        lines += [f"{FORTIO_START + at},shop,b,app,0m,50Mi"]
+    Path("usage.csv").write_text("\n".join(lines) + "\n")
+    sample = str(load_tool_samples / "fortio.json")
+    arguments = ("import", sample, "--samples", "usage.csv", "-o", "table.yaml")
+    result = run_table(*arguments)
+    assert result.exit_code == 0, result.output
+    api, shop = read_table(Path("table.yaml")).components
+    assert api.points[0].cpu_max_millicores == {"app": 350}
+    assert shop.points[0].cpu_max_millicores == {"app": 0}
+
+
+def test_table_that_could_not_be_read_is_not_written(run_table, load_tool_samples: Path) -> None:
+    write_usage(FORTIO_START)
+    sample = str(load_tool_samples / "fortio.json")
+    idle = ["app=0,512Mi" if word.startswith("app=") else word for word in NEW]
+    result = run_table("import", sample, *API, *idle)
+    assert result.exit_code == 2
+    assert "component api, requests.app.cpu: expected more than 0, because" in result.output
+    result = run_table("import", sample, *API, *NEW, "--cpu-limit", "app=0")
+    assert result.exit_code == 2
+    assert "--cpu-limit: expected more than 0, got '0', in 'app=0'" in result.output
+    assert not Path("table.yaml").exists()
+
+
 def test_table_is_never_overwritten_unasked(run_table, load_tool_samples: Path) -> None:
     write_usage(FORTIO_START)
     Path("table.yaml").write_text("mine")

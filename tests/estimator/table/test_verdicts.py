@@ -88,6 +88,14 @@ def test_rules_carry_their_numbers() -> None:
     )
 
 
+def test_failing_row_without_cpu_got_no_request() -> None:
+    failing = replace(LADDER[0], error_ratio=1.0)
+    assert verdict(failing)[1] == "error_ratio 1 is above 0.01"
+    assert verdict(cpu(failing, 0))[1] == (
+        "error_ratio 1 is above 0.01; it used no cpu, so no request reached it"
+    )
+
+
 def test_ok_says_what_was_not_checked() -> None:
     assert verdict(LADDER[0])[1] == (
         "not checked, because not stated: rps_target, duration_s, cpu_limit or workers"
