@@ -606,6 +606,8 @@ EDGES: dict[str, tuple[str, ...]] = {
         "mirror.errors",
         "mirror.formats.*",
         "mirror.replay.process_usage",
+        "mirror.replay.result",
+        "mirror.replay.text",
     ),
     "mirror.commands.admin_client": (
         "mirror.addresses",

@@ -59,6 +59,8 @@ class PartResult(msgspec.Struct, kw_only=True):
     shed: dict[str, Count]
     sent: Count
     outcomes: dict[str, Count]
+    statuses: dict[int, Count] = {}
+    """Answers by status, of 400 and above; empty in results of versions that did not keep it."""
     answered: Count
     offered_rps: Amount
     achieved_rps: Amount

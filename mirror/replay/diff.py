@@ -10,7 +10,7 @@ from mirror.errors import InputError
 from mirror.formats.replay_result import PartResult, ReplayResult
 from mirror.noise import Bounded, Difference, Z, bounded_percentile
 from mirror.replay.measurement import Histogram
-from mirror.replay.result import measure_of
+from mirror.replay.result import measure_of, served_of
 
 RATIOS = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 
@@ -56,7 +56,7 @@ def _percentile(histogram: Histogram, ratio: float) -> Bounded:
 
 def _errors(part: PartResult) -> Bounded:
     """Return the share of the requests due that did not end with 2xx or 3xx."""
-    good = part.outcomes.get("2xx", 0) + part.outcomes.get("3xx", 0)
+    good = served_of(part.outcomes)
     due = max(part.due, 1)
     share = 1 - good / due if part.due else 0.0
     middle = (share + Z * Z / (2 * due)) / (1 + Z * Z / due)

@@ -200,7 +200,7 @@ class Generator:
         if outcome == ledger.TIMEOUT and not leg.sent_at:
             measure.count_shed(NO_CONNECTION)
         else:
-            measure.ended(outcome)
+            measure.ended(outcome, leg.status)
         self._note_end()
 
     def _note_end(self) -> None:

@@ -13,6 +13,10 @@ LATE_S = 0.010
 than one request in a hundred is late."""
 
 
+LEAST_ERROR = 400
+"""The lowest status of an error."""
+
+
 class Histogram:
     """Times in microseconds; the longest time is kept exactly."""
 
@@ -52,6 +56,7 @@ class Measure:
         "late",
         "outcomes",
         "shed",
+        "statuses",
     )
 
     def __init__(self) -> None:
@@ -60,6 +65,8 @@ class Measure:
         self.shed: dict[str, int] = {}
         """Requests never sent, by reason."""
         self.outcomes: dict[str, int] = {}
+        self.statuses: dict[int, int] = {}
+        """Answers by status, of 400 and above: of the others the outcome says enough."""
         self.completed = 0
         """Responses that came while this part lasted, to requests of any part."""
         self.from_intended = Histogram()
@@ -76,8 +83,11 @@ class Measure:
     def count_shed(self, reason: str) -> None:
         self.shed[reason] = self.shed.get(reason, 0) + 1
 
-    def ended(self, outcome: str) -> None:
+    def ended(self, outcome: str, status: int = 0) -> None:
+        """Count a request that ended, with the status of its answer; 0 where it got none."""
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+        if status >= LEAST_ERROR:
+            self.statuses[status] = self.statuses.get(status, 0) + 1
 
     def add(self, other: "Measure") -> None:
         self.due += other.due
@@ -87,6 +97,8 @@ class Measure:
             self.shed[reason] = self.shed.get(reason, 0) + number
         for outcome, number in other.outcomes.items():
             self.outcomes[outcome] = self.outcomes.get(outcome, 0) + number
+        for status, number in other.statuses.items():
+            self.statuses[status] = self.statuses.get(status, 0) + number
         self.from_intended.add(other.from_intended)
         self.from_send.add(other.from_send)
         self.lag.add(other.lag)

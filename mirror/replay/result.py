@@ -170,6 +170,7 @@ def measure_of(part: PartResult) -> Measure:
     measure = Measure()
     measure.due, measure.late = part.due, part.late
     measure.shed, measure.outcomes = part.shed, part.outcomes
+    measure.statuses = part.statuses
     texts = part.histograms
     measure.from_intended = decoded(texts.from_intended_us, part.from_intended_ms.max)
     measure.from_send = decoded(texts.from_send_us, part.from_send_ms.max)
@@ -180,6 +181,11 @@ def measure_of(part: PartResult) -> Measure:
 def answered_of(outcomes: Mapping[str, int]) -> int:
     """Return how many requests ended with a status."""
     return sum(outcomes.get(name, 0) for name in STATUS_CLASSES if name)
+
+
+def served_of(outcomes: Mapping[str, int]) -> int:
+    """Return how many requests were served: a 404 of a gateway is no work of production."""
+    return outcomes.get("2xx", 0) + outcomes.get("3xx", 0)
 
 
 def per_second(number: int, span_s: float) -> float:
@@ -195,6 +201,7 @@ def counts_of(measure: Measure) -> dict[str, object]:
         "shed": dict(sorted(measure.shed.items())),
         "sent": measure.due - sum(measure.shed.values()),
         "outcomes": dict(sorted(measure.outcomes.items())),
+        "statuses": dict(sorted(measure.statuses.items())),
         "answered": answered_of(measure.outcomes),
         "from_intended_ms": percentiles(measure.from_intended),
         "from_send_ms": percentiles(measure.from_send),

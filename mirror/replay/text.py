@@ -12,6 +12,9 @@ ENDINGS = {
 """Words for outcomes without a status."""
 
 
+MOST_STATUSES_SHOWN = 5
+
+
 def as_text(result: ReplayResult) -> str:
     """Return the whole result as lines of text."""
     rows = [
@@ -20,6 +23,8 @@ def as_text(result: ReplayResult) -> str:
         f"  achieved  {result.achieved_rps:10.1f} rps  {result.answered} were answered",
         f"  outcomes  {listed(result.outcomes) or 'none'}",
     ]
+    if result.statuses:
+        rows.append(f"  statuses  {errors(result)}")
     rows += [
         f"  {words:<28} {result.outcomes[name]}"
         for name, words in ENDINGS.items()
@@ -43,6 +48,14 @@ def as_text(result: ReplayResult) -> str:
     if result.invalid_reason:
         rows.append(f"\nINVALID: {result.invalid_reason}")
     return "\n".join(rows)
+
+
+def errors(part: PartResult) -> str:
+    """Return the most frequent statuses of errors, with their numbers."""
+    ordered = sorted(part.statuses.items(), key=lambda item: -item[1])
+    more = len(ordered) - MOST_STATUSES_SHOWN
+    shown = listed({str(status): number for status, number in ordered[:MOST_STATUSES_SHOWN]})
+    return shown + (f", and {more} more statuses" if more > 0 else "")
 
 
 def listed(counts: dict[str, int]) -> str:

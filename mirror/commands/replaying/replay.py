@@ -87,7 +87,7 @@ Examples:
 \b
 Exit codes:
   0    the report is valid
-  1    the report is valid, and the table was not written; stderr says why
+  1    the report is valid, but no row for the table, or none that can be used; stderr says why
   2    the command line or the file cannot be used; nothing was sent
   3    the report is invalid, and says why
   130  interrupted by Ctrl-C; the report covers the time so far

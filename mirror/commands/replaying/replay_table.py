@@ -19,11 +19,16 @@ from typing import Any, TypeVar
 import click
 
 from mirror.errors import InputError
-from mirror.formats.replay_result import ProcessUsage, ReplayResult, to_json
+from mirror.formats.replay_result import ProcessUsage, ReplayResult, StepResult, to_json
 from mirror.formats.terminal import say
 from mirror.formats.usage_source import FromDatadog, FromProcesses, read_usage_source
 from mirror.formats.whole_files import writing_whole
 from mirror.replay.process_usage import ProcessSampler
+from mirror.replay.result import served_of
+from mirror.replay.text import errors
+
+FAILING_RATIO = 0.01
+"""Share of requests that were not served above which `estimate` does not use a row."""
 
 ESTIMATE = (sys.executable, "-m", "estimator", "table")
 
@@ -153,7 +158,8 @@ def _check_table(options: TableOptions, components: Iterable[str]) -> None:
 def write_table(result: ReplayResult, options: TableOptions) -> bool:
     """Write the result beside the table, and its rows into the table; return whether both worked.
 
-    What `estimate` prints goes to stderr, so that stdout holds the report alone.
+    Rows of which none can be used are written too, and count as a failure. What `estimate` prints
+    goes to stderr, so that stdout holds the report alone.
     """
     table = options.table
     assert table is not None
@@ -168,7 +174,24 @@ def write_table(result: ReplayResult, options: TableOptions) -> bool:
     say(f"result kept in {kept}", err=True)
     sys.stderr.flush()
     if subprocess.run(command, stdout=sys.stderr, check=False).returncode == 0:
-        return True
+        if why := _why_no_row_is_usable(result):
+            say(f"no row of this replay can be used: {why}", err=True)
+        return not why
     again = shlex.join(["estimate", *command[command.index("table") :]])
     say(f"no rows were written to {table}; to try again: {again}", err=True)
     return False
+
+
+def _why_no_row_is_usable(result: ReplayResult) -> str:
+    """Return why `estimate` will use no row of these steps; empty if it may use one."""
+    if not all(_is_failing(step) for step in result.steps if step.steady_from is not None):
+        return ""
+    answers = f" ({errors(result)})" if result.statuses else ""
+    return (
+        f"in every step more than {FAILING_RATIO:.0%} of the requests were not answered with 2xx or"
+        f" 3xx{answers}; see --filter"
+    )
+
+
+def _is_failing(step: StepResult) -> bool:
+    return step.due - served_of(step.outcomes) > FAILING_RATIO * step.due

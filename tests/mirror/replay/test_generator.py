@@ -180,25 +180,32 @@ def test_latency_from_intended_includes_the_wait() -> None:
 
 
 @pytest.mark.parametrize(
-    ("response", "outcome"),
+    ("response", "outcome", "statuses"),
     [
-        (b"HTTP/1.1 301 Moved\r\ncontent-length: 0\r\n\r\n", "3xx"),
-        (b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "4xx"),
-        (b"HTTP/1.1 503 Away\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", "5xx"),
-        (b"HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "2xx"),
-        (b"HTTP/1.0 200 OK\r\n\r\nuntil the end", "2xx"),
-        (b"hello\r\n\r\n", "protocol_error"),
-        (b"HTTP/1.1 101 Now\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", "protocol_error"),
-        (b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort", "reset"),
-        (b"", "reset"),
+        (b"HTTP/1.1 301 Moved\r\ncontent-length: 0\r\n\r\n", "3xx", {}),
+        (b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "4xx", {404: 3}),
+        (
+            b"HTTP/1.1 503 Away\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+            "5xx",
+            {503: 3},
+        ),
+        (b"HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "2xx", {}),
+        (b"HTTP/1.0 200 OK\r\n\r\nuntil the end", "2xx", {}),
+        (b"hello\r\n\r\n", "protocol_error", {}),
+        (b"HTTP/1.1 101 Now\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", "protocol_error", {}),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort", "reset", {}),
+        (b"HTTP/1.1 404 Gone\r\ncontent-length: 10\r\n\r\nshort", "reset", {}),
+        (b"", "reset", {}),
     ],
 )
-def test_outcome_of_an_answer(response: bytes, outcome: str) -> None:
+def test_outcome_of_an_answer(response: bytes, outcome: str, statuses: dict[int, int]) -> None:
     async def reply(reader: Reader, writer: Writer) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(response)
 
-    assert replayed(reply, at(0, 0.01, 0.02)).outcomes == {outcome: 3}
+    played = replayed(reply, at(0, 0.01, 0.02))
+    assert played.outcomes == {outcome: 3}
+    assert played.measure.statuses == statuses
 
 
 def test_reset_is_counted() -> None:

@@ -54,7 +54,10 @@ def test_measures_add_up() -> None:
         measure.completed = 7
         measure.from_send.record(9)
     two.ended("reset")
+    for measure in (one, two):
+        measure.ended("4xx", 404)
     one.add(two)
     assert (one.due, one.late, one.completed) == (4, 2, 14)
-    assert one.outcomes == {"2xx": 2, "reset": 1} and one.shed == {"waiting_full": 2}
+    assert one.outcomes == {"2xx": 2, "4xx": 2, "reset": 1} and one.shed == {"waiting_full": 2}
+    assert one.statuses == {404: 2}
     assert one.from_send.buckets == {9: 2} and sum(one.lag.buckets.values()) == 4

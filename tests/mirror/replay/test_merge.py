@@ -1,10 +1,18 @@
+import json
+
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirror.errors import InputError
-from mirror.formats.replay_result import ProcessReading, ProcessUsage, ReplayResult
+from mirror.formats.replay_result import (
+    ProcessReading,
+    ProcessUsage,
+    ReplayResult,
+    decode,
+    to_json,
+)
 from mirror.replay.measurement import Measure
 from mirror.replay.merge import merge
 from mirror.replay.result import counts_of, step_result
@@ -32,6 +40,18 @@ def test_nothing_is_lost(one: list[int], two: list[int]) -> None:
     assert merged.steps[0].offered_rps == pytest.approx((len(one) + len(two)) / 8)
     assert merged.shard is None and merged.is_valid
     assert merged.steps[0].steady_from == 1e9 + 1
+
+
+def test_statuses_add_up_and_older_results_have_none() -> None:
+    refused = Measure()
+    refused.started(0.0)
+    refused.ended("4xx", 426)
+    parts = [shard(0, 2, refused), shard(1, 2, refused)]
+    kept = to_json(merge(parts))
+    assert decode(kept).statuses == decode(kept).steps[0].statuses == {426: 2}
+    document = json.loads(kept)
+    del document["statuses"], document["steps"][0]["statuses"]
+    assert decode(json.dumps(document)).statuses == {}
 
 
 def test_longest_shard_and_any_fault_count() -> None:

@@ -19,6 +19,15 @@ def test_endings_are_told_apart() -> None:
     assert "skipped POST 1 (unsafe: --all-methods sends them)" in text and "filtered 4" in text
 
 
+def test_most_frequent_statuses_of_errors_are_shown() -> None:
+    counted = Measure()
+    for status in (404, *[426] * 9, 500, 501, 502, 503, 504):
+        counted.ended("4xx", status)
+    row = "  statuses  426 9, 404 1, 500 1, 501 1, 502 1, and 2 more statuses"
+    assert row in as_text(result(counted)).splitlines()
+    assert "statuses" not in as_text(result(measure(1)))
+
+
 def test_rows_of_steps() -> None:
     steps = [
         step_result(MeasuredStep(Step(10, 0, 10), Measure(), measure(2000), 1e9, 8.0, ratio))

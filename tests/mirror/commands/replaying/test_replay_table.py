@@ -24,24 +24,26 @@ importlib.util.find_spec = lambda name, *more: None if name == "scipy" else foun
 """
 
 
-def write_list(directory: Path) -> Path:
+def write_list(directory: Path, target: str = "/watch/1") -> Path:
     path = directory / "requests.jsonl"
-    records = [Record(float(t), "GET", "www.example.com", f"/{t}") for t in range(3)]
+    records = [Record(float(t), "GET", "www.example.com", target) for t in range(3)]
     path.write_bytes(b"".join([encode_header(), *map(encode, records)]))
     return path
 
 
-def replay(directory: Path, *arguments: str, **environment: str) -> tuple[int, str]:
+def replay(
+    directory: Path, *arguments: str, target: str = "/watch/1", **environment: str
+) -> tuple[int, str]:
     """Replay to an app that is sampled as `api/app`; return the exit code and the output."""
-    path, (port,) = write_list(directory), free_ports(1)
+    path, (port,) = write_list(directory, target), free_ports(1)
     log = directory / "replay.log"
     log.unlink(missing_ok=True)
     with Processes(directory) as processes:
         app = start_app(processes, "app", port)
         words = [word.replace("PID", str(app.pid)) for word in arguments]
-        target = ["--to", f"http://127.0.0.1:{port}", "--steps", "40,80", "--hold", "1s"]
+        pace = ["--to", f"http://127.0.0.1:{port}", "--steps", "40,80", "--hold", "1s"]
         # A replay takes over signals and the loop, so it needs its own process.
-        command = [sys.executable, "-m", "mirror", "replay", str(path), *target, *words]
+        command = [sys.executable, "-m", "mirror", "replay", str(path), *pace, *words]
         code = processes.start("replay", command, environment=environment).wait(60)
     return code, log.read_text()
 
@@ -66,6 +68,17 @@ def test_steps_become_rows(tmp_path: Path) -> None:
     kept.unlink()
     code, printed = replay(tmp_path, "--sample", "pid=api/app:PID", "--table", str(table))
     assert [len(item.points) for item in read_table(table).components] == [4, 2], printed
+
+
+def test_rows_that_cannot_be_used_are_a_failure(tmp_path: Path) -> None:
+    table = tmp_path / "table.yaml"
+    arguments = ("--sample", "pid=api/app:PID", "--table", str(table))
+    code, printed = replay(tmp_path, *arguments, target="/no/such/page")
+    assert code in (1, 3), printed
+    assert "no row of this replay can be used: in every step more than 1% of the" in printed
+    assert "not answered with 2xx or 3xx (404 120); see --filter" in printed
+    (component,) = read_table(table).components
+    assert component.used_points == ()
 
 
 def test_source_that_fails_later_leaves_the_result(tmp_path: Path) -> None:
