@@ -36,6 +36,7 @@ class RecentRates:
 
     def __init__(self) -> None:
         self._rates: deque[Rate] = deque(maxlen=KEPT_S)
+        self._other_mode_through = -1
 
     def add(self, settled: Settled) -> None:
         """Take in a settled second, or the new sums of one that was settled before."""
@@ -52,6 +53,13 @@ class RecentRates:
             before = self._rates[index]
             sums = rate if rps or shadow_rps else before
             self._rates[index] = replace(sums, wrong_mode=before.wrong_mode + wrong)
+
+    def mode_changed(self, second: int) -> None:
+        """Count the requests for the other mode anew after this Unix second.
+
+        Those until then were for the mode that is right now.
+        """
+        self._other_mode_through = second
 
     @property
     def newest(self) -> Rate:
@@ -77,13 +85,14 @@ class RecentRates:
         """Return the rates of the last minute, oldest first, as /status shows them.
 
         An incomplete second is None. There are fewer than 60 in the first minute. `wrong_mode` is
-        the sum of the minute.
+        the sum of the minute, or since the mode changed.
         """
         rates = self._newest(MINUTE_S)
+        wrong = (rate.wrong_mode for rate in rates if rate.second > self._other_mode_through)
         return {
             "rps": [rate.rps if rate.is_complete else None for rate in rates],
             "shadow_rps": [rate.shadow_rps if rate.is_complete else None for rate in rates],
-            "wrong_mode": sum(rate.wrong_mode for rate in rates),
+            "wrong_mode": sum(wrong),
         }
 
     def _newest(self, seconds: int) -> list[Rate]:

@@ -256,8 +256,9 @@ class Supervisor:
             if listener not in listeners:
                 listener.close()
         before, self._config, self._text = self._config, config, text
-        self._listeners = listeners
-        self._orders = orders
+        if config.mode != before.mode:
+            self._rates.mode_changed(self._timeline.unix_second(int(self._timeline.now_s)))
+        self._listeners, self._orders = listeners, orders
         self._uris.switch(config.uris.most, int(time.time()))
         self._log_join.use(config, access_log)
         self._compare(config)

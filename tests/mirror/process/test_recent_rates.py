@@ -51,6 +51,17 @@ def test_requests_for_the_other_mode_count_for_a_minute() -> None:
     assert rates.last_minute()["wrong_mode"] == 0
 
 
+def test_a_change_of_the_mode_begins_that_count_anew() -> None:
+    rates = RecentRates()
+    for at in (1, 2):
+        rates.add(Settled(at, {(WRONG_MODE, "other", ""): 2}, {}, {}, False, True))
+    rates.mode_changed(2)
+    rates.add(Settled(2, {(WRONG_MODE, "other", ""): 2}, {}, {}, True, True))
+    assert rates.last_minute()["wrong_mode"] == 0
+    rates.add(Settled(3, {(WRONG_MODE, "other", ""): 5}, {}, {}, False, True))
+    assert rates.last_minute()["wrong_mode"] == 5
+
+
 def test_the_means_need_eleven_minutes_of_observed_seconds() -> None:
     rates = RecentRates()
     for at in range(KEPT_S - 1):

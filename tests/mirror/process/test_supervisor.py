@@ -12,7 +12,7 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -88,10 +88,10 @@ def sidecar(directory: Path, primary: int, **extra: Any) -> Iterator[tuple[Sidec
         yield start_sidecar(processes, directory, config), port
 
 
-def get(port: int) -> int:
+def get(port: int, headers: Mapping[str, str] | None = None) -> int:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        connection.request("GET", "/")
+        connection.request("GET", "/", headers=headers or {})
         return connection.getresponse().status
     finally:
         connection.close()
@@ -280,6 +280,24 @@ def test_an_address_that_is_taken_is_refused_and_the_rest_stays(tmp_path: Path) 
         wait_until(lambda: reload_count(running, "refused") == 1)
         assert len(running.status()["workers"]) == 1
         assert get(port) == 200
+
+
+def test_after_a_change_of_the_mode_no_earlier_refusal_counts(tmp_path: Path) -> None:
+    def refused(mode: str) -> int:
+        with contextlib.suppress(http.client.RemoteDisconnected):
+            get(port, headers={"X-Mirror-Mode": mode})
+        return int(running.status()["last_minute"]["wrong_mode"])
+
+    with app() as primary, sidecar(tmp_path, primary) as (running, port):
+        wait_until(lambda: refused("sink") > 0)
+        path = tmp_path / "mirror.yaml"
+        settings = yaml.safe_load(path.read_text())
+        del settings["primary"]  # mode sink takes none
+        path.write_text(yaml.safe_dump(settings | {"mode": "sink"}))
+        running.child.send_signal(signal.SIGHUP)
+        wait_until(lambda: reload_count(running, "reloaded") == 1)
+        assert refused("sink") == 0
+        wait_until(lambda: refused("inline") > 0)
 
 
 def test_a_reload_moves_addresses_and_keeps_every_count(tmp_path: Path) -> None:
