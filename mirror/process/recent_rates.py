@@ -1,7 +1,7 @@
 """The rates of the last eleven minutes, second by second, for people and for the judge of silence.
 
-Invariant: the seconds are without a hole, and a count that arrives late is added to its own second.
-This module knows no clock; a second is as old as there are newer ones.
+Invariant: a count that arrives late is added to its own second. This module knows no clock; a
+second is as old as there are newer ones, whatever steps the clock made between them.
 """
 
 from collections import deque
@@ -46,13 +46,13 @@ class RecentRates:
         if not settled.is_late:
             self._rates.append(rate)
             return
-        # Counts may be older than the first second. The sums of an old second are empty, because
-        # they are no longer known.
-        index = settled.second - self._rates[0].second if self._rates else -1
-        if index >= 0:
-            before = self._rates[index]
-            sums = rate if rps or shadow_rps else before
-            self._rates[index] = replace(sums, wrong_mode=before.wrong_mode + wrong)
+        # Counts may be older than the first second, and the clock may have stepped between two.
+        for index in reversed(range(len(self._rates))):
+            if (before := self._rates[index]).second == settled.second:
+                # The sums of an old second are empty, because they are no longer known.
+                sums = rate if rps or shadow_rps else before
+                self._rates[index] = replace(sums, wrong_mode=before.wrong_mode + wrong)
+                return
 
     def mode_changed(self, second: int) -> None:
         """Count the requests for the other mode anew after this Unix second.

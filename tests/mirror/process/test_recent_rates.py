@@ -39,6 +39,15 @@ def test_late_counts_reach_their_own_second() -> None:
     assert rates.seen(KEPT_S) == KEPT_S - 2 + 3 + 5
 
 
+def test_late_counts_reach_their_second_after_a_step_of_the_clock() -> None:
+    rates = RecentRates()
+    for at in (100, 101, 3700, 3701, 50, 51):
+        rates.add(second(at, 1))
+    for at in (101, 3701, 51, 3702):
+        rates.add(second(at, 5, is_late=True))
+    assert rates.last_minute()["rps"] == [1, 5, 1, 5, 1, 5]
+
+
 def test_requests_for_the_other_mode_count_for_a_minute() -> None:
     rates = RecentRates()
     wrong = {(WRONG_MODE, "other", ""): 2}
