@@ -22,7 +22,7 @@ _NAMES = {CAPTURE: "--capture", GATEWAY: "--gateway-log", ENVOY: "--envoy-log"}
 def doubts(audit: Audit) -> Iterator[Finding]:
     """Name what the sources could not show."""
     if not sum(audit.seconds.logged):
-        yield rules.NO_REQUESTS.at("--access-log", f"{_outside(audit.production)} outside of it")
+        yield rules.NO_REQUESTS.at("--access-log", _outside(audit.production))
     for log in (audit.production, audit.gateway, audit.envoy):
         if log is not None:
             yield from _doubts_of(log)
@@ -69,9 +69,9 @@ def _unjudged(audit: Audit) -> int:
     )
 
 
-def _outside(log: Log) -> int:
+def _outside(log: Log) -> str:
     """Return how many requests a log has where none is in the window."""
-    return log.requests + log.skipped
+    return f"it has {log.requests + log.skipped} requests outside of the window"
 
 
 def _doubts_of(log: Log) -> Iterator[Finding]:
@@ -94,7 +94,7 @@ def _unnamed(audit: Audit) -> Iterator[Finding]:
 def _gateway_doubts(audit: Audit, gateway: Log) -> Iterator[Finding]:
     lines = total_of(audit.gateway_minutes, LINES)
     if not lines:
-        yield rules.SILENT.at("--gateway-log", f"{_outside(gateway)} requests outside of it")
+        yield rules.SILENT.at("--gateway-log", _outside(gateway))
         return
     known = total_of(audit.gateway_minutes, PROBES) + total_of(audit.gateway_minutes, OURS)
     can_match = gateway.with_id and audit.production.with_id

@@ -20,6 +20,7 @@ def world(tmp_path: Path) -> World:
 def test_an_empty_gateway_log_is_fine_and_said(world: World) -> None:
     judgement = world.judged(*ALL)
     assert (judgement.exit_code, codes(judgement)) == (0, {"gateway_silent"})
+    assert said(judgement, "gateway_silent").endswith(" requests outside of the window")
     assert judgement.misses is not None and judgement.misses.is_by_id
 
 
@@ -129,7 +130,8 @@ def test_times_to_the_second_are_said(world: World, tmp_path: Path) -> None:
 def test_a_window_without_a_request_is_not_judged(world: World) -> None:
     world.requests = []
     judgement = world.judged("series")
-    assert judgement.exit_code == 3 and "no_requests" in codes(judgement)
+    assert judgement.exit_code == 3
+    assert said(judgement, "no_requests") == "it has 0 requests outside of the window"
 
 
 def test_clocks_apart_are_named_by_ids(world: World) -> None:
