@@ -124,8 +124,7 @@ def _judge_answer(shadow: Shadow, path: str, answer: Answer, is_suppressed: bool
         return [rule.at(where, f"{answer.verdict.what}, {asked}.", answer.verdict.advice)]
     status = answer.status
     if is_from_behind(answer.headers):
-        behind = rules.APP_NOT_FOUND if status == 404 else None
-        behind = rules.APP_ERROR if status >= 500 else behind
+        behind = _BEHIND.get(status, rules.APP_ERROR if status >= 500 else None)
         return [behind.at(where, f"The application answers {status} {asked}.")] if behind else []
     who = "from the Envoy or the application" if is_suppressed else "from the Envoy itself"
     rule = _OWN_ANSWERS.get(status, rules.OWN_ERROR if status >= 500 else None)
@@ -134,6 +133,12 @@ def _judge_answer(shadow: Shadow, path: str, answer: Answer, is_suppressed: bool
     return [rule.at(where, f"{status} {who} {asked}.")] if rule else []
 
 
+_BEHIND = {
+    404: rules.APP_NOT_FOUND,
+    405: rules.HEAD_NOT_SUPPORTED,
+    501: rules.HEAD_NOT_SUPPORTED,
+}
+"""What an answer of the application to HEAD means, apart from its other errors."""
 _OWN_ANSWERS = {
     301: rules.REDIRECT,
     302: rules.REDIRECT,

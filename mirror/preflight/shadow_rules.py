@@ -163,6 +163,14 @@ APP_ERROR = _answer(
     _LOST,
     "Look into the log of the application there.",
 )
+HEAD_NOT_SUPPORTED = _answer(
+    "note",
+    "head_not_supported",
+    "The application behind the Envoy does not support HEAD",
+    "The route exists. How the application answers GET was not asked, and production may answer "
+    "HEAD alike.",
+    "Compare the live traffic: `mirror compare`.",
+)
 OWN_ERROR = _answer(
     "warning",
     "own_error",
@@ -241,6 +249,7 @@ SHADOW = (
     HEADERS_SUPPRESSED,
     NO_HEALTHY_POD,
     APP_ERROR,
+    HEAD_NOT_SUPPORTED,
     OWN_ERROR,
     REDIRECT,
     DENIED,

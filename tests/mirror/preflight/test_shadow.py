@@ -119,6 +119,13 @@ def test_each_answer_of_the_envoy_itself_has_its_code(status: int, code: str) ->
     assert codes(found)[1:] == (["app_error"] if status >= 500 else [])
 
 
+@pytest.mark.parametrize("status", [405, 501])
+def test_an_application_without_head_is_no_error(status: int) -> None:
+    found, _ = examined({("/", "*"): (204, BEHIND), ("/a", "*"): (status, BEHIND)}, ["/a"])
+    assert codes(found) == ["accepted", "head_not_supported"] and found[1].severity == "note"
+    assert found[1].what == f"The application answers {status} to HEAD /a with Host {HOST}."
+
+
 def test_another_server_behind_the_same_port_is_refused() -> None:
     answers = {("/", "*"): (200, BEHIND), ("/a", "*"): (200, "server: nginx\r\n")}
     found, _ = examined(answers, ["/a"])
