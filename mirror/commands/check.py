@@ -113,7 +113,7 @@ def check(
         sys.exit(EXIT_CONFIG)
     problems = _unusable(config)
     if form == "text" and not problems:
-        say(_settings(config, path))
+        say(_settings(config, path, is_nginx_judged=nginx is not None))
     held, running, other = _running(config)
     on_this_host = [*circles(config), *obstacles(config, held), *other]
     problems += [f"{path}: {problem}" for problem in on_this_host]
@@ -176,17 +176,22 @@ def _running(config: Config) -> tuple[set[str], list[Finding], list[str]]:
     if log.get("source") == str(config.comparison.access_log):
         held.append(log["source"])
     what = f"The sidecar with these addresses is running (pid {pid})."
+    if (mode := status.get("mode")) != config.mode and mode in ("inline", "sink"):
+        what += (
+            f" It is in mode {mode}, but this file says mode {config.mode}, which is not in force "
+            "before a reload or a restart."
+        )
     return {*map(str, held), str(config.admin)}, [RUNNING.at("listen", what)], []
 
 
-def _settings(config: Config, path: Path) -> str:
+def _settings(config: Config, path: Path, is_nginx_judged: bool) -> str:
     shadow = config.shadow
     rows = {
         "mode": config.mode,
         "listen": ", ".join(map(str, config.listen)),
         "primary": config.primary,
         "shadow": f"{shadow.url}, {_selection(config)}, {' '.join(shadow.methods)}",
-        "ids": _request_ids(config),
+        "ids": _request_ids(config, is_nginx_judged),
         "routes": ", ".join(config.routes) or "none: every path is `other`",
         "workers": config.workers,
         "timeouts": f"shadow {show_span(shadow.timeout)}, "
@@ -227,11 +232,13 @@ def _comparison(config: Config) -> str:
     return "nothing: comparison.access_log is not set" if source is None else f"with {source}"
 
 
-def _request_ids(config: Config) -> str | None:
+def _request_ids(config: Config, is_nginx_judged: bool) -> str | None:
     if config.mode == "inline":
         return None
     if config.request_id_header is None:
         return "off: a request that nginx mirrors twice (index redirect) counts twice"
+    if is_nginx_judged:  # a finding says whether nginx sets it
+        return None
     header = config.request_id_header
     return (
         f"nginx must set {header} to $request_id, or a request that it mirrors twice counts twice"

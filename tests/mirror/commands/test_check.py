@@ -170,6 +170,7 @@ def test_nginxs_configuration_is_judged_on_request(tmp_path: Path) -> None:
         done = check(tmp_path, port, "--nginx", str(path))
     assert done.returncode == 1
     assert f"warning: nginx.mirror_variable at {path}:1\n" in done.stdout
+    assert "nginx must set" not in done.stdout
     with answering(ISTIO) as (port, _):
         missing = check(tmp_path, port, "--nginx", str(tmp_path / "none"))
     assert missing.returncode == 2 and "none does not exist" in missing.stderr
@@ -239,6 +240,21 @@ def test_another_sidecar_at_the_admin_port_is_named(tmp_path: Path) -> None:
     assert done.returncode == 2
     expected = f"admin: another sidecar (pid 4711, version 0.1.0) answers on 127.0.0.1:{port}"
     assert expected in done.stderr
+
+
+@pytest.mark.parametrize(("mode", "is_said"), [("inline", True), ("sink", False), ("\x1b", False)])
+def test_a_running_sidecar_in_another_mode_is_named(
+    tmp_path: Path, mode: str, is_said: bool
+) -> None:
+    (listen,) = free_ports(1)
+    status = {"ledger": {}, "listen": [f"127.0.0.1:{listen}"], "pid": 4711, "mode": mode}
+    answer = json.dumps(status).encode()
+    with answering(ISTIO) as (port, _), admin_port(200, answer) as (admin, _):
+        text = CONFIG.replace("{listen}", str(listen)).replace("{admin}", str(admin))
+        done = check(tmp_path, port, text=text)
+    assert "these addresses is running (pid 4711)" in done.stdout
+    said = "(pid 4711). It is in mode inline, but this file says mode sink" in done.stdout
+    assert said is is_said and (is_said or "but this file" not in done.stdout)
 
 
 def test_nginx_is_judged_where_this_host_cannot_serve(tmp_path: Path) -> None:
