@@ -1,5 +1,6 @@
 """An admin port with scripted answers, which records the requests that it receives."""
 
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -36,10 +37,11 @@ def admin_port(
     answer: bytes,
     pages: Mapping[str, tuple[int, bytes]] | None = None,
     token: str | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[tuple[int, list[tuple[str, bytes]]]]:
     """Yield the port and what was asked; `pages` have answers of their own, by path.
 
-    With a `token`, a request without it is refused.
+    With a `token`, a request without it is refused; with `tls`, the port speaks TLS.
     """
     asked: list[tuple[str, bytes]] = []
     members = {
@@ -47,6 +49,8 @@ def admin_port(
         "token": token,
     }
     with HTTPServer(("127.0.0.1", 0), type("Port", (_AdminPort,), members)) as server:
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

@@ -35,6 +35,9 @@ X-Mirror-Canary. It must be in production's log once, at the sidecar once, and i
 log not at all. Where the ratio leaves it out, a second request goes straight to the shadow, marked
 as a copy (X-Mirror-Leg: canary), because the question is whether that way logs.
 
+For a certificate of your own CA, or one that is self-signed, name its PEM file in the environment:
+SSL_CERT_FILE=FILE.
+
 Logs are followed from the moment of the start, through rotation. The wait is bounded by --wait.
 
 \b

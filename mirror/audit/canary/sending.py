@@ -6,7 +6,8 @@ Nothing of the answer is kept but its status and `server` header.
 
 import http.client
 import socket
-from dataclasses import dataclass
+import ssl
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from mirror.addresses import Url
@@ -17,6 +18,10 @@ USER_AGENT = "kagami-mirror-canary"
 TIMEOUT_S = 10.0
 MOST_BODY_BYTES = 64 << 10
 """More of an answer is not read; the connection is closed."""
+
+_UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})
+"""OpenSSL's codes (X509_V_ERR_*) for a certificate that no known authority issued: it is
+self-signed, or so is the last of its chain, or the issuer or the first signature is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ class Answer:
     error: str = ""
     body: bytes = b""
     """Of a page that was asked for; empty for a canary."""
+    is_untrusted: bool = False
+    """There is no answer, because no authority that is trusted here issued the certificate."""
 
 
 def read_target(text: str) -> Target:
@@ -85,7 +92,7 @@ def read_page(origin: Url, path: str, most_bytes: int) -> Answer:
 def _exchange(origin: Url, target: Target, canary_id: str, more: dict[str, str]) -> Answer:
     fields = {"Host": target.host, "User-Agent": USER_AGENT, HEADER: canary_id, **more}
     answer = _get(origin, path_of(target, canary_id), fields, MOST_BODY_BYTES)
-    return Answer(answer.status, answer.server, answer.error)
+    return replace(answer, body=b"")
 
 
 def _get(origin: Url, path: str, fields: dict[str, str], most_bytes: int) -> Answer:
@@ -96,7 +103,9 @@ def _get(origin: Url, path: str, fields: dict[str, str], most_bytes: int) -> Ans
         body = response.read(most_bytes)
         return Answer(response.status, response.headers.get("server", ""), body=body)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return Answer(0, error=str(error) or type(error).__name__)
+        code = error.verify_code if isinstance(error, ssl.SSLCertVerificationError) else 0
+        is_untrusted = code in _UNKNOWN_ISSUER
+        return Answer(0, error=str(error) or type(error).__name__, is_untrusted=is_untrusted)
     finally:
         connection.close()
 

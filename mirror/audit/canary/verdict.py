@@ -118,6 +118,12 @@ NOT_IN_ENVOY = Rule(
     "name the log of every gateway Pod; Envoy writes its log every 10 s by default",
 )
 
+TRUST_IT = (
+    "set SSL_CERT_FILE=FILE in the environment, a PEM file with the authority of this certificate"
+    " or with the self-signed certificate itself"
+)
+"""Advice where nothing but the authority of a certificate is unknown."""
+
 RULES = {
     rule.code: rule
     for rule in (
@@ -145,7 +151,8 @@ class Place:
 def judge(search: Search) -> list[Finding]:
     """Return the findings on a search that is over."""
     if search.answer.error:
-        return [NO_ANSWER.at(str(search.target.origin), search.answer.error)]
+        advice = TRUST_IT if search.answer.is_untrusted else ""
+        return [NO_ANSWER.at(str(search.target.origin), search.answer.error, advice)]
     return [*_in_logs(search), *_in_sidecar(search), *_in_envoy(search)]
 
 
@@ -243,7 +250,8 @@ def _in_sidecar(search: Search) -> Iterator[Finding]:
         if search.has_copy and not search.marked_id:
             yield SHADOW_ANSWER.at("the shadow", _shadow(search))
     if not search.has_copy or (search.marked_id and search.marked_answer.error):
-        yield NO_COPY.at("the shadow", _seen(search) if search.seen else "none is known")
+        advice = TRUST_IT if search.marked_answer.is_untrusted else ""
+        yield NO_COPY.at("the shadow", _seen(search) if search.seen else "none is known", advice)
 
 
 def _in_envoy(search: Search) -> Iterator[Finding]:

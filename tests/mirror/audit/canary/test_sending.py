@@ -1,6 +1,10 @@
 """Checks the requests that a canary consists of, over real sockets."""
 
+import ssl
+from pathlib import Path
+
 import pytest
+import trustme
 
 from mirror.addresses import Url
 from mirror.audit.canary.sending import (
@@ -63,6 +67,23 @@ def test_an_answer_is_its_status() -> None:
     assert answer.status == 404 and answer.server and not answer.error
     assert [path for path, _ in asked] == [path_of(target, ID)] * 2 + ["/stats"]
     assert page.body == b"no"
+
+
+def test_unknown_authority_can_be_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority, ca_file = trustme.CA(), tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(ca_file)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with admin_port(200, b"", tls=context) as (port, asked):
+        target = Target(Url("127.0.0.1", port, True), "/", "a")
+        unknown = send(target, ID)
+        assert "CERTIFICATE_VERIFY_FAILED" in unknown.error and unknown.is_untrusted
+        monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
+        assert send(target, ID).status == 200
+        # Another name in the certificate is no question of trust.
+        misnamed = send(Target(Url("localhost", port, True), "/", "a"), ID)
+        assert misnamed.error and not misnamed.is_untrusted
+    assert len(asked) == 1
 
 
 def test_who_does_not_answer_is_named() -> None:

@@ -47,6 +47,13 @@ def search(
     return found
 
 
+def test_advice_fits_what_kept_production_from_answering() -> None:
+    (refused,) = judge(search(answer=Answer(0, error="refused")))
+    (untrusted,) = judge(search(answer=Answer(0, error="self-signed", is_untrusted=True)))
+    assert refused.instead == "check the URL"
+    assert untrusted.instead.startswith("set SSL_CERT_FILE=FILE in the environment, a PEM file")
+
+
 MARKED = {"marked_id": "b" * 32, "marked_answer": Answer(200, "istio-envoy")}
 
 
