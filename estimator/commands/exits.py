@@ -34,13 +34,13 @@ def endings() -> Iterator[None]:
         _end("refused", error, EXIT_REFUSED)
 
 
-def end_with_doubts(doubts: Sequence[str], form: str, has_drifted: bool = False) -> None:
+def end_with_doubts(doubts: Sequence[str], are_printed: bool, has_drifted: bool = False) -> None:
     """Exit with EXIT_DRIFT after a drift, else with EXIT_LOW_CONFIDENCE if there are doubts.
 
-    `form` is the value of --format: a text on a terminal has shown the doubts, all else gets them
-    on stderr. Returns if the exit code is 0.
+    `are_printed` says that the text on stdout contains the doubts. On a terminal its reader has
+    seen them; otherwise they come on stderr. Returns if the exit code is 0.
     """
-    if form != "text" or not sys.stdout.isatty():
+    if not (are_printed and sys.stdout.isatty()):
         for doubt in doubts:
             say(f"estimate: low confidence: {doubt}", err=True)
     if has_drifted:

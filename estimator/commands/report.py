@@ -196,7 +196,8 @@ def run(source: Source, output: Output, policy_words: Mapping[str, Any]) -> None
         projection = project(series, table, policy, cluster)
     _write_files(projection, output)
     drifts = _print(projection, output, gate)
-    end_with_doubts(projection.low_confidence, output.format, has_drifted=bool(drifts))
+    are_printed = output.prints_report and output.format == "text"
+    end_with_doubts(projection.low_confidence, are_printed, has_drifted=bool(drifts))
 
 
 def attempt(read: Callable[[], _Read], problems: list[Problem]) -> _Read | None:

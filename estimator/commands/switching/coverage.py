@@ -150,7 +150,8 @@ def coverage(**options: Any) -> None:
     else:
         extent = FULL if options["full"] else SHORT
         print_text(document_of(answer, allowed, __version__, extent), sys.stdout)
-    end_with_doubts(doubts_of(answer, allowed), options["format"], answer.is_lossy(allowed))
+    is_text = options["format"] == "text"
+    end_with_doubts(doubts_of(answer, allowed), is_text, answer.is_lossy(allowed))
 
 
 def _read(options: dict[str, Any]) -> tuple[Allowed, Assumed]:

@@ -184,7 +184,7 @@ def order(context: click.Context, /, **options: Any) -> None:
         say_json(to_json(result), nl=False)
     else:
         print_text(overview(result), sys.stdout)
-    end_with_doubts(result.doubts, options["format"])
+    end_with_doubts(result.doubts, options["format"] == "text")
 
 
 def _check(source: Source, options: Mapping[str, Any]) -> None:

@@ -114,7 +114,7 @@ def switch_plan(context: click.Context, /, **options: Any) -> None:
         say_json(plan_json(plan), nl=False)
     else:
         print_text(plan_document(plan), sys.stdout)
-    end_with_doubts(plan.low_confidence, options["format"])
+    end_with_doubts(plan.low_confidence, options["format"] == "text")
 
 
 def _planned(

@@ -42,11 +42,21 @@ def test_doubts_are_said_before_the_exit(
     has_drifted: bool, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        end_with_doubts(("a week is missing",), "json", has_drifted)
+        end_with_doubts(("a week is missing",), True, has_drifted)
     assert ended.value.code == code
     assert capsys.readouterr().err == "estimate: low confidence: a week is missing\n"
 
 
+@pytest.mark.parametrize("are_printed", [True, False])
+def test_doubts_are_said_once_on_a_terminal(
+    are_printed: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    with pytest.raises(SystemExit):
+        end_with_doubts(("a week is missing",), are_printed)
+    assert ("a week is missing" in capsys.readouterr().err) is not are_printed
+
+
 def test_answer_without_doubt_ends_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    end_with_doubts((), "text")
+    end_with_doubts((), are_printed=True)
     assert capsys.readouterr().err == ""

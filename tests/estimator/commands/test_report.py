@@ -134,6 +134,33 @@ def test_explain_prints_the_arithmetic_alone(estimate: Estimate) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "are_printed"),
+    [
+        ((), True),
+        (("--explain", "api"), False),
+        (("--against", "k8s"), False),
+        (("--format", "json"), False),
+    ],
+)
+def test_only_the_report_as_text_contains_its_doubts(
+    estimate: Estimate,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    are_printed: bool,
+) -> None:
+    assert estimate("--manifests", "k8s").exit_code == 3
+    told: list[bool] = []
+
+    def end(doubts: tuple[str, ...], are_printed: bool, has_drifted: bool) -> None:
+        told.append(are_printed)
+
+    monkeypatch.setattr("estimator.commands.report.end_with_doubts", end)
+    result = estimate(*arguments)
+    assert told == [are_printed]
+    assert ("only 20m were observed" in result.stdout) is (are_printed or "json" in arguments)
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ("--explain", "api", "--against", "."),
