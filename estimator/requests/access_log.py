@@ -41,6 +41,7 @@ from mirror.formats.access_log.request import (
 from mirror.formats.access_log.tally import (
     LOW_CONFIDENCE_RATIO,
     SAID_FIRST_RATIO,
+    WHAT_IS_READ,
     Tally,
 )
 from mirror.formats.access_log.text_lines import only_domain, origin_form, without_default_port
@@ -92,8 +93,7 @@ def observe_access_logs(
     source = source_name(names)
     if not sums.count:
         problem = "; ".join(["holds no request", *tally.shown])
-        advice = "Expected an access log (docs/formats.md lists which), or --fields"
-        raise Refused([Refusal(source, problem, advice)])
+        raise Refused([Refusal(source, problem, WHAT_IS_READ)])
     notes, doubts = _said_of_losses(tally)
     left_out = {f"lines {reason}": lines for reason, lines in (tally.lost + tally.others).items()}
     return summarised(sums, source, left_out, notes, doubts)

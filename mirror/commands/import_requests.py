@@ -20,9 +20,11 @@ from mirror.errors import InputError
 from mirror.formats.access_log.blocks import jobs_for, line_at, open_log
 from mirror.formats.access_log.line_reader import FORMATS, LineReader, Reading, explained
 from mirror.formats.access_log.remote import is_url, matching
+from mirror.formats.access_log.request import NO_HOST, NOT_REPLAYABLE
 from mirror.formats.access_log.tally import (
     LOW_CONFIDENCE_RATIO,
     SAID_FIRST_RATIO,
+    WHAT_IS_READ,
 )
 from mirror.formats.capture.record import encode_header, is_host
 from mirror.formats.foreign_text import visible
@@ -162,7 +164,11 @@ def _import(
         counts = import_files(_files_of(logs), importing, sorter, folder, workers)
         _report_losses(counts)
         if not sorter.number:
-            raise InputError(f"{', '.join(logs)}: no line is a request that can be replayed")
+            is_strange = counts.tally.lost.keys() - {NO_HOST, NOT_REPLAYABLE}
+            advice = f". {WHAT_IS_READ}" if is_strange else ""
+            raise InputError(
+                f"{', '.join(logs)}: no line is a request that can be replayed{advice}"
+            )
         first_s, last_s = _write(path, sorter)
     listed = ", ".join(f"{method} {count}" for method, count in counts.methods.most_common())
     begin = datetime.fromtimestamp(first_s, UTC).isoformat(timespec="seconds")

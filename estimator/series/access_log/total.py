@@ -30,7 +30,12 @@ from estimator.series.limits import MAX_CELLS
 from estimator.series.rps import RpsSeries
 from mirror.formats.access_log.line_reader import LineReader, Reading
 from mirror.formats.access_log.request import BadLine
-from mirror.formats.access_log.tally import LOW_CONFIDENCE_RATIO, SAID_FIRST_RATIO, Tally
+from mirror.formats.access_log.tally import (
+    LOW_CONFIDENCE_RATIO,
+    SAID_FIRST_RATIO,
+    WHAT_IS_READ,
+    Tally,
+)
 from mirror.formats.routes import RouteTable
 
 BETWEEN_LOGS_S = 60
@@ -112,8 +117,7 @@ class _Total:
         """Return the series of everything that was read. Raises Refused."""
         if not self._parts:
             problem = "; ".join(["holds no request", *self._tally.shown])
-            advice = "Expected an access log (docs/formats.md lists which), or --fields"
-            raise Refused([Refusal(source, problem, advice)])
+            raise Refused([Refusal(source, problem, WHAT_IS_READ)])
         tags = self._routes.tags
         keys = np.concatenate([keys for keys, _ in self._parts])
         counts = np.concatenate([counts for _, counts in self._parts])

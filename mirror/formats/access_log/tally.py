@@ -23,6 +23,13 @@ FEWEST_TIMED = 20
 """With fewer durations, chance may make most of them long."""
 
 
+WHAT_IS_READ = (
+    'Expected an access log (docs/formats.md lists which): a line of text holds [time] "request"'
+    " status, and a JSON log may have keys of its own, which --fields names"
+)
+"""Advice where no line of a log was understood."""
+
+
 class NotALog(InputError):
     """Most lines of a file are none of an access log; the text says so."""
 
@@ -38,7 +45,7 @@ class Tally:
     others: Counter[str] = field(default_factory=Counter)
     """Lines that were understood and are no request of their own, by reason."""
     shown: list[str] = field(default_factory=list)
-    """The first lost lines with their places."""
+    """The first lost lines with their places; of a log, each text once."""
     timed: int = 0
     implausible: int = 0
     """Durations in seconds, and those of them that look like milliseconds."""
@@ -49,8 +56,9 @@ class Tally:
             self.others[error.reason] += 1
             return
         self.lost[error.reason] += 1
-        if len(self.shown) < SHOWN_LINES:
-            self.shown.append(f"{place}: {error}")
+        ending = f": {error}"
+        if len(self.shown) < SHOWN_LINES and not any(line.endswith(ending) for line in self.shown):
+            self.shown.append(place + ending)
         lost = self.lost.total()
         if lost >= HOPELESS_LINES and lost * 2 > self.lines:
             raise NotALog(
@@ -91,9 +99,11 @@ class Tally:
         if not self.lost:
             return ""
         expected = self.lines - self.others.total()
+        # The only line with a text may have been the half of another line.
+        first = f"; the first: {'; '.join(self.shown)}" if self.shown else ""
         return (
             f"{self.lost.total()} of {expected} lines ({self.lost_ratio:.1%}) left out:"
-            f" {_listed(self.lost)}; the first: {'; '.join(self.shown)}"
+            f" {_listed(self.lost)}{first}"
         )
 
     def other_lines(self) -> str:

@@ -51,7 +51,7 @@ def test_host_of_the_line_comes_first() -> None:
 def test_line_without_a_host_asks_for_one() -> None:
     entries, tally = read(COMBINED + b"\n" + json_line(host="-"), host=None)
     assert (entries, tally.lost.total()) == ([], 2)
-    assert tally.shown == [f"a.log:{line}: names no host: give --host" for line in (1, 2)]
+    assert tally.shown == ["a.log:1: names no host: give --host"]
 
 
 @pytest.mark.parametrize(

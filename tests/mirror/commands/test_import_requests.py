@@ -86,6 +86,19 @@ def test_lines_left_out_are_counted_and_said_first(
     assert len(records_in(output)) == lines - bad
 
 
+def test_log_in_an_unknown_format_says_what_a_line_holds(tmp_path: Path) -> None:
+    log, output = tmp_path / "app.log", tmp_path / "requests.jsonl"
+    log.write_bytes(b"2026-03-01 INFO GET /watch/7\n" * 5)
+    done = run(log, "-o", output, "--host", "a.example")
+    assert done.returncode == 2
+    assert done.stderr.count(b"neither") == 1
+    assert b'a line of text holds [time] "request" status, and a JSON log may' in done.stderr
+    assert not output.exists()
+    log.write_bytes(COMBINED)
+    done = run(log, "-o", output)
+    assert b"give --host" in done.stderr and b"--fields" not in done.stderr
+
+
 def test_overlong_line_takes_no_memory(tmp_path: Path) -> None:
     log, output = tmp_path / "access.log", tmp_path / "requests.jsonl"
     log.write_bytes(b"x" * (3 * MAX_LINE_BYTES) + b"\n" + (DEPLOYED + b"\n") * 50)

@@ -86,11 +86,9 @@ def test_bad_lines_are_counted_and_shown(tmp_path: Path) -> None:
     series = read(tmp_path, combined(T) + b"?\n\n" + combined(T + 1) + b"!\n" * 9 + jsonl(T + 1))
     assert demand(series) == [1, 2]
     (doubt,) = series.doubts
-    shown = [f"{tmp_path}/log.0:{number}: neither" for number in (2, 5, 6, 7, 8)]
     lost = "10 of 13 lines (76.9%) left out: 10 lines in no known format; the first: "
-    assert doubt.startswith(lost + shown[0])
-    assert [place in doubt for place in shown] == [True] * 5
-    assert "log.0:9" not in doubt
+    assert doubt.startswith(f"{lost}{tmp_path}/log.0:2: neither")
+    assert "log.0:5" not in doubt  # It says the same.
 
 
 @pytest.mark.parametrize(("bad", "said"), [(1, "repairs"), (2, "warnings"), (6, "doubts")])

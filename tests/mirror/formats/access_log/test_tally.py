@@ -16,7 +16,7 @@ from mirror.formats.access_log.tally import NotALog, Tally
 def counted(lines: int, lost: int, others: int = 0) -> Tally:
     tally = Tally(lines=lines)
     for number in range(lost):
-        tally.leave_out(f"a.log:{number + 1}", BadLine(UNKNOWN, "is odd"))
+        tally.leave_out(f"a.log:{number + 1}", BadLine(UNKNOWN, f"is odd {number}"))
     for _ in range(others):
         tally.leave_out("a.log:9", NotARequest(NO_REQUEST, "none came"))
     return tally
@@ -28,9 +28,18 @@ def test_losses_are_counted_by_reason_and_the_first_shown() -> None:
     said = tally.loss()
     assert said.startswith(
         "7 of 100 lines (7.0%) left out: 6 lines in no known format, 1 lines without a usable"
-        " time; the first: a.log:1: is odd; a.log:2"
+        " time; the first: a.log:1: is odd 0; a.log:2"
     )
     assert "a.log:6" not in said
+
+
+def test_a_text_is_shown_once() -> None:
+    tally = Tally(lines=9)
+    for number, text in enumerate(["is odd"] * 6 + ["is cut"], start=1):
+        tally.leave_out(f"a.log:{number}", BadLine(UNKNOWN, text))
+    assert tally.loss().endswith("format; the first: a.log:1: is odd; a.log:7: is cut")
+    tally.rejoin((UNKNOWN, UNKNOWN), (tally.shown[0], tally.shown[1]))
+    assert tally.loss() == "5 of 8 lines (62.5%) left out: 5 lines in no known format"
 
 
 def test_lines_that_are_no_request_are_no_loss() -> None:
