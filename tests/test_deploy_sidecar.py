@@ -128,7 +128,7 @@ def test_sidecar_joins_a_deployment_and_changes_nothing_else(tmp_path: Path, cla
     assert labels.pop("mirror.example.com/sidecar") == "true"
     pod = after["template"]["spec"]
     (sidecar,) = (item for item in containers(pod) if item["name"] == "mirror")
-    assert sidecar["image"] == "registry.example.com/infra/kagami:0.1.0"
+    assert sidecar["image"] == "harbor.example.org/kagami:0.1.0"
     (sidecars,) = (name for name in ("initContainers", "containers") if sidecar in pod[name])
     assert sidecars == ("containers" if classic else "initContainers")
     # Whatever the Pod is, the sidecar has no rights.
