@@ -34,7 +34,9 @@ from click.testing import CliRunner
 from mirror.audit.canary import search
 from mirror.commands import compare, status
 from mirror.commands.replaying import replay_table
+from mirror.commands.series_file import SeriesFile
 from mirror.demo.processes import fetch
+from mirror.errors import InputError
 from mirror.formats.replay_result import to_json
 from mirror.replay.measurement import Measure
 from mirror.replay.result import step_result
@@ -219,6 +221,8 @@ def host() -> Iterator[Host]:
                     client.getresponse().read()
         # Workers report once a second, URIs last.
         assert wait_for(lambda: b"/watch/" in answer_of(sidecar.admin_port, "/uris"))
+        # On a fast machine that is before the end of the first whole second.
+        assert wait_for(lambda: has_observed_a_second(topology.series))
         elsewhere = f"http://127.0.0.1:{fake.server_address[1]}"
         words = {
             "127.0.0.1:9911": f"127.0.0.1:{ports['admin']}",
@@ -246,6 +250,15 @@ def host() -> Iterator[Host]:
 def answer_of(port: int, target: str) -> bytes:
     answer = fetch(port, target)
     return answer.body if answer else b""
+
+
+def has_observed_a_second(path: Path) -> bool:
+    try:
+        with SeriesFile(path) as series:
+            series.span()
+    except InputError:
+        return False
+    return True
 
 
 def prepare(topology: Topology, root: Path) -> None:
