@@ -94,16 +94,12 @@ def fall_through(serving: Location, locations: Locations) -> list[Finding]:
     Measured with nginx 1.22: ngx_http_try_files_module acts before ngx_http_mirror_module, so the
     mirror of the location that falls through sends nothing.
     """
-    found = []
+    found: list[Finding] = []
     for line in serving.scope.own("try_files"):
         target = line.args[-1].partition("?")[0] if line.args else "="
         if target.startswith("=") or "$" in target:
             continue
-        try:
-            last = _find(target, locations)
-        except PatternError as error:
-            found.append(_undecided(line, error))
-            continue
+        last = _destination(line, target, locations, found)
         if last is not None and not _mirrors(last):
             what = f"`{line.shown}` leads to {last.name}, in which no `mirror` is in force."
             found.append(rules.TRY_FILES.at(line.where, what))
@@ -117,7 +113,8 @@ def mirrored_again(serving: Location, locations: Locations) -> list[Finding]:
     `return`, the end of `try_files` and a refusal (`deny`) act before `mirror`, and so does a
     `return` in the second location; then there is one copy.
     """
-    scope, found = serving.scope, []
+    scope = serving.scope
+    found: list[Finding] = []
     for line in scope.in_force("error_page"):
         target = line.args[-1].partition("?")[0] if line.args else ""
         # What begins otherwise sends the client away.
@@ -126,11 +123,7 @@ def mirrored_again(serving: Location, locations: Locations) -> list[Finding]:
         if "$" in target:
             found.append(rules.NOT_JUDGED.at(line.where, f"`{line.shown}` has a variable."))
             continue
-        try:
-            last = _find(target, locations)
-        except PatternError as error:
-            found.append(_undecided(line, error))
-            continue
+        last = _destination(line, target, locations, found)
         if last is None or (last is serving and last.modifier == "="):
             continue  # hardly anybody asks for the error page itself
         if _mirrors(last) and not last.scope.own("return"):
@@ -149,9 +142,20 @@ def _fails_after_mirror(scope: Scope, codes: Sequence[str]) -> bool:
     return not _NGINXS_OWN.isdisjoint(codes)
 
 
-def _find(target: str, locations: Locations) -> Location | None:
-    """Return the location to which nginx goes on by itself. Raises PatternError."""
-    return locations.named(target) if target.startswith("@") else locations.find(target)
+def _destination(
+    line: Directive, target: str, locations: Locations, found: list[Finding]
+) -> Location | None:
+    """Return the location to which nginx goes on by itself; None where none fits.
+
+    None as well where that cannot be judged, which is then added to `found`.
+    """
+    if target.startswith("@"):
+        return locations.named(target)
+    try:
+        return locations.find(target)
+    except PatternError as error:
+        found.append(_undecided(line, error))
+        return None
 
 
 def _undecided(line: Directive, error: PatternError) -> Finding:
