@@ -30,17 +30,15 @@ def raise_limit() -> int:
 
 def needed(config: Config) -> int:
     """Return the descriptors that a worker needs when every connection is open."""
-    return config.max_connections * _sides(config) + config.shadow.connections + _OWN
+    return config.max_connections * _sides(config) + _beside_clients(config)
 
 
 def within(config: Config, limit: int) -> Config:
     """Return the configuration with as many connections as `limit` descriptors cover."""
     if limit == resource.RLIM_INFINITY or limit >= needed(config):
         return config
-    # Without its connections, a worker needs what is left of `needed`.
-    sides = _sides(config)
-    others = needed(config) - config.max_connections * sides
-    return replace(config, max_connections=max(1, (limit - others) // sides))
+    covered = (limit - _beside_clients(config)) // _sides(config)
+    return replace(config, max_connections=max(1, covered))
 
 
 def shortage(config: Config, limit: int) -> list[Finding]:
@@ -54,6 +52,10 @@ def shortage(config: Config, limit: int) -> list[Finding]:
     )
     finding = DESCRIPTORS.at("max_connections", what)
     return [replace(finding, severity="note") if covered >= _AMPLE else finding]
+
+
+def _beside_clients(config: Config) -> int:
+    return config.shadow.connections + _OWN
 
 
 def _sides(config: Config) -> int:
