@@ -25,6 +25,9 @@ VERSION = 1
 MOST_STEPS = 500
 """A result with more takes too long to add up: each histogram of each step is unpacked."""
 
+SERVED = ("2xx", "3xx")
+"""The outcomes of served requests: a 404 of a gateway is no work that it will do in production."""
+
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Amount = Annotated[float, msgspec.Meta(ge=0)]
 ShardName = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,6}/[0-9]{1,6}\Z")]

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mirror.formats.replay_result import SERVED
 from mirror.formats.rich_console import visible_console
 from mirror.formats.terminal import say
 from mirror.replay.generator import Generator, clock
@@ -17,7 +18,7 @@ from mirror.replay.steps import StepRunner
 
 BAR_INTERVAL_S = 0.5
 LINE_INTERVAL_S = 10.0
-SERVED = ("1xx", "2xx", "3xx")
+_NO_TROUBLE = ("1xx", *SERVED)
 
 
 class Shown:
@@ -39,7 +40,7 @@ class Shown:
         if (p50 := total.from_intended.percentile_ms(0.5)) is not None:
             text += f", p50 {p50:.1f} ms, p99 {total.from_intended.percentile_ms(0.99):.1f} ms"
         # A 404 may be as in production, but a row of a table needs answers of 2xx and 3xx.
-        troubles = {name: n for name, n in total.outcomes.items() if name not in SERVED}
+        troubles = {name: n for name, n in total.outcomes.items() if name not in _NO_TROUBLE}
         for name, number in (troubles | total.shed).items():
             text += f", {name} {number} ({number / total.due:.1%})"
         if not self._run.steps or (rate_rps := self._run.steps[-1].step.rate_rps) is None:

@@ -17,6 +17,7 @@ from mirror.core.latency import MOST_US, bucket_of, lowest_us
 from mirror.core.ledger import STATUS_CLASSES
 from mirror.formats.replay_result import (
     FORMAT,
+    SERVED,
     VERSION,
     Histograms,
     PartResult,
@@ -184,8 +185,8 @@ def answered_of(outcomes: Mapping[str, int]) -> int:
 
 
 def served_of(outcomes: Mapping[str, int]) -> int:
-    """Return how many requests were served: a 404 of a gateway is no work of production."""
-    return outcomes.get("2xx", 0) + outcomes.get("3xx", 0)
+    """Return how many requests were served."""
+    return sum(outcomes.get(name, 0) for name in SERVED)
 
 
 def per_second(number: int, span_s: float) -> float:

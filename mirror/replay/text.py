@@ -1,6 +1,6 @@
 """Lays out the result of a replay as text for a terminal. Computes no number."""
 
-from mirror.formats.replay_result import PartResult, Percentiles, ReplayResult, StepResult
+from mirror.formats.replay_result import SERVED, PartResult, Percentiles, ReplayResult, StepResult
 
 ENDINGS = {
     "connect_failed": "refused",
@@ -104,7 +104,7 @@ def _step_rows(steps: list[StepResult]) -> list[str]:
             step.schedule_lag_ms.p99,
             step.generator_cpu_ratio,
         )
-        failed = {name: n for name, n in step.outcomes.items() if name not in ("2xx", "3xx")}
+        failed = {name: n for name, n in step.outcomes.items() if name not in SERVED}
         row = "".join(_cell(number) for number in numbers) + "  " + listed(failed | step.shed)
         rows.append(row.rstrip() + ("" if step.is_valid else "  INVALID"))
     return rows

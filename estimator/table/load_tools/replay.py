@@ -9,11 +9,9 @@ is a fact all the same.
 from estimator.errors import InputError, Problem
 from estimator.table.load_tools.run import Keys, LoadResult, LoadRun, require
 from estimator.table.rows import Loop
-from mirror.formats.replay_result import FORMAT, StepResult, decode
+from mirror.formats.replay_result import FORMAT, SERVED, StepResult, decode
 
 NAME = "mirror replay (--format json)"
-_GOOD = ("2xx", "3xx")
-"""A 404 of a gateway is no work that it will do in production."""
 
 
 def matches(keys: Keys, text: str) -> bool:
@@ -37,7 +35,7 @@ def read(text: str, source: str) -> LoadResult:
 
 
 def _run(step: StepResult) -> LoadRun:
-    good = sum(step.outcomes.get(outcome, 0) for outcome in _GOOD)
+    good = sum(step.outcomes.get(outcome, 0) for outcome in SERVED)
     target_rps = step.offered_rps if step.rate_rps is None else step.rate_rps
     note = f"the steady part of the step at {target_rps:g} rps, {step.window_s:.0f} s"
     return LoadRun(

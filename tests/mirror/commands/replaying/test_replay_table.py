@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from estimator.table.files import read_table
-from estimator.table.load_points import Resources
+from estimator.table.load_points import ERROR_RATIO_LIMIT, Resources
 from mirror.__main__ import main
+from mirror.commands.replaying import replay_table
 from mirror.demo.app import start_app
 from mirror.demo.processes import Processes, free_ports
 from mirror.formats.capture.record import Record, encode, encode_header
@@ -164,3 +165,7 @@ def test_what_is_wrong_is_said_before_anything_is_sent(
     assert done.exit_code == 2
     assert message in done.output
     assert os.listdir(tmp_path) == [path.name]
+
+
+def test_a_row_that_fails_here_fails_in_the_estimate() -> None:
+    assert replay_table.FAILING_RATIO == ERROR_RATIO_LIMIT
