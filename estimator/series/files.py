@@ -13,6 +13,7 @@ from estimator.errors import InputError, Problem
 from estimator.series.database import read_database
 from estimator.series.rps import RpsSeries
 from mirror.formats.bounded_files import BoundedFileError, open_regular
+from mirror.formats.series_db import WRITER
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _PARQUET_MAGIC = b"PAR1"
@@ -48,5 +49,5 @@ def _beginning(path: Path) -> bytes:
     except BoundedFileError as error:
         reason = error.reason
         if path.suffix == ".db" and not path.exists():
-            reason += "; a running sidecar writes it at `series.path` of mirror.yaml"
+            reason += f"; {WRITER}"
         raise InputError([Problem(str(path), reason)]) from error

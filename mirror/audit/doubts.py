@@ -5,6 +5,7 @@ the clocks of two hosts may be apart.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from mirror.audit import rules
 from mirror.audit.audit import LINES, OURS, PROBES, Audit, total_of
@@ -103,4 +104,4 @@ def _gateway_doubts(audit: Audit, gateway: Log) -> Iterator[Finding]:
 
 
 def _as_note(finding: Finding) -> Finding:
-    return Finding("note", finding.code, finding.where, finding.what, finding.why, finding.instead)
+    return replace(finding, severity="note")

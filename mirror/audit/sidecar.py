@@ -24,6 +24,7 @@ from mirror.formats.series_db import (
     OBSERVED_SECONDS,
     REQUESTS,
     SPAN,
+    WRITER,
     connect_to_read,
     reason_of,
 )
@@ -154,10 +155,7 @@ def _steps(window: Window) -> Iterator[tuple[int, int]]:
 
 def _open(path: Path) -> sqlite3.Connection:
     if not path.exists():
-        raise InputError(
-            f"--series {path}: there is no such file; a running"
-            " sidecar writes it at `series.path` of mirror.yaml"
-        )
+        raise InputError(f"--series {path}: there is no such file; {WRITER}")
     try:
         return connect_to_read(path)
     except sqlite3.Error as error:

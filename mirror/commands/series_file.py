@@ -26,6 +26,7 @@ from mirror.formats.series_db import (
     SCHEMA,
     SPAN,
     TIMES,
+    WRITER,
     connect_to_read,
     reason_of,
 )
@@ -51,10 +52,7 @@ class SeriesFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         if not path.exists():
-            raise InputError(
-                f"{path}: there is no such file; a running sidecar writes it at `series.path` of"
-                " mirror.yaml"
-            )
+            raise InputError(f"{path}: there is no such file; {WRITER}")
         try:
             self._database = connect_to_read(path)
         except sqlite3.Error as error:

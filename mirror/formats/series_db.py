@@ -49,6 +49,9 @@ INSERT OR IGNORE INTO meta VALUES ('format', '{FORMAT}'), ('version', '{VERSION}
 """
 """Creates what is missing, so a writer runs it on every file that it opens."""
 
+WRITER = "a running sidecar writes it at `series.path` of mirror.yaml"
+"""What a message says of a series.db that does not exist."""
+
 TIMES = {"seconds": "second", "counts": "second", "latencies": "second", "histograms": "minute"}
 """The tables with rows of a time, and the column that holds it."""
 
